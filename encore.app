@@ -1,0 +1,5 @@
+{
+  // No platform id: the app is not linked to anything.
+  "id": "",
+  "lang": "typescript",
+}

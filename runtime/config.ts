@@ -1,0 +1,39 @@
+// What one app process needs to know besides the AppModel. The commands write it, the native module
+// reads it; it is plain JSON and travels in the environment (`GROUNDWORK_HOST_CONFIG`).
+
+export interface HostConfig {
+  appRoot: string;
+  /** Folder of the embedded parts' state, absolute. */
+  stateDir: string;
+  /** File with the AppModel as JSON, absolute. */
+  modelFile: string;
+  environment: {
+    name: string;
+    type: "production" | "development" | "ephemeral" | "test";
+    cloud: "aws" | "gcp" | "azure" | "encore" | "local";
+  };
+  appId: string;
+  apiBaseUrl: string;
+  deployId: string;
+  build: { revision: string; uncommittedChanges: boolean };
+  /** Absent in test mode: there the API server listens on a random loopback port. */
+  listen?: { host: string; port: number };
+  /** Encore database name → where it is. */
+  databases: Record<string, { url: string; maxConnections?: number; minConnections?: number }>;
+  /** When set: topics, cache and cron leases live there; otherwise in the first database or in process. */
+  redisUrl?: string;
+  /** Secrets by name; a name that is absent is "not configured" (X-2). */
+  secrets: Record<string, string>;
+  /** Folder of the buckets' files (X-32). */
+  objectsDir: string;
+  /** Absent = everything the model has. */
+  hostedServices?: string[];
+  hostsGateway: boolean;
+  workerThreads: number;
+  /** Headers added to every answer that does not carry them: the edge of a host without a proxy in front. */
+  edgeHeaders: Record<string, string>;
+  /** `internal_message` in error bodies (H-100). */
+  includeInternalMessage: boolean;
+  logFormat: "json" | "console";
+  gracefulShutdownMs: number;
+}

@@ -1,0 +1,29 @@
+// One app process: the model, the configuration and what every primitive may use. Made once by
+// native/runtime.ts and handed down; primitives never read the environment themselves.
+import type { HostConfig } from "./config";
+import type { AppModel } from "./model";
+
+/** Log line of the host itself, in the format of the app's own lines. */
+export interface HostLog {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, error: unknown, fields?: Record<string, unknown>): void;
+}
+
+export interface Host {
+  model: AppModel;
+  config: HostConfig;
+  testMode: boolean;
+  log: HostLog;
+  /** The SDK's own Decimal, made from the decimal's text. */
+  newDecimal(text: string): unknown;
+}
+
+/** A part of the host that runs: started after the handlers are registered, drained in reverse order. */
+export interface Part {
+  name: string;
+  start(): Promise<void>;
+  /** Stops taking new work and resolves when the work in flight is done. */
+  drain(): Promise<void>;
+}
