@@ -1,0 +1,155 @@
+// The Runtime class of the native module (contract 13.2): reads the host's files, makes one of every
+// primitive and passes each call on. It decides only the order in which parts start and drain.
+import { createBuckets } from "../objects";
+import { createCaches } from "../cache";
+import { createCrons } from "../cron";
+import { createDatabases } from "../sql";
+import { createHttp } from "../http";
+import { createLogger } from "../log";
+import { createMetrics } from "../metrics";
+import { createPubSub } from "../pubsub";
+import { createSecrets } from "../secrets";
+import { appMeta } from "../meta";
+import type { Host, Part } from "../host";
+import { loadHostFiles } from "./load-host";
+import { Gateway } from "./gateway";
+import { runUntilSignal } from "./lifecycle";
+import type { ApiRoute, CallOpts } from "./types";
+import type { Request } from "./request";
+
+export interface RuntimeOptions {
+  testMode?: boolean;
+  typeConstructors: { decimal: (text: string) => unknown };
+}
+
+function createParts(options: RuntimeOptions) {
+  const testMode = options.testMode ?? false;
+  const { config, model } = loadHostFiles(testMode);
+  const { logger, hostLog } = createLogger(config);
+  const host: Host = { config, model, testMode, log: hostLog, newDecimal: options.typeConstructors.decimal };
+  const databases = createDatabases(host);
+  const pubsub = createPubSub(host);
+  const caches = createCaches(host);
+  const buckets = createBuckets(host);
+  const http = createHttp(host);
+  const crons = createCrons(host, async (service, endpoint) => {
+    await http.cronCall(service, endpoint);
+  });
+  const order: Part[] = [databases, caches, buckets, http, pubsub, crons];
+  return { host, logger, databases, pubsub, caches, buckets, http, secrets: createSecrets(host), metrics: createMetrics(host), order };
+}
+
+type Parts = ReturnType<typeof createParts>;
+
+/** Outside tests one runtime serves the whole process, however often the SDK constructs it. */
+let shared: Parts | undefined;
+
+export class Runtime {
+  readonly #parts: Parts;
+
+  constructor(options: RuntimeOptions) {
+    if (options.testMode) {
+      this.#parts = createParts(options);
+      void this.#startForTests();
+    } else {
+      this.#parts = shared ??= createParts(options);
+    }
+  }
+
+  static version(): string {
+    return "v1.58.6-groundwork";
+  }
+
+  static buildCommit(): string {
+    return "";
+  }
+
+  /** In test mode only the API server serves, and it does so at once (V-4). */
+  async #startForTests(): Promise<void> {
+    const { databases, http, pubsub, host } = this.#parts;
+    try {
+      await databases.start();
+      await http.start();
+      await pubsub.start();
+    } catch (error) {
+      host.log.error("the runtime could not start for this test file", error);
+    }
+  }
+
+  runForever(): Promise<number> {
+    return runUntilSignal(this.#parts.host, this.#parts.order, this.#parts.http);
+  }
+
+  registerHandler(route: ApiRoute): void {
+    this.#parts.http.registerHandler(route);
+  }
+
+  registerTestHandler(route: ApiRoute): void {
+    this.#parts.http.registerHandler(route);
+  }
+
+  registerHandlers(routes: ApiRoute[]): void {
+    for (const route of routes) this.#parts.http.registerHandler(route);
+  }
+
+  gateway(name: string, config: { auth?: (...args: unknown[]) => unknown }): Gateway {
+    this.#parts.http.setGatewayAuth(name, config.auth);
+    return new Gateway();
+  }
+
+  apiCall(service: string, endpoint: string, payload?: unknown, source?: Request | null, opts?: CallOpts | null): Promise<unknown> {
+    return this.#parts.http.apiCall(service, endpoint, payload, source ?? null, opts ?? undefined);
+  }
+
+  stream(service: string, endpoint: string, payload?: unknown, source?: Request | null, opts?: CallOpts | null): Promise<unknown> {
+    return this.#parts.http.stream(service, endpoint, payload, source ?? null, opts ?? undefined);
+  }
+
+  sqlDatabase(name: string): unknown {
+    return this.#parts.databases.database(name);
+  }
+
+  pubsubTopic(name: string): unknown {
+    return this.#parts.pubsub.topic(name);
+  }
+
+  pubsubSubscription(config: { topicName: string; subscriptionName: string; handler: (...args: unknown[]) => unknown }): unknown {
+    return this.#parts.pubsub.subscription(config);
+  }
+
+  bucket(name: string): unknown {
+    return this.#parts.buckets.bucket(name);
+  }
+
+  cacheCluster(name: string): unknown {
+    return this.#parts.caches.cluster(name);
+  }
+
+  secret(name: string): unknown {
+    return this.#parts.secrets.secret(name);
+  }
+
+  logger(): unknown {
+    return this.#parts.logger;
+  }
+
+  appMeta(): unknown {
+    return appMeta(this.#parts.host);
+  }
+
+  runtimeConfig(): unknown {
+    return this.#parts.metrics.runtimeConfig();
+  }
+
+  numWorkerThreads(): number {
+    return this.#parts.host.config.workerThreads;
+  }
+
+  createMetricsRegistry(buffer: object): void {
+    this.#parts.metrics.createRegistry(buffer);
+  }
+
+  getMetricsRegistry(): unknown {
+    return this.#parts.metrics.registry();
+  }
+}

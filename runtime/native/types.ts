@@ -1,0 +1,15 @@
+// Shapes of napi.d.cts that more than one class family needs.
+
+/** What registerHandlers hands over, per endpoint (G-20, 13.2). */
+export interface ApiRoute {
+  service: string;
+  name: string;
+  raw: boolean;
+  streamingRequest: boolean;
+  streamingResponse: boolean;
+  handler: (...args: unknown[]) => unknown;
+}
+
+export interface CallOpts {
+  authData?: Record<string, unknown>;
+}

@@ -1,0 +1,26 @@
+// Runs at the end of `npm ci`: generates what is generated, offline. Prisma asks for a schema engine that
+// its installer would download; `generate` never runs it, so any executable of that name will do.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildHost } from "./bundles.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+function generatePrismaClient() {
+  const schema = join(root, "db", "schema.prisma");
+  if (!existsSync(schema)) return;
+  const result = spawnSync(process.execPath, [join(root, "node_modules", "prisma", "build", "index.js"), "generate", "--schema", schema], {
+    cwd: root,
+    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: "1", CHECKPOINT_DISABLE: "1" },
+    encoding: "utf8",
+  });
+  if (result.status !== 0) {
+    process.stderr.write(`${result.stdout}${result.stderr}`);
+    throw new Error("prisma generate failed: see the output above");
+  }
+}
+
+generatePrismaClient();
+await buildHost(root);
