@@ -1,0 +1,275 @@
+// Every environment variable the app obeys: its schema, its default and what to do when it is wrong.
+// Pure: takes an environment, gives a frozen Config or one ConfigError that lists every problem at once.
+// (DATABASE_URL and PORT belong to whatever hosts the app; the app gets its database from Encore.)
+import { z } from "zod";
+
+export type Environment = "development" | "production" | "test";
+
+/** A variable: `schema` reads its text, `remedy` completes "set NAME to …". */
+interface Variable<T> {
+  schema: z.ZodType<T, string>;
+  remedy: string;
+}
+
+function variable<T>(schema: z.ZodType<T, string>, remedy: string): Variable<T> {
+  return { schema, remedy };
+}
+
+function integer(min: number, max: number): Variable<number> {
+  const schema = z
+    .string()
+    .regex(/^-?\d+$/, "is not a whole number")
+    .transform(Number)
+    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`));
+  return variable(schema, `a whole number from ${min} to ${max}`);
+}
+
+function decimal(min: number, max: number): Variable<number> {
+  const schema = z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, "is not a number")
+    .transform(Number)
+    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`));
+  return variable(schema, `a number from ${min} to ${max}`);
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(values: T): Variable<T[number]> {
+  return variable(z.enum(values, { error: "is not an allowed value" }), `one of ${values.join(", ")}`);
+}
+
+function url(protocols: readonly string[]): Variable<string> {
+  const isAllowed = (text: string): boolean =>
+    URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1));
+  return variable(z.string().refine(isAllowed, "is not such a URL"), `a URL starting with ${protocols.map((p) => `${p}://`).join(" or ")}`);
+}
+
+const text = (remedy: string, pattern: RegExp): Variable<string> =>
+  variable(z.string().regex(pattern, "has characters that are not allowed"), remedy);
+
+const boolean = variable(
+  z.enum(["true", "false", "1", "0"], { error: "is not a boolean" }).transform((v) => v === "true" || v === "1"),
+  "true or false",
+);
+
+/** `a=b,c=d` → record; percent-encoding as in OTEL_EXPORTER_OTLP_HEADERS. */
+function pairs(remedy: string): Variable<Record<string, string>> {
+  const schema = z
+    .string()
+    .transform((list) => list.split(",").map((pair) => pair.trim()).filter((pair) => pair !== ""))
+    .refine((list) => list.every((pair) => /^[^=\s]+=[^=]*/.test(pair)), "is not a list of name=value")
+    .transform((list) => Object.fromEntries(list.map((pair) => splitPair(pair))));
+  return variable(schema, remedy);
+}
+
+function splitPair(pair: string): [string, string] {
+  const at = pair.indexOf("=");
+  return [pair.slice(0, at).trim(), decodeLeniently(pair.slice(at + 1).trim())];
+}
+
+/** Percent-decodes; a text that is no valid encoding is taken as it stands. */
+function decodeLeniently(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+}
+
+const networkPattern = /^(?:\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12]\d|3[0-2]))?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(?:\/(?:\d{1,2}|1[01]\d|12[0-8]))?)$/;
+
+const networks = variable(
+  z
+    .string()
+    .transform((list) => list.split(",").map((item) => item.trim()).filter((item) => item !== ""))
+    .refine((list) => list.every((item) => networkPattern.test(item)), "has an entry that is no address or network"),
+  "a comma-separated list of IP addresses or networks such as 10.0.0.0/8",
+);
+
+const privateNetworks = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
+
+/** All variables by name. The README's table is held to this object by a test. */
+export const variables = {
+  NODE_ENV: oneOf(["development", "production", "test"]),
+  LOG_LEVEL: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
+  LOG_PRETTY: boolean,
+  REDIS_URL: url(["redis", "rediss"]),
+  DB_POOL_MAX: integer(1, 500),
+  DB_STATEMENT_TIMEOUT_MS: integer(10, 600_000),
+  DB_IDLE_TIMEOUT_MS: integer(0, 3_600_000),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(["http", "https"]),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs("a comma-separated list of name=value"),
+  OTEL_TRACES_SAMPLER_ARG: decimal(0, 1),
+  OTEL_METRIC_EXPORT_INTERVAL: integer(100, 3_600_000),
+  OTEL_SERVICE_NAME: text("letters, digits, dots, dashes and underscores", /^[\w.-]{1,100}$/),
+  LIMIT_SCALE: decimal(0.001, 1_000_000),
+  TRUSTED_PROXIES: networks,
+  METRICS_ALLOW: networks,
+  AUTH_ACCESS_TOKEN_SECONDS: integer(30, 86_400),
+  AUTH_REFRESH_TOKEN_SECONDS: integer(60, 31_536_000),
+  AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
+  AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
+  EMBEDDINGS_PROVIDER: oneOf(["local", "openai"]),
+  EMBEDDINGS_BASE_URL: url(["http", "https"]),
+  EMBEDDINGS_MODEL: text("a model's name of at most 200 characters", /^\S{1,200}$/),
+  EMBEDDINGS_IDLE_SECONDS: integer(1, 86_400),
+  EMBEDDINGS_BATCH_SIZE: integer(1, 1024),
+  EVENTS_RELAY_POLL_MS: integer(10, 600_000),
+  EVENTS_RELAY_BATCH: integer(1, 10_000),
+  EVENTS_MAX_ATTEMPTS: integer(1, 100),
+  QUEUES_CONCURRENCY: integer(1, 256),
+  QUEUES_JOB_TIMEOUT_MS: integer(100, 3_600_000),
+  QUEUES_KEEP_COMPLETED: integer(0, 1_000_000),
+  FLAGS: pairs("a comma-separated list of flag=value, for example docsPage=false"),
+} as const satisfies Record<string, Variable<unknown>>;
+
+export type VariableName = keyof typeof variables;
+type Values = { [K in VariableName]?: z.output<(typeof variables)[K]["schema"]> };
+
+/** One thing wrong with the environment. Never carries the value: it may be a credential. */
+export interface ConfigProblem {
+  variable: VariableName;
+  problem: string;
+  remedy: string;
+}
+
+/** Thrown at boot; `problems` lists everything that is wrong, the message is ready to print. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    const lines = problems.map((p) => `  ${p.variable} ${p.problem}: ${p.remedy}`);
+    super(`the configuration has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${lines.join("\n")}`);
+  }
+}
+
+export interface Config {
+  env: Environment;
+  log: { level: NonNullable<Values["LOG_LEVEL"]>; pretty: boolean };
+  redisUrl?: string;
+  db: { poolMax: number; statementTimeoutMs: number; idleTimeoutMs: number };
+  /** `endpoint` is the collector's base URL (traces go to `<endpoint>/v1/traces`); without it nothing is exported. */
+  otel: { endpoint?: string; headers?: Record<string, string>; sampleRatio: number; serviceName: string; metricIntervalMs: number };
+  /** `scale` multiplies the points of every limit policy; `trustedProxies` and `metricsAllow` are networks. */
+  limits: { scale: number; trustedProxies: string[] };
+  metrics: { allow: string[] };
+  auth: { accessTokenSeconds: number; refreshTokenSeconds: number; issuer: string; audience: string };
+  embeddings: { provider: "local" | "openai"; baseUrl?: string; model?: string; idleSeconds: number; batchSize: number };
+  events: { relayPollMs: number; relayBatch: number; maxAttempts: number };
+  queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number };
+  /** Local flag settings by flag name, checked by flags.ts. */
+  flags: Record<string, string>;
+}
+
+type Deep<T> = T extends readonly (infer E)[] ? readonly Deep<E>[] : T extends object ? { readonly [K in keyof T]: Deep<T[K]> } : T;
+export type FrozenConfig = Deep<Config>;
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads a whole environment. An empty variable counts as absent.
+ * @throws ConfigError listing every problem.
+ */
+export function parseConfig(env: Env): FrozenConfig {
+  const { values, problems } = readVariables(env);
+  problems.push(...crossCheck(values, problems));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return deepFreeze(assemble(values));
+}
+
+function readVariables(env: Env): { values: Values; problems: ConfigProblem[] } {
+  const values: Record<string, unknown> = {};
+  const problems: ConfigProblem[] = [];
+  for (const name of Object.keys(variables) as VariableName[]) {
+    const given = env[name]?.trim();
+    if (given === undefined || given === "") continue;
+    const entry: Variable<unknown> = variables[name];
+    const parsed = entry.schema.safeParse(given);
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push({ variable: name, problem: firstMessage(parsed.error), remedy: `set it to ${entry.remedy}` });
+  }
+  return { values: values as Values, problems };
+}
+
+const firstMessage = (error: z.ZodError): string => error.issues.map((issue) => issue.message).slice(0, 1).join();
+
+/** Rules between variables. A variable that is already wrong by itself is not reported twice. */
+function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProblem[] {
+  const isWrong = (name: VariableName): boolean => known.some((problem) => problem.variable === name);
+  const problems: ConfigProblem[] = [];
+  if (values.EMBEDDINGS_PROVIDER === "openai") {
+    for (const name of ["EMBEDDINGS_BASE_URL", "EMBEDDINGS_MODEL"] as const) {
+      if (values[name] === undefined && !isWrong(name)) {
+        problems.push({ variable: name, problem: "is required when EMBEDDINGS_PROVIDER is openai", remedy: `set it to ${variables[name].remedy}` });
+      }
+    }
+  }
+  const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
+  const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
+  if (refresh <= access) {
+    problems.push({
+      variable: "AUTH_REFRESH_TOKEN_SECONDS",
+      problem: "is not longer than AUTH_ACCESS_TOKEN_SECONDS",
+      remedy: "set it to more seconds than an access token lives",
+    });
+  }
+  return problems;
+}
+
+const defaults = { accessTokenSeconds: 900, refreshTokenSeconds: 2_592_000 };
+
+/** Development records every trace, production one in twenty (seeds/000: 1–5 %). */
+const sampleRatios: Record<Environment, number> = { development: 1, test: 1, production: 0.05 };
+
+function assemble(v: Values): Config {
+  const env = v.NODE_ENV ?? "development";
+  return {
+    env,
+    log: { level: v.LOG_LEVEL ?? (env === "test" ? "warn" : "info"), pretty: v.LOG_PRETTY ?? false },
+    ...optional("redisUrl", v.REDIS_URL),
+    db: { poolMax: v.DB_POOL_MAX ?? 20, statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000, idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000 },
+    otel: {
+      ...optional("endpoint", v.OTEL_EXPORTER_OTLP_ENDPOINT),
+      ...optional("headers", v.OTEL_EXPORTER_OTLP_HEADERS),
+      sampleRatio: v.OTEL_TRACES_SAMPLER_ARG ?? sampleRatios[env],
+      serviceName: v.OTEL_SERVICE_NAME ?? "groundwork",
+      metricIntervalMs: v.OTEL_METRIC_EXPORT_INTERVAL ?? 30_000,
+    },
+    // Tests share one address and one process: their default is out of the way, abuse tests set their own.
+    limits: { scale: v.LIMIT_SCALE ?? (env === "test" ? 1000 : 1), trustedProxies: v.TRUSTED_PROXIES ?? [] },
+    metrics: { allow: v.METRICS_ALLOW ?? privateNetworks },
+    auth: {
+      accessTokenSeconds: v.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds,
+      refreshTokenSeconds: v.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds,
+      issuer: v.AUTH_ISSUER ?? "groundwork",
+      audience: v.AUTH_AUDIENCE ?? "groundwork-api",
+    },
+    ...assembleWork(v),
+    flags: v.FLAGS ?? {},
+  };
+}
+
+function assembleWork(v: Values): Pick<Config, "embeddings" | "events" | "queues"> {
+  return {
+    embeddings: {
+      provider: v.EMBEDDINGS_PROVIDER ?? "local",
+      ...optional("baseUrl", v.EMBEDDINGS_BASE_URL),
+      ...optional("model", v.EMBEDDINGS_MODEL),
+      idleSeconds: v.EMBEDDINGS_IDLE_SECONDS ?? 30,
+      batchSize: v.EMBEDDINGS_BATCH_SIZE ?? 64,
+    },
+    events: { relayPollMs: v.EVENTS_RELAY_POLL_MS ?? 1000, relayBatch: v.EVENTS_RELAY_BATCH ?? 100, maxAttempts: v.EVENTS_MAX_ATTEMPTS ?? 8 },
+    queues: { concurrency: v.QUEUES_CONCURRENCY ?? 4, jobTimeoutMs: v.QUEUES_JOB_TIMEOUT_MS ?? 60_000, keepCompleted: v.QUEUES_KEEP_COMPLETED ?? 1000 },
+  };
+}
+
+/** `{[key]: value}`, or nothing when the value is absent. */
+function optional<K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } {
+  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: T };
+}
+
+function deepFreeze<T>(value: T): Deep<T> {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value as Deep<T>;
+}
