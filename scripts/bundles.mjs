@@ -4,33 +4,29 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-/** Entry → output in dist/. The native module is CommonJS because encore.dev loads it with require(). */
-export const bundles = [
-  { entry: "runtime/cli.ts", out: "cli.js", format: "esm" },
-  { entry: "runtime/parse/child.ts", out: "parse.js", format: "esm" },
-  { entry: "runtime/native/index.ts", out: "native.cjs", format: "cjs" },
-  { entry: "runtime/infra/embedded-postgres.ts", out: "embedded-postgres.js", format: "esm" },
-  { entry: "scripts/demo.ts", out: "demo.js", format: "esm" },
-  { entry: "scripts/search.ts", out: "search.js", format: "esm" },
-];
+/** Split into chunks, so that a command loads only what it uses (the compiler above all). */
+const programs = {
+  cli: "runtime/cli.ts",
+  parse: "runtime/parse/child.ts",
+  "embedded-postgres": "runtime/infra/embedded-postgres.ts",
+  demo: "scripts/demo.ts",
+  search: "scripts/search.ts",
+};
+
+/** CommonJS, because encore.dev loads it with require(). */
+const nativeModule = "runtime/native/index.ts";
+
+const common = { bundle: true, platform: "node", target: "node20", packages: "external", sourcemap: "linked", logLevel: "warning" };
 
 /** Builds the bundles into `<root>/dist`; throws with esbuild's own message when one does not compile. */
-export async function buildHost(root, { only } = {}) {
-  const wanted = bundles.filter((b) => existsSync(join(root, b.entry)) && (!only || only.includes(b.out)));
-  await Promise.all(
-    wanted.map((b) =>
-      build({
-        entryPoints: [join(root, b.entry)],
-        outfile: join(root, "dist", b.out),
-        bundle: true,
-        platform: "node",
-        target: "node20",
-        format: b.format,
-        packages: "external",
-        sourcemap: "linked",
-        logLevel: "warning",
-      }),
-    ),
+export async function buildHost(root) {
+  const entryPoints = Object.fromEntries(
+    Object.entries(programs)
+      .map(([name, file]) => [name, join(root, file)])
+      .filter(([, file]) => existsSync(file)),
   );
-  return wanted.map((b) => b.out);
+  await Promise.all([
+    build({ ...common, entryPoints, outdir: join(root, "dist"), format: "esm", splitting: true, chunkNames: "chunks/[name]-[hash]" }),
+    build({ ...common, entryPoints: [join(root, nativeModule)], outfile: join(root, "dist", "native.cjs"), format: "cjs" }),
+  ]);
 }

@@ -12,6 +12,7 @@ import { createSecrets } from "../secrets";
 import { appMeta } from "../meta";
 import type { Host, Part } from "../host";
 import { loadHostFiles } from "./load-host";
+import { ApiCallError } from "./api-call";
 import { Gateway } from "./gateway";
 import { runUntilSignal } from "./lifecycle";
 import type { ApiRoute, CallOpts } from "./types";
@@ -33,7 +34,8 @@ function createParts(options: RuntimeOptions) {
   const buckets = createBuckets(host);
   const http = createHttp(host);
   const crons = createCrons(host, async (service, endpoint) => {
-    await http.cronCall(service, endpoint);
+    const answer = await http.apiCall(service, endpoint, undefined, null, undefined);
+    if (answer instanceof ApiCallError) throw new Error(`${answer.code}: ${answer.message}`);
   });
   const order: Part[] = [databases, caches, buckets, http, pubsub, crons];
   return { host, logger, databases, pubsub, caches, buckets, http, secrets: createSecrets(host), metrics: createMetrics(host), order };

@@ -1,0 +1,35 @@
+// `groundwork exec -- COMMAND`: a command with the app's environment, as `encore exec` gives it (B-43), for
+// scripts that import the app's own code.
+import { spawn } from "node:child_process";
+import { startInfra } from "../infra";
+import { findAppRoot, stateDirOf, UsageError } from "./app-root";
+import { say } from "./console";
+import { listenFrom } from "./environment";
+import { makeHostConfig } from "./host-config";
+import { hostFile } from "./host-files";
+import type { CommandInput } from ".";
+import { parseForCommand } from "./parse-app";
+import { migrateAll } from "./run";
+
+export async function exec({ flags, rest, env }: CommandInput): Promise<void> {
+  const [program, ...args] = rest;
+  if (program === undefined) throw new UsageError("no command: `groundwork exec -- node script.js`");
+  const root = findAppRoot(flags.app);
+  const stateDir = stateDirOf(root, env);
+  const app = await parseForCommand(root);
+  const infra = await startInfra({ appRoot: root, stateDir, env, model: app.model, log: say });
+  try {
+    await migrateAll(root, app.model, infra.databases);
+    const config = makeHostConfig({ root, stateDir, env, app, listen: listenFrom(flags.port, env), infra });
+    const child = spawn(program, args, {
+      stdio: "inherit",
+      env: { ...env, ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) },
+    });
+    process.exitCode = await new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code) => resolve(code ?? 1));
+    });
+  } finally {
+    await infra.stop();
+  }
+}

@@ -1,0 +1,45 @@
+// Once per vitest run: the host's own bundles, the app's model and encore.gen/, and one migrated template per
+// database. What the test files need of it travels by vitest's provide/inject.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { TestProject } from "vitest/node";
+import { hostPackageRoot } from "../commands/host-files";
+import { parseForCommand } from "../commands/parse-app";
+import { formatParseError } from "../parse/errors";
+import { ParseFailure } from "../commands/parse-app";
+import { createTemplate } from "../infra";
+
+export interface TestApp {
+  root: string;
+  modelFile: string;
+  /** Encore database name → template, as JSON. */
+  templates: Record<string, unknown>;
+  redisUrl: string | null;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    groundworkTestApp: TestApp;
+  }
+}
+
+async function rebuildHost(): Promise<void> {
+  const script = join(hostPackageRoot, "scripts", "bundles.mjs");
+  if (!existsSync(script)) return; // installed as a package: dist/ came with it
+  const { buildHost } = (await import(pathToFileURL(script).href)) as { buildHost: (root: string) => Promise<void> };
+  await buildHost(hostPackageRoot);
+}
+
+export default async function setup(project: TestProject): Promise<void> {
+  const root = project.config.env.GROUNDWORK_TEST_APP;
+  if (!root) return; // the plugin stepped aside
+  await rebuildHost();
+  const { model, modelFile } = await parseForCommand(root).catch((error: unknown) => {
+    if (error instanceof ParseFailure) throw new Error(error.errors.map(formatParseError).join("\n"));
+    throw error;
+  });
+  const templates: Record<string, unknown> = {};
+  for (const database of model.databases) templates[database.name] = await createTemplate(database, root, process.env);
+  project.provide("groundworkTestApp", { root, modelFile, templates, redisUrl: process.env.GROUNDWORK_TEST_REDIS_URL ?? null });
+}
