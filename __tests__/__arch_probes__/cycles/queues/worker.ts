@@ -1,0 +1,5 @@
+import { type Job } from "./job";
+
+export interface Worker {
+  jobs: Job[];
+}

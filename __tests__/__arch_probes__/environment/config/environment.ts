@@ -1,0 +1,2 @@
+// Correct: the one reader.
+export const raw = process.env;

@@ -1,0 +1,2 @@
+// Correct.
+export const tested = 1;

@@ -1,0 +1,2 @@
+// Breaks `file-names`: camel case.
+export const signer = 1;

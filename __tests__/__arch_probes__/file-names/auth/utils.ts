@@ -1,0 +1,2 @@
+// Breaks `file-names`: says nothing.
+export const everything = 1;

@@ -1,0 +1,3 @@
+export interface DomainEvent {
+  type: string;
+}

@@ -1,0 +1,3 @@
+import { retries } from "../config/retries";
+
+export const pool = retries;

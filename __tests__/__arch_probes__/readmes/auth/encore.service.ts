@@ -1,0 +1,2 @@
+// Breaks `readmes`: its README lacks two headings.
+export const name = "auth";

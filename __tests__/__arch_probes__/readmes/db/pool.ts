@@ -1,0 +1,2 @@
+// Breaks `readmes`: a library without a README.
+export const pool = 1;

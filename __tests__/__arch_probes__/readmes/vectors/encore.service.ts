@@ -1,0 +1,2 @@
+// Breaks `readmes`: there is none.
+export const name = "vectors";

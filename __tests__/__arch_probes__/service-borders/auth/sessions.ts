@@ -1,0 +1,1 @@
+export const sessions = new Map<string, string>();

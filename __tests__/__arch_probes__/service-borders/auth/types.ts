@@ -1,0 +1,3 @@
+export interface Organisation {
+  id: string;
+}

@@ -1,0 +1,2 @@
+// Declares the service for the probe.
+export const name = "vectors";

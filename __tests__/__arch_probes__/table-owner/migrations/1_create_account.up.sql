@@ -1,0 +1,3 @@
+create table auth.account (id uuid primary key);
+-- create table nowhere.commented (id uuid);
+create table if not exists orphan (id uuid);

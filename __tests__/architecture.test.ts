@@ -1,0 +1,62 @@
+// Holds the house to its rules, and each rule to its probe: a small tree that breaks exactly this rule at
+// exactly these places. A rule that catches nothing would be worse than none.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { loadProject, type Violation } from "../scripts/architecture/project";
+import { parseMermaid } from "../scripts/architecture/room-graph";
+import { checkProject, formatViolation, rules } from "../scripts/architecture/rules";
+import { looksLikeSql } from "../scripts/architecture/sql";
+
+const root = join(import.meta.dirname, "..");
+const probes = join(import.meta.dirname, "__arch_probes__");
+
+/** What each probe tree must be caught at: `file:line`, sorted. */
+const expected: Record<string, string[]> = {
+  layers: ["config/reads-host.ts:2", "db/upward-import.ts:2", "lobby/no-layer.ts:1", "runtime/reads-app.ts:2", "telemetry/library-under-guard.ts:2"],
+  cycles: ["queues/job.ts:1"],
+  "service-borders": ["vectors/reaches-in.ts:2", "vectors/reaches-store.ts:2"],
+  "sql-place": ["vectors/search.ts:3"],
+  "table-owner": ["migrations/1_create_account.up.sql:1", "vectors/store.ts:2"],
+  environment: ["auth/issuer.ts:2", "auth/issuer.ts:4", "auth/issuer.ts:6"],
+  "endpoint-tags": ["auth/api.ts:4", "auth/api.ts:5", "auth/api.ts:6"],
+  readmes: ["auth/README.md:1", "db/README.md:1", "vectors/README.md:1"],
+  "file-names": ["auth/tokenSigner.ts:1", "auth/utils.ts:1"],
+  suppressions: ["auth/silent.ts:2", "auth/silent.ts:4"],
+  map: Array<string>(6).fill("README.md:1"),
+};
+
+const place = ({ file, line }: Violation): string => `${file}:${line}`;
+
+describe("the house", () => {
+  const project = loadProject(root);
+
+  test.each(rules.map((rule) => [rule.name, rule.promise, rule] as const))("%s: %s", (_name, _promise, rule) => {
+    expect(rule.check(project).map(formatViolation)).toEqual([]);
+  });
+
+  test("the README carries a map", () => {
+    expect(parseMermaid(project.read("README.md") ?? "")?.rooms.length).toBeGreaterThan(5);
+  });
+});
+
+describe("the rules catch what they promise to catch", () => {
+  test("every rule has a probe and every probe a rule", () => {
+    const names = rules.map((rule) => rule.name).sort();
+    expect(readdirSync(probes).sort()).toEqual(names);
+    expect(Object.keys(expected).sort()).toEqual(names);
+  });
+
+  test.each(Object.entries(expected))("the probe of %s is caught there and nowhere else", (name, places) => {
+    const found = checkProject(loadProject(join(probes, name)));
+    expect(new Set(found.map(({ rule }) => rule))).toEqual(new Set([name]));
+    expect(found.map(place).sort()).toEqual(places);
+  });
+
+  test("prose is not taken for SQL, and SQL in either case is", () => {
+    const prose = ["Select a file from the list", "update your password and set it again", "set it to 5 seconds", "delete from basket", "with care (always)"];
+    const sql = ["SELECT 1", "select id from auth.account", "with due as (select 1)", "UPDATE auth.account SET name = $1", "set local role groundwork_app"];
+    expect(prose.filter(looksLikeSql)).toEqual(["delete from basket"]);
+    expect(sql.filter(looksLikeSql)).toEqual(sql);
+  });
+});

@@ -1,0 +1,37 @@
+// All architecture rules, in the order in which a report reads best.
+import type { Project, Rule, Violation } from "./project";
+import { cycles } from "./rules/cycles";
+import { endpointTags } from "./rules/endpoint-tags";
+import { environment } from "./rules/environment";
+import { fileNames } from "./rules/file-names";
+import { layers } from "./rules/layers";
+import { map } from "./rules/map";
+import { readmes } from "./rules/readmes";
+import { serviceBorders } from "./rules/service-borders";
+import { sqlPlace } from "./rules/sql-place";
+import { suppressions } from "./rules/suppressions";
+import { tableOwner } from "./rules/table-owner";
+
+export const rules: readonly Rule[] = [
+  layers,
+  cycles,
+  serviceBorders,
+  sqlPlace,
+  tableOwner,
+  environment,
+  endpointTags,
+  readmes,
+  fileNames,
+  suppressions,
+  map,
+];
+
+/** Everything that is broken, rule by rule. */
+export function checkProject(project: Project): Violation[] {
+  return rules.flatMap((rule) => rule.check(project));
+}
+
+/** One line a violation, as compilers write it, so that editors can jump there. */
+export function formatViolation({ file, line, rule, message }: Violation): string {
+  return `${file}:${line}  ${rule}  ${message}`;
+}
