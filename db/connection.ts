@@ -1,0 +1,32 @@
+// Taking a connection from the pool, and knowing once per process how isolation holds on it.
+import type { PoolClient } from "pg";
+import { checkIsolation } from "./boot-check";
+import { toDbError } from "./errors";
+import { appPool } from "./pool";
+import type { Isolation } from "./scope";
+
+let checked: Promise<Isolation> | undefined;
+
+/** How isolation holds, asked on first use; throws as checkIsolation does, and asks again next time after a failure. */
+export function isolation(): Promise<Isolation> {
+  checked ??= checkIsolation(appPool()).catch((error: unknown) => {
+    checked = undefined;
+    throw toDbError(error);
+  });
+  return checked;
+}
+
+/**
+ * A connection to use and release. A connection that breaks while it is held fails its statements; without
+ * the listener the driver's 'error' event would end the process.
+ */
+export async function checkout(): Promise<PoolClient> {
+  let client: PoolClient;
+  try {
+    client = await appPool().connect();
+  } catch (error) {
+    throw toDbError(error);
+  }
+  if (client.listenerCount("error") === 0) client.on("error", () => undefined);
+  return client;
+}

@@ -1,0 +1,121 @@
+// SQLSTATE → typed error. Rules branch on `kind`, never on the text Postgres wrote, and nothing of that
+// text (values, table names) reaches a caller: it stays in `cause`.
+// Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+
+export type DbErrorKind =
+  | "unique_violation"
+  | "foreign_key_violation"
+  | "not_null_violation"
+  | "check_violation"
+  | "restrict_violation"
+  | "invalid_value"
+  | "serialization_failure"
+  | "deadlock"
+  | "lock_timeout"
+  | "statement_timeout"
+  | "insufficient_privilege"
+  | "unavailable"
+  | "pool_exhausted"
+  | "transaction_aborted"
+  | "misuse"
+  | "unknown";
+
+export interface DbErrorFacts {
+  sqlState?: string;
+  constraint?: string;
+  table?: string;
+  column?: string;
+  cause?: unknown;
+}
+
+export class DbError extends Error {
+  override readonly name = "DbError";
+  readonly kind: DbErrorKind;
+  readonly sqlState: string | undefined;
+  /** Name of the violated constraint: what a rule compares to say which field is at fault. */
+  readonly constraint: string | undefined;
+  readonly table: string | undefined;
+  readonly column: string | undefined;
+
+  constructor(kind: DbErrorKind, message: string, facts: DbErrorFacts = {}) {
+    super(message, { cause: facts.cause });
+    this.kind = kind;
+    this.sqlState = facts.sqlState;
+    this.constraint = facts.constraint;
+    this.table = facts.table;
+    this.column = facts.column;
+  }
+
+  /** The same transaction, run again from its start, may succeed. */
+  get retryable(): boolean {
+    return this.kind === "serialization_failure" || this.kind === "deadlock";
+  }
+}
+
+const BY_STATE: Readonly<Record<string, DbErrorKind>> = {
+  "23505": "unique_violation",
+  "23503": "foreign_key_violation",
+  "23502": "not_null_violation",
+  "23514": "check_violation",
+  "23001": "restrict_violation",
+  "40001": "serialization_failure",
+  "40P01": "deadlock",
+  "55P03": "lock_timeout",
+  "57014": "statement_timeout",
+  "25P02": "transaction_aborted",
+  "42501": "insufficient_privilege",
+};
+
+const BY_CLASS: Readonly<Record<string, DbErrorKind>> = {
+  "08": "unavailable",
+  "22": "invalid_value",
+  "53": "unavailable",
+  "57": "unavailable",
+  "58": "unavailable",
+};
+
+const NETWORK_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EHOSTUNREACH", "ENOENT"]);
+
+interface DriverError {
+  code?: unknown;
+  message?: unknown;
+  constraint?: string;
+  table?: string;
+  column?: string;
+}
+
+/** Any error of the driver as a DbError; a DbError and what is no database error at all come back as they are. */
+export function toDbError(error: unknown): unknown {
+  if (error instanceof DbError || typeof error !== "object" || error === null) return error;
+  const found = error as DriverError;
+  const message = typeof found.message === "string" ? found.message : "database error";
+  const code = typeof found.code === "string" ? found.code : undefined;
+  const kind = kindOf(code, message);
+  if (!kind) return error;
+  return new DbError(kind, message, {
+    sqlState: code !== undefined && isSqlState(code) ? code : undefined,
+    constraint: found.constraint,
+    table: found.table,
+    column: found.column,
+    cause: error,
+  });
+}
+
+/** True for a violation of exactly this unique constraint or index. */
+export function isUniqueViolation(error: unknown, constraint?: string): error is DbError {
+  return error instanceof DbError && error.kind === "unique_violation" && (constraint === undefined || error.constraint === constraint);
+}
+
+function kindOf(code: string | undefined, message: string): DbErrorKind | undefined {
+  if (code !== undefined) {
+    if (NETWORK_CODES.has(code)) return "unavailable";
+    if (isSqlState(code)) return BY_STATE[code] ?? BY_CLASS[code.slice(0, 2)] ?? "unknown";
+  }
+  if (message.startsWith("timeout exceeded when trying to connect")) return "pool_exhausted";
+  if (/^Connection terminated|not queryable|Client was closed/.test(message)) return "unavailable";
+  return undefined;
+}
+
+function isSqlState(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code);
+}

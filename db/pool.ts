@@ -1,0 +1,50 @@
+// The one pool of the process, over AppDB's connection string. Made on first use, so that importing a
+// library opens nothing; closed on shutdown after everything that uses it.
+import pg from "pg";
+import { cfg } from "../config";
+import { AppDB } from "../database";
+import { logger } from "../telemetry/logger";
+import { onShutdown } from "../telemetry/shutdown";
+
+const INT8 = 20;
+const DATE = 1082;
+
+let pool: pg.Pool | undefined;
+
+/** The process's pool; see docs/pooling.md for its size. */
+export function appPool(): pg.Pool {
+  pool ??= openPool();
+  return pool;
+}
+
+/** Ends the pool: only for the shutdown and for tests that replace the database. */
+export async function closePool(): Promise<void> {
+  const closing = pool;
+  pool = undefined;
+  await closing?.end();
+}
+
+function openPool(): pg.Pool {
+  const opened = new pg.Pool({
+    connectionString: AppDB.connectionString,
+    max: cfg.db.poolMax,
+    idleTimeoutMillis: cfg.db.idleTimeoutMs,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    types: columnTypes(),
+  });
+  opened.on("error", (error) => logger("db").warn({ err: error }, "an idle database connection was lost"));
+  onShutdown("db pool", closePool);
+  return opened;
+}
+
+/** bigint columns as number where exact (else bigint); dates as `YYYY-MM-DD` text, which has no time zone to get wrong. */
+function columnTypes(): pg.CustomTypesConfig {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(INT8, (text) => {
+    const value = Number(text);
+    return Number.isSafeInteger(value) ? value : BigInt(text);
+  });
+  types.setTypeParser(DATE, (text) => text);
+  return types;
+}

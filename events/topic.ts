@@ -1,0 +1,22 @@
+// The one topic that carries every domain event. Ordered by aggregate where the transport can order.
+import { Topic, type Attribute } from "encore.dev/pubsub";
+
+export interface DomainEvent {
+  /** The outbox row's id: the same on every delivery, what consumers de-duplicate by. */
+  id: string;
+  tenantId: string | null;
+  type: string;
+  version: number;
+  aggregateType: string;
+  aggregateId: Attribute<string>;
+  payload: unknown;
+  /** W3C trace context of the transaction that emitted it. */
+  headers: Record<string, string>;
+  /** ISO 8601. */
+  occurredAt: string;
+}
+
+export const domainEvents = new Topic<DomainEvent>("domain-events", {
+  deliveryGuarantee: "at-least-once",
+  orderingAttribute: "aggregateId",
+});

@@ -1,0 +1,46 @@
+-- Who people are (accounts), where they work (organisations: the tenants) and in which role (memberships).
+-- An account has no tenant: one person may work in several organisations. Nothing a tenant's request does
+-- reads accounts, so their policy admits the system alone.
+
+CREATE TABLE auth.account (
+  id            uuid        PRIMARY KEY,
+  -- Normalised by the app (NFKC, trimmed, lower case): what makes two spellings one person.
+  email         text        NOT NULL CONSTRAINT account_email_key UNIQUE,
+  password_hash text        NOT NULL,
+  created_at    timestamptz NOT NULL DEFAULT now()
+);
+
+-- The id is the tenant id that every other table carries.
+CREATE TABLE auth.organisation (
+  id         uuid        PRIMARY KEY,
+  name       text        NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE auth.membership (
+  tenant_id  uuid        NOT NULL REFERENCES auth.organisation (id),
+  account_id uuid        NOT NULL REFERENCES auth.account (id),
+  role       text        NOT NULL CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, account_id)
+);
+-- Sign-in asks for the oldest membership of an account.
+CREATE INDEX membership_account ON auth.membership (account_id, created_at);
+
+ALTER TABLE auth.account ENABLE ROW LEVEL SECURITY;
+ALTER TABLE auth.account FORCE ROW LEVEL SECURITY;
+CREATE POLICY system_only ON auth.account
+  USING (current_setting('app.system', true) = 'on')
+  WITH CHECK (current_setting('app.system', true) = 'on');
+
+ALTER TABLE auth.organisation ENABLE ROW LEVEL SECURITY;
+ALTER TABLE auth.organisation FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON auth.organisation
+  USING (id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
+  WITH CHECK (id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+
+ALTER TABLE auth.membership ENABLE ROW LEVEL SECURITY;
+ALTER TABLE auth.membership FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON auth.membership
+  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
+  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');

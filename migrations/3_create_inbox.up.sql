@@ -1,0 +1,52 @@
+-- Inbox: what each consumer has already done. The row is written in the transaction of the effect, so an
+-- event delivered twice acts once. A failing event counts its attempts here in a transaction of its own.
+
+CREATE TABLE events.inbox (
+  consumer     text        NOT NULL,
+  event_id     uuid        NOT NULL,
+  tenant_id    uuid,
+  type         text        NOT NULL,
+  attempts     integer     NOT NULL DEFAULT 0,
+  received_at  timestamptz NOT NULL DEFAULT now(),
+  processed_at timestamptz,
+  dead_at      timestamptz,
+  last_error   text,
+  PRIMARY KEY (consumer, event_id)
+);
+CREATE INDEX inbox_tenant ON events.inbox (tenant_id, received_at);
+CREATE INDEX inbox_received ON events.inbox (received_at);
+
+-- Dead letters: events a consumer has given up on, with what a person needs to decide about them.
+CREATE TABLE events.dead_letter (
+  id             uuid        PRIMARY KEY,
+  tenant_id      uuid,
+  consumer       text        NOT NULL,
+  event_id       uuid        NOT NULL,
+  aggregate_type text        NOT NULL,
+  aggregate_id   text        NOT NULL,
+  type           text        NOT NULL,
+  version        integer     NOT NULL,
+  payload        jsonb       NOT NULL,
+  headers        jsonb       NOT NULL DEFAULT '{}',
+  occurred_at    timestamptz NOT NULL,
+  reason         text        NOT NULL,
+  error          text        NOT NULL,
+  trace_id       text,
+  attempts       integer     NOT NULL,
+  dead_at        timestamptz NOT NULL DEFAULT now(),
+  redriven_at    timestamptz
+);
+CREATE INDEX dead_letter_tenant ON events.dead_letter (tenant_id, dead_at);
+CREATE INDEX dead_letter_open ON events.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
+
+ALTER TABLE events.inbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE events.inbox FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON events.inbox
+  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
+  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+
+ALTER TABLE events.dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE events.dead_letter FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON events.dead_letter
+  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
+  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');

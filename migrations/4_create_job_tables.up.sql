@@ -1,0 +1,43 @@
+-- Jobs live in BullMQ's own schema (made and migrated by BullMQ itself). Here stands only what BullMQ has no
+-- place for: jobs that failed for good, and the virtual clock that shares a queue fairly between tenants.
+
+CREATE TABLE queues.dead_letter (
+  id          uuid        PRIMARY KEY,
+  tenant_id   uuid,
+  queue       text        NOT NULL,
+  job_id      text        NOT NULL,
+  payload     jsonb       NOT NULL,
+  headers     jsonb       NOT NULL DEFAULT '{}',
+  reason      text        NOT NULL,
+  error       text        NOT NULL,
+  trace_id    text,
+  attempts    integer     NOT NULL,
+  dead_at     timestamptz NOT NULL DEFAULT now(),
+  redriven_at timestamptz,
+  -- A job that fails for good twice (after a redrive) has a new job id.
+  UNIQUE (queue, job_id)
+);
+CREATE INDEX dead_letter_tenant ON queues.dead_letter (tenant_id, dead_at);
+CREATE INDEX dead_letter_open ON queues.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
+
+-- Start-time fair queueing: each tenant's last finish tag in a queue. Jobs without a tenant share one turn
+-- under the nil uuid, so tenant_id is never null here.
+CREATE TABLE queues.tenant_turn (
+  tenant_id  uuid        NOT NULL,
+  queue      text        NOT NULL,
+  finish_tag bigint      NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, queue)
+);
+
+ALTER TABLE queues.dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE queues.dead_letter FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON queues.dead_letter
+  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
+  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+
+ALTER TABLE queues.tenant_turn ENABLE ROW LEVEL SECURITY;
+ALTER TABLE queues.tenant_turn FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON queues.tenant_turn
+  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
+  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
