@@ -186,7 +186,7 @@ function readVariables(env: Env): { values: Values; problems: ConfigProblem[] } 
     if (parsed.success) values[name] = parsed.data;
     else problems.push({ variable: name, problem: firstMessage(parsed.error), remedy: `set it to ${entry.remedy}` });
   }
-  return { values: values as Values, problems };
+  return { values, problems };
 }
 
 const firstMessage = (error: z.ZodError): string => error.issues.map((issue) => issue.message).slice(0, 1).join();
@@ -221,11 +221,12 @@ const sampleRatios: Record<Environment, number> = { development: 1, test: 1, pro
 
 function assemble(v: Values): Config {
   const env = v.NODE_ENV ?? "development";
+  return { env, ...optional("redisUrl", v.REDIS_URL), ...assembleOperations(v, env), ...assembleAccess(v, env), ...assembleWork(v), flags: v.FLAGS ?? {} };
+}
+
+function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "otel" | "metrics"> {
   return {
-    env,
     log: { level: v.LOG_LEVEL ?? (env === "test" ? "warn" : "info"), pretty: v.LOG_PRETTY ?? false },
-    ...optional("redisUrl", v.REDIS_URL),
-    db: { poolMax: v.DB_POOL_MAX ?? 20, statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000, idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000 },
     otel: {
       ...optional("endpoint", v.OTEL_EXPORTER_OTLP_ENDPOINT),
       ...optional("headers", v.OTEL_EXPORTER_OTLP_HEADERS),
@@ -233,22 +234,26 @@ function assemble(v: Values): Config {
       serviceName: v.OTEL_SERVICE_NAME ?? "groundwork",
       metricIntervalMs: v.OTEL_METRIC_EXPORT_INTERVAL ?? 30_000,
     },
+    metrics: { allow: v.METRICS_ALLOW ?? privateNetworks },
+  };
+}
+
+function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth"> {
+  return {
     // Tests share one address and one process: their default is out of the way, abuse tests set their own.
     limits: { scale: v.LIMIT_SCALE ?? (env === "test" ? 1000 : 1), trustedProxies: v.TRUSTED_PROXIES ?? [] },
-    metrics: { allow: v.METRICS_ALLOW ?? privateNetworks },
     auth: {
       accessTokenSeconds: v.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds,
       refreshTokenSeconds: v.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds,
       issuer: v.AUTH_ISSUER ?? "groundwork",
       audience: v.AUTH_AUDIENCE ?? "groundwork-api",
     },
-    ...assembleWork(v),
-    flags: v.FLAGS ?? {},
   };
 }
 
-function assembleWork(v: Values): Pick<Config, "embeddings" | "events" | "queues"> {
+function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | "queues"> {
   return {
+    db: { poolMax: v.DB_POOL_MAX ?? 20, statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000, idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000 },
     embeddings: {
       provider: v.EMBEDDINGS_PROVIDER ?? "local",
       ...optional("baseUrl", v.EMBEDDINGS_BASE_URL),

@@ -1,0 +1,71 @@
+// The instruments of the whole app, by their Prometheus names (seeds/002 section 8 and the golden signals),
+// declared in one place so that a name has one meaning. `/metrics` reads them; OTLP gets them when configured.
+import type { Attributes, ObservableResult } from "@opentelemetry/api";
+
+import { meter } from "./metrics-sdk";
+
+export { renderPrometheus, flushMetrics } from "./metrics-sdk";
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const seconds = (name: string, description: string) => meter.createHistogram(name, { description, advice: { explicitBucketBoundaries: secondsBuckets } });
+
+export const httpRequestsTotal = meter.createCounter("http_requests_total", { description: "Requests answered, by method, route (service.endpoint) and status" });
+export const httpRequestDurationSeconds = seconds("http_request_duration_seconds", "Time from the guard's start to the answer, by method and route");
+export const errorsTotal = meter.createCounter("errors_total", { description: "Errors answered or met in background work, by type (the error's code)" });
+export const limitRejectionsTotal = meter.createCounter("limit_rejections_total", { description: "Requests refused by a rate limit, by policy and dimension" });
+export const cacheHitsTotal = meter.createCounter("cache_hits_total", { description: "Cache reads that found a value, by cache" });
+export const cacheMissesTotal = meter.createCounter("cache_misses_total", { description: "Cache reads that found nothing, by cache" });
+export const dbQueryDurationSeconds = seconds("db_query_duration_seconds", "Time of SQL statements, by statement");
+export const outboxPublishedTotal = meter.createCounter("outbox_published_total", { description: "Outbox rows handed over, by destination" });
+export const relayLagSeconds = seconds("relay_lag_seconds", "Time from an outbox row's commit to its hand-over");
+export const eventsConsumedTotal = meter.createCounter("events_consumed_total", { description: "Events handled, by consumer and outcome" });
+export const eventDurationSeconds = seconds("event_duration_seconds", "Time to handle one event, by consumer");
+export const deadLettersTotal = meter.createCounter("dead_letters_total", { description: "Events and jobs given up, by source" });
+export const jobsTotal = meter.createCounter("jobs_total", { description: "Jobs finished, by job and outcome" });
+export const jobDurationSeconds = seconds("job_duration_seconds", "Time to run one job, by job");
+export const jobWaitSeconds = seconds("job_wait_seconds", "Time a job waited before its first run, by job");
+
+/** Gauges whose value somebody else knows: read when metrics are collected. */
+const gaugeDescriptions = {
+  db_pool_active_connections: "Connections of the pool that are in use",
+  db_pool_idle_connections: "Connections of the pool that are open and unused",
+  db_pool_waiting_requests: "Callers waiting for a connection",
+  outbox_depth: "Outbox rows not yet handed over",
+  queue_depth: "Jobs waiting, by queue and state",
+  dead_letters: "Dead letters not yet redriven, by source",
+  embedder_processes: "Embedding processes that are up",
+} as const;
+
+export type GaugeName = keyof typeof gaugeDescriptions;
+export interface Reading {
+  value: number;
+  labels?: Attributes;
+}
+/** Gives the gauge's value: a number, or one reading for each set of labels. May be asynchronous, may reject (then nothing is reported). */
+export type GaugeSource = () => number | readonly Reading[] | Promise<number | readonly Reading[]>;
+
+const gauges = new Map<GaugeName, { sources: Set<GaugeSource> }>();
+
+/** Reports `source` as gauge `name` at every collection; returns the function that stops it. */
+export function observeGauge(name: GaugeName, source: GaugeSource): () => void {
+  const gauge = gauges.get(name) ?? createGauge(name);
+  gauge.sources.add(source);
+  return () => {
+    gauge.sources.delete(source);
+  };
+}
+
+function createGauge(name: GaugeName): { sources: Set<GaugeSource> } {
+  const gauge = { sources: new Set<GaugeSource>() };
+  gauges.set(name, gauge);
+  meter.createObservableGauge(name, { description: gaugeDescriptions[name] }).addCallback(async (result) => {
+    for (const source of gauge.sources) await report(source, result);
+  });
+  return gauge;
+}
+
+async function report(source: GaugeSource, result: ObservableResult): Promise<void> {
+  const value = await source();
+  if (typeof value === "number") result.observe(value);
+  else for (const reading of value) result.observe(reading.value, reading.labels);
+}

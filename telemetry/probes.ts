@@ -1,0 +1,60 @@
+// Readiness: every part that the app cannot serve without registers a probe. Results are shared between
+// callers and kept for a moment, so that probing stays cheap however many ask.
+import { isDraining } from "./shutdown";
+
+export interface ProbeResult {
+  name: string;
+  ok: boolean;
+  durationMs: number;
+  /** Internal text: for the log, not for the wire. */
+  error?: unknown;
+}
+
+export interface Readiness {
+  ready: boolean;
+  draining: boolean;
+  checks: readonly ProbeResult[];
+}
+
+type Check = () => Promise<void>;
+
+const probes = new Map<string, { check: Check; timeoutMs: number }>();
+const keptForMs = 500;
+let latest: { at: number; result: Promise<readonly ProbeResult[]> } | undefined;
+
+/** Registers a check that resolves when the part works and rejects when not. A name registered again replaces the former check. */
+export function registerProbe(name: string, check: Check, timeoutMs = 2000): () => void {
+  probes.set(name, { check, timeoutMs });
+  latest = undefined;
+  return () => {
+    probes.delete(name);
+    latest = undefined;
+  };
+}
+
+/** Runs every probe (or joins a run of the last half second). A draining process is never ready. */
+export async function checkReadiness(nowMs: number = performance.now()): Promise<Readiness> {
+  if (latest === undefined || nowMs - latest.at > keptForMs) latest = { at: nowMs, result: runProbes() };
+  const checks = await latest.result;
+  return { ready: !isDraining() && checks.every((probe) => probe.ok), draining: isDraining(), checks };
+}
+
+function runProbes(): Promise<readonly ProbeResult[]> {
+  return Promise.all([...probes].map(([name, { check, timeoutMs }]) => runProbe(name, check, timeoutMs)));
+}
+
+async function runProbe(name: string, check: Check, timeoutMs: number): Promise<ProbeResult> {
+  const startedAt = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    await Promise.race([check(), late]);
+    return { name, ok: true, durationMs: performance.now() - startedAt };
+  } catch (error) {
+    return { name, ok: false, durationMs: performance.now() - startedAt, error };
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,36 @@
+// Keeps secrets out of log lines: fields by their name at any depth, and in texts what has the shape of a
+// credential. Over-redaction is cheap, a leaked token is not.
+
+const secretName = /(?:pass(?:word|wd|phrase)?|secret|token|authorization|cookie|api[-_]?key|credentials?|private[-_]?key|otp|dsn|connection[-_]?string)s?$/i;
+const replacement = "[redacted]";
+const maxDepth = 6;
+
+/** A copy of `fields` in which every field with a secret's name is replaced. Errors are left to their serializer. */
+export function redactFields(fields: Record<string, unknown>): Record<string, unknown> {
+  return redactObject(fields, 0);
+}
+
+function redactObject(object: Record<string, unknown>, depth: number): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(object)) {
+    copy[key] = secretName.test(key) && value != null ? replacement : redactValue(value, depth + 1);
+  }
+  return copy;
+}
+
+function redactValue(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Error || value instanceof Date) return value;
+  if (depth > maxDepth) return "[too deep]";
+  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  if (typeof (value as { toJSON?: unknown }).toJSON === "function") return value;
+  return redactObject(value as Record<string, unknown>, depth);
+}
+
+// Bearer and basic credentials, JSON Web Tokens, user:password@ in URLs, PEM private keys.
+const secretText =
+  /(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}|\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*|(:\/\/)[^\s:@/"]*:[^\s@/"]+(@)|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----/gs;
+
+/** Replaces what looks like a credential inside a text. */
+export function redactText(text: string): string {
+  return text.replace(secretText, (_match, scheme?: string, slashes?: string, at?: string) => `${scheme ?? slashes ?? ""}${replacement}${at ?? ""}`);
+}

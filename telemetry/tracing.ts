@@ -1,0 +1,171 @@
+// Spans for the app's code. A request's root span carries Encore's own ids, and outbox rows and jobs carry
+// W3C trace context, so one trace id leads from the HTTP request to the last SQL statement. What is not
+// sampled costs a look at the active context and nothing else.
+import { context, isSpanContextValid, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, type Attributes, type Context, type Span, type SpanContext } from "@opentelemetry/api";
+
+import { flags } from "../config";
+import { withLogFields, type LogFields } from "./log-context";
+import { trackWork } from "./shutdown";
+import { activeTracer, isSampled, randomId, withForcedIds } from "./tracing-sdk";
+import { currentSpanContext, type RequestTrace } from "./trace-context";
+
+export { addSpanProcessor, flushTraces } from "./tracing-sdk";
+export { currentRequestId } from "./trace-context";
+
+export type SpanKindName = "internal" | "server" | "client" | "producer" | "consumer";
+
+export interface SpanOptions {
+  kind?: SpanKindName;
+  attributes?: Attributes;
+}
+
+const kinds: Record<SpanKindName, SpanKind> = {
+  internal: SpanKind.INTERNAL,
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+};
+
+const silent: Span = trace.wrapSpanContext({ traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: TraceFlags.NONE });
+
+/** True when a span started now would be recorded: the test to make before computing costly attributes. */
+export function isRecording(): boolean {
+  return activeTracer() !== undefined && trace.getSpan(context.active())?.isRecording() === true;
+}
+
+/**
+ * Runs `fn` in a span below the active one; without a recorded span above it runs `fn` alone.
+ * The span ends when the result settles; a throw marks it as failed and passes through.
+ */
+export function withSpan<T>(name: string, options: SpanOptions, fn: (span: Span) => T): T {
+  const tracer = activeTracer();
+  if (tracer === undefined || !isRecording()) return fn(silent);
+  const span = tracer.startSpan(name, { kind: kinds[options.kind ?? "internal"], ...(options.attributes && { attributes: options.attributes }) });
+  return runInSpan(span, context.active(), fn);
+}
+
+/** Runs `fn` in a client span of one SQL statement: its name and text, never its parameters. */
+export function sqlSpan<T>(statementName: string, text: string, fn: () => T): T {
+  if (!isRecording()) return fn();
+  const detail = flags.tier("sqlSpans");
+  if (detail === "off") return fn();
+  const attributes: Attributes = { "db.system": "postgresql", "db.operation.name": statementName };
+  if (detail === "text") attributes["db.statement"] = text;
+  return withSpan(`sql ${statementName}`, { kind: "client", attributes }, fn);
+}
+
+/** The current trace as headers for an outbox row, a job or an outgoing call; empty when there is none. */
+export function traceHeaders(): Record<string, string> {
+  const current = currentSpanContext();
+  return current === undefined ? {} : { traceparent: formatTraceparent(current) };
+}
+
+/** W3C Trace Context, version 00. */
+export function formatTraceparent(span: SpanContext): string {
+  return `00-${span.traceId}-${span.spanId}-${(span.traceFlags & TraceFlags.SAMPLED) === 0 ? "00" : "01"}`;
+}
+
+const traceparentPattern = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
+
+/** The span context of a `traceparent`; undefined when it is absent or not valid. */
+export function parseTraceparent(value: string | undefined): SpanContext | undefined {
+  const match = value === undefined || value.startsWith("ff") ? null : traceparentPattern.exec(value);
+  if (match === null) return undefined;
+  const [, traceId = "", spanId = "", flagBits = ""] = match;
+  const parsed: SpanContext = { traceId, spanId, traceFlags: parseInt(flagBits, 16) & TraceFlags.SAMPLED, isRemote: true };
+  return isSpanContextValid(parsed) ? parsed : undefined;
+}
+
+export interface ContinueOptions extends SpanOptions {
+  /** Added to every log line of the work, and to the span as `tenant.id` and the like. */
+  log?: LogFields;
+}
+
+/**
+ * Runs work that another process or moment asked for (outbox row, message, job) inside the trace it came
+ * from. Without a usable `traceparent` a new trace begins. The work counts as in flight for shutdown.
+ */
+export function continueTrace<T>(headers: Readonly<Record<string, string | undefined>>, spanName: string, options: ContinueOptions, fn: (span: Span) => T): T {
+  const carried = parseTraceparent(headers.traceparent) ?? newTrace();
+  const parent = trace.setSpanContext(ROOT_CONTEXT, carried);
+  const tracer = activeTracer();
+  const isWanted = tracer !== undefined && (carried.traceFlags & TraceFlags.SAMPLED) !== 0;
+  const span = isWanted
+    ? tracer.startSpan(spanName, { kind: kinds[options.kind ?? "consumer"], attributes: { ...spanAttributes(options.log), ...options.attributes } }, parent)
+    : trace.wrapSpanContext(carried);
+  return trackWork(() => withLogFields(options.log ?? {}, () => runInSpan(span, parent, fn)));
+}
+
+/** A trace that begins here, for work nobody asked for (timers, start-up). */
+export function beginTrace<T>(spanName: string, options: ContinueOptions, fn: (span: Span) => T): T {
+  return continueTrace({}, spanName, { kind: "internal", ...options }, fn);
+}
+
+function newTrace(): SpanContext {
+  const traceId = randomId(16);
+  const isWanted = activeTracer() !== undefined && isSampled(traceId);
+  return { traceId, spanId: randomId(8), traceFlags: isWanted ? TraceFlags.SAMPLED : TraceFlags.NONE, isRemote: true };
+}
+
+const attributeNames = { tenantId: "tenant.id", jobId: "queue.job_id", userId: "user.id", requestId: "request.id" } as const;
+
+function spanAttributes(fields: LogFields | undefined): Attributes {
+  const attributes: Attributes = {};
+  for (const [key, value] of Object.entries(fields ?? {})) {
+    attributes[attributeNames[key as keyof typeof attributeNames] ?? key] = value;
+  }
+  return attributes;
+}
+
+/**
+ * Begins the server span of a request under Encore's own ids.
+ * @returns undefined when nobody listens or the trace is not sampled; then nothing was created.
+ */
+export function startRequestSpan(request: RequestTrace, name: string, attributes: Attributes): Span | undefined {
+  const tracer = activeTracer();
+  if (tracer === undefined || !isSampled(request.traceId)) return undefined;
+  const parent = request.parentSpanId === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { traceId: request.traceId, spanId: request.parentSpanId, traceFlags: TraceFlags.SAMPLED, isRemote: true });
+  return withForcedIds(request, () => tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent));
+}
+
+/** Runs `fn` with `span` as the active one, without ending it. */
+export function inSpan<T>(span: Span, fn: () => T): T {
+  return context.with(trace.setSpan(context.active(), span), fn);
+}
+
+/** Marks a span as failed: the error's kind and message, no stack. */
+export function failSpan(span: Span, error: unknown): void {
+  const type = error instanceof Error ? error.name : typeof error;
+  span.setAttribute("error.type", type);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : type });
+}
+
+function runInSpan<T>(span: Span, parent: Context, fn: (span: Span) => T): T {
+  return context.with(trace.setSpan(parent, span), () => endWith(span, fn));
+}
+
+/** Ends the span when the result settles. */
+function endWith<T>(span: Span, fn: (span: Span) => T): T {
+  try {
+    const result = fn(span);
+    if (result instanceof Promise) return endAfter(span, result) as T;
+    span.end();
+    return result;
+  } catch (error) {
+    failSpan(span, error);
+    span.end();
+    throw error;
+  }
+}
+
+async function endAfter(span: Span, result: Promise<unknown>): Promise<unknown> {
+  try {
+    return await result;
+  } catch (error) {
+    failSpan(span, error);
+    throw error;
+  } finally {
+    span.end();
+  }
+}
