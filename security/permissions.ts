@@ -1,0 +1,57 @@
+// What may be done, and by whom: a closed catalogue of permissions and one row of it for each role. The
+// matrix is exhaustively typed, so a new permission does not compile until every role has decided on it.
+
+export const roles = ["owner", "admin", "member", "viewer"] as const;
+export type Role = (typeof roles)[number];
+
+export const permissions = [
+  "organisation.read",
+  "organisation.update",
+  "organisation.delete",
+  "member.read",
+  "member.manage",
+  "document.read",
+  "document.write",
+  "document.delete",
+  "event.read",
+  "event.redrive",
+  "job.read",
+  "job.redrive",
+] as const;
+export type Permission = (typeof permissions)[number];
+
+const yes = true;
+const no = false;
+
+/** Role × permission: least privilege, read row by row. */
+export const matrix = {
+  "organisation.read": { owner: yes, admin: yes, member: yes, viewer: yes },
+  "organisation.update": { owner: yes, admin: yes, member: no, viewer: no },
+  "organisation.delete": { owner: yes, admin: no, member: no, viewer: no },
+  "member.read": { owner: yes, admin: yes, member: yes, viewer: yes },
+  "member.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  "document.read": { owner: yes, admin: yes, member: yes, viewer: yes },
+  "document.write": { owner: yes, admin: yes, member: yes, viewer: no },
+  "document.delete": { owner: yes, admin: yes, member: yes, viewer: no },
+  "event.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "event.redrive": { owner: yes, admin: yes, member: no, viewer: no },
+  "job.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "job.redrive": { owner: yes, admin: yes, member: no, viewer: no },
+} as const satisfies Record<Permission, Record<Role, boolean>>;
+
+const granted: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  roles.map((role) => [role, new Set<string>(permissions.filter((permission) => matrix[permission][role]))]),
+);
+
+/** Whether the role of `principal` holds `permission`. Anything unknown is refused. */
+export function can(principal: { role: Role }, permission: Permission): boolean {
+  return granted.get(principal.role)?.has(permission) === true;
+}
+
+export function isPermission(text: string): text is Permission {
+  return (permissions as readonly string[]).includes(text);
+}
+
+export function isRole(text: string): text is Role {
+  return (roles as readonly string[]).includes(text);
+}
