@@ -1,0 +1,12 @@
+// `npm run test:web`: a real browser against the started app. Apart from the main suite because it needs Chromium.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["**/__tests__/**/*.web.test.ts"],
+    globalSetup: ["__tests__/web/build-host.ts"],
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
