@@ -2,7 +2,7 @@
 // HTTP status and the text the caller may read. What only we may read (internal text, cause) is kept beside
 // the error and never reaches the wire: Encore would append a cause's message to the public one (H-102).
 import { currentRequestId } from "../telemetry/tracing";
-import { APIError, ErrCode } from "encore.dev/api";
+import { APIError, type ErrCode } from "encore.dev/api";
 
 /** Encore's error codes and their HTTP status (contract H-101). */
 export const statusOfClass = {

@@ -7,7 +7,7 @@ import { flags } from "../config";
 import { withLogFields, type LogFields } from "./log-context";
 import { trackWork } from "./shutdown";
 import { activeTracer, isSampled, randomId, withForcedIds } from "./tracing-sdk";
-import { currentSpanContext, type RequestTrace } from "./trace-context";
+import { currentSpanContext, requestTraceFrom, type EncoreTrace } from "./trace-context";
 
 export { addSpanProcessor, flushTraces } from "./tracing-sdk";
 export { currentRequestId } from "./trace-context";
@@ -112,7 +112,7 @@ const attributeNames = { tenantId: "tenant.id", jobId: "queue.job_id", userId: "
 
 function spanAttributes(fields: LogFields | undefined): Attributes {
   const attributes: Attributes = {};
-  for (const [key, value] of Object.entries(fields ?? {})) {
+  for (const [key, value] of Object.entries<string | undefined>({ ...fields })) {
     attributes[attributeNames[key as keyof typeof attributeNames] ?? key] = value;
   }
   return attributes;
@@ -120,13 +120,17 @@ function spanAttributes(fields: LogFields | undefined): Attributes {
 
 /**
  * Begins the server span of a request under Encore's own ids.
+ * @param encore `currentRequest().trace`
  * @returns undefined when nobody listens or the trace is not sampled; then nothing was created.
  */
-export function startRequestSpan(request: RequestTrace, name: string, attributes: Attributes): Span | undefined {
+export function startRequestSpan(encore: EncoreTrace | undefined, name: string, attributes: Attributes): Span | undefined {
   const tracer = activeTracer();
-  if (tracer === undefined || !isSampled(request.traceId)) return undefined;
-  const parent = request.parentSpanId === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { traceId: request.traceId, spanId: request.parentSpanId, traceFlags: TraceFlags.SAMPLED, isRemote: true });
-  return withForcedIds(request, () => tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent));
+  const request = tracer === undefined ? undefined : requestTraceFrom(encore);
+  if (tracer === undefined || request === undefined || !isSampled(request.traceId)) return undefined;
+  const { traceId, parentSpanId, correlationId } = request;
+  const parent = parentSpanId === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId: parentSpanId, traceFlags: TraceFlags.SAMPLED, isRemote: true });
+  const all = { ...attributes, "request.id": request.requestId, ...(correlationId === undefined ? {} : { "request.correlation_id": correlationId }) };
+  return withForcedIds(request, () => tracer.startSpan(name, { kind: SpanKind.SERVER, attributes: all }, parent));
 }
 
 /** Runs `fn` with `span` as the active one, without ending it. */

@@ -1,0 +1,79 @@
+// The last word on every error that leaves an endpoint: an APIError of a closed catalogue with a request id.
+// Whatever else was thrown becomes `internal_error` (or `service_unavailable` when the database or the
+// network is the reason), is logged with its cause, and shows the caller nothing of it.
+import { APIError, ErrCode } from "encore.dev/api";
+
+import { logger } from "../telemetry/logger";
+import { currentRequestId } from "../telemetry/tracing";
+import { commonErrors } from "./common-errors";
+import { internalsOf, reasonOf, type ErrorClass, type ErrorDetails, statusOfClass } from "./errors";
+
+const log = logger("errors");
+
+/** Turns anything thrown by an endpoint into the APIError to answer, logging what the caller will not see. */
+export function normaliseError(thrown: unknown): APIError {
+  if (thrown instanceof APIError) return normaliseApiError(thrown);
+  const known = infrastructureError(thrown);
+  if (known !== undefined) {
+    log.error({ err: thrown, reason: reasonOf(known) }, "an endpoint failed on a part it depends on");
+    return known;
+  }
+  log.error({ err: asError(thrown) }, "an endpoint threw an error that no catalogue knows");
+  return commonErrors.internal_error({ cause: thrown });
+}
+
+function normaliseApiError(error: APIError): APIError {
+  const kept = internalsOf(error);
+  if (kept !== undefined) {
+    if (httpStatusOf(error) >= 500) log.error({ err: kept.cause, internal: kept.internal, reason: reasonOf(error) }, "an endpoint answered an error of ours");
+    return error;
+  }
+  // Through a client call: made by a catalogue on the other side, which has logged it.
+  if (reasonOf(error) !== undefined && error.cause === undefined) return error;
+  if (isOurFault(error.code)) {
+    log.error({ err: error }, "an endpoint threw an internal error");
+    return commonErrors.internal_error({ cause: error });
+  }
+  const details: ErrorDetails = { ...error.details, reason: reasonOf(error) ?? error.code, requestId: currentRequestId() };
+  return new APIError(error.code, error.message, undefined, details);
+}
+
+const isOurFault = (code: ErrCode): boolean => !Object.hasOwn(statusOfClass, code) || code === ErrCode.Internal || code === ErrCode.Unknown || code === ErrCode.DataLoss;
+
+/** The HTTP status that Encore gives this error. */
+export function httpStatusOf(error: APIError): number {
+  return statusOfClass[error.code as ErrorClass] ?? 500;
+}
+
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(`thrown: ${typeof thrown}`));
+
+const networkCodes = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "EAI_AGAIN"]);
+const timeoutCodes = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "57014", "25P03", "25P04", "55P03"]);
+const collisionCodes = new Set(["40001", "40P01"]);
+/** SQLSTATE classes: connection, insufficient resources, operator intervention, system error. */
+const unavailableClasses = /^(?:08|53|57|58)[0-9A-Z]{3}$/;
+
+/** What a failure of the database or the network means to a caller, found by its code anywhere in the chain of causes. */
+function infrastructureError(thrown: unknown): APIError | undefined {
+  for (let error = thrown, depth = 0; isErrorLike(error) && depth < 6; error = error.cause, depth++) {
+    const code = typeof error.code === "string" ? error.code : "";
+    if (collisionCodes.has(code)) return commonErrors.conflict_retry({ cause: thrown });
+    if (timeoutCodes.has(code) || isTimeout(error)) return commonErrors.request_timeout({ cause: thrown, retryAfterSeconds: 1 });
+    if (networkCodes.has(code) || unavailableClasses.test(code)) return commonErrors.service_unavailable({ cause: thrown, retryAfterSeconds: 2 });
+  }
+  return undefined;
+}
+
+interface ErrorLike {
+  code?: unknown;
+  name?: unknown;
+  message?: unknown;
+  cause?: unknown;
+}
+
+const isErrorLike = (value: unknown): value is ErrorLike => typeof value === "object" && value !== null;
+
+/** `pg` names its pool's timeouts only by their text. */
+function isTimeout(error: ErrorLike): boolean {
+  return error.name === "TimeoutError" || (typeof error.message === "string" && /^(?:timeout exceeded when trying to connect|Query read timeout|Connection terminated due to connection timeout)/.test(error.message));
+}
