@@ -1,0 +1,79 @@
+// How a line looks: JSON with sorted keys (X-41), the key names of Google's log (X-42), or text for a person.
+import { levelNames } from "./levels";
+import { toLogValue } from "./plain-value";
+import type { Fields } from "./request-fields";
+
+export interface Entry {
+  level: number;
+  message: string;
+  /** Fields of the caller; the ones of `standard` win (X-41). */
+  user: Fields | undefined;
+  standard: Fields;
+  error?: string;
+  stack?: unknown;
+}
+
+export type Format = (entry: Entry, now: Date) => string;
+
+function collect(entry: Entry): Fields {
+  const all: Fields = {};
+  const user = entry.user;
+  if (user) for (const key of Object.keys(user)) if (user[key] !== undefined) all[key] = user[key];
+  Object.assign(all, entry.standard);
+  if (entry.error !== undefined) all.error = entry.error;
+  return all;
+}
+
+function jsonOf(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value);
+    case "boolean":
+      return value ? "true" : "false";
+    default:
+      return JSON.stringify(toLogValue(value));
+  }
+}
+
+function jsonLine(fields: Fields): string {
+  let line = "{";
+  for (const key of Object.keys(fields).sort()) {
+    line += (line.length > 1 ? "," : "") + JSON.stringify(key) + ":" + jsonOf(fields[key]);
+  }
+  return line + "}\n";
+}
+
+export const formatJson: Format = (entry, now) => {
+  const fields = collect(entry);
+  fields.time = now.toISOString();
+  fields.level = levelNames[entry.level];
+  fields.message = entry.message;
+  if (entry.stack !== undefined) fields.stack = entry.stack;
+  return jsonLine(fields);
+};
+
+const severities = ["DEFAULT", "DEBUG", "DEBUG", "INFO", "WARNING", "ERROR"];
+
+export const formatGoogle: Format = (entry, now) => {
+  const fields = collect(entry);
+  fields.timestamp = now.toISOString();
+  fields.severity = severities[entry.level];
+  fields.message = entry.message;
+  if (entry.stack !== undefined) fields.stacktrace = entry.stack;
+  return jsonLine(fields);
+};
+
+const shortNames = ["", "TRC", "DBG", "INF", "WRN", "ERR"];
+const colours = ["", "\u001b[35m", "\u001b[33m", "\u001b[32m", "\u001b[31m", "\u001b[31m"];
+const dim = "\u001b[90m";
+const plain = "\u001b[0m";
+
+export const formatConsole: Format = (entry, now) => {
+  const fields = collect(entry);
+  const time = now.toTimeString().slice(0, 8);
+  const pairs = Object.keys(fields).sort().map((key) => {
+    const value = fields[key];
+    return `${dim}${key}=${plain}${typeof value === "string" ? value : jsonOf(value)}`;
+  });
+  return `${dim}${time}${plain} ${colours[entry.level]}${shortNames[entry.level]}${plain} ${[entry.message, ...pairs].join(" ")}\n`;
+};

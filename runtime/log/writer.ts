@@ -1,0 +1,41 @@
+// From a call of the logger to a line: request fields, error and stack are added here, for the app's lines
+// and the host's alike.
+import type { Format } from "./format";
+import { requestFields, type Fields, type LoggedRequest } from "./request-fields";
+import { appFrames } from "./stack";
+import type { Sink } from "./sink";
+
+export interface Line {
+  request?: LoggedRequest | null;
+  level: number;
+  message: string;
+  error?: unknown;
+  fields?: Fields;
+}
+
+export interface LineWriter {
+  write(line: Line): void;
+}
+
+export interface WriterOptions {
+  format: Format;
+  sink: Sink;
+  appRoot: string;
+  /** Whether errors bring their stack. */
+  stacks: boolean;
+  now: () => Date;
+}
+
+const noFields: Fields = {};
+
+export function createWriter({ format, sink, appRoot, stacks, now }: WriterOptions): LineWriter {
+  return {
+    write({ request, level, message, error, fields }) {
+      const standard = request ? requestFields(request) : noFields;
+      if (error === undefined || error === null) return sink.write(format({ level, message, user: fields, standard }, now()));
+      const text = error instanceof Error ? error.message : String(error);
+      const stack = stacks && error instanceof Error ? appFrames(error, appRoot) : undefined;
+      sink.write(format({ level, message, user: fields, standard, error: text, stack }, now()));
+    },
+  };
+}

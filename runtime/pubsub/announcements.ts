@@ -1,0 +1,99 @@
+// Wakes the consumers of this process when another one added a message: by LISTEN where Postgres delivers
+// it, and in any case by one query now and then for all idle queues together. That query also finds delayed
+// messages whose process died before their time came.
+import { Client, type Pool } from "pg";
+import type { BrokerTimings } from "./broker";
+import type { Wakeups } from "./wakeups";
+
+const CHANNEL = "bullmq_jobs";
+const PROBE_MS = 500;
+
+const claimable = `select queue from unnest($1::text[]) as idle(queue) where
+  exists (select 1 from job where job.queue = idle.queue and state = 'waiting')
+  or exists (select 1 from job where job.queue = idle.queue and state = 'delayed' and process_at_ms <= $2)`;
+
+export class Announcements {
+  readonly #pool: Pool;
+  readonly #url: string;
+  readonly #wakeups: Wakeups;
+  readonly #timings: BrokerTimings;
+  #listener: Client | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(pool: Pool, url: string, wakeups: Wakeups, timings: BrokerTimings) {
+    this.#pool = pool;
+    this.#url = url;
+    this.#wakeups = wakeups;
+    this.#timings = timings;
+  }
+
+  async start(): Promise<void> {
+    await this.#listen();
+    this.#schedule();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#listener?.end().catch(() => undefined);
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    const { pollAnnouncedMs, pollSilentMs } = this.#timings;
+    this.#timer = setTimeout(() => void this.#poll(), this.#listener ? pollAnnouncedMs : pollSilentMs).unref();
+  }
+
+  async #poll(): Promise<void> {
+    const idle = this.#wakeups.idle();
+    if (idle.length > 0) {
+      const found = await this.#pool.query<{ queue: string }>(claimable, [idle, Date.now()]).catch(() => undefined);
+      for (const row of found?.rows ?? []) this.#wakeups.signal(row.queue);
+    }
+    this.#schedule();
+  }
+
+  /** Keeps a listening connection if a notification sent to ourselves arrives; the embedded database drops it. */
+  async #listen(): Promise<void> {
+    const client = new Client({ connectionString: this.#url, keepAlive: true, application_name: "groundwork-pubsub-listen" });
+    client.on("error", () => this.#lost(client));
+    client.on("end", () => this.#lost(client));
+    try {
+      await client.connect();
+      await client.query(`listen ${CHANNEL}`);
+      if (await this.#hears(client)) this.#listener = client;
+      else await client.end();
+    } catch {
+      this.#lost(client);
+    }
+  }
+
+  async #hears(client: Client): Promise<boolean> {
+    const probe = `probe-${process.pid}-${Math.random()}`;
+    const heard = new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), PROBE_MS);
+      client.on("notification", ({ payload }) => {
+        if (payload !== probe) return this.#wakeups.signal(payload ?? "");
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+    await this.#pool.query("select pg_notify($1, $2)", [CHANNEL, probe]);
+    return heard;
+  }
+
+  #lost(client: Client): void {
+    if (this.#closed || this.#listener !== client) return;
+    this.#listener = undefined;
+    this.#wakeups.signalAll();
+    setTimeout(() => void this.#relisten(), this.#timings.reconnectMs).unref();
+  }
+
+  async #relisten(): Promise<void> {
+    if (this.#closed || this.#listener) return;
+    await this.#listen();
+    if (this.#listener) this.#wakeups.signalAll();
+    else setTimeout(() => void this.#relisten(), this.#timings.reconnectMs).unref();
+  }
+}

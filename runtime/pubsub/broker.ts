@@ -1,0 +1,64 @@
+// The port behind topics and subscriptions. What it promises: a message that `add` resolved for is in every
+// named queue and survives the process; a message is delivered until its handler returned or the processor
+// gave it up; one that was given up stays readable. What it leaves out: order across queues.
+import type { Job, Queue } from "bullmq";
+import type { Envelope } from "./envelope";
+
+export type Delivery = Pick<Job<Envelope>, "data" | "attemptsMade" | "attemptsStarted" | "updateData">;
+
+/** BullMQ's own handle, as far as operators need it; the same on every transport. */
+export type MessageQueue = Pick<Queue<Envelope>, "name" | "add" | "getFailed" | "getCompleted" | "getJobCounts" | "remove">;
+
+/** Throws to have the message delivered again after `backoffMs`, or `UnrecoverableError` to give it up. */
+export type Processor = (delivery: Delivery) => Promise<void>;
+
+export interface ConsumeOptions {
+  concurrency: number;
+  /** Milliseconds to wait after the n-th failed delivery, counted from 1. */
+  backoffMs(failures: number): number;
+  /** Deliveries that may end with the process before the message counts as the cause. */
+  lostDeliveriesMax: number;
+  onError(error: Error): void;
+}
+
+export interface Consumer {
+  /** Takes no more messages and resolves when the ones in flight are done. */
+  close(): Promise<void>;
+}
+
+export interface Broker {
+  /** Connects and prepares the broker's tables; resolves when messages can be added. */
+  ready(): Promise<void>;
+  /** Idempotent per message id and queue. */
+  add(queues: readonly string[], message: Envelope): Promise<void>;
+  consume(queue: string, processor: Processor, options: ConsumeOptions): Promise<Consumer>;
+  queue(name: string): Promise<MessageQueue>;
+  /** Tells the consumers of this process, and of others where that is possible, to look at a queue. */
+  wake(queue: string): void;
+  close(): Promise<void>;
+}
+
+/** How long a broker may be silent before a delivery in flight counts as lost, and similar. Tests shorten them. */
+export interface BrokerTimings {
+  /** Lock on a message in flight, renewed at half time; milliseconds. */
+  lockMs: number;
+  /** How often lost deliveries are looked for; milliseconds. */
+  lostCheckMs: number;
+  /** How often queues are looked at when the broker announces messages; milliseconds. */
+  pollAnnouncedMs: number;
+  /** The same when it does not (embedded Postgres has no NOTIFY through its socket); milliseconds. */
+  pollSilentMs: number;
+  /** Wait between attempts to reach a broker that is away; milliseconds. */
+  reconnectMs: number;
+}
+
+export const defaultTimings: BrokerTimings = {
+  lockMs: 20_000,
+  lostCheckMs: 10_000,
+  pollAnnouncedMs: 10_000,
+  pollSilentMs: 1000,
+  reconnectMs: 1000,
+};
+
+/** Handled messages that stay in a queue, so that they can be replayed. */
+export const HANDLED_KEPT = 1000;

@@ -1,0 +1,97 @@
+// Topics on Postgres: BullMQ queues in the schema `bullmq` of the app's first database.
+import { Queue, Worker, type PostgresConnection, type PostgresConnectionOptions } from "bullmq";
+import type { Pool } from "pg";
+import { Announcements } from "./announcements";
+import { HANDLED_KEPT, type Broker, type BrokerTimings, type ConsumeOptions, type Consumer, type MessageQueue, type Processor } from "./broker";
+import { jobOptions, workerOptions } from "./bullmq-options";
+import type { Envelope } from "./envelope";
+import { connectBroker, createBrokerPool } from "./postgres-pool";
+import { wakingFactory, type WakingBackend } from "./postgres-backend";
+import { Wakeups } from "./wakeups";
+
+const TRIM_EVERY_MS = 30_000;
+const EVENTS_KEPT = 100;
+
+/** Handled messages beyond the newest `HANDLED_KEPT`. BullMQ's own retention would look for them at every message. */
+const trimHandled = `delete from job where queue = $1 and state = 'completed' and finished_at_ms < (
+  select finished_at_ms from job where queue = $1 and state = 'completed' order by finished_at_ms desc offset ${HANDLED_KEPT} limit 1)`;
+
+type PostgresQueue = Queue<Envelope, unknown, string, Envelope, unknown, string, WakingBackend, PostgresConnectionOptions>;
+
+export class PostgresBroker implements Broker {
+  readonly #pool: Pool;
+  readonly #timings: BrokerTimings;
+  readonly #wakeups = new Wakeups();
+  readonly #announcements: Announcements;
+  readonly #queues = new Map<string, PostgresQueue>();
+  readonly #handled = new Set<string>();
+  #connection: Promise<PostgresConnection> | undefined;
+  #listening: Promise<void> | undefined;
+  #trimTimer: NodeJS.Timeout | undefined;
+
+  constructor(url: string, maxConnections: number, timings: BrokerTimings) {
+    this.#pool = createBrokerPool(url, maxConnections);
+    this.#timings = timings;
+    this.#announcements = new Announcements(this.#pool, url, this.#wakeups, timings);
+  }
+
+  async ready(): Promise<void> {
+    await this.#connect();
+  }
+
+  #connect(): Promise<PostgresConnection> {
+    if (!this.#connection) {
+      this.#connection = connectBroker(this.#pool);
+      this.#connection.catch(() => (this.#connection = undefined));
+    }
+    return this.#connection;
+  }
+
+  async queue(name: string): Promise<MessageQueue> {
+    const connection = await this.#connect();
+    const known = this.#queues.get(name);
+    if (known) return known;
+    const options = { connection: this.#pool, streams: { events: { maxLen: EVENTS_KEPT } } };
+    const queue: PostgresQueue = new Queue(name, options, wakingFactory(connection, this.#wakeups, this.#timings.reconnectMs));
+    queue.on("error", () => undefined); // every operation reports its own failure to its caller
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  async add(queues: readonly string[], message: Envelope): Promise<void> {
+    const opened = await Promise.all(queues.map((name) => this.queue(name)));
+    await Promise.all(opened.map((queue) => queue.add("message", message, jobOptions(message.id, false))));
+    for (const name of queues) this.wake(name);
+  }
+
+  wake(queue: string): void {
+    this.#wakeups.signal(queue);
+  }
+
+  async consume(queue: string, processor: Processor, options: ConsumeOptions): Promise<Consumer> {
+    const connection = await this.#connect();
+    this.#listening ??= this.#announcements.start();
+    this.#trimTimer ??= setInterval(() => void this.#trim(), TRIM_EVERY_MS).unref();
+    const worker = new Worker(
+      queue,
+      processor,
+      { ...workerOptions(options, this.#timings), connection: this.#pool },
+      wakingFactory(connection, this.#wakeups, this.#timings.reconnectMs),
+    );
+    worker.on("error", options.onError);
+    worker.on("completed", () => this.#handled.add(queue));
+    return { close: () => worker.close() };
+  }
+
+  async #trim(): Promise<void> {
+    const queues = [...this.#handled];
+    this.#handled.clear();
+    for (const queue of queues) await this.#pool.query(trimHandled, [queue]).catch(() => this.#handled.add(queue));
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#trimTimer);
+    await this.#announcements.close();
+    await this.#pool.end();
+  }
+}

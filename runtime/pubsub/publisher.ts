@@ -1,0 +1,75 @@
+// Publishing (contract 8.2): one id, one queue per subscription, resolved when the broker has them all.
+import type { TopicModel } from "../model";
+import type { LoggedRequest } from "../log/request-fields";
+import { UnrepresentableError } from "../log/plain-value";
+import { whileAway } from "./broker-errors";
+import type { Broker } from "./broker";
+import { encodeMessage } from "./codec";
+import { queueName, type Envelope } from "./envelope";
+import { newMessageId } from "./ids";
+
+const PUBLISH_LIMIT_MS = 15_000;
+
+const failed = (reason: string): Error => new UnrepresentableError(`failed to publish: ${reason}`);
+
+/** `Attribute` fields by the name they travel under (P-10). */
+function attributesOf(topic: TopicModel, fields: Record<string, unknown>): Record<string, string> {
+  const message = topic.message;
+  if (message.kind !== "struct") return {};
+  const attributes: Record<string, string> = {};
+  for (const field of message.fields) {
+    const name = field.tags?.find((tag) => tag.key === "pubsub-attr")?.name;
+    const value = fields[field.name];
+    if (name !== undefined && value !== undefined && value !== null) attributes[name] = String(value);
+  }
+  return attributes;
+}
+
+/** P-11; a null attribute is present but orders nothing. */
+function orderingKeyOf(topic: TopicModel, fields: Record<string, unknown>): string | undefined {
+  const name = topic.orderingAttribute;
+  if (!name) return undefined;
+  const value = fields[name];
+  if (value === undefined) throw failed(`ordering attribute ${name} not found`);
+  return value === null ? undefined : String(value);
+}
+
+function envelopeFor(topic: TopicModel, message: unknown, source: LoggedRequest | null): Envelope {
+  const { text, fields } = encodeMessage(message);
+  const attributes = attributesOf(topic, fields);
+  const orderingKey = orderingKeyOf(topic, fields);
+  const trace = source?.meta().trace;
+  return {
+    id: newMessageId(),
+    body: text,
+    publishedAt: Date.now(),
+    ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
+    ...(orderingKey === undefined ? {} : { orderingKey }),
+    ...(trace ? { parentTraceId: trace.traceId, parentSpanId: trace.spanId } : {}),
+    ...(trace?.extCorrelationId ? { correlationId: trace.extCorrelationId } : {}),
+  };
+}
+
+function within<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const reason = `the broker did not answer within ${limitMs} ms. On the embedded database this happens when a message is published inside an open transaction of the same process: publish after it`;
+    timer = setTimeout(() => reject(failed(reason)), limitMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+export type Publish = (message: unknown, source: LoggedRequest | null) => Promise<string>;
+
+/**
+ * Publishing to `topic`; resolves with the message id once every subscription's queue holds the message.
+ * A broker that is away is tried again under the same id, so that no queue gets the message twice.
+ */
+export function createPublish(topic: TopicModel, broker: () => Broker): Publish {
+  const queues = topic.subscriptions.map((subscription) => queueName(topic.name, subscription.name));
+  return async (message, source) => {
+    const envelope = envelopeFor(topic, message, source);
+    if (queues.length > 0) await within(whileAway(() => broker().add(queues, envelope), PUBLISH_LIMIT_MS), PUBLISH_LIMIT_MS);
+    return envelope.id;
+  };
+}
