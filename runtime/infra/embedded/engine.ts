@@ -1,0 +1,86 @@
+// PGlite behind one synchronous-looking call: bytes of client messages in, the server's messages out.
+// Memory and boot time decide the options; measured figures stand in docs/adr (embedded Postgres).
+import { PGlite } from "@electric-sql/pglite";
+import { vector } from "@electric-sql/pglite-pgvector";
+import { code, cstring, FrameReader, int32, simpleQuery, type Frame } from "./frames";
+
+const startParams = [
+  ...PGlite.defaultStartParams,
+  ...["shared_buffers=16MB", "max_connections=10", "application_name=encore"].flatMap((setting) => ["-c", setting]),
+];
+
+/** Small WAL segments: a new data folder is 28 MB instead of 39, and copies of it are made for every test file. */
+const initDbStartParams = ["--wal-segsize=1"];
+
+const DataRow = code("D");
+
+export class Engine {
+  readonly #db: PGlite;
+
+  private constructor(
+    db: PGlite,
+    /** ParameterStatus messages that a new connection is told. */
+    readonly greeting: Buffer,
+  ) {
+    this.#db = db;
+  }
+
+  /** Opens the database `name` in `dataDir`, which `initialise` has made. */
+  static async open(dataDir: string, name: string): Promise<Engine> {
+    const db = await PGlite.create({ dataDir, database: name, extensions: { vector }, startParams });
+    const startup = Buffer.concat([int32(196608), Buffer.from("user\0postgres\0database\0postgres\0\0")]);
+    const engine = new Engine(db, Buffer.alloc(0));
+    const answer = await engine.#exchange(Buffer.concat([int32(startup.length + 4), startup]));
+    const parameters = answer.filter((message) => message.type === code("S")).map((message) => message.bytes);
+    return new Engine(db, Buffer.concat(parameters));
+  }
+
+  /** Makes a data folder whose database is called `name`. Takes 300 MB that only the end of the process gives back. */
+  static async initialise(dataDir: string, name: string): Promise<void> {
+    const db = await PGlite.create({ dataDir, database: "template1", startParams, initDbStartParams });
+    if (name !== "postgres") await db.exec(`ALTER DATABASE postgres RENAME TO "${name.replaceAll('"', '""')}"`);
+    await db.close();
+  }
+
+  async #exchange(bytes: Uint8Array): Promise<Frame[]> {
+    const chunks: Buffer[] = [];
+    await this.#db.execProtocolRawStream(bytes, { syncToFs: false, onRawData: (data) => void chunks.push(Buffer.from(data)) });
+    return new FrameReader().read(Buffer.concat(chunks));
+  }
+
+  /** Runs messages (whole ones) and returns the server's answer. Nothing else runs meanwhile. */
+  run(messages: Buffer): Promise<Frame[]> {
+    return this.#exchange(messages);
+  }
+
+  /** First column of the rows of a simple query; errors are ignored, the answer is then empty. */
+  async ask(sql: string): Promise<(string | null)[][]> {
+    const answer = await this.run(simpleQuery(sql));
+    return answer.filter((message) => message.type === DataRow).map((message) => columnsOf(message.bytes));
+  }
+
+  /** Writes everything out and releases the memory. */
+  async close(): Promise<void> {
+    await this.#db.exec("CHECKPOINT").catch(() => undefined);
+    await this.#db.close();
+  }
+}
+
+function columnsOf(row: Buffer): (string | null)[] {
+  const columns: (string | null)[] = [];
+  let at = 7;
+  for (let left = row.readInt16BE(5); left > 0; left--) {
+    const length = row.readInt32BE(at);
+    at += 4;
+    columns.push(length < 0 ? null : row.toString("utf8", at, at + length));
+    at += Math.max(length, 0);
+  }
+  return columns;
+}
+
+/** Notification as the server sent it, and its channel. */
+export function notificationChannel(message: Buffer): string {
+  return cstring(message, 9).text;
+}
+
+export const commandTag = (message: Buffer): string => cstring(message, 5).text;

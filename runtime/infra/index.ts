@@ -1,0 +1,5 @@
+// What runs before and beside the app: Postgres (embedded or elsewhere), migrations, databases for tests.
+export { InfraError } from "./errors";
+export { type InfraConfig, readInfraConfig } from "./infra-config";
+export { migrate, type MigrationRow, migrationStatus } from "./migrations";
+export { type Infra, type InfraOptions, startInfra } from "./start";

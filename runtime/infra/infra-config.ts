@@ -1,0 +1,130 @@
+// Encore's infra.config.json (contract 12.3), as far as this host can obey it. Unknown keys are left alone:
+// the same file configures an Encore image.
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import type { HostConfig } from "../config";
+import { InfraError } from "./errors";
+
+const envString = z.union([z.string(), z.object({ $env: z.string() })]);
+type EnvString = z.infer<typeof envString>;
+
+const tls = z.object({ disabled: z.boolean().optional(), ca: z.string().optional(), disable_tls_hostname_verification: z.boolean().optional(), disable_ca_validation: z.boolean().optional() });
+
+const schema = z.object({
+  metadata: z.object({ app_id: z.string(), env_name: z.string(), env_type: z.enum(["development", "production", "ephemeral", "test"]), cloud: z.enum(["local", "encore", "aws", "gcp", "azure"]), base_url: z.string() }).partial().optional(),
+  graceful_shutdown: z.object({ total: z.number().optional() }).optional(),
+  sql_servers: z
+    .array(
+      z.object({
+        host: envString,
+        tls_config: tls.optional(),
+        databases: z.record(z.string(), z.object({ name: z.string().optional(), max_connections: z.number().int().optional(), min_connections: z.number().int().optional(), username: envString, password: envString })),
+      }),
+    )
+    .optional(),
+  redis: z
+    .record(
+      z.string(),
+      z.object({ host: envString, database_index: z.number().int().default(0), auth: z.object({ type: z.string(), username: envString.optional(), password: envString.optional(), auth_string: envString.optional() }).optional(), tls_config: tls.optional() }),
+    )
+    .optional(),
+  secrets: z.union([z.object({ $env: z.string() }), z.record(z.string(), envString)]).optional(),
+  hosted_services: z.array(z.string()).optional(),
+  hosted_gateways: z.array(z.string()).optional(),
+  worker_threads: z.number().int().optional(),
+  log_config: z.string().optional(),
+});
+
+type ParsedConfig = z.infer<typeof schema>;
+type SqlServer = NonNullable<ParsedConfig["sql_servers"]>[number];
+type Tls = z.infer<typeof tls> | undefined;
+
+export interface InfraConfig {
+  databases: HostConfig["databases"];
+  redisUrl?: string;
+  secrets: Record<string, string>;
+  hostedServices?: string[];
+  hostedGateways?: string[];
+  workerThreads?: number;
+  gracefulShutdownMs?: number;
+  metadata: NonNullable<ParsedConfig["metadata"]>;
+}
+
+type Env = Record<string, string | undefined>;
+
+function resolve(value: EnvString, env: Env): string {
+  if (typeof value === "string") return value;
+  const found = env[value.$env];
+  if (found === undefined) throw new InfraError(`infra config: the environment variable ${value.$env} is not set`);
+  return found;
+}
+
+/** An absent tls_config means TLS is tried, not required (12.3). */
+function sslMode(config: Tls): string {
+  if (!config) return "prefer";
+  if (config.disabled) return "disable";
+  if (config.disable_ca_validation) return "no-verify";
+  return config.disable_tls_hostname_verification ? "verify-ca" : "verify-full";
+}
+
+function databasesOf(server: SqlServer, env: Env): HostConfig["databases"] {
+  const entries = Object.entries(server.databases).map(([name, database]) => {
+    const url = new URL("postgresql://placeholder");
+    url.host = resolve(server.host, env);
+    url.username = encodeURIComponent(resolve(database.username, env));
+    url.password = encodeURIComponent(resolve(database.password, env));
+    url.pathname = `/${encodeURIComponent(database.name ?? name)}`;
+    url.searchParams.set("sslmode", sslMode(server.tls_config));
+    if (server.tls_config?.ca) url.searchParams.set("sslrootcert", server.tls_config.ca);
+    return [name, { url: url.toString(), maxConnections: database.max_connections ?? 100, minConnections: database.min_connections ?? 0 }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function redisUrlOf(clusters: NonNullable<ParsedConfig["redis"]>, env: Env): string | undefined {
+  const [cluster] = Object.values(clusters);
+  if (!cluster) return undefined;
+  const url = new URL("redis://placeholder");
+  url.host = resolve(cluster.host, env);
+  const password = cluster.auth?.password ?? cluster.auth?.auth_string;
+  if (cluster.auth?.username !== undefined) url.username = encodeURIComponent(resolve(cluster.auth.username, env));
+  if (password !== undefined) url.password = encodeURIComponent(resolve(password, env));
+  url.pathname = `/${cluster.database_index}`;
+  const text = url.toString();
+  return cluster.tls_config && !cluster.tls_config.disabled ? text.replace("redis://", "rediss://") : text;
+}
+
+function secretsOf(secrets: ParsedConfig["secrets"], env: Env): Record<string, string> {
+  if (!secrets) return {};
+  if (typeof secrets.$env === "string" && Object.keys(secrets).length === 1) return z.record(z.string(), z.string()).parse(JSON.parse(resolve({ $env: secrets.$env }, env)));
+  return Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, resolve(value, env)]));
+}
+
+/**
+ * Reads the file that ENCORE_INFRA_CONFIG_PATH names.
+ * @throws InfraError naming the file, the key and what is wrong with it
+ */
+export function readInfraConfig(path: string, env: Env): InfraConfig {
+  const parsed = schema.safeParse(readJson(path));
+  if (!parsed.success) throw new InfraError(`${path}:\n${parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`).join("\n")}`);
+  const config = parsed.data;
+  const redisUrl = config.redis && redisUrlOf(config.redis, env);
+  return {
+    databases: Object.assign({}, ...(config.sql_servers ?? []).map((server) => databasesOf(server, env))) as HostConfig["databases"],
+    ...(redisUrl === undefined ? {} : { redisUrl }),
+    secrets: secretsOf(config.secrets, env),
+    ...(config.hosted_services ? { hostedServices: config.hosted_services } : {}),
+    ...(config.hosted_gateways ? { hostedGateways: config.hosted_gateways } : {}),
+    ...(config.worker_threads === undefined ? {} : { workerThreads: config.worker_threads }),
+    ...(config.graceful_shutdown?.total === undefined ? {} : { gracefulShutdownMs: config.graceful_shutdown.total * 1000 }),
+    metadata: config.metadata ?? {},
+  };
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new InfraError(`ENCORE_INFRA_CONFIG_PATH: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,62 @@
+// Which migrations a folder holds, in Encore's three layouts (contract 7.7): `1_name.up.sql` files,
+// drizzle's `0001_name.sql` files, prisma's and drizzle v1's `20240101_name/migration.sql` folders.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { InfraError } from "./errors";
+
+export interface Migration {
+  number: bigint;
+  /** Relative to the folder. */
+  file: string;
+  sql(): string;
+}
+
+export interface MigrationSet {
+  dir: string;
+  /** In order of number. */
+  migrations: Migration[];
+  /** Any missing number is applied, even one lower than the highest; one row per number is kept (D-41). */
+  nonSequential: boolean;
+}
+
+const upOrDown = /^(\d+)_([^.]+)\.(up|down)\.sql$/;
+const plain = /^(\d+)_.+\.sql$/;
+const folder = /^(\d+)_/;
+
+function fromFolders(dir: string, names: string[]): Migration[] {
+  const found = names.map((name) => ({ name, number: folder.exec(name)?.[1] })).filter(({ name, number }) => number !== undefined && existsSync(join(dir, name, "migration.sql")));
+  return found.map(({ name, number }) => migration(dir, join(name, "migration.sql"), number ?? "0"));
+}
+
+function fromFiles(dir: string, names: string[]): Migration[] {
+  const sqlFiles = names.filter((name) => name.endsWith(".sql"));
+  const encore = sqlFiles.some((name) => upOrDown.test(name));
+  const found: Migration[] = [];
+  for (const name of sqlFiles) {
+    const match = (encore ? upOrDown : plain).exec(name);
+    if (!match) throw new InfraError(`invalid migration filename: ${name}\n  ${dir}: name it <number>_<name>.up.sql`);
+    if (match[3] !== "down") found.push(migration(dir, name, match[1] ?? "0"));
+  }
+  return found;
+}
+
+function migration(dir: string, file: string, number: string): Migration {
+  return { number: BigInt(number), file, sql: () => readFileSync(join(dir, file), "utf8") };
+}
+
+/**
+ * Reads a migrations folder.
+ * @throws InfraError for a file that no layout names, and for two files of the same number
+ */
+export function readMigrations(dir: string): MigrationSet {
+  const entries = readdirSync(dir, { withFileTypes: true });
+  const folders = fromFolders(dir, entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
+  const nonSequential = folders.length > 0;
+  const migrations = nonSequential ? folders : fromFiles(dir, entries.filter((entry) => entry.isFile()).map((entry) => entry.name));
+  migrations.sort((a, b) => (a.number < b.number ? -1 : a.number > b.number ? 1 : 0));
+  for (const [index, current] of migrations.entries()) {
+    const before = migrations[index - 1];
+    if (before?.number === current.number) throw new InfraError(`duplicate migration identifier: ${current.number}\n  ${before.file} and ${current.file}: give one of them another number`);
+  }
+  return { dir, migrations, nonSequential };
+}

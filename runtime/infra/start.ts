@@ -1,0 +1,85 @@
+// Brings up what the app needs before it starts. Where the databases are is decided in this order:
+// ENCORE_INFRA_CONFIG_PATH, DATABASE_URL, the embedded Postgres. Only the embedded one locks the state folder:
+// with a server of their own, several processes may run the same app.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { HostConfig } from "../config";
+import type { AppModel } from "../model";
+import { databasesAt } from "./database-url";
+import { startEmbedded } from "./embedded-process";
+import { InfraError } from "./errors";
+import { readInfraConfig } from "./infra-config";
+import { acquireLock, type Holder, LockedError, type StateLock } from "./state-lock";
+
+export interface InfraOptions {
+  appRoot: string;
+  /** Absolute. */
+  stateDir: string;
+  env: NodeJS.ProcessEnv;
+  model: AppModel;
+  /** The app's port, told to whoever finds the state locked. */
+  port?: number;
+  log(line: string): void;
+}
+
+export interface Infra {
+  databases: HostConfig["databases"];
+  redisUrl?: string;
+  /** Resolves when the embedded database has written everything out and its process has ended. */
+  stop(): Promise<void>;
+  /** Settles with a message should the embedded database's process end by itself. */
+  databaseEnded?: Promise<string>;
+}
+
+function lockedMessage(stateDir: string, holder: Holder | undefined): string {
+  const who = holder ? `process ${holder.pid} since ${holder.since}${holder.port === undefined ? "" : `, port ${holder.port}`}` : "another process that does not answer";
+  const remedy = holder ? `Use that one${holder.port === undefined ? "" : ` (http://localhost:${holder.port})`}, stop it (kill ${holder.pid})` : "Stop it";
+  return `the state in ${stateDir} is in use by ${who}\n  ${remedy}, or start this one with a state of its own: GROUNDWORK_STATE_DIR=.groundwork-2`;
+}
+
+async function lockState({ stateDir, appRoot, port }: InfraOptions): Promise<StateLock> {
+  const holder: Holder = { pid: process.pid, since: new Date().toISOString(), appRoot, ...(port === undefined ? {} : { port }) };
+  return acquireLock(stateDir, "state", holder).catch((error: unknown) => {
+    if (error instanceof LockedError) throw new InfraError(lockedMessage(stateDir, error.holder));
+    throw error;
+  });
+}
+
+async function startEmbeddedInfra(options: InfraOptions): Promise<Infra> {
+  const names = options.model.databases.map((database) => database.name);
+  if (names.length === 0) return { databases: {}, stop: () => Promise.resolve() };
+  const lock = await lockState(options);
+  try {
+    const postgres = await startEmbedded({ dataDir: join(options.stateDir, "postgres"), databases: names });
+    return {
+      databases: Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }])),
+      databaseEnded: postgres.ended,
+      stop: async () => {
+        await postgres.stop();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/**
+ * Starts or finds the app's infrastructure.
+ * @throws InfraError with a remedy: state in use, server unreachable, config file wrong
+ */
+export async function startInfra(options: InfraOptions): Promise<Infra> {
+  const { env, model, stateDir } = options;
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const redis = env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {};
+  if (env.ENCORE_INFRA_CONFIG_PATH) {
+    const config = readInfraConfig(env.ENCORE_INFRA_CONFIG_PATH, env);
+    return { databases: config.databases, ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis), stop: () => Promise.resolve() };
+  }
+  if (env.DATABASE_URL) {
+    const databases = await databasesAt(env.DATABASE_URL, model.databases.map((database) => database.name));
+    return { databases, ...redis, stop: () => Promise.resolve() };
+  }
+  return { ...(await startEmbeddedInfra(options)), ...redis };
+}
