@@ -2,7 +2,9 @@
 // declared in one place so that a name has one meaning. `/metrics` reads them; OTLP gets them when configured.
 import type { Attributes, ObservableResult } from "@opentelemetry/api";
 
-import { meter } from "./metrics-sdk";
+import { cfg } from "../config";
+import { flushMetrics, meter } from "./metrics-sdk";
+import { onShutdown } from "./shutdown";
 
 export { renderPrometheus, flushMetrics } from "./metrics-sdk";
 
@@ -69,3 +71,5 @@ async function report(source: GaugeSource, result: ObservableResult): Promise<vo
   if (typeof value === "number") result.observe(value);
   else for (const reading of value) result.observe(reading.value, reading.labels);
 }
+
+if (cfg.otel.endpoint !== undefined) onShutdown("metrics", flushMetrics, "idle");

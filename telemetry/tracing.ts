@@ -3,10 +3,10 @@
 // sampled costs a look at the active context and nothing else.
 import { context, isSpanContextValid, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, type Attributes, type Context, type Span, type SpanContext } from "@opentelemetry/api";
 
-import { flags } from "../config";
+import { cfg, flags } from "../config";
 import { withLogFields, type LogFields } from "./log-context";
-import { trackWork } from "./shutdown";
-import { activeTracer, isSampled, randomId, withForcedIds } from "./tracing-sdk";
+import { onShutdown, trackWork } from "./shutdown";
+import { activeTracer, flushTraces, isSampled, randomId, withForcedIds } from "./tracing-sdk";
 import { currentSpanContext, requestTraceFrom, type EncoreTrace } from "./trace-context";
 
 export { addSpanProcessor, flushTraces } from "./tracing-sdk";
@@ -173,3 +173,5 @@ async function endAfter(span: Span, result: Promise<unknown>): Promise<unknown> 
     span.end();
   }
 }
+
+if (cfg.otel.endpoint !== undefined) onShutdown("traces", flushTraces, "idle");

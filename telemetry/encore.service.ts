@@ -1,0 +1,7 @@
+// The telemetry service: probes, metrics and documentation. (The library part of this folder — logger, tracing,
+// metrics, shutdown — is imported by everybody and belongs to no service.)
+import { Service } from "encore.dev/service";
+
+import { guard } from "../security/guard";
+
+export default new Service("telemetry", { middlewares: guard });
