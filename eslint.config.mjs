@@ -23,7 +23,8 @@ const IGNORED = [
 const limits = {
   "max-lines": ["error", { max: 400 }],
   "max-lines-per-function": ["error", { max: 60, skipBlankLines: true, skipComments: true }],
-  complexity: ["error", 15],
+  // "modified": a switch counts once. An exhaustive switch over a closed union is the simple way, not the complex one.
+  complexity: ["error", { max: 15, variant: "modified" }],
   "max-depth": ["error", 4],
   "max-params": ["error", 5],
 };
@@ -83,6 +84,11 @@ export default defineConfig(
   {
     files: [...TOOLING, ...TESTS],
     rules: { "no-restricted-properties": "off" },
+  },
+  {
+    // Scanners and codecs index what they have just measured; a fallback there would hide a broken bound.
+    files: ["runtime/**"],
+    rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
   {
     files: ["config/**"],
