@@ -1,7 +1,7 @@
 // `groundwork check`: every error of the app at once; exit code 1 when there is one.
 import { findAppRoot } from "./app-root";
 import { say, sayParseErrors } from "./console";
-import type { CommandInput } from ".";
+import type { CommandInput } from "./command-input";
 
 export async function check({ flags }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);

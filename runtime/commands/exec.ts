@@ -7,7 +7,7 @@ import { say } from "./console";
 import { listenFrom } from "./environment";
 import { makeHostConfig } from "./host-config";
 import { hostFile } from "./host-files";
-import type { CommandInput } from ".";
+import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
 import { migrateAll } from "./run";
 

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { openapi } from "../generate/openapi";
 import { findAppRoot, UsageError } from "./app-root";
 import { say } from "./console";
-import type { CommandInput } from ".";
+import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
 
 function packageInfo(root: string): { title: string; version: string } {

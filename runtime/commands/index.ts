@@ -1,13 +1,6 @@
 // The commands by name. Each loads what it needs when it is called, so that `run` does not pay for the others.
+import type { CommandInput } from "./command-input";
 import type { RunOptions } from "./run";
-
-export interface CommandInput {
-  flags: { app?: string; port?: string; watch?: boolean; "no-watch"?: boolean; "after-start"?: string; json?: boolean; extended?: boolean; lang?: string; output?: string };
-  words: string[];
-  /** What stood after `--`. */
-  rest: string[];
-  env: NodeJS.ProcessEnv;
-}
 
 export const usage = `groundwork <command> [--app DIR]
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { migrationStatus, startInfra } from "../infra";
 import { findAppRoot, stateDirOf, UsageError } from "./app-root";
 import { say } from "./console";
-import type { CommandInput } from ".";
+import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
 import { migrateAll } from "./run";
 
