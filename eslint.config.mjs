@@ -109,7 +109,7 @@ export default defineConfig(
   },
   {
     // Tools that ask for a default export.
-    files: ["*.config.{ts,mjs}", "scripts/**"],
+    files: ["*.config.{ts,mjs}", "scripts/**", "runtime/vitest/**"],
     rules: { "no-restricted-syntax": ["error", ...language["no-restricted-syntax"].slice(1, 2)] },
   },
 );
