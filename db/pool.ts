@@ -4,6 +4,8 @@ import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
 import { logger } from "../telemetry/logger";
+import { observeGauge } from "../telemetry/metrics";
+import { registerProbe } from "../telemetry/probes";
 import { onShutdown } from "../telemetry/shutdown";
 
 const INT8 = 20;
@@ -34,7 +36,13 @@ function openPool(): pg.Pool {
     types: columnTypes(),
   });
   opened.on("error", (error) => logger("db").warn({ err: error }, "an idle database connection was lost"));
-  onShutdown("db pool", closePool);
+  onShutdown("db pool", closePool, "idle");
+  observeGauge("db_pool_active_connections", () => opened.totalCount - opened.idleCount);
+  observeGauge("db_pool_idle_connections", () => opened.idleCount);
+  observeGauge("db_pool_waiting_requests", () => opened.waitingCount);
+  registerProbe("database", async () => {
+    await opened.query("select 1");
+  });
   return opened;
 }
 

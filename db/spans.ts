@@ -1,13 +1,29 @@
-// SQL statements as spans and as a latency metric. The statement's text has only placeholders, so it carries
-// no data; its values are never recorded.
-import { withSpan } from "../telemetry/tracing";
+// SQL statements as spans and as a latency metric, under a name read off the statement ("select
+// events.outbox"). The text has only placeholders, so it carries no data; values are never recorded.
+import { dbQueryDurationSeconds } from "../telemetry/metrics";
+import { sqlSpan } from "../telemetry/tracing";
 
-/** Runs `fn` under a client span named after the statement's verb. */
-export function sqlSpan<T>(text: string, fn: () => Promise<T>): Promise<T> {
-  const verb = verbOf(text);
-  return Promise.resolve(withSpan(`sql ${verb}`, { kind: "client", attributes: { "db.system.name": "postgresql", "db.operation.name": verb, "db.query.text": text } }, fn));
+const MAX_NAMES = 2_000;
+const names = new Map<string, string>();
+
+/** Runs `fn` under the statement's span and records how long it took. */
+export async function tracedSql<T>(text: string, fn: () => Promise<T>): Promise<T> {
+  const statement = statementName(text);
+  const startedAt = performance.now();
+  try {
+    return await sqlSpan(statement, text, fn);
+  } finally {
+    dbQueryDurationSeconds.record((performance.now() - startedAt) / 1000, { statement });
+  }
 }
 
-function verbOf(text: string): string {
-  return /[a-z]+/i.exec(text)?.[0].toLowerCase() ?? "statement";
+/** Verb and first schema-qualified table: few enough values to label a metric with. */
+export function statementName(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const verb = /\b(select|insert|update|delete|merge|call|set|with)\b/i.exec(text)?.[1]?.toLowerCase() ?? "statement";
+  const table = /\b(?:from|into|update|join)\s+(?:only\s+)?([a-z_]+\.[a-z_]+)/i.exec(text)?.[1]?.toLowerCase();
+  const name = table === undefined ? verb : `${verb} ${table}`;
+  if (names.size < MAX_NAMES) names.set(text, name);
+  return name;
 }

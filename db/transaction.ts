@@ -14,7 +14,7 @@ import { DbError, toDbError } from "./errors";
 import { checkout, isolation } from "./connection";
 import { sendPipelined, type Statement, type StatementResult } from "./pipeline";
 import { scopeStatement, type Isolation, type Scope } from "./scope";
-import { sqlSpan } from "./spans";
+import { tracedSql } from "./spans";
 
 export interface Tx {
   /** Runs one statement; resolves with its rows. Parameters as pg maps them: objects to JSON, arrays to Postgres arrays. */
@@ -61,7 +61,7 @@ export async function runStatement<R>(scope: Scope, text: string, params: readon
   assertOutsideTransaction(scope.kind === "tenant" ? "tenantQuery" : "systemQuery");
   noteSystemScope(scope);
   const applied = await isolation();
-  return sqlSpan(text, async () => {
+  return tracedSql(text, async () => {
     const client = await checkout();
     try {
       const results = await sendPipelined(client, [scopeStatement(scope, applied, cfg.db.statementTimeoutMs), { text, values: params }]);
@@ -157,7 +157,7 @@ class OpenTransaction implements Tx {
 
   private send(statement: Statement): Promise<StatementResult> {
     if (this.state === "closed") return Promise.reject(new DbError("misuse", "the transaction is over: a statement was not awaited inside it"));
-    const sent = this.last.then(() => sqlSpan(statement.text, () => this.sendNow(statement)));
+    const sent = this.last.then(() => tracedSql(statement.text, () => this.sendNow(statement)));
     this.last = sent.catch(() => undefined);
     return sent;
   }

@@ -2,15 +2,16 @@
 // second delivery finds the row and does nothing. A failing event is counted in a transaction of its own;
 // after the last attempt it becomes a dead letter and the transport is told "done".
 // Source: Hohpe & Woolf, Enterprise Integration Patterns, "Idempotent Receiver" and "Dead Letter Channel".
-import type { TenantId } from "../security/principal";
+import { tenantIdFrom, type TenantId } from "../security/principal";
 import { cfg } from "../config";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
+import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
-import { inboxCountFailure, inboxRecord } from "./store";
-import type { DomainEvent } from "./topic";
+import { inboxCountFailure, inboxRecord } from "./store/inbox";
+import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 
 /** An event as a handler gets it: payload checked against its schema. */
 export interface ReceivedEvent<Payload> {
@@ -41,58 +42,83 @@ export function consumer(name: string, handlers: EventHandlers): (message: Domai
   const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
   return async (message) => {
     const handler = byKey.get(`${message.type}@${message.version}`);
-    if (!handler) return;
-    const attributes = { "messaging.operation.type": "process", "messaging.message.id": message.id, "messaging.destination.name": name };
-    await continueTrace(message.headers, `consume ${message.type}`, { kind: "consumer", attributes }, () => receive(name, message, handler));
+    const onlyFor = message.headers[REDRIVE_CONSUMER];
+    if (!handler || (onlyFor !== undefined && onlyFor !== name)) return;
+    const options = {
+      kind: "consumer" as const,
+      attributes: { "messaging.operation.type": "process", "messaging.message.id": message.id, "messaging.destination.name": name },
+      log: message.tenantId === null ? {} : { tenantId: message.tenantId },
+    };
+    await continueTrace(message.headers, `consume ${message.type}`, options, () => receive(name, message, handler));
   };
 }
 
 async function receive(name: string, message: DomainEvent, handler: EventHandler<unknown>): Promise<void> {
+  const startedAt = performance.now();
+  let outcome = "handled";
   try {
     const event = toReceived(message);
     await inScopeOf(event.tenantId, `consume-${name}`, async (tx) => {
       if (await inboxRecord(tx, name, message)) await handler(tx, event);
+      else outcome = "duplicate";
     });
   } catch (error) {
+    outcome = "failed";
     await settleFailure(name, message, error);
+  } finally {
+    eventsConsumedTotal.add(1, { consumer: name, outcome });
+    eventDurationSeconds.record((performance.now() - startedAt) / 1000, { consumer: name });
   }
 }
 
+/** Throws UnfitEventError for what no further attempt can mend. */
 function toReceived(message: DomainEvent): ReceivedEvent<unknown> {
-  const definition = catalog.get(`${message.type}@${message.version}`);
-  if (!definition) throw new TypeError(`event ${message.type}@${message.version} is not in the catalogue`);
+  const key = `${message.type}@${message.version}`;
+  const definition = catalog.get(key);
+  if (!definition) throw new UnfitEventError("unknown_event", `event ${key} is not in the catalogue`);
+  const payload = definition.payload.safeParse(message.payload);
+  if (!payload.success) throw new UnfitEventError("payload_invalid", `event ${key} ${message.id}: ${payload.error.message}`);
   return {
     id: message.id,
-    tenantId: message.tenantId as TenantId | null,
+    tenantId: message.tenantId === null ? null : tenantIdFrom(message.tenantId),
     type: message.type,
     version: message.version,
     aggregateType: message.aggregateType,
     aggregateId: message.aggregateId,
     occurredAt: new Date(message.occurredAt),
-    payload: definition.payload.parse(message.payload),
+    payload: payload.data,
   };
+}
+
+class UnfitEventError extends Error {
+  override readonly name = "UnfitEventError";
+  constructor(
+    readonly reason: string,
+    message: string,
+  ) {
+    super(message);
+  }
 }
 
 function inScopeOf(tenantId: TenantId | null, reason: string, fn: (tx: Tx) => Promise<void>): Promise<void> {
   return tenantId === null ? withSystem(reason, fn) : withTenant({ tenantId }, fn);
 }
 
+/** Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. */
 async function settleFailure(name: string, message: DomainEvent, error: unknown): Promise<void> {
   const log = logger("events");
-  const isBuried = await withSystem(`consume-failed-${name}`, async (tx) => {
-    const attempts = await inboxCountFailure(tx, name, message, textOf(error));
-    if (attempts < cfg.events.maxAttempts) return false;
-    await buryEvent(tx, name, message, { reason: "attempts_exhausted", error: textOf(error), attempts });
+  const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const isOver = await withSystem(`consume-failed-${name}`, async (tx) => {
+    const attempts = await inboxCountFailure(tx, name, message, text);
+    if (attempts === null) return true;
+    const reason = error instanceof UnfitEventError ? error.reason : attempts >= cfg.events.maxAttempts ? "attempts_exhausted" : null;
+    if (reason === null) return false;
+    await buryEvent(tx, name, message, { reason, error: text, attempts });
+    log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");
     return true;
   });
-  const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
-  if (!isBuried) {
-    log.warn(facts, "an event could not be handled and will be delivered again");
-    throw error;
-  }
-  log.error(facts, "an event was given up: see the dead letters");
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (isOver) return;
+  log.warn(facts, "an event could not be handled and will be delivered again");
+  throw error;
 }

@@ -5,7 +5,7 @@ import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import type { EventDefinition } from "./event";
 import { signalRelay } from "./signal";
-import { outboxInsert } from "./store";
+import { outboxInsert, type OutboxInsert } from "./store/outbox";
 
 export interface EmitOptions {
   /** What the event is about; events of one aggregate are published in the order they were emitted. */
@@ -33,18 +33,8 @@ export async function emit<Payload>(tx: Tx, event: EventDefinition<string, numbe
   });
 }
 
-export interface OutboxEntry {
-  id: string;
-  /** Who publishes it: 'event' → the domain-events topic; others by registerDestination. */
-  destination: string;
-  tenantId: TenantId | null;
-  aggregateType: string;
-  aggregateId: string;
-  type: string;
-  version: number;
-  payload: unknown;
-  headers: Record<string, string>;
-}
+/** A row to append; `destination` says who publishes it: 'event' → the domain-events topic, others by registerDestination. */
+export type OutboxEntry = OutboxInsert;
 
 /** Appends a row for any destination; a second append with the same id is no error and no second row. */
 export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {

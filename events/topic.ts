@@ -1,8 +1,13 @@
 // The one topic that carries every domain event. Ordered by aggregate where the transport can order.
 import { Topic, type Attribute } from "encore.dev/pubsub";
 
+/** Header of a redriven event: the id it had first. */
+export const REDRIVE_OF = "redrive-of";
+/** Header of a redriven event: the only consumer it is for. */
+export const REDRIVE_CONSUMER = "redrive-consumer";
+
 export interface DomainEvent {
-  /** The outbox row's id: the same on every delivery, what consumers de-duplicate by. */
+  /** The event's id, the same on every delivery and redrive: what consumers de-duplicate by. */
   id: string;
   tenantId: string | null;
   type: string;

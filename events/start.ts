@@ -1,0 +1,27 @@
+// Starts the relay of this process, if the process hosts the service. Tests make their own.
+import { appMeta } from "encore.dev";
+import { cfg } from "../config";
+import { systemQuery } from "../db/tenant";
+import { observeGauge } from "../telemetry/metrics";
+import { onShutdown } from "../telemetry/shutdown";
+import { createRelay } from "./relay";
+import { onRelaySignal } from "./signal";
+import { DEAD_LETTER_DEPTH } from "./store/dead-letter";
+import { OUTBOX_DEPTH } from "./store/outbox";
+import { isReadyForWork } from "./work-gate";
+
+if (cfg.env !== "test" && "events" in appMeta().deploy.hostedServices) startRelay();
+
+function startRelay(): void {
+  const relay = createRelay({ isReady: isReadyForWork });
+  onRelaySignal(() => relay.wake());
+  onShutdown("relay", () => relay.stop());
+  observeGauge("outbox_depth", () => depthOf("metrics-outbox-depth", OUTBOX_DEPTH));
+  observeGauge("dead_letters", async () => [{ value: await depthOf("metrics-event-dead-letters", DEAD_LETTER_DEPTH), labels: { source: "events" } }]);
+  relay.start();
+}
+
+async function depthOf(reason: string, statement: string): Promise<number> {
+  const [row] = await systemQuery<{ depth: number }>(reason, statement);
+  return row?.depth ?? 0;
+}

@@ -1,0 +1,57 @@
+// Statements on events.inbox: one row for each consumer and event it has seen.
+import type { Tx } from "../../db/tenant";
+
+/** The part of an event the inbox needs. */
+export interface InboxKey {
+  id: string;
+  tenantId: string | null;
+  type: string;
+}
+
+/**
+ * Notes that `consumer` handles the event in this transaction. False when it has done so already or has given
+ * it up. A second delivery at the same time waits here until the first has committed or rolled back.
+ */
+export async function inboxRecord(tx: Tx, consumer: string, event: InboxKey): Promise<boolean> {
+  const rows = await tx.query(
+    `insert into events.inbox (consumer, event_id, tenant_id, type, processed_at) values ($1, $2, $3, $4, now())
+     on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
+      where inbox.processed_at is null and inbox.dead_at is null
+     returning 1`,
+    [consumer, event.id, event.tenantId, event.type],
+  );
+  return rows.length > 0;
+}
+
+/** Counts a failed attempt and resolves with their number; null when the event was handled or given up meanwhile. */
+export async function inboxCountFailure(tx: Tx, consumer: string, event: InboxKey, error: string): Promise<number | null> {
+  const rows = await tx.query<{ attempts: number }>(
+    `insert into events.inbox (consumer, event_id, tenant_id, type, attempts, last_error) values ($1, $2, $3, $4, 1, $5)
+     on conflict (consumer, event_id) do update set attempts = inbox.attempts + 1, last_error = excluded.last_error
+      where inbox.processed_at is null and inbox.dead_at is null
+     returning attempts`,
+    [consumer, event.id, event.tenantId, event.type, error],
+  );
+  return rows[0]?.attempts ?? null;
+}
+
+/** Closes the event for the consumer: later deliveries are acknowledged without effect. */
+export async function inboxMarkDead(tx: Tx, consumer: string, eventId: string): Promise<void> {
+  await tx.execute("update events.inbox set dead_at = now() where consumer = $1 and event_id = $2 and processed_at is null", [consumer, eventId]);
+}
+
+/** Opens a given-up event again, with all its attempts. */
+export async function inboxReopen(tx: Tx, consumer: string, eventId: string): Promise<void> {
+  await tx.execute("update events.inbox set dead_at = null, attempts = 0 where consumer = $1 and event_id = $2 and processed_at is null", [consumer, eventId]);
+}
+
+/** Deletes rows older than the given days, at most `limit`; resolves with how many went. */
+export function inboxPurge(tx: Tx, olderThanDays: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from events.inbox where (consumer, event_id) in (
+       select consumer, event_id from events.inbox
+        where received_at < now() - $1 * interval '1 day'
+        order by received_at limit $2)`,
+    [olderThanDays, limit],
+  );
+}
