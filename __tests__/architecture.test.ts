@@ -24,6 +24,7 @@ const expected: Record<string, string[]> = {
   "endpoint-tags": ["auth/api.ts:4", "auth/api.ts:5", "auth/api.ts:6"],
   readmes: ["auth/README.md:1", "db/README.md:1", "vectors/README.md:1"],
   "file-names": ["auth/tokenSigner.ts:1", "auth/utils.ts:1"],
+  documents: ["docs/README.md:3", "docs/README.md:4"],
   suppressions: ["auth/silent.ts:2", "auth/silent.ts:4"],
   map: Array<string>(6).fill("README.md:1"),
 };
