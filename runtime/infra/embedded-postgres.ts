@@ -3,7 +3,7 @@
 // the whole process group, therefore they are ignored here: the host decides when its database goes.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { EmbeddedAnswer, EmbeddedOptions, InitialiseOptions } from "./embedded/options";
 import { Engine } from "./embedded/engine";
 import { Scheduler } from "./embedded/scheduler";
@@ -57,7 +57,8 @@ async function stop(): Promise<void> {
   for (const database of await Promise.allSettled(open.values())) {
     if (database.status === "fulfilled") await database.value.engine.close();
   }
-  if ("socket" in options.listen) rmSync(options.listen.socket, { force: true });
+  if ("socket" in options.listen) rmSync(dirname(options.listen.socket), { recursive: true, force: true });
+  if (options.temporary) rmSync(options.dataDir, { recursive: true, force: true });
   process.exit(0);
 }
 

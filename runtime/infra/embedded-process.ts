@@ -23,6 +23,8 @@ export interface EmbeddedInput {
   databases: string[];
   /** Force TCP where a Unix socket would do. */
   tcp?: boolean;
+  /** The data folder is removed when the process ends. */
+  temporary?: boolean;
   /** Flags of the Node process. */
   execArgv?: string[];
 }
@@ -82,7 +84,7 @@ function firstAnswer(child: ChildProcess): Promise<number> {
 /** Starts the process and waits until it answers. */
 export async function startEmbedded(input: EmbeddedInput): Promise<EmbeddedPostgres> {
   const where = chooseWhere(input.tcp ?? false);
-  const options: EmbeddedOptions = { dataDir: input.dataDir, databases: input.databases, idleOwnerMs, ...where.options };
+  const options: EmbeddedOptions = { dataDir: input.dataDir, databases: input.databases, idleOwnerMs, temporary: input.temporary ?? false, ...where.options };
   const child = fork(hostFile("embedded-postgres.js"), [JSON.stringify(options)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     execArgv: input.execArgv ?? nodeFlags,

@@ -3,3 +3,4 @@ export { InfraError } from "./errors";
 export { type InfraConfig, readInfraConfig } from "./infra-config";
 export { migrate, type MigrationRow, migrationStatus } from "./migrations";
 export { type Infra, type InfraOptions, startInfra } from "./start";
+export { cloneDatabase, type ClonedDatabase, createTemplate, type Template } from "./test-databases";

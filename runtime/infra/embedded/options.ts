@@ -9,6 +9,8 @@ export interface EmbeddedOptions {
   listen: Listen;
   password?: string;
   idleOwnerMs: number;
+  /** The data folder goes with the process: a test's copy. */
+  temporary?: boolean;
 }
 
 /** The other errand of the same script: make a data folder and end. */
