@@ -26,11 +26,16 @@ export function createLogger(destination: DestinationStream, level: string = cfg
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: "message",
       mixin: currentFields,
-      serializers: { err: pino.stdSerializers.errWithCause, error: pino.stdSerializers.errWithCause },
+      serializers: { err: serialiseError, error: serialiseError },
       formatters: { level: (label) => ({ level: label }), log: redactFields },
     },
     { write: (line) => destination.write(redactText(line)) },
   );
+}
+
+/** Errors carry fields of their own (a driver's request, for example): redacted like any other. */
+function serialiseError(error: Error): Record<string, unknown> {
+  return redactFields({ ...pino.stdSerializers.errWithCause(error) });
 }
 
 function standardError(): DestinationStream {

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "vitest";
+import { readPolicy } from "../endpoint-policy";
+
+const access = (...tags: string[]) => readPolicy("vectors", "ingest", tags).access;
+
+describe("what an endpoint's tags declare", () => {
+  test("a permission, or several that must all hold", () => {
+    expect(access("can:document.write")).toEqual({ kind: "can", permissions: ["document.write"] });
+    expect(access("can:document.write", "can:document.read", "idempotent")).toEqual({ kind: "can", permissions: ["document.write", "document.read"] });
+  });
+
+  test("self and public", () => {
+    expect(access("self")).toEqual({ kind: "self" });
+    expect(access("public:sign-in")).toEqual({ kind: "public", reason: "sign-in" });
+  });
+
+  test.each([
+    ["no tag at all", []],
+    ["only tags of others", ["idempotent", "limit:search"]],
+    ["a permission that does not exist", ["can:document.burn"]],
+    ["one of two permissions that does not exist", ["can:document.read", "can:everything"]],
+    ["self and a permission", ["self", "can:document.read"]],
+    ["self and public", ["self", "public:why not"]],
+    ["public without a reason", ["public:"]],
+    ["an unknown limit", ["self", "limit:none"]],
+    ["an inherited name as limit", ["self", "limit:constructor"]],
+    ["two limits", ["self", "limit:search", "limit:ingest"]],
+    ["something that looks like self", ["SELF", "self:yes"]],
+  ])("%s closes the endpoint", (_what, tags) => {
+    expect(access(...tags).kind).toBe("closed");
+  });
+
+  test("everything is limited, by default or by a named policy; public probes alone are not", () => {
+    expect(readPolicy("s", "e", ["self"])).toMatchObject({ route: "s.e", limit: "default", isProbe: false });
+    expect(readPolicy("s", "e", ["self", "limit:ingest"]).limit).toBe("ingest");
+    expect(readPolicy("s", "e", ["public:liveness", "probe"])).toMatchObject({ limit: null, isProbe: true });
+    expect(readPolicy("s", "e", ["self", "probe"])).toMatchObject({ limit: "default", isProbe: false });
+    expect(readPolicy("s", "e", ["probe"])).toMatchObject({ limit: "default", isProbe: false });
+  });
+});

@@ -1,0 +1,132 @@
+import { APIError, ErrCode } from "encore.dev/api";
+import { z } from "zod";
+import { describe, expect, test } from "vitest";
+import { commonErrors } from "../common-errors";
+import { catalogueOf, defineErrors, internalsOf, reasonOf, statusOfClass } from "../errors";
+import { parseInput } from "../input";
+import { httpStatusOf, normaliseError } from "../normalise";
+
+const errors = defineErrors("test", { document_missing: { class: "not_found", text: "there is no such document" } });
+
+/** Everything that Encore would put on the wire: code, message and details, plus a cause's message (H-102). */
+const wire = (error: APIError): string => JSON.stringify([error.code, error.message, error.details, (error.cause as Error | undefined)?.message]);
+
+describe("an error of a catalogue", () => {
+  test("shows its code, its text and what the caller may know, and keeps the rest apart", () => {
+    const cause = new Error("row 7 of tenant 9 is locked");
+    const error = errors.document_missing({ internal: "looked in archive", cause, fields: { id: "is unknown" }, retryAfterSeconds: 3 });
+    expect(error).toBeInstanceOf(APIError);
+    expect([error.code, error.message]).toEqual(["not_found", "there is no such document"]);
+    expect(error.details).toEqual({ reason: "document_missing", requestId: "", fields: { id: "is unknown" }, retryAfterSeconds: 3 });
+    expect(internalsOf(error)).toEqual({ service: "test", internal: "looked in archive", cause });
+    expect(wire(error)).not.toMatch(/archive|tenant 9/);
+    expect(errors.document_missing().details).toEqual({ reason: "document_missing", requestId: "" });
+  });
+
+  test("the catalogue can be read back, and codes are lower_snake", () => {
+    expect(catalogueOf(errors)).toMatchObject({ service: "test", entries: { document_missing: { class: "not_found" } } });
+    expect(catalogueOf({})).toBeUndefined();
+    for (const code of ["DocumentMissing", "document-missing", "1st", "a__b", ""]) {
+      expect(() => defineErrors("test", { [code]: { class: "internal", text: "x" } })).toThrow(/not lower_snake/);
+    }
+  });
+
+  test("reasonOf reads the code, of catalogue errors only", () => {
+    expect([reasonOf(errors.document_missing()), reasonOf(APIError.notFound("x")), reasonOf(new Error("x")), reasonOf(null)]).toEqual(["document_missing", undefined, undefined, undefined]);
+  });
+});
+
+const secret = "password=hunter2 at /srv/app/store.ts";
+const withCode = (code: string): Error => Object.assign(new Error(secret), { code });
+
+describe("normalisation", () => {
+  test.each<[string, unknown]>([
+    ["an Error", new Error(secret)],
+    ["an Error with a cause", new TypeError("x", { cause: new Error(secret) })],
+    ["a string", secret],
+    ["null", null],
+    ["undefined", undefined],
+    ["a number", 7],
+    ["a plain object", { message: secret, code: "not_found" }],
+    ["a function", () => secret],
+    ["an error whose causes form a ring", ring()],
+    ["an internal APIError", APIError.internal(secret)],
+    ["an APIError of unknown class", APIError.unknown(secret)],
+    ["an APIError with a class that does not exist", new APIError("teapot" as ErrCode, secret)],
+    ["a unique violation nobody handled", withCode("23505")],
+  ])("%s becomes internal_error and shows nothing of itself", (_what, thrown) => {
+    const error = normaliseError(thrown);
+    expect([error.code, reasonOf(error), httpStatusOf(error)]).toEqual(["internal", "internal_error", 500]);
+    expect(wire(error)).not.toMatch(/hunter2|store\.ts/);
+  });
+
+  test.each([
+    ["08006", "service_unavailable", 503], ["53300", "service_unavailable", 503], ["57P01", "service_unavailable", 503], ["ECONNREFUSED", "service_unavailable", 503], ["ENOTFOUND", "service_unavailable", 503],
+    ["57014", "request_timeout", 503], ["55P03", "request_timeout", 503], ["ETIMEDOUT", "request_timeout", 503],
+    ["40001", "conflict_retry", 409], ["40P01", "conflict_retry", 409],
+  ])("code %s of the database or network means %s (%i)", (code, reason, status) => {
+    for (const thrown of [withCode(code), new Error("statement failed", { cause: withCode(code) })]) {
+      const error = normaliseError(thrown);
+      expect([reasonOf(error), httpStatusOf(error)]).toEqual([reason, status]);
+      expect(wire(error)).not.toContain("hunter2");
+    }
+  });
+
+  test("the pool's timeout and an abort by timeout mean request_timeout", () => {
+    expect(reasonOf(normaliseError(new Error("timeout exceeded when trying to connect")))).toBe("request_timeout");
+    expect(reasonOf(normaliseError(new DOMException("The operation was aborted due to timeout", "TimeoutError")))).toBe("request_timeout");
+  });
+
+  test("an error of a catalogue passes as it is", () => {
+    const error = errors.document_missing();
+    expect(normaliseError(error)).toBe(error);
+  });
+
+  test("an error that came back through a call keeps the reason of whoever made it", () => {
+    const returned = new APIError(ErrCode.NotFound, "there is no such document", undefined, { reason: "document_missing", requestId: "abc" });
+    expect(normaliseError(returned).details).toEqual({ reason: "document_missing", requestId: "abc" });
+  });
+
+  test("an APIError without a reason gets its class as one, and loses its cause's text", () => {
+    const error = normaliseError(APIError.invalidArgument("the name is too long", new Error(secret)));
+    expect([error.code, error.message, error.details]).toEqual(["invalid_argument", "the name is too long", { reason: "invalid_argument", requestId: "" }]);
+    expect(wire(error)).not.toContain("hunter2");
+  });
+
+  test("every class of ours is one of Encore's codes", () => {
+    expect(Object.keys(statusOfClass).sort()).toEqual(Object.values(ErrCode).filter((code) => code !== ErrCode.OK).sort());
+  });
+});
+
+function ring(): Error {
+  const one = new Error(secret);
+  one.cause = new Error("two", { cause: one });
+  return one;
+}
+
+describe("parseInput", () => {
+  const schema = z.object({ name: z.string().max(3), tags: z.array(z.string()) });
+
+  test("gives the parsed value", () => {
+    expect(parseInput(schema, { name: "abc", tags: [] })).toEqual({ name: "abc", tags: [] });
+  });
+
+  test("names every wrong field and shows none of its value", () => {
+    let thrown: unknown;
+    try {
+      parseInput(schema, { name: "hunter2", tags: ["a", 7] });
+    } catch (error) {
+      thrown = error;
+    }
+    expect(reasonOf(thrown)).toBe("invalid_request");
+    expect(Object.keys((thrown as APIError).details?.fields as object)).toEqual(["name", "tags.1"]);
+    expect(wire(thrown as APIError)).not.toContain("hunter2");
+  });
+
+  test("survives any input", () => {
+    for (const value of [null, undefined, 7, "x", [], { name: { toString: null } }, Object.create(null)]) {
+      expect(() => parseInput(schema, value)).toThrow(APIError);
+    }
+    expect(reasonOf(commonErrors.invalid_request())).toBe("invalid_request");
+  });
+});

@@ -1,0 +1,208 @@
+import { APIError, HandlerResponse, type MiddlewareRequest } from "encore.dev/api";
+import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-node";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { addSpanProcessor, withSpan } from "../../telemetry/tracing";
+import { renderPrometheus } from "../../telemetry/metrics";
+import { workInFlight } from "../../telemetry/shutdown";
+import { reasonOf } from "../errors";
+import { guard } from "../guard";
+import { apiHeaders } from "../headers";
+import { limitPolicies, limits } from "../limits";
+import { can, permissions, roles } from "../permissions";
+import type { AuthData } from "../principal";
+
+const caller = vi.hoisted(() => ({ current: null as unknown }));
+vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
+
+const user: AuthData = { userID: "0193a1c0-0000-7000-8000-000000000001", tenantId: "0193a1c0-0000-7000-8000-0000000000aa", role: "member", sessionId: "s" };
+let calls = 0;
+
+interface Call {
+  tags: string[];
+  method?: string;
+  headers?: Record<string, string>;
+  handler?: () => unknown;
+  raw?: boolean;
+}
+
+/** One request through the guard as Encore's wrapper would run it; every call is a new endpoint. */
+function request({ tags, method = "GET", headers = {}, handler = () => ({ ok: true }), raw = false }: Call, which = guard[0]) {
+  const endpoint = `endpoint${++calls}`;
+  const rawHeaders: Record<string, unknown> = {};
+  const rawResponse = raw ? { statusCode: 200, setHeader: (name: string, value: unknown) => void (rawHeaders[name] = value) } : undefined;
+  const req = {
+    requestMeta: {
+      type: "api-call", method, path: "/x", pathAndQuery: "/x", pathParams: {}, headers,
+      api: { service: "test", endpoint, raw, auth: false, tags },
+      trace: { traceId: "0123456789abcdefghijklmnos", spanId: "vvvvvvvvvvvvu" },
+    },
+    rawRequest: raw ? { method } : undefined,
+    rawResponse,
+  } as unknown as MiddlewareRequest;
+  const response = which!(req, async () => new HandlerResponse(await handler()));
+  return { route: `test.${endpoint}`, rawHeaders, response };
+}
+
+/** `ok`, or the reason of the refusal. */
+async function outcome(call: Call, which = guard[0]): Promise<string> {
+  return request(call, which).response.then(() => "ok", (error: unknown) => reasonOf(error) ?? "no reason");
+}
+
+beforeEach(() => {
+  caller.current = null;
+});
+afterEach(() => vi.restoreAllMocks());
+
+describe("who is let in", () => {
+  const cells = roles.flatMap((role) => permissions.map((permission) => ({ role, permission })));
+
+  test.each(cells)("a $role at an endpoint that asks for $permission", async ({ role, permission }) => {
+    caller.current = { ...user, role };
+    expect(await outcome({ tags: [`can:${permission}`] })).toBe(can({ role }, permission) ? "ok" : "permission_denied");
+  });
+
+  test.each([["can:document.read"], ["self"]])("nobody who is not signed in, at %s", async (tag) => {
+    expect(await outcome({ tags: [tag] })).toBe("unauthenticated");
+  });
+
+  test("anybody at a public endpoint; anybody signed in at self", async () => {
+    expect(await outcome({ tags: ["public:sign-in"] })).toBe("ok");
+    caller.current = { ...user, role: "viewer" };
+    expect(await outcome({ tags: ["self"] })).toBe("ok");
+    expect(await outcome({ tags: ["public:sign-in"] })).toBe("ok");
+  });
+
+  test("nobody at an endpoint without a usable tag, not even the owner", async () => {
+    caller.current = { ...user, role: "owner" };
+    for (const tags of [[], ["idempotent"], ["can:nothing.known"], ["self", "public:both"]]) expect(await outcome({ tags })).toBe("endpoint_closed");
+  });
+
+  test.each([
+    ["a role that does not exist", { role: "root" }],
+    ["a tenant that is no UUID", { tenantId: "' or true --" }],
+    ["no tenant", { tenantId: "" }],
+  ])("nobody whose identity has %s", async (_what, wrong) => {
+    caller.current = { ...user, ...wrong };
+    expect(await outcome({ tags: ["self"] })).toBe("unauthenticated");
+  });
+
+  test("a handler that is refused never runs", async () => {
+    const handler = vi.fn();
+    await outcome({ tags: ["can:document.write"], handler });
+    await outcome({ tags: [], handler });
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  test("calls between services need no tag, and are not limited", async () => {
+    const consume = vi.spyOn(limits, "consume");
+    expect(await outcome({ tags: [] }, guard[1])).toBe("ok");
+    expect(consume).not.toHaveBeenCalled();
+  });
+});
+
+describe("limits", () => {
+  test("count the address of anonymous callers, and address, user and tenant of known ones", async () => {
+    const consume = vi.spyOn(limits, "consume");
+    const headers = { "x-forwarded-for": "203.0.113.77" };
+    await outcome({ tags: ["public:x", "limit:auth"], headers });
+    expect(consume.mock.calls).toEqual([["auth", "anonymousIp", "203.0.113.77"]]);
+    consume.mockClear();
+    caller.current = user;
+    await outcome({ tags: ["self"], headers });
+    expect(consume.mock.calls).toEqual([["default", "ip", "203.0.113.77"], ["default", "user", user.userID], ["default", "tenant", user.tenantId]]);
+  });
+
+  test("answer 429 with the seconds to wait, count the refusal, and come before permissions", async () => {
+    caller.current = { ...user, userID: "0193a1c0-0000-7000-8000-0000000000ff", role: "viewer" };
+    const quota = limitPolicies.search.user.points * 1000;
+    const key = "limit:search:user";
+    for (let i = 0; i < 3; i++) await limits.consume("search", "user", "warm-up");
+    const limiter = (limits as unknown as { limiters: Map<string, { penalty: (key: string, points: number) => Promise<unknown>; keyPrefix: string }> }).limiters.get("search/user")!;
+    expect(limiter.keyPrefix).toBe(key);
+    await limiter.penalty("0193a1c0-0000-7000-8000-0000000000ff", quota);
+    const error = await request({ tags: ["can:document.delete", "limit:search"] }).response.catch((thrown: unknown) => thrown as APIError);
+    expect(error).toMatchObject({ code: "resource_exhausted", details: { reason: "rate_limited", retryAfterSeconds: expect.any(Number) } });
+    const text = await renderPrometheus();
+    expect(text).toContain('limit_rejections_total{policy="search",dimension="user"} 1');
+    expect(text).toMatch(/errors_total\{type="rate_limited"\} \d+/);
+  });
+
+  test("leave probes alone", async () => {
+    const consume = vi.spyOn(limits, "consume");
+    await outcome({ tags: ["public:liveness", "probe"], headers: { "x-forwarded-for": "203.0.113.78" } });
+    expect(consume).not.toHaveBeenCalled();
+  });
+});
+
+describe("answers", () => {
+  test("carry the security headers, and no cache keeps them unless they are public reads", async () => {
+    caller.current = user;
+    const own = (await request({ tags: ["self"] }).response).__internalToResponse().extraHeaders;
+    expect(own).toEqual({ ...apiHeaders, "cache-control": "no-store" });
+    expect((await request({ tags: ["public:keys"] }).response).__internalToResponse().extraHeaders).toEqual(apiHeaders);
+    expect((await request({ tags: ["public:sign-in"], method: "POST" }).response).__internalToResponse().extraHeaders).toMatchObject({ "cache-control": "no-store" });
+  });
+
+  test("of raw endpoints carry them too, set before the handler so that it may replace them", async () => {
+    const { rawHeaders, response } = request({ tags: ["public:page"], raw: true });
+    await response;
+    expect(rawHeaders).toEqual(apiHeaders);
+  });
+
+  test("are errors of a catalogue whatever the handler threw, counted by their reason", async () => {
+    const thrown = request({ tags: ["public:x"], handler: () => { throw new Error("password=hunter2"); } });
+    const error = await thrown.response.catch((caught: unknown) => caught as APIError);
+    expect(error).toMatchObject({ code: "internal", details: { reason: "internal_error" } });
+    expect(JSON.stringify(error)).not.toContain("hunter2");
+    expect(await renderPrometheus()).toContain(`http_requests_total{method="GET",route="${thrown.route}",status="500"} 1`);
+  });
+
+  test("are counted and timed by route and status", async () => {
+    const { route, response } = request({ tags: ["public:x"], method: "POST" });
+    await response;
+    const text = await renderPrometheus();
+    expect(text).toContain(`http_requests_total{method="POST",route="${route}",status="200"} 1`);
+    expect(text).toContain(`http_request_duration_seconds_count{method="POST",route="${route}"} 1`);
+  });
+
+  test("leave nothing in flight, refused or not", async () => {
+    await outcome({ tags: ["public:x"] });
+    await outcome({ tags: [] });
+    await outcome({ tags: ["public:x"], handler: () => Promise.reject(new Error("x")) });
+    expect(workInFlight()).toBe(0);
+  });
+});
+
+describe("traces", () => {
+  const exporter = new InMemorySpanExporter();
+  let remove: () => void;
+  beforeEach(() => {
+    remove = addSpanProcessor(new SimpleSpanProcessor(exporter));
+  });
+  afterEach(() => {
+    remove();
+    exporter.reset();
+  });
+
+  test("hold the request, the guard and what the handler did, with tenant and status", async () => {
+    caller.current = user;
+    await outcome({ tags: ["can:document.read"], handler: () => withSpan("work", {}, async () => ({})) });
+    const spans = new Map(exporter.getFinishedSpans().map((span) => [span.name.replace(/\d+$/, ""), span]));
+    const root = spans.get("GET test.endpoint")!;
+    expect(spans.get("guard")?.parentSpanContext?.spanId).toBe(root.spanContext().spanId);
+    expect(spans.get("work")?.parentSpanContext?.spanId).toBe(root.spanContext().spanId);
+    expect(root.attributes).toMatchObject({ "tenant.id": user.tenantId, "user.id": user.userID, "http.response.status_code": 200, "http.request.method": "GET" });
+  });
+
+  test("call a refusal an answer and a crash a failure", async () => {
+    await outcome({ tags: ["self"] });
+    await outcome({ tags: ["public:x"], handler: () => { throw new Error("x"); } });
+    const roots = exporter.getFinishedSpans().filter((span) => span.name.startsWith("GET"));
+    expect(roots.map((span) => [span.attributes["http.response.status_code"], span.status.code])).toEqual([[401, 0], [500, 2]]);
+  });
+
+  test("have no span for probes", async () => {
+    await outcome({ tags: ["public:liveness", "probe"] });
+    expect(exporter.getFinishedSpans()).toEqual([]);
+  });
+});

@@ -1,0 +1,38 @@
+import { describe, expect, test } from "vitest";
+import { cacheHitsTotal, cacheMissesTotal, errorsTotal, httpRequestDurationSeconds, httpRequestsTotal, observeGauge, renderPrometheus } from "../metrics";
+
+describe("/metrics", () => {
+  test("has the names and labels of seeds/002 section 8", async () => {
+    httpRequestsTotal.add(1, { method: "GET", route: "vectors.search", status: 200 });
+    httpRequestDurationSeconds.record(0.004, { method: "GET", route: "vectors.search" });
+    cacheHitsTotal.add(2, { cache: "keys" });
+    cacheMissesTotal.add(1, { cache: "keys" });
+    errorsTotal.add(1, { type: "rate_limited" });
+    const remove = observeGauge("db_pool_active_connections", () => 3);
+    const text = await renderPrometheus();
+    remove();
+    expect(text).toContain('http_requests_total{method="GET",route="vectors.search",status="200"} 1');
+    expect(text).toContain('http_request_duration_seconds_bucket{method="GET",route="vectors.search",le="0.005"} 1');
+    expect(text).toContain('http_request_duration_seconds_count{method="GET",route="vectors.search"} 1');
+    expect(text).toContain('cache_hits_total{cache="keys"} 2');
+    expect(text).toContain('cache_misses_total{cache="keys"} 1');
+    expect(text).toContain('errors_total{type="rate_limited"} 1');
+    expect(text).toContain("db_pool_active_connections 3");
+    expect(text).toMatch(/process_resident_memory_bytes \d+/);
+    expect(text).toMatch(/nodejs_eventloop_lag_p99_seconds [\d.]+/);
+  });
+
+  test("is text that a Prometheus scraper takes: every line a comment or a sample", async () => {
+    const lines = (await renderPrometheus()).split("\n").filter((line) => line !== "");
+    const sample = /^[a-z_][a-z0-9_]*(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? (-?[\d.]+(e[+-]?\d+)?|[+-]Inf|NaN)$/i;
+    expect(lines.filter((line) => !/^# (HELP|TYPE|UNIT) /.test(line) && !sample.test(line))).toEqual([]);
+  });
+
+  test("leaves out a gauge whose source fails, and nothing else", async () => {
+    const removers = [observeGauge("outbox_depth", () => Promise.reject(new Error("database away"))), observeGauge("queue_depth", () => [{ value: 4, labels: { queue: "q", state: "waiting" } }])];
+    const text = await renderPrometheus();
+    for (const remove of removers) remove();
+    expect(text).not.toMatch(/^outbox_depth /m);
+    expect(text).toContain('queue_depth{queue="q",state="waiting"} 4');
+  });
+});

@@ -1,0 +1,35 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { checkReadiness, registerProbe } from "../probes";
+
+const removers: (() => void)[] = [];
+const probe = (...args: Parameters<typeof registerProbe>): void => void removers.push(registerProbe(...args));
+
+afterEach(() => {
+  for (const remove of removers.splice(0)) remove();
+});
+
+describe("readiness", () => {
+  test("needs every probe", async () => {
+    probe("a", async () => {});
+    expect(await checkReadiness()).toMatchObject({ ready: true, draining: false });
+    probe("b", () => Promise.reject(new Error("away")));
+    const { ready, checks } = await checkReadiness();
+    expect(ready).toBe(false);
+    expect(checks.find((check) => check.name === "b")).toMatchObject({ ok: false, error: new Error("away") });
+    expect(checks.find((check) => check.name === "a")).toMatchObject({ ok: true });
+  });
+
+  test("a probe that never answers is a failed one", async () => {
+    probe("stuck", () => new Promise(() => {}), 5);
+    expect((await checkReadiness()).checks.find((check) => check.name === "stuck")?.ok).toBe(false);
+  });
+
+  test("is asked once, however many ask within half a second", async () => {
+    let asked = 0;
+    probe("counted", async () => void asked++);
+    await Promise.all([checkReadiness(1000), checkReadiness(1001), checkReadiness(1400)]);
+    expect(asked).toBe(1);
+    await checkReadiness(1501);
+    expect(asked).toBe(2);
+  });
+});
