@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# `npm run test:pg`: the same suites, and those that need a real server, on Postgres 17 with pgvector and Redis.
+# With GROUNDWORK_TEST_POSTGRES_URL set it uses that server and starts none.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ -z "${GROUNDWORK_TEST_POSTGRES_URL:-}" ]; then
+  # Servers that ran before are somebody's; those started here end with the suite.
+  bash scripts/native-postgres.sh env >/dev/null 2>&1 || trap 'bash scripts/native-postgres.sh stop' EXIT
+  variables=$(bash scripts/native-postgres.sh start)
+  eval "$variables"
+fi
+npx vitest run --config vitest.pg.config.ts "$@"
