@@ -4,7 +4,7 @@ import { cfg } from "../config";
 import { systemQuery } from "../db/tenant";
 import { observeGauge } from "../telemetry/metrics";
 import { onShutdown } from "../telemetry/shutdown";
-import { createRelay } from "./relay";
+import { createRelay, type Relay } from "./relay";
 import { onRelaySignal } from "./signal";
 import { DEAD_LETTER_DEPTH } from "./store/dead-letter";
 import { OUTBOX_DEPTH } from "./store/outbox";
@@ -12,13 +12,15 @@ import { isReadyForWork } from "./work-gate";
 
 if (cfg.env !== "test" && "events" in appMeta().deploy.hostedServices) startRelay();
 
-function startRelay(): void {
+/** Starts a relay that commits of this process wake. */
+export function startRelay(): Relay {
   const relay = createRelay({ isReady: isReadyForWork });
   onRelaySignal(() => relay.wake());
   onShutdown("relay", () => relay.stop());
   observeGauge("outbox_depth", () => depthOf("metrics-outbox-depth", OUTBOX_DEPTH));
   observeGauge("dead_letters", async () => [{ value: await depthOf("metrics-event-dead-letters", DEAD_LETTER_DEPTH), labels: { source: "events" } }]);
   relay.start();
+  return relay;
 }
 
 async function depthOf(reason: string, statement: string): Promise<number> {

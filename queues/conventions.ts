@@ -22,6 +22,12 @@ export const RETRY = {
   once: { attempts: 1, firstDelayMs: 0, maxDelayMs: 0, jitter: 0 },
 } as const satisfies Record<string, RetryPolicy>;
 
+/** Milliseconds between attempt number `attempt` (from 1) and the next. */
+export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number): number {
+  const delay = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.round(delay * (1 - policy.jitter * random()));
+}
+
 const JOB_NAME = /^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*$/;
 
 /** True for "domain:action" in lower case. */

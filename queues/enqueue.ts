@@ -24,7 +24,7 @@ export const JOB_DESTINATION = "job";
 export async function enqueue<Payload>(tx: Tx, job: JobDefinition<Payload>, payload: Payload, options: EnqueueOptions = {}): Promise<string> {
   const tenantId = options.tenantId === undefined ? tx.tenantId : options.tenantId;
   const id = options.dedupeKey === undefined ? newId() : idFromParts("job", job.name, tenantId ?? "", options.dedupeKey);
-  const delay = options.delayMs === undefined ? {} : { [DELAY_HEADER]: String(options.delayMs) };
+  const delay: Record<string, string> = options.delayMs === undefined ? {} : { [DELAY_HEADER]: String(options.delayMs) };
   return appendToOutbox(tx, {
     id,
     destination: JOB_DESTINATION,

@@ -1,0 +1,141 @@
+// BullMQ's two backends behind one pair of constructors: Postgres (the app's own database, schema bullmq) by
+// default, Redis when cfg.redisUrl is set. The Postgres backend gets a pool of its own, because its
+// statements need a search_path, and Encore's proxy drops startup options, so each connection sets it itself.
+import { createPostgresBackend, createRedisBackend, Queue, runMigrations, withBackend, Worker, type JobsOptions, type Processor, type QueueOptions, type WorkerOptions } from "bullmq";
+import pg from "pg";
+import { cfg } from "../config";
+import { AppDB } from "../database";
+import { logger } from "../telemetry/logger";
+import type { JobData } from "./envelope";
+
+/** The part of a BullMQ job that is used here. */
+export interface BullJob {
+  id?: string | undefined;
+  name: string;
+  data: JobData;
+  /** Attempts that have ended; 0 during the first. */
+  attemptsMade: number;
+  timestamp: number;
+  priority?: number;
+  delay?: number;
+}
+
+export type JobState = "waiting" | "prioritized" | "active" | "delayed" | "failed" | "completed";
+
+/** The part of a BullMQ queue that is used here. */
+export interface BullQueue {
+  readonly name: string;
+  addBulk(jobs: { name: string; data: JobData; opts: JobsOptions }[]): Promise<unknown>;
+  getJobCounts(...states: JobState[]): Promise<Record<string, number>>;
+  getJobs(states: JobState[], start: number, end: number, ascending: boolean): Promise<BullJob[]>;
+  upsertJobScheduler(id: string, repeat: { every: number } | { pattern: string; tz: string }, template: { name: string; data: JobData; opts: JobsOptions }): Promise<unknown>;
+  removeJobScheduler(id: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** The part of a BullMQ worker that is used here. */
+export interface BullWorker {
+  run(): Promise<void>;
+  pause(doNotWaitActive: boolean): Promise<void>;
+  resume(): Promise<void>;
+  isPaused(): boolean;
+  close(force: boolean): Promise<void>;
+}
+
+export interface WorkerListeners {
+  failed(job: BullJob | undefined, error: Error): void;
+}
+
+const SCHEMA = "bullmq";
+const NOTIFY_CHANNEL = "bullmq_jobs";
+/** Each worker keeps one connection for LISTEN; the rest serve commands and are opened only when needed. */
+const POOL_MAX = 40;
+
+interface Storage {
+  pool: pg.Pool;
+  clients: Set<pg.PoolClient>;
+  migrated: Promise<void>;
+}
+
+let storage: Storage | undefined;
+
+/** Opens a queue; its schema is made first when the database has none. */
+export async function openQueue(name: string): Promise<BullQueue> {
+  const options: Omit<QueueOptions, "connection"> = { streams: { events: { maxLen: 1_000 } } };
+  const queue = cfg.redisUrl === undefined ? await openPostgresQueue(name, options) : new Queue<JobData>(name, { ...options, connection: redisConnection(cfg.redisUrl) });
+  queue.on("error", (error) => logger("queues").warn({ err: error, queue: name }, "the queue's connection met an error"));
+  return queue as unknown as BullQueue;
+}
+
+/** Opens a worker that does nothing until run() is called. */
+export async function openWorker(name: string, process: (job: BullJob) => Promise<void>, options: Omit<WorkerOptions, "connection">, on: WorkerListeners): Promise<BullWorker> {
+  const processor = process as unknown as Processor<JobData>;
+  const all = { ...options, autorun: false };
+  const worker = cfg.redisUrl === undefined ? await openPostgresWorker(name, processor, all) : new Worker<JobData>(name, processor, { ...all, connection: redisConnection(cfg.redisUrl) });
+  worker.on("error", (error) => logger("queues").warn({ err: error, queue: name }, "the worker's connection met an error"));
+  worker.on("failed", (job, error) => on.failed(job as unknown as BullJob | undefined, error));
+  return worker as unknown as BullWorker;
+}
+
+/**
+ * Tells the workers of this process that a queue has work. Elsewhere Postgres does so with NOTIFY; the
+ * embedded database delivers none, and polling alone would cost up to five seconds a job.
+ */
+export function announceWork(queueName: string): void {
+  for (const client of storage?.clients ?? []) client.emit("notification", { channel: NOTIFY_CHANNEL, payload: queueName, processId: 0, length: 0, name: "notification" });
+}
+
+/** Ends the pool, after every queue and worker is closed. */
+export async function closeStorage(): Promise<void> {
+  const closing = storage;
+  storage = undefined;
+  await closing?.pool.end();
+}
+
+async function openPostgresQueue(name: string, options: Omit<QueueOptions, "connection">) {
+  return new (withBackend(createPostgresBackend).Queue)<JobData>(name, { ...options, connection: await readyPool() });
+}
+
+async function openPostgresWorker(name: string, processor: Processor<JobData>, options: Omit<WorkerOptions, "connection">) {
+  return new (withBackend(createPostgresBackend).Worker)<JobData>(name, processor, { ...options, connection: await readyPool() });
+}
+
+function redisConnection(url: string): { url: string; maxRetriesPerRequest: null } {
+  return { url, maxRetriesPerRequest: null };
+}
+
+async function readyPool(): Promise<pg.Pool> {
+  storage ??= openStorage();
+  const current = storage;
+  try {
+    await current.migrated;
+  } catch (error) {
+    // Ask again next time instead of remembering the failure.
+    if (storage === current) await closeStorage();
+    throw error;
+  }
+  return current.pool;
+}
+
+function openStorage(): Storage {
+  const pool = new pg.Pool({ connectionString: AppDB.connectionString, max: POOL_MAX, idleTimeoutMillis: cfg.db.idleTimeoutMs, connectionTimeoutMillis: 10_000, keepAlive: true });
+  pool.setMaxListeners(0);
+  const clients = new Set<pg.PoolClient>();
+  pool.on("connect", (client) => {
+    clients.add(client);
+    client.setMaxListeners(0);
+    client.on("error", () => undefined);
+    client.query(`set search_path to public, ${SCHEMA}`).catch(() => undefined);
+  });
+  pool.on("remove", (client) => clients.delete(client as pg.PoolClient));
+  return { pool, clients, migrated: migrate(pool) };
+}
+
+async function migrate(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await runMigrations(client, SCHEMA);
+  } finally {
+    client.release();
+  }
+}

@@ -1,0 +1,159 @@
+// makeQueue, makeWorker, makeScheduler: BullMQ with the retries, limits, dead letters, traces and intervals
+// that every job here has.
+import type { JobsOptions } from "bullmq";
+import { cfg } from "../config";
+import { logger } from "../telemetry/logger";
+import type { TenantId } from "../security/principal";
+import { openQueue, openWorker, type BullJob, type BullQueue, type BullWorker, type JobState } from "./bull";
+import { queueNameOf, retryDelayMs } from "./conventions";
+import { buryJob } from "./dead-letters";
+import type { JobDefinition } from "./job";
+import { observeDepth } from "./observability";
+import { runJob, type JobHandler } from "./run-job";
+
+/**
+ * A worker that dies is noticed after its job's lock ends and two checks have seen it: 15 s at most. A job
+ * whose worker dies this often is taken to be what kills them.
+ */
+const LOCK_MS = 10_000;
+const STALLED_CHECK_MS = 5_000;
+const MAX_STALLS = 30;
+/** More than any retry table: the worker decides when a job is over, BullMQ only counts. */
+const ATTEMPTS_CEILING = 1_000;
+const KEEP_FAILED = { age: 7 * 86_400, count: 1_000 };
+
+/** Options of every job, however it gets into its queue. */
+export function jobOptions(): JobsOptions {
+  return {
+    attempts: ATTEMPTS_CEILING,
+    backoff: { type: "custom" },
+    removeOnComplete: { age: 86_400, count: cfg.queues.keepCompleted },
+    removeOnFail: KEEP_FAILED,
+    stackTraceLimit: 5,
+  };
+}
+
+const queues = new Map<string, Promise<BullQueue>>();
+
+/** The queue of a job by its name; one for the process. Put jobs into it with enqueue(), which is transactional. */
+export function makeQueue(jobName: string): Promise<BullQueue> {
+  const known = queues.get(jobName);
+  if (known) return known;
+  const opening = openQueue(queueNameOf(jobName));
+  queues.set(jobName, opening);
+  opening.then(observeDepth, () => queues.delete(jobName));
+  return opening;
+}
+
+/** Jobs of a queue by state. */
+export async function countJobs(jobName: string, ...states: JobState[]): Promise<Record<string, number>> {
+  return (await makeQueue(jobName)).getJobCounts(...states);
+}
+
+export interface JobWorker {
+  readonly jobName: string;
+  /** Begins to take jobs; resolves when connected. */
+  start(): Promise<void>;
+  /** Takes no more jobs until resume(); those at hand go on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Resolves when the jobs at hand are done; with `force` at once: they are aborted and run again elsewhere. */
+  stop(force?: boolean): Promise<void>;
+}
+
+export interface WorkerSettings {
+  concurrency?: number;
+  /** For tests: how soon a job whose worker died is taken up again. */
+  lockMs?: number;
+  stalledCheckMs?: number;
+}
+
+const workers = new Set<JobWorker>();
+
+/** Every worker made in this process. */
+export function allWorkers(): readonly JobWorker[] {
+  return [...workers];
+}
+
+/** A worker for the job. It takes nothing before start(), which start.ts calls where the job's service is hosted. */
+export function makeWorker<Payload>(job: JobDefinition<Payload>, handler: JobHandler<Payload>, settings: WorkerSettings = {}): JobWorker {
+  const worker = createWorker(job, handler, settings);
+  workers.add(worker);
+  return worker;
+}
+
+function createWorker<Payload>(job: JobDefinition<Payload>, handler: JobHandler<Payload>, settings: WorkerSettings): JobWorker {
+  const stopping = new AbortController();
+  let opened: Promise<BullWorker> | undefined;
+  const open = (): Promise<BullWorker> =>
+    openWorker(
+      queueNameOf(job.name),
+      (bullJob) => runJob(job, handler, bullJob, stopping.signal),
+      {
+        concurrency: settings.concurrency ?? job.concurrency ?? cfg.queues.concurrency,
+        lockDuration: settings.lockMs ?? LOCK_MS,
+        stalledInterval: settings.stalledCheckMs ?? STALLED_CHECK_MS,
+        maxStalledCount: MAX_STALLS,
+        runRetryDelay: 1_000,
+        settings: { backoffStrategy: (attemptsMade) => retryDelayMs(job.retry, attemptsMade, Math.random) },
+        ...(job.limit ? { limiter: { max: job.limit.max, duration: job.limit.perMs } } : {}),
+      },
+      { failed: (bullJob, error) => void buryStalled(job.name, bullJob, error) },
+    );
+  return {
+    jobName: job.name,
+    start: async () => {
+      opened ??= open();
+      const worker = await opened;
+      worker.run().catch((error: unknown) => logger("queues").error({ err: error, job: job.name }, "the worker's loop ended with an error"));
+    },
+    pause: async () => (await opened)?.pause(true),
+    resume: async () => (await opened)?.resume(),
+    stop: async (force = false) => {
+      if (force) stopping.abort(new Error("the process is stopping"));
+      await (await opened)?.close(force);
+      opened = undefined;
+    },
+  };
+}
+
+/** The one failure the handler's own path does not see: BullMQ gives up a job whose workers keep dying. */
+async function buryStalled(jobName: string, bullJob: BullJob | undefined, error: Error): Promise<void> {
+  if (!bullJob || !error.message.includes("stalled more than allowable limit")) return;
+  const { payload, headers, tenantId } = bullJob.data;
+  try {
+    await buryJob({ queue: jobName, jobId: bullJob.id ?? "", tenantId: tenantId as TenantId | null, payload, headers, reason: "stalled_too_often", error: error.message, attempts: bullJob.attemptsMade });
+  } catch (failure) {
+    logger("queues").error({ err: failure, job: jobName, jobId: bullJob.id }, "a dead letter could not be written");
+  }
+}
+
+export interface JobScheduler<Payload> {
+  /** Runs the job every `ms` milliseconds, one run over all processes. The same id again replaces the schedule. */
+  every(id: string, ms: number, payload: Payload): Promise<void>;
+  /** Runs the job by a five-field cron pattern in UTC. */
+  cron(id: string, pattern: string, payload: Payload): Promise<void>;
+  remove(id: string): Promise<void>;
+}
+
+/** Schedules of a job. Its runs belong to no tenant. */
+export function makeScheduler<Payload>(job: JobDefinition<Payload>): JobScheduler<Payload> {
+  const template = (payload: Payload) => ({ name: job.name, data: { payload: job.payload.parse(payload), tenantId: null, headers: {} }, opts: jobOptions() });
+  const upsert = async (id: string, repeat: { every: number } | { pattern: string; tz: string }, payload: Payload): Promise<void> => {
+    await (await makeQueue(job.name)).upsertJobScheduler(id, repeat, template(payload));
+  };
+  return {
+    every: (id, ms, payload) => upsert(id, { every: ms }, payload),
+    cron: (id, pattern, payload) => upsert(id, { pattern, tz: "UTC" }, payload),
+    remove: async (id) => {
+      await (await makeQueue(job.name)).removeJobScheduler(id);
+    },
+  };
+}
+
+/** Closes every queue made here: for the shutdown and for tests. */
+export async function closeQueues(): Promise<void> {
+  const open = [...queues.values()];
+  queues.clear();
+  await Promise.allSettled(open.map(async (queue) => (await queue).close()));
+}

@@ -1,0 +1,79 @@
+// Runs the workers of this process: of the jobs whose service it hosts ("vectors:embed" belongs to vectors),
+// and only while the process is ready. Tests call startWorkers themselves.
+import { appMeta } from "encore.dev";
+import { cfg } from "../config";
+import { systemQuery } from "../db/tenant";
+import { registerDestination } from "../events/destinations";
+import { isReadyForWork } from "../events/work-gate";
+import { logger } from "../telemetry/logger";
+import { observeGauge } from "../telemetry/metrics";
+import { onShutdown } from "../telemetry/shutdown";
+import { closeStorage } from "./bull";
+import { jobDestination } from "./destination";
+import { JOB_DESTINATION } from "./enqueue";
+import { allWorkers, closeQueues, type JobWorker } from "./factory";
+import { JOB_DEAD_LETTER_DEPTH } from "./store/dead-letter";
+
+const FIRST_LOOK_MS = 50;
+const LOOK_AGAIN_MS = 2_000;
+
+registerDestination(JOB_DESTINATION, jobDestination);
+const running = new Set<JobWorker>();
+
+if (cfg.env !== "test") runWorkersWhileReady();
+
+/** Starts every worker made so far that is not running yet. */
+export async function startWorkers(workers: readonly JobWorker[] = allWorkers()): Promise<void> {
+  for (const worker of workers) {
+    if (running.has(worker)) continue;
+    running.add(worker);
+    await worker.start().catch((error: unknown) => {
+      running.delete(worker);
+      throw error;
+    });
+  }
+}
+
+/** Stops the workers, then closes the queues and their connections. With `force` jobs at hand are aborted. */
+export async function stopWorkers(force = false): Promise<void> {
+  const stopping = [...running];
+  running.clear();
+  await Promise.allSettled(stopping.map((worker) => worker.stop(force)));
+  await closeQueues();
+  await closeStorage();
+}
+
+function runWorkersWhileReady(): void {
+  const hosted = appMeta().deploy.hostedServices;
+  const mine = (): JobWorker[] => allWorkers().filter((worker) => (worker.jobName.split(":")[0] ?? "") in hosted);
+  let isPaused = false;
+  let timer = setTimeout(look, FIRST_LOOK_MS);
+
+  function look(): void {
+    void follow().finally(() => {
+      timer = setTimeout(look, LOOK_AGAIN_MS);
+      timer.unref();
+    });
+  }
+
+  async function follow(): Promise<void> {
+    try {
+      const isReady = await isReadyForWork();
+      if (isReady) await startWorkers(mine());
+      if (isReady === isPaused) await Promise.all([...running].map((worker) => (isReady ? worker.resume() : worker.pause())));
+      isPaused = !isReady;
+    } catch (error) {
+      logger("queues").error({ err: error }, "the workers could not be started and will be tried again");
+    }
+  }
+
+  onShutdown("workers pause", async () => {
+    clearTimeout(timer);
+    await Promise.all([...running].map((worker) => worker.pause()));
+  });
+  onShutdown("workers stop", () => stopWorkers(true), "idle");
+  observeGauge("dead_letters", async () => {
+    const [row] = await systemQuery<{ depth: number }>("metrics-job-dead-letters", JOB_DEAD_LETTER_DEPTH);
+    return [{ value: row?.depth ?? 0, labels: { source: "queues" } }];
+  });
+}
