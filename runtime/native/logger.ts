@@ -17,6 +17,7 @@ export class Logger {
     this.#bound = bound;
   }
 
+  // eslint-disable-next-line max-params -- the signature of napi.d.cts
   log(request: LoggedRequest | undefined | null, level: LogLevel, message: string, error?: Error, _caller?: string, fields?: Fields): void {
     if (level < this.#threshold || levelNames[level] === undefined) return;
     this.#writer.write({ request, level, message, error, fields: this.#merge(fields) });

@@ -20,6 +20,7 @@ export function createBrokerPool(url: string, maxConnections: number): Pool {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     application_name: "groundwork-pubsub",
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool awaits it, its types only do not say so
     onConnect: async (client) => {
       await client.query(setSearchPath);
     },

@@ -1,0 +1,48 @@
+// Cron jobs (contract 9.2). Encore's runtime never runs them (X-10); the host does: UTC, one run per tick over
+// all replicas, the endpoint called from inside, so that a private one works too.
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { HostConfig } from "../config";
+import type { Host, Part } from "../host";
+import { hostedServices } from "../meta";
+import { systemClock, type Clock } from "./clock";
+import { LEASE_MS, MemoryLedger, type Ledger } from "./ledger";
+import { PostgresLedger } from "./postgres-ledger";
+import { RedisLedger } from "./redis-ledger";
+import { parseSchedule } from "./schedule";
+import { Scheduler, type ScheduledJob } from "./scheduler";
+
+export type CallEndpoint = (service: string, endpoint: string) => Promise<void>;
+
+function openLedger(config: HostConfig): Ledger {
+  const holder = `${hostname()}-${process.pid}-${randomUUID()}`;
+  if (config.redisUrl) return new RedisLedger(config.redisUrl, config.appId ? `groundwork-${config.appId}` : "groundwork", holder);
+  const database = Object.values(config.databases)[0];
+  return database ? new PostgresLedger(database.url, holder) : new MemoryLedger();
+}
+
+function scheduledJobs(host: Host, call: CallEndpoint): ScheduledJob[] {
+  const hosted = new Set(hostedServices(host));
+  return host.model.crons
+    .filter((cron) => hosted.has(cron.endpoint.service))
+    .map(({ id, schedule, endpoint }) => ({ id, next: parseSchedule(schedule), run: () => call(endpoint.service, endpoint.name) }));
+}
+
+/** `GROUNDWORK_CRONS=off` leaves them to somebody else, as `encore run` does. */
+const switchedOff = (env: NodeJS.ProcessEnv): boolean => env.GROUNDWORK_CRONS === "off";
+
+export function createCrons(host: Host, call: CallEndpoint, clock: Clock = systemClock): Part {
+  let scheduler: Scheduler | undefined;
+  return {
+    name: "crons",
+    async start() {
+      const jobs = switchedOff(process.env) ? [] : scheduledJobs(host, call);
+      if (jobs.length === 0) return;
+      scheduler = new Scheduler({ jobs, ledger: openLedger(host.config), clock, log: host.log, leaseMs: LEASE_MS });
+      await scheduler.start();
+    },
+    async drain() {
+      await scheduler?.drain();
+    },
+  };
+}
