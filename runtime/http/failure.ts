@@ -1,0 +1,107 @@
+// API errors on their way to a client (contract 3.9): one class, made from what handlers throw and from what the
+// host itself refuses.
+import { encodeValue } from "../schema/encoder";
+import { EncodeError } from "../schema/errors";
+import { ValueError } from "../schema/header-decoder";
+import { asPayload, compileFields } from "../schema/encoder";
+import { quote } from "../schema/encoder";
+
+/** H-101. */
+const STATUS = {
+  canceled: 499, unknown: 500, invalid_argument: 400, deadline_exceeded: 504, not_found: 404, already_exists: 409,
+  permission_denied: 403, resource_exhausted: 429, failed_precondition: 400, aborted: 409, out_of_range: 400,
+  unimplemented: 501, internal: 500, unavailable: 503, data_loss: 500, unauthenticated: 401,
+} as const;
+
+export type ErrorCode = keyof typeof STATUS;
+
+const INTERNAL_TEXT = "an internal error occurred";
+
+/** An error as clients may see it; `internal` is for developers, `details` is a JSON text. */
+export class Failure extends Error {
+  override name = "Failure";
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly internal: string | null = null,
+    readonly details: string | null = null,
+    /** Seconds for `Retry-After`, from `details.retryAfterSeconds`. */
+    readonly retryAfterSeconds: number | null = null,
+  ) {
+    super(message);
+  }
+
+  get status(): number {
+    return STATUS[this.code];
+  }
+
+  static internal(internal: string): Failure {
+    return new Failure("internal", INTERNAL_TEXT, internal);
+  }
+
+  /** The body that goes out (H-100). */
+  body(includeInternal: boolean): string {
+    const extra = includeInternal ? `,"internal_message":${this.internal === null ? "null" : quote(this.internal)}` : "";
+    return `{"code":"${this.code}","message":${quote(this.message)},"details":${this.details ?? "null"}${extra}}`;
+  }
+}
+
+/** What decoding or encoding threw, as the client sees it. Other errors are not expected and become internal. */
+export function fromCodec(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof ValueError) return new Failure("invalid_argument", error.message, error.internal);
+  if (error instanceof EncodeError) return Failure.internal(`InvalidArg, ${error.message}`);
+  return Failure.internal(error instanceof Error ? error.message : String(error));
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return "[object]";
+  }
+}
+
+/** Every key of a value, as the native side keeps details. */
+function detailsOf(value: unknown): { text: string | null; retryAfterSeconds: number | null } {
+  const payload = asPayload(value);
+  if (payload === null) return { text: null, retryAfterSeconds: null };
+  if (Array.isArray(payload)) return { text: compileFields(Object.keys(payload))(payload), retryAfterSeconds: null };
+  const seconds = payload.retryAfterSeconds;
+  const isDelay = typeof seconds === "number" && Number.isFinite(seconds) && seconds >= 0;
+  const text = encodeValue(payload);
+  return { text: text.startsWith("{") ? text : "{}", retryAfterSeconds: isDelay ? Math.ceil(seconds) : null };
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(STATUS, code);
+}
+
+/** H-102: what a handler threw. Fields are read structurally, whatever the value's class. */
+export function fromThrown(thrown: unknown): Failure {
+  if (thrown === null || thrown === undefined) return Failure.internal("an unknown exception was thrown");
+  try {
+    return fromObject(Object(thrown) as Record<string, unknown>);
+  } catch (error) {
+    return Failure.internal(`unable to read the thrown value: ${textOf(error)}`);
+  }
+}
+
+function fromObject(thrown: Record<string, unknown>): Failure {
+  let details: { text: string | null; retryAfterSeconds: number | null };
+  try {
+    details = detailsOf(thrown.details);
+  } catch (error) {
+    if (error instanceof EncodeError) return Failure.internal(`unable to parse error details: InvalidArg, ${error.message}`);
+    throw error;
+  }
+  const code = textOf(thrown.code);
+  const cause = thrown.cause;
+  const suffix = cause === null || cause === undefined ? "" : `: ${textOf((Object(cause) as { message?: unknown }).message)}`;
+  const message = textOf(thrown.message) + suffix;
+  if (!isErrorCode(code) || code === "internal") {
+    return new Failure("internal", INTERNAL_TEXT, message, details.text, details.retryAfterSeconds);
+  }
+  return new Failure(code, message, null, details.text, details.retryAfterSeconds);
+}

@@ -1,0 +1,88 @@
+// The native ResponseWriter (contract R-4): what the SDK's RawResponse writes to. The head is only stored; it
+// leaves with the first piece of body or with the end.
+
+/** Where a raw response goes. */
+export interface RawSink {
+  /** Sends the head. Called once. */
+  head(status: number, headers: string[]): void;
+  write(chunk: Buffer, done: () => void): void;
+  end(chunk: Buffer | undefined, done: () => void): void;
+}
+
+export type RawHeaders = readonly string[] | Record<string, string | number | readonly string[]>;
+type Callback = (() => void) | null;
+
+const invalid = (message: string): Error => Object.assign(new Error(message), { code: "GenericFailure" });
+
+/** Names and values in turn. Throws for values that napi.d.cts does not allow. */
+function flatten(headers: RawHeaders): string[] {
+  if (Array.isArray(headers)) return [...(headers as readonly string[])];
+  const out: string[] = [];
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue;
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (typeof item === "string") out.push(name, item);
+      else if (typeof item === "number") out.push(name, String(Math.trunc(item)));
+      else throw invalid(`the value of header ${name} must be a string, a number or an array of strings`);
+    }
+  }
+  return out;
+}
+
+export class ResponseWriter {
+  #status = 200;
+  #headers: string[] = [];
+  #state: "waiting" | "sending" | "done" = "waiting";
+  readonly #sink: RawSink;
+
+  constructor(sink: RawSink) {
+    this.#sink = sink;
+  }
+
+  /** Whether the head has left: from then on an error cannot be answered any more. */
+  get started(): boolean {
+    return this.#state !== "waiting";
+  }
+
+  get ended(): boolean {
+    return this.#state === "done";
+  }
+
+  writeHead(status: number, headers: RawHeaders): void {
+    if (!Number.isInteger(status) || status < 100 || status > 999) throw invalid("invalid status code");
+    if (this.#state !== "waiting") return;
+    this.#headers = flatten(headers);
+    this.#status = status;
+  }
+
+  writeBody(chunk: Buffer, callback?: Callback): void {
+    this.#open();
+    if (this.#state === "sending") this.#sink.write(chunk, () => callback?.());
+  }
+
+  writeBodyMulti(chunks: readonly Buffer[], callback?: Callback): void {
+    this.writeBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), callback);
+  }
+
+  /** Ends the response. Without any body the callback is not called (R-4b). */
+  close(chunk?: Buffer | null, callback?: Callback): void {
+    if (this.#state === "done") return;
+    const hadBody = this.#state === "sending";
+    this.#open();
+    this.#state = "done";
+    this.#sink.end(chunk ?? undefined, () => {
+      if (hadBody) callback?.();
+    });
+  }
+
+  /** Takes the writer out of use, for an answer that is not the handler's. */
+  abandon(): void {
+    this.#state = "done";
+  }
+
+  #open(): void {
+    if (this.#state !== "waiting") return;
+    this.#state = "sending";
+    this.#sink.head(this.#status, this.#headers);
+  }
+}

@@ -1,0 +1,30 @@
+// `IsEmail` (contract 3.7): RFC 5322 addresses without display name, quoted local parts and domain literals
+// included, RFC 6531 letters allowed. A domain needs no dot.
+
+const MAX_LOCAL_BYTES = 64;
+const MAX_DOMAIN_BYTES = 254;
+const MAX_LABEL_BYTES = 63;
+
+const ATOM = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u{80}-\u{10ffff}]+$/u;
+const QUOTED = /^"(?:[ \t\u0021\u0023-\u005b\u005d-\u007e\u{80}-\u{10ffff}]|\\[ \t\u0021-\u007e])+"$/u;
+const LITERAL = /^\[[\u0021-\u005a\u005e-\u007e\u{80}-\u{10ffff}]*\]$/u;
+const EDGE = /^[\p{Alphabetic}\p{N}](?:.*[\p{Alphabetic}\p{N}])?$/su;
+
+function isLocalPart(local: string): boolean {
+  if (local === "" || Buffer.byteLength(local) > MAX_LOCAL_BYTES) return false;
+  return local.startsWith('"') ? QUOTED.test(local) : local.split(".").every((atom) => ATOM.test(atom));
+}
+
+function isLabel(label: string): boolean {
+  return EDGE.test(label) && ATOM.test(label) && Buffer.byteLength(label) <= MAX_LABEL_BYTES;
+}
+
+function isDomain(domain: string): boolean {
+  if (domain === "" || Buffer.byteLength(domain) > MAX_DOMAIN_BYTES) return false;
+  return domain.startsWith("[") ? LITERAL.test(domain) : domain.split(".").every(isLabel);
+}
+
+export function isEmail(text: string): boolean {
+  const at = text.lastIndexOf("@");
+  return at > 0 && isLocalPart(text.slice(0, at)) && isDomain(text.slice(at + 1));
+}

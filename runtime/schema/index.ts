@@ -1,0 +1,33 @@
+// Schemas of the model compiled into codecs. The http, pubsub and stream parts use these; nothing here knows them.
+import type { AppModel, Schema } from "../model";
+import { asPayload, compileFields } from "./encoder";
+import { JsonDecoderCompiler, type NewDecimal } from "./json-decoder";
+import { JsonReader } from "./json-reader";
+import { ShapeResolver } from "./shape";
+
+export { DecodeError, EncodeError } from "./errors";
+export { encodeValue, toPlain } from "./encoder";
+export type { NewDecimal } from "./json-decoder";
+
+export interface MessageCodec {
+  /** Reads a JSON text, or a value that is encoded first. Throws DecodeError (or EncodeError for the value). */
+  decode(message: string | Buffer | object): Record<string, unknown>;
+  /** The JSON text of a message: declared fields only. Throws EncodeError. */
+  encode(value: unknown): string;
+}
+
+/** Compiles the codec of a message type: topics and streams. `newDecimal` makes the SDK's Decimal. */
+export function compileMessageCodec(model: Pick<AppModel, "decls">, schema: Schema, newDecimal: NewDecimal): MessageCodec {
+  const struct = new ShapeResolver(model.decls).struct(schema);
+  if (!struct) throw new Error("a message type has to be an object");
+  const decoder = new JsonDecoderCompiler(newDecimal).struct(struct);
+  const encoder = compileFields(struct.fields.map((f) => f.name));
+  const encode = (value: unknown): string => encoder(asPayload(value));
+  return {
+    encode,
+    decode(message) {
+      if (Buffer.isBuffer(message)) return decoder(JsonReader.of(message));
+      return decoder(new JsonReader(typeof message === "string" ? message : encode(message)));
+    },
+  };
+}

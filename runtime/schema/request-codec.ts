@@ -1,0 +1,242 @@
+// Requests → payloads (contract 3.3–3.6): path, query, headers, cookies, body, in this order; the first failure ends it.
+import type { PathSegment } from "../model";
+import { DecodeError, missingFields } from "./errors";
+import { compileValue, ValueError, type ValueDecoder } from "./header-decoder";
+import { JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
+import { JsonReader } from "./json-reader";
+import type { Decoder } from "./json-syntax";
+import { expecting, type Shape, type ShapeField, type Struct } from "./shape";
+import { compileText, type TextContext, type TextDecoder } from "./text-decoder";
+import { eachPair, parseCookies, percentDecodeStrict } from "./url-text";
+import { compileCheck, type Check } from "./validation";
+
+/** What is decoded. Header names are lower case; header values are UTF-8 already decoded. */
+export interface RequestSource {
+  /** Without the question mark. */
+  query: string;
+  /** The text of each path parameter as it stands in the URL; undefined when a catch-all captured nothing. */
+  params: readonly (string | undefined)[];
+  headerValues(name: string): readonly string[];
+  /** Present when the codec reads a body. */
+  body: Buffer | string | undefined;
+}
+
+export type Payload = Record<string, unknown>;
+type Step = (source: RequestSource, target: Payload) => void;
+
+/** Where the fields of a request type travel (H-30). */
+export interface FieldPlaces {
+  query: ShapeField[];
+  header: ShapeField[];
+  cookie: ShapeField[];
+  body: ShapeField[];
+}
+
+/** Sorts fields by place; those without one go to the body or, for GET-like methods, to the query. */
+export function placeFields(struct: Struct | null, path: readonly PathSegment[], rest: "query" | "body"): FieldPlaces {
+  const inPath = new Set(path.filter((s) => s.kind !== "literal").map((s) => s.value));
+  const places: FieldPlaces = { query: [], header: [], cookie: [], body: [] };
+  for (const field of struct?.fields ?? []) {
+    if (inPath.has(field.name)) continue;
+    const place = field.wire?.in;
+    places[place === "header" || place === "cookie" || place === "query" ? place : rest].push(field);
+  }
+  return places;
+}
+
+/** The name on the wire of a header or cookie field. */
+export function wireName(field: ShapeField): string {
+  return (field.wire && "name" in field.wire && field.wire.name) || field.name;
+}
+
+export class RequestCodec {
+  readonly readsBody: boolean;
+  private readonly steps: Step[] = [];
+  private readonly body: StructDecoder | undefined;
+
+  constructor(readonly places: FieldPlaces, path: readonly PathSegment[], json: JsonDecoderCompiler, newDecimal: NewDecimal) {
+    const params = path.filter((s) => s.kind !== "literal");
+    if (params.length > 0) this.steps.push(pathStep(params));
+    if (places.query.length > 0) this.steps.push(queryStep(places.query, newDecimal));
+    if (places.header.length > 0) this.steps.push(headerStep(places.header, newDecimal));
+    if (places.cookie.length > 0) this.steps.push(cookieStep(places.cookie, newDecimal));
+    this.readsBody = places.body.length > 0;
+    this.body = this.readsBody ? json.struct({ kind: "struct", fields: places.body }) : undefined;
+  }
+
+  /** Throws a ValueError whose message is the public one. */
+  decode(source: RequestSource): Payload {
+    const target: Payload = {};
+    for (let i = 0; i < this.steps.length; i++) this.steps[i]!(source, target);
+    return this.body ? decodeBody(this.body, source.body ?? "", target, "unable to decode request body") : target;
+  }
+}
+
+/** Decodes a JSON text; problems are prefixed with `what`. */
+export function decodeBody(struct: StructDecoder, body: Buffer | string, target: Payload, what: string): Payload {
+  try {
+    return struct(typeof body === "string" ? new JsonReader(body) : JsonReader.of(body), target);
+  } catch (error) {
+    if (error instanceof DecodeError) throw new ValueError(`${what}: ${error.message}`);
+    throw error;
+  }
+}
+
+// ---------------------------------------------------------------- path
+
+type ParamDecoder = (text: string) => unknown;
+
+function pathStep(params: Exclude<PathSegment, { kind: "literal" }>[]): Step {
+  const decoders = params.map((p) => ({ name: p.value, decode: compileParam(p) }));
+  return (source, target) => {
+    const texts = source.params.map((p) => (p === undefined ? p : (percentDecodeStrict(p) ?? failPath())));
+    for (let i = 0; i < decoders.length; i++) {
+      const text = texts[i];
+      if (text !== undefined) target[decoders[i]!.name] = decoders[i]!.decode(text);
+    }
+  };
+}
+
+function failPath(): never {
+  throw new ValueError("unable to parse path params", "Invalid UTF-8 in `_`");
+}
+
+function compileParam(param: Exclude<PathSegment, { kind: "literal" }>): ParamDecoder {
+  const check = param.validation && compileCheck(param.validation);
+  const isText = param.type === "string" || param.kind !== "param";
+  const type = param.type === "bool" ? "boolean" : "number";
+  const read: (text: string, context: TextContext) => unknown = isText ? (text) => text : (text, context) => scalar(text, type, context);
+  return (text) => {
+    const context = { isFloat: false };
+    const value = read(text, context);
+    if (check) verify(check, value, context, param.value);
+    return value;
+  };
+}
+
+function verify(check: Check, value: unknown, context: TextContext, name: string): void {
+  const problem = check(value, context.isFloat);
+  if (problem !== undefined) throw new ValueError(`invalid path parameter ${name}: ${problem}`);
+}
+
+const SCALARS = new JsonDecoderCompiler((text) => text);
+const BOOLEAN = SCALARS.compile({ kind: "bool" });
+const NUMBER = SCALARS.compile({ kind: "number" });
+
+/** Numbers and booleans of a path are JSON texts (H-20). */
+function scalar(text: string, type: "boolean" | "number", context: TextContext): unknown {
+  const reader = new JsonReader(text);
+  try {
+    const decode: Decoder = type === "boolean" ? BOOLEAN : NUMBER;
+    const value = decode(reader);
+    context.isFloat = reader.isFloat;
+    if (reader.peek() === reader.peek()) reader.failAhead("trailing characters");
+    return value;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    const internal = error.message.replace("expected a number", "expected a JSON number").replace("type: Option value", "type: null");
+    throw new ValueError(`path parameter is not a valid ${type}`, internal);
+  }
+}
+
+// ---------------------------------------------------------------- query
+
+const isList = (shape: Shape): boolean => (shape.kind === "list" ? true : shape.kind === "checked" ? isList(shape.inner) : shape.kind === "option" ? isList(shape.value) : false);
+
+/** A decoder of query strings; problems are the message after `unable to decode query string: `. */
+export function compileQuery(fields: readonly ShapeField[], newDecimal: NewDecimal): (query: string, target: Payload) => void {
+  const byName = new Map<string, { decode: TextDecoder; list: boolean }>(
+    fields.map((f) => [f.name, { decode: compileText(f.shape, newDecimal), list: isList(f.shape) }]),
+  );
+  const required = fields.filter((f) => !f.optional).map((f) => f.name);
+  return (query, target) => {
+    const seen = new Set<string>();
+    const context = { isFloat: false };
+    eachPair(query, (key, text) => {
+      const field = byName.get(key);
+      if (!field) return;
+      const value = prefixed(key, () => field.decode(text, context));
+      if (seen.has(key) && !field.list) throw new DecodeError(`duplicate field ${key}`);
+      if (seen.has(key)) (target[key] as unknown[]).push(...(value as unknown[]));
+      else target[key] = value;
+      seen.add(key);
+    });
+    const missing = required.filter((name) => !seen.has(name));
+    if (missing.length > 0) throw new DecodeError(missingFields(missing));
+  };
+}
+
+function prefixed(key: string, decode: () => unknown): unknown {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof DecodeError) throw new DecodeError(`${key}: ${error.message}`);
+    throw error;
+  }
+}
+
+function queryStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
+  const decode = compileQuery(fields, newDecimal);
+  return (source, target) => {
+    try {
+      decode(source.query, target);
+    } catch (error) {
+      if (error instanceof DecodeError) throw new ValueError(`unable to decode query string: ${error.message}`);
+      throw error;
+    }
+  };
+}
+
+// ---------------------------------------------------------------- headers and cookies
+
+interface NamedField {
+  field: string;
+  name: string;
+  optional: boolean;
+  list: boolean;
+  decode: ValueDecoder;
+}
+
+function named(fields: readonly ShapeField[], place: "header" | "cookie", newDecimal: NewDecimal): NamedField[] {
+  return fields.map((f) => {
+    const element = f.shape.kind === "list" && place === "header" ? f.shape.elem : f.shape;
+    return { field: f.name, name: wireName(f), optional: f.optional, list: element !== f.shape, decode: compileValue(element, place, newDecimal) };
+  });
+}
+
+function headerText(text: string): string {
+  if (text.includes("\ufffd")) throw new ValueError("invalid header value", "invalid header value: invalid utf-8 sequence");
+  return text;
+}
+
+function headerStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
+  const entries = named(fields, "header", newDecimal).map((e) => ({ ...e, key: e.name.toLowerCase() }));
+  const context = { isFloat: false };
+  return (source, target) => {
+    for (const { field, name, key, optional, list, decode } of entries) {
+      const values = source.headerValues(key);
+      const first = values[0];
+      if (first === undefined) {
+        if (optional) continue;
+        throw new ValueError(`missing required header: ${name}`);
+      }
+      target[field] = list ? values.map((v) => decode(headerText(v), context)) : decode(headerText(first), context);
+    }
+  };
+}
+
+function cookieStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
+  const entries = named(fields, "cookie", newDecimal);
+  const context = { isFloat: false };
+  return (source, target) => {
+    const jar = parseCookies(source.headerValues("cookie"));
+    for (const { field, name, optional, decode } of entries) {
+      const text = jar.get(name);
+      if (text !== undefined) target[field] = { name, value: decode(text, context) };
+      else if (!optional) throw new ValueError(`missing required cookie: ${name}`);
+    }
+  };
+}
+
+/** The name a schema goes by in messages. */
+export const nameOf = expecting;

@@ -1,0 +1,108 @@
+// Response payloads → status, headers and body (contract 3.8), and back for the callers inside the process (G-46).
+import { asPayload, compileFields, readKey, type FieldsEncoder } from "./encoder";
+import { ValueError } from "./header-decoder";
+import { appendHeaders, cookieLine } from "./header-encoder";
+import { JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
+import { decodeBody, RequestCodec, wireName, type Payload, type RequestSource } from "./request-codec";
+import type { ShapeField, Struct } from "./shape";
+
+/** What goes out. `headers` holds names and values in turn, in the form node:http writes. */
+export interface EncodedResponse {
+  status: number;
+  headers: string[] | null;
+  body: string | null;
+}
+
+const NOTHING: readonly ShapeField[] = [];
+
+export class ResponseCodec {
+  readonly headerFields: readonly ShapeField[];
+  private readonly cookies: readonly ShapeField[];
+  private readonly status: string | undefined;
+  private readonly body: FieldsEncoder | null;
+  private readonly decoder: StructDecoder | undefined;
+  private readonly headerDecoder: RequestCodec | undefined;
+
+  constructor(struct: Struct | null, json: JsonDecoderCompiler, newDecimal: NewDecimal) {
+    const fields = struct?.fields ?? NOTHING;
+    const travelling = (place: string): ShapeField[] => fields.filter((f) => f.wire?.in === place);
+    this.headerFields = travelling("header");
+    this.cookies = travelling("cookie");
+    this.status = travelling("httpStatus")[0]?.name;
+    const rest = fields.filter((f) => f.wire === undefined || f.wire.in === "query");
+    this.body = rest.length > 0 ? compileFields(rest.map((f) => f.name)) : null;
+    if (rest.length > 0) this.decoder = json.struct({ kind: "struct", fields: rest });
+    if (this.headerFields.length > 0) {
+      this.headerDecoder = new RequestCodec({ header: [...this.headerFields], query: [], cookie: [], body: [] }, [], json, newDecimal);
+    }
+  }
+
+  /** Whether a response has a JSON body. */
+  get hasBody(): boolean {
+    return this.body !== null;
+  }
+
+  /** Throws EncodeError for values that cannot be sent and ValueError for fields that cannot travel (H-85…H-87). */
+  encode(value: unknown, status: number): EncodedResponse {
+    const payload = asPayload(value);
+    const isPlain = this.headerFields.length === 0 && this.cookies.length === 0 && this.status === undefined;
+    if (isPlain) return { status, headers: null, body: this.body && this.body(payload) };
+    const body = this.body && this.body(payload);
+    const headers: string[] = [];
+    this.encodeHeaders(payload, headers);
+    return { status: this.statusOf(payload) ?? status, headers, body };
+  }
+
+  private encodeHeaders(payload: Payload | null, out: string[]): void {
+    const cookies = payload ? this.cookieLines(payload) : [];
+    if (this.headerFields.length > 0) appendHeaders(this.headerFields, payload ?? missing("header"), out);
+    if (this.cookies.length > 0 && !payload) missing("cookie");
+    for (const line of cookies) out.push("set-cookie", line);
+  }
+
+  private cookieLines(payload: Payload): string[] {
+    return this.cookies.flatMap((field) => {
+      const cookie = readKey(payload, field.name);
+      const isObject = typeof cookie === "object" && cookie !== null && !Array.isArray(cookie) && !(cookie instanceof Date);
+      return isObject ? [cookieLine(wireName(field), cookie as Payload)] : [];
+    });
+  }
+
+  private statusOf(payload: Payload | null): number | undefined {
+    const value = payload && this.status !== undefined ? readKey(payload, this.status) : undefined;
+    if (value === undefined) return undefined;
+    const fail = (problem: string): never => {
+      throw new ValueError(`invalid http status code: HTTP status field '${this.status}' must be ${problem}`);
+    };
+    if (typeof value !== "number") return fail(`a number, got: ${typeName(value)}`);
+    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) return fail("a positive integer");
+    return value >= 100 && value <= 599 ? value : fail(`a between 100 and 599, got: ${value}`);
+  }
+
+  /** The value a caller inside the process receives: body and header fields, null when there are neither. */
+  decode(response: EncodedResponse): Payload | null {
+    if (!this.decoder && !this.headerDecoder) return null;
+    const source: RequestSource = { query: "", params: [], body: undefined, headerValues: (name) => valuesOf(response.headers, name) };
+    const target = this.headerDecoder?.decode(source) ?? {};
+    return this.decoder ? decodeBody(this.decoder, response.body ?? "", target, "unable to decode response body") : target;
+  }
+}
+
+function valuesOf(headers: readonly string[] | null, name: string): string[] {
+  const out: string[] = [];
+  for (let i = 0; headers && i < headers.length; i += 2) {
+    if (headers[i] === name) out.push(Buffer.from(headers[i + 1]!, "latin1").toString("utf8"));
+  }
+  return out;
+}
+
+function missing(what: "header" | "cookie"): never {
+  throw new ValueError(`missing ${what} parameters`, `missing ${what} parameters`);
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  if (value instanceof Date) return "datetime";
+  return typeof value === "bigint" ? "decimal" : typeof value;
+}

@@ -1,0 +1,38 @@
+// How the official runtime prints values in messages and bodies: Rust's debug strings and the shortest
+// float text of serde_json, which keeps a `.0` on integral floats and has its own exponent limits.
+
+const ESCAPES: Record<string, string> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0" };
+
+/** A string as Rust's `{:?}` prints it. */
+export function debugString(text: string): string {
+  let out = "";
+  for (const char of text) out += ESCAPES[char] ?? (/[\p{C}\p{Zl}\p{Zp}]/u.test(char) ? `\\u{${char.codePointAt(0)!.toString(16)}}` : char);
+  return `"${out}"`;
+}
+
+/** A finite float as serde_json prints it: `1.0`, `0.00001`, `1e-7`, `1.5e+300`. */
+export function floatText(value: number): string {
+  if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
+  const size = Math.abs(value);
+  if (size >= 1e16 || size < 1e-5) return value.toExponential();
+  const text = String(value);
+  return Number.isInteger(value) ? `${text}.0` : text;
+}
+
+/** A float as Rust's `{}` prints it: no exponent, no `.0`. */
+export function displayFloat(value: number): string {
+  const text = String(value);
+  if (!text.includes("e")) return text;
+  const [mantissa, exponent] = value.toExponential().split("e") as [string, string];
+  const [whole, fraction = ""] = mantissa.replace("-", "").split(".") as [string, string?];
+  const digits = whole + fraction;
+  const shift = Number(exponent);
+  const sign = value < 0 ? "-" : "";
+  return shift >= 0 ? sign + digits.padEnd(shift + 1, "0") : `${sign}0.${"0".repeat(-shift - 1)}${digits}`;
+}
+
+/** A float inside an `invalid type` message: always with a decimal point. */
+export function debugFloat(value: number): string {
+  const text = displayFloat(value);
+  return text.includes(".") || !Number.isFinite(value) ? text : `${text}.0`;
+}
