@@ -28,7 +28,7 @@ CREATE TABLE vectors.embedding (
   content_hash bytea       NOT NULL CHECK (octet_length(content_hash) = 32),
   -- Null until embedded. Vectors of two models are not comparable, so the model is part of what is asked for.
   model        text,
-  embedding    halfvec(512),
+  embedding    vector(512),
   created_at   timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, content_hash),
   CHECK ((model IS NULL) = (embedding IS NULL))

@@ -1,0 +1,92 @@
+// The endpoints of the auth service: who may call, and the mapping to the rules.
+import { api, type Header } from "encore.dev/api";
+import { CronJob } from "encore.dev/cron";
+import type { MaxLen, MinLen } from "encore.dev/validate";
+import { currentPrincipal } from "../security/principal";
+import { register as registerAccount } from "./registration";
+import { refreshSession, signIn, signOut } from "./sessions";
+import { keyRing } from "./tokens";
+import { purgeSessions } from "./upkeep";
+
+interface RegisterRequest {
+  email: string & MinLen<3> & MaxLen<254>;
+  /** 8 to 128 characters, not among the common ones. */
+  password: string & MinLen<1> & MaxLen<512>;
+  /** Name of the organisation to make; the caller becomes its owner. */
+  organisation: string & MinLen<1> & MaxLen<200>;
+}
+
+interface LoginRequest {
+  email: string & MinLen<1> & MaxLen<254>;
+  password: string & MinLen<1> & MaxLen<512>;
+}
+
+interface RefreshRequest {
+  refreshToken: string & MinLen<1> & MaxLen<512>;
+}
+
+interface SessionResponse {
+  /** For the Authorization header, after "Bearer ". */
+  accessToken: string;
+  /** Good for one use with POST /auth/refresh. */
+  refreshToken: string;
+  /** Seconds until the access token expires. */
+  expiresIn: number;
+  user: { id: string; email: string };
+  organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" };
+}
+
+/** Registers a person with a new organisation and signs them in. */
+export const register = api(
+  { expose: true, method: "POST", path: "/auth/register", sensitive: true, tags: ["public:nobody has an account before registering", "limit:auth"] },
+  async (req: RegisterRequest): Promise<SessionResponse> => registerAccount(req, new Date()),
+);
+
+/** Signs in with e-mail and password. */
+export const login = api(
+  { expose: true, method: "POST", path: "/auth/login", sensitive: true, tags: ["public:this is how one signs in", "limit:auth"] },
+  async (req: LoginRequest): Promise<SessionResponse> => signIn(req, new Date()),
+);
+
+/** Exchanges a refresh token, which is used up, for new tokens. */
+export const refresh = api(
+  { expose: true, method: "POST", path: "/auth/refresh", sensitive: true, tags: ["public:the refresh token is the credential", "limit:auth"] },
+  async (req: RefreshRequest): Promise<SessionResponse> => refreshSession(req.refreshToken, new Date()),
+);
+
+/** Ends the session of the access token. */
+export const logout = api({ expose: true, auth: true, method: "POST", path: "/auth/logout", tags: ["self", "limit:auth"] }, async (): Promise<void> => {
+  await signOut(currentPrincipal(), new Date());
+});
+
+interface PublicKey {
+  kty: string;
+  crv: string;
+  x: string;
+  kid: string;
+  alg: string;
+  use: string;
+}
+
+interface KeySetResponse {
+  keys: PublicKey[];
+  cacheControl: Header<"Cache-Control">;
+}
+
+/** The public keys of access tokens (RFC 7517): the one that signs, and those whose tokens may still be valid. */
+export const jwks = api({ expose: true, method: "GET", path: "/.well-known/jwks.json", tags: ["public:public keys are for everybody"] }, async (): Promise<KeySetResponse> => {
+  const keys = await keyRing.published(new Date());
+  return { keys: keys.map(({ kty = "", crv = "", x = "", kid = "", alg = "", use = "" }) => ({ kty, crv, x, kid, alg, use })), cacheControl: "public, max-age=60" };
+});
+
+const DAY_MS = 86_400_000;
+const SIGNING_KEY_MAX_AGE_MS = 90 * DAY_MS;
+
+/** Daily upkeep: a new signing key every 90 days, expired sessions out. */
+export const maintain = api({ expose: false, method: "POST", path: "/auth/maintain" }, async (): Promise<void> => {
+  const now = new Date();
+  await keyRing.rotate(now, SIGNING_KEY_MAX_AGE_MS);
+  await purgeSessions(now);
+});
+
+export const maintainDaily = new CronJob("auth-maintain", { title: "Rotate signing keys, remove expired sessions", every: "24h", endpoint: maintain });

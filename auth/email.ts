@@ -1,0 +1,18 @@
+// One spelling per mailbox: what is stored, compared and counted.
+import { domainToASCII } from "node:url";
+
+const MAX_CHARS = 254;
+const SHAPE = /^[^\s@\u0000-\u001f\u007f]{1,64}@[a-z0-9.-]+\.[a-z0-9-]+$/;
+
+/**
+ * NFKC, trimmed, lower case, domain in ASCII (IDNA). Lower-casing the local part joins what RFC 5321 would
+ * let a mail server tell apart; none in use does, and two accounts by case alone only serve impostors.
+ * Undefined when the text is no address.
+ */
+export function normaliseEmail(text: string): string | undefined {
+  const folded = text.normalize("NFKC").trim().toLowerCase();
+  const at = folded.lastIndexOf("@");
+  const domain = domainToASCII(folded.slice(at + 1));
+  const email = `${folded.slice(0, at)}@${domain}`;
+  return at > 0 && domain !== "" && email.length <= MAX_CHARS && SHAPE.test(email) ? email : undefined;
+}

@@ -1,0 +1,32 @@
+// The app's gateway: who is calling, from the access token in the Authorization header or the session cookie.
+// Decided from the token alone, without a database round trip.
+import { Gateway, type Cookie, type Header } from "encore.dev/api";
+import { authHandler } from "encore.dev/auth";
+import { JOSEError } from "jose/errors";
+import type { AuthData } from "../security/principal";
+import { errors } from "./errors";
+import { readAccessToken } from "./tokens";
+
+interface Credentials {
+  authorization?: Header<"Authorization">;
+  session?: Cookie<string, "session">;
+}
+
+/** The header wins over the cookie. A token that is not valid is refused, not ignored. */
+export const authenticate = authHandler<Credentials, AuthData>(async (credentials) => {
+  const token = tokenFrom(credentials);
+  if (token === undefined) throw errors.invalid_token({ internal: "no bearer token" });
+  try {
+    return await readAccessToken(token, new Date());
+  } catch (cause) {
+    if (cause instanceof JOSEError || cause instanceof TypeError) throw errors.invalid_token({ cause });
+    throw cause;
+  }
+});
+
+export const gateway = new Gateway({ authHandler: authenticate });
+
+function tokenFrom({ authorization, session }: Credentials): string | undefined {
+  if (authorization === undefined || authorization === "") return session?.value;
+  return /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i.exec(authorization)?.[1];
+}
