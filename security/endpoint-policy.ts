@@ -1,5 +1,8 @@
 // What an endpoint's tags declare, read once for each endpoint: who may call it, which limit counts, whether
 // it is a probe. Tags that are missing, unknown or contradictory close the endpoint: deny by default.
+import type { APIDesc } from "encore.dev";
+
+import { httpSeries, type HttpSeries } from "../telemetry/metrics";
 import { isLimitPolicy, type LimitPolicy } from "./limits";
 import { isPermission, type Permission } from "./permissions";
 
@@ -18,6 +21,19 @@ export interface EndpointPolicy {
   limit: LimitPolicy | null;
   /** Probes are answered without span, metric or limit, so that they stay cheap and true under load. */
   isProbe: boolean;
+  /** Where this endpoint's answers are counted. */
+  seriesOf(method: string): HttpSeries;
+}
+
+const policies = new Map<string, Map<string, EndpointPolicy>>();
+
+/** The policy of an endpoint, read from its tags the first time. */
+export function findPolicy({ service, endpoint, tags }: APIDesc): EndpointPolicy {
+  let ofService = policies.get(service);
+  if (ofService === undefined) policies.set(service, (ofService = new Map<string, EndpointPolicy>()));
+  let policy = ofService.get(endpoint);
+  if (policy === undefined) ofService.set(endpoint, (policy = readPolicy(service, endpoint, tags)));
+  return policy;
 }
 
 /**
@@ -28,7 +44,17 @@ export function readPolicy(service: string, endpoint: string, tags: readonly str
   const limit = readLimit(tags);
   const access: Access = limit === undefined ? { kind: "closed", problem: "an unknown or repeated limit: tag" } : readAccess(tags);
   const isProbe = tags.includes("probe") && access.kind === "public";
-  return { route: `${service}.${endpoint}`, access, limit: isProbe ? null : (limit ?? "default"), isProbe };
+  const route = `${service}.${endpoint}`;
+  return { route, access, limit: isProbe ? null : (limit ?? "default"), isProbe, seriesOf: keptSeries(route) };
+}
+
+function keptSeries(route: string): (method: string) => HttpSeries {
+  const kept = new Map<string, HttpSeries>();
+  return (method) => {
+    let series = kept.get(method);
+    if (series === undefined) kept.set(method, (series = httpSeries(method, route)));
+    return series;
+  };
 }
 
 function readAccess(tags: readonly string[]): Access {

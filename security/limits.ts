@@ -47,28 +47,60 @@ export function isLimitPolicy(name: string): name is LimitPolicy {
   return Object.hasOwn(limitPolicies, name);
 }
 
+/** Who calls, as far as it is known: keys to count by. */
+export interface LimitedCaller {
+  ip?: string;
+  user?: string;
+  tenant?: string;
+}
+
+const uncounted: Promise<void> = Promise.resolve();
+
+type PolicyLimiters = Partial<Record<Dimension, RateLimiterAbstract>>;
+
 /** A full set of limiters over one store. The app has one (`limits`); tests make their own. */
 export class Limits {
-  private readonly limiters = new Map<string, RateLimiterAbstract>();
+  private readonly table = {} as Record<LimitPolicy, PolicyLimiters>;
 
   constructor(private readonly options: { scale: number; redis?: Redis }) {
     for (const [policy, quotas] of Object.entries(limitPolicies)) {
-      for (const [dimension, quota] of Object.entries(quotas)) this.limiters.set(`${policy}/${dimension}`, this.createLimiter(policy, dimension, quota));
+      const limiters: PolicyLimiters = {};
+      for (const [dimension, quota] of Object.entries(quotas)) limiters[dimension as Dimension] = this.createLimiter(policy, dimension, quota);
+      this.table[policy as LimitPolicy] = limiters;
     }
+  }
+
+  /**
+   * Counts one request of a caller: by address, and when signed in by user and tenant too.
+   * @throws APIError resource_exhausted with retryAfterSeconds when a quota is used up.
+   */
+  async consumeCaller(policy: LimitPolicy, { ip, user, tenant }: LimitedCaller): Promise<void> {
+    if (user === undefined) {
+      if (ip !== undefined) await this.consume(policy, "anonymousIp", ip);
+      return;
+    }
+    const counts: Promise<unknown>[] = [];
+    if (ip !== undefined) counts.push(this.consume(policy, "ip", ip));
+    counts.push(this.consume(policy, "user", user));
+    if (tenant !== undefined) counts.push(this.consume(policy, "tenant", tenant));
+    await Promise.all(counts);
   }
 
   /**
    * Counts one request of `key`; does nothing when the policy has no such dimension.
    * @throws APIError resource_exhausted with retryAfterSeconds when the quota is used up.
    */
-  consume(policy: LimitPolicy, dimension: Dimension, key: string): Promise<void> | undefined {
-    const limiter = this.limiters.get(`${policy}/${dimension}`);
-    return limiter === undefined ? undefined : consumeFrom(limiter, policy, dimension, key);
+  consume(policy: LimitPolicy, dimension: Dimension, key: string): Promise<unknown> {
+    const limiter = this.table[policy][dimension];
+    if (limiter === undefined) return uncounted;
+    return limiter.consume(key).catch((refusal: unknown) => {
+      throw refusalOf(refusal, policy, dimension);
+    });
   }
 
   /** Forgets what `key` has used: after a successful sign-in, for the account's counter. */
   async forget(policy: LimitPolicy, dimension: Dimension, key: string): Promise<void> {
-    await this.limiters.get(`${policy}/${dimension}`)?.delete(key);
+    await this.table[policy][dimension]?.delete(key);
   }
 
   private createLimiter(policy: string, dimension: string, quota: Quota): RateLimiterAbstract {
@@ -88,14 +120,6 @@ export class Limits {
       inMemoryBlockOnConsumed: settings.points + 1,
       insuranceLimiter: new RateLimiterMemory(insured),
     });
-  }
-}
-
-async function consumeFrom(limiter: RateLimiterAbstract, policy: LimitPolicy, dimension: Dimension, key: string): Promise<void> {
-  try {
-    await limiter.consume(key);
-  } catch (refusal) {
-    throw refusalOf(refusal, policy, dimension);
   }
 }
 

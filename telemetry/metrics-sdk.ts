@@ -5,6 +5,7 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { createRequire } from "node:module";
 
 import { cfg } from "../config";
+import { httpMetricProducer } from "./http-metrics";
 import { observeProcess } from "./process-metrics";
 import { resourceAttributes } from "./resource";
 
@@ -16,7 +17,7 @@ class PullReader extends MetricReader {
   protected override async onShutdown(): Promise<void> {}
 }
 
-const pull = new PullReader();
+const pull = new PullReader({ metricProducers: [httpMetricProducer] });
 const provider = new MeterProvider({ resource: resourceFromAttributes(resourceAttributes()), readers: [pull, ...otlpReaders()] });
 
 export const meter = provider.getMeter("groundwork");
@@ -27,7 +28,7 @@ function otlpReaders(): IMetricReader[] {
   if (endpoint === undefined) return [];
   const { OTLPMetricExporter } = load("@opentelemetry/exporter-metrics-otlp-proto") as typeof import("@opentelemetry/exporter-metrics-otlp-proto");
   const exporter = new OTLPMetricExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`, headers: { ...headers } });
-  return [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: metricIntervalMs, exportTimeoutMillis: Math.min(metricIntervalMs, 5000) })];
+  return [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: metricIntervalMs, exportTimeoutMillis: Math.min(metricIntervalMs, 5000), metricProducers: [httpMetricProducer] })];
 }
 
 /** All metrics in the Prometheus text format, version 0.0.4. A gauge whose source fails is left out. */

@@ -3,16 +3,15 @@
 import type { Attributes, ObservableResult } from "@opentelemetry/api";
 
 import { cfg } from "../config";
+import { secondsBuckets } from "./http-metrics";
 import { flushMetrics, meter } from "./metrics-sdk";
 import { onShutdown } from "./shutdown";
 
 export { renderPrometheus, flushMetrics } from "./metrics-sdk";
+export { httpSeries, type HttpSeries } from "./http-metrics";
 
-const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const seconds = (name: string, description: string) => meter.createHistogram(name, { description, advice: { explicitBucketBoundaries: secondsBuckets } });
 
-export const httpRequestsTotal = meter.createCounter("http_requests_total", { description: "Requests answered, by method, route (service.endpoint) and status" });
-export const httpRequestDurationSeconds = seconds("http_request_duration_seconds", "Time from the guard's start to the answer, by method and route");
 export const errorsTotal = meter.createCounter("errors_total", { description: "Errors answered or met in background work, by type (the error's code)" });
 export const limitRejectionsTotal = meter.createCounter("limit_rejections_total", { description: "Requests refused by a rate limit, by policy and dimension" });
 export const cacheHitsTotal = meter.createCounter("cache_hits_total", { description: "Cache reads that found a value, by cache" });

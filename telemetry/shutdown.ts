@@ -39,27 +39,28 @@ export function isDraining(): boolean {
   return ending !== undefined;
 }
 
+/** One more piece of work in flight; every call needs its `endWork`, whatever happens in between. */
+export function beginWork(): void {
+  inFlight++;
+}
+
+export function endWork(): void {
+  inFlight--;
+}
+
 /** Counts `fn` as work in flight until it settles. */
 export function trackWork<T>(fn: () => T): T {
-  inFlight++;
+  beginWork();
   let isSettled = true;
   try {
     const result = fn();
     if (result instanceof Promise) {
       isSettled = false;
-      return leaveAfter(result) as T;
+      return result.finally(endWork) as T;
     }
     return result;
   } finally {
-    if (isSettled) inFlight--;
-  }
-}
-
-async function leaveAfter(result: Promise<unknown>): Promise<unknown> {
-  try {
-    return await result;
-  } finally {
-    inFlight--;
+    if (isSettled) endWork();
   }
 }
 

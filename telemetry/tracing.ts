@@ -29,6 +29,11 @@ const kinds: Record<SpanKindName, SpanKind> = {
 
 const silent: Span = trace.wrapSpanContext({ traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: TraceFlags.NONE });
 
+/** Whether anybody listens to spans at all. */
+export function isTracing(): boolean {
+  return activeTracer() !== undefined;
+}
+
 /** True when a span started now would be recorded: the test to make before computing costly attributes. */
 export function isRecording(): boolean {
   return activeTracer() !== undefined && trace.getSpan(context.active())?.isRecording() === true;

@@ -1,19 +1,25 @@
 import { describe, expect, test } from "vitest";
-import { cacheHitsTotal, cacheMissesTotal, errorsTotal, httpRequestDurationSeconds, httpRequestsTotal, observeGauge, renderPrometheus } from "../metrics";
+import { cacheHitsTotal, cacheMissesTotal, errorsTotal, httpSeries, observeGauge, renderPrometheus } from "../metrics";
 
 describe("/metrics", () => {
   test("has the names and labels of seeds/002 section 8", async () => {
-    httpRequestsTotal.add(1, { method: "GET", route: "vectors.search", status: 200 });
-    httpRequestDurationSeconds.record(0.004, { method: "GET", route: "vectors.search" });
+    httpSeries("GET", "vectors.search").record(200, 0.004);
+    httpSeries("GET", "vectors.search").record(429, 0.0005);
+    httpSeries("GET", "vectors.search").record(200, 60);
     cacheHitsTotal.add(2, { cache: "keys" });
     cacheMissesTotal.add(1, { cache: "keys" });
     errorsTotal.add(1, { type: "rate_limited" });
     const remove = observeGauge("db_pool_active_connections", () => 3);
     const text = await renderPrometheus();
     remove();
-    expect(text).toContain('http_requests_total{method="GET",route="vectors.search",status="200"} 1');
-    expect(text).toContain('http_request_duration_seconds_bucket{method="GET",route="vectors.search",le="0.005"} 1');
-    expect(text).toContain('http_request_duration_seconds_count{method="GET",route="vectors.search"} 1');
+    expect(text).toContain('http_requests_total{method="GET",route="vectors.search",status="200"} 2');
+    expect(text).toContain('http_requests_total{method="GET",route="vectors.search",status="429"} 1');
+    expect(text).toContain('http_request_duration_seconds_bucket{method="GET",route="vectors.search",le="0.001"} 1');
+    expect(text).toContain('http_request_duration_seconds_bucket{method="GET",route="vectors.search",le="0.005"} 2');
+    expect(text).toContain('http_request_duration_seconds_bucket{method="GET",route="vectors.search",le="10"} 2');
+    expect(text).toContain('http_request_duration_seconds_bucket{method="GET",route="vectors.search",le="+Inf"} 3');
+    expect(text).toContain('http_request_duration_seconds_count{method="GET",route="vectors.search"} 3');
+    expect(text).toContain('http_request_duration_seconds_sum{method="GET",route="vectors.search"} 60.0045');
     expect(text).toContain('cache_hits_total{cache="keys"} 2');
     expect(text).toContain('cache_misses_total{cache="keys"} 1');
     expect(text).toContain('errors_total{type="rate_limited"} 1');

@@ -1,0 +1,54 @@
+// May this call in? Limits first, so that probing for permissions is limited too; then what the endpoint's
+// tags ask of its caller.
+import type { Span } from "@opentelemetry/api";
+import type { APICallMeta, RequestMeta } from "encore.dev";
+
+import { logger } from "../telemetry/logger";
+import { clientIp, limitKeyOf } from "./client-ip";
+import { commonErrors } from "./common-errors";
+import type { EndpointPolicy } from "./endpoint-policy";
+import { limits } from "./limits";
+import { can } from "./permissions";
+import { findPrincipal, type Principal } from "./principal";
+
+export type ApiCall = APICallMeta & RequestMeta;
+
+const log = logger("guard");
+
+/**
+ * Resolves when the call may run.
+ * @throws APIError resource_exhausted, unauthenticated or permission_denied.
+ */
+export async function admit(call: ApiCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> {
+  const principal = findPrincipal();
+  if (span !== undefined && principal !== undefined) span.setAttributes({ "tenant.id": principal.tenantId, "user.id": principal.userId });
+  if (policy.limit !== null) {
+    const address = clientIp(call.headers);
+    await limits.consumeCaller(policy.limit, {
+      ...(address === undefined ? {} : { ip: limitKeyOf(address) }),
+      ...(principal === undefined ? {} : { user: principal.userId, tenant: principal.tenantId }),
+    });
+  }
+  checkAccess(policy, principal);
+}
+
+function checkAccess(policy: EndpointPolicy, principal: Principal | undefined): void {
+  const { access, route } = policy;
+  switch (access.kind) {
+    case "public":
+      return;
+    case "closed":
+      log.error({ endpoint: route, problem: access.problem }, "an exposed endpoint is closed because of its tags");
+      throw commonErrors.endpoint_closed({ internal: access.problem });
+    case "self":
+      if (principal === undefined) throw commonErrors.unauthenticated();
+      return;
+    case "can": {
+      if (principal === undefined) throw commonErrors.unauthenticated();
+      const missing = access.permissions.find((permission) => !can(principal, permission));
+      if (missing === undefined) return;
+      log.warn({ endpoint: route, permission: missing, role: principal.role }, "permission denied");
+      throw commonErrors.permission_denied({ internal: `role ${principal.role} lacks ${missing}` });
+    }
+  }
+}

@@ -1,0 +1,35 @@
+// What the guard adds to answers: security headers, and for somebody's own data the word to every cache not
+// to keep it. Error answers carry no headers of ours (Encore drops them): there the edge adds apiHeaders.
+import type { HandlerResponse, MiddlewareRequest } from "encore.dev/api";
+
+import type { ApiCall } from "./admission";
+import type { EndpointPolicy } from "./endpoint-policy";
+import { apiHeaders } from "./headers";
+
+const headerEntries = Object.entries(apiHeaders);
+const privateHeaders = { ...apiHeaders, "cache-control": "no-store" };
+
+/** Adds headers to a typed answer; those that are there already stay. */
+export function setHeaders(response: HandlerResponse, call: ApiCall, policy: EndpointPolicy): void {
+  if (call.api.raw) return;
+  const { header } = response;
+  header.headers = { ...(isStorable(call.method, policy) ? apiHeaders : privateHeaders), ...header.headers };
+}
+
+/** Before the handler, which may replace them: a raw answer's head is gone when the handler returns. */
+export function setRawHeaders(req: MiddlewareRequest, policy: EndpointPolicy): void {
+  const raw = req.rawResponse;
+  if (raw === undefined) return;
+  for (const [name, value] of headerEntries) raw.setHeader(name, value);
+  if (!isStorable(req.rawRequest?.method ?? "", policy)) raw.setHeader("cache-control", "no-store");
+}
+
+/** Only public reads may be kept by a cache. */
+function isStorable(method: string, policy: EndpointPolicy): boolean {
+  return policy.access.kind === "public" && method === "GET";
+}
+
+/** The status of a successful answer. */
+export function statusOf(req: MiddlewareRequest, response: HandlerResponse): number {
+  return req.rawResponse?.statusCode ?? response.__internalToResponse().status ?? 200;
+}
