@@ -1,5 +1,6 @@
 // One app process: the model, the configuration and what every primitive may use. Made once by
 // native/runtime.ts and handed down; primitives never read the environment themselves.
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HostConfig } from "./config";
 import type { AppModel } from "./model";
 
@@ -9,7 +10,12 @@ export interface HostLog {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
   error(message: string, error: unknown, fields?: Record<string, unknown>): void;
+  /** Whether lines of this level are written; absent = all are. For lines whose fields cost something to make. */
+  enabled?(level: "debug" | "info" | "warn" | "error"): boolean;
 }
+
+/** Answers a request that belongs to a primitive, such as a bucket's URL; returns false when it is not one of its own. */
+export type FrontHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 export interface Host {
   model: AppModel;
@@ -18,6 +24,8 @@ export interface Host {
   log: HostLog;
   /** The SDK's own Decimal, made from the decimal's text. */
   newDecimal(text: string): unknown;
+  /** Asked before the app's routes, in order. Primitives add theirs while they are created. */
+  front?: FrontHandler[];
 }
 
 /** A part of the host that runs: started after the handlers are registered, drained in reverse order. */

@@ -24,6 +24,7 @@ function hostLogOn(writer: LineWriter, threshold: number): HostLog {
     info: (message, fields) => line(LogLevel.Info, message, fields),
     warn: (message, fields) => line(LogLevel.Warn, message, fields),
     error: (message, error, fields) => line(LogLevel.Error, message, fields, error),
+    enabled: (level) => ({ debug: LogLevel.Debug, info: LogLevel.Info, warn: LogLevel.Warn, error: LogLevel.Error })[level] >= threshold,
   };
 }
 
