@@ -1,5 +1,6 @@
 // The port behind a cache cluster: Redis commands, run one after the other with nothing in between. Redis
 // itself is one implementation, a few maps in this process the other.
+import { nativeError } from "../native/native-error";
 
 export type Argument = string | Buffer;
 export type Command = [name: string, ...args: Argument[]];
@@ -23,14 +24,10 @@ export class StoreError extends Error {
 }
 
 /** What the SDK's caller sees (X-23): `cache <operation> "<key>": …`. */
-export class CacheError extends Error {
-  readonly code = "GenericFailure";
-  constructor(operation: string, key: string, cause: unknown) {
-    const reason =
-      cause instanceof StoreError
-        ? `Pipeline failure: [(Index ${cause.index}, error: ResponseError: ${cause.message})]`
-        : cause instanceof Error ? cause.message : String(cause);
-    super(`cache ${operation} ${JSON.stringify(key)}: redis error: ${reason}`, { cause });
-    this.name = "Error";
-  }
+export function cacheError(operation: string, key: string, cause: unknown): Error {
+  const reason =
+    cause instanceof StoreError
+      ? `Pipeline failure: [(Index ${cause.index}, error: ResponseError: ${cause.message})]`
+      : cause instanceof Error ? cause.message : String(cause);
+  return nativeError(`cache ${operation} ${JSON.stringify(key)}: redis error: ${reason}`, "GenericFailure", cause);
 }

@@ -5,15 +5,8 @@ export type Plain = null | boolean | number | string | Plain[] | { [key: string]
 
 const DEPTH_MAX = 128;
 
-/** A value that has no JSON form; `code` is what napi would have set. */
-export class UnrepresentableError extends Error {
-  readonly code: string;
-  constructor(message: string, code = "GenericFailure") {
-    super(message);
-    this.name = "Error";
-    this.code = code;
-  }
-}
+/** A value that has no JSON form. */
+export class UnrepresentableError extends Error {}
 
 /** RFC 3339 in UTC; a fraction only where there is one. An invalid date becomes the epoch, as officially (Appendix C, N-1). */
 export function dateText(date: Date): string {
@@ -50,7 +43,7 @@ function plainFromObject(value: object, depth: number): Plain {
  * @throws UnrepresentableError for functions, symbols, `undefined` itself, NaN, infinities and nesting beyond 128 levels
  */
 export function toPlain(value: unknown, depth = 0): Plain {
-  if (depth > DEPTH_MAX) throw new UnrepresentableError(`the value is nested deeper than ${DEPTH_MAX} levels`, "InvalidArg");
+  if (depth > DEPTH_MAX) throw new UnrepresentableError(`the value is nested deeper than ${DEPTH_MAX} levels`);
   switch (typeof value) {
     case "string":
     case "boolean":

@@ -1,6 +1,6 @@
 // The native CacheCluster (13.3): the 48 operations of the SDK's keyspaces, each one Redis command or one
 // transaction of two. Values are Buffers both ways; a miss is null.
-import { CacheError, type Command, type Reply, type Store } from "../cache/store";
+import { cacheError, type Command, type Reply, type Store } from "../cache/store";
 import { afterMutation, setOptions } from "../cache/ttl";
 
 type Bytes = Buffer;
@@ -33,7 +33,7 @@ export class CacheCluster {
       const replies = await this.#store.run(commands);
       return replies[0] as T;
     } catch (error) {
-      throw new CacheError(operation, key, error);
+      throw cacheError(operation, key, error);
     }
   }
 

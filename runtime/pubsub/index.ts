@@ -1,9 +1,9 @@
 // Topics and subscriptions of one process (contract section 8) on BullMQ. Subscriptions are collected while the
 // app's modules load and consumed between `start` and `drain`; publishing works for as long as the process lives.
 import type { Host, Part } from "../host";
-import { UnrepresentableError } from "../log/plain-value";
 import { hostedServices } from "../meta";
 import type { SubscriptionModel, TopicModel } from "../model";
+import { nativeError } from "../native/native-error";
 import { PubSubSubscription, PubSubTopic } from "../native/pubsub";
 import type { Broker, BrokerTimings, Consumer } from "./broker";
 import { createConsumer, type Handler } from "./consumer";
@@ -38,7 +38,7 @@ interface Registration {
   consumer?: Promise<Consumer>;
 }
 
-const notConfigured = new PubSubTopic(() => Promise.reject(new UnrepresentableError("failed to publish: topic not configured")));
+const notConfigured = new PubSubTopic(() => Promise.reject(nativeError("failed to publish: topic not configured")));
 
 class PubSub implements PubSubPart {
   readonly name = "pub/sub";

@@ -1,7 +1,7 @@
 // Publishing (contract 8.2): one id, one queue per subscription, resolved when the broker has them all.
 import type { TopicModel } from "../model";
 import type { LoggedRequest } from "../log/request-fields";
-import { UnrepresentableError } from "../log/plain-value";
+import { nativeError } from "../native/native-error";
 import { whileAway } from "./broker-errors";
 import type { Broker } from "./broker";
 import { encodeMessage } from "./codec";
@@ -10,7 +10,7 @@ import { newMessageId } from "./ids";
 
 const PUBLISH_LIMIT_MS = 15_000;
 
-const failed = (reason: string): Error => new UnrepresentableError(`failed to publish: ${reason}`);
+const failed = (reason: string): Error => nativeError(`failed to publish: ${reason}`);
 
 /** `Attribute` fields by the name they travel under (P-10). */
 function attributesOf(topic: TopicModel, fields: Record<string, unknown>): Record<string, string> {
