@@ -1,0 +1,45 @@
+// The committed API description is the one the sources give, so that what people read at /docs is what answers.
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, inject, test } from "vitest";
+import type { AppModel } from "../runtime/model";
+
+const root = join(import.meta.dirname, "..");
+const folder = mkdtempSync(join(tmpdir(), "gw-openapi-"));
+
+interface Description {
+  openapi: string;
+  paths: Record<string, Record<string, { summary?: string; description?: string; security?: unknown[]; responses?: Record<string, unknown> }>>;
+}
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const committed = (): Description => JSON.parse(readFileSync(join(root, "docs", "openapi.json"), "utf8")) as Description;
+
+describe("docs/openapi.json", () => {
+  test("is what `npm run gen:openapi` writes now", async () => {
+    const output = join(folder, "openapi.json");
+    await promisify(execFile)(process.execPath, [join(root, "dist", "cli.js"), "gen", "client", "--lang", "openapi", "--output", output], { cwd: root });
+    expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(committed());
+  });
+
+  test("has every exposed endpoint once under each of its methods, and no other", () => {
+    const model = JSON.parse(readFileSync(inject("groundworkTestApp").modelFile, "utf8")) as AppModel;
+    const exposed = model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose));
+    const shape = (path: string): string => path.replace(/\{[^}]*\}/g, "{}");
+    const expected = exposed.flatMap(({ methods, path }) =>
+      methods.map((method) => `${method} /${path.map((segment) => (segment.kind === "literal" ? segment.value : "{}")).join("/")}`),
+    );
+    const described = Object.entries(committed().paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${shape(path)}`));
+    expect(described.sort()).toEqual(expected.sort());
+  });
+
+  test("says of every endpoint what it does and how it may fail", () => {
+    const operations = Object.entries(committed().paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })));
+    expect(operations.filter(({ summary, description }) => !summary && !description).map(({ name }) => name)).toEqual([]);
+    expect(operations.filter(({ responses }) => !responses || Object.keys(responses).length < 2).map(({ name }) => name)).toEqual([]);
+  });
+});
