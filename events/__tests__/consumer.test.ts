@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import { newId } from "../../db/ids";
+import { systemQuery, withTenant } from "../../db/tenant";
+import { tenantIdFrom } from "../../security/principal";
+import { cfg } from "../../config";
+import { consumer } from "../consumer";
+import { redriveEvent } from "../dead-letters";
+import { createRelay } from "../relay";
+import { registerDestination } from "../destinations";
+import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "../topic";
+
+const tenantId = tenantIdFrom(newId());
+const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
+
+function documentSubmitted(change: Partial<DomainEvent> = {}): DomainEvent {
+  const id = newId();
+  return {
+    id,
+    tenantId,
+    type: "auth.user.registered",
+    version: 1,
+    aggregateType: "user",
+    aggregateId: id,
+    payload: { userId: newId(), organisationId: newId(), organisationName: "Acme" },
+    headers: { traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01` },
+    occurredAt: new Date(0).toISOString(),
+    ...change,
+  };
+}
+
+/** An effect that leaves a row, in the transaction it is given. */
+const effect = "insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, $2, 1)";
+
+async function effectsOf(queue: string): Promise<number> {
+  const [row] = await systemQuery<{ n: number }>("test", "select count(*) as n from queues.tenant_turn where queue = $1", [queue]);
+  return row?.n ?? 0;
+}
+
+function deadLettersOf(name: string): Promise<{ id: string; reason: string; error: string; trace_id: string; attempts: number; event_id: string }[]> {
+  return systemQuery("test", "select id, reason, error, trace_id, attempts, event_id from events.dead_letter where consumer = $1 and redriven_at is null", [name]);
+}
+
+describe("a consumer", () => {
+  it("acts once on an event delivered three times, two of them at once", async () => {
+    const event = documentSubmitted();
+    let calls = 0;
+    const handle = consumer("once", {
+      "auth.user.registered@1": async (tx, received) => {
+        calls++;
+        await tx.execute(effect, [received.tenantId, `once-${received.id}`]);
+      },
+    });
+    await Promise.all([handle(event), handle(event)]);
+    await handle(event);
+    expect([calls, await effectsOf(`once-${event.id}`)]).toEqual([1, 1]);
+  });
+
+  it("gives the handler the checked payload and the scope of the event's tenant", async () => {
+    const event = documentSubmitted();
+    let seen: unknown;
+    const handle = consumer("scope", {
+      "auth.user.registered@1": async (tx, received) => {
+        seen = { tenantId: tx.tenantId, organisationName: received.payload.organisationName, occurredAt: received.occurredAt };
+      },
+    });
+    await handle(event);
+    expect(seen).toEqual({ tenantId, organisationName: "Acme", occurredAt: new Date(0) });
+  });
+
+  it("acknowledges events it has no handler for", async () => {
+    await expect(consumer("deaf", {})(documentSubmitted())).resolves.toBeUndefined();
+  });
+
+  it("undoes the effect of a failed attempt, throws for the transport to deliver again, and succeeds then", async () => {
+    const event = documentSubmitted();
+    let attempts = 0;
+    const handle = consumer("flaky", {
+      "auth.user.registered@1": async (tx, received) => {
+        await tx.execute(effect, [received.tenantId, `flaky-${received.id}`]);
+        if (++attempts < 3) throw new Error("not yet");
+      },
+    });
+    await expect(handle(event)).rejects.toThrow("not yet");
+    expect(await effectsOf(`flaky-${event.id}`)).toBe(0);
+    await expect(handle(event)).rejects.toThrow("not yet");
+    await handle(event);
+    expect([attempts, await effectsOf(`flaky-${event.id}`), await deadLettersOf("flaky")]).toEqual([3, 1, []]);
+  });
+
+  it("gives an event up after the last attempt, with reason and trace id, and is not bothered by it again", async () => {
+    const event = documentSubmitted();
+    let calls = 0;
+    const handle = consumer("broken", {
+      "auth.user.registered@1": async () => {
+        calls++;
+        throw new Error("always");
+      },
+    });
+    for (let attempt = 1; attempt < cfg.events.maxAttempts; attempt++) await expect(handle(event)).rejects.toThrow("always");
+    await handle(event);
+    await handle(event);
+    expect(calls).toBe(cfg.events.maxAttempts);
+    expect(await deadLettersOf("broken")).toEqual([expect.objectContaining({ reason: "attempts_exhausted", error: "Error: always", trace_id: TRACE_ID, attempts: cfg.events.maxAttempts, event_id: event.id })]);
+  });
+
+  it("gives an event that does not fit its contract up at once", async () => {
+    const handle = consumer("strict", { "auth.user.registered@1": async () => undefined });
+    await handle(documentSubmitted({ payload: { userId: 7 } }));
+    expect(await deadLettersOf("strict")).toMatchObject([{ reason: "payload_invalid", attempts: 1 }]);
+  });
+});
+
+describe("a redrive", () => {
+  it("sends a dead letter to the consumer that gave it up, once, under the event's own id", async () => {
+    const event = documentSubmitted({ payload: { userId: 7 } });
+    await consumer("mended", { "auth.user.registered@1": async () => undefined })(event);
+    const [letter] = await deadLettersOf("mended");
+    const redriven = await withTenant({ tenantId }, async (tx) => [await redriveEvent(tx, letter?.id ?? ""), await redriveEvent(tx, letter?.id ?? "")]);
+    expect(redriven).toEqual([true, false]);
+    expect(await deadLettersOf("mended")).toEqual([]);
+
+    const sent: { id: string; consumer: string | undefined }[] = [];
+    registerDestination("event", {
+      batchSize: 1,
+      publish: async ([row]) => {
+        sent.push({ id: row?.headers[REDRIVE_OF] ?? "", consumer: row?.headers[REDRIVE_CONSUMER] });
+      },
+    });
+    await createRelay().runOnce();
+    expect(sent).toEqual([{ id: event.id, consumer: "mended" }]);
+
+    const handled: string[] = [];
+    const again = { ...event, payload: documentSubmitted().payload, headers: { [REDRIVE_CONSUMER]: "mended" } };
+    const handler = { "auth.user.registered@1": async (_tx: unknown, received: { id: string }) => void handled.push(received.id) };
+    await consumer("bystander", handler)(again);
+    await consumer("mended", handler)(again);
+    expect(handled).toEqual([event.id]);
+  });
+
+  it("knows no dead letter of another tenant", async () => {
+    await consumer("private", { "auth.user.registered@1": async () => undefined })(documentSubmitted({ payload: null }));
+    const [letter] = await deadLettersOf("private");
+    expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveEvent(tx, letter?.id ?? ""))).toBe(false);
+  });
+});
