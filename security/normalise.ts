@@ -50,22 +50,34 @@ const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : 
 const networkCodes = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "EAI_AGAIN"]);
 const timeoutCodes = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "57014", "25P03", "25P04", "55P03"]);
 const collisionCodes = new Set(["40001", "40P01"]);
+/** Data no rule caught and Postgres refused: not text, not a UUID, too long, out of range, no such date. */
+const badDataCodes = new Set(["22021", "22P02", "22P03", "22P05", "22001", "22003", "22007", "22008"]);
+/** What db/ calls failures that have no code of their own. */
+const unavailableKinds = new Set(["unavailable"]);
 /** SQLSTATE classes: connection, insufficient resources, operator intervention, system error. */
 const unavailableClasses = /^(?:08|53|57|58)[0-9A-Z]{3}$/;
 
 /** What a failure of the database or the network means to a caller, found by its code anywhere in the chain of causes. */
 function infrastructureError(thrown: unknown): APIError | undefined {
   for (let error = thrown, depth = 0; isErrorLike(error) && depth < 6; error = error.cause, depth++) {
-    const code = typeof error.code === "string" ? error.code : "";
-    if (collisionCodes.has(code)) return commonErrors.conflict_retry({ cause: thrown });
-    if (timeoutCodes.has(code) || isTimeout(error)) return commonErrors.request_timeout({ cause: thrown, retryAfterSeconds: 1 });
-    if (networkCodes.has(code) || unavailableClasses.test(code)) return commonErrors.service_unavailable({ cause: thrown, retryAfterSeconds: 2 });
+    const meaning = meaningOf(error);
+    if (meaning !== undefined) return meaning(thrown);
   }
   return undefined;
 }
 
+function meaningOf(error: ErrorLike): ((cause: unknown) => APIError) | undefined {
+  const code = typeof error.code === "string" ? error.code : "";
+  if (badDataCodes.has(code)) return (cause) => commonErrors.invalid_request({ cause, internal: `SQLSTATE ${code}` });
+  if (collisionCodes.has(code)) return (cause) => commonErrors.conflict_retry({ cause });
+  if (timeoutCodes.has(code) || isTimeout(error)) return (cause) => commonErrors.request_timeout({ cause, retryAfterSeconds: 1 });
+  const isAway = networkCodes.has(code) || unavailableClasses.test(code) || (typeof error.kind === "string" && unavailableKinds.has(error.kind));
+  return isAway ? (cause) => commonErrors.service_unavailable({ cause, retryAfterSeconds: 2 }) : undefined;
+}
+
 interface ErrorLike {
   code?: unknown;
+  kind?: unknown;
   name?: unknown;
   message?: unknown;
   cause?: unknown;

@@ -63,6 +63,7 @@ describe("normalisation", () => {
   test.each([
     ["08006", "service_unavailable", 503], ["53300", "service_unavailable", 503], ["57P01", "service_unavailable", 503], ["ECONNREFUSED", "service_unavailable", 503], ["ENOTFOUND", "service_unavailable", 503],
     ["57014", "request_timeout", 503], ["55P03", "request_timeout", 503], ["ETIMEDOUT", "request_timeout", 503],
+    ["22P02", "invalid_request", 400], ["22021", "invalid_request", 400], ["22003", "invalid_request", 400],
     ["40001", "conflict_retry", 409], ["40P01", "conflict_retry", 409],
   ])("code %s of the database or network means %s (%i)", (code, reason, status) => {
     for (const thrown of [withCode(code), new Error("statement failed", { cause: withCode(code) })]) {
@@ -75,6 +76,11 @@ describe("normalisation", () => {
   test("the pool's timeout and an abort by timeout mean request_timeout", () => {
     expect(reasonOf(normaliseError(new Error("timeout exceeded when trying to connect")))).toBe("request_timeout");
     expect(reasonOf(normaliseError(new DOMException("The operation was aborted due to timeout", "TimeoutError")))).toBe("request_timeout");
+  });
+
+  test("a database error without a code counts by its kind", () => {
+    expect(reasonOf(normaliseError(Object.assign(new Error("Connection terminated"), { kind: "unavailable" })))).toBe("service_unavailable");
+    expect(reasonOf(normaliseError(Object.assign(new Error("x"), { kind: "misuse" })))).toBe("internal_error");
   });
 
   test("an error of a catalogue passes as it is", () => {
