@@ -226,7 +226,7 @@ function assemble(v: Values): Config {
 
 function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "otel" | "metrics"> {
   return {
-    log: { level: v.LOG_LEVEL ?? (env === "test" ? "warn" : "info"), pretty: v.LOG_PRETTY ?? false },
+    log: { level: v.LOG_LEVEL ?? (env === "test" ? "fatal" : "info"), pretty: v.LOG_PRETTY ?? false },
     otel: {
       ...optional("endpoint", v.OTEL_EXPORTER_OTLP_ENDPOINT),
       ...optional("headers", v.OTEL_EXPORTER_OTLP_HEADERS),

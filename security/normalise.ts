@@ -15,7 +15,8 @@ export function normaliseError(thrown: unknown): APIError {
   if (thrown instanceof APIError) return normaliseApiError(thrown);
   const known = infrastructureError(thrown);
   if (known !== undefined) {
-    log.error({ err: thrown, reason: reasonOf(known) }, "an endpoint failed on a part it depends on");
+    const level = httpStatusOf(known) >= 500 ? "error" : "warn";
+    log[level]({ err: thrown, reason: reasonOf(known) }, "an endpoint failed on a part it depends on");
     return known;
   }
   log.error({ err: asError(thrown) }, "an endpoint threw an error that no catalogue knows");

@@ -91,7 +91,7 @@ describe("the configuration as a whole", () => {
   });
 
   test("is quieter and less limited in tests", () => {
-    expect(parseConfig({ NODE_ENV: "test" })).toMatchObject({ log: { level: "warn" }, limits: { scale: 1000 } });
+    expect(parseConfig({ NODE_ENV: "test" })).toMatchObject({ log: { level: "fatal" }, limits: { scale: 1000 } });
   });
 
   test("takes every setting to its place", () => {
