@@ -168,6 +168,8 @@ export interface CacheModel {
   name: string;
   evictionPolicy: string;
   keyspaces: { service: string; key: Schema; value: Schema; pattern: string }[];
+  /** Services that hand the cluster to a constructor. */
+  users?: string[];
 }
 
 export interface MetricModel {

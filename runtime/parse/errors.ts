@@ -1,0 +1,91 @@
+// What the parser says about an app: where, what, and what to do about it. Errors are collected, not thrown,
+// so that one run reports all of them.
+import type { Place } from "../model";
+
+export interface ParseError {
+  /** One line, without the place. */
+  message: string;
+  place?: Place;
+  /** What would make it right, for a human. */
+  remedy?: string;
+  /** The whole line as Encore's own parser prints it, where ours says more or knows the place and it does not. */
+  official?: string;
+}
+
+/** A position in a source file, before it is a line and a column. */
+export interface Spot {
+  path: string;
+  text: string;
+  offset: number;
+}
+
+/** Ends the work on one declaration; `Diagnostics.attempt` turns it into a reported error. */
+export class Refusal extends Error {
+  override name = "Refusal";
+
+  constructor(
+    message: string,
+    readonly spot: Spot | undefined,
+    readonly extra: Pick<ParseError, "remedy" | "official"> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** The first line of `file:line:column: message`, and the remedy below it. */
+export function formatParseError(error: ParseError): string {
+  const line = errorLine(error);
+  return error.remedy === undefined ? line : `${line}\n  ${error.remedy}`;
+}
+
+export function errorLine({ place, message }: ParseError): string {
+  return place ? `${place.file}:${place.line}:${place.column}: ${message}` : message;
+}
+
+/** Line and column, from 1, of an offset in a text; columns count characters, not UTF-16 units. */
+export function lineAndColumn(text: string, offset: number): { line: number; column: number } {
+  let line = 1;
+  let start = 0;
+  for (let at = text.indexOf("\n"); at !== -1 && at < offset; at = text.indexOf("\n", at + 1)) {
+    line++;
+    start = at + 1;
+  }
+  return { line, column: [...text.slice(start, offset)].length + 1 };
+}
+
+export class Diagnostics {
+  readonly errors: ParseError[] = [];
+  readonly #seen = new Set<string>();
+
+  constructor(readonly root: string) {}
+
+  get count(): number {
+    return this.errors.length;
+  }
+
+  place(spot: Spot): Place {
+    const prefix = `${this.root}/`;
+    const file = spot.path.startsWith(prefix) ? spot.path.slice(prefix.length) : spot.path;
+    return { file, ...lineAndColumn(spot.text, spot.offset) };
+  }
+
+  /** Reports once per place and message. */
+  report(message: string, spot?: Spot, extra: Pick<ParseError, "remedy" | "official"> = {}): void {
+    const error: ParseError = { message, ...(spot && { place: this.place(spot) }), ...extra };
+    const key = errorLine(error);
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    this.errors.push(error);
+  }
+
+  /** Runs `work`; a Refusal becomes a report and `undefined`. */
+  attempt<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.report(error.message, error.spot, error.extra);
+      return undefined;
+    }
+  }
+}

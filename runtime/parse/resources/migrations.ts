@@ -1,0 +1,49 @@
+// Migration files of a database (7.7): which names each tool gives them, and in which order they apply.
+import { join } from "node:path";
+import { refuseAt } from "../source/literals";
+import type { FolderEntry, Files } from "../source/files";
+import type { TypeScript } from "../typescript";
+import type { Migrations } from "./resource";
+
+export type MigrationSource = "default" | "drizzle" | "prisma" | "drizzle/v1";
+
+type MigrationFile = Migrations["files"][number];
+
+const FILE_NAMES = { default: /^(\d+)_([^.]+)\.(up|down).sql$/, drizzle: /^(\d+)_([^.]+)\.sql$/ };
+const FOLDER_NAMES = { prisma: /^(\d+)_(.*)$/, "drizzle/v1": /^(\d+)_(.+)$/ };
+
+function flatFile(entry: FolderEntry, pattern: RegExp, node: TypeScript.Node): MigrationFile[] {
+  if (!entry.name.endsWith(".sql") || entry.name === ".sql") return [];
+  const [, number, description, direction] = pattern.exec(entry.name) ?? [];
+  if (number === undefined || description === undefined) {
+    throw refuseAt(node, `invalid migration filename: ${entry.name}`, "Names look like 1_create_users.up.sql.");
+  }
+  return direction === "down" ? [] : [{ number: Number(number), file: entry.name, description }];
+}
+
+function folderFile(folder: string, source: "prisma" | "drizzle/v1", node: TypeScript.Node): MigrationFile[] {
+  if (source === "drizzle/v1" && folder === "meta") return [];
+  const [, number, description] = FOLDER_NAMES[source].exec(folder) ?? [];
+  if (number === undefined || description === undefined) throw refuseAt(node, `invalid migration directory name: ${folder}`);
+  return [{ number: Number(number), file: `${folder}/migration.sql`, description }];
+}
+
+function listMigrations(dir: string, source: MigrationSource, node: TypeScript.Node, files: Files): MigrationFile[] {
+  const entries = files.list(dir) ?? [];
+  if (source === "default" || source === "drizzle") return entries.flatMap((entry) => flatFile(entry, FILE_NAMES[source], node));
+  return entries.flatMap((entry) => {
+    if (!entry.folder) return [];
+    const inside = files.list(join(dir, entry.name)) ?? [];
+    return inside.some((file) => file.name === "migration.sql") ? folderFile(entry.name, source, node) : [];
+  });
+}
+
+/** @throws Refusal at `node` when the folder or a name in it is wrong */
+export function readMigrations(dir: string, source: MigrationSource, node: TypeScript.Node, files: Files): Migrations {
+  const kind = files.kind(dir);
+  if (kind === "none") throw refuseAt(node, "migrations directory does not exist", dir);
+  if (kind === "file") throw refuseAt(node, "migrations path is not a directory", dir);
+  const found = listMigrations(dir, source, node, files);
+  found.sort((a, b) => a.number - b.number);
+  return { dir, files: found, nonSequential: source === "prisma" || source === "drizzle/v1" };
+}

@@ -1,0 +1,61 @@
+// One file being searched for resources, and the shape of what searches it.
+import { docOf } from "../source/comments";
+import type { Diagnostics } from "../errors";
+import type { Files } from "../source/files";
+import type { SourceModule } from "../source/modules";
+import { bindName, type BindName } from "../source/references";
+import type { TypeScript } from "../typescript";
+import type { Evaluator } from "../types/evaluator";
+import type { PendingBind, Resource, TypeAt } from "./resource";
+
+export interface ResourceFinder {
+  /** Looked for in files that import this. */
+  specifier: string;
+  find(pass: Pass): void;
+}
+
+export class Pass {
+  readonly resources: Resource[] = [];
+  readonly binds: PendingBind[] = [];
+
+  constructor(
+    readonly module: SourceModule,
+    readonly evaluator: Evaluator,
+    readonly diagnostics: Diagnostics,
+    readonly files: Files,
+    /** The strong service that the walk is in. */
+    public serviceName: string | undefined,
+  ) {}
+
+  doc(node: TypeScript.Node): string | undefined {
+    return docOf(node);
+  }
+
+  typeAt(node: TypeScript.TypeNode): TypeAt {
+    return { type: this.evaluator.typeIn(node, this.module), node };
+  }
+
+  /** Runs `work` on each item; a refusal ends the work on that item only. */
+  each<T>(items: readonly T[], work: (item: T) => void): void {
+    for (const item of items) this.diagnostics.attempt(() => work(item));
+  }
+
+  /** Adds a resource under the name that its expression is bound to. */
+  add(resource: Resource & { node: TypeScript.Expression }, name: BindName = bindName(resource.node)): void {
+    this.resources.push(resource);
+    this.#bind(resource, resource.node, name, false);
+  }
+
+  /** Adds a reference by name, `X.named("…")`. */
+  addNamed(of: "database" | "bucket" | "cluster", name: string, node: TypeScript.Expression): void {
+    this.#bind({ kind: "by name", of, name }, node, bindName(node), true);
+  }
+
+  #bind(resource: PendingBind["resource"], node: TypeScript.Expression, bound: BindName, reference: boolean): void {
+    const { module } = this;
+    const id = bound.kind === "named" && bound.id.text !== "_" ? bound.id : undefined;
+    const name = bound.kind === "default" ? "default" : id?.text;
+    const declared = bound.kind === "default" ? module.scope.defaultExport : id && this.evaluator.lookup(id.text, module)?.declared;
+    this.binds.push({ resource, module, node, name, id, declared, reference });
+  }
+}

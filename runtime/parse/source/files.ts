@@ -1,0 +1,90 @@
+// The only door to the file system. It remembers what was asked and what the answer was, because that, and
+// nothing else, is what a parse depends on: the cache asks the same questions again.
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+
+export interface Dependencies {
+  /** Path → hash of the contents; null when it could not be read. */
+  files: Record<string, string | null>;
+  /** Path → hash of the sorted names (folders marked) in a folder; null when there is no such folder. */
+  folders: Record<string, string | null>;
+  /** Path → what stands there. */
+  kinds: Record<string, Kind>;
+}
+
+export type Kind = "file" | "folder" | "none";
+
+export interface FolderEntry {
+  name: string;
+  folder: boolean;
+}
+
+const hash = (data: Buffer | string): string => createHash("sha1").update(data).digest("base64url");
+
+function readRaw(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function listRaw(path: string): FolderEntry[] | null {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries
+      .map((entry) => ({ name: entry.name, folder: entry.isDirectory() }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch {
+    return null;
+  }
+}
+
+function kindRaw(path: string): Kind {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) return "none";
+  return found.isDirectory() ? "folder" : "file";
+}
+
+const listHash = (entries: FolderEntry[] | null): string | null =>
+  entries && hash(entries.map((entry) => entry.name + (entry.folder ? "/" : "")).join("\0"));
+
+export class Files {
+  readonly dependencies: Dependencies = { files: {}, folders: {}, kinds: {} };
+
+  read(path: string): string | null {
+    const data = readRaw(path);
+    this.dependencies.files[path] = data && hash(data);
+    return data === null ? null : data.toString("utf8").replace(/^\uFEFF/, "");
+  }
+
+  /** Names in a folder, sorted by code unit; null when it is not a folder. */
+  list(path: string): FolderEntry[] | null {
+    const entries = listRaw(path);
+    this.dependencies.folders[path] = listHash(entries);
+    return entries;
+  }
+
+  kind(path: string): Kind {
+    return (this.dependencies.kinds[path] ??= kindRaw(path));
+  }
+
+  isFile(path: string): boolean {
+    return this.kind(path) === "file";
+  }
+
+  isFolder(path: string): boolean {
+    return this.kind(path) === "folder";
+  }
+}
+
+/** Whether every question that a parse asked has the same answer today. */
+export function unchanged(dependencies: Dependencies): boolean {
+  for (const [path, kind] of Object.entries(dependencies.kinds)) if (kindRaw(path) !== kind) return false;
+  for (const [path, names] of Object.entries(dependencies.folders)) if (listHash(listRaw(path)) !== names) return false;
+  for (const [path, contents] of Object.entries(dependencies.files)) {
+    const data = readRaw(path);
+    if ((data && hash(data)) !== contents) return false;
+  }
+  return true;
+}

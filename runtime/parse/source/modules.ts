@@ -1,0 +1,107 @@
+// Source files as modules: parsed once, with what they declare, import and export. Files of packages are read
+// only when a type leads into them.
+import { Refusal, type Spot } from "../errors";
+import { ts, type TypeScript } from "../typescript";
+import { declarationsOf, type Scope } from "./scope";
+import type { Files } from "./files";
+import { Resolver, type Resolution } from "./resolver";
+import { UNIVERSE, UNIVERSE_FILE } from "./universe";
+
+export interface SourceModule {
+  path: string;
+  /** The bare specifier it was first imported by (`encore.dev/api`), if any. */
+  specifier: string | undefined;
+  file: TypeScript.SourceFile;
+  scope: Scope;
+}
+
+interface WithDiagnostics {
+  parseDiagnostics: readonly TypeScript.DiagnosticWithLocation[];
+}
+
+export const spotOf = (node: TypeScript.Node): Spot => {
+  const file = node.getSourceFile();
+  return { path: file.fileName, text: file.text, offset: node.getStart(file) };
+};
+
+export const spotAt = (node: TypeScript.Node, offset: number): Spot => ({ ...spotOf(node), offset });
+
+export class Modules {
+  readonly #byPath = new Map<string, SourceModule>();
+  readonly #failed = new Set<string>();
+  readonly resolver: Resolver;
+  readonly universe: SourceModule;
+  readonly clients: SourceModule;
+  readonly auth: SourceModule;
+
+  constructor(
+    readonly files: Files,
+    readonly root: string,
+  ) {
+    this.resolver = new Resolver(files, root);
+    this.universe = this.#parse(UNIVERSE_FILE, UNIVERSE, "__universe__");
+    this.clients = this.#parse("encore.gen/clients", "", undefined);
+    this.auth = this.#parse("encore.gen/auth", "", undefined);
+  }
+
+  /** Every module read so far, in reading order. */
+  all(): SourceModule[] {
+    return [...this.#byPath.values()];
+  }
+
+  loaded(path: string): SourceModule | undefined {
+    return this.#byPath.get(path);
+  }
+
+  /** @throws Refusal at the first syntax error */
+  load(path: string, specifier?: string): SourceModule {
+    const known = this.#byPath.get(path);
+    if (known) return known;
+    const text = this.files.read(path);
+    if (text === null) throw new Refusal("unable to load file from filesystem", undefined, { remedy: path });
+    const module = this.#parse(path, text, specifier);
+    this.#refuseSyntaxErrors(module);
+    this.#byPath.set(path, module);
+    return module;
+  }
+
+  resolve(from: SourceModule, specifier: string): Resolution {
+    return this.resolver.resolve(from.file.fileName, specifier);
+  }
+
+  /**
+   * The module an import leads to; undefined for what has no types to read.
+   * @throws Refusal when it cannot be resolved or read
+   */
+  follow(from: SourceModule, specifier: string): SourceModule | undefined {
+    const found = this.resolve(from, specifier);
+    switch (found.kind) {
+      case "clients":
+        return this.clients;
+      case "auth":
+        return this.auth;
+      case "opaque":
+        return undefined;
+      case "missing":
+        throw new Refusal(`unable to resolve module ${specifier}`, undefined);
+      case "file": {
+        if (this.#failed.has(found.path)) return undefined;
+        const relative = /^(\.{1,2}\/|\/)/.test(specifier);
+        return this.load(found.path, relative ? undefined : specifier);
+      }
+    }
+  }
+
+  #parse(path: string, text: string, specifier: string | undefined): SourceModule {
+    const file = ts.createSourceFile(path, text, { languageVersion: ts.ScriptTarget.ESNext }, true);
+    return { path, specifier, file, scope: declarationsOf(file.statements) };
+  }
+
+  #refuseSyntaxErrors(module: SourceModule): void {
+    const [first] = (module.file as unknown as WithDiagnostics).parseDiagnostics;
+    if (!first) return;
+    this.#failed.add(module.path);
+    const message = ts.flattenDiagnosticMessageText(first.messageText, " ");
+    throw new Refusal(message, { path: module.path, text: module.file.text, offset: first.start });
+  }
+}

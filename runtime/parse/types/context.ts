@@ -1,0 +1,44 @@
+// What the parts of the type evaluation need from each other, so that none imports another that imports it back.
+import type { ParseError, Spot } from "../errors";
+import type { SourceModule } from "../source/modules";
+import type { Found } from "../source/lookup";
+import type { Declared } from "../source/scope";
+import type { TypeScript } from "../typescript";
+import type { NamedType, Type } from "./type";
+
+export interface Binding {
+  type: Type;
+  /** A type parameter: a conditional type on it goes through the members of a union one by one. */
+  distributes: boolean;
+}
+
+/** Names that have a meaning while a type is evaluated, and the module in which other names are looked up. */
+export interface Env {
+  module: SourceModule;
+  names: ReadonlyMap<string, Binding>;
+  /** Collects `infer X` names in the order they are met; present only right of `extends`. */
+  infer?: string[];
+}
+
+export interface TypeContext {
+  type(node: TypeScript.TypeNode, env: Env): Type;
+  expression(node: TypeScript.Expression, env: Env): Type;
+  /** What is behind a name; other types are returned as they are. */
+  underlying(type: Type): Type;
+  /** The type of a declaration itself, without type arguments. */
+  declaredType(declared: Declared, module: SourceModule): Type;
+  /** Looks a name up in a module: its own declarations, its imports, the universe. */
+  lookup(name: string, module: SourceModule): Found | undefined;
+  /** Looks up what a module exports under a name. */
+  exported(name: string, module: SourceModule): Found | undefined;
+  isUniverse(module: SourceModule): boolean;
+  report(message: string, spot: Spot | undefined, extra?: Pick<ParseError, "remedy" | "official">): void;
+  /** Refuses at a node and gives the type that stands for "nothing". */
+  refuse(node: TypeScript.Node, message: string, extra?: Pick<ParseError, "remedy" | "official">): Type;
+  /** Accept what has an obvious meaning on the wire although Encore's parser refuses it. */
+  readonly extended: boolean;
+}
+
+export const named = (declared: Declared, module: SourceModule, args: Type[] = []): NamedType => ({ kind: "named", declared, module, args });
+
+export const bind = (env: Env, entries: Iterable<[string, Binding]>): Env => ({ ...env, names: new Map([...env.names, ...entries]) });

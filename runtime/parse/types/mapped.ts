@@ -1,0 +1,50 @@
+// Mapped types: one field per literal key, an index signature for `string` and `number`.
+import { ts, type TypeScript } from "../typescript";
+import { bind, type Env, type TypeContext } from "./context";
+import { isBasic, isDeferred, members, type InterfaceType, type Type } from "./type";
+
+const INDEX_KEYS = ["string", "number", "symbol"] as const;
+
+/** `?` adds optionality, `-?` removes it, nothing leaves it as the field says. */
+function optionality(node: TypeScript.MappedTypeNode): boolean | undefined {
+  if (!node.questionToken) return undefined;
+  return node.questionToken.kind !== ts.SyntaxKind.MinusToken;
+}
+
+function addKey(into: InterfaceType, key: Type, value: Type, ctx: TypeContext): void {
+  if (isBasic(key, ...INDEX_KEYS)) {
+    into.index = { key, value };
+  } else if (key.kind === "literal" && typeof key.value === "string") {
+    const isOptional = value.kind === "optional";
+    into.fields.push({ name: key.value, type: isOptional ? value.type : value, optional: isOptional });
+  } else {
+    ctx.report("unsupported mapped key type", undefined, { official: `unsupported mapped key type: ${key.kind}(` });
+  }
+}
+
+function withOptionality(type: InterfaceType, optional: boolean | undefined): InterfaceType {
+  if (optional === undefined) return type;
+  const fields = type.fields.map((field) => ({ ...field, optional }));
+  if (!type.index) return { ...type, fields };
+  const { key, value } = type.index;
+  const inner = value.kind === "optional" ? value.type : value;
+  return { ...type, fields, index: { key, value: optional ? { kind: "optional", type: inner } : inner } };
+}
+
+export function mappedType(node: TypeScript.MappedTypeNode, env: Env, ctx: TypeContext): Type {
+  const { typeParameter, nameType, type: valueNode } = node;
+  if (!valueNode) return ctx.refuse(node, "missing value type annotation");
+  if (!typeParameter.constraint) return ctx.refuse(node, "missing 'in' type annotation");
+  const keys = ctx.underlying(ctx.type(typeParameter.constraint, env));
+  const result: InterfaceType = { kind: "interface", fields: [] };
+  for (const key of members(keys)) {
+    const keyed = bind(env, [[typeParameter.name.text, { type: key, distributes: false }]]);
+    const value = ctx.type(valueNode, keyed);
+    if (isBasic(value, "never")) continue;
+    const renamed = nameType ? ctx.underlying(ctx.type(nameType, keyed)) : key;
+    if (isBasic(renamed, "never")) continue;
+    if (isDeferred(renamed)) return { kind: "deferred", what: "Mapped" };
+    addKey(result, renamed, value, ctx);
+  }
+  return withOptionality(result, optionality(node));
+}

@@ -1,0 +1,78 @@
+// References to types by name: type parameters, declarations, `Date` and `Array`, qualified names, `typeof x`.
+import { ts, type TypeScript } from "../typescript";
+import { named, type Env, type TypeContext } from "./context";
+import { memberType } from "./member-access";
+import { specialType } from "./special";
+import { basic, NEVER, type Type } from "./type";
+import type { Found } from "../source/lookup";
+
+const NOT_A_TYPE: Record<string, string> = {
+  variable: "value used as type", function: "value used as type", module: "module used as type", namespace: "namespace used as type",
+};
+const NOT_A_CONTAINER: Record<string, string> = {
+  interface: "type", alias: "type", enum: "enum", variable: "variable", function: "function", class: "class",
+};
+
+function qualified(node: TypeScript.QualifiedName, env: Env, ctx: TypeContext): Found | undefined {
+  const left = ts.isIdentifier(node.left) ? ctx.lookup(node.left.text, env.module) : qualified(node.left, env, ctx);
+  if (!left) return undefined;
+  const { declared, module } = left;
+  if (declared.kind === "module") return ctx.exported(node.right.text, module);
+  if (declared.kind === "namespace") {
+    const { scope } = declared;
+    const inner = node.right.text === "default" ? scope.defaultExport : scope.exports.get(node.right.text);
+    return inner && { declared: inner, module };
+  }
+  ctx.refuse(node.right, `cannot yet resolve qualified name on ${NOT_A_CONTAINER[declared.kind] ?? declared.kind}`);
+  return undefined;
+}
+
+function entity(node: TypeScript.EntityName, env: Env, ctx: TypeContext): Found | undefined {
+  const found = ts.isIdentifier(node) ? ctx.lookup(node.text, env.module) : qualified(node, env, ctx);
+  if (!found) ctx.refuse(node, ts.isIdentifier(node) ? "unknown identifier" : "unknown qualified name");
+  return found;
+}
+
+/** Type of a reference to something that is found; the order of the checks is Encore's. */
+function referenceTo(found: Found, node: TypeScript.TypeReferenceNode, env: Env, ctx: TypeContext): Type {
+  const { declared, module } = found;
+  const name = declared.name ?? "";
+  if (name === "Date" && ctx.isUniverse(module)) return basic("Date");
+  const args = (node.typeArguments ?? []).map((arg) => ctx.type(arg, env));
+  if (name === "Array" && ctx.isUniverse(module)) return { kind: "array", elem: args.at(-1) ?? NEVER };
+  const special = specialType(name, module, args, node, ctx);
+  if (special) return special;
+  const wrong = NOT_A_TYPE[declared.kind];
+  return wrong === undefined ? named(declared, module, args) : ctx.refuse(node, wrong);
+}
+
+const EXTENDED_ALIASES: Record<string, (arg: Type) => Type> = {
+  ReadonlyArray: (elem) => ({ kind: "array", elem }),
+  Awaited: (type) => type,
+};
+
+export function referenceType(node: TypeScript.TypeReferenceNode, env: Env, ctx: TypeContext): Type {
+  if (ts.isIdentifier(node.typeName)) {
+    const bound = env.names.get(node.typeName.text);
+    if (bound) return bound.type;
+    const inferred = env.infer?.indexOf(node.typeName.text) ?? -1;
+    if (inferred >= 0) return { kind: "inferred", index: inferred };
+    const alias = ctx.extended ? EXTENDED_ALIASES[node.typeName.text] : undefined;
+    const [argument] = node.typeArguments ?? [];
+    if (alias && argument && !ctx.lookup(node.typeName.text, env.module)) return alias(ctx.type(argument, env));
+  }
+  const found = entity(node.typeName, env, ctx);
+  return found ? referenceTo(found, node, env, ctx) : NEVER;
+}
+
+function queriedType(name: TypeScript.EntityName, env: Env, ctx: TypeContext): Type {
+  if (!ts.isIdentifier(name)) return memberType(queriedType(name.left, env, ctx), name.right, env, ctx);
+  const found = ctx.lookup(name.text, env.module);
+  return found ? ctx.declaredType(found.declared, found.module) : ctx.refuse(name, "unknown identifier");
+}
+
+/** `typeof x`, `typeof x.y`. */
+export function typeQuery(node: TypeScript.TypeQueryNode, env: Env, ctx: TypeContext): Type {
+  if (node.typeArguments) return ctx.refuse(node, "typeof with type args not yet supported");
+  return queriedType(node.exprName, env, ctx);
+}
