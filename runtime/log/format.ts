@@ -1,6 +1,6 @@
 // How a line looks: JSON with sorted keys, the key names of Google's log, or text for a person.
 import { levelNames } from "./levels";
-import { toLogValue } from "./plain-value";
+import { encodeValue } from "../schema";
 import type { Fields } from "./request-fields";
 
 export interface Entry {
@@ -24,14 +24,14 @@ function collect(entry: Entry): Fields {
   return all;
 }
 
+const typeNames: Record<string, string> = { number: "Number", function: "Function", symbol: "Symbol", object: "Object" };
+
+/** JSON as everywhere on the wire; what has none becomes the name of its type. */
 function jsonOf(value: unknown): string {
-  switch (typeof value) {
-    case "string":
-      return JSON.stringify(value);
-    case "boolean":
-      return value ? "true" : "false";
-    default:
-      return JSON.stringify(toLogValue(value));
+  try {
+    return encodeValue(value);
+  } catch {
+    return JSON.stringify(typeNames[typeof value] ?? typeof value);
   }
 }
 

@@ -53,8 +53,8 @@ export class ListIterator {
   }
 
   next(): Promise<ListEntry | null> {
-    const { value, done } = this.#entries.next();
-    return Promise.resolve(done ? null : new ListEntry(value));
+    const step: IteratorResult<StoredObject, unknown> = this.#entries.next();
+    return Promise.resolve(step.done ? null : new ListEntry(step.value));
   }
 
   markDone(): void {}

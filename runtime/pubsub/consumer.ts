@@ -4,14 +4,14 @@
 import { AsyncResource } from "node:async_hooks";
 import { UnrecoverableError } from "bullmq";
 import type { HostLog } from "../host";
+import { Trace } from "../http/trace";
 import { requestFields } from "../log/request-fields";
 import type { SubscriptionModel } from "../model";
-import { MessageRequest } from "../native/pubsub";
+import { Request } from "../native/request";
 import type { ConsumeOptions, Delivery, Processor } from "./broker";
-import { newSpanId, newTraceId } from "./ids";
 import { Ordering } from "./ordering";
 
-export type Handler = (request: MessageRequest) => unknown;
+export type Handler = (request: Request) => unknown;
 
 export interface ConsumerInput {
   topic: string;
@@ -41,27 +41,36 @@ function concurrencyOf(subscription: SubscriptionModel): number {
   return wanted < 0 ? CONCURRENCY_MAX : Math.max(1, wanted);
 }
 
-function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: Delivery): MessageRequest {
+/** A request of its own trace (P-24); fresh values at every `payload`, real dates in `parsedPayload` (Appendix C, X-62). */
+function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: Delivery): Request {
   const { id, body, publishedAt, parentTraceId, correlationId } = delivery.data;
-  const trace = {
-    traceId: newTraceId(),
-    spanId: newSpanId(),
-    ...(parentTraceId ? { parentTraceId } : {}),
-    ...(correlationId ? { extCorrelationId: correlationId } : {}),
-  };
-  const pubsubMessage = {
-    service: subscription.service,
-    topic,
-    subscription: subscription.name,
-    id,
-    publishedAt: new Date(publishedAt).toISOString(),
-    deliveryAttempt: Math.max(delivery.attemptsStarted, 1),
-  };
-  return new MessageRequest({ startedAt: new Date().toISOString(), trace, pubsubMessage }, () => decode(body));
+  const { traceId, spanId } = new Trace();
+  const startedAt = new Date().toISOString();
+  const trace = { traceId, spanId, ...(parentTraceId ? { parentTraceId } : {}), ...(correlationId ? { extCorrelationId: correlationId } : {}) };
+  const payload = (): unknown => decode(body);
+  return new Request({
+    payload,
+    authData: () => null,
+    meta: () => ({
+      startedAt,
+      trace: { ...trace },
+      pubsubMessage: {
+        service: subscription.service,
+        topic,
+        subscription: subscription.name,
+        id,
+        publishedAt: new Date(publishedAt).toISOString(),
+        deliveryAttempt: Math.max(delivery.attemptsStarted, 1),
+        get parsedPayload() {
+          return payload();
+        },
+      },
+    }),
+  });
 }
 
 /** In a context of its own, or the SDK's `enterWith` would leak one message's request into the next (G-51). */
-function callHandler(handler: Handler, request: MessageRequest): Promise<unknown> {
+function callHandler(handler: Handler, request: Request): Promise<unknown> {
   const scope = new AsyncResource("GroundworkMessage", { requireManualDestroy: false });
   return scope.runInAsyncScope(async () => handler(request));
 }
@@ -79,7 +88,7 @@ async function giveUp(delivery: Delivery, error: Error, traceId: string): Promis
   throw final;
 }
 
-function onFailure(input: ConsumerInput, delivery: Delivery, request: MessageRequest, thrown: unknown): Promise<never> {
+function onFailure(input: ConsumerInput, delivery: Delivery, request: Request, thrown: unknown): Promise<never> {
   const error = asError(thrown);
   const { maxRetries } = input.subscription.retry;
   const failures = delivery.attemptsMade + 1;

@@ -6,8 +6,8 @@ import type { SubscriptionModel, TopicModel } from "../model";
 import { nativeError } from "../native/native-error";
 import { PubSubSubscription, PubSubTopic } from "../native/pubsub";
 import type { Broker, BrokerTimings, Consumer } from "./broker";
+import { createMessageCodec } from "./codec";
 import { createConsumer, type Handler } from "./consumer";
-import { createDecode } from "./decode";
 import { queueName } from "./envelope";
 import { openBroker } from "./open-broker";
 import { createPublish } from "./publisher";
@@ -60,7 +60,7 @@ class PubSub implements PubSubPart {
 
   topic(name: string): PubSubTopic {
     const topic = this.#topicModel(name);
-    return topic ? new PubSubTopic(createPublish(topic, () => this.broker())) : notConfigured;
+    return topic ? new PubSubTopic(createPublish(topic, createMessageCodec(this.#host, topic.message), () => this.broker())) : notConfigured;
   }
 
   /** One that this process does not host waits for ever (P-4). */
@@ -110,7 +110,7 @@ class PubSub implements PubSubPart {
   }
 
   #processorFor(topic: TopicModel, subscription: SubscriptionModel, handler: Handler): Parameters<Broker["consume"]> extends [string, ...infer Rest] ? Rest : never {
-    const decode = createDecode(this.#host, topic.message);
+    const { decode } = createMessageCodec(this.#host, topic.message);
     const { processor, options } = createConsumer({
       topic: topic.name,
       ordered: topic.orderingAttribute !== undefined,

@@ -1,10 +1,10 @@
 // Publishing (contract 8.2): one id, one queue per subscription, resolved when the broker has them all.
 import type { TopicModel } from "../model";
-import type { LoggedRequest } from "../log/request-fields";
 import { nativeError } from "../native/native-error";
+import type { Request } from "../native/request";
 import { whileAway } from "./broker-errors";
 import type { Broker } from "./broker";
-import { encodeMessage } from "./codec";
+import type { MessageCodec } from "./codec";
 import { queueName, type Envelope } from "./envelope";
 import { newMessageId } from "./ids";
 
@@ -34,14 +34,15 @@ function orderingKeyOf(topic: TopicModel, fields: Record<string, unknown>): stri
   return value === null ? undefined : String(value);
 }
 
-function envelopeFor(topic: TopicModel, message: unknown, source: LoggedRequest | null): Envelope {
-  const { text, fields } = encodeMessage(message);
+function envelopeFor(topic: TopicModel, codec: MessageCodec, message: unknown, source: Request | null): Envelope {
+  const body = codec.encode(message);
+  const fields = message as Record<string, unknown>; // encoded, hence an object
   const attributes = attributesOf(topic, fields);
   const orderingKey = orderingKeyOf(topic, fields);
   const trace = source?.meta().trace;
   return {
     id: newMessageId(),
-    body: text,
+    body,
     publishedAt: Date.now(),
     ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
     ...(orderingKey === undefined ? {} : { orderingKey }),
@@ -59,16 +60,16 @@ function within<T>(work: Promise<T>, limitMs: number): Promise<T> {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-export type Publish = (message: unknown, source: LoggedRequest | null) => Promise<string>;
+export type Publish = (message: unknown, source: Request | null) => Promise<string>;
 
 /**
  * Publishing to `topic`; resolves with the message id once every subscription's queue holds the message.
  * A broker that is away is tried again under the same id, so that no queue gets the message twice.
  */
-export function createPublish(topic: TopicModel, broker: () => Broker): Publish {
+export function createPublish(topic: TopicModel, codec: MessageCodec, broker: () => Broker): Publish {
   const queues = topic.subscriptions.map((subscription) => queueName(topic.name, subscription.name));
   return async (message, source) => {
-    const envelope = envelopeFor(topic, message, source);
+    const envelope = envelopeFor(topic, codec, message, source);
     if (queues.length > 0) await within(whileAway(() => broker().add(queues, envelope), PUBLISH_LIMIT_MS), PUBLISH_LIMIT_MS);
     return envelope.id;
   };
