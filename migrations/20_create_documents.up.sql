@@ -17,6 +17,8 @@ CREATE TABLE vectors.document (
   status      text        NOT NULL CHECK (status IN ('pending', 'ready', 'failed')),
   reason      text,
   chunk_count integer     NOT NULL,
+  -- What vectors.usage has counted of this document; null until it was ready once.
+  counted_chunks integer,
   created_at  timestamptz NOT NULL DEFAULT now(),
   updated_at  timestamptz NOT NULL DEFAULT now(),
   ready_at    timestamptz,

@@ -16,7 +16,7 @@ CREATE INDEX embedding_nearest ON vectors.embedding USING hnsw (embedding vector
 -- The distances come back in order. Runs with the caller's rights: row security applies inside.
 CREATE FUNCTION vectors.nearest(asked_tenant uuid, asked_model text, asked vector, exact_up_to integer, candidates integer)
 RETURNS TABLE (content_hash bytea, distance double precision)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE STRICT
 SET hnsw.iterative_scan = 'relaxed_order'
 SET hnsw.ef_search = '100'
 AS $$

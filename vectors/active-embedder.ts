@@ -1,0 +1,33 @@
+// The embedder this process uses, by configuration.
+import { secret } from "encore.dev/config";
+import { cfg } from "../config";
+import { onShutdown } from "../telemetry/shutdown";
+import type { Embedder } from "./providers/embedder";
+import { LocalEmbedder } from "./providers/local-embedder";
+import { OpenAiEmbedder } from "./providers/openai-embedder";
+
+const embeddingsApiKey = secret("EmbeddingsApiKey");
+
+let active: Embedder | undefined;
+
+/** The same one for the life of the process, unless replaced. */
+export function activeEmbedder(): Embedder {
+  active ??= createEmbedder();
+  return active;
+}
+
+/** Puts another embedder in place, for tests; returns what puts the former one back. */
+export function replaceEmbedder(embedder: Embedder): () => void {
+  const former = active;
+  active = embedder;
+  return () => {
+    active = former;
+  };
+}
+
+function createEmbedder(): Embedder {
+  const { provider, baseUrl = "", model = "", idleSeconds } = cfg.embeddings;
+  const made = provider === "local" ? new LocalEmbedder({ idleSeconds }) : new OpenAiEmbedder({ baseUrl, model, apiKey: () => embeddingsApiKey() });
+  onShutdown("embedder", () => made.close(), "idle");
+  return made;
+}

@@ -1,0 +1,61 @@
+// Embedding a document: what is missing, batch by batch, each committed by itself. Idempotent: it begins by
+// asking what is missing, so a run that was killed repeats only the batch that was in flight.
+import type { TenantScope } from "../db/tenant";
+import { withTenant } from "../db/tenant";
+import { documentFailed, documentReady } from "../events/catalog/vectors";
+import { emit } from "../events/outbox";
+import { embeddingText } from "./embedding-text";
+import { InFlight } from "./in-flight";
+import type { Embedder } from "./providers/embedder";
+import { documentMarkFailed, documentMarkReady, embeddingFill, embeddingListMissing, type MissingContent } from "./store/documents";
+
+export interface EmbeddingRun {
+  documentId: string;
+  batchSize: number;
+  signal: AbortSignal;
+}
+
+const inFlight = new InFlight();
+
+/** Resolves when every chunk of the document has an embedding and the document is marked ready. Throws EmbedderError. */
+export async function embedDocument(scope: TenantScope, { documentId, batchSize, signal }: EmbeddingRun, embedder: Embedder): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const missing = await embeddingListMissing(scope, documentId, embedder.model, batchSize);
+    if (missing.length === 0) return finish(scope, documentId, [], embedder);
+    const batch = inFlight.take(scope.tenantId, missing);
+    if (batch.length === 0) {
+      await inFlight.released();
+      continue;
+    }
+    try {
+      const vectors = await embedder.embed(batch.map(embeddingText), { signal });
+      await finish(scope, documentId, batch.map((content, index) => ({ ...content, vector: vectors[index] ?? [] })), embedder);
+    } finally {
+      inFlight.release(scope.tenantId, batch);
+    }
+  }
+}
+
+type Embedded = MissingContent & { vector: number[] };
+
+/** Stores a batch; in the same transaction the document becomes ready if this was its last. */
+async function finish(scope: TenantScope, documentId: string, batch: readonly Embedded[], embedder: Embedder): Promise<void> {
+  await withTenant(scope, async (tx) => {
+    if (batch.length > 0) await embeddingFill(tx, scope.tenantId, embedder.model, batch);
+    const ready = await documentMarkReady(tx, scope.tenantId, documentId, embedder.model);
+    if (ready === undefined) return;
+    const facts = { documentId, source: ready.source, documentVersion: ready.version, chunks: ready.chunkCount };
+    await emit(tx, documentReady, facts, { aggregateType: "document", aggregateId: documentId });
+  });
+}
+
+/** Gives up on this version of a document. `reason` is for operators: no text of the document in it. */
+export async function failDocument(scope: TenantScope, document: { id: string; version: number }, reason: string): Promise<void> {
+  await withTenant(scope, async (tx) => {
+    const failed = await documentMarkFailed(tx, { tenantId: scope.tenantId, ...document, reason });
+    if (failed === undefined) return;
+    const facts = { documentId: failed.id, source: failed.source, documentVersion: failed.version, reason };
+    await emit(tx, documentFailed, facts, { aggregateType: "document", aggregateId: failed.id });
+  });
+}

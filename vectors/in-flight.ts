@@ -1,0 +1,26 @@
+// Contents this process is embedding right now, so that two jobs whose documents share a text do not both pay for
+// it. Across processes the database decides: the later result finds the row filled and is dropped.
+
+export class InFlight {
+  private readonly busy = new Set<string>();
+  private waiting: (() => void)[] = [];
+
+  /** Those of `items` nobody is at, now taken; give them back with release(). */
+  take<T extends { hash: string }>(scope: string, items: readonly T[]): T[] {
+    const free = items.filter(({ hash }) => !this.busy.has(`${scope}:${hash}`));
+    for (const { hash } of free) this.busy.add(`${scope}:${hash}`);
+    return free;
+  }
+
+  release(scope: string, items: readonly { hash: string }[]): void {
+    for (const { hash } of items) this.busy.delete(`${scope}:${hash}`);
+    const woken = this.waiting;
+    this.waiting = [];
+    for (const wake of woken) wake();
+  }
+
+  /** Resolves when somebody has released something. */
+  released(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+}

@@ -1,0 +1,106 @@
+// Taking a document in: split, compared with what the tenant has, and stored with the event that gets the missing
+// embeddings made. One transaction; nothing slow in it.
+import { createHash } from "node:crypto";
+import type { Principal } from "../security/principal";
+import { DbError } from "../db/errors";
+import { newId } from "../db/ids";
+import { withTenant, type Tx } from "../db/tenant";
+import { documentIngested, documentReady } from "../events/catalog/vectors";
+import { emit } from "../events/outbox";
+import { chunkMarkdown, type Chunk } from "./chunker";
+import {
+  chunkDeleteOfDocument,
+  chunkInsertMany,
+  documentFindBySourceForUpdate,
+  documentInsert,
+  documentMarkReady,
+  documentReplace,
+  documentSetMetadata,
+  embeddingCountMissing,
+  embeddingInsertMissing,
+  type DocumentRow,
+  type DocumentStatus,
+  type NewDocument,
+} from "./store/documents";
+
+export interface Ingestion {
+  /** What the document is to its owner: a path, an address. One document per organisation and source. */
+  source: string;
+  title?: string | undefined;
+  /** Markdown, or plain text. */
+  text: string;
+  metadata?: Record<string, string | number | boolean> | undefined;
+}
+
+export interface IngestionResult {
+  id: string;
+  status: DocumentStatus;
+}
+
+/** Raise when what is stored of an unchanged text changes. */
+const TEXT_HASH_VERSION = "1";
+
+interface Prepared {
+  document: NewDocument;
+  chunks: Chunk[];
+  /** Weighs most in full text search. */
+  title: string;
+}
+
+/**
+ * Stores a document, or a new version of it. The same text again changes nothing and asks for nothing; contents the
+ * tenant already has are not embedded again. `ready` at once when nothing is missing.
+ */
+export async function ingest(principal: Principal, input: Ingestion, model: string): Promise<IngestionResult> {
+  const prepared = prepare(principal, input);
+  const run = (): Promise<IngestionResult> => withTenant(principal, (tx) => store(tx, prepared, model));
+  try {
+    return await run();
+  } catch (error) {
+    // The upkeep removed an orphaned embedding just when it was about to be needed again: now it is missing.
+    if (error instanceof DbError && error.kind === "foreign_key_violation") return run();
+    throw error;
+  }
+}
+
+function prepare(principal: Principal, { source, title, text, metadata = {} }: Ingestion): Prepared {
+  const split = chunkMarkdown(text);
+  const shownTitle = title ?? split.title ?? source;
+  const textHash = createHash("sha256").update(`${TEXT_HASH_VERSION}\0${shownTitle}\0${text}`).digest();
+  const document = { id: newId(), tenantId: principal.tenantId, source, title: title ?? null, metadata, textHash, chunkCount: split.chunks.length };
+  return { document, chunks: split.chunks, title: shownTitle };
+}
+
+async function store(tx: Tx, prepared: Prepared, model: string): Promise<IngestionResult> {
+  const { document } = prepared;
+  if (await documentInsert(tx, document)) return storeVersion(tx, prepared, document.id, 1, model);
+  const existing = await documentFindBySourceForUpdate(tx, document.tenantId, document.source);
+  if (existing === undefined) throw new Error("a document that was there is gone: documents are never deleted");
+  if (await isSettled(tx, existing, document, model)) {
+    await documentSetMetadata(tx, document.tenantId, existing.id, document.metadata);
+    return { id: existing.id, status: existing.status };
+  }
+  const version = await documentReplace(tx, { ...document, id: existing.id });
+  await chunkDeleteOfDocument(tx, document.tenantId, existing.id);
+  return storeVersion(tx, prepared, existing.id, version, model);
+}
+
+/** Unchanged, and nothing to do: not failed, and not ready under another model than today's. */
+async function isSettled(tx: Tx, existing: DocumentRow, document: NewDocument, model: string): Promise<boolean> {
+  if (!existing.textHash.equals(document.textHash) || existing.status === "failed") return false;
+  return existing.status === "pending" || (await embeddingCountMissing(tx, document.tenantId, existing.id, model)) === 0;
+}
+
+async function storeVersion(tx: Tx, { document, chunks, title }: Prepared, id: string, version: number, model: string): Promise<IngestionResult> {
+  const { tenantId, source } = document;
+  await embeddingInsertMissing(tx, tenantId, chunks.map(({ hash }) => hash));
+  await chunkInsertMany(tx, { tenantId, id, title }, chunks);
+  const facts = { documentId: id, source, documentVersion: version, chunks: chunks.length };
+  const about = { aggregateType: "document", aggregateId: id };
+  if (await documentMarkReady(tx, tenantId, id, model)) {
+    await emit(tx, documentReady, facts, about);
+    return { id, status: "ready" };
+  }
+  await emit(tx, documentIngested, { ...facts, missing: await embeddingCountMissing(tx, tenantId, id, model) }, about);
+  return { id, status: "pending" };
+}

@@ -1,0 +1,194 @@
+// The SQL of documents, chunks and embeddings: one statement a function. Every statement names its tenant beside row
+// security; hashes go in sorted, so that two ingestions of overlapping texts lock rows in one order.
+import { tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
+import type { Chunk } from "../chunker";
+
+export type DocumentStatus = "pending" | "ready" | "failed";
+
+export interface DocumentRow {
+  id: string;
+  source: string;
+  status: DocumentStatus;
+  version: number;
+  chunkCount: number;
+  textHash: Buffer;
+}
+
+const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCount", text_hash as "textHash"`;
+
+/** A document of the tenant. */
+export async function documentFind(scope: TenantScope, id: string): Promise<DocumentRow | undefined> {
+  const rows = await tenantQuery<DocumentRow>(scope, `select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and id = $2`, [scope.tenantId, id]);
+  return rows[0];
+}
+
+export interface NewDocument {
+  id: string;
+  tenantId: string;
+  source: string;
+  title: string | null;
+  metadata: Record<string, unknown>;
+  textHash: Buffer;
+  chunkCount: number;
+}
+
+/** False when the tenant has a document of this source. Waits for one that is being inserted. */
+export async function documentInsert(tx: Tx, document: NewDocument): Promise<boolean> {
+  const { id, tenantId, source, title, metadata, textHash, chunkCount } = document;
+  const inserted = await tx.execute(
+    `insert into vectors.document (id, tenant_id, source, title, metadata, text_hash, status, chunk_count)
+     values ($1, $2, $3, $4, $5, $6, 'pending', $7)
+     on conflict on constraint document_source_key do nothing`,
+    [id, tenantId, source, title, metadata, textHash, chunkCount],
+  );
+  return inserted === 1;
+}
+
+/** The tenant's document of a source, locked until the transaction ends. */
+export async function documentFindBySourceForUpdate(tx: Tx, tenantId: string, source: string): Promise<DocumentRow | undefined> {
+  const rows = await tx.query<DocumentRow>(`select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and source = $2 for update`, [tenantId, source]);
+  return rows[0];
+}
+
+/** The next version of a document, pending; resolves with its number. */
+export async function documentReplace(tx: Tx, document: NewDocument): Promise<number> {
+  const rows = await tx.query<{ version: number }>(
+    `update vectors.document
+     set title = $3, metadata = $4, text_hash = $5, chunk_count = $6, version = version + 1, status = 'pending', reason = null, updated_at = now()
+     where tenant_id = $1 and id = $2
+     returning version`,
+    [document.tenantId, document.id, document.title, document.metadata, document.textHash, document.chunkCount],
+  );
+  return rows[0]?.version ?? 0;
+}
+
+export async function documentSetMetadata(tx: Tx, tenantId: string, id: string, metadata: Record<string, unknown>): Promise<void> {
+  await tx.execute(`update vectors.document set metadata = $3, updated_at = now() where tenant_id = $1 and id = $2 and metadata is distinct from $3::jsonb`, [tenantId, id, metadata]);
+}
+
+/** Marks a document ready if it is not yet and none of its chunks lacks an embedding of this model; resolves with it when it did. */
+export async function documentMarkReady(tx: Tx, tenantId: string, id: string, model: string): Promise<DocumentRow | undefined> {
+  const rows = await tx.query<DocumentRow>(
+    `update vectors.document d
+     set status = 'ready', reason = null, ready_at = now(), updated_at = now()
+     where d.tenant_id = $1 and d.id = $2 and d.status <> 'ready'
+       and not exists (
+         select from vectors.chunk c
+         join vectors.embedding e on e.tenant_id = c.tenant_id and e.content_hash = c.content_hash
+         where c.tenant_id = $1 and c.document_id = $2 and e.model is distinct from $3)
+     returning ${DOCUMENT_COLUMNS}`,
+    [tenantId, id, model],
+  );
+  return rows[0];
+}
+
+/** Marks this version of a document failed; nothing happens when it is ready or a newer version exists. */
+export async function documentMarkFailed(tx: Tx, failed: { tenantId: string; id: string; version: number; reason: string }): Promise<DocumentRow | undefined> {
+  const rows = await tx.query<DocumentRow>(
+    `update vectors.document set status = 'failed', reason = $4, updated_at = now()
+     where tenant_id = $1 and id = $2 and version = $3 and status = 'pending'
+     returning ${DOCUMENT_COLUMNS}`,
+    [failed.tenantId, failed.id, failed.version, failed.reason],
+  );
+  return rows[0];
+}
+
+export async function chunkDeleteOfDocument(tx: Tx, tenantId: string, documentId: string): Promise<void> {
+  await tx.execute(`delete from vectors.chunk where tenant_id = $1 and document_id = $2`, [tenantId, documentId]);
+}
+
+/** Inserts chunks in document order; their embeddings' rows must exist. */
+export async function chunkInsertMany(tx: Tx, document: { tenantId: string; id: string; title: string }, chunks: readonly Chunk[]): Promise<void> {
+  await tx.execute(
+    `insert into vectors.chunk (tenant_id, document_id, ordinal, content_hash, title, heading, content)
+     select $1, $2, c.ordinal - 1, c.content_hash, $3, c.heading, c.content
+     from unnest($4::bytea[], $5::text[], $6::text[]) with ordinality as c(content_hash, heading, content, ordinal)`,
+    [document.tenantId, document.id, document.title, chunks.map(({ hash }) => hash), chunks.map(({ heading }) => heading), chunks.map(({ content }) => content)],
+  );
+}
+
+/** Makes the (empty) embedding rows of contents the tenant has not had before. */
+export async function embeddingInsertMissing(tx: Tx, tenantId: string, hashes: readonly Buffer[]): Promise<void> {
+  await tx.execute(
+    `insert into vectors.embedding (tenant_id, content_hash)
+     select $1, h from (select distinct h from unnest($2::bytea[]) as h order by h) as hashes
+     on conflict (tenant_id, content_hash) do nothing`,
+    [tenantId, hashes],
+  );
+}
+
+/** How many different contents of a document lack an embedding of this model. */
+export async function embeddingCountMissing(tx: Tx, tenantId: string, documentId: string, model: string): Promise<number> {
+  const rows = await tx.query<{ missing: number }>(
+    `select count(distinct c.content_hash)::int as missing
+     from vectors.chunk c
+     join vectors.embedding e on e.tenant_id = c.tenant_id and e.content_hash = c.content_hash
+     where c.tenant_id = $1 and c.document_id = $2 and e.model is distinct from $3`,
+    [tenantId, documentId, model],
+  );
+  return rows[0]?.missing ?? 0;
+}
+
+export interface MissingContent {
+  /** Hexadecimal content hash. */
+  hash: string;
+  heading: string;
+  content: string;
+}
+
+/** Contents of a document that lack an embedding of this model, in document order, each once, at most `limit`. */
+export async function embeddingListMissing(scope: TenantScope, documentId: string, model: string, limit: number): Promise<MissingContent[]> {
+  return tenantQuery<MissingContent>(
+    scope,
+    `select encode(c.content_hash, 'hex') as hash, min(c.heading) as heading, min(c.content) as content
+     from vectors.chunk c
+     join vectors.embedding e on e.tenant_id = c.tenant_id and e.content_hash = c.content_hash
+     where c.tenant_id = $1 and c.document_id = $2 and e.model is distinct from $3
+     group by c.content_hash
+     order by min(c.ordinal)
+     limit $4`,
+    [scope.tenantId, documentId, model, limit],
+  );
+}
+
+/** Fills embeddings; those already there of the same model stay as they are. Resolves with how many were filled. */
+export async function embeddingFill(tx: Tx, tenantId: string, model: string, filled: readonly { hash: string; vector: readonly number[] }[]): Promise<number> {
+  const inOrder = [...filled].sort((a, b) => (a.hash < b.hash ? -1 : 1));
+  return tx.execute(
+    `update vectors.embedding e set model = $2, embedding = f.embedding::vector, created_at = now()
+     from unnest($3::text[], $4::text[]) as f(hash, embedding)
+     where e.tenant_id = $1 and e.content_hash = decode(f.hash, 'hex') and e.model is distinct from $2`,
+    [tenantId, model, inOrder.map(({ hash }) => hash), inOrder.map(({ vector }) => `[${vector.map((value) => Math.fround(value)).join(",")}]`)],
+  );
+}
+
+/** Removes contents that no chunk needs any more, at most `limit`; resolves with how many. */
+export async function embeddingDeleteOrphans(tx: Tx, before: Date, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from vectors.embedding e
+     where (e.tenant_id, e.content_hash) in (
+       select o.tenant_id, o.content_hash from vectors.embedding o
+       where o.created_at < $1
+         and not exists (select from vectors.chunk c where c.tenant_id = o.tenant_id and c.content_hash = o.content_hash)
+       limit $2)`,
+    [before, limit],
+  );
+}
+
+/** Brings the tenant's counters up to date with one document; doing it twice counts once. */
+export async function usageCountDocument(tx: Tx, tenantId: string, documentId: string): Promise<void> {
+  await tx.execute(
+    `with counted as (
+       select d.id, coalesce(d.counted_chunks, 0) as before, d.counted_chunks is null as is_new, d.chunk_count as now
+       from vectors.document d where d.tenant_id = $1 and d.id = $2
+       for update
+     ), noted as (
+       update vectors.document d set counted_chunks = c.now from counted c where d.tenant_id = $1 and d.id = c.id
+     )
+     insert into vectors.usage (tenant_id, document_count, chunk_count)
+     select $1, c.is_new::int, c.now - c.before from counted c
+     on conflict (tenant_id) do update
+     set document_count = usage.document_count + excluded.document_count, chunk_count = usage.chunk_count + excluded.chunk_count, updated_at = now()`,
+    [tenantId, documentId],
+  );
+}
