@@ -1,0 +1,83 @@
+// The modules that start the app (2.3): they import everything that declares something, hand the handlers to the SDK
+// and run. `combined` is the one in use; the others start one service or the gateway alone.
+import type { AppModel, EndpointModel, GatewayModel, ServiceModel } from "../model";
+import { endpointOptions, handledEndpoints, identifier, importPath, lines, middlewares, quote, sortedServices, streamsRequest, streamsResponse, type GeneratedFile } from "./code";
+
+interface Parts {
+  file: string;
+  gateways: GatewayModel[];
+  services: ServiceModel[];
+  model: AppModel;
+}
+
+const handlerName = ({ service, name }: EndpointModel, index: number): string => `${identifier(service)}_${name}Impl${index}`;
+const gatewayName = ({ name }: GatewayModel): string => `${identifier(name)}GW`;
+
+function imports({ file, gateways, services, model }: Parts): string[] {
+  const names = new Set(services.map((service) => service.name));
+  const endpoints = services.flatMap(handledEndpoints);
+  const subscriptions = model.topics.flatMap((topic) => topic.subscriptions).filter((subscription) => names.has(subscription.service));
+  const subscriptionFiles = [...new Set(subscriptions.map((subscription) => subscription.place.file))].sort();
+  const metrics = model.metrics.filter((metric) => metric.exportName !== undefined && services.some(({ folder }) => isBelow(metric.place.file, folder)));
+  return [
+    ...gateways.map((gateway) => `import { ${gateway.exportName} as ${gatewayName(gateway)} } from ${importPath(file, gateway.place?.file ?? "", "")};`),
+    ...endpoints.map((endpoint, i) => `import { ${endpoint.exportName} as ${handlerName(endpoint, i)} } from ${importPath(file, endpoint.place.file, "")};`),
+    ...subscriptionFiles.map((path) => `import ${importPath(file, path, "")};`),
+    ...services.flatMap(({ name, file: own }) => (own === undefined ? [] : [`import * as ${identifier(name)}_service from ${importPath(file, own, "")};`])),
+    ...metricFiles(metrics).map((path) => `import ${importPath(file, path, "")};`),
+  ];
+}
+
+const isBelow = (path: string, folder: string): boolean => folder === "" || path.startsWith(`${folder}/`);
+
+/** Imported for their effect: a metric that is not exported has to exist as well. */
+const metricFiles = (metrics: AppModel["metrics"]): string[] => [...new Set(metrics.map((metric) => metric.place.file))].sort();
+
+function handler(endpoint: EndpointModel, index: number, service: ServiceModel): string {
+  return `  {
+    apiRoute: {
+      service: ${quote(endpoint.service)},
+      name: ${quote(endpoint.name)},
+      handler: ${handlerName(endpoint, index)},
+      raw: ${endpoint.protocol === "raw"},
+      streamingRequest: ${streamsRequest(endpoint)},
+      streamingResponse: ${streamsResponse(endpoint)},
+    },
+    endpointOptions: ${endpointOptions(endpoint)},
+    middlewares: ${middlewares(service)},
+  },`;
+}
+
+function handlers(services: ServiceModel[]): string[] {
+  const all = services.flatMap((service) => handledEndpoints(service).map((endpoint) => ({ endpoint, service })));
+  return all.map(({ endpoint, service }, index) => handler(endpoint, index, service));
+}
+
+function main(parts: Parts): string {
+  const { gateways, services } = parts;
+  return `import { registerGateways, registerHandlers, run, type Handler } from "encore.dev/internal/codegen/appinit";
+
+${lines(imports(parts))}
+const gateways: any[] = [${gateways.map(gatewayName).join(", ")}];
+
+const handlers: Handler[] = [
+${lines(handlers(services))}];
+
+registerGateways(gateways);
+registerHandlers(handlers);
+
+await run(import.meta.url);
+`;
+}
+
+export function entrypointFiles(model: AppModel): GeneratedFile[] {
+  const services = sortedServices(model);
+  const gateways = model.gateways.filter((gateway) => gateway.exportName !== undefined);
+  const file = (kind: string): string => `internal/entrypoints/${kind}/main.ts`;
+  const make = (path: string, parts: Pick<Parts, "gateways" | "services">): GeneratedFile => ({ path, contents: main({ file: path, model, ...parts }) });
+  return [
+    make(file("combined"), { gateways, services }),
+    ...services.map((service) => make(file(`services/${service.name}`), { gateways: [], services: [service] })),
+    ...gateways.map((gateway) => make(file(`gateways/${gateway.name}`), { gateways: [gateway], services: [] })),
+  ];
+}
