@@ -1,0 +1,217 @@
+// What publishers and subscribers may rely on, on the database that everybody has, and on Redis where
+// GROUNDWORK_TEST_REDIS_URL names one.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
+import { Request } from "../../native/request";
+import { countMessages, listDeadLetters, redrive, replay, type PubSubPart } from "../index";
+import { database, listen, makePubSub, subscription, until, type HostOptions, type Received } from "./kit";
+
+let clone: ClonedDatabase | undefined;
+const redisUrl = process.env.GROUNDWORK_TEST_REDIS_URL;
+const transports = redisUrl ? ["postgres", "redis"] : ["postgres"];
+
+beforeAll(async () => {
+  clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
+}, 30_000);
+afterAll(() => clone?.drop());
+
+let unique = 0;
+
+describe.each(transports)("topics on %s", (transport) => {
+  let open: PubSubPart[] = [];
+
+  function pubsub(options: HostOptions): PubSubPart {
+    const part = makePubSub({ ...options, ...(transport === "redis" ? { redisUrl } : { url: clone?.url }) });
+    open.push(part);
+    return part;
+  }
+  afterEach(async () => {
+    await Promise.all(open.map((part) => part.close()));
+    open = [];
+  });
+
+  /** A name of its own per test: all tests share one broker. */
+  const name = (): string => `${transport}-${process.pid}-${++unique}`;
+
+  it("delivers a message to every subscription under the id that publish gave", async () => {
+    const [a, b, received] = [name(), name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(a), subscription(b)] });
+    listen(part, a, received);
+    listen(part, b, received);
+    await part.start();
+    const id = await part.topic("orders").publish({ n: 7, unknown: true });
+    await until(() => received.length === 2);
+    expect(received.map((got) => got.sub).sort()).toEqual([a, b].sort());
+    expect(received.every((got) => got.id === id && got.n === 7 && got.attempt === 1)).toBe(true);
+    expect(id).toMatch(/^[0-9a-v]{20}$/);
+  });
+
+  it("holds a message for a subscription that nobody is listening to yet", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const publisher = pubsub({ subscriptions: [subscription(sub)] });
+    await publisher.topic("orders").publish({ n: 1 });
+    const later = pubsub({ subscriptions: [subscription(sub)] });
+    listen(later, sub, received);
+    await later.start();
+    await until(() => received.length === 1);
+  });
+
+  it("delivers again after a failure, counting attempts, with the policy's waits, and keeps the last failure as a dead letter", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 2 })] });
+    let lastTrace = "";
+    listen(part, sub, received, (got, request) => {
+      lastTrace = request.meta().trace.traceId;
+      throw new Error(`refused ${got.attempt}`);
+    });
+    await part.start();
+    const id = await part.topic("orders").publish({ n: 5 });
+    const letters = () => listDeadLetters(part.broker(), { topic: "orders", subscription: sub });
+    await until(async () => (await letters()).length === 1);
+    expect(received.map((got) => got.attempt)).toEqual([1, 2, 3]);
+    expect((await letters())[0]).toMatchObject({ messageId: id, attempts: 3, reason: "refused 3", traceId: lastTrace, body: { n: 5 } });
+    expect((await letters())[0]?.error).toContain("refused 3");
+  });
+
+  it("delivers a dead letter again with all its retries when it is redriven, and then it is gone", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    let broken = true;
+    const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 0 })] });
+    listen(part, sub, received, () => {
+      if (broken) throw new Error("not yet");
+    });
+    await part.start();
+    await part.topic("orders").publish({ n: 1 });
+    const names = { topic: "orders", subscription: sub };
+    await until(async () => (await countMessages(part.broker(), names)).deadLetters === 1);
+    broken = false;
+    expect(await redrive(part.broker(), names)).toBe(1);
+    await until(() => received.length === 2);
+    expect(received[1]?.attempt).toBe(1);
+    await until(async () => {
+      const counts = await countMessages(part.broker(), names);
+      return counts.deadLetters === 0 && counts.active === 0;
+    });
+  });
+
+  it("replays what a subscription has handled since a time", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub)] });
+    listen(part, sub, received);
+    await part.start();
+    await part.topic("orders").publish({ n: 1 });
+    await until(async () => received.length === 1 && (await countMessages(part.broker(), { topic: "orders", subscription: sub })).active === 0);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const since = new Date();
+    await part.topic("orders").publish({ n: 2 });
+    await until(async () => received.length === 2 && (await countMessages(part.broker(), { topic: "orders", subscription: sub })).active === 0);
+    expect(await replay(part.broker(), { topic: "orders", subscription: sub }, since)).toBe(1);
+    await until(() => received.length === 3);
+    expect(received[2]?.n).toBe(2);
+  });
+
+  it("never hands a message that does not fit to the handler, and keeps it as a dead letter that says why", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 1 })] });
+    listen(part, sub, received);
+    await part.start();
+    await part.topic("orders").publish({ n: "one" });
+    const letters = () => listDeadLetters(part.broker(), { topic: "orders", subscription: sub });
+    await until(async () => (await letters()).length === 1);
+    expect(received).toEqual([]);
+    expect((await letters())[0]?.reason).toMatch(/^n: invalid type/);
+  });
+
+  it("runs no more handlers at once than maxConcurrency, and as many", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub, { maxConcurrency: 3 })] });
+    let running = 0;
+    let most = 0;
+    listen(part, sub, received, async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      running -= 1;
+    });
+    await part.start();
+    await Promise.all(Array.from({ length: 12 }, (_, n) => part.topic("orders").publish({ n })));
+    await until(() => received.length === 12 && running === 0);
+    expect(most).toBe(3);
+  });
+
+  it("handles messages of the same ordering attribute one after the other, others beside them", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub, { maxConcurrency: 10 })], orderingAttribute: "customer" });
+    const running = new Map<string, number>();
+    let overlapped = false;
+    let most = 0;
+    listen(part, sub, received, async ({ customer = "" }) => {
+      running.set(customer, (running.get(customer) ?? 0) + 1);
+      overlapped ||= (running.get(customer) ?? 0) > 1;
+      most = Math.max(most, [...running.values()].reduce((sum, count) => sum + count, 0));
+      await new Promise((resolve) => setTimeout(resolve, 15));
+      running.set(customer, (running.get(customer) ?? 0) - 1);
+    });
+    for (let n = 0; n < 12; n++) await part.topic("orders").publish({ n, customer: n % 2 ? "odd" : "even" });
+    await part.start();
+    await until(() => received.length === 12);
+    expect(overlapped).toBe(false);
+    expect(most).toBe(2);
+    for (const customer of ["odd", "even"]) {
+      const order = received.filter((got) => got.customer === customer).map((got) => got.n);
+      expect(order).toEqual([...order].sort((a, b) => a - b));
+    }
+  });
+
+  it("gives every delivery a trace of its own that names the publisher's", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub)] });
+    let trace: { traceId: string; parentTraceId?: string } | undefined;
+    listen(part, sub, received, (_, request) => (trace = request.meta().trace));
+    await part.start();
+    const source = new Request({ payload: () => null, authData: () => null, meta: () => ({ startedAt: "", trace: { traceId: "publisher", spanId: "span" } }) });
+    await part.topic("orders").publish({ n: 1 }, source);
+    await until(() => trace !== undefined);
+    expect(trace?.parentTraceId).toBe("publisher");
+    expect(trace?.traceId).toMatch(/^[0-9a-v]{26}$/);
+  });
+
+  it("ends draining only when the handlers in flight have ended", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub)] });
+    let ended = false;
+    listen(part, sub, received, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      ended = true;
+    });
+    await part.start();
+    await part.topic("orders").publish({ n: 1 });
+    await until(() => received.length === 1);
+    await part.drain();
+    expect(ended).toBe(true);
+    await part.topic("orders").publish({ n: 2 }); // requests that are still draining may publish
+    expect(received).toHaveLength(1);
+  });
+});
+
+describe("publishing", () => {
+  const part = makePubSub({ url: "postgres://nobody@127.0.0.1:1/none", subscriptions: [], orderingAttribute: "customer" });
+  const topic = part.topic("orders");
+
+  it.each([
+    [null, "InvalidArg", /^no message payload provided$/],
+    [undefined, "InvalidArg", /^no message payload provided$/],
+    ["text", "GenericFailure", /Expect value to be Object, but received String/],
+    [{ n: 1 }, "GenericFailure", /^failed to publish: ordering attribute customer not found$/],
+    [{ n: Number.NaN, customer: "c" }, "GenericFailure", /Failed to convert js number/],
+  ])("refuses %j with the error of the official runtime", async (message, code, text) => {
+    await expect(topic.publish(message)).rejects.toMatchObject({ name: "Error", code, message: expect.stringMatching(text) as string });
+  });
+
+  it("needs no broker when nobody subscribes, and takes a null ordering attribute", async () => {
+    expect(await topic.publish({ n: 1, customer: null })).toMatch(/^[0-9a-v]{20}$/);
+  });
+
+  it("fails for a topic that the app does not have", async () => {
+    await expect(part.topic("nope").publish({})).rejects.toThrow("failed to publish: topic not configured");
+  });
+});
