@@ -43,6 +43,8 @@ export class Database {
       idleTimeoutMillis: idleTimeoutMs,
       allowExitOnIdle: this.host.testMode,
     });
+    // Without a listener, the end of a connection that is in use would end the process; its user learns of it anyway.
+    pool.on("connect", (client) => client.on("error", () => undefined));
     pool.on("error", (error) => this.log.warn("an idle database connection ended", { database: this.name, error: error.message }));
     return pool;
   }
