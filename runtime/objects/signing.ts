@@ -65,5 +65,5 @@ export function isSignatureGood(key: Buffer, method: string, path: string, query
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;
   const signedAt = parseCompactTime(query.get("X-Goog-Date") ?? "");
   const ttlSeconds = Number(query.get("X-Goog-Expires"));
-  return nowMs <= signedAt + ttlSeconds * 1000;
+  return nowMs < signedAt + ttlSeconds * 1000;
 }
