@@ -35,6 +35,8 @@ function openPool(): pg.Pool {
     keepAlive: true,
     types: columnTypes(),
   });
+  // Without a listener, the end of a connection that is checked out would end the process; its user gets the error anyway.
+  opened.on("connect", (client) => client.on("error", () => undefined));
   opened.on("error", (error) => logger("db").warn({ err: error }, "an idle database connection was lost"));
   onShutdown("db pool", closePool, "idle");
   observeGauge("db_pool_active_connections", () => opened.totalCount - opened.idleCount);
