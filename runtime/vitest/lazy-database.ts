@@ -45,6 +45,11 @@ function listen(server: Server): Promise<void> {
 }
 
 export async function lazyDatabase(template: Template): Promise<LazyDatabase> {
+  if (template.kind === "native") {
+    // A clone on a server takes 50 ms and has a name of its own, which a passed-through start-up would not know.
+    const clone = await cloneDatabase(template);
+    return { url: clone.url, close: clone.drop };
+  }
   let clone: Promise<Clone> | undefined;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
