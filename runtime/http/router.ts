@@ -32,14 +32,17 @@ export class PathTree<T> {
   /** The entry of a path pattern, made when it is new. Parameter names do not matter. */
   entry(path: readonly PathSegment[]): T {
     let node = this.root;
-    for (const segment of path) {
-      if (segment.kind === "wildcard" || segment.kind === "fallback") return (node.rest ??= this.create());
+    for (const [index, segment] of path.entries()) {
+      if (segment.kind === "wildcard" || segment.kind === "fallback") {
+        this.fixed.delete(`/${path.slice(0, index).map((s) => `${s.value}/`).join("")}`);
+        return (node.rest ??= this.create());
+      }
       if (segment.kind === "param") node = node.param ??= createNode();
       else node = this.literal(node, segment.value);
     }
     const leaf = (node.leaf ??= this.create());
     const isFixed = path.every((s) => s.kind === "literal");
-    if (isFixed) this.fix(`/${path.map((s) => s.value).join("/")}`, leaf);
+    if (isFixed) this.fix(`/${path.map((s) => s.value).join("/")}`, leaf, node.rest === undefined);
     return leaf;
   }
 
@@ -49,11 +52,11 @@ export class PathTree<T> {
     return next;
   }
 
-  /** A route also answers with a slash at its end (H-14), unless that is a route of its own. */
-  private fix(path: string, route: T): void {
+  /** A route also answers with a slash at its end (H-14), unless another route does. */
+  private fix(path: string, route: T, slash: boolean): void {
     const match = { route, params: NO_PARAMS };
     this.fixed.set(path, match);
-    if (path !== "/" && !this.fixed.has(`${path}/`)) this.fixed.set(`${path}/`, match);
+    if (slash && path !== "/" && !this.fixed.has(`${path}/`)) this.fixed.set(`${path}/`, match);
   }
 
   find(path: string): Match<T> | undefined {
@@ -80,7 +83,7 @@ export class PathTree<T> {
 
   /** Goes on behind a segment; `start` is -1 at the end of the path. */
   private follow(node: Node<T>, path: string, start: number, params: (string | undefined)[]): Match<T> | undefined {
-    const atEnd = start < 0 || (start === path.length && !node.literals.has(""));
+    const atEnd = start < 0 || (start === path.length && node.rest === undefined && !node.literals.has(""));
     const leaf = atEnd ? node.leaf : undefined;
     if (leaf !== undefined) return { route: leaf, params };
     return start < 0 ? undefined : this.walk(node, path, start, params);
@@ -93,7 +96,8 @@ export type Routed<E> =
   | { kind: "found"; endpoint: E; params: (string | undefined)[] }
   /** The path is another method's, and only a fallback route has this method (H-12). */
   | { kind: "notAllowed"; allow: string[] }
-  | { kind: "noMethod" | "noPath" };
+  /** `isKnown`: the path exists, with other methods. */
+  | { kind: "noRoute"; isKnown: boolean };
 
 export class Router<E> {
   private readonly main = new PathTree<Methods<E>>(() => new Map());
@@ -115,7 +119,7 @@ export class Router<E> {
       if (!main) return { kind: "found", endpoint: fallback, params: other.params };
       return this.shadowed(main, method);
     }
-    return { kind: main || other ? "noMethod" : "noPath" };
+    return { kind: "noRoute", isKnown: main !== undefined || other !== undefined };
   }
 
   private shadowed({ route, params }: Match<Methods<E>>, method: string): Routed<E> {

@@ -40,18 +40,37 @@ export function base32(bytes: Buffer): string {
   return bits > 0 ? out + ALPHABET[(value << (5 - bits)) & 31]! : out;
 }
 
+/** Bytes of a base32 text. */
+function fromBase32(text: string, bytes: number): Buffer {
+  let value = 0n;
+  for (const char of text) value = (value << 5n) | BigInt(Math.max(0, ALPHABET.indexOf(char)));
+  const spare = BigInt(text.length * 5 - bytes * 8);
+  const hex = (spare > 0n ? value >> spare : value).toString(16).padStart(bytes * 2, "0");
+  return Buffer.from(hex.slice(-bytes * 2), "hex");
+}
+
 /** The ids of one request; texts are made when they are asked for. */
 export class Trace {
   private text: string | undefined;
   private span: Buffer | undefined;
   private spanText: string | undefined;
 
+  private readonly bytes: Buffer;
+
   /** A new trace, or a span of the parent's. */
   constructor(readonly parent?: Trace) {
     this.bytes = parent ? parent.bytes : take(TRACE_BYTES);
   }
 
-  private readonly bytes: Buffer;
+  /** A span known by its texts, as a parent for others. */
+  static known(traceId: string, spanId: string): Trace {
+    const trace = new Trace();
+    trace.text = traceId;
+    trace.spanText = spanId;
+    trace.span = fromBase32(spanId, SPAN_BYTES);
+    fromBase32(traceId, TRACE_BYTES).copy(trace.bytes);
+    return trace;
+  }
 
   get traceId(): string {
     return (this.text ??= this.parent ? this.parent.traceId : base32(this.bytes));

@@ -64,11 +64,20 @@ export class RequestCodec {
     this.body = this.readsBody ? json.struct({ kind: "struct", fields: places.body }) : undefined;
   }
 
-  /** Throws a ValueError whose message is the public one. */
-  decode(source: RequestSource): Payload {
+  /** Everything but the body. Throws a ValueError whose message is the public one. */
+  decodeHead(source: RequestSource): Payload {
     const target: Payload = {};
     for (let i = 0; i < this.steps.length; i++) this.steps[i]!(source, target);
-    return this.body ? decodeBody(this.body, source.body ?? "", target, "unable to decode request body") : target;
+    return target;
+  }
+
+  /** Adds the body's fields to a decoded head. */
+  decodeBody(body: Buffer | string, target: Payload): Payload {
+    return this.body ? decodeBody(this.body, body, target, "unable to decode request body") : target;
+  }
+
+  decode(source: RequestSource): Payload {
+    return this.decodeBody(source.body ?? "", this.decodeHead(source));
   }
 }
 

@@ -1,0 +1,53 @@
+// The app as the HTTP part sees it: compiled endpoints, router, authenticator and cross-origin rules.
+import type { Host } from "../host";
+import type { EndpointModel } from "../model";
+import { Authenticator } from "./authentication";
+import { Cors } from "./cors";
+import { Endpoint, EndpointCompiler } from "./endpoint";
+import { RequestLog } from "./request-log";
+import { Router } from "./router";
+
+export class HttpApp {
+  readonly router = new Router<Endpoint>();
+  readonly authenticator: Authenticator | null;
+  readonly cors: Cors;
+  readonly log: RequestLog;
+  readonly hasStreams: boolean;
+  private readonly endpoints = new Map<string, Endpoint>();
+  private readonly services: Set<string>;
+
+  constructor(readonly host: Host) {
+    const { model, config } = host;
+    const hosted = config.hostedServices ? new Set(config.hostedServices) : null;
+    const compiler = new EndpointCompiler(model, host.newDecimal);
+    this.log = new RequestLog(host.log);
+    this.services = new Set(model.services.map((s) => s.name));
+    for (const service of model.services) {
+      if (hosted?.has(service.name) ?? true) for (const endpoint of service.endpoints) this.add(endpoint, compiler);
+    }
+    this.authenticator = model.authHandler ? new Authenticator(model.authHandler, compiler, this.log) : null;
+    const all = [...this.endpoints.values()];
+    this.hasStreams = all.some((e) => e.kind === "stream");
+    const exposed = all.filter((e) => e.model.expose);
+    this.cors = new Cors({
+      settings: model.app.globalCors,
+      open: config.environment.type === "development" && config.environment.cloud === "local",
+      requestFields: [...exposed.flatMap((e) => e.requestHeaders), ...(this.authenticator?.codec.places.header ?? [])],
+      responseFields: exposed.flatMap((e) => e.response.headerFields),
+    });
+  }
+
+  private add(model: EndpointModel, compiler: EndpointCompiler): void {
+    const endpoint = new Endpoint(model, compiler);
+    this.endpoints.set(endpoint.name, endpoint);
+    this.router.add(model.path, endpoint.kind === "stream" ? ["GET"] : endpoint.methods, endpoint);
+  }
+
+  find(service: string, name: string): Endpoint | undefined {
+    return this.endpoints.get(`${service}.${name}`);
+  }
+
+  hasService(name: string): boolean {
+    return this.services.has(name);
+  }
+}

@@ -1,0 +1,145 @@
+// The way of a request from the socket to its endpoint: host routes, pre-flight, routing, authentication, decoding.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { HttpApp } from "./app";
+import { readBody } from "./body";
+import type { Endpoint } from "./endpoint";
+import { Exchange, type Caller } from "./exchange";
+import { Failure } from "./failure";
+import { health, HEALTH_PATH, HOST_PREFIX } from "./healthz";
+import { splitTarget, type Inbound } from "./inbound";
+import { serveRaw } from "./raw";
+import { mergeProtocolHeaders } from "./protocol-headers";
+import { corsRequest, Replier, type Pending } from "./reply";
+import { withExtra } from "./result";
+import { admit, decodeHead, NO_HANDLER, serveTyped, type TypedReply } from "./service-side";
+import { serveStatic } from "./static-assets";
+import { Trace } from "./trace";
+
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]);
+/** A hundred headers: names and values. */
+const MAX_HEADER_LINES = 200;
+const NO_BODY = new Set([204, 304]);
+
+/** Takes over once a request to a stream endpoint is decoded and let in. */
+export type StreamUpgrade = (exchange: Exchange, pending: Pending) => void;
+
+export class Front {
+  readonly replier: Replier;
+  isDraining = false;
+  /** Whether this process is the gateway: CORS and authentication are its business. */
+  private readonly isGateway: boolean;
+
+  constructor(private readonly app: HttpApp, private readonly upgrade: StreamUpgrade) {
+    const { config, testMode } = app.host;
+    this.isGateway = config.hostsGateway && !testMode;
+    this.replier = new Replier({
+      cors: this.isGateway ? app.cors : null, edge: config.edgeHeaders, includeInternal: config.includeInternalMessage,
+    });
+  }
+
+  /** Serves one request, whichever way it came. */
+  serve(req: IncomingMessage, res: ServerResponse): void {
+    const pending: Pending = { req, res, trace: null };
+    if (req.rawHeaders.length > MAX_HEADER_LINES) return this.replier.send(pending, 431, [], null);
+    const { path, query, target } = splitTarget(req.url ?? "/");
+    const method = req.method ?? "GET";
+    if (path.startsWith(HOST_PREFIX)) return this.hostRoute(pending, path);
+    if (method === "OPTIONS" && this.isGateway) return this.preflight(pending);
+    if (!METHODS.has(method)) {
+      return this.replier.reject(pending, new Failure("invalid_argument", "invalid method", `invalid method: ${method}`));
+    }
+    const routed = this.app.router.find(method, path);
+    if (routed.kind === "noRoute") return this.replier.reject(pending, notRouted(routed.isKnown, method, path));
+    pending.trace = new Trace();
+    if (routed.kind === "notAllowed") return this.replier.send(pending, 405, ["allow", routed.allow.join(",")], null);
+    const inbound: Inbound = { method, path, query, target, lines: req.rawHeaders, remoteAddress: req.socket.remoteAddress ?? "" };
+    this.authenticate(new Exchange(routed.endpoint, inbound, routed.params, pending.trace), pending);
+  }
+
+  /** Whether an upgrade goes to a stream endpoint, or nowhere: everything else ignores `Upgrade`. */
+  takesUpgrade(req: IncomingMessage): boolean {
+    const { path } = splitTarget(req.url ?? "/");
+    const routed = this.app.router.find(req.method ?? "GET", path);
+    return routed.kind === "found" && routed.endpoint.kind === "stream";
+  }
+
+  /** Serves an upgrade request, with the headers that browsers can only pass in the sub-protocol. */
+  serveUpgrade(req: IncomingMessage, res: ServerResponse): void {
+    const lines = mergeProtocolHeaders(req.rawHeaders);
+    if (lines === null) return this.replier.rejectBare({ req, res, trace: null }, 400);
+    req.rawHeaders = lines;
+    this.serve(req, res);
+  }
+
+  private hostRoute(pending: Pending, path: string): void {
+    if (path !== HEALTH_PATH) return this.replier.bare(pending, 404, [], null);
+    const { status, body } = health(this.app.host.config, this.isDraining);
+    this.replier.bare(pending, status, ["content-type", "application/json"], body);
+  }
+
+  private preflight(pending: Pending): void {
+    const lines = this.app.cors.preflightLines(corsRequest(pending.req));
+    this.replier.bare(pending, 200, lines, null);
+  }
+
+  private authenticate(exchange: Exchange, pending: Pending): void {
+    const { authenticator } = this.app;
+    if (!authenticator || !this.isGateway) return this.route(exchange, pending, null);
+    authenticator.authenticate(exchange.inbound, pending.trace!, {
+      known: (caller) => this.route(exchange, pending, caller),
+      nobody: (reason) => {
+        if (exchange.endpoint.model.auth) this.replier.reject(pending, reason);
+        else this.route(exchange, pending, null);
+      },
+      failed: (failure, atGateway) => {
+        if (atGateway) this.replier.reject(pending, failure);
+        else this.replier.fail(pending, failure);
+      },
+    });
+  }
+
+  private route(exchange: Exchange, pending: Pending, caller: Caller | null): void {
+    exchange.caller = caller;
+    const failed = decodeHead(exchange);
+    if (failed) return this.replier.fail(pending, failed);
+    const { endpoint } = exchange;
+    if (endpoint.kind === "typed") return this.typed(exchange, pending, endpoint);
+    if (endpoint.kind === "stream") return this.upgrade(exchange, pending);
+    const refused = admit(exchange, false);
+    if (refused) return this.replier.fail(pending, refused);
+    if (endpoint.kind === "static") return serveStatic(exchange, pending, this.replier, this.app.host.config, this.app.log);
+    const handler = endpoint.handler();
+    if (!handler) return this.replier.fail(pending, NO_HANDLER);
+    serveRaw(exchange, handler, pending, this.replier, this.app.log);
+  }
+
+  private typed(exchange: Exchange, pending: Pending, endpoint: Endpoint): void {
+    const serve = (): void => serveTyped(exchange, false, this.app.log, this.typedReply(pending));
+    if (!exchange.readsBody) return serve();
+    readBody(pending.req, endpoint.model.bodyLimit, {
+      done: (body) => {
+        exchange.body = body;
+        serve();
+      },
+      failed: (failure) => this.replier.fail(pending, failure),
+    });
+  }
+
+  private typedReply(pending: Pending): TypedReply {
+    return {
+      ok: ({ status, headers, body }, extra) => {
+        if (status < 200) return this.replier.send(pending, 500, [], null);
+        const isJson = body !== null;
+        if (extra === null && isJson) return this.replier.json(pending, status, headers, NO_BODY.has(status) ? "" : body);
+        const list = isJson ? [...(headers ?? []), "content-type", "application/json"] : (headers ?? []);
+        this.replier.send(pending, status, withExtra(list, extra), NO_BODY.has(status) ? null : body);
+      },
+      fail: (failure, extra) => this.replier.fail(pending, failure, withExtra([], extra)),
+    };
+  }
+}
+
+function notRouted(isKnown: boolean, method: string, path: string): Failure {
+  if (isKnown) return new Failure("not_found", "no route for method", `no route for method ${method}: ${path}`);
+  return new Failure("not_found", "endpoint not found", `no such endpoint exists: ${path}`);
+}

@@ -1,0 +1,76 @@
+// What arrived, whether over a socket or from a caller inside the process: method, URL and header lines, with the
+// readers that decoders and `currentRequest()` need.
+
+/** Header lines as node:http delivers them: names and values in turn, values in Latin-1. */
+export type HeaderLines = readonly string[];
+
+export interface Inbound {
+  method: string;
+  path: string;
+  /** Without the question mark. */
+  query: string;
+  /** Path and query as they arrived. */
+  target: string;
+  lines: HeaderLines;
+  /** Address of the client; absent for callers inside the process. */
+  remoteAddress?: string;
+}
+
+const NOT_ASCII = /[^\u0000-\u007f]/;
+
+/** A header value as text. Bytes that are not UTF-8 become U+FFFD. */
+export function headerText(value: string): string {
+  return NOT_ASCII.test(value) ? Buffer.from(value, "latin1").toString("utf8") : value;
+}
+
+/** All values of a header, in order; `name` is lower case. */
+export function headerValues(lines: HeaderLines, name: string): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < lines.length; i += 2) {
+    const line = lines[i]!;
+    if (line.length === name.length && line.toLowerCase() === name) out.push(headerText(lines[i + 1]!));
+  }
+  return out;
+}
+
+/** Splits a request target; bytes beyond ASCII are percent-encoded, as the official gateway passes them on. */
+export function splitTarget(target: string): Pick<Inbound, "path" | "query" | "target"> {
+  const text = NOT_ASCII.test(target) ? target.replace(/[^\u0000-\u007f]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`) : target;
+  const question = text.indexOf("?");
+  if (question < 0) return { path: text, query: "", target: text };
+  return { path: text.slice(0, question), query: text.slice(question + 1), target: text };
+}
+
+const INTERNAL = "x-encore-meta-";
+
+/** Headers as the app sees them: lower case, repeated ones as lists, none of the host's own. */
+export function visibleHeaders(lines: HeaderLines, more: HeaderLines): Record<string, string | string[]> {
+  const out: Record<string, string | string[]> = {};
+  const replaced = new Set<string>();
+  for (let i = 0; i < more.length; i += 2) replaced.add(more[i]!);
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i]!.toLowerCase();
+    if (name.startsWith(INTERNAL) || replaced.has(name)) continue;
+    const value = headerText(lines[i + 1]!);
+    if (!value.includes("\ufffd")) add(out, name, value);
+  }
+  for (let i = 0; i < more.length; i += 2) out[more[i]!] = more[i + 1]!;
+  return out;
+}
+
+function add(headers: Record<string, string | string[]>, name: string, value: string): void {
+  const known = Object.hasOwn(headers, name) ? headers[name] : undefined;
+  if (known === undefined) headers[name] = value;
+  else if (Array.isArray(known)) known.push(value);
+  else headers[name] = [known, value];
+}
+
+/** The lines a proxy adds (contract 3.11). */
+export function forwardedLines(inbound: Inbound): string[] {
+  if (inbound.remoteAddress === undefined) return [];
+  const before = headerValues(inbound.lines, "x-forwarded-for");
+  const host = headerValues(inbound.lines, "host")[0];
+  const lines = ["x-forwarded-for", [...before, inbound.remoteAddress].join(", "), "x-forwarded-proto", "http"];
+  if (host !== undefined) lines.push("x-forwarded-host", host);
+  return lines;
+}

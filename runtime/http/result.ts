@@ -1,0 +1,56 @@
+// What the SDK's wrapper returns for a typed endpoint (G-52), encoded for the wire (contract 3.8).
+import { ValueError } from "../schema/header-decoder";
+import { toWire } from "../schema/header-encoder";
+import type { EncodedResponse } from "../schema/response-codec";
+import type { Endpoint } from "./endpoint";
+import { Failure } from "./failure";
+
+interface HandlerResult {
+  payload?: unknown;
+  extraHeaders?: Record<string, string | string[]> | null;
+  status?: unknown;
+}
+
+const DEFAULT_STATUS = 200;
+const UNSAFE_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+function statusOf(status: unknown): number {
+  if (typeof status !== "number") return DEFAULT_STATUS;
+  if (Number.isInteger(status) && status >= 100 && status <= 999) return status;
+  throw Failure.internal("http::Error(\n    InvalidStatusCode,\n)");
+}
+
+/** Encodes a handler's result. Throws what `fromCodec` understands; `extraHeaders` are added separately. */
+export function encodeResult(endpoint: Endpoint, result: unknown): EncodedResponse {
+  const { payload, status } = (result ?? {}) as HandlerResult;
+  return endpoint.response.encode(payload, status === undefined ? DEFAULT_STATUS : statusOf(status));
+}
+
+/** Middleware's headers (H-88): names and values in turn; a name's first value replaces, further ones are added. */
+export function extraHeaders(result: unknown): Map<string, string[]> | null {
+  const extra = (result as HandlerResult | null | undefined)?.extraHeaders;
+  if (extra === undefined || extra === null) return null;
+  const fail = (problem: string): never => {
+    throw new ValueError(`unable to parse extraHeaders: InvalidArg, ${problem}`);
+  };
+  const out = new Map<string, string[]>();
+  for (const [name, value] of Object.entries(extra)) {
+    if (value === undefined) continue;
+    const values = Array.isArray(value) ? value : [value];
+    if (!values.every((v) => typeof v === "string")) fail("header map value must be string or array of strings");
+    if (!HEADER_NAME.test(name)) fail("invalid header name: invalid HTTP header name");
+    if (values.some((v) => UNSAFE_VALUE.test(v))) fail("invalid header value: failed to parse header value");
+    out.set(name.toLowerCase(), values.map(toWire));
+  }
+  return out;
+}
+
+/** Applies middleware's headers to a list of names and values. */
+export function withExtra(headers: string[], extra: Map<string, string[]> | null): string[] {
+  if (extra === null) return headers;
+  const out: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) if (!extra.has(headers[i]!)) out.push(headers[i]!, headers[i + 1]!);
+  for (const [name, values] of extra) for (const value of values) out.push(name, value);
+  return out;
+}

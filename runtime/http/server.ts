@@ -1,0 +1,105 @@
+// The listener: node:http with limits against slow, huge and malformed input, upgrades, and a graceful end.
+import { createServer, ServerResponse, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { malformedAnswer } from "./malformed";
+
+/** The official gateway takes targets and heads of about 60 kB. */
+const MAX_HEAD_BYTES = 72 << 10;
+/** A head has to arrive within this time, a whole request within the other. */
+const HEAD_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 300_000;
+const IDLE_TIMEOUT_MS = 65_000;
+const CHECK_MS = 5_000;
+const DRAIN_POLL_MS = 50;
+
+export interface Application {
+  serve(req: IncomingMessage, res: ServerResponse): void;
+  /** Whether an upgrade request is for a stream (or for nothing): others are served as if they asked for none. */
+  takesUpgrade(req: IncomingMessage): boolean;
+  upgrade(req: IncomingMessage, res: ServerResponse, socket: Duplex, head: Buffer): void;
+  readonly hasStreams: boolean;
+}
+
+export class Listener {
+  private readonly server: Server;
+  private draining = false;
+
+  constructor(private readonly app: Application) {
+    this.server = createServer({
+      maxHeaderSize: MAX_HEAD_BYTES, requireHostHeader: false, headersTimeout: HEAD_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: IDLE_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS, noDelay: true,
+    });
+    this.server.maxHeadersCount = 0;
+    const serve = (req: IncomingMessage, res: ServerResponse): void => this.serve(req, res);
+    this.server.on("request", serve);
+    this.server.on("checkExpectation", serve);
+    this.server.on("connect", (_req, socket: Duplex) => socket.end(malformedAnswer(405)));
+    this.server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => refuse(error, socket));
+    if (app.hasStreams) this.server.on("upgrade", (req, socket: Duplex, head: Buffer) => this.upgrade(req, socket, head));
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  private serve(req: IncomingMessage, res: ServerResponse): void {
+    if (this.draining) res.shouldKeepAlive = false;
+    this.app.serve(req, res);
+  }
+
+  private upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    if (!this.app.takesUpgrade(req)) return this.serveWithoutUpgrade(req, socket, head);
+    const res = new ServerResponse(req);
+    res.shouldKeepAlive = false;
+    res.assignSocket(socket as Socket);
+    res.on("finish", () => socket.end());
+    this.app.upgrade(req, res, socket, head);
+  }
+
+  /** A server may ignore `Upgrade`: the request is given back to node without it, body and all. */
+  private serveWithoutUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const lines = [`${req.method} ${req.url} HTTP/${req.httpVersion}`];
+    for (let i = 0; i < req.rawHeaders.length; i += 2) {
+      const isHop = /^(?:upgrade|connection|http2-settings)$/i.test(req.rawHeaders[i]!);
+      if (!isHop) lines.push(`${req.rawHeaders[i]}: ${req.rawHeaders[i + 1]}`);
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
+    this.server.emit("connection", socket);
+  }
+
+  listen(host: string, port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once("error", reject);
+      this.server.listen({ host, port }, () => {
+        this.server.off("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  /** Stops accepting and resolves when the last answer is out. Idle connections are closed at once. */
+  drain(): Promise<void> {
+    this.draining = true;
+    if (!this.server.listening) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setInterval(() => this.server.closeIdleConnections(), DRAIN_POLL_MS);
+      this.server.close(() => {
+        clearInterval(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+/** Answers what node could not parse. When another answer is already under way the connection is cut instead. */
+function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket): void {
+  const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage;
+  if (!socket.writable || error.code === "ECONNRESET" || current?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ""] ?? 400;
+  socket.end(malformedAnswer(status, error.code === "HPE_INVALID_METHOD" ? error.rawPacket : undefined));
+}

@@ -1,0 +1,82 @@
+// The service side of a request (H-19): decode, expose, authenticate, log, call. Clients outside and callers
+// inside the process go the same way and differ only in where the answer goes.
+import type { EncodedResponse } from "../schema/response-codec";
+import type { Exchange } from "./exchange";
+import { Failure, fromCodec, fromThrown } from "./failure";
+import { invoke } from "./invoke";
+import type { RequestLog } from "./request-log";
+import { encodeResult, extraHeaders } from "./result";
+
+export type ExtraHeaders = Map<string, string[]> | null;
+
+/** Where a typed endpoint's answer goes. */
+export interface TypedReply {
+  ok(response: EncodedResponse, extra: ExtraHeaders): void;
+  fail(failure: Failure, extra: ExtraHeaders): void;
+}
+
+const HIDDEN = new Failure("not_found", "endpoint not found", "the endpoint was found, but is not exposed");
+const NEEDS_AUTH = new Failure("unauthenticated", "endpoint requires auth but none provided");
+const NO_HANDLER = new Failure("not_found", "endpoint not found", "no handler registered for endpoint");
+
+/** Decodes what comes before the body; the problem, if there is one. */
+export function decodeHead(exchange: Exchange): Failure | null {
+  try {
+    exchange.decodeHead();
+    return null;
+  } catch (error) {
+    return fromCodec(error);
+  }
+}
+
+/** Whether the caller may come in once the request is decoded. Callers inside reach endpoints that are not exposed. */
+export function admit(exchange: Exchange, isInside: boolean): Failure | null {
+  const { model } = exchange.endpoint;
+  if (!model.expose && !isInside) return HIDDEN;
+  return model.auth && !exchange.caller ? NEEDS_AUTH : null;
+}
+
+function decodeBody(exchange: Exchange): Failure | null {
+  if (!exchange.readsBody) return null;
+  try {
+    exchange.decodeBody();
+    return null;
+  } catch (error) {
+    return fromCodec(error);
+  }
+}
+
+/** Serves a typed endpoint whose head is decoded and whose body, if it reads one, has arrived. */
+export function serveTyped(exchange: Exchange, isInside: boolean, log: RequestLog, reply: TypedReply): void {
+  const refused = decodeBody(exchange) ?? admit(exchange, isInside);
+  if (refused) return reply.fail(refused, null);
+  const handler = exchange.endpoint.handler();
+  if (!handler) return reply.fail(NO_HANDLER, null);
+  log.started(exchange);
+  invoke(handler, [exchange.request], {
+    done: (result) => finish(exchange, result, log, reply),
+    failed: (thrown) => {
+      const failure = fromThrown(thrown);
+      log.completed(exchange, failure.code, failure);
+      reply.fail(failure, null);
+    },
+  });
+}
+
+/** A result that cannot be encoded fails at the client; a bad payload also in the log (H-108). */
+function finish(exchange: Exchange, result: unknown, log: RequestLog, reply: TypedReply): void {
+  let extra: ExtraHeaders = null;
+  let response: EncodedResponse;
+  try {
+    extra = extraHeaders(result);
+    response = encodeResult(exchange.endpoint, result);
+  } catch (error) {
+    const failure = fromCodec(error);
+    log.completed(exchange, failure.code, failure);
+    return reply.fail(failure, extra);
+  }
+  log.completed(exchange, "ok", null);
+  reply.ok(response, extra);
+}
+
+export { HIDDEN, NEEDS_AUTH, NO_HANDLER };

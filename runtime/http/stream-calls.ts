@@ -1,0 +1,98 @@
+// Streams between services of one process (contract S-1…S-8 for callers): both ends of a WebSocket without the socket.
+import type { Request } from "../native/request";
+import { WebSocketClient } from "../native/streams";
+import type { CallOpts } from "../native/types";
+import type { MessageCodec } from "../schema";
+import { checkPayload, encodeCall } from "./call-encoder";
+import { callerOf, exchangeFor, findTarget, sourceExchange, type CallContext } from "./calls";
+import type { Exchange } from "./exchange";
+import { Failure, fromCodec } from "./failure";
+import { admit, decodeHead, NO_HANDLER } from "./service-side";
+import { CLIENT_END, createChannel, Inbox, SERVER_END, type Carrier } from "./stream-channel";
+import type { StreamCodecCache } from "./stream-codecs";
+import { runStream } from "./stream-handler";
+
+/** How callers learn that a stream was refused (Appendix C, G-47): a plain error with a debug text. */
+function refused(failure: Failure, reason: string): Error {
+  const text = `failed to make api call: Error { code: ${failure.code === "unknown" ? "Unknown" : pascal(failure.code)}, message: ${JSON.stringify(failure.message)}, internal_message: ${reason}, details: None, stack: None }`;
+  return Object.assign(new Error(text), { code: "GenericFailure" });
+}
+
+const pascal = (code: string): string => code.split("_").map((w) => w[0]!.toUpperCase() + w.slice(1)).join("");
+const STATUS_NAMES: Record<number, string> = { 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 500: "Internal Server Error" };
+
+function refusedBy(failure: Failure): Error {
+  const status = `${failure.status} ${STATUS_NAMES[failure.status] ?? ""}`.trim();
+  return refused(new Failure("unknown", "failed connecting to websocket endpoint"), `Some("HTTP error: ${status}")`);
+}
+
+interface Link {
+  server: Inbox;
+  client: Inbox;
+  open: boolean;
+}
+
+/** One direction: texts are decoded by the receiving side, in a later turn, as over a socket. */
+function carrier(link: Link, to: Inbox, codec: MessageCodec | null, dropped: (error: unknown) => void): Carrier {
+  return {
+    get isOpen() {
+      return link.open;
+    },
+    send(text) {
+      setImmediate(() => {
+        if (!codec) return;
+        try {
+          to.put(codec.decode(text));
+        } catch (error) {
+          dropped(error);
+        }
+      });
+    },
+    close() {
+      link.open = false;
+      setImmediate(() => {
+        link.server.end();
+        link.client.end();
+      });
+    },
+  };
+}
+
+function encoder(codec: MessageCodec | null): (message: unknown) => string {
+  return (message) => {
+    if (message === undefined || message === null) throw Object.assign(new Error("no message data provided"), { code: "InvalidArg" });
+    if (!codec) throw new Error("outgoing message body can't be empty");
+    return codec.encode(message);
+  };
+}
+
+function connect(exchange: Exchange, codecs: StreamCodecCache, context: CallContext): WebSocketClient {
+  const handler = exchange.endpoint.handler();
+  const problem = decodeHead(exchange) ?? admit(exchange, true) ?? (handler ? null : NO_HANDLER);
+  if (problem || !handler) throw refusedBy(problem ?? NO_HANDLER);
+  const { toServer, toClient } = codecs.of(exchange.endpoint.model);
+  const link: Link = { server: new Inbox(SERVER_END), client: new Inbox(CLIENT_END), open: true };
+  const dropped = (error: unknown): void => context.log.warn(exchange, `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`);
+  const clientChannel = createChannel(carrier(link, link.server, toServer, dropped), link.client, encoder(toServer));
+  const serverChannel = createChannel(carrier(link, link.client, toClient, dropped), link.server, encoder(toClient));
+  setImmediate(() => runStream(exchange, handler, serverChannel, context.log));
+  return new WebSocketClient(clientChannel);
+}
+
+/** Resolves to the calling side. Rejects with a plain error when the stream is refused. */
+export async function openStream(context: CallContext, codecs: StreamCodecCache, target: [string, string], call: { payload: unknown; from: Request | null; opts: CallOpts | undefined }): Promise<WebSocketClient> {
+  checkPayload(call.payload);
+  const source = sourceExchange(call.from);
+  const caller = callerOf(context, source, call.opts);
+  try {
+    const endpoint = findTarget(context, ...target);
+    if (endpoint.kind !== "stream") throw new Failure("not_found", "no handshake schema found");
+    const exchange = exchangeFor(endpoint, encodeCall(endpoint, call.payload), context, source, call.from);
+    exchange.caller = caller;
+    return connect(exchange, codecs, context);
+  } catch (error) {
+    if (error instanceof Error && !(error instanceof Failure) && "code" in error && error.code === "GenericFailure") throw error;
+    const failure = fromCodec(error);
+    throw refused(failure, failure.internal === null ? "None" : `Some(${JSON.stringify(failure.internal)})`);
+  }
+}

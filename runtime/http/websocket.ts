@@ -1,0 +1,112 @@
+// WebSocket streams (contract 5.2): the upgrade with the official checks and texts, and the socket as a carrier of
+// messages.
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type WebSocket } from "ws";
+import { admit, NO_HANDLER } from "./service-side";
+import type { Exchange } from "./exchange";
+import { Failure } from "./failure";
+import type { Pending, Replier } from "./reply";
+import type { RequestLog } from "./request-log";
+import type { StreamCodecCache } from "./stream-codecs";
+import { createChannel, Inbox, SERVER_END, type Carrier } from "./stream-channel";
+import { runStream } from "./stream-handler";
+import type { MessageCodec } from "../schema";
+
+const MAX_MESSAGE_BYTES = 64 << 20;
+/** Messages that wait for a handler that does not read them; beyond that the peer is not listened to. */
+const MAX_WAITING = 10_000;
+const SUBPROTOCOL = "encore-ws";
+
+/** A request that came as an upgrade: its socket and the bytes behind its head. */
+export interface Upgrading {
+  socket: Duplex;
+  head: Buffer;
+}
+
+/** The official text of what is wrong with an upgrade request (S-4). */
+export function upgradeProblem(req: IncomingMessage): string | null {
+  const { headers } = req;
+  const includes = (value: string | undefined, word: string): boolean => value?.toLowerCase().split(",").some((p) => p.trim() === word) ?? false;
+  if (!includes(headers.connection, "upgrade")) return "Connection header did not include 'upgrade'";
+  if (headers.upgrade?.toLowerCase() !== "websocket") return "`Upgrade` header did not include 'websocket'";
+  if (headers["sec-websocket-version"] !== "13") return "`Sec-WebSocket-Version` header did not include '13'";
+  return headers["sec-websocket-key"] === undefined ? "`Sec-WebSocket-Key` header missing" : null;
+}
+
+export class StreamServer {
+  private readonly server = new WebSocketServer({
+    noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES,
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  });
+  private readonly lines = new WeakMap<IncomingMessage, string[]>();
+  private readonly open = new Set<WebSocket>();
+
+  constructor(private readonly codecs: StreamCodecCache, private readonly log: RequestLog) {
+    this.server.on("headers", (headers, req) => {
+      const lines = this.lines.get(req) ?? [];
+      for (let i = 0; i < lines.length; i += 2) headers.push(`${lines[i]}: ${lines[i + 1]}`);
+    });
+  }
+
+  /** Decides about a decoded request to a stream endpoint and, when it is let in, upgrades it. */
+  accept(exchange: Exchange, pending: Pending, upgrading: Upgrading | undefined, replier: Replier): void {
+    const problem = upgradeProblem(pending.req);
+    if (problem !== null) return replier.fail(pending, new Failure("invalid_argument", problem, problem));
+    const handler = exchange.endpoint.handler();
+    const refused = admit(exchange, false) ?? (handler ? null : NO_HANDLER);
+    if (refused || !handler || !upgrading) return replier.fail(pending, refused ?? NO_HANDLER);
+    this.lines.set(pending.req, replier.lines(pending, []));
+    pending.res.detachSocket(upgrading.socket as never);
+    this.server.handleUpgrade(pending.req, upgrading.socket, upgrading.head, (socket) => {
+      const { toServer, toClient } = this.codecs.of(exchange.endpoint.model);
+      this.open.add(socket);
+      socket.on("close", () => this.open.delete(socket));
+      const inbox = this.receive(socket, toServer, exchange);
+      const channel = createChannel(carrierOf(socket, upgrading.socket), inbox, (message) => encode(toClient, message));
+      runStream(exchange, handler, channel, this.log);
+    });
+  }
+
+  /** Valid messages go to the inbox; others are logged and dropped, the socket stays open (S-5). */
+  private receive(socket: WebSocket, codec: MessageCodec | null, exchange: Exchange): Inbox {
+    const inbox = new Inbox(SERVER_END);
+    socket.on("message", (data: Buffer) => {
+      if (!codec) return;
+      try {
+        inbox.put(codec.decode(data));
+        if (inbox.size > MAX_WAITING) socket.close(1013);
+      } catch (error) {
+        this.log.warn(exchange, `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    });
+    socket.on("error", () => socket.terminate());
+    socket.on("close", () => inbox.end());
+    return inbox;
+  }
+
+  /** Ends all streams: the process shuts down. */
+  closeAll(): void {
+    for (const socket of this.open) socket.close(1001);
+  }
+}
+
+function encode(codec: MessageCodec | null, message: unknown): string {
+  if (!codec) throw new Error("outgoing message body can't be empty");
+  return codec.encode(message);
+}
+
+/** After our close frame the connection ends: the official server does not wait for the peer's (S-8). */
+function carrierOf(socket: WebSocket, connection: Duplex): Carrier {
+  return {
+    get isOpen() {
+      return socket.readyState === socket.OPEN;
+    },
+    send: (text) => socket.send(text),
+    close() {
+      if (socket.readyState !== socket.OPEN) return;
+      socket.close();
+      setImmediate(() => connection.end());
+    },
+  };
+}

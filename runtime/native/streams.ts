@@ -1,0 +1,80 @@
+// The stream objects of the SDK (contract 5.2): both ends of a message channel, whatever carries it.
+
+/** A duplex of messages. `send` and `close` never wait; `recv` rejects when the other side is gone. */
+export interface MessageChannel {
+  send(message: unknown): void;
+  recv(): Promise<unknown>;
+  close(): void;
+}
+
+/** Server side of `streamInOut`. */
+export class Socket {
+  readonly #channel: MessageChannel;
+
+  constructor(channel: MessageChannel) {
+    this.#channel = channel;
+  }
+
+  send(message: unknown): void {
+    this.#channel.send(message);
+  }
+
+  recv(): Promise<unknown> {
+    return this.#channel.recv();
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+}
+
+/** Server side of `streamOut`. */
+export class Sink {
+  readonly #channel: MessageChannel;
+
+  constructor(channel: MessageChannel) {
+    this.#channel = channel;
+  }
+
+  send(message: unknown): void {
+    this.#channel.send(message);
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+}
+
+/** Server side of `streamIn`. */
+export class Stream {
+  readonly #channel: MessageChannel;
+
+  constructor(channel: MessageChannel) {
+    this.#channel = channel;
+  }
+
+  recv(): Promise<unknown> {
+    return this.#channel.recv();
+  }
+}
+
+/** The calling side of every kind of stream. */
+export class WebSocketClient {
+  readonly #channel: MessageChannel;
+
+  constructor(channel: MessageChannel) {
+    this.#channel = channel;
+  }
+
+  send(message: unknown): void {
+    this.#channel.send(message);
+  }
+
+  recv(): Promise<unknown> {
+    return this.#channel.recv();
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+}
