@@ -3,7 +3,8 @@ import type { AppModel, ServiceModel } from "../../model";
 import { spotOf } from "../source/modules";
 import { BUCKET_OPERATIONS, bucketOperations } from "../usage/buckets";
 import type { Use } from "../usage/find";
-import { clientUse, databaseUse, metricUse, topicUse, type UseContext } from "../usage/rules";
+import { checkSql, databaseUse } from "../usage/databases";
+import { clientUse, metricUse, topicUse, type UseContext } from "../usage/rules";
 import type { Reading } from "./read-app";
 import { serviceAt, type DiscoveredService } from "./services";
 
@@ -38,7 +39,12 @@ function accessOf(use: Use, ctx: UseContext): Access | undefined {
   }
 }
 
-export const accessesOf = (uses: Use[], ctx: UseContext): Access[] => uses.flatMap((use) => accessOf(use, ctx) ?? []);
+/** What the uses mean; reports the ones that are not allowed. */
+export function accessesOf(uses: Use[], ctx: UseContext): Access[] {
+  const accesses = uses.flatMap((use) => accessOf(use, ctx) ?? []);
+  checkSql(uses, ctx);
+  return accesses;
+}
 
 const WHAT = { publishes: "topic", bucket: "bucket", metric: "metric", cluster: "cache cluster" } as const;
 

@@ -7,8 +7,10 @@ import { basic, type InterfaceType, type Type } from "./type";
 
 type Members = InterfaceType & { calls: NonNullable<InterfaceType["calls"]> };
 
+/** `[brand]` counts as `brand`: Encore does not look at what a computed key stands for. */
 function keyText(name: TypeScript.PropertyName): string | undefined {
-  return ts.isIdentifier(name) || ts.isStringLiteral(name) ? name.text : undefined;
+  const key = ts.isComputedPropertyName(name) ? name.expression : name;
+  return ts.isIdentifier(key) || ts.isStringLiteral(key) ? key.text : undefined;
 }
 
 const annotated = (node: TypeScript.TypeNode | undefined, env: Env, ctx: TypeContext): Type => (node ? ctx.type(node, env) : basic("any"));

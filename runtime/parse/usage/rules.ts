@@ -55,12 +55,3 @@ export function clientUse({ shape }: Use, ctx: UseContext): string | undefined {
   }
   return undefined;
 }
-
-const DATABASE_REMEDY = "A database may be called on, or be an argument of a function or constructor; assigning it elsewhere hides its use from the parser.";
-
-/** Whether the use accesses the database. */
-export function databaseUse({ shape }: Use, ctx: UseContext): boolean {
-  if (shape.kind !== "other" && shape.kind !== "callee") return true;
-  ctx.diagnostics.report("invalid use of database resource", spotOf(shape.node), { remedy: DATABASE_REMEDY });
-  return false;
-}
