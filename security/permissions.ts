@@ -1,8 +1,10 @@
 // What may be done, and by whom: a closed catalogue of permissions and one row of it for each role. The
 // matrix is exhaustively typed, so a new permission does not compile until every role has decided on it.
 
-export const roles = ["owner", "admin", "member", "viewer"] as const;
-export type Role = (typeof roles)[number];
+/** Written out, because it stands in endpoints' types and Encore reads no indexed types there. */
+export type Role = "owner" | "admin" | "member" | "viewer";
+/** From the strongest to the weakest. */
+export const roles: readonly Role[] = ["owner", "admin", "member", "viewer"];
 
 export const permissions = [
   "organisation.read",
