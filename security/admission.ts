@@ -6,6 +6,7 @@ import type { APICallMeta, RequestMeta } from "encore.dev";
 import { logger } from "../telemetry/logger";
 import { clientIp, limitKeyOf } from "./client-ip";
 import { commonErrors } from "./common-errors";
+import { isCrossSite } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { limits } from "./limits";
 import { can } from "./permissions";
@@ -29,6 +30,7 @@ export async function admit(call: ApiCall, policy: EndpointPolicy, span: Span | 
       ...(principal === undefined ? {} : { user: principal.userId, tenant: principal.tenantId }),
     });
   }
+  if (principal !== undefined && isCrossSite(call.method, call.headers)) throw commonErrors.cross_site_request();
   checkAccess(policy, principal);
 }
 

@@ -52,7 +52,7 @@ export function principalFrom(data: AuthData): Principal {
 
 /** The caller of the current request, or undefined when nobody is signed in. */
 export function findPrincipal(): Principal | undefined {
-  const data = getAuthData() as AuthData | null;
+  const data = getAuthData();
   return data === null ? undefined : principalFrom(data);
 }
 

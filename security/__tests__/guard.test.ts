@@ -86,6 +86,13 @@ describe("who is let in", () => {
     expect(await outcome({ tags: ["self"] })).toBe("unauthenticated");
   });
 
+  test("nobody whose cookie another site sends along", async () => {
+    caller.current = user;
+    const headers = { "sec-fetch-site": "cross-site", cookie: "session=x" };
+    expect(await outcome({ tags: ["self"], method: "POST", headers })).toBe("cross_site_request");
+    expect(await outcome({ tags: ["self"], method: "POST", headers: { ...headers, authorization: "Bearer x" } })).toBe("ok");
+  });
+
   test("a handler that is refused never runs", async () => {
     const handler = vi.fn();
     await outcome({ tags: ["can:document.write"], handler });
