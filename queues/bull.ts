@@ -1,7 +1,7 @@
 // BullMQ's two backends behind one pair of constructors: Postgres (the app's own database, schema bullmq) by
 // default, Redis when cfg.redisUrl is set. The Postgres backend gets a pool of its own, because its
 // statements need a search_path, and Encore's proxy drops startup options, so each connection sets it itself.
-import { createPostgresBackend, createRedisBackend, Queue, runMigrations, withBackend, Worker, type JobsOptions, type Processor, type QueueOptions, type WorkerOptions } from "bullmq";
+import { createPostgresBackend, Queue, runMigrations, withBackend, Worker, type JobsOptions, type Processor, type QueueOptions, type WorkerOptions } from "bullmq";
 import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
@@ -18,6 +18,8 @@ export interface BullJob {
   timestamp: number;
   priority?: number;
   delay?: number;
+  /** Set on the runs of a schedule. */
+  repeatJobKey?: string;
 }
 
 export type JobState = "waiting" | "prioritized" | "active" | "delayed" | "failed" | "completed";
@@ -59,27 +61,46 @@ interface Storage {
 
 let storage: Storage | undefined;
 
-/** Opens a queue; its schema is made first when the database has none. */
+/** Opens a queue; its schema is made first when the database has none. Rejects when it cannot be reached. */
 export async function openQueue(name: string): Promise<BullQueue> {
   const options: Omit<QueueOptions, "connection"> = { streams: { events: { maxLen: 1_000 } } };
   const queue = cfg.redisUrl === undefined ? await openPostgresQueue(name, options) : new Queue<JobData>(name, { ...options, connection: redisConnection(cfg.redisUrl) });
   queue.on("error", (error) => logger("queues").warn({ err: error, queue: name }, "the queue's connection met an error"));
-  return queue as unknown as BullQueue;
+  await readyOrClosed(queue);
+  return queue;
 }
 
-/** Opens a worker that does nothing until run() is called. */
+/** Opens a worker that does nothing until run() is called. Rejects when its queue cannot be reached. */
 export async function openWorker(name: string, process: (job: BullJob) => Promise<void>, options: Omit<WorkerOptions, "connection">, on: WorkerListeners): Promise<BullWorker> {
-  const processor = process as unknown as Processor<JobData>;
+  const processor: Processor<JobData> = process;
   const all = { ...options, autorun: false };
   const worker = cfg.redisUrl === undefined ? await openPostgresWorker(name, processor, all) : new Worker<JobData>(name, processor, { ...all, connection: redisConnection(cfg.redisUrl) });
   worker.on("error", (error) => logger("queues").warn({ err: error, queue: name }, "the worker's connection met an error"));
-  worker.on("failed", (job, error) => on.failed(job as unknown as BullJob | undefined, error));
-  return worker as unknown as BullWorker;
+  worker.on("failed", (job, error) => {
+    on.failed(job, error);
+    announceWork(name);
+  });
+  worker.on("completed", (job) => {
+    if (job.repeatJobKey !== undefined) announceWork(name);
+  });
+  await readyOrClosed(worker);
+  return worker;
+}
+
+/** BullMQ remembers a failed first connection for good and then retries without pause: whoever failed to connect is thrown away. */
+async function readyOrClosed(part: { waitUntilReady(): Promise<unknown>; close(): Promise<void> }): Promise<void> {
+  try {
+    await part.waitUntilReady();
+  } catch (error) {
+    await part.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 /**
- * Tells the workers of this process that a queue has work. Elsewhere Postgres does so with NOTIFY; the
- * embedded database delivers none, and polling alone would cost up to five seconds a job.
+ * Tells the workers of this process that a queue has work, now or at a time they do not know of yet (a
+ * retry, a schedule's next run). Elsewhere Postgres does so with NOTIFY; the embedded database delivers
+ * none, and polling alone would cost up to five seconds a job.
  */
 export function announceWork(queueName: string): void {
   for (const client of storage?.clients ?? []) client.emit("notification", { channel: NOTIFY_CHANNEL, payload: queueName, processId: 0, length: 0, name: "notification" });
@@ -118,17 +139,29 @@ async function readyPool(): Promise<pg.Pool> {
 }
 
 function openStorage(): Storage {
-  const pool = new pg.Pool({ connectionString: AppDB.connectionString, max: POOL_MAX, idleTimeoutMillis: cfg.db.idleTimeoutMs, connectionTimeoutMillis: 10_000, keepAlive: true });
+  const pool = new pg.Pool({
+    connectionString: AppDB.connectionString,
+    max: POOL_MAX,
+    idleTimeoutMillis: cfg.db.idleTimeoutMs,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits what its hook returns; only its types do not say so
+    onConnect: setSearchPath,
+  });
   pool.setMaxListeners(0);
   const clients = new Set<pg.PoolClient>();
   pool.on("connect", (client) => {
     clients.add(client);
     client.setMaxListeners(0);
     client.on("error", () => undefined);
-    client.query(`set search_path to public, ${SCHEMA}`).catch(() => undefined);
   });
-  pool.on("remove", (client) => clients.delete(client as pg.PoolClient));
+  pool.on("remove", (client) => clients.delete(client));
   return { pool, clients, migrated: migrate(pool) };
+}
+
+/** The pool waits for it before it gives the connection away. */
+async function setSearchPath(client: pg.ClientBase): Promise<void> {
+  await client.query(`set search_path to public, ${SCHEMA}`);
 }
 
 async function migrate(pool: pg.Pool): Promise<void> {

@@ -103,7 +103,10 @@ function createWorker<Payload>(job: JobDefinition<Payload>, handler: JobHandler<
   return {
     jobName: job.name,
     start: async () => {
-      opened ??= open();
+      opened ??= open().catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      });
       const worker = await opened;
       worker.run().catch((error: unknown) => logger("queues").error({ err: error, job: job.name }, "the worker's loop ended with an error"));
     },
