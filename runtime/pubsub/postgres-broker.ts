@@ -2,6 +2,7 @@
 import { Queue, Worker, type PostgresConnection, type PostgresConnectionOptions } from "bullmq";
 import type { Pool } from "pg";
 import { Announcements } from "./announcements";
+import { whileAway } from "./broker-errors";
 import { HANDLED_KEPT, type Broker, type BrokerTimings, type ConsumeOptions, type Consumer, type MessageQueue, type Processor } from "./broker";
 import { jobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
@@ -9,6 +10,7 @@ import { connectBroker, createBrokerPool } from "./postgres-pool";
 import { wakingFactory, type WakingBackend } from "./postgres-backend";
 import { Wakeups } from "./wakeups";
 
+const CONNECT_LIMIT_MS = 30_000;
 const TRIM_EVERY_MS = 30_000;
 const EVENTS_KEPT = 100;
 
@@ -41,7 +43,7 @@ export class PostgresBroker implements Broker {
 
   #connect(): Promise<PostgresConnection> {
     if (!this.#connection) {
-      this.#connection = connectBroker(this.#pool);
+      this.#connection = whileAway(() => connectBroker(this.#pool), CONNECT_LIMIT_MS);
       this.#connection.catch(() => (this.#connection = undefined));
     }
     return this.#connection;

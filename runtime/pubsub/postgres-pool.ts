@@ -25,8 +25,10 @@ export function createBrokerPool(url: string, maxConnections: number): Pool {
       await client.query(setSearchPath);
     },
   });
-  // An idle connection that breaks is replaced by the next query; without a listener it would end the process.
+  // A connection that breaks is replaced by the next query; without a listener it would end the process, whether
+  // it was idle (the pool's event) or checked out (its own).
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

@@ -49,7 +49,7 @@ export function makeHost({ url, redisUrl, subscriptions, orderingAttribute, log 
     topics: [{ name: "orders", message, guarantee: "at-least-once", publishers: [], subscriptions, ...(orderingAttribute ? { orderingAttribute } : {}) }],
     decls: {},
   } as unknown as AppModel;
-  const config = { databases: url ? { app: { url } } : {}, appId: `test-${process.pid}`, ...(redisUrl ? { redisUrl } : {}) } as unknown as Host["config"];
+  const config = { databases: url ? { app: { url } } : {}, appId: "test", ...(redisUrl ? { redisUrl } : {}) } as unknown as Host["config"];
   return { model, config, testMode: true, log, newDecimal: (text) => text };
 }
 

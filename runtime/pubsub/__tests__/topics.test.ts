@@ -1,5 +1,6 @@
 // What publishers and subscribers may rely on, on the database that everybody has, and on Redis where
 // GROUNDWORK_TEST_REDIS_URL names one.
+import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
 import { Request } from "../../native/request";
@@ -15,8 +16,6 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => clone?.drop());
 
-let unique = 0;
-
 describe.each(transports)("topics on %s", (transport) => {
   let open: PubSubPart[] = [];
 
@@ -31,7 +30,7 @@ describe.each(transports)("topics on %s", (transport) => {
   });
 
   /** A name of its own per test: all tests share one broker. */
-  const name = (): string => `${transport}-${process.pid}-${++unique}`;
+  const name = (): string => `${transport}-${randomUUID()}`;
 
   it("delivers a message to every subscription under the id that publish gave", async () => {
     const [a, b, received] = [name(), name(), [] as Received[]];
