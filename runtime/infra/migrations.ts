@@ -35,7 +35,8 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
 
 /** Rows left dirty by golang-migrate are a failed attempt: that version counts as not applied (D-42). */
 async function readApplied(client: pg.Client): Promise<Applied> {
-  const table = await client.query<{ found: boolean }>("SELECT to_regclass('public.schema_migrations') IS NOT NULL AS found");
+  // Not to_regclass: it may answer from a cache that has not yet heard of a table another runner has just made.
+  const table = await client.query<{ found: boolean }>("SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = 'schema_migrations') AS found");
   if (!table.rows[0]?.found) return { versions: new Set(), latest: 0n };
   const { rows } = await client.query<{ version: string; dirty: boolean }>("SELECT version::text AS version, dirty FROM public.schema_migrations");
   const versions = new Set(rows.filter((row) => !row.dirty).map((row) => BigInt(row.version)));
