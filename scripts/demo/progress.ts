@@ -1,5 +1,5 @@
 // Progress of the ingestion: a bar on a terminal, a line for each tenth elsewhere.
-import { Format, Presets, SingleBar, type Options, type Params } from "cli-progress";
+import cliProgress, { type Options, type Params } from "cli-progress";
 
 export interface Progress {
   total: number;
@@ -21,10 +21,10 @@ function bar(total: number, output: NodeJS.WriteStream): ProgressReport {
   const startedAt = performance.now();
   const format = (options: Options, params: Params, payload: Partial<Progress>): string => {
     const { sent = 0, chunks = 0 } = payload;
-    const filled = Format.BarFormat(params.progress, options);
+    const filled = cliProgress.Format.BarFormat(params.progress, options);
     return `  ${filled} ${params.value}/${params.total} searchable · ${sent} sent · ${chunks} chunks · ${rateOf(params.value, startedAt)} · ${etaOf(params.value, params.total, startedAt)}`;
   };
-  const single = new SingleBar({ format, stream: output, barsize: 24, fps: 4 }, Presets.shades_classic);
+  const single = new cliProgress.SingleBar({ format, stream: output, barsize: 24, fps: 4 }, cliProgress.Presets.shades_classic);
   single.start(total, 0, {});
   return { update: (progress) => single.update(progress.ready, progress), end: () => single.stop() };
 }
