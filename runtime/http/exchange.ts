@@ -61,9 +61,9 @@ export class Exchange implements RequestSource, CodecSource {
     return this.headerValues("x-correlation-id")[0]?.slice(0, MAX_CORRELATION);
   }
 
-  /** Whether the handler gets a payload at all: streams without a handshake type do not. */
+  /** Whether the handler gets a payload at all: streams without a handshake type do not. Path parameters imply one. */
   private get hasPayload(): boolean {
-    return this.endpoint.kind !== "stream" || (this.endpoint.model.handshake ?? null) !== null;
+    return this.endpoint.kind !== "stream" || (this.endpoint.model.handshake ?? null) !== null || this.params.length > 0;
   }
 
   /** Fresh values for each call; the first gets those that were decoded. */

@@ -6,7 +6,7 @@ import type { Endpoint } from "./endpoint";
 import { Exchange, type Caller } from "./exchange";
 import { Failure } from "./failure";
 import { health, HEALTH_PATH, HOST_PREFIX } from "./healthz";
-import { splitTarget, type Inbound } from "./inbound";
+import { headerValues, splitTarget, type Inbound } from "./inbound";
 import { serveRaw } from "./raw";
 import { mergeProtocolHeaders } from "./protocol-headers";
 import { corsRequest, Replier, type Pending } from "./reply";
@@ -68,6 +68,7 @@ export class Front {
     const lines = mergeProtocolHeaders(req.rawHeaders);
     if (lines === null) return this.replier.rejectBare({ req, res, trace: null }, 400);
     req.rawHeaders = lines;
+    req.headers["sec-websocket-protocol"] = headerValues(lines, "sec-websocket-protocol").join(", ") || undefined;
     this.serve(req, res);
   }
 

@@ -39,6 +39,12 @@ function has(headers: readonly string[], name: string): boolean {
   return false;
 }
 
+/** node joins head and body when the body is a string, and would then write the head as UTF-8 a second time. */
+function isNotAscii(line: string): boolean {
+  for (let i = 0; i < line.length; i++) if (line.charCodeAt(i) > 127) return true;
+  return false;
+}
+
 export class Replier {
   private readonly edge: [string, string][];
   private readonly common: readonly string[];
@@ -102,6 +108,7 @@ export class Replier {
     try {
       res.writeHead(status, lines);
       if (body === null) res.end();
+      else if (typeof body === "string" && lines.some(isNotAscii)) res.end(Buffer.from(body));
       else res.end(body);
     } catch {
       // A header that node refuses after all: the client learns of it without the content.

@@ -1,0 +1,64 @@
+// The recorded answers of the official runtime (runtime/__tests__/parity/http) against the kit's app on this host.
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startApp, type AppProcess } from "./support/app-process";
+
+const kit = join(import.meta.dirname, "../../__tests__/parity/http");
+const MAX_EXCEPTIONS = 0.02;
+
+/** Cases that end differently on purpose, with the reason. */
+const exceptions: Record<string, string> = {
+  "body-number-neg-unsafe": "integers below -2^53 keep their value; officially they come out as garbage",
+  "body-map-proto": "`__proto__` in a map is an ordinary key; officially it replaces the prototype of the payload",
+  "body-any-proto": "`__proto__` in a free-form value is an ordinary key; officially it replaces the prototype",
+  "raw-write-throwAfterWrite": "a raw handler that throws in the middle of its answer cuts the connection; officially the client waits for ever",
+  "path-raw-utf8": "node's HTTP parser refuses request targets with bytes beyond ASCII (RFC 9112, 3.2): 400",
+  "raw-echo-latin1-query": "as path-raw-utf8, in the query",
+};
+
+const ids = (file: string, keep: (c: { edge?: boolean }) => boolean = () => true): string[] =>
+  readFileSync(join(kit, file), "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as { id: string; edge?: boolean }).filter(keep).map((c) => c.id);
+
+const cases = [...ids("cases.jsonl", (c) => !c.edge), ...ids("streams.jsonl")];
+const topics = [...new Set(cases.map((id) => id.slice(0, id.indexOf("-") + 1) || id))];
+
+let app: AppProcess;
+beforeAll(async () => {
+  app = await startApp(join(kit, "app"));
+}, 30_000);
+afterAll(() => app.stop());
+
+interface Checked {
+  passed: number;
+  /** id → the lines that show want and got. */
+  differing: Map<string, string>;
+}
+
+function check(topic: string): Promise<Checked> {
+  const args = [join(kit, "record.mjs"), "--base", `http://127.0.0.1:${app.port}`, "--check", join(kit, "answers.jsonl"), "--skip-edge", "--verbose", "--only", topic];
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, args, { maxBuffer: 1 << 26 }, (_error, stdout, stderr) => {
+      const passed = Number(/^(\d+) passed, \d+ failed$/m.exec(stdout)?.[1] ?? Number.NaN);
+      if (Number.isNaN(passed)) return reject(new Error(`${topic}: ${stdout}${stderr}`));
+      const differing = new Map<string, string>();
+      for (const [, id, text] of stdout.matchAll(/^(\S+): (.*differ\n(?: {4}.*\n)*)/gm)) differing.set(id!, text!);
+      resolve({ passed, differing });
+    });
+  });
+}
+
+test.each(topics)("answers %s* as the official runtime does", async (topic) => {
+  const { differing } = await check(topic);
+  const unexpected = [...differing].filter(([id]) => !(id in exceptions));
+  expect(unexpected.map(([id, text]) => `${id}: ${text}`).join("\n")).toBe("");
+  const known = Object.keys(exceptions).filter((id) => id.startsWith(topic));
+  expect(known.filter((id) => !differing.has(id))).toEqual([]);
+});
+
+test("the exceptions stay few, and each is a case of the kit", () => {
+  const listed = Object.keys(exceptions);
+  expect(listed.filter((id) => !cases.includes(id))).toEqual([]);
+  expect(listed.length / cases.length).toBeLessThan(MAX_EXCEPTIONS);
+});

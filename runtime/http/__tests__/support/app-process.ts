@@ -1,0 +1,110 @@
+// Runs an Encore app on this host in a process of its own: parse, generate, bundle, start. For the parity kit, the
+// robustness test and the benchmark.
+import { spawn, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+import type { HostConfig } from "../../../config";
+import { bundleApp } from "../../../commands/bundle-app";
+import { writeGenerated } from "../../../generate";
+import { parseApp } from "../../../parse";
+
+/** Found by its packages: the benchmark runs this file from a bundle elsewhere in the repository. */
+function findRoot(dir: string): string {
+  return existsSync(join(dir, "node_modules", "encore.dev")) ? dir : findRoot(dirname(dir));
+}
+
+const root = findRoot(import.meta.dirname);
+const workDir = join(root, ".groundwork", "test-apps");
+const START_LIMIT_MS = 20_000;
+
+export interface AppProcess {
+  port: number;
+  child: ChildProcess;
+  /** What it wrote to stderr so far. */
+  log(): string;
+  stop(): Promise<void>;
+}
+
+export interface AppOptions {
+  config?: Partial<HostConfig>;
+  env?: NodeJS.ProcessEnv;
+}
+
+async function buildNative(): Promise<string> {
+  const outfile = join(workDir, "native.cjs");
+  const entryPoints = [join(root, "runtime/native/index.ts")];
+  await build({ entryPoints, outfile, bundle: true, platform: "node", target: "node20", packages: "external", format: "cjs", sourcemap: "linked", logLevel: "silent" });
+  return outfile;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A copy of the app with the repository's packages, so that nothing is generated into the sources. */
+function copyApp(appDir: string): string {
+  const name = createHash("sha256").update(appDir).digest("hex").slice(0, 12);
+  const copy = join(workDir, name);
+  rmSync(copy, { recursive: true, force: true });
+  mkdirSync(copy, { recursive: true });
+  cpSync(appDir, copy, { recursive: true });
+  if (!existsSync(join(copy, "node_modules"))) symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  return copy;
+}
+
+function hostConfig(app: string, modelFile: string, port: number): HostConfig {
+  return {
+    appRoot: app, stateDir: join(app, ".groundwork"), modelFile, environment: { name: "local", type: "development", cloud: "local" }, appId: "",
+    apiBaseUrl: `http://127.0.0.1:${port}`, deployId: "run_aaaaaaaaaaaaaaaaaaaa", build: { revision: "", uncommittedChanges: true },
+    listen: { host: "127.0.0.1", port }, databases: {}, secrets: {}, objectsDir: join(app, ".groundwork/objects"), hostsGateway: true,
+    workerThreads: 1, edgeHeaders: {}, includeInternalMessage: true, logFormat: "json", gracefulShutdownMs: 5000,
+  };
+}
+
+async function waitFor(child: ChildProcess, port: number, log: () => string): Promise<void> {
+  const deadline = Date.now() + START_LIMIT_MS;
+  while (Date.now() < deadline && child.exitCode === null) {
+    try {
+      await fetch(`http://127.0.0.1:${port}/__encore/healthz`);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  throw new Error(`the app did not start (exit code ${child.exitCode}):\n${log()}`);
+}
+
+export async function startApp(appDir: string, options: AppOptions = {}): Promise<AppProcess> {
+  mkdirSync(workDir, { recursive: true });
+  const app = copyApp(appDir);
+  const parsed = parseApp(app);
+  if (!parsed.ok) throw new Error(parsed.errors.map((e) => JSON.stringify(e)).join("\n"));
+  writeGenerated(parsed.model, app);
+  const [bundle, native, port] = await Promise.all([bundleApp(app), buildNative(), freePort()]);
+  const modelFile = join(app, "model.json");
+  writeFileSync(modelFile, JSON.stringify(parsed.model));
+  const config = { ...hostConfig(app, modelFile, port), ...options.config };
+  const env = { ...process.env, NODE_ENV: "development", ENCORE_RUNTIME_LOG: "error", ...options.env, ENCORE_RUNTIME_LIB: native, GROUNDWORK_HOST_CONFIG: JSON.stringify(config) };
+  let text = "";
+  const child = spawn(process.execPath, ["--enable-source-maps", bundle], { cwd: app, env, stdio: ["ignore", "inherit", "pipe"] });
+  child.stderr!.on("data", (data: Buffer) => (text += data.toString()));
+  const log = (): string => text;
+  await waitFor(child, port, log);
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  return {
+    port, child, log,
+    async stop() {
+      child.kill("SIGTERM");
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 3000))]);
+      if (child.exitCode === null) child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
