@@ -32,7 +32,7 @@ export const localPath: Read<string> = (node) => {
   const wrong = refuseAt(node, "expected a local relative path", "Write a path inside the folder of this file, without '..' and without a leading '/'.");
   if (!ts.isStringLiteral(node)) throw wrong;
   if (node.text.startsWith("/") || node.text.split("/").includes("..")) throw wrong;
-  return posix.normalize(node.text);
+  return posix.join(node.text, "x", "..").replace(/\/$/, "");
 };
 
 const HEADER_PROBLEM = "header value must be a string or array of strings";

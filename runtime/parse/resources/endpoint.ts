@@ -95,11 +95,11 @@ function encode(call: Call, path: PathPart[], types: Types, methods: string[], v
   const raw = variant === "raw";
   const response = responseOf(types.response, pass);
   const { request, handshake } = types;
-  const carriesPath = handshake ?? request;
-  if (!raw) refuseMissingRequest(call, path, carriesPath);
+  const isStream = variant in STREAMS;
+  if (!raw) refuseMissingRequest(call, path, isStream ? handshake : request);
   const handshakeParams = requestParams(handshake, path, ["GET"], evaluator);
-  const ownParams = requestParams(request, handshake ? [] : path, methods, evaluator);
-  const typed = typedPath(path, handshake ? handshakeParams : ownParams, raw);
+  const ownParams = requestParams(request, isStream ? [] : path, methods, evaluator);
+  const typed = typedPath(path, isStream ? handshakeParams : ownParams, raw);
   return { path: typed, request, response, handshake, handshakeParams, requestParams: ownParams, responseParams: responseParams(response, evaluator) };
 }
 

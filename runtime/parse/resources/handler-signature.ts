@@ -16,7 +16,6 @@ const NOTHING: HandlerSignature = { parameters: 0, request: undefined, response:
 export function handlerSignature(node: TypeScript.Expression, generic: string): HandlerSignature {
   if (!ts.isArrowFunction(node) && !ts.isFunctionExpression(node)) return NOTHING;
   if (node.typeParameters) throw new Refusal(generic, spotAt(node, node.typeParameters.pos - 1), { remedy: "Encore needs one concrete type on each side." });
-  const parameters = node.parameters.filter((parameter) => !(ts.isIdentifier(parameter.name) && parameter.name.text === "this"));
-  const [first] = parameters;
-  return { parameters: parameters.length, request: first?.initializer ? undefined : first?.type, response: node.type };
+  const [first] = node.parameters;
+  return { parameters: node.parameters.length, request: first?.initializer ? undefined : first?.type, response: node.type };
 }

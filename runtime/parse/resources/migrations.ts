@@ -1,5 +1,5 @@
 // Migration files of a database (7.7): which names each tool gives them, and in which order they apply.
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { refuseAt } from "../source/literals";
 import type { FolderEntry, Files } from "../source/files";
 import type { TypeScript } from "../typescript";
@@ -32,7 +32,7 @@ function listMigrations(dir: string, source: MigrationSource, node: TypeScript.N
   const entries = files.list(dir) ?? [];
   if (source === "default" || source === "drizzle") return entries.flatMap((entry) => flatFile(entry, FILE_NAMES[source], node));
   return entries.flatMap((entry) => {
-    if (!entry.folder) return [];
+    if (!entry.folder) return entry.name === "migration.sql" ? folderFile(basename(dir), source, node) : [];
     const inside = files.list(join(dir, entry.name)) ?? [];
     return inside.some((file) => file.name === "migration.sql") ? folderFile(entry.name, source, node) : [];
   });

@@ -2,7 +2,8 @@
 import { docOf } from "../source/comments";
 import type { Diagnostics } from "../errors";
 import type { Files } from "../source/files";
-import type { SourceModule } from "../source/modules";
+import { spotOf, type SourceModule } from "../source/modules";
+import type { Declared } from "../source/scope";
 import { bindName, type BindName } from "../source/references";
 import type { TypeScript } from "../typescript";
 import type { Evaluator } from "../types/evaluator";
@@ -51,11 +52,22 @@ export class Pass {
     this.#bind({ kind: "by name", of, name }, node, bindName(node), true);
   }
 
+  /** Encore knows variables at the top of a file only; one inside a function is unknown to it. */
+  #declaredAs(bound: BindName): Declared | undefined {
+    if (bound.kind !== "named") return undefined;
+    const { id } = bound;
+    const found = this.module.scope.topLevel.get(id.text);
+    const isThis = found?.node.pos !== undefined && id.pos >= found.node.pos && id.end <= found.node.end;
+    if (isThis) return found;
+    this.diagnostics.report("unknown identifier", spotOf(id), { remedy: "Declare it at the top of the file, outside of functions." });
+    return undefined;
+  }
+
   #bind(resource: PendingBind["resource"], node: TypeScript.Expression, bound: BindName, reference: boolean): void {
     const { module } = this;
     const id = bound.kind === "named" && bound.id.text !== "_" ? bound.id : undefined;
     const name = bound.kind === "default" ? "default" : id?.text;
-    const declared = bound.kind === "default" ? module.scope.defaultExport : id && this.evaluator.lookup(id.text, module)?.declared;
+    const declared = bound.kind === "default" ? module.scope.defaultExport : this.#declaredAs(bound);
     this.binds.push({ resource, module, node, name, id, declared, reference });
   }
 }

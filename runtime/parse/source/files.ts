@@ -17,6 +17,8 @@ export type Kind = "file" | "folder" | "none";
 export interface FolderEntry {
   name: string;
   folder: boolean;
+  /** An ordinary file: a link is neither. */
+  file: boolean;
 }
 
 const hash = (data: Buffer | string): string => createHash("sha1").update(data).digest("base64url");
@@ -33,7 +35,7 @@ function listRaw(path: string): FolderEntry[] | null {
   try {
     const entries = readdirSync(path, { withFileTypes: true });
     return entries
-      .map((entry) => ({ name: entry.name, folder: entry.isDirectory() }))
+      .map((entry) => ({ name: entry.name, folder: entry.isDirectory(), file: entry.isFile() }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch {
     return null;
@@ -47,7 +49,7 @@ function kindRaw(path: string): Kind {
 }
 
 const listHash = (entries: FolderEntry[] | null): string | null =>
-  entries && hash(entries.map((entry) => entry.name + (entry.folder ? "/" : "")).join("\0"));
+  entries && hash(entries.map((entry) => entry.name + (entry.folder ? "/" : entry.file ? "" : "@")).join("\0"));
 
 export class Files {
   readonly dependencies: Dependencies = { files: {}, folders: {}, kinds: {} };

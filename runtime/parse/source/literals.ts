@@ -87,7 +87,7 @@ function arithmetic(node: TypeScript.BinaryExpression): bigint {
 function integer(node: TypeScript.Expression): bigint {
   if (ts.isNumericLiteral(node)) {
     const value = Number(node.text);
-    if (!Number.isInteger(value)) throw refuseAt(node, "expected integer literal");
+    if (!Number.isInteger(value) || Math.abs(value) >= 2 ** 63) throw refuseAt(node, "expected integer literal");
     return BigInt(value);
   }
   if (ts.isPrefixUnaryExpression(node)) {

@@ -24,6 +24,16 @@ export const spotOf = (node: TypeScript.Node): Spot => {
   return { path: file.fileName, text: file.text, offset: node.getStart(file) };
 };
 
+/** Where a declaration starts after `export` and `default`. */
+export function declarationSpot(node: TypeScript.Node): Spot {
+  const modifiers = ts.canHaveModifiers(node) ? (ts.getModifiers(node) ?? []) : [];
+  const outer = modifiers.findLast((m) => m.kind === ts.SyntaxKind.ExportKeyword || m.kind === ts.SyntaxKind.DefaultKeyword);
+  if (!outer) return spotOf(node);
+  const text = node.getSourceFile().text;
+  const rest = /^\s*/.exec(text.slice(outer.end))?.[0].length ?? 0;
+  return spotAt(node, outer.end + rest);
+}
+
 export const spotAt = (node: TypeScript.Node, offset: number): Spot => ({ ...spotOf(node), offset });
 
 export class Modules {
@@ -56,7 +66,7 @@ export class Modules {
   /** @throws Refusal at the first syntax error */
   load(path: string, specifier?: string): SourceModule {
     const known = this.#byPath.get(path);
-    if (known) return known;
+    if (known) return Object.assign(known, { specifier: known.specifier ?? specifier });
     const text = this.files.read(path);
     if (text === null) throw new Refusal("unable to load file from filesystem", undefined, { remedy: path });
     const module = this.#parse(path, text, specifier);

@@ -23,6 +23,6 @@ export function* walkApp(files: Files, folder: string): Generator<WalkStep> {
     if (skipped(entry.name)) continue;
     const path = join(folder, entry.name);
     if (entry.folder) yield* walkApp(files, path);
-    else if (entry.name.endsWith(".ts")) yield { kind: "file", path };
+    else if (entry.file && entry.name.endsWith(".ts")) yield { kind: "file", path };
   }
 }

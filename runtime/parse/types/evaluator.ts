@@ -2,7 +2,7 @@
 // we accept has to be one that Encore accepts, with the same types on the wire (docs/adr/0002).
 import { type Diagnostics, type ParseError, type Spot } from "../errors";
 import type { Found, Lookup } from "../source/lookup";
-import { spotOf, type SourceModule } from "../source/modules";
+import { declarationSpot, spotOf, type SourceModule } from "../source/modules";
 import type { Declared } from "../source/scope";
 import { ts, type TypeScript } from "../typescript";
 import { indexType, keyOf } from "./access";
@@ -114,7 +114,8 @@ export class Evaluator implements TypeContext {
   }
 
   #circular(declared: Declared): Type {
-    return this.refuse(declared.node, "circular type reference");
+    this.report("circular type reference", declarationSpot(declared.node));
+    return NEVER;
   }
 
   type(node: TypeScript.TypeNode, env: Env): Type {

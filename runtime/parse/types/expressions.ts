@@ -60,10 +60,10 @@ const isAssignment = (kind: TypeScript.SyntaxKind): boolean =>
   kind >= ts.SyntaxKind.FirstAssignment && kind <= ts.SyntaxKind.LastAssignment;
 
 function binary(node: TypeScript.BinaryExpression, env: Env, ctx: TypeContext): Type {
-  const right = ctx.expression(node.right, env);
-  if (node.operatorToken.kind === ts.SyntaxKind.CommaToken || isAssignment(node.operatorToken.kind)) return right;
+  const { kind } = node.operatorToken;
+  if (kind === ts.SyntaxKind.CommaToken || isAssignment(kind)) return ctx.expression(node.right, env);
   const left = ctx.expression(node.left, env);
-  return merge(left, right) ?? left;
+  return merge(left, ctx.expression(node.right, env)) ?? left;
 }
 
 function nonNull(type: Type): Type {

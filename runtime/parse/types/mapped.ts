@@ -1,6 +1,8 @@
 // Mapped types: one field per literal key, an index signature for `string` and `number`.
+import { spotOf } from "../source/modules";
 import { ts, type TypeScript } from "../typescript";
 import { bind, type Env, type TypeContext } from "./context";
+import { dumpHead, render } from "./debug-text";
 import { isBasic, isDeferred, members, type InterfaceType, type Type } from "./type";
 
 const INDEX_KEYS = ["string", "number", "symbol"] as const;
@@ -11,14 +13,15 @@ function optionality(node: TypeScript.MappedTypeNode): boolean | undefined {
   return node.questionToken.kind !== ts.SyntaxKind.MinusToken;
 }
 
-function addKey(into: InterfaceType, key: Type, value: Type, ctx: TypeContext): void {
+function addKey(into: InterfaceType, key: Type, value: Type, node: TypeScript.MappedTypeNode, ctx: TypeContext): void {
   if (isBasic(key, ...INDEX_KEYS)) {
     into.index = { key, value };
   } else if (key.kind === "literal" && typeof key.value === "string") {
     const isOptional = value.kind === "optional";
     into.fields.push({ name: key.value, type: isOptional ? value.type : value, optional: isOptional });
   } else {
-    ctx.report("unsupported mapped key type", undefined, { official: `unsupported mapped key type: ${key.kind}(` });
+    const official = `unsupported mapped key type: ${dumpHead(key)}`;
+    ctx.report(`unsupported mapped key type: ${render(key)}`, spotOf(node), { official, remedy: "Keys are string literals, or string or number as a whole." });
   }
 }
 
@@ -44,7 +47,7 @@ export function mappedType(node: TypeScript.MappedTypeNode, env: Env, ctx: TypeC
     const renamed = nameType ? ctx.underlying(ctx.type(nameType, keyed)) : key;
     if (isBasic(renamed, "never")) continue;
     if (isDeferred(renamed)) return { kind: "deferred", what: "Mapped" };
-    addKey(result, renamed, value, ctx);
+    addKey(result, renamed, value, node, ctx);
   }
   return withOptionality(result, optionality(node));
 }

@@ -1,9 +1,9 @@
 // The members of an interface or an object type literal.
 import { docOf } from "../source/comments";
-import { spotAt, spotOf } from "../source/modules";
+import { declarationSpot, spotAt, spotOf } from "../source/modules";
 import { ts, type TypeScript } from "../typescript";
 import type { Env, TypeContext } from "./context";
-import { basic, type InterfaceType, type Type } from "./type";
+import { basic, NEVER, type InterfaceType, type Type } from "./type";
 
 type Members = InterfaceType & { calls: NonNullable<InterfaceType["calls"]> };
 
@@ -38,7 +38,9 @@ function addIndex(into: Members, node: TypeScript.IndexSignatureDeclaration, env
 export function signatureReturn(node: TypeScript.SignatureDeclaration, env: Env, ctx: TypeContext, missing: string): Type {
   if (node.typeParameters) ctx.report("generic functions are not yet supported", typeParametersSpot(node.typeParameters, node));
   for (const parameter of node.parameters) annotated(parameter.type, env, ctx);
-  return node.type ? ctx.type(node.type, env) : ctx.refuse(node, missing);
+  if (node.type) return ctx.type(node.type, env);
+  ctx.report(missing, declarationSpot(node));
+  return NEVER;
 }
 
 function addMethod(into: Members, node: TypeScript.MethodSignature, env: Env, ctx: TypeContext): void {

@@ -51,7 +51,8 @@ function follow(module: SourceModule, node: TypeScript.ImportDeclaration, module
     case "clients":
       return byModule.get(modules.clients) ?? [];
     case "file": {
-      const target = modules.loaded(found.path);
+      const isOwn = !found.path.includes("/node_modules/");
+      const target = isOwn ? diagnostics.attempt(() => modules.load(found.path)) : modules.loaded(found.path);
       return (target && byModule.get(target)) ?? [];
     }
     default:
