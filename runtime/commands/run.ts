@@ -51,6 +51,7 @@ export async function run(options: RunOptions, env: NodeJS.ProcessEnv): Promise<
   const stateDir = stateDirOf(root, env);
   const listen = listenFrom(options.port, env);
   process.chdir(root);
+  env.ENCORE_RUNTIME_LOG ??= "error"; // as under `encore run` (B-40): a line per request is for those who ask
   watchAncestors(env);
   const app = await step("app parsed", () => parseForCommand(root));
   const [infra, bundle] = await Promise.all([

@@ -59,7 +59,7 @@ export class Runtime {
   }
 
   static version(): string {
-    return "v1.58.6-groundwork";
+    return "v1.58.6";
   }
 
   static buildCommit(): string {
