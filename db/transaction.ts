@@ -5,7 +5,6 @@
 // Statements of one transaction run one after the other in the order they were asked for. While the body
 // runs, its async context may not take a second connection: on the embedded database, which has one
 // session, that would wait for ever, and elsewhere it can exhaust the pool.
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { PoolClient } from "pg";
 import { cfg } from "../config";
 import type { TenantId } from "../security/principal";
@@ -15,6 +14,7 @@ import { checkout, isolation } from "./connection";
 import { sendPipelined, type Statement, type StatementResult } from "./pipeline";
 import { scopeStatement, type Isolation, type Scope } from "./scope";
 import { tracedSql } from "./spans";
+import { assertOutsideTransaction, runInside } from "./transaction-context";
 
 export interface Tx {
   /** Runs one statement; resolves with its rows. Parameters as pg maps them: objects to JSON, arrays to Postgres arrays. */
@@ -29,16 +29,6 @@ export interface Tx {
 
 const MAX_RUNS = 3;
 const RETRY_BASE_MS = 10;
-
-const current = new AsyncLocalStorage<OpenTransaction>();
-
-/** Throws DbError `misuse` when the calling async context is inside a transaction that is still open. */
-export function assertOutsideTransaction(what: string): void {
-  const open = current.getStore();
-  if (open && !open.isClosed) {
-    throw new DbError("misuse", `${what} inside a transaction: use the transaction's own handle, a second connection may wait for ever`);
-  }
-}
 
 /** Runs `fn` in one transaction under the scope; again from its start after a deadlock or serialization failure. */
 export async function runTransaction<T>(scope: Scope, fn: (tx: Tx) => Promise<T>): Promise<T> {
@@ -80,7 +70,7 @@ async function runOnce<T>(scope: Scope, applied: Isolation, fn: (tx: Tx) => Prom
   const tx = new OpenTransaction(client, scope, applied);
   let result: T;
   try {
-    result = await current.run(tx, () => fn(tx));
+    result = await runInside(tx, () => fn(tx));
     await tx.commit();
   } catch (thrown) {
     const error = toDbError(thrown);
