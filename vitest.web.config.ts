@@ -7,6 +7,6 @@ export default defineConfig({
     globalSetup: ["__tests__/web/build-host.ts"],
     fileParallelism: false,
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   // The limits are tested elsewhere; here they would answer 429 to everything after the first hundred.
   app = await startApp(state.path, { LIMIT_SCALE: "1000000", LOG_LEVEL: "error" });
   pool = new Pool(app.baseUrl, { connections: LANES, headersTimeout: 10_000, bodyTimeout: 10_000 });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await pool?.close();

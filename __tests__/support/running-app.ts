@@ -85,6 +85,9 @@ export async function startApp(stateDir: string, env: Record<string, string> = {
   await until("the app serves", () => {
     if (child.exitCode !== null) throw new Error(`the app ended with ${child.exitCode} before it served:\n${text}`);
     return address() !== undefined;
+  }).catch((error: Error) => {
+    kill(child.pid ?? 0);
+    throw new Error(`${error.message}\n${text}`);
   });
   return {
     baseUrl: address() ?? "",
