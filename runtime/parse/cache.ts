@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AppModel } from "../model";
 import { unchanged, type Dependencies } from "./source/files";
@@ -24,12 +24,14 @@ const entryFile = (root: string): string => join(folderOf(root), "parse.json");
 /** Where the model of an app is written; HostConfig.modelFile names it. */
 export const modelFile = (root: string): string => join(folderOf(root), "model.json");
 
-/** Changes whenever this code or the compiler does: the bundle's own contents, and the compiler's version. */
+const here = dirname(fileURLToPath(import.meta.url));
+const parserBundle = join(basename(here) === "dist" ? here : join(here, "../../dist"), "parse.js");
+
+/** Changes whenever the parser or the compiler does. Readers and writers are different bundles, so it names the writer's. */
 function parserVersion(): string {
-  const own = fileURLToPath(import.meta.url);
-  const { size, mtimeMs } = statSync(own);
+  const built = statSync(parserBundle, { throwIfNoEntry: false });
   const { version } = createRequire(import.meta.url)("typescript/package.json") as { version: string };
-  return `${FORMAT} ${own} ${size} ${Math.round(mtimeMs)} typescript ${version}`;
+  return `${FORMAT} parser ${built ? `${built.size} ${Math.round(built.mtimeMs)}` : "unbuilt"} typescript ${version}`;
 }
 
 const hash = (text: string): string => createHash("sha1").update(text).digest("base64url");

@@ -2,6 +2,7 @@
 // nothing else, is what a parse depends on: the cache asks the same questions again.
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, statSync } from "node:fs";
+import { isIgnored } from "./ignored";
 
 export interface Dependencies {
   /** Path → hash of the contents; null when it could not be read. */
@@ -48,8 +49,13 @@ function kindRaw(path: string): Kind {
   return found.isDirectory() ? "folder" : "file";
 }
 
-const listHash = (entries: FolderEntry[] | null): string | null =>
-  entries && hash(entries.map((entry) => entry.name + (entry.folder ? "/" : entry.file ? "" : "@")).join("\0"));
+/** Names that nobody looks at do not count: a new test or a README is no reason to parse again. */
+const matters = ({ name, folder }: FolderEntry): boolean => name.endsWith(".sql") || (!isIgnored(name) && (folder || name.endsWith(".ts")));
+
+function listHash(entries: FolderEntry[] | null): string | null {
+  const kind = (entry: FolderEntry): string => (entry.folder ? "/" : entry.file ? "" : "@");
+  return entries && hash(entries.filter(matters).map((entry) => entry.name + kind(entry)).join("\0"));
+}
 
 export class Files {
   readonly dependencies: Dependencies = { files: {}, folders: {}, kinds: {} };

@@ -2,14 +2,11 @@
 // `encore.service.ts` before everything else in its folder.
 import { join } from "node:path";
 import type { FolderEntry, Files } from "./files";
+import { isIgnored } from "./ignored";
 
 export type WalkStep = { kind: "folder"; path: string } | { kind: "file"; path: string };
 
 export const SERVICE_FILE = "encore.service.ts";
-const SKIPPED_NAMES = new Set(["node_modules", "encore.gen", "__tests__"]);
-const TEST_FILE = /\.(test|spec)\.(ts|js)$/;
-
-const skipped = (name: string): boolean => SKIPPED_NAMES.has(name) || name.startsWith(".") || TEST_FILE.test(name);
 
 function serviceFileFirst(entries: FolderEntry[]): FolderEntry[] {
   const first = entries.filter((entry) => entry.name === SERVICE_FILE);
@@ -20,7 +17,7 @@ function serviceFileFirst(entries: FolderEntry[]): FolderEntry[] {
 export function* walkApp(files: Files, folder: string): Generator<WalkStep> {
   yield { kind: "folder", path: folder };
   for (const entry of serviceFileFirst(files.list(folder) ?? [])) {
-    if (skipped(entry.name)) continue;
+    if (isIgnored(entry.name)) continue;
     const path = join(folder, entry.name);
     if (entry.folder) yield* walkApp(files, path);
     else if (entry.file && entry.name.endsWith(".ts")) yield { kind: "file", path };
