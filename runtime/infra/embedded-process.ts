@@ -9,12 +9,12 @@ import type { EmbeddedAnswer, EmbeddedOptions } from "./embedded/options";
 import { InfraError } from "./errors";
 
 export interface EmbeddedPostgres {
-  pid: number;
+  readonly pid: number;
   /** Connection string of one of its databases. */
   url(database: string): string;
   /** Resolves when everything is written out and the process has ended. */
   stop(): Promise<void>;
-  /** Settles with a message when the process ends without having been told to. */
+  /** Settles with a message when the database cannot be kept running. */
   ended: Promise<string>;
 }
 
@@ -33,6 +33,8 @@ export interface EmbeddedInput {
 const maxSocketPath = 100;
 const socketName = ".s.PGSQL.5432";
 const idleOwnerMs = 20_000;
+const maxEndings = 3;
+const restartWindowMs = 60_000;
 /** The young generation is kept small: most of the memory is Postgres' own, outside the heap. */
 const nodeFlags = ["--max-semi-space-size=2"];
 
@@ -47,7 +49,7 @@ function makeSocketDir(): string | undefined {
 }
 
 interface Where {
-  options: Pick<EmbeddedOptions, "listen" | "password">;
+  options(port: number): Pick<EmbeddedOptions, "listen" | "password">;
   url(database: string, port: number): string;
   cleanUp(): void;
 }
@@ -56,14 +58,14 @@ function chooseWhere(tcp: boolean): Where {
   const dir = tcp ? undefined : makeSocketDir();
   if (dir) {
     return {
-      options: { listen: { socket: join(dir, socketName) } },
+      options: () => ({ listen: { socket: join(dir, socketName) } }),
       url: (database) => `postgresql://postgres@localhost/${database}?host=${encodeURIComponent(dir)}&sslmode=disable`,
       cleanUp: () => rmSync(dir, { recursive: true, force: true }),
     };
   }
   const password = randomBytes(18).toString("base64url");
   return {
-    options: { listen: { host: "127.0.0.1" }, password },
+    options: (port) => ({ listen: { host: "127.0.0.1", port }, password }),
     url: (database, port) => `postgresql://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`,
     cleanUp: () => undefined,
   };
@@ -81,33 +83,76 @@ function firstAnswer(child: ChildProcess): Promise<number> {
   });
 }
 
-/** Starts the process and waits until it answers. */
+/**
+ * Keeps one database process running. A process that ends by itself (an internal error of Postgres) is started
+ * again at the same address, so connection pools recover; three times within a minute is given up.
+ */
+class Supervisor implements EmbeddedPostgres {
+  readonly ended: Promise<string>;
+  #child: ChildProcess | undefined;
+  #port = 0;
+  #told = false;
+  #exited: Promise<void> = Promise.resolve();
+  #endings: number[] = [];
+  #giveUp: (message: string) => void = () => undefined;
+
+  constructor(
+    private readonly input: EmbeddedInput,
+    private readonly where: Where,
+  ) {
+    this.ended = new Promise((resolve) => (this.#giveUp = resolve));
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  url(database: string): string {
+    return this.where.url(database, this.#port);
+  }
+
+  async start(): Promise<void> {
+    const { dataDir, databases, temporary = false } = this.input;
+    const options: EmbeddedOptions = { dataDir, databases, temporary, idleOwnerMs, ...this.where.options(this.#port) };
+    const child = fork(hostFile("embedded-postgres.js"), [JSON.stringify(options)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      execArgv: this.input.execArgv ?? nodeFlags,
+      env: { ...process.env, NODE_OPTIONS: "" },
+    });
+    this.#child = child;
+    this.#exited = new Promise((resolve) => child.once("exit", () => resolve()));
+    this.#port = await firstAnswer(child);
+    child.channel?.unref();
+    child.unref();
+    child.once("exit", (code, signal) => void this.#restart(signal ?? `code ${code}`));
+  }
+
+  async #restart(how: string): Promise<void> {
+    if (this.#told) return;
+    const now = Date.now();
+    this.#endings = [...this.#endings.filter((at) => now - at < restartWindowMs), now];
+    if (this.#endings.length >= maxEndings) return this.#giveUp(`the embedded Postgres ended ${maxEndings} times within a minute, last with ${how}`);
+    await this.start().catch((error: unknown) => this.#giveUp(error instanceof Error ? error.message : String(error)));
+  }
+
+  async stop(): Promise<void> {
+    this.#told = true;
+    if (this.#child?.connected) this.#child.send("stop");
+    this.#child?.ref();
+    await this.#exited;
+    this.where.cleanUp();
+  }
+}
+
+/** Starts the process and waits until it answers. @throws InfraError when it does not */
 export async function startEmbedded(input: EmbeddedInput): Promise<EmbeddedPostgres> {
   const where = chooseWhere(input.tcp ?? false);
-  const options: EmbeddedOptions = { dataDir: input.dataDir, databases: input.databases, idleOwnerMs, temporary: input.temporary ?? false, ...where.options };
-  const child = fork(hostFile("embedded-postgres.js"), [JSON.stringify(options)], {
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-    execArgv: input.execArgv ?? nodeFlags,
-    env: { ...process.env, NODE_OPTIONS: "" },
-  });
-  const exited = new Promise<string>((resolve) => child.once("exit", (code, signal) => resolve(signal ?? `code ${code}`)));
-  const port = await firstAnswer(child).catch((error: unknown) => {
+  const supervisor = new Supervisor(input, where);
+  try {
+    await supervisor.start();
+    return supervisor;
+  } catch (error) {
     where.cleanUp();
     throw error;
-  });
-  child.channel?.unref();
-  child.unref();
-  let told = false;
-  return {
-    pid: child.pid ?? 0,
-    url: (database) => where.url(database, port),
-    async stop() {
-      told = true;
-      if (child.connected) child.send("stop");
-      child.ref();
-      await exited;
-      where.cleanUp();
-    },
-    ended: exited.then((how) => (told ? new Promise<string>(() => undefined) : `the embedded Postgres ended unexpectedly (${how})`)),
-  };
+  }
 }

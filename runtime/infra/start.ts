@@ -27,8 +27,6 @@ export interface Infra {
   redisUrl?: string;
   /** Resolves when the embedded database has written everything out and its process has ended. */
   stop(): Promise<void>;
-  /** Settles with a message should the embedded database's process end by itself. */
-  databaseEnded?: Promise<string>;
 }
 
 function lockedMessage(stateDir: string, holder: Holder | undefined): string {
@@ -51,9 +49,12 @@ async function startEmbeddedInfra(options: InfraOptions): Promise<Infra> {
   const lock = await lockState(options);
   try {
     const postgres = await startEmbedded({ dataDir: join(options.stateDir, "postgres"), databases: names });
+    void postgres.ended.then((message) => {
+      options.log(`${message}: stopping`);
+      process.kill(process.pid, "SIGTERM");
+    });
     return {
       databases: Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }])),
-      databaseEnded: postgres.ended,
       stop: async () => {
         await postgres.stop();
         await lock.release();

@@ -1,11 +1,14 @@
 // The database's process lives exactly as long as its host, and one state folder has one host.
+import { join } from "node:path";
 import pg from "pg";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { InfraError, startInfra } from "..";
+import { startEmbedded } from "../embedded-process";
 import { acquireLock, LockedError } from "../state-lock";
 import { answerOf, isAlive, modelWith, removeFolders, runProgram, stateWithDatabase, temporaryFolder, until } from "./support";
 
 afterAll(removeFolders);
+vi.setConfig({ testTimeout: 60_000 }); // seconds on a quiet machine, but each test starts several processes
 
 const hostProgram = `
 import pg from "pg";
@@ -68,6 +71,20 @@ test("the database's process ends when its host is killed outright", async () =>
   expect(isAlive(pid)).toBe(true);
   host.kill("SIGKILL");
   await until(() => !isAlive(pid));
+});
+
+test("a database process that dies by itself comes back at the same address with everything acknowledged", async () => {
+  const postgres = await startEmbedded({ dataDir: join(await stateWithDatabase(), "postgres"), databases: ["app"] });
+  const pool = new pg.Pool({ connectionString: postgres.url("app"), max: 1 });
+  pool.on("error", () => undefined);
+  await pool.query("create table kept (n int); insert into kept values (1)");
+  const { pid } = postgres;
+  process.kill(pid, "SIGKILL");
+  await until(() => !isAlive(pid));
+  await until(() => pool.query("select n from kept").then(({ rows }) => rows.length === 1, () => false));
+  expect(postgres.pid).not.toBe(pid);
+  await pool.end();
+  await postgres.stop();
 });
 
 test("the lock of a folder has one holder, tells who that is, and ends with its process", async () => {

@@ -35,6 +35,16 @@ test("channels are folded to lower case unless quoted", () => {
 test("only COPY from the client is recognised as such", () => {
   expect(effectsOf("COPY t (a, b) FROM STDIN WITH (FORMAT csv)").copyFromClient).toBe(true);
   expect(effectsOf("COPY t TO STDOUT").copyFromClient).toBe(false);
+  expect(effectsOf("select 1; copy t from stdin").copyFromClient).toBe(true);
+});
+
+test("what stands in a literal or a comment is not taken for a statement", () => {
+  const none = { settings: false, copyFromClient: false, discardAll: false, listen: [] };
+  expect(effectsOf("insert into t values ('; copy t from stdin; discard all; set a = 1; listen x')")).toMatchObject(none);
+  expect(effectsOf("do $x$ begin; set a = 1; end $x$ -- ; listen x")).toMatchObject(none);
+  expect(effectsOf("insert into t values (E'it\\'s; discard all')")).toMatchObject(none);
+  expect(effectsOf(" discard all; ").discardAll).toBe(true);
+  expect(effectsOf("insert into t values (1); discard all").discardAll).toBe(false);
 });
 
 test("the startup parameter `options` is read in both of its spellings", () => {

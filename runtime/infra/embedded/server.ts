@@ -1,7 +1,7 @@
 // The listening half: startup, password, cutting messages into units, and the answer to everything that is
 // not a query. Any Postgres driver can connect.
 import { createHash, randomInt, timingSafeEqual } from "node:crypto";
-import { chmodSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Engine } from "./engine";
 import { cancelRequestCode, code, cstring, errorResponse, frame, FrameReader, gssRequestCode, int32, readyIdle, sslRequestCode, startupParameters } from "./frames";
@@ -132,15 +132,17 @@ export function startupSettings(options: string): Map<string, string> {
   return settings;
 }
 
-export type Listen = { socket: string } | { host: string };
+/** Port 0 is any free one. */
+export type Listen = { socket: string } | { host: string; port: number };
 
 /** Listens; resolves with the port of a TCP server, 0 for a Unix socket. */
 export async function listen(where: Listen, options: ServerOptions): Promise<{ server: Server; port: number }> {
+  if ("socket" in where) rmSync(where.socket, { force: true }); // left by a process that was killed
   const server = createServer((socket) => new Connection(socket, options));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     if ("socket" in where) server.listen(where.socket, resolve);
-    else server.listen(0, where.host, resolve);
+    else server.listen(where.port, where.host, resolve);
   });
   if ("socket" in where) chmodSync(where.socket, 0o600);
   const address = server.address();

@@ -9,6 +9,7 @@ export interface SqlEffects {
   listen: string[];
   /** `*` stands for all channels. */
   unlisten: string[];
+  /** It is DISCARD ALL and nothing else. */
   discardAll: boolean;
   copyFromClient: boolean;
 }
@@ -18,33 +19,50 @@ const none: SqlEffects = { settings: false, customSettings: [], listen: [], unli
 /** Cheap test first: nearly all statements hold none of these words. */
 const suspicious = /\b(?:set|reset|discard|set_config|listen|unlisten|copy)\b/i;
 
-const statementStart = String.raw`(?:^|;)(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*`;
-const setting = new RegExp(`${statementStart}(?:set\\s+(?!local\\b|transaction\\b|constraints\\b)(?:session\\s+(?!characteristics\\b))?|reset\\s+)([\\w.]+)`, "gi");
+/** What is not SQL's own words: comments, string and dollar-quoted literals. */
+const notWords = /--[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$/g;
+
+const setting = /(?:^|;)\s*(?:set\s+(?!local\b|transaction\b|constraints\b)(?:session\s+(?!characteristics\b))?|reset\s+)([\w.]+)/gi;
 const configCall = /set_config\s*\(\s*(?:'([^']*)'|[^,]*),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
-const channel = new RegExp(`${statementStart}(listen|unlisten)\\s+("(?:[^"]|"")+"|[\\w$]+|\\*)`, "gi");
-const discard = new RegExp(`${statementStart}discard\\s+all\\b`, "i");
-const copy = new RegExp(`${statementStart}copy\\b[\\s\\S]*\\bfrom\\s+stdin\\b`, "i");
+const channel = /(?:^|;)\s*(listen|unlisten)\s+("(?:[^"]|"")+"|[\w$]+|\*)/gi;
+const onlyDiscardAll = /^[\s;]*discard\s+all[\s;]*$/i;
+const copy = /(?:^|;)\s*copy\b[^;]*\bfrom\s+stdin\b/i;
 
 const channelName = (token: string): string => (token.startsWith('"') ? token.slice(1, -1).replaceAll('""', '"') : token.toLowerCase());
 
 /** Names of settings that the text may change for the session. */
-function changedSettings(sql: string): string[] {
-  const set = [...sql.matchAll(setting)].map((match) => match[1] ?? "");
+function changedSettings(sql: string, words: string): string[] {
+  const set = [...words.matchAll(setting)].map((match) => match[1] ?? "");
   const calls = [...sql.matchAll(configCall)].filter((match) => !/^(?:true|t)$/i.test(match[2] ?? "")).map((match) => match[1] ?? "");
   return [...set, ...calls];
 }
 
+const maxRemembered = 1000;
+/** Texts longer than this are not repeated often enough to remember. */
+const maxRememberedChars = 4000;
+const remembered = new Map<string, SqlEffects>();
+
 /** Reads the effects off the text of one or several statements. */
 export function effectsOf(sql: string): SqlEffects {
   if (!suspicious.test(sql)) return none;
-  const changed = changedSettings(sql);
-  const channels = [...sql.matchAll(channel)].map((match) => ({ verb: (match[1] ?? "").toLowerCase(), name: channelName(match[2] ?? "") }));
+  const known = remembered.get(sql);
+  if (known) return known;
+  const effects = readEffects(sql);
+  if (remembered.size >= maxRemembered) remembered.clear();
+  if (sql.length <= maxRememberedChars) remembered.set(sql, effects);
+  return effects;
+}
+
+function readEffects(sql: string): SqlEffects {
+  const words = sql.replace(notWords, " ");
+  const changed = changedSettings(sql, words);
+  const channels = [...words.matchAll(channel)].map((match) => ({ verb: (match[1] ?? "").toLowerCase(), name: channelName(match[2] ?? "") }));
   return {
     settings: changed.length > 0,
     customSettings: changed.filter((name) => /^\w+\.\w+$/.test(name)),
     listen: channels.filter(({ verb }) => verb === "listen").map(({ name }) => name),
     unlisten: channels.filter(({ verb }) => verb === "unlisten").map(({ name }) => name),
-    discardAll: discard.test(sql),
-    copyFromClient: copy.test(sql),
+    discardAll: onlyDiscardAll.test(words),
+    copyFromClient: copy.test(words),
   };
 }
