@@ -52,11 +52,12 @@ function requiredOf(schema: JsonSchema): readonly string[] {
   return Array.isArray(schema.required) ? (schema.required as string[]) : [];
 }
 
-/** Equal for schemas that differ in nothing but key order and prose. */
+/** Equal for schemas that differ in nothing but key order, prose, and the pattern that spells a format out. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (key, inner: unknown) => {
     if (key === "description" || key === "title" || key === "examples" || key === "$id") return undefined;
     if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const entries = Object.entries(inner).filter(([name]) => !(name === "pattern" && "format" in inner));
+    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }

@@ -42,5 +42,5 @@ export function queueNameOf(jobName: string): string {
 
 /** An idempotency key from the parts that make two jobs the same work; long parts should be hashed before. */
 export function idempotencyKey(...parts: readonly (string | number)[]): string {
-  return parts.map((part) => String(part).replaceAll("/", "%2F")).join("/");
+  return parts.map((part) => String(part).replaceAll("%", "%25").replaceAll("/", "%2F")).join("/");
 }
