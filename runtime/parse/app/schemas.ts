@@ -1,6 +1,6 @@
 // Types → schemas of the AppModel. Named types without parameters become declarations, which lets types recurse;
 // everything else is written out in place.
-import type { Decl, Field, Schema, Wire } from "../../model";
+import type { Decl, Field, Schema } from "../../model";
 import { Refusal, type Diagnostics } from "../errors";
 import { docOf } from "../source/comments";
 import { spotOf } from "../source/modules";
@@ -56,7 +56,7 @@ function wireOfField(spec: WireType): Pick<Field, "wire" | "tags"> & { tagName: 
   const tagName = (field: string): string => spec.name ?? field;
   if (spec.location === "attribute") return { tagName };
   if (spec.location === "httpStatus") return { wire: { in: "httpStatus" }, tagName };
-  return { wire: { in: spec.location, ...(spec.name !== undefined && { name: spec.name }) } as Wire, tagName };
+  return { wire: { in: spec.location, ...(spec.name !== undefined && { name: spec.name }) }, tagName };
 }
 
 const TAG_KEYS = { header: "header", query: "query", cookie: "cookie", attribute: "pubsub-attr", httpStatus: undefined } as const;

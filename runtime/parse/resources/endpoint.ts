@@ -90,7 +90,13 @@ function refuseMissingRequest(call: Call, path: PathPart[], request: TypeAt | un
 
 type Encoded = Pick<EndpointResource, "path" | "request" | "response" | "handshake" | "requestParams" | "responseParams" | "handshakeParams">;
 
-function encode(call: Call, path: PathPart[], types: Types, methods: string[], variant: string, pass: Pass): Encoded {
+interface Shape {
+  variant: string;
+  methods: string[];
+  path: PathPart[];
+}
+
+function encode(call: Call, { variant, methods, path }: Shape, types: Types, pass: Pass): Encoded {
   const { evaluator } = pass;
   const raw = variant === "raw";
   const response = responseOf(types.response, pass);
@@ -130,7 +136,7 @@ function readEndpoint(call: Call, serviceName: string, pass: Pass): EndpointReso
     kind: "endpoint", node, nameNode, module: pass.module, name: nameNode.text, serviceName, doc: pass.doc(node), protocol: protocolOf(variant),
     expose: config.expose ?? false, auth: config.auth ?? false, sensitive: config.sensitive ?? false, tags: config.tags ?? [],
     bodyLimit: config.bodyLimit === undefined ? DEFAULT_BODY_LIMIT : config.bodyLimit, methods, assets,
-    ...(assets ? plain(path) : encode(call, path, found, methods, variant, pass)),
+    ...(assets ? plain(path) : encode(call, { variant, methods, path }, found, pass)),
   };
 }
 

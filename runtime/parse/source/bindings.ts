@@ -40,24 +40,32 @@ function addList(list: TypeScript.Node | undefined, names: Set<string>): void {
 }
 
 function addFunction(node: TypeScript.SignatureDeclaration, names: Set<string>): void {
-  for (const parameter of node.parameters) for (const id of boundNames(parameter.name as TypeScript.BindingName)) names.add(id.text);
+  for (const parameter of node.parameters) for (const id of boundNames(parameter.name)) names.add(id.text);
   for (const parameter of node.typeParameters ?? []) names.add(parameter.name.text);
   if (ts.isFunctionExpression(node) && node.name) names.add(node.name.text);
   const body = (node as TypeScript.FunctionLikeDeclaration).body as TypeScript.Node | undefined;
   if (body) ts.forEachChild(body, (child) => collectVar(child, names));
 }
 
+/** Statements that stand in a block of their own. */
+function blockStatements(node: TypeScript.Node): readonly TypeScript.Statement[] {
+  if (ts.isBlock(node) || ts.isModuleBlock(node)) return node.statements;
+  return ts.isCaseBlock(node) ? node.clauses.flatMap((clause) => [...clause.statements]) : [];
+}
+
+function addDeclared(node: TypeScript.Node, names: Set<string>): void {
+  if (ts.isClassExpression(node) && node.name) names.add(node.name.text);
+  if (!ts.isInterfaceDeclaration(node) && !ts.isTypeAliasDeclaration(node) && !ts.isClassLike(node)) return;
+  for (const parameter of node.typeParameters ?? []) names.add(parameter.name.text);
+}
+
 function computeLocals(node: TypeScript.Node): Set<string> {
   const names = new Set<string>();
+  addLexical(blockStatements(node), names);
   if (ts.isFunctionLike(node)) addFunction(node, names);
-  else if (ts.isBlock(node) || ts.isModuleBlock(node)) addLexical(node.statements, names);
-  else if (ts.isCaseBlock(node)) for (const clause of node.clauses) addLexical(clause.statements, names);
   else if (ts.isForStatement(node) || ts.isForInStatement(node) || ts.isForOfStatement(node)) addList(node.initializer, names);
   else if (ts.isCatchClause(node) && node.variableDeclaration) for (const id of boundNames(node.variableDeclaration.name)) names.add(id.text);
-  else if (ts.isClassExpression(node) && node.name) names.add(node.name.text);
-  else if (ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node) || ts.isClassLike(node)) {
-    for (const parameter of node.typeParameters ?? []) names.add(parameter.name.text);
-  }
+  else addDeclared(node, names);
   return names;
 }
 

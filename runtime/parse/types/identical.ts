@@ -1,5 +1,5 @@
 // When two types are the same type, structurally. Named types are the same when their declaration and arguments are.
-import type { InterfaceType, Type } from "./type";
+import type { InterfaceType, NamedType, Type, WireType } from "./type";
 
 const allIdentical = (a: Type[], b: Type[]): boolean => a.every((type, i) => b[i] === undefined || identical(type, b[i]));
 
@@ -23,10 +23,15 @@ function identicalInterfaces(a: InterfaceType, b: InterfaceType): boolean {
   return identicalCalls(a, b);
 }
 
+const identicalNamed = (a: NamedType, b: NamedType): boolean =>
+  a.declared === b.declared && a.args.length === b.args.length && allIdentical(a.args, b.args);
+
+const identicalWires = (a: WireType, b: WireType): boolean => a.location === b.location && a.name === b.name && identical(a.type, b.type);
+
 function identicalOther(a: Type, b: Type): boolean {
-  if (a.kind === "named" && b.kind === "named") return a.declared === b.declared && a.args.length === b.args.length && allIdentical(a.args, b.args);
+  if (a.kind === "named" && b.kind === "named") return identicalNamed(a, b);
   if (a.kind === "enum" && b.kind === "enum") return JSON.stringify(a.members) === JSON.stringify(b.members);
-  if (a.kind === "wire" && b.kind === "wire") return a.location === b.location && a.name === b.name && identical(a.type, b.type);
+  if (a.kind === "wire" && b.kind === "wire") return identicalWires(a, b);
   if (a.kind === "parameter" && b.kind === "parameter") return a.index === b.index;
   if (a.kind === "function" && b.kind === "function") return identical(a.returns, b.returns);
   return a.kind === b.kind && (a.kind === "decimal" || a.kind === "this");

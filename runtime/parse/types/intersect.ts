@@ -44,6 +44,10 @@ function intersectBasics(a: Type, b: Type): Type | undefined {
   if (isBasic(b, "unknown")) return a;
   if (isBasic(a, "any") || isBasic(b, "any")) return basic("any");
   if (isBasic(a, "never") || isBasic(b, "never")) return NEVER;
+  return intersectLiterals(a, b);
+}
+
+function intersectLiterals(a: Type, b: Type): Type | undefined {
   if (a.kind === "basic" && b.kind === "basic") return a.name === b.name ? a : NEVER;
   if (a.kind === "literal" && b.kind === "literal" && identical(a, b)) return a;
   if (a.kind === "literal" && b.kind === "basic") return typeof a.value === b.name ? a : NEVER;

@@ -78,12 +78,20 @@ export function extendsType(type: Type, other: Type, under: Underlying): Extends
   if (isBasic(other, "any")) return YES;
   if (isBasic(other, "never")) return NO;
   if (isDeferred(type) || isDeferred(other)) return UNKNOWN;
+  return resolvedExtends(type, other, under);
+}
+
+function resolvedExtends(type: Type, other: Type, under: Underlying): Extends {
   if (type.kind === "named") return extendsType(under(type), other, under);
   if (other.kind === "named") return extendsType(type, under(other), under);
   if (type.kind === "basic" && other.kind === "basic") return yesIf(type.name === other.name);
   if (type.kind === "literal" && other.kind === "basic") return literalExtends(type.value, other);
   if (type.kind === "validated") return extendsType(type.type, other, under);
   if (other.kind === "validated") return extendsType(other.type, other.type, under);
+  return structureExtends(type, other, under);
+}
+
+function structureExtends(type: Type, other: Type, under: Underlying): Extends {
   if (other.kind === "optional") return isBasic(type, "undefined") ? YES : extendsType(type, other.type, under);
   if (type.kind === "tuple") return tupleExtends(type.types, other, under);
   if (type.kind === "enum") return enumExtends(type.members, other, under);

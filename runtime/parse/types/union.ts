@@ -10,16 +10,19 @@ export function combine(op: "and" | "or", a: ValidationExpr, b: ValidationExpr):
   return { op, of: [...parts(a), ...parts(b)] };
 }
 
+function mergeValidations(a: Type, b: Type): Type | undefined {
+  if (a.kind === "validation" && b.kind === "validation") return { kind: "validation", expr: combine("or", a.expr, b.expr) };
+  if (a.kind === "validated" && b.kind === "validation") return { ...a, expr: combine("or", a.expr, b.expr) };
+  return a.kind === "validation" && b.kind === "validated" ? { ...b, expr: combine("or", b.expr, a.expr) } : undefined;
+}
+
 /** One type for both, or undefined when they have to stay two members. */
 export function merge(a: Type, b: Type): Type | undefined {
   if (isBasic(a, "any") || isBasic(b, "any")) return basic("any");
   if (a.kind === "basic" && b.kind === "literal") return basicOf(b.value) === a.name ? a : undefined;
   if (a.kind === "literal" && b.kind === "basic") return basicOf(a.value) === b.name ? b : undefined;
-  if (a.kind === "validation" && b.kind === "validation") return { kind: "validation", expr: combine("or", a.expr, b.expr) };
-  if (a.kind === "validated" && b.kind === "validation") return { ...a, expr: combine("or", a.expr, b.expr) };
-  if (a.kind === "validation" && b.kind === "validated") return { ...b, expr: combine("or", b.expr, a.expr) };
   if (a.kind === "function" && b.kind === "function") return undefined;
-  return identical(a, b) ? a : undefined;
+  return mergeValidations(a, b) ?? (identical(a, b) ? a : undefined);
 }
 
 export function simplifyUnion(types: Type[]): Type {

@@ -25,8 +25,8 @@ const LARGER_IF_AND = { minLen: true, minValue: true, maxLen: false, maxValue: f
 
 function mergeRules(a: Rule, b: Rule, op: "and" | "or"): Rule | undefined {
   if (a.rule !== b.rule || !(a.rule in LARGER_IF_AND) || typeof a.value !== "number" || typeof b.value !== "number") return undefined;
-  const larger = LARGER_IF_AND[a.rule as keyof typeof LARGER_IF_AND] === (op === "and");
-  return { rule: a.rule as keyof typeof LARGER_IF_AND, value: larger ? Math.max(a.value, b.value) : Math.min(a.value, b.value) };
+  const larger = LARGER_IF_AND[a.rule] === (op === "and");
+  return { rule: a.rule, value: larger ? Math.max(a.value, b.value) : Math.min(a.value, b.value) };
 }
 
 /** Rules of one kind on one value become one. */

@@ -32,9 +32,10 @@ export function sqlProblems(texts: string[]): Answers {
   const worker = new Worker(WORKER, { eval: true, workerData: { port: port2, flag, library, texts }, transferList: [port2], env: {} });
   worker.unref();
   const outcome = Atomics.wait(new Int32Array(flag), 0, 0, TIMEOUT_MS);
-  const received = receiveMessageOnPort(port1) as { message: Answers | string } | undefined;
+  const received: { message: Answers | string } | undefined = receiveMessageOnPort(port1);
   port1.close();
   void worker.terminate();
-  if (Array.isArray(received?.message)) return received.message;
-  throw new Error(`the SQL grammar could not be loaded: ${received?.message ?? outcome}`);
+  const message = received?.message;
+  if (message !== undefined && typeof message !== "string") return message;
+  throw new Error(`the SQL grammar could not be loaded: ${message ?? outcome}`);
 }
