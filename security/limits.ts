@@ -131,7 +131,7 @@ function refusalOf(refusal: unknown, policy: LimitPolicy, dimension: Dimension):
 }
 
 /** One connection for all counters; commands fail at once instead of queueing when Redis is away. */
-function connectRedis(url: string): Redis {
+export function connectRedis(url: string): Redis {
   const log = logger("limits");
   const redis = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 500, lazyConnect: false });
   let isReported = false;
