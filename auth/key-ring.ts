@@ -20,7 +20,9 @@ interface LoadedKey {
 
 export class KeyRing {
   private keys = new Map<string, LoadedKey>();
-  private signing: SigningKey | undefined;
+  /** The key that signs; its private part is opened when it is first needed, and never to verify. */
+  private current: SigningKeyRow | undefined;
+  private opened: SigningKey | undefined;
   private loadedAtMs = -Infinity;
   private loading: Promise<void> | undefined;
 
@@ -32,13 +34,9 @@ export class KeyRing {
 
   /** The key to sign with; the first call ever makes it. Not inside a transaction. */
   async signer(now: Date): Promise<SigningKey> {
-    if (this.signing === undefined || now.getTime() - this.loadedAtMs > RELOAD_AFTER_MS) await this.reload(now);
-    if (this.signing === undefined) {
-      await this.replace(now, "make-first-signing-key", (madeAt) => madeAt === undefined);
-      await this.reload(now);
-    }
-    if (this.signing === undefined) throw new Error("no signing key after making one");
-    return this.signing;
+    const row = await this.signingRow(now);
+    if (this.opened?.kid !== row.kid) this.opened = { kid: row.kid, privateKey: await this.openPrivate(row) };
+    return this.opened;
   }
 
   /** The public key of this id, if its tokens may still be valid. Asks the database only about ids it has not seen. */
@@ -51,7 +49,7 @@ export class KeyRing {
 
   /** The key set to publish (RFC 7517), the signing key first. */
   async published(now: Date): Promise<JWK[]> {
-    await this.signer(now);
+    await this.signingRow(now);
     return [...this.keys.values()].filter(({ row }) => row.verifyUntil === null || row.verifyUntil > now).map(({ row }) => row.publicJwk);
   }
 
@@ -60,6 +58,16 @@ export class KeyRing {
     const rotated = await this.replace(now, "rotate-signing-keys", (madeAt) => madeAt === undefined || now.getTime() - madeAt.getTime() >= maxAgeMs);
     if (rotated) await this.reload(now);
     return rotated;
+  }
+
+  private async signingRow(now: Date): Promise<SigningKeyRow> {
+    if (this.current === undefined || now.getTime() - this.loadedAtMs > RELOAD_AFTER_MS) await this.reload(now);
+    if (this.current === undefined) {
+      await this.replace(now, "make-first-signing-key", (madeAt) => madeAt === undefined);
+      await this.reload(now);
+    }
+    if (this.current === undefined) throw new Error("no signing key after making one");
+    return this.current;
   }
 
   private async replace(now: Date, reason: string, isDue: (madeAt: Date | undefined) => boolean): Promise<boolean> {
@@ -93,8 +101,7 @@ export class KeyRing {
     const keys = new Map<string, LoadedKey>();
     for (const row of rows) keys.set(row.kid, this.keys.get(row.kid) ?? { row, publicKey: await importKey(row.publicJwk) });
     for (const row of rows) Object.assign(keys.get(row.kid) ?? {}, { row });
-    const current = rows.find((row) => row.verifyUntil === null);
-    if (current && current.kid !== this.signing?.kid) this.signing = { kid: current.kid, privateKey: await this.openPrivate(current) };
+    this.current = rows.find((row) => row.verifyUntil === null);
     this.keys = keys;
     this.loadedAtMs = now.getTime();
   }
