@@ -1,6 +1,7 @@
 // The SQL of documents, chunks and embeddings: one statement a function. Every statement names its tenant beside row
 // security; hashes go in sorted, so that two ingestions of overlapping texts lock rows in one order.
 import { tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
+import { toVector } from "../../db/vector";
 import type { Chunk } from "../chunker";
 
 export type DocumentStatus = "pending" | "ready" | "failed";
@@ -158,7 +159,7 @@ export async function embeddingFill(tx: Tx, tenantId: string, model: string, fil
     `update vectors.embedding e set model = $2, embedding = f.embedding::vector, created_at = now()
      from unnest($3::text[], $4::text[]) as f(hash, embedding)
      where e.tenant_id = $1 and e.content_hash = decode(f.hash, 'hex') and e.model is distinct from $2`,
-    [tenantId, model, inOrder.map(({ hash }) => hash), inOrder.map(({ vector }) => `[${vector.map((value) => Math.fround(value)).join(",")}]`)],
+    [tenantId, model, inOrder.map(({ hash }) => hash), inOrder.map(({ vector }) => toVector(vector))],
   );
 }
 

@@ -8,6 +8,7 @@
 // Ranks contents, not chunks: a licence that stands in four hundred documents is one result, shown from the
 // document that had it first.
 import { tenantQuery, type TenantScope } from "../../db/tenant";
+import { toVector } from "../../db/vector";
 
 /** Up to so many chunks of a tenant are all compared; above, the graph is faster than exact (bench in the README). */
 export const EXACT_UP_TO = 10_000;
@@ -73,6 +74,6 @@ limit $7`;
 
 /** The best `k` chunks of the tenant, best first; contents that are equal appear once. */
 export async function chunkSearch(scope: TenantScope, query: SearchQuery): Promise<FoundChunk[]> {
-  const vector = query.vector === null ? null : `[${query.vector.join(",")}]`;
+  const vector = query.vector === null ? null : toVector(query.vector);
   return tenantQuery<FoundChunk>(scope, SEARCH, [scope.tenantId, query.model, vector, EXACT_UP_TO, CANDIDATES, query.text, query.k]);
 }
