@@ -1,8 +1,8 @@
 // The model of an app for a command: from the cache when nothing changed, else parsed in a child process,
 // so that the compiler's memory is not kept by a process that goes on to serve requests.
 import { fork } from "node:child_process";
-import { join } from "node:path";
-import { readParseCache } from "../parse/cache";
+import { readFileSync } from "node:fs";
+import { modelFile, readParseCache } from "../parse/cache";
 import type { ParseError } from "../parse/errors";
 import type { AppModel } from "../model";
 import { hostFile } from "./host-files";
@@ -33,18 +33,14 @@ function parseInChild(root: string): Promise<ParseAnswer> {
   });
 }
 
-export const modelFileOf = (root: string): string => join(root, ".encore/groundwork/model.json");
-
 /**
  * Parses the app in `root` and writes encore.gen/.
  * @throws ParseFailure with every error of the app
  */
 export async function parseForCommand(root: string): Promise<ParsedApp> {
   const cached = readParseCache(root);
-  if (cached) return { model: cached, modelFile: modelFileOf(root) };
+  if (cached) return { model: cached, modelFile: modelFile(root) };
   const answer = await parseInChild(root);
   if (!answer.ok) throw new ParseFailure(answer.errors);
-  const model = readParseCache(root);
-  if (!model) throw new Error("the app's files changed while they were parsed: run the command again");
-  return { model, modelFile: modelFileOf(root) };
+  return { model: JSON.parse(readFileSync(modelFile(root), "utf8")) as AppModel, modelFile: modelFile(root) };
 }
