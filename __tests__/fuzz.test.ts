@@ -28,8 +28,9 @@ let app: RunningApp;
 let pool: Pool;
 
 beforeAll(async () => {
-  // The limits are tested elsewhere; here they would answer 429 to everything after the first hundred.
-  app = await startApp(state.path, { LIMIT_SCALE: "1000000", LOG_LEVEL: "error" });
+  // The limits are tested elsewhere; here they would answer 429 to everything after the first hundred. A busy
+  // machine is no bad input: statements may take their time.
+  app = await startApp(state.path, { LIMIT_SCALE: "1000000", LOG_LEVEL: "error", DB_STATEMENT_TIMEOUT_MS: "60000" });
   pool = new Pool(app.baseUrl, { connections: LANES, headersTimeout: 10_000, bodyTimeout: 10_000 });
 }, 120_000);
 
@@ -73,6 +74,14 @@ function complaint(request: FuzzRequest, answer: Answer): string | undefined {
   return isTypedError(answer.body) ? undefined : `answered ${answer.status} ${answer.type} without code, message, details: ${answer.body.slice(0, 300)}`;
 }
 
+/** The application's own log lines about an answer: an internal error says nothing to its caller. */
+function logOf(answer: Answer): string {
+  const requestId = /"requestId":"(\w+)"/.exec(answer.body)?.[1];
+  if (requestId === undefined) return "";
+  const lines = app.output().split("\n").filter((line) => line.includes(requestId));
+  return lines.map((line) => `\n    ${line.slice(0, 1_000)}`).join("");
+}
+
 async function makeWorld(random = createRandom(seed)): Promise<{ world: FuzzWorld; renew(): Promise<void> }> {
   const document = await call<Document>("GET", "/docs/openapi.json");
   const victim = await call<Session>("POST", "/auth/register", { ...person("victim"), organisation: "Victim" });
@@ -105,7 +114,7 @@ describe(`ten thousand hostile requests (GROUNDWORK_FUZZ_SEED=${seed})`, () => {
         const answer = await send(request).catch((error: Error) => ({ status: 599, type: "", body: error.message }));
         statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
         const problem = complaint(request, answer);
-        if (problem !== undefined) wrong.push(`${describeRequest(request)}\n    ${problem}`);
+        if (problem !== undefined) wrong.push(`${describeRequest(request)}\n    ${problem}${logOf(answer)}`);
       }
     };
     for (let done = 0; done < REQUESTS && wrong.length < 20; done += 500) {
