@@ -136,8 +136,8 @@ export class Evaluator implements TypeContext {
     if (ts.isNumericLiteral(node)) return literal(Number(node.text));
     if (ts.isBigIntLiteral(node)) return literal(BigInt(node.text.replace(/n$/, "")));
     if (ts.isPrefixUnaryExpression(node)) {
-      const value = Number(node.operand.getText());
-      return literal(node.operator === ts.SyntaxKind.MinusToken ? -value : value);
+      const { operand } = node;
+      return literal(ts.isBigIntLiteral(operand) ? -BigInt(operand.text.replace(/n$/, "")) : -Number(operand.getText().replaceAll("_", "")));
     }
     return node.kind === ts.SyntaxKind.NullKeyword ? basic("null") : literal(node.kind === ts.SyntaxKind.TrueKeyword);
   }
