@@ -7,7 +7,7 @@ import { workInFlight } from "../../telemetry/shutdown";
 import { reasonOf } from "../errors";
 import { guard } from "../guard";
 import { apiHeaders } from "../headers";
-import { limitPolicies, limits } from "../limits";
+import { Limits, limits } from "../limits";
 import { can, permissions, roles } from "../permissions";
 import type { AuthData } from "../principal";
 
@@ -120,10 +120,12 @@ describe("limits", () => {
   });
 
   test("answer 429 with the seconds to wait, count the refusal, and come before permissions", async () => {
-    caller.current = { ...user, userID: "0193a1c0-0000-7000-8000-0000000000ff", role: "viewer" };
-    const limiter = (limits as unknown as { table: { search: { user: { penalty: (key: string, points: number) => Promise<unknown> } } } }).table.search.user;
-    await limiter.penalty("0193a1c0-0000-7000-8000-0000000000ff", limitPolicies.search.user.points * 1000);
-    const error = await request({ tags: ["can:document.delete", "limit:search"] }).response.catch((thrown: unknown) => thrown as APIError);
+    caller.current = { ...user, role: "viewer" };
+    const strict = new Limits({ scale: 0.0001 });
+    vi.spyOn(limits, "consume").mockImplementation((...args) => (args[1] === "user" ? strict.consume(...args) : Promise.resolve()));
+    const call: Call = { tags: ["can:document.delete", "limit:search"] };
+    expect(await outcome(call)).toBe("permission_denied");
+    const error = await request(call).response.catch((thrown: unknown) => thrown as APIError);
     expect(error).toMatchObject({ code: "resource_exhausted", details: { reason: "rate_limited", retryAfterSeconds: expect.any(Number) } });
     const text = await renderPrometheus();
     expect(text).toContain('limit_rejections_total{policy="search",dimension="user"} 1');
