@@ -40,7 +40,7 @@ type Callback = (error: Error | null, results: StatementResult[]) => void;
 
 /** pg's own mapping of JavaScript values to parameters; exported by the package, missing from its types. */
 const prepareValue = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils.prepareValue;
-const COMMAND_TAG = /^([A-Za-z]+)(?: \d+)?(?: (\d+))?$/;
+const COMMAND_TAG = /^([A-Za-z]+)(?: \d+(?= ))?(?: (\d+))?$/;
 
 class PipelinedStatements implements Submittable {
   private readonly results: StatementResult[] = [];
