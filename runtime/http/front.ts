@@ -9,7 +9,7 @@ import { health, HEALTH_PATH, HOST_PREFIX } from "./healthz";
 import { headerValues, splitTarget, type Inbound } from "./inbound";
 import { serveRaw } from "./raw";
 import { mergeProtocolHeaders } from "./protocol-headers";
-import { corsRequest, Replier, type Pending } from "./reply";
+import { bodyBeside, corsRequest, Replier, type Pending } from "./reply";
 import { withExtra } from "./result";
 import { admit, decodeHead, NO_HANDLER, serveTyped, type TypedReply } from "./service-side";
 import { serveStatic } from "./static-assets";
@@ -39,6 +39,8 @@ export class Front {
 
   /** Serves one request, whichever way it came. */
   serve(req: IncomingMessage, res: ServerResponse): void {
+    // URLs of primitives, such as buckets': only an app that uses one has any.
+    if (this.app.host.front?.some((answer) => answer(req, res))) return;
     const pending: Pending = { req, res, trace: null };
     if (req.rawHeaders.length > MAX_HEADER_LINES) return this.replier.send(pending, 431, [], null);
     const { path, query, target } = splitTarget(req.url ?? "/");
@@ -133,7 +135,8 @@ export class Front {
         const isJson = body !== null;
         if (extra === null && isJson) return this.replier.json(pending, status, headers, NO_BODY.has(status) ? "" : body);
         const list = isJson ? [...(headers ?? []), "content-type", "application/json"] : (headers ?? []);
-        this.replier.send(pending, status, withExtra(list, extra), NO_BODY.has(status) ? null : body);
+        const lines = withExtra(list, extra);
+        this.replier.send(pending, status, lines, NO_BODY.has(status) || body === null ? null : bodyBeside(lines, body));
       },
       fail: (failure, extra) => this.replier.fail(pending, failure, withExtra([], extra)),
     };

@@ -34,8 +34,9 @@ export function createWriter({ format, sink, appRoot, stacks, now }: WriterOptio
       const standard = request ? requestFields(request) : noFields;
       if (error === undefined || error === null) return sink.write(format({ level, message, user: fields, standard }, now()));
       const text = error instanceof Error ? error.message : String(error);
-      const stack = stacks && error instanceof Error ? appFrames(error, appRoot) : undefined;
-      sink.write(format({ level, message, user: fields, standard, error: text, stack }, now()));
+      const frames = stacks && error instanceof Error ? appFrames(error, appRoot) : [];
+      const stack = frames.length > 0 ? { stack: frames } : {};
+      sink.write(format({ level, message, user: fields, standard, error: text, ...stack }, now()));
     },
   };
 }
