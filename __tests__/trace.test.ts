@@ -1,0 +1,61 @@
+// One trace id from the HTTP request to the last SQL statement: a document is sent to the running app, and an OTLP
+// collector must receive every part of its way under the id that the answer's header named.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Collector, type CollectedSpan, startCollector } from "./support/otlp-collector";
+import { type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
+
+/** Encore prints the 16 bytes in base32 with the alphabet 0-9a-v (T-10); OTLP carries them as they are. */
+function hexOf(encoreTraceId: string): string {
+  const bits = [...encoreTraceId].map((c) => "0123456789abcdefghijklmnopqrstuv".indexOf(c).toString(2).padStart(5, "0")).join("");
+  return (bits.match(/.{8}/g) ?? []).slice(0, 16).map((byte) => parseInt(byte, 2).toString(16).padStart(2, "0")).join("");
+}
+
+describe("a document's way through the house", () => {
+  const state = temporaryStateDir();
+  let collector: Collector;
+  let app: RunningApp;
+
+  beforeAll(async () => {
+    collector = await startCollector();
+    app = await startApp(state.path, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: "1" });
+  }, 60_000);
+
+  afterAll(async () => {
+    await app?.killTree();
+    await collector?.close();
+    state.remove();
+  });
+
+  async function post(path: string, body: unknown, token?: string): Promise<{ traceId: string; body: Record<string, unknown> }> {
+    const response = await fetch(app.baseUrl + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      body: JSON.stringify(body),
+    });
+    const answer = (await response.json()) as Record<string, unknown>;
+    expect(response.status, JSON.stringify(answer)).toBe(200);
+    return { traceId: hexOf(response.headers.get("x-encore-trace-id") ?? ""), body: answer };
+  }
+
+  test("is one trace over HTTP, guard, SQL, outbox, publish, consume and job", async () => {
+    const account = await post("/auth/register", { email: "tracer@example.com", password: "correct horse battery", organisation: "Traced" });
+    const sent = await post("/vectors/documents", { source: "traced.md", text: "# Traces\n\nOne id from the request to the last statement." }, String(account.body.accessToken));
+    const mine = (): CollectedSpan[] => collector.spans.filter((span) => span.traceId === sent.traceId);
+    const wanted = {
+      http: (s: CollectedSpan) => s.name === "POST vectors.ingest" && s.attributes["url.path"] === "/vectors/documents",
+      guard: (s: CollectedSpan) => s.name === "guard",
+      sql: (s: CollectedSpan) => s.attributes["db.system"] !== undefined || s.attributes["db.system.name"] !== undefined,
+      outbox: (s: CollectedSpan) => /outbox/.test(s.name),
+      publish: (s: CollectedSpan) => /publish/.test(s.name),
+      consume: (s: CollectedSpan) => /consume/.test(s.name),
+      job: (s: CollectedSpan) => /vectors:embed/.test(s.name) && s.attributes["queue.job_id"] !== undefined,
+    };
+    const missing = (): string[] => Object.entries(wanted).filter(([, matches]) => !mine().some(matches)).map(([name]) => name);
+    await until("every part of the way is exported", () => missing().length === 0, 30_000).catch((error: Error) => {
+      throw new Error(`${error.message}; missing ${missing().join(", ")}; seen ${mine().map((s) => s.name).join(" · ")}`);
+    });
+    const ids = new Set(mine().map((span) => span.spanId));
+    const orphans = mine().filter((span) => span.parentSpanId !== "" && !ids.has(span.parentSpanId));
+    expect(orphans.map((span) => span.name)).toEqual([]);
+  }, 60_000);
+});
