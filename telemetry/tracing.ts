@@ -92,14 +92,18 @@ export interface ContinueOptions extends SpanOptions {
  * from. Without a usable `traceparent` a new trace begins. The work counts as in flight for shutdown.
  */
 export function continueTrace<T>(headers: Readonly<Record<string, string | undefined>>, spanName: string, options: ContinueOptions, fn: (span: Span) => T): T {
-  const carried = parseTraceparent(headers.traceparent) ?? newTrace();
-  const parent = trace.setSpanContext(ROOT_CONTEXT, carried);
-  const tracer = activeTracer();
-  const isWanted = tracer !== undefined && (carried.traceFlags & TraceFlags.SAMPLED) !== 0;
-  const span = isWanted
-    ? tracer.startSpan(spanName, { kind: kinds[options.kind ?? "consumer"], attributes: { ...spanAttributes(options.log), ...options.attributes } }, parent)
-    : trace.wrapSpanContext(carried);
+  const carried = parseTraceparent(headers.traceparent);
+  const parent = carried === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, carried);
+  const span = startContinued(carried, parent, spanName, options);
   return trackWork(() => withLogFields(options.log ?? {}, () => runInSpan(span, parent, fn)));
+}
+
+/** A recorded span, or one that only carries the ids on: nobody listens, or the trace's beginner did not sample it. */
+function startContinued(carried: SpanContext | undefined, parent: Context, name: string, { kind = "consumer", attributes, log }: ContinueOptions): Span {
+  const tracer = activeTracer();
+  if (tracer === undefined) return trace.wrapSpanContext(carried ?? unrecordedTrace());
+  if (carried !== undefined && (carried.traceFlags & TraceFlags.SAMPLED) === 0) return trace.wrapSpanContext(carried);
+  return tracer.startSpan(name, { kind: kinds[kind], attributes: { ...spanAttributes(log), ...attributes } }, parent);
 }
 
 /** A trace that begins here, for work nobody asked for (timers, start-up). */
@@ -107,10 +111,8 @@ export function beginTrace<T>(spanName: string, options: ContinueOptions, fn: (s
   return continueTrace({}, spanName, { kind: "internal", ...options }, fn);
 }
 
-function newTrace(): SpanContext {
-  const traceId = randomId(16);
-  const isWanted = activeTracer() !== undefined && isSampled(traceId);
-  return { traceId, spanId: randomId(8), traceFlags: isWanted ? TraceFlags.SAMPLED : TraceFlags.NONE, isRemote: true };
+function unrecordedTrace(): SpanContext {
+  return { traceId: randomId(16), spanId: randomId(8), traceFlags: TraceFlags.NONE };
 }
 
 const attributeNames = { tenantId: "tenant.id", jobId: "queue.job_id", userId: "user.id", requestId: "request.id" } as const;

@@ -116,6 +116,7 @@ describe("while somebody listens", () => {
     continueTrace({ traceparent: "garbage" }, "job", { log: { tenantId: "t", jobId: "7" } }, () => undefined);
     beginTrace("tick", {}, () => undefined);
     expect(finished("job").attributes).toEqual({ "tenant.id": "t", "queue.job_id": "7" });
+    expect([finished("job").parentSpanContext, finished("tick").parentSpanContext]).toEqual([undefined, undefined]);
     expect(finished("job").spanContext().traceId).not.toBe(finished("tick").spanContext().traceId);
   });
 
