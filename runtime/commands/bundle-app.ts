@@ -34,7 +34,7 @@ export async function bundleApp(root: string): Promise<string> {
   const output = join(root, ".encore/build/combined/combined/main.mjs");
   const inputsFile = join(root, ".encore/build/combined/inputs.json");
   if (isCurrent(root, inputsFile, output)) return output;
-  const { build } = await import("esbuild");
+  const { build, stop } = await import("esbuild");
   const result = await build({
     entryPoints: [join(root, "encore.gen/internal/entrypoints/combined/main.ts")],
     outfile: output,
@@ -54,6 +54,7 @@ export async function bundleApp(root: string): Promise<string> {
     const lines = failure.errors.map((e) => (e.location ? `${e.location.file}:${e.location.line}:${e.location.column + 1}: ${e.text}` : e.text));
     throw new BundleError(lines.join("\n"), { cause: failure });
   });
+  await stop(); // esbuild's own process would stay for as long as the app
   const files = Object.keys(result.metafile.inputs).map((file) => relative(root, join(root, file)));
   const inputs: Inputs = { version: 1, hashes: Object.fromEntries(files.map((file) => [file, hashOf(join(root, file))])) };
   mkdirSync(dirname(inputsFile), { recursive: true });
