@@ -6,7 +6,7 @@ import * as binary from "./binary-forms";
 import { dateOf, dateTimeOf, naiveDateTimeOf, timeOf } from "./date-texts";
 import { nativeError, ParameterProblem } from "./errors";
 import type { PgType, TypeCatalog } from "./pg-types";
-import { parseDecimal } from "../schema/decimal";
+import { formatDecimal, parseDecimal } from "../schema/decimal";
 
 const scalarTypes = new Set([
   "bool", "bytea", "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "text", "varchar", "name", "unknown",
@@ -87,9 +87,9 @@ function encodeDecimal(text: string, type: PgType): Buffer {
 const uuidText = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
 
 function encodeNumericText(value: string): Buffer {
-  const problem = parseDecimal(value);
-  if (typeof problem === "string") throw new ParameterProblem(problem);
-  return binary.numeric(value);
+  const parsed = parseDecimal(value);
+  if (typeof parsed === "string") throw new ParameterProblem(parsed);
+  return binary.numeric(formatDecimal(parsed));
 }
 
 function vectorOfText(value: string): Buffer {

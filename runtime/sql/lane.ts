@@ -71,16 +71,22 @@ export class Lane {
   async #start(sql: string, values: Argument[]): Promise<Statement> {
     const known = this.types.parameters.get(sql);
     try {
-      return await this.#submit(sql, values, known);
+      return await this.#startWith(sql, values, known);
     } catch (error) {
-      if (error instanceof UnknownTypes) {
-        await this.types.catalog.load(error.oids, (text) => this.#askText(text));
-        return this.#submit(sql, values, error.parameterOids);
-      }
       this.types.parameters.delete(sql);
       // DDL may have changed what the text means since its types were learned; nothing has run yet.
-      if (!known || this.status !== "I" || !("sqlState" in (error as object))) throw error;
-      return this.#submit(sql, values, undefined);
+      if (!known || this.status === "E") throw error;
+      return this.#startWith(sql, values, undefined);
+    }
+  }
+
+  async #startWith(sql: string, values: Argument[], known: number[] | undefined): Promise<Statement> {
+    try {
+      return await this.#submit(sql, values, known);
+    } catch (error) {
+      if (!(error instanceof UnknownTypes)) throw error;
+      await this.types.catalog.load(error.oids, (text) => this.#askText(text));
+      return this.#submit(sql, values, error.parameterOids);
     }
   }
 

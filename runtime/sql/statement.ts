@@ -60,7 +60,7 @@ export class Statement implements pg.Submittable {
   tag = "";
   readonly #started = deferred();
   readonly #finished = deferred();
-  readonly #rows: RawRow[] = [];
+  readonly #rows = new RowQueue();
   #phase: "describing" | "executing" | "producing" | "done" = "describing";
   #connection: WireConnection | undefined;
   #bufferedChars = 0;
@@ -119,7 +119,7 @@ export class Statement implements pg.Submittable {
   /** Nobody will read on. */
   abandon(): void {
     this.#discarding = true;
-    this.#rows.length = 0;
+    this.#rows.clear();
     this.unlimit();
   }
 
@@ -250,6 +250,32 @@ export class Statement implements pg.Submittable {
     this.#started.resolve();
     this.#finished.resolve();
     this.#wakeReader();
+  }
+}
+
+/** First in, first out. (Array.shift moves all elements of a long array each time.) */
+class RowQueue {
+  #rows: (RawRow | undefined)[] = [];
+  #head = 0;
+
+  push(row: RawRow): void {
+    this.#rows.push(row);
+  }
+
+  shift(): RawRow | undefined {
+    const row = this.#rows[this.#head];
+    this.#rows[this.#head++] = undefined;
+    if (this.#head >= this.#rows.length) this.clear();
+    else if (this.#head > 4096 && this.#head * 2 > this.#rows.length) {
+      this.#rows = this.#rows.slice(this.#head);
+      this.#head = 0;
+    }
+    return row;
+  }
+
+  clear(): void {
+    this.#rows = [];
+    this.#head = 0;
   }
 }
 

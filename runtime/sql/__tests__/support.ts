@@ -1,0 +1,34 @@
+// A database object of the native module without the rest of a host around it.
+import type { Host } from "../../host";
+import { createDatabases } from "..";
+import { type Cursor, QueryArgs } from "../native-classes";
+
+/** The text the SDK's Decimal would be made from stays visible. */
+export class DecimalText {
+  constructor(readonly text: string) {}
+}
+
+export function databasesAt(urls: Record<string, string>): { database: ReturnType<typeof createDatabases>["database"]; close(): Promise<void>; warnings: string[] } {
+  const warnings: string[] = [];
+  const log = { debug: () => undefined, info: () => undefined, warn: (message: string) => warnings.push(message), error: () => undefined };
+  const config = { databases: Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, { url, maxConnections: 5 }])) };
+  const host = { config, model: {}, testMode: true, log, newDecimal: (text: string) => new DecimalText(text) } as unknown as Host;
+  const databases = createDatabases(host);
+  return { database: (name) => databases.database(name), close: () => databases.drain(), warnings };
+}
+
+interface Queryable {
+  query(sql: string, args: QueryArgs): Promise<Cursor>;
+}
+
+/** All rows of a statement, as the SDK collects them. */
+export async function all(on: Queryable, sql: string, ...params: unknown[]): Promise<Record<string, unknown>[]> {
+  const cursor = await on.query(sql, new QueryArgs(params));
+  const rows: Record<string, unknown>[] = [];
+  for (let row = await cursor.next(); row; row = await cursor.next()) rows.push(row.values());
+  return rows;
+}
+
+export async function one(on: Queryable, sql: string, ...params: unknown[]): Promise<unknown> {
+  return Object.values((await all(on, sql, ...params))[0] ?? {})[0];
+}
