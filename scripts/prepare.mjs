@@ -22,5 +22,12 @@ function generatePrismaClient() {
   }
 }
 
+/** encore.gen/, so that an editor and the type check find `~encore/*` before the first start. */
+function generateClients() {
+  const result = spawnSync(process.execPath, [join(root, "dist", "cli.js"), "check"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  if (result.status !== 0) throw new Error("the app has errors: see above");
+}
+
 generatePrismaClient();
 await buildHost(root);
+generateClients();

@@ -1,7 +1,14 @@
 // `groundwork check`: every error of the app at once; exit code 1 when there is one.
+import type { ParseResult } from "../parse";
 import { findAppRoot } from "./app-root";
 import { say, sayParseErrors } from "./console";
 import type { CommandInput } from "./command-input";
+
+/** Without --extended the outcome is kept and encore.gen/ written, as `encore check` does (G-1). */
+async function parsed(root: string, extended: boolean): Promise<ParseResult> {
+  if (extended) return (await import("../parse")).parseApp(root, { extended });
+  return (await import("../parse/refresh")).parseAppCached(root);
+}
 
 export async function check({ flags }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);
@@ -10,8 +17,7 @@ export async function check({ flags }: CommandInput): Promise<void> {
     say(JSON.stringify(checkJson(root, { extended: flags.extended ?? false })));
     return;
   }
-  const { parseApp } = await import("../parse");
-  const result = parseApp(root, { extended: flags.extended ?? false });
+  const result = await parsed(root, flags.extended ?? false);
   if (!result.ok) {
     sayParseErrors(result.errors);
     process.exitCode = 1;
