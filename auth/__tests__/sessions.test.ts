@@ -1,4 +1,4 @@
-import { APIError } from "encore.dev/api";
+import { type APIError } from "encore.dev/api";
 import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { systemQuery, tenantQuery } from "../../db/tenant";
@@ -122,14 +122,14 @@ describe("signing in", () => {
 });
 
 describe("access tokens", () => {
-  const bearer = (token: string): Promise<unknown> => Promise.resolve(authenticate({ authorization: `Bearer ${token}` } as Parameters<typeof authenticate>[0]));
+  const bearer = (token: string): Promise<unknown> => Promise.resolve(authenticate({ authorization: `Bearer ${token}` }));
 
   test("are taken from the Authorization header or the session cookie, the header first", async () => {
     const { accessToken, user, organisation } = await register(newcomer(), new Date());
     const identity = { userID: user.id, tenantId: organisation.id, role: "owner", sessionId: expect.any(String) };
     expect(await bearer(accessToken)).toEqual(identity);
-    expect(await authenticate({ session: { value: accessToken } } as Parameters<typeof authenticate>[0])).toEqual(identity);
-    expect(await reason(Promise.resolve(authenticate({ authorization: "Bearer a.b.c", session: { value: accessToken } } as Parameters<typeof authenticate>[0])))).toBe("invalid_token");
+    expect(await authenticate({ session: { value: accessToken } })).toEqual(identity);
+    expect(await reason(Promise.resolve(authenticate({ authorization: "Bearer a.b.c", session: { value: accessToken } })))).toBe("invalid_token");
   });
 
   test.each(["", "a.b.c", "Basic abc", "x".repeat(5_000)])("that are none (%#) are refused as unauthenticated", async (token) => {

@@ -1,7 +1,7 @@
 // An embedder for tests that records what it was asked: vectors from the words of a text, so that texts that share
 // words are near each other.
 import { createHash } from "node:crypto";
-import { EMBEDDING_DIMENSIONS, EmbedderError, type Embedder } from "../providers/embedder";
+import { EMBEDDING_DIMENSIONS, type EmbedderError, type Embedder } from "../providers/embedder";
 
 export class RecordingEmbedder implements Embedder {
   readonly dimensions = EMBEDDING_DIMENSIONS;
