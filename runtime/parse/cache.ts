@@ -1,7 +1,7 @@
 // A parse's outcome, kept until anything it depended on is different. Checking that asks the file system the parse's
 // own questions again (contents, folder listings, presence), so it needs no compiler and cannot be stale.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,8 @@ interface Entry {
   generated: Record<string, string>;
 }
 
+const hash = (text: string): string => createHash("sha1").update(text).digest("base64url");
+
 const folderOf = (root: string): string => join(root, ".encore/groundwork");
 const entryFile = (root: string): string => join(folderOf(root), "parse.json");
 
@@ -25,16 +27,19 @@ const entryFile = (root: string): string => join(folderOf(root), "parse.json");
 export const modelFile = (root: string): string => join(folderOf(root), "model.json");
 
 const here = dirname(fileURLToPath(import.meta.url));
-const parserBundle = join(basename(here) === "dist" ? here : join(here, "../../dist"), "parse.js");
+/** This file is bundled into dist/ or dist/chunks/; under a test runner it is a source file. */
+const dist = [here, dirname(here)].find((folder) => basename(folder) === "dist") ?? join(here, "../../dist");
 
-/** Changes whenever the parser or the compiler does. Readers and writers are different bundles, so it names the writer's. */
+/**
+ * Changes whenever the parser or the compiler does. Readers and writers are different bundles, so it is the writer's;
+ * its text names the chunks it uses by the hashes of their contents.
+ */
 function parserVersion(): string {
-  const built = statSync(parserBundle, { throwIfNoEntry: false });
+  const bundle = join(dist, "parse.js");
+  const built = existsSync(bundle) ? hash(readFileSync(bundle, "utf8")) : "unbuilt";
   const { version } = createRequire(import.meta.url)("typescript/package.json") as { version: string };
-  return `${FORMAT} parser ${built ? `${built.size} ${Math.round(built.mtimeMs)}` : "unbuilt"} typescript ${version}`;
+  return `${FORMAT} parser ${built} typescript ${version}`;
 }
-
-const hash = (text: string): string => createHash("sha1").update(text).digest("base64url");
 
 function readJson<T>(path: string): T | undefined {
   try {
