@@ -74,7 +74,7 @@ export class Scheduler {
     for (let count = 1; ; count++) {
       const session = this.#next();
       if (!session) break;
-      clearTimeout(this.#ownerTimer);
+      this.#stopWatching();
       if (session.closed) await this.#forget(session);
       else await this.#runNext(session);
       if (count % unitsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -191,13 +191,20 @@ export class Scheduler {
     await this.#forgetState(session);
   }
 
+  /** One clock per idle spell: it runs from the first who waits, and whoever waits after that changes nothing. */
   #watchOwner(): void {
     const owner = this.#owner;
-    if (!owner || this.#ready.length === 0) return;
+    if (!owner || this.#ready.length === 0 || this.#ownerTimer) return;
     this.#ownerTimer = setTimeout(() => this.#endIdleOwner(owner), this.options.idleOwnerMs);
   }
 
+  #stopWatching(): void {
+    clearTimeout(this.#ownerTimer);
+    this.#ownerTimer = undefined;
+  }
+
   #endIdleOwner(owner: Session): void {
+    this.#ownerTimer = undefined;
     if (this.#owner !== owner || this.#running) return;
     const hint = "The embedded database runs one transaction at a time: inside a transaction use only its own handle, and do not wait for anything slow.";
     owner.write(errorResponse("FATAL", "25P03", `terminating connection: its transaction was idle for ${this.options.idleOwnerMs} ms while others waited`, hint));
