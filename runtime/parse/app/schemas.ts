@@ -64,6 +64,7 @@ const TAG_KEYS = { header: "header", query: "query", cookie: "cookie", attribute
 export class Schemas {
   readonly decls: Record<string, Decl> = {};
   readonly #ids = new Map<unknown, string>();
+  #openDecls = 0;
   /** Where to say what has no place of its own. */
   #context: TypeAt | undefined;
 
@@ -158,7 +159,10 @@ export class Schemas {
 
   #refused(type: Type): Schema {
     if (isDeferred(type)) {
-      if (type.kind === "parameter") throw this.#refuse("missing decl_id", "A generic type needs its type arguments here.");
+      if (type.kind === "parameter") {
+        if (this.#openDecls > 0) return { kind: "typeParameter", index: type.index };
+        throw this.#refuse("missing decl_id", "A generic type needs its type arguments here.");
+      }
       const remedy = "Encore does not resolve this type: write the resulting interface out.";
       const message = `unresolved generic types are not supported in schemas, got: ${render(type)}`;
       throw this.#refuse(message, remedy, `unresolved generic types are not supported in schemas, got: ${deferredHead(type)}`);
@@ -183,7 +187,12 @@ export class Schemas {
     const id = this.#newDecl(type);
     this.#ids.set(type.declared, id);
     this.#declare(id, type, { kind: "builtin", name: "any" });
-    this.#declare(id, type, this.#schema(this.evaluator.declaredType(type.declared, type.module)));
+    this.#openDecls++;
+    try {
+      this.#declare(id, type, this.#schema(this.evaluator.declaredType(type.declared, type.module)));
+    } finally {
+      this.#openDecls--;
+    }
     return { kind: "named", id };
   }
 

@@ -43,6 +43,7 @@ export class Modules {
   readonly universe: SourceModule;
   readonly clients: SourceModule;
   readonly auth: SourceModule;
+  readonly #empty: SourceModule;
 
   constructor(
     readonly files: Files,
@@ -52,6 +53,7 @@ export class Modules {
     this.universe = this.#parse(UNIVERSE_FILE, UNIVERSE, "__universe__");
     this.clients = this.#parse("encore.gen/clients", "", undefined);
     this.auth = this.#parse("encore.gen/auth", "", undefined);
+    this.#empty = this.#parse("empty", "", undefined);
   }
 
   /** Every module read so far, in reading order. */
@@ -90,6 +92,8 @@ export class Modules {
         return this.clients;
       case "auth":
         return this.auth;
+      case "empty":
+        return this.#empty;
       case "opaque":
         return undefined;
       case "missing":

@@ -8,7 +8,9 @@ import { readPathAliases, type PathAliases } from "./tsconfig";
 
 export type Resolution =
   | { kind: "file"; path: string }
-  | { kind: "clients" | "auth" | "opaque" }
+  | { kind: "clients" | "auth" }
+  /** Exists, but Encore sees no types in it: `empty` is a module without exports, `opaque` no module at all. */
+  | { kind: "empty" | "opaque" }
   | { kind: "missing"; reason: string };
 
 const SCRIPT = new Set([".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".tsx"]);
@@ -54,7 +56,7 @@ export class Resolver {
       if (found) return this.#classify(found);
     }
     if (/^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..") return this.#relative(fromFile, specifier);
-    if (specifier.startsWith("node:") || BUILTIN.has(specifier)) return { kind: "opaque" };
+    if (specifier.startsWith("node:") || BUILTIN.has(specifier)) return { kind: "empty" };
     return this.#package(fromFile, specifier);
   }
 
@@ -93,9 +95,14 @@ export class Resolver {
     const known = this.#packages.get(key);
     if (known) return known;
     const { resolvedModule } = ts.resolveModuleName(specifier, fromFile, this.#options, this.#host);
-    const found: Resolution = resolvedModule ? this.#classify(resolvedModule.resolvedFileName) : this.#untyped(fromFile, specifier);
+    const found: Resolution = resolvedModule ? this.#installed(resolvedModule.resolvedFileName) : this.#untyped(fromFile, specifier);
     this.#packages.set(key, found);
     return found;
+  }
+
+  /** Encore reads what a package itself ships, not what others declare about it. */
+  #installed(path: string): Resolution {
+    return path.includes("/node_modules/@types/") ? { kind: "empty" } : this.#classify(path);
   }
 
   /** A package that is installed but has nothing to read for types is fine; one that is not installed is not. */

@@ -1,0 +1,113 @@
+// Rules of the type evaluation and of declarations that the parity kit does not touch, one line each. Expectations follow
+// from the contract (1.4–1.7, Appendix C) and from Encore's published parser fixtures.
+import { afterAll, describe, expect, it } from "vitest";
+import { checkJson } from "../check";
+import { Scratch } from "./case-app";
+
+const scratch = new Scratch();
+afterAll(() => scratch.dispose());
+
+const API = `import { api, type Header, type Query, type HttpStatus } from "encore.dev/api";\n`;
+
+interface Facts {
+  services?: { name: string; endpoints?: { name: string; request: string | null; response: string | null }[] }[];
+}
+
+function check(files: Record<string, string>): string {
+  const result = checkJson(scratch.fromFiles(files));
+  if (!result.ok) return result.errors.join(" | ");
+  const { services = [] } = result.model as Facts;
+  const endpoints = services.flatMap((service) => service.endpoints ?? []);
+  return endpoints.map((e) => `${e.name}: ${e.request} -> ${e.response}`).join("; ") || "accepted";
+}
+
+/** The request field `f` of the given type. */
+const field = (type: string, declarations = ""): string =>
+  check({ "svc/api.ts": `${API}${declarations}\ninterface Req { f: ${type} }\nexport const ep = api({}, async (_p: Req): Promise<void> => {});\n` }).replace(/^ep: \{ f: (.*) \} -> null$/, "$1");
+
+describe("types", () => {
+  it.each([
+    [`Exclude<"a" | "b", "a">`, "", `"b"`],
+    [`Exclude<K, "a">`, `type K = "a" | "b";`, `("a" | "b")`],
+    [`Partial<Partial<F>>`, `interface F { a: string; b?: number }`, "{ a?: string; b?: float64 }"],
+    [`Pick<F, "a" | "c">`, `interface F { a: string; b?: number; c?: boolean }`, "{ a: string; c?: bool }"],
+    [`keyof Record<"a" | "b", number>`, "", `("a" | "b")`],
+    [`F["a" | "b"]`, `interface F { a: string; b?: number }`, "(string | float64)"],
+    [`N.A`, `namespace N { export interface A { x: string } }`, "{ x: string }"],
+    [`A`, `interface P { v: string } interface A extends Partial<P> { o: number }`, "{ o: float64; v?: string }"],
+    [`({ a: string } | { b: string }) & { c: string }`, "", "({ a: string; c: string } | { b: string; c: string })"],
+    [`A`, `interface A { b: B | null } interface B { a?: A }`, "{ b: ({ a?: <A> } | null) }"],
+    [`any | string`, "", "any"],
+    [`"a" | string`, "", "string"],
+    [`Name[]`, `import { MinLen, MaxLen } from "encore.dev/validate"; type Name = string & MinLen<1> & MinLen<5> & MaxLen<9>;`, "list<string & (min_len(5) & max_len(9))>"],
+    [`M`, `interface M { a: string }\ninterface M { b: string }`, "{ a: string }"],
+    [`E`, `enum E { A = 1 << 2, B = ~1 }`, "(1 | 1)"],
+  ])("reads %s after `%s`", (type, declarations, expected) => {
+    expect(field(type, declarations)).toBe(expected);
+  });
+
+  it.each([
+    [`string & number`, "", "unsupported basic type in schema: Never"],
+    [`Record<E, string>`, `enum E { A = "a" }`, "unsupported mapped key type: Enum("],
+    [`G<string>`, `interface G<T, U = T> { a: T; b: U }`, "svc/api.ts:2:20: unknown identifier"],
+    [`O`, `type O = string | undefined;`, "unsupported basic type in schema: Undefined"],
+    [`Role`, `const Role = { A: "a" } as const; type Role = (typeof Role)[keyof typeof Role];`, "svc/api.ts:3:20: value used as type"],
+    [`typeof f`, `export function f() { return 1; }`, "svc/api.ts:2:8: function must have explicit return type annotation (function body parsing not yet supported) | svc/api.ts:4:38: function types are not supported in schemas"],
+    [`T`, `type T = T["x"];`, "svc/api.ts:2:1: circular type reference | unsupported indexed access type operation: obj Basic("],
+  ])("refuses %s after `%s`", (type, declarations, expected) => {
+    const [first = ""] = expected.split(" | ");
+    expect(field(type, declarations).split(" | ")[0]).toBe(first);
+  });
+
+  it("means the exported type when a type and a constant share a name", () => {
+    const types = `export const Role = { A: "a", B: "b" } as const;\nexport type Role = (typeof Role)[keyof typeof Role];\n`;
+    const api = `${API}import { Role } from "./types";\nexport const ep = api({}, async (_p: { f: Role }): Promise<void> => {});\n`;
+    expect(check({ "svc/types.ts": types, "svc/api.ts": api })).toBe(`ep: { f: ("a" | "b") } -> null`);
+  });
+
+  it("accepts what has an obvious wire form in extended mode only", () => {
+    const source = `${API}const LIST = ["a", "b"] as const;\ninterface Req { t: \`x\${string}\`; r: ReadonlyArray<string>; l: (typeof LIST)[number]; g: G<string> }\ninterface G<T, U = T> { a: U }\nexport const ep = api({}, async (_p: Req): Promise<void> => {});\n`;
+    const root = scratch.fromFiles({ "svc/api.ts": source });
+    expect(checkJson(root).ok).toBe(false);
+    const result = checkJson(root, { extended: true });
+    expect(JSON.stringify(result)).toContain(`{ t: string; r: list<string>; l: (\\"a\\" | \\"b\\"); g: { a: string } }`);
+  });
+});
+
+describe("declarations", () => {
+  it.each([
+    ["an endpoint in a function", `export function make() { const ep = api({}, async (): Promise<void> => {}); return ep; }`, "svc/api.ts:2:32: unknown identifier"],
+    ["a destructured endpoint", `export const { a } = api({}, async (): Promise<void> => {});`, "svc/api.ts:2:14: expected identifier as bind name"],
+    ["a parameter beside a catch-all", `export const a = api.raw({ path: "/f/*r" }, () => {});\nexport const b = api.raw({ path: "/f/:x" }, () => {});`, "svc/api.ts:3:18: api endpoints with conflicting paths defined"],
+    ["two status fields", `interface R { a: HttpStatus; b: HttpStatus }\nexport const a = api({}, async (): Promise<R> => { throw 1; });`, "svc/api.ts:2:15: http status can only be defined once per response type"],
+    ["a stream's path parameter without handshake", `export const s = api.streamIn<{ id: string }>({ path: "/s/:id" }, async (_s) => {});`, "svc/api.ts:2:18: request schema must be defined when having path parameters"],
+    ["too few types of a stream", `export const s = api.streamInOut<{ id: string }>({ path: "/s" }, async (_s) => {});`, "svc/api.ts:2:33: wrong number of type parameters, expected 2, found 1"],
+    ["Partial written as the request itself", `interface F { a: string }\nexport const ep = api({}, async (_p: Partial<F>): Promise<void> => {});`, "svc/api.ts:3:38: missing package name for universe.ts"],
+  ])("refuses %s", (_what, source, expected) => {
+    expect(check({ "svc/api.ts": `${API}${source}\n` })).toBe(expected);
+  });
+
+  it("sees a static path beside a catch-all, and the same name in another method's table", () => {
+    const source = `export const a = api.raw({ path: "/f/*r", method: "GET" }, () => {});\nexport const b = api.raw({ path: "/f/x", method: "GET" }, () => {});\nexport const c = api.raw({ path: "/f/:x", method: "PUT" }, () => {});`;
+    expect(check({ "svc/api.ts": `${API}${source}\n` })).toBe("a: null -> null; b: null -> null; c: null -> null");
+  });
+
+  it("tells a resource from a local variable of the same name", () => {
+    const source = `import { SQLDatabase } from "encore.dev/storage/sqldb";
+const db = new SQLDatabase("m");
+export const f = (db: unknown): unknown => ({ db });
+export const g = (): unknown => { const db = 1; return db; };
+export { db };
+export type D = typeof db;
+void db.connectionString;
+`;
+    expect(check({ "svc/db.ts": source })).toBe("accepted");
+  });
+
+  it("reports every error of an app at once", () => {
+    const bad = `${API}interface Req { f: [string] }\nexport const ep = api({}, async (_p: Req): Promise<void> => {});\n`;
+    expect(check({ "a/api.ts": bad, "b/api.ts": bad })).toBe(
+      "a/api.ts:3:38: tuple types are not yet supported in schemas | b/api.ts:3:38: tuple types are not yet supported in schemas",
+    );
+  });
+});
