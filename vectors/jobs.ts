@@ -13,7 +13,8 @@ const payload = z.object({ documentId: z.uuid(), documentVersion: z.int().positi
 export const embedJob = defineJob({
   name: "vectors:embed",
   payload,
-  retry: RETRY.standard,
+  // Tries for half an hour: an embedder or a database that is away for some minutes fails no document.
+  retry: { ...RETRY.standard, attempts: 12, maxDelayMs: 900_000 },
   // The largest document is some thousand chunks; each batch is committed by itself.
   timeoutMs: 600_000,
   // Two, so that one document is being stored while the next is with the embedder.
