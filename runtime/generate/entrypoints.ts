@@ -20,12 +20,18 @@ function imports({ file, gateways, services, model }: Parts): string[] {
   const subscriptionFiles = [...new Set(subscriptions.map((subscription) => subscription.place.file))].sort();
   const metrics = model.metrics.filter((metric) => metric.exportName !== undefined && services.some(({ folder }) => isBelow(metric.place.file, folder)));
   return [
-    ...gateways.map((gateway) => `import { ${gateway.exportName} as ${gatewayName(gateway)} } from ${importPath(file, gateway.place?.file ?? "", "")};`),
+    ...gateways.map((gateway) => gatewayImport(gateway, file)),
     ...endpoints.map((endpoint, i) => `import { ${endpoint.exportName} as ${handlerName(endpoint, i)} } from ${importPath(file, endpoint.place.file, "")};`),
     ...subscriptionFiles.map((path) => `import ${importPath(file, path, "")};`),
     ...services.flatMap(({ name, file: own }) => (own === undefined ? [] : [`import * as ${identifier(name)}_service from ${importPath(file, own, "")};`])),
     ...metricFiles(metrics).map((path) => `import ${importPath(file, path, "")};`),
   ];
+}
+
+/** A gateway that is bound to nothing registers itself when its file is imported. */
+function gatewayImport(gateway: GatewayModel, file: string): string {
+  const from = importPath(file, gateway.place?.file ?? "", "");
+  return gateway.exportName === undefined ? `import ${from};` : `import { ${gateway.exportName} as ${gatewayName(gateway)} } from ${from};`;
 }
 
 const isBelow = (path: string, folder: string): boolean => folder === "" || path.startsWith(`${folder}/`);
@@ -58,7 +64,7 @@ function main(parts: Parts): string {
   return `import { registerGateways, registerHandlers, run, type Handler } from "encore.dev/internal/codegen/appinit";
 
 ${lines(imports(parts))}
-const gateways: any[] = [${gateways.map(gatewayName).join(", ")}];
+const gateways: any[] = [${gateways.filter((gateway) => gateway.exportName !== undefined).map(gatewayName).join(", ")}];
 
 const handlers: Handler[] = [
 ${lines(handlers(services))}];
@@ -72,7 +78,7 @@ await run(import.meta.url);
 
 export function entrypointFiles(model: AppModel): GeneratedFile[] {
   const services = sortedServices(model);
-  const gateways = model.gateways.filter((gateway) => gateway.exportName !== undefined);
+  const gateways = model.gateways.filter((gateway) => gateway.explicit);
   const file = (kind: string): string => `internal/entrypoints/${kind}/main.ts`;
   const make = (path: string, parts: Pick<Parts, "gateways" | "services">): GeneratedFile => ({ path, contents: main({ file: path, model, ...parts }) });
   return [
