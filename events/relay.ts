@@ -2,7 +2,7 @@
 //   stopped → claiming                 start(), and after every wake
 //   claiming → publishing → settling   rows leased; nothing is locked while they are handed over
 //   settling → claiming                the batch was full, or somebody signalled meanwhile
-//   settling → waiting                 until a commit of this process signals, the next row falls due, or the poll
+//   settling → waiting                 until a commit of this process signals, or the poll
 //   any → stopped                      stop(): finishes the batch at hand, takes no other
 // Killed anywhere: the lease of its rows runs out and another claims them; what was handed over but not yet
 // marked goes out twice, under the same id. NOTIFY is not used: it serialises commits on native Postgres,
@@ -13,7 +13,7 @@ import { errorsTotal } from "../telemetry/metrics";
 import { logger } from "../telemetry/logger";
 import { backoffMs, type Backoff } from "./backoff";
 import { publishBatch, type BatchOutcome } from "./publish";
-import { OUTBOX_NEXT_DUE, outboxClaim, outboxLockClaims, outboxMarkFailed, outboxMarkPublished, outboxRelease, type OutboxRow } from "./store/outbox";
+import { OUTBOX_ANY_DUE, outboxClaim, outboxLockClaims, outboxMarkFailed, outboxMarkPublished, outboxRelease, type OutboxRow } from "./store/outbox";
 
 export interface RelayOptions {
   batch?: number;
@@ -124,8 +124,7 @@ class OutboxRelay implements Relay {
   private async turn(): Promise<void> {
     this.isSignalled = false;
     if (this.options.isReady && !(await this.options.isReady())) return this.sleep(this.pollMs);
-    const dueInMs = this.isBusy ? 0 : await nextDueInMs();
-    if (dueInMs === null || dueInMs > 0) return this.sleep(Math.min(dueInMs ?? this.pollMs, this.pollMs));
+    if (!this.isBusy && !(await isAnyDue())) return this.sleep(this.pollMs);
     const claimed = await this.runOnce();
     this.isBusy = claimed >= this.batch;
     if (claimed === 0) await this.sleep(this.pollMs);
@@ -144,9 +143,8 @@ class OutboxRelay implements Relay {
   }
 }
 
-async function nextDueInMs(): Promise<number | null> {
-  const [row] = await systemQuery<{ dueInMs: number | null }>("relay-poll", OUTBOX_NEXT_DUE);
-  return row?.dueInMs ?? null;
+async function isAnyDue(): Promise<boolean> {
+  return (await systemQuery("relay-poll", OUTBOX_ANY_DUE)).length > 0;
 }
 
 function settle(outcome: BatchOutcome): Promise<void> {

@@ -108,12 +108,10 @@ export async function outboxRelease(tx: Tx, ids: readonly string[]): Promise<voi
   await tx.execute("update events.outbox set next_attempt_at = now(), attempts = attempts - 1 where id = any($1::uuid[]) and published_at is null", [ids]);
 }
 
-/** Milliseconds until the next unpublished row falls due (0 = now); null when there is none. */
-export const OUTBOX_NEXT_DUE = `
-  select ceil(extract(epoch from min(next_attempt_at) - now()) * 1000)::float8 as "dueInMs"
-    from (select next_attempt_at from events.outbox where published_at is null order by position limit 1000) pending`;
+/** Whether any unpublished row has fallen due: one row when so, none when not. */
+export const OUTBOX_ANY_DUE = "select 1 as due from events.outbox where published_at is null and next_attempt_at <= now() limit 1";
 
-/** Unpublished rows, counted up to a thousand times the batch so that a huge backlog stays cheap to report. */
+/** Unpublished rows, counted up to a hundred thousand, so that a huge backlog stays cheap to report. */
 export const OUTBOX_DEPTH = "select count(*) as depth from (select 1 from events.outbox where published_at is null limit 100000) pending";
 
 /** Deletes published rows older than the given days, at most `limit`; resolves with how many went. */
