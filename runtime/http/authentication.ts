@@ -11,7 +11,7 @@ import { Request, type RequestMeta, type RequestSource } from "../native/request
 import type { EndpointCompiler, Handler } from "./endpoint";
 import type { Caller } from "./exchange";
 import { fromCodec, fromThrown, Failure } from "./failure";
-import { headerValues, type Inbound } from "./inbound";
+import { firstHeader, headerValues, type Inbound } from "./inbound";
 import { invoke } from "./invoke";
 import type { RequestLog } from "./request-log";
 import type { Trace } from "./trace";
@@ -79,7 +79,7 @@ export class Authenticator {
 
   /** A-2: whether any declared parameter is there and not empty. */
   private hasCredentials(inbound: Inbound): boolean {
-    for (const name of this.headers) if (headerValues(inbound.lines, name)[0]) return true;
+    for (const name of this.headers) if (firstHeader(inbound.lines, name)) return true;
     return this.hasQuery(inbound.query) || this.hasCookie(inbound);
   }
 

@@ -5,7 +5,7 @@ import { cookieText } from "../schema/header-encoder";
 import type { Payload, RequestSource as CodecSource } from "../schema/request-codec";
 import { Request, type ApiCallData, type RequestMeta, type RequestSource, type TraceData } from "../native/request";
 import type { Endpoint } from "./endpoint";
-import { forwardedLines, headerValues, visibleHeaders, type Inbound } from "./inbound";
+import { firstHeader, forwardedLines, headerValues, visibleHeaders, type Inbound } from "./inbound";
 import type { Trace } from "./trace";
 
 /** Who calls: the auth handler's answer, restricted to its declared type, and its JSON text for passing on. */
@@ -58,7 +58,7 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   get correlationId(): string | undefined {
-    return this.headerValues("x-correlation-id")[0]?.slice(0, MAX_CORRELATION);
+    return firstHeader(this.inbound.lines, "x-correlation-id")?.slice(0, MAX_CORRELATION);
   }
 
   /** Whether the handler gets a payload at all: streams without a handshake type do not. Path parameters imply one. */

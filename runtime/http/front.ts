@@ -6,7 +6,7 @@ import type { Endpoint } from "./endpoint";
 import { Exchange, type Caller } from "./exchange";
 import { Failure } from "./failure";
 import { health, HEALTH_PATH, HOST_PREFIX } from "./healthz";
-import { headerValues, splitTarget, type Inbound } from "./inbound";
+import { headerValues, pathOf, SocketInbound } from "./inbound";
 import { serveRaw } from "./raw";
 import { mergeProtocolHeaders } from "./protocol-headers";
 import { bodyBeside, corsRequest, Replier, type Pending } from "./reply";
@@ -43,7 +43,7 @@ export class Front {
     if (this.app.host.front?.some((answer) => answer(req, res))) return;
     const pending: Pending = { req, res, trace: null };
     if (req.rawHeaders.length > MAX_HEADER_LINES) return this.replier.send(pending, 431, [], null);
-    const { path, query, target } = splitTarget(req.url ?? "/");
+    const path = pathOf(req.url ?? "/");
     const method = req.method ?? "GET";
     if (path.startsWith(HOST_PREFIX)) return this.hostRoute(pending, path);
     if (method === "OPTIONS" && this.isGateway) return this.preflight(pending);
@@ -54,14 +54,12 @@ export class Front {
     if (routed.kind === "noRoute") return this.replier.reject(pending, notRouted(routed.isKnown, method, path));
     pending.trace = new Trace();
     if (routed.kind === "notAllowed") return this.replier.send(pending, 405, ["allow", routed.allow.join(",")], null);
-    const inbound: Inbound = { method, path, query, target, lines: req.rawHeaders, remoteAddress: req.socket.remoteAddress ?? "" };
-    this.authenticate(new Exchange(routed.endpoint, inbound, routed.params, pending.trace), pending);
+    this.authenticate(new Exchange(routed.endpoint, new SocketInbound(req, path), routed.params, pending.trace), pending);
   }
 
   /** Whether an upgrade goes to a stream endpoint, or nowhere: everything else ignores `Upgrade`. */
   takesUpgrade(req: IncomingMessage): boolean {
-    const { path } = splitTarget(req.url ?? "/");
-    const routed = this.app.router.find(req.method ?? "GET", path);
+    const routed = this.app.router.find(req.method ?? "GET", pathOf(req.url ?? "/"));
     return routed.kind === "found" && routed.endpoint.kind === "stream";
   }
 

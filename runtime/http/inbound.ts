@@ -1,5 +1,6 @@
 // What arrived, whether over a socket or from a caller inside the process: method, URL and header lines, with the
 // readers that decoders and `currentRequest()` need.
+import type { IncomingMessage } from "node:http";
 
 /** Header lines as node:http delivers them: names and values in turn, values in Latin-1. */
 export type HeaderLines = readonly string[];
@@ -33,12 +34,40 @@ export function headerValues(lines: HeaderLines, name: string): string[] {
   return out;
 }
 
-/** Splits a request target; bytes beyond ASCII are percent-encoded, as the official gateway passes them on. */
-export function splitTarget(target: string): Pick<Inbound, "path" | "query" | "target"> {
-  const text = NOT_ASCII.test(target) ? target.replace(/[^\u0000-\u007f]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`) : target;
-  const question = text.indexOf("?");
-  if (question < 0) return { path: text, query: "", target: text };
-  return { path: text.slice(0, question), query: text.slice(question + 1), target: text };
+/** The first value of a header; `name` is lower case. */
+export function firstHeader(lines: HeaderLines, name: string): string | undefined {
+  for (let i = 0; i < lines.length; i += 2) {
+    const line = lines[i]!;
+    if (line.length === name.length && line.toLowerCase() === name) return headerText(lines[i + 1]!);
+  }
+  return undefined;
+}
+
+/** The path of a request target, which node's parser has already held to ASCII. */
+export function pathOf(target: string): string {
+  const question = target.indexOf("?");
+  return question < 0 ? target : target.slice(0, question);
+}
+
+/** A request that came over a socket. */
+export class SocketInbound implements Inbound {
+  readonly method: string;
+  readonly target: string;
+  readonly lines: HeaderLines;
+
+  constructor(private readonly req: IncomingMessage, readonly path: string) {
+    this.method = req.method ?? "GET";
+    this.target = req.url ?? "/";
+    this.lines = req.rawHeaders;
+  }
+
+  get query(): string {
+    return this.target.slice(this.path.length + 1);
+  }
+
+  get remoteAddress(): string {
+    return this.req.socket.remoteAddress ?? "";
+  }
 }
 
 const INTERNAL = "x-encore-meta-";

@@ -39,19 +39,46 @@ function has(headers: readonly string[], name: string): boolean {
   return false;
 }
 
-/** node joins head and body when the body is a string, and would then write the head as UTF-8 a second time. */
-function isNotAscii(line: string): boolean {
-  for (let i = 0; i < line.length; i++) if (line.charCodeAt(i) > 127) return true;
-  return false;
+const NOT_ASCII = /[^\u0000-\u007f]/;
+
+/** node joins head and body when the body is a string, and would then write the head's bytes as UTF-8 once more. */
+export function bodyBeside(headers: readonly string[], body: string): string | Buffer {
+  return headers.some((line) => NOT_ASCII.test(line)) ? Buffer.from(body) : body;
+}
+
+interface HeadOfResponse {
+  _header?: unknown;
+  _hasBody?: unknown;
+}
+
+/**
+ * Puts more header lines and an ASCII body behind the head that node has made and not yet sent, so that all of it
+ * leaves in one write (docs/adr/0003-http-engine.md has the measurement). False when this node keeps its head elsewhere.
+ */
+export function joinTail(res: ServerResponse, lines: string, body: string): boolean {
+  const internals = res as unknown as HeadOfResponse;
+  const head = internals._header;
+  if (typeof head !== "string" || internals._hasBody !== true || res.chunkedEncoding) return false;
+  internals._header = `${head.slice(0, -2)}${lines}\r\n${body}`;
+  return true;
+}
+
+function block(pairs: readonly string[]): string {
+  let out = "";
+  for (let i = 0; i < pairs.length; i += 2) out += `${pairs[i]}: ${pairs[i + 1]}\r\n`;
+  return out;
 }
 
 export class Replier {
   private readonly edge: [string, string][];
   private readonly common: readonly string[];
+  /** The constant header lines of a JSON answer. */
+  private readonly jsonBlock: string;
 
   constructor(private readonly options: ReplyOptions) {
     this.edge = Object.entries(options.edge).map(([name, value]) => [name.toLowerCase(), value]);
     this.common = options.cors?.common ?? [];
+    this.jsonBlock = block(this.withEdge([...JSON_TYPE, ...this.common]));
   }
 
   /** All headers of an answer: the given ones, then those of the gateway and the edge. */
@@ -80,7 +107,21 @@ export class Replier {
 
   /** Sends JSON; `headers` may bring their own content type beside it. */
   json(pending: Pending, status: number, headers: readonly string[] | null, body: string): void {
-    this.send(pending, status, headers === null ? JSON_TYPE : [...headers, ...JSON_TYPE], body);
+    if (headers !== null) this.send(pending, status, [...headers, ...JSON_TYPE], bodyBeside(headers, body));
+    else if (!this.sendJoined(pending, status, body)) this.send(pending, status, JSON_TYPE, body);
+  }
+
+  /** The short way for most answers: constant lines and body behind node's head. False when it cannot be taken. */
+  private sendJoined({ req, res, trace }: Pending, status: number, body: string): boolean {
+    const length = Buffer.byteLength(body);
+    const isUsual = trace !== null && length === body.length && req.headers.origin === undefined && req.method !== "HEAD";
+    if (!isUsual || status === 204 || status === 304 || res.headersSent || res.destroyed) return false;
+    res.writeHead(status, ["content-length", String(length)]);
+    if (!joinTail(res, `${this.jsonBlock}x-encore-trace-id: ${trace.traceId}\r\n`, body)) {
+      throw new Error("this version of node keeps the head of responses elsewhere");
+    }
+    res.end();
+    return true;
   }
 
   /** Sends only the given headers: routes of the host itself have neither CORS nor trace id. */
@@ -108,7 +149,6 @@ export class Replier {
     try {
       res.writeHead(status, lines);
       if (body === null) res.end();
-      else if (typeof body === "string" && lines.some(isNotAscii)) res.end(Buffer.from(body));
       else res.end(body);
     } catch {
       // A header that node refuses after all: the client learns of it without the content.

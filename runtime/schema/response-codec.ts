@@ -2,7 +2,7 @@
 import { asPayload, compileFields, readKey, type FieldsEncoder } from "./encoder";
 import { ValueError } from "./header-decoder";
 import { appendHeaders, cookieLine } from "./header-encoder";
-import { JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
+import { type JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
 import { decodeBody, RequestCodec, wireName, type Payload, type RequestSource } from "./request-codec";
 import type { ShapeField, Struct } from "./shape";
 

@@ -31,6 +31,8 @@ export interface AppProcess {
 export interface AppOptions {
   config?: Partial<HostConfig>;
   env?: NodeJS.ProcessEnv;
+  /** Sends the log nowhere instead of keeping it. */
+  discardLog?: boolean;
 }
 
 async function buildNative(): Promise<string> {
@@ -87,14 +89,17 @@ export async function startApp(appDir: string, options: AppOptions = {}): Promis
   const parsed = parseApp(app);
   if (!parsed.ok) throw new Error(parsed.errors.map((e) => JSON.stringify(e)).join("\n"));
   writeGenerated(parsed.model, app);
-  const [bundle, native, port] = await Promise.all([bundleApp(app), buildNative(), freePort()]);
+  const native = await buildNative();
+  // Last: it ends esbuild's own process.
+  const bundle = await bundleApp(app);
+  const port = await freePort();
   const modelFile = join(app, "model.json");
   writeFileSync(modelFile, JSON.stringify(parsed.model));
   const config = { ...hostConfig(app, modelFile, port), ...options.config };
   const env = { ...process.env, NODE_ENV: "development", ENCORE_RUNTIME_LOG: "error", ...options.env, ENCORE_RUNTIME_LIB: native, GROUNDWORK_HOST_CONFIG: JSON.stringify(config) };
   let text = "";
-  const child = spawn(process.execPath, ["--enable-source-maps", bundle], { cwd: app, env, stdio: ["ignore", "inherit", "pipe"] });
-  child.stderr!.on("data", (data: Buffer) => (text += data.toString()));
+  const child = spawn(process.execPath, ["--enable-source-maps", bundle], { cwd: app, env, stdio: ["ignore", "inherit", options.discardLog ? "ignore" : "pipe"] });
+  child.stderr?.on("data", (data: Buffer) => (text += data.toString()));
   const log = (): string => text;
   await waitFor(child, port, log);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
