@@ -4,7 +4,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { EmbeddedAnswer, EmbeddedOptions, InitialiseOptions } from "./embedded/options";
+import { setFlagsFromString } from "node:v8";
+import { compilerFlags, type EmbeddedAnswer, type EmbeddedOptions, type InitialiseOptions } from "./embedded/options";
 import { Engine } from "./embedded/engine";
 import { Scheduler } from "./embedded/scheduler";
 import { type Database, listen } from "./embedded/server";
@@ -63,6 +64,7 @@ async function stop(): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  setFlagsFromString(compilerFlags(options.temporary ?? false));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
   process.on("disconnect", () => void stop());
   process.on("message", () => void stop());

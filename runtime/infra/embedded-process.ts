@@ -25,8 +25,6 @@ export interface EmbeddedInput {
   tcp?: boolean;
   /** The data folder is removed when the process ends. */
   temporary?: boolean;
-  /** Flags of the Node process. */
-  execArgv?: string[];
 }
 
 /** `sun_path` of the strictest platform, with the socket's own name. */
@@ -116,7 +114,7 @@ class Supervisor implements EmbeddedPostgres {
     const options: EmbeddedOptions = { dataDir, databases, temporary, idleOwnerMs, ...this.where.options(this.#port) };
     const child = fork(hostFile("embedded-postgres.js"), [JSON.stringify(options)], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
-      execArgv: this.input.execArgv ?? nodeFlags,
+      execArgv: nodeFlags,
       env: { ...process.env, NODE_OPTIONS: "" },
     });
     this.#child = child;

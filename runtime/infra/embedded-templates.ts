@@ -8,9 +8,6 @@ import { migrate } from "./migrations";
 
 const keepUnusedMs = 7 * 24 * 3_600_000;
 
-/** Flags of a test's database process: it lives for seconds, so code is compiled fast rather than well. */
-const shortLived = ["--max-semi-space-size=2", "--liftoff-only"];
-
 /** Databases nobody connects to make up half of a data folder. */
 const dropUnused = [
   "UPDATE pg_database SET datistemplate = false WHERE datname LIKE 'template%'",
@@ -63,7 +60,7 @@ export async function cloneFolder(folder: string, database: string): Promise<{ u
   const copy = mkdtempSync(join(tmpdir(), "groundwork-clone-"));
   try {
     cpSync(folder, copy, { recursive: true, mode: constants.COPYFILE_FICLONE });
-    const postgres = await startEmbedded({ dataDir: copy, databases: [database], execArgv: shortLived, temporary: true });
+    const postgres = await startEmbedded({ dataDir: copy, databases: [database], temporary: true });
     return { url: postgres.url(database), drop: () => postgres.stop() };
   } catch (error) {
     rmSync(copy, { recursive: true, force: true });
