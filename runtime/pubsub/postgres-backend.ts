@@ -40,6 +40,13 @@ export class WakingBackend extends PostgresQueueBackend {
     }
   }
 
+  /** Makes the worker look once more before it waits: only that look tells it when the message is due again. */
+  override async moveToDelayed(...args: Parameters<PostgresQueueBackend["moveToDelayed"]>): ReturnType<PostgresQueueBackend["moveToDelayed"]> {
+    const result = await super.moveToDelayed(...args);
+    this.#wakeups.signal(this.queueName);
+    return result;
+  }
+
   override async waitForJob(blockTimeoutSeconds: number): ReturnType<PostgresQueueBackend["waitForJob"]> {
     const woken = await this.#wakeups.wait(this.queueName, this.#seen, Math.max(blockTimeoutSeconds, 0) * 1000, this.#blocking.signal);
     return woken ? { member: this.queueName, score: 0 } : null;
