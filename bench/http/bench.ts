@@ -4,7 +4,7 @@
 import autocannon from "autocannon";
 import { fork, type ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { startApp } from "../../runtime/http/__tests__/support/app-process";
 import { serveFastify, type FastifyVariant } from "./fastify-server";
@@ -42,7 +42,7 @@ const median = (values: number[]): number => [...values].sort((a, b) => a - b)[M
 function cpuMicros(pid: number): number {
   const file = `/proc/${pid}/stat`;
   if (!existsSync(file)) return Number.NaN;
-  const fields = readFileSync(file, "utf8").split(") ")[1]!.split(" ");
+  const fields = readFileSync(file, "utf8").replace(/^.*\) /s, "").split(" ");
   return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6;
 }
 
@@ -53,7 +53,7 @@ function findRoot(dir: string): string {
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
+  const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
@@ -62,7 +62,7 @@ async function ours(logging: boolean): Promise<Server> {
   const app = await startApp(join(findRoot(import.meta.dirname), "bench/http/__tests__/app"), {
     env: { NODE_ENV: "production", ENCORE_RUNTIME_LOG: logging ? "info" : "error" }, discardLog: true,
   });
-  return { name: "groundwork", port: app.port, pid: app.child.pid!, stop: () => app.stop() };
+  return { name: "groundwork", port: app.port, pid: app.child.pid ?? 0, stop: () => app.stop() };
 }
 
 async function fastify(name: string, variant: Omit<FastifyVariant, "port">): Promise<Server> {
@@ -74,7 +74,7 @@ async function fastify(name: string, variant: Omit<FastifyVariant, "port">): Pro
     child.once("message", () => resolve());
     child.once("exit", (code) => reject(new Error(`fastify ended with ${code}`)));
   });
-  return { name, port, pid: child.pid!, stop: () => void child.kill() };
+  return { name, port, pid: child.pid ?? 0, stop: () => void child.kill() };
 }
 
 async function run(server: Server, { request }: Workload): Promise<Sample> {
@@ -86,18 +86,19 @@ async function run(server: Server, { request }: Workload): Promise<Sample> {
 }
 
 async function measure(servers: Server[], workload: Workload): Promise<void> {
-  const samples = new Map<string, Sample[]>(servers.map((s) => [s.name, []]));
-  for (const server of servers) await run(server, workload);
+  const runs = servers.map((server) => ({ server, samples: [] as Sample[] }));
+  for (const { server } of runs) await run(server, workload);
   for (let round = 0; round < rounds; round++) {
-    for (const server of servers) samples.get(server.name)!.push(await run(server, workload));
+    for (const { server, samples } of runs) samples.push(await run(server, workload));
   }
-  const medians = servers.map((s) => ({
-    name: s.name, perSecond: median(samples.get(s.name)!.map((x) => x.perSecond)), cpu: median(samples.get(s.name)!.map((x) => x.cpu)),
+  const medians = runs.map(({ server, samples }) => ({
+    name: server.name, perSecond: median(samples.map((s) => s.perSecond)), cpu: median(samples.map((s) => s.cpu)),
   }));
+  const own = medians[0] ?? { perSecond: Number.NaN, cpu: Number.NaN };
   console.log(`\n${workload.name}`);
   for (const m of medians) {
-    const ratio = medians[0]!.perSecond / m.perSecond;
-    console.log(`  ${m.name.padEnd(34)} ${m.perSecond.toFixed(0).padStart(7)} req/s  ${m.cpu.toFixed(1).padStart(6)} µs CPU/req   groundwork is ${ratio.toFixed(2)}x (CPU ${(m.cpu / medians[0]!.cpu).toFixed(2)}x)`);
+    const ratios = `groundwork is ${(own.perSecond / m.perSecond).toFixed(2)}x (CPU ${(m.cpu / own.cpu).toFixed(2)}x)`;
+    console.log(`  ${m.name.padEnd(34)} ${m.perSecond.toFixed(0).padStart(7)} req/s  ${m.cpu.toFixed(1).padStart(6)} µs CPU/req   ${ratios}`);
   }
 }
 

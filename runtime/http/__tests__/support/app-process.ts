@@ -1,8 +1,7 @@
 // Runs an Encore app on this host in a process of its own: parse, generate, bundle, start. For the parity kit, the
 // robustness test and the benchmark.
 import { spawn, type ChildProcess } from "node:child_process";
-import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -35,8 +34,8 @@ export interface AppOptions {
   discardLog?: boolean;
 }
 
-async function buildNative(): Promise<string> {
-  const outfile = join(workDir, "native.cjs");
+async function buildNative(dir: string): Promise<string> {
+  const outfile = join(dir, "native.cjs");
   const entryPoints = [join(root, "runtime/native/index.ts")];
   await build({ entryPoints, outfile, bundle: true, platform: "node", target: "node20", packages: "external", format: "cjs", sourcemap: "linked", logLevel: "silent" });
   return outfile;
@@ -52,12 +51,10 @@ async function freePort(): Promise<number> {
 
 /** A copy of the app with the repository's packages, so that nothing is generated into the sources. */
 function copyApp(appDir: string): string {
-  const name = createHash("sha256").update(appDir).digest("hex").slice(0, 12);
-  const copy = join(workDir, name);
-  rmSync(copy, { recursive: true, force: true });
-  mkdirSync(copy, { recursive: true });
+  mkdirSync(workDir, { recursive: true });
+  const copy = mkdtempSync(join(workDir, "app-"));
   cpSync(appDir, copy, { recursive: true });
-  if (!existsSync(join(copy, "node_modules"))) symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   return copy;
 }
 
@@ -84,12 +81,11 @@ async function waitFor(child: ChildProcess, port: number, log: () => string): Pr
 }
 
 export async function startApp(appDir: string, options: AppOptions = {}): Promise<AppProcess> {
-  mkdirSync(workDir, { recursive: true });
   const app = copyApp(appDir);
   const parsed = parseApp(app);
   if (!parsed.ok) throw new Error(parsed.errors.map((e) => JSON.stringify(e)).join("\n"));
   writeGenerated(parsed.model, app);
-  const native = await buildNative();
+  const native = await buildNative(app);
   // Last: it ends esbuild's own process.
   const bundle = await bundleApp(app);
   const port = await freePort();
@@ -110,6 +106,7 @@ export async function startApp(appDir: string, options: AppOptions = {}): Promis
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 3000))]);
       if (child.exitCode === null) child.kill("SIGKILL");
       await ended;
+      rmSync(app, { recursive: true, force: true });
     },
   };
 }
