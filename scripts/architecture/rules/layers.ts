@@ -6,8 +6,8 @@ function complaint(fromFile: string, toFile: string): string | undefined {
   const from = roomOf(fromFile);
   const to = roomOf(toFile);
   if (from === undefined || to === undefined || from === to) return undefined;
-  if (isTest(toFile)) return `code that ships imports a test: ${toFile}`;
   if (TOOL_ROOMS.includes(from)) return undefined;
+  if (isTest(toFile)) return `code that ships imports a test: ${toFile}`;
   if (from === HOST_ROOM) return `${HOST_ROOM}/ reads the application and imports nothing of it, but names ${toFile}`;
   if (to === HOST_ROOM) return `nothing of the application imports ${HOST_ROOM}/, but this names ${toFile}`;
   if (TOOL_ROOMS.includes(to)) return `the application imports no tools, but this names ${toFile}`;
