@@ -26,11 +26,23 @@ function redactValue(value: unknown, depth: number): unknown {
   return redactObject(value as Record<string, unknown>, depth);
 }
 
-// Bearer and basic credentials, JSON Web Tokens, user:password@ in URLs, PEM private keys.
-const secretText =
-  /(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}|\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*|(:\/\/)[^\s:@/"]*:[^\s@/"]+(@)|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----/gs;
+// Bearer and basic credentials, JSON Web Tokens, user:password@ in URLs, password=… in texts and queries (and
+// "password":"…" in JSON quoted inside a text), PEM private keys.
+const secretText = new RegExp(
+  [
+    String.raw`(?<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}`,
+    String.raw`\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*`,
+    String.raw`(?<slashes>:\/\/)[^\s:@/"]*:[^\s@/"]+(?<at>@)`,
+    String.raw`(?<name>(?:password|passwd|secret|token|api[-_]?key)(?:=|\\":\s*\\"))[^\s&"\\,;]+`,
+    String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----`,
+  ].join("|"),
+  "gis",
+);
 
 /** Replaces what looks like a credential inside a text. */
 export function redactText(text: string): string {
-  return text.replace(secretText, (_match, scheme?: string, slashes?: string, at?: string) => `${scheme ?? slashes ?? ""}${replacement}${at ?? ""}`);
+  return text.replace(secretText, (...args) => {
+    const { scheme, slashes, name, at } = args.at(-1) as Record<string, string | undefined>;
+    return `${scheme ?? slashes ?? name ?? ""}${replacement}${at ?? ""}`;
+  });
 }

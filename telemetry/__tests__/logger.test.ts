@@ -44,6 +44,7 @@ describe("a log line", () => {
     }, "connecting to postgres://app:hunter2-j@db:5432/app");
     log.error({ err: new Error("login failed for postgres://app:hunter2-k@db/app") }, "failed");
     log.error({ err: Object.assign(new Error("request failed"), { request: { headers: { Authorization: "hunter2-m" } } }) }, "failed");
+    log.warn("upstream said password=hunter2-n for /reset?token=hunter2-o&x=1 and " + JSON.stringify({ apiKey: 1, password: "hunter2-p" }));
     log.info({ pem: "-----BEGIN PRIVATE KEY-----\nhunter2-l\n-----END PRIVATE KEY-----" });
     expect(text()).not.toContain("hunter2");
     expect(text()).not.toContain(jwt);
@@ -55,7 +56,8 @@ describe("redaction", () => {
   test("leaves what is no secret alone", () => {
     const fields = { accessTokenSeconds: 900, tokens: 12, author: "me", keyboard: 1, count: 0, when: new Date(0), nothing: null };
     expect(redactFields(fields)).toEqual({ ...fields, tokens: "[redacted]" });
-    expect(redactText("Basic English and a Bearer of news")).toBe("Basic English and a Bearer of news");
+    const prose = "basic English, a Bearer of news, the password: ask the secret token keeper";
+    expect(redactText(prose)).toBe(prose);
   });
 
   test("survives a structure without end", () => {
