@@ -2,6 +2,8 @@
 import { domainEvents, REDRIVE_OF } from "./topic";
 import type { OutboxRow } from "./store/outbox";
 
+export type { OutboxRow };
+
 export interface Destination {
   /**
    * Hands rows over, in the order given. Resolves when all are accepted; rejecting means none of them counts

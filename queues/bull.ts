@@ -7,6 +7,7 @@ import { cfg } from "../config";
 import { AppDB } from "../database";
 import { logger } from "../telemetry/logger";
 import type { JobData } from "./envelope";
+import { BULLMQ_SCHEMA, searchPathSet } from "./store/search-path";
 
 /** The part of a BullMQ job that is used here. */
 export interface BullJob {
@@ -48,7 +49,6 @@ export interface WorkerListeners {
   failed(job: BullJob | undefined, error: Error): void;
 }
 
-const SCHEMA = "bullmq";
 const NOTIFY_CHANNEL = "bullmq_jobs";
 /** Each worker keeps one connection for LISTEN; the rest serve commands and are opened only when needed. */
 const POOL_MAX = 40;
@@ -146,7 +146,7 @@ function openStorage(): Storage {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits what its hook returns; only its types do not say so
-    onConnect: setSearchPath,
+    onConnect: searchPathSet,
   });
   pool.setMaxListeners(0);
   const clients = new Set<pg.PoolClient>();
@@ -159,15 +159,10 @@ function openStorage(): Storage {
   return { pool, clients, migrated: migrate(pool) };
 }
 
-/** The pool waits for it before it gives the connection away. */
-async function setSearchPath(client: pg.ClientBase): Promise<void> {
-  await client.query(`set search_path to public, ${SCHEMA}`);
-}
-
 async function migrate(pool: pg.Pool): Promise<void> {
   const client = await pool.connect();
   try {
-    await runMigrations(client, SCHEMA);
+    await runMigrations(client, BULLMQ_SCHEMA);
   } finally {
     client.release();
   }

@@ -1,7 +1,6 @@
 // How the relay hands jobs over: into their queues, under the outbox row's id, so that a row handed over
 // twice is one job; with the turn its tenant has.
-import type { OutboxRow } from "../events/store/outbox";
-import type { Destination } from "../events/destinations";
+import type { Destination, OutboxRow } from "../events/destinations";
 import { announceWork } from "./bull";
 import { queueNameOf } from "./conventions";
 import { DELAY_HEADER } from "./enqueue";
