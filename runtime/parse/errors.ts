@@ -32,6 +32,20 @@ export class Refusal extends Error {
   }
 }
 
+export const ENDLESS = "this type refers to itself without end";
+
+/** The stack ran out, which only types without end bring about. */
+export const isEndless = (error: unknown): boolean => error instanceof RangeError && error.message.includes("call stack");
+
+/** Runs `work` on a type; one without end becomes a refusal at `spot`. */
+export function boundedAt<T>(spot: Spot | undefined, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw isEndless(error) ? new Refusal(ENDLESS, spot, { remedy: "Write the part of it that travels as an interface." }) : error;
+  }
+}
+
 /** The first line of `file:line:column: message`, and the remedy below it. */
 export function formatParseError(error: ParseError): string {
   const line = errorLine(error);
@@ -83,8 +97,9 @@ export class Diagnostics {
     try {
       return work();
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      this.report(error.message, error.spot, error.extra);
+      if (error instanceof Refusal) this.report(error.message, error.spot, error.extra);
+      else if (isEndless(error)) this.report(ENDLESS);
+      else throw error;
       return undefined;
     }
   }

@@ -1,7 +1,7 @@
 // Types → schemas of the AppModel. Named types without parameters become declarations, which lets types recurse;
 // everything else is written out in place.
 import type { Decl, Field, Schema } from "../../model";
-import { Refusal, type Diagnostics } from "../errors";
+import { boundedAt, Refusal, type Diagnostics } from "../errors";
 import { docOf } from "../source/comments";
 import { spotOf } from "../source/modules";
 import { deferredHead, render } from "../types/debug-text";
@@ -88,7 +88,7 @@ export class Schemas {
     const outer = this.#context;
     this.#context = at;
     try {
-      return work();
+      return boundedAt(spotOf(at.node), work);
     } finally {
       this.#context = outer;
     }

@@ -1,6 +1,6 @@
 // Evaluates types on TypeScript's syntax trees. This is Encore's evaluation rather than TypeScript's: an app that
 // we accept has to be one that Encore accepts, with the same types on the wire (docs/adr/0002).
-import { type Diagnostics, type ParseError, type Spot } from "../errors";
+import { boundedAt, type Diagnostics, type ParseError, type Spot } from "../errors";
 import type { Found, Lookup } from "../source/lookup";
 import { declarationSpot, spotOf, type SourceModule } from "../source/modules";
 import type { Declared } from "../source/scope";
@@ -32,7 +32,7 @@ export class Evaluator implements TypeContext {
 
   /** The type that a node means in a module. */
   typeIn(node: TypeScript.TypeNode, module: SourceModule): Type {
-    return this.type(node, { module, names: new Map() });
+    return boundedAt(spotOf(node), () => this.type(node, { module, names: new Map() }));
   }
 
   /** The declaration that an expression names, if it names one. */
