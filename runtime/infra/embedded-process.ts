@@ -25,12 +25,14 @@ export interface EmbeddedInput {
   tcp?: boolean;
   /** The data folder is removed when the process ends. */
   temporary?: boolean;
+  /** Milliseconds a transaction may idle while other connections wait; 20 s when not given. */
+  idleOwnerMs?: number;
 }
 
 /** `sun_path` of the strictest platform, with the socket's own name. */
 const maxSocketPath = 100;
 const socketName = ".s.PGSQL.5432";
-const idleOwnerMs = 20_000;
+const defaultIdleOwnerMs = 20_000;
 const maxEndings = 3;
 const restartWindowMs = 60_000;
 /** The young generation is kept small: most of the memory is Postgres' own, outside the heap. */
@@ -110,7 +112,7 @@ class Supervisor implements EmbeddedPostgres {
   }
 
   async start(): Promise<void> {
-    const { dataDir, databases, temporary = false } = this.input;
+    const { dataDir, databases, temporary = false, idleOwnerMs = defaultIdleOwnerMs } = this.input;
     const options: EmbeddedOptions = { dataDir, databases, temporary, idleOwnerMs, ...this.where.options(this.#port) };
     const child = fork(hostFile("embedded-postgres.js"), [JSON.stringify(options)], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],

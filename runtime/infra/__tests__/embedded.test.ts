@@ -1,9 +1,10 @@
 // The embedded database looks like a server with many sessions, though PGlite has one.
+import { join } from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { ClonedDatabase } from "..";
 import { startEmbedded } from "../embedded-process";
-import { emptyDatabase, removeFolders, temporaryFolder, until } from "./support";
+import { emptyDatabase, removeFolders, stateWithDatabase, temporaryFolder, until } from "./support";
 
 let database: ClonedDatabase;
 let open: pg.Client[] = [];
@@ -117,6 +118,26 @@ test("what one session cannot do is refused with a reason instead of ending the 
   await expect(client.query("copy copied from stdin")).rejects.toMatchObject({ code: "0A000" });
   await expect(new pg.Client(database.url.replace("/app?", "/nope?")).connect()).rejects.toMatchObject({ code: "3D000" });
   expect(await value(client, "select 1")).toBe(1);
+});
+
+test("a transaction that waits for another connection is ended, so that the others go on", async () => {
+  const postgres = await startEmbedded({ dataDir: join(await stateWithDatabase(), "postgres"), databases: ["app"], idleOwnerMs: 300 });
+  const [owner, other] = [await connect(postgres.url("app")), await connect(postgres.url("app"))];
+  await owner.query("begin");
+  expect(await value(other, "select 1")).toBe(1);
+  await expect(owner.query("select 1")).rejects.toThrow();
+  const busy = await connect(postgres.url("app"));
+  await busy.query("begin");
+  const waiting = value(other, "select 2");
+  for (let n = 0; n < 8; n++) {
+    await busy.query("select 1");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await busy.query("commit");
+  expect(await waiting).toBe(2);
+  await Promise.all(open.map((client) => client.end()));
+  open = [];
+  await postgres.stop();
 });
 
 test("over TCP the password is asked for, and a wrong one is refused", async () => {
