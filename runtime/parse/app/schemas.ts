@@ -12,7 +12,7 @@ import { meaningful, wireOf } from "../resources/endpoint-types";
 import { typeParametersOf } from "../types/declarations";
 import { UNIVERSE_FILE } from "../source/universe";
 import type { TypeAt } from "../resources/resource";
-import { toValidation } from "./validation-model";
+import { toValidation } from "../types/validation-model";
 
 const BUILTINS: Partial<Record<Basic, Schema>> = {
   any: { kind: "builtin", name: "any" },

@@ -6,7 +6,7 @@ import { unsupportedRules } from "../types/validation";
 import type { Type, ValidationExpr } from "../types/type";
 import type { PathPart } from "./path";
 import type { Param } from "./resource";
-import { toValidation } from "../app/validation-model";
+import { toValidation } from "../types/validation-model";
 
 type Dynamic = Exclude<PathSegment, { kind: "literal" }>;
 
