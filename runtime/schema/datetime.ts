@@ -11,22 +11,29 @@ const FIRST_MS = -8334601228800000;
 const LAST_MS = 8210266876799999;
 
 const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[tT ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?/;
-const ZONE = /^([+\-\u2212])(\d\d):?(\d\d)$/;
 
 /** Minutes of offset, or a problem text. */
 function parseZone(zone: string): number | string {
   if (zone === "") return TOO_SHORT;
   if (zone === "Z" || zone === "z") return 0;
   if (/^[zZ]/.test(zone)) return TOO_LONG;
-  const match = ZONE.exec(zone);
-  if (match) {
-    if (Number(match[3]) > 59 || Number(match[2]) > 23) return OUT_OF_RANGE;
-    const minutes = Number(match[2]) * 60 + Number(match[3]);
-    return match[1] === "+" ? minutes : -minutes;
-  }
   if (!/^[+\-\u2212]/.test(zone)) return INVALID;
-  if (/^.\d?$|^.\d\d:?\d?$/.test(zone)) return TOO_SHORT;
-  return /^.\d\d:?\d\d/.test(zone) ? TOO_LONG : INVALID;
+  const rest = zone.slice(1);
+  return zoneProblem(rest) ?? minutesOf(zone[0] === "+" ? 1 : -1, Number(rest.slice(0, 2)), Number(rest.slice(3)));
+}
+
+/** What is wrong with `hh:mm`, read from left to right. */
+function zoneProblem(text: string): string | undefined {
+  if (text.length < 2) return TOO_SHORT;
+  if (!/^\d\d(?::|$)/.test(text)) return INVALID;
+  if (text.length < 5) return TOO_SHORT;
+  if (/^[6-9]\d/.test(text.slice(3))) return OUT_OF_RANGE;
+  if (!/^[0-5]\d/.test(text.slice(3))) return INVALID;
+  return text.length > 5 ? TOO_LONG : undefined;
+}
+
+function minutesOf(sign: 1 | -1, hours: number, minutes: number): number | string {
+  return hours > 23 ? OUT_OF_RANGE : sign * (hours * 60 + minutes);
 }
 
 /** The problem with a text that is not even shaped like a date-time. */

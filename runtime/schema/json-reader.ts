@@ -38,11 +38,6 @@ export class JsonReader {
     this.steps.push(step);
   }
 
-  /** Moves to the next index of the list being read. */
-  step(index: number): void {
-    this.steps[this.steps.length - 1] = index;
-  }
-
   leave(): void {
     this.steps.pop();
   }

@@ -64,12 +64,11 @@ export function readList(r: JsonReader, element: Decoder): unknown[] {
   r.descend();
   r.pos++;
   const out: unknown[] = [];
-  r.enter(0);
   while (hasElement(r, out.length === 0)) {
-    r.step(out.length);
+    r.enter(out.length);
     out.push(element(r));
+    r.leave();
   }
-  r.leave();
   r.pos++;
   r.ascend();
   return out;

@@ -5,7 +5,7 @@ import { compileValue, ValueError, type ValueDecoder } from "./header-decoder";
 import { JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
 import { JsonReader } from "./json-reader";
 import type { Decoder } from "./json-syntax";
-import { expecting, type Shape, type ShapeField, type Struct } from "./shape";
+import type { Shape, ShapeField, Struct } from "./shape";
 import { compileText, type TextContext, type TextDecoder } from "./text-decoder";
 import { eachPair, parseCookies, percentDecodeStrict } from "./url-text";
 import { compileCheck, type Check } from "./validation";
@@ -247,5 +247,3 @@ function cookieStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step
   };
 }
 
-/** The name a schema goes by in messages. */
-export const nameOf = expecting;

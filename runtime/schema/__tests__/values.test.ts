@@ -1,0 +1,112 @@
+// The small languages of the wire: decimals, date-times, e-mail addresses, Rust patterns, query strings, headers.
+import { describe, expect, test } from "vitest";
+import { Decimal } from "../../native/decimal";
+import type { PathSegment } from "../../model";
+import { parseDateTime } from "../datetime";
+import { formatDecimal, parseDecimal } from "../decimal";
+import { isEmail } from "../email";
+import { cookieLine, headerLines } from "../header-encoder";
+import { JsonDecoderCompiler } from "../json-decoder";
+import { compileRegexp } from "../regexp";
+import { placeFields, RequestCodec, type RequestSource } from "../request-codec";
+import { ShapeResolver } from "../shape";
+import type { Schema } from "../../model";
+import { bool, checked, list, newDecimal, num, problem, str, struct, union } from "./support";
+
+describe("decimals", () => {
+  const text = (value: string): string => {
+    const parsed = parseDecimal(value);
+    return typeof parsed === "string" ? parsed : formatDecimal(parsed);
+  };
+  test.each([["1.50", "1.5"], ["007.100", "7.1"], ["1e3", "1000"], ["-0.001", "-0.001"], ["+5", "5"], ["0.000001", "0.000001"], ["0.0000001", "1e-7"], ["-1.25e-9", "-1.25e-9"], ["0", "0"], ["-0.0", "0"], ["123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"]])("%s is %s", (from, to) => expect(text(from)).toBe(to));
+  test.each(["", "x", "1.2.3", "5n", ".", "1e", "0x1"])("%j is none", (value) => expect(text(value)).toBe(`Failed to parse decimal from string: ${value}`));
+  test("a text that would need gigabytes is refused", () => expect(text("1e99999999")).toBe("decimal exponent out of range: 99999999"));
+
+  test("arithmetic is exact, and division by zero an error", () => {
+    expect(new Decimal("0.1").add(new Decimal("0.2")).toString()).toBe("0.3");
+    expect(new Decimal("1").div(new Decimal("3")).mul(new Decimal("3")).toString()).toBe("1");
+    expect(new Decimal("2").div(new Decimal("3")).toString()).toBe("0.6666666667");
+    expect(new Decimal("5").sub(new Decimal("7.5")).toString()).toBe("-2.5");
+    expect(() => new Decimal("1").div(new Decimal("0"))).toThrow("division by zero");
+  });
+});
+
+describe("date-times", () => {
+  test.each([
+    ["2024-01-02T03:04:05Z", "2024-01-02T03:04:05.000Z"], ["2024-01-02 03:04:05.678999+02:00", "2024-01-02T01:04:05.678Z"],
+    ["2016-12-31t23:59:60z", "2017-01-01T00:00:00.000Z"], ["0001-01-01T00:00:00-23:59", "0001-01-01T23:59:00.000Z"], ["2024-02-29T00:00:00.1234567891234Z", "2024-02-29T00:00:00.123Z"],
+  ])("%s", (from, to) => expect(new Date(parseDateTime(from) as Date).toISOString()).toBe(to));
+  test.each([
+    ["", "premature end of input"], ["2024-01-02", "premature end of input"], ["2024-01-02T03:04:05", "premature end of input"], ["2024-01-02T03:04:05.", "premature end of input"],
+    ["2024-01-02T03:04:05+0", "premature end of input"], ["2023-02-29T00:00:00Z", "input is out of range"], ["2024-01-02T24:00:00Z", "input is out of range"],
+    ["2024-01-02T03:04:05 02:00", "input contains invalid characters"], ["2024/01/02T03:04:05Z!", "input contains invalid characters"], ["2024-01-02T03:04:05Z+", "trailing input"],
+    ["2024-01-02T03:04:05+0200", "input contains invalid characters"], ["2024-01-02T03:04:05+02:60", "input is out of range"], ["2024-01-02T03:04:05+02:00x", "trailing input"],
+  ])("%j: %s", (text, message) => expect(parseDateTime(text)).toBe(message));
+});
+
+test.each([
+  ["a@b", true], ["a+b@c.co", true], ['"a b"@c.co', true], ["a@[127.0.0.1]", true], ["ż@ż.co", true], ["a@b-c.d1", true],
+  ["", false], ["@b", false], ["a@", false], [".a@b", false], ["a..b@c", false], ["a@b..c", false], ["a@-b.co", false], ["a@b-.co", false], ["a b@c", false], ["A <a@b.co>", false], [`${"a".repeat(65)}@b`, false], [`a@${"b".repeat(64)}`, false],
+])("the address %j: %s", (text, valid) => expect(isEmail(text)).toBe(valid));
+
+describe("patterns of Rust's regex", () => {
+  test.each([
+    ["^[a-z]+$", "abc", true], ["^[a-z]+$", "abc\n", false], ["b+", "abba", true], ["^\\d{3}$", "١٢٣", true], ["(?i)^abc$", "ABC", true], ["\\Aab\\z", "ab", true],
+    ["^(?P<year>\\d{4})-\\d\\d$", "2024-01", true], ["^[[:alpha:]_-]+$", "a_-B", true], ["^\\w+$", "żółć_1", true], ["^a\\-b\\@c$", "a-b@c", true], ["^\\x{1F600}$", "\u{1F600}", true], ["^.$", "\r", true], ["(?s)^.$", "\n", true], ["^a{2,3}$", "aaa", true], ["^[^\\s/]+$", "a/b", false], ["^\\pL+$", "ż", true],
+  ])("%s on %j: %s", (pattern, text, matches) => expect(compileRegexp(pattern).test(text)).toBe(matches));
+  test.each(["(?=a)b", "(?<!a)b", "[a"])("%s stops the start", (pattern) => expect(() => compileRegexp(pattern)).toThrow("is not supported"));
+});
+
+describe("requests", () => {
+  const codec = (schema: Schema, path: PathSegment[] = [], rest: "query" | "body" = "query"): RequestCodec =>
+    new RequestCodec(placeFields(new ShapeResolver({}).struct(schema), path, rest), path, new JsonDecoderCompiler(newDecimal), newDecimal);
+  const source = (more: Partial<RequestSource>): RequestSource => ({ query: "", params: [], body: undefined, headerValues: () => [], ...more });
+  const wired = (name: string, type: Schema, place: "header" | "cookie", optional = false): Schema => ({ kind: "struct", fields: [{ name, type, optional, wire: { in: place } }] });
+
+  test("query values become what the schema says", () => {
+    const decode = (query: string): unknown => codec(struct({ "n?": num, "l?": list(num), "b?": bool, "u?": union(num, str) })).decode(source({ query }));
+    expect(decode("n=%2B1&l=1&b=true&l=.5&u=x+y&zz=1&&=")).toEqual({ n: 1, l: [1, 0.5], b: true, u: "x y" });
+    expect(decode("n=NaN")).toEqual({ n: null });
+    expect(problem(() => decode("n=1&n=2"))).toBe("unable to decode query string: duplicate field n");
+    expect(problem(() => decode("l=1&l=x"))).toBe("unable to decode query string: l: expected a number, got x");
+  });
+
+  test("path parameters are JSON scalars or texts, with their rules", () => {
+    const path: PathSegment[] = [{ kind: "literal", value: "a" }, { kind: "param", value: "n", type: "int", validation: { rule: "maxValue", value: 9 } }, { kind: "wildcard", value: "rest", type: "string" }];
+    const decode = (...params: (string | undefined)[]): unknown => codec(struct({ n: num, rest: str }), path).decode(source({ params }));
+    expect(decode("5", "a%2Fb/c")).toEqual({ n: 5, rest: "a/b/c" });
+    expect(decode("%205", undefined)).toEqual({ n: 5 });
+    expect(problem(() => decode("10", "x"))).toBe("invalid path parameter n: value must be at most 9 (got 10)");
+    expect(problem(() => decode("1x", "x"))).toBe("path parameter is not a valid number");
+    expect(problem(() => decode("1", "%ff"))).toBe("unable to parse path params");
+  });
+
+  test("headers and cookies have their own messages", () => {
+    const header = codec(wired("X-N", checked(num, { rule: "maxValue", value: 5 }), "header"));
+    expect(header.decode(source({ headerValues: () => ["4", "9"] }))).toEqual({ "X-N": 4 });
+    expect(problem(() => header.decode(source({ headerValues: () => ["6"] })))).toBe("invalid header value");
+    expect(problem(() => header.decode(source({})))).toBe("missing required header: X-N");
+    const cookie = codec(wired("sid", num, "cookie"));
+    expect(cookie.decode(source({ headerValues: () => ["a=1; sid=2", "sid=3"] }))).toEqual({ sid: { name: "sid", value: 3 } });
+    expect(problem(() => cookie.decode(source({ headerValues: () => ["sid=x"] })))).toBe("invalid number value: x");
+  });
+
+  test("the head is decoded before the body, and the first failure ends it", () => {
+    const both = codec({ kind: "struct", fields: [{ name: "q", type: num, optional: false, wire: { in: "query" } }, { name: "b", type: num, optional: false }] }, [], "body");
+    expect(problem(() => both.decode(source({ query: "q=x", body: "nonsense" })))).toBe("unable to decode query string: q: expected a number, got x");
+    expect(both.decode(source({ query: "q=1", body: '{"b":2,"q":3}' }))).toEqual({ q: 1, b: 2 });
+  });
+});
+
+describe("what goes out in headers", () => {
+  test("values become texts; line breaks cannot get in", () => {
+    expect(headerLines(["a", 1700000000000, true, null, new Date(0)])).toEqual(["a", "1700000000000.0", "true", "null", "1970-01-01T00:00:00+00:00"]);
+    expect(problem(() => headerLines("a\r\nX-Injected: 1"))).toBe("unable to convert string to header value");
+    expect(problem(() => headerLines({ a: 1 }))).toBe("map type unsupported as header value");
+  });
+  test("cookies carry their attributes", () => {
+    expect(cookieLine("c", { value: "v", httpOnly: true, sameSite: "None", maxAge: -1, path: "/" })).toBe("c=v; HttpOnly; SameSite=None; Secure; Path=/; Max-Age=0");
+    expect(problem(() => cookieLine("c", { value: "v\r\nSet-Cookie: x=1" }))).toContain("failed to parse header value");
+    expect(problem(() => cookieLine("c", { value: 1, path: 2 }))).toBe("couldn't parse response: InvalidArg, cookie field path must be a string");
+  });
+});
