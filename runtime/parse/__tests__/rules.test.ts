@@ -104,6 +104,14 @@ void db.connectionString;
     expect(check({ "svc/db.ts": source })).toBe("accepted");
   });
 
+  it("refuses an import of what a package does not have, and reads no types from node's own modules", () => {
+    const ep = `export const ep = api({}, async (): Promise<void> => {});\n`;
+    expect(check({ "svc/api.ts": `${API}import "encore.dev/nope";\n${ep}` })).toBe("unable to resolve module encore.dev/nope: failed to get the node_modules path");
+    expect(check({ "svc/api.ts": `${API}import { join } from "node:path";\nimport pg from "pg";\nvoid join; void pg;\n${ep}` })).toBe("ep: null -> null");
+    const typed = `${API}import type { IncomingHttpHeaders } from "node:http";\nexport const ep = api({}, async (_p: IncomingHttpHeaders): Promise<void> => {});\n`;
+    expect(check({ "svc/api.ts": typed })).toMatch(/^svc\/api\.ts:2:15: object not found: IncomingHttpHeaders \| svc\/api\.ts:3:38: unknown identifier/);
+  });
+
   it("reports every error of an app at once", () => {
     const bad = `${API}interface Req { f: [string] }\nexport const ep = api({}, async (_p: Req): Promise<void> => {});\n`;
     expect(check({ "a/api.ts": bad, "b/api.ts": bad })).toBe(

@@ -105,12 +105,10 @@ export class Resolver {
     return path.includes("/node_modules/@types/") ? { kind: "empty" } : this.#classify(path);
   }
 
-  /** A package that is installed but has nothing to read for types is fine; one that is not installed is not. */
+  /** A package or a file of one that is installed but has nothing to read for types is fine; others are missing. */
   #untyped(fromFile: string, specifier: string): Resolution {
-    const [first = "", second = ""] = specifier.split("/");
-    const name = first.startsWith("@") ? `${first}/${second}` : first;
     for (let folder = dirname(fromFile); ; folder = dirname(folder)) {
-      if (this.files.isFolder(join(folder, "node_modules", name))) return { kind: "opaque" };
+      if (this.files.kind(join(folder, "node_modules", specifier)) !== "none") return { kind: "opaque" };
       if (folder === dirname(folder)) return { kind: "missing", reason: "failed to get the node_modules path" };
     }
   }
