@@ -1,6 +1,10 @@
 // Encore's infra.config.json (contract 12.3), as far as this host can obey it. Unknown keys are left alone:
 // the same file configures an Encore image.
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
 import { z } from "zod";
 import type { HostConfig } from "../config";
 import { InfraError } from "./errors";
@@ -8,7 +12,7 @@ import { InfraError } from "./errors";
 const envString = z.union([z.string(), z.object({ $env: z.string() })]);
 type EnvString = z.infer<typeof envString>;
 
-const tls = z.object({ disabled: z.boolean().optional(), ca: z.string().optional(), disable_tls_hostname_verification: z.boolean().optional(), disable_ca_validation: z.boolean().optional() });
+const tls = z.object({ disabled: z.boolean().optional(), ca: envString.optional(), disable_tls_hostname_verification: z.boolean().optional(), disable_ca_validation: z.boolean().optional() });
 
 const schema = z.object({
   metadata: z.object({ app_id: z.string(), env_name: z.string(), env_type: z.enum(["development", "production", "ephemeral", "test"]), cloud: z.enum(["local", "encore", "aws", "gcp", "azure"]), base_url: z.string() }).partial().optional(),
@@ -59,6 +63,32 @@ function resolve(value: EnvString, env: Env): string {
   return found;
 }
 
+/** The certificate stands in the file as text, drivers want a file of its own. */
+function certificateFile(pem: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), "groundwork-tls-")), `${createHash("sha256").update(pem).digest("hex").slice(0, 12)}.pem`);
+  writeFileSync(file, pem);
+  return file;
+}
+
+/**
+ * Settles `prefer`, which `pg` has no fallback for: with TLS when the server offers it, else without.
+ * A server that cannot be reached keeps the question open; using it will tell.
+ */
+export async function settleTls(databases: HostConfig["databases"]): Promise<HostConfig["databases"]> {
+  const settled = Object.entries(databases).map(async ([name, database]) => {
+    const url = new URL(database.url);
+    if (url.searchParams.get("sslmode") !== "prefer") return [name, database] as const;
+    url.searchParams.set("sslmode", "no-verify");
+    const client = new pg.Client({ connectionString: url.toString(), connectionTimeoutMillis: 5_000 });
+    client.on("error", () => undefined);
+    const failure = await client.connect().then(() => undefined, (error: unknown) => String(error));
+    await client.end().catch(() => undefined);
+    if (failure?.includes("does not support SSL")) url.searchParams.set("sslmode", "disable");
+    return [name, { ...database, url: url.toString() }] as const;
+  });
+  return Object.fromEntries(await Promise.all(settled));
+}
+
 /** An absent tls_config means TLS is tried, not required (12.3). */
 function sslMode(config: Tls): string {
   if (!config) return "prefer";
@@ -75,7 +105,7 @@ function databasesOf(server: SqlServer, env: Env): HostConfig["databases"] {
     url.password = encodeURIComponent(resolve(database.password, env));
     url.pathname = `/${encodeURIComponent(database.name ?? name)}`;
     url.searchParams.set("sslmode", sslMode(server.tls_config));
-    if (server.tls_config?.ca) url.searchParams.set("sslrootcert", server.tls_config.ca);
+    if (server.tls_config?.ca !== undefined) url.searchParams.set("sslrootcert", certificateFile(resolve(server.tls_config.ca, env)));
     return [name, { url: url.toString(), maxConnections: database.max_connections ?? 100, minConnections: database.min_connections ?? 0 }] as const;
   });
   return Object.fromEntries(entries);

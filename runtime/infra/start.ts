@@ -8,7 +8,7 @@ import type { AppModel } from "../model";
 import { databasesAt } from "./database-url";
 import { startEmbedded } from "./embedded-process";
 import { InfraError } from "./errors";
-import { readInfraConfig } from "./infra-config";
+import { readInfraConfig, settleTls } from "./infra-config";
 import { acquireLock, type Holder, LockedError, type StateLock } from "./state-lock";
 
 export interface InfraOptions {
@@ -76,7 +76,7 @@ export async function startInfra(options: InfraOptions): Promise<Infra> {
   const redis = env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {};
   if (env.ENCORE_INFRA_CONFIG_PATH) {
     const config = readInfraConfig(env.ENCORE_INFRA_CONFIG_PATH, env);
-    return { databases: config.databases, ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis), stop: () => Promise.resolve() };
+    return { databases: await settleTls(config.databases), ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis), stop: () => Promise.resolve() };
   }
   if (env.DATABASE_URL) {
     const databases = await databasesAt(env.DATABASE_URL, model.databases.map((database) => database.name));

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readInfraConfig } from "..";
 import { databasesAt } from "../database-url";
+import { startEmbedded } from "../embedded-process";
+import { settleTls } from "../infra-config";
 import { removeFolders, temporaryFolder } from "./support";
 
 afterAll(removeFolders);
@@ -35,6 +37,13 @@ test("a broken file, a wrong key and a missing variable each say what is wrong",
   expect(() => readInfraConfig(fileWith("{"), {})).toThrow(/cannot be read/);
   expect(() => readInfraConfig(fileWith({ sql_servers: [{ host: 5, databases: {} }] }), {})).toThrow(/sql_servers\.0\.host/);
   expect(() => readInfraConfig(fileWith({ secrets: { Key: { $env: "GONE" } } }), {})).toThrow(/GONE is not set/);
+});
+
+test("where nothing is said of TLS, a server without it is used without it", async () => {
+  const postgres = await startEmbedded({ dataDir: temporaryFolder(), databases: [], tcp: true });
+  const url = postgres.url("app").replace("sslmode=disable", "sslmode=prefer");
+  expect((await settleTls({ app: { url } })).app?.url).toBe(postgres.url("app"));
+  await postgres.stop();
 });
 
 test("an address that is none, or where nobody listens, is an error with a remedy", async () => {
