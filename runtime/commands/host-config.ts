@@ -1,7 +1,7 @@
 // Puts together the HostConfig of an app process from the command line, the environment and the infrastructure.
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { HostConfig } from "../config";
+import { newMessageId } from "../pubsub/ids";
 import { loadSecrets } from "../secrets";
 import { buildInfo, edgeHeadersOf, environmentOf, secretNames, truthy } from "./environment";
 import type { ParsedApp } from "./parse-app";
@@ -25,7 +25,7 @@ export function makeHostConfig({ root, stateDir, env, app, listen, infra }: Host
     environment,
     appId: app.model.app.id,
     apiBaseUrl: env.GROUNDWORK_BASE_URL ?? `http://${listen.host === "0.0.0.0" ? "localhost" : listen.host}:${listen.port}`,
-    deployId: `run_${randomUUID()}`,
+    deployId: `run_${newMessageId()}`,
     build: buildInfo(root),
     listen,
     databases: infra.databases,

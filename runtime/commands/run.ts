@@ -69,6 +69,7 @@ export async function run(options: RunOptions, env: NodeJS.ProcessEnv): Promise<
     });
     process.env.GROUNDWORK_HOST_CONFIG = JSON.stringify(config);
     process.env.ENCORE_RUNTIME_LIB = hostFile("native.cjs");
+    process.setSourceMapsEnabled(true); // the app's errors name its own files, not the bundle
     await import(pathToFileURL(bundle).href);
   } catch (error) {
     await infra.stop();
