@@ -63,6 +63,9 @@ const BY_STATE: Readonly<Record<string, DbErrorKind>> = {
   "55P03": "lock_timeout",
   "57014": "statement_timeout",
   "25P02": "transaction_aborted",
+  // The server ended the connection of a transaction that idled or took too long.
+  "25P03": "unavailable",
+  "25P04": "unavailable",
   "42501": "insufficient_privilege",
 };
 

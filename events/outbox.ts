@@ -1,6 +1,6 @@
 // Writing to the outbox: the only way an event or a job leaves a transaction.
 import type { TenantId } from "../security/principal";
-import { traceHeaders } from "../telemetry/tracing";
+import { traceHeaders, withSpan } from "../telemetry/tracing";
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import type { EventDefinition } from "./event";
@@ -29,16 +29,22 @@ export async function emit<Payload>(tx: Tx, event: EventDefinition<string, numbe
     type: event.type,
     version: event.version,
     payload: event.payload.parse(payload),
-    headers: traceHeaders(),
+    headers: {},
   });
 }
 
 /** A row to append; `destination` says who publishes it: 'event' → the domain-events topic, others by registerDestination. */
 export type OutboxEntry = OutboxInsert;
 
-/** Appends a row for any destination; a second append with the same id is no error and no second row. */
-export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
-  await outboxInsert(tx, entry);
-  tx.afterCommit(signalRelay);
-  return entry.id;
+/**
+ * Appends a row for any destination; a second append with the same id is no error and no second row. The row
+ * carries the trace it is written in, unless its headers name one already (a redrive stays in the old one).
+ */
+export function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
+  const attributes = { "messaging.operation.type": "create", "messaging.message.id": entry.id, "messaging.destination.name": entry.destination };
+  return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
+    await outboxInsert(tx, { ...entry, headers: { ...traceHeaders(), ...entry.headers } });
+    tx.afterCommit(signalRelay);
+    return entry.id;
+  });
 }

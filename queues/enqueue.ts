@@ -1,6 +1,5 @@
 // Enqueuing through the outbox: a job exists if and only if the transaction that wanted it committed.
 import type { TenantId } from "../security/principal";
-import { traceHeaders } from "../telemetry/tracing";
 import { idFromParts, newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import { appendToOutbox } from "../events/outbox";
@@ -35,6 +34,6 @@ export async function enqueue<Payload>(tx: Tx, job: JobDefinition<Payload>, payl
     type: job.name,
     version: 1,
     payload: job.payload.parse(payload),
-    headers: { ...traceHeaders(), ...delay },
+    headers: delay,
   });
 }
