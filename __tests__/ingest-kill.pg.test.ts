@@ -154,5 +154,5 @@ test(`${KILLS} kills during an ingestion lose nothing and repeat only what was i
 /** Jobs that are neither done nor waiting to be removed. */
 async function unfinishedJobs(): Promise<unknown[]> {
   const sql = "select queue, state, count(*)::int as n from bullmq.job where state <> 'completed' group by 1, 2";
-  return (await database.query(sql)).rows;
+  return (await database.query<{ queue: string; state: string; n: number }>(sql)).rows;
 }
