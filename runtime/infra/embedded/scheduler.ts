@@ -205,7 +205,6 @@ export class Scheduler {
 
   #endIdleOwner(owner: Session): void {
     this.#ownerTimer = undefined;
-    this.#ownerTimer = undefined;
     if (this.#owner !== owner || this.#running) return;
     const hint = "The embedded database runs one transaction at a time: inside a transaction use only its own handle, and do not wait for anything slow.";
     owner.write(errorResponse("FATAL", "25P03", `terminating connection: its transaction was idle for ${this.options.idleOwnerMs} ms while others waited`, hint));
