@@ -37,6 +37,7 @@ export function createHttp(host: Host): HttpPart {
   const listener = new Listener({
     hasStreams: app.hasStreams,
     serve: (req, res) => front.serve(req, res),
+    failed: (error) => host.log.error("the host failed to serve a request", error),
     takesUpgrade: (req) => front.takesUpgrade(req),
     upgrade(req: IncomingMessage, res: ServerResponse, socket: Duplex, head: Buffer) {
       upgrades.set(req, { socket, head });
@@ -66,7 +67,8 @@ export function createHttp(host: Host): HttpPart {
       return listener.port;
     },
     async start() {
-      setRefusalHeaders({ headers: [...(host.testMode ? [] : app.cors.common)], includeInternal: host.config.includeInternalMessage });
+      const cors = host.testMode ? [] : app.cors.common;
+      setRefusalHeaders({ cors, edge: front.replier.withEdge([]), includeInternal: host.config.includeInternalMessage });
       const { listen } = host.config;
       await listener.listen(host.testMode || !listen ? LOOPBACK : listen.host, host.testMode || !listen ? 0 : listen.port);
     },

@@ -3,12 +3,15 @@ import { STATUS_CODES } from "node:http";
 import { Failure } from "./failure";
 
 interface Refusal {
-  headers: string[];
+  /** Headers of the gateway, on errors that are its own. */
+  cors: readonly string[];
+  /** Headers of the edge, on every answer. */
+  edge: readonly string[];
   includeInternal: boolean;
 }
 
 /** The gateway's headers for requests that node did not parse; set when the host starts. */
-let refusal: Refusal = { headers: [], includeInternal: false };
+let refusal: Refusal = { cors: [], edge: [], includeInternal: false };
 
 export function setRefusalHeaders(next: Refusal): void {
   refusal = next;
@@ -21,15 +24,20 @@ function methodOf(packet: Buffer | undefined): string | undefined {
   return packet && REQUEST_LINE.exec(packet.toString("latin1", 0, 4096).split("\n")[0] ?? "")?.[1];
 }
 
+function linesOf(pairs: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`);
+  return lines;
+}
+
 /** The bytes of an answer that ends the connection. A well-formed request with an unknown method gets the JSON error (H-16). */
 export function malformedAnswer(status: number, packet?: Buffer): string {
   const method = methodOf(packet);
-  const lines = ["server: Pingora", "cache-control: private, no-store", "connection: close"];
+  const lines = ["server: Pingora", "cache-control: private, no-store", "connection: close", ...linesOf(refusal.edge)];
   let body = "";
   if (method !== undefined) {
     body = new Failure("invalid_argument", "invalid method", `invalid method: ${method}`).body(refusal.includeInternal);
-    for (let i = 0; i < refusal.headers.length; i += 2) lines.push(`${refusal.headers[i]}: ${refusal.headers[i + 1]}`);
-    lines.push("content-type: application/json");
+    lines.push(...linesOf(refusal.cors), "content-type: application/json");
   }
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("\r\n")}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }

@@ -23,24 +23,42 @@ function codeOf(status: number): { code: string; failure: Failure | null } {
   return { code, failure: new Failure(code, STATUS_CODES[status] ?? `HTTP ${status}`) };
 }
 
+/** What a raw answer tells about itself. */
+interface Watch {
+  onHead(status: number): void;
+  onFailure(failure: Failure): void;
+}
+
 /** Sends the app's head with the gateway's headers added; the trace id is always ours. */
-function sinkFor(pending: Pending, replier: Replier, onHead: (status: number) => void): RawSink {
+function sinkFor(pending: Pending, replier: Replier, watch: Watch): RawSink {
   const { res } = pending;
+  let failed = false;
+  const fail = (problem: string): void => {
+    failed = true;
+    const failure = Failure.internal(problem);
+    watch.onFailure(failure);
+    replier.fail(pending, failure);
+  };
   return {
+    fail,
     head(status, headers) {
       const lines: string[] = [];
       for (let i = 0; i < headers.length; i += 2) {
         if (headers[i]!.toLowerCase() !== "x-encore-trace-id") lines.push(headers[i]!, toWire(headers[i + 1]!));
       }
-      onHead(status);
-      res.writeHead(status, replier.lines(pending, lines));
+      try {
+        res.writeHead(status, replier.lines(pending, lines));
+        watch.onHead(status);
+      } catch (error) {
+        fail(error instanceof Error ? error.message : String(error));
+      }
     },
     write(chunk, done) {
-      if (res.destroyed) return done();
+      if (failed || res.destroyed) return done();
       res.write(chunk, () => done());
     },
     end(chunk, done) {
-      if (res.destroyed) return done();
+      if (failed || res.destroyed) return done();
       if (chunk) res.end(chunk, done);
       else res.end(done);
     },
@@ -54,11 +72,15 @@ export function serveRaw(exchange: Exchange, handler: Handler, pending: Pending,
     logged = true;
     log.completed(exchange, code, failure);
   };
-  const onHead = (status: number): void => {
-    const { code, failure } = codeOf(status);
-    complete(code, failure);
+  const watch: Watch = {
+    onHead(status) {
+      const { code, failure } = codeOf(status);
+      complete(code, failure);
+    },
+    onFailure: (failure) => complete(failure.code, failure),
   };
-  const writer = new ResponseWriter(sinkFor(pending, replier, onHead));
+  pending.res.on("error", () => undefined);
+  const writer = new ResponseWriter(sinkFor(pending, replier, watch));
   const body = new BodyReader(bodyOf(pending.req), exchange.endpoint.model.bodyLimit);
   log.started(exchange);
   invoke(handler, [exchange.request, writer, body], {

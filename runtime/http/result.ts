@@ -1,6 +1,6 @@
 // What the SDK's wrapper returns for a typed endpoint (G-52), encoded for the wire (contract 3.8).
 import { ValueError } from "../schema/header-decoder";
-import { toWire } from "../schema/header-encoder";
+import { FRAMING, toWire } from "../schema/header-encoder";
 import type { EncodedResponse } from "../schema/response-codec";
 import type { Endpoint } from "./endpoint";
 import { Failure } from "./failure";
@@ -36,7 +36,7 @@ export function extraHeaders(result: unknown): Map<string, string[]> | null {
   };
   const out = new Map<string, string[]>();
   for (const [name, value] of Object.entries(extra)) {
-    if (value === undefined) continue;
+    if (value === undefined || FRAMING.has(name.toLowerCase())) continue;
     const values = Array.isArray(value) ? value : [value];
     if (!values.every((v) => typeof v === "string")) fail("header map value must be string or array of strings");
     if (!HEADER_NAME.test(name)) fail("invalid header name: invalid HTTP header name");

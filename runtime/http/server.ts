@@ -18,6 +18,8 @@ export interface Application {
   /** Whether an upgrade request is for a stream (or for nothing): others are served as if they asked for none. */
   takesUpgrade(req: IncomingMessage): boolean;
   upgrade(req: IncomingMessage, res: ServerResponse, socket: Duplex, head: Buffer): void;
+  /** An error of the host itself: the request is lost, the process goes on. */
+  failed(error: unknown): void;
   readonly hasStreams: boolean;
 }
 
@@ -45,7 +47,12 @@ export class Listener {
 
   private serve(req: IncomingMessage, res: ServerResponse): void {
     if (this.draining) res.shouldKeepAlive = false;
-    this.app.serve(req, res);
+    try {
+      this.app.serve(req, res);
+    } catch (error) {
+      this.app.failed(error);
+      res.destroy();
+    }
   }
 
   private upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -182,6 +182,7 @@ function pipe(source: ReadStream, start: () => void, { pending: { res } }: Job):
       res.destroy();
       resolve();
     });
+    res.on("error", () => undefined);
     res.on("close", () => {
       source.destroy();
       resolve();

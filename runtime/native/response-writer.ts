@@ -7,15 +7,15 @@ export interface RawSink {
   head(status: number, headers: string[]): void;
   write(chunk: Buffer, done: () => void): void;
   end(chunk: Buffer | undefined, done: () => void): void;
+  /** Answers in place of a head that cannot be sent; later writes go nowhere. */
+  fail(problem: string): void;
 }
 
 export type RawHeaders = readonly string[] | Record<string, string | number | readonly string[]>;
 type Callback = (() => void) | null;
 
-const invalid = (message: string): Error => Object.assign(new Error(message), { code: "GenericFailure" });
-
-/** Names and values in turn. Throws for values that napi.d.cts does not allow. */
-function flatten(headers: RawHeaders): string[] {
+/** Names and values in turn, or what is wrong with them: values that napi.d.cts does not allow. */
+function flatten(headers: RawHeaders): string[] | string {
   if (Array.isArray(headers)) return [...(headers as readonly string[])];
   const out: string[] = [];
   for (const [name, value] of Object.entries(headers)) {
@@ -23,7 +23,7 @@ function flatten(headers: RawHeaders): string[] {
     for (const item of Array.isArray(value) ? value : [value]) {
       if (typeof item === "string") out.push(name, item);
       else if (typeof item === "number") out.push(name, String(Math.trunc(item)));
-      else throw invalid(`the value of header ${name} must be a string, a number or an array of strings`);
+      else return `the value of header ${name} must be a string, a number or an array of strings`;
     }
   }
   return out;
@@ -31,7 +31,7 @@ function flatten(headers: RawHeaders): string[] {
 
 export class ResponseWriter {
   #status = 200;
-  #headers: string[] = [];
+  #headers: string[] | string = [];
   #state: "waiting" | "sending" | "done" = "waiting";
   readonly #sink: RawSink;
 
@@ -48,10 +48,11 @@ export class ResponseWriter {
     return this.#state === "done";
   }
 
+  /** Never throws: the SDK calls this where an exception would end the process. A bad head becomes the answer. */
   writeHead(status: number, headers: RawHeaders): void {
-    if (!Number.isInteger(status) || status < 100 || status > 999) throw invalid("invalid status code");
     if (this.#state !== "waiting") return;
-    this.#headers = flatten(headers);
+    const isStatus = Number.isInteger(status) && status >= 100 && status <= 999;
+    this.#headers = isStatus ? flatten(headers) : "invalid status code";
     this.#status = status;
   }
 
@@ -83,6 +84,7 @@ export class ResponseWriter {
   #open(): void {
     if (this.#state !== "waiting") return;
     this.#state = "sending";
-    this.#sink.head(this.#status, this.#headers);
+    if (typeof this.#headers === "string") this.#sink.fail(this.#headers);
+    else this.#sink.head(this.#status, this.#headers);
   }
 }

@@ -106,11 +106,15 @@ export function cookieText(value: unknown): string {
   return typeof value === "object" && value !== null && !(value instanceof Date) && !isDecimal(value) ? encodeValue(value) : scalarText(value, "cookie");
 }
 
+/** Framing is the server's: a declared field of this name would contradict it. */
+export const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection", "keep-alive"]);
+
 /** Appends `name, value` pairs of the payload's header fields to `out`. */
 export function appendHeaders(fields: readonly ShapeField[], payload: Payload, out: string[]): void {
   for (const field of fields) {
     const value = readKey(payload, field.name);
-    if (value === undefined) continue;
-    for (const line of headerLines(value)) out.push(wireName(field).toLowerCase(), line);
+    const name = wireName(field).toLowerCase();
+    if (value === undefined || FRAMING.has(name)) continue;
+    for (const line of headerLines(value)) out.push(name, line);
   }
 }

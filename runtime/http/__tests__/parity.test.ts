@@ -29,7 +29,7 @@ const topics = [...new Set(cases.map(topicOf))];
 let app: AppProcess;
 beforeAll(async () => {
   app = await startApp(join(kit, "app"));
-}, 30_000);
+}, 90_000);
 afterAll(() => app.stop());
 
 interface Checked {

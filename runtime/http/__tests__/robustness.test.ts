@@ -10,7 +10,7 @@ const kit = join(import.meta.dirname, "../../__tests__/parity/http/app");
 let app: AppProcess;
 beforeAll(async () => {
   app = await startApp(kit);
-}, 30_000);
+}, 90_000);
 afterAll(() => app.stop());
 
 const open = (): Promise<Socket> => new Promise((resolve, reject) => {
@@ -145,4 +145,21 @@ test("an upgrade to something else than a stream is served as a plain request, b
   const text = await talk(`POST /bodies/basic HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\nContent-Length: ${body.length}\r\n\r\n${body}`, /seen.*\}/);
   expect(text).toContain("HTTP/1.1 200");
   expect(text).toContain("seen");
+});
+
+test("a signal lets answers in flight finish, and the process ends with code 0", async () => {
+  const idle = await open();
+  const slow = await open();
+  let text = "";
+  const first = new Promise<void>((resolve) => slow.on("data", (data) => {
+    text += data.toString();
+    if (text.includes("\r\na\r\n")) resolve();
+  }));
+  slow.write("GET /raw/write/chunks HTTP/1.1\r\nHost: a\r\n\r\n");
+  await first;
+  const ended = new Promise((resolve) => app.child.once("exit", resolve));
+  app.child.kill("SIGTERM");
+  expect(await ended).toBe(0);
+  expect(text.split("\r\n\r\n").slice(1).join("")).toBe("1\r\na\r\n1\r\nb\r\n1\r\nc\r\n1\r\nd\r\n0");
+  idle.destroy();
 });

@@ -17,7 +17,7 @@ function findRoot(dir: string): string {
 
 const root = findRoot(import.meta.dirname);
 const workDir = join(root, ".groundwork", "test-apps");
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 
 export interface AppProcess {
   port: number;
