@@ -104,6 +104,7 @@ export default defineConfig(
     rules: {
       "max-lines-per-function": "off",
       "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
       "@typescript-eslint/no-non-null-assertion": "off",
     },
   },
