@@ -11,9 +11,11 @@ import { createConsumer, type Handler } from "./consumer";
 import { queueName } from "./envelope";
 import { openBroker } from "./open-broker";
 import { createPublish } from "./publisher";
+import { recordPublished } from "./published";
 
 export { countMessages, discardDeadLetters, listDeadLetters, redrive, replay, type DeadLetter, type SubscriptionCounts } from "./dead-letters";
 export { openBroker } from "./open-broker";
+export { clearPublished, publishedMessages, type Published } from "./published";
 
 export interface SubscriptionConfig {
   topicName: string;
@@ -60,7 +62,14 @@ class PubSub implements PubSubPart {
 
   topic(name: string): PubSubTopic {
     const topic = this.#topicModel(name);
-    return topic ? new PubSubTopic(createPublish(topic, createMessageCodec(this.#host, topic.message), () => this.broker())) : notConfigured;
+    if (!topic) return notConfigured;
+    const publish = createPublish(topic, createMessageCodec(this.#host, topic.message), () => this.broker());
+    if (!this.#host.testMode) return new PubSubTopic(publish);
+    return new PubSubTopic(async (message, source) => {
+      const id = await publish(message, source);
+      recordPublished(name, { id, message });
+      return id;
+    });
   }
 
   /** One that this process does not host waits for ever (P-4). */

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
 import { Request } from "../../native/request";
-import { countMessages, listDeadLetters, redrive, replay, type PubSubPart } from "../index";
+import { clearPublished, countMessages, listDeadLetters, publishedMessages, redrive, replay, type PubSubPart } from "../index";
 import { database, listen, makePubSub, subscription, until, type HostOptions, type Received } from "./kit";
 
 let clone: ClonedDatabase | undefined;
@@ -204,6 +204,13 @@ describe("publishing", () => {
     [{ n: Number.NaN, customer: "c" }, "GenericFailure", /Failed to convert js number/],
   ])("refuses %j with the error of the official runtime", async (message, code, text) => {
     await expect(topic.publish(message)).rejects.toMatchObject({ name: "Error", code, message: expect.stringMatching(text) as string });
+  });
+
+  it("can be looked at in tests", async () => {
+    clearPublished();
+    const id = await topic.publish({ n: 3, customer: "c" });
+    await topic.publish({ n: 1 }).catch(() => undefined);
+    expect(publishedMessages("orders")).toEqual([{ id, message: { n: 3, customer: "c" } }]);
   });
 
   it("needs no broker when nobody subscribes, and takes a null ordering attribute", async () => {
