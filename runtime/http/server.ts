@@ -25,6 +25,8 @@ export interface Application {
 
 export class Listener {
   private readonly server: Server;
+  /** Connections that speak HTTP. */
+  private readonly connections = new Set<Socket>();
   private draining = false;
 
   constructor(private readonly app: Application) {
@@ -36,6 +38,7 @@ export class Listener {
     const serve = (req: IncomingMessage, res: ServerResponse): void => this.serve(req, res);
     this.server.on("request", serve);
     this.server.on("checkExpectation", serve);
+    this.server.on("connection", (socket: Socket) => this.track(socket));
     this.server.on("connect", (_req, socket: Duplex) => socket.end(malformedAnswer(405)));
     this.server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => refuse(error, socket));
     if (app.hasStreams) this.server.on("upgrade", (req, socket: Duplex, head: Buffer) => this.upgrade(req, socket, head));
@@ -43,6 +46,16 @@ export class Listener {
 
   get port(): number {
     return (this.server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  private track(socket: Socket): void {
+    this.connections.add(socket);
+    socket.once("close", () => this.connections.delete(socket));
+  }
+
+  /** Hangs up on connections without a request: node's own list of idle ones leaves out those that never sent any. */
+  private closeIdle(): void {
+    for (const socket of this.connections) if (!answerOn(socket) && socket.writableLength === 0) socket.destroy();
   }
 
   private serve(req: IncomingMessage, res: ServerResponse): void {
@@ -58,6 +71,7 @@ export class Listener {
   private upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
     if (!this.app.takesUpgrade(req)) return this.serveWithoutUpgrade(req, socket, head);
+    this.connections.delete(socket as Socket);
     const res = new ServerResponse(req);
     res.shouldKeepAlive = false;
     res.assignSocket(socket as Socket);
@@ -91,19 +105,24 @@ export class Listener {
     this.draining = true;
     if (!this.server.listening) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setInterval(() => this.server.closeIdleConnections(), DRAIN_POLL_MS);
+      const timer = setInterval(() => this.closeIdle(), DRAIN_POLL_MS);
       this.server.close(() => {
         clearInterval(timer);
         resolve();
       });
+      this.closeIdle();
     });
   }
 }
 
+/** The answer that is due on a connection; node keeps it in a field without a public name. */
+function answerOn(socket: Socket): ServerResponse | null {
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+}
+
 /** Answers what node could not parse. When another answer is already under way the connection is cut instead. */
 function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket): void {
-  const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage;
-  if (!socket.writable || error.code === "ECONNRESET" || current?.headersSent) {
+  if (!socket.writable || error.code === "ECONNRESET" || answerOn(socket)?.headersSent) {
     socket.destroy();
     return;
   }

@@ -16,6 +16,7 @@ import type { MessageCodec } from "../schema";
 const MAX_MESSAGE_BYTES = 64 << 20;
 /** Messages that wait for a handler that does not read them; beyond that the peer is not listened to. */
 const MAX_WAITING = 10_000;
+const CLOSE_LIMIT_MS = 1000;
 const SUBPROTOCOL = "encore-ws";
 
 /** A request that came as an upgrade: its socket and the bytes behind its head. */
@@ -85,9 +86,12 @@ export class StreamServer {
     return inbox;
   }
 
-  /** Ends all streams: the process shuts down. */
+  /** Ends all streams: the process shuts down. Peers that do not answer are cut. */
   closeAll(): void {
-    for (const socket of this.open) socket.close(1001);
+    for (const socket of this.open) {
+      socket.close(1001);
+      setTimeout(() => socket.terminate(), CLOSE_LIMIT_MS).unref();
+    }
   }
 }
 
