@@ -6,7 +6,7 @@ import { readCorpus } from "./demo/corpus";
 import { ingestCorpus } from "./demo/ingestion";
 import { showProgress } from "./demo/progress";
 import { answerTo, searchPath } from "./demo/search";
-import { loadState, saveState, type DemoState } from "./demo/state";
+import { createState, findState, saveState, type DemoState } from "./demo/state";
 
 const { BASE_URL: baseUrl = "http://localhost:4000", GROUNDWORK_STATE_DIR: stateDir = ".groundwork" } = process.env;
 const corpusFolder = process.env.GROUNDWORK_DEMO_CORPUS ?? join(process.cwd(), "node_modules");
@@ -47,10 +47,11 @@ Search it (the token is good for 15 minutes; npm run search -- "…" gets its ow
 }
 
 async function main(): Promise<void> {
-  const state = loadState(stateDir);
+  const known = findState(stateDir);
+  const state = known ?? createState(stateDir);
   const client = new ApiClient(baseUrl, state);
-  const isNew = (await client.signIn()) === "registered";
-  if (isNew || state.completed === undefined) await takeIn(client, state);
+  const isRegistered = await client.signIn(known === undefined);
+  if (isRegistered || state.completed === undefined) await takeIn(client, state);
   await showWhatRuns(client);
 }
 

@@ -36,16 +36,25 @@ export class ApiClient {
     private readonly person: Person,
   ) {}
 
-  /** Signs in; registers the person first when the app does not know them. Says which. */
-  async signIn(): Promise<"known" | "registered"> {
+  /**
+   * Signs in, registering the person when the app does not know them (another database, perhaps). `isNew` says
+   * which to try first. True when the person was registered.
+   */
+  async signIn(isNew: boolean): Promise<boolean> {
+    const tries = isNew ? [() => this.register(), () => this.login()] : [() => this.login(), () => this.register()];
+    const [first, second] = tries;
     try {
-      await this.login();
-      return "known";
+      await first?.();
+      return isNew;
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 409)) throw error;
     }
+    await second?.();
+    return !isNew;
+  }
+
+  private async register(): Promise<void> {
     this.token = (await this.send<Session>("POST", "/auth/register", this.person)).accessToken;
-    return "registered";
   }
 
   /** A token of now, to print. */

@@ -18,10 +18,8 @@ export function findState(stateDir: string): DemoState | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as DemoState) : undefined;
 }
 
-/** Of `stateDir`, or a new one, which is stored at once. */
-export function loadState(stateDir: string): DemoState {
-  const known = findState(stateDir);
-  if (known !== undefined) return known;
+/** Somebody new, stored at once. */
+export function createState(stateDir: string): DemoState {
   const state: DemoState = {
     email: `demo-${randomBytes(4).toString("hex")}@groundwork.example`,
     password: randomBytes(18).toString("base64url"),
