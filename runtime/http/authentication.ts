@@ -107,7 +107,7 @@ export class Authenticator {
     } catch (error) {
       return outcome.failed(fromCodec(error), true);
     }
-    const done = this.log.auth(source.request, this.model);
+    const done = this.log.auth(trace, this.model);
     invoke(this.handler, [source.request], {
       done: (value) => this.settle(value, done, outcome),
       failed: (thrown) => {
