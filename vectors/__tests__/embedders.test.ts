@@ -91,29 +91,40 @@ describe("the local sentence model", () => {
 
   test("runs in a process of its own that leaves when idle and comes back when needed", async () => {
     const embedder = new LocalEmbedder({ idleSeconds: 0.05 });
-    expect(embedder.pid).toBeUndefined();
+    expect(embedder.pids).toEqual([]);
     await embedder.embed(["hello"]);
-    const first = embedder.pid;
-    await until(() => embedder.pid === undefined && !isAlive(first));
+    const [first] = embedder.pids;
+    await until(() => embedder.pids.length === 0 && !isAlive(first));
     await embedder.embed(["hello again"]);
-    expect(embedder.pid).not.toBe(first);
+    expect(embedder.pids).not.toContain(first);
     await embedder.close();
-    expect(embedder.pid).toBeUndefined();
+    expect(embedder.pids).toEqual([]);
+  });
+
+  test("takes a second process for a backlog, never for a question, and lets both go", async () => {
+    const embedder = new LocalEmbedder({ idleSeconds: 0.05, processes: 2 });
+    await embedder.embed(["one", "two"]);
+    await embedder.embed(["a question"], { priority: "interactive" });
+    expect(embedder.pids).toHaveLength(1);
+    const batch = embedder.embed(Array.from({ length: 24 }, (_, index) => `text ${index}`));
+    expect(embedder.pids).toHaveLength(2);
+    expect(await batch).toHaveLength(24);
+    await until(() => embedder.pids.length === 0);
   });
 
   test("asks once more when its process is killed at work", async () => {
     const embedder = new LocalEmbedder({ idleSeconds: 60 });
     await embedder.embed(["warm"]);
-    const victim = embedder.pid ?? 0;
+    const [victim = 0] = embedder.pids;
     const answer = embedder.embed(["one", "two"]);
     process.kill(victim, "SIGKILL");
     expect(await answer).toHaveLength(2);
-    expect(embedder.pid).not.toBe(victim);
+    expect(embedder.pids).not.toContain(victim);
     await embedder.close();
   });
 
   test("answers a person before the batches that have not begun", async () => {
-    const embedder = new LocalEmbedder({ idleSeconds: 60 });
+    const embedder = new LocalEmbedder({ idleSeconds: 60, processes: 1 });
     const order: string[] = [];
     const batch = embedder.embed(Array.from({ length: 40 }, (_, index) => `batch ${index}`)).then(() => order.push("batch"));
     const person = embedder.embed(["question"], { priority: "interactive" }).then(() => order.push("person"));

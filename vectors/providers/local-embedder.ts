@@ -1,6 +1,8 @@
-// The embedder that needs nothing installed: the sentence model in a process of its own, which starts with the
-// first text and leaves when idle. Texts go to it in small requests, those a person waits for first, so
-// that a search during an ingestion waits for one request and not for a batch.
+// The embedder that needs nothing installed: the sentence model in processes of its own, which start with the
+// first text and leave when idle. Texts go to them in small requests, those a person waits for first, so that a
+// search during an ingestion waits for one request and not for a batch. A second process is started only
+// for a backlog: one computes on one core, and a query alone needs no more.
+import { availableParallelism } from "node:os";
 import { checkVectors, EMBEDDING_DIMENSIONS, EmbedderError, type EmbedOptions, type Embedder } from "./embedder";
 import { EmbedderProcess } from "./embedder-process";
 
@@ -8,6 +10,13 @@ import { EmbedderProcess } from "./embedder-process";
 const TEXTS_PER_REQUEST = 8;
 /** A request that a crash interrupted is asked once more, of a new process. */
 const TRIES = 2;
+/** Each holds about 250 MB while it is there. */
+const PROCESSES_MAX = 2;
+
+interface Lane {
+  readonly process: EmbedderProcess;
+  isBusy: boolean;
+}
 
 interface Request {
   texts: readonly string[];
@@ -19,16 +28,18 @@ interface Request {
 export class LocalEmbedder implements Embedder {
   readonly model = "universal-sentence-encoder-lite-en";
   readonly dimensions = EMBEDDING_DIMENSIONS;
-  private readonly process = new EmbedderProcess();
+  private readonly lanes: readonly Lane[];
   private readonly waiting: Record<"interactive" | "batch", Request[]> = { interactive: [], batch: [] };
-  private isBusy = false;
   private idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: { idleSeconds: number }) {}
+  constructor(private readonly options: { idleSeconds: number; processes?: number }) {
+    const processes = options.processes ?? Math.min(PROCESSES_MAX, availableParallelism());
+    this.lanes = Array.from({ length: processes }, () => ({ process: new EmbedderProcess(), isBusy: false }));
+  }
 
-  /** The process at work, for tests and operators; undefined when there is none. */
-  get pid(): number | undefined {
-    return this.process.pid;
+  /** The processes there are just now. */
+  get pids(): number[] {
+    return this.lanes.flatMap(({ process }) => process.pid ?? []);
   }
 
   async embed(texts: readonly string[], { signal, priority = "batch" }: EmbedOptions = {}): Promise<number[][]> {
@@ -41,35 +52,46 @@ export class LocalEmbedder implements Embedder {
   async close(): Promise<void> {
     clearTimeout(this.idleTimer);
     for (const request of [...this.waiting.interactive.splice(0), ...this.waiting.batch.splice(0)]) request.reject(new EmbedderError("the embedder was closed", true));
-    await this.process.stop();
+    await this.stop();
   }
 
   private enqueue(texts: readonly string[], signal: AbortSignal | undefined, priority: "interactive" | "batch"): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
       this.waiting[priority].push({ texts, signal, resolve, reject });
-      void this.work();
+      this.assign();
     });
   }
 
-  private async work(): Promise<void> {
-    if (this.isBusy) return;
-    this.isBusy = true;
+  /** Gives work to a lane that has none; to one without a process only when the others are all at work. */
+  private assign(): void {
     clearTimeout(this.idleTimer);
-    for (let request = this.next(); request !== undefined; request = this.next()) await this.answer(request);
-    this.isBusy = false;
-    this.idleTimer = setTimeout(() => void this.process.stop(), this.options.idleSeconds * 1000);
+    const idle = this.lanes.filter(({ isBusy }) => !isBusy);
+    const lane = idle.find(({ process }) => process.pid !== undefined) ?? idle[0];
+    if (lane !== undefined) void this.work(lane);
+  }
+
+  private async work(lane: Lane): Promise<void> {
+    lane.isBusy = true;
+    for (let request = this.next(); request !== undefined; request = this.next()) await this.answer(request, lane);
+    lane.isBusy = false;
+    if (this.lanes.some(({ isBusy }) => isBusy)) return;
+    this.idleTimer = setTimeout(() => void this.stop(), this.options.idleSeconds * 1000);
     this.idleTimer.unref();
+  }
+
+  private async stop(): Promise<void> {
+    await Promise.all(this.lanes.map(({ process }) => process.stop()));
   }
 
   private next(): Request | undefined {
     return this.waiting.interactive.shift() ?? this.waiting.batch.shift();
   }
 
-  private async answer({ texts, signal, resolve, reject }: Request): Promise<void> {
+  private async answer({ texts, signal, resolve, reject }: Request, { process }: Lane): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       if (signal?.aborted) return reject(new EmbedderError("embedding was given up", true, signal.reason));
       try {
-        return resolve(await this.process.ask(texts));
+        return resolve(await process.ask(texts));
       } catch (error) {
         if (attempt >= TRIES || !(error instanceof EmbedderError) || !error.retryable) return reject(error as Error);
       }
