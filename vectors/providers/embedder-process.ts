@@ -56,6 +56,7 @@ export class EmbedderProcess {
     this.child = undefined;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.ref();
     if (child.connected) child.disconnect();
     else child.kill("SIGKILL");
     await ended;
