@@ -1,32 +1,18 @@
 // Measures the host's HTTP part beside Fastify 5: `node scripts/run-ts.mjs bench/http/bench.ts [rounds] [seconds]`.
-// Runs alternate on the same machine; medians and ratios are printed. CPU time per request is the steadier number on
-// a machine that does other things meanwhile. This is a report, never a test.
-import autocannon from "autocannon";
+// Runs alternate on the same machine; medians and ratios are printed. This is a report,
+// never a test.
 import { fork, type ChildProcess } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { startApp } from "../../runtime/http/__tests__/support/app-process";
 import { serveFastify, type FastifyVariant } from "./fastify-server";
+import { measure, type Target, type Workload } from "./measure";
 
-const CONNECTIONS = 64;
-const TICKS_PER_SECOND = 100;
 const [rounds = 5, seconds = 3] = process.argv.slice(2).map(Number);
 
-interface Workload {
-  name: string;
-  request: { path: string; method: "GET" | "POST"; headers?: Record<string, string>; body?: string };
-}
-interface Server {
-  name: string;
-  port: number;
-  pid: number;
+interface Server extends Target {
   stop(): Promise<void> | void;
-}
-interface Sample {
-  perSecond: number;
-  /** CPU microseconds of the server for one request. */
-  cpu: number;
 }
 
 const lines = [1, 2, 3].map((i) => ({ sku: `sku-${i}`, quantity: i, note: "leave at the door" }));
@@ -36,15 +22,6 @@ const workloads: Workload[] = [
   { name: "POST with validated body", request: { path: "/orders", method: "POST", headers: { "content-type": "application/json" }, body: order } },
   { name: "auth handler + middleware", request: { path: "/me/42", method: "GET", headers: { authorization: "Bearer secret" } } },
 ];
-
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-function cpuMicros(pid: number): number {
-  const file = `/proc/${pid}/stat`;
-  if (!existsSync(file)) return Number.NaN;
-  const fields = readFileSync(file, "utf8").replace(/^.*\) /s, "").split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6;
-}
 
 function findRoot(dir: string): string {
   return existsSync(join(dir, "node_modules", "encore.dev")) ? dir : findRoot(dirname(dir));
@@ -77,37 +54,12 @@ async function fastify(name: string, variant: Omit<FastifyVariant, "port">): Pro
   return { name, port, pid: child.pid ?? 0, stop: () => void child.kill() };
 }
 
-async function run(server: Server, { request }: Workload): Promise<Sample> {
-  const cpu = cpuMicros(server.pid);
-  const result = await autocannon({ url: `http://127.0.0.1:${server.port}${request.path}`, connections: CONNECTIONS, duration: seconds, ...request, path: request.path });
-  const wrong = result.non2xx + result.errors;
-  if (wrong > 0) throw new Error(`${server.name}: ${wrong} of ${result.requests.total} answers were wrong`);
-  return { perSecond: result.requests.average, cpu: (cpuMicros(server.pid) - cpu) / result.requests.total };
-}
-
-async function measure(servers: Server[], workload: Workload): Promise<void> {
-  const runs = servers.map((server) => ({ server, samples: [] as Sample[] }));
-  for (const { server } of runs) await run(server, workload);
-  for (let round = 0; round < rounds; round++) {
-    for (const { server, samples } of runs) samples.push(await run(server, workload));
-  }
-  const medians = runs.map(({ server, samples }) => ({
-    name: server.name, perSecond: median(samples.map((s) => s.perSecond)), cpu: median(samples.map((s) => s.cpu)),
-  }));
-  const own = medians[0] ?? { perSecond: Number.NaN, cpu: Number.NaN };
-  console.log(`\n${workload.name}`);
-  for (const m of medians) {
-    const ratios = `groundwork is ${(own.perSecond / m.perSecond).toFixed(2)}x (CPU ${(m.cpu / own.cpu).toFixed(2)}x)`;
-    console.log(`  ${m.name.padEnd(34)} ${m.perSecond.toFixed(0).padStart(7)} req/s  ${m.cpu.toFixed(1).padStart(6)} µs CPU/req   ${ratios}`);
-  }
-}
-
 async function main(): Promise<void> {
   for (const logging of [false, true]) {
-    console.log(`\n== request log ${logging ? "on" : "off"} == ${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections`);
+    console.log(`\n== request log ${logging ? "on" : "off"} ==`);
     const servers = [await ours(logging), await fastify("fastify 5, schema + request context", { schema: true, logging }), await fastify("fastify 5, bare", { schema: false, logging })];
     try {
-      for (const workload of workloads) await measure(servers, workload);
+      for (const workload of workloads) await measure(servers, workload, { rounds, seconds });
     } finally {
       for (const server of servers) await server.stop();
     }

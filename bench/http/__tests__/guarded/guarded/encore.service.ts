@@ -1,0 +1,4 @@
+import { Service } from "encore.dev/service";
+import { guard } from "../security/guard";
+
+export default new Service("guarded", { middlewares: guard });

@@ -1,0 +1,65 @@
+// What the HTTP benchmarks share: alternating runs of one workload against several servers, medians, ratios.
+// CPU time per request is the steadier number on a machine that does other things meanwhile.
+import autocannon from "autocannon";
+import { existsSync, readFileSync } from "node:fs";
+
+const CONNECTIONS = 64;
+const TICKS_PER_SECOND = 100;
+
+export interface Workload {
+  name: string;
+  request: { path: string; method: "GET" | "POST"; headers?: Record<string, string>; body?: string };
+}
+
+export interface Target {
+  name: string;
+  port: number;
+  pid: number;
+  /** When set, asked for instead of the workload's own request. */
+  request?: Workload["request"];
+}
+
+export interface Rounds {
+  rounds: number;
+  seconds: number;
+}
+
+interface Sample {
+  perSecond: number;
+  /** CPU microseconds of the server for one request. */
+  cpu: number;
+}
+
+const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+function cpuMicros(pid: number): number {
+  const file = `/proc/${pid}/stat`;
+  if (!existsSync(file)) return Number.NaN;
+  const fields = readFileSync(file, "utf8").replace(/^.*\) /s, "").split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6;
+}
+
+async function run(target: Target, workload: Workload, seconds: number): Promise<Sample> {
+  const request = target.request ?? workload.request;
+  const before = cpuMicros(target.pid);
+  const result = await autocannon({ url: `http://127.0.0.1:${target.port}${request.path}`, connections: CONNECTIONS, duration: seconds, ...request, path: request.path });
+  const wrong = result.non2xx + result.errors;
+  if (wrong > 0) throw new Error(`${target.name}: ${wrong} of ${result.requests.total} answers were wrong`);
+  return { perSecond: result.requests.average, cpu: (cpuMicros(target.pid) - before) / result.requests.total };
+}
+
+/** One warm-up each, then `rounds` alternating runs; prints medians and how the first target compares with each. */
+export async function measure(targets: Target[], workload: Workload, { rounds, seconds }: Rounds): Promise<void> {
+  const runs = targets.map((target) => ({ target, samples: [] as Sample[] }));
+  for (const { target } of runs) await run(target, workload, seconds);
+  for (let round = 0; round < rounds; round++) {
+    for (const { target, samples } of runs) samples.push(await run(target, workload, seconds));
+  }
+  const medians = runs.map(({ target, samples }) => ({ name: target.name, perSecond: median(samples.map((s) => s.perSecond)), cpu: median(samples.map((s) => s.cpu)) }));
+  const first = medians[0] ?? { name: "", perSecond: Number.NaN, cpu: Number.NaN };
+  console.log(`\n${workload.name}: ${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections`);
+  for (const m of medians) {
+    const ratios = `${first.name} is ${(first.perSecond / m.perSecond).toFixed(2)}x (CPU ${(m.cpu / first.cpu).toFixed(2)}x)`;
+    console.log(`  ${m.name.padEnd(34)} ${m.perSecond.toFixed(0).padStart(7)} req/s  ${m.cpu.toFixed(1).padStart(6)} µs CPU/req   ${ratios}`);
+  }
+}
