@@ -1,6 +1,6 @@
 // The listener: node:http with limits against slow, huge and malformed input, upgrades, and a graceful end.
 import { createServer, ServerResponse, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { malformedAnswer } from "./malformed";
 
@@ -12,6 +12,10 @@ const REQUEST_TIMEOUT_MS = 300_000;
 const IDLE_TIMEOUT_MS = 65_000;
 const CHECK_MS = 5_000;
 const DRAIN_POLL_MS = 50;
+/** How long a peer that was told of the end may take to end its own side. */
+const LINGER_MS = 1000;
+/** Turns of the event loop in which a draining listener reads what had arrived before. */
+const READING_TURNS = 2;
 
 export interface Application {
   serve(req: IncomingMessage, res: ServerResponse): void;
@@ -21,6 +25,13 @@ export interface Application {
   /** An error of the host itself: the request is lost, the process goes on. */
   failed(error: unknown): void;
   readonly hasStreams: boolean;
+}
+
+/** The answer to a connection's latest request: while draining it is the one that ends the connection. */
+const latest = Symbol("latest answer");
+
+interface Connection extends Socket {
+  [latest]?: ServerResponse;
 }
 
 export class Listener {
@@ -50,16 +61,19 @@ export class Listener {
 
   private track(socket: Socket): void {
     this.connections.add(socket);
+    if (this.draining) leaveInStages(socket);
     socket.once("close", () => this.connections.delete(socket));
   }
 
-  /** Hangs up on connections without a request: node's own list of idle ones leaves out those that never sent any. */
-  private closeIdle(): void {
-    for (const socket of this.connections) if (!answerOn(socket) && socket.writableLength === 0) socket.destroy();
+  /** Ends connections without a request: node's own list of idle ones leaves out those that never sent any. */
+  private endIdle(): void {
+    for (const socket of this.connections) if (!answerOn(socket) && socket.writableLength === 0) socket.destroySoon();
   }
 
   private serve(req: IncomingMessage, res: ServerResponse): void {
-    if (this.draining) res.shouldKeepAlive = false;
+    const connection = req.socket as Connection;
+    if (this.draining && !endsWith(connection, res)) return;
+    connection[latest] = res;
     try {
       this.app.serve(req, res);
     } catch (error) {
@@ -100,19 +114,58 @@ export class Listener {
     });
   }
 
-  /** Stops accepting and resolves when the last answer is out. Idle connections are closed at once. */
-  drain(): Promise<void> {
+  /**
+   * Stops accepting and resolves when the last answer is out. A connection ends with the answer to the last request
+   * that was taken from it; those without one are closed, when what has already arrived has been read.
+   */
+  async drain(): Promise<void> {
     this.draining = true;
-    if (!this.server.listening) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setInterval(() => this.closeIdle(), DRAIN_POLL_MS);
-      this.server.close(() => {
-        clearInterval(timer);
-        resolve();
-      });
-      this.closeIdle();
-    });
+    if (!this.server.listening) return;
+    // Not http's own close: it also destroys connections whose answer is made but not yet sent.
+    const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
+    for (const socket of this.connections) {
+      sayLast((socket as Connection)[latest]);
+      leaveInStages(socket);
+    }
+    for (let turn = 0; turn < READING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+    this.endIdle();
+    const timer = setInterval(() => this.endIdle(), DRAIN_POLL_MS);
+    await closed;
+    clearInterval(timer);
   }
+}
+
+/**
+ * Makes node end a connection in stages: a request that crosses the end on its way would otherwise turn it into a
+ * reset, which may take the last answer from its reader (RFC 9112, 9.6). What still arrives is thrown away.
+ */
+function leaveInStages(socket: Socket): void {
+  socket.destroySoon = () => {
+    if (socket.writableEnded) return;
+    socket.end();
+    const limit = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once("close", () => clearTimeout(limit));
+  };
+}
+
+/** Makes an answer end its connection, when its head is not made yet. */
+function sayLast(answer: ServerResponse | undefined): void {
+  if (answer && !answer.headersSent) answer.shouldKeepAlive = false;
+}
+
+/**
+ * Lets one more answer end a draining connection. False when an earlier one already does: its client knows by it that
+ * this request was not served, and may send it elsewhere (RFC 9112, 9.6).
+ */
+function endsWith(connection: Connection, answer: ServerResponse): boolean {
+  const before = connection[latest];
+  if (!connection.writable) return false;
+  if (before && !before.shouldKeepAlive) {
+    if (before.headersSent) return false;
+    before.shouldKeepAlive = true;
+  }
+  answer.shouldKeepAlive = false;
+  return true;
 }
 
 /** The answer that is due on a connection; node keeps it in a field without a public name. */

@@ -80,7 +80,15 @@ async function waitFor(child: ChildProcess, port: number, log: () => string): Pr
   throw new Error(`the app did not start (exit code ${child.exitCode}):\n${log()}`);
 }
 
-export async function startApp(appDir: string, options: AppOptions = {}): Promise<AppProcess> {
+/** A built app that can be started any number of times on the same port, one process at a time. */
+export interface PreparedApp {
+  port: number;
+  start(): Promise<AppProcess>;
+  /** Removes what was built. */
+  remove(): void;
+}
+
+export async function prepareApp(appDir: string, options: AppOptions = {}): Promise<PreparedApp> {
   const app = copyApp(appDir);
   const parsed = parseApp(app);
   if (!parsed.ok) throw new Error(parsed.errors.map((e) => JSON.stringify(e)).join("\n"));
@@ -93,8 +101,19 @@ export async function startApp(appDir: string, options: AppOptions = {}): Promis
   writeFileSync(modelFile, JSON.stringify(parsed.model));
   const config = { ...hostConfig(app, modelFile, port), ...options.config };
   const env = { ...process.env, NODE_ENV: "development", ENCORE_RUNTIME_LOG: "error", ...options.env, ENCORE_RUNTIME_LIB: native, GROUNDWORK_HOST_CONFIG: JSON.stringify(config) };
+  return { port, start: () => launch({ app, bundle, port, env }, options.discardLog ?? false), remove: () => rmSync(app, { recursive: true, force: true }) };
+}
+
+interface Launch {
+  app: string;
+  bundle: string;
+  port: number;
+  env: NodeJS.ProcessEnv;
+}
+
+async function launch({ app, bundle, port, env }: Launch, discardLog: boolean): Promise<AppProcess> {
+  const child = spawn(process.execPath, ["--enable-source-maps", bundle], { cwd: app, env, stdio: ["ignore", "inherit", discardLog ? "ignore" : "pipe"] });
   let text = "";
-  const child = spawn(process.execPath, ["--enable-source-maps", bundle], { cwd: app, env, stdio: ["ignore", "inherit", options.discardLog ? "ignore" : "pipe"] });
   child.stderr?.on("data", (data: Buffer) => (text += data.toString()));
   const log = (): string => text;
   await waitFor(child, port, log);
@@ -106,7 +125,19 @@ export async function startApp(appDir: string, options: AppOptions = {}): Promis
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 3000))]);
       if (child.exitCode === null) child.kill("SIGKILL");
       await ended;
-      rmSync(app, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Builds and starts an app; `stop` also removes what was built. */
+export async function startApp(appDir: string, options: AppOptions = {}): Promise<AppProcess> {
+  const prepared = await prepareApp(appDir, options);
+  const started = await prepared.start();
+  return {
+    ...started,
+    async stop() {
+      await started.stop();
+      prepared.remove();
     },
   };
 }
