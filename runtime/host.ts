@@ -28,9 +28,11 @@ export interface Host {
   front?: FrontHandler[];
 }
 
-/** A part of the host that runs: started after the handlers are registered, drained in reverse order. */
+/** A part of the host that runs: started after the handlers are registered. */
 export interface Part {
   name: string;
+  /** Whether work comes in through it. Such parts are drained first and at once, the others after them in reverse order. */
+  takesWork?: boolean;
   start(): Promise<void>;
   /** Stops taking new work and resolves when the work in flight is done. */
   drain(): Promise<void>;

@@ -35,6 +35,7 @@ export function createCrons(host: Host, call: CallEndpoint, clock: Clock = syste
   let scheduler: Scheduler | undefined;
   return {
     name: "crons",
+    takesWork: true,
     async start() {
       const jobs = switchedOff(process.env) ? [] : scheduledJobs(host, call);
       if (jobs.length === 0) return;

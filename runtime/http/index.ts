@@ -55,6 +55,7 @@ export function createHttp(host: Host): HttpPart {
   };
   return {
     name: "http",
+    takesWork: true,
     registerHandler(route) {
       app.find(route.service, route.name)?.register(route.handler, host.testMode);
     },

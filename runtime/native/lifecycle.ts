@@ -1,5 +1,5 @@
-// From the first request to the exit code (contract 12.4): parts start in order, drain in reverse, and a
-// deadline ends a drain that does not end by itself.
+// From the first request to the exit code (contract 12.4): parts start in order, those that take
+// work drain first, and a deadline ends a drain that does not end by itself.
 import { processHooks, appShutdown } from "../process-hooks";
 import type { Host, Part } from "../host";
 
@@ -24,14 +24,21 @@ async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<bool
   }
 }
 
-async function drainAll(host: Host, started: Part[]): Promise<void> {
-  for (const part of [...started].reverse()) {
-    try {
-      await part.drain();
-    } catch (error) {
-      host.log.error(`draining ${part.name} failed`, error);
-    }
+async function drain(host: Pick<Host, "log">, part: Part): Promise<void> {
+  try {
+    await part.drain();
+  } catch (error) {
+    host.log.error(`draining ${part.name} failed`, error);
   }
+}
+
+/**
+ * Ends intake everywhere at once, so that a slow message does not keep the listener open for requests that would find
+ * the app half closed; what the work in flight needs is drained after it.
+ */
+export async function drainAll(host: Pick<Host, "log">, started: readonly Part[]): Promise<void> {
+  await Promise.all(started.filter((part) => part.takesWork).map((part) => drain(host, part)));
+  for (const part of started.filter((one) => !one.takesWork).reverse()) await drain(host, part);
   await appShutdown();
 }
 

@@ -33,5 +33,6 @@ export function loadHostFiles(keep: boolean): { config: HostConfig; model: AppMo
   if (model.formatVersion !== 1) {
     throw new Error(`failed to initialize runtime: ${config.modelFile} was written by another version of groundwork; run \`groundwork check\` again`);
   }
+  if (config.cors) model.app.globalCors = config.cors;
   return { config, model };
 }

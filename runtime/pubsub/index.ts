@@ -44,6 +44,7 @@ const notConfigured = new PubSubTopic(() => Promise.reject(nativeError("failed t
 
 class PubSub implements PubSubPart {
   readonly name = "pub/sub";
+  readonly takesWork = true;
   readonly #host: Host;
   readonly #timings: BrokerTimings | undefined;
   readonly #registrations = new Map<string, Registration>();
