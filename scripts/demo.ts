@@ -10,7 +10,7 @@ import { createState, findState, saveState, type DemoState } from "./demo/state"
 
 const { BASE_URL: baseUrl = "http://localhost:4000", GROUNDWORK_STATE_DIR: stateDir = ".groundwork" } = process.env;
 const corpusFolder = process.env.GROUNDWORK_DEMO_CORPUS ?? join(process.cwd(), "node_modules");
-const question = process.env.GROUNDWORK_DEMO_QUERY ?? "how do I keep passwords and tokens out of my logs?";
+const question = process.env.GROUNDWORK_DEMO_QUERY ?? "how do I redact sensitive values such as passwords in logs?";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
