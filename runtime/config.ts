@@ -1,5 +1,6 @@
 // What one app process needs to know besides the AppModel. The commands write it, the native module
 // reads it; it is plain JSON and travels in the environment (`GROUNDWORK_HOST_CONFIG`).
+import type { AppFile } from "./model";
 
 export interface HostConfig {
   appRoot: string;
@@ -35,5 +36,9 @@ export interface HostConfig {
   /** `internal_message` in error bodies (H-100). */
   includeInternalMessage: boolean;
   logFormat: "json" | "console";
+  /** Lowest level of the app's own lines, when ENCORE_LOG does not say (X-43). */
+  logLevel?: string;
+  /** Takes the place of encore.app's global_cors. */
+  cors?: NonNullable<AppFile["globalCors"]>;
   gracefulShutdownMs: number;
 }

@@ -9,7 +9,7 @@ import { makeHostConfig } from "./host-config";
 import { hostFile } from "./host-files";
 import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
-import { migrateAll } from "./run";
+import { migrateAll } from "./serve";
 
 export async function exec({ flags, rest, env }: CommandInput): Promise<void> {
   const [program, ...args] = rest;

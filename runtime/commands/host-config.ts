@@ -1,6 +1,9 @@
 // Puts together the HostConfig of an app process from the command line, the environment and the infrastructure.
+// What an infra config says comes first, but for variables that name the same thing on purpose (GROUNDWORK_…).
+import { cpus } from "node:os";
 import { join } from "node:path";
 import type { HostConfig } from "../config";
+import type { Infra } from "../infra";
 import { newMessageId } from "../pubsub/ids";
 import { loadSecrets } from "../secrets";
 import { buildInfo, edgeHeadersOf, environmentOf, secretNames, truthy } from "./environment";
@@ -12,31 +15,60 @@ export interface HostConfigInput {
   env: NodeJS.ProcessEnv;
   app: ParsedApp;
   listen: { host: string; port: number };
-  infra: { databases: HostConfig["databases"]; redisUrl?: string };
+  infra: Pick<Infra, "databases" | "redisUrl" | "config">;
+  /** When it is not to be read off the checkout. */
+  build?: HostConfig["build"];
 }
 
-export function makeHostConfig({ root, stateDir, env, app, listen, infra }: HostConfigInput): HostConfig {
-  const environment = environmentOf(env);
+/** An infra config is the whole truth about secrets, but for a variable of a secret's own name. */
+function secretsOf({ root, stateDir, env, app, infra }: HostConfigInput): Record<string, string> {
+  const names = secretNames(app.model);
+  if (!infra.config) return loadSecrets(root, stateDir, env, names);
+  const named = names.map((name) => [name, infra.config?.secrets[name] ?? env[name]] as const);
+  return Object.fromEntries(named.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/**
+ * Parts of an infra config that change nothing where they are absent. The gateway stays unless `hosted_gateways` is
+ * an empty list: an app that lost its authentication by a forgotten key would be the worse surprise.
+ */
+function hostingOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "hostedServices" | "hostsGateway" | "logLevel" | "cors"> {
+  const logLevel = config?.logLevel ?? app.model.app.logLevel;
+  return {
+    ...(config?.hostedServices ? { hostedServices: config.hostedServices } : {}),
+    hostsGateway: config?.hostedGateways === undefined || config.hostedGateways.length > 0,
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(config?.cors ? { cors: config.cors } : {}),
+  };
+}
+
+/** 0 stands for one thread per processor (B-30). */
+const threadsFrom = (count: number | undefined): number => (count === 0 ? cpus().length : (count ?? 1));
+
+export function makeHostConfig(input: HostConfigInput): HostConfig {
+  const { root, stateDir, env, app, listen, infra } = input;
+  const metadata = infra.config?.metadata ?? {};
+  const environment = environmentOf(env, metadata);
   const development = environment.type === "development";
   return {
     appRoot: root,
     stateDir,
     modelFile: app.modelFile,
     environment,
-    appId: app.model.app.id,
-    apiBaseUrl: env.GROUNDWORK_BASE_URL ?? `http://${listen.host === "0.0.0.0" ? "localhost" : listen.host}:${listen.port}`,
+    appId: metadata.app_id ?? app.model.app.id,
+    apiBaseUrl: env.GROUNDWORK_BASE_URL ?? metadata.base_url ?? `http://${listen.host === "0.0.0.0" ? "localhost" : listen.host}:${listen.port}`,
     deployId: `run_${newMessageId()}`,
-    build: buildInfo(root),
+    build: input.build ?? buildInfo(root),
     listen,
     databases: infra.databases,
     ...(infra.redisUrl ? { redisUrl: infra.redisUrl } : {}),
-    secrets: loadSecrets(root, stateDir, env, secretNames(app.model)),
+    secrets: secretsOf(input),
     objectsDir: join(stateDir, "objects"),
-    hostsGateway: true,
-    workerThreads: 1,
+    ...hostingOf(input),
+    workerThreads: threadsFrom(infra.config?.workerThreads),
     edgeHeaders: edgeHeadersOf(root),
     includeInternalMessage: env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE === undefined ? development : truthy(env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE),
     logFormat: env.ENCORE_LOG_FORMAT === "console" ? "console" : "json",
-    gracefulShutdownMs: 10_000,
+    gracefulShutdownMs: infra.config?.gracefulShutdownMs ?? 10_000,
   };
 }

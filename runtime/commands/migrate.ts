@@ -5,7 +5,7 @@ import { findAppRoot, stateDirOf, UsageError } from "./app-root";
 import { say } from "./console";
 import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
-import { migrateAll } from "./run";
+import { migrateAll } from "./serve";
 
 export async function migrateCommand({ flags, words, env }: CommandInput): Promise<void> {
   const [action] = words;

@@ -12,7 +12,8 @@ import { listenFrom } from "./environment";
 import { makeHostConfig } from "./host-config";
 import { hostFile } from "./host-files";
 import { ParseFailure, parseForCommand } from "./parse-app";
-import { migrateAll, type RunOptions } from "./run";
+import type { RunOptions } from "./run";
+import { migrateAll } from "./serve";
 
 const watchedExtensions = new Set([".sql", ".app", ".cue", ".ts", ".js", ".tsx", ".jsx", ".mts", ".mjs", ".cjs", ".cts"]);
 const ignored = /(^|\/)(node_modules|encore\.gen|dist|__tests__|\.[^/]+)(\/|$)/;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { z } from "zod";
 import type { HostConfig } from "../config";
+import type { AppFile } from "../model";
 import { InfraError } from "./errors";
 
 const envString = z.union([z.string(), z.object({ $env: z.string() })]);
@@ -29,7 +30,7 @@ const schema = z.object({
   redis: z
     .record(
       z.string(),
-      z.object({ host: envString, database_index: z.number().int().default(0), auth: z.object({ type: z.string(), username: envString.optional(), password: envString.optional(), auth_string: envString.optional() }).optional(), tls_config: tls.optional() }),
+      z.object({ host: envString.optional(), in_memory: z.boolean().optional(), database_index: z.number().int().default(0), auth: z.object({ type: z.string(), username: envString.optional(), password: envString.optional(), auth_string: envString.optional() }).optional(), tls_config: tls.optional() }),
     )
     .optional(),
   secrets: z.union([z.object({ $env: z.string() }), z.record(z.string(), envString)]).optional(),
@@ -37,7 +38,33 @@ const schema = z.object({
   hosted_gateways: z.array(z.string()).optional(),
   worker_threads: z.number().int().optional(),
   log_config: z.string().optional(),
+  cors: z
+    .object({
+      debug: z.boolean().optional(),
+      allow_headers: z.array(z.string()).optional(),
+      expose_headers: z.array(z.string()).optional(),
+      allow_origins_without_credentials: z.array(z.string()).optional(),
+      allow_origins_with_credentials: z.array(z.string()).optional(),
+    })
+    .optional(),
 });
+
+/** Keys of Encore's format that this host cannot obey yet: refusing them is better than running without. */
+const unsupported: Record<string, string> = {
+  object_storage: "buckets are kept in a folder on disk, under GROUNDWORK_STATE_DIR",
+  metrics: "no exporter is built in",
+  pubsub: "topics live in the first database, or on Redis when `redis` is given",
+  service_discovery: "all services run in one process",
+  auth: "calls between services do not leave the process",
+};
+
+function refuseUnsupported(path: string, raw: unknown): void {
+  for (const [key, instead] of Object.entries(unsupported)) {
+    const value = typeof raw === "object" && raw !== null ? (raw as Record<string, unknown>)[key] : undefined;
+    if (value === undefined || value === null || Object.keys(value).length === 0) continue;
+    throw new InfraError(`${path}: ${key} is not supported yet\n  Here, ${instead}. Remove the key to run like that.`);
+  }
+}
 
 type ParsedConfig = z.infer<typeof schema>;
 type SqlServer = NonNullable<ParsedConfig["sql_servers"]>[number];
@@ -51,6 +78,8 @@ export interface InfraConfig {
   hostedGateways?: string[];
   workerThreads?: number;
   gracefulShutdownMs?: number;
+  logLevel?: string;
+  cors?: NonNullable<AppFile["globalCors"]>;
   metadata: NonNullable<ParsedConfig["metadata"]>;
 }
 
@@ -112,8 +141,8 @@ function databasesOf(server: SqlServer, env: Env): HostConfig["databases"] {
 }
 
 function redisUrlOf(clusters: NonNullable<ParsedConfig["redis"]>, env: Env): string | undefined {
-  const [cluster] = Object.values(clusters);
-  if (!cluster) return undefined;
+  const cluster = Object.values(clusters).find(({ host, in_memory: inMemory }) => host !== undefined && !inMemory);
+  if (cluster?.host === undefined) return undefined;
   const url = new URL("redis://placeholder");
   url.host = resolve(cluster.host, env);
   const password = cluster.auth?.password ?? cluster.auth?.auth_string;
@@ -124,10 +153,23 @@ function redisUrlOf(clusters: NonNullable<ParsedConfig["redis"]>, env: Env): str
   return cluster.tls_config && !cluster.tls_config.disabled ? text.replace("redis://", "rediss://") : text;
 }
 
+/** A secret whose variable is not set is a missing secret, not an error (X-5). */
 function secretsOf(secrets: ParsedConfig["secrets"], env: Env): Record<string, string> {
   if (!secrets) return {};
   if (typeof secrets.$env === "string" && Object.keys(secrets).length === 1) return z.record(z.string(), z.string()).parse(JSON.parse(resolve({ $env: secrets.$env }, env)));
-  return Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, resolve(value, env)]));
+  const entries = Object.entries(secrets).map(([name, value]) => [name, typeof value === "string" ? value : env[value.$env]] as const);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+function corsOf(cors: NonNullable<ParsedConfig["cors"]>): NonNullable<AppFile["globalCors"]> {
+  const named = {
+    debug: cors.debug,
+    allowHeaders: cors.allow_headers,
+    exposeHeaders: cors.expose_headers,
+    allowOriginsWithoutCredentials: cors.allow_origins_without_credentials,
+    allowOriginsWithCredentials: cors.allow_origins_with_credentials,
+  };
+  return JSON.parse(JSON.stringify(named)) as NonNullable<AppFile["globalCors"]>; // without what is not given
 }
 
 /**
@@ -135,7 +177,9 @@ function secretsOf(secrets: ParsedConfig["secrets"], env: Env): Record<string, s
  * @throws InfraError naming the file, the key and what is wrong with it
  */
 export function readInfraConfig(path: string, env: Env): InfraConfig {
-  const parsed = schema.safeParse(readJson(path));
+  const raw = readJson(path);
+  refuseUnsupported(path, raw);
+  const parsed = schema.safeParse(raw);
   if (!parsed.success) throw new InfraError(`${path}:\n${parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`).join("\n")}`);
   const config = parsed.data;
   const redisUrl = config.redis && redisUrlOf(config.redis, env);
@@ -147,6 +191,8 @@ export function readInfraConfig(path: string, env: Env): InfraConfig {
     ...(config.hosted_gateways ? { hostedGateways: config.hosted_gateways } : {}),
     ...(config.worker_threads === undefined ? {} : { workerThreads: config.worker_threads }),
     ...(config.graceful_shutdown?.total === undefined ? {} : { gracefulShutdownMs: config.graceful_shutdown.total * 1000 }),
+    ...(config.log_config === undefined ? {} : { logLevel: config.log_config }),
+    ...(config.cors ? { cors: corsOf(config.cors) } : {}),
     metadata: config.metadata ?? {},
   };
 }

@@ -8,7 +8,7 @@ import type { AppModel } from "../model";
 import { databasesAt } from "./database-url";
 import { startEmbedded } from "./embedded-process";
 import { InfraError } from "./errors";
-import { readInfraConfig, settleTls } from "./infra-config";
+import { type InfraConfig, readInfraConfig, settleTls } from "./infra-config";
 import { acquireLock, type Holder, LockedError, type StateLock } from "./state-lock";
 
 export interface InfraOptions {
@@ -25,6 +25,8 @@ export interface InfraOptions {
 export interface Infra {
   databases: HostConfig["databases"];
   redisUrl?: string;
+  /** What ENCORE_INFRA_CONFIG_PATH said, when it was set. */
+  config?: InfraConfig;
   /** Resolves when the embedded database has written everything out and its process has ended. */
   stop(): Promise<void>;
 }
@@ -76,7 +78,7 @@ export async function startInfra(options: InfraOptions): Promise<Infra> {
   const redis = env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {};
   if (env.ENCORE_INFRA_CONFIG_PATH) {
     const config = readInfraConfig(env.ENCORE_INFRA_CONFIG_PATH, env);
-    return { databases: await settleTls(config.databases), ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis), stop: () => Promise.resolve() };
+    return { config, databases: await settleTls(config.databases), ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis), stop: () => Promise.resolve() };
   }
   if (env.DATABASE_URL) {
     const databases = await databasesAt(env.DATABASE_URL, model.databases.map((database) => database.name));

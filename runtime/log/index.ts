@@ -7,7 +7,7 @@ import { LogLevel, silent, thresholdFrom } from "./levels";
 import { standardError, type Sink } from "./sink";
 import { createWriter, type LineWriter } from "./writer";
 
-export type LogConfig = Pick<HostConfig, "appRoot" | "environment" | "logFormat">;
+export type LogConfig = Pick<HostConfig, "appRoot" | "environment" | "logFormat" | "logLevel">;
 
 function formatFor(config: LogConfig, env: NodeJS.ProcessEnv): Format {
   if (config.logFormat === "console") return formatConsole;
@@ -42,7 +42,7 @@ export function createLogger(config: LogConfig, env: NodeJS.ProcessEnv = process
     stacks: config.environment.cloud === "local" || Boolean(env.ENCORE_LOG_INCLUDE_ERROR_STACK),
     now: () => new Date(),
   });
-  const appThreshold = nothing ? silent : thresholdFrom(env.ENCORE_LOG, "trace");
+  const appThreshold = nothing ? silent : thresholdFrom(env.ENCORE_LOG ?? config.logLevel, "trace");
   const hostThreshold = nothing ? silent : thresholdFrom(env.ENCORE_RUNTIME_LOG ?? env.RUST_LOG, "info");
   return { logger: new Logger(writer, appThreshold), hostLog: hostLogOn(writer, hostThreshold) };
 }

@@ -33,10 +33,36 @@ test("databases, redis and secrets of Encore's file become addresses, with varia
   expect(config.hostedServices).toEqual(["a"]);
 });
 
+test("what surrounds the app is read as well: environment, shutdown, threads, log level, origins", () => {
+  const config = readInfraConfig(
+    fileWith({
+      metadata: { app_id: "shop", env_name: "eu", env_type: "production", cloud: "aws", base_url: "https://api.shop" },
+      graceful_shutdown: { total: 7 },
+      worker_threads: 2,
+      log_config: "warn",
+      cors: { allow_origins_with_credentials: ["https://shop"], allow_headers: ["X-Own"] },
+      redis: { main: { in_memory: true } },
+      secrets: { Set: { $env: "PW" }, Unset: { $env: "GONE" } },
+    }),
+    { PW: "p" },
+  );
+  expect(config).toMatchObject({ gracefulShutdownMs: 7000, workerThreads: 2, logLevel: "warn", metadata: { app_id: "shop", cloud: "aws" } });
+  expect(config.cors).toEqual({ allowOriginsWithCredentials: ["https://shop"], allowHeaders: ["X-Own"] });
+  expect(config.redisUrl).toBeUndefined();
+  expect(config.secrets).toEqual({ Set: "p" });
+});
+
+test("a part that this host cannot obey is refused by its name", () => {
+  for (const [key, value] of Object.entries({ object_storage: [{ type: "s3" }], metrics: { type: "prometheus" }, pubsub: [{ type: "nsq" }], service_discovery: { a: {} } })) {
+    expect(() => readInfraConfig(fileWith({ [key]: value }), {})).toThrow(new RegExp(`${key} is not supported yet`));
+  }
+  expect(readInfraConfig(fileWith({ pubsub: [], object_storage: [] }), {}).databases).toEqual({});
+});
+
 test("a broken file, a wrong key and a missing variable each say what is wrong", () => {
   expect(() => readInfraConfig(fileWith("{"), {})).toThrow(/cannot be read/);
   expect(() => readInfraConfig(fileWith({ sql_servers: [{ host: 5, databases: {} }] }), {})).toThrow(/sql_servers\.0\.host/);
-  expect(() => readInfraConfig(fileWith({ secrets: { Key: { $env: "GONE" } } }), {})).toThrow(/GONE is not set/);
+  expect(() => readInfraConfig(fileWith({ sql_servers: [{ host: { $env: "GONE" }, databases: { app: { username: "u", password: "p" } } }] }), {})).toThrow(/GONE is not set/);
 });
 
 test("where nothing is said of TLS, a server without it is used without it", async () => {
