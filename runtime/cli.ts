@@ -11,6 +11,7 @@ import { InfraError } from "./infra";
 
 const options = {
   app: { type: "string" },
+  dir: { type: "string" },
   port: { type: "string" },
   watch: { type: "boolean" },
   "no-watch": { type: "boolean" },

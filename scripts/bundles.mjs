@@ -11,7 +11,15 @@ const programs = {
   "embedded-postgres": "runtime/infra/embedded-postgres.ts",
   demo: "scripts/demo.ts",
   search: "scripts/search.ts",
+  // What `groundwork/vitest` is outside this repository.
+  "vitest/plugin": "runtime/vitest/plugin.ts",
+  "vitest/app-config": "runtime/vitest/app-config.ts",
+  "vitest/global-setup": "runtime/vitest/global-setup.ts",
+  "vitest/setup-file": "runtime/vitest/setup-file.ts",
 };
+
+/** One file without chunks: `groundwork build` copies it into what it makes. */
+const startProgram = "runtime/start.ts";
 
 /** CommonJS, because encore.dev loads it with require(). */
 const nativeModule = "runtime/native/index.ts";
@@ -27,6 +35,7 @@ export async function buildHost(root) {
   );
   await Promise.all([
     build({ ...common, entryPoints, outdir: join(root, "dist"), format: "esm", splitting: true, chunkNames: "chunks/[name]-[hash]" }),
+    build({ ...common, entryPoints: [join(root, startProgram)], outfile: join(root, "dist", "start.js"), format: "esm" }),
     build({ ...common, entryPoints: [join(root, nativeModule)], outfile: join(root, "dist", "native.cjs"), format: "cjs" }),
   ]);
 }

@@ -6,9 +6,23 @@ export const usage = `groundwork <command> [--app DIR]
 
   run [--port N] [--watch] [--after-start SCRIPT]   start the app and what it needs
   check [--json] [--extended]                       parse the app, print its errors
+  test [-- VITEST ARGUMENTS]                        its tests, with its environment and a database per test file
+  build [--output DIR]                              the app as one folder, with a Dockerfile (.encore/build/app)
+  start [--dir DIR] [--port N]                      run a built folder from its infra.config.json or DATABASE_URL
   migrate up | status                               database migrations
-  gen client --lang openapi [--output FILE]         generate from the app's endpoints
+  gen client --lang typescript | openapi [--output FILE]
+                                                    a client for the app's endpoints, or their description
   exec -- COMMAND …                                 run a command with the app's environment
+
+The app is the folder above the current one that holds encore.app, or DIR.
+
+variables: PORT, HOST, NODE_ENV
+  DATABASE_URL               Postgres instead of the embedded one
+  REDIS_URL                  Redis for topics, caches and crons
+  ENCORE_INFRA_CONFIG_PATH   databases, Redis, secrets and more from a file in Encore's infra config format
+  GROUNDWORK_STATE_DIR       where the embedded database and buckets are kept (.groundwork)
+  GROUNDWORK_ENV_TYPE, GROUNDWORK_ENV_NAME, GROUNDWORK_BASE_URL
+                             what the app's metadata says of where it runs
 `;
 
 const runOptions = ({ flags }: CommandInput): RunOptions => ({
@@ -23,6 +37,10 @@ export const commands: Record<string, (input: CommandInput) => Promise<void>> = 
     else await (await import("./run")).run(runOptions(input), input.env);
   },
   check: async (input) => (await import("./check")).check(input),
+  test: async (input) => (await import("./test")).test(input),
+  build: async (input) => (await import("./build")).build(input),
+  start: async ({ flags, env }) =>
+    (await import("./start")).start({ dir: flags.dir ?? ".", ...(flags.port === undefined ? {} : { port: flags.port }) }, env),
   migrate: async (input) => (await import("./migrate")).migrateCommand(input),
   gen: async (input) => (await import("./gen")).gen(input),
   exec: async (input) => (await import("./exec")).exec(input),
