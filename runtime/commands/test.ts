@@ -21,7 +21,7 @@ function vitestOf(root: string): string {
 /** Arguments after `--` go to vitest, which runs once unless they ask to watch. */
 export async function test({ flags, rest, env }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);
-  const config = join(hostPackageRoot, "runtime", "vitest", "app-config.ts");
+  const config = join(hostPackageRoot, "dist", "vitest", "app-config.js");
   const child = spawn(process.execPath, [vitestOf(root), "run", "--root", root, "--config", config, ...rest], { cwd: root, stdio: "inherit", env: { ...env, GROUNDWORK_TEST_ROOT: root } });
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.once("error", reject);

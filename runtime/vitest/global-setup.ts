@@ -1,7 +1,7 @@
 // Once per vitest run: the host's own bundles, the app's model and encore.gen/, and one migrated template per
 // database. What the test files need of it travels by vitest's provide/inject.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { TestProject } from "vitest/node";
 import { hostPackageRoot } from "../commands/host-files";
@@ -24,9 +24,10 @@ declare module "vitest" {
   }
 }
 
-async function rebuildHost(): Promise<void> {
+/** Only for the app that the host lives with: others use the host as it was built. */
+async function rebuildHost(root: string): Promise<void> {
   const script = join(hostPackageRoot, "scripts", "bundles.mjs");
-  if (!existsSync(script)) return; // installed as a package: dist/ came with it
+  if (!existsSync(script) || relative(root, hostPackageRoot) !== "") return;
   const { buildHost } = (await import(pathToFileURL(script).href)) as { buildHost: (root: string) => Promise<void> };
   await buildHost(hostPackageRoot);
 }
@@ -34,7 +35,7 @@ async function rebuildHost(): Promise<void> {
 export default async function setup(project: TestProject): Promise<void> {
   const root = project.config.env.GROUNDWORK_TEST_APP;
   if (!root) return; // the plugin stepped aside
-  await rebuildHost();
+  await rebuildHost(root);
   const { model, modelFile } = await parseForCommand(root).catch((error: unknown) => {
     if (error instanceof ParseFailure) throw new Error(error.errors.map(formatParseError).join("\n"));
     throw error;

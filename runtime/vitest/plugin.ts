@@ -4,8 +4,12 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vitest/config";
+import { hostFile, hostPackageRoot } from "../commands/host-files";
 
-const here = dirname(fileURLToPath(import.meta.url));
+const here = fileURLToPath(import.meta.url);
+
+/** A module of this folder, as vitest is to load it: the bundle, or the source where the sources are run. */
+const moduleFile = (name: string): string => (here.endsWith(".ts") ? join(dirname(here), `${name}.ts`) : join(hostPackageRoot, "dist", "vitest", `${name}.js`));
 
 export interface GroundworkTestOptions {
   /** Folder that holds encore.app; by default vite's root. */
@@ -22,11 +26,11 @@ export function groundwork(options: GroundworkTestOptions = {}): Plugin {
       return {
         resolve: { alias },
         test: {
-          globalSetup: [join(here, "global-setup.ts")],
-          setupFiles: [join(here, "setup-file.ts")],
-          env: { ENCORE_RUNTIME_LIB: join(here, "..", "..", "dist", "native.cjs"), GROUNDWORK_TEST_APP: root },
+          globalSetup: [moduleFile("global-setup")],
+          setupFiles: [moduleFile("setup-file")],
+          env: { ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_TEST_APP: root },
           // The SDK must see the same module instance of the native library as the tests do.
-          server: { deps: { external: [/node_modules/] } },
+          server: { deps: { external: [/node_modules/, /\/dist\/chunks\//] } },
         },
       };
     },
