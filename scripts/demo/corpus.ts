@@ -9,8 +9,9 @@ export interface CorpusFile {
   text: string;
 }
 
-/** Larger files are mostly change logs and test data. */
-const MAX_BYTES = 64 * 1024;
+/** What is larger is left out, and so are change logs: the first start is a matter of minutes, most of them the embedder's. */
+const MAX_BYTES = 8 * 1024;
+const changeLog = /^(changes|changelog|history|releases?)\b/i;
 
 /** Every Markdown file under `folder`, in the order of their paths; of files that are equal only the first. */
 export function readCorpus(folder: string): CorpusFile[] {
@@ -31,6 +32,6 @@ function markdownUnder(folder: string): string[] {
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return entry.name.startsWith(".") ? [] : markdownUnder(path);
-    return entry.isFile() && /\.md$/i.test(entry.name) && statSync(path).size <= MAX_BYTES ? [path] : [];
+    return entry.isFile() && /\.md$/i.test(entry.name) && !changeLog.test(entry.name) && statSync(path).size <= MAX_BYTES ? [path] : [];
   });
 }
