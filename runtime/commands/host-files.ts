@@ -10,6 +10,6 @@ const dist = existsSync(join(here, "native.cjs")) ? here : join(here, "..", ".."
 /** Folder of the package that the host belongs to. */
 export const hostPackageRoot = dirname(dist);
 
-export function hostFile(name: "cli.js" | "start.js" | "parse.js" | "native.cjs" | "embedded-postgres.js"): string {
+export function hostFile(name: "cli.js" | "start.js" | "parse.js" | "native.cjs" | "embedded-postgres.js" | "vitest/app-config.js"): string {
   return join(dist, name);
 }

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findAppRoot, UsageError } from "./app-root";
-import { hostPackageRoot } from "./host-files";
+import { hostFile } from "./host-files";
 import type { CommandInput } from "./command-input";
 
 /** The vitest that the tests themselves import, which must be the one that runs them. */
@@ -21,8 +21,11 @@ function vitestOf(root: string): string {
 /** Arguments after `--` go to vitest, which runs once unless they ask to watch. */
 export async function test({ flags, rest, env }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);
-  const config = join(hostPackageRoot, "dist", "vitest", "app-config.js");
-  const child = spawn(process.execPath, [vitestOf(root), "run", "--root", root, "--config", config, ...rest], { cwd: root, stdio: "inherit", env: { ...env, GROUNDWORK_TEST_ROOT: root } });
+  const child = spawn(process.execPath, [vitestOf(root), "run", "--root", root, "--config", hostFile("vitest/app-config.js"), ...rest], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ENCORE_RUNTIME_LOG: "error", ...env, GROUNDWORK_TEST_ROOT: root }, // no line per request (V-2)
+  });
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));

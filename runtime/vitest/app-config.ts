@@ -16,8 +16,10 @@ async function appConfig(root: string): Promise<ViteUserConfig> {
   return (await loadConfigFromFile({ command: "serve", mode: "test" }, file, root))?.config ?? {};
 }
 
-export default defineConfig(async () => {
-  const root = process.env.GROUNDWORK_TEST_ROOT ?? process.cwd();
+/** What vitest gets for the app in `root`. */
+export async function configFor(root: string): Promise<ViteUserConfig> {
   const own = await appConfig(root);
   return hasPlugin(own) ? own : mergeConfig({ plugins: [groundwork({ app: root })] }, own);
-});
+}
+
+export default defineConfig(() => configFor(process.env.GROUNDWORK_TEST_ROOT ?? process.cwd()));
