@@ -91,6 +91,7 @@ export async function buildApp(root: string, output: string): Promise<string> {
 export async function build({ flags }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);
   const folder = await step("app built", () => buildApp(root, flags.output ?? join(root, defaultOutput)));
-  const shown = relative(process.cwd(), folder) || ".";
+  const near = relative(process.cwd(), folder) || ".";
+  const shown = near.startsWith("..") ? folder : near;
   say(`${folder}\n${dim(`  image: docker build -t my-app ${shown}\n  plain: cd ${shown} && npm install --omit=dev && npm start`)}`);
 }
