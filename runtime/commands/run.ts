@@ -1,11 +1,13 @@
 // `groundwork run`: infrastructure up, app parsed, bundled, migrated and served, all in this process but the
 // database. With --watch the app runs in a child that is replaced after each change (watch.ts).
 import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
 import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { startInfra } from "../infra";
 import { processHooks } from "../process-hooks";
 import { findAppRoot, stateDirOf } from "./app-root";
-import { bundleApp } from "./bundle-app";
+import { bundleApp, preloadFile } from "./bundle-app";
 import { dim, say, step } from "./console";
 import { listenFrom } from "./environment";
 import { hostFile } from "./host-files";
@@ -37,6 +39,15 @@ function databasesFrom(env: NodeJS.ProcessEnv): string {
   return env.DATABASE_URL ? "Postgres of DATABASE_URL" : "Postgres (embedded)";
 }
 
+/** Loads the packages of the app and of the native module while the database starts; a failure shows when the app is loaded. */
+function preloaded(root: string): (bundle: string) => Promise<string> {
+  return async (bundle) => {
+    createRequire(import.meta.url)(hostFile("native.cjs"));
+    await import(pathToFileURL(preloadFile(root)).href).catch(() => undefined);
+    return bundle;
+  };
+}
+
 /** Runs until the app exits the process. */
 export async function run(options: RunOptions, env: NodeJS.ProcessEnv): Promise<void> {
   const root = findAppRoot(options.app);
@@ -48,7 +59,7 @@ export async function run(options: RunOptions, env: NodeJS.ProcessEnv): Promise<
   const app = await step("app parsed", () => parseForCommand(root));
   const [infra, bundle] = await Promise.all([
     step(databasesFrom(env), () => startInfra({ appRoot: root, stateDir, env, model: app.model, port: listen.port, log: (line) => say(dim(`  ${line}`)) })),
-    bundleApp(root),
+    bundleApp(root).then(preloaded(root)),
   ]);
   await serve({
     root, stateDir, env, app, listen, infra, bundle,
