@@ -3,20 +3,11 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { exceptions } from "./parity-exceptions";
 import { startApp, type AppProcess } from "./support/app-process";
 
 const kit = join(import.meta.dirname, "../../__tests__/parity/http");
 const MAX_EXCEPTIONS = 0.02;
-
-/** Cases that end differently on purpose, with the reason. */
-const exceptions: Record<string, string> = {
-  "body-number-neg-unsafe": "integers below -2^53 keep their value; officially they come out as garbage",
-  "body-map-proto": "`__proto__` in a map is an ordinary key; officially it replaces the prototype of the payload",
-  "body-any-proto": "`__proto__` in a free-form value is an ordinary key; officially it replaces the prototype",
-  "raw-write-throwAfterWrite": "a raw handler that throws in the middle of its answer cuts the connection; officially the client waits for ever",
-  "path-raw-utf8": "node's HTTP parser refuses request targets with bytes beyond ASCII (RFC 9112, 3.2): 400",
-  "raw-echo-latin1-query": "as path-raw-utf8, in the query",
-};
 
 const ids = (file: string, keep: (c: { edge?: boolean }) => boolean = () => true): string[] =>
   readFileSync(join(kit, file), "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as { id: string; edge?: boolean }).filter(keep).map((c) => c.id);
