@@ -3,7 +3,7 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import type { HostConfig } from "../config";
-import type { Infra } from "../infra";
+import { type Infra, InfraError } from "../infra";
 import { newMessageId } from "../pubsub/ids";
 import { loadSecrets } from "../secrets";
 import { buildInfo, edgeHeadersOf, environmentOf, secretNames, truthy } from "./environment";
@@ -33,6 +33,8 @@ function secretsOf({ root, stateDir, env, app, infra }: HostConfigInput): Record
  * an empty list: an app that lost its authentication by a forgotten key would be the worse surprise.
  */
 function hostingOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "hostedServices" | "hostsGateway" | "logLevel" | "cors"> {
+  const unknown = config?.hostedServices?.filter((name) => !app.model.services.some((service) => service.name === name)) ?? [];
+  if (unknown.length) throw new InfraError(`hosted_services of the infra config names ${unknown.join(", ")}: the app's services are ${app.model.services.map(({ name }) => name).join(", ")}`);
   const logLevel = config?.logLevel ?? app.model.app.logLevel;
   return {
     ...(config?.hostedServices ? { hostedServices: config.hostedServices } : {}),

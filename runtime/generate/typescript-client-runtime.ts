@@ -11,11 +11,13 @@ export interface SocketLike {
   addEventListener(type: "open" | "close" | "error" | "message", listener: (event: any) => void): void;
 }
 
+export type SocketClass = new (url: string, protocols: string[]) => SocketLike;
+
 export interface ClientOptions {
   /** Given once, or asked for before every request. */
   auth?: Auth | (() => Auth | undefined | Promise<Auth | undefined>);
   fetch?: typeof globalThis.fetch;
-  webSocket?: new (url: string, protocols: string[]) => SocketLike;
+  webSocket?: SocketClass;
   /** Part of every request, \`credentials\` or \`headers\` for example. */
   requestInit?: Omit<RequestInit, "headers"> & { headers?: Record<string, string> };
 }
@@ -23,9 +25,9 @@ export interface ClientOptions {
 export type RawInit = Omit<RequestInit, "method" | "headers"> & { headers?: Record<string, string>; query?: Record<string, unknown> };
 
 interface Places {
-  query?: Record<string, unknown>;
-  headers?: Record<string, unknown>;
-  cookies?: Record<string, unknown>;
+  query?: Record<string, unknown> | undefined;
+  headers?: Record<string, unknown> | undefined;
+  cookies?: Record<string, unknown> | undefined;
 }
 
 interface Call extends Places {
@@ -45,14 +47,16 @@ const errors = `export type ErrorCode =
 export class APIError extends Error {
   override readonly name = "APIError";
 
-  constructor(
-    /** HTTP status. */
-    readonly status: number,
-    readonly code: ErrorCode,
-    message: string,
-    readonly details: unknown = null,
-  ) {
+  /** HTTP status. */
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly details: unknown;
+
+  constructor(status: number, code: ErrorCode, message: string, details: unknown = null) {
     super(message);
+    this.status = status;
+    this.code = code;
+    this.details = details;
   }
 }
 
@@ -115,9 +119,11 @@ function base64url(text: string): string {
 
 const base = `class BaseClient {
   private readonly target: string;
+  private readonly options: ClientOptions;
 
-  constructor(target: string, private readonly options: ClientOptions) {
+  constructor(target: string, options: ClientOptions) {
     this.target = target.replace(/\\/+$/, "");
+    this.options = options;
   }
 
   /** @throws APIError for every answer that is none of success */
@@ -147,8 +153,9 @@ const base = `class BaseClient {
     const auth = await this.auth();
     const sent = Object.fromEntries([...defined(auth.headers), ...defined(headers)]);
     const protocols = ["encore-ws", ...(Object.keys(sent).length ? [\`encore.dev.headers.\${base64url(JSON.stringify(sent))}\`] : [])];
-    const WebSocketClass = this.options.webSocket ?? globalThis.WebSocket;
-    const socket = new WebSocketClass(this.target.replace(/^http/, "ws") + path + queryText(auth.query, query), protocols);
+    const Socket = this.options.webSocket ?? (globalThis as unknown as { WebSocket?: SocketClass }).WebSocket;
+    if (!Socket) throw new Error("there is no WebSocket here: give the client one in its options, as webSocket");
+    const socket = new Socket(this.target.replace(/^http/, "ws") + path + queryText(auth.query, query), protocols);
     const inbox = new Inbox<T>(socket); // at once: the first message may come with the opening
     await new Promise<void>((resolve, reject) => {
       socket.addEventListener("open", () => resolve());
@@ -176,8 +183,10 @@ export class Inbox<T> {
   private readonly waiting: ((message: T | undefined) => void)[] = [];
   private readonly arrived: T[] = [];
   private closed = false;
+  readonly socket: SocketLike;
 
-  constructor(readonly socket: SocketLike) {
+  constructor(socket: SocketLike) {
+    this.socket = socket;
     socket.addEventListener("message", (event: { data: unknown }) => {
       const message = JSON.parse(String(event.data)) as T;
       const next = this.waiting.shift();
@@ -203,7 +212,11 @@ export class Inbox<T> {
 
 /** A stream that only the app sends on. */
 export class StreamIn<Received> {
-  constructor(protected readonly inbox: Inbox<Received>) {}
+  protected readonly inbox: Inbox<Received>;
+
+  constructor(inbox: Inbox<Received>) {
+    this.inbox = inbox;
+  }
 
   /** The next message; undefined once the stream has ended. */
   recv(): Promise<Received | undefined> {
@@ -228,7 +241,11 @@ export class StreamInOut<Sent, Received> extends StreamIn<Received> {
 
 /** A stream that only the client sends on; the app may answer once, at the end. */
 export class StreamOut<Sent, Answer> {
-  constructor(private readonly inbox: Inbox<Answer>) {}
+  private readonly inbox: Inbox<Answer>;
+
+  constructor(inbox: Inbox<Answer>) {
+    this.inbox = inbox;
+  }
 
   send(message: Sent): void {
     this.inbox.socket.send(JSON.stringify(message));

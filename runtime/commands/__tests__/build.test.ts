@@ -104,6 +104,7 @@ test("it serves from an infra config: database, secrets, metadata, origins; and 
     secrets: { ShopKey: { $env: "KEY" } },
     cors: { allow_origins_without_credentials: ["https://only.example"] },
     graceful_shutdown: { total: 3 },
+    worker_threads: 2,
     hosted_services: ["shop"],
     hosted_gateways: ["api-gateway"],
   });
@@ -130,6 +131,9 @@ test("without a word about its database it does not start, and neither does it w
   const wrong = run({ ENCORE_INFRA_CONFIG_PATH: infraConfig({ object_storage: [{ type: "s3" }] }) });
   expect(await wrong.ended).toBe(1);
   expect(wrong.output()).toMatch(/object_storage is not supported yet/);
+  const misspelt = run({ ENCORE_INFRA_CONFIG_PATH: infraConfig({ hosted_services: ["shopp"] }), DB_PASSWORD: new URL(postgres.url("app")).password });
+  expect(await misspelt.ended).toBe(1);
+  expect(misspelt.output()).toMatch(/names shopp: the app's services are shop/);
 });
 
 test("it is not built over somebody's files", async () => {

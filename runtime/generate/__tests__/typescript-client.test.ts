@@ -1,4 +1,4 @@
-// The generated client of the parity kit's app: it compiles under `strict` for a browser, and calls the running app.
+// The generated client of the parity kit's app: it compiles, strictly, for browsers and for node, and calls the running app.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,13 +23,16 @@ function generate(root: string): string {
   return typescriptClient(result.model, "kit");
 }
 
+const browser: ts.CompilerOptions = { lib: ["lib.es2022.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"], types: [] };
+const node: ts.CompilerOptions = { lib: ["lib.es2022.d.ts"], types: ["node"], typeRoots: [join(hostPackageRoot, "node_modules/@types")] };
+
 /** Messages of the compiler for a client and, beside it, a file that uses it. */
-function complaints(client: string, use: string): string[] {
+function complaints(client: string, use: string, platform: ts.CompilerOptions = browser): string[] {
   const files = { "client.ts": client, "use.ts": use };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const options: ts.CompilerOptions = {
     strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler,
-    lib: ["lib.es2022.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"], types: [], noImplicitOverride: true, noUncheckedIndexedAccess: true, skipLibCheck: true,
+    noImplicitOverride: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, erasableSyntaxOnly: true, isolatedModules: true, skipLibCheck: true, ...platform,
   };
   const program = ts.createProgram(Object.keys(files).map((name) => join(folder, name)), options);
   return ts.getPreEmitDiagnostics(program).map((one) => `${one.file?.fileName.split("/").at(-1)}:${one.file?.getLineAndCharacterOfPosition(one.start ?? 0).line ?? 0}: ${ts.flattenDiagnosticMessageText(one.messageText, " ")}`);
@@ -77,6 +80,7 @@ export async function run(): Promise<number> {
 }
 `;
     expect(complaints(client, use)).toEqual([]);
+    expect(complaints(client, use, node)).toEqual([]);
   });
 });
 
