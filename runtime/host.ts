@@ -34,6 +34,8 @@ export interface Part {
   /** Whether work comes in through it. Such parts are drained first and at once, the others after them in reverse order. */
   takesWork?: boolean;
   start(): Promise<void>;
+  /** Tells whoever asks that the end is near; work is still taken. */
+  announceEnd?(): void;
   /** Stops taking new work and resolves when the work in flight is done. */
   drain(): Promise<void>;
 }

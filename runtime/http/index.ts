@@ -73,8 +73,10 @@ export function createHttp(host: Host): HttpPart {
       const { listen } = host.config;
       await listener.listen(host.testMode || !listen ? LOOPBACK : listen.host, host.testMode || !listen ? 0 : listen.port);
     },
-    async drain() {
+    announceEnd() {
       front.isDraining = true;
+    },
+    async drain() {
       streams.closeAll();
       await listener.drain();
     },

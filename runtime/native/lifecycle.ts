@@ -43,6 +43,15 @@ export async function drainAll(host: Pick<Host, "log">, started: readonly Part[]
 }
 
 /**
+ * Milliseconds in which requests are still taken after the signal while health says 503, so that a load balancer
+ * learns of the end first: what Kubernetes grants beyond the time for the drain itself (B-21).
+ */
+function keepAcceptingMs(env: NodeJS.ProcessEnv, drainMs: number): number {
+  const seconds = Number(env.ENCORE_K8S_GRACE_TERMINATION_SECONDS ?? 0);
+  return Number.isFinite(seconds) ? Math.max(0, seconds * 1000 - drainMs) : 0;
+}
+
+/**
  * Starts the parts, serves until the first SIGINT or SIGTERM, drains (B-21).
  * @returns the exit code: 0 after a complete drain, 1 when `gracefulShutdownMs` passed first
  */
@@ -55,8 +64,11 @@ export async function runUntilSignal(host: Host, parts: Part[], http: { port: nu
   }
   for (const listener of processHooks().onListening) listener(http.port);
   host.log.debug("shutting down", { signal: await signal });
-  const complete = await endsWithin(drainAll(host, started), host.config.gracefulShutdownMs);
-  if (!complete) host.log.warn("shutdown took longer than allowed; leaving work in flight", { limit_ms: host.config.gracefulShutdownMs });
+  for (const part of started) part.announceEnd?.();
+  const limitMs = host.config.gracefulShutdownMs;
+  await new Promise((resolve) => setTimeout(resolve, keepAcceptingMs(process.env, limitMs)));
+  const complete = await endsWithin(drainAll(host, started), limitMs);
+  if (!complete) host.log.warn("shutdown took longer than allowed; leaving work in flight", { limit_ms: limitMs });
   for (const hook of processHooks().beforeExit) await hook();
   return complete ? 0 : 1;
 }
