@@ -153,10 +153,21 @@ function redisUrlOf(clusters: NonNullable<ParsedConfig["redis"]>, env: Env): str
   return cluster.tls_config && !cluster.tls_config.disabled ? text.replace("redis://", "rediss://") : text;
 }
 
+/** One variable with all secrets as JSON. What is wrong with it is told without its text, which a JSON error would quote. */
+function allSecretsIn(variable: string, env: Env): Record<string, string> {
+  const text = env[variable];
+  if (text === undefined) return {};
+  try {
+    return z.record(z.string(), z.string()).parse(JSON.parse(text));
+  } catch {
+    throw new InfraError(`infra config: the environment variable ${variable} must be a JSON object of secrets, each a string`);
+  }
+}
+
 /** A secret whose variable is not set is a missing secret, not an error (X-5). */
 function secretsOf(secrets: ParsedConfig["secrets"], env: Env): Record<string, string> {
   if (!secrets) return {};
-  if (typeof secrets.$env === "string" && Object.keys(secrets).length === 1) return z.record(z.string(), z.string()).parse(JSON.parse(resolve({ $env: secrets.$env }, env)));
+  if (typeof secrets.$env === "string" && Object.keys(secrets).length === 1) return allSecretsIn(secrets.$env, env);
   const entries = Object.entries(secrets).map(([name, value]) => [name, typeof value === "string" ? value : env[value.$env]] as const);
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

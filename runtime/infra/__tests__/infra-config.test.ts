@@ -52,6 +52,16 @@ test("what surrounds the app is read as well: environment, shutdown, threads, lo
   expect(config.secrets).toEqual({ Set: "p" });
 });
 
+test("all secrets may come in one variable, whose text no error repeats", () => {
+  const file = fileWith({ secrets: { $env: "ALL" } });
+  expect(readInfraConfig(file, { ALL: `{"Key":"k"}` }).secrets).toEqual({ Key: "k" });
+  expect(readInfraConfig(file, {}).secrets).toEqual({});
+  for (const text of ["hunter2", `{"Key":7,"Other":"hunter2"}`]) {
+    expect(() => readInfraConfig(file, { ALL: text })).toThrow(/ALL must be a JSON object/);
+    expect(() => readInfraConfig(file, { ALL: text })).not.toThrow(/hunter2/);
+  }
+});
+
 test("a part that this host cannot obey is refused by its name", () => {
   for (const [key, value] of Object.entries({ object_storage: [{ type: "s3" }], metrics: { type: "prometheus" }, pubsub: [{ type: "nsq" }], service_discovery: { a: {} } })) {
     expect(() => readInfraConfig(fileWith({ [key]: value }), {})).toThrow(new RegExp(`${key} is not supported yet`));
