@@ -98,7 +98,7 @@ export async function watch(options: RunOptions, env: NodeJS.ProcessEnv): Promis
     return spawn(process.execPath, ["--enable-source-maps", await bundleApp(root)], {
       cwd: root,
       stdio: ["ignore", "inherit", "inherit"],
-      env: { ...env, ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) },
+      env: { ENCORE_RUNTIME_LOG: "error", ...env, ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) },
     });
   });
   await watcher.rebuild();
