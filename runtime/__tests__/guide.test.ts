@@ -144,4 +144,4 @@ test.each(sections.filter(({ blocks }) => blocks.length > 0).map(({ title, block
   } finally {
     await stopServing();
   }
-}, 30_000);
+}, 60_000);
