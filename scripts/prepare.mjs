@@ -1,7 +1,7 @@
 // Runs at the end of `npm ci`: generates what is generated, offline. Prisma asks for a schema engine that
 // its installer would download; `generate` never runs it, so any executable of that name will do.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildHost } from "./bundles.mjs";
@@ -28,6 +28,7 @@ function generateClients() {
   if (result.status !== 0) throw new Error("the app has errors: see above");
 }
 
+rmSync(join(root, "dist"), { recursive: true, force: true }); // chunks of earlier builds
 generatePrismaClient();
 await buildHost(root);
 generateClients();
