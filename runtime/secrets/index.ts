@@ -25,11 +25,17 @@ export function loadSecrets(appRoot: string, stateDir: string, env: NodeJS.Proce
   return { ...generatedSecrets(stateDir, names.filter((name) => found[name] === undefined)), ...found };
 }
 
+/** The SDK would answer "" wherever the cloud is `local` (X-2), which a self-hosted production is too: that fails open. */
+function refuse(name: string): never {
+  throw new Error(`secret ${name} is not set: give it as the environment variable ${name}, or in the infra config`);
+}
+
 export function createSecrets(host: Pick<Host, "config">): { secret(name: string): Secret | null } {
   return {
     secret(name) {
       const value = host.config.secrets[name];
-      return value === undefined ? null : new Secret(value);
+      if (value !== undefined) return new Secret(() => value);
+      return host.config.environment.type === "production" ? new Secret(() => refuse(name)) : null;
     },
   };
 }

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { HostConfig } from "../../config";
 import { Secret } from "../../native/secret";
 import { parseSecretsCue } from "../cue";
-import { loadSecrets } from "../index";
+import { createSecrets, loadSecrets } from "../index";
 
 let root: string;
 let stateDir: string;
@@ -36,12 +37,20 @@ describe("the value of a secret", () => {
     expect(statSync(join(stateDir, "secrets.json")).mode & 0o777).toBe(0o600);
   });
 
+  it("may be unset in development, and in production is an error that names it when it is asked for", () => {
+    const secretsOf = (type: "development" | "production") =>
+      createSecrets({ config: { secrets: { Set: "value" }, environment: { name: type, type, cloud: "local" } } as unknown as HostConfig });
+    expect(secretsOf("development").secret("Unset")).toBeNull();
+    expect(secretsOf("production").secret("Set")?.cached()).toBe("value");
+    expect(() => secretsOf("production").secret("Unset")?.cached()).toThrow("secret Unset is not set");
+  });
+
   it("is never generated in production", () => {
     expect(loadSecrets(root, stateDir, { NODE_ENV: "production" }, ["Key"])).toEqual({});
   });
 
   it("does not show when its holder is printed", () => {
-    const holder = new Secret("hidden value");
+    const holder = new Secret(() => "hidden value");
     expect(inspect(holder) + JSON.stringify(holder) + String(holder)).not.toContain("hidden");
     expect(holder.cached()).toBe("hidden value");
   });
