@@ -7,6 +7,9 @@ export interface Exception {
   reason: string;
 }
 
+/** Places where both answers are right, because the case races a clock: a key that lives for 1 ms, deleted at once. */
+export const races: Record<string, RegExp> = { "cache.expiry.invalid": /\.out\[5\]$/ };
+
 const cliProxy: Exception = {
   paths: /headers\.(date|host|x-encore-auth)$/,
   reason: "recorded through the CLI's development proxy, which adds Date and its own signature and drops the port of Host; a host that is reached directly does not",
