@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSampler, operationsOf, type Document } from "./support/fuzz/openapi";
 import { createRandom } from "./support/fuzz/random";
 import { describeRequest, nextRequest, type FuzzRequest, type FuzzWorld } from "./support/fuzz/requests";
-import { type RunningApp, startApp, temporaryStateDir } from "./support/running-app";
+import { type RunningApp, startApp, migratedStateDir } from "./support/running-app";
 
 const REQUESTS = 10_000;
 const LANES = 8;
@@ -23,7 +23,7 @@ interface Session {
   accessToken: string;
 }
 
-const state = temporaryStateDir();
+const state = migratedStateDir();
 let app: RunningApp;
 let pool: Pool;
 

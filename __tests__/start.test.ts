@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { isRunning, processTree, type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
+import { isRunning, migratedStateDir, processTree, type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
 
 const running: RunningApp[] = [];
 const states: { remove(): void }[] = [];
@@ -12,6 +12,20 @@ function state(): string {
   const made = temporaryStateDir();
   states.push(made);
   return made.path;
+}
+
+function migrated(): string {
+  const made = migratedStateDir();
+  states.push(made);
+  return made.path;
+}
+
+/** What a start that must not succeed says. */
+function refusalOf(stateDir: string, env: Record<string, string> = {}): Promise<string> {
+  return start(stateDir, env).then(
+    () => "it started",
+    (error: Error) => error.message,
+  );
 }
 
 async function start(stateDir: string, env: Record<string, string> = {}, args: string[] = []): Promise<RunningApp> {
@@ -34,51 +48,36 @@ function corpusFolder(stateDir: string): string {
 }
 
 describe("npm start", () => {
-  test("ingests the corpus, answers the printed search, and does not ingest again at the next start", async () => {
+  test("ingests the corpus once and answers the printed search at every start; a second start beside it is refused", async () => {
     const stateDir = state();
     const env = { GROUNDWORK_DEMO_CORPUS: corpusFolder(stateDir), GROUNDWORK_DEMO_QUERY: "how are user credentials protected?" };
     const first = await start(stateDir, env, ["--after-start", "dist/demo.js"]);
-    await until("the demo prints its search", () => first.output().includes("curl"), 40_000);
+    await until("the demo prints its search", () => first.output().includes("curl"), 60_000);
     await until("the answer is printed", () => first.output().includes("argon2id"));
+
+    const refusal = await refusalOf(stateDir);
+    expect(refusal).toContain(String(first.process.pid));
+    expect(refusal).toMatch(/GROUNDWORK_STATE_DIR/);
+    expect((await fetch(`${first.baseUrl}/livez`)).status).toBe(200);
     expect(await first.stop()).toBe(0);
+
     const second = await start(stateDir, env, ["--after-start", "dist/demo.js"]);
     await until("the answer is printed again", () => second.output().includes("argon2id"));
     expect(second.output()).not.toMatch(/ingesting/i);
     expect(await second.stop()).toBe(0);
-  }, 90_000);
-
-  test("refuses a second start on the same state and says who holds it", async () => {
-    const stateDir = state();
-    const first = await start(stateDir);
-    const refusal = await startApp(stateDir).then(
-      async (app) => {
-        running.push(app);
-        return "it started";
-      },
-      (error: Error) => error.message,
-    );
-    expect(refusal).toContain(String(first.process.pid));
-    expect(refusal).toMatch(/GROUNDWORK_STATE_DIR/);
-    expect((await fetch(`${first.baseUrl}/livez`)).status).toBe(200);
-  }, 60_000);
+  }, 120_000);
 
   test("leaves no process behind when it is killed outright", async () => {
-    const app = await start(state());
+    const app = await start(migrated());
     const tree = processTree(app.process.pid ?? 0);
     expect(tree.length).toBeGreaterThan(1);
     app.process.kill("SIGKILL");
     await until("every process of the tree is gone", () => !tree.some(isRunning), 10_000);
-  }, 60_000);
+  }, 120_000);
 
   test("reports every unusable setting at once, by name, and does not start", async () => {
-    const refusal = await startApp(state(), { LOG_LEVEL: "loud", DB_POOL_MAX: "many" }).then(
-      async (app) => {
-        running.push(app);
-        return "it started";
-      },
-      (error: Error) => error.message,
-    );
+    const refusal = await refusalOf(migrated(), { LOG_LEVEL: "loud", DB_POOL_MAX: "many" });
     expect(refusal).toContain("LOG_LEVEL");
     expect(refusal).toContain("DB_POOL_MAX");
-  }, 60_000);
+  }, 120_000);
 });

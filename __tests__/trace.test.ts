@@ -2,7 +2,7 @@
 // collector must receive every part of its way under the id that the answer's header named.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Collector, type CollectedSpan, startCollector } from "./support/otlp-collector";
-import { type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
+import { type RunningApp, startApp, migratedStateDir, until } from "./support/running-app";
 
 /** Encore prints the 16 bytes in base32 with the alphabet 0-9a-v (T-10); OTLP carries them as they are. */
 function hexOf(encoreTraceId: string): string {
@@ -11,7 +11,7 @@ function hexOf(encoreTraceId: string): string {
 }
 
 describe("a document's way through the house", () => {
-  const state = temporaryStateDir();
+  const state = migratedStateDir();
   let collector: Collector;
   let app: RunningApp;
 

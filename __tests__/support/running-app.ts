@@ -1,9 +1,11 @@
 // The whole app as a person starts it: dist/cli.js in a process of its own, on a free port and a state folder of
 // its own. For tests that need real processes, signals and restarts; endpoint tests use the vitest plugin.
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inject } from "vitest";
+import type { Template } from "../../runtime/infra";
 
 export interface RunningApp {
   baseUrl: string;
@@ -24,6 +26,14 @@ const root = join(__dirname, "..", "..");
 export function temporaryStateDir(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "gw-state-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A state folder whose database is migrated already: a copy of the template that the test files' own databases come from. */
+export function migratedStateDir(): { path: string; remove(): void } {
+  const state = temporaryStateDir();
+  const template = inject("groundworkTestApp").templates.app as Template | undefined;
+  if (template?.kind === "embedded") cpSync(template.dir, join(state.path, "postgres"), { recursive: true });
+  return state;
 }
 
 function childrenOf(pid: number): number[] {
