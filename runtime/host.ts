@@ -1,5 +1,5 @@
 // One app process: the model, the configuration and what every primitive may use. Made once by
-// native/runtime.ts and handed down; primitives never read the environment themselves.
+// module/runtime.ts and handed down; primitives never read the environment themselves.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HostConfig } from "./config";
 import type { AppModel } from "./model";

@@ -22,7 +22,7 @@ const programs = {
 const startProgram = "runtime/start.ts";
 
 /** CommonJS, because encore.dev loads it with require(). */
-const nativeModule = "runtime/native/index.ts";
+const nativeModule = "runtime/module/index.ts";
 
 const common = { bundle: true, platform: "node", target: "node20", packages: "external", sourcemap: "linked", logLevel: "warning" };
 

@@ -4,7 +4,7 @@ import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type AppProcess, startApp } from "../http/__tests__/support/app-process";
-import { hostPackageRoot } from "../commands/host-files";
+import { hostPackageRoot } from "../host-files";
 import { cloneDatabase, type ClonedDatabase, createTemplate } from "../infra";
 import { parseApp } from "../parse";
 import { embeddedExceptions, exceptions, informational, needSessions, serverExceptions } from "./sql-exceptions";

@@ -2,7 +2,7 @@
 // store, each under its own name.
 import { Redis } from "ioredis";
 import type { Host, Part } from "../host";
-import { CacheCluster } from "../native/cache";
+import { CacheCluster } from "./cluster";
 import { MemoryStore } from "./memory";
 import { RedisStore } from "./redis-store";
 import type { Store } from "./store";

@@ -9,7 +9,7 @@ import { bundleApp } from "./bundle-app";
 import { dim, say, step } from "./console";
 import { dependenciesOf, importedPackages, readPackage } from "./dependencies";
 import { buildInfo } from "./environment";
-import { hostFile, hostPackageRoot } from "./host-files";
+import { hostFile, hostPackageRoot } from "../host-files";
 import { dockerfile, dockerignore, infraConfigTemplate } from "./image-files";
 import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";

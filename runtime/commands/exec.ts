@@ -6,7 +6,7 @@ import { findAppRoot, stateDirOf, UsageError } from "./app-root";
 import { say } from "./console";
 import { listenFrom } from "./environment";
 import { makeHostConfig } from "./host-config";
-import { hostFile } from "./host-files";
+import { hostFile } from "../host-files";
 import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
 import { migrateAll } from "./serve";

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { modelFile, readParseCache } from "../parse/cache";
 import type { ParseError } from "../parse/errors";
 import type { AppModel } from "../model";
-import { hostFile } from "./host-files";
+import { hostFile } from "../host-files";
 
 export interface ParsedApp {
   model: AppModel;

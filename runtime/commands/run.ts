@@ -10,7 +10,7 @@ import { findAppRoot, stateDirOf } from "./app-root";
 import { bundleApp, preloadFile } from "./bundle-app";
 import { dim, say, step } from "./console";
 import { listenFrom } from "./environment";
-import { hostFile } from "./host-files";
+import { hostFile } from "../host-files";
 import { parseForCommand } from "./parse-app";
 import { watchAncestors } from "./ancestors";
 import { serve } from "./serve";

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findAppRoot, UsageError } from "./app-root";
-import { hostFile } from "./host-files";
+import { hostFile } from "../host-files";
 import type { CommandInput } from "./command-input";
 
 /** The vitest that the tests themselves import, which must be the one that runs them. */

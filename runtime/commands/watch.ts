@@ -10,7 +10,7 @@ import { BundleError, bundleApp } from "./bundle-app";
 import { dim, say, sayError, sayParseErrors, step } from "./console";
 import { listenFrom } from "./environment";
 import { makeHostConfig } from "./host-config";
-import { hostFile } from "./host-files";
+import { hostFile } from "../host-files";
 import { ParseFailure, parseForCommand } from "./parse-app";
 import type { RunOptions } from "./run";
 import { migrateAll } from "./serve";

@@ -7,7 +7,7 @@ import type { HostLog } from "../host";
 import type { Clock } from "./clock";
 import type { Ledger, Tick } from "./ledger";
 import type { NextTick } from "./schedule";
-import { whileAway } from "../pubsub/broker-errors";
+import { whileAway } from "../broker-errors";
 
 const FINISH_LIMIT_MS = 60_000;
 

@@ -14,7 +14,7 @@ import { fromCodec, fromThrown, Failure } from "./failure";
 import { firstHeader, headerValues, type Inbound } from "./inbound";
 import { invoke } from "./invoke";
 import type { RequestLog } from "./request-log";
-import type { Trace } from "./trace";
+import type { Trace } from "../trace";
 
 /** What came of it: a caller, nobody (with the error for endpoints that need one), or a failed request. */
 export interface AuthOutcome {

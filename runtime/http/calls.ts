@@ -11,7 +11,7 @@ import { Exchange, type Caller } from "./exchange";
 import { Failure, fromCodec } from "./failure";
 import type { RequestLog } from "./request-log";
 import { decodeHead, serveTyped } from "./service-side";
-import { Trace } from "./trace";
+import { Trace } from "../trace";
 
 export interface CallContext {
   find(service: string, endpoint: string): Endpoint | undefined;

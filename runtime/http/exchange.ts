@@ -6,7 +6,7 @@ import type { Payload, RequestSource as CodecSource } from "../schema/request-co
 import { Request, type ApiCallData, type RequestMeta, type RequestSource, type TraceData } from "../native/request";
 import type { Endpoint } from "./endpoint";
 import { firstHeader, forwardedLines, headerValues, visibleHeaders, type Inbound } from "./inbound";
-import type { Trace } from "./trace";
+import type { Trace } from "../trace";
 
 /** Who calls: the auth handler's answer, restricted to its declared type, and its JSON text for passing on. */
 export interface Caller {

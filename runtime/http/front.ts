@@ -13,7 +13,7 @@ import { bodyBeside, corsRequest, Replier, type Pending } from "./reply";
 import { withExtra } from "./result";
 import { admit, decodeHead, NO_HANDLER, serveTyped, type TypedReply } from "./service-side";
 import { serveStatic } from "./static-assets";
-import { Trace } from "./trace";
+import { Trace } from "../trace";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]);
 /** A hundred headers: names and values. */

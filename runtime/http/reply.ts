@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Cors, CorsRequest } from "./cors";
 import type { Failure } from "./failure";
-import type { Trace } from "./trace";
+import type { Trace } from "../trace";
 
 /** One request waiting for its answer. */
 export interface Pending {

@@ -3,7 +3,7 @@ import type { HostLog } from "../host";
 import type { AuthHandlerModel } from "../model";
 import type { Exchange } from "./exchange";
 import type { Failure } from "./failure";
-import type { Trace } from "./trace";
+import type { Trace } from "../trace";
 
 type Fields = Record<string, unknown>;
 

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hostFile } from "../commands/host-files";
+import { hostFile } from "../host-files";
 import type { EmbeddedAnswer, EmbeddedOptions } from "./embedded/options";
 import { InfraError } from "./errors";
 

@@ -1,7 +1,7 @@
 // Log lines of the app and of the host (contract 9.5): one format, one sink, two thresholds.
 import type { HostConfig } from "../config";
 import type { HostLog } from "../host";
-import { Logger } from "../native/logger";
+import { Logger } from "./logger";
 import { formatConsole, formatGoogle, formatJson, type Format } from "./format";
 import { LogLevel, silent, thresholdFrom } from "./levels";
 import { standardError, type Sink } from "./sink";

@@ -1,7 +1,7 @@
 // What `appMeta()` answers (X-60), from the host's configuration and the model.
 import type { HostConfig } from "../config";
 import type { Host } from "../host";
-import { CloudProvider, EnvironmentType, type AppMeta } from "../native/meta";
+import { CloudProvider, EnvironmentType, type AppMeta } from "./native-classes";
 
 const types: Record<HostConfig["environment"]["type"], EnvironmentType> = {
   production: EnvironmentType.Production,

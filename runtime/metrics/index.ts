@@ -2,7 +2,7 @@
 // show or export them.
 import { BroadcastChannel, isMainThread, threadId } from "node:worker_threads";
 import type { Host } from "../host";
-import { MetricsRegistry, type Series } from "../native/metrics";
+import { MetricsRegistry, type Series } from "./registry";
 import { Slots, slotRange, type Owned } from "./slots";
 
 export interface Sample extends Series {

@@ -1,7 +1,7 @@
 // Which series owns which slot of the shared buffer. Every worker thread has its own part of the buffer, so
 // that no two threads ever hand out the same slot; the main thread hears of the others' series and adds up.
 import type { HostLog } from "../host";
-import type { Series } from "../native/metrics";
+import type { Series } from "./registry";
 
 export const SLOTS = 10_000;
 

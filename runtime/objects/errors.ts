@@ -1,5 +1,5 @@
 // Why a bucket operation did not work. Operations resolve with `TypedObjectError`, they do not reject (X-30).
-import { ObjectErrorKind, TypedObjectError } from "../native/object-error";
+import { ObjectErrorKind, TypedObjectError } from "./object-error";
 
 /** Thrown inside; becomes a `TypedObjectError` at the native border. */
 export class ObjectProblem extends Error {

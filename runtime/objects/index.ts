@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Host, Part } from "../host";
 import type { BucketModel } from "../model";
-import { Bucket, type BucketUrls } from "../native/bucket";
+import { Bucket, type BucketUrls } from "./bucket";
 import { DiskStore } from "./disk-store";
 import { otherProblem } from "./errors";
 import { loadSigningKey, namespaceOf, signedQuery } from "./signing";

@@ -4,7 +4,7 @@
 import { AsyncResource } from "node:async_hooks";
 import { UnrecoverableError } from "bullmq";
 import type { HostLog } from "../host";
-import { Trace } from "../http/trace";
+import { Trace } from "../trace";
 import { requestFields } from "../log/request-fields";
 import type { SubscriptionModel } from "../model";
 import { Request } from "../native/request";

@@ -1,6 +1,6 @@
 // Message ids as Encore writes them (P-30): base32 with the alphabet 0-9a-v, so that they sort as text.
 import { randomBytes } from "node:crypto";
-import { base32 } from "../http/trace";
+import { base32 } from "../trace";
 
 const thisProcess = randomBytes(5);
 let counter = randomBytes(4).readUInt32BE() & 0xff_ff_ff;

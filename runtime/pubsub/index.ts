@@ -4,7 +4,7 @@ import type { Host, Part } from "../host";
 import { hostedServices } from "../meta";
 import type { SubscriptionModel, TopicModel } from "../model";
 import { nativeError } from "../native/native-error";
-import { PubSubSubscription, PubSubTopic } from "../native/pubsub";
+import { PubSubSubscription, PubSubTopic } from "./native-classes";
 import type { Broker, BrokerTimings, Consumer } from "./broker";
 import { createMessageCodec } from "./codec";
 import { createConsumer, type Handler } from "./consumer";

@@ -2,7 +2,7 @@
 // pool and one listener (Wakeups) instead of holding a connection each, and a broker that is away does not
 // turn a handled message into a failed one.
 import { PostgresQueueBackend, type BackendFactory, type PostgresConnection, type PostgresConnectionOptions } from "bullmq";
-import { isBrokerAway } from "./broker-errors";
+import { isBrokerAway } from "../broker-errors";
 import type { Wakeups } from "./wakeups";
 
 const nothing: [] = [];

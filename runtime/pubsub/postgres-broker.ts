@@ -2,7 +2,7 @@
 import { Queue, Worker, type PostgresConnection, type PostgresConnectionOptions } from "bullmq";
 import type { Pool } from "pg";
 import { Announcements } from "./announcements";
-import { whileAway } from "./broker-errors";
+import { whileAway } from "../broker-errors";
 import { HANDLED_KEPT, type Broker, type BrokerTimings, type ConsumeOptions, type Consumer, type MessageQueue, type Processor } from "./broker";
 import { jobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";

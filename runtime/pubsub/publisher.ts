@@ -2,7 +2,7 @@
 import type { TopicModel } from "../model";
 import { nativeError } from "../native/native-error";
 import type { Request } from "../native/request";
-import { whileAway } from "./broker-errors";
+import { whileAway } from "../broker-errors";
 import type { Broker } from "./broker";
 import type { MessageCodec } from "./codec";
 import { queueName, type Envelope } from "./envelope";

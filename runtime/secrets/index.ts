@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../host";
-import { Secret } from "../native/secret";
+import { Secret } from "./secret";
 import { parseSecretsCue } from "./cue";
 import { generatedSecrets } from "./generated";
 

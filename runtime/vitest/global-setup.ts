@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { TestProject } from "vitest/node";
-import { hostPackageRoot } from "../commands/host-files";
+import { hostPackageRoot } from "../host-files";
 import { parseForCommand } from "../commands/parse-app";
 import { formatParseError } from "../parse/errors";
 import { ParseFailure } from "../commands/parse-app";

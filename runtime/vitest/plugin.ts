@@ -4,7 +4,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vitest/config";
-import { hostFile, hostPackageRoot } from "../commands/host-files";
+import { hostFile, hostPackageRoot } from "../host-files";
 
 const here = fileURLToPath(import.meta.url);
 

@@ -2,7 +2,7 @@
 // GROUNDWORK_TEST_REDIS_URL names one.
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, it } from "vitest";
-import { CacheCluster } from "../../native/cache";
+import { CacheCluster } from "../cluster";
 import { MemoryStore } from "../memory";
 import { RedisStore } from "../redis-store";
 import type { Store } from "../store";

@@ -9,7 +9,7 @@ import { type EmbeddedPostgres, startEmbedded } from "../../infra/embedded-proce
 import { Scratch } from "../../parse/__tests__/case-app";
 import { buildApp } from "../build";
 import { packageOf } from "../dependencies";
-import { hostPackageRoot } from "../host-files";
+import { hostPackageRoot } from "../../host-files";
 
 const app = {
   "shop/api.ts": `import { api, Header } from "encore.dev/api";

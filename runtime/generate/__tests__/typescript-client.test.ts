@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
-import { hostPackageRoot } from "../../commands/host-files";
+import { hostPackageRoot } from "../../host-files";
 import { type AppProcess, startApp } from "../../http/__tests__/support/app-process";
 import { parseApp } from "../../parse";
 import { Scratch } from "../../parse/__tests__/case-app";

@@ -5,7 +5,7 @@ import { Cors, type CorsRequest } from "../cors";
 import { fromThrown } from "../failure";
 import { mergeProtocolHeaders } from "../protocol-headers";
 import { Router } from "../router";
-import { base32, Trace } from "../trace";
+import { base32, Trace } from "../../trace";
 
 /** `/a/:x/*rest` as segments. */
 function segments(path: string): PathSegment[] {

@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AppModel, DatabaseModel } from "../../model";
-import { hostPackageRoot } from "../../commands/host-files";
+import { hostPackageRoot } from "../../host-files";
 import { cloneDatabase, type ClonedDatabase, createTemplate } from "..";
 
 export const emptyModel = (name: string): DatabaseModel => ({ name, nonSequential: false, migrations: [] });

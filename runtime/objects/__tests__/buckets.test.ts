@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Host } from "../../host";
 import type { AppModel } from "../../model";
-import { TypedObjectError, type Bucket, type BucketObject, type ListEntry } from "../../native/bucket";
+import { TypedObjectError, type Bucket, type BucketObject, type ListEntry } from "../bucket";
 import { createBuckets } from "../index";
 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

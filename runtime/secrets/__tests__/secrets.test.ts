@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { HostConfig } from "../../config";
-import { Secret } from "../../native/secret";
+import { Secret } from "../secret";
 import { parseSecretsCue } from "../cue";
 import { createSecrets, loadSecrets } from "../index";
 

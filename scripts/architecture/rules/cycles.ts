@@ -1,5 +1,6 @@
 // No import cycles, types included: files in a cycle can only be read, tested and moved together.
 import { isTest, type Project, type Rule, type Violation } from "../project";
+import { HOST_ROOM } from "../rooms";
 
 /** Strongly connected components with more than one file (Tarjan 1972), without recursion limits in mind: chains are short. */
 export function cyclesOf(graph: Map<string, string[]>): string[][] {
@@ -28,13 +29,29 @@ export function cyclesOf(graph: Map<string, string[]>): string[][] {
   return found;
 }
 
+/** The host's folder that a file stands in; a file directly in the host's room is a room of its own. */
+const hostFolder = (path: string): string => path.split("/").slice(0, 2).join("/");
+
+/** The same graph, by folders of the host: between rooms of the application the layers rule already forbids circles. */
+function hostFolders(files: Map<string, string[]>): Map<string, string[]> {
+  const folders = new Map<string, string[]>();
+  const inHost = (path: string): boolean => path.startsWith(`${HOST_ROOM}/`);
+  for (const [file, targets] of files) {
+    if (!inHost(file)) continue;
+    const from = hostFolder(file);
+    const to = targets.filter(inHost).map(hostFolder).filter((folder) => folder !== from);
+    folders.set(from, [...(folders.get(from) ?? []), ...to]);
+  }
+  return folders;
+}
+
 function check(project: Project): Violation[] {
   const graph = new Map<string, string[]>();
   for (const source of project.sources.values()) {
     if (isTest(source.path)) continue;
     graph.set(source.path, source.imports.flatMap(({ target }) => (target !== undefined && project.sources.has(target) ? [target] : [])));
   }
-  return cyclesOf(graph).map((members) => ({
+  return [...cyclesOf(graph), ...cyclesOf(hostFolders(graph))].map((members) => ({
     rule: "cycles",
     file: members[0] ?? "",
     line: 1,
@@ -42,4 +59,4 @@ function check(project: Project): Violation[] {
   }));
 }
 
-export const cycles: Rule = { name: "cycles", promise: "no files import one another in a circle, type imports included", check };
+export const cycles: Rule = { name: "cycles", promise: "no files, and no folders of runtime/, import one another in a circle, type imports included", check };

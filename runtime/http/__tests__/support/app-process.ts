@@ -36,7 +36,7 @@ export interface AppOptions {
 
 async function buildNative(dir: string): Promise<string> {
   const outfile = join(dir, "native.cjs");
-  const entryPoints = [join(root, "runtime/native/index.ts")];
+  const entryPoints = [join(root, "runtime/module/index.ts")];
   await build({ entryPoints, outfile, bundle: true, platform: "node", target: "node20", packages: "external", format: "cjs", sourcemap: "linked", logLevel: "silent" });
   return outfile;
 }

@@ -1,8 +1,8 @@
 // The native Logger (13.3): what `encore.dev/log` calls. Bound fields and the level live here; how a line
 // looks and where it goes is the writer's business.
-import { levelNames, LogLevel } from "../log/levels";
-import type { Fields, LoggedRequest } from "../log/request-fields";
-import type { LineWriter } from "../log/writer";
+import { levelNames, LogLevel } from "./levels";
+import type { Fields, LoggedRequest } from "./request-fields";
+import type { LineWriter } from "./writer";
 
 export { LogLevel };
 

@@ -1,7 +1,7 @@
 // The native bucket classes (13.3). Operations resolve to a value or a `TypedObjectError`.
-import { invalidArgument, settled } from "../objects/errors";
-import type { BucketStore, StoredObject } from "../objects/store";
-import { nativeError } from "./native-error";
+import { invalidArgument, settled } from "./errors";
+import type { BucketStore, StoredObject } from "./store";
+import { nativeError } from "../native/native-error";
 import type { TypedObjectError } from "./object-error";
 
 export { ObjectErrorKind, TypedObjectError } from "./object-error";

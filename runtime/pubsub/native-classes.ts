@@ -1,5 +1,5 @@
 // The native pub/sub classes (13.3).
-import type { Request } from "./request";
+import type { Request } from "../native/request";
 
 export class PubSubTopic {
   readonly #publish: (message: unknown, source: Request | null) => Promise<string>;

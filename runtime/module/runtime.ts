@@ -12,11 +12,11 @@ import { createSecrets } from "../secrets";
 import { appMeta } from "../meta";
 import type { Host, Part } from "../host";
 import { loadHostFiles } from "./load-host";
-import { ApiCallError } from "./api-call";
-import { Gateway } from "./gateway";
+import { ApiCallError } from "../native/api-call";
+import { Gateway } from "../http/gateway";
 import { runUntilSignal } from "./lifecycle";
-import type { ApiRoute, CallOpts } from "./types";
-import type { Request } from "./request";
+import type { ApiRoute, CallOpts } from "../native/types";
+import type { Request } from "../native/request";
 
 export interface RuntimeOptions {
   testMode?: boolean;

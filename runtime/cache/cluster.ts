@@ -1,7 +1,7 @@
 // The native CacheCluster (13.3): the 48 operations of the SDK's keyspaces, each one Redis command or one
 // transaction of two. Values are Buffers both ways; a miss is null.
-import { cacheError, type Command, type Reply, type Store } from "../cache/store";
-import { afterMutation, setOptions } from "../cache/ttl";
+import { cacheError, type Command, type Reply, type Store } from "./store";
+import { afterMutation, setOptions } from "./ttl";
 
 type Bytes = Buffer;
 type Maybe<T> = T | null | undefined;

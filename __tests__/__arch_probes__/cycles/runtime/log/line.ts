@@ -1,0 +1,2 @@
+import { answer } from "../http/answer";
+export const line = (): string => answer();
