@@ -10,9 +10,14 @@ export interface HostLog {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
   error(message: string, error: unknown, fields?: Record<string, unknown>): void;
-  /** Whether lines of this level are written; absent = all are. For lines whose fields cost something to make. */
-  enabled?(level: "debug" | "info" | "warn" | "error"): boolean;
+  /**
+   * For a line that is written often: makes what does not change once. `fixed` fields are in each line, those of `names` get the
+   * values it is called with (`undefined` leaves one out). Null when such lines are not written.
+   */
+  prepareInfo(message: string, fixed: Record<string, unknown>, names: readonly string[]): PreparedLine | null;
 }
+
+export type PreparedLine = (values: readonly unknown[]) => void;
 
 /** Answers a request that belongs to a primitive, such as a bucket's URL; returns false when it is not one of its own. */
 export type FrontHandler = (request: IncomingMessage, response: ServerResponse) => boolean;

@@ -24,8 +24,6 @@ export class Exchange implements RequestSource, CodecSource {
   readonly startedAt = performance.now();
   caller: Caller | null = null;
   body: Buffer | string | undefined;
-  /** What log lines say about this request, once one was written. */
-  logFields: Record<string, unknown> | undefined;
   private decoded: Payload | undefined;
   private handed = false;
   private known: RequestMeta | undefined;

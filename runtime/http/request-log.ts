@@ -1,11 +1,23 @@
 // The lines that the host writes about requests (contract H-107, A-12). Nothing is built when nobody reads them.
-import type { HostLog } from "../host";
+import type { HostLog, PreparedLine } from "../host";
 import type { AuthHandlerModel } from "../model";
+import type { Endpoint } from "./endpoint";
 import type { Exchange } from "./exchange";
 import type { Failure } from "./failure";
 import type { Trace } from "../trace";
 
 type Fields = Record<string, unknown>;
+
+/** Fields that tell requests of one endpoint apart. */
+const WHO = ["trace_id", "span_id", "uid", "x_correlation_id"];
+const ENDED = [...WHO, "code", "duration"];
+const SPAN = ["trace_id", "span_id"];
+
+/** The two lines of an endpoint or of an auth handler; null when nobody reads them. */
+interface Lines {
+  start: PreparedLine | null;
+  end: PreparedLine | null;
+}
 
 const round = (ms: number): number => Math.round(ms * 1e6) / 1e6;
 
@@ -16,58 +28,63 @@ function errorOf(failure: Failure): Error {
   return error;
 }
 
+function describe({ endpoint, trace, caller, correlationId }: Exchange): Fields {
+  const { service, endpoint: name } = endpoint.api;
+  return { service, endpoint: name, trace_id: trace.traceId, span_id: trace.spanId, uid: caller?.userId, x_correlation_id: correlationId };
+}
+
 export class RequestLog {
-  private readonly info: boolean;
+  private readonly known = new Map<Endpoint, Lines>();
+  private authLines: Lines | undefined;
 
-  constructor(private readonly log: HostLog) {
-    this.info = log.enabled?.("info") ?? true;
-  }
+  constructor(private readonly log: HostLog) {}
 
-  /** Fields of X-41 that say which request a line is about; the same object for each of its lines. */
-  private about(exchange: Exchange): Fields {
-    return (exchange.logFields ??= this.describe(exchange));
-  }
-
-  private describe(exchange: Exchange): Fields {
-    const { api } = exchange.endpoint;
-    const fields: Fields = { service: api.service, endpoint: api.endpoint, trace_id: exchange.trace.traceId, span_id: exchange.trace.spanId };
-    if (exchange.caller) fields.uid = exchange.caller.userId;
-    const correlation = exchange.correlationId;
-    if (correlation !== undefined) fields.x_correlation_id = correlation;
-    return fields;
+  private linesOf(endpoint: Endpoint): Lines {
+    let lines = this.known.get(endpoint);
+    if (!lines) {
+      const { service, endpoint: name } = endpoint.api;
+      const fixed = { service, endpoint: name };
+      lines = { start: this.log.prepareInfo("starting request", fixed, WHO), end: this.log.prepareInfo("request completed", fixed, ENDED) };
+      this.known.set(endpoint, lines);
+    }
+    return lines;
   }
 
   started(exchange: Exchange): void {
-    if (this.info) this.log.info("starting request", this.about(exchange));
+    const { trace, caller } = exchange;
+    this.linesOf(exchange.endpoint).start?.([trace.traceId, trace.spanId, caller?.userId, exchange.correlationId]);
   }
 
   completed(exchange: Exchange, code: string, failure: Failure | null): void {
     if (failure) {
       const internal = failure.internal === null ? {} : { internal_message: failure.internal };
-      this.log.error("request failed", errorOf(failure), { ...this.about(exchange), code, ...internal });
+      this.log.error("request failed", errorOf(failure), { ...describe(exchange), code, ...internal });
     }
-    if (!this.info) return;
-    const fields = this.about(exchange);
-    fields.code = code;
-    fields.duration = round(performance.now() - exchange.startedAt);
-    this.log.info("request completed", fields);
+    const { end } = this.linesOf(exchange.endpoint);
+    if (!end) return;
+    const { trace, caller } = exchange;
+    end([trace.traceId, trace.spanId, caller?.userId, exchange.correlationId, code, round(performance.now() - exchange.startedAt)]);
   }
 
   warn(exchange: Exchange, message: string): void {
-    this.log.warn(message, this.describe(exchange));
+    this.log.warn(message, describe(exchange));
   }
 
   /** Logs the start of an auth handler; the answer logs its end. */
   auth(trace: Trace, model: AuthHandlerModel): (failure: Failure | null) => void {
-    if (!this.info) return (failure) => this.authFailed(failure, trace, model);
-    const about: Fields = { service: model.service, endpoint: model.name, trace_id: trace.traceId, span_id: trace.spanId };
-    const start = performance.now();
-    this.log.info("running auth handler", about);
+    const { start, end } = (this.authLines ??= this.linesOfAuth(model));
+    if (!start || !end) return (failure) => this.authFailed(failure, trace, model);
+    const began = performance.now();
+    start([trace.traceId, trace.spanId]);
     return (failure) => {
       this.authFailed(failure, trace, model);
-      about.duration = round(performance.now() - start);
-      this.log.info("auth handler completed", about);
+      end([trace.traceId, trace.spanId, round(performance.now() - began)]);
     };
+  }
+
+  private linesOfAuth(model: AuthHandlerModel): Lines {
+    const fixed = { service: model.service, endpoint: model.name };
+    return { start: this.log.prepareInfo("running auth handler", fixed, SPAN), end: this.log.prepareInfo("auth handler completed", fixed, [...SPAN, "duration"]) };
   }
 
   private authFailed(failure: Failure | null, trace: Trace, model: AuthHandlerModel): void {

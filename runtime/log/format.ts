@@ -1,6 +1,7 @@
 // How a line looks: JSON with sorted keys (X-41), the key names of Google's log (X-42), or text for a person.
 import { levelNames } from "./levels";
 import { encodeValue } from "../schema";
+import { isoTime, prepareJson, type LineOf, type LineShape } from "./prepared";
 import type { Fields } from "./request-fields";
 
 export interface Entry {
@@ -13,7 +14,11 @@ export interface Entry {
   stack?: unknown;
 }
 
-export type Format = (entry: Entry, now: Date) => string;
+export interface Format {
+  /** One line, with its newline. `atMs` is the time since 1970. */
+  line(entry: Entry, atMs: number): string;
+  prepare(shape: LineShape): LineOf;
+}
 
 function collect(entry: Entry): Fields {
   const all: Fields = {};
@@ -43,37 +48,54 @@ function jsonLine(fields: Fields): string {
   return line + "}\n";
 }
 
-export const formatJson: Format = (entry, now) => {
-  const fields = collect(entry);
-  fields.time = now.toISOString();
-  fields.level = levelNames[entry.level];
-  fields.message = entry.message;
-  if (entry.stack !== undefined) fields.stack = entry.stack;
-  return jsonLine(fields);
-};
-
 const severities = ["DEFAULT", "DEBUG", "DEBUG", "INFO", "WARNING", "ERROR"];
 
-export const formatGoogle: Format = (entry, now) => {
-  const fields = collect(entry);
-  fields.timestamp = now.toISOString();
-  fields.severity = severities[entry.level];
-  fields.message = entry.message;
-  if (entry.stack !== undefined) fields.stacktrace = entry.stack;
-  return jsonLine(fields);
-};
+interface JsonKeys {
+  time: string;
+  level: string;
+  message: string;
+  stack: string;
+  levels: readonly string[];
+}
+
+function jsonFormat(keys: JsonKeys): Format {
+  return {
+    line(entry, atMs) {
+      const fields = collect(entry);
+      fields[keys.time] = isoTime(atMs);
+      fields[keys.level] = keys.levels[entry.level];
+      fields[keys.message] = entry.message;
+      if (entry.stack !== undefined) fields[keys.stack] = entry.stack;
+      return jsonLine(fields);
+    },
+    prepare: (shape) => prepareJson(shape, keys),
+  };
+}
+
+export const formatJson = jsonFormat({ time: "time", level: "level", message: "message", stack: "stack", levels: levelNames });
+
+export const formatGoogle = jsonFormat({ time: "timestamp", level: "severity", message: "message", stack: "stacktrace", levels: severities });
 
 const shortNames = ["", "TRC", "DBG", "INF", "WRN", "ERR"];
 const colours = ["", "\u001b[35m", "\u001b[33m", "\u001b[32m", "\u001b[31m", "\u001b[31m"];
 const dim = "\u001b[90m";
 const plain = "\u001b[0m";
 
-export const formatConsole: Format = (entry, now) => {
+function consoleLine(entry: Entry, atMs: number): string {
   const fields = collect(entry);
-  const time = now.toTimeString().slice(0, 8);
+  const time = new Date(atMs).toTimeString().slice(0, 8);
   const pairs = Object.keys(fields).sort().map((key) => {
     const value = fields[key];
     return `${dim}${key}=${plain}${typeof value === "string" ? value : jsonOf(value)}`;
   });
   return `${dim}${time}${plain} ${colours[entry.level]}${shortNames[entry.level]}${plain} ${[entry.message, ...pairs].join(" ")}\n`;
+}
+
+export const formatConsole: Format = {
+  line: consoleLine,
+  prepare: ({ level, message, fixed, names }) => (values, atMs) => {
+    const user = { ...fixed };
+    names.forEach((name, i) => (user[name] = values[i]));
+    return consoleLine({ level, message, user, standard: {} }, atMs);
+  },
 };

@@ -24,7 +24,7 @@ function hostLogOn(writer: LineWriter, threshold: number): HostLog {
     info: (message, fields) => line(LogLevel.Info, message, fields),
     warn: (message, fields) => line(LogLevel.Warn, message, fields),
     error: (message, error, fields) => line(LogLevel.Error, message, fields, error),
-    enabled: (level) => ({ debug: LogLevel.Debug, info: LogLevel.Info, warn: LogLevel.Warn, error: LogLevel.Error })[level] >= threshold,
+    prepareInfo: (message, fixed, names) => (LogLevel.Info >= threshold ? writer.prepare({ level: LogLevel.Info, message, fixed, names }) : null),
   };
 }
 
@@ -40,7 +40,7 @@ export function createLogger(config: LogConfig, env: NodeJS.ProcessEnv = process
     sink,
     appRoot: config.appRoot,
     stacks: config.environment.cloud === "local" || Boolean(env.ENCORE_LOG_INCLUDE_ERROR_STACK),
-    now: () => new Date(),
+    now: Date.now,
   });
   const appThreshold = nothing ? silent : thresholdFrom(env.ENCORE_LOG ?? config.logLevel, "trace");
   const hostThreshold = nothing ? silent : thresholdFrom(env.ENCORE_RUNTIME_LOG ?? env.RUST_LOG, "info");

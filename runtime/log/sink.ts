@@ -11,15 +11,16 @@ const BATCH_MAX = 16_000;
 
 let shared: Sink | undefined;
 
-/** The one sink of this process on standard error. */
+/** The one sink of this process on standard error. Joined here: pino's own batches are ended by an fsync (bench/http). */
 export function standardError(): Sink {
   if (shared) return shared;
-  const destination = pino.destination({ dest: 2, sync: true, minLength: BATCH_MAX });
-  let pending = false;
+  const destination = pino.destination({ dest: 2, sync: true });
+  let batch = "";
   const flush = (): void => {
-    pending = false;
+    const lines = batch;
+    batch = "";
     try {
-      destination.flushSync();
+      if (lines !== "") destination.write(lines);
     } catch {
       // Standard error is gone: there is nobody left to tell.
     }
@@ -27,10 +28,9 @@ export function standardError(): Sink {
   process.once("exit", flush);
   shared = {
     write(line) {
-      destination.write(line);
-      if (pending) return;
-      pending = true;
-      setImmediate(flush);
+      if (batch === "") setImmediate(flush);
+      batch += line;
+      if (batch.length >= BATCH_MAX) flush();
     },
   };
   return shared;

@@ -1,6 +1,8 @@
 // From a call of the logger to a line: request fields, error and stack are added here, for the app's lines
 // and the host's alike.
+import type { PreparedLine } from "../host";
 import type { Format } from "./format";
+import type { LineShape } from "./prepared";
 import { requestFields, type Fields, type LoggedRequest } from "./request-fields";
 import { appFrames } from "./stack";
 import type { Sink } from "./sink";
@@ -15,6 +17,8 @@ export interface Line {
 
 export interface LineWriter {
   write(line: Line): void;
+  /** For lines of one shape: writes one of these values. */
+  prepare(shape: LineShape): PreparedLine;
 }
 
 export interface WriterOptions {
@@ -23,7 +27,8 @@ export interface WriterOptions {
   appRoot: string;
   /** Whether errors bring their stack. */
   stacks: boolean;
-  now: () => Date;
+  /** Milliseconds since 1970. */
+  now: () => number;
 }
 
 const noFields: Fields = {};
@@ -32,11 +37,15 @@ export function createWriter({ format, sink, appRoot, stacks, now }: WriterOptio
   return {
     write({ request, level, message, error, fields }) {
       const standard = request ? requestFields(request) : noFields;
-      if (error === undefined || error === null) return sink.write(format({ level, message, user: fields, standard }, now()));
+      if (error === undefined || error === null) return sink.write(format.line({ level, message, user: fields, standard }, now()));
       const text = error instanceof Error ? error.message : String(error);
       const frames = stacks && error instanceof Error ? appFrames(error, appRoot) : [];
       const stack = frames.length > 0 ? { stack: frames } : {};
-      sink.write(format({ level, message, user: fields, standard, error: text, ...stack }, now()));
+      sink.write(format.line({ level, message, user: fields, standard, error: text, ...stack }, now()));
+    },
+    prepare(shape) {
+      const lineOf = format.prepare(shape);
+      return (values) => sink.write(lineOf(values, now()));
     },
   };
 }

@@ -6,7 +6,7 @@ import { prometheusText } from "../prometheus";
 import { SLOTS, Slots, slotRange } from "../slots";
 
 const warnings: string[] = [];
-const log = { debug: () => undefined, info: () => undefined, warn: (message: string) => void warnings.push(message), error: () => undefined };
+const log = { debug: () => undefined, info: () => undefined, warn: (message: string) => void warnings.push(message), error: () => undefined, prepareInfo: () => null };
 const metrics = [{ name: "orders_total", services: ["shop"] }] as AppModel["metrics"];
 const host = { model: { metrics }, config: { workerThreads: 1 }, log, testMode: false } as unknown as Host;
 

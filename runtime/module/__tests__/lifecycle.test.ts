@@ -10,7 +10,7 @@ import { drainAll } from "../lifecycle";
 
 function recorder() {
   const lines: string[] = [];
-  const log: HostLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: (message) => lines.push(message) };
+  const log: HostLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: (message) => lines.push(message), prepareInfo: () => null };
   const part = (name: string, takesWork: boolean, work: Promise<void> = Promise.resolve()): Part => ({
     name, takesWork,
     start: () => Promise.resolve(),

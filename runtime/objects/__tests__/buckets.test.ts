@@ -9,7 +9,7 @@ import type { AppModel } from "../../model";
 import { TypedObjectError, type Bucket, type BucketObject, type ListEntry } from "../bucket";
 import { createBuckets } from "../index";
 
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, prepareInfo: () => null };
 const objectsDir = mkdtempSync(join(tmpdir(), "objects-"));
 let server: Server;
 let files: Bucket;

@@ -6,7 +6,7 @@ import { createPubSub, type PubSubPart } from "../index";
 
 export const database: DatabaseModel = { name: "app", nonSequential: false, migrations: [] };
 
-export const quiet: HostLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+export const quiet: HostLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, prepareInfo: () => null };
 
 export const impatient: BrokerTimings = { ...defaultTimings, lockMs: 1000, lostCheckMs: 300, pollAnnouncedMs: 500, pollSilentMs: 100, reconnectMs: 100 };
 

@@ -10,7 +10,7 @@ export class DecimalText {
 
 export function databasesAt(urls: Record<string, string>): { database: ReturnType<typeof createDatabases>["database"]; close(): Promise<void>; warnings: string[] } {
   const warnings: string[] = [];
-  const log = { debug: () => undefined, info: () => undefined, warn: (message: string) => warnings.push(message), error: () => undefined };
+  const log = { debug: () => undefined, info: () => undefined, warn: (message: string) => warnings.push(message), error: () => undefined, prepareInfo: () => null };
   const config = { databases: Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, { url, maxConnections: 5 }])) };
   const host = { config, model: {}, testMode: true, log, newDecimal: (text: string) => new DecimalText(text) } as unknown as Host;
   const databases = createDatabases(host);
