@@ -1,13 +1,15 @@
 // Measures the host's HTTP part beside Fastify 5: `node scripts/run-ts.mjs bench/http/bench.ts [rounds] [seconds]`.
-// Runs alternate on the same machine; medians and ratios are printed. This is a report,
-// never a test.
-import { fork, type ChildProcess } from "node:child_process";
+// Runs alternate on the same machine; medians and ratios are printed: first start-up to the first answer and memory, then
+// requests, with the request log off and on. This is a report, never a test.
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
-import { startApp } from "../../runtime/http/__tests__/support/app-process";
-import { serveFastify, type FastifyVariant } from "./fastify-server";
+import { build } from "esbuild";
+import { firstAnswer, prepareApp, type PreparedApp } from "../../runtime/http/__tests__/support/app-process";
+import type { FastifyVariant } from "./fastify-server";
 import { measure, type Target, type Workload } from "./measure";
+import { measureStarts } from "./starts";
 
 const [rounds = 5, seconds = 3] = process.argv.slice(2).map(Number);
 
@@ -35,42 +37,61 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function ours(logging: boolean): Promise<Server> {
-  const app = await startApp(join(findRoot(import.meta.dirname), "bench/http/__tests__/app"), {
-    env: { NODE_ENV: "production", ENCORE_RUNTIME_LOG: logging ? "info" : "error" }, discardLog: true,
-  });
+const root = findRoot(import.meta.dirname);
+const quiet = { NODE_ENV: "production", ENCORE_RUNTIME_LOG: "error" };
+const withLog = { NODE_ENV: "production", ENCORE_RUNTIME_LOG: "info" };
+
+const prepare = (logging: boolean): Promise<PreparedApp> =>
+  prepareApp(join(root, "bench/http/__tests__/app"), { env: logging ? withLog : quiet, discardLog: true });
+
+async function ours(prepared: PreparedApp): Promise<Server> {
+  const app = await prepared.start();
   return { name: "groundwork", port: app.port, pid: app.child.pid ?? 0, stop: () => app.stop() };
 }
 
-async function fastify(name: string, variant: Omit<FastifyVariant, "port">): Promise<Server> {
-  const port = await freePort();
-  const script = join(findRoot(import.meta.dirname), "dist/scripts/http-bench.js");
-  const env = { ...process.env, NODE_ENV: "production", BENCH_FASTIFY: JSON.stringify({ ...variant, port }) };
-  const child: ChildProcess = fork(script, { env, stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  await new Promise<void>((resolve, reject) => {
-    child.once("message", () => resolve());
-    child.once("exit", (code) => reject(new Error(`fastify ended with ${code}`)));
-  });
-  return { name, port, pid: child.pid ?? 0, stop: () => void child.kill() };
+/** A program of its own without this one's imports, so that its start and its memory are comparable. */
+async function buildFastify(): Promise<string> {
+  const outfile = join(root, "dist/scripts/bench-fastify.mjs");
+  await build({ entryPoints: [join(root, "bench/http/fastify-server.ts")], outfile, bundle: true, platform: "node", target: "node20", format: "esm", packages: "external", logLevel: "warning" });
+  return outfile;
 }
 
-async function main(): Promise<void> {
-  for (const logging of [false, true]) {
-    console.log(`\n== request log ${logging ? "on" : "off"} ==`);
-    const servers = [await ours(logging), await fastify("fastify 5, schema + request context", { schema: true, logging }), await fastify("fastify 5, bare", { schema: false, logging })];
-    try {
-      for (const workload of workloads) await measure(servers, workload, { rounds, seconds });
-    } finally {
-      for (const server of servers) await server.stop();
-    }
+async function fastify(script: string, name: string, variant: Omit<FastifyVariant, "port">): Promise<Server> {
+  const port = await freePort();
+  const env = { ...process.env, NODE_ENV: "production", BENCH_FASTIFY: JSON.stringify({ ...variant, port }) };
+  const child = spawn(process.execPath, [script], { env, stdio: ["ignore", "ignore", "inherit"] });
+  await firstAnswer(child, port, () => "");
+  return {
+    name, port, pid: child.pid ?? 0,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once("exit", () => resolve());
+        child.kill();
+      }),
+  };
+}
+
+async function requests(logging: boolean, script: string): Promise<void> {
+  console.log(`\n== request log ${logging ? "on" : "off"} ==`);
+  const prepared = await prepare(logging);
+  const servers = [await ours(prepared), await fastify(script, "fastify 5, schema + request context", { schema: true, logging }), await fastify(script, "fastify 5, bare", { schema: false, logging })];
+  try {
+    for (const workload of workloads) await measure(servers, workload, { rounds, seconds });
+  } finally {
+    for (const server of servers) await server.stop();
+    prepared.remove();
   }
 }
 
-const variant = process.env.BENCH_FASTIFY;
-if (variant === undefined) {
-  await main();
-  process.exit(0);
-} else {
-  await serveFastify(JSON.parse(variant) as FastifyVariant);
-  process.send?.("ready");
-}
+const script = await buildFastify();
+const prepared = await prepare(false);
+await measureStarts(
+  [
+    { name: "groundwork", start: () => ours(prepared) },
+    { name: "fastify 5, schema + request context", start: () => fastify(script, "", { schema: true, logging: false }) },
+  ],
+  { rounds, request: workloads[0]!.request },
+);
+prepared.remove();
+for (const logging of [false, true]) await requests(logging, script);
+process.exit(0);

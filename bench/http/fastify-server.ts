@@ -1,5 +1,6 @@
 // The same three routes on Fastify 5, for comparison: with JSON schemas and an AsyncLocalStorage request context,
-// as a service would run it, or bare. Started by bench.ts with its variant as JSON.
+// as a service would run it, or bare. A program of its own, so that its start and its memory are Fastify's alone: bench.ts
+// gives the variant as JSON in BENCH_FASTIFY.
 import { AsyncLocalStorage } from "node:async_hooks";
 import Fastify, { type FastifyInstance } from "fastify";
 
@@ -51,7 +52,7 @@ function routes(app: FastifyInstance, schema: boolean): void {
   });
 }
 
-export async function serveFastify({ schema, logging, port }: FastifyVariant): Promise<void> {
+async function serveFastify({ schema, logging, port }: FastifyVariant): Promise<void> {
   const app = Fastify({ logger: logging ? { level: "info" } : false });
   if (schema) {
     const context = new AsyncLocalStorage<object>();
@@ -60,3 +61,5 @@ export async function serveFastify({ schema, logging, port }: FastifyVariant): P
   routes(app, schema);
   await app.listen({ port, host: "127.0.0.1" });
 }
+
+await serveFastify(JSON.parse(process.env.BENCH_FASTIFY ?? "") as FastifyVariant);

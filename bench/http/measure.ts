@@ -30,7 +30,7 @@ interface Sample {
   cpu: number;
 }
 
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+export const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 function cpuMicros(pid: number): number {
   const file = `/proc/${pid}/stat`;
@@ -39,13 +39,18 @@ function cpuMicros(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6;
 }
 
-async function run(target: Target, workload: Workload, seconds: number): Promise<Sample> {
-  const request = target.request ?? workload.request;
-  const before = cpuMicros(target.pid);
+/** Sends `request` for `seconds` on all connections. Throws when an answer is not 2xx. */
+export async function load(target: Target, request: Workload["request"], seconds: number): Promise<{ perSecond: number; total: number }> {
   const result = await autocannon({ url: `http://127.0.0.1:${target.port}${request.path}`, connections: CONNECTIONS, duration: seconds, ...request, path: request.path });
   const wrong = result.non2xx + result.errors;
   if (wrong > 0) throw new Error(`${target.name}: ${wrong} of ${result.requests.total} answers were wrong`);
-  return { perSecond: result.requests.average, cpu: (cpuMicros(target.pid) - before) / result.requests.total };
+  return { perSecond: result.requests.average, total: result.requests.total };
+}
+
+async function run(target: Target, workload: Workload, seconds: number): Promise<Sample> {
+  const before = cpuMicros(target.pid);
+  const { perSecond, total } = await load(target, target.request ?? workload.request, seconds);
+  return { perSecond, cpu: (cpuMicros(target.pid) - before) / total };
 }
 
 /** One warm-up each, then `rounds` alternating runs; prints medians and how the first target compares with each. */

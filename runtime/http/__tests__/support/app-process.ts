@@ -2,6 +2,7 @@
 // robustness test and the benchmark.
 import { spawn, type ChildProcess } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -18,6 +19,7 @@ function findRoot(dir: string): string {
 const root = findRoot(import.meta.dirname);
 const workDir = join(root, ".groundwork", "test-apps");
 const START_LIMIT_MS = 60_000;
+const POLL_MS = 5;
 
 export interface AppProcess {
   port: number;
@@ -67,15 +69,19 @@ function hostConfig(app: string, modelFile: string, port: number): HostConfig {
   };
 }
 
-async function waitFor(child: ChildProcess, port: number, log: () => string): Promise<void> {
+/** Waits until `child` answers anything at all on `port`. Throws with what `log` holds when it ends or takes a minute. */
+export async function firstAnswer(child: ChildProcess, port: number, log: () => string): Promise<void> {
   const deadline = Date.now() + START_LIMIT_MS;
   while (Date.now() < deadline && child.exitCode === null) {
-    try {
-      await fetch(`http://127.0.0.1:${port}/__encore/healthz`);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    const answered = await new Promise<boolean>((resolve) => {
+      const request = get({ port, host: "127.0.0.1", path: "/__encore/healthz", agent: false }, (response) => {
+        response.resume();
+        resolve(true);
+      });
+      request.once("error", () => resolve(false));
+    });
+    if (answered) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw new Error(`the app did not start (exit code ${child.exitCode}):\n${log()}`);
 }
@@ -116,7 +122,7 @@ async function launch({ app, bundle, port, env }: Launch, discardLog: boolean): 
   let text = "";
   child.stderr?.on("data", (data: Buffer) => (text += data.toString()));
   const log = (): string => text;
-  await waitFor(child, port, log);
+  await firstAnswer(child, port, log);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return {
     port, child, log,
