@@ -1,6 +1,5 @@
 // What the SDK's wrapper returns for a typed endpoint (G-52), encoded for the wire (contract 3.8).
-import { ValueError } from "../schema/header-decoder";
-import { FRAMING, toWire } from "../schema/header-encoder";
+import { FRAMING, toWire, UnreadableResult } from "../schema/header-encoder";
 import type { EncodedResponse } from "../schema/response-codec";
 import type { Endpoint } from "./endpoint";
 import { Failure } from "./failure";
@@ -12,12 +11,15 @@ interface HandlerResult {
 }
 
 const DEFAULT_STATUS = 200;
+const MAX_U16 = 65535;
 const UNSAFE_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 function statusOf(status: unknown): number {
   if (typeof status !== "number") return DEFAULT_STATUS;
-  if (Number.isInteger(status) && status >= 100 && status <= 999) return status;
+  const whole = status >>> 0;
+  if (whole > MAX_U16) throw new UnreadableResult("invalid http status code: out of range integral type conversion attempted");
+  if (whole >= 100 && whole <= 999) return whole;
   throw Failure.internal("http::Error(\n    InvalidStatusCode,\n)");
 }
 
@@ -32,18 +34,24 @@ export function extraHeaders(result: unknown): Map<string, string[]> | null {
   const extra = (result as HandlerResult | null | undefined)?.extraHeaders;
   if (extra === undefined || extra === null) return null;
   const fail = (problem: string): never => {
-    throw new ValueError(`unable to parse extraHeaders: InvalidArg, ${problem}`);
+    throw new UnreadableResult(`unable to parse extraHeaders: InvalidArg, ${problem}`);
   };
   const out = new Map<string, string[]>();
   for (const [name, value] of Object.entries(extra)) {
     if (value === undefined || FRAMING.has(name.toLowerCase())) continue;
     const values = Array.isArray(value) ? value : [value];
-    if (!values.every((v) => typeof v === "string")) fail("header map value must be string or array of strings");
+    if (!values.every((v) => typeof v === "string")) fail(misfit(value));
     if (!HEADER_NAME.test(name)) fail("invalid header name: invalid HTTP header name");
     if (values.some((v) => UNSAFE_VALUE.test(v))) fail("invalid header value: failed to parse header value");
     out.set(name.toLowerCase(), values.map(toWire));
   }
   return out;
+}
+
+/** What is wrong with a header value that is neither a string nor a list of strings. */
+function misfit(value: unknown): string {
+  if (Array.isArray(value)) return "unable to parse header values array as strings";
+  return typeof value === "object" && value !== null ? "invalid header value type" : "header map value must be string or array of strings";
 }
 
 /** Applies middleware's headers to a list of names and values. */

@@ -69,7 +69,8 @@ export class PathTree<T> {
     const isLast = slash < 0;
     const segment = path.slice(start, end);
     if (node.literals.size > 0) {
-      const next = node.literals.get(segment);
+      // The root is a slash already: `//` is not the root with a slash more.
+      const next = segment === "" && !isLast ? undefined : node.literals.get(segment);
       const match = next && this.follow(next, path, isLast ? -1 : end + 1, params);
       if (match) return match;
     }

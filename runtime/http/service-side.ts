@@ -1,5 +1,7 @@
 // The service side of a request (H-19): decode, expose, authenticate, log, call. Clients outside and callers
 // inside the process go the same way and differ only in where the answer goes.
+import { EncodeError } from "../schema/errors";
+import { UnreadableResult } from "../schema/header-encoder";
 import type { EncodedResponse } from "../schema/response-codec";
 import type { Exchange } from "./exchange";
 import { Failure, fromCodec, fromThrown } from "./failure";
@@ -63,6 +65,11 @@ export function serveTyped(exchange: Exchange, isInside: boolean, log: RequestLo
   });
 }
 
+/** Whether nothing of a result could be taken over: then middleware's headers do not travel either. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof EncodeError || error instanceof UnreadableResult;
+}
+
 /** A result that cannot be encoded fails at the client; a bad payload also in the log (H-108). */
 function finish(exchange: Exchange, result: unknown, log: RequestLog, reply: TypedReply): void {
   let extra: ExtraHeaders = null;
@@ -73,7 +80,7 @@ function finish(exchange: Exchange, result: unknown, log: RequestLog, reply: Typ
   } catch (error) {
     const failure = fromCodec(error);
     log.completed(exchange, failure.code, failure);
-    return reply.fail(failure, extra);
+    return reply.fail(failure, isUnreadable(error) ? null : extra);
   }
   log.completed(exchange, "ok", null);
   reply.ok(response, extra);

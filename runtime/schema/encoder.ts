@@ -27,15 +27,21 @@ function quoteSlowly(text: string): string {
   return JSON.stringify(/[\ud800-\udfff]/.test(text) ? Buffer.from(text).toString() : text);
 }
 
+/** Whether the native side keeps a number as an integer; all others are floats to it. */
+export function isInteger32(value: number): boolean {
+  return value >= MIN_INTEGER && value <= MAX_INTEGER && Number.isInteger(value);
+}
+
 /** Integers of 32 bits are written as such, every other number as a float: `1700000000000.0`. */
 export function encodeNumber(value: number): string {
-  if (value >= MIN_INTEGER && value <= MAX_INTEGER && Number.isInteger(value)) return value === 0 ? "0" : String(value);
+  if (isInteger32(value)) return value === 0 ? "0" : String(value);
   if (!Number.isFinite(value)) throw new EncodeError("Failed to convert js number to serde_json::Number");
   return floatText(value);
 }
 
 /** The text of a decimal as the native side keeps it. */
-export function decimalText(text: string): string {
+export function decimalText(text: unknown): string {
+  if (typeof text !== "string") throw new EncodeError("Decimal object missing 'value' property");
   const value = parseDecimal(text);
   if (typeof value === "string") throw new EncodeError(`Failed to parse Decimal value: ${value}`);
   return formatDecimal(value);

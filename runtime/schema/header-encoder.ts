@@ -1,6 +1,6 @@
 // Payload fields that travel as headers and cookies (contract H-85, H-86).
 import { formatHeaderDateTime } from "./datetime";
-import { checkDate, decimalText, encodeNumber, encodeValue, readKey } from "./encoder";
+import { checkDate, decimalText, encodeNumber, encodeValue, isInteger32, readKey } from "./encoder";
 import { EncodeError } from "./errors";
 import { ValueError } from "./header-decoder";
 import { isDecimal } from "./decimal";
@@ -42,6 +42,8 @@ export function headerLines(value: unknown): string[] {
   });
 }
 
+const LAST_EXPIRY_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
+
 interface CookieOptions {
   httpOnly?: boolean;
   sameSite?: string;
@@ -53,8 +55,11 @@ interface CookieOptions {
   expires?: Date;
 }
 
+/** A result that the runtime cannot even take over from the handler: nothing of it goes out, not even headers. */
+export class UnreadableResult extends ValueError {}
+
 const unparsable = (problem: string): never => {
-  throw new ValueError(`couldn't parse response: InvalidArg, ${problem}`);
+  throw new UnreadableResult(`couldn't parse response: InvalidArg, ${problem}`);
 };
 
 function option<T>(cookie: Payload, key: string, type: string, fits: (value: unknown) => value is T): T | undefined {
@@ -65,16 +70,18 @@ function option<T>(cookie: Payload, key: string, type: string, fits: (value: unk
 
 const isText = (v: unknown): v is string => typeof v === "string";
 const isFlag = (v: unknown): v is boolean => typeof v === "boolean";
-const isWhole = (v: unknown): v is number => typeof v === "number" && Number.isInteger(v);
+const isNumber = (v: unknown): v is number => typeof v === "number";
 const isDate = (v: unknown): v is Date => v instanceof Date;
 
 function cookieOptions(cookie: Payload): CookieOptions {
   const options: CookieOptions = {
     path: option(cookie, "path", "a string", isText), domain: option(cookie, "domain", "a string", isText),
     secure: option(cookie, "secure", "a boolean", isFlag), httpOnly: option(cookie, "httpOnly", "a boolean", isFlag),
-    expires: option(cookie, "expires", "a datetime", isDate), maxAge: option(cookie, "maxAge", "an integer", isWhole),
+    expires: option(cookie, "expires", "a datetime", isDate), maxAge: option(cookie, "maxAge", "an integer", isNumber),
     sameSite: option(cookie, "sameSite", "a string", isText), partitioned: option(cookie, "partitioned", "a boolean", isFlag),
   };
+  // The official text of this problem has its placeholder left in.
+  if (options.maxAge !== undefined && !isInteger32(options.maxAge)) unparsable("cookie field {} must be an integer");
   if (options.sameSite !== undefined && !/^(?:Lax|Strict|None)$/.test(options.sameSite)) {
     unparsable("cookie field sameSite must be one of Lax, Strict or None");
   }
@@ -86,24 +93,34 @@ export function cookieLine(name: string, cookie: Payload): string {
   const value = readKey(cookie, "value");
   if (value === undefined) return unparsable("cookie requires a value");
   const o = cookieOptions(cookie);
-  const implied = o.secure === undefined && (o.partitioned === true || o.sameSite === "None");
+  const isSecure = o.secure === true || o.partitioned === true || (o.secure === undefined && o.sameSite === "None");
   const parts = [`${name}=${cookieText(value)}`];
   if (o.httpOnly) parts.push("HttpOnly");
   if (o.sameSite) parts.push(`SameSite=${o.sameSite}`);
   if (o.partitioned) parts.push("Partitioned");
-  if (o.secure || implied) parts.push("Secure");
+  if (isSecure) parts.push("Secure");
   if (o.path !== undefined) parts.push(`Path=${o.path}`);
-  if (o.domain !== undefined) parts.push(`Domain=${o.domain}`);
+  if (o.domain !== undefined) parts.push(`Domain=${o.domain.replace(/^\./, "")}`);
   if (o.maxAge !== undefined) parts.push(`Max-Age=${Math.max(0, o.maxAge)}`);
-  if (o.expires !== undefined) parts.push(`Expires=${o.expires.toUTCString()}`);
+  if (o.expires !== undefined) parts.push(`Expires=${expiry(checkDate(o.expires))}`);
   const line = parts.join("; ");
   if (UNSAFE.test(line)) throw new EncodeError("failed to parse header value");
   return toWire(line);
 }
 
-/** The text of a cookie's value, in both directions. */
+/** An invalid Date is 1970 (H-83); nothing lasts beyond what the format can say. */
+function expiry(date: Date): string {
+  const ms = date.getTime();
+  return new Date(Number.isNaN(ms) ? 0 : Math.min(ms, LAST_EXPIRY_MS)).toUTCString();
+}
+
+/** The text of a cookie's value, in both directions. Lists and objects have a display form, which is no JSON. */
 export function cookieText(value: unknown): string {
-  return typeof value === "object" && value !== null && !(value instanceof Date) && !isDecimal(value) ? encodeValue(value) : scalarText(value, "cookie");
+  if (Array.isArray(value)) return `[${value.map(cookieText).join(", ")}]`;
+  if (typeof value !== "object" || value === null || value instanceof Date || isDecimal(value)) return scalarText(value, "cookie");
+  encodeValue(value);
+  const fields = value as Payload;
+  return `{${Object.keys(fields).sort().filter((key) => fields[key] !== undefined).map((key) => `${key}: ${cookieText(fields[key])}`).join(", ")}}`;
 }
 
 /** Framing is the server's: a declared field of this name would contradict it. */

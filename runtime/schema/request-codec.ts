@@ -5,7 +5,7 @@ import { compileValue, ValueError, type ValueDecoder } from "./header-decoder";
 import { JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
 import { JsonReader } from "./json-reader";
 import type { Decoder } from "./json-syntax";
-import type { Shape, ShapeField, Struct } from "./shape";
+import type { ShapeField, Struct } from "./shape";
 import { compileText, type TextContext, type TextDecoder } from "./text-decoder";
 import { eachPair, parseCookies, percentDecodeStrict } from "./url-text";
 import { compileCheck, type Check } from "./validation";
@@ -150,29 +150,30 @@ function scalar(text: string, type: "boolean" | "number", context: TextContext):
 
 // ---------------------------------------------------------------- query
 
-const isList = (shape: Shape): boolean => (shape.kind === "list" ? true : shape.kind === "checked" ? isList(shape.inner) : shape.kind === "option" ? isList(shape.value) : false);
-
 /** A decoder of query strings; problems are the message after `unable to decode query string: `. */
 export function compileQuery(fields: readonly ShapeField[], newDecimal: NewDecimal): (query: string, target: Payload) => void {
-  const byName = new Map<string, { decode: TextDecoder; list: boolean }>(
-    fields.map((f) => [f.name, { decode: compileText(f.shape, newDecimal), list: isList(f.shape) }]),
-  );
+  const byName = new Map<string, TextDecoder>(fields.map((f) => [f.name, compileText(f.shape, newDecimal)]));
   const required = fields.filter((f) => !f.optional).map((f) => f.name);
   return (query, target) => {
     const seen = new Set<string>();
     const context = { isFloat: false };
     eachPair(query, (key, text) => {
-      const field = byName.get(key);
-      if (!field) return;
-      const value = prefixed(key, () => field.decode(text, context));
-      if (seen.has(key) && !field.list) throw new DecodeError(`duplicate field ${key}`);
-      if (seen.has(key)) (target[key] as unknown[]).push(...(value as unknown[]));
-      else target[key] = value;
+      const decode = byName.get(key);
+      if (!decode) return;
+      const value = prefixed(key, () => decode(text, context));
+      if (!seen.has(key)) target[key] = value;
+      else append(target[key], value, key);
       seen.add(key);
     });
     const missing = required.filter((name) => !seen.has(name));
     if (missing.length > 0) throw new DecodeError(missingFields(missing));
   };
+}
+
+/** A parameter once more: lists grow (H-41). What counts is the value, as a union may have lists and scalars. */
+function append(known: unknown, value: unknown, key: string): void {
+  if (!Array.isArray(value)) throw new DecodeError(`duplicate field ${key}`);
+  if (Array.isArray(known)) known.push(...(value as unknown[]));
 }
 
 function prefixed(key: string, decode: () => unknown): unknown {

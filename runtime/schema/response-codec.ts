@@ -1,5 +1,6 @@
 // Response payloads → status, headers and body (contract 3.8), and back for the callers inside the process (G-46).
-import { asPayload, compileFields, readKey, type FieldsEncoder } from "./encoder";
+import { isDecimal } from "./decimal";
+import { asPayload, compileFields, encodeValue, isInteger32, readKey, type FieldsEncoder } from "./encoder";
 import { ValueError } from "./header-decoder";
 import { appendHeaders, cookieLine } from "./header-encoder";
 import { type JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
@@ -20,6 +21,8 @@ export class ResponseCodec {
   private readonly cookies: readonly ShapeField[];
   private readonly status: string | undefined;
   private readonly body: FieldsEncoder | null;
+  /** The fields whose values are encoded on their way out, and so checked. */
+  private readonly encoded: ReadonlySet<string>;
   private readonly decoder: StructDecoder | undefined;
   private readonly headerDecoder: RequestCodec | undefined;
 
@@ -31,6 +34,7 @@ export class ResponseCodec {
     this.status = travelling("httpStatus")[0]?.name;
     const rest = fields.filter((f) => f.wire === undefined || f.wire.in === "query");
     this.body = rest.length > 0 ? compileFields(rest.map((f) => f.name)) : null;
+    this.encoded = new Set([...rest, ...this.headerFields].map((f) => f.name));
     if (rest.length > 0) this.decoder = json.struct({ kind: "struct", fields: rest });
     if (this.headerFields.length > 0) {
       this.headerDecoder = new RequestCodec({ header: [...this.headerFields], query: [], cookie: [], body: [] }, [], json, newDecimal);
@@ -45,12 +49,22 @@ export class ResponseCodec {
   /** Throws EncodeError for values that cannot be sent and ValueError for fields that cannot travel (H-85…H-87). */
   encode(value: unknown, status: number): EncodedResponse {
     const payload = asPayload(value);
+    if (payload) this.checkRest(payload);
     const isPlain = this.headerFields.length === 0 && this.cookies.length === 0 && this.status === undefined;
     if (isPlain) return { status, headers: null, body: this.body && this.body(payload) };
     const body = this.body && this.body(payload);
     const headers: string[] = [];
     this.encodeHeaders(payload, headers);
     return { status: this.statusOf(payload) ?? status, headers, body };
+  }
+
+  /** All that a handler returns has to be representable, also what does not travel (N-1). Headers are checked as they are written. */
+  private checkRest(payload: Payload): void {
+    for (const key in payload) {
+      if (this.encoded.has(key)) continue;
+      const value = payload[key];
+      if (value !== undefined) encodeValue(value);
+    }
   }
 
   private encodeHeaders(payload: Payload | null, out: string[]): void {
@@ -75,7 +89,7 @@ export class ResponseCodec {
       throw new ValueError(`invalid http status code: HTTP status field '${this.status}' must be ${problem}`);
     };
     if (typeof value !== "number") return fail(`a number, got: ${typeName(value)}`);
-    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) return fail("a positive integer");
+    if (!isInteger32(value) || value < 0) return fail("a positive integer");
     return value >= 100 && value <= 599 ? value : fail(`a between 100 and 599, got: ${value}`);
   }
 
@@ -104,5 +118,5 @@ function typeName(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
   if (value instanceof Date) return "datetime";
-  return typeof value === "bigint" ? "decimal" : typeof value;
+  return typeof value === "bigint" || isDecimal(value) ? "decimal" : typeof value;
 }

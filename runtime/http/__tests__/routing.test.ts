@@ -39,6 +39,11 @@ describe("routing", () => {
   test("a path that only other methods have is known", () => expect(find("PUT", "/a/1")).toBe(true));
   test("a fallback does not take the methods of a known path", () => expect(find("POST", "/fb/known")).toEqual(["GET", "HEAD"]));
   test("a wildcard takes the slash of the route before it", () => expect(router("GET /f", "GET /f/*p")("GET", "/f/")).toEqual(["/f/*p", undefined]));
+  test("the root path has no second slash, a parameter behind it has (H-14)", () => {
+    expect(router("GET /")("GET", "/")).toEqual(["/"]);
+    expect(router("GET /")("GET", "//")).toBe(false);
+    expect(router("GET /", "GET /:x")("GET", "//")).toEqual(["/:x", ""]);
+  });
   test("a root fallback takes everything else", () => {
     const all = router("GET /known", "GET /!rest");
     expect(all("GET", "/")).toEqual(["/!rest", undefined]);

@@ -9,8 +9,9 @@ import { cookieLine, headerLines } from "../header-encoder";
 import { JsonDecoderCompiler } from "../json-decoder";
 import { compileRegexp } from "../regexp";
 import { placeFields, RequestCodec, type RequestSource } from "../request-codec";
+import { ResponseCodec } from "../response-codec";
 import { ShapeResolver } from "../shape";
-import type { Schema } from "../../model";
+import type { Field, Schema } from "../../model";
 import { bool, checked, list, newDecimal, num, problem, str, struct, union } from "./support";
 
 describe("decimals", () => {
@@ -71,6 +72,14 @@ describe("requests", () => {
     expect(problem(() => decode("l=1&l=x"))).toBe("unable to decode query string: l: expected a number, got x");
   });
 
+  test("of a union of lists and scalars the value decides whether a parameter may come again (H-41)", () => {
+    const decode = (query: string): unknown => codec(struct({ "ls?": union(list(str), num), "sl?": union(num, list(str)) })).decode(source({ query }));
+    expect(decode("ls=1&ls=x")).toEqual({ ls: ["1", "x"] });
+    expect(decode("sl=x&sl=y")).toEqual({ sl: ["x", "y"] });
+    expect(decode("sl=1&sl=x")).toEqual({ sl: 1 });
+    for (const query of ["sl=1&sl=2", "sl=x&sl=1"]) expect(problem(() => decode(query))).toBe("unable to decode query string: duplicate field sl");
+  });
+
   test("path parameters are JSON scalars or texts, with their rules", () => {
     const path: PathSegment[] = [{ kind: "literal", value: "a" }, { kind: "param", value: "n", type: "int", validation: { rule: "maxValue", value: 9 } }, { kind: "wildcard", value: "rest", type: "string" }];
     const decode = (...params: (string | undefined)[]): unknown => codec(struct({ n: num, rest: str }), path).decode(source({ params }));
@@ -108,5 +117,32 @@ describe("what goes out in headers", () => {
     expect(cookieLine("c", { value: "v", httpOnly: true, sameSite: "None", maxAge: -1, path: "/" })).toBe("c=v; HttpOnly; SameSite=None; Secure; Path=/; Max-Age=0");
     expect(problem(() => cookieLine("c", { value: "v\r\nSet-Cookie: x=1" }))).toContain("failed to parse header value");
     expect(problem(() => cookieLine("c", { value: 1, path: 2 }))).toBe("couldn't parse response: InvalidArg, cookie field path must be a string");
+  });
+
+  test("cookie attributes follow the official cookie writer (H-86)", () => {
+    expect(cookieLine("c", { value: "v", secure: false, partitioned: true, domain: ".example.com" })).toBe("c=v; Partitioned; Secure; Domain=example.com");
+    expect(cookieLine("c", { value: "v", secure: false, sameSite: "None", expires: new Date(Number.NaN) })).toBe("c=v; SameSite=None; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+    expect(cookieLine("c", { value: [1, "a", { b: null, a: 1.5 }] })).toBe("c=[1, a, {a: 1.5, b: null}]");
+    for (const maxAge of [1.5, 5e9, -5e9]) expect(problem(() => cookieLine("c", { value: "v", maxAge }))).toBe("couldn't parse response: InvalidArg, cookie field {} must be an integer");
+  });
+});
+
+describe("responses", () => {
+  const response = (fields: Field[]): ResponseCodec => new ResponseCodec(new ShapeResolver({}).struct({ kind: "struct", fields }), new JsonDecoderCompiler(newDecimal), newDecimal);
+  const codec = response([{ name: "v", type: str, optional: true }, { name: "s", type: num, optional: true, wire: { in: "httpStatus" } }]);
+
+  test("all that a handler returns has to be representable, also what its type does not name (H-81, N-1)", () => {
+    expect(codec.encode({ v: "x", more: { deep: [1, null] }, gone: undefined }, 200)).toEqual({ status: 200, headers: [], body: '{"v":"x"}' });
+    expect(problem(() => codec.encode({ v: "x", more: () => 1 }, 200))).toBe("JS functions cannot be represented as a serde_json::Value");
+    expect(problem(() => codec.encode({ v: "x", s: Number.NaN }, 200))).toBe("Failed to convert js number to serde_json::Number");
+    expect(problem(() => response([]).encode({ more: Symbol("x") }, 200))).toBe("JS symbols cannot be represented as a serde_json::Value");
+  });
+
+  test("a status has to be a whole number of 32 bits (H-87)", () => {
+    const refused = (s: unknown): string => problem(() => codec.encode({ s }, 200)).replace("invalid http status code: HTTP status field 's' must be ", "");
+    for (const s of [201.5, -1, 1e10]) expect(refused(s)).toBe("a positive integer");
+    expect([refused("201"), refused(newDecimal("201")), refused(201n), refused(null), refused(99)]).toEqual([
+      "a number, got: string", "a number, got: decimal", "a number, got: decimal", "a number, got: null", "a between 100 and 599, got: 99",
+    ]);
   });
 });
