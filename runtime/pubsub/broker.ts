@@ -18,6 +18,8 @@ export interface ConsumeOptions {
   backoffMs(failures: number): number;
   /** Deliveries that may end with the process before the message counts as the cause. */
   lostDeliveriesMax: number;
+  /** Messages with the same `orderingKey` one after the other, oldest first, over all processes. */
+  ordered: boolean;
   onError(error: Error): void;
 }
 

@@ -5,16 +5,12 @@ import { HANDLED_KEPT, type BrokerTimings, type ConsumeOptions } from "./broker"
 /** The subscription decides when to give up, not the job: its policy may change while messages wait. */
 const ATTEMPTS_MAX = 1_000_000_000;
 
-export function jobOptions(id: string, trims: boolean): JobsOptions {
-  return {
-    jobId: id,
-    attempts: ATTEMPTS_MAX,
-    backoff: { type: "custom" },
-    removeOnComplete: trims ? { count: HANDLED_KEPT } : false,
-    removeOnFail: false,
-    stackTraceLimit: 1,
-  };
-}
+const common = { attempts: ATTEMPTS_MAX, backoff: { type: "custom" }, removeOnFail: false, stackTraceLimit: 1 } satisfies JobsOptions;
+
+export const redisJobOptions = (id: string): JobsOptions => ({ ...common, jobId: id, removeOnComplete: { count: HANDLED_KEPT } });
+
+/** Handled messages are trimmed now and then: at every message it would be a search each. */
+export const postgresJobOptions: JobsOptions = { ...common, removeOnComplete: false };
 
 const IDLE_SECONDS = 60;
 

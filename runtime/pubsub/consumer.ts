@@ -131,6 +131,7 @@ export function createConsumer(input: ConsumerInput): { processor: Processor; op
       concurrency: concurrencyOf(subscription),
       backoffMs: (failures) => backoffMs(subscription.retry, failures),
       lostDeliveriesMax: LOST_DELIVERIES_MAX,
+      ordered: input.ordered,
       onError: (error) => log.warn("subscription: the broker reported a problem", { topic, subscription: subscription.name, error: error.message }),
     },
   };

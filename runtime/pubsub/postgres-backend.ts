@@ -1,54 +1,133 @@
-// BullMQ's Postgres backend with two of its habits changed: all queues of a process share one connection
-// pool and one listener (Wakeups) instead of holding a connection each, and a broker that is away does not
-// turn a handled message into a failed one.
-import { PostgresQueueBackend, type BackendFactory, type PostgresConnection, type PostgresConnectionOptions } from "bullmq";
+// BullMQ's Postgres backend with four of its habits changed: all slots of a consumer write and claim together
+// (Turns) instead of one statement each; all queues of a process share one connection pool and one listener (Wakeups)
+// instead of holding a connection each; a broker that is away does not turn a handled message into a failed one; and
+// a message that was given back keeps its place. BullMQ's event stream, which nobody reads here, is not written.
+import { setTimeout as delay } from "node:timers/promises";
+import { PostgresQueueBackend, type BackendFactory, type JobJson, type PostgresConnection, type PostgresConnectionOptions } from "bullmq";
+import type { Pool } from "pg";
 import { isBrokerAway } from "../broker-errors";
+import { postgresJobOptions } from "./bullmq-options";
+import { Turns, type ClaimedRow, type Outcome, type TurnResult } from "./turns";
 import type { Wakeups } from "./wakeups";
 
 const nothing: [] = [];
 
+/** What a backend needs beyond BullMQ's own options. */
+export interface WakingOptions {
+  pool: Pool;
+  wakeups: Wakeups;
+  reconnectMs: number;
+  lockMs: number;
+  ordered: boolean;
+  lostDeliveriesMax: number;
+}
+
+type Base = PostgresQueueBackend;
+type NextJob = Awaited<ReturnType<Base["moveToActive"]>>;
+
+const toJob = (row: ClaimedRow): JobJson => ({
+  id: row.id,
+  name: "message",
+  data: row.data,
+  opts: postgresJobOptions,
+  progress: 0,
+  attemptsMade: row.attempts_made,
+  attemptsStarted: row.attempts_started,
+  timestamp: Number(row.at),
+  failedReason: row.failed_reason ?? "",
+  stacktrace: row.stacktrace ?? "[]",
+  returnvalue: "null",
+  stalledCounter: row.stalled_count,
+  ...(row.deferred_failure === null ? {} : { deferredFailure: row.deferred_failure }),
+});
+
+/** As the worker expects it: job, its id, a rate limit that we do not have, when the next delayed one is due. */
+const toNextJob = ({ claimed, nextDueMs }: TurnResult): NextJob => (claimed ? [toJob(claimed), claimed.id, 0, 0] : [null, "", 0, nextDueMs]);
+
 export class WakingBackend extends PostgresQueueBackend {
-  readonly #wakeups: Wakeups;
-  readonly #reconnectMs: number;
+  readonly #options: WakingOptions;
+  readonly #turns: Turns;
   #seen = 0;
   #blocking = new AbortController();
 
-  constructor(connection: PostgresConnection, ...rest: [name: string, opts: ConstructorParameters<typeof PostgresQueueBackend>[2], wakeups: Wakeups, reconnectMs: number]) {
-    super(connection, rest[0], rest[1], false);
-    this.#wakeups = rest[2];
-    this.#reconnectMs = rest[3];
+  constructor(connection: PostgresConnection, name: string, opts: ConstructorParameters<typeof PostgresQueueBackend>[2], options: WakingOptions) {
+    super(connection, name, opts, false);
+    this.#options = options;
+    this.#turns = new Turns(options.pool, { queue: name, lockMs: options.lockMs, ordered: options.ordered });
   }
 
   override get maximumBlockTimeout(): number {
     return 3600;
   }
 
-  override moveToActive(token: string, name?: string): ReturnType<PostgresQueueBackend["moveToActive"]> {
-    this.#seen = this.#wakeups.signals(this.queueName);
-    return super.moveToActive(token, name);
+  override async moveToActive(token: string): Promise<NextJob> {
+    this.#seen = this.#options.wakeups.signals(this.queueName);
+    try {
+      return toNextJob(await this.#turns.take({ claim: token }));
+    } catch (error) {
+      // The worker would ask again at once.
+      if (isBrokerAway(error)) await delay(this.#options.reconnectMs, undefined, { signal: this.#blocking.signal }).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** The handler has run: keeps trying until the broker knows, or the worker is closing. */
-  override async moveToCompleted(...args: Parameters<PostgresQueueBackend["moveToCompleted"]>): ReturnType<PostgresQueueBackend["moveToCompleted"]> {
+  async #finish(outcome: Outcome, fetchNext: boolean): Promise<NextJob | undefined> {
+    const claim = fetchNext && !this.closing ? { claim: outcome.token } : {};
     for (;;) {
       try {
-        return await super.moveToCompleted(...args);
+        const result = await this.#turns.take({ outcome, ...claim });
+        if (!result.settled && !result.claimed) throw new Error(`the lock on message ${outcome.id} was lost: it is being delivered again`);
+        return fetchNext ? toNextJob(result) : undefined;
       } catch (error) {
         if (this.#blocking.signal.aborted || !isBrokerAway(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, this.#reconnectMs));
+        await delay(this.#options.reconnectMs);
       }
     }
   }
 
-  /** Makes the worker look once more before it waits: only that look tells it when the message is due again. */
-  override async moveToDelayed(...args: Parameters<PostgresQueueBackend["moveToDelayed"]>): ReturnType<PostgresQueueBackend["moveToDelayed"]> {
-    const result = await super.moveToDelayed(...args);
-    this.#wakeups.signal(this.queueName);
-    return result;
+  override async moveToCompleted(...[job, , , token, fetchNext]: Parameters<Base["moveToCompleted"]>): ReturnType<Base["moveToCompleted"]> {
+    const result = await this.#finish({ id: String(job.id), token, state: "completed" }, fetchNext);
+    return { result, finishedOn: Date.now() };
   }
 
-  override async waitForJob(blockTimeoutSeconds: number): ReturnType<PostgresQueueBackend["waitForJob"]> {
-    const woken = await this.#wakeups.wait(this.queueName, this.#seen, Math.max(blockTimeoutSeconds, 0) * 1000, this.#blocking.signal);
+  override async moveToFailed(...[job, reason, , token, fetchNext, fields]: Parameters<Base["moveToFailed"]>): ReturnType<Base["moveToFailed"]> {
+    const stack: unknown = fields?.stacktrace;
+    const outcome: Outcome = { id: String(job.id), token, state: "failed", reason, ...(typeof stack === "string" ? { stack } : {}) };
+    return { result: await this.#finish(outcome, fetchNext), finishedOn: Date.now() };
+  }
+
+  override async moveToDelayed(...[id, , delayMs, token = "", opts]: Parameters<Base["moveToDelayed"]>): ReturnType<Base["moveToDelayed"]> {
+    const next = await this.#finish(this.#delayed(id, token, delayMs, opts?.fieldsToUpdate), opts?.fetchNext === true);
+    // Only another look tells the worker when the message is due again.
+    this.#options.wakeups.signal(this.queueName);
+    return next?.[0] ? (next as unknown[]) : [];
+  }
+
+  /** At once, but at its old place: messages of the same key wait for it. */
+  override async retryJob(...[id, , token = "", opts]: Parameters<Base["retryJob"]>): Promise<void> {
+    await this.#finish(this.#delayed(id, token, 0, opts?.fieldsToUpdate), false);
+    this.#options.wakeups.signal(this.queueName);
+  }
+
+  #delayed(id: string, token: string, delayMs: number, fields: Record<string, unknown> = {}): Outcome {
+    const { failedReason: reason, stacktrace: stack } = fields;
+    return { id, token, state: "delayed", delayMs, ...(typeof reason === "string" ? { reason } : {}), ...(typeof stack === "string" ? { stack } : {}) };
+  }
+
+  override async moveStalledJobsToWait(): Promise<string[]> {
+    const found = await this.#options.pool.query<{ id: string }>("select id from groundwork.pubsub_reclaim($1, $2) as lost (id)", [this.queueName, this.#options.lostDeliveriesMax]);
+    return found.rows.map(({ id }) => id);
+  }
+
+  /** @returns the ids whose lock was lost */
+  override async extendLocks(ids: string[], tokens: string[], lockMs: number): Promise<string[]> {
+    const found = await this.#options.pool.query<{ id: string }>("select id from groundwork.pubsub_extend($1, $2, $3, $4) as lost (id)", [this.queueName, ids, tokens, lockMs]);
+    return found.rows.map(({ id }) => id);
+  }
+
+  override async waitForJob(blockTimeoutSeconds: number): ReturnType<Base["waitForJob"]> {
+    const woken = await this.#options.wakeups.wait(this.queueName, this.#seen, Math.max(blockTimeoutSeconds, 0) * 1000, this.#blocking.signal);
     return woken ? { member: this.queueName, score: 0 } : null;
   }
 
@@ -69,6 +148,6 @@ export class WakingBackend extends PostgresQueueBackend {
 
 export type WakingFactory = BackendFactory<WakingBackend, PostgresConnectionOptions>;
 
-export function wakingFactory(connection: PostgresConnection, wakeups: Wakeups, reconnectMs: number): WakingFactory {
-  return (name, opts) => new WakingBackend(connection, name, opts, wakeups, reconnectMs);
+export function wakingFactory(connection: PostgresConnection, options: WakingOptions): WakingFactory {
+  return (name, opts) => new WakingBackend(connection, name, opts, options);
 }

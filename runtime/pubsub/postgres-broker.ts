@@ -4,10 +4,11 @@ import type { Pool } from "pg";
 import { Announcements } from "./announcements";
 import { whileAway } from "../broker-errors";
 import { HANDLED_KEPT, type Broker, type BrokerTimings, type ConsumeOptions, type Consumer, type MessageQueue, type Processor } from "./broker";
-import { jobOptions, workerOptions } from "./bullmq-options";
+import { postgresJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
+import { GroupCommit } from "./group-commit";
 import { connectBroker, createBrokerPool } from "./postgres-pool";
-import { wakingFactory, type WakingBackend } from "./postgres-backend";
+import { wakingFactory, type WakingBackend, type WakingOptions } from "./postgres-backend";
 import { Wakeups } from "./wakeups";
 
 const CONNECT_LIMIT_MS = 30_000;
@@ -18,6 +19,22 @@ const EVENTS_KEPT = 100;
 const trimHandled = `delete from job where queue = $1 and state = 'completed' and finished_at_ms < (
   select finished_at_ms from job where queue = $1 and state = 'completed' order by finished_at_ms desc offset ${HANDLED_KEPT} limit 1)`;
 
+/** A message in all its queues or in none; a message that is there already stays as it is. */
+const addMessages = `
+with added as (
+  insert into bullmq.job (queue, id, seq, name, state, data, opts, max_attempts, added_at_ms)
+  select queue, id, nextval('bullmq.job_seq'), 'message', 'waiting', data::jsonb, $4::jsonb, $5, $6
+  from (select * from unnest($1::text[], $2::text[], $3::text[]) with ordinality as input (queue, id, data, place) order by place) as input
+  on conflict do nothing returning queue)
+select pg_notify('bullmq_jobs', queue) from (select distinct queue from added) as touched`;
+
+const ADD_MAX = 500;
+
+interface Addition {
+  queues: readonly string[];
+  message: Envelope;
+}
+
 type PostgresQueue = Queue<Envelope, unknown, string, Envelope, unknown, string, WakingBackend, PostgresConnectionOptions>;
 
 export class PostgresBroker implements Broker {
@@ -27,6 +44,7 @@ export class PostgresBroker implements Broker {
   readonly #announcements: Announcements;
   readonly #queues = new Map<string, PostgresQueue>();
   readonly #handled = new Set<string>();
+  readonly #additions = new GroupCommit<Addition, void>((additions) => this.#write(additions), ADD_MAX);
   #connection: Promise<PostgresConnection> | undefined;
   #listening: Promise<void> | undefined;
   #trimTimer: NodeJS.Timeout | undefined;
@@ -54,16 +72,31 @@ export class PostgresBroker implements Broker {
     const known = this.#queues.get(name);
     if (known) return known;
     const options = { connection: this.#pool, streams: { events: { maxLen: EVENTS_KEPT } } };
-    const queue: PostgresQueue = new Queue(name, options, wakingFactory(connection, this.#wakeups, this.#timings.reconnectMs));
+    const queue: PostgresQueue = new Queue(name, options, wakingFactory(connection, this.#waking()));
     queue.on("error", () => undefined); // every operation reports its own failure to its caller
     this.#queues.set(name, queue);
     return queue;
   }
 
   async add(queues: readonly string[], message: Envelope): Promise<void> {
-    const opened = await Promise.all(queues.map((name) => this.queue(name)));
-    await Promise.all(opened.map((queue) => queue.add("message", message, jobOptions(message.id, false))));
+    await this.#connect();
+    await this.#additions.submit({ queues, message });
     for (const name of queues) this.wake(name);
+  }
+
+  async #write(additions: Addition[]): Promise<void[]> {
+    const rows = additions.flatMap(({ queues, message }) => {
+      const data = JSON.stringify(message);
+      return queues.map((queue) => ({ queue, id: message.id, data }));
+    });
+    const values = [rows.map(({ queue }) => queue), rows.map(({ id }) => id), rows.map(({ data }) => data)];
+    await this.#pool.query(addMessages, [...values, JSON.stringify(postgresJobOptions), postgresJobOptions.attempts, Date.now()]);
+    return additions.map(() => undefined);
+  }
+
+  #waking({ ordered = false, lostDeliveriesMax = 0 }: Partial<ConsumeOptions> = {}): WakingOptions {
+    const { reconnectMs, lockMs } = this.#timings;
+    return { pool: this.#pool, wakeups: this.#wakeups, reconnectMs, lockMs, ordered, lostDeliveriesMax };
   }
 
   wake(queue: string): void {
@@ -78,7 +111,7 @@ export class PostgresBroker implements Broker {
       queue,
       processor,
       { ...workerOptions(options, this.#timings), connection: this.#pool },
-      wakingFactory(connection, this.#wakeups, this.#timings.reconnectMs),
+      wakingFactory(connection, this.#waking(options)),
     );
     worker.on("error", options.onError);
     worker.on("completed", () => this.#handled.add(queue));

@@ -1,6 +1,7 @@
-// The broker's own connections to Postgres, and its tables in the schema `bullmq`.
+// The broker's own connections to Postgres, and its tables: BullMQ's in the schema `bullmq`, ours in `groundwork`.
 import { PostgresConnection, runMigrations } from "bullmq";
 import { Pool, type PoolClient } from "pg";
+import { installPubSub } from "./postgres-schema";
 
 export const SCHEMA = "bullmq";
 
@@ -43,6 +44,7 @@ async function migrateWith(client: PoolClient): Promise<void> {
 /** Brings the broker's tables up to date; safe to run from several processes at once. */
 export async function migrateBroker(pool: Pool): Promise<void> {
   await migrateWith(await pool.connect());
+  await installPubSub(pool);
 }
 
 /** BullMQ's view of the pool, checked and ready. */

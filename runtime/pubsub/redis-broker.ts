@@ -2,7 +2,7 @@
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import type { Broker, BrokerTimings, ConsumeOptions, Consumer, Processor } from "./broker";
-import { jobOptions, workerOptions } from "./bullmq-options";
+import { redisJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
 
 /** BullMQ blocks for at most 10 s on Redis; less would only be more traffic. */
@@ -37,7 +37,7 @@ export class RedisBroker implements Broker {
 
   async add(queues: readonly string[], message: Envelope): Promise<void> {
     const opened = await Promise.all(queues.map((name) => this.queue(name)));
-    await Promise.all(opened.map((queue) => queue.add("message", message, jobOptions(message.id, true))));
+    await Promise.all(opened.map((queue) => queue.add("message", message, redisJobOptions(message.id))));
   }
 
   /** Redis tells every consumer by itself. */
