@@ -52,7 +52,7 @@ function requestParts(endpoint: EndpointModel, method: string, model: AppModel, 
 
 function successResponse(endpoint: EndpointModel, model: AppModel, schemas: JsonSchemas): JsonSchema {
   const fields = fieldsOf(endpoint.response, model);
-  const body = fields.filter((field) => !field.wire || field.wire.in === "query");
+  const body = fields.filter((field) => !field.wire);
   const headers = fields.filter((field) => field.wire?.in === "header" || field.wire?.in === "cookie");
   const named = headers.map((field): [string, JsonSchema] => {
     if (field.wire?.in === "cookie") return ["Set-Cookie", { schema: { type: "string" } }];

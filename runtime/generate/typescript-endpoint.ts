@@ -53,7 +53,7 @@ function paramsArgument(schema: Schema | null | undefined, fields: readonly Fiel
 /** What a caller gets of a response: the status and cookies are not part of it (G-46). */
 function result(endpoint: EndpointModel, types: TypeTexts, model: AppModel): string {
   const fields = fieldsOf(endpoint.response, model);
-  const isHidden = ({ wire }: Field): boolean => wire?.in === "cookie" || wire?.in === "httpStatus";
+  const isHidden = ({ wire }: Field): boolean => wire?.in === "cookie" || wire?.in === "query" || wire?.in === "httpStatus";
   const hidden = fields.filter(isHidden);
   if (!endpoint.response || hidden.length === fields.length) return "void";
   const whole = types.of(endpoint.response);

@@ -2,6 +2,8 @@
 
 const PREFIX = "encore.dev.headers.";
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\u0020-\u007e]*$/;
+const BASE64URL = /^[A-Za-z0-9_-]*$/;
 const FORBIDDEN = new Set([
   "accept-charset", "accept-encoding", "access-control-request-headers", "access-control-request-method", "connection",
   "content-length", "cookie", "date", "dnt", "expect", "host", "keep-alive", "origin", "permissions-policy", "referer", "te",
@@ -11,18 +13,20 @@ const FORBIDDEN = new Set([
 const isForbidden = (name: string): boolean => FORBIDDEN.has(name) || name.startsWith("sec-") || name.startsWith("proxy-");
 
 function decode(protocol: string): string[] | null {
+  const data = protocol.slice(PREFIX.length);
+  if (!BASE64URL.test(data)) return null;
   let headers: unknown;
   try {
-    headers = JSON.parse(Buffer.from(protocol.slice(PREFIX.length), "base64url").toString("utf8"));
+    headers = JSON.parse(Buffer.from(data, "base64url").toString("utf8"));
   } catch {
     return null;
   }
-  if (typeof headers !== "object" || headers === null) return null;
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) return null;
   const lines: string[] = [];
   for (const [name, value] of Object.entries(headers)) {
-    const isUsable = typeof value === "string" && NAME.test(name) && !isForbidden(name.toLowerCase()) && !/[\r\n\0]/.test(value);
+    const isUsable = typeof value === "string" && NAME.test(name) && !isForbidden(name.toLowerCase()) && VALUE.test(value);
     if (!isUsable) return null;
-    lines.push(name.toLowerCase(), Buffer.from(value, "utf8").toString("latin1"));
+    lines.push(name.toLowerCase(), value);
   }
   return lines;
 }

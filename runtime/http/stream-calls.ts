@@ -8,7 +8,7 @@ import { callerOf, exchangeFor, findTarget, sourceExchange, type CallContext } f
 import type { Exchange } from "./exchange";
 import { Failure, fromCodec } from "./failure";
 import { admit, decodeHead, NO_HANDLER } from "./service-side";
-import { CLIENT_END, createChannel, Inbox, SERVER_END, type Carrier } from "./stream-channel";
+import { CLIENT_END, createChannel, encodeMessage, Inbox, SERVER_END, type Carrier } from "./stream-channel";
 import type { StreamCodecCache } from "./stream-codecs";
 import { runStream } from "./stream-handler";
 
@@ -58,12 +58,10 @@ function carrier(link: Link, to: Inbox, codec: MessageCodec | null, dropped: (er
   };
 }
 
-function encoder(codec: MessageCodec | null): (message: unknown) => string {
-  return (message) => {
-    if (message === undefined || message === null) throw Object.assign(new Error("no message data provided"), { code: "InvalidArg" });
-    if (!codec) throw new Error("outgoing message body can't be empty");
-    return codec.encode(message);
-  };
+/** The text of a message to the server. */
+function encodeForServer(codec: MessageCodec | null, message: unknown): string {
+  if (message === undefined || message === null) throw Object.assign(new Error("no message data provided"), { code: "InvalidArg" });
+  return encodeMessage(codec, message);
 }
 
 function connect(exchange: Exchange, codecs: StreamCodecCache, context: CallContext): WebSocketClient {
@@ -73,8 +71,8 @@ function connect(exchange: Exchange, codecs: StreamCodecCache, context: CallCont
   const { toServer, toClient } = codecs.of(exchange.endpoint.model);
   const link: Link = { server: new Inbox(SERVER_END), client: new Inbox(CLIENT_END), open: true };
   const dropped = (error: unknown): void => context.log.warn(exchange, `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`);
-  const clientChannel = createChannel(carrier(link, link.server, toServer, dropped), link.client, encoder(toServer));
-  const serverChannel = createChannel(carrier(link, link.client, toClient, dropped), link.server, encoder(toClient));
+  const clientChannel = createChannel(carrier(link, link.server, toServer, dropped), link.client, (message) => encodeForServer(toServer, message));
+  const serverChannel = createChannel(carrier(link, link.client, toClient, dropped), link.server, (message) => encodeMessage(toClient, message));
   setImmediate(() => runStream(exchange, handler, serverChannel, context.log));
   return new WebSocketClient(clientChannel);
 }

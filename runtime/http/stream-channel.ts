@@ -1,6 +1,7 @@
 // Message channels of streams: a queue of received messages whose readers wait, and an outgoing side that is either
 // a WebSocket or the other end inside the process.
 import type { MessageChannel } from "../native/streams";
+import { EncodeError, type MessageCodec } from "../schema";
 
 /** Received messages, in order. Readers wait for the next; after the end they are refused. */
 export class Inbox {
@@ -50,6 +51,15 @@ export interface Carrier {
 
 /** Turns messages into texts; throws what says why one cannot be sent. */
 export type EncodeMessage = (message: unknown) => string;
+
+/** The text of a message to a client. Only objects are messages (N-1). */
+export function encodeMessage(codec: MessageCodec | null, message: unknown): string {
+  if (message === undefined || message === null) {
+    throw new EncodeError(`Expect value to be Object, but received ${message === null ? "Null" : "Undefined"}`);
+  }
+  if (!codec) throw new Error("outgoing message body can't be empty");
+  return codec.encode(message);
+}
 
 /** A channel over a carrier: messages are copied through their JSON texts in both directions. */
 export function createChannel(carrier: Carrier, inbox: Inbox, encode: EncodeMessage): MessageChannel {

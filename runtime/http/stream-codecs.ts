@@ -19,13 +19,14 @@ export class StreamCodecCache {
     let codecs = this.known.get(endpoint);
     if (!codecs) {
       const incoming = endpoint.protocol === "streamOut" ? null : endpoint.request;
-      codecs = { toServer: this.compile(incoming), toClient: this.compile(endpoint.response) };
+      codecs = { toServer: this.compile(incoming, ["httpStatus"]), toClient: this.compile(endpoint.response, []) };
       this.known.set(endpoint, codecs);
     }
     return codecs;
   }
 
-  private compile(schema: Schema | null): MessageCodec | null {
-    return schema ? compileMessageCodec(this.model, schema, this.newDecimal) : null;
+  /** A message has the fields of a body: one placed in a header, a cookie or the query is no part of it (H-30, H-33). */
+  private compile(schema: Schema | null, alsoBody: readonly string[]): MessageCodec | null {
+    return schema ? compileMessageCodec(this.model, schema, this.newDecimal, ({ wire }) => !wire || alsoBody.includes(wire.in)) : null;
   }
 }

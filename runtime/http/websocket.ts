@@ -9,7 +9,7 @@ import { Failure } from "./failure";
 import type { Pending, Replier } from "./reply";
 import type { RequestLog } from "./request-log";
 import type { StreamCodecCache } from "./stream-codecs";
-import { createChannel, Inbox, SERVER_END, type Carrier } from "./stream-channel";
+import { createChannel, encodeMessage, Inbox, SERVER_END, type Carrier } from "./stream-channel";
 import { runStream } from "./stream-handler";
 import type { MessageCodec } from "../schema";
 
@@ -64,7 +64,7 @@ export class StreamServer {
       this.open.add(socket);
       socket.on("close", () => this.open.delete(socket));
       const inbox = this.receive(socket, toServer, exchange);
-      const channel = createChannel(carrierOf(socket, upgrading.socket), inbox, (message) => encode(toClient, message));
+      const channel = createChannel(carrierOf(socket, upgrading.socket), inbox, (message) => encodeMessage(toClient, message));
       runStream(exchange, handler, channel, this.log);
     });
   }
@@ -93,11 +93,6 @@ export class StreamServer {
       setTimeout(() => socket.terminate(), CLOSE_LIMIT_MS).unref();
     }
   }
-}
-
-function encode(codec: MessageCodec | null, message: unknown): string {
-  if (!codec) throw new Error("outgoing message body can't be empty");
-  return codec.encode(message);
 }
 
 /** After our close frame the connection ends: the official server does not wait for the peer's (S-8). */

@@ -3,7 +3,7 @@ import type { AppModel, Schema } from "../model";
 import { asPayload, compileFields } from "./encoder";
 import { JsonDecoderCompiler, type NewDecimal } from "./json-decoder";
 import { JsonReader } from "./json-reader";
-import { ShapeResolver } from "./shape";
+import { ShapeResolver, type ShapeField } from "./shape";
 
 export { DecodeError, EncodeError } from "./errors";
 export { encodeValue, toPlain } from "./encoder";
@@ -16,12 +16,18 @@ export interface MessageCodec {
   encode(value: unknown): string;
 }
 
-/** Compiles the codec of a message type: topics and streams. `newDecimal` makes the SDK's Decimal. */
-export function compileMessageCodec(model: Pick<AppModel, "decls">, schema: Schema, newDecimal: NewDecimal): MessageCodec {
+/**
+ * Compiles the codec of a message type: topics and streams. `newDecimal` makes the SDK's Decimal. A message has the
+ * fields that `travels` lets through, by default all.
+ */
+export function compileMessageCodec(
+  model: Pick<AppModel, "decls">, schema: Schema, newDecimal: NewDecimal, travels: (field: ShapeField) => boolean = () => true,
+): MessageCodec {
   const struct = new ShapeResolver(model.decls).struct(schema);
   if (!struct) throw new Error("a message type has to be an object");
-  const decoder = new JsonDecoderCompiler(newDecimal).struct(struct);
-  const encoder = compileFields(struct.fields.map((f) => f.name));
+  const fields = struct.fields.filter(travels);
+  const decoder = new JsonDecoderCompiler(newDecimal).struct({ kind: "struct", fields });
+  const encoder = compileFields(fields.map((f) => f.name));
   const encode = (value: unknown): string => encoder(asPayload(value));
   return {
     encode,

@@ -32,7 +32,7 @@ export class ResponseCodec {
     this.headerFields = travelling("header");
     this.cookies = travelling("cookie");
     this.status = travelling("httpStatus")[0]?.name;
-    const rest = fields.filter((f) => f.wire === undefined || f.wire.in === "query");
+    const rest = fields.filter((f) => f.wire === undefined);
     this.body = rest.length > 0 ? compileFields(rest.map((f) => f.name)) : null;
     this.encoded = new Set([...rest, ...this.headerFields].map((f) => f.name));
     if (rest.length > 0) this.decoder = json.struct({ kind: "struct", fields: rest });

@@ -1,0 +1,77 @@
+// Rules of the contract that the parity kit has no case for, each with its number. What is expected follows the
+// official runtime's source.
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { startApp, type AppProcess } from "./support/app-process";
+
+let app: AppProcess;
+beforeAll(async () => {
+  app = await startApp(join(import.meta.dirname, "../../__tests__/fixtures/http-rules-app"));
+}, 90_000);
+afterAll(() => app.stop());
+
+const ask = (path: string, init?: RequestInit): Promise<Response> => fetch(`http://127.0.0.1:${app.port}${path}`, init);
+const body = async (response: Response): Promise<unknown> => JSON.parse(await response.text());
+
+describe("results", () => {
+  test("a query field is no part of an answer (H-33)", async () => {
+    const response = await ask("/results/echo?q=5", { method: "POST", body: '{"v":"x"}', headers: { "x-h": "y" } });
+    expect(await body(response)).toEqual({ v: "x" });
+    expect(response.headers.get("x-h")).toBe("y");
+    const none = await ask("/results/query-only");
+    expect([none.status, await none.text(), none.headers.get("content-type")]).toEqual([200, "", null]);
+  });
+
+  test("of a result that cannot be taken over not even middleware's headers go out (H-88, H-108)", async () => {
+    for (const what of ["unlisted", "nan"]) {
+      const response = await ask(`/results/odd/${what}`);
+      expect([response.status, response.headers.get("x-mark")]).toEqual([500, null]);
+    }
+    for (const what of ["httpStatus", "map"]) {
+      const response = await ask(`/results/odd/${what}`);
+      expect([response.status, response.headers.get("x-mark")]).toEqual([400, "middleware"]);
+    }
+  });
+
+  test("all of a result has to be representable, also keys that its type does not name (H-81, N-1)", async () => {
+    expect(await body(await ask("/results/odd/unlisted"))).toMatchObject({ code: "internal", internal_message: "InvalidArg, JS functions cannot be represented as a serde_json::Value" });
+  });
+
+  test.each([["202", 202], ["202.9", 202], ["-1", 400], ["70000", 400], ["42", 500], ["1000", 500]])("middleware's status %s becomes %d (M-7)", async (status, expected) => {
+    const response = await ask(`/results/status/${status}`);
+    expect(response.status).toBe(expected);
+    if (expected === 400) expect(await body(response)).toMatchObject({ message: "invalid http status code: out of range integral type conversion attempted" });
+  });
+});
+
+describe("static assets", () => {
+  test.each([["a.map", "text/plain"], ["a.mjs", "application/javascript"], ["a.constructor", "application/octet-stream"]])("%s is %s (H-141)", async (file, type) => {
+    expect((await ask(`/files/${file}`)).headers.get("content-type")).toBe(type);
+  });
+
+  test("a name that a URL cannot hold unencoded is refused (H-141)", async () => {
+    const response = await ask(`/files/${encodeURIComponent("żółć.txt")}`);
+    expect(response.status).toBe(400);
+    expect(await body(response)).toMatchObject({ message: expect.stringContaining("invalid file path") as string });
+  });
+});
+
+test("stream messages have the fields of a body; what is no object is not sent (S-5, S-6, N-1)", async () => {
+  const socket = new WebSocket(`ws://127.0.0.1:${app.port}/live/keys`);
+  const received: unknown[] = [];
+  const done = new Promise<void>((resolve, reject) => {
+    socket.on("message", (data: Buffer) => {
+      received.push(JSON.parse(data.toString()));
+      if (received.length === 2) resolve();
+    });
+    socket.on("error", reject);
+  });
+  socket.on("open", () => {
+    socket.send('{"text":"keys","h":"dropped","q":"not a number"}');
+    socket.send('{"text":"nothing"}');
+  });
+  await done;
+  socket.terminate();
+  expect(received).toEqual([{ text: "text" }, { text: "Expect value to be Object, but received Undefined" }]);
+});
