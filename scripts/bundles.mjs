@@ -8,6 +8,7 @@ import { build } from "esbuild";
 const programs = {
   cli: "runtime/cli.ts",
   parse: "runtime/parse/child.ts",
+  "watch-child": "runtime/watch-child.ts",
   "embedded-postgres": "runtime/infra/embedded-postgres.ts",
   demo: "scripts/demo.ts",
   search: "scripts/search.ts",

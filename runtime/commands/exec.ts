@@ -1,6 +1,7 @@
 // `groundwork exec -- COMMAND`: a command with the app's environment, as `encore exec` gives it (B-43), for
 // scripts that import the app's own code.
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { startInfra } from "../infra";
 import { findAppRoot, stateDirOf, UsageError } from "./app-root";
 import { say } from "./console";
@@ -10,6 +11,9 @@ import { hostFile } from "../host-files";
 import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
 import { migrateAll } from "./serve";
+
+/** What shells answer for a command that a signal ended. */
+const SIGNAL_BASE = 128;
 
 export async function exec({ flags, rest, env }: CommandInput): Promise<void> {
   const [program, ...args] = rest;
@@ -25,9 +29,11 @@ export async function exec({ flags, rest, env }: CommandInput): Promise<void> {
       stdio: "inherit",
       env: { ...env, ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) },
     });
+    // The command decides what a signal means; the database ends after it, not before.
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
     process.exitCode = await new Promise<number>((resolve, reject) => {
       child.once("error", reject);
-      child.once("exit", (code) => resolve(code ?? 1));
+      child.once("exit", (code, signal) => resolve(code ?? SIGNAL_BASE + constants.signals[signal ?? "SIGTERM"]));
     });
   } finally {
     await infra.stop();

@@ -1,8 +1,9 @@
 // The model of an app for a command: from the cache when nothing changed, else parsed in a child process,
 // so that the compiler's memory is not kept by a process that goes on to serve requests.
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { modelFile, readParseCache } from "../parse/cache";
+import type { ParseQuestion } from "../parse/child";
 import type { ParseError } from "../parse/errors";
 import type { AppModel } from "../model";
 import { hostFile } from "../host-files";
@@ -24,23 +25,64 @@ export class ParseFailure extends Error {
 /** What parse/child.ts answers over IPC. */
 export type ParseAnswer = { ok: true } | { ok: false; errors: ParseError[] };
 
-function parseInChild(root: string): Promise<ParseAnswer> {
-  return new Promise((resolve, reject) => {
-    const child = fork(hostFile("parse.js"), [root], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    child.once("message", (answer) => resolve(answer as ParseAnswer));
-    child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`the parser ended with code ${code ?? "unknown"} before it answered`)));
-  });
+/** A process that parses; kept open, it parses what changed in a tenth of the time. One question at a time. */
+export class Parser {
+  #child: ChildProcess | undefined;
+
+  constructor(private readonly root: string) {}
+
+  /**
+   * Parses the app and writes encore.gen/, unless nothing changed since the last time.
+   * @throws ParseFailure with every error of the app
+   */
+  async parse(): Promise<ParsedApp> {
+    const cached = readParseCache(this.root);
+    if (cached) return { model: cached, modelFile: modelFile(this.root) };
+    const answer = await this.#ask();
+    if (!answer.ok) throw new ParseFailure(answer.errors);
+    return { model: JSON.parse(readFileSync(modelFile(this.root), "utf8")) as AppModel, modelFile: modelFile(this.root) };
+  }
+
+  /** Gets the process ready for the next change. */
+  warmUp(): void {
+    this.#open().send({ root: this.root, warmUp: true } satisfies ParseQuestion);
+  }
+
+  close(): void {
+    this.#child?.disconnect();
+    this.#child = undefined;
+  }
+
+  #open(): ChildProcess {
+    if (this.#child?.connected) return this.#child;
+    return (this.#child = fork(hostFile("parse.js"), [], { stdio: ["ignore", "inherit", "inherit", "ipc"] }));
+  }
+
+  #ask(): Promise<ParseAnswer> {
+    const child = this.#open();
+    return new Promise((resolve, reject) => {
+      const ended = (code: number | null): void => reject(new Error(`the parser ended with code ${code ?? "unknown"} before it answered`));
+      child.once("error", reject);
+      child.once("exit", ended);
+      child.once("message", (answer) => {
+        child.off("exit", ended);
+        child.off("error", reject);
+        resolve(answer as ParseAnswer);
+      });
+      child.send({ root: this.root } satisfies ParseQuestion);
+    });
+  }
 }
 
 /**
- * Parses the app in `root` and writes encore.gen/.
+ * Parses the app in `root` once.
  * @throws ParseFailure with every error of the app
  */
 export async function parseForCommand(root: string): Promise<ParsedApp> {
-  const cached = readParseCache(root);
-  if (cached) return { model: cached, modelFile: modelFile(root) };
-  const answer = await parseInChild(root);
-  if (!answer.ok) throw new ParseFailure(answer.errors);
-  return { model: JSON.parse(readFileSync(modelFile(root), "utf8")) as AppModel, modelFile: modelFile(root) };
+  const parser = new Parser(root);
+  try {
+    return await parser.parse();
+  } finally {
+    parser.close();
+  }
 }

@@ -1,77 +1,68 @@
-// `groundwork run --watch`. Two states: serving (a child runs the app) and rebuilding (the old child goes on
-// serving until the new build stands). A change while rebuilding asks for one more rebuild, never for two at
-// once. A broken build prints its errors and leaves the old child alone (B-42).
-import { type ChildProcess, spawn } from "node:child_process";
+// `groundwork run --watch`. A change is parsed and bundled while the old process serves; the new one takes over when it
+// listens (app-swap.ts). A change while that happens asks for one more round, never for two at once. A broken build, or one
+// that ends before it serves, prints its errors and leaves the old process alone (B-42).
 import { watch as watchFolder } from "node:fs";
 import { extname } from "node:path";
 import { startInfra } from "../infra";
+import type { AppStart } from "../watch-child";
 import { findAppRoot, stateDirOf } from "./app-root";
-import { BundleError, bundleApp } from "./bundle-app";
+import { AppSwap } from "./app-swap";
+import { bundleApp } from "./bundle-app";
 import { dim, say, sayError, sayParseErrors, step } from "./console";
 import { listenFrom } from "./environment";
 import { makeHostConfig } from "./host-config";
 import { hostFile } from "../host-files";
-import { ParseFailure, parseForCommand } from "./parse-app";
+import { ParseFailure, type ParsedApp, Parser } from "./parse-app";
 import type { RunOptions } from "./run";
 import { migrateAll } from "./serve";
 
 const watchedExtensions = new Set([".sql", ".app", ".cue", ".ts", ".js", ".tsx", ".jsx", ".mts", ".mjs", ".cjs", ".cts"]);
 const ignored = /(^|\/)(node_modules|encore\.gen|dist|__tests__|\.[^/]+)(\/|$)/;
-const settleMs = 50;
+const settleMs = 20;
 
 const isWatched = (file: string): boolean => watchedExtensions.has(extname(file)) && !ignored.test(file) && !/\.(test|spec)\.[jt]s$/.test(file);
 
-function stop(child: ChildProcess | undefined): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    child.once("exit", () => resolve());
-    child.kill("SIGTERM");
-  });
-}
-
 class Watcher {
-  #child: ChildProcess | undefined;
-  #rebuilding: Promise<void> | undefined;
+  #round: Promise<void> | undefined;
   #changed = false;
+  #hasServed = false;
 
   constructor(
-    private readonly root: string,
-    private readonly start: () => Promise<ChildProcess>,
+    private readonly build: () => Promise<AppStart>,
+    private readonly app: AppSwap,
+    /** Called when the first build serves. */
+    private readonly onServing: (port: number) => void,
   ) {}
 
   async rebuild(): Promise<void> {
     this.#changed = true;
-    this.#rebuilding ??= this.#rebuildWhileChanged();
-    await this.#rebuilding;
+    this.#round ??= this.#rounds();
+    await this.#round;
   }
 
-  async #rebuildWhileChanged(): Promise<void> {
+  async #rounds(): Promise<void> {
     while (this.#changed) {
       this.#changed = false;
       await this.#rebuildOnce();
     }
-    this.#rebuilding = undefined;
+    this.#round = undefined;
   }
 
   async #rebuildOnce(): Promise<void> {
     try {
-      await parseForCommand(this.root);
-      await bundleApp(this.root);
+      const port = await step(this.#hasServed ? "app replaced" : "app started", async () => {
+        const found = await this.app.swap(await this.build());
+        if (found === undefined) throw new Error("the app ended before it served");
+        return found;
+      });
+      if (!this.#hasServed) this.onServing(port);
+      this.#hasServed = true;
     } catch (error) {
       if (error instanceof ParseFailure) sayParseErrors(error.errors);
-      else if (error instanceof BundleError) sayError(error.message);
+      else if (error instanceof Error) sayError(error.message);
       else throw error;
-      if (this.#child) say(dim("the last good build goes on serving"));
-      return;
+      say(dim(this.app.isServing ? "the last good build goes on serving" : "the next change tries again"));
     }
-    await step("app replaced", async () => {
-      await stop(this.#child);
-      this.#child = await this.start();
-    });
-  }
-
-  async close(): Promise<void> {
-    await stop(this.#child);
   }
 }
 
@@ -89,25 +80,25 @@ export async function watch(options: RunOptions, env: NodeJS.ProcessEnv): Promis
   const root = findAppRoot(options.app);
   const stateDir = stateDirOf(root, env);
   const listen = listenFrom(options.port, env);
-  const first = await parseForCommand(root);
+  const parser = new Parser(root);
+  const first = await parser.parse();
   const infra = await startInfra({ appRoot: root, stateDir, env, model: first.model, port: listen.port, log: (line) => say(dim(`  ${line}`)) });
-  const watcher = new Watcher(root, async () => {
-    const app = await parseForCommand(root);
-    await migrateAll(root, app.model, infra.databases);
-    const config = makeHostConfig({ root, stateDir, env, app, listen, infra });
-    return spawn(process.execPath, ["--enable-source-maps", await bundleApp(root)], {
-      cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
-      env: { ENCORE_RUNTIME_LOG: "error", ...env, ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) },
-    });
-  });
+  const app = new AppSwap(root, { ENCORE_RUNTIME_LOG: "error", ...env });
+  const build = async (): Promise<AppStart> => {
+    const parsed: ParsedApp = await parser.parse();
+    const [bundle] = await Promise.all([bundleApp(root), migrateAll(root, parsed.model, infra.databases)]);
+    const config = makeHostConfig({ root, stateDir, env, app: parsed, listen, infra });
+    return { bundle, env: { ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) } };
+  };
+  const watcher = new Watcher(build, app, (port) => say(`watching ${root}, serving http://${listen.host}:${port}`));
   await watcher.rebuild();
-  say(`watching ${root}, serving http://${listen.host}:${listen.port}`);
+  parser.warmUp();
   onChange(root, () => void watcher.rebuild());
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
   });
-  await watcher.close();
+  parser.close();
+  await app.close();
   await infra.stop();
   process.exit(0);
 }

@@ -1,9 +1,21 @@
-// The process that a command starts for a cold parse: one app root as argument, the outcome as the answer. The model
-// itself goes through the cache.
+// The process that parses for a command: an app root is the question, the outcome the answer; the model itself goes
+// through the cache. It lives for as long as the command keeps it, and what it has read once it need not read again.
+import { parseAppTracked } from ".";
 import { parseAppCached } from "./refresh";
 
-const [root] = process.argv.slice(2);
-if (root === undefined || !process.send) throw new Error("parse/child.ts is started by a command, with an app's folder");
+export interface ParseQuestion {
+  root: string;
+  /** Parse although nothing changed and say nothing of the outcome: the next parse finds code and trees ready. */
+  warmUp?: boolean;
+}
 
-const result = parseAppCached(root);
-process.send(result.ok ? { ok: true } : { ok: false, errors: result.errors }, () => process.disconnect());
+if (!process.send) throw new Error("parse/child.ts is started by a command");
+
+process.on("message", ({ root, warmUp }: ParseQuestion) => {
+  if (warmUp) {
+    parseAppTracked(root);
+    return;
+  }
+  const result = parseAppCached(root);
+  process.send?.(result.ok ? { ok: true } : { ok: false, errors: result.errors });
+});

@@ -5,6 +5,7 @@ import { ts, type TypeScript } from "../typescript";
 import { declarationsOf, type Scope } from "./scope";
 import type { Files } from "./files";
 import { Resolver, type Resolution } from "./resolver";
+import { syntaxTree } from "./syntax";
 import { UNIVERSE, UNIVERSE_FILE } from "./universe";
 
 export interface SourceModule {
@@ -107,7 +108,7 @@ export class Modules {
   }
 
   #parse(path: string, text: string, specifier: string | undefined): SourceModule {
-    const file = ts.createSourceFile(path, text, { languageVersion: ts.ScriptTarget.ESNext }, true);
+    const file = syntaxTree(path, text);
     return { path, specifier, file, scope: declarationsOf(file.statements) };
   }
 
