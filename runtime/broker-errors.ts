@@ -8,6 +8,7 @@ const awayTexts = [
   "timeout exceeded when trying to connect",
   "Client has encountered a connection error",
   "Client was closed",
+  "Reached the max retries per request limit",
 ];
 
 /** Whether `error` means that the connection, not the statement, failed. */

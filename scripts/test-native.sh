@@ -9,5 +9,7 @@ if [ -z "${GROUNDWORK_TEST_POSTGRES_URL:-}" ]; then
   bash scripts/native-postgres.sh env >/dev/null 2>&1 || trap 'bash scripts/native-postgres.sh stop' EXIT
   variables=$(bash scripts/native-postgres.sh start)
   eval "$variables"
+  # Suites that crash their servers start some of their own by the same script.
+  export GROUNDWORK_TEST_OWN_BROKERS=1
 fi
 npx vitest run --config vitest.pg.config.ts "$@"

@@ -9,7 +9,6 @@ import { requestFields } from "../log/request-fields";
 import type { SubscriptionModel } from "../model";
 import { Request } from "../native/request";
 import type { ConsumeOptions, Delivery, Processor } from "./broker";
-import { Ordering } from "./ordering";
 
 export type Handler = (request: Request) => unknown;
 
@@ -50,6 +49,7 @@ function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: De
   const payload = (): unknown => decode(body);
   return new Request({
     payload,
+    text: body,
     authData: () => null,
     meta: () => ({
       startedAt,
@@ -105,8 +105,7 @@ function onFailure(input: ConsumerInput, delivery: Delivery, request: Request, t
 }
 
 function createProcessor(input: ConsumerInput): Processor {
-  const ordering = new Ordering();
-  const deliver = async (delivery: Delivery): Promise<void> => {
+  return async (delivery: Delivery): Promise<void> => {
     const request = requestFor(input, delivery);
     let fields: Record<string, unknown> = {};
     try {
@@ -119,7 +118,6 @@ function createProcessor(input: ConsumerInput): Processor {
     }
     input.log.info("request completed", fields);
   };
-  return (delivery) => ordering.run(input.ordered ? delivery.data.orderingKey : undefined, () => deliver(delivery));
 }
 
 /** The processor of a subscription and how its queue is to be consumed. */

@@ -9,7 +9,7 @@ export interface Envelope {
   publishedAt: number;
   /** `Attribute` fields (P-10). */
   attributes?: Record<string, string>;
-  /** Value of the ordering attribute: messages that share it are handled one after the other. */
+  /** Value of the ordering attribute: messages that share it are handled one after the other, in the order of their publishing. */
   orderingKey?: string;
   parentTraceId?: string;
   parentSpanId?: string;

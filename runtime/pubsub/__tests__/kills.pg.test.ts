@@ -1,108 +1,93 @@
-// Messages through random handler failures, killed consumers and cut connections: every one is handled at least
-// once, and the dead letters are exactly the ones that always fail. GROUNDWORK_TEST_MESSAGES sets how many.
-import { fork, type ChildProcess } from "node:child_process";
+// Messages through random handler failures, killed consumers, cut connections and crashed brokers: every one is
+// handled at least once, and the dead letters are exactly the ones that always fail. GROUNDWORK_TEST_MESSAGES sets
+// how many, GROUNDWORK_TEST_SEED repeats a run.
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
-import { Redis } from "ioredis";
-import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
-import { countMessages, listDeadLetters } from "../index";
+import { countMessages, listDeadLetters, type PubSubPart } from "../index";
 import { database, makePubSub, subscription, until } from "./kit";
+import { startBrokers, type BrokerKind, type TestBrokers } from "./support/brokers";
+import { bundleScript, Lines, Processes } from "./support/processes";
+import { newSeed, randomFrom } from "./support/seed";
 
-const messages = Number(process.env.GROUNDWORK_TEST_MESSAGES ?? 2000);
-const redisUrl = process.env.GROUNDWORK_TEST_REDIS_URL;
-const script = join(process.cwd(), "node_modules", ".cache", "groundwork-tests", "kill-consumer.mjs");
+const messages = Number(process.env.GROUNDWORK_TEST_MESSAGES ?? 3000);
 const folder = mkdtempSync(join(tmpdir(), "kills-"));
 const CONSUMERS = 3;
+const PUBLISHED_TOGETHER = 100;
+let brokers: TestBrokers;
 let clone: ClonedDatabase;
+let script = "";
 
 beforeAll(async () => {
-  clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-  await build({ entryPoints: [join(import.meta.dirname, "kill-consumer.ts")], bundle: true, platform: "node", format: "esm", packages: "external", outfile: script, logLevel: "error" });
+  [brokers, script] = await Promise.all([startBrokers("kills"), bundleScript(join(import.meta.dirname, "kill-consumer.ts"), "kill-consumer.mjs")]);
+  clone = await cloneDatabase(await createTemplate(database, process.cwd(), { ...process.env, GROUNDWORK_TEST_POSTGRES_URL: brokers.postgresUrl }));
 }, 60_000);
 afterAll(async () => {
   await clone.drop();
+  await brokers.remove();
   rmSync(folder, { recursive: true });
 });
 
-/** Small and repeatable (mulberry32): the seed of a failing run is in its message. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+type Event = "kill" | "cut" | "crash";
+
+/** What happens when so many messages have been handled: a kill every 250 at first, fewer in long runs. */
+function planEvents(random: () => number): { after: number; event: Event }[] {
+  const count = Math.min(Math.max(Math.round(messages / 250), 8), 120);
+  const kinds: Event[] = Array.from({ length: count }, (_, index) => (index % 8 === 3 ? "crash" : index % 8 === 6 ? "cut" : "kill"));
+  return kinds.map((event, index) => ({ event, after: Math.trunc(((index + random()) / count) * messages * 0.9) }));
 }
 
-async function cutPostgres(): Promise<void> {
-  const client = new Client({ connectionString: clone.url });
-  await client.connect();
-  await client.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
-  await client.end();
+async function publishAll(part: PubSubPart): Promise<void> {
+  const topic = part.topic("orders");
+  for (let n = 1; n <= messages; n += PUBLISHED_TOGETHER) {
+    await Promise.all(Array.from({ length: Math.min(PUBLISHED_TOGETHER, messages - n + 1) }, (_, offset) => topic.publish({ n: n + offset })));
+  }
 }
 
-async function cutRedis(): Promise<void> {
-  const redis = new Redis(redisUrl ?? "");
-  await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-  await redis.quit();
-}
-
-const transports: [string, { url?: string; redisUrl?: string }, () => Promise<void>][] = [["postgres", {}, cutPostgres]];
-if (redisUrl) transports.push(["redis", { redisUrl }, cutRedis]);
-
-describe.each(transports)("through kills, failures and cut connections on %s", (transport, where, cut) => {
+describe.each<BrokerKind>(["postgres", "redis"])("through kills, failures, cut connections and crashes on %s", (kind) => {
   it(`handles each of ${messages} messages at least once and keeps exactly the poisonous ones as dead letters`, { timeout: 60_000 + messages * 20 }, async () => {
-    const seed = Math.trunc(Math.random() * 2 ** 31);
+    const seed = newSeed();
     const random = randomFrom(seed);
-    const address = where.redisUrl ? where : { url: clone.url };
-    const name = `kills-${transport}-${randomUUID()}`;
+    const startedAt = Date.now();
+    const address = kind === "redis" ? { redisUrl: brokers.redisUrl } : { url: clone.url };
+    const name = `kills-${kind}-${randomUUID()}`;
     const handledFile = join(folder, name);
-    writeFileSync(handledFile, "");
-    const start = (): ChildProcess => fork(script, [JSON.stringify({ subscription: name, handledFile, ...address })], { stdio: "inherit" });
-    const consumers = Array.from({ length: CONSUMERS }, start);
-    onTestFinished(() => consumers.forEach((consumer) => consumer.kill("SIGKILL")));
-
-    const part = makePubSub({ subscriptions: [subscription(name)], ...address });
-    let over = false;
-    const chaos = (async () => {
-      while (!over) {
-        await new Promise((resolve) => setTimeout(resolve, 300 + random() * 900));
-        const victim = Math.trunc(random() * CONSUMERS);
-        if (random() < 0.3) await cut();
-        else {
-          consumers[victim]?.kill("SIGKILL");
-          consumers[victim] = start();
-        }
-      }
-    })();
-
-    const topic = part.topic("orders");
-    for (let n = 1; n <= messages; n += 50) {
-      await Promise.all(Array.from({ length: Math.min(50, messages - n + 1) }, (_, offset) => topic.publish({ n: n + offset })));
-    }
-    const names = { topic: "orders", subscription: name };
-    const isEmpty = async (): Promise<boolean> => {
-      const counts = await countMessages(part.broker(), names).catch(() => undefined);
-      return counts !== undefined && counts.waiting + counts.active + counts.delayed === 0;
+    const lines = new Lines(handledFile);
+    const handled = new Set<number>();
+    const look = (): number => {
+      consumers.check();
+      for (const line of lines.next()) handled.add(Number(line));
+      return handled.size;
     };
-    setTimeout(() => (over = true), 10_000 + messages * 2);
-    await until(isEmpty, 50_000 + messages * 20);
-    over = true;
-    await chaos;
-    await until(isEmpty, 30_000);
+    const consumers = new Processes(script, { subscription: name, handledFile, ...address }, CONSUMERS);
+    onTestFinished(() => consumers.end());
+    const part = makePubSub({ subscriptions: [subscription(name)], ...address });
+    const published = publishAll(part);
 
-    const handled = new Set(readFileSync(handledFile, "utf8").trim().split("\n").map(Number));
+    const happened = { kill: 0, cut: 0, crash: 0 };
+    for (const { after, event } of planEvents(random)) {
+      await until(() => look() >= after, 60_000 + messages * 10);
+      happened[event] += 1;
+      if (event === "kill") await consumers.kill(Math.trunc(random() * CONSUMERS));
+      else await brokers[event](kind);
+    }
+    await published;
+    const names = { topic: "orders", subscription: name };
+    await until(async () => {
+      const { waiting, active, delayed } = await countMessages(part.broker(), names);
+      return waiting + active + delayed === 0;
+    }, 60_000 + messages * 10);
+    look();
+
     const letters = (await listDeadLetters(part.broker(), names, { limit: messages })).map((letter) => (letter.body as { n: number }).n);
     const all = Array.from({ length: messages }, (_, index) => index + 1);
-    const missing = all.filter((n) => n % 50 !== 0 && !handled.has(n));
-    expect(missing, `seed ${seed}`).toEqual([]);
-    expect(letters.sort((a, b) => a - b), `seed ${seed}`).toEqual(all.filter((n) => n % 50 === 0));
+    const seconds = Math.round((Date.now() - startedAt) / 1000);
+    process.stdout.write(`${kind}: ${messages} messages, ${happened.kill} kills, ${happened.cut} cuts, ${happened.crash} ${brokers.crashes}, ${seconds} s, seed ${seed}\n`);
+    expect(all.filter((n) => n % 50 !== 0 && !handled.has(n)), `handled; seed ${seed}`).toEqual([]);
+    expect(letters.sort((a, b) => a - b), `dead letters; seed ${seed}`).toEqual(all.filter((n) => n % 50 === 0));
     await part.close();
   });
 });

@@ -1,0 +1,14 @@
+// Randomness that can be repeated: GROUNDWORK_TEST_SEED is what a failing run has printed.
+
+export const newSeed = (): number => Number(process.env.GROUNDWORK_TEST_SEED ?? Math.trunc(Math.random() * 2 ** 31));
+
+/** mulberry32: numbers from 0 to below 1. */
+export function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
