@@ -30,6 +30,7 @@ export interface HostConfig {
   /** Absent = everything the model has. */
   hostedServices?: string[];
   hostsGateway: boolean;
+  /** Threads that run handlers: 1 = the main one, more = so many beside it. */
   workerThreads: number;
   /** Headers added to every answer that does not carry them: the edge of a host without a proxy in front. */
   edgeHeaders: Record<string, string>;

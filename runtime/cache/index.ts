@@ -7,21 +7,28 @@ import { MemoryStore } from "./memory";
 import { RedisStore } from "./redis-store";
 import type { Store } from "./store";
 
-function openStore(host: Host): Store {
+/** `shared`: the store of the process, where this is one of its worker threads. */
+function openStore(host: Host, shared: Store | undefined): Store {
   const { redisUrl } = host.config;
-  if (!redisUrl || host.testMode) return new MemoryStore();
+  if (!redisUrl || host.testMode) return shared ?? new MemoryStore();
   const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
   redis.on("error", (error: Error) => host.log.warn("cache: Redis reported a problem", { error: error.message }));
   return new RedisStore(redis);
 }
 
-export function createCaches(host: Host): Part & { cluster(name: string): CacheCluster } {
+export interface Caches extends Part {
+  cluster(name: string): CacheCluster;
+  /** The store behind all clusters, for the threads that share it. */
+  store(): Store;
+}
+
+export function createCaches(host: Host, shared?: Store): Caches {
   let store: Store | undefined;
   return {
     name: "caches",
+    store: () => (store ??= openStore(host, shared)),
     cluster(name) {
-      store ??= openStore(host);
-      return new CacheCluster(store, `${name}/`);
+      return new CacheCluster(this.store(), `${name}/`);
     },
     start: () => Promise.resolve(),
     async drain() {

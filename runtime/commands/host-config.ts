@@ -44,8 +44,11 @@ function hostingOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig
   };
 }
 
-/** 0 stands for one thread per processor (B-30). */
-const threadsFrom = (count: number | undefined): number => (count === 0 ? cpus().length : (count ?? 1));
+/** Threads for handlers (B-30): `worker_threads`, else encore.app's `build.worker_pooling`; 0 stands for one per processor. */
+function threadsFor({ app, infra }: HostConfigInput): number {
+  const count = infra.config?.workerThreads ?? (app.model.app.build?.workerPooling ? 0 : 1);
+  return count === 0 ? cpus().length : count;
+}
 
 export function makeHostConfig(input: HostConfigInput): HostConfig {
   const { root, stateDir, env, app, listen, infra } = input;
@@ -67,7 +70,7 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     secrets: secretsOf(input),
     objectsDir: join(stateDir, "objects"),
     ...hostingOf(input),
-    workerThreads: threadsFrom(infra.config?.workerThreads),
+    workerThreads: threadsFor(input),
     edgeHeaders: edgeHeadersOf(root),
     includeInternalMessage: env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE === undefined ? development : truthy(env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE),
     logFormat: env.ENCORE_LOG_FORMAT === "console" ? "console" : "json",

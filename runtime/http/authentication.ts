@@ -145,7 +145,11 @@ export class Authenticator {
   toCaller(payload: Payload): Caller | null {
     const userId = readKey(payload, "userID");
     if (typeof userId !== "string") return null;
-    const text = encodeSorted(payload);
+    return this.callerFrom(userId, encodeSorted(payload));
+  }
+
+  /** The caller that a metadata header describes (A-8). Throws DecodeError when `text` does not have the declared type. */
+  callerFrom(userId: string, text: string): Caller {
     return { userId, text, data: this.decodeData(new JsonReader(text)) };
   }
 }

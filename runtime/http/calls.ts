@@ -20,6 +20,8 @@ export interface CallContext {
   log: RequestLog;
   /** What called services see as `host`. */
   host: string;
+  /** Has a call served and resolves to the answer; rejects with a Failure. */
+  deliver(exchange: Exchange): Promise<EncodedResponse>;
 }
 
 /** Thrown to callers as plain errors: mistakes of the call itself. */
@@ -62,7 +64,7 @@ function traceOf(from: Request | null): Trace | undefined {
   return trace && Trace.known(trace.traceId, trace.spanId);
 }
 
-function paramsOf(endpoint: Endpoint, path: string): (string | undefined)[] {
+export function paramsOf(endpoint: Endpoint, path: string): (string | undefined)[] {
   const parts = path.split("/").slice(1);
   return endpoint.model.path.flatMap((segment, i) => (segment.kind === "literal" ? [] : [parts[i] === "" && segment.kind !== "param" ? undefined : parts[i]]));
 }
@@ -78,13 +80,14 @@ export async function apiCall(context: CallContext, target: [string, string], pa
     if (endpoint.kind === "raw") throw new Failure("internal", "internal error", "cannot make api calls to raw endpoints");
     const exchange = exchangeFor(endpoint, call, context, source, from);
     exchange.caller = caller;
-    return answer(endpoint, await respond(exchange, context.log));
+    return answer(endpoint, await context.deliver(exchange));
   } catch (error) {
     return toCallError(fromCodec(error));
   }
 }
 
-function respond(exchange: Exchange, log: RequestLog): Promise<EncodedResponse> {
+/** Serves a call in this thread. Rejects with a Failure. */
+export function serveHere(exchange: Exchange, log: RequestLog): Promise<EncodedResponse> {
   return new Promise((resolve, reject) => {
     const failed = decodeHead(exchange);
     if (failed) return reject(failed);

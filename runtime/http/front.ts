@@ -37,15 +37,17 @@ export class Front {
     });
   }
 
+  /** Headers that every answer of the gateway has. */
+  get commonLines(): readonly string[] {
+    return this.app.cors.common;
+  }
+
   /** Serves one request, whichever way it came. */
   serve(req: IncomingMessage, res: ServerResponse): void {
-    // URLs of primitives, such as buckets': only an app that uses one has any.
-    if (this.app.host.front?.some((answer) => answer(req, res))) return;
     const pending: Pending = { req, res, trace: null };
-    if (req.rawHeaders.length > MAX_HEADER_LINES) return this.replier.send(pending, 431, [], null);
     const path = pathOf(req.url ?? "/");
+    if (this.serveOwn(pending, path)) return;
     const method = req.method ?? "GET";
-    if (path.startsWith(HOST_PREFIX)) return this.hostRoute(pending, path);
     if (method === "OPTIONS" && this.isGateway) return this.preflight(pending);
     if (!METHODS.has(method)) {
       return this.replier.reject(pending, new Failure("invalid_argument", "invalid method", `invalid method: ${method}`));
@@ -55,6 +57,17 @@ export class Front {
     pending.trace = new Trace();
     if (routed.kind === "notAllowed") return this.replier.send(pending, 405, ["allow", routed.allow.join(",")], null);
     this.authenticate(new Exchange(routed.endpoint, new SocketInbound(req, path), routed.params, pending.trace), pending);
+  }
+
+  /** Serves what no endpoint has a part in; false when the request is for the app. */
+  serveOwn(pending: Pending, path: string): boolean {
+    const { req, res } = pending;
+    // URLs of primitives, such as buckets': only an app that uses one has any.
+    if (this.app.host.front?.some((answer) => answer(req, res))) return true;
+    if (req.rawHeaders.length > MAX_HEADER_LINES) this.replier.send(pending, 431, [], null);
+    else if (path.startsWith(HOST_PREFIX)) this.hostRoute(pending, path);
+    else return false;
+    return true;
   }
 
   /** Whether an upgrade goes to a stream endpoint, or nowhere: everything else ignores `Upgrade`. */

@@ -1,6 +1,6 @@
 // Writes answers: headers of the gateway (CORS, trace id), of the edge, and framing. Header lists hold names and
 // values in turn.
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Cors, CorsRequest } from "./cors";
 import type { Failure } from "./failure";
 import type { Trace } from "../trace";
@@ -115,7 +115,7 @@ export class Replier {
   private sendJoined({ req, res, trace }: Pending, status: number, body: string): boolean {
     const length = Buffer.byteLength(body);
     const isUsual = trace !== null && length === body.length && req.headers.origin === undefined && req.method !== "HEAD";
-    if (!isUsual || status === 204 || status === 304 || res.headersSent || res.destroyed) return false;
+    if (!isUsual || !(res instanceof ServerResponse) || status === 204 || status === 304 || res.headersSent || res.destroyed) return false;
     res.writeHead(status, ["content-length", String(length)]);
     if (!joinTail(res, `${this.jsonBlock}x-encore-trace-id: ${trace.traceId}\r\n`, body)) {
       throw new Error("this version of node keeps the head of responses elsewhere");

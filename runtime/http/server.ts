@@ -21,10 +21,19 @@ export interface Application {
   serve(req: IncomingMessage, res: ServerResponse): void;
   /** Whether an upgrade request is for a stream (or for nothing): others are served as if they asked for none. */
   takesUpgrade(req: IncomingMessage): boolean;
-  upgrade(req: IncomingMessage, res: ServerResponse, socket: Duplex, head: Buffer): void;
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** An error of the host itself: the request is lost, the process goes on. */
   failed(error: unknown): void;
   readonly hasStreams: boolean;
+}
+
+/** An answer for an upgrade request that is refused after all; it ends the connection. */
+export function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse {
+  const res = new ServerResponse(req);
+  res.shouldKeepAlive = false;
+  res.assignSocket(socket as Socket);
+  res.on("finish", () => socket.end());
+  return res;
 }
 
 /** The answer to a connection's latest request: while draining it is the one that ends the connection. */
@@ -86,11 +95,7 @@ export class Listener {
     socket.on("error", () => socket.destroy());
     if (!this.app.takesUpgrade(req)) return this.serveWithoutUpgrade(req, socket, head);
     this.connections.delete(socket as Socket);
-    const res = new ServerResponse(req);
-    res.shouldKeepAlive = false;
-    res.assignSocket(socket as Socket);
-    res.on("finish", () => socket.end());
-    this.app.upgrade(req, res, socket, head);
+    this.app.upgrade(req, socket, head);
   }
 
   /** A server may ignore `Upgrade`: the request is given back to node without it, body and all. */

@@ -1,6 +1,8 @@
 // Where lines go: standard error, all lines of one turn of the event loop in one write. The write is finished
-// before the next turn, so that a line is there when its request has been answered, and a crash loses none.
+// before the next turn, so that a line is there when its request has been answered, and a crash loses none. Threads of
+// one process write one after the other: a pipe would mix what is longer than a page.
 import { pino } from "pino";
+import { oneAtATime } from "../threads";
 
 export interface Sink {
   write(line: string): void;
@@ -20,7 +22,7 @@ export function standardError(): Sink {
     const lines = batch;
     batch = "";
     try {
-      if (lines !== "") destination.write(lines);
+      if (lines !== "") oneAtATime(() => destination.write(lines));
     } catch {
       // Standard error is gone: there is nobody left to tell.
     }

@@ -1,7 +1,8 @@
 // Metrics of the app (contract 9.6): the registry that the SDK writes through, and the values for who wants to
 // show or export them.
-import { BroadcastChannel, isMainThread, threadId } from "node:worker_threads";
+import { BroadcastChannel } from "node:worker_threads";
 import type { Host } from "../host";
+import { realmCount, takePlace } from "../threads";
 import { MetricsRegistry, type Series } from "./registry";
 import { Slots, slotRange, type Owned } from "./slots";
 
@@ -39,7 +40,7 @@ function merge(buffer: BigUint64Array, all: Owned[]): Sample[] {
 }
 
 export function createMetrics(host: Host): Metrics {
-  const threads = host.config.workerThreads;
+  const threads = realmCount(host.config.workerThreads);
   const elsewhere: Owned[] = [];
   let channel: BroadcastChannel | undefined;
   if (threads > 1) {
@@ -47,7 +48,7 @@ export function createMetrics(host: Host): Metrics {
     channel.onmessage = (event) => void elsewhere.push((event as { data: Owned }).data);
     channel.unref();
   }
-  const slots = new Slots(slotRange(isMainThread ? 0 : threadId, threads), host.log, (owned) => channel?.postMessage(owned));
+  const slots = new Slots(slotRange(threads > 1 ? takePlace() : 0, threads), host.log, (owned) => channel?.postMessage(owned));
   const registry = new MetricsRegistry((series) => slots.allocate(series), () => slots.count);
   let buffer: BigUint64Array | undefined;
   return {

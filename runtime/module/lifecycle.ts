@@ -52,23 +52,26 @@ function keepAcceptingMs(env: NodeJS.ProcessEnv, drainMs: number): number {
 }
 
 /**
- * Starts the parts, serves until the first SIGINT or SIGTERM, drains (B-21).
+ * Starts the parts, serves until the first SIGINT or SIGTERM, drains (B-21). `broken` ends it as a signal does, with an
+ * exit code of its own.
  * @returns the exit code: 0 after a complete drain, 1 when `gracefulShutdownMs` passed first
  */
-export async function runUntilSignal(host: Host, parts: Part[], http: { port: number }): Promise<number> {
-  const signal = firstSignal();
+export async function runUntilSignal(host: Host, parts: Part[], http: { port: number }, broken?: Promise<number>): Promise<number> {
+  const signal = broken ? Promise.race([firstSignal(), broken]) : firstSignal();
   const started: Part[] = [];
   for (const part of parts) {
     await part.start();
     started.push(part);
   }
   for (const listener of processHooks().onListening) listener(http.port);
-  host.log.debug("shutting down", { signal: await signal });
+  const cause = await signal;
+  host.log.debug("shutting down", { signal: cause });
   for (const part of started) part.announceEnd?.();
   const limitMs = host.config.gracefulShutdownMs;
   await new Promise((resolve) => setTimeout(resolve, keepAcceptingMs(process.env, limitMs)));
   const complete = await endsWithin(drainAll(host, started), limitMs);
   if (!complete) host.log.warn("shutdown took longer than allowed; leaving work in flight", { limit_ms: limitMs });
   for (const hook of processHooks().beforeExit) await hook();
+  if (typeof cause === "number" && cause !== 0) return cause;
   return complete ? 0 : 1;
 }

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 import type { HostConfig } from "../config";
 import type { AppModel } from "../model";
+import { realmCount } from "../threads";
 
 const variable = "GROUNDWORK_HOST_CONFIG";
 const threadKey = "groundwork.host-config";
@@ -26,6 +27,18 @@ function configText(keep: boolean): string {
   return text;
 }
 
+const DEFAULT_CONNECTIONS = 30;
+
+/** A database allows the process so many connections, not each of its threads. */
+function shareConnections(config: HostConfig): void {
+  const realms = realmCount(config.workerThreads);
+  if (realms === 1) return;
+  for (const database of Object.values(config.databases)) {
+    database.maxConnections = Math.max(1, Math.floor((database.maxConnections || DEFAULT_CONNECTIONS) / realms));
+    database.minConnections = Math.floor((database.minConnections ?? 0) / realms);
+  }
+}
+
 /** `keep` leaves the variable in place: a test runner makes one runtime per test file in the same process. */
 export function loadHostFiles(keep: boolean): { config: HostConfig; model: AppModel } {
   const config = JSON.parse(configText(keep)) as HostConfig;
@@ -34,5 +47,6 @@ export function loadHostFiles(keep: boolean): { config: HostConfig; model: AppMo
     throw new Error(`failed to initialize runtime: ${config.modelFile} was written by another version of groundwork; run \`groundwork check\` again`);
   }
   if (config.cors) model.app.globalCors = config.cors;
+  if (!keep) shareConnections(config);
   return { config, model };
 }

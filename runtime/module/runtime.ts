@@ -2,9 +2,9 @@
 // primitive and passes each call on. It decides only the order in which parts start and drain.
 import { createBuckets } from "../objects";
 import { createCaches } from "../cache";
-import { createCrons } from "../cron";
+import { createCrons, type CallEndpoint } from "../cron";
 import { createDatabases } from "../sql";
-import { createHttp } from "../http";
+import { createHttp, type HttpPart } from "../http";
 import { createLogger } from "../log";
 import { createMetrics } from "../metrics";
 import { createPubSub } from "../pubsub";
@@ -14,7 +14,9 @@ import type { Host, Part } from "../host";
 import { loadHostFiles } from "./load-host";
 import { ApiCallError } from "../native/api-call";
 import { Gateway } from "../http/gateway";
-import { runUntilSignal } from "./lifecycle";
+import { drainAll, runUntilSignal } from "./lifecycle";
+import { cacheOfMain, handledInThread, joinThreads, lostThread, MessageHandlers, shareCache, threadsPart, type SubscriptionConfig } from "./thread-parts";
+import { realmCount, threadRole, type ThreadMember } from "../threads";
 import type { ApiRoute, CallOpts } from "../native/types";
 import type { Request } from "../native/request";
 
@@ -23,22 +25,29 @@ export interface RuntimeOptions {
   typeConstructors: { decimal: (text: string) => unknown };
 }
 
+/** A cron's endpoint is called from inside, so that a private one works too. */
+function callEndpoint(http: HttpPart): CallEndpoint {
+  return async (service, endpoint) => {
+    const answer = await http.apiCall(service, endpoint, undefined, null, undefined);
+    if (answer instanceof ApiCallError) throw new Error(`${answer.code}: ${answer.message}`);
+  };
+}
+
 function createParts(options: RuntimeOptions) {
   const testMode = options.testMode ?? false;
   const { config, model } = loadHostFiles(testMode);
+  const role = threadRole(testMode ? 1 : config.workerThreads);
   const { logger, hostLog } = createLogger(config);
   const host: Host = { config, model, testMode, log: hostLog, newDecimal: options.typeConstructors.decimal };
   const databases = createDatabases(host);
   const pubsub = createPubSub(host);
-  const caches = createCaches(host);
+  const caches = createCaches(host, role.kind === "worker" ? cacheOfMain(role.member) : undefined);
   const buckets = createBuckets(host);
-  const http = createHttp(host);
-  const crons = createCrons(host, async (service, endpoint) => {
-    const answer = await http.apiCall(service, endpoint, undefined, null, undefined);
-    if (answer instanceof ApiCallError) throw new Error(`${answer.code}: ${answer.message}`);
-  });
-  const order: Part[] = [databases, caches, buckets, http, pubsub, crons];
-  return { host, logger, databases, pubsub, caches, buckets, http, secrets: createSecrets(host), metrics: createMetrics(host), order };
+  const http = createHttp(host, role);
+  const crons = createCrons(host, callEndpoint(http));
+  const stores: Part[] = [databases, caches, buckets];
+  if (role.kind === "main") shareCache(role.pool, () => caches.store());
+  return { host, role, stores, logger, databases, pubsub, caches, buckets, http, crons, secrets: createSecrets(host), metrics: createMetrics(host) };
 }
 
 type Parts = ReturnType<typeof createParts>;
@@ -48,6 +57,8 @@ let shared: Parts | undefined;
 
 export class Runtime {
   readonly #parts: Parts;
+  /** In a worker thread: the handlers of its subscriptions. */
+  readonly #messages: MessageHandlers | undefined;
 
   constructor(options: RuntimeOptions) {
     if (options.testMode) {
@@ -56,6 +67,8 @@ export class Runtime {
     } else {
       this.#parts = shared ??= createParts(options);
     }
+    const { host, role } = this.#parts;
+    if (role.kind === "worker") this.#messages = new MessageHandlers(host, role.member);
   }
 
   static version(): string {
@@ -79,7 +92,16 @@ export class Runtime {
   }
 
   runForever(): Promise<number> {
-    return runUntilSignal(this.#parts.host, this.#parts.order, this.#parts.http);
+    const { host, role, stores, http, pubsub, crons } = this.#parts;
+    const work = [...stores, http, pubsub, crons];
+    if (role.kind !== "main") return runUntilSignal(host, work, http);
+    return runUntilSignal(host, [threadsPart(role.pool), ...work], http, lostThread(role.pool, host.log));
+  }
+
+  /** A worker thread takes work once its handlers are known. */
+  async #join(member: ThreadMember): Promise<void> {
+    const { host, stores, http } = this.#parts;
+    await joinThreads(member, stores, () => drainAll(host, [...stores, http]));
   }
 
   registerHandler(route: ApiRoute): void {
@@ -91,7 +113,9 @@ export class Runtime {
   }
 
   registerHandlers(routes: ApiRoute[]): void {
-    for (const route of routes) this.#parts.http.registerHandler(route);
+    const { http, role } = this.#parts;
+    for (const route of routes) http.registerHandler(route);
+    if (role.kind === "worker") void this.#join(role.member);
   }
 
   gateway(name: string, config: { auth?: (...args: unknown[]) => unknown }): Gateway {
@@ -115,8 +139,10 @@ export class Runtime {
     return this.#parts.pubsub.topic(name);
   }
 
-  pubsubSubscription(config: { topicName: string; subscriptionName: string; handler: (...args: unknown[]) => unknown }): unknown {
-    return this.#parts.pubsub.subscription(config);
+  pubsubSubscription(config: SubscriptionConfig): unknown {
+    const { pubsub, role } = this.#parts;
+    this.#messages?.register(config);
+    return pubsub.subscription(role.kind === "main" ? handledInThread(config, role.pool) : config);
   }
 
   bucket(name: string): unknown {
@@ -144,7 +170,7 @@ export class Runtime {
   }
 
   numWorkerThreads(): number {
-    return this.#parts.host.config.workerThreads;
+    return realmCount(this.#parts.host.config.workerThreads);
   }
 
   createMetricsRegistry(buffer: object): void {

@@ -43,6 +43,8 @@ export interface RequestSource {
   meta(): RequestMeta;
   /** The authenticated caller's data, restricted to its declared type; null without one. */
   authData(): unknown;
+  /** The JSON text that `payload()` is decoded from, where it can be passed on to another thread. */
+  readonly text?: string;
 }
 
 export class Request {
