@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { checkJson } from "../check";
 
 const packageRoot = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
@@ -51,4 +52,17 @@ export class Scratch {
   dispose(): void {
     rmSync(this.#base, { recursive: true, force: true });
   }
+}
+
+interface Facts {
+  services?: { name: string; endpoints?: { name: string; request: string | null; response: string | null }[] }[];
+}
+
+/** The errors of an app, or the types of its endpoints. */
+export function outcomeOf(root: string): string {
+  const result = checkJson(root);
+  if (!result.ok) return result.errors.join(" | ");
+  const { services = [] } = result.model as Facts;
+  const endpoints = services.flatMap((service) => service.endpoints ?? []);
+  return endpoints.map((e) => `${e.name}: ${e.request} -> ${e.response}`).join("; ") || "accepted";
 }

@@ -3,24 +3,14 @@
 // parser (tsparser, at the commit the contract names): read there, not recorded from a run.
 import { afterAll, describe, expect, it } from "vitest";
 import { checkJson } from "../check";
-import { Scratch } from "./case-app";
+import { outcomeOf, Scratch } from "./case-app";
 
 const scratch = new Scratch();
 afterAll(() => scratch.dispose());
 
 const API = `import { api, type Header, type Query, type HttpStatus } from "encore.dev/api";\n`;
 
-interface Facts {
-  services?: { name: string; endpoints?: { name: string; request: string | null; response: string | null }[] }[];
-}
-
-function check(files: Record<string, string>): string {
-  const result = checkJson(scratch.fromFiles(files));
-  if (!result.ok) return result.errors.join(" | ");
-  const { services = [] } = result.model as Facts;
-  const endpoints = services.flatMap((service) => service.endpoints ?? []);
-  return endpoints.map((e) => `${e.name}: ${e.request} -> ${e.response}`).join("; ") || "accepted";
-}
+const check = (files: Record<string, string>): string => outcomeOf(scratch.fromFiles(files));
 
 /** The request field `f` of the given type. */
 const field = (type: string, declarations = ""): string =>

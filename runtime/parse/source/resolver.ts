@@ -1,9 +1,9 @@
 // Where an import leads: a file to read for its types, a module that Encore generates, or nothing to read
-// (node's own modules, assets). Packages are found by TypeScript's own resolution, through our file door.
+// (node's own modules, assets).
 import { builtinModules } from "node:module";
-import { dirname, extname, join } from "node:path";
-import { ts, type TypeScript } from "../typescript";
+import { dirname, extname, join, resolve } from "node:path";
 import type { Files } from "./files";
+import { Packages } from "./packages";
 import { readPathAliases, type PathAliases } from "./tsconfig";
 
 export type Resolution =
@@ -14,102 +14,70 @@ export type Resolution =
   | { kind: "missing"; reason: string };
 
 const SCRIPT = new Set([".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".tsx"]);
-const TRIED = [".ts", ".tsx", ".d.ts", ".js", ".jsx", ".mts", ".d.mts", ".mjs", ".cts", ".d.cts", ".cjs", ".json"];
-const SUBSTITUTES: Record<string, readonly string[]> = {
-  ".js": [".ts", ".tsx", ".d.ts"],
-  ".jsx": [".tsx", ".d.ts"],
-  ".mjs": [".mts", ".d.mts"],
-  ".cjs": [".cts", ".d.cts"],
-};
+const DECLARED_IN: Record<string, string> = { ".js": ".d.ts", ".mjs": ".d.mts", ".cjs": ".d.cts" };
 const BUILTIN = new Set(builtinModules);
+
+const isRelative = (specifier: string): boolean => /^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..";
 
 export class Resolver {
   readonly #aliases: PathAliases;
-  readonly #options: TypeScript.CompilerOptions;
-  readonly #host: TypeScript.ModuleResolutionHost;
-  readonly #packages = new Map<string, Resolution>();
+  readonly #packages: Packages;
+  readonly #resolved = new Map<string, Resolution>();
 
   constructor(
     readonly files: Files,
     readonly root: string,
   ) {
     this.#aliases = readPathAliases(files, root);
-    this.#options = {
-      moduleResolution: ts.ModuleResolutionKind.Bundler,
-      module: ts.ModuleKind.ESNext,
-      allowJs: true,
-      preserveSymlinks: true,
-      customConditions: ["bun", "deno", "node"],
-    };
-    this.#host = {
-      fileExists: (path) => files.isFile(path),
-      directoryExists: (path) => files.isFolder(path),
-      readFile: (path) => files.read(path) ?? undefined,
-    };
+    this.#packages = new Packages(files);
   }
 
   resolve(fromFile: string, specifier: string): Resolution {
-    if (specifier === "~encore/clients") return { kind: "clients" };
-    if (specifier === "~encore/auth") return { kind: "auth" };
-    for (const candidate of this.#aliases.candidates(specifier)) {
-      const found = this.#file(candidate);
-      if (found) return this.#classify(found);
-    }
-    if (/^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..") return this.#relative(fromFile, specifier);
-    if (specifier.startsWith("node:") || BUILTIN.has(specifier)) return { kind: "empty" };
-    return this.#package(fromFile, specifier);
-  }
-
-  #relative(fromFile: string, specifier: string): Resolution {
-    const target = specifier.startsWith("/") ? specifier : join(dirname(fromFile), specifier);
-    const generated = join(this.root, "encore.gen") + "/";
-    if (target.startsWith(`${generated}clients`)) return { kind: "clients" };
-    if (target.startsWith(`${generated}auth`)) return { kind: "auth" };
-    const found = this.#file(target);
-    return found ? this.#classify(found) : { kind: "missing", reason: "index not found" };
-  }
-
-  #classify(path: string): Resolution {
-    const gen = join(this.root, "encore.gen");
-    if (path.startsWith(`${gen}/clients/`)) return { kind: "clients" };
-    if (path.startsWith(`${gen}/auth/`)) return { kind: "auth" };
-    const extension = extname(path);
-    return extension === "" || SCRIPT.has(extension) ? { kind: "file", path } : { kind: "opaque" };
-  }
-
-  /** The file that a path without regard to extensions means, or the index of the folder. */
-  #file(path: string): string | undefined {
-    const extension = extname(path);
-    const stem = path.slice(0, path.length - extension.length);
-    const substituted = (SUBSTITUTES[extension] ?? []).map((other) => stem + other);
-    const exact = extension === "" ? [] : [path];
-    const candidates = [...substituted, ...exact, ...TRIED.map((other) => path + other)];
-    const found = candidates.find((candidate) => this.files.isFile(candidate));
-    if (found) return found;
-    if (!this.files.isFolder(path)) return undefined;
-    return TRIED.map((other) => join(path, `index${other}`)).find((candidate) => this.files.isFile(candidate));
-  }
-
-  #package(fromFile: string, specifier: string): Resolution {
     const key = `${dirname(fromFile)}\0${specifier}`;
-    const known = this.#packages.get(key);
-    if (known) return known;
-    const { resolvedModule } = ts.resolveModuleName(specifier, fromFile, this.#options, this.#host);
-    const found: Resolution = resolvedModule ? this.#installed(resolvedModule.resolvedFileName) : this.#untyped(fromFile, specifier);
-    this.#packages.set(key, found);
+    let found = this.#resolved.get(key);
+    if (!found) this.#resolved.set(key, (found = this.#find(dirname(fromFile), specifier)));
     return found;
   }
 
-  /** Encore reads what a package itself ships, not what others declare about it. */
-  #installed(path: string): Resolution {
-    return path.includes("/node_modules/@types/") ? { kind: "empty" } : this.#classify(path);
+  #find(from: string, specifier: string): Resolution {
+    if (specifier === "~encore/clients") return { kind: "clients" };
+    if (specifier === "~encore/auth") return { kind: "auth" };
+    const aliased = this.#aliases.target(specifier);
+    if (aliased !== undefined) return this.#locate(this.#aliases.base, aliased);
+    const found = this.#locate(from, specifier);
+    return found.kind === "file" ? { kind: "file", path: this.#declaration(found.path) } : found;
   }
 
-  /** A package or a file of one that is installed but has nothing to read for types is fine; others are missing. */
-  #untyped(fromFile: string, specifier: string): Resolution {
-    for (let folder = dirname(fromFile); ; folder = dirname(folder)) {
-      if (this.files.kind(join(folder, "node_modules", specifier)) !== "none") return { kind: "opaque" };
-      if (folder === dirname(folder)) return { kind: "missing", reason: "failed to get the node_modules path" };
+  /** The declarations beside a JavaScript file say more than it does. */
+  #declaration(path: string): string {
+    const ending = extname(path);
+    const declared = DECLARED_IN[ending];
+    const candidate = declared === undefined ? path : path.slice(0, path.length - ending.length) + declared;
+    return this.files.isFile(candidate) ? candidate : path;
+  }
+
+  #locate(from: string, specifier: string): Resolution {
+    if (specifier.startsWith("node:") || BUILTIN.has(specifier)) return { kind: "empty" };
+    if (!isRelative(specifier)) {
+      const path = this.#packages.installed(from, specifier);
+      return path === undefined ? { kind: "missing", reason: "failed to get the node_modules path" } : this.#classify(path);
     }
+    const target = resolve(from, specifier);
+    const generated = this.#generated(`${target}/`);
+    if (generated) return generated;
+    const path = this.#packages.file(target) ?? this.#packages.folder(target);
+    return path === undefined ? { kind: "missing", reason: "index not found" } : this.#classify(path);
+  }
+
+  /** The generated modules by their place: they may not be there yet. */
+  #generated(path: string): Resolution | undefined {
+    const gen = join(this.root, "encore.gen");
+    if (path.startsWith(`${gen}/clients/`)) return { kind: "clients" };
+    return path.startsWith(`${gen}/auth/`) ? { kind: "auth" } : undefined;
+  }
+
+  #classify(path: string): Resolution {
+    const extension = extname(path);
+    return this.#generated(path) ?? (extension === "" || SCRIPT.has(extension) ? { kind: "file", path } : { kind: "opaque" });
   }
 }
