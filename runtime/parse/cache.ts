@@ -9,10 +9,14 @@ import type { AppModel } from "../model";
 import { unchanged, type Dependencies } from "./source/files";
 
 /** To be raised with every change of what the same sources lead to. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface Entry {
   parser: string;
+  /** The app's folder. Dependencies are absolute, so in a copy of the folder they would still be those of the original. */
+  root: string;
+  /** Hash of the model, which is a file of its own that another process may be replacing. */
+  model: string;
   dependencies: Dependencies;
   /** Generated file (relative to the app root) → hash of its contents. */
   generated: Record<string, string>;
@@ -37,13 +41,22 @@ const dist = [here, dirname(here)].find((folder) => basename(folder) === "dist")
 function parserVersion(): string {
   const bundle = join(dist, "parse.js");
   const built = existsSync(bundle) ? hash(readFileSync(bundle, "utf8")) : "unbuilt";
-  const { version } = createRequire(import.meta.url)("typescript/package.json") as { version: string };
-  return `${FORMAT} parser ${built} typescript ${version}`;
+  const load = createRequire(import.meta.url);
+  const versions = ["typescript", "libpg-query"].map((name) => `${name} ${(load(`${name}/package.json`) as { version: string }).version}`);
+  return `${FORMAT} parser ${built} ${versions.join(" ")}`;
 }
 
-function readJson<T>(path: string): T | undefined {
+function readText(path: string): string | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as T;
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function readEntry(root: string): Entry | undefined {
+  try {
+    return JSON.parse(readText(entryFile(root)) ?? "null") as Entry | undefined;
   } catch {
     return undefined;
   }
@@ -59,9 +72,11 @@ function generatedUnchanged(root: string, generated: Entry["generated"]): boolea
 /** The model of the app in `root`, if nothing that its parse depended on has changed since. */
 export function readParseCache(folder: string): AppModel | undefined {
   const root = realpathSync(folder);
-  const entry = readJson<Entry>(entryFile(root));
-  if (entry?.parser !== parserVersion() || !unchanged(entry.dependencies) || !generatedUnchanged(root, entry.generated)) return undefined;
-  return readJson<AppModel>(modelFile(root));
+  const entry = readEntry(root);
+  if (entry?.root !== root || entry.parser !== parserVersion()) return undefined;
+  const model = readText(modelFile(root));
+  if (model === undefined || hash(model) !== entry.model) return undefined;
+  return unchanged(entry.dependencies) && generatedUnchanged(root, entry.generated) ? (JSON.parse(model) as AppModel) : undefined;
 }
 
 function replaceFile(path: string, contents: string): void {
@@ -75,7 +90,8 @@ function replaceFile(path: string, contents: string): void {
 export function writeParseCache(folder: string, model: AppModel, dependencies: Dependencies, generated: { path: string; contents: string }[]): void {
   const root = realpathSync(folder);
   const hashes = Object.fromEntries(generated.map(({ path, contents }) => [path, hash(contents)]));
-  const entry: Entry = { parser: parserVersion(), dependencies, generated: hashes };
-  replaceFile(modelFile(root), JSON.stringify(model));
+  const text = JSON.stringify(model);
+  const entry: Entry = { parser: parserVersion(), root, model: hash(text), dependencies, generated: hashes };
+  replaceFile(modelFile(root), text);
   replaceFile(entryFile(root), JSON.stringify(entry));
 }

@@ -7,8 +7,10 @@ import { isIgnored } from "./ignored";
 export interface Dependencies {
   /** Path → hash of the contents; null when it could not be read. */
   files: Record<string, string | null>;
-  /** Path → hash of the sorted names (folders marked) in a folder; null when there is no such folder. */
+  /** Path → hash of the sorted names (folders marked) of sources in a folder; null when there is no such folder. */
   folders: Record<string, string | null>;
+  /** The same with every name, for folders that are not searched for sources. */
+  listings: Record<string, string | null>;
   /** Path → what stands there. */
   kinds: Record<string, Kind>;
 }
@@ -50,15 +52,15 @@ function kindRaw(path: string): Kind {
 }
 
 /** Names that nobody looks at do not count: a new test or a README is no reason to parse again. */
-const matters = ({ name, folder }: FolderEntry): boolean => name.endsWith(".sql") || (!isIgnored(name) && (folder || name.endsWith(".ts")));
+const isSource = ({ name, folder }: FolderEntry): boolean => !isIgnored(name) && (folder || name.endsWith(".ts"));
 
 function listHash(entries: FolderEntry[] | null): string | null {
   const kind = (entry: FolderEntry): string => (entry.folder ? "/" : entry.file ? "" : "@");
-  return entries && hash(entries.filter(matters).map((entry) => entry.name + kind(entry)).join("\0"));
+  return entries && hash(entries.map((entry) => entry.name + kind(entry)).join("\0"));
 }
 
 export class Files {
-  readonly dependencies: Dependencies = { files: {}, folders: {}, kinds: {} };
+  readonly dependencies: Dependencies = { files: {}, folders: {}, listings: {}, kinds: {} };
 
   read(path: string): string | null {
     const data = readRaw(path);
@@ -66,10 +68,17 @@ export class Files {
     return data === null ? null : data.toString("utf8").replace(/^\uFEFF/, "");
   }
 
-  /** Names in a folder, sorted by code unit; null when it is not a folder. */
+  /** The sources and folders in a folder, sorted by code unit; null when it is not a folder. */
+  sources(path: string): FolderEntry[] | null {
+    const entries = listRaw(path)?.filter(isSource) ?? null;
+    this.dependencies.folders[path] = listHash(entries);
+    return entries;
+  }
+
+  /** Everything in a folder, sorted by code unit; null when it is not a folder. */
   list(path: string): FolderEntry[] | null {
     const entries = listRaw(path);
-    this.dependencies.folders[path] = listHash(entries);
+    this.dependencies.listings[path] = listHash(entries);
     return entries;
   }
 
@@ -89,7 +98,8 @@ export class Files {
 /** Whether every question that a parse asked has the same answer today. */
 export function unchanged(dependencies: Dependencies): boolean {
   for (const [path, kind] of Object.entries(dependencies.kinds)) if (kindRaw(path) !== kind) return false;
-  for (const [path, names] of Object.entries(dependencies.folders)) if (listHash(listRaw(path)) !== names) return false;
+  for (const [path, names] of Object.entries(dependencies.folders)) if (listHash(listRaw(path)?.filter(isSource) ?? null) !== names) return false;
+  for (const [path, names] of Object.entries(dependencies.listings)) if (listHash(listRaw(path)) !== names) return false;
   for (const [path, contents] of Object.entries(dependencies.files)) {
     const data = readRaw(path);
     if ((data && hash(data)) !== contents) return false;

@@ -2,7 +2,6 @@
 // `encore.service.ts` before everything else in its folder.
 import { join } from "node:path";
 import type { FolderEntry, Files } from "./files";
-import { isIgnored } from "./ignored";
 
 export type WalkStep = { kind: "folder"; path: string } | { kind: "file"; path: string };
 
@@ -16,10 +15,9 @@ function serviceFileFirst(entries: FolderEntry[]): FolderEntry[] {
 /** Every folder and every `.ts` file below `folder`, in reading order. */
 export function* walkApp(files: Files, folder: string): Generator<WalkStep> {
   yield { kind: "folder", path: folder };
-  for (const entry of serviceFileFirst(files.list(folder) ?? [])) {
-    if (isIgnored(entry.name)) continue;
+  for (const entry of serviceFileFirst(files.sources(folder) ?? [])) {
     const path = join(folder, entry.name);
     if (entry.folder) yield* walkApp(files, path);
-    else if (entry.file && entry.name.endsWith(".ts")) yield { kind: "file", path };
+    else if (entry.file) yield { kind: "file", path };
   }
 }
