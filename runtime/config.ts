@@ -2,6 +2,27 @@
 // reads it; it is plain JSON and travels in the environment (`GROUNDWORK_HOST_CONFIG`).
 import type { AppFile } from "./model";
 
+/** An S3 server and who one is there. Without keys they are found as the AWS SDK does. */
+export interface S3Server {
+  region: string;
+  /** Absent: Amazon's own for the region. */
+  endpoint?: string;
+  accessKeyId?: string;
+  secretAccessKey?: string;
+  /** Whether a bucket's name stands in the path of its URLs; absent = decided by the endpoint. */
+  forcePathStyle?: boolean;
+}
+
+export interface S3BucketConfig {
+  server: S3Server;
+  /** The name on the server. */
+  bucket: string;
+  /** Before each object's name; may be empty. */
+  keyPrefix: string;
+  /** Where the objects of a public bucket are read. */
+  publicBaseUrl?: string;
+}
+
 export interface HostConfig {
   appRoot: string;
   /** Folder of the embedded parts' state, absolute. */
@@ -27,6 +48,8 @@ export interface HostConfig {
   secrets: Record<string, string>;
   /** Folder of the buckets' files (X-32). */
   objectsDir: string;
+  /** Buckets that are on S3, by Encore's names; the others are folders in `objectsDir` (X-33). */
+  objectStorage?: Record<string, S3BucketConfig>;
   /** Absent = everything the model has. */
   hostedServices?: string[];
   hostsGateway: boolean;

@@ -1,9 +1,11 @@
 // The native bucket classes (13.3). Operations resolve to a value or a `TypedObjectError`.
-import { invalidArgument, settled } from "./errors";
-import type { BucketStore, StoredObject } from "./store";
 import { nativeError } from "../native/native-error";
+import { invalidArgument, otherProblem, settled } from "./errors";
+import { ListIterator } from "./list-iterator";
 import type { TypedObjectError } from "./object-error";
+import type { BucketStore, BucketUrls, StoredObject } from "./store";
 
+export { ListEntry, ListIterator } from "./list-iterator";
 export { ObjectErrorKind, TypedObjectError } from "./object-error";
 
 interface VersionOptions {
@@ -26,72 +28,42 @@ export class ObjectAttrs {
 
   constructor(object: StoredObject) {
     this.name = object.name;
-    this.version = object.version;
+    if (object.version !== undefined) this.version = object.version;
     this.size = object.size;
     this.contentType = object.contentType;
     this.etag = object.etag;
   }
 }
 
-export class ListEntry {
-  name: string;
-  size: number;
-  etag: string;
-
-  constructor({ name, size, etag }: StoredObject) {
-    this.name = name;
-    this.size = size;
-    this.etag = etag;
-  }
-}
-
-export class ListIterator {
-  readonly #entries: Iterator<StoredObject>;
-
-  constructor(entries: Iterable<StoredObject>) {
-    this.#entries = entries[Symbol.iterator]();
-  }
-
-  next(): Promise<ListEntry | null> {
-    const step: IteratorResult<StoredObject, unknown> = this.#entries.next();
-    return Promise.resolve(step.done ? null : new ListEntry(step.value));
-  }
-
-  markDone(): void {}
-}
-
-/** Where the bucket can be reached from outside. */
-export interface BucketUrls {
-  /** Null when the bucket is not public. */
-  public(name: string): string | null;
-  signed(method: "GET" | "PUT", name: string, ttlSeconds: number): string;
+/** What a bucket is made of. */
+export interface BucketParts {
+  store: BucketStore;
+  urls: BucketUrls;
+  /** Without it the option `version` is ignored, as the SDK documents. */
+  versioned: boolean;
 }
 
 export class BucketObject {
-  readonly #store: BucketStore;
-  readonly #urls: BucketUrls;
+  readonly #bucket: BucketParts;
   readonly #name: string;
 
-  constructor(store: BucketStore, urls: BucketUrls, name: string) {
-    this.#store = store;
-    this.#urls = urls;
+  constructor(bucket: BucketParts, name: string) {
+    this.#bucket = bucket;
     this.#name = name;
   }
 
   attrs(options?: Maybe<VersionOptions>, _source?: Source): Promise<ObjectAttrs | TypedObjectError> {
-    return settled(async () => new ObjectAttrs(await this.#store.attrs(this.#name, options?.version)));
+    return this.#run(async ({ store }, name) => new ObjectAttrs(await store.attrs(name, this.#version(options))));
   }
 
   exists(options?: Maybe<VersionOptions>, _source?: Source): Promise<boolean | TypedObjectError> {
-    return settled(() => this.#store.exists(this.#name, options?.version));
+    return this.#run(({ store }, name) => store.exists(name, this.#version(options)));
   }
 
   async upload(data: Buffer, options?: Maybe<{ contentType?: string; preconditions?: { notExists?: boolean } }>, _source?: Source): Promise<ObjectAttrs | TypedObjectError> {
     if (!isBytes(data)) throw nativeError("upload needs a Buffer", "InvalidArg");
-    return settled(async () => {
-      const { contentType, preconditions } = options ?? {};
-      return new ObjectAttrs(await this.#store.put(this.#name, data, { contentType, notExists: preconditions?.notExists ?? false }));
-    });
+    const { contentType, preconditions } = options ?? {};
+    return this.#run(async ({ store }, name) => new ObjectAttrs(await store.put(name, data, { contentType, notExists: preconditions?.notExists ?? false })));
   }
 
   signedUploadUrl(options?: Maybe<{ ttl?: number }>, _source?: Source): Promise<{ url: string } | TypedObjectError> {
@@ -103,45 +75,58 @@ export class BucketObject {
   }
 
   downloadAll(options?: Maybe<VersionOptions>, _source?: Source): Promise<Buffer | TypedObjectError> {
-    return settled(() => this.#store.read(this.#name, options?.version));
+    return this.#run(({ store }, name) => store.read(name, this.#version(options)));
   }
 
   /** Null when it worked. */
-  async delete(options?: Maybe<VersionOptions>, _source?: Source): Promise<TypedObjectError | null> {
-    return settled(async () => {
-      await this.#store.remove(this.#name, options?.version);
+  delete(options?: Maybe<VersionOptions>, _source?: Source): Promise<TypedObjectError | null> {
+    return this.#run(async ({ store }, name) => {
+      await store.remove(name, this.#version(options));
       return null;
     });
   }
 
   publicUrl(): string {
-    const url = this.#urls.public(this.#name);
+    const url = this.#bucket.urls.public(this.#name);
     if (url === null) throw nativeError("bucket is not public");
     return url;
   }
 
   #sign(method: "GET" | "PUT", ttlSeconds: number = SIGNED_TTL_DEFAULT_SECONDS): Promise<{ url: string } | TypedObjectError> {
-    return settled(() => {
+    return this.#run(async ({ urls }, name) => {
       if (!(ttlSeconds >= 0 && ttlSeconds <= SIGNED_TTL_MAX_SECONDS)) throw invalidArgument();
-      return Promise.resolve({ url: this.#urls.signed(method, this.#name, Math.trunc(ttlSeconds)) });
+      return { url: await urls.signed(method, name, Math.trunc(ttlSeconds)) };
+    });
+  }
+
+  #version(options: Maybe<VersionOptions>): string | undefined {
+    return this.#bucket.versioned ? (options?.version ?? undefined) : undefined;
+  }
+
+  /** The empty name is refused here for every store: on S3 it would address the bucket itself. */
+  #run<T>(work: (bucket: BucketParts, name: string) => Promise<T>): Promise<T | TypedObjectError> {
+    return settled(() => {
+      if (this.#name === "") throw otherProblem("an object's name must not be empty");
+      return work(this.#bucket, this.#name);
     });
   }
 }
 
-export class Bucket {
-  readonly #store: BucketStore;
-  readonly #urls: BucketUrls;
+/** No limit, and officially a negative one too, lists everything. */
+const limitOf = (limit: Maybe<number>): number => (limit === null || limit === undefined || limit < 0 ? Infinity : Math.trunc(limit));
 
-  constructor(store: BucketStore, urls: BucketUrls) {
-    this.#store = store;
-    this.#urls = urls;
+export class Bucket {
+  readonly #parts: BucketParts;
+
+  constructor(parts: BucketParts) {
+    this.#parts = parts;
   }
 
   object(name: string): BucketObject {
-    return new BucketObject(this.#store, this.#urls, name);
+    return new BucketObject(this.#parts, name);
   }
 
   list(options?: Maybe<{ prefix?: string; limit?: number }>, _source?: Source): Promise<ListIterator | TypedObjectError> {
-    return settled(async () => new ListIterator(await this.#store.list(options?.prefix ?? "", options?.limit ?? Infinity)));
+    return settled(() => ListIterator.open(this.#parts.store.list(options?.prefix ?? "", limitOf(options?.limit))));
   }
 }

@@ -5,11 +5,16 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { StoredObject } from "./store";
 
+/** On disk every object has a version, whether or not older ones are kept. */
+export interface DiskObject extends StoredObject {
+  version: string;
+}
+
 export interface ObjectRecord {
   name: string;
   /** Null when the object was removed and older versions are kept. */
   current: string | null;
-  versions: StoredObject[];
+  versions: DiskObject[];
 }
 
 const RECORD = "record.json";
@@ -17,7 +22,7 @@ const LOCK = "lock";
 const LOCK_WAIT_MS = 10;
 const LOCK_STALE_MS = 10_000;
 
-const isMissing = (error: unknown): boolean => (error as { code?: string }).code === "ENOENT";
+export const isMissing = (error: unknown): boolean => (error as { code?: string }).code === "ENOENT";
 
 /** `<bucket folder>/<two digits>/<sha-256 of the name>`. */
 export function objectFolder(bucketFolder: string, name: string): string {
@@ -40,7 +45,7 @@ export async function readRecord(folder: string): Promise<ObjectRecord | null> {
 export async function writeRecord(folder: string, record: ObjectRecord): Promise<void> {
   if (record.versions.length === 0) return rm(folder, { recursive: true, force: true });
   const draft = join(folder, `${RECORD}.${process.pid}`);
-  await writeFile(draft, JSON.stringify(record));
+  await writeFile(draft, JSON.stringify(record), { flush: true }); // on the disk before its name is
   await rename(draft, join(folder, RECORD));
 }
 

@@ -2,21 +2,16 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { lockedObject, objectFolder, readRecord, versionFile, writeRecord, type ObjectRecord } from "./disk-record";
+import { withDraft } from "./disk-drafts";
+import { type DiskObject, isMissing, lockedObject, objectFolder, readRecord, versionFile, writeRecord, type ObjectRecord } from "./disk-record";
 import { notFound, otherProblem, preconditionFailed } from "./errors";
-import type { BucketStore, PutOptions, StoredObject } from "./store";
-
-const CONTENT_TYPE_DEFAULT = "application/octet-stream";
-
-function checkName(name: string): void {
-  if (name === "") throw otherProblem("an object's name must not be empty");
-}
+import { type BucketStore, CONTENT_TYPE_DEFAULT, type ListedObject, type PutOptions } from "./store";
 
 function checkVersion(version: string | undefined): void {
   if (version !== undefined && !/^\d+$/.test(version)) throw otherProblem(`invalid version number ${version}: only digits are allowed`);
 }
 
-function pick(record: ObjectRecord | null, version: string | undefined): StoredObject | undefined {
+function pick(record: ObjectRecord | null, version: string | undefined): DiskObject | undefined {
   const wanted = version ?? record?.current;
   return record?.versions.find((object) => object.version === wanted);
 }
@@ -28,22 +23,31 @@ function nextVersion(record: ObjectRecord): string {
   return String(now > last ? now : last + 1n);
 }
 
+export interface DiskStoreOptions {
+  /** The bucket's own folder. */
+  folder: string;
+  /** Where objects grow, on the same disk. */
+  draftsDir: string;
+  versioned: boolean;
+}
+
 export class DiskStore implements BucketStore {
   readonly #folder: string;
   readonly #versioned: boolean;
+  readonly draftsDir: string;
 
-  constructor(folder: string, versioned: boolean) {
+  constructor({ folder, draftsDir, versioned }: DiskStoreOptions) {
     this.#folder = folder;
+    this.draftsDir = draftsDir;
     this.#versioned = versioned;
   }
 
-  async #find(name: string, version?: string): Promise<StoredObject | undefined> {
-    checkName(name);
+  async #find(name: string, version?: string): Promise<DiskObject | undefined> {
     checkVersion(version);
     return pick(await readRecord(objectFolder(this.#folder, name)), version);
   }
 
-  async attrs(name: string, version?: string): Promise<StoredObject> {
+  async attrs(name: string, version?: string): Promise<DiskObject> {
     const object = await this.#find(name, version);
     if (!object) throw notFound();
     return object;
@@ -54,7 +58,7 @@ export class DiskStore implements BucketStore {
   }
 
   /** Path of the file that holds an object's bytes. */
-  async file(name: string): Promise<{ path: string; object: StoredObject }> {
+  async file(name: string): Promise<{ path: string; object: DiskObject }> {
     const object = await this.attrs(name);
     return { path: versionFile(objectFolder(this.#folder, name), object.version), object };
   }
@@ -64,35 +68,33 @@ export class DiskStore implements BucketStore {
     try {
       return await readFile(versionFile(objectFolder(this.#folder, name), object.version));
     } catch (error) {
-      if ((error as { code?: string }).code === "ENOENT") throw notFound(); // replaced or removed in between
+      if (isMissing(error)) throw notFound(); // replaced or removed in between
       throw error;
     }
   }
 
-  put(name: string, data: Uint8Array, options: PutOptions): Promise<StoredObject> {
+  put(name: string, data: Uint8Array, options: PutOptions): Promise<DiskObject> {
     const etag = createHash("md5").update(data).digest("hex");
-    return this.#commit(name, { ...options, size: data.byteLength, etag }, (target) => writeFile(target, data));
+    return withDraft(this.draftsDir, async (draft) => {
+      await writeFile(draft, data, { flush: true });
+      return this.putFile(name, draft, { ...options, size: data.byteLength, etag });
+    });
   }
 
-  /** Takes over a file that was written elsewhere on the same disk. */
-  putFile(name: string, source: string, options: PutOptions & { size: number; etag: string }): Promise<StoredObject> {
-    return this.#commit(name, options, (target) => rename(source, target));
-  }
-
-  async #commit(name: string, options: PutOptions & { size: number; etag: string }, place: (target: string) => Promise<void>): Promise<StoredObject> {
-    checkName(name);
+  /** Takes over a draft, which is on the disk already. */
+  putFile(name: string, draft: string, options: PutOptions & { size: number; etag: string }): Promise<DiskObject> {
     const folder = objectFolder(this.#folder, name);
     return lockedObject(folder, async () => {
       const record = (await readRecord(folder)) ?? { name, current: null, versions: [] };
       if (options.notExists && record.current !== null) throw preconditionFailed();
-      const object: StoredObject = {
+      const object: DiskObject = {
         name,
         version: nextVersion(record),
         size: options.size,
         contentType: options.contentType ?? CONTENT_TYPE_DEFAULT,
         etag: options.etag,
       };
-      await place(versionFile(folder, object.version));
+      await rename(draft, versionFile(folder, object.version));
       const kept = this.#versioned ? record.versions : [];
       await writeRecord(folder, { name, current: object.version, versions: [...kept, object] });
       if (!this.#versioned) await this.#dropFiles(folder, record.versions);
@@ -101,7 +103,6 @@ export class DiskStore implements BucketStore {
   }
 
   async remove(name: string, version?: string): Promise<void> {
-    checkName(name);
     checkVersion(version);
     const folder = objectFolder(this.#folder, name);
     if (!(await readRecord(folder))) throw notFound();
@@ -117,28 +118,29 @@ export class DiskStore implements BucketStore {
     });
   }
 
-  async #dropFiles(folder: string, objects: StoredObject[]): Promise<void> {
+  async #dropFiles(folder: string, objects: DiskObject[]): Promise<void> {
     await Promise.all(objects.map(({ version }) => rm(versionFile(folder, version), { force: true })));
   }
 
-  async list(prefix: string, limit: number): Promise<StoredObject[]> {
-    const found: StoredObject[] = [];
-    for (const shard of await this.#entries(this.#folder)) {
-      for (const folder of await this.#entries(join(this.#folder, shard))) {
-        const object = await this.#currentIn(join(this.#folder, shard, folder));
-        if (object?.name.startsWith(prefix)) found.push(object);
-      }
+  async *list(prefix: string, limit: number): AsyncIterable<ListedObject> {
+    const found: DiskObject[] = [];
+    for (const shard of await this.#folders(this.#folder)) {
+      const folders = await this.#folders(join(this.#folder, shard));
+      const objects = await Promise.all(folders.map(async (folder) => pick(await readRecord(join(this.#folder, shard, folder)), undefined)));
+      found.push(...objects.filter((object) => object?.name.startsWith(prefix)) as DiskObject[]);
     }
     found.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-    return found.slice(0, limit);
+    yield* found.slice(0, limit);
   }
 
-  async #currentIn(folder: string): Promise<StoredObject | undefined> {
-    return pick(await readRecord(folder), undefined);
-  }
-
-  async #entries(folder: string): Promise<string[]> {
-    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  /** A bucket that nothing was put in yet has no folder. */
+  async #folders(folder: string): Promise<string[]> {
+    try {
+      const entries = await readdir(folder, { withFileTypes: true });
+      return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
   }
 }

@@ -1,12 +1,11 @@
 // Serves what bucket URLs point at: public objects to everybody, anything to the holder of a signed URL.
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FrontHandler, HostLog } from "../host";
+import { withDraft } from "./disk-drafts";
 import type { DiskStore } from "./disk-store";
 import { ObjectProblem } from "./errors";
 import { isSignatureGood } from "./signing";
@@ -20,8 +19,6 @@ export interface UrlHandlerOptions {
   namespace: string;
   signingKey: Buffer;
   buckets: ReadonlyMap<string, ServedBucket>;
-  /** Where an upload grows before it becomes an object; on the buckets' disk. */
-  uploadsDir: string;
   log: HostLog;
   now: () => number;
 }
@@ -67,9 +64,7 @@ async function download({ bucket, name }: Target, request: IncomingMessage, resp
   await pipeline(createReadStream(path), response);
 }
 
-async function upload({ bucket, name }: Target, request: IncomingMessage, response: ServerResponse, uploadsDir: string): Promise<void> {
-  const draft = join(uploadsDir, randomUUID());
-  await mkdir(uploadsDir, { recursive: true });
+async function upload({ bucket, name }: Target, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const hash = createHash("md5");
   let size = 0;
   const measure = new Transform({
@@ -79,13 +74,11 @@ async function upload({ bucket, name }: Target, request: IncomingMessage, respon
       done(null, chunk);
     },
   });
-  try {
-    await pipeline(request, measure, createWriteStream(draft));
+  await withDraft(bucket.store.draftsDir, async (draft) => {
+    await pipeline(request, measure, createWriteStream(draft, { flush: true }));
     await bucket.store.putFile(name, draft, { contentType: request.headers["content-type"], notExists: false, size, etag: hash.digest("hex") });
-    response.writeHead(200, { "content-length": 0 }).end();
-  } finally {
-    await rm(draft, { force: true });
-  }
+  });
+  response.writeHead(200, { "content-length": 0 }).end();
 }
 
 function mayAccess({ bucket, path, query }: Target, method: string, { signingKey, now }: UrlHandlerOptions): boolean {
@@ -98,7 +91,7 @@ async function answer(target: Target, request: IncomingMessage, response: Server
   const method = request.method ?? "GET";
   if (method !== "GET" && method !== "HEAD" && method !== "PUT") return refuse(response, 405);
   if (!mayAccess(target, method, options)) return refuse(response, 403);
-  if (method === "PUT") await upload(target, request, response, options.uploadsDir);
+  if (method === "PUT") await upload(target, request, response);
   else await download(target, request, response);
 }
 
@@ -107,7 +100,8 @@ export function createUrlHandler(options: UrlHandlerOptions): FrontHandler {
     const target = targetOf(request, options);
     if (!target) return false;
     answer(target, request, response, options).catch((error: unknown) => {
-      if (response.headersSent) return void response.destroy();
+      // The client went away in the middle, or the head is out: there is nobody or nothing left to tell.
+      if (request.socket.destroyed || response.headersSent) return void response.destroy();
       if (error instanceof ObjectProblem) return refuse(response, 404);
       options.log.error("a bucket URL could not be answered", error);
       refuse(response, 500);
