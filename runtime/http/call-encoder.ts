@@ -1,6 +1,6 @@
 // Payloads of service calls → requests (contract 2.5): callers inside the process meet the same decoding and
 // validation as clients do.
-import { asPayload, compileFields, decimalText, encodeNumber, readKey } from "../schema/encoder";
+import { asPayload, checkValue, compileFields, decimalText, encodeNumber, readKey } from "../schema/encoder";
 import { formatDateTime, formatHeaderDateTime } from "../schema/datetime";
 import { isDecimal } from "../schema/decimal";
 import { EncodeError } from "../schema/errors";
@@ -58,16 +58,23 @@ function queryText(value: unknown): string {
 }
 
 /** One query field puts the whole payload in the URL (Appendix C, G-43), keys in alphabetical order. */
-function encodeQuery(fields: FieldPlaces["query"], payload: Payload | null): string {
-  if (fields.length === 0) return "";
+function encodeQuery(places: FieldPlaces, payload: Payload | null): string {
+  if (places.query.length === 0) return "";
+  const cookies = new Map(places.cookie.map((field) => [field.name, wireName(field)]));
   if (payload === null) return invalid("missing query parameters", "missing query parameters");
   const pairs: string[] = [];
   for (const key of Object.keys(payload).sort()) {
     const value = readKey(payload, key);
     if (value === undefined) continue;
-    for (const item of Array.isArray(value) ? value : [value]) pairs.push(`${formEncode(key)}=${formEncode(queryText(item))}`);
+    const cookie = cookies.get(key);
+    if (cookie !== undefined && isCookie(value)) pairs.push(`${formEncode(key)}=${formEncode(cookieLine(cookie, value))}`);
+    else for (const item of Array.isArray(value) ? value : [value]) pairs.push(`${formEncode(key)}=${formEncode(queryText(item))}`);
   }
   return pairs.join("&");
+}
+
+function isCookie(value: unknown): value is Payload {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function encodeHeaders(places: FieldPlaces, payload: Payload | null): string[] {
@@ -90,7 +97,7 @@ export function encodeCall(endpoint: Endpoint, data: unknown): EncodedCall {
   const method = endpoint.kind === "stream" ? "GET" : endpoint.callMethod;
   const { places, readsBody } = endpoint.codec(method);
   const { path } = encodePath(endpoint, payload);
-  const query = encodeQuery(places.query, payload);
+  const query = encodeQuery(places, payload);
   const lines = encodeHeaders(places, payload);
   if (!readsBody || endpoint.kind === "stream") return { method, path, query, lines, body: undefined };
   if (payload === null) return invalid("missing body payload");
@@ -98,12 +105,19 @@ export function encodeCall(endpoint: Endpoint, data: unknown): EncodedCall {
   return { method, path, query, lines: [...lines, "content-type", "application/json"], body };
 }
 
-/** A payload that is no object at all is the caller's mistake: a plain error, not an API error (G-47). */
+/** A mistake of the call itself: the caller gets a plain error, not an API error (G-47). */
+export class CallMistake extends Error {
+  readonly code = "InvalidArg";
+}
+
+/** A payload that is no object, or holds what cannot be sent, is the caller's mistake. */
 export function checkPayload(data: unknown): Payload | null {
   try {
-    return asPayload(data);
+    const payload = asPayload(data);
+    if (payload) checkValue(payload);
+    return payload;
   } catch (error) {
-    if (error instanceof EncodeError) throw Object.assign(new Error(error.message), { code: "InvalidArg" });
+    if (error instanceof EncodeError) throw new CallMistake(error.message);
     throw error;
   }
 }

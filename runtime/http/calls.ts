@@ -3,12 +3,14 @@
 import { ApiCallError } from "../native/api-call";
 import { Request } from "../native/request";
 import type { CallOpts } from "../native/types";
+import { DecodeError } from "../schema/errors";
 import type { EncodedResponse } from "../schema/response-codec";
 import type { Authenticator } from "./authentication";
-import { checkPayload, encodeCall, type EncodedCall } from "./call-encoder";
+import { failureOf } from "./call-answer";
+import { CallMistake, checkPayload, encodeCall, type EncodedCall } from "./call-encoder";
 import type { Endpoint } from "./endpoint";
 import { Exchange, type Caller } from "./exchange";
-import { Failure, fromCodec } from "./failure";
+import { Failure, fromCodec, unfitAuthData } from "./failure";
 import type { RequestLog } from "./request-log";
 import { decodeHead, serveTyped } from "./service-side";
 import { Trace } from "../trace";
@@ -24,9 +26,6 @@ export interface CallContext {
   deliver(exchange: Exchange): Promise<EncodedResponse>;
 }
 
-/** Thrown to callers as plain errors: mistakes of the call itself. */
-const mistake = (message: string): Error => Object.assign(new Error(message), { code: "InvalidArg" });
-
 export function sourceExchange(source: Request | null): Exchange | null {
   const behind = source && Request.sourceOf(source);
   return behind instanceof Exchange ? behind : null;
@@ -36,8 +35,12 @@ export function sourceExchange(source: Request | null): Exchange | null {
 export function callerOf(context: CallContext, source: Exchange | null, opts: CallOpts | undefined): Caller | null {
   if (opts?.authData === undefined || opts.authData === null) return source?.caller ?? null;
   const data = checkPayload(opts.authData);
-  if (typeof data?.userID !== "string") throw mistake("userID missing in auth data");
-  return context.authenticator?.toCaller(data) ?? { userId: data.userID, text: "{}", data: {} };
+  if (typeof data?.userID !== "string") throw new CallMistake("userID missing in auth data");
+  try {
+    return context.authenticator?.toCaller(data) ?? { userId: data.userID, text: "{}", data: {} };
+  } catch (error) {
+    throw error instanceof DecodeError ? unfitAuthData(error) : error;
+  }
 }
 
 export function findTarget(context: CallContext, service: string, name: string): Endpoint {
@@ -73,8 +76,8 @@ export function paramsOf(endpoint: Endpoint, path: string): (string | undefined)
 export async function apiCall(context: CallContext, target: [string, string], payload: unknown, from: Request | null, opts: CallOpts | undefined): Promise<object | null> {
   checkPayload(payload);
   const source = sourceExchange(from);
-  const caller = callerOf(context, source, opts);
   try {
+    const caller = callerOf(context, source, opts);
     const endpoint = findTarget(context, ...target);
     const call = encodeCall(endpoint, payload);
     if (endpoint.kind === "raw") throw new Failure("internal", "internal error", "cannot make api calls to raw endpoints");
@@ -82,6 +85,7 @@ export async function apiCall(context: CallContext, target: [string, string], pa
     exchange.caller = caller;
     return answer(endpoint, await context.deliver(exchange));
   } catch (error) {
+    if (error instanceof CallMistake) throw error;
     return toCallError(fromCodec(error));
   }
 }
@@ -99,9 +103,7 @@ export function serveHere(exchange: Exchange, log: RequestLog): Promise<EncodedR
 }
 
 function answer(endpoint: Endpoint, response: EncodedResponse): object | null {
-  if (response.status < 200 || response.status > 299) {
-    throw new Failure("invalid_argument", "unable to parse error response: missing field `code`");
-  }
+  if (response.status < 200 || response.status > 299) throw failureOf(response);
   if (endpoint.response.hasBody && response.body === null) throw Failure.internal("expected json body");
   return endpoint.response.decode(response);
 }

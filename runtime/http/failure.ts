@@ -1,7 +1,7 @@
 // API errors on their way to a client (contract 3.9): one class, made from what handlers throw and from what the
 // host itself refuses.
 import { encodeValue } from "../schema/encoder";
-import { EncodeError } from "../schema/errors";
+import { EncodeError, type DecodeError } from "../schema/errors";
 import { ValueError } from "../schema/header-decoder";
 import { asPayload, compileFields } from "../schema/encoder";
 import { quote } from "../schema/encoder";
@@ -55,6 +55,11 @@ export function fromCodec(error: unknown): Failure {
   return Failure.internal(error instanceof Error ? error.message : String(error));
 }
 
+/** Auth data that does not have its declared type (A-8). */
+export function unfitAuthData(error: DecodeError): Failure {
+  return new Failure("invalid_argument", `unable to parse request: invalid auth data\n\nCaused by:\n    ${error.message}`);
+}
+
 function textOf(value: unknown): string {
   try {
     return String(value);
@@ -74,7 +79,7 @@ function detailsOf(value: unknown): { text: string | null; retryAfterSeconds: nu
   return { text: text.startsWith("{") ? text : "{}", retryAfterSeconds: isDelay ? Math.ceil(seconds) : null };
 }
 
-function isErrorCode(code: string): code is ErrorCode {
+export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(STATUS, code);
 }
 

@@ -77,11 +77,20 @@ function connect(exchange: Exchange, codecs: StreamCodecCache, context: CallCont
   return new WebSocketClient(clientChannel);
 }
 
+/** The server refuses auth data that does not have its type, so the caller learns no more than the status. */
+function streamCaller(...[context, source, opts]: Parameters<typeof callerOf>): ReturnType<typeof callerOf> {
+  try {
+    return callerOf(context, source, opts);
+  } catch (error) {
+    throw error instanceof Failure ? refusedBy(error) : error;
+  }
+}
+
 /** Resolves to the calling side. Rejects with a plain error when the stream is refused. */
 export async function openStream(context: CallContext, codecs: StreamCodecCache, target: [string, string], call: { payload: unknown; from: Request | null; opts: CallOpts | undefined }): Promise<WebSocketClient> {
   checkPayload(call.payload);
   const source = sourceExchange(call.from);
-  const caller = callerOf(context, source, call.opts);
+  const caller = streamCaller(context, source, call.opts);
   try {
     const endpoint = findTarget(context, ...target);
     if (endpoint.kind !== "stream") throw new Failure("not_found", "no handshake schema found");

@@ -99,6 +99,22 @@ function encodeKeys(value: Record<string, unknown>, depth: number): string {
   return `${out}}`;
 }
 
+/** Throws the EncodeError that encoding the value would throw; builds nothing. */
+export function checkValue(value: unknown, depth = 1): void {
+  if (typeof value !== "object" || value === null) {
+    if (typeof value !== "string" && typeof value !== "boolean" && !Number.isFinite(value)) encodeValue(value, depth);
+  } else if (depth > MAX_DEPTH || value instanceof Date || isDecimal(value)) encodeValue(value, depth);
+  else if (Array.isArray(value)) for (let i = 0; i < value.length; i++) checkValue(value[i], depth + 1);
+  else checkKeys(value as Record<string, unknown>, depth);
+}
+
+function checkKeys(value: Record<string, unknown>, depth: number): void {
+  for (const key in value) {
+    const item = value[key];
+    if (item !== undefined) checkValue(item, depth + 1);
+  }
+}
+
 const TYPE_NAMES: Record<string, string> = {
   string: "String", number: "Number", boolean: "Boolean", bigint: "BigInt", symbol: "Symbol", function: "Function",
 };

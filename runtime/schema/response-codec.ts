@@ -1,6 +1,6 @@
 // Response payloads → status, headers and body (contract 3.8), and back for the callers inside the process (G-46).
 import { isDecimal } from "./decimal";
-import { asPayload, compileFields, encodeValue, isInteger32, readKey, type FieldsEncoder } from "./encoder";
+import { asPayload, checkValue, compileFields, isInteger32, readKey, type FieldsEncoder } from "./encoder";
 import { ValueError } from "./header-decoder";
 import { appendHeaders, cookieLine } from "./header-encoder";
 import { type JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
@@ -63,7 +63,7 @@ export class ResponseCodec {
     for (const key in payload) {
       if (this.encoded.has(key)) continue;
       const value = payload[key];
-      if (value !== undefined) encodeValue(value);
+      if (value !== undefined) checkValue(value);
     }
   }
 

@@ -45,6 +45,20 @@ describe("results", () => {
   });
 });
 
+describe("calls inside the app", () => {
+  const unfit = (problem: string): object => ({ api: true, code: "invalid_argument", message: problem, details: null });
+  test.each([
+    ["nan", { api: false, code: "InvalidArg", message: "Failed to convert js number to serde_json::Number", details: null }, "G-47"],
+    ["unlisted", { api: false, code: "InvalidArg", message: "JS functions cannot be represented as a serde_json::Value", details: null }, "G-47"],
+    ["cookieBesideQuery", { result: { n: 1, q: "x" } }, "G-43"],
+    ["refused", unfit("unable to parse error response: missing field `code` at line 1 column 9"), "G-45"],
+    ["moved", unfit("unable to parse error response: EOF while parsing a value at line 1 column 0"), "G-45"],
+    ["lookalike", { api: true, code: "aborted", message: "told by a field", details: { a: 1 } }, "G-45"],
+    ["role", { result: { who: "admin" } }, "A-10"],
+    ["noSuchRole", unfit('unable to parse request: invalid auth data\n\nCaused by:\n    role: invalid type: string "root", expected "admin" or "user" at line 1 column 14'), "A-8, A-10"],
+  ])("%s ends in %j (%s)", async (what, expected) => expect(await body(await ask(`/calls/job/${what}`))).toEqual(expected));
+});
+
 describe("static assets", () => {
   test.each([["a.map", "text/plain"], ["a.mjs", "application/javascript"], ["a.constructor", "application/octet-stream"]])("%s is %s (H-141)", async (file, type) => {
     expect((await ask(`/files/${file}`)).headers.get("content-type")).toBe(type);
