@@ -9,7 +9,7 @@ import { health, HEALTH_PATH, HOST_PREFIX } from "./healthz";
 import { headerValues, pathOf, SocketInbound } from "./inbound";
 import { serveRaw } from "./raw";
 import { mergeProtocolHeaders } from "./protocol-headers";
-import { bodyBeside, corsRequest, Replier, type Pending } from "./reply";
+import { corsRequest, Replier, type Pending } from "./reply";
 import { withExtra } from "./result";
 import { admit, decodeHead, NO_HANDLER, serveTyped, type TypedReply } from "./service-side";
 import { serveStatic } from "./static-assets";
@@ -147,7 +147,7 @@ export class Front {
         if (extra === null && isJson) return this.replier.json(pending, status, headers, NO_BODY.has(status) ? "" : body);
         const list = isJson ? [...(headers ?? []), "content-type", "application/json"] : (headers ?? []);
         const lines = withExtra(list, extra);
-        this.replier.send(pending, status, lines, NO_BODY.has(status) || body === null ? null : bodyBeside(lines, body));
+        this.replier.send(pending, status, lines, NO_BODY.has(status) ? null : body);
       },
       fail: (failure, extra) => this.replier.fail(pending, failure, withExtra([], extra)),
     };

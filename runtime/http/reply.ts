@@ -3,6 +3,7 @@
 import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Cors, CorsRequest } from "./cors";
 import type { Failure } from "./failure";
+import { headerBlock } from "./header-block";
 import type { Trace } from "../trace";
 
 /** One request waiting for its answer. */
@@ -42,7 +43,7 @@ function has(headers: readonly string[], name: string): boolean {
 const NOT_ASCII = /[^\u0000-\u007f]/;
 
 /** node joins head and body when the body is a string, and would then write the head's bytes as UTF-8 once more. */
-export function bodyBeside(headers: readonly string[], body: string): string | Buffer {
+function bodyBeside(headers: readonly string[], body: string): string | Buffer {
   return headers.some((line) => NOT_ASCII.test(line)) ? Buffer.from(body) : body;
 }
 
@@ -63,31 +64,29 @@ export function joinTail(res: ServerResponse, lines: string, body: string): bool
   return true;
 }
 
-function block(pairs: readonly string[]): string {
-  let out = "";
-  for (let i = 0; i < pairs.length; i += 2) out += `${pairs[i]}: ${pairs[i + 1]}\r\n`;
-  return out;
-}
-
 export class Replier {
   private readonly edge: [string, string][];
   private readonly common: readonly string[];
-  /** The constant header lines of a JSON answer. */
-  private readonly jsonBlock: string;
+  /** The constant header lines of a JSON answer; null when they are not plain. */
+  private readonly jsonBlock: string | null;
 
   constructor(private readonly options: ReplyOptions) {
     this.edge = Object.entries(options.edge).map(([name, value]) => [name.toLowerCase(), value]);
     this.common = options.cors?.common ?? [];
-    this.jsonBlock = block(this.withEdge([...JSON_TYPE, ...this.common]));
+    this.jsonBlock = headerBlock(this.withEdge([...JSON_TYPE, ...this.common]));
   }
 
   /** All headers of an answer: the given ones, then those of the gateway and the edge. */
   lines(pending: Pending, headers: readonly string[]): string[] {
+    const lines = this.linesWithoutTrace(pending, headers);
+    if (pending.trace) lines.push("x-encore-trace-id", pending.trace.traceId);
+    return lines;
+  }
+
+  private linesWithoutTrace({ req }: Pending, headers: readonly string[]): string[] {
     const lines = [...headers, ...this.common];
-    const { req, trace } = pending;
     const origin = req.headers.origin;
     if (origin !== undefined && this.options.cors?.allows(corsRequest(req))) lines.push("access-control-allow-origin", origin);
-    if (trace) lines.push("x-encore-trace-id", trace.traceId);
     return this.withEdge(lines);
   }
 
@@ -99,27 +98,29 @@ export class Replier {
   send(pending: Pending, status: number, headers: readonly string[], body: string | Buffer | null): void {
     const { res } = pending;
     if (res.headersSent || res.destroyed) return;
+    if (typeof body === "string" && this.sendJoined(pending, status, headers, body)) return;
     const lines = this.lines(pending, headers);
     const length = body === null ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
     lines.push("content-length", String(length));
-    this.write(res, status, lines, body);
+    this.write(res, status, lines, body === null ? null : typeof body === "string" ? bodyBeside(lines, body) : body);
   }
 
   /** Sends JSON; `headers` may bring their own content type beside it. */
   json(pending: Pending, status: number, headers: readonly string[] | null, body: string): void {
-    if (headers !== null) this.send(pending, status, [...headers, ...JSON_TYPE], bodyBeside(headers, body));
-    else if (!this.sendJoined(pending, status, body)) this.send(pending, status, JSON_TYPE, body);
+    this.send(pending, status, headers === null ? JSON_TYPE : [...headers, ...JSON_TYPE], body);
   }
 
-  /** The short way for most answers: constant lines and body behind node's head. False when it cannot be taken. */
-  private sendJoined({ req, res, trace }: Pending, status: number, body: string): boolean {
+  /** The short way for most answers: plain lines and an ASCII body behind node's head. False when it cannot be taken. */
+  private sendJoined(pending: Pending, status: number, headers: readonly string[], body: string): boolean {
+    const { req, res, trace } = pending;
     const length = Buffer.byteLength(body);
-    const isUsual = trace !== null && length === body.length && req.headers.origin === undefined && req.method !== "HEAD";
-    if (!isUsual || !(res instanceof ServerResponse) || status === 204 || status === 304 || res.headersSent || res.destroyed) return false;
+    if (length !== body.length || req.method === "HEAD" || !(res instanceof ServerResponse) || status === 204 || status === 304) return false;
+    const isConstant = headers === JSON_TYPE && req.headers.origin === undefined;
+    const block = isConstant ? this.jsonBlock : headerBlock(this.linesWithoutTrace(pending, headers));
+    if (block === null) return false;
     res.writeHead(status, ["content-length", String(length)]);
-    if (!joinTail(res, `${this.jsonBlock}x-encore-trace-id: ${trace.traceId}\r\n`, body)) {
-      throw new Error("this version of node keeps the head of responses elsewhere");
-    }
+    const traceLine = trace === null ? "" : `x-encore-trace-id: ${trace.traceId}\r\n`;
+    if (!joinTail(res, block + traceLine, body)) throw new Error("this version of node keeps the head of responses elsewhere");
     res.end();
     return true;
   }
