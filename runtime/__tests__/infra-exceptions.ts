@@ -11,8 +11,8 @@ export interface Exception {
 export const races: Record<string, RegExp> = { "cache.expiry.invalid": /\.out\[5\]$/ };
 
 const cliProxy: Exception = {
-  paths: /headers\.(date|host|x-encore-auth)$/,
-  reason: "recorded through the CLI's development proxy, which adds Date and its own signature and drops the port of Host; a host that is reached directly does not",
+  paths: /headers\.(date|x-encore-auth)$/,
+  reason: "recorded through the CLI's development proxy, which adds Date and its own signature; a host that is reached directly does not",
 };
 
 const emulator = (paths: RegExp, what: string): Exception => ({ paths, reason: `artefact of the local storage emulator, not a goal (the kit's README): ${what}` });

@@ -10,8 +10,8 @@ import { eachPair, parseCookies } from "../schema/url-text";
 import { Request, type RequestMeta, type RequestSource } from "../native/request";
 import type { EndpointCompiler, Handler } from "./endpoint";
 import type { Caller } from "./exchange";
-import { fromCodec, fromThrown, Failure } from "./failure";
-import { firstHeader, headerValues, type Inbound } from "./inbound";
+import { fromCodec, fromThrown, Failure, unfitAuthData } from "./failure";
+import { forwardedLines, headerValues, serviceHeaderValues, type Inbound } from "./inbound";
 import { invoke } from "./invoke";
 import type { RequestLog } from "./request-log";
 import type { Trace } from "../trace";
@@ -38,7 +38,7 @@ class AuthRequest implements RequestSource, CodecSource {
   }
 
   headerValues(name: string): readonly string[] {
-    return headerValues(this.inbound.lines, name);
+    return credentialValues(this.inbound, name);
   }
 
   payload(): unknown {
@@ -53,6 +53,11 @@ class AuthRequest implements RequestSource, CodecSource {
   authData(): null {
     return null;
   }
+}
+
+/** A header as the auth handler sees it: behind the forwarding headers, before the trace (contract 3.11, A-2). */
+function credentialValues(inbound: Inbound, name: string): readonly string[] {
+  return serviceHeaderValues(inbound.lines, name, () => forwardedLines(inbound));
 }
 
 export class Authenticator {
@@ -79,7 +84,7 @@ export class Authenticator {
 
   /** A-2: whether any declared parameter is there and not empty. */
   private hasCredentials(inbound: Inbound): boolean {
-    for (const name of this.headers) if (firstHeader(inbound.lines, name)) return true;
+    for (const name of this.headers) if (credentialValues(inbound, name)[0]) return true;
     return this.hasQuery(inbound.query) || this.hasCookie(inbound);
   }
 
@@ -125,7 +130,7 @@ export class Authenticator {
       caller = this.callerOf(value);
     } catch (error) {
       const isMisfit = error instanceof DecodeError;
-      const failure = isMisfit ? new Failure("invalid_argument", `unable to parse request: invalid auth data\n\nCaused by:\n    ${error.message}`) : fromCodec(error);
+      const failure = isMisfit ? unfitAuthData(error) : fromCodec(error);
       done(failure);
       return outcome.failed(failure, !isMisfit);
     }

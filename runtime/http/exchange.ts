@@ -5,7 +5,7 @@ import { cookieText } from "../schema/header-encoder";
 import type { Payload, RequestSource as CodecSource } from "../schema/request-codec";
 import { Request, type ApiCallData, type RequestMeta, type RequestSource, type TraceData } from "../native/request";
 import type { Endpoint } from "./endpoint";
-import { firstHeader, forwardedLines, headerValues, visibleHeaders, type Inbound } from "./inbound";
+import { firstHeader, forwardedLines, serviceHeaderValues, visibleHeaders, type Inbound } from "./inbound";
 import type { Trace } from "../trace";
 
 /** Who calls: the auth handler's answer, restricted to its declared type, and its JSON text for passing on. */
@@ -41,7 +41,7 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   headerValues(name: string): readonly string[] {
-    return headerValues(this.inbound.lines, name);
+    return serviceHeaderValues(this.inbound.lines, name, () => this.gatewayLines());
   }
 
   /** Path, query, headers and cookies. Throws ValueError. */
@@ -109,9 +109,12 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   private headers(): Record<string, string | string[]> {
+    return visibleHeaders(this.inbound.lines, this.gatewayLines());
+  }
+
+  private gatewayLines(): string[] {
     const trace = this.trace.parent ?? this.trace;
-    const more = ["traceparent", trace.traceparent, "tracestate", trace.tracestate, ...forwardedLines(this.inbound)];
-    return visibleHeaders(this.inbound.lines, more);
+    return ["traceparent", trace.traceparent, "tracestate", trace.tracestate, ...forwardedLines(this.inbound)];
   }
 
   private pathParams(payload: Payload): Record<string, unknown> {

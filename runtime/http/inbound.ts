@@ -94,12 +94,27 @@ function add(headers: Record<string, string | string[]>, name: string, value: st
   else headers[name] = [known, value];
 }
 
-/** The lines a proxy adds (contract 3.11). */
+/** Where the gateway passes requests on to; services see this name as their host. */
+const SERVICE_HOST = "127.0.0.1";
+
+/** The lines the gateway sets on its way to the services, whatever the client sent (contract 3.11). */
 export function forwardedLines(inbound: Inbound): string[] {
   if (inbound.remoteAddress === undefined) return [];
   const before = headerValues(inbound.lines, "x-forwarded-for");
   const host = headerValues(inbound.lines, "host")[0];
-  const lines = ["x-forwarded-for", [...before, inbound.remoteAddress].join(", "), "x-forwarded-proto", "http"];
+  const lines = ["host", SERVICE_HOST, "x-forwarded-for", [...before, inbound.remoteAddress].join(", "), "x-forwarded-proto", "http"];
   if (host !== undefined) lines.push("x-forwarded-host", host);
   return lines;
+}
+
+const SET_BY_GATEWAY = new Set(["host", "traceparent", "tracestate", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+
+/**
+ * All values of a header as services see it. `name` is lower case; `set` makes the lines the gateway sets, which
+ * replace those of the client. Its own metadata is nobody's parameter.
+ */
+export function serviceHeaderValues(lines: HeaderLines, name: string, set: () => HeaderLines): readonly string[] {
+  if (name.startsWith(INTERNAL)) return [];
+  const replaced = SET_BY_GATEWAY.has(name) ? headerValues(set(), name) : [];
+  return replaced.length > 0 ? replaced : headerValues(lines, name);
 }

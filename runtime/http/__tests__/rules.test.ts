@@ -45,6 +45,14 @@ describe("results", () => {
   });
 });
 
+test("header fields hold what the gateway sets, not what the client claims (3.11)", async () => {
+  const response = await ask("/results/forwarded", { headers: { "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "gopher", traceparent: "00-1-2-03", "x-encore-meta-userid": "forged" } });
+  expect(await body(response)).toEqual({
+    for: "203.0.113.9, 127.0.0.1", proto: "http", host: "127.0.0.1", original: `127.0.0.1:${app.port}`, agrees: true,
+    trace: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/) as string,
+  });
+});
+
 describe("calls inside the app", () => {
   const unfit = (problem: string): object => ({ api: true, code: "invalid_argument", message: problem, details: null });
   test.each([
