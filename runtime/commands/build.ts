@@ -7,7 +7,7 @@ import { findAppRoot, UsageError } from "./app-root";
 import { builtFiles, type BuildManifest } from "./built-app";
 import { bundleApp } from "./bundle-app";
 import { dim, say, step } from "./console";
-import { dependenciesOf, importedPackages, readPackage } from "./dependencies";
+import { dependenciesOf, hostPackagesFor, importedPackages, readPackage } from "./dependencies";
 import { buildInfo } from "./environment";
 import { hostFile, hostPackageRoot } from "../host-files";
 import { dockerfile, dockerignore, infraConfigTemplate } from "./image-files";
@@ -50,9 +50,12 @@ function copyRuntimeFiles(files: string[], root: string, folder: string): void {
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-async function packageJson(root: string, folder: string): Promise<object> {
+async function packageJson(root: string, folder: string, model: AppModel): Promise<object> {
   const { name = "app", version = "0.0.0", overrides, groundwork } = readPackage(root);
-  const imported = await importedPackages([builtFiles.bundle, builtFiles.start, builtFiles.native].map((file) => join(folder, file)));
+  const imported = [
+    ...(await importedPackages([join(folder, builtFiles.bundle)])),
+    ...hostPackagesFor(model, await importedPackages([builtFiles.start, builtFiles.native].map((file) => join(folder, file)))),
+  ];
   return {
     name, version,
     private: true,
@@ -79,7 +82,7 @@ export async function buildApp(root: string, output: string): Promise<string> {
   const own = join(root, builtFiles.infraConfig);
   const texts = {
     [builtFiles.manifest]: json(manifest),
-    "package.json": json(await packageJson(root, folder)),
+    "package.json": json(await packageJson(root, folder, model)),
     [builtFiles.infraConfig]: existsSync(own) ? readFileSync(own, "utf8") : json(infraConfigTemplate(model)),
     Dockerfile: dockerfile,
     ".dockerignore": dockerignore,

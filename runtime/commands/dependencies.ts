@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
+import type { AppModel } from "../model";
 
 const builtins = new Set(builtinModules);
 
@@ -34,6 +35,11 @@ export async function importedPackages(files: string[]): Promise<string[]> {
   const imports = Object.values(metafile.inputs).flatMap((input) => input.imports).filter((one) => one.external);
   const names = imports.map((one) => packageOf(one.path)).filter((name) => name !== undefined);
   return [...new Set(names)].sort();
+}
+
+/** The host's packages that this app needs: without a bucket none of S3's, which are a good part of an image. */
+export function hostPackagesFor({ buckets }: Pick<AppModel, "buckets">, imported: string[]): string[] {
+  return imported.filter((name) => buckets.length > 0 || !name.startsWith("@aws-sdk/"));
 }
 
 /** Looks in the node_modules of `folder` and of the folders above it. */

@@ -3,7 +3,7 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import type { HostConfig } from "../config";
-import { type Infra, InfraError } from "../infra";
+import { checkObjectStorage, type Infra, InfraError } from "../infra";
 import { newMessageId } from "../pubsub/ids";
 import { loadSecrets } from "../secrets";
 import { buildInfo, edgeHeadersOf, environmentOf, secretNames, truthy } from "./environment";
@@ -50,6 +50,12 @@ function threadsFor({ app, infra }: HostConfigInput): number {
   return count === 0 ? cpus().length : count;
 }
 
+function storageOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "objectStorage"> {
+  if (!config?.objectStorage) return {};
+  checkObjectStorage(config.objectStorage, app.model, config.hostedServices);
+  return { objectStorage: config.objectStorage };
+}
+
 export function makeHostConfig(input: HostConfigInput): HostConfig {
   const { root, stateDir, env, app, listen, infra } = input;
   const metadata = infra.config?.metadata ?? {};
@@ -69,6 +75,7 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     ...(infra.redisUrl ? { redisUrl: infra.redisUrl } : {}),
     secrets: secretsOf(input),
     objectsDir: join(stateDir, "objects"),
+    ...storageOf(input),
     ...hostingOf(input),
     workerThreads: threadsFor(input),
     edgeHeaders: edgeHeadersOf(root),

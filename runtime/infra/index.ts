@@ -1,6 +1,7 @@
 // What runs before and beside the app: Postgres (embedded or elsewhere), migrations, databases for tests.
 export { InfraError } from "./errors";
 export { type InfraConfig, readInfraConfig } from "./infra-config";
+export { checkObjectStorage } from "./object-storage";
 export { migrate, type MigrationRow, migrationStatus } from "./migrations";
 export { type Infra, type InfraOptions, startInfra } from "./start";
 export { cloneDatabase, type ClonedDatabase, createTemplate, type Template } from "./test-databases";

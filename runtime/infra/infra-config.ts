@@ -8,10 +8,9 @@ import pg from "pg";
 import { z } from "zod";
 import type { HostConfig } from "../config";
 import type { AppFile } from "../model";
+import { type Env, envString, resolve } from "./env-string";
 import { InfraError } from "./errors";
-
-const envString = z.union([z.string(), z.object({ $env: z.string() })]);
-type EnvString = z.infer<typeof envString>;
+import { objectStorage, objectStorageOf } from "./object-storage";
 
 const tls = z.object({ disabled: z.boolean().optional(), ca: envString.optional(), disable_tls_hostname_verification: z.boolean().optional(), disable_ca_validation: z.boolean().optional() });
 
@@ -33,6 +32,7 @@ const schema = z.object({
       z.object({ host: envString.optional(), in_memory: z.boolean().optional(), database_index: z.number().int().default(0), auth: z.object({ type: z.string(), username: envString.optional(), password: envString.optional(), auth_string: envString.optional() }).optional(), tls_config: tls.optional() }),
     )
     .optional(),
+  object_storage: objectStorage.optional(),
   secrets: z.union([z.object({ $env: z.string() }), z.record(z.string(), envString)]).optional(),
   hosted_services: z.array(z.string()).optional(),
   hosted_gateways: z.array(z.string()).optional(),
@@ -51,7 +51,6 @@ const schema = z.object({
 
 /** Keys of Encore's format that this host cannot obey yet: refusing them is better than running without. */
 const unsupported: Record<string, string> = {
-  object_storage: "buckets are kept in a folder on disk, under GROUNDWORK_STATE_DIR",
   metrics: "no exporter is built in",
   pubsub: "topics live in the first database, or on Redis when `redis` is given",
   service_discovery: "all services run in one process",
@@ -73,6 +72,8 @@ type Tls = z.infer<typeof tls> | undefined;
 export interface InfraConfig {
   databases: HostConfig["databases"];
   redisUrl?: string;
+  /** Absent: buckets are folders on disk. */
+  objectStorage?: NonNullable<HostConfig["objectStorage"]>;
   secrets: Record<string, string>;
   hostedServices?: string[];
   hostedGateways?: string[];
@@ -81,15 +82,6 @@ export interface InfraConfig {
   logLevel?: string;
   cors?: NonNullable<AppFile["globalCors"]>;
   metadata: NonNullable<ParsedConfig["metadata"]>;
-}
-
-type Env = Record<string, string | undefined>;
-
-function resolve(value: EnvString, env: Env): string {
-  if (typeof value === "string") return value;
-  const found = env[value.$env];
-  if (found === undefined) throw new InfraError(`infra config: the environment variable ${value.$env} is not set`);
-  return found;
 }
 
 /** The certificate stands in the file as text, drivers want a file of its own. */
@@ -194,9 +186,11 @@ export function readInfraConfig(path: string, env: Env): InfraConfig {
   if (!parsed.success) throw new InfraError(`${path}:\n${parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`).join("\n")}`);
   const config = parsed.data;
   const redisUrl = config.redis && redisUrlOf(config.redis, env);
+  const storage = config.object_storage && objectStorageOf(path, config.object_storage, env);
   return {
     databases: Object.assign({}, ...(config.sql_servers ?? []).map((server) => databasesOf(server, env))) as HostConfig["databases"],
     ...(redisUrl === undefined ? {} : { redisUrl }),
+    ...(storage === undefined ? {} : { objectStorage: storage }),
     secrets: secretsOf(config.secrets, env),
     ...(config.hosted_services ? { hostedServices: config.hosted_services } : {}),
     ...(config.hosted_gateways ? { hostedGateways: config.hosted_gateways } : {}),

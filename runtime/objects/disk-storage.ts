@@ -10,15 +10,15 @@ import { loadSigningKey, namespaceOf, signedQuery } from "./signing";
 import type { BucketUrls } from "./store";
 import { createUrlHandler, type ServedBucket } from "./url-handler";
 
-/** Makes the folder and the signing key, and answers the URLs of `buckets` before the app's routes. */
-export function openDiskStorage(host: Host, buckets: BucketModel[]): (bucket: BucketModel) => BucketParts {
+/** Makes the folder and the signing key, and answers the buckets' URLs before the app's routes. */
+export function openDiskStorage(host: Host): (bucket: BucketModel) => BucketParts {
   const { objectsDir, apiBaseUrl } = host.config;
   const draftsDir = join(objectsDir, ".uploads");
   const signingKey = loadSigningKey(objectsDir);
   const namespace = namespaceOf(signingKey);
   const folderOf = (bucket: BucketModel): string => join(objectsDir, encodeURIComponent(bucket.name));
   const storeOf = (bucket: BucketModel): DiskStore => new DiskStore({ folder: folderOf(bucket), draftsDir, versioned: bucket.versioned });
-  const served = new Map(buckets.map((bucket): [string, ServedBucket] => [bucket.name, { store: storeOf(bucket), public: bucket.public }]));
+  const served = new Map(host.model.buckets.map((bucket): [string, ServedBucket] => [bucket.name, { store: storeOf(bucket), public: bucket.public }]));
   removeAbandonedDrafts(draftsDir, Date.now());
   (host.front ??= []).push(createUrlHandler({ namespace, signingKey, buckets: served, log: host.log, now: Date.now }));
 

@@ -8,7 +8,7 @@ import { S3Servers } from "./s3-servers";
 import { s3Bucket } from "./s3-store";
 import type { BucketStore } from "./store";
 
-/** What a bucket answers that the app's model does not have: every operation fails, nothing throws (13.2). */
+/** What a bucket answers that the app's model or its infra config does not have: every operation fails, nothing throws (13.2). */
 function unknownBucket(name: string): Bucket {
   const fail = (): Promise<never> => Promise.reject(otherProblem(`bucket ${name} is not configured`));
   const list = (): AsyncIterable<never> => ({ [Symbol.asyncIterator]: () => ({ next: fail }) });
@@ -18,20 +18,19 @@ function unknownBucket(name: string): Bucket {
 
 export function createBuckets(host: Host): Part & { bucket(name: string): Bucket } {
   const servers = new S3Servers();
-  const remote = host.config.objectStorage ?? {};
+  const { objectStorage } = host.config;
   // Opened when the first bucket is asked for: an app without buckets leaves nothing on disk.
   let onDisk: ((bucket: BucketModel) => BucketParts) | undefined;
   const diskBucket = (bucket: BucketModel): BucketParts => {
-    onDisk ??= openDiskStorage(host, host.model.buckets.filter(({ name }) => !remote[name]));
+    onDisk ??= openDiskStorage(host);
     return onDisk(bucket);
   };
   return {
     name: "buckets",
     bucket(name) {
       const model = host.model.buckets.find((bucket) => bucket.name === name);
-      if (!model) return unknownBucket(name);
-      const config = remote[name];
-      return new Bucket(config ? s3Bucket(servers, model, config) : diskBucket(model));
+      if (!model || (objectStorage && !objectStorage[name])) return unknownBucket(name);
+      return new Bucket(objectStorage?.[name] ? s3Bucket(servers, model, objectStorage[name]) : diskBucket(model));
     },
     start: () => Promise.resolve(),
     drain: () => servers.close(),

@@ -8,7 +8,7 @@ import { removeFolders, stateWithDatabase } from "../../infra/__tests__/support"
 import { type EmbeddedPostgres, startEmbedded } from "../../infra/embedded-process";
 import { Scratch } from "../../parse/__tests__/case-app";
 import { buildApp } from "../build";
-import { packageOf } from "../dependencies";
+import { hostPackagesFor, packageOf } from "../dependencies";
 import { hostPackageRoot } from "../../host-files";
 
 const app = {
@@ -93,9 +93,15 @@ test("the folder holds all that the app reads while it runs, and names the packa
   expect({ name, version }).toEqual({ name: "shop", version: "1.2.3" });
   expect(dependencies).toMatchObject({ "encore.dev": "1.58.6", mine: "git+ssh://example.org/mine.git" });
   expect(Object.keys(dependencies)).toEqual(expect.arrayContaining(["pg", "ws", "bullmq"]));
-  expect(Object.keys(dependencies).filter((one) => ["typescript", "esbuild", "vitest"].includes(one))).toEqual([]);
+  expect(Object.keys(dependencies).filter((one) => ["typescript", "esbuild", "vitest"].includes(one) || one.startsWith("@aws-sdk/"))).toEqual([]);
   const template = JSON.parse(readFileSync(join(folder, "infra.config.json"), "utf8")) as object;
   expect(template).toMatchObject({ secrets: { ShopKey: { $env: "ShopKey" } }, hosted_services: ["shop"], hosted_gateways: ["api-gateway"] });
+});
+
+test("it has the packages of S3 when it has a bucket", () => {
+  const imported = ["@aws-sdk/client-s3", "pg"];
+  expect(hostPackagesFor({ buckets: [] }, imported)).toEqual(["pg"]);
+  expect(hostPackagesFor({ buckets: [{ name: "files", versioned: false, public: false }] }, imported)).toEqual(imported);
 });
 
 test("it serves from an infra config: database, secrets, metadata, origins; and ends on SIGTERM", async () => {
@@ -128,9 +134,9 @@ test("without a word about its database it does not start, and neither does it w
   const silent = run({});
   expect(await silent.ended).toBe(1);
   expect(silent.output()).toMatch(/nothing says where.*infra\.config\.json/);
-  const wrong = run({ ENCORE_INFRA_CONFIG_PATH: infraConfig({ object_storage: [{ type: "s3" }] }) });
+  const wrong = run({ ENCORE_INFRA_CONFIG_PATH: infraConfig({ object_storage: [{ type: "gcs", buckets: { files: { name: "f" } } }] }) });
   expect(await wrong.ended).toBe(1);
-  expect(wrong.output()).toMatch(/object_storage is not supported yet/);
+  expect(wrong.output()).toMatch(/object_storage of type gcs is not supported yet/);
   const misspelt = run({ ENCORE_INFRA_CONFIG_PATH: infraConfig({ hosted_services: ["shopp"] }), DB_PASSWORD: new URL(postgres.url("app")).password });
   expect(await misspelt.ended).toBe(1);
   expect(misspelt.output()).toMatch(/names shopp: the app's services are shop/);

@@ -63,7 +63,7 @@ test("all secrets may come in one variable, whose text no error repeats", () => 
 });
 
 test("a part that this host cannot obey is refused by its name", () => {
-  for (const [key, value] of Object.entries({ object_storage: [{ type: "s3" }], metrics: { type: "prometheus" }, pubsub: [{ type: "nsq" }], service_discovery: { a: {} } })) {
+  for (const [key, value] of Object.entries({ metrics: { type: "prometheus" }, pubsub: [{ type: "nsq" }], service_discovery: { a: {} } })) {
     expect(() => readInfraConfig(fileWith({ [key]: value }), {})).toThrow(new RegExp(`${key} is not supported yet`));
   }
   expect(readInfraConfig(fileWith({ pubsub: [], object_storage: [] }), {}).databases).toEqual({});
