@@ -1,31 +1,13 @@
 // Measures what the guard costs: the same endpoint bare, and behind the real auth handler with permission, limits and
 // tenant, in one process of the real app: `node scripts/run-ts.mjs bench/http/guarded.ts [rounds] [seconds]`.
 // A report, never a test.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { spawn } from "node:child_process";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { copyOfApp, root } from "../app-copy";
 import { measure } from "./measure";
 
 const [rounds = 5, seconds = 3] = process.argv.slice(2).map(Number);
-
-function findRoot(dir: string): string {
-  return existsSync(join(dir, "node_modules", "encore.dev")) ? dir : findRoot(dirname(dir));
-}
-
-const root = findRoot(import.meta.dirname);
-const parts = ["encore.app", "database.ts", "package.json", "tsconfig.json", "auth", "config", "db", "docs", "events", "generated", "migrations", "prisma", "queues", "security", "telemetry"];
-
-/** The app's own folders with the two benchmark services beside them. */
-function makeApp(): string {
-  mkdirSync(join(root, ".groundwork"), { recursive: true });
-  const app = mkdtempSync(join(root, ".groundwork", "bench-guarded-"));
-  for (const part of parts) {
-    if (existsSync(join(root, part))) cpSync(join(root, part), join(app, part), { recursive: true });
-  }
-  cpSync(join(root, "bench/http/__tests__/guarded"), app, { recursive: true });
-  symlinkSync(join(root, "node_modules"), join(app, "node_modules"));
-  return app;
-}
 
 async function start(app: string): Promise<{ port: number; pid: number; stop(): Promise<void> }> {
   const env = { ...process.env, GROUNDWORK_STATE_DIR: join(app, ".groundwork"), LIMIT_SCALE: "1000000", ENCORE_RUNTIME_LOG: "error", LOG_LEVEL: "error" };
@@ -58,7 +40,8 @@ async function accessToken(port: number): Promise<string> {
   return answer.accessToken;
 }
 
-const app = makeApp();
+const app = copyOfApp();
+cpSync(join(root, "bench/http/__tests__/guarded"), app, { recursive: true });
 const server = await start(app);
 try {
   const headers = { authorization: `Bearer ${await accessToken(server.port)}` };
