@@ -1,98 +1,200 @@
-// `MatchesRegexp` patterns are written for Rust's regex syntax (contract 3.7). This translates what differs from
-// JavaScript's; a pattern that neither knows stops the process at start, as it does officially (L-60).
+// `MatchesRegexp` patterns are written for Rust's regex syntax (contract 3.7). This translates them to JavaScript's,
+// with the `v` flag, whose classes nest as Rust's do. A pattern that Rust would refuse, look-around and backreferences
+// among them, stops the process at start, as it does officially (L-60). Patterns are only asked whether they match:
+// what groups capture and which quantifiers are lazy does not matter.
+import { character, members, posixClass, readEscape, wordSet, type Flags } from "./regexp-sets";
 
-const CLASSES: Record<string, string> = {
-  d: "\\p{Nd}", D: "\\P{Nd}", s: "\\p{White_Space}", S: "\\P{White_Space}", h: "[ \\t]",
+const SET_OPERATORS = ["&&", "--", "~~"];
+
+const fail = (problem: string): never => {
+  throw new SyntaxError(problem);
 };
-const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200c\\u200d";
-const POSIX: Record<string, string> = {
-  alnum: "0-9A-Za-z", alpha: "A-Za-z", ascii: "\\x00-\\x7f", blank: "\\t ", cntrl: "\\x00-\\x1f\\x7f", digit: "0-9",
-  graph: "!-~", lower: "a-z", print: " -~", punct: "!-\\/:-@\\[-`\\{-~", space: "\\t\\n\\v\\f\\r ", upper: "A-Z", word: "0-9A-Za-z_", xdigit: "0-9A-Fa-f",
-};
 
-interface Cursor {
-  source: string;
-  at: number;
-  inClass: boolean;
-}
+class Translator {
+  private at = 0;
+  private readonly names = new Set<string>();
 
-function escape(cursor: Cursor): string {
-  const { source, at, inClass } = cursor;
-  const char = source[at + 1] ?? "";
-  cursor.at += 2;
-  if (char === "w") return inClass ? WORD : `[${WORD}]`;
-  if (char === "W") return `[^${WORD}]`;
-  if (char in CLASSES) return CLASSES[char]!;
-  if (char === "A") return "^";
-  if (char === "z") return "$";
-  if (char === "a") return "\\x07";
-  const hex = /^\\[xuU]\{([0-9A-Fa-f]+)\}/.exec(source.slice(at));
-  if (hex) {
-    cursor.at = at + hex[0].length;
-    return `\\u{${hex[1]}}`;
+  constructor(private readonly source: string) {}
+
+  translate(): string {
+    const out = this.alternatives({ i: false, m: false, s: false, x: false, u: true });
+    return this.at < this.source.length ? fail("unopened group") : out;
   }
-  const short = /^\\p([A-Z])/.exec(source.slice(at));
-  if (short) {
-    cursor.at = at + 3;
-    return `\\p{${short[1]}}`;
+
+  private looking(text: string): boolean {
+    return this.source.startsWith(text, this.at);
   }
-  const isPlain = /[^\w^$\\.*+?()[\]{}|/-]/.test(char) || (char === "-" && !inClass);
-  return isPlain ? char : `\\${char}`;
-}
 
-function group(cursor: Cursor): string {
-  const rest = cursor.source.slice(cursor.at);
-  if (/^\(\?(?:[=!]|<[=!])/.test(rest)) throw new SyntaxError("look-around is not supported");
-  const named = /^\(\?P?</.exec(rest);
-  cursor.at += named ? named[0].length : 1;
-  return named ? "(?<" : "(";
-}
-
-function inClass(cursor: Cursor): string {
-  const rest = cursor.source.slice(cursor.at);
-  const posix = /^\[:(\^?)([a-z]+):\]/.exec(rest);
-  if (posix && POSIX[posix[2]!] && !posix[1]) {
-    cursor.at += posix[0].length;
-    return POSIX[posix[2]!]!;
+  private match(pattern: RegExp): RegExpExecArray | null {
+    const found = pattern.exec(this.source.slice(this.at));
+    if (found) this.at += found[0].length;
+    return found;
   }
-  const char = rest[0]!;
-  cursor.at++;
-  if (char === "]") cursor.inClass = false;
-  return char === "[" ? "\\[" : char;
-}
 
-function outsideClass(cursor: Cursor): string {
-  const char = cursor.source[cursor.at]!;
-  if (char === "(") return group(cursor);
-  cursor.at++;
-  if (char === "[") {
-    cursor.inClass = true;
-    const open = /^\^?\]?/.exec(cursor.source.slice(cursor.at))![0];
-    cursor.at += open.length;
-    return `[${open.replace("]", "\\]")}`;
+  /** Everything up to the end of the group. Flags set in it end with it. */
+  private alternatives(outer: Flags): string {
+    const flags = { ...outer };
+    let out = "";
+    while (this.at < this.source.length && !this.looking(")")) {
+      if (this.match(/^\|/)) out += "|";
+      else if (flags.x && this.match(/^(?:\s+|#[^\n]*)/)) continue;
+      else out += this.quantified(this.atom(flags), flags);
+    }
+    return out;
   }
-  if (char === ".") return "[^\\n]";
-  return char === "]" || char === "}" ? closing(cursor, char) : char;
+
+  /** Quantifiers may follow each other and assertions, which JavaScript allows only around groups. */
+  private quantified(atom: string, flags: Flags): string {
+    let out = atom;
+    let simple = "";
+    for (;;) {
+      if (flags.x) this.match(/^\s+/);
+      const found = this.match(/^(?:([*+?])|\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\})\??/);
+      if (found && atom === "") fail("nothing to repeat");
+      if (found?.[1]) simple = oneQuantifier(simple + found[1]);
+      else {
+        if (simple !== "") out = `(?:${out})${simple}`;
+        simple = "";
+        if (!found) return out;
+        out = `(?:${out})${counted(found[2], found[3], found[4])}`;
+      }
+    }
+  }
+
+  private atom(flags: Flags): string {
+    const char = String.fromCodePoint(this.source.codePointAt(this.at)!);
+    if (char === "(") return this.group(flags);
+    if (char === "[") return this.set(flags);
+    if (char === "\\") return this.assertion(flags) ?? this.escape(flags);
+    if ("*+?{".includes(char)) return fail("nothing to repeat");
+    this.at += char.length;
+    if (char === ".") return flags.s ? "[\\s\\S]" : "[^\\n]";
+    if (char === "^") return flags.m ? "(?<![^\\n])" : "^";
+    if (char === "$") return flags.m ? "(?![^\\n])" : "$";
+    return this.literal(char.codePointAt(0)!, flags);
+  }
+
+  private literal(code: number, flags: Flags): string {
+    const all = members(code, code, flags);
+    return all === character(code) ? all : `[${all}]`;
+  }
+
+  private group(flags: Flags): string {
+    const named = this.match(/^\(\?P?<([A-Za-z_][\w.[\]]*)>/);
+    if (named) {
+      if (this.names.has(named[1]!)) fail(`two groups are named ${named[1]}`);
+      this.names.add(named[1]!);
+      return this.rest(flags);
+    }
+    if (!this.looking("(?")) {
+      this.at++;
+      return this.rest(flags);
+    }
+    const switched = this.match(/^\(\?([imsxuUR]*)(?:-([imsxuUR]+))?([:)])/) ?? fail("look-around is not supported");
+    const [, on = "", off = "", end] = switched;
+    const target = end === ")" ? flags : { ...flags };
+    for (const flag of on) if (flag in target) target[flag as keyof Flags] = true;
+    for (const flag of off) if (flag in target) target[flag as keyof Flags] = false;
+    return end === ")" ? "" : this.rest(target);
+  }
+
+  private rest(flags: Flags): string {
+    const inner = this.alternatives(flags);
+    if (!this.match(/^\)/)) fail("unclosed group");
+    return `(?:${inner})`;
+  }
+
+  private assertion(flags: Flags): string | undefined {
+    const found = this.match(/^\\(?:[Az<>B]|b(?:\{(?:start|end)(?:-half)?\})?)/)?.[0];
+    if (found === undefined) return undefined;
+    const word = wordSet(flags);
+    const [starts, ends] = [`(?<!${word})(?=${word})`, `(?<=${word})(?!${word})`];
+    switch (found) {
+      case "\\A": return "^";
+      case "\\z": return "$";
+      case "\\b": return `(?:${starts}|${ends})`;
+      case "\\B": return `(?:(?<=${word})(?=${word})|(?<!${word})(?!${word}))`;
+      case "\\b{start-half}": return `(?<!${word})`;
+      case "\\b{end-half}": return `(?!${word})`;
+      default: return found === "\\<" || found === "\\b{start}" ? starts : ends;
+    }
+  }
+
+  private escape(flags: Flags): string {
+    const found = readEscape(this.source, this.at, flags);
+    this.at += found.length;
+    return "set" in found ? found.set : this.literal(found.code, flags);
+  }
+
+  /** A class; its operators take everything on their left. */
+  private set(flags: Flags): string {
+    const isNegated = this.match(/^\[(\^?)/)![1] === "^";
+    let left = "";
+    let operator = "";
+    let operand = this.match(/^-+(?!-)/)?.[0].replace(/-/g, "\\-") ?? "";
+    if (operand === "" && this.match(/^\]/)) operand = "\\]";
+    for (;;) {
+      if (this.at >= this.source.length) fail("unclosed class");
+      const next = SET_OPERATORS.find((o) => this.looking(o));
+      if (next === undefined && !this.looking("]")) {
+        operand += this.item(flags);
+        continue;
+      }
+      left = combine(left, operator, operand);
+      if (next === undefined) break;
+      this.at += next.length;
+      [operator, operand] = [next, ""];
+    }
+    this.at++;
+    return `[${isNegated ? "^" : ""}${left}]`;
+  }
+
+  private item(flags: Flags): string {
+    if (flags.x && this.match(/^\s+/)) return "";
+    const posix = posixClass(this.source, this.at, flags);
+    if (posix) this.at += posix.length;
+    if (posix) return posix.set;
+    if (this.looking("[")) return this.set(flags);
+    const first = this.end(flags);
+    if (typeof first === "string") return first;
+    if (!this.match(/^-(?![-\]])/)) return members(first, first, flags);
+    const last = this.end(flags);
+    return typeof last === "string" ? fail("a range ends in a class") : members(first, last, flags);
+  }
+
+  /** A character of a class, or a set that stands there. */
+  private end(flags: Flags): number | string {
+    if (this.looking("\\")) {
+      const found = readEscape(this.source, this.at, flags);
+      this.at += found.length;
+      return "set" in found ? found.set : found.code;
+    }
+    const code = this.source.codePointAt(this.at) ?? fail("unclosed class");
+    this.at += String.fromCodePoint(code).length;
+    return code;
+  }
 }
 
-/** A closing bracket without its opening one is an ordinary character. */
-function closing(cursor: Cursor, char: string): string {
-  const isQuantifier = char === "}" && /(?:\{\d+,?\d*|\\[pPxu]\{[^}]*)$/.test(cursor.source.slice(0, cursor.at - 1));
-  return isQuantifier ? char : `\\${char}`;
+function counted(low = "", comma = "", high = ""): string {
+  if (low === "" && high === "") fail("a repetition without a number");
+  return `{${low === "" ? "0" : low}${comma}${high}}`;
+}
+
+/** `a++` is `a+`: nested repetitions would take a backtracking engine for ever. */
+function oneQuantifier(all: string): string {
+  if (all.length === 1 || !/[*+]/.test(all)) return all[0]!;
+  return /[*?]/.test(all) ? "*" : "+";
+}
+
+function combine(left: string, operator: string, right: string): string {
+  if (operator === "") return right;
+  return operator === "~~" ? `[[${left}]--[${right}]][[${right}]--[${left}]]` : `[${left}]${operator}[${right}]`;
 }
 
 /** Compiles a Rust pattern. Throws an Error that shows the pattern when it cannot be understood. */
 export function compileRegexp(source: string): RegExp {
-  const flags = /^\(\?([imsx]+)\)/.exec(source);
-  const cursor: Cursor = { source, at: flags?.[0].length ?? 0, inClass: false };
-  let out = "";
   try {
-    while (cursor.at < source.length) {
-      if (source[cursor.at] === "\\") out += escape(cursor);
-      else out += cursor.inClass ? inClass(cursor) : outsideClass(cursor);
-    }
-    const dotAll = flags?.[1]?.includes("s") ? out.replaceAll("[^\\n]", "[^]") : out;
-    return new RegExp(dotAll, `u${(flags?.[1] ?? "").replace(/[sx]/g, "")}`);
+    return new RegExp(new Translator(source).translate(), "v");
   } catch (cause) {
     throw new Error(`the validation pattern ${JSON.stringify(source)} is not supported: ${String(cause)}`, { cause });
   }
