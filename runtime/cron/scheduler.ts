@@ -3,6 +3,11 @@
 // A tick on one replica:  due → claim ─ won ──→ endpoint runs, lease renewed → finished
 //                                     ├ done ─→ nothing
 //                                     └ taken → looked at again when the lease may have ended → claim
+//
+// Nobody leads: each tick is claimed for itself. A tick whose process died while its endpoint ran is run again, by
+// another replica as soon as the lease has ended, or by the next one that starts: what the endpoint had done by then is
+// not known, and a job that is done twice can be made harmless, one that is never done cannot. A tick that ran to its end
+// runs once, also when it failed. A tick at which no replica was alive is left out.
 import type { HostLog } from "../host";
 import type { Clock } from "./clock";
 import type { Ledger, Tick } from "./ledger";
@@ -10,11 +15,13 @@ import type { NextTick } from "./schedule";
 import { whileAway } from "../broker-errors";
 
 const FINISH_LIMIT_MS = 60_000;
+/** How late a tick may be looked at by a process that was busy; after a longer pause (a laptop asleep) only the last one is. */
+const CATCH_UP_MS = 60_000;
 
 export interface ScheduledJob {
   id: string;
   next: NextTick;
-  run(): Promise<void>;
+  run(tick: Tick): Promise<void>;
 }
 
 export interface SchedulerOptions {
@@ -70,7 +77,7 @@ export class Scheduler {
     if (at === null) return;
     this.#at(job.id, at, () => {
       this.#begin(job, { job: job.id, at });
-      this.#arm(job, Math.max(at, this.#options.clock.now() - 1));
+      this.#arm(job, Math.max(at, this.#options.clock.now() - CATCH_UP_MS));
     });
   }
 
@@ -99,7 +106,7 @@ export class Scheduler {
     const renewal = setInterval(() => void ledger.renew(tick).catch(() => undefined), leaseMs / 3).unref();
     let failure: string | null = null;
     try {
-      await job.run();
+      await job.run(tick);
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error);
       log.error("cron job failed", error, { job: job.id, tick: new Date(tick.at).toISOString() });

@@ -66,7 +66,7 @@ const stores: [string, Store][] = [["Postgres", { open: (holder) => new Postgres
 if (redisUrl) stores.push(["Redis", { open: (holder) => new RedisLedger(redisUrl, prefix, holder, LEASE_MS), endLeases: endRedisLeases }]);
 
 describe.each(stores)("cron over several replicas on %s", (_, store) => {
-  function replica(name: string, clock: Clock, job: string, run: () => Promise<void>) {
+  function replica(name: string, clock: Clock, job: string, run: (tick: Tick) => Promise<void>) {
     return new Scheduler({ jobs: [{ id: job, next: parseSchedule("every:1"), run }], ledger: store.open(name), clock, log: quiet, leaseMs: LEASE_MS });
   }
 
@@ -117,6 +117,19 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
     expect(ran).toBe(1);
     await successor.drain();
     await dead.close();
+  });
+
+  it("runs every tick of a replica that was too busy to look at them in time", async () => {
+    const clock = new ManualClock();
+    const ticks: string[] = [];
+    const busy = replica("busy", clock, "late", ({ at }) => Promise.resolve(void ticks.push(new Date(at).toISOString())));
+    await busy.start();
+    clock.advance(95_000); // from 00:00:30 past two ticks at once
+    await busy.idle();
+    clock.advance(0);
+    await busy.idle();
+    expect(ticks).toEqual(["2026-03-01T00:01:00.000Z", "2026-03-01T00:02:00.000Z"]);
+    await busy.drain();
   });
 
   it("does not run a failed tick again", async () => {

@@ -36,6 +36,11 @@ export class Processes {
     return victim.pid;
   }
 
+  /** The same, by process id. */
+  killProcess(pid: number): Promise<number> {
+    return this.kill(this.#running.findIndex((one) => one.pid === pid));
+  }
+
   /** Resolves when all of them have said that they are ready. */
   async ready(): Promise<void> {
     await Promise.all(this.#running.map((one) => once(one, "message")));

@@ -1,0 +1,82 @@
+// Three replicas in processes of their own and 50 ticks: one run each. The replica that has just begun a tick is killed
+// several times; the tick moves to another one, no tick is missed, and none whose replica lived is run twice.
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
+import { database, until } from "../../pubsub/__tests__/kit";
+import { bundleScript, Lines, Processes } from "../../pubsub/__tests__/support/processes";
+
+const TICKS = 50;
+const PERIOD_MS = 150;
+const RUN_MS = 100;
+const LEASE_MS = 1000;
+const folder = mkdtempSync(join(tmpdir(), "crons-"));
+const redisUrl = process.env.GROUNDWORK_TEST_REDIS_URL ?? "";
+let clone: ClonedDatabase;
+let script = "";
+
+beforeAll(async () => {
+  script = await bundleScript(join(import.meta.dirname, "cron-replica.ts"), "cron-replica.mjs");
+  clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
+}, 60_000);
+afterAll(async () => {
+  await clone.drop();
+  rmSync(folder, { recursive: true });
+});
+
+interface Run {
+  process: number;
+  ended: boolean;
+}
+
+/** Tick → its runs, in the order in which they began. */
+function record(runs: Map<number, Run[]>, line: string): void {
+  const [process, tick, what] = line.split(" ");
+  const of = runs.get(Number(tick)) ?? [];
+  runs.set(Number(tick), of);
+  if (what === "start") of.push({ process: Number(process), ended: false });
+  else of.filter((run) => run.process === Number(process)).forEach((run) => (run.ended = true));
+}
+
+describe.each([["Postgres"], ["Redis"]])("cron over three processes on %s", (kind) => {
+  it.each([
+    ["while all live", []],
+    ["with the running replica killed at five of them", [5, 14, 23, 32, 41]],
+  ])("runs each of 50 ticks once %s", { timeout: 90_000 }, async (_, killedAt) => {
+    const name = `replicas-${randomUUID()}`;
+    const file = join(folder, name);
+    const firstFile = `${file}.first`;
+    const lines = new Lines(file);
+    const runs = new Map<number, Run[]>();
+    const orders = { file, firstFile, job: name, ticks: TICKS, periodMs: PERIOD_MS, runMs: RUN_MS, leaseMs: LEASE_MS, ...(kind === "Redis" ? { redisUrl } : { url: clone.url }) };
+    const replicas = new Processes(script, orders, 3);
+    onTestFinished(() => replicas.end());
+    await replicas.ready();
+    writeFileSync(`${firstFile}.new`, String(Date.now() + 300));
+    renameSync(`${firstFile}.new`, firstFile); // whole, whenever it is seen
+    const look = (): Map<number, Run[]> => {
+      replicas.check();
+      for (const line of lines.next()) record(runs, line);
+      return runs;
+    };
+
+    const killed = new Set<number>();
+    for (const tick of killedAt) {
+      await until(() => look().has(tick), 30_000);
+      killed.add(await replicas.killProcess(runs.get(tick)![0]!.process));
+    }
+    const hasEnded = (tick: number): boolean => (look().get(tick) ?? []).some(({ ended, process }) => ended && !killed.has(process)) || runs.get(tick)?.at(-1)?.ended === true;
+    await until(() => Array.from({ length: TICKS }, (_unused, tick) => tick).every(hasEnded), 60_000);
+
+    expect([...runs.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: TICKS }, (_unused, tick) => tick));
+    const livingTwice = [...runs].filter(([, of]) => of.filter(({ process }) => !killed.has(process)).length > 1);
+    expect(livingTwice, "ticks that two living replicas ran").toEqual([]);
+    const again = [...runs].filter(([, of]) => of.length > 1);
+    expect(again.filter(([, of]) => !killed.has(of[0]!.process)), "ticks run again though their replica lived").toEqual([]);
+    expect(again.every(([, of]) => of.at(-1)?.ended), "a tick that was taken over ran to its end").toBe(true);
+    for (const tick of killedAt) expect(runs.get(tick), `tick ${tick} moved`).toHaveLength(2);
+  });
+});
