@@ -66,6 +66,15 @@ describe("unions", () => {
       "v: invalid type: sequence, expected a JSON object, a JSON object, a JSON array, a datetime string, a string, or null at line 1 column 12");
   });
 
+  test("rules and dates hold inside members as they do outside; officially they do not (3.7, README)", () => {
+    const starts = { rule: "startsWith", value: "ab" } as const;
+    const decode = decoder(union(struct({ code: checked(str, starts) }), struct({ price: checked(decimal, { rule: "minValue", value: 1 }) }), struct({ at: union(nothing, time) }), nothing));
+    expect(decode('{"code":"abc"}')).toEqual({ code: "abc" });
+    expect(problem(() => decode('{"code":"xyz"}'))).toContain("invalid type: map");
+    expect(decode('{"price":"1.5"}')).toEqual({ price: newDecimal("1.5") });
+    expect(decode('{"at":"2024-01-01T00:00:00Z"}')).toEqual({ at: new Date("2024-01-01T00:00:00Z") });
+  });
+
   test("an integer literal is not met by a float", () => {
     const decode = decoder(list(union(lit(1), lit(2.5), lit("a"), lit(true))));
     expect(decode('[1,2.5,"a",true]')).toEqual([1, 2.5, "a", true]);
