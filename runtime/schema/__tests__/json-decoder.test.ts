@@ -1,6 +1,6 @@
 // Decoding of JSON texts: what is kept, what is dropped, and where a problem is said to be.
 import { describe, expect, test } from "vitest";
-import { any, bool, checked, decoder, decimal, list, lit, map, nothing, num, problem, str, struct, time, union } from "./support";
+import { any, bool, checked, decoder, decimal, list, lit, map, newDecimal, nothing, num, problem, str, struct, time, union } from "./support";
 
 describe("values", () => {
   test("unknown keys are dropped at every level, known ones keep their values", () => {
