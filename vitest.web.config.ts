@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["**/__tests__/**/*.web.test.ts"],
-    globalSetup: ["__tests__/web/build-host.ts"],
+    globalSetup: ["runtime/__tests__/whole-app/web/build-host.ts"],
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,

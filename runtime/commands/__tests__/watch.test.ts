@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { get } from "node:http";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { isRunning, processTree, startApp, temporaryStateDir, until, type RunningApp } from "../../../__tests__/support/running-app";
+import { isRunning, processTree, startApp, temporaryStateDir, until, type RunningApp } from "../../__tests__/whole-app/support/running-app";
 import { hostPackageRoot } from "../../host-files";
 
 const api = (version: string, more = ""): string => `import { api } from "encore.dev/api";

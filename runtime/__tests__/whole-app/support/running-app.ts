@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
-import type { Template } from "../../runtime/infra";
+import type { Template } from "../../../infra";
 
 export interface RunningApp {
   baseUrl: string;
@@ -21,7 +21,7 @@ export interface RunningApp {
 /** For a first start on a machine that is busy with other suites; an idle one needs about five seconds. */
 const START_LIMIT_MS = 100_000;
 
-const root = join(__dirname, "..", "..");
+const root = join(__dirname, "..", "..", "..", "..");
 
 export function temporaryStateDir(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "gw-state-"));

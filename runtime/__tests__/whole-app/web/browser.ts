@@ -40,7 +40,7 @@ export async function watchedPage(browser: Browser, origin: string): Promise<Wat
 
 /** Keeps a picture of the page under .groundwork/screenshots/, for people. */
 export async function screenshot(page: Page, name: string): Promise<void> {
-  const folder = join(import.meta.dirname, "..", "..", ".groundwork", "screenshots");
+  const folder = join(import.meta.dirname, "..", "..", "..", "..", ".groundwork", "screenshots");
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }
