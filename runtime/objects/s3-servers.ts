@@ -1,4 +1,4 @@
-// Connections to S3 servers. The SDK costs 60 MB of memory and a fifth of a second: it is loaded by the first
+// Connections to S3 servers. The SDK costs about 30 MB of memory and half a second: it is loaded by the first
 // operation on a bucket that is there, and never by an app without one.
 import { isIP } from "node:net";
 import type { S3Client } from "@aws-sdk/client-s3";
