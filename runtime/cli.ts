@@ -20,6 +20,7 @@ const options = {
   extended: { type: "boolean" },
   lang: { type: "string" },
   output: { type: "string" },
+  since: { type: "string" },
   help: { type: "boolean" },
 } as const;
 

@@ -1,6 +1,6 @@
 // What the command line hands to a command.
 export interface CommandInput {
-  flags: { app?: string; dir?: string; port?: string; watch?: boolean; "no-watch"?: boolean; "after-start"?: string; json?: boolean; extended?: boolean; lang?: string; output?: string };
+  flags: { app?: string; dir?: string; port?: string; watch?: boolean; "no-watch"?: boolean; "after-start"?: string; json?: boolean; extended?: boolean; lang?: string; output?: string; since?: string };
   words: string[];
   /** What stood after `--`. */
   rest: string[];

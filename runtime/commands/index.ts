@@ -13,6 +13,10 @@ export const usage = `groundwork <command> [--app DIR]
   gen client --lang typescript | openapi [--output FILE]
                                                     a client for the app's endpoints, or their description
   exec -- COMMAND …                                 run a command with the app's environment
+  dead-letters list [TOPIC/SUBSCRIPTION] [--json]   messages that could not be handled; without a name how many there are
+  dead-letters redrive TOPIC/SUBSCRIPTION [ID …]    deliver them again, all or the named ones
+  dead-letters discard TOPIC/SUBSCRIPTION ID …      delete them for good
+  replay TOPIC/SUBSCRIPTION --since TIME            deliver handled messages again (the newest 1000 are kept)
 
 The app is the folder above the current one that holds encore.app, or DIR.
 
@@ -44,4 +48,6 @@ export const commands: Record<string, (input: CommandInput) => Promise<void>> = 
   migrate: async (input) => (await import("./migrate")).migrateCommand(input),
   gen: async (input) => (await import("./gen")).gen(input),
   exec: async (input) => (await import("./exec")).exec(input),
+  "dead-letters": async (input) => (await import("./dead-letters")).deadLettersCommand(input),
+  replay: async (input) => (await import("./dead-letters")).replayCommand(input),
 };

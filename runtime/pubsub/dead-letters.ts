@@ -94,9 +94,9 @@ export async function replay(broker: Broker, name: SubscriptionName, since: Date
   return deliverAgain(broker, queue.name, jobs.sort((a, b) => a.data.publishedAt - b.data.publishedAt), "completed");
 }
 
-/** Removes dead letters for good; returns how many. */
+/** Removes dead letters for good; returns how many. A message that is none is left alone. */
 export async function discardDeadLetters(broker: Broker, name: SubscriptionName, messageIds: readonly string[]): Promise<number> {
   const queue = await broker.queue(queueName(name.topic, name.subscription));
-  const removed = await Promise.all(messageIds.map((id) => queue.remove(id)));
+  const removed = await Promise.all(messageIds.map(async (id) => ((await queue.getJobState(id)) === "failed" ? queue.remove(id) : 0)));
   return removed.reduce((sum, count) => sum + count, 0);
 }

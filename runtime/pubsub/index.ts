@@ -13,7 +13,8 @@ import { openBroker } from "./open-broker";
 import { createPublish } from "./publisher";
 import { recordPublished } from "./published";
 
-export { countMessages, discardDeadLetters, listDeadLetters, redrive, replay, type DeadLetter, type SubscriptionCounts } from "./dead-letters";
+export type { Broker } from "./broker";
+export { countMessages, discardDeadLetters, listDeadLetters, redrive, replay, type DeadLetter, type SubscriptionCounts, type SubscriptionName } from "./dead-letters";
 export { openBroker } from "./open-broker";
 export { clearPublished, publishedMessages, type Published } from "./published";
 

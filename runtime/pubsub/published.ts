@@ -1,10 +1,14 @@
-// What was published, for tests to look at (section 8.5 has nothing like it). Recorded in test mode only, under a
-// registered symbol: the test file and the native module are two bundles in one process.
+// What was published, for tests to look at: Encore.ts has nothing like Go's `et.Topic(…).PublishedMessages()` (P-40).
+// Recorded in test mode only, under a registered symbol: the test file and the native module are two bundles in one
+// process.
 
-export interface Published {
+export interface Published<Message = unknown> {
   id: string;
-  message: unknown;
+  message: Message;
 }
+
+/** A topic by its name or as the object itself, which knows the type of its messages. */
+type TopicLike<Message> = string | { readonly name: string; publish(message: Message): unknown };
 
 const key = Symbol.for("groundwork.published");
 const holder = globalThis as { [key]?: Map<string, Published[]> };
@@ -15,12 +19,13 @@ export function recordPublished(topic: string, published: Published): void {
   recorded().set(topic, [...(recorded().get(topic) ?? []), published]);
 }
 
-/** Messages that this test file published to `topic`, oldest first, as they were given to `publish`. */
-export function publishedMessages(topic: string): readonly Published[] {
-  return recorded().get(topic) ?? [];
+/** Messages that this test file published to `topic`, oldest first, as they were given to `publish`; failed attempts are none. */
+export function publishedMessages<Message = unknown>(topic: TopicLike<Message>): readonly Published<Message>[] {
+  const name = typeof topic === "string" ? topic : topic.name;
+  return (recorded().get(name) ?? []) as Published<Message>[];
 }
 
-/** Forgets what was published so far. */
+/** Forgets what was published so far; every test file begins with nothing. */
 export function clearPublished(): void {
   recorded().clear();
 }

@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 import type { Plugin } from "vitest/config";
 import { hostFile, hostPackageRoot } from "../host-files";
 
+// For test files: what they published. A spy on the topic's `publish` works as well, as it does officially (P-40).
+export { clearPublished, publishedMessages, type Published } from "../pubsub/published";
+
 const here = fileURLToPath(import.meta.url);
 
 /** A module of this folder, as vitest is to load it: the bundle, or the source where the sources are run. */

@@ -5,10 +5,13 @@ import { secretNames } from "../commands/environment";
 import type { HostConfig } from "../config";
 import type { Template } from "../infra";
 import type { AppModel } from "../model";
+import { clearPublished } from "../pubsub/published";
 import { loadSecrets } from "../secrets";
 import { lazyDatabase, temporaryFolder } from "./lazy-database";
 
 const app = inject("groundworkTestApp");
+
+clearPublished(); // runners that give several files one process
 
 if (app) {
   const folder = temporaryFolder();
