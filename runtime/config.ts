@@ -23,6 +23,12 @@ export interface S3BucketConfig {
   publicBaseUrl?: string;
 }
 
+/** A secret that processes of one app share, to sign the calls between them (12.3: `auth`). */
+export interface ServiceKey {
+  id: number;
+  key: string;
+}
+
 export interface HostConfig {
   appRoot: string;
   /** Folder of the embedded parts' state, absolute. */
@@ -53,6 +59,10 @@ export interface HostConfig {
   /** Absent = everything the model has. */
   hostedServices?: string[];
   hostsGateway: boolean;
+  /** Services of other processes: where they are, and the key that calls to them are signed with. */
+  peers?: Record<string, { baseUrl: string; key: ServiceKey }>;
+  /** Keys by which calls from other processes are believed; without any none is. */
+  serviceKeys?: ServiceKey[];
   /** Threads that run handlers: 1 = the main one, more = so many beside it. */
   workerThreads: number;
   /** Headers added to every answer that does not carry them: the edge of a host without a proxy in front. */

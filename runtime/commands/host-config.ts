@@ -3,10 +3,11 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import type { HostConfig } from "../config";
-import { checkObjectStorage, type Infra, InfraError } from "../infra";
+import { checkObjectStorage, type Infra } from "../infra";
 import { newMessageId } from "../pubsub/ids";
 import { loadSecrets } from "../secrets";
 import { buildInfo, edgeHeadersOf, environmentOf, secretNames, truthy } from "./environment";
+import { hostingOf } from "./hosting";
 import type { ParsedApp } from "./parse-app";
 
 export interface HostConfigInput {
@@ -28,20 +29,10 @@ function secretsOf({ root, stateDir, env, app, infra }: HostConfigInput): Record
   return Object.fromEntries(named.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-/**
- * Parts of an infra config that change nothing where they are absent. The gateway stays unless `hosted_gateways` is
- * an empty list: an app that lost its authentication by a forgotten key would be the worse surprise.
- */
-function hostingOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "hostedServices" | "hostsGateway" | "logLevel" | "cors"> {
-  const unknown = config?.hostedServices?.filter((name) => !app.model.services.some((service) => service.name === name)) ?? [];
-  if (unknown.length) throw new InfraError(`hosted_services of the infra config names ${unknown.join(", ")}: the app's services are ${app.model.services.map(({ name }) => name).join(", ")}`);
+/** Parts of an infra config that change nothing where they are absent. */
+function optionsOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "logLevel" | "cors"> {
   const logLevel = config?.logLevel ?? app.model.app.logLevel;
-  return {
-    ...(config?.hostedServices ? { hostedServices: config.hostedServices } : {}),
-    hostsGateway: config?.hostedGateways === undefined || config.hostedGateways.length > 0,
-    ...(logLevel === undefined ? {} : { logLevel }),
-    ...(config?.cors ? { cors: config.cors } : {}),
-  };
+  return { ...(logLevel === undefined ? {} : { logLevel }), ...(config?.cors ? { cors: config.cors } : {}) };
 }
 
 /** Threads for handlers (B-30): `worker_threads`, else encore.app's `build.worker_pooling`; 0 stands for one per processor. */
@@ -76,7 +67,8 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     secrets: secretsOf(input),
     objectsDir: join(stateDir, "objects"),
     ...storageOf(input),
-    ...hostingOf(input),
+    ...hostingOf(infra.config, app.model, env),
+    ...optionsOf(input),
     workerThreads: threadsFor(input),
     edgeHeaders: edgeHeadersOf(root),
     includeInternalMessage: env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE === undefined ? development : truthy(env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE),

@@ -4,6 +4,7 @@ import type { EndpointModel } from "../model";
 import { Authenticator } from "./authentication";
 import { Cors } from "./cors";
 import { Endpoint, EndpointCompiler } from "./endpoint";
+import { Peers } from "./peers";
 import { RequestLog } from "./request-log";
 import { Router } from "./router";
 
@@ -13,6 +14,7 @@ export class HttpApp {
   readonly cors: Cors;
   readonly log: RequestLog;
   readonly hasStreams: boolean;
+  readonly peers: Peers;
   private readonly endpoints = new Map<string, Endpoint>();
   private readonly services: Set<string>;
 
@@ -21,9 +23,13 @@ export class HttpApp {
     const hosted = config.hostedServices ? new Set(config.hostedServices) : null;
     const compiler = new EndpointCompiler(model, host.newDecimal);
     this.log = new RequestLog(host.log);
-    this.services = new Set(model.services.map((s) => s.name));
-    for (const service of model.services) {
-      if (hosted?.has(service.name) ?? true) for (const endpoint of service.endpoints) this.add(endpoint, compiler);
+    this.peers = new Peers(host);
+    const isHere = (service: string): boolean => hosted?.has(service) ?? true;
+    const within = model.services.filter(({ name }) => isHere(name) || this.peers.of(name));
+    this.services = new Set(within.map(({ name }) => name));
+    for (const { name, endpoints } of within) {
+      // Only a gateway passes on requests to services of other processes.
+      for (const endpoint of endpoints) this.add(endpoint, compiler, isHere(name) || config.hostsGateway);
     }
     this.authenticator = model.authHandler ? new Authenticator(model.authHandler, compiler, this.log) : null;
     const all = [...this.endpoints.values()];
@@ -37,10 +43,10 @@ export class HttpApp {
     });
   }
 
-  private add(model: EndpointModel, compiler: EndpointCompiler): void {
+  private add(model: EndpointModel, compiler: EndpointCompiler, isRouted: boolean): void {
     const endpoint = new Endpoint(model, compiler);
     this.endpoints.set(endpoint.name, endpoint);
-    this.router.add(model.path, endpoint.kind === "stream" ? ["GET"] : endpoint.methods, endpoint);
+    if (isRouted) this.router.add(model.path, endpoint.kind === "stream" ? ["GET"] : endpoint.methods, endpoint);
   }
 
   find(service: string, name: string): Endpoint | undefined {

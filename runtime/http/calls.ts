@@ -12,6 +12,7 @@ import type { Endpoint } from "./endpoint";
 import { Exchange, type Caller } from "./exchange";
 import { Failure, fromCodec, unfitAuthData } from "./failure";
 import type { RequestLog } from "./request-log";
+import type { Peers } from "./peers";
 import { decodeHead, serveTyped } from "./service-side";
 import { Trace } from "../trace";
 
@@ -23,7 +24,9 @@ export interface CallContext {
   /** What called services see as `host`. */
   host: string;
   /** Has a call served and resolves to the answer; rejects with a Failure. */
-  deliver(exchange: Exchange): Promise<EncodedResponse>;
+  deliver(exchange: Exchange, from: Request | null): Promise<EncodedResponse>;
+  /** Services of other processes. */
+  peers: Peers;
 }
 
 export function sourceExchange(source: Request | null): Exchange | null {
@@ -83,7 +86,7 @@ export async function apiCall(context: CallContext, target: [string, string], pa
     if (endpoint.kind === "raw") throw new Failure("internal", "internal error", "cannot make api calls to raw endpoints");
     const exchange = exchangeFor(endpoint, call, context, source, from);
     exchange.caller = caller;
-    return answer(endpoint, await context.deliver(exchange));
+    return answer(endpoint, await context.deliver(exchange, from));
   } catch (error) {
     if (error instanceof CallMistake) throw error;
     return toCallError(fromCodec(error));

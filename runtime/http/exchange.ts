@@ -23,6 +23,8 @@ export class Exchange implements RequestSource, CodecSource {
   readonly request = new Request(this);
   readonly startedAt = performance.now();
   caller: Caller | null = null;
+  /** Whether a service calls, which may reach endpoints that are not exposed. */
+  isInside = false;
   body: Buffer | string | undefined;
   private decoded: Payload | undefined;
   private handed = false;

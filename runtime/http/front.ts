@@ -2,11 +2,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpApp } from "./app";
 import { readBody } from "./body";
+import { readMeta, type MetaIn } from "./call-meta";
 import type { Endpoint } from "./endpoint";
 import { Exchange, type Caller } from "./exchange";
-import { Failure } from "./failure";
+import { Failure, fromCodec } from "./failure";
 import { health, HEALTH_PATH, HOST_PREFIX } from "./healthz";
 import { headerValues, pathOf, SocketInbound } from "./inbound";
+import type { Peer } from "./peers";
 import { serveRaw } from "./raw";
 import { mergeProtocolHeaders } from "./protocol-headers";
 import { corsRequest, Replier, type Pending } from "./reply";
@@ -23,13 +25,16 @@ const NO_BODY = new Set([204, 304]);
 /** Takes over once a request to a stream endpoint is decoded and let in. */
 export type StreamUpgrade = (exchange: Exchange, pending: Pending) => void;
 
+/** Takes over a request to a service of another process, once its caller is known. */
+export type Forward = (exchange: Exchange, pending: Pending, peer: Peer) => void;
+
 export class Front {
   readonly replier: Replier;
   isDraining = false;
   /** Whether this process is the gateway: CORS and authentication are its business. */
   private readonly isGateway: boolean;
 
-  constructor(private readonly app: HttpApp, private readonly upgrade: StreamUpgrade) {
+  constructor(private readonly app: HttpApp, private readonly upgrade: StreamUpgrade, private readonly forward: Forward) {
     const { config, testMode } = app.host;
     this.isGateway = config.hostsGateway && !testMode;
     this.replier = new Replier({
@@ -56,7 +61,26 @@ export class Front {
     if (routed.kind === "noRoute") return this.replier.reject(pending, notRouted(routed.isKnown, method, path));
     pending.trace = new Trace();
     if (routed.kind === "notAllowed") return this.replier.send(pending, 405, ["allow", routed.allow.join(",")], null);
-    this.authenticate(new Exchange(routed.endpoint, new SocketInbound(req, path), routed.params, pending.trace), pending);
+    const meta = this.recognise(req.rawHeaders);
+    if (meta instanceof Failure) return this.replier.fail(pending, meta);
+    if (meta) pending.trace = meta.trace;
+    const exchange = new Exchange(routed.endpoint, new SocketInbound(req, path, meta !== null), routed.params, pending.trace);
+    if (!meta) return this.authenticate(exchange, pending);
+    pending.from = meta.isGateway ? "gateway" : "service";
+    exchange.isInside = !meta.isGateway;
+    this.route(exchange, pending, meta.user);
+  }
+
+  /** Which process of the app calls; null for clients. A gateway takes whom it does not recognise for a client. */
+  private recognise(lines: readonly string[]): MetaIn | Failure | null {
+    const { config, testMode } = this.app.host;
+    const keys = config.serviceKeys ?? [];
+    if (keys.length === 0 && (this.isGateway || testMode)) return null;
+    try {
+      return readMeta(lines, keys, this.app.authenticator);
+    } catch (error) {
+      return this.isGateway ? null : fromCodec(error);
+    }
   }
 
   /** Serves what no endpoint has a part in; false when the request is for the app. */
@@ -114,12 +138,14 @@ export class Front {
 
   private route(exchange: Exchange, pending: Pending, caller: Caller | null): void {
     exchange.caller = caller;
+    const peer = this.app.peers.of(exchange.endpoint.model.service);
+    if (peer) return this.forward(exchange, pending, peer);
     const failed = decodeHead(exchange);
     if (failed) return this.replier.fail(pending, failed);
     const { endpoint } = exchange;
     if (endpoint.kind === "typed") return this.typed(exchange, pending, endpoint);
     if (endpoint.kind === "stream") return this.upgrade(exchange, pending);
-    const refused = admit(exchange, false);
+    const refused = admit(exchange, exchange.isInside);
     if (refused) return this.replier.fail(pending, refused);
     if (endpoint.kind === "static") return serveStatic(exchange, pending, this.replier, this.app.host.config, this.app.log);
     const handler = endpoint.handler();
@@ -128,7 +154,7 @@ export class Front {
   }
 
   private typed(exchange: Exchange, pending: Pending, endpoint: Endpoint): void {
-    const serve = (): void => serveTyped(exchange, false, this.app.log, this.typedReply(pending));
+    const serve = (): void => serveTyped(exchange, exchange.isInside, this.app.log, this.typedReply(pending));
     if (!exchange.readsBody) return serve();
     readBody(pending.req, endpoint.model.bodyLimit, {
       done: (body) => {

@@ -55,7 +55,8 @@ export class SocketInbound implements Inbound {
   readonly target: string;
   readonly lines: HeaderLines;
 
-  constructor(private readonly req: IncomingMessage, readonly path: string) {
+  /** `isInside`: it came from another process of the app, whose gateway told about the client, if there is one. */
+  constructor(private readonly req: IncomingMessage, readonly path: string, private readonly isInside = false) {
     this.method = req.method ?? "GET";
     this.target = req.url ?? "/";
     this.lines = req.rawHeaders;
@@ -65,8 +66,8 @@ export class SocketInbound implements Inbound {
     return this.target.slice(this.path.length + 1);
   }
 
-  get remoteAddress(): string {
-    return this.req.socket.remoteAddress ?? "";
+  get remoteAddress(): string | undefined {
+    return this.isInside ? undefined : (this.req.socket.remoteAddress ?? "");
   }
 }
 

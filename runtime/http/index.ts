@@ -6,11 +6,15 @@ import type { ApiCallError } from "../native/api-call";
 import type { Request } from "../native/request";
 import type { WebSocketClient } from "../native/streams";
 import type { ApiRoute, CallOpts } from "../native/types";
+import type { EncodedResponse } from "../schema/response-codec";
 import type { ThreadRole } from "../threads";
 import { HttpApp } from "./app";
 import { apiCall, serveHere, type CallContext } from "./calls";
 import { LOOPBACK, ownEntrance, sharedEntrance, threadEntrance, type Entrance, type Inside } from "./entrance";
+import type { Exchange } from "./exchange";
+import { Forwarder } from "./forward";
 import { Front } from "./front";
+import { callPeer, GATEWAY } from "./peers";
 import { responseOn } from "./server";
 import { openStream } from "./stream-calls";
 import { StreamCodecCache } from "./stream-codecs";
@@ -27,13 +31,20 @@ export interface HttpPart extends Part {
   readonly port: number;
 }
 
-const GATEWAY = "api-gateway";
-
 /** What serves requests and upgrades in this thread. */
 function createInside(app: HttpApp, codecs: StreamCodecCache): Inside {
   const streams = new StreamServer(codecs, app.log);
   const upgrades = new WeakMap<IncomingMessage, Upgrading>();
-  const front = new Front(app, (exchange, pending) => streams.accept(exchange, pending, upgrades.get(pending.req), front.replier));
+  const front = new Front(
+    app,
+    (exchange, pending) => streams.accept(exchange, pending, upgrades.get(pending.req), front.replier),
+    (exchange, pending, peer) => {
+      const upgrading = upgrades.get(pending.req);
+      if (upgrading) forwarder.upgrade(exchange, pending, peer, upgrading);
+      else forwarder.request(exchange, pending, peer);
+    },
+  );
+  const forwarder = new Forwarder(front.replier);
   return {
     front,
     hasStreams: app.hasStreams,
@@ -42,7 +53,10 @@ function createInside(app: HttpApp, codecs: StreamCodecCache): Inside {
       upgrades.set(req, { socket, head });
       front.serveUpgrade(req, responseOn(req, socket));
     },
-    closeStreams: () => streams.closeAll(),
+    closeStreams() {
+      streams.closeAll();
+      forwarder.closeAll();
+    },
   };
 }
 
@@ -51,15 +65,17 @@ function openEntrance(host: Host, inside: Inside, role: ThreadRole): Entrance {
   return role.kind === "worker" ? threadEntrance(host, inside, role.member) : ownEntrance(host, inside);
 }
 
-/** Lets calls go where the threads' roles say. */
-function routeCalls(context: CallContext, role: ThreadRole): void {
+/** How a call of a service of this process is served: in this thread, or where the threads' roles say. */
+function callHere(context: Omit<CallContext, "deliver">, role: ThreadRole): (exchange: Exchange) => Promise<EncodedResponse> {
   if (role.kind === "main") {
-    context.deliver = callInThread(role.pool);
     passCalls(role.pool);
-  } else if (role.kind === "worker") {
-    context.deliver = callThroughMain(role.member);
-    serveCalls(role.member, context);
+    return callInThread(role.pool);
   }
+  if (role.kind === "worker") {
+    serveCalls(role.member, context);
+    return callThroughMain(role.member);
+  }
+  return (exchange) => serveHere(exchange, context.log);
 }
 
 export function createHttp(host: Host, role: ThreadRole = { kind: "alone" }): HttpPart {
@@ -67,7 +83,9 @@ export function createHttp(host: Host, role: ThreadRole = { kind: "alone" }): Ht
   const codecs = new StreamCodecCache(host.model, host.newDecimal);
   const inside = createInside(app, codecs);
   const entrance = openEntrance(host, inside, role);
-  const context: CallContext = {
+  const { peers } = app;
+  const within: Omit<CallContext, "deliver"> = {
+    peers,
     find: (service, name) => app.find(service, name),
     hasService: (name) => app.hasService(name),
     authenticator: app.authenticator,
@@ -75,9 +93,14 @@ export function createHttp(host: Host, role: ThreadRole = { kind: "alone" }): Ht
     get host() {
       return `${LOOPBACK}:${entrance.port}`;
     },
-    deliver: (exchange) => serveHere(exchange, app.log),
   };
-  routeCalls(context, role);
+  const here = callHere(within, role);
+  const context: CallContext = Object.assign(within, {
+    deliver(exchange: Exchange, from: Request | null) {
+      const peer = peers.of(exchange.endpoint.model.service);
+      return peer ? callPeer(peer, exchange, peers.callerName(from)) : here(exchange);
+    },
+  });
   return {
     name: "http",
     takesWork: true,

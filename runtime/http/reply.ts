@@ -12,6 +12,8 @@ export interface Pending {
   res: ServerResponse;
   /** Set once the request is routed (H-89). */
   trace: Trace | null;
+  /** Who in another process of the app asks; absent for clients. What is for them is added where they are answered. */
+  from?: "gateway" | "service";
 }
 
 export interface ReplyOptions {
@@ -83,7 +85,8 @@ export class Replier {
     return lines;
   }
 
-  private linesWithoutTrace({ req }: Pending, headers: readonly string[]): string[] {
+  private linesWithoutTrace({ req, from }: Pending, headers: readonly string[]): string[] {
+    if (from !== undefined) return this.withEdge([...headers]);
     const lines = [...headers, ...this.common];
     const origin = req.headers.origin;
     if (origin !== undefined && this.options.cors?.allows(corsRequest(req))) lines.push("access-control-allow-origin", origin);
@@ -115,7 +118,7 @@ export class Replier {
     const { req, res, trace } = pending;
     const length = Buffer.byteLength(body);
     if (length !== body.length || req.method === "HEAD" || !(res instanceof ServerResponse) || status === 204 || status === 304) return false;
-    const isConstant = headers === JSON_TYPE && req.headers.origin === undefined;
+    const isConstant = headers === JSON_TYPE && req.headers.origin === undefined && pending.from === undefined;
     const block = isConstant ? this.jsonBlock : headerBlock(this.linesWithoutTrace(pending, headers));
     if (block === null) return false;
     res.writeHead(status, ["content-length", String(length)]);
@@ -133,7 +136,7 @@ export class Replier {
 
   fail(pending: Pending, failure: Failure, extra: readonly string[] = []): void {
     const retry = failure.retryAfterSeconds === null ? [] : ["retry-after", String(failure.retryAfterSeconds)];
-    this.json(pending, failure.status, [...retry, ...extra], failure.body(this.options.includeInternal));
+    this.json(pending, failure.status, [...retry, ...extra], failure.body(this.options.includeInternal || pending.from === "service"));
   }
 
   /** An error of the gateway itself that has no body (H-105). */

@@ -1,4 +1,4 @@
-// Streams between services of one process (contract S-1…S-8 for callers): both ends of a WebSocket without the socket.
+// Streams between services (contract S-1…S-8 for callers): within one process both ends of a WebSocket without the socket.
 import type { Request } from "../native/request";
 import { WebSocketClient } from "../native/streams";
 import type { CallOpts } from "../native/types";
@@ -7,6 +7,8 @@ import { checkPayload, encodeCall } from "./call-encoder";
 import { callerOf, exchangeFor, findTarget, sourceExchange, type CallContext } from "./calls";
 import type { Exchange } from "./exchange";
 import { Failure, fromCodec } from "./failure";
+import { openPeerStream, StreamRefused } from "./peer-streams";
+import type { Peer } from "./peers";
 import { admit, decodeHead, NO_HANDLER } from "./service-side";
 import { CLIENT_END, createChannel, encodeMessage, Inbox, SERVER_END, type Carrier } from "./stream-channel";
 import type { StreamCodecCache } from "./stream-codecs";
@@ -21,10 +23,15 @@ function refused(failure: Failure, reason: string): Error {
 const pascal = (code: string): string => code.split("_").map((w) => w[0]!.toUpperCase() + w.slice(1)).join("");
 const STATUS_NAMES: Record<number, string> = { 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 500: "Internal Server Error" };
 
-function refusedBy(failure: Failure): Error {
-  const status = `${failure.status} ${STATUS_NAMES[failure.status] ?? ""}`.trim();
-  return refused(new Failure("unknown", "failed connecting to websocket endpoint"), `Some("HTTP error: ${status}")`);
+function refusedWith(reason: string): Error {
+  return refused(new Failure("unknown", "failed connecting to websocket endpoint"), `Some(${JSON.stringify(reason)})`);
 }
+
+function refusedStatus(status: number): Error {
+  return refusedWith(`HTTP error: ${`${status} ${STATUS_NAMES[status] ?? ""}`.trim()}`);
+}
+
+const refusedBy = (failure: Failure): Error => refusedStatus(failure.status);
 
 interface Link {
   server: Inbox;
@@ -77,6 +84,17 @@ function connect(exchange: Exchange, codecs: StreamCodecCache, context: CallCont
   return new WebSocketClient(clientChannel);
 }
 
+/** The same with a service of another process. */
+async function connectPeer(peer: Peer, exchange: Exchange, codecs: StreamCodecCache, context: CallContext, from: Request | null): Promise<WebSocketClient> {
+  const stream = { codecs: codecs.of(exchange.endpoint.model), encode: encodeForServer, log: context.log };
+  try {
+    return await openPeerStream(peer, exchange, context.peers.callerName(from), stream);
+  } catch (error) {
+    if (!(error instanceof StreamRefused)) throw error;
+    throw error.status === 0 ? refusedWith(error.message) : refusedStatus(error.status);
+  }
+}
+
 /** The server refuses auth data that does not have its type, so the caller learns no more than the status. */
 function streamCaller(...[context, source, opts]: Parameters<typeof callerOf>): ReturnType<typeof callerOf> {
   try {
@@ -96,7 +114,8 @@ export async function openStream(context: CallContext, codecs: StreamCodecCache,
     if (endpoint.kind !== "stream") throw new Failure("not_found", "no handshake schema found");
     const exchange = exchangeFor(endpoint, encodeCall(endpoint, call.payload), context, source, call.from);
     exchange.caller = caller;
-    return connect(exchange, codecs, context);
+    const peer = context.peers.of(endpoint.model.service);
+    return peer ? await connectPeer(peer, exchange, codecs, context, call.from) : connect(exchange, codecs, context);
   } catch (error) {
     if (error instanceof Error && !(error instanceof Failure) && "code" in error && error.code === "GenericFailure") throw error;
     const failure = fromCodec(error);

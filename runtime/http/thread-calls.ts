@@ -8,6 +8,9 @@ import { Exchange } from "./exchange";
 import { Failure } from "./failure";
 import { CALL, type CarriedAnswer, type CarriedCall } from "./thread-messages";
 
+/** What serving a call takes. */
+type Within = Omit<CallContext, "deliver">;
+
 function carry({ endpoint, inbound, body, caller, trace }: Exchange): CarriedCall {
   const { method, path, query, target, lines } = inbound;
   return {
@@ -20,7 +23,7 @@ function carry({ endpoint, inbound, body, caller, trace }: Exchange): CarriedCal
   };
 }
 
-function unpack(context: CallContext, call: CarriedCall): Exchange {
+function unpack(context: Within, call: CarriedCall): Exchange {
   const endpoint = context.find(call.service, call.endpoint);
   if (!endpoint) throw new Failure("not_found", "endpoint not found");
   const trace = new Trace(call.parent ? Trace.known(call.parent.traceId, call.parent.spanId) : undefined);
@@ -30,7 +33,7 @@ function unpack(context: CallContext, call: CarriedCall): Exchange {
   return exchange;
 }
 
-async function answerOf(context: CallContext, call: CarriedCall): Promise<CarriedAnswer> {
+async function answerOf(context: Within, call: CarriedCall): Promise<CarriedAnswer> {
   try {
     return { ok: await serveHere(unpack(context, call), context.log) };
   } catch (error) {
@@ -62,6 +65,6 @@ export function passCalls(pool: ThreadPool): void {
 }
 
 /** In a worker thread: serves calls that the main thread hands over. */
-export function serveCalls(member: ThreadMember, context: CallContext): void {
+export function serveCalls(member: ThreadMember, context: Within): void {
   member.serve(CALL, answering((call) => answerOf(context, call as CarriedCall)));
 }

@@ -55,7 +55,7 @@ export class StreamServer {
     const problem = upgradeProblem(pending.req);
     if (problem !== null) return replier.fail(pending, new Failure("invalid_argument", problem, problem));
     const handler = exchange.endpoint.handler();
-    const refused = admit(exchange, false) ?? (handler ? null : NO_HANDLER);
+    const refused = admit(exchange, exchange.isInside) ?? (handler ? null : NO_HANDLER);
     if (refused || !handler || !upgrading) return replier.fail(pending, refused ?? NO_HANDLER);
     this.lines.set(pending.req, replier.lines(pending, []));
     pending.res.detachSocket(upgrading.socket as never);

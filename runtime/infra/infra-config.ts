@@ -6,11 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { z } from "zod";
-import type { HostConfig } from "../config";
+import type { HostConfig, ServiceKey } from "../config";
 import type { AppFile } from "../model";
 import { type Env, envString, resolve } from "./env-string";
 import { InfraError } from "./errors";
 import { objectStorage, objectStorageOf } from "./object-storage";
+import { type Peers, serviceAuth, serviceDiscovery, servicesElsewhere } from "./service-discovery";
 
 const tls = z.object({ disabled: z.boolean().optional(), ca: envString.optional(), disable_tls_hostname_verification: z.boolean().optional(), disable_ca_validation: z.boolean().optional() });
 
@@ -34,6 +35,8 @@ const schema = z.object({
     .optional(),
   object_storage: objectStorage.optional(),
   secrets: z.union([z.object({ $env: z.string() }), z.record(z.string(), envString)]).optional(),
+  auth: serviceAuth.optional(),
+  service_discovery: serviceDiscovery.optional(),
   hosted_services: z.array(z.string()).optional(),
   hosted_gateways: z.array(z.string()).optional(),
   worker_threads: z.number().int().optional(),
@@ -53,8 +56,6 @@ const schema = z.object({
 const unsupported: Record<string, string> = {
   metrics: "no exporter is built in",
   pubsub: "topics live in the first database, or on Redis when `redis` is given",
-  service_discovery: "all services run in one process",
-  auth: "calls between services do not leave the process",
 };
 
 function refuseUnsupported(path: string, raw: unknown): void {
@@ -77,6 +78,9 @@ export interface InfraConfig {
   secrets: Record<string, string>;
   hostedServices?: string[];
   hostedGateways?: string[];
+  /** Services of other processes. */
+  peers?: Peers;
+  serviceKeys?: ServiceKey[];
   workerThreads?: number;
   gracefulShutdownMs?: number;
   logLevel?: string;
@@ -194,6 +198,7 @@ export function readInfraConfig(path: string, env: Env): InfraConfig {
     secrets: secretsOf(config.secrets, env),
     ...(config.hosted_services ? { hostedServices: config.hosted_services } : {}),
     ...(config.hosted_gateways ? { hostedGateways: config.hosted_gateways } : {}),
+    ...servicesElsewhere(config.auth, config.service_discovery, env),
     ...(config.worker_threads === undefined ? {} : { workerThreads: config.worker_threads }),
     ...(config.graceful_shutdown?.total === undefined ? {} : { gracefulShutdownMs: config.graceful_shutdown.total * 1000 }),
     ...(config.log_config === undefined ? {} : { logLevel: config.log_config }),

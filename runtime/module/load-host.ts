@@ -17,7 +17,10 @@ const missing =
 /** The configuration as JSON text; throws `failed to initialize runtime: …` (section 13.2) when there is none. */
 function configText(keep: boolean): string {
   const fromThread = getEnvironmentData(threadKey);
-  if (typeof fromThread === "string") return fromThread;
+  if (typeof fromThread === "string") {
+    process.setSourceMapsEnabled(true); // as the start does for the main thread
+    return fromThread;
+  }
   const text = process.env[variable];
   if (!text) throw new Error(`failed to initialize runtime: ${missing}`);
   if (!keep) {

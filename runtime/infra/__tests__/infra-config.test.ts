@@ -63,7 +63,7 @@ test("all secrets may come in one variable, whose text no error repeats", () => 
 });
 
 test("a part that this host cannot obey is refused by its name", () => {
-  for (const [key, value] of Object.entries({ metrics: { type: "prometheus" }, pubsub: [{ type: "nsq" }], service_discovery: { a: {} } })) {
+  for (const [key, value] of Object.entries({ metrics: { type: "prometheus" }, pubsub: [{ type: "nsq" }] })) {
     expect(() => readInfraConfig(fileWith({ [key]: value }), {})).toThrow(new RegExp(`${key} is not supported yet`));
   }
   expect(readInfraConfig(fileWith({ pubsub: [], object_storage: [] }), {}).databases).toEqual({});
@@ -86,4 +86,24 @@ test("an address that is none, or where nobody listens, is an error with a remed
   await expect(databasesAt("mysql://x/y", ["app"])).rejects.toThrow(/not a Postgres connection string/);
   await expect(databasesAt("postgresql://u@127.0.0.1:1", ["app"])).rejects.toThrow(/names no database/);
   await expect(databasesAt("postgresql://u@127.0.0.1:1/x", ["app"])).rejects.toThrow(/127\.0\.0\.1:1.*ECONNREFUSED[\s\S]*unset DATABASE_URL/);
+});
+
+test("services of other processes come with the key that calls to them are signed with", () => {
+  const auth = [{ type: "key", id: 2, key: { $env: "NEW" } }, { type: "key", id: 1, key: "old" }];
+  const discovery = { stock: { base_url: "http://stock:8080" }, mail: { base_url: "https://mail.internal/in", auth: [{ type: "key", id: 7, key: "own" }] } };
+  const config = readInfraConfig(fileWith({ auth, service_discovery: discovery }), { NEW: "new" });
+  expect(config.serviceKeys).toEqual([{ id: 2, key: "new" }, { id: 1, key: "old" }]);
+  expect(config.peers).toEqual({
+    stock: { baseUrl: "http://stock:8080", key: { id: 2, key: "new" } },
+    mail: { baseUrl: "https://mail.internal/in", key: { id: 7, key: "own" } },
+  });
+});
+
+test("a service that calls could not be signed for, and keys that are none, are refused", () => {
+  const stock = { service_discovery: { stock: { base_url: "http://stock:8080" } } };
+  expect(() => readInfraConfig(fileWith(stock), {})).toThrow(/service_discovery\.stock needs a key/);
+  expect(() => readInfraConfig(fileWith({ auth: [{ type: "key", id: 1, key: { $env: "GONE" } }] }), {})).toThrow(/GONE is not set/);
+  expect(() => readInfraConfig(fileWith({ auth: [{ type: "key", id: 1, key: { $env: "EMPTY" } }] }), { EMPTY: "" })).toThrow(/key 1 of auth is empty/);
+  expect(() => readInfraConfig(fileWith({ auth: [{ type: "oauth", id: 1, key: "k" }] }), {})).toThrow(/auth\.0\.type: must be "key"/);
+  expect(() => readInfraConfig(fileWith({ ...stock, service_discovery: { stock: { base_url: "stock:8080" } } }), {})).toThrow(/must be an http or https address/);
 });
