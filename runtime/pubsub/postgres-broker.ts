@@ -9,6 +9,7 @@ import type { Envelope } from "./envelope";
 import { GroupCommit } from "./group-commit";
 import { connectBroker, createBrokerPool } from "./postgres-pool";
 import { wakingFactory, type WakingBackend, type WakingOptions } from "./postgres-backend";
+import { storableJson } from "./storable";
 import { Wakeups } from "./wakeups";
 
 const CONNECT_LIMIT_MS = 30_000;
@@ -86,7 +87,7 @@ export class PostgresBroker implements Broker {
 
   async #write(additions: Addition[]): Promise<void[]> {
     const rows = additions.flatMap(({ queues, message }) => {
-      const data = JSON.stringify(message);
+      const data = storableJson(message);
       return queues.map((queue) => ({ queue, id: message.id, data }));
     });
     const values = [rows.map(({ queue }) => queue), rows.map(({ id }) => id), rows.map(({ data }) => data)];

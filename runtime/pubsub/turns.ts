@@ -1,7 +1,7 @@
 // What the slots of one consumer tell Postgres and want of it, as one statement for all of them.
-import { toUSVString } from "node:util";
 import type { Pool } from "pg";
 import { GroupCommit } from "./group-commit";
+import { storable, storableJson } from "./storable";
 
 export interface Outcome {
   id: string;
@@ -53,11 +53,6 @@ const BATCH_MAX = 500;
 const DEADLOCK_RETRIES = 3;
 const takeTurn = "select * from groundwork.pubsub_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-/** What a handler threw may hold what Postgres' text and jsonb refuse: U+0000 and halves of surrogate pairs. */
-const storable = (text: string): string => toUSVString(text).replaceAll("\0", "\ufffd");
-
-const storableStack = (stack: string): string => JSON.stringify((JSON.parse(stack) as unknown[]).map((frame) => storable(String(frame))));
-
 const isDeadlock = (error: unknown): boolean => (error as { code?: unknown }).code === "40P01";
 
 export class Turns {
@@ -101,7 +96,7 @@ export class Turns {
       outcomes.map(({ state }) => state),
       outcomes.map(({ delayMs }) => delayMs ?? 0),
       outcomes.map(({ reason }) => (reason === undefined ? null : storable(reason))),
-      outcomes.map(({ stack }) => (stack === undefined ? null : storableStack(stack))),
+      outcomes.map(({ stack }) => (stack === undefined ? null : storableJson(JSON.parse(stack)))),
       turns.flatMap(({ claim }) => (claim === undefined ? [] : [claim])),
       lockMs,
       ordered,

@@ -55,6 +55,19 @@ describe.each(transports)("topics on %s", (transport) => {
     await until(() => received.length === 1);
   });
 
+  it("takes what Postgres cannot store, in a message and in what its handler throws", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 1 })] });
+    listen(part, sub, received, () => {
+      throw new Error("a \0 and half a pair \ud800");
+    });
+    await part.start();
+    await part.topic("orders").publish({ n: 5, customer: "\ud800" });
+    const letters = () => listDeadLetters(part.broker(), { topic: "orders", subscription: sub });
+    await until(async () => (await letters()).length === 1);
+    expect((await letters())[0]).toMatchObject({ attempts: 2, body: { n: 5, customer: "\ufffd" }, reason: expect.stringMatching(/^a . and half a pair/su) as string });
+  });
+
   it("delivers again after a failure, counting attempts, with the policy's waits, and keeps the last failure as a dead letter", async () => {
     const [sub, received] = [name(), [] as Received[]];
     const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 2 })] });
@@ -159,6 +172,44 @@ describe.each(transports)("topics on %s", (transport) => {
       const order = received.filter((got) => got.customer === customer).map((got) => got.n);
       expect(order).toEqual([...order].sort((a, b) => a - b));
     }
+    expect(received.every((got) => got.attempt === 1), "waiting for one's turn is no attempt").toBe(true);
+  });
+
+  it("holds back what follows a failed message of the same ordering attribute until that is handled or given up", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 1 })], orderingAttribute: "customer" });
+    listen(part, sub, received, ({ n, attempt }) => {
+      if (n === 1 || (n === 2 && attempt === 1)) throw new Error(`refused ${n}`);
+    });
+    for (const n of [1, 2, 3]) await part.topic("orders").publish({ n, customer: "c" });
+    await part.start();
+    await until(() => received.some((got) => got.n === 3));
+    expect(received.map(({ n, attempt }) => [n, attempt])).toEqual([[1, 1], [1, 2], [2, 1], [2, 2], [3, 1]]);
+    const letters = await listDeadLetters(part.broker(), { topic: "orders", subscription: sub });
+    expect(letters.map((letter) => letter.body)).toEqual([{ n: 1, customer: "c" }]);
+  });
+
+  it("delivers a redriven message of an ordering attribute, beside nothing else of it", async () => {
+    const [sub, received] = [name(), [] as Received[]];
+    let broken = true;
+    let running = 0;
+    let overlapped = false;
+    const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 0 })], orderingAttribute: "customer" });
+    listen(part, sub, received, async () => {
+      if (broken) throw new Error("not yet");
+      overlapped ||= ++running > 1;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      running -= 1;
+    });
+    await part.start();
+    await part.topic("orders").publish({ n: 1, customer: "c" });
+    const names = { topic: "orders", subscription: sub };
+    await until(async () => (await countMessages(part.broker(), names)).deadLetters === 1);
+    broken = false;
+    await Promise.all([redrive(part.broker(), names), ...[2, 3, 4].map((n) => part.topic("orders").publish({ n, customer: "c" }))]);
+    await until(() => received.length === 5 && running === 0);
+    expect(overlapped).toBe(false);
+    expect(received.slice(1).map((got) => got.n).sort()).toEqual([1, 2, 3, 4]);
   });
 
   it("gives every delivery a trace of its own that names the publisher's", async () => {
