@@ -4,13 +4,16 @@ import { withTenant, withSystem } from "../tenant";
 import { withTenantPrisma, type TenantPrisma } from "../prisma";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
 
+const made: TenantId[] = [];
+
 async function newOrganisation(name: string): Promise<{ tenantId: TenantId }> {
   const tenantId = tenantIdFrom(newId());
+  made.push(tenantId);
   await withTenantPrisma({ tenantId }, (prisma) => prisma.organisation.create({ data: { id: tenantId, name } }));
   return { tenantId };
 }
 
-afterAll(() => withSystem("test", (tx) => tx.execute("delete from auth.organisation")));
+afterAll(() => withSystem("test", (tx) => tx.execute("delete from auth.organisation where id = any($1)", [made])));
 
 describe("withTenantPrisma", () => {
   it("reads and writes only the tenant's rows, many transactions at once and none mixed", async () => {

@@ -123,7 +123,8 @@ describe("a redrive", () => {
     registerDestination("event", {
       batchSize: 1,
       publish: async ([row]) => {
-        sent.push({ id: row?.headers[REDRIVE_OF] ?? "", consumer: row?.headers[REDRIVE_CONSUMER] });
+        // Files may share a database: others' rows are none of this test's business.
+        if (row?.tenantId === tenantId) sent.push({ id: row.headers[REDRIVE_OF] ?? "", consumer: row.headers[REDRIVE_CONSUMER] });
       },
     });
     await createRelay().runOnce();
