@@ -99,8 +99,7 @@ class Validator {
       tables.set(method, table);
       const problem = table.add(pathText(endpoint.path.map((part) => part.segment)));
       if (!problem) continue;
-      const message = problem === "conflict" ? "api endpoints with conflicting paths defined" : "only one parameter is allowed per path segment";
-      this.#report(message, spotOf(endpoint.node), `Another endpoint of the service answers ${method} on a path that cannot be told from this one.`);
+      this.#report(problem, spotOf(endpoint.node), `Each path that answers ${method} has to be told apart from the others of the service; a parameter takes a whole segment.`);
     }
   }
 

@@ -17,6 +17,7 @@ const methods: Read<string[]> = (node) => {
     throw refuseAt(node, "invalid method: invalid method", `Known methods: ${METHODS.join(", ")}, and "*" for all.`);
   }
   if (!ts.isArrayLiteralExpression(node)) throw refuseAt(node, "invalid methods: must be string or array of strings");
+  if (!node.elements.length) throw refuseAt(node, "invalid methods: at least one is needed", "Leave `method` out for POST.");
   const listed = node.elements.filter((element) => ts.isStringLiteral(element));
   if (listed.some((element) => element.text === "*")) {
     if (node.elements.length === 1) return ALL_METHODS;

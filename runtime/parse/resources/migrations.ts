@@ -12,20 +12,26 @@ type MigrationFile = Migrations["files"][number];
 const FILE_NAMES = { default: /^(\d+)_([^.]+)\.(up|down).sql$/, drizzle: /^(\d+)_([^.]+)\.sql$/ };
 const FOLDER_NAMES = { prisma: /^(\d+)_(.*)$/, "drizzle/v1": /^(\d+)_(.+)$/ };
 
+/** Numbers have 64 bits; beyond 2^53 their order is kept as far as a double tells them apart. */
+function orderOf(digits: string, node: TypeScript.Node): number {
+  if (BigInt(digits) < 1n << 64n) return Number(digits);
+  throw refuseAt(node, "number too large to fit in target type", "Name migrations by a counter or by the time.");
+}
+
 function flatFile(entry: FolderEntry, pattern: RegExp, node: TypeScript.Node): MigrationFile[] {
   if (!entry.name.endsWith(".sql") || entry.name === ".sql") return [];
   const [, number, description, direction] = pattern.exec(entry.name) ?? [];
   if (number === undefined || description === undefined) {
     throw refuseAt(node, `invalid migration filename: ${entry.name}`, "Names look like 1_create_users.up.sql.");
   }
-  return direction === "down" ? [] : [{ number: Number(number), file: entry.name, description }];
+  return direction === "down" ? [] : [{ number: orderOf(number, node), file: entry.name, description }];
 }
 
 function folderFile(folder: string, source: "prisma" | "drizzle/v1", node: TypeScript.Node): MigrationFile[] {
   if (source === "drizzle/v1" && folder === "meta") return [];
   const [, number, description] = FOLDER_NAMES[source].exec(folder) ?? [];
   if (number === undefined || description === undefined) throw refuseAt(node, `invalid migration directory name: ${folder}`);
-  return [{ number: Number(number), file: `${folder}/migration.sql`, description }];
+  return [{ number: orderOf(number, node), file: `${folder}/migration.sql`, description }];
 }
 
 function listMigrations(dir: string, source: MigrationSource, node: TypeScript.Node, files: Files): MigrationFile[] {

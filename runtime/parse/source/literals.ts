@@ -79,7 +79,7 @@ function arithmetic(node: TypeScript.BinaryExpression): bigint {
     case ts.SyntaxKind.SlashToken:
       return divide(x, y, node);
     default:
-      throw refuseAt(node, `expected arithmetic operator, got ${node.operatorToken.getText()}`);
+      throw refuseAt(node, `expected arithmetic operator, got "${node.operatorToken.getText()}"`);
   }
 }
 
@@ -87,13 +87,13 @@ function arithmetic(node: TypeScript.BinaryExpression): bigint {
 function integer(node: TypeScript.Expression): bigint {
   if (ts.isNumericLiteral(node)) {
     const value = Number(node.text);
-    if (!Number.isInteger(value) || Math.abs(value) >= 2 ** 63) throw refuseAt(node, "expected integer literal");
-    return BigInt(value);
+    if (!Number.isInteger(value) || value > 2 ** 63) throw refuseAt(node, "expected integer literal");
+    return value === 2 ** 63 ? BigInt(value) - 1n : BigInt(value);
   }
   if (ts.isPrefixUnaryExpression(node)) {
     if (node.operator === ts.SyntaxKind.MinusToken) return -integer(node.operand);
     if (node.operator === ts.SyntaxKind.PlusToken) return integer(node.operand);
-    throw refuseAt(node, "unsupported unary operator");
+    throw refuseAt(node, `unsupported unary operator "${ts.tokenToString(node.operator)}"`);
   }
   if (ts.isBinaryExpression(node)) return arithmetic(node);
   throw refuseAt(node, "expected integer literal", LITERALS_ONLY);

@@ -35,7 +35,8 @@ function templateText(template: TypeScript.TemplateLiteral): string {
 function sqlOf(shape: UsageShape): SqlText | undefined {
   if (shape.kind === "template" && TEMPLATE_METHODS.has(shape.name.text)) {
     const { template } = shape.node;
-    return { text: templateText(template), spot: spotOf(template) };
+    const text = templateText(template);
+    return text === "" ? undefined : { text, spot: spotOf(template) };
   }
   if (shape.kind !== "method" || !RAW_METHODS.has(shape.name.text)) return undefined;
   const [text] = shape.node.arguments;

@@ -11,7 +11,7 @@ function memberUse(id: TypeScript.Identifier, access: TypeScript.PropertyAccessE
   if (!ts.isIdentifier(access.name)) return undefined;
   const { parent, name } = access;
   if (ts.isCallExpression(parent) && parent.expression === access && !ts.isCallChain(parent)) return { kind: "method", name, node: parent };
-  if (ts.isTaggedTemplateExpression(parent) && parent.tag === access) return { kind: "template", name, node: parent };
+  if (ts.isTaggedTemplateExpression(parent) && parent.tag === access && !ts.isOptionalChain(access)) return { kind: "template", name, node: parent };
   return { kind: "field", name, node: access };
 }
 
