@@ -167,7 +167,7 @@ export interface BucketModel {
 export interface CacheModel {
   name: string;
   evictionPolicy: string;
-  keyspaces: { service: string; key: Schema; value: Schema; pattern: string }[];
+  keyspaces: { service: string; key: Schema | null; value: Schema | null; pattern: string }[];
   /** Services that hand the cluster to a constructor. */
   users?: string[];
 }

@@ -1,6 +1,6 @@
 // The outcome of a parse as the parity kit wants it: facts, or one line per error as Encore's own parser prints it.
 import { parseApp, type ParseOptions } from ".";
-import { errorLine } from "./errors";
+import { officialLine } from "./errors";
 import { factsOf } from "./facts";
 
 export type CheckResult = { ok: true; model: ReturnType<typeof factsOf> } | { ok: false; errors: string[] };
@@ -8,5 +8,5 @@ export type CheckResult = { ok: true; model: ReturnType<typeof factsOf> } | { ok
 export function checkJson(root: string, options: ParseOptions = {}): CheckResult {
   const result = parseApp(root, options);
   if (result.ok) return { ok: true, model: factsOf(result.model) };
-  return { ok: false, errors: result.errors.map((error) => error.official ?? errorLine(error)) };
+  return { ok: false, errors: result.errors.map(officialLine) };
 }

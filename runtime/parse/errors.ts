@@ -10,7 +10,12 @@ export interface ParseError {
   remedy?: string;
   /** The whole line as Encore's own parser prints it, where ours says more or knows the place and it does not. */
   official?: string;
+  /** The message as Encore's own parser words it at the same place. */
+  wording?: string;
 }
+
+/** What an error may carry besides its message and place. */
+export type ErrorExtra = Pick<ParseError, "remedy" | "official" | "wording">;
 
 /** A position in a source file, before it is a line and a column. */
 export interface Spot {
@@ -26,7 +31,7 @@ export class Refusal extends Error {
   constructor(
     message: string,
     readonly spot: Spot | undefined,
-    readonly extra: Pick<ParseError, "remedy" | "official"> = {},
+    readonly extra: ErrorExtra = {},
   ) {
     super(message);
   }
@@ -51,6 +56,9 @@ export function formatParseError(error: ParseError): string {
   const line = errorLine(error);
   return error.remedy === undefined ? line : `${line}\n  ${error.remedy}`;
 }
+
+/** The line as Encore's own parser prints it. */
+export const officialLine = (error: ParseError): string => error.official ?? errorLine({ ...error, message: error.wording ?? error.message });
 
 export function errorLine({ place, message }: ParseError): string {
   return place ? `${place.file}:${place.line}:${place.column}: ${message}` : message;
@@ -84,7 +92,7 @@ export class Diagnostics {
   }
 
   /** Reports once per place and message. */
-  report(message: string, spot?: Spot, extra: Pick<ParseError, "remedy" | "official"> = {}): void {
+  report(message: string, spot?: Spot, extra: ErrorExtra = {}): void {
     const error: ParseError = { message, ...(spot && { place: this.place(spot) }), ...extra };
     const key = errorLine(error);
     if (this.#seen.has(key)) return;

@@ -47,7 +47,7 @@ function subscriptionFacts({ name, service, ackDeadlineNs, retentionNs, retry, m
   return { name, service, ackDeadlineNs: String(ackDeadlineNs), retentionNs: String(retentionNs), retry: policy, maxConcurrency: maxConcurrency ?? undefined };
 }
 
-function cacheFacts({ name, evictionPolicy, keyspaces, users = [] }: AppModel["caches"][number], text: (schema: Schema) => string | null): Json {
+function cacheFacts({ name, evictionPolicy, keyspaces, users = [] }: AppModel["caches"][number], text: (schema: Schema | null) => string | null): Json {
   const own = keyspaces.map((k): Json => ({ service: k.service, key: text(k.key), value: text(k.value), pattern: k.pattern }));
   const others = users.filter((user) => !keyspaces.some((k) => k.service === user));
   return { name, evictionPolicy, keyspaces: [...own, ...others.map((service): Json => ({ service, key: null, value: null, pattern: "/" }))] };

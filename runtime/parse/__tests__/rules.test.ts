@@ -110,3 +110,111 @@ void db.connectionString;
     );
   });
 });
+
+describe("generic types", () => {
+  it.each([
+    ["A<string>", `type A<T> = T | string;`, "(string | string)"],
+    ["A<any>", `type A<T> = T | null;`, "(any | null)"],
+    ["A<null>", `type A<T> = { v: T | null };`, "{ v: (null | null) }"],
+    ["A<string>", `type A<T> = T | T;`, "string"],
+    ["A<string>", `type A<T> = null | T | null;`, "(null | string)"],
+    [`A<"a" | "b">`, `type A<T> = T extends any ? T[] : never;`, `list<("a" | "b")>`],
+    [`A<"a" | "b">`, `type A<T> = T extends string ? T[] : never;`, `(list<"a"> | list<"b">)`],
+    [`A<{ a: string } | null>`, `type A<T> = T extends { a: infer X } ? X : T;`, "null"],
+    [`A<"X-Name">`, `import { Header } from "encore.dev/api"; type A<T extends string> = { h: T };`, `{ h: "X-Name" }`],
+    ["Merge<F, { a: number }>", `interface F { a: string; b: string } type Merge<A, B> = { [K in keyof A | keyof B]: K extends keyof B ? B[K] : K extends keyof A ? A[K] : never };`, "{ a: float64; b: string; a: float64 }"],
+  ])("reads %s after `%s`", (type, declarations, expected) => {
+    expect(field(type, declarations)).toBe(expected);
+  });
+
+  const RULES = `import { MinLen, MaxLen } from "encore.dev/validate";`;
+  it.each([
+    ["A<never>", `type A<T> = T | null;`, "unsupported basic type in schema: Never"],
+    ["A<3>", `${RULES} type A<N extends number> = string & MinLen<N>;`, "svc/api.ts:2:91: MinLen requires a number literal as its first type argument"],
+    ["A<string & MaxLen<3>>", `${RULES} type A<T> = T & MinLen<1>;`, "svc/api.ts:4:38: unsupported validation: MinLen<1> cannot be applied to string & MaxLen<3>"],
+    ["Pick<F, never>", `interface F { a: string }`, "unsupported index access type operation"],
+    [`{ [K in "a"]: { [J in "b"]: K } }`, "", "svc/api.ts:3:48: unknown identifier"],
+  ])("refuses %s after `%s`", (type, declarations, expected) => {
+    expect(field(type, declarations).split(" | ")[0]).toBe(expected);
+  });
+});
+
+describe("names", () => {
+  const topic = (before: string, after = ""): string => check({ "svc/api.ts": `import { Topic } from "encore.dev/pubsub";\n${before} new Topic<M>("t", { deliveryGuarantee: "at-least-once" }); ${after}\n` });
+
+  it("are types of an inner scope only if that declares a type", () => {
+    expect(topic(`interface M { a: string }\nfunction f(M: string) { const x = 1; void x;`, "}")).toBe("accepted");
+    expect(topic(`interface M { a: string }\nfunction f<M>() {`, "}")).toBe("svc/api.ts:3:29: unknown identifier");
+    expect(topic(`interface M { a: string }\nfunction f() { interface M { b: string }`, "}")).toMatch(/unknown identifier/);
+  });
+
+  it("are values of an inner scope where that declares them", () => {
+    const source = `import { CacheCluster, StringKeyspace } from "encore.dev/storage/cache";\nconst c = new CacheCluster("c");\nfunction f(c: unknown) { return new StringKeyspace<string>(c, { keyPattern: ":key" }); }\n`;
+    expect(check({ "svc/c.ts": source })).toBe("svc/c.ts:3:60: unknown identifier | svc/c.ts:3:33: could not resolve cache cluster reference");
+  });
+
+  it("in quotes are not looked for among a package's resources", () => {
+    expect(check({ "svc/api.ts": `import { "api" as make } from "encore.dev/api";\nmake({}, async () => {});\n` })).toBe("accepted");
+  });
+});
+
+describe("paths", () => {
+  it.each([
+    ["/a/:b/c", "/a/:d/e", "a: null -> null; b: null -> null"],
+    ["/a/:b", "/a/:c", "svc/api.ts:3:18: api endpoints with conflicting paths defined"],
+    ["/a/:b/*c", "/a/:d/:e", "svc/api.ts:3:18: api endpoints with conflicting paths defined"],
+    ["/x*y", "/z", "svc/api.ts:2:18: catch-all parameters are only allowed at the end of a route"],
+    ["/x:", "/z", "svc/api.ts:2:18: parameters must be registered with a name"],
+    ["/*:a", "/z", "svc/api.ts:2:18: only one parameter is allowed per path segment"],
+  ])("%s beside %s", (a, b, expected) => {
+    const source = `export const a = api.raw({ path: "${a}" }, () => {});\nexport const b = api.raw({ path: "${b}" }, () => {});\n`;
+    expect(check({ "svc/api.ts": `${API}${source}` })).toBe(expected);
+  });
+});
+
+describe("configs", () => {
+  const cron = (schedule: string): string =>
+    check({ "svc/c.ts": `import { CronJob } from "encore.dev/cron";\n${API}const ep = api({}, async (): Promise<void> => {});\nexport const c = new CronJob("c", { endpoint: ep, schedule: "${schedule}" });\n` }).replace(/^svc\/c\.ts:\d+:\d+: /, "");
+
+  it.each([
+    ["*/15 4 1,15 * mon-fri", "ep: null -> null"], ["0 0 29 2 *", "ep: null -> null"], ["+1 * * * *", "ep: null -> null"],
+    ["0 0 30 2 *", "invalid cron"], [", * * * *", "invalid cron"], ["1-5/2 * * * *", "invalid digit found in string"], ["5/10 * * * *", "invalid digit found in string"],
+    ["* * * jan *", "invalid digit found in string"], ["5-1 * * * *", "invalid input"], ["60 * * * *", "invalid value"], ["*/0 * * * *", "invalid value"], ["1- * * * *", "cannot parse integer from empty string"],
+  ])("schedule %s", (schedule, expected) => {
+    expect(cron(schedule)).toBe(expected);
+  });
+
+  it.each([
+    ["1h 30m", "accepted"], ["1µs", "missing TimeDuration format - must be multiples of [0-9]+(ns|us|ms|[smhdwy])"], ["", "cannot parse integer from empty string"],
+    ["99999999999999999999s", "number too large to fit in target type"],
+  ])("duration '%s'", (duration, expected) => {
+    const source = `import { Topic, Subscription } from "encore.dev/pubsub";\nexport const t = new Topic<{ a: string }>("t", { deliveryGuarantee: "at-least-once" });\nnew Subscription(t, "s", { handler: async () => {}, ackDeadline: "${duration}" });\n`;
+    expect(check({ "svc/s.ts": source }).replace(/^svc\/s\.ts:\d+:\d+: /, "")).toBe(expected);
+  });
+
+  it("need a method where they list methods", () => {
+    expect(check({ "svc/api.ts": `${API}export const ep = api({ method: [] }, async (): Promise<void> => {});\n` })).toBe("svc/api.ts:2:33: invalid methods: at least one is needed");
+  });
+
+  it("name migrations by numbers of 64 bits", () => {
+    const db = `import { SQLDatabase } from "encore.dev/storage/sqldb";\nexport const db = new SQLDatabase("a", { migrations: "./m" });\n`;
+    expect(check({ "svc/db.ts": db, "svc/m/99999999999999999999_a.up.sql": "" })).toBe("svc/db.ts:2:54: number too large to fit in target type");
+  });
+
+  it("let a cache hold what has no form on the wire", () => {
+    const source = `import { CacheCluster, StructKeyspace } from "encore.dev/storage/cache";\nconst c = new CacheCluster("c");\nexport const k = new StructKeyspace<string, { a: [string] }>(c, { keyPattern: ":key" });\n`;
+    expect(check({ "svc/c.ts": source, "svc/api.ts": `${API}export const ep = api({}, async (): Promise<void> => {});\n` })).toBe("ep: null -> null");
+  });
+
+  it("let an empty SQL text pass", () => {
+    const source = `import { SQLDatabase } from "encore.dev/storage/sqldb";\n${API}const db = new SQLDatabase("a");\nexport const ep = api({}, async (): Promise<void> => { await db.exec\`\`; });\n`;
+    expect(check({ "svc/db.ts": source })).toBe("ep: null -> null");
+  });
+});
+
+describe("documentation comments", () => {
+  it("may stand before the call itself", () => {
+    const root = scratch.fromFiles({ "svc/api.ts": `${API}export const ep = /** Says hello. */ api({}, async (): Promise<void> => {});\n` });
+    expect(JSON.stringify(checkJson(root))).toContain(`"doc":"Says hello."`);
+  });
+});

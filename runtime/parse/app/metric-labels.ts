@@ -5,6 +5,7 @@ import { interfaceBehind } from "../resources/endpoint-types";
 import { reservedLabel } from "../resources/metric";
 import { snakeCase } from "../resources/names";
 import type { MetricResource } from "../resources/resource";
+import { basicName } from "../types/debug-text";
 import type { Type } from "../types/type";
 import type { Reading } from "./read-app";
 
@@ -34,7 +35,7 @@ function labelType(type: Type): Answer {
   const name = type.kind === "basic" ? type.name : type.kind === "literal" ? typeof type.value : undefined;
   const found = name === undefined || (type.kind === "basic" && name === "bigint") ? undefined : BASICS[name];
   if (found) return { type: found };
-  if (type.kind === "basic") return { problem: `type '${type.name.charAt(0).toUpperCase()}${type.name.slice(1)}' is not allowed` };
+  if (type.kind === "basic") return { problem: `type '${basicName(type.name)}' is not allowed` };
   return { problem: PROBLEMS[type.kind] ?? "this type is not allowed" };
 }
 

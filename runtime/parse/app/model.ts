@@ -1,10 +1,10 @@
 // Resources → AppModel. What cannot become part of it (a type without a schema, a reference that leads nowhere) is
 // reported at its place; the others go on, so that one run shows all of it.
-import type { AppFile, AppModel, AuthHandlerModel, EndpointModel, GatewayModel, ServiceModel, SubscriptionModel, TopicModel } from "../../model";
+import type { AppFile, AppModel, AuthHandlerModel, EndpointModel, GatewayModel, Schema, ServiceModel, SubscriptionModel, TopicModel } from "../../model";
 import { Refusal } from "../errors";
 import { spotOf, type SourceModule } from "../source/modules";
 import type { TypeScript } from "../typescript";
-import type { AuthHandlerResource, Bind, CronResource, EndpointResource, GatewayResource, KeyspaceResource, MetricResource, Resource, SubscriptionResource, TopicResource } from "../resources/resource";
+import type { AuthHandlerResource, Bind, CronResource, EndpointResource, GatewayResource, KeyspaceResource, MetricResource, Resource, SubscriptionResource, TopicResource, TypeAt } from "../resources/resource";
 import { keyPattern } from "./key-pattern";
 import { metricLabels } from "./metric-labels";
 import type { Reading } from "./read-app";
@@ -113,10 +113,19 @@ export class ModelBuilder {
     this.#each("cluster", ({ name, evictionPolicy }) => void caches.push({ name, evictionPolicy, keyspaces: [] }));
   }
 
+  #message(at: TypeAt): Schema {
+    try {
+      return this.schemas.at(at);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.extra.official !== undefined) throw error;
+      throw new Refusal(error.message, spotOf(at.node), { ...error.extra, wording: `could not resolve message type: ${error.message}` });
+    }
+  }
+
   #topic(topic: TopicResource, bind: Bind): void {
     const { name, doc, message, guarantee, orderingAttribute } = topic;
     const model: TopicModel = {
-      name, ...(doc !== undefined && { doc }), message: this.schemas.at(message), guarantee, ...(orderingAttribute !== undefined && { orderingAttribute }),
+      name, ...(doc !== undefined && { doc }), message: this.#message(message), guarantee, ...(orderingAttribute !== undefined && { orderingAttribute }),
       publishers: [], subscriptions: [],
     };
     this.model.topics.push(model);
@@ -183,11 +192,21 @@ export class ModelBuilder {
     return bind?.resource.kind === "cluster" ? bind.resource.name : undefined;
   }
 
+  /** What a cache holds need not have a form on the wire. */
+  #schemaIfAny(at: TypeAt): Schema | null {
+    try {
+      return this.schemas.at(at);
+    } catch (error) {
+      if (error instanceof Refusal) return null;
+      throw error;
+    }
+  }
+
   #keyspace(keyspace: KeyspaceResource): void {
     const cluster = this.model.caches.find((candidate) => candidate.name === this.#clusterName(keyspace));
     if (!cluster) return;
-    const key = this.schemas.at(keyspace.key);
-    const value = keyspace.value ? this.schemas.at({ type: keyspace.value, node: keyspace.key.node }) : ({ kind: "builtin", name: "any" } as const);
+    const key = this.#schemaIfAny(keyspace.key);
+    const value = keyspace.value ? this.#schemaIfAny({ type: keyspace.value, node: keyspace.key.node }) : null;
     cluster.keyspaces.push({ service: this.serviceOf(keyspace.module)?.name ?? "", key, value, pattern: keyPattern(keyspace.pattern) });
   }
 }

@@ -1,11 +1,12 @@
 // One file being searched for resources, and the shape of what searches it.
+import { declaringScope } from "../source/bindings";
 import { docOf } from "../source/comments";
 import type { Diagnostics } from "../errors";
 import type { Files } from "../source/files";
 import { spotOf, type SourceModule } from "../source/modules";
 import type { Declared } from "../source/scope";
 import { bindName, type BindName } from "../source/references";
-import type { TypeScript } from "../typescript";
+import { ts, type TypeScript } from "../typescript";
 import type { Evaluator } from "../types/evaluator";
 import type { PendingBind, Resource, TypeAt } from "./resource";
 
@@ -58,7 +59,8 @@ export class Pass {
     const { id } = bound;
     const found = this.module.scope.topLevel.get(id.text);
     const isThis = found?.node.pos !== undefined && id.pos >= found.node.pos && id.end <= found.node.end;
-    if (isThis) return found;
+    // A second declaration of a name means the first.
+    if (isThis || (found && ts.isSourceFile(declaringScope(id)))) return found;
     this.diagnostics.report("unknown identifier", spotOf(id), { remedy: "Declare it at the top of the file, outside of functions." });
     return undefined;
   }

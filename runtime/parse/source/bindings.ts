@@ -75,7 +75,24 @@ function locals(node: TypeScript.Node): Set<string> {
   return names;
 }
 
-function isShadowed(node: TypeScript.Identifier): boolean {
+/** Types that a node declares for what stands in it. */
+function declaresType(scope: TypeScript.Node, name: string): boolean {
+  const declared = blockStatements(scope).some((statement) => isTypeDeclaration(statement) && statement.name?.text === name);
+  const { typeParameters = [] } = scope as { typeParameters?: readonly TypeScript.Node[] };
+  return declared || typeParameters.some((parameter) => ts.isTypeParameterDeclaration(parameter) && parameter.name.text === name);
+}
+
+const isTypeDeclaration = (node: TypeScript.Statement): node is TypeScript.InterfaceDeclaration | TypeScript.TypeAliasDeclaration | TypeScript.EnumDeclaration | TypeScript.ClassDeclaration =>
+  ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node) || ts.isEnumDeclaration(node) || ts.isClassDeclaration(node);
+
+/** Whether a type of that name is declared around the identifier, so that it means nothing at the top of the file; variables do not count. */
+export function isShadowedType(node: TypeScript.Identifier): boolean {
+  for (let scope: TypeScript.Node = node.parent; !ts.isSourceFile(scope); scope = scope.parent) if (declaresType(scope, node.text)) return true;
+  return false;
+}
+
+/** The same for a value. */
+export function isShadowed(node: TypeScript.Identifier): boolean {
   for (let scope: TypeScript.Node = node.parent; !ts.isSourceFile(scope); scope = scope.parent) {
     if (locals(scope).has(node.text)) return true;
   }

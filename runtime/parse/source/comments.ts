@@ -7,8 +7,11 @@ function leading(node: TypeScript.Node, text: string): readonly TypeScript.Comme
 }
 
 function candidates(node: TypeScript.Node, text: string): readonly TypeScript.CommentRange[] {
+  // Comments before a node may also belong to the token that it follows on the same line.
   const own = leading(node, text);
   if (own.length) return own;
+  const before = ts.getTrailingCommentRanges(text, node.getFullStart()) ?? [];
+  if (before.some((comment) => comment.end <= node.getStart())) return before;
   const lineStart = text.lastIndexOf("\n", node.getStart() - 1) + 1;
   for (let at = node.parent as TypeScript.Node | undefined; at && !ts.isSourceFile(at); at = at.parent as TypeScript.Node | undefined) {
     if (at.getStart() === lineStart) return leading(at, text);

@@ -21,8 +21,9 @@ function trackedLocals(module: SourceModule, specifier: string, names: readonly 
     const bindings = statement.importClause?.namedBindings;
     if (statement.moduleSpecifier.text !== specifier || !bindings || !ts.isNamedImports(bindings)) continue;
     for (const item of bindings.elements) {
-      const original = (item.propertyName ?? item.name).text;
-      if (names.includes(original)) locals.set(item.name.text, original);
+      const imported = item.propertyName ?? item.name;
+      const original = imported.text;
+      if (ts.isIdentifier(imported) && names.includes(original)) locals.set(item.name.text, original);
     }
   }
   return locals;

@@ -1,6 +1,6 @@
 // `keyof T` and `T[K]`.
 import { spotOf } from "../source/modules";
-import type { TypeScript } from "../typescript";
+import { ts, type TypeScript } from "../typescript";
 import type { TypeContext } from "./context";
 import { dumpHead } from "./debug-text";
 import { basic, isDeferred, literal, NEVER, union, type InterfaceType, type Type } from "./type";
@@ -40,16 +40,15 @@ function keyOfOther(type: Type, ctx: TypeContext): Type {
   return NEVER;
 }
 
-function indexInterface(type: InterfaceType, index: Type, node: TypeScript.Node, ctx: TypeContext): Type {
-  if (index.kind === "literal" && typeof index.value === "string") {
-    const field = type.fields.find((candidate) => candidate.name === index.value);
-    if (!field) return NEVER;
-    return field.optional ? { kind: "optional", type: field.type } : field.type;
-  }
-  if (index.kind === "basic" && (index.name === "string" || index.name === "number")) return type.index?.value ?? NEVER;
-  if (index.kind !== "union") return ctx.refuse(node, "unsupported index access type operation");
+/** Where a key is known only after a type parameter is, Encore has lost the place by then. */
+function isGeneric(node: TypeScript.Node): boolean {
+  const { typeParameters } = node as { typeParameters?: unknown };
+  return !ts.isSourceFile(node) && (ts.isMappedTypeNode(node) || typeParameters !== undefined || isGeneric(node.parent));
+}
+
+function indexByUnion(type: InterfaceType, keys: Type[], node: TypeScript.Node, ctx: TypeContext): Type {
   const types: Type[] = [];
-  for (const key of index.types) {
+  for (const key of keys) {
     if (key.kind !== "literal" || typeof key.value !== "string") {
       return ctx.refuse(node, "only string literals supported when using index access with union");
     }
@@ -57,6 +56,17 @@ function indexInterface(type: InterfaceType, index: Type, node: TypeScript.Node,
     if (field) types.push(field.type);
   }
   return union(types);
+}
+
+function indexInterface(type: InterfaceType, index: Type, node: TypeScript.Node, ctx: TypeContext): Type {
+  if (index.kind === "literal" && typeof index.value === "string") {
+    const field = type.fields.find((candidate) => candidate.name === index.value);
+    if (!field) return NEVER;
+    return field.optional ? { kind: "optional", type: field.type } : field.type;
+  }
+  if (index.kind === "basic" && (index.name === "string" || index.name === "number")) return type.index?.value ?? NEVER;
+  const message = "unsupported index access type operation";
+  return index.kind === "union" ? indexByUnion(type, index.types, node, ctx) : ctx.refuse(node, message, isGeneric(node) ? { official: message } : {});
 }
 
 /** `(typeof list)[number]` and `List[number]`: their element, accepted in extended mode only. */

@@ -4,7 +4,7 @@ import { ts, type TypeScript } from "../typescript";
 import { bind, type Binding, type Env, type TypeContext } from "./context";
 import { assignable, extendsType, inferredByIndex } from "./relations";
 import { simplifyUnion } from "./union";
-import { basic, type Type } from "./type";
+import { isBasic, type Type } from "./type";
 
 function distributingName(node: TypeScript.TypeNode, env: Env): string | undefined {
   if (!ts.isTypeReferenceNode(node) || node.typeArguments || !ts.isIdentifier(node.typeName)) return undefined;
@@ -13,7 +13,7 @@ function distributingName(node: TypeScript.TypeNode, env: Env): string | undefin
 
 function withInferred(env: Env, names: string[], types: Type[] | undefined): Env {
   const entry = (name: string, index: number): [string, Binding] => {
-    const type: Type = types ? (types[index] ?? basic("unknown")) : { kind: "inferred", index };
+    const type: Type = types?.[index] ?? { kind: "inferred", index };
     return [name, { type, distributes: false }];
   };
   return bind(env, names.map(entry));
@@ -41,7 +41,9 @@ export function conditionalType(node: TypeScript.ConditionalTypeNode, env: Env, 
   const inferNames: string[] = [];
   const extended = ctx.type(node.extendsType, { ...env, infer: inferNames });
   const parts: Parts = { node, env, extended, inferNames };
-  const name = distributingName(node.checkType, env);
+  // `T extends any` and `T extends infer X` hold for every T, before it is known.
+  const always = isBasic(extended, "any") || extended.kind === "inferred";
+  const name = always ? undefined : distributingName(node.checkType, env);
   if (name !== undefined && check.kind === "union") return distributed(name, check.types, parts, ctx);
   const result = extendsType(check, extended, ctx.underlying);
   if (result.answer === "unknown") return { kind: "deferred", what: "Conditional" };

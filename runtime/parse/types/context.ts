@@ -1,5 +1,5 @@
 // What the parts of the type evaluation need from each other, so that none imports another that imports it back.
-import type { ParseError, Spot } from "../errors";
+import type { ErrorExtra, Spot } from "../errors";
 import type { SourceModule } from "../source/modules";
 import type { Found } from "../source/lookup";
 import type { Declared } from "../source/scope";
@@ -10,6 +10,8 @@ export interface Binding {
   type: Type;
   /** A type parameter: a conditional type on it goes through the members of a union one by one. */
   distributes: boolean;
+  /** The key of a mapped type. */
+  isKey?: true;
 }
 
 /** Names that have a meaning while a type is evaluated, and the module in which other names are looked up. */
@@ -32,9 +34,9 @@ export interface TypeContext {
   /** Looks up what a module exports under a name. */
   exported(name: string, module: SourceModule): Found | undefined;
   isUniverse(module: SourceModule): boolean;
-  report(message: string, spot: Spot | undefined, extra?: Pick<ParseError, "remedy" | "official">): void;
+  report(message: string, spot: Spot | undefined, extra?: ErrorExtra): void;
   /** Refuses at a node and gives the type that stands for "nothing". */
-  refuse(node: TypeScript.Node, message: string, extra?: Pick<ParseError, "remedy" | "official">): Type;
+  refuse(node: TypeScript.Node, message: string, extra?: ErrorExtra): Type;
   /** Accept what has an obvious meaning on the wire although Encore's parser refuses it. */
   readonly extended: boolean;
 }

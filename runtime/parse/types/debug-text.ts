@@ -1,5 +1,6 @@
 // Types as text, in the two ways Encore's messages write them: for people (`render`), and as a dump of its own
 // data (`dump`), which parity asks for where its messages have one.
+import type { ErrorExtra } from "../errors";
 import type { Type, ValidationExpr } from "./type";
 
 const VARIANT: Record<Type["kind"], string> = {
@@ -11,6 +12,9 @@ const VARIANT: Record<Type["kind"], string> = {
 /** First line of the dump over several lines. */
 export const dumpHead = (type: Type): string => `${VARIANT[type.kind]}(`;
 
+/** Encore's line where its message ends in a dump: behind a long one it does not say the place any more. */
+export const dumped = (line: string, type: Type): ErrorExtra => (type.kind === "basic" ? { wording: line } : { official: line });
+
 /** First line of the dump of a deferred type without its wrapper. */
 export function deferredHead(type: Type): string {
   if (type.kind === "deferred") return `${type.what}(`;
@@ -20,7 +24,8 @@ export function deferredHead(type: Type): string {
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 const list = (types: Type[]): string => `[${types.map(dump).join(", ")}]`;
 const float = (value: number): string => (Number.isInteger(value) ? `${value}.0` : String(value));
-const basicName = (name: string): string => (name === "bigint" ? "BigInt" : capital(name));
+/** As Encore spells it. */
+export const basicName = (name: string): string => (name === "bigint" ? "BigInt" : capital(name));
 
 function dumpLiteral(value: string | number | boolean | bigint): string {
   if (typeof value === "string") return `String(${JSON.stringify(value)})`;
@@ -67,9 +72,9 @@ function dumpInner(type: Type): string {
     case "wire":
       return dumpWire(type);
     case "validated":
-      return `Validated { typ: ${dump(type.type)}, expr: ${renderValidation(type.expr)} }`;
+      return `Validated { typ: ${dump(type.type)}, expr: ${dumpValidation(type.expr)} }`;
     case "validation":
-      return renderValidation(type.expr);
+      return dumpValidation(type.expr);
     default:
       return dumpRest(type);
   }
@@ -87,6 +92,16 @@ function dumpRest(type: Type): string {
 export const dump = (type: Type): string => `${VARIANT[type.kind]}(${dumpInner(type)})`;
 
 const RULE_NAME = { minLen: "MinLen", maxLen: "MaxLen", minValue: "Min", maxValue: "Max", startsWith: "StartsWith", endsWith: "EndsWith", matchesRegexp: "MatchesRegexp" };
+
+const RULE_DUMP = { minValue: "MinVal", maxValue: "MaxVal" } as const;
+
+function dumpValidation(expr: ValidationExpr): string {
+  if ("op" in expr) return `${capital(expr.op)}([${expr.of.map(dumpValidation).join(", ")}])`;
+  if (expr.rule === "is") return `Rule(Is(${expr.value === "email" ? "Email" : "Url"}))`;
+  const name = expr.rule === "minValue" || expr.rule === "maxValue" ? RULE_DUMP[expr.rule] : RULE_NAME[expr.rule];
+  if (typeof expr.value === "string") return `Rule(${name}(${JSON.stringify(expr.value)}))`;
+  return `Rule(${name}(${expr.rule === "minValue" || expr.rule === "maxValue" ? `N(${float(expr.value)})` : expr.value}))`;
+}
 
 /** As it is written in the source: `MinLen<3>`, `(MinLen<3> & MaxLen<5>)`. */
 export function renderValidation(expr: ValidationExpr): string {

@@ -1,21 +1,22 @@
 // Evaluates types on TypeScript's syntax trees. This is Encore's evaluation rather than TypeScript's: an app that
 // we accept has to be one that Encore accepts, with the same types on the wire (docs/adr/0002).
-import { boundedAt, type Diagnostics, type ParseError, type Spot } from "../errors";
+import { boundedAt, type Diagnostics, type ErrorExtra, type Spot } from "../errors";
 import type { Found, Lookup } from "../source/lookup";
 import { declarationSpot, spotOf, type SourceModule } from "../source/modules";
 import type { Declared } from "../source/scope";
 import { ts, type TypeScript } from "../typescript";
 import { indexType, keyOf } from "./access";
+import { intersectionType, unionType } from "./composed";
 import { conditionalType } from "./conditional";
 import { bind, type Binding, type Env, type TypeContext } from "./context";
 import { declarationType, typeParametersOf } from "./declarations";
 import { expressionType } from "./expressions";
-import { intersect } from "./intersect";
 import { mappedType } from "./mapped";
 import { objectType } from "./members";
 import { referenceType, typeQuery } from "./reference";
-import { simplifyUnion } from "./union";
 import { basic, literal, NEVER, type Basic, type NamedType, type Type } from "./type";
+
+const KEYWORDS = ["any", "unknown", "number", "object", "boolean", "bigint", "string", "symbol", "void", "undefined", "never"] as const satisfies readonly Basic[];
 
 /** Nesting at which a generic type is taken to refer to itself without end. */
 const MAX_DEPTH = 150;
@@ -53,11 +54,11 @@ export class Evaluator implements TypeContext {
     return module === this.lookups.modules.universe;
   }
 
-  report(message: string, spot: Spot | undefined, extra?: Pick<ParseError, "remedy" | "official">): void {
+  report(message: string, spot: Spot | undefined, extra?: ErrorExtra): void {
     this.diagnostics.report(message, spot, extra);
   }
 
-  refuse(node: TypeScript.Node, message: string, extra?: Pick<ParseError, "remedy" | "official">): Type {
+  refuse(node: TypeScript.Node, message: string, extra?: ErrorExtra): Type {
     this.report(message, spotOf(node), extra);
     return NEVER;
   }
@@ -92,6 +93,8 @@ export class Evaluator implements TypeContext {
   #behind(type: NamedType): Type {
     const parameters = typeParametersOf(type.declared);
     if (!parameters.length) return this.declaredType(type.declared, type.module);
+    // Encore reads a declaration once, with its parameters open, and refuses what does not hold for all of them.
+    if (!this.extended && this.#plain.get(type.declared) === undefined) this.declaredType(type.declared, type.module);
     if (this.#depth > MAX_DEPTH) return this.#circular(type.declared);
     this.#depth++;
     try {
@@ -152,20 +155,14 @@ export class Evaluator implements TypeContext {
     if (ts.isTypeReferenceNode(node)) return referenceType(node, env, this);
     if (ts.isArrayTypeNode(node)) return { kind: "array", elem: this.type(node.elementType, env) };
     if (ts.isTypeLiteralNode(node)) return objectType(node.members, env, this);
-    if (ts.isUnionTypeNode(node)) return simplifyUnion(node.types.map((member) => this.type(member, env)));
-    if (ts.isIntersectionTypeNode(node)) return this.#intersection(node, env);
+    if (ts.isUnionTypeNode(node)) return unionType(node, env, this);
+    if (ts.isIntersectionTypeNode(node)) return intersectionType(node, env, this);
     if (ts.isParenthesizedTypeNode(node)) return this.type(node.type, env);
     if (ts.isTupleTypeNode(node)) {
       const plain = node.elements.filter((element) => !ts.isNamedTupleMember(element));
       return { kind: "tuple", types: plain.map((element) => this.type(element, env)) };
     }
     return ts.isOptionalTypeNode(node) ? { kind: "optional", type: this.type(node.type, env) } : undefined;
-  }
-
-  #intersection(node: TypeScript.IntersectionTypeNode, env: Env): Type {
-    const hooks = { underlying: this.underlying, report: (message: string) => this.report(message, spotOf(node)) };
-    const [first = NEVER, ...others] = node.types.map((member) => this.type(member, env));
-    return others.reduce((type, other) => intersect(type, other, hooks), first);
   }
 
   #computed(node: TypeScript.TypeNode, env: Env): Type | undefined {
@@ -177,6 +174,7 @@ export class Evaluator implements TypeContext {
     if (ts.isMappedTypeNode(node)) return mappedType(node, env, this);
     if (ts.isConditionalTypeNode(node)) return conditionalType(node, env, this);
     if (ts.isTypeQueryNode(node)) return typeQuery(node, env, this);
+    if (ts.isImportTypeNode(node) && node.isTypeOf) return this.refuse(node, "typeof with non-ident not yet supported");
     if (ts.isTemplateLiteralTypeNode(node)) return this.#template(node);
     if (!ts.isInferTypeNode(node)) return undefined;
     if (!env.infer) return this.refuse(node, "infer type outside of infer context");
@@ -196,30 +194,6 @@ function unsupportedHead(node: TypeScript.TypeNode): string {
 }
 
 function keywordName(node: TypeScript.TypeNode): Basic | undefined {
-  switch (node.kind) {
-    case ts.SyntaxKind.AnyKeyword:
-      return "any";
-    case ts.SyntaxKind.UnknownKeyword:
-      return "unknown";
-    case ts.SyntaxKind.NumberKeyword:
-      return "number";
-    case ts.SyntaxKind.ObjectKeyword:
-      return "object";
-    case ts.SyntaxKind.BooleanKeyword:
-      return "boolean";
-    case ts.SyntaxKind.BigIntKeyword:
-      return "bigint";
-    case ts.SyntaxKind.StringKeyword:
-      return "string";
-    case ts.SyntaxKind.SymbolKeyword:
-      return "symbol";
-    case ts.SyntaxKind.VoidKeyword:
-      return "void";
-    case ts.SyntaxKind.UndefinedKeyword:
-      return "undefined";
-    case ts.SyntaxKind.NeverKeyword:
-      return "never";
-    default:
-      return undefined;
-  }
+  const written = ts.tokenToString(node.kind);
+  return KEYWORDS.find((name) => name === written);
 }

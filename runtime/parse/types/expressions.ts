@@ -1,5 +1,6 @@
 // The types of expressions, as far as `typeof` of a constant needs them: literals stay literal.
 import { ts, type TypeScript } from "../typescript";
+import { isShadowed } from "../source/bindings";
 import { docOf } from "../source/comments";
 import { spotOf } from "../source/modules";
 import { named, type Env, type TypeContext } from "./context";
@@ -10,7 +11,7 @@ import { basic, isBasic, literal, NEVER, union, type Type, type TypeField } from
 
 function identifier(node: TypeScript.Identifier, env: Env, ctx: TypeContext): Type {
   if (node.text === "undefined" && !ctx.lookup(node.text, env.module)) return ctx.refuse(node, "unknown identifier");
-  const found = ctx.lookup(node.text, env.module);
+  const found = isShadowed(node) ? undefined : ctx.lookup(node.text, env.module);
   return found ? named(found.declared, found.module) : ctx.refuse(node, "unknown identifier");
 }
 
@@ -25,7 +26,7 @@ function propertyKey(name: TypeScript.PropertyName, env: Env, ctx: TypeContext):
 function spread(node: TypeScript.SpreadAssignment, env: Env, ctx: TypeContext): TypeField[] {
   const type = ctx.expression(node.expression, env);
   if (type.kind === "interface") return type.fields;
-  ctx.refuse(node.expression, "unsupported spread");
+  ctx.refuse(node, "unsupported spread");
   return [];
 }
 

@@ -21,7 +21,8 @@ function typeParametersSpot(list: TypeScript.NodeArray<TypeScript.TypeParameterD
 
 function addProperty(into: Members, node: TypeScript.PropertySignature, env: Env, ctx: TypeContext): void {
   const name = keyText(node.name);
-  if (name === undefined) return void ctx.refuse(node.name, "unsupported property key", { remedy: "Write the key as a name or a string." });
+  const key = ts.isComputedPropertyName(node.name) ? node.name.expression : node.name;
+  if (name === undefined) return void ctx.refuse(key, "unsupported property key", { remedy: "Write the key as a name or a string." });
   if (!node.type) return void ctx.refuse(node, "unsupported missing type annotation");
   const doc = docOf(node);
   const type = ctx.type(node.type, env);

@@ -1,4 +1,5 @@
 // References to types by name: type parameters, declarations, `Date` and `Array`, qualified names, `typeof x`.
+import { isShadowed, isShadowedType } from "../source/bindings";
 import { ts, type TypeScript } from "../typescript";
 import { named, type Env, type TypeContext } from "./context";
 import { memberType } from "./member-access";
@@ -12,6 +13,9 @@ const NOT_A_TYPE: Record<string, string> = {
 const NOT_A_CONTAINER: Record<string, string> = {
   interface: "type", alias: "type", enum: "enum", variable: "variable", function: "function", class: "class",
 };
+
+/** What a name means that no inner scope declares. */
+const topLevel = (node: TypeScript.Identifier, env: Env, ctx: TypeContext): Found | undefined => (isShadowedType(node) ? undefined : ctx.lookup(node.text, env.module));
 
 function qualified(node: TypeScript.QualifiedName, env: Env, ctx: TypeContext): Found | undefined {
   const left = ts.isIdentifier(node.left) ? ctx.lookup(node.left.text, env.module) : qualified(node.left, env, ctx);
@@ -28,10 +32,13 @@ function qualified(node: TypeScript.QualifiedName, env: Env, ctx: TypeContext): 
 }
 
 function entity(node: TypeScript.EntityName, env: Env, ctx: TypeContext): Found | undefined {
-  const found = ts.isIdentifier(node) ? ctx.lookup(node.text, env.module) : qualified(node, env, ctx);
+  const found = ts.isIdentifier(node) ? topLevel(node, env, ctx) : qualified(node, env, ctx);
   if (!found) ctx.refuse(node, ts.isIdentifier(node) ? "unknown identifier" : "unknown qualified name");
   return found;
 }
+
+const isParameter = (node: TypeScript.TypeNode | undefined, env: Env): boolean =>
+  node !== undefined && ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && env.names.has(node.typeName.text);
 
 /** Type of a reference to something that is found; the order of the checks is Encore's. */
 function referenceTo(found: Found, node: TypeScript.TypeReferenceNode, env: Env, ctx: TypeContext): Type {
@@ -40,7 +47,7 @@ function referenceTo(found: Found, node: TypeScript.TypeReferenceNode, env: Env,
   if (name === "Date" && ctx.isUniverse(module)) return basic("Date");
   const args = (node.typeArguments ?? []).map((arg) => ctx.type(arg, env));
   if (name === "Array" && ctx.isUniverse(module)) return { kind: "array", elem: args.at(-1) ?? NEVER };
-  const special = specialType(name, module, args, node, ctx);
+  const special = specialType(name, module, args, { node, isOpen: isParameter(node.typeArguments?.[0], env) }, ctx);
   if (special) return special;
   const wrong = NOT_A_TYPE[declared.kind];
   return wrong === undefined ? named(declared, module, args) : ctx.refuse(node, wrong);
@@ -67,7 +74,7 @@ export function referenceType(node: TypeScript.TypeReferenceNode, env: Env, ctx:
 
 function queriedType(name: TypeScript.EntityName, env: Env, ctx: TypeContext): Type {
   if (!ts.isIdentifier(name)) return memberType(queriedType(name.left, env, ctx), name.right, env, ctx);
-  const found = ctx.lookup(name.text, env.module);
+  const found = isShadowed(name) ? undefined : ctx.lookup(name.text, env.module);
   return found ? ctx.declaredType(found.declared, found.module) : ctx.refuse(name, "unknown identifier");
 }
 

@@ -105,7 +105,8 @@ export function assignable(type: Type, other: Type, under: Underlying): boolean 
   if (other.kind !== "union" || type.kind === "named" || type.kind === "interface" || type.kind === "tuple" || type.kind === "enum") {
     if (isDeferred(other)) return isBasic(type, "never") ? false : undefined;
     const result = extendsType(type, other, under);
-    return result.answer === "unknown" ? undefined : result.answer === "yes";
+    if (result.answer === "yes") return result.inferred.length ? undefined : true;
+    return result.answer === "no" ? false : undefined;
   }
   for (const member of members(type)) {
     const answers = other.types.map((alternative) => assignable(member, alternative, under));

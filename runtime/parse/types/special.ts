@@ -19,8 +19,14 @@ function wireName(type: Type, node: TypeScript.Node, ctx: TypeContext): { name?:
   return {};
 }
 
+/** A reference as it is written; `isOpen` when its first argument is a type parameter. */
+export interface Written {
+  node: TypeScript.Node;
+  isOpen: boolean;
+}
+
 /** `Header`, `Header<"X">`, `Header<number>`, `Header<number, "X">`. */
-function wireType(location: WireLocation, args: Type[], node: TypeScript.Node, ctx: TypeContext): Type | undefined {
+function wireType(location: WireLocation, args: Type[], { node, isOpen }: Written, ctx: TypeContext): Type | undefined {
   if (location === "httpStatus") {
     if (!args.length) return { kind: "wire", location, type: basic("number") };
     ctx.report("HttpStatus doesn't take generic type parameters", spotOf(node));
@@ -29,7 +35,8 @@ function wireType(location: WireLocation, args: Type[], node: TypeScript.Node, c
   const [first, second] = args;
   if (!first) return { kind: "wire", location, type: basic("string") };
   if (second) return { kind: "wire", location, type: first, ...wireName(second, node, ctx) };
-  if (first.kind === "literal" && typeof first.value === "string") return { kind: "wire", location, type: basic("string"), name: first.value };
+  // A type parameter stands for the value's type, whatever it is given.
+  if (!isOpen && first.kind === "literal" && typeof first.value === "string") return { kind: "wire", location, type: basic("string"), name: first.value };
   return { kind: "wire", location, type: first };
 }
 
@@ -59,12 +66,12 @@ function validationRule(name: string, args: Type[], node: TypeScript.Node, ctx: 
 }
 
 /** The special meaning of a named type, or undefined when it has none. */
-export function specialType(name: string, module: SourceModule, args: Type[], node: TypeScript.Node, ctx: TypeContext): Type | undefined {
+export function specialType(name: string, module: SourceModule, args: Type[], written: Written, ctx: TypeContext): Type | undefined {
   const { specifier } = module;
   const location = wireLocation(name, specifier);
-  if (location) return wireType(location, args, node, ctx);
+  if (location) return wireType(location, args, written, ctx);
   if (specifier === "encore.dev/types" && name === "Decimal") return { kind: "decimal" };
   if (specifier !== "encore.dev/validate") return undefined;
-  const rule = validationRule(name, args, node, ctx);
+  const rule = validationRule(name, args, written.node, ctx);
   return rule && { kind: "validation", expr: rule };
 }

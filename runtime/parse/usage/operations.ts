@@ -1,7 +1,7 @@
 // Which operations a type argument of `.ref<…>()` allows: the SDK's permission types, alone or intersected.
 import type { Type } from "../types/type";
 import type { Evaluator } from "../types/evaluator";
-import { dumpHead } from "../types/debug-text";
+import { dumped, dumpHead } from "../types/debug-text";
 import type { Diagnostics } from "../errors";
 import { spotOf } from "../source/modules";
 import type { TypeScript } from "../typescript";
@@ -36,7 +36,7 @@ function collect(type: Type, ask: Ask, depth: number): string[] | undefined {
     return both.length ? both : undefined;
   }
   const message = `unsupported ${ask.what} permission type`;
-  ask.diagnostics.report(message, spotOf(ask.node), { official: `${message} ${dumpHead(type)}` });
+  ask.diagnostics.report(message, spotOf(ask.node), dumped(`${message} ${dumpHead(type)}`, type));
   return undefined;
 }
 
