@@ -17,8 +17,8 @@ const MAX_TEXT_BYTES = 1 << 18;
 const MAX_EXPONENT = 1 << 14;
 /** Digits after the point of a fraction that has no finite decimal form. */
 const ENDLESS_DIGITS = 10n;
-/** Below this power of ten the official runtime writes an exponent. */
-const SMALLEST_PLAIN_POWER = -6;
+/** Below this power of ten the official runtime (malachite) writes an exponent. */
+const SMALLEST_PLAIN_POWER = -5;
 
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
 

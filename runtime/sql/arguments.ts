@@ -1,7 +1,9 @@
 // Parameters of one statement, as JavaScript hands them over (N-1): every value is looked at once, when the
 // QueryArgs are made, so that what cannot travel fails there.
-import { isDecimal, parseDecimal, formatDecimal } from "../schema/decimal";
+import { isDecimal } from "../schema/decimal";
 import { formatDateTime } from "../schema/datetime";
+import { checkDate, decimalText, encodeNumber, quote } from "../schema/encoder";
+import { EncodeError } from "../schema/errors";
 import { nativeError } from "./errors";
 
 export type Argument =
@@ -17,26 +19,31 @@ export type Argument =
 
 const maxDepth = 128;
 
+const refuse = (problem: string): never => {
+  throw nativeError(problem, "InvalidArg");
+};
+
+/** A minus zero is an integer to the native side, which has none. */
 function numberArgument(value: number): Argument {
-  if (!Number.isFinite(value)) throw nativeError("Failed to convert js number to serde_json::Number", "InvalidArg");
-  return { kind: "number", value };
+  if (!Number.isFinite(value)) refuse("Failed to convert js number to serde_json::Number");
+  return { kind: "number", value: value === 0 ? 0 : value };
 }
 
-const unrepresentable = (what: string): Error => nativeError(`${what} cannot be represented as a serde_json::Value`, "InvalidArg");
+const unrepresentable = (what: string): never => refuse(`${what} cannot be represented as a serde_json::Value`);
 
-function decimalText(text: string): string {
-  const parsed = parseDecimal(text);
-  if (typeof parsed === "string") throw nativeError(parsed);
-  return formatDecimal(parsed);
+/** Enumerable keys, inherited ones included (H-84). */
+function fieldsOf(value: Record<string, unknown>, depth: number): [string, Argument][] {
+  const fields: [string, Argument][] = [];
+  for (const key in value) if (value[key] !== undefined) fields.push([key, toArgument(value[key], depth + 1, false)]);
+  return fields;
 }
 
 function objectArgument(value: object, depth: number): Argument {
-  if (depth > maxDepth) throw nativeError("value is nested too deeply", "InvalidArg");
-  if (Array.isArray(value)) return { kind: "array", value: value.map((element) => toArgument(element, depth + 1, false)) };
-  if (value instanceof Date) return { kind: "date", value: Number.isNaN(value.getTime()) ? new Date(0) : value };
+  if (depth > maxDepth) refuse(`value exceeds the maximum nesting depth of ${maxDepth}; does it contain a circular reference?`);
+  if (Array.isArray(value)) return { kind: "array", value: Array.from(value, (element) => toArgument(element, depth + 1, false)) };
+  if (value instanceof Date) return { kind: "date", value: Number.isNaN(value.getTime()) ? new Date(0) : checkDate(value) };
   if (isDecimal(value)) return { kind: "decimal", value: decimalText(value.value) };
-  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
-  return { kind: "object", value: entries.map(([key, field]) => [key, toArgument(field, depth + 1, false)]) };
+  return { kind: "object", value: fieldsOf(value as Record<string, unknown>, depth) };
 }
 
 function toArgument(value: unknown, depth: number, top: boolean): Argument {
@@ -51,23 +58,26 @@ function toArgument(value: unknown, depth: number, top: boolean): Argument {
     case "string":
       return { kind: "string", value };
     case "undefined":
-      throw unrepresentable("undefined");
+      return unrepresentable("undefined");
     case "function":
-      throw unrepresentable("JS functions");
+      return unrepresentable("JS functions");
     case "symbol":
-      throw unrepresentable("JS symbols");
+      return unrepresentable("JS symbols");
     default:
-      if (top && value instanceof Uint8Array) return { kind: "bytes", value: Buffer.from(value.buffer, value.byteOffset, value.byteLength) };
+      // Any view is a buffer to node's native interface.
+      if (top && ArrayBuffer.isView(value)) return { kind: "bytes", value: Buffer.from(value.buffer, value.byteOffset, value.byteLength) };
       return objectArgument(value, depth);
   }
 }
 
 /** @throws an `InvalidArg` error for what no column can hold */
-export const toArguments = (values: unknown[]): Argument[] => values.map((value) => toArgument(value, 0, true));
-
-/** Integers beyond 2^53 are floats to the official runtime, and written with their point. */
-function jsonNumber(value: number): string {
-  return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e16 ? `${value}.0` : JSON.stringify(value);
+export function toArguments(values: unknown[]): Argument[] {
+  try {
+    return values.map((value) => toArgument(value, 1, true));
+  } catch (error) {
+    if (error instanceof EncodeError) return refuse(error.message);
+    throw error;
+  }
 }
 
 /** JSON of an argument; the keys of objects are sorted, decimals become strings. */
@@ -78,19 +88,19 @@ export function jsonText(argument: Argument): string {
     case "bool":
       return String(argument.value);
     case "number":
-      return jsonNumber(argument.value);
+      return encodeNumber(argument.value);
     case "decimal":
     case "string":
-      return JSON.stringify(argument.value);
+      return quote(argument.value);
     case "date":
       return JSON.stringify(formatDateTime(argument.value));
     case "bytes":
-      return JSON.stringify(argument.value.toString("utf8"));
+      return quote(argument.value.toString("utf8"));
     case "array":
       return `[${argument.value.map(jsonText).join(",")}]`;
     case "object": {
       const sorted = [...argument.value].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-      return `{${sorted.map(([key, value]) => `${JSON.stringify(key)}:${jsonText(value)}`).join(",")}}`;
+      return `{${sorted.map(([key, value]) => `${quote(key)}:${jsonText(value)}`).join(",")}}`;
     }
   }
 }

@@ -1,7 +1,5 @@
 // Postgres' binary forms of the values that parameters are sent in. Source: the `*recv` functions of
-// PostgreSQL's src/backend/utils/adt (numeric, network, date, timestamp, arrayfuncs) and pgvector's vector.c.
-import { isIPv4, isIPv6 } from "node:net";
-
+// PostgreSQL's src/backend/utils/adt (numeric, date, timestamp, arrayfuncs) and pgvector's vector.c.
 const postgresEpochMs = Date.UTC(2000, 0, 1);
 const dayMs = 86_400_000;
 
@@ -76,34 +74,6 @@ function withoutExponent(text: string): string {
   const digits = (whole + part).padEnd(Math.max(point, 0), "0");
   const shifted = point <= 0 ? `0.${"0".repeat(-point)}${digits}` : `${digits.slice(0, point)}.${digits.slice(point)}`;
   return sign + shifted.replace(/\.$/, "");
-}
-
-function ipv4Bytes(address: string): number[] {
-  return address.split(".").map(Number);
-}
-
-function ipv6Bytes(address: string): number[] {
-  const embedded = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
-  const tail = embedded ? ipv4Bytes(embedded[2] ?? "") : [];
-  const text = embedded ? `${embedded[1] ?? ""}${tail.length ? hexPair(tail) : ""}` : address;
-  const [left = "", right] = text.split("::");
-  const head = left ? left.split(":") : [];
-  const end = right ? right.split(":") : [];
-  const middle = right === undefined ? [] : Array<string>(8 - head.length - end.length).fill("0");
-  return [...head, ...middle, ...end].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]);
-}
-
-const hexPair = (bytes: number[]): string => `${((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)).toString(16)}:${((bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)).toString(16)}`;
-
-/** `address[/bits]`, or undefined when it is none. */
-export function network(text: string, isCidr: boolean): Buffer | undefined {
-  const [address = "", mask] = text.split("/");
-  const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes("%") ? 6 : 0;
-  if (!family || (mask !== undefined && !/^\d{1,3}$/.test(mask))) return undefined;
-  const bytes = family === 4 ? ipv4Bytes(address) : ipv6Bytes(address);
-  const bits = mask === undefined ? bytes.length * 8 : Number(mask);
-  if (bits > bytes.length * 8) return undefined;
-  return Buffer.from([family === 4 ? 2 : 3, bits, isCidr ? 1 : 0, bytes.length, ...bytes]);
 }
 
 /** pgvector's vector. */

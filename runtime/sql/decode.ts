@@ -1,10 +1,11 @@
 // Columns on their way to JavaScript (contract 7.5), from Postgres' text form.
 import { formatDecimal, parseDecimal } from "../schema/decimal";
-import { dateOfColumn, timestampOfColumn } from "./date-texts";
+import { dateOfColumn, timeOfColumn, timestampOfColumn } from "./date-texts";
 import { nativeError } from "./errors";
-import { parseJsonColumn } from "./json-column";
+import { JsonColumnProblem, parseJsonColumn } from "./json-column";
+import { networkText } from "./networks";
 import type { PgType, TypeCatalog } from "./pg-types";
-import { unreadable, unsupportedArray, wrongType } from "./rust-debug";
+import { debugJsonError, unreadable, unreadableText, unsupportedArray, wrongType } from "./rust-debug";
 
 export interface Column {
   name: string;
@@ -47,9 +48,14 @@ function orTooLarge<T>(value: T | undefined): T {
   return value;
 }
 
+/** The older form, of a session that asked for it: octal numbers for what is no printable ASCII. */
+function escapedBytes(text: string): Buffer {
+  return Buffer.from(text.replace(/\\(\\|[0-7]{3})/g, (_, code: string) => (code === "\\" ? code : String.fromCharCode(parseInt(code, 8)))), "latin1");
+}
+
+/** An ArrayBuffer of its own, as officially. */
 function bytes(text: string): ArrayBuffer {
-  const buffer = Buffer.from(text.slice(2), "hex");
-  return buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+  return new Uint8Array(text.startsWith("\\x") ? Buffer.from(text.slice(2), "hex") : escapedBytes(text)).buffer;
 }
 
 const same: Decode = (text) => text;
@@ -67,30 +73,33 @@ const decoders: Record<string, Decode> = {
   text: same,
   varchar: same,
   name: same,
-  unknown: same,
   uuid: same,
-  cidr: same,
-  inet: same,
+  cidr: networkText,
+  inet: networkText,
   timestamp: (text) => orTooLarge(timestampOfColumn(text)),
   timestamptz: (text) => orTooLarge(timestampOfColumn(text)),
   date: (text) => orTooLarge(dateOfColumn(text)),
-  time: same,
+  time: timeOfColumn,
   json: parseJsonColumn,
   jsonb: parseJsonColumn,
   bytea: bytes,
-  vector: (text) => text.slice(1, -1).split(",").map((element) => Math.fround(Number(element))),
 };
 
+/** pgvector's type, known by its name. */
+const vector: Decode = (text) => text.slice(1, -1).split(",").map((element) => Math.fround(Number(element)));
+
 /** Array types the runtime takes but does not read (7.5). */
-const unreadArrays = new Set(["_uuid", "_bytea", "_cidr"]);
+const unreadArrays = new Set(["_uuid", "_bytea"]);
 
 function scalarDecoder(type: PgType): Decode | undefined {
   if (type.kind === "enum") return same;
-  return type.kind === "base" ? decoders[type.name] : undefined;
+  if (type.name === "vector") return vector;
+  return type.kind === "base" && type.schema === "pg_catalog" ? decoders[type.name] : undefined;
 }
 
-/** The elements of a one-dimensional array literal; NULL is null. */
+/** The elements of a one-dimensional array literal, or of a list with blanks (int2vector); NULL is null. */
 function elementsOf(text: string): (string | null)[] {
+  if (!/^[{[]/.test(text)) return text.split(" ");
   const body = text.startsWith("[") ? text.slice(text.indexOf("=") + 1) : text;
   if (body.startsWith("{{")) throw new ValueProblem("array contains too many dimensions");
   const elements: (string | null)[] = [];
@@ -108,7 +117,7 @@ function arrayDecoder(type: PgType, types: TypeCatalog): Decode | undefined {
       throw new ValueProblem(unsupportedArray(type));
     };
   }
-  const element = type.of === undefined ? undefined : types.base(type.of);
+  const element = type.of === undefined ? undefined : types.get(type.of);
   const decode = element && scalarDecoder(element);
   return decode && ((text, context) => elementsOf(text).map((item) => (item === null ? null : decode(item, context))));
 }
@@ -123,13 +132,13 @@ export type RowDecoder = (values: (string | null)[]) => Record<string, unknown>;
 /** Prepares the reading of rows of one shape; a column nobody can read fails when a row is read (13.3). */
 export function rowDecoder(columns: Column[], context: DecodeContext): RowDecoder {
   const prepared = columns.map((column) => {
-    const type = context.types.base(column.typeOid);
+    const type = context.types.get(column.typeOid);
     return { name: column.name, type, decode: decoderOf(type, context.types) };
   });
   return (values) => {
     const row: Record<string, unknown> = {};
     for (const [index, { name, type, decode }] of prepared.entries()) {
-      if (!decode) throw nativeError(wrongType(name, index, type ?? { oid: 0, name: "unknown", kind: "pseudo", schema: "pg_catalog" }));
+      if (!decode) throw nativeError(wrongType(name, index, type ?? { oid: 0, name: "unknown", kind: "pseudo", schema: "pg_catalog" }, context.types));
       const text = values[index];
       row[name] = text == null ? null : readValue(name, index, () => decode(text, context));
     }
@@ -141,7 +150,8 @@ function readValue(name: string, index: number, read: () => unknown): unknown {
   try {
     return read();
   } catch (error) {
-    if (error instanceof ValueProblem) throw nativeError(unreadable(name, index, error.message));
+    if (error instanceof ValueProblem) throw nativeError(unreadableText(name, index, error.message));
+    if (error instanceof JsonColumnProblem) throw nativeError(unreadable(name, index, debugJsonError(error.message)));
     throw error;
   }
 }

@@ -3,28 +3,34 @@
 import type { Argument } from "./arguments";
 import { jsonText } from "./arguments";
 import * as binary from "./binary-forms";
-import { dateOf, dateTimeOf, naiveDateTimeOf, timeOf } from "./date-texts";
+import { dateOf, dateTimeOf, naiveDateTimeOf, timeOf } from "./date-parameters";
 import { nativeError, ParameterProblem } from "./errors";
+import { networkBytes } from "./networks";
 import type { PgType, TypeCatalog } from "./pg-types";
-import { formatDecimal, parseDecimal } from "../schema/decimal";
+import { formatHeaderDateTime } from "../schema/datetime";
+import { compareDecimal, formatDecimal, parseDecimal } from "../schema/decimal";
+import { encodeNumber as numberText, isInteger32 } from "../schema/encoder";
+import { displayFloat } from "../schema/rust-text";
 
 const scalarTypes = new Set([
-  "bool", "bytea", "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "text", "varchar", "name", "unknown",
-  "uuid", "cidr", "inet", "date", "time", "timestamp", "timestamptz", "json", "jsonb", "vector",
+  "bool", "bytea", "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "text", "varchar", "name",
+  "uuid", "cidr", "inet", "date", "time", "timestamp", "timestamptz", "json", "jsonb",
 ]);
-const textTypes = new Set(["text", "varchar", "name", "unknown"]);
+/** Names and enums take strings only. */
+const textTypes = new Set(["text", "varchar"]);
 
 const isEnum = (type: PgType): boolean => type.kind === "enum";
-const isText = (type: PgType): boolean => textTypes.has(type.name) || isEnum(type);
+/** pgvector's type is known by its name, wherever it was installed. */
+const isVector = (type: PgType): boolean => type.name === "vector";
 const isJson = (type: PgType): boolean => type.name === "json" || type.name === "jsonb";
 
-/** Whether values of the type can be parameters at all. */
+/** Whether values of the type can be parameters at all: a domain is none of the types it stands on. */
 function isAccepted(type: PgType, types: TypeCatalog): boolean {
   if (type.kind === "array") {
-    const element = type.of === undefined ? undefined : types.base(type.of);
-    return element !== undefined && element.kind !== "array" && isAccepted(element, types);
+    const element = type.of === undefined ? undefined : types.get(type.of);
+    return element !== undefined && isAccepted(element, types);
   }
-  return isEnum(type) || (type.kind === "base" && scalarTypes.has(type.name));
+  return isEnum(type) || isVector(type) || (type.schema === "pg_catalog" && type.kind === "base" && scalarTypes.has(type.name));
 }
 
 const unsupported = (what: string, type: PgType): never => {
@@ -49,20 +55,33 @@ function json(type: PgType, text: string): Buffer {
   return type.name === "jsonb" ? Buffer.concat([Buffer.from([1]), Buffer.from(text)]) : Buffer.from(text);
 }
 
+/** A float is taken when the nearest integer of the type is the same number: the largest ones are not exact (2^63). */
+function wholeNumber(value: number, { name, min, max }: Range): bigint {
+  if (isInteger32(value)) {
+    if (BigInt(value) < min || BigInt(value) > max) throw new ParameterProblem("out of range integral type conversion attempted");
+    return BigInt(value);
+  }
+  const whole = BigInt(Math.trunc(value));
+  const held = whole < min ? min : whole > max ? max : whole;
+  if (Number(held) !== value) throw new ParameterProblem(`number ${displayFloat(value)} is not an ${name}`);
+  return held;
+}
+
 function encodeNumber(value: number, type: PgType): Buffer {
   const integer = integers[type.name];
-  if (integer) {
-    if (!Number.isInteger(value)) throw new ParameterProblem(`number ${value} is not an ${integer.name}`);
-    const exact = BigInt(value);
-    if (exact < integer.min || exact > integer.max) throw new ParameterProblem("out of range integral type conversion attempted");
-    return integer.form(exact);
-  }
+  if (integer) return integer.form(wholeNumber(value, integer));
   if (type.name === "float4") return binary.float32(value);
   if (type.name === "float8") return binary.float64(value);
   if (type.name === "numeric") return binary.numeric(String(value));
-  if (textTypes.has(type.name)) return Buffer.from(String(value));
+  if (textTypes.has(type.name)) return Buffer.from(numberText(value));
   // Any other type gets the number's own eight bytes, and the server's verdict on them (Appendix C, 7.4).
-  return Number.isSafeInteger(value) ? binary.int64(BigInt(value)) : binary.float64(value);
+  return isInteger32(value) ? binary.int64(BigInt(value)) : binary.float64(value);
+}
+
+/** A decimal as a float of the type, when there is one that is exactly the same. */
+function exactFloat(text: string, round: (value: number) => number): number | undefined {
+  const value = round(Number(text));
+  return Number.isFinite(value) && compareDecimal({ __encore_decimal: true, value: text }, value) === 0 ? value : undefined;
 }
 
 function encodeDecimal(text: string, type: PgType): Buffer {
@@ -70,21 +89,25 @@ function encodeDecimal(text: string, type: PgType): Buffer {
     throw new ParameterProblem(`Cannot convert decimal to ${type.name.toUpperCase()}`);
   };
   const integer = integers[type.name];
-  if (integer) {
+  if (integer && type.name !== "oid") {
     if (!/^-?\d+$/.test(text) || BigInt(text) < integer.min || BigInt(text) > integer.max) return impossible();
     return integer.form(BigInt(text));
   }
-  if (type.name === "float4" || type.name === "float8") {
-    const value = Number(text);
-    if (!Number.isFinite(value) || (/^-?\d+$/.test(text) && BigInt(value) !== BigInt(text))) return impossible();
-    return type.name === "float4" ? binary.float32(value) : binary.float64(value);
-  }
+  if (type.name === "float4") return binary.float32(exactFloat(text, Math.fround) ?? impossible());
+  if (type.name === "float8") return binary.float64(exactFloat(text, Number) ?? impossible());
   if (type.name === "numeric") return binary.numeric(text);
   if (textTypes.has(type.name)) return Buffer.from(text);
-  return unsupported("decimal", type);
+  throw new ParameterProblem(`unsupported type for Decimal: ${type.name}`);
 }
 
-const uuidText = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
+const hyphenated = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+const uuidText = new RegExp(`^(?:[0-9a-fA-F]{32}|${hyphenated}|\\{${hyphenated}\\}|urn:uuid:${hyphenated})$`);
+
+/** Plain, hyphenated, in braces or as a URN. */
+function uuidOf(text: string): Buffer {
+  if (!uuidText.test(text)) throw new ParameterProblem("unable to parse uuid");
+  return binary.uuid(text.replace(/^urn:uuid:|[{}]/g, ""));
+}
 
 function encodeNumericText(value: string): Buffer {
   const parsed = parseDecimal(value);
@@ -92,22 +115,35 @@ function encodeNumericText(value: string): Buffer {
   return binary.numeric(formatDecimal(parsed));
 }
 
+/** A JSON list of numbers. */
 function vectorOfText(value: string): Buffer {
-  const match = /^\s*\[([^\][]*)\]\s*$/.exec(value);
-  const elements = (match?.[1] ?? "").split(",").map((text) => (text.trim() === "" ? NaN : Number(text)));
-  if (!match || elements.some(Number.isNaN)) throw new ParameterProblem("unable to parse vector");
-  return binary.vector(elements);
+  const elements = parseJson(value);
+  if (!Array.isArray(elements) || !elements.every(Number.isFinite)) throw new ParameterProblem("unable to parse vector");
+  return binary.vector(elements as number[]);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 function encodeString(value: string, type: PgType): Buffer {
-  if (isText(type) || type.name === "bytea") return Buffer.from(value);
+  if (isEnum(type)) return Buffer.from(value);
+  if (isVector(type)) return vectorOfText(value);
   switch (type.name) {
+    case "text":
+    case "varchar":
+    case "name":
+    case "bytea":
+      return Buffer.from(value);
     case "uuid":
-      if (!uuidText.test(value)) throw new ParameterProblem("unable to parse uuid");
-      return binary.uuid(value);
+      return uuidOf(value);
     case "inet":
     case "cidr": {
-      const bytes = binary.network(value, type.name === "cidr");
+      const bytes = networkBytes(value, type.name === "cidr");
       if (!bytes) throw new ParameterProblem(`unable to parse ${type.name}`);
       return bytes;
     }
@@ -121,8 +157,6 @@ function encodeString(value: string, type: PgType): Buffer {
       return binary.timestamp(...naiveDateTimeOf(value));
     case "timestamptz":
       return binary.timestamp(...dateTimeOf(value));
-    case "vector":
-      return vectorOfText(value);
     default:
       return unsupported("string", type);
   }
@@ -131,15 +165,17 @@ function encodeString(value: string, type: PgType): Buffer {
 function encodeDate(value: Date, type: PgType): Buffer {
   if (type.name === "date") return binary.date(value.getTime());
   if (type.name === "timestamp" || type.name === "timestamptz") return binary.timestamp(value.getTime());
-  if (textTypes.has(type.name)) return Buffer.from(`${value.toISOString().replace(/\.000Z$/, "Z").slice(0, -1)}+00:00`);
+  if (textTypes.has(type.name)) return Buffer.from(formatHeaderDateTime(value));
   throw new ParameterProblem(`unsupported type for DateTime: ${type.name}`);
 }
 
 function encodeArray(elements: Argument[], type: PgType, types: TypeCatalog): Buffer {
-  if (type.name === "vector") {
-    return binary.vector(elements.map((element) => (element.kind === "number" ? element.value : element.kind === "decimal" ? Number(element.value) : unsupported("array", type))));
+  if (isVector(type)) {
+    const numbers = elements.flatMap((element) => (element.kind === "number" ? [element.value] : []));
+    if (numbers.length < elements.length) throw new ParameterProblem("vector element must be a number");
+    return binary.vector(numbers);
   }
-  const elementType = type.kind === "array" && type.of !== undefined ? types.base(type.of) : undefined;
+  const elementType = type.kind === "array" && type.of !== undefined ? types.get(type.of) : undefined;
   if (!elementType || type.of === undefined) throw nativeError("expected array type");
   return binary.array(type.of, elements.map((element) => (element.kind === "null" && !isJson(elementType) ? null : encodeValue(element, elementType, types))));
 }
@@ -176,7 +212,7 @@ function encodeValue(argument: Argument, type: PgType, types: TypeCatalog): Buff
 export function encodeArguments(values: Argument[], oids: number[], types: TypeCatalog): (Buffer | null)[] {
   if (values.length !== oids.length) throw nativeError(`expected ${oids.length} parameters but got ${values.length}`);
   return values.map((value, index) => {
-    const type = types.base(oids[index] ?? 0);
+    const type = types.get(oids[index] ?? 0);
     try {
       if (!type || !isAccepted(type, types)) {
         throw new ParameterProblem(`cannot convert between the Rust type \`encore_runtime_core::sqldb::val::RowValue\` and the Postgres type \`${type?.name ?? "unknown"}\``);

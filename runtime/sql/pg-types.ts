@@ -7,8 +7,12 @@ export interface PgType {
   name: string;
   kind: "base" | "enum" | "array" | "domain" | "composite" | "range" | "pseudo";
   schema: string;
-  /** Element type of an array, base type of a domain. */
+  /** Element type of an array, base type of a domain, subtype of a range. */
   of?: number;
+  /** Of an enum. */
+  labels?: string[];
+  /** Of a composite type. */
+  fields?: { name: string; oid: number }[];
 }
 
 /** oid:name of the types that have a fixed number; `array` is the number of the type's array. */
@@ -41,10 +45,15 @@ const fixed = builtinTypes();
 /** Numbers below this are Postgres' own and never change. */
 const firstNormalOid = 16384;
 
-/** Answers a statement with the columns oid, name, typtype, schema, of as text. */
+/** Answers a statement with rows of text. */
 export type TypeQuery = (sql: string) => Promise<(string | null)[][]>;
 
-const kinds: Record<string, PgType["kind"]> = { b: "base", e: "enum", d: "domain", c: "composite", r: "range", m: "range", p: "pseudo" };
+const lookUp = `SELECT t.oid::text, t.typname, n.nspname, t.typtype::text, t.typbasetype::text, t.typelem::text, r.rngsubtype::text,
+  (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder)::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
+  (SELECT json_agg(json_build_object('name', a.attname, 'oid', a.atttypid::int8) ORDER BY a.attnum)::text
+     FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND NOT a.attisdropped AND a.attnum > 0)
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
+WHERE t.oid IN`;
 
 /** Types of one database. Filled as statements meet types that have no fixed number. */
 export class TypeCatalog {
@@ -62,22 +71,11 @@ export class TypeCatalog {
   /** Looks types up, with the element and base types they lead to. */
   async load(oids: number[], query: TypeQuery): Promise<void> {
     for (let wanted = oids; wanted.length > 0; ) {
-      const rows = await query(
-        `SELECT t.oid::text, t.typname, CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN 'array' ELSE t.typtype::text END, n.nspname, ` +
-          `CASE WHEN t.typtype = 'd' THEN t.typbasetype::text ELSE t.typelem::text END ` +
-          `FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid IN (${wanted.map(Number).join(",")})`,
-      );
-      const found = rows.map(([oid, name, kind, schema, of]) => typeOf(Number(oid), name ?? "", kind ?? "b", schema ?? "", Number(of)));
+      const found = (await query(`${lookUp} (${wanted.map(Number).join(",")})`)).map(typeOf);
       for (const type of found) this.#types.set(type.oid, type);
       for (const oid of wanted) if (!this.get(oid)) this.#types.set(oid, { oid, name: `${oid}`, kind: "pseudo", schema: oid < firstNormalOid ? "pg_catalog" : "public" });
-      wanted = this.unknown(found.flatMap((type) => (type.of ? [type.of] : [])));
+      wanted = this.unknown(found.flatMap((type) => [...(type.of ? [type.of] : []), ...(type.fields ?? []).map((field) => field.oid)]));
     }
-  }
-
-  /** The type itself, or for a domain the type it stands on. */
-  base(oid: number): PgType | undefined {
-    const type = this.get(oid);
-    return type?.kind === "domain" && type.of ? this.base(type.of) : type;
   }
 
   /** Forgets what DDL may have changed. */
@@ -86,7 +84,18 @@ export class TypeCatalog {
   }
 }
 
-function typeOf(oid: number, name: string, kind: string, schema: string, of: number): PgType {
-  const known = kind === "array" ? "array" : (kinds[kind] ?? "pseudo");
-  return { oid, name, kind: known, schema, ...(of && (known === "array" || known === "domain") ? { of } : {}) };
+type Shape = Pick<PgType, "kind" | "of" | "labels" | "fields">;
+
+/** What a type is made of, in the order in which the official runtime asks. */
+function shapeOf([kind, base, element, subtype, labels, fields]: (string | null)[]): Shape {
+  if (kind === "e") return { kind: "enum", labels: JSON.parse(labels ?? "[]") as string[] };
+  if (kind === "p") return { kind: "pseudo" };
+  if (Number(base)) return { kind: "domain", of: Number(base) };
+  if (Number(element)) return { kind: "array", of: Number(element) };
+  if (kind === "c") return { kind: "composite", fields: JSON.parse(fields ?? "[]") as { name: string; oid: number }[] };
+  return subtype ? { kind: "range", of: Number(subtype) } : { kind: "base" };
+}
+
+function typeOf([oid, name, schema, ...shape]: (string | null)[]): PgType {
+  return { oid: Number(oid), name: name ?? "", schema: schema ?? "", ...shapeOf(shape) };
 }

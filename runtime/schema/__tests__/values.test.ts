@@ -19,7 +19,7 @@ describe("decimals", () => {
     const parsed = parseDecimal(value);
     return typeof parsed === "string" ? parsed : formatDecimal(parsed);
   };
-  test.each([["1.50", "1.5"], ["007.100", "7.1"], ["1e3", "1000"], ["-0.001", "-0.001"], ["+5", "5"], ["0.000001", "0.000001"], ["0.0000001", "1e-7"], ["-1.25e-9", "-1.25e-9"], ["0", "0"], ["-0.0", "0"], ["123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"]])("%s is %s", (from, to) => expect(text(from)).toBe(to));
+  test.each([["1.50", "1.5"], ["007.100", "7.1"], ["1e3", "1000"], ["-0.001", "-0.001"], ["+5", "5"], ["0.000001", "1e-6"], ["0.00001", "0.00001"], ["0.0000001", "1e-7"], ["-1.25e-9", "-1.25e-9"], ["0", "0"], ["-0.0", "0"], ["123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"]])("%s is %s", (from, to) => expect(text(from)).toBe(to));
   test.each(["", "x", "1.2.3", "5n", ".", "1e", "0x1"])("%j is none", (value) => expect(text(value)).toBe(`Failed to parse decimal from string: ${value}`));
   test("a text that would need gigabytes is refused", () => expect(text("1e99999999")).toBe("decimal exponent out of range: 99999999"));
 
