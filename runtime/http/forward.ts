@@ -1,6 +1,6 @@
 // The gateway's way to services of other processes (contract H-3): the request goes on as it came, with who calls in place of
 // what the client may have said about it, and so does the answer.
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Exchange } from "./exchange";
@@ -48,15 +48,33 @@ export class Forwarder {
     answer.pipe(res);
   }
 
+  /** Once there is an answer it is the answer that fails, not the request, whose body nobody may have wanted. */
+  private listen(sent: ClientRequest, pending: Pending): void {
+    let isAnswered = false;
+    sent.on("response", (answer) => {
+      isAnswered = true;
+      this.answer(pending, answer);
+    });
+    sent.on("error", () => {
+      if (!isAnswered) this.away(pending);
+    });
+  }
+
   request(exchange: Exchange, pending: Pending, peer: Peer): void {
     const { req, res } = pending;
     const { method, target } = exchange.inbound;
     const sent = peer.request({ method, target, lines: this.linesFor(exchange, peer) });
-    sent.on("response", (answer) => this.answer(pending, answer));
-    sent.on("error", () => this.away(pending));
+    this.listen(sent, pending);
     res.on("error", () => undefined);
     res.once("close", () => {
       if (!res.writableFinished) sent.destroy();
+    });
+    // An answer that did not wait for the body: the rest is read, or the connection would never get to its next request.
+    res.once("finish", () => {
+      if (sent.writableEnded) return;
+      req.unpipe(sent);
+      req.resume();
+      sent.destroy();
     });
     req.pipe(sent);
   }
@@ -65,8 +83,7 @@ export class Forwarder {
   upgrade(exchange: Exchange, pending: Pending, peer: Peer, { socket, head }: Upgrading): void {
     const { method, target } = exchange.inbound;
     const sent = peer.request({ method, target, lines: [...this.linesFor(exchange, peer), ...UPGRADE_LINES] }, true);
-    sent.on("response", (answer) => this.answer(pending, answer));
-    sent.on("error", () => this.away(pending));
+    this.listen(sent, pending);
     sent.on("upgrade", (answer, upstream, early) => {
       pending.res.detachSocket(socket as Socket);
       const lines = [...UPGRADE_LINES, ...this.replier.lines(pending, endToEnd(answer.rawHeaders))];

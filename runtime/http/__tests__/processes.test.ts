@@ -147,6 +147,15 @@ test("every kind of endpoint is reached through the gateway", async () => {
   expect((await fetch(at("alone", "/items"))).status).toBe(404);
 });
 
+test("an answer that does not wait for a large body leaves the client's connection fit for the next request", async () => {
+  const body = JSON.stringify({ text: "x".repeat(5_000_000) });
+  for (let i = 0; i < 20; i++) {
+    const large = await fetch(at("alone", "/guarded"), { ...post, body });
+    expect([large.status, await large.text()]).toEqual([400, expect.stringContaining("length limit exceeded")]);
+    expect((await fetch(at("alone", "/items/x"))).status).toBe(200);
+  }
+});
+
 test("a client's stream passes the gateway; one that is refused is an answer", async () => {
   const socket = new WebSocket(at("alone", "/feed?room=r").replace("http", "ws"), { headers: ann });
   const [upgrade] = (await once(socket, "upgrade")) as [{ headers: Record<string, string> }];
