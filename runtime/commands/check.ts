@@ -1,23 +1,23 @@
 // `groundwork check`: every error of the app at once; exit code 1 when there is one.
-import type { ParseResult } from "../parse";
+import type { ParseOptions, ParseResult } from "../parse";
 import { findAppRoot } from "./app-root";
 import { say, sayParseErrors } from "./console";
-import type { CommandInput } from "./command-input";
+import { parseOptions, type CommandInput } from "./command-input";
 
-/** Without --extended the outcome is kept and encore.gen/ written, as `encore check` does (G-1). */
-async function parsed(root: string, extended: boolean): Promise<ParseResult> {
-  if (extended) return (await import("../parse")).parseApp(root, { extended });
-  return (await import("../parse/refresh")).parseAppCached(root);
+/** The outcome is kept and encore.gen/ written, as `encore check` does (G-1). */
+async function parsed(root: string, options: ParseOptions): Promise<ParseResult> {
+  return (await import("../parse/refresh")).parseAppCached(root, options);
 }
 
 export async function check({ flags }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);
+  const options = parseOptions(flags);
   if (flags.json) {
     const { checkJson } = await import("../parse/check");
-    say(JSON.stringify(checkJson(root, { extended: flags.extended ?? false })));
+    say(JSON.stringify(checkJson(root, options)));
     return;
   }
-  const result = await parsed(root, flags.extended ?? false);
+  const result = await parsed(root, options);
   if (!result.ok) {
     sayParseErrors(result.errors);
     process.exitCode = 1;

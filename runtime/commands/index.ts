@@ -1,11 +1,13 @@
 // The commands by name. Each loads what it needs when it is called, so that `run` does not pay for the others.
-import type { CommandInput } from "./command-input";
+import { parseOptions, type CommandInput } from "./command-input";
 import type { RunOptions } from "./run";
 
 export const usage = `groundwork <command> [--app DIR]
 
-  run [--port N] [--watch] [--after-start SCRIPT]   start the app and what it needs
-  check [--json] [--extended]                       parse the app, print its errors
+  run [--port N] [--watch] [--after-start SCRIPT] [--extended]
+                                                    start the app and what it needs
+  check [--json] [--extended]                       parse the app, print its errors; --extended accepts types beyond
+                                                    Encore's, as package.json#groundwork.extended does for every command
   test [-- VITEST ARGUMENTS]                        its tests, with its environment and a database per test file
   build [--output DIR]                              the app as one folder, with a Dockerfile (.encore/build/app)
   start [--dir DIR] [--port N]                      run a built folder from its infra.config.json or DATABASE_URL
@@ -32,6 +34,7 @@ variables: PORT, HOST, NODE_ENV
 const runOptions = ({ flags }: CommandInput): RunOptions => ({
   ...(flags.app === undefined ? {} : { app: flags.app }),
   ...(flags.port === undefined ? {} : { port: flags.port }),
+  ...parseOptions(flags),
   ...(flags["after-start"] === undefined ? {} : { afterStart: flags["after-start"] }),
 });
 

@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { modelFile, readParseCache } from "../parse/cache";
+import type { ParseOptions } from "../parse/options";
 import type { ParseQuestion } from "../parse/child";
 import type { ParseError } from "../parse/errors";
 import type { AppModel } from "../model";
@@ -29,14 +30,17 @@ export type ParseAnswer = { ok: true } | { ok: false; errors: ParseError[] };
 export class Parser {
   #child: ChildProcess | undefined;
 
-  constructor(private readonly root: string) {}
+  constructor(
+    private readonly root: string,
+    private readonly options: ParseOptions = {},
+  ) {}
 
   /**
    * Parses the app and writes encore.gen/, unless nothing changed since the last time.
    * @throws ParseFailure with every error of the app
    */
   async parse(): Promise<ParsedApp> {
-    const cached = readParseCache(this.root);
+    const cached = readParseCache(this.root, this.options);
     if (cached) return { model: cached, modelFile: modelFile(this.root) };
     const answer = await this.#ask();
     if (!answer.ok) throw new ParseFailure(answer.errors);
@@ -45,7 +49,7 @@ export class Parser {
 
   /** Gets the process ready for the next change. */
   warmUp(): void {
-    this.#open().send({ root: this.root, warmUp: true } satisfies ParseQuestion);
+    this.#open().send({ root: this.root, ...this.options, warmUp: true } satisfies ParseQuestion);
   }
 
   close(): void {
@@ -69,7 +73,7 @@ export class Parser {
         child.off("error", reject);
         resolve(answer as ParseAnswer);
       });
-      child.send({ root: this.root } satisfies ParseQuestion);
+      child.send({ root: this.root, ...this.options } satisfies ParseQuestion);
     });
   }
 }
@@ -78,8 +82,8 @@ export class Parser {
  * Parses the app in `root` once.
  * @throws ParseFailure with every error of the app
  */
-export async function parseForCommand(root: string): Promise<ParsedApp> {
-  const parser = new Parser(root);
+export async function parseForCommand(root: string, options: ParseOptions = {}): Promise<ParsedApp> {
+  const parser = new Parser(root, options);
   try {
     return await parser.parse();
   } finally {

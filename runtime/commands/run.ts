@@ -11,11 +11,14 @@ import { bundleApp, preloadFile } from "./bundle-app";
 import { dim, say, step } from "./console";
 import { listenFrom } from "./environment";
 import { hostFile } from "../host-files";
+import { parseOptions } from "./command-input";
 import { parseForCommand } from "./parse-app";
 import { watchAncestors } from "./ancestors";
 import { serve } from "./serve";
 
 export interface RunOptions {
+  /** Accept types beyond Encore's. */
+  extended?: boolean;
   app?: string;
   port?: string;
   /** A Node script started once the app answers; it gets BASE_URL and GROUNDWORK_STATE_DIR. */
@@ -56,7 +59,7 @@ export async function run(options: RunOptions, env: NodeJS.ProcessEnv): Promise<
   process.chdir(root);
   env.ENCORE_RUNTIME_LOG ??= "error"; // as under `encore run` (B-40): a line per request is for those who ask
   watchAncestors(env);
-  const app = await step("app parsed", () => parseForCommand(root));
+  const app = await step("app parsed", () => parseForCommand(root, parseOptions(options)));
   const [infra, bundle] = await Promise.all([
     step(databasesFrom(env), () => startInfra({ appRoot: root, stateDir, env, model: app.model, port: listen.port, log: (line) => say(dim(`  ${line}`)) })),
     bundleApp(root).then(preloaded(root)),

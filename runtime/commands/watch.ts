@@ -12,6 +12,7 @@ import { dim, say, sayError, sayParseErrors, step } from "./console";
 import { listenFrom } from "./environment";
 import { makeHostConfig } from "./host-config";
 import { hostFile } from "../host-files";
+import { parseOptions } from "./command-input";
 import { ParseFailure, type ParsedApp, Parser } from "./parse-app";
 import type { RunOptions } from "./run";
 import { migrateAll } from "./serve";
@@ -80,7 +81,7 @@ export async function watch(options: RunOptions, env: NodeJS.ProcessEnv): Promis
   const root = findAppRoot(options.app);
   const stateDir = stateDirOf(root, env);
   const listen = listenFrom(options.port, env);
-  const parser = new Parser(root);
+  const parser = new Parser(root, parseOptions(options));
   const first = await parser.parse();
   const infra = await startInfra({ appRoot: root, stateDir, env, model: first.model, port: listen.port, log: (line) => say(dim(`  ${line}`)) });
   const app = new AppSwap(root, { ENCORE_RUNTIME_LOG: "error", ...env });

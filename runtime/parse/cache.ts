@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AppModel } from "../model";
+import type { ParseOptions } from "./options";
 import { unchanged, type Dependencies } from "./source/files";
 
 /** To be raised with every change of what the same sources lead to. */
@@ -15,6 +16,8 @@ interface Entry {
   parser: string;
   /** The app's folder. Dependencies are absolute, so in a copy of the folder they would still be those of the original. */
   root: string;
+  /** As it was asked for; absent when the app's package.json decided. */
+  extended?: boolean;
   /** Hash of the model, which is a file of its own that another process may be replacing. */
   model: string;
   dependencies: Dependencies;
@@ -70,10 +73,10 @@ function generatedUnchanged(root: string, generated: Entry["generated"]): boolea
 }
 
 /** The model of the app in `root`, if nothing that its parse depended on has changed since. */
-export function readParseCache(folder: string): AppModel | undefined {
+export function readParseCache(folder: string, { extended }: ParseOptions = {}): AppModel | undefined {
   const root = realpathSync(folder);
   const entry = readEntry(root);
-  if (entry?.root !== root || entry.parser !== parserVersion()) return undefined;
+  if (entry?.root !== root || entry.extended !== extended || entry.parser !== parserVersion()) return undefined;
   const model = readText(modelFile(root));
   if (model === undefined || hash(model) !== entry.model) return undefined;
   return unchanged(entry.dependencies) && generatedUnchanged(root, entry.generated) ? (JSON.parse(model) as AppModel) : undefined;
@@ -86,12 +89,19 @@ function replaceFile(path: string, contents: string): void {
   renameSync(temporary, path);
 }
 
-/** Keeps a model; `generated` are the files made from it, relative to the app root. */
-export function writeParseCache(folder: string, model: AppModel, dependencies: Dependencies, generated: { path: string; contents: string }[]): void {
+interface Outcome {
+  model: AppModel;
+  dependencies: Dependencies;
+  /** The files made from the model, relative to the app root. */
+  generated: { path: string; contents: string }[];
+}
+
+/** Keeps a model. */
+export function writeParseCache(folder: string, { model, dependencies, generated }: Outcome, { extended }: ParseOptions = {}): void {
   const root = realpathSync(folder);
   const hashes = Object.fromEntries(generated.map(({ path, contents }) => [path, hash(contents)]));
   const text = JSON.stringify(model);
-  const entry: Entry = { parser: parserVersion(), root, model: hash(text), dependencies, generated: hashes };
+  const entry: Entry = { parser: parserVersion(), root, ...(extended !== undefined && { extended }), model: hash(text), dependencies, generated: hashes };
   replaceFile(modelFile(root), text);
   replaceFile(entryFile(root), JSON.stringify(entry));
 }

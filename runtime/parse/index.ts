@@ -6,8 +6,10 @@ import { ModelBuilder } from "./app/model";
 import { readApp, type Found, type Reading } from "./app/read-app";
 import { discoverServices, type DiscoveredService } from "./app/services";
 import { accessesOf, addUses, type Access } from "./app/uses";
+import { isExtended } from "./app/settings";
 import { validateApp } from "./app/validate";
 import { Diagnostics, type ParseError } from "./errors";
+import type { ParseOptions } from "./options";
 import type { Bind } from "./resources/resource";
 import { Files, type Dependencies } from "./source/files";
 import { Lookup } from "./source/lookup";
@@ -17,11 +19,7 @@ import { loadTypeScript } from "./typescript";
 import { findUses } from "./usage/find";
 
 export type { ParseError } from "./errors";
-
-export interface ParseOptions {
-  /** Accept types that Encore's own parser refuses although they have an obvious form on the wire. */
-  extended?: boolean;
-}
+export type { ParseOptions } from "./options";
 
 export type ParseResult = { ok: true; model: AppModel } | { ok: false; errors: ParseError[] };
 
@@ -62,14 +60,14 @@ function buildModel(reading: Reading): AppModel | undefined {
 }
 
 /** Like parseApp, with everything that the outcome depends on. */
-export function parseAppTracked(folder: string, { extended = false }: ParseOptions = {}): TrackedParse {
+export function parseAppTracked(folder: string, { extended }: ParseOptions = {}): TrackedParse {
   loadTypeScript();
   const root = realpathSync(folder);
   const files = new Files();
   const diagnostics = new Diagnostics(root);
   const model = diagnostics.attempt(() => {
     const modules = new Modules(files, root);
-    const evaluator = new Evaluator(new Lookup(modules, diagnostics), diagnostics, extended);
+    const evaluator = new Evaluator(new Lookup(modules, diagnostics), diagnostics, extended ?? isExtended(files, root));
     return buildModel({ root, files, modules, evaluator, diagnostics });
   });
   const { dependencies } = files;

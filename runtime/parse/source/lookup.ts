@@ -35,6 +35,14 @@ export class Lookup {
     return known && { declared: known, module: universe };
   }
 
+  /** Whether a name is imported from a package other than encore.dev. */
+  isPackaged(name: string, module: SourceModule): boolean {
+    const from = module.scope.topLevel.has(name) ? undefined : module.scope.imports.get(name)?.from;
+    if (from === undefined || /^(encore\.dev(\/|$)|~encore\/|\.{0,2}\/)/.test(from)) return false;
+    const found = this.modules.resolve(module, from);
+    return found.kind === "opaque" || found.kind === "empty" || (found.kind === "file" && found.path.includes("/node_modules/"));
+  }
+
   /** `name` as an importer sees it. */
   exported(name: string, module: SourceModule, visited = new Set<string>()): Found | undefined {
     const key = `${module.path}\0${name}`;

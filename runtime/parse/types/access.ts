@@ -69,8 +69,9 @@ function indexInterface(type: InterfaceType, index: Type, node: TypeScript.Node,
   return index.kind === "union" ? indexByUnion(type, index.types, node, ctx) : ctx.refuse(node, message, isGeneric(node) ? { official: message } : {});
 }
 
-/** `(typeof list)[number]` and `List[number]`: their element, accepted in extended mode only. */
+/** `(typeof list)[number]`, `List[number]` and `Tuple[0]`: their element, accepted in extended mode only. */
 function indexList(type: Type, index: Type): Type | undefined {
+  if (type.kind === "tuple" && index.kind === "literal" && typeof index.value === "number") return type.types[index.value];
   if (index.kind !== "basic" || index.name !== "number") return undefined;
   if (type.kind === "array") return type.elem;
   return type.kind === "tuple" ? union(type.types) : undefined;

@@ -1,18 +1,11 @@
 // Unions and intersections as they are written. Encore puts them together where they are declared, while type parameters are still
 // open: what a parameter turns out to be later is neither merged with its neighbours nor gone through member by member.
 import { spotOf } from "../source/modules";
-import { ts, type TypeScript } from "../typescript";
-import type { Env, TypeContext } from "./context";
+import type { TypeScript } from "../typescript";
+import { isOpen, type Env, type TypeContext } from "./context";
 import { intersect } from "./intersect";
 import { simplifyUnion } from "./union";
 import { NEVER, union, type Type } from "./type";
-
-/** Whether a type parameter, the key of a mapped type or an inferred name stands in what is written. */
-function isOpen(node: TypeScript.Node, env: Env): boolean {
-  if (!env.names.size) return false;
-  if (ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && env.names.has(node.typeName.text)) return true;
-  return ts.forEachChild(node, (child) => isOpen(child, env) || undefined) ?? false;
-}
 
 export function unionType(node: TypeScript.UnionTypeNode, env: Env, ctx: TypeContext): Type {
   if (ctx.extended || !node.types.some((member) => isOpen(member, env))) return simplifyUnion(node.types.map((member) => ctx.type(member, env)));

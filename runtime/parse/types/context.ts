@@ -3,7 +3,7 @@ import type { ErrorExtra, Spot } from "../errors";
 import type { SourceModule } from "../source/modules";
 import type { Found } from "../source/lookup";
 import type { Declared } from "../source/scope";
-import type { TypeScript } from "../typescript";
+import { ts, type TypeScript } from "../typescript";
 import type { NamedType, Type } from "./type";
 
 export interface Binding {
@@ -37,6 +37,10 @@ export interface TypeContext {
   report(message: string, spot: Spot | undefined, extra?: ErrorExtra): void;
   /** Refuses at a node and gives the type that stands for "nothing". */
   refuse(node: TypeScript.Node, message: string, extra?: ErrorExtra): Type;
+  /** The type that TypeScript's checker tells; for extended mode. */
+  checked(node: TypeScript.TypeReferenceNode): Type;
+  /** Whether a name is imported from a package other than encore.dev. */
+  isPackaged(name: string, module: SourceModule): boolean;
   /** Accept what has an obvious meaning on the wire although Encore's parser refuses it. */
   readonly extended: boolean;
 }
@@ -44,3 +48,10 @@ export interface TypeContext {
 export const named = (declared: Declared, module: SourceModule, args: Type[] = []): NamedType => ({ kind: "named", declared, module, args });
 
 export const bind = (env: Env, entries: Iterable<[string, Binding]>): Env => ({ ...env, names: new Map([...env.names, ...entries]) });
+
+/** Whether a type parameter, the key of a mapped type or an inferred name stands in what is written. */
+export function isOpen(node: TypeScript.Node, env: Env): boolean {
+  if (!env.names.size) return false;
+  if (ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && env.names.has(node.typeName.text)) return true;
+  return ts.forEachChild(node, (child) => isOpen(child, env) || undefined) ?? false;
+}

@@ -6,6 +6,8 @@ import { declarationSpot, spotOf, type SourceModule } from "../source/modules";
 import type { Declared } from "../source/scope";
 import { ts, type TypeScript } from "../typescript";
 import { indexType, keyOf } from "./access";
+import { readChecked, Unreadable } from "./checked";
+import { Checker } from "./checker";
 import { intersectionType, unionType } from "./composed";
 import { conditionalType } from "./conditional";
 import { bind, type Binding, type Env, type TypeContext } from "./context";
@@ -23,13 +25,16 @@ const MAX_DEPTH = 150;
 
 export class Evaluator implements TypeContext {
   readonly #plain = new Map<Declared, Type | "in progress">();
+  readonly #checker: Checker;
   #depth = 0;
 
   constructor(
     readonly lookups: Lookup,
     readonly diagnostics: Diagnostics,
     readonly extended: boolean,
-  ) {}
+  ) {
+    this.#checker = new Checker(lookups.modules);
+  }
 
   /** The type that a node means in a module. */
   typeIn(node: TypeScript.TypeNode, module: SourceModule): Type {
@@ -61,6 +66,20 @@ export class Evaluator implements TypeContext {
   refuse(node: TypeScript.Node, message: string, extra?: ErrorExtra): Type {
     this.report(message, spotOf(node), extra);
     return NEVER;
+  }
+
+  checked(node: TypeScript.TypeReferenceNode): Type {
+    try {
+      const found = this.#checker.typeOf(node);
+      return found ? readChecked(found, node) : NEVER;
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      return this.refuse(node, `this type cannot be read: ${error.message}`, { remedy: "Write the type out." });
+    }
+  }
+
+  isPackaged(name: string, module: SourceModule): boolean {
+    return this.lookups.isPackaged(name, module);
   }
 
   expression(node: TypeScript.Expression, env: Env): Type {

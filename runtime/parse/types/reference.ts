@@ -1,7 +1,7 @@
 // References to types by name: type parameters, declarations, `Date` and `Array`, qualified names, `typeof x`.
 import { isShadowed, isShadowedType } from "../source/bindings";
 import { ts, type TypeScript } from "../typescript";
-import { named, type Env, type TypeContext } from "./context";
+import { isOpen, named, type Env, type TypeContext } from "./context";
 import { memberType } from "./member-access";
 import { specialType } from "./special";
 import { basic, NEVER, type Type } from "./type";
@@ -31,9 +31,27 @@ function qualified(node: TypeScript.QualifiedName, env: Env, ctx: TypeContext): 
   return undefined;
 }
 
+const leftmost = (name: TypeScript.EntityName): TypeScript.Identifier => (ts.isIdentifier(name) ? name : leftmost(name.left));
+
+/** A type that a package or TypeScript's library makes of its arguments: only TypeScript's checker can tell what comes of it. */
+function checkedType(node: TypeScript.TypeReferenceNode, env: Env, ctx: TypeContext): Type | undefined {
+  if (!ctx.extended) return undefined;
+  const name = leftmost(node.typeName);
+  if (isShadowedType(name) || !(ctx.isPackaged(name.text, env.module) || isLibrary(name.text, env, ctx))) return undefined;
+  if (!isOpen(node, env)) return ctx.checked(node);
+  return ctx.refuse(node, "this type cannot be read: its arguments are type parameters", { remedy: "Use it where its arguments are known." });
+}
+
+const isLibrary = (name: string, env: Env, ctx: TypeContext): boolean => !env.module.scope.imports.has(name) && !ctx.lookup(name, env.module);
+
+const COMPUTED = "Write the type out: Encore does not read what a package computes. An app that need not run on Encore can use --extended.";
+
 function entity(node: TypeScript.EntityName, env: Env, ctx: TypeContext): Found | undefined {
   const found = ts.isIdentifier(node) ? topLevel(node, env, ctx) : qualified(node, env, ctx);
-  if (!found) ctx.refuse(node, ts.isIdentifier(node) ? "unknown identifier" : "unknown qualified name");
+  if (!found) {
+    const remedy = ctx.isPackaged(leftmost(node).text, env.module) ? { remedy: COMPUTED } : {};
+    ctx.refuse(node, ts.isIdentifier(node) ? "unknown identifier" : "unknown qualified name", remedy);
+  }
   return found;
 }
 
@@ -53,6 +71,7 @@ function referenceTo(found: Found, node: TypeScript.TypeReferenceNode, env: Env,
   return wrong === undefined ? named(declared, module, args) : ctx.refuse(node, wrong);
 }
 
+/** What needs no checker, because it holds for open arguments too. */
 const EXTENDED_ALIASES: Record<string, (arg: Type) => Type> = {
   ReadonlyArray: (elem) => ({ kind: "array", elem }),
   Awaited: (type) => type,
@@ -66,8 +85,11 @@ export function referenceType(node: TypeScript.TypeReferenceNode, env: Env, ctx:
     if (inferred >= 0) return { kind: "inferred", index: inferred };
     const alias = ctx.extended ? EXTENDED_ALIASES[node.typeName.text] : undefined;
     const [argument] = node.typeArguments ?? [];
-    if (alias && argument && !ctx.lookup(node.typeName.text, env.module)) return alias(ctx.type(argument, env));
+    const isTold = node.typeName.text === "Awaited" && !isOpen(node, env);
+    if (alias && argument && !isTold && !ctx.lookup(node.typeName.text, env.module)) return alias(ctx.type(argument, env));
   }
+  const checked = checkedType(node, env, ctx);
+  if (checked) return checked;
   const found = entity(node.typeName, env, ctx);
   return found ? referenceTo(found, node, env, ctx) : NEVER;
 }
