@@ -1,6 +1,8 @@
 // The native CacheCluster (13.3): the 48 operations of the SDK's keyspaces, each one Redis command or one
 // transaction of two. Values are Buffers both ways; a miss is null.
-import { cacheError, type Command, type Reply, type Store } from "./store";
+import { nativeError } from "../native/native-error";
+import { integer32, integer64, unsigned32 } from "./integers";
+import { cacheError, cacheMiss, type Command, type Reply, type Store } from "./store";
 import { afterMutation, setOptions } from "./ttl";
 
 type Bytes = Buffer;
@@ -87,6 +89,7 @@ export class CacheCluster {
   }
 
   async mset(keys: string[], values: Bytes[], ttlMs?: Maybe<number>, _source?: Source): Promise<void> {
+    if (keys.length !== values.length) throw nativeError("keys and values must have the same length", "InvalidArg");
     if (keys.length === 0) return;
     const commands = this.#keys(keys).map((key, index): Command => ["SET", key, values[index] ?? "", ...setOptions(ttlMs)]);
     await this.#run("multi set", this.#key(keys[0] ?? ""), ...commands);
@@ -97,11 +100,11 @@ export class CacheCluster {
   }
 
   getRange(key: string, start: number, end: number, _source?: Source): Promise<Bytes> {
-    return this.#read("get range", "GETRANGE", key, String(start), String(end));
+    return this.#read("get range", "GETRANGE", key, String(integer32(start)), String(integer32(end)));
   }
 
   setRange(key: string, offset: number, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("set range", "SETRANGE", key, ttlMs, String(offset), value);
+    return this.#change("set range", "SETRANGE", key, ttlMs, String(integer32(offset)), value);
   }
 
   strlen(key: string, _source?: Source): Promise<number> {
@@ -111,11 +114,11 @@ export class CacheCluster {
   // ---- numbers
 
   incrBy(key: string, delta: number, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("increment", "INCRBY", key, ttlMs, String(Math.trunc(delta)));
+    return this.#change("increment", "INCRBY", key, ttlMs, integer64(delta));
   }
 
   decrBy(key: string, delta: number, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("decrement", "DECRBY", key, ttlMs, String(Math.trunc(delta)));
+    return this.#change("decrement", "INCRBY", key, ttlMs, integer64(-delta));
   }
 
   async incrByFloat(key: string, delta: number, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
@@ -141,11 +144,11 @@ export class CacheCluster {
   }
 
   lindex(key: string, index: number, _source?: Source): Promise<Bytes | null> {
-    return this.#read("get", "LINDEX", key, String(index));
+    return this.#read("list get", "LINDEX", key, String(integer32(index)));
   }
 
   lrange(key: string, start: number, stop: number, _source?: Source): Promise<Bytes[]> {
-    return this.#read("get range", "LRANGE", key, String(start), String(stop));
+    return this.#read("get range", "LRANGE", key, String(integer32(start)), String(integer32(stop)));
   }
 
   lrangeAll(key: string, _source?: Source): Promise<Bytes[]> {
@@ -153,89 +156,100 @@ export class CacheCluster {
   }
 
   llen(key: string, _source?: Source): Promise<number> {
-    return this.#read("len", "LLEN", key);
+    return this.#read("list len", "LLEN", key);
   }
 
   /** The time to live stays as it is, whatever is asked for, as officially (X-24). */
   async ltrim(key: string, start: number, stop: number, _ttlMs?: Maybe<number>, _source?: Source): Promise<void> {
-    await this.#read("trim", "LTRIM", key, String(start), String(stop));
+    await this.#read("list trim", "LTRIM", key, String(integer32(start)), String(integer32(stop)));
   }
 
   /** As `ltrim`. */
   async lset(key: string, index: number, value: Bytes, _ttlMs?: Maybe<number>, _source?: Source): Promise<void> {
-    await this.#read("set", "LSET", key, String(index), value);
+    await this.#read("list set", "LSET", key, String(integer32(index)), value);
   }
 
   linsertBefore(key: string, pivot: Bytes, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("insert before", "LINSERT", key, ttlMs, "BEFORE", pivot, value);
+    return this.#insert("insert before", key, ttlMs, "BEFORE", pivot, value);
   }
 
   linsertAfter(key: string, pivot: Bytes, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("insert after", "LINSERT", key, ttlMs, "AFTER", pivot, value);
+    return this.#insert("insert after", key, ttlMs, "AFTER", pivot, value);
+  }
+
+  /** A list without the pivot is a miss; no list at all is 0. */
+  async #insert(operation: string, key: string, ttlMs: Maybe<number>, ...args: (string | Bytes)[]): Promise<number> {
+    const length = await this.#change<number>(operation, "LINSERT", key, ttlMs, ...args);
+    if (length < 0) throw cacheMiss(operation, this.#key(key));
+    return length;
   }
 
   lremAll(key: string, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
     return this.#change("remove all", "LREM", key, ttlMs, "0", value);
   }
 
-  lremFirst(key: string, count: number, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("remove first", "LREM", key, ttlMs, String(count), value);
+  /** Up to `count`; none of them is asked of nobody, because to Redis 0 means all. */
+  async lremFirst(key: string, count: number, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
+    const most = unsigned32(count);
+    return most === 0 ? 0 : this.#change<number>("remove first", "LREM", key, ttlMs, String(most), value);
   }
 
-  lremLast(key: string, count: number, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("remove last", "LREM", key, ttlMs, String(-count), value);
+  /** As `lremFirst`, from the end. */
+  async lremLast(key: string, count: number, value: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
+    const most = unsigned32(count);
+    return most === 0 ? 0 : this.#change<number>("remove last", "LREM", key, ttlMs, String(-most), value);
   }
 
   // eslint-disable-next-line max-params -- the signature of napi.d.cts
   lmove(source: string, target: string, from: string, to: string, ttlMs?: Maybe<number>, _source?: Source): Promise<Bytes | null> {
     const command: Command = ["LMOVE", this.#key(source), this.#key(target), directions[from] ?? from, directions[to] ?? to];
-    return this.#mutate("move", command, this.#key(target), ttlMs);
+    return this.#move("list move", command, ttlMs);
   }
 
   // ---- sets
 
   sadd(key: string, members: Bytes[], ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("add", "SADD", key, ttlMs, ...members);
+    return this.#change("set add", "SADD", key, ttlMs, ...members);
   }
 
   srem(key: string, members: Bytes[], ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#change("remove", "SREM", key, ttlMs, ...members);
+    return this.#change("set remove", "SREM", key, ttlMs, ...members);
   }
 
   async sismember(key: string, member: Bytes, _source?: Source): Promise<boolean> {
-    return (await this.#read<number>("contains", "SISMEMBER", key, member)) === 1;
+    return (await this.#read<number>("set contains", "SISMEMBER", key, member)) === 1;
   }
 
   smembers(key: string, _source?: Source): Promise<Bytes[]> {
-    return this.#read("items", "SMEMBERS", key);
+    return this.#read("set items", "SMEMBERS", key);
   }
 
   scard(key: string, _source?: Source): Promise<number> {
-    return this.#read("len", "SCARD", key);
+    return this.#read("set len", "SCARD", key);
   }
 
   spop(key: string, ttlMs?: Maybe<number>, _source?: Source): Promise<Bytes | null> {
-    return this.#change("pop one", "SPOP", key, ttlMs);
+    return this.#change("set pop one", "SPOP", key, ttlMs);
   }
 
   spopN(key: string, count: number, ttlMs?: Maybe<number>, _source?: Source): Promise<Bytes[]> {
-    return this.#change("pop", "SPOP", key, ttlMs, String(count));
+    return this.#change("set pop", "SPOP", key, ttlMs, String(unsigned32(count)));
   }
 
   srandmember(key: string, _source?: Source): Promise<Bytes | null> {
-    return this.#read("sample one", "SRANDMEMBER", key);
+    return this.#read("set sample one", "SRANDMEMBER", key);
   }
 
   srandmemberN(key: string, count: number, _source?: Source): Promise<Bytes[]> {
-    return this.#read("sample", "SRANDMEMBER", key, String(count));
+    return this.#read(count < 0 ? "set sample with replacement" : "set sample", "SRANDMEMBER", key, String(integer32(count)));
   }
 
   sdiff(keys: string[], _source?: Source): Promise<Bytes[]> {
-    return this.#combine("diff", "SDIFF", keys);
+    return this.#combine("set diff", "SDIFF", keys);
   }
 
   sdiffstore(destination: string, keys: string[], ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#combineInto("diff store", "SDIFFSTORE", destination, keys, ttlMs);
+    return this.#combineInto("store set diff", "SDIFFSTORE", destination, keys, ttlMs);
   }
 
   sinter(keys: string[], _source?: Source): Promise<Bytes[]> {
@@ -243,7 +257,7 @@ export class CacheCluster {
   }
 
   sinterstore(destination: string, keys: string[], ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#combineInto("intersect store", "SINTERSTORE", destination, keys, ttlMs);
+    return this.#combineInto("store set intersect", "SINTERSTORE", destination, keys, ttlMs);
   }
 
   sunion(keys: string[], _source?: Source): Promise<Bytes[]> {
@@ -251,12 +265,18 @@ export class CacheCluster {
   }
 
   sunionstore(destination: string, keys: string[], ttlMs?: Maybe<number>, _source?: Source): Promise<number> {
-    return this.#combineInto("union store", "SUNIONSTORE", destination, keys, ttlMs);
+    return this.#combineInto("store set union", "SUNIONSTORE", destination, keys, ttlMs);
   }
 
   async smove(source: string, target: string, member: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<boolean> {
     const command: Command = ["SMOVE", this.#key(source), this.#key(target), member];
-    return (await this.#mutate<number>("move", command, this.#key(target), ttlMs)) === 1;
+    return (await this.#move<number>("move", command, ttlMs)) === 1;
+  }
+
+  /** The time to live of both keys is changed. */
+  #move<T extends Reply>(operation: string, command: Command, ttlMs: Maybe<number>): Promise<T> {
+    const [source, target] = [String(command[1]), String(command[2])];
+    return this.#run<T>(operation, source, command, ...afterMutation(source, ttlMs), ...afterMutation(target, ttlMs));
   }
 
   #combine(operation: string, name: string, keys: string[]): Promise<Bytes[]> {

@@ -11,7 +11,7 @@ import type { Store } from "./store";
 function openStore(host: Host, shared: Store | undefined): Store {
   const { redisUrl } = host.config;
   if (!redisUrl || host.testMode) return shared ?? new MemoryStore();
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3, stringNumbers: true });
   redis.on("error", (error: Error) => host.log.warn("cache: Redis reported a problem", { error: error.message }));
   return new RedisStore(redis);
 }

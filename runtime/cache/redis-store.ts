@@ -1,12 +1,26 @@
 // A cache on Redis: single commands go as they are, several as one MULTI.
 import type { Redis } from "ioredis";
-import { StoreError, type Command, type Reply, type Store } from "./store";
+import { StoreError, type Command, type Refusal, type Reply, type Store } from "./store";
 
-function asStoreError(error: unknown, index: number): unknown {
-  if (!(error instanceof Error) || error.name !== "ReplyError") return error;
-  return new StoreError(error.message.replace(/^ERR /, ""), index);
+const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
+const refusalOf = (error: Error, index: number): Refusal => ({ index, message: error.message.replace(/^ERR /, "") });
+
+/** What queueing a transaction was refused for: ioredis hands it over beside EXEC's own error, one for each command. */
+function asAborted(error: unknown): unknown {
+  const { previousErrors } = error as { previousErrors?: unknown[] };
+  const refusals = (previousErrors ?? []).flatMap((each, index) => (isReplyError(each) ? [refusalOf(each, index)] : []));
+  return refusals.length > 0 ? new StoreError(refusals, true) : error;
 }
 
+/** Integers come as text where the connection says `stringNumbers`: its own reading is inexact from 2^53 - 1 on. */
+type RawReply = Reply | string | RawReply[];
+
+function replyOf(raw: RawReply): Reply {
+  if (typeof raw === "string") return Number(raw);
+  return Array.isArray(raw) ? raw.map(replyOf) : raw;
+}
+
+/** `redis` is a connection with `stringNumbers`. */
 export class RedisStore implements Store {
   readonly #redis: Redis;
 
@@ -25,21 +39,23 @@ export class RedisStore implements Store {
 
   async #single(command: Command): Promise<Reply[]> {
     try {
-      return [(await this.#redis.callBuffer(...command)) as Reply];
+      return [replyOf((await this.#redis.callBuffer(...command)) as RawReply)];
     } catch (error) {
-      throw asStoreError(error, 0);
+      throw isReplyError(error) ? new StoreError([refusalOf(error, 0)]) : error;
     }
   }
 
   async #transaction(commands: readonly Command[]): Promise<Reply[]> {
     const multi = this.#redis.multi();
     for (const command of commands) multi.callBuffer(...command);
-    const results = await multi.exec().catch((error: unknown) => {
-      throw asStoreError((error as { previousErrors?: unknown[] }).previousErrors?.[0] ?? error, 0);
-    });
-    return (results ?? []).map(([error, reply], index) => {
-      if (error) throw asStoreError(error, index);
-      return reply as Reply;
+    const results = (await multi.exec().catch((error: unknown) => {
+      throw asAborted(error);
+    })) ?? [];
+    const refusals = results.flatMap(([error], index) => (isReplyError(error) ? [refusalOf(error, index)] : []));
+    if (refusals.length > 0) throw new StoreError(refusals);
+    return results.map(([error, reply]) => {
+      if (error) throw error;
+      return replyOf(reply as RawReply);
     });
   }
 }

@@ -7,27 +7,47 @@ export type Command = [name: string, ...args: Argument[]];
 export type Reply = null | number | Buffer | Reply[];
 
 export interface Store {
-  /** Replies in the order of `commands`. @throws StoreError when one of them is refused; nothing else is undone */
+  /** Replies in the order of `commands`. @throws StoreError naming those that were refused; the others have been run */
   run(commands: readonly Command[]): Promise<Reply[]>;
   close(): Promise<void>;
 }
 
-/** Redis' own words for why a command is refused, without the leading `ERR`. */
+/** One refused command: its position, and Redis' own words with their code in front (`ERR` is left out). */
+export interface Refusal {
+  index: number;
+  message: string;
+}
+
 export class StoreError extends Error {
-  /** Position of the refused command. */
-  readonly index: number;
-  constructor(message: string, index = 0) {
-    super(message);
-    this.name = "StoreError";
-    this.index = index;
+  override name = "StoreError";
+
+  constructor(
+    readonly refusals: Refusal[],
+    /** Refused before anything of the transaction was run. */
+    readonly aborted = false,
+  ) {
+    super(refusals.map(({ message }) => message).join(", "));
   }
 }
 
-/** What the SDK's caller sees (X-23): `cache <operation> "<key>": …`. */
-export function cacheError(operation: string, key: string, cause: unknown): Error {
-  const reason =
-    cause instanceof StoreError
-      ? `Pipeline failure: [(Index ${cause.index}, error: ResponseError: ${cause.message})]`
-      : cause instanceof Error ? cause.message : String(cause);
-  return nativeError(`cache ${operation} ${JSON.stringify(key)}: redis error: ${reason}`, "GenericFailure", cause);
+/** The error of a single command. */
+export const refused = (message: string): StoreError => new StoreError([{ index: 0, message }]);
+
+/** An error with a code of its own is told by it, as the official Redis client does. */
+function describe({ index, message }: Refusal): string {
+  const [, code, text] = /^([A-Z]{2,}) (.*)$/s.exec(message) ?? [];
+  return `(Index ${index}, error: ${code ? `"${code}": ${text}` : `ResponseError: ${message}`})`;
 }
+
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof StoreError)) return cause instanceof Error ? cause.message : String(cause);
+  const what = cause.aborted ? "Transaction aborted" : cause.refusals.length > 1 ? "Pipeline failures" : "Pipeline failure";
+  return `${what}: [${cause.refusals.map(describe).join(", ")}]`;
+}
+
+/** What the SDK's caller sees (X-23): `cache <operation> "<key>": …`. */
+export const cacheError = (operation: string, key: string, cause: unknown): Error =>
+  nativeError(`cache ${operation} "${key}": redis error: ${reasonOf(cause)}`, "GenericFailure", cause);
+
+/** Where the official client has no value to answer with. */
+export const cacheMiss = (operation: string, key: string): Error => nativeError(`cache ${operation} "${key}": cache miss`, "GenericFailure");

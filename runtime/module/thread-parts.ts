@@ -2,7 +2,7 @@
 // messages shared out, a cache in memory is the main thread's, and the end comes to all threads in order.
 import { AsyncResource } from "node:async_hooks";
 import { createMessageCodec } from "../pubsub/codec";
-import { StoreError, type Command, type Reply, type Store } from "../cache/store";
+import { StoreError, type Command, type Refusal, type Reply, type Store } from "../cache/store";
 import type { Host, HostLog, Part } from "../host";
 import { Request, type RequestMeta } from "../native/request";
 import { answering, type ThreadMember, type ThreadPool } from "../threads";
@@ -83,7 +83,7 @@ export class MessageHandlers {
   }
 }
 
-type CacheAnswer = { replies: Reply[] } | { refused: string; index: number };
+type CacheAnswer = { replies: Reply[] } | { refused: Refusal[]; aborted: boolean };
 
 /** Bytes lose their class between threads. */
 function revive(reply: Reply | Uint8Array): Reply {
@@ -98,7 +98,7 @@ export function shareCache(pool: ThreadPool, store: () => Store): void {
       const own = (commands as Command[]).map(([name, ...args]): Command => [name, ...args.map((arg) => (typeof arg === "string" ? arg : Buffer.from(arg)))]);
       return { replies: await store().run(own) };
     } catch (error) {
-      if (error instanceof StoreError) return { refused: error.message, index: error.index };
+      if (error instanceof StoreError) return { refused: error.refusals, aborted: error.aborted };
       throw error;
     }
   }));
@@ -109,7 +109,7 @@ export function cacheOfMain({ link }: ThreadMember): Store {
   return {
     async run(commands) {
       const answer = (await link.ask(CACHE, commands)) as CacheAnswer;
-      if ("refused" in answer) throw new StoreError(answer.refused, answer.index);
+      if ("refused" in answer) throw new StoreError(answer.refused, answer.aborted);
       return answer.replies.map(revive);
     },
     close: () => Promise.resolve(),

@@ -9,7 +9,7 @@ import type { Store } from "../store";
 
 const redisUrl = process.env.GROUNDWORK_TEST_REDIS_URL;
 const stores: [string, () => Store][] = [["in process", () => new MemoryStore()]];
-if (redisUrl) stores.push(["on Redis", () => new RedisStore(new Redis(redisUrl))]);
+if (redisUrl) stores.push(["on Redis", () => new RedisStore(new Redis(redisUrl, { stringNumbers: true }))]);
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 const texts = (list: (Buffer | null)[]): (string | null)[] => list.map((value) => value && value.toString());
@@ -71,7 +71,8 @@ describe.each(stores)("a cache %s", (_, open) => {
     expect(texts(await cache.lrange("l", -2, 10))).toEqual(["b", "c"]);
     expect(String(await cache.lindex("l", -1))).toBe("c");
     expect(await cache.linsertBefore("l", bytes("b"), bytes("x"))).toBe(5);
-    expect(await cache.linsertAfter("l", bytes("nope"), bytes("x"))).toBe(-1);
+    await expect(cache.linsertAfter("l", bytes("nope"), bytes("x"))).rejects.toThrow(/^cache insert after "test-[^"]+\/l": cache miss$/);
+    expect(await cache.linsertAfter("none", bytes("nope"), bytes("x"))).toBe(0);
     await cache.lset("l", 0, bytes("y"));
     await cache.ltrim("l", 0, 2);
     expect(texts(await cache.lrangeAll("l"))).toEqual(["y", "a", "x"]);
@@ -139,7 +140,7 @@ describe.each(stores)("a cache %s", (_, open) => {
 
   it("refuses commands on values of another kind, and calls without keys", async () => {
     await cache.set("k", bytes("x"));
-    await expect(cache.llen("k")).rejects.toThrow(/^cache len "test-[^"]+\/k": redis error: .*WRONGTYPE/);
+    await expect(cache.llen("k")).rejects.toThrow(/^cache list len "test-[^"]+\/k": redis error: Pipeline failure: \[\(Index 0, error: "WRONGTYPE": Operation against/);
     await expect(cache.delete([])).rejects.toThrow("wrong number of arguments for 'del' command");
     await cache.mset([], []);
   });

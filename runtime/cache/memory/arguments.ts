@@ -1,11 +1,11 @@
 // Reading the arguments of a command, with Redis' own words when they do not fit.
-import { StoreError, type Argument, type Reply } from "../store";
+import { refused, type Argument, type Reply } from "../store";
 import type { Keyspace } from "./keyspace";
 
 export type Run = (keys: Keyspace, args: Argument[]) => Reply;
 
-/** A command, the number of arguments it needs at least, and what it does. */
-export type Commands = Record<string, { args: number; run: Run }>;
+/** A command, the number of arguments it needs at least, what is looked at before a transaction begins, and what it does. */
+export type Commands = Record<string, { args: number; check?: (args: Argument[]) => void; run: Run }>;
 
 export const textOf = (args: Argument[], index: number): string => String(args[index] ?? "");
 
@@ -14,7 +14,7 @@ export const bytesOf = (args: Argument[], index: number): Buffer => Buffer.from(
 
 export function integerOf(args: Argument[], index: number): number {
   const text = textOf(args, index);
-  if (!/^-?\d+$/.test(text)) throw new StoreError("value is not an integer or out of range");
+  if (!/^-?\d+$/.test(text)) throw refused("value is not an integer or out of range");
   return Number(text);
 }
 

@@ -1,5 +1,5 @@
 // A cache in this process, for when there is no Redis: the same commands with the same answers.
-import { StoreError, type Command, type Reply, type Store } from "../store";
+import { refused, StoreError, type Command, type Refusal, type Reply, type Store } from "../store";
 import type { Commands } from "./arguments";
 import { Keyspace } from "./keyspace";
 import { listCommands } from "./lists";
@@ -22,9 +22,29 @@ export class MemoryStore implements Store {
   run(given: readonly Command[]): Promise<Reply[]> {
     this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref();
     try {
-      return Promise.resolve(given.map((command, index) => this.#one(command, index)));
+      const only = given[0];
+      return Promise.resolve(only && given.length === 1 ? [this.#one(only)] : this.#transaction(given));
     } catch (error) {
       return Promise.reject(error);
+    }
+  }
+
+  /** As MULTI: nothing is run when a command cannot be queued, and one that fails does not keep the others from running. */
+  #transaction(given: readonly Command[]): Reply[] {
+    const early = given.flatMap((command, index) => this.#attempt(index, () => void this.#commandOf(command)).refusals);
+    if (early.length > 0) throw new StoreError(early, true);
+    const done = given.map((command, index) => this.#attempt(index, () => this.#one(command)));
+    const refusals = done.flatMap((each) => each.refusals);
+    if (refusals.length > 0) throw new StoreError(refusals);
+    return done.map((each) => each.reply ?? null);
+  }
+
+  #attempt(index: number, run: () => Reply | undefined): { reply?: Reply | undefined; refusals: Refusal[] } {
+    try {
+      return { reply: run(), refusals: [] };
+    } catch (error) {
+      if (error instanceof StoreError) return { refusals: error.refusals.map(({ message }) => ({ index, message })) };
+      throw error;
     }
   }
 
@@ -41,14 +61,15 @@ export class MemoryStore implements Store {
     this.#sweeping = undefined;
   }
 
-  #one([name, ...args]: Command, index: number): Reply {
+  #commandOf([name, ...args]: Command): Commands[string] {
     const command = commands[name];
-    if (!command) throw new StoreError(`unknown command '${name}'`, index);
-    if (args.length < command.args) throw new StoreError(`wrong number of arguments for '${name.toLowerCase()}' command`, index);
-    try {
-      return command.run(this.#keys, args);
-    } catch (error) {
-      throw error instanceof StoreError ? new StoreError(error.message, index) : error;
-    }
+    if (!command) throw refused(`unknown command '${name}'`);
+    if (args.length < command.args) throw refused(`wrong number of arguments for '${name.toLowerCase()}' command`);
+    command.check?.(args);
+    return command;
+  }
+
+  #one(command: Command): Reply {
+    return this.#commandOf(command).run(this.#keys, command.slice(1));
   }
 }

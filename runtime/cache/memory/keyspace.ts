@@ -1,6 +1,6 @@
 // The keys of the in-process cache: values of three kinds, each with an optional end of life. Bounded: when
 // there are too many keys, the ones unused for longest go.
-import { StoreError } from "../store";
+import { refused } from "../store";
 
 /** A set keeps its members by their bytes as latin1 text, which is exact and compares fast. */
 export type Value = Buffer | Buffer[] | Map<string, Buffer>;
@@ -44,19 +44,19 @@ export class Keyspace {
 
   text(key: string): Buffer | undefined {
     const value = this.get(key);
-    if (value !== undefined && !Buffer.isBuffer(value)) throw new StoreError(WRONG_TYPE);
+    if (value !== undefined && !Buffer.isBuffer(value)) throw refused(WRONG_TYPE);
     return value;
   }
 
   list(key: string): Buffer[] | undefined {
     const value = this.get(key);
-    if (value !== undefined && !Array.isArray(value)) throw new StoreError(WRONG_TYPE);
+    if (value !== undefined && !Array.isArray(value)) throw refused(WRONG_TYPE);
     return value;
   }
 
   set(key: string): Map<string, Buffer> | undefined {
     const value = this.get(key);
-    if (value !== undefined && !(value instanceof Map)) throw new StoreError(WRONG_TYPE);
+    if (value !== undefined && !(value instanceof Map)) throw refused(WRONG_TYPE);
     return value;
   }
 

@@ -1,5 +1,5 @@
 // List commands of the in-process cache.
-import { StoreError, type Argument, type Reply } from "../store";
+import { refused, type Argument, type Reply } from "../store";
 import { bytesOf, integerOf, rangeOf, textOf, type Commands } from "./arguments";
 import type { Keyspace } from "./keyspace";
 
@@ -23,9 +23,9 @@ const positionIn = (list: Buffer[], index: number): number => (index < 0 ? list.
 
 function setAt(keys: Keyspace, args: Argument[]): Reply {
   const list = keys.list(textOf(args, 0));
-  if (!list) throw new StoreError("no such key");
+  if (!list) throw refused("no such key");
   const at = positionIn(list, integerOf(args, 1));
-  if (at < 0 || at >= list.length) throw new StoreError("index out of range");
+  if (at < 0 || at >= list.length) throw refused("index out of range");
   list[at] = bytesOf(args, 2);
   return Buffer.from("OK");
 }
@@ -63,6 +63,7 @@ function remove(keys: Keyspace, args: Argument[]): Reply {
 
 function move(keys: Keyspace, args: Argument[]): Reply {
   const target = textOf(args, 1);
+  if (!keys.list(textOf(args, 0))) return null;
   keys.list(target); // of the right kind, before anything is taken out
   const value = pop(keys, textOf(args, 0), textOf(args, 2));
   if (value === null) return null;

@@ -77,6 +77,7 @@ function store(keys: Keyspace, args: Argument[], combine: Combine): Reply {
 
 function move(keys: Keyspace, args: Argument[]): Reply {
   const [source, target, member] = [textOf(args, 0), textOf(args, 1), bytesOf(args, 2)];
+  if (!keys.set(source)) return 0;
   const members = keys.set(target);
   if (remove(keys, source, [member]) === 0) return 0;
   keys.put(target, new Map([...(source === target ? (keys.set(target) ?? none) : (members ?? none)), [memberId(member), member]]));

@@ -1,5 +1,5 @@
 // String and number commands of the in-process cache.
-import { StoreError, type Argument, type Reply } from "../store";
+import { refused, type Argument, type Reply } from "../store";
 import { bytesOf, integerOf, rangeOf, textOf, type Commands } from "./arguments";
 import type { Keyspace } from "./keyspace";
 
@@ -11,7 +11,7 @@ function expiryFrom(args: Argument[], options: string[]): number | null | "keep"
   const at = options.indexOf("PX");
   if (at < 0) return null;
   const ttlMs = integerOf(args, at + 3);
-  if (ttlMs <= 0) throw new StoreError("invalid expire time in set");
+  if (ttlMs <= 0) throw refused("invalid expire time in set");
   return ttlMs;
 }
 
@@ -30,7 +30,7 @@ function set(keys: Keyspace, args: Argument[]): Reply {
 
 function setRange(keys: Keyspace, args: Argument[]): Reply {
   const offset = integerOf(args, 1);
-  if (offset < 0) throw new StoreError("offset is out of range");
+  if (offset < 0) throw refused("offset is out of range");
   const part = bytesOf(args, 2);
   const old = keys.text(textOf(args, 0)) ?? Buffer.alloc(0);
   if (part.length === 0) return old.length;
@@ -41,13 +41,16 @@ function setRange(keys: Keyspace, args: Argument[]): Reply {
   return result.length;
 }
 
+/** As Redis writes them: no sign but minus, no zero in front. */
+const isInteger64 = (text: string): boolean => /^(?:0|-?[1-9]\d*)$/.test(text) && BigInt(text) <= INT64_MAX && BigInt(text) >= -INT64_MAX - 1n;
+
 function addInteger(keys: Keyspace, args: Argument[], sign: 1n | -1n): Reply {
   const key = textOf(args, 0);
   const old = keys.text(key)?.toString() ?? "0";
   const delta = textOf(args, 1);
-  if (!/^-?\d+$/.test(old) || !/^-?\d+$/.test(delta)) throw new StoreError("value is not an integer or out of range");
+  if (!isInteger64(old) || !isInteger64(delta)) throw refused("value is not an integer or out of range");
   const sum = BigInt(old) + sign * BigInt(delta);
-  if (sum > INT64_MAX || sum < -INT64_MAX - 1n) throw new StoreError("increment or decrement would overflow");
+  if (sum > INT64_MAX || sum < -INT64_MAX - 1n) throw refused("increment or decrement would overflow");
   keys.put(key, Buffer.from(sum.toString()));
   return Number(sum);
 }
@@ -55,7 +58,7 @@ function addInteger(keys: Keyspace, args: Argument[], sign: 1n | -1n): Reply {
 /** A decimal text as an integer and the number of its fraction digits. */
 function decimalParts(text: string): { digits: bigint; scale: number } {
   const match = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text);
-  if (!match || (match[2] === "" && match[3] === "")) throw new StoreError("value is not a valid float");
+  if (!match || (match[2] === "" && match[3] === "")) throw refused("value is not a valid float");
   const fraction = match[3] ?? "";
   const exponent = Number(match[4] ?? 0);
   const digits = BigInt(`${match[2] ?? ""}${fraction}` || "0") * (match[1] === "-" ? -1n : 1n);
@@ -96,7 +99,7 @@ function textOrNull(keys: Keyspace, key: string): Buffer | null {
 
 export const stringCommands: Commands = {
   GET: { args: 1, run: (keys, args) => keys.text(textOf(args, 0)) ?? null },
-  SET: { args: 2, run: set },
+  SET: { args: 2, check: (args) => void expiryFrom(args, args.slice(2).map(String)), run: set },
   GETDEL: {
     args: 1,
     run: (keys, args) => {
@@ -112,7 +115,10 @@ export const stringCommands: Commands = {
     args: 3,
     run: (keys, args) => {
       const value = keys.text(textOf(args, 0)) ?? Buffer.alloc(0);
-      return value.subarray(...rangeOf(value.length, integerOf(args, 1), integerOf(args, 2)));
+      const [start, stop] = [integerOf(args, 1), integerOf(args, 2)];
+      if (start < 0 && stop < 0 && start > stop) return Buffer.alloc(0);
+      // Unlike a list's, a text's range that ends before it begins is its first byte.
+      return value.subarray(...rangeOf(value.length, start, stop < -value.length ? 0 : stop));
     },
   },
   SETRANGE: { args: 3, run: setRange },
