@@ -42,12 +42,13 @@ export const ENDLESS = "this type refers to itself without end";
 /** The stack ran out, which only types without end bring about. */
 export const isEndless = (error: unknown): boolean => error instanceof RangeError && error.message.includes("call stack");
 
-/** Runs `work` on a type; one without end becomes a refusal at `spot`. */
+/** Runs `work` on a type; one without end becomes a refusal at `spot`, where a refusal without a place gets it too. */
 export function boundedAt<T>(spot: Spot | undefined, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw isEndless(error) ? new Refusal(ENDLESS, spot, { remedy: "Write the part of it that travels as an interface." }) : error;
+    if (isEndless(error)) throw new Refusal(ENDLESS, spot, { remedy: "Write the part of it that travels as an interface." });
+    throw error instanceof Refusal && !error.spot ? new Refusal(error.message, spot, error.extra) : error;
   }
 }
 

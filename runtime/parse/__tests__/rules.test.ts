@@ -132,6 +132,8 @@ describe("generic types", () => {
     ["A<never>", `type A<T> = T | null;`, "unsupported basic type in schema: Never"],
     ["A<3>", `${RULES} type A<N extends number> = string & MinLen<N>;`, "svc/api.ts:2:91: MinLen requires a number literal as its first type argument"],
     ["A<string & MaxLen<3>>", `${RULES} type A<T> = T & MinLen<1>;`, "svc/api.ts:4:38: unsupported validation: MinLen<1> cannot be applied to string & MaxLen<3>"],
+    ["Keys<F & MinLen<1>>", `${RULES} interface F { a: string } type Keys<T> = keyof T;`, "svc/api.ts:4:38: unsupported validation: MinLen<1> cannot be applied to F"],
+    [`Extract<"a", string & MinLen<1>>`, RULES, "a type with validation cannot stand right of `extends`"],
     ["Pick<F, never>", `interface F { a: string }`, "unsupported index access type operation"],
     [`{ [K in "a"]: { [J in "b"]: K } }`, "", "svc/api.ts:3:48: unknown identifier"],
   ])("refuses %s after `%s`", (type, declarations, expected) => {
@@ -213,6 +215,11 @@ describe("configs", () => {
 });
 
 describe("documentation comments", () => {
+  it("lose lines that are nothing but //", () => {
+    const root = scratch.fromFiles({ "svc/api.ts": `${API}// One.\n//\n// Two.\nexport const ep = api({}, async (): Promise<void> => {});\n` });
+    expect(JSON.stringify(checkJson(root))).toContain(`"doc":"One.\\nTwo."`);
+  });
+
   it("may stand before the call itself", () => {
     const root = scratch.fromFiles({ "svc/api.ts": `${API}export const ep = /** Says hello. */ api({}, async (): Promise<void> => {});\n` });
     expect(JSON.stringify(checkJson(root))).toContain(`"doc":"Says hello."`);

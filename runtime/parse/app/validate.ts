@@ -56,10 +56,11 @@ function visit(type: Type, evaluator: Evaluator, see: (type: Type) => boolean, s
     case "intersection":
       return each([type.left, type.right]);
     case "named": {
-      const key = type.args.length ? render(type) : type.declared;
-      if (seen.has(key)) return;
-      seen.add(key);
-      return each([evaluator.underlying(type)]);
+      if (!seen.has(type.declared)) {
+        seen.add(type.declared);
+        each([evaluator.underlying(type)]);
+      }
+      return each(type.args);
     }
     default:
   }

@@ -23,6 +23,8 @@ function cleanLines(comment: TypeScript.CommentRange, text: string): string[] {
   const isBlock = comment.kind === ts.SyntaxKind.MultiLineCommentTrivia;
   const raw = text.slice(comment.pos + 2, isBlock ? comment.end - 2 : comment.end);
   const jsdoc = isBlock && raw.startsWith("*");
+  // A line comment of nothing but `//` is no line at all.
+  if (raw === "") return [];
   return raw.split(/\r?\n/).map((line) => (jsdoc ? line.trim().replace(/^\*/, "").trimStart() : line.trim()));
 }
 

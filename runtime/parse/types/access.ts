@@ -2,7 +2,7 @@
 import { spotOf } from "../source/modules";
 import { ts, type TypeScript } from "../typescript";
 import type { TypeContext } from "./context";
-import { dumpHead } from "./debug-text";
+import { dumpHead, render } from "./debug-text";
 import { basic, isDeferred, literal, NEVER, union, type InterfaceType, type Type } from "./type";
 
 const KEYLESS = new Set(["string", "boolean", "number", "bigint", "symbol"]);
@@ -85,7 +85,7 @@ export function indexType(type: Type, index: Type, node: TypeScript.Node, ctx: T
   if (type.kind === "validated") return { ...type, type: indexType(type.type, index, node, ctx) };
   const element = ctx.extended ? indexList(type, index) : undefined;
   if (element) return element;
-  ctx.report("unsupported indexed access type operation", spotOf(node), {
+  ctx.report(`unsupported indexed access type operation: ${render(index)} of ${render(type)}`, spotOf(node), {
     official: `unsupported indexed access type operation: obj ${dumpHead(type)}`,
     remedy: "Name the element type itself: indexed access works on fields of an interface only.",
   });

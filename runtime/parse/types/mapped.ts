@@ -2,7 +2,7 @@
 import { spotOf } from "../source/modules";
 import { ts, type TypeScript } from "../typescript";
 import { bind, type Env, type TypeContext } from "./context";
-import { dumped, dumpHead, render } from "./debug-text";
+import { dumpHead, render } from "./debug-text";
 import { isBasic, isDeferred, members, type InterfaceType, type Type } from "./type";
 
 const INDEX_KEYS = ["string", "number", "symbol"] as const;
@@ -20,8 +20,8 @@ function addKey(into: InterfaceType, key: Type, value: Type, node: TypeScript.Ma
     const isOptional = value.kind === "optional";
     into.fields.push({ name: key.value, type: isOptional ? value.type : value, optional: isOptional });
   } else {
-    const extra = dumped(`unsupported mapped key type: ${dumpHead(key)}`, key);
-    ctx.report(`unsupported mapped key type: ${render(key)}`, spotOf(node), { ...extra, remedy: "Keys are string literals, or string or number as a whole." });
+    const official = `unsupported mapped key type: ${dumpHead(key)}`;
+    ctx.report(`unsupported mapped key type: ${render(key)}`, spotOf(node), { official, remedy: "Keys are string literals, or string or number as a whole." });
   }
 }
 

@@ -1,5 +1,6 @@
 // "extends" as conditional types ask it. Deliberately Encore's relation, which is stricter and simpler than
 // TypeScript's: an interface does not extend `object`, a union extends another if one member does.
+import { Refusal } from "../errors";
 import { identical } from "./identical";
 import { simplifyUnion } from "./union";
 import { basic, isBasic, isDeferred, literal, members, type InterfaceType, type Type } from "./type";
@@ -9,6 +10,9 @@ export type Inferred = [index: number, type: Type];
 export type Extends = { answer: "yes"; inferred: Inferred[] } | { answer: "no" } | { answer: "unknown" };
 
 type Underlying = (type: Type) => Type;
+
+/** Encore asks this question again and again until its stack is full. */
+const RULES_RIGHT = "a type with validation cannot stand right of `extends`";
 
 const YES: Extends = { answer: "yes", inferred: [] };
 const NO: Extends = { answer: "no" };
@@ -87,7 +91,7 @@ function resolvedExtends(type: Type, other: Type, under: Underlying): Extends {
   if (type.kind === "basic" && other.kind === "basic") return yesIf(type.name === other.name);
   if (type.kind === "literal" && other.kind === "basic") return literalExtends(type.value, other);
   if (type.kind === "validated") return extendsType(type.type, other, under);
-  if (other.kind === "validated") return extendsType(other.type, other.type, under);
+  if (other.kind === "validated") throw new Refusal(RULES_RIGHT, undefined, { remedy: "Compare with the type without its validation." });
   return structureExtends(type, other, under);
 }
 
