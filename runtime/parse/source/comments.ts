@@ -6,6 +6,14 @@ function leading(node: TypeScript.Node, text: string): readonly TypeScript.Comme
   return ts.getLeadingCommentRanges(text, node.getFullStart()) ?? [];
 }
 
+/** The outermost node that starts at an offset. */
+function startingAt(within: TypeScript.Node, offset: number): TypeScript.Node | undefined {
+  return ts.forEachChild(within, (child) => {
+    if (child.getStart() === offset) return child;
+    return child.pos <= offset && offset < child.end ? startingAt(child, offset) : undefined;
+  });
+}
+
 function candidates(node: TypeScript.Node, text: string): readonly TypeScript.CommentRange[] {
   // Comments before a node may also belong to the token that it follows on the same line.
   const own = leading(node, text);
@@ -13,9 +21,8 @@ function candidates(node: TypeScript.Node, text: string): readonly TypeScript.Co
   const before = ts.getTrailingCommentRanges(text, node.getFullStart()) ?? [];
   if (before.some((comment) => comment.end <= node.getStart())) return before;
   const lineStart = text.lastIndexOf("\n", node.getStart() - 1) + 1;
-  for (let at = node.parent as TypeScript.Node | undefined; at && !ts.isSourceFile(at); at = at.parent as TypeScript.Node | undefined) {
-    if (at.getStart() === lineStart) return leading(at, text);
-  }
+  const first = startingAt(node.getSourceFile(), lineStart);
+  if (first) return leading(first, text);
   return [];
 }
 
