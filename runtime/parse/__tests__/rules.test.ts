@@ -225,3 +225,12 @@ describe("documentation comments", () => {
     expect(JSON.stringify(checkJson(root))).toContain(`"doc":"Says hello."`);
   });
 });
+
+describe("syntax errors", () => {
+  it.each([
+    ["const x = {", "2:12"], ["interface A { a: string", "2:24"], ["cosnt x = 1;", "2:7"], ["exprot const x = 1;", "2:8"], ["export cosnt x = 1;", "2:8"], ["export", "2:7"],
+    ["/* never closed", "2:1"], ["const x = ;", "2:11"], ["const x = { a: 1, , b: 2 };", "2:19"], ["}", "2:1"],
+  ])("%s is refused at %s", (source, place) => {
+    expect(check({ "svc/api.ts": `${API}${source}\n` }).split(": ")[0]).toBe(`svc/api.ts:${place}`);
+  });
+});

@@ -49,7 +49,11 @@ function searchFile(module: SourceModule, serviceName: string | undefined, readi
 function reportMissingService(module: SourceModule, pass: Pass): void {
   if (!module.path.endsWith(`/${SERVICE_FILE}`) || pass.resources.some((resource) => resource.kind === "service")) return;
   const remedy = "Write `export default new Service(\"name\")` in it.";
-  pass.diagnostics.report(`${SERVICE_FILE} must define a Service resource`, { ...spotOf(module.file), offset: startOf(module) }, { remedy });
+  const spot = { ...spotOf(module.file), offset: startOf(module) };
+  const message = `${SERVICE_FILE} must define a Service resource`;
+  // In a file without statements Encore counts from line 0.
+  const official = `${pass.diagnostics.place(spot).file}:0:1: ${message}`;
+  pass.diagnostics.report(message, spot, { remedy, ...(module.file.statements.length === 0 && { official }) });
 }
 
 /** Where the first statement starts; a file without any starts at its beginning. */

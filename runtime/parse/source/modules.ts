@@ -6,6 +6,7 @@ import { declarationsOf, type Scope } from "./scope";
 import type { Files } from "./files";
 import { Resolver, type Resolution } from "./resolver";
 import { syntaxTree } from "./syntax";
+import { firstSyntaxError } from "./syntax-errors";
 import { UNIVERSE, UNIVERSE_FILE } from "./universe";
 
 export interface SourceModule {
@@ -14,10 +15,6 @@ export interface SourceModule {
   specifier: string | undefined;
   file: TypeScript.SourceFile;
   scope: Scope;
-}
-
-interface WithDiagnostics {
-  parseDiagnostics: readonly TypeScript.DiagnosticWithLocation[];
 }
 
 export const spotOf = (node: TypeScript.Node): Spot => {
@@ -113,10 +110,9 @@ export class Modules {
   }
 
   #refuseSyntaxErrors(module: SourceModule): void {
-    const [first] = (module.file as unknown as WithDiagnostics).parseDiagnostics;
+    const first = firstSyntaxError(module.file);
     if (!first) return;
     this.#failed.add(module.path);
-    const message = ts.flattenDiagnosticMessageText(first.messageText, " ");
-    throw new Refusal(message, { path: module.path, text: module.file.text, offset: first.start });
+    throw new Refusal(first.message, { path: module.path, text: module.file.text, offset: first.offset });
   }
 }
