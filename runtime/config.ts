@@ -56,6 +56,8 @@ export interface HostConfig {
   objectsDir: string;
   /** Buckets that are on S3, by Encore's names; the others are folders in `objectsDir` (X-33). */
   objectStorage?: Record<string, S3BucketConfig>;
+  /** Where metrics are sent, and how often (12.3: `metrics`); absent = nowhere. */
+  metricsExport?: { type: "prometheus"; remoteWriteUrl: string; intervalMs: number };
   /** Absent = everything the model has. */
   hostedServices?: string[];
   hostsGateway: boolean;

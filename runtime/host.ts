@@ -29,6 +29,8 @@ export interface Host {
   log: HostLog;
   /** The SDK's own Decimal, made from the decimal's text. */
   newDecimal(text: string): unknown;
+  /** Counts a request or a call of the auth handler that has been answered, with `ok` or its error's code (X-52). */
+  countRequest?: (service: string, endpoint: string, code: string) => void;
   /** Asked before the app's routes, in order. Primitives add theirs while they are created. */
   front?: FrontHandler[];
 }

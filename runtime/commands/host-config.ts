@@ -30,9 +30,9 @@ function secretsOf({ root, stateDir, env, app, infra }: HostConfigInput): Record
 }
 
 /** Parts of an infra config that change nothing where they are absent. */
-function optionsOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "logLevel" | "cors"> {
+function optionsOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "logLevel" | "cors" | "metricsExport"> {
   const logLevel = config?.logLevel ?? app.model.app.logLevel;
-  return { ...(logLevel === undefined ? {} : { logLevel }), ...(config?.cors ? { cors: config.cors } : {}) };
+  return { ...(logLevel === undefined ? {} : { logLevel }), ...(config?.cors ? { cors: config.cors } : {}), ...(config?.metricsExport ? { metricsExport: config.metricsExport } : {}) };
 }
 
 /** Threads for handlers (B-30): `worker_threads`, else encore.app's `build.worker_pooling`; 0 stands for one per processor. */

@@ -22,7 +22,7 @@ export class HttpApp {
     const { model, config } = host;
     const hosted = config.hostedServices ? new Set(config.hostedServices) : null;
     const compiler = new EndpointCompiler(model, host.newDecimal);
-    this.log = new RequestLog(host.log);
+    this.log = new RequestLog(host.log, host.countRequest);
     this.peers = new Peers(host);
     const isHere = (service: string): boolean => hosted?.has(service) ?? true;
     const within = model.services.filter(({ name }) => isHere(name) || this.peers.of(name));

@@ -1,5 +1,5 @@
 // The lines that the host writes about requests (contract H-107, A-12). Nothing is built when nobody reads them.
-import type { HostLog, PreparedLine } from "../host";
+import type { Host, HostLog, PreparedLine } from "../host";
 import type { AuthHandlerModel } from "../model";
 import type { Endpoint } from "./endpoint";
 import type { Exchange } from "./exchange";
@@ -37,7 +37,10 @@ export class RequestLog {
   private readonly known = new Map<Endpoint, Lines>();
   private authLines: Lines | undefined;
 
-  constructor(private readonly log: HostLog) {}
+  constructor(
+    private readonly log: HostLog,
+    private readonly count: Host["countRequest"] = undefined,
+  ) {}
 
   private linesOf(endpoint: Endpoint): Lines {
     let lines = this.known.get(endpoint);
@@ -56,6 +59,7 @@ export class RequestLog {
   }
 
   completed(exchange: Exchange, code: string, failure: Failure | null): void {
+    this.count?.(exchange.endpoint.api.service, exchange.endpoint.api.endpoint, code);
     if (failure) {
       const internal = failure.internal === null ? {} : { internal_message: failure.internal };
       this.log.error("request failed", errorOf(failure), { ...describe(exchange), code, ...internal });
@@ -73,11 +77,11 @@ export class RequestLog {
   /** Logs the start of an auth handler; the answer logs its end. */
   auth(trace: Trace, model: AuthHandlerModel): (failure: Failure | null) => void {
     const { start, end } = (this.authLines ??= this.linesOfAuth(model));
-    if (!start || !end) return (failure) => this.authFailed(failure, trace, model);
+    if (!start || !end) return (failure) => this.authEnded(failure, trace, model);
     const began = performance.now();
     start([trace.traceId, trace.spanId]);
     return (failure) => {
-      this.authFailed(failure, trace, model);
+      this.authEnded(failure, trace, model);
       end([trace.traceId, trace.spanId, round(performance.now() - began)]);
     };
   }
@@ -87,7 +91,8 @@ export class RequestLog {
     return { start: this.log.prepareInfo("running auth handler", fixed, SPAN), end: this.log.prepareInfo("auth handler completed", fixed, [...SPAN, "duration"]) };
   }
 
-  private authFailed(failure: Failure | null, trace: Trace, model: AuthHandlerModel): void {
+  private authEnded(failure: Failure | null, trace: Trace, model: AuthHandlerModel): void {
+    this.count?.(model.service, model.name, failure?.code ?? "ok");
     if (!failure) return;
     const about = { service: model.service, endpoint: model.name, trace_id: trace.traceId, span_id: trace.spanId };
     if (failure.code === "unauthenticated") this.log.debug("auth handler returned unauthenticated", about);

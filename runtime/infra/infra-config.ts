@@ -10,6 +10,7 @@ import type { HostConfig, ServiceKey } from "../config";
 import type { AppFile } from "../model";
 import { type Env, envString, resolve } from "./env-string";
 import { InfraError } from "./errors";
+import { metricsExport, metricsExportOf } from "./metrics-export";
 import { objectStorage, objectStorageOf } from "./object-storage";
 import { type Peers, serviceAuth, serviceDiscovery, servicesElsewhere } from "./service-discovery";
 
@@ -33,6 +34,7 @@ const schema = z.object({
       z.object({ host: envString.optional(), in_memory: z.boolean().optional(), database_index: z.number().int().default(0), auth: z.object({ type: z.string(), username: envString.optional(), password: envString.optional(), auth_string: envString.optional() }).optional(), tls_config: tls.optional() }),
     )
     .optional(),
+  metrics: metricsExport.nullish(),
   object_storage: objectStorage.optional(),
   secrets: z.union([z.object({ $env: z.string() }), z.record(z.string(), envString)]).optional(),
   auth: serviceAuth.optional(),
@@ -54,7 +56,6 @@ const schema = z.object({
 
 /** Keys of Encore's format that this host cannot obey yet: refusing them is better than running without. */
 const unsupported: Record<string, string> = {
-  metrics: "no exporter is built in",
   pubsub: "topics live in the first database, or on Redis when `redis` is given",
 };
 
@@ -73,6 +74,7 @@ type Tls = z.infer<typeof tls> | undefined;
 export interface InfraConfig {
   databases: HostConfig["databases"];
   redisUrl?: string;
+  metricsExport?: NonNullable<HostConfig["metricsExport"]>;
   /** Absent: buckets are folders on disk. */
   objectStorage?: NonNullable<HostConfig["objectStorage"]>;
   secrets: Record<string, string>;
@@ -194,6 +196,7 @@ export function readInfraConfig(path: string, env: Env): InfraConfig {
   return {
     databases: Object.assign({}, ...(config.sql_servers ?? []).map((server) => databasesOf(server, env))) as HostConfig["databases"],
     ...(redisUrl === undefined ? {} : { redisUrl }),
+    ...metricsExportOf(path, config.metrics, env),
     ...(storage === undefined ? {} : { objectStorage: storage }),
     secrets: secretsOf(config.secrets, env),
     ...(config.hosted_services ? { hostedServices: config.hosted_services } : {}),

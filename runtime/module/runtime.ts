@@ -7,6 +7,8 @@ import { createDatabases } from "../sql";
 import { createHttp, type HttpPart } from "../http";
 import { createLogger } from "../log";
 import { createMetrics } from "../metrics";
+import { createExporter } from "../metrics/exporter";
+import { RequestCounts, systemSamples } from "../metrics/requests";
 import { createPubSub } from "../pubsub";
 import { createSecrets } from "../secrets";
 import { appMeta } from "../meta";
@@ -39,15 +41,20 @@ function createParts(options: RuntimeOptions) {
   const role = threadRole(testMode ? 1 : config.workerThreads);
   const { logger, hostLog } = createLogger(config);
   const host: Host = { config, model, testMode, log: hostLog, newDecimal: options.typeConstructors.decimal };
+  const requests = new RequestCounts();
+  host.countRequest = (service, endpoint, code) => requests.count(service, endpoint, code);
+  const metrics = createMetrics(host);
+  const exporter = role.kind === "worker" ? null : createExporter(host, () => [...requests.samples(), ...systemSamples(), ...metrics.samples()]);
   const databases = createDatabases(host);
   const pubsub = createPubSub(host);
   const caches = createCaches(host, role.kind === "worker" ? cacheOfMain(role.member) : undefined);
   const buckets = createBuckets(host);
   const http = createHttp(host, role);
   const crons = createCrons(host, callEndpoint(http));
-  const stores: Part[] = [databases, caches, buckets];
+  // Drained in reverse: the metrics go last, when all that they count has happened.
+  const stores: Part[] = [...(exporter ? [exporter] : []), databases, caches, buckets];
   if (role.kind === "main") shareCache(role.pool, () => caches.store());
-  return { host, role, stores, logger, databases, pubsub, caches, buckets, http, crons, secrets: createSecrets(host), metrics: createMetrics(host) };
+  return { host, role, stores, logger, databases, pubsub, caches, buckets, http, crons, secrets: createSecrets(host), metrics };
 }
 
 type Parts = ReturnType<typeof createParts>;

@@ -63,10 +63,22 @@ test("all secrets may come in one variable, whose text no error repeats", () => 
 });
 
 test("a part that this host cannot obey is refused by its name", () => {
-  for (const [key, value] of Object.entries({ metrics: { type: "prometheus" }, pubsub: [{ type: "nsq" }] })) {
+  for (const [key, value] of Object.entries({ pubsub: [{ type: "nsq" }] })) {
     expect(() => readInfraConfig(fileWith({ [key]: value }), {})).toThrow(new RegExp(`${key} is not supported yet`));
   }
   expect(readInfraConfig(fileWith({ pubsub: [], object_storage: [] }), {}).databases).toEqual({});
+});
+
+test("metrics go by Prometheus remote write (12.3); the other kinds are refused with what to do instead", () => {
+  const metrics = { type: "prometheus", remote_write_url: { $env: "PROM" }, collection_interval: 15 };
+  expect(readInfraConfig(fileWith({ metrics }), { PROM: "https://prom/api/v1/write" }).metricsExport).toEqual({ type: "prometheus", remoteWriteUrl: "https://prom/api/v1/write", intervalMs: 15_000 });
+  expect(readInfraConfig(fileWith({ metrics: { ...metrics, collection_interval: 0 } }), { PROM: "http://prom" }).metricsExport?.intervalMs).toBe(60_000);
+  expect(readInfraConfig(fileWith({}), {}).metricsExport).toBeUndefined();
+  expect(() => readInfraConfig(fileWith({ metrics }), {})).toThrow(/PROM is not set/);
+  expect(() => readInfraConfig(fileWith({ metrics }), { PROM: "prom:9090" })).toThrow(/remote_write_url is no http or https address/);
+  for (const type of ["datadog", "gcp_cloud_monitoring", "aws_cloudwatch"]) {
+    expect(() => readInfraConfig(fileWith({ metrics: { type } }), {})).toThrow(new RegExp(`metrics of type ${type} is not supported yet\\n.*remote_write_url`));
+  }
 });
 
 test("a broken file, a wrong key and a missing variable each say what is wrong", () => {
