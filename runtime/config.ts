@@ -54,7 +54,7 @@ export interface HostConfig {
   secrets: Record<string, string>;
   /** Folder of the buckets' files (X-32). */
   objectsDir: string;
-  /** Buckets that are on S3, by Encore's names; the others are folders in `objectsDir` (X-33). */
+  /** Where each bucket is on S3, by Encore's names (X-33); absent = all are folders in `objectsDir`. */
   objectStorage?: Record<string, S3BucketConfig>;
   /** Where metrics are sent, and how often (12.3: `metrics`); absent = nowhere. */
   metricsExport?: { type: "prometheus"; remoteWriteUrl: string; intervalMs: number };

@@ -1,8 +1,8 @@
 // `groundwork run --watch`. A change is parsed and bundled while the old process serves; the new one takes over when it
 // listens (app-swap.ts). A change while that happens asks for one more round, never for two at once. A broken build, or one
 // that ends before it serves, prints its errors and leaves the old process alone (B-42).
-import { watch as watchFolder } from "node:fs";
-import { extname } from "node:path";
+import { extname, relative } from "node:path";
+import { type FSWatcher, watch as watchFiles } from "chokidar";
 import { startInfra } from "../infra";
 import type { AppStart } from "../watch-child";
 import { findAppRoot, stateDirOf } from "./app-root";
@@ -67,13 +67,21 @@ class Watcher {
   }
 }
 
-function onChange(root: string, rebuild: () => void): void {
+/**
+ * Calls `rebuild` after changes of sources below `root`; resolves when it sees them. By chokidar: node's own recursive watch ends the process
+ * when a folder that it has just seen is gone again (node 20), which writing encore.gen/ brings about.
+ */
+async function onChange(root: string, stateDir: string, rebuild: () => void): Promise<FSWatcher> {
   let timer: NodeJS.Timeout | undefined;
-  watchFolder(root, { recursive: true }, (_event, file) => {
-    if (file === null || !isWatched(file)) return;
+  const watcher = watchFiles(root, { ignoreInitial: true, ignored: (path) => path === stateDir || ignored.test(relative(root, path)) });
+  watcher.on("all", (_event, path) => {
+    if (!isWatched(relative(root, path))) return;
     clearTimeout(timer);
     timer = setTimeout(rebuild, settleMs);
   });
+  watcher.on("error", (error) => sayError(`cannot watch everything: ${error instanceof Error ? error.message : String(error)}`));
+  await new Promise<void>((resolve) => void watcher.once("ready", resolve));
+  return watcher;
 }
 
 /** Serves and rebuilds until SIGINT or SIGTERM. */
@@ -92,12 +100,13 @@ export async function watch(options: RunOptions, env: NodeJS.ProcessEnv): Promis
     return { bundle, env: { ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) } };
   };
   const watcher = new Watcher(build, app, (port) => say(`watching ${root}, serving http://${listen.host}:${port}`));
+  const files = await onChange(root, stateDir, () => void watcher.rebuild());
   await watcher.rebuild();
   parser.warmUp();
-  onChange(root, () => void watcher.rebuild());
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
   });
+  await files.close();
   parser.close();
   await app.close();
   await infra.stop();

@@ -1,6 +1,6 @@
 // `run --watch`: a change in one file is served without a refused request in between, and nothing that is broken replaces
 // what works (B-42).
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -80,6 +80,14 @@ test("a change replaces the app without a gap; what is broken or does not start 
 export const size = api({ expose: true, method: "GET", path: "/size" }, async (): Promise<Size> => ({ version: "new" }));`));
   expect(await askUntil("five")).toEqual(["two"]);
   expect(await ask("/size")).toBe("new");
+
+  // Folders that are gone before anybody could look into them.
+  for (let i = 0; i < 100; i++) {
+    mkdirSync(join(dir, `passing-${i}/deeper`), { recursive: true });
+    rmSync(join(dir, `passing-${i}`), { recursive: true });
+  }
+  writeFileSync(file, api("six"));
+  expect(await askUntil("six")).toEqual(["five"]);
 
   const processes = processTree(pid);
   expect(processes.length).toBeGreaterThan(2);
