@@ -13,6 +13,7 @@ import type { Caller } from "./exchange";
 import { fromCodec, fromThrown, Failure, unfitAuthData } from "./failure";
 import { forwardedLines, headerValues, serviceHeaderValues, type Inbound } from "./inbound";
 import { invoke } from "./invoke";
+import { plainReader, type PlainReader } from "./plain-auth-data";
 import type { RequestLog } from "./request-log";
 import type { Trace } from "../trace";
 
@@ -29,6 +30,7 @@ class AuthRequest implements RequestSource, CodecSource {
   readonly request = new Request(this);
   readonly params = [];
   body: undefined;
+  private decoded: Payload | undefined;
   private readonly began = Date.now();
 
   constructor(private readonly codec: RequestCodec, private readonly inbound: Inbound, readonly trace: Trace) {}
@@ -41,8 +43,16 @@ class AuthRequest implements RequestSource, CodecSource {
     return credentialValues(this.inbound, name);
   }
 
+  /** Throws ValueError. */
+  decode(): void {
+    this.decoded = this.codec.decode(this);
+  }
+
+  /** Fresh values for each call; the first gets those that were decoded. */
   payload(): unknown {
-    return this.codec.decode(this);
+    const { decoded } = this;
+    this.decoded = undefined;
+    return decoded ?? this.codec.decode(this);
   }
 
   /** No `apiCall`: the SDK's `currentRequest()` is undefined inside auth handlers (A-14). */
@@ -60,10 +70,24 @@ function credentialValues(inbound: Inbound, name: string): readonly string[] {
   return serviceHeaderValues(inbound.lines, name, () => forwardedLines(inbound));
 }
 
+/** A caller whose text is made when it travels: from a copy, because the app may write into its data. */
+class PlainCaller implements Caller {
+  private readonly copy: Payload;
+
+  constructor(readonly userId: string, readonly data: Payload) {
+    this.copy = { ...data };
+  }
+
+  get text(): string {
+    return encodeValue(this.copy);
+  }
+}
+
 export class Authenticator {
   private handler: Handler | undefined;
   readonly codec: RequestCodec;
   private readonly decodeData: StructDecoder;
+  private readonly readPlain: PlainReader | null;
   private readonly headers: string[];
   private readonly cookies: string[];
   private readonly queries: Set<string>;
@@ -74,8 +98,9 @@ export class Authenticator {
     this.headers = header.map((f) => wireName(f).toLowerCase());
     this.cookies = cookie.map(wireName);
     this.queries = new Set(query.map((f) => f.name));
-    const data = compiler.resolver.struct(model.data);
-    this.decodeData = compiler.json.struct(data ?? { kind: "struct", fields: [] });
+    const data = compiler.resolver.struct(model.data) ?? { kind: "struct", fields: [] };
+    this.decodeData = compiler.json.struct(data);
+    this.readPlain = plainReader(data);
   }
 
   setHandler(handler: Handler): void {
@@ -108,7 +133,7 @@ export class Authenticator {
     if (!this.handler) return outcome.failed(Failure.internal(`auth handler implementation not registered for ${this.model.name}`), true);
     const source = new AuthRequest(this.codec, inbound, trace);
     try {
-      source.payload();
+      source.decode();
     } catch (error) {
       return outcome.failed(fromCodec(error), true);
     }
@@ -150,6 +175,8 @@ export class Authenticator {
   toCaller(payload: Payload): Caller | null {
     const userId = readKey(payload, "userID");
     if (typeof userId !== "string") return null;
+    const plain = this.readPlain?.(payload);
+    if (plain) return new PlainCaller(userId, plain);
     return this.callerFrom(userId, encodeSorted(payload));
   }
 
