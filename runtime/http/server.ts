@@ -14,6 +14,8 @@ const CHECK_MS = 5_000;
 const DRAIN_POLL_MS = 50;
 /** How long a peer that was told of the end may take to end its own side. */
 const LINGER_MS = 1000;
+/** How long the rest of a refused request is read. */
+const REFUSED_LINGER_MS = 5000;
 /** Turns of the event loop in which a draining listener reads what had arrived before. */
 const READING_TURNS = 2;
 
@@ -178,12 +180,23 @@ function answerOn(socket: Socket): ServerResponse | null {
   return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
 }
 
-/** Answers what node could not parse. When another answer is already under way the connection is cut instead. */
+/** Connections whose end was told with an answer. */
+const refused = new WeakSet<Socket>();
+
+/**
+ * Answers what node could not parse. When another answer is already under way the connection is cut instead. What the client is still sending is
+ * read and dropped for a while: closing before it is read would reset the connection and take the answer with it (RFC 9112, 9.6).
+ */
 function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET" || answerOn(socket)?.headersSent) {
+  const isGone = error.code === "ECONNRESET" || error.code === "EPIPE";
+  if (refused.has(socket) && !isGone) return;
+  if (!socket.writable || isGone || answerOn(socket)?.headersSent) {
     socket.destroy();
     return;
   }
+  refused.add(socket);
   const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ""] ?? 400;
   socket.end(malformedAnswer(status, error.code === "HPE_INVALID_METHOD" ? error.rawPacket : undefined));
+  const cut = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS).unref();
+  socket.once("close", () => clearTimeout(cut));
 }

@@ -51,7 +51,8 @@ test.each([
   ["a broken chunk", "POST /bodies/basic HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400],
   ["an unknown method", "BREW /routes/get HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   ["CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 405],
-  ["a head of a megabyte", `GET /routes/get HTTP/1.1\r\nHost: a\r\nX-Big: ${"h".repeat(1 << 20)}\r\n\r\n`, 431],
+  ["a head of ten megabytes", `GET /routes/get HTTP/1.1\r\nHost: a\r\nX-Big: ${"h".repeat(10 << 20)}\r\n\r\n`, 431],
+  ["a request line of ten megabytes", `GET /routes/${"p".repeat(10 << 20)} HTTP/1.1\r\nHost: a\r\n\r\n`, 431],
   ["a hundred and fifty headers", `GET /routes/get HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${Array.from({ length: 150 }, (_, i) => `X-${i}: v\r\n`).join("")}\r\n`, 431],
 ])("%s is answered and ends the connection", async (_name, bytes, status) => {
   expect(await talk(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
@@ -92,19 +93,26 @@ test("a client that hangs up in the middle of its body, or of the answer, harms 
   await alive();
 });
 
-test("a body above the limit is refused and its rest is not kept", async () => {
+test.each([
+  ["its length", `Content-Length: ${100 << 20}`, (data: Buffer) => [data]],
+  ["chunks", "Transfer-Encoding: chunked", (data: Buffer) => [Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from("\r\n")]],
+])("a body of 100 MB above the limit, told by %s, is refused and its rest is not kept", async (_how, header, framed) => {
   const status = `/proc/${app.child.pid}/status`;
   const residentKb = (): number => (existsSync(status) ? Number(/VmRSS:\s+(\d+)/.exec(readFileSync(status, "utf8"))?.[1]) : 0);
   await alive();
   const before = residentKb();
-  const megabyte = Buffer.alloc(1 << 20, "a");
+  const megabyte = Buffer.concat(framed(Buffer.alloc(1 << 20, "a")));
   const socket = await open();
   socket.setMaxListeners(0);
+  let answer = "";
+  socket.on("data", (data) => (answer += data.toString()));
   socket.on("error", () => undefined);
-  socket.write(`POST /limits/small HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 * megabyte.length}\r\n\r\n{"text":"`);
-  for (let i = 0; i < 64 && !socket.destroyed; i++) {
+  socket.write(`POST /limits/small HTTP/1.1\r\nHost: a\r\n${header}\r\n\r\n`);
+  for (let i = 0; i < 100 && !socket.destroyed; i++) {
     if (!socket.write(megabyte)) await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), new Promise((resolve) => socket.once("close", resolve))]);
   }
+  if (!socket.destroyed && answer === "") await Promise.race([new Promise((resolve) => socket.once("data", resolve)), new Promise((resolve) => socket.once("close", resolve))]);
+  expect(answer).toMatch(/^HTTP\/1.1 400 /);
   socket.destroy();
   await alive();
   expect(residentKb() - before).toBeLessThan(48 * 1024);
