@@ -1,7 +1,7 @@
 // How a line looks: JSON with sorted keys, the key names of Google's log, or text for a person.
 import { levelNames } from "./levels";
 import { encodeValue } from "../schema";
-import { isoTime, prepareJson, type LineOf, type LineShape } from "./prepared";
+import { isoTime, prepareJson, type LineOf, type LineShape, type StandardKeys } from "./prepared";
 import type { Fields } from "./request-fields";
 
 export interface Entry {
@@ -50,12 +50,8 @@ function jsonLine(fields: Fields): string {
 
 const severities = ["DEFAULT", "DEBUG", "DEBUG", "INFO", "WARNING", "ERROR"];
 
-interface JsonKeys {
-  time: string;
-  level: string;
-  message: string;
+interface JsonKeys extends StandardKeys {
   stack: string;
-  levels: readonly string[];
 }
 
 function jsonFormat(keys: JsonKeys): Format {

@@ -4,25 +4,19 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { emptyDatabase, until } from "../../infra/__tests__/support";
-import type { ClonedDatabase } from "../../infra";
+import { until } from "../../infra/__tests__/support";
 import { QueryArgs, type SqlDatabase } from "../native-classes";
-import { all, databasesAt, DecimalText, one } from "./support";
+import { all, type databasesAt, DecimalText, freshDatabase, one } from "./support";
 
-let clone: ClonedDatabase;
+let drop: () => Promise<void>;
 let host: ReturnType<typeof databasesAt>;
 let db: SqlDatabase;
 
 beforeAll(async () => {
-  clone = await emptyDatabase({ GROUNDWORK_TEST_POSTGRES_URL: process.env.GROUNDWORK_TEST_POSTGRES_URL });
-  host = databasesAt({ app: clone.url });
-  db = host.database("app");
+  ({ host, db, drop } = await freshDatabase());
   await all(db, "create table kept (id int primary key, note text)");
 });
-afterAll(async () => {
-  await host.close();
-  await clone.drop();
-});
+afterAll(() => drop());
 
 const failure = (work: Promise<unknown>): Promise<Error & { code?: string; sqlState?: string }> => work.then(() => Promise.reject(new Error("it did not fail")), (error: unknown) => error as Error);
 

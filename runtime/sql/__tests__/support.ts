@@ -1,7 +1,8 @@
 // A database object of the native module without the rest of a host around it.
 import type { Host } from "../../host";
 import { createDatabases } from "..";
-import { type Cursor, QueryArgs } from "../native-classes";
+import { emptyDatabase } from "../../infra/__tests__/support";
+import { type Cursor, QueryArgs, type SqlDatabase } from "../native-classes";
 
 /** The text the SDK's Decimal would be made from stays visible. */
 export class DecimalText {
@@ -15,6 +16,20 @@ export function databasesAt(urls: Record<string, string>): { database: ReturnTyp
   const host = { config, model: {}, testMode: true, log, newDecimal: (text: string) => new DecimalText(text) } as unknown as Host;
   const databases = createDatabases(host);
   return { database: (name) => databases.database(name), close: () => databases.drain(), warnings };
+}
+
+/** A database of its own for a test file, with the host around it. */
+export async function freshDatabase(): Promise<{ host: ReturnType<typeof databasesAt>; db: SqlDatabase; drop(): Promise<void> }> {
+  const clone = await emptyDatabase({ GROUNDWORK_TEST_POSTGRES_URL: process.env.GROUNDWORK_TEST_POSTGRES_URL });
+  const host = databasesAt({ app: clone.url });
+  return {
+    host,
+    db: host.database("app"),
+    async drop() {
+      await host.close();
+      await clone.drop();
+    },
+  };
 }
 
 interface Queryable {

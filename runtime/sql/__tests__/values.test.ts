@@ -1,28 +1,20 @@
 // What each kind of value may be bound to (7.4) and how columns are read (7.5) where the recorded answers stop: the expected texts and values
 // are those of the official runtime's own conversions (its PValue, malachite 0.6, chrono 0.4, cidr 0.3), run over the same statements.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { emptyDatabase } from "../../infra/__tests__/support";
-import type { ClonedDatabase } from "../../infra";
 import { QueryArgs, type SqlDatabase } from "../native-classes";
-import { all, databasesAt, DecimalText, one } from "./support";
+import { all, DecimalText, freshDatabase, one } from "./support";
 
-let clone: ClonedDatabase;
-let host: ReturnType<typeof databasesAt>;
+let drop: () => Promise<void>;
 let db: SqlDatabase;
 
 beforeAll(async () => {
-  clone = await emptyDatabase({ GROUNDWORK_TEST_POSTGRES_URL: process.env.GROUNDWORK_TEST_POSTGRES_URL });
-  host = databasesAt({ app: clone.url });
-  db = host.database("app");
+  ({ db, drop } = await freshDatabase());
   await all(db, "create extension if not exists vector");
   await all(db, "create type mood as enum ('sad', 'ok')");
   await all(db, "create domain positive as int check (value > 0)");
   await all(db, "create type pair as (a int, b mood)");
 });
-afterAll(async () => {
-  await host.close();
-  await clone.drop();
-});
+afterAll(() => drop());
 
 const decimal = (value: string): object => ({ __encore_decimal: true, value });
 const problem = async (sql: string, ...params: unknown[]): Promise<string> => {
