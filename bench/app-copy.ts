@@ -1,13 +1,7 @@
 // A copy of this repository's app for a benchmark, so that what it generates and keeps is its own.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
-
-function findRoot(dir: string): string {
-  return existsSync(join(dir, "node_modules", "encore.dev")) ? dir : findRoot(dirname(dir));
-}
-
-/** This repository's folder; benchmarks run from a bundle elsewhere in it. */
-export const root = findRoot(import.meta.dirname);
+import { join } from "node:path";
+import { root } from "../runtime/http/__tests__/support/repository-root";
 
 const parts = [
   "encore.app", "database.ts", "package.json", "tsconfig.json", "auth", "config", "db", "docs", "events", "generated", "migrations", "prisma", "queues", "security", "services",

@@ -2,11 +2,11 @@
 // Runs alternate on the same machine; medians and ratios are printed: first start-up to the first answer and memory, then
 // requests, with the request log off and on. This is a report, never a test.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { build } from "esbuild";
 import { firstAnswer, prepareApp, type PreparedApp } from "../../runtime/http/__tests__/support/app-process";
+import { freePort } from "../../runtime/http/__tests__/support/free-port";
+import { root } from "../../runtime/http/__tests__/support/repository-root";
 import type { FastifyVariant } from "./fastify-server";
 import { measure, type Target, type Workload } from "./measure";
 import { measureStarts } from "./starts";
@@ -25,19 +25,6 @@ const workloads: Workload[] = [
   { name: "auth handler + middleware", request: { path: "/me/42", method: "GET", headers: { authorization: "Bearer secret" } } },
 ];
 
-function findRoot(dir: string): string {
-  return existsSync(join(dir, "node_modules", "encore.dev")) ? dir : findRoot(dirname(dir));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-const root = findRoot(import.meta.dirname);
 const quiet = { NODE_ENV: "production", ENCORE_RUNTIME_LOG: "error" };
 const withLog = { NODE_ENV: "production", ENCORE_RUNTIME_LOG: "info" };
 

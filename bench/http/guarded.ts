@@ -4,7 +4,8 @@
 import { cpSync, rmSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { copyOfApp, root } from "../app-copy";
+import { root } from "../../runtime/http/__tests__/support/repository-root";
+import { copyOfApp } from "../app-copy";
 import { measure } from "./measure";
 
 const [rounds = 5, seconds = 3] = process.argv.slice(2).map(Number);

@@ -5,7 +5,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { appendFileSync, rmSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
-import { copyOfApp, root } from "../app-copy";
+import { root } from "../../runtime/http/__tests__/support/repository-root";
+import { copyOfApp } from "../app-copy";
 import { median } from "../http/measure";
 
 const [roundsText = "5", databaseUrl] = process.argv.slice(2);

@@ -3,12 +3,12 @@
 // address of the database are this machine's.
 import { spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startEmbedded, type EmbeddedPostgres } from "../infra/embedded-process";
+import { freePort } from "../http/__tests__/support/free-port";
 
 const repository = join(import.meta.dirname, "../..");
 const guide = readFileSync(join(repository, "docs/guides/run-your-encore-app-without-the-cli.md"), "utf8");
@@ -44,14 +44,6 @@ let postgres: Promise<EmbeddedPostgres> | undefined;
 let server: ChildProcess | undefined;
 /** `export`s of earlier blocks. */
 let exported = "";
-
-async function freePort(): Promise<number> {
-  const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const found = (listener.address() as AddressInfo).port;
-  await new Promise((resolve) => listener.close(resolve));
-  return found;
-}
 
 /** A database as `encore run` left it before the app's second migration was written; on a copy of the app's own, to make none anew. */
 async function migratedByEncore(): Promise<EmbeddedPostgres> {

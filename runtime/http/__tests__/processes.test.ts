@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,6 +11,7 @@ import { buildApp } from "../../commands/build";
 import { hostPackageRoot } from "../../host-files";
 import { sign } from "../service-auth";
 import { firstAnswer } from "./support/app-process";
+import { freePort } from "./support/free-port";
 
 const KEY = "a key that all processes share";
 const scope = { appId: "split", environment: "test" };
@@ -20,14 +20,6 @@ let base: string;
 let folder: string;
 let ports: { alone: number; orders: number; stock: number };
 const children: ChildProcess[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 interface Part {
   services: string[];

@@ -1,22 +1,17 @@
 // Runs an Encore app on this host in a process of its own: parse, generate, bundle, start. For the parity kit, the
 // robustness test and the benchmark.
 import { spawn, type ChildProcess } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
-import { createServer } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { build } from "esbuild";
 import type { HostConfig } from "../../../config";
 import { bundleApp } from "../../../commands/bundle-app";
 import { writeGenerated } from "../../../generate";
 import { parseApp } from "../../../parse";
+import { freePort } from "./free-port";
+import { root } from "./repository-root";
 
-/** Found by its packages: the benchmark runs this file from a bundle elsewhere in the repository. */
-function findRoot(dir: string): string {
-  return existsSync(join(dir, "node_modules", "encore.dev")) ? dir : findRoot(dirname(dir));
-}
-
-const root = findRoot(import.meta.dirname);
 const workDir = join(root, ".groundwork", "test-apps");
 const START_LIMIT_MS = 60_000;
 const POLL_MS = 5;
@@ -41,14 +36,6 @@ async function buildNative(dir: string): Promise<string> {
   const entryPoints = [join(root, "runtime/module/index.ts")];
   await build({ entryPoints, outfile, bundle: true, platform: "node", target: "node20", packages: "external", format: "cjs", sourcemap: "linked", logLevel: "silent" });
   return outfile;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** A copy of the app with the repository's packages, so that nothing is generated into the sources. */

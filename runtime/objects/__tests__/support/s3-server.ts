@@ -2,13 +2,12 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { CreateBucketCommand, PutBucketPolicyCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 import type { HostConfig, S3Server } from "../../../config";
 import type { Server } from "./bucket-contract";
+import { freePort } from "../../../http/__tests__/support/free-port";
 
 const run = promisify(execFile);
 const script = join(import.meta.dirname, "../../../../scripts/native-s3.sh");
@@ -21,14 +20,6 @@ export interface S3TestServer {
   server: S3Server & { endpoint: string };
   client: S3Client;
   stop(): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function untilItAnswers(endpoint: string, child: ChildProcess, logFile: string): Promise<void> {
