@@ -21,10 +21,13 @@ interface Standby {
 
 export class AppSwap {
   #serving: Worker | undefined;
+  /** Told to start, not listening yet. */
+  #starting: Worker | undefined;
   #standby: Standby | undefined;
   readonly #ending = new Set<Promise<void>>();
 
-  constructor(private readonly root: string, private readonly env: NodeJS.ProcessEnv) {
+  /** @param graceMs how long a process may take to end by itself */
+  constructor(private readonly root: string, private readonly env: NodeJS.ProcessEnv, private readonly graceMs: number) {
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({
       exec: hostFile("watch-child.js"),
@@ -42,6 +45,7 @@ export class AppSwap {
   /** The port on which the new build serves now; undefined when it ended before it did. */
   async swap(start: AppStart): Promise<number | undefined> {
     const { worker: next, ready } = this.#takeStandby();
+    this.#starting = next;
     const served = new Promise<number | undefined>((resolve) => {
       next.once("listening", ({ port }) => resolve(port));
       next.once("exit", () => resolve(undefined));
@@ -49,6 +53,7 @@ export class AppSwap {
     await Promise.race([ready, served]);
     if (next.isConnected()) next.send(start);
     const port = await served;
+    this.#starting = undefined;
     if (port === undefined) return undefined;
     this.#retire(this.#serving);
     this.#serving = next;
@@ -61,8 +66,14 @@ export class AppSwap {
     return port;
   }
 
+  /** Ends the process that was started and does not listen yet, if there is one: its swap finds nothing. */
+  abandon(): void {
+    this.#starting?.process.kill("SIGKILL");
+  }
+
   /** Ends every process and waits until they are gone. */
   async close(): Promise<void> {
+    this.abandon();
     this.#retire(this.#serving);
     this.#retire(this.#standby?.worker);
     this.#serving = undefined;
@@ -88,11 +99,15 @@ export class AppSwap {
     return this.#fork();
   }
 
-  /** Lets a process finish what it has and end. */
+  /** Lets a process finish what it has and end. One whose event loop is blocked never hears of it. */
   #retire(worker: Worker | undefined): void {
     if (!worker || worker.isDead()) return;
+    const timer = setTimeout(() => worker.process.kill("SIGKILL"), this.graceMs);
     const ended = new Promise<void>((resolve) => {
-      worker.once("exit", () => resolve());
+      worker.once("exit", () => {
+        clearTimeout(timer);
+        resolve();
+      });
     });
     this.#ending.add(ended);
     void ended.then(() => this.#ending.delete(ended));

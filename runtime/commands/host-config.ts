@@ -47,6 +47,9 @@ function storageOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig
   return { objectStorage: config.objectStorage };
 }
 
+/** How long the app may take to end by itself. */
+export const gracefulShutdownMs = ({ config }: Pick<Infra, "config">): number => config?.gracefulShutdownMs ?? 10_000;
+
 export function makeHostConfig(input: HostConfigInput): HostConfig {
   const { root, stateDir, env, app, listen, infra } = input;
   const metadata = infra.config?.metadata ?? {};
@@ -73,6 +76,6 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     edgeHeaders: edgeHeadersOf(root),
     includeInternalMessage: env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE === undefined ? development : truthy(env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE),
     logFormat: env.ENCORE_LOG_FORMAT === "console" ? "console" : "json",
-    gracefulShutdownMs: infra.config?.gracefulShutdownMs ?? 10_000,
+    gracefulShutdownMs: gracefulShutdownMs(infra),
   };
 }

@@ -89,6 +89,23 @@ export const size = api({ expose: true, method: "GET", path: "/size" }, async ()
   writeFileSync(file, api("six"));
   expect(await askUntil("six")).toEqual(["five"]);
 
+  // A save right after another: a watcher that keeps quiet for a while after each change would miss it.
+  for (let line = 4; line < 9; line++) {
+    writeFileSync(file, api("broken", `${"\n".repeat(line - 3)}export const broken = ;`));
+    await said(`shop/api.ts:${line}:23`);
+    writeFileSync(file, api(`mended ${line}`));
+    await askUntil(`mended ${line}`);
+  }
+
+  // What neither serves nor ends makes way for the next change.
+  for (const stuck of ["for (;;);", "setInterval(() => undefined, 1_000); await new Promise(() => undefined);"]) {
+    writeFileSync(file, api("stuck", `process.stdout.write("stuck in ${stuck.slice(0, 4)}"); ${stuck}`));
+    await said(`stuck in ${stuck.slice(0, 4)}`);
+    expect(await ask()).not.toBe("stuck");
+    writeFileSync(file, api(`after ${stuck}`));
+    await askUntil(`after ${stuck}`);
+  }
+
   const processes = processTree(pid);
   expect(processes.length).toBeGreaterThan(2);
   expect(await app.stop()).toBe(0);
