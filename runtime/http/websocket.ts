@@ -105,7 +105,7 @@ function carrierOf(socket: WebSocket, connection: Duplex): Carrier {
     close() {
       if (socket.readyState !== socket.OPEN) return;
       socket.close();
-      setImmediate(() => connection.end());
+      connection.end();
     },
   };
 }
