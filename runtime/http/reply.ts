@@ -5,6 +5,7 @@ import type { Cors, CorsRequest } from "./cors";
 import type { Failure } from "./failure";
 import { headerBlock } from "./header-block";
 import type { Trace } from "../trace";
+import { sendWhole } from "./whole-answer";
 
 /** One request waiting for its answer. */
 export interface Pending {
@@ -49,23 +50,6 @@ function bodyBeside(headers: readonly string[], body: string): string | Buffer {
   return headers.some((line) => NOT_ASCII.test(line)) ? Buffer.from(body) : body;
 }
 
-interface HeadOfResponse {
-  _header?: unknown;
-  _hasBody?: unknown;
-}
-
-/**
- * Puts more header lines and an ASCII body behind the head that node has made and not yet sent, so that all of it
- * leaves in one write (docs/adr/0003-http-engine.md has the measurement). False when this node keeps its head elsewhere.
- */
-export function joinTail(res: ServerResponse, lines: string, body: string): boolean {
-  const internals = res as unknown as HeadOfResponse;
-  const head = internals._header;
-  if (typeof head !== "string" || internals._hasBody !== true || res.chunkedEncoding) return false;
-  internals._header = `${head.slice(0, -2)}${lines}\r\n${body}`;
-  return true;
-}
-
 export class Replier {
   private readonly edge: [string, string][];
   private readonly common: readonly string[];
@@ -101,7 +85,7 @@ export class Replier {
   send(pending: Pending, status: number, headers: readonly string[], body: string | Buffer | null): void {
     const { res } = pending;
     if (res.headersSent || res.destroyed) return;
-    if (typeof body === "string" && this.sendJoined(pending, status, headers, body)) return;
+    if (typeof body === "string" && this.sendWhole(pending, status, headers, body)) return;
     const lines = this.lines(pending, headers);
     const length = body === null ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
     lines.push("content-length", String(length));
@@ -113,19 +97,15 @@ export class Replier {
     this.send(pending, status, headers === null ? JSON_TYPE : [...headers, ...JSON_TYPE], body);
   }
 
-  /** The short way for most answers: plain lines and an ASCII body behind node's head. False when it cannot be taken. */
-  private sendJoined(pending: Pending, status: number, headers: readonly string[], body: string): boolean {
+  /** The short way for most answers: plain lines, an ASCII body, a connection that stays. False when it cannot be taken. */
+  private sendWhole(pending: Pending, status: number, headers: readonly string[], body: string): boolean {
     const { req, res, trace } = pending;
-    const length = Buffer.byteLength(body);
-    if (length !== body.length || req.method === "HEAD" || !(res instanceof ServerResponse) || status === 204 || status === 304) return false;
-    const isConstant = headers === JSON_TYPE && req.headers.origin === undefined && pending.from === undefined;
+    const hasBody = status >= 200 && status < 600 && status !== 204 && status !== 304 && req.method !== "HEAD";
+    if (!hasBody || !(res instanceof ServerResponse) || Buffer.byteLength(body) !== body.length) return false;
+    const isConstant = headers === JSON_TYPE && !has(req.rawHeaders, "origin") && pending.from === undefined;
     const block = isConstant ? this.jsonBlock : headerBlock(this.linesWithoutTrace(pending, headers));
     if (block === null) return false;
-    res.writeHead(status, ["content-length", String(length)]);
-    const traceLine = trace === null ? "" : `x-encore-trace-id: ${trace.traceId}\r\n`;
-    if (!joinTail(res, block + traceLine, body)) throw new Error("this version of node keeps the head of responses elsewhere");
-    res.end();
-    return true;
+    return sendWhole(req, res, status, trace === null ? block : `${block}x-encore-trace-id: ${trace.traceId}\r\n`, body);
   }
 
   /** Sends only the given headers: routes of the host itself have neither CORS nor trace id. */

@@ -2,6 +2,7 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server } from "node:http";
 import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { answerOn, IDLE_TIMEOUT_MS, idleConnections, latest, withoutTimer, type Connection } from "./connections";
 import { malformedAnswer } from "./malformed";
 
 /** The official gateway takes targets and heads of about 60 kB. */
@@ -9,7 +10,6 @@ const MAX_HEAD_BYTES = 72 << 10;
 /** A head has to arrive within this time, a whole request within the other. */
 const HEAD_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 300_000;
-const IDLE_TIMEOUT_MS = 65_000;
 const CHECK_MS = 5_000;
 const DRAIN_POLL_MS = 50;
 /** How long a peer that was told of the end may take to end its own side. */
@@ -38,17 +38,11 @@ export function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse
   return res;
 }
 
-/** The answer to a connection's latest request: while draining it is the one that ends the connection. */
-const latest = Symbol("latest answer");
-
-interface Connection extends Socket {
-  [latest]?: ServerResponse;
-}
-
 export class Listener {
   private readonly server: Server;
   /** Connections that speak HTTP. */
-  private readonly connections = new Set<Socket>();
+  private readonly connections = new Set<Connection>();
+  private idleTimer: NodeJS.Timeout | undefined;
   private draining = false;
 
   constructor(private readonly app: Application) {
@@ -72,6 +66,7 @@ export class Listener {
 
   private track(socket: Socket): void {
     this.connections.add(socket);
+    withoutTimer(socket);
     if (this.draining) leaveInStages(socket);
     socket.once("close", () => this.connections.delete(socket));
   }
@@ -79,6 +74,14 @@ export class Listener {
   /** Ends connections without a request: node's own list of idle ones leaves out those that never sent any. */
   private endIdle(): void {
     for (const socket of this.connections) if (!answerOn(socket) && socket.writableLength === 0) socket.destroySoon();
+  }
+
+  /** Ends connections that were idle for IDLE_TIMEOUT_MS, as their answers announced. */
+  private leaveIdle(): void {
+    for (const socket of idleConnections(this.connections, IDLE_TIMEOUT_MS / CHECK_MS)) {
+      leaveInStages(socket);
+      socket.destroySoon();
+    }
   }
 
   private serve(req: IncomingMessage, res: ServerResponse): void {
@@ -116,6 +119,7 @@ export class Listener {
       this.server.once("error", reject);
       this.server.listen({ host, port }, () => {
         this.server.off("error", reject);
+        this.idleTimer = setInterval(() => this.leaveIdle(), CHECK_MS).unref();
         resolve();
       });
     });
@@ -127,11 +131,12 @@ export class Listener {
    */
   async drain(): Promise<void> {
     this.draining = true;
+    clearInterval(this.idleTimer);
     if (!this.server.listening) return;
     // Not http's own close: it also destroys connections whose answer is made but not yet sent.
     const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.server, () => resolve()));
     for (const socket of this.connections) {
-      sayLast((socket as Connection)[latest]);
+      sayLast(socket[latest]);
       leaveInStages(socket);
     }
     for (let turn = 0; turn < READING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -173,11 +178,6 @@ function endsWith(connection: Connection, answer: ServerResponse): boolean {
   }
   answer.shouldKeepAlive = false;
   return true;
-}
-
-/** The answer that is due on a connection; node keeps it in a field without a public name. */
-function answerOn(socket: Socket): ServerResponse | null {
-  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
 }
 
 /** Connections whose end was told with an answer. */
