@@ -1,6 +1,6 @@
 // Measures the host's HTTP part beside Fastify 5: `node scripts/run-ts.mjs bench/http/bench.ts [rounds] [seconds]`.
-// Runs alternate on the same machine; medians and ratios are printed: first start-up to the first answer and memory, then
-// requests, with the request log off and on. This is a report, never a test.
+// Runs alternate on the same machine, each in a process of its own; medians and ratios are printed: first start-up to the first
+// answer and memory, then requests, with the request log off and on. This is a report, never a test.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -8,7 +8,7 @@ import { firstAnswer, prepareApp, type PreparedApp } from "../../runtime/http/__
 import { freePort } from "../../runtime/http/__tests__/support/free-port";
 import { root } from "../../runtime/http/__tests__/support/repository-root";
 import type { FastifyVariant } from "./fastify-server";
-import { measure, type Target, type Workload } from "./measure";
+import { measureAnew, type Startable, type Target, type Workload } from "./measure";
 import { measureStarts } from "./starts";
 
 const [rounds = 5, seconds = 3] = process.argv.slice(2).map(Number);
@@ -61,11 +61,11 @@ async function fastify(script: string, name: string, variant: Omit<FastifyVarian
 async function requests(logging: boolean, script: string): Promise<void> {
   console.log(`\n== request log ${logging ? "on" : "off"} ==`);
   const prepared = await prepare(logging);
-  const servers = [await ours(prepared), await fastify(script, "fastify 5, schema + request context", { schema: true, logging }), await fastify(script, "fastify 5, bare", { schema: false, logging })];
+  const rival = (name: string, schema: boolean): Startable => ({ name, start: () => fastify(script, name, { schema, logging }) });
+  const programs = [{ name: "groundwork", start: () => ours(prepared) }, rival("fastify 5, schema + request context", true), rival("fastify 5, bare", false)];
   try {
-    for (const workload of workloads) await measure(servers, workload, { rounds, seconds });
+    for (const workload of workloads) await measureAnew(programs, workload, { rounds, seconds });
   } finally {
-    for (const server of servers) await server.stop();
     prepared.remove();
   }
 }

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 const CONNECTIONS = 64;
 const TICKS_PER_SECOND = 100;
+const WARM_SECONDS = 2;
 
 export interface Workload {
   name: string;
@@ -17,6 +18,13 @@ export interface Target {
   pid: number;
   /** When set, asked for instead of the workload's own request. */
   request?: Workload["request"];
+}
+
+/** A program that is started for a measurement. */
+export interface Startable {
+  name: string;
+  /** Resolves with the first answer. */
+  start(): Promise<Target & { stop(): Promise<void> | void }>;
 }
 
 export interface Rounds {
@@ -53,18 +61,47 @@ async function run(target: Target, workload: Workload, seconds: number): Promise
   return { perSecond, cpu: (cpuMicros(target.pid) - before) / total };
 }
 
-/** One warm-up each, then `rounds` alternating runs; prints medians and how the first target compares with each. */
-export async function measure(targets: Target[], workload: Workload, { rounds, seconds }: Rounds): Promise<void> {
-  const runs = targets.map((target) => ({ target, samples: [] as Sample[] }));
-  for (const { target } of runs) await run(target, workload, seconds);
-  for (let round = 0; round < rounds; round++) {
-    for (const { target, samples } of runs) samples.push(await run(target, workload, seconds));
-  }
-  const medians = runs.map(({ target, samples }) => ({ name: target.name, perSecond: median(samples.map((s) => s.perSecond)), cpu: median(samples.map((s) => s.cpu)) }));
+/** Medians of each, and how the first compares with it. */
+function report(results: { name: string; samples: Sample[] }[]): void {
+  const medians = results.map(({ name, samples }) => ({ name, perSecond: median(samples.map((s) => s.perSecond)), cpu: median(samples.map((s) => s.cpu)) }));
   const first = medians[0] ?? { name: "", perSecond: Number.NaN, cpu: Number.NaN };
-  console.log(`\n${workload.name}: ${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections`);
   for (const m of medians) {
     const ratios = `${first.name} is ${(first.perSecond / m.perSecond).toFixed(2)}x (CPU ${(m.cpu / first.cpu).toFixed(2)}x)`;
     console.log(`  ${m.name.padEnd(34)} ${m.perSecond.toFixed(0).padStart(7)} req/s  ${m.cpu.toFixed(1).padStart(6)} µs CPU/req   ${ratios}`);
   }
+}
+
+/** `rounds` alternating runs, forwards and backwards in turn, so that nobody always comes after the same other. */
+async function alternate<T extends { samples: Sample[] }>(runs: T[], rounds: number, sample: (run: T) => Promise<Sample>): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (const one of round % 2 === 0 ? runs : [...runs].reverse()) one.samples.push(await sample(one));
+  }
+}
+
+/** One warm-up each, then alternating runs against servers that are there; prints medians and how the first compares. */
+export async function measure(targets: Target[], workload: Workload, { rounds, seconds }: Rounds): Promise<void> {
+  const runs = targets.map((target) => ({ name: target.name, target, samples: [] as Sample[] }));
+  for (const { target } of runs) await run(target, workload, seconds);
+  await alternate(runs, rounds, ({ target }) => run(target, workload, seconds));
+  console.log(`\n${workload.name}: ${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections`);
+  report(runs);
+}
+
+/**
+ * Alternating runs, each against a process of its own that is warm: how V8 happens to compile one process makes up to a third of
+ * its speed, for as long as it lives. Prints medians and how the first compares.
+ */
+export async function measureAnew(programs: Startable[], workload: Workload, { rounds, seconds }: Rounds): Promise<void> {
+  const runs = programs.map((program) => ({ name: program.name, program, samples: [] as Sample[] }));
+  await alternate(runs, rounds, async ({ program }) => {
+    const server = await program.start();
+    try {
+      await run(server, workload, WARM_SECONDS);
+      return await run(server, workload, seconds);
+    } finally {
+      await server.stop();
+    }
+  });
+  console.log(`\n${workload.name}: ${rounds} processes each, ${seconds} s after ${WARM_SECONDS} s of warm-up, ${CONNECTIONS} connections`);
+  report(runs);
 }

@@ -1,14 +1,8 @@
 // Start-up to the first answer, and memory after it and after load: each program started anew `rounds` times in turn.
 import { readFileSync } from "node:fs";
-import { load, median, type Target, type Workload } from "./measure";
+import { load, median, type Startable, type Workload } from "./measure";
 
 const LOAD_SECONDS = 3;
-
-export interface Startable {
-  name: string;
-  /** Resolves with the first answer. */
-  start(): Promise<Target & { stop(): Promise<void> | void }>;
-}
 
 /** Resident memory in MB. */
 function residentMb(pid: number): number {
