@@ -78,6 +78,7 @@ export class JsonReader {
   /** Skips white space; the code of the character ahead, NaN at the end. */
   peek(): number {
     let code = this.text.charCodeAt(this.pos);
+    if (code > 32) return code;
     while (code === 32 || code === 10 || code === 13 || code === 9) code = this.text.charCodeAt(++this.pos);
     return code;
   }
@@ -103,6 +104,8 @@ export class JsonReader {
     const start = ++this.pos;
     for (let i = start; ; i++) {
       const code = text.charCodeAt(i);
+      // Most letters are beyond everything that ends or interrupts a string.
+      if (code > BACKSLASH) continue;
       if (code === QUOTE) {
         this.pos = i + 1;
         return this.plain(text.slice(start, i));
