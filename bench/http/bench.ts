@@ -1,4 +1,5 @@
-// Measures the host's HTTP part beside Fastify 5: `node scripts/run-ts.mjs bench/http/bench.ts [rounds] [seconds]`.
+// Measures the host's HTTP part beside Fastify 5: `node scripts/run-ts.mjs bench/http/bench.ts [rounds] [seconds] [name]`, where a
+// name picks the workloads that it begins.
 // Runs alternate on the same machine, each in a process of its own; medians and ratios are printed: first start-up to the first
 // answer and memory, then requests, with the request log off and on. This is a report, never a test.
 import { spawn } from "node:child_process";
@@ -11,7 +12,8 @@ import type { FastifyVariant } from "./fastify-server";
 import { measureAnew, type Startable, type Target, type Workload } from "./measure";
 import { measureStarts } from "./starts";
 
-const [rounds = 5, seconds = 3] = process.argv.slice(2).map(Number);
+const [rounds = 5, seconds = 3] = process.argv.slice(2, 4).map(Number);
+const picked = process.argv[4] ?? "";
 
 interface Server extends Target {
   stop(): Promise<void> | void;
@@ -64,7 +66,7 @@ async function requests(logging: boolean, script: string): Promise<void> {
   const rival = (name: string, schema: boolean): Startable => ({ name, start: () => fastify(script, name, { schema, logging }) });
   const programs = [{ name: "groundwork", start: () => ours(prepared) }, rival("fastify 5, schema + request context", true), rival("fastify 5, bare", false)];
   try {
-    for (const workload of workloads) await measureAnew(programs, workload, { rounds, seconds });
+    for (const workload of workloads.filter(({ name }) => name.startsWith(picked))) await measureAnew(programs, workload, { rounds, seconds });
   } finally {
     prepared.remove();
   }
