@@ -44,16 +44,28 @@ const language = {
   "no-restricted-syntax": [
     "error",
     { selector: "TSEnumDeclaration", message: "Use a union of string literals: enums are not erasable." },
-    { selector: "ExportDefaultDeclaration > :not(NewExpression)", message: "Export by name: a default export has as many names as importers." },
+    {
+      selector: "ExportDefaultDeclaration > :not(NewExpression)",
+      message: "Export by name: a default export has as many names as importers.",
+    },
   ],
 };
 
 const typed = {
   "@typescript-eslint/no-explicit-any": "error",
   "@typescript-eslint/no-non-null-assertion": "error",
-  "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_", caughtErrors: "none" }],
-  "@typescript-eslint/ban-ts-comment": ["error", { "ts-expect-error": "allow-with-description", minimumDescriptionLength: 10 }],
-  "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports", disallowTypeAnnotations: false }],
+  "@typescript-eslint/no-unused-vars": [
+    "error",
+    { argsIgnorePattern: "^_", varsIgnorePattern: "^_", caughtErrors: "none" },
+  ],
+  "@typescript-eslint/ban-ts-comment": [
+    "error",
+    { "ts-expect-error": "allow-with-description", minimumDescriptionLength: 10 },
+  ],
+  "@typescript-eslint/consistent-type-imports": [
+    "error",
+    { fixStyle: "inline-type-imports", disallowTypeAnnotations: false },
+  ],
   "@typescript-eslint/no-floating-promises": "error",
   "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { arguments: false, attributes: false } }],
   "@typescript-eslint/await-thenable": "error",

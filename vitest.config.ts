@@ -5,7 +5,16 @@ export default defineConfig({
   plugins: [groundwork()],
   test: {
     include: ["**/__tests__/**/*.test.ts"],
-    exclude: [...configDefaults.exclude, "**/*.pg.test.ts", "**/*.web.test.ts", "runtime/__tests__/parity/**", "runtime/__tests__/fixtures/**", "**/__arch_probes__/**", ".groundwork/**", "dist/**"],
+    exclude: [
+      ...configDefaults.exclude,
+      "**/*.pg.test.ts",
+      "**/*.web.test.ts",
+      "runtime/__tests__/parity/**",
+      "runtime/__tests__/fixtures/**",
+      "**/__arch_probes__/**",
+      ".groundwork/**",
+      "dist/**",
+    ],
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 30_000,

@@ -13,7 +13,13 @@ const probes = join(import.meta.dirname, "__arch_probes__");
 
 /** What each probe tree must be caught at: `file:line`, sorted. */
 const expected: Record<string, string[]> = {
-  layers: ["config/reads-host.ts:2", "db/upward-import.ts:2", "lobby/no-layer.ts:1", "runtime/reads-app.ts:2", "telemetry/library-under-guard.ts:2"],
+  layers: [
+    "config/reads-host.ts:2",
+    "db/upward-import.ts:2",
+    "lobby/no-layer.ts:1",
+    "runtime/reads-app.ts:2",
+    "telemetry/library-under-guard.ts:2",
+  ],
   cycles: ["queues/job.ts:1", "runtime/http:1"],
   "service-borders": ["vectors/reaches-in.ts:2", "vectors/reaches-store.ts:2"],
   "sql-place": ["vectors/search.ts:3"],
@@ -55,8 +61,20 @@ describe("the rules catch what they promise to catch", () => {
   });
 
   test("prose is not taken for SQL, and SQL in either case is", () => {
-    const prose = ["Select a file from the list", "update your password and set it again", "set it to 5 seconds", "delete from basket", "with care (always)"];
-    const sql = ["SELECT 1", "select id from auth.account", "with due as (select 1)", "UPDATE auth.account SET name = $1", "set local role groundwork_app"];
+    const prose = [
+      "Select a file from the list",
+      "update your password and set it again",
+      "set it to 5 seconds",
+      "delete from basket",
+      "with care (always)",
+    ];
+    const sql = [
+      "SELECT 1",
+      "select id from auth.account",
+      "with due as (select 1)",
+      "UPDATE auth.account SET name = $1",
+      "set local role groundwork_app",
+    ];
     expect(prose.filter(looksLikeSql)).toEqual(["delete from basket"]);
     expect(sql.filter(looksLikeSql)).toEqual(sql);
   });

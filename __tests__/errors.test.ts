@@ -11,17 +11,30 @@ const page = join(root, "docs", "errors.md");
 
 async function loadCatalogues(): Promise<ErrorCatalogue[]> {
   const folders = [...foldersIn("."), ...foldersIn("services")];
-  const files = ["security/common-errors.ts", ...folders.map((folder) => join(folder, "errors.ts"))].filter((file) => existsSync(join(root, file)));
-  const modules = await Promise.all(files.map((file) => import(pathToFileURL(join(root, file)).href) as Promise<Record<string, unknown>>));
-  const found = modules.flatMap((module) => Object.values(module)).map((value) => catalogueOf(value)).filter((catalogue) => catalogue !== undefined);
-  return [...new Set(found)].sort((a, b) => Number(b.service === "common") - Number(a.service === "common") || a.service.localeCompare(b.service));
+  const files = ["security/common-errors.ts", ...folders.map((folder) => join(folder, "errors.ts"))].filter((file) =>
+    existsSync(join(root, file)),
+  );
+  const modules = await Promise.all(
+    files.map((file) => import(pathToFileURL(join(root, file)).href) as Promise<Record<string, unknown>>),
+  );
+  const found = modules
+    .flatMap((module) => Object.values(module))
+    .map((value) => catalogueOf(value))
+    .filter((catalogue) => catalogue !== undefined);
+  return [...new Set(found)].sort(
+    (a, b) => Number(b.service === "common") - Number(a.service === "common") || a.service.localeCompare(b.service),
+  );
 }
 
 /** Folders of the app below `parent`; the host, generated code and packages are none of it. */
 function foldersIn(parent: string): string[] {
   if (!existsSync(join(root, parent))) return [];
-  const entries = readdirSync(join(root, parent), { withFileTypes: true }).filter((entry) => entry.isDirectory() && /^[a-z]+$/.test(entry.name));
-  return entries.map((entry) => join(parent, entry.name)).filter((folder) => !["runtime", "dist", "coverage"].includes(folder));
+  const entries = readdirSync(join(root, parent), { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && /^[a-z]+$/.test(entry.name),
+  );
+  return entries
+    .map((entry) => join(parent, entry.name))
+    .filter((folder) => !["runtime", "dist", "coverage"].includes(folder));
 }
 
 const intro = `# Errors
@@ -41,7 +54,10 @@ This page is written from the catalogues (\`security/common-errors.ts\`, \`<serv
 
 function render(catalogues: readonly ErrorCatalogue[]): string {
   const sections = catalogues.map(({ service, entries }) => {
-    const rows = Object.entries(entries).map(([code, entry]) => `| \`${code}\` | \`${entry.class}\` | ${statusOfClass[entry.class]} | ${entry.text} | ${entry.retryable === true ? "yes" : "no"} | ${entry.remedy ?? ""} |`);
+    const rows = Object.entries(entries).map(
+      ([code, entry]) =>
+        `| \`${code}\` | \`${entry.class}\` | ${statusOfClass[entry.class]} | ${entry.text} | ${entry.retryable === true ? "yes" : "no"} | ${entry.remedy ?? ""} |`,
+    );
     const title = service === "common" ? "Every service" : `\`${service}\``;
     return `## ${title}\n\n| reason | class | HTTP | meaning | retry | remedy |\n|---|---|---|---|---|---|\n${rows.join("\n")}\n`;
   });
@@ -69,7 +85,12 @@ describe("the error catalogues", async () => {
     }
     for (const { service, entries } of catalogues) {
       for (const [code, entry] of Object.entries(entries)) {
-        expect({ service, code, text: /^[a-z].{5,}[^.]$/.test(entry.text), remedy: /^[A-Z].{5,}\.$/.test(entry.remedy ?? "") }).toEqual({ service, code, text: true, remedy: true });
+        expect({
+          service,
+          code,
+          text: /^[a-z].{5,}[^.]$/.test(entry.text),
+          remedy: /^[A-Z].{5,}\.$/.test(entry.remedy ?? ""),
+        }).toEqual({ service, code, text: true, remedy: true });
       }
     }
   });

@@ -8,7 +8,10 @@ const PROBE = "db/lint-probe.ts";
 
 const eslint = new ESLint({
   cwd: join(import.meta.dirname, ".."),
-  overrideConfig: { files: ["**/*.ts"], languageOptions: { parserOptions: { projectService: { allowDefaultProject: [PROBE] } } } },
+  overrideConfig: {
+    files: ["**/*.ts"],
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: [PROBE] } } },
+  },
 });
 
 async function rulesBrokenBy(text: string, filePath = PROBE): Promise<string[]> {
@@ -16,26 +19,31 @@ async function rulesBrokenBy(text: string, filePath = PROBE): Promise<string[]> 
   return [...new Set(result?.messages.map(({ ruleId, message }) => ruleId ?? message))].sort();
 }
 
-const lines = (count: number, line: (index: number) => string): string => Array.from({ length: count }, (_, index) => line(index)).join("\n");
+const lines = (count: number, line: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => line(index)).join("\n");
 
 const probes: Record<string, string> = {
   "max-lines": lines(401, (index) => `export const constant${index} = ${index};`),
   "max-lines-per-function": `export function long(out: number[]): void {\n${lines(61, (index) => `  out.push(${index});`)}\n}`,
   complexity: `export function branchy(n: number): number {\n${lines(15, (index) => `  if (n === ${index}) return ${index};`)}\n  return n;\n}`,
-  "max-depth": "export function deep(a: boolean, out: number[]): void {\n  if (a) { for (const x of out) { if (x) { while (a) { if (x > 1) { out.push(x); } } } } }\n}",
-  "max-params": "export const many = (a: number, b: number, c: number, d: number, e: number, f: number): number => a + b + c + d + e + f;",
+  "max-depth":
+    "export function deep(a: boolean, out: number[]): void {\n  if (a) { for (const x of out) { if (x) { while (a) { if (x > 1) { out.push(x); } } } } }\n}",
+  "max-params":
+    "export const many = (a: number, b: number, c: number, d: number, e: number, f: number): number => a + b + c + d + e + f;",
   "no-console": 'export const say = (): void => console.log("x");',
   "no-restricted-properties": "export const home = process.env.HOME;",
   "no-warning-comments": "// TODO: finish\nexport const unfinished = 1;",
   "no-restricted-syntax": "export enum Colour {\n  Red,\n}",
   "@typescript-eslint/no-explicit-any": "export function count(values: any): number {\n  return values ? 1 : 0;\n}",
   "@typescript-eslint/no-floating-promises": "export function forget(work: () => Promise<void>): void {\n  work();\n}",
-  "@typescript-eslint/no-misused-promises": "export const check = (work: () => Promise<boolean>): number => (work() ? 1 : 2);",
+  "@typescript-eslint/no-misused-promises":
+    "export const check = (work: () => Promise<boolean>): number => (work() ? 1 : 2);",
   "@typescript-eslint/consistent-type-imports": 'import { Pool } from "pg";\n\nexport type Held = { pool: Pool };',
   "@typescript-eslint/switch-exhaustiveness-check":
     'export function name(kind: "a" | "b"): string {\n  switch (kind) {\n    case "a":\n      return "first";\n  }\n  return "";\n}',
   "@typescript-eslint/only-throw-error": 'export function fail(): never {\n  throw "text";\n}',
-  "@typescript-eslint/no-unsafe-assignment": "export const port = (text: string): unknown => {\n  const parsed = JSON.parse(text);\n  return String(parsed);\n};",
+  "@typescript-eslint/no-unsafe-assignment":
+    "export const port = (text: string): unknown => {\n  const parsed = JSON.parse(text);\n  return String(parsed);\n};",
   "@typescript-eslint/ban-ts-comment": "// @ts-expect-error\nexport const wrong: number = 1;",
 };
 
@@ -50,6 +58,8 @@ describe("the linter's limits", () => {
   test("config/ may read the environment, commands may print, nobody keeps an exception that is not needed", async () => {
     expect(await rulesBrokenBy(probes["no-restricted-properties"] ?? "", "config/schema.ts")).toEqual([]);
     expect(await rulesBrokenBy(probes["no-console"] ?? "", "runtime/cli.ts")).toEqual([]);
-    expect(await rulesBrokenBy("// eslint-disable-next-line no-console\nexport const unused = 1;")).toEqual([expect.stringContaining("Unused eslint-disable")]);
+    expect(await rulesBrokenBy("// eslint-disable-next-line no-console\nexport const unused = 1;")).toEqual([
+      expect.stringContaining("Unused eslint-disable"),
+    ]);
   });
 });

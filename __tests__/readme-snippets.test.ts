@@ -16,9 +16,15 @@ interface Snippet {
 /** Folders of the app with a README, business services included. */
 function readmes(): string[] {
   const below = (parent: string): string[] =>
-    existsSync(join(root, parent)) ? readdirSync(join(root, parent), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(parent, entry.name)) : [];
+    existsSync(join(root, parent))
+      ? readdirSync(join(root, parent), { withFileTypes: true })
+          .filter((entry) => entry.isDirectory())
+          .map((entry) => join(parent, entry.name))
+      : [];
   const hidden = /(?:^|\/)(?:\.|node_modules|dist|encore\.gen|coverage)/;
-  return [...below("."), ...below("services")].filter((folder) => !hidden.test(folder) && existsSync(join(root, folder, "README.md")));
+  return [...below("."), ...below("services")].filter(
+    (folder) => !hidden.test(folder) && existsSync(join(root, folder, "README.md")),
+  );
 }
 
 function snippetsOf(folder: string): Snippet[] {
@@ -29,7 +35,10 @@ function snippetsOf(folder: string): Snippet[] {
 
 /** Imports of the app become absolute, because the snippet runs from elsewhere. */
 function placed(code: string): string {
-  return code.replace(/(\bfrom\s+|\bimport\(\s*)"\.\.\/([^"]+)"/g, (_match, keyword: string, path: string) => `${keyword}${JSON.stringify(join(root, path))}`);
+  return code.replace(
+    /(\bfrom\s+|\bimport\(\s*)"\.\.\/([^"]+)"/g,
+    (_match, keyword: string, path: string) => `${keyword}${JSON.stringify(join(root, path))}`,
+  );
 }
 
 async function run({ name, code }: Snippet): Promise<void> {
@@ -43,10 +52,14 @@ describe("READMEs", () => {
   const snippets = readmes().flatMap(snippetsOf);
 
   test("of the libraries show how they are used", () => {
-    for (const folder of ["config", "security", "telemetry"]) expect({ folder, shown: snippetsOf(folder).length > 0 }).toEqual({ folder, shown: true });
+    for (const folder of ["config", "security", "telemetry"])
+      expect({ folder, shown: snippetsOf(folder).length > 0 }).toEqual({ folder, shown: true });
   });
 
-  test.each(snippets.map((snippet) => [snippet.name, snippet] as const))("%s runs as it stands", async (_name, snippet) => {
-    await run(snippet);
-  });
+  test.each(snippets.map((snippet) => [snippet.name, snippet] as const))(
+    "%s runs as it stands",
+    async (_name, snippet) => {
+      await run(snippet);
+    },
+  );
 });

@@ -20,7 +20,12 @@ export interface SigningKey {
 }
 
 /** A token for this identity, valid from `now` for `settings.accessTokenSeconds`. */
-export function signAccessToken(identity: AuthData, key: SigningKey, settings: TokenSettings, now: Date): Promise<string> {
+export function signAccessToken(
+  identity: AuthData,
+  key: SigningKey,
+  settings: TokenSettings,
+  now: Date,
+): Promise<string> {
   const issuedAt = Math.floor(now.getTime() / 1000);
   return new SignJWT({ tenant: identity.tenantId, role: identity.role, sid: identity.sessionId })
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.kid })
@@ -44,7 +49,12 @@ export interface VerifiedToken {
  * from the token (RFC 8725 §3.1, §3.11).
  * Throws a JOSEError, or TypeError when a claim is not of the shape signAccessToken gives it.
  */
-export async function verifyAccessToken(token: string, findKey: JWTVerifyGetKey, settings: TokenSettings, now: Date): Promise<VerifiedToken> {
+export async function verifyAccessToken(
+  token: string,
+  findKey: JWTVerifyGetKey,
+  settings: TokenSettings,
+  now: Date,
+): Promise<VerifiedToken> {
   const { payload } = await jwtVerify(token, findKey, {
     algorithms: [ALGORITHM],
     typ: TYPE,

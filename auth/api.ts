@@ -38,26 +38,47 @@ interface SessionResponse {
 
 /** Registers a person with a new organisation and signs them in. */
 export const register = api(
-  { expose: true, method: "POST", path: "/auth/register", sensitive: true, tags: ["public:nobody has an account before registering", "limit:auth"] },
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/register",
+    sensitive: true,
+    tags: ["public:nobody has an account before registering", "limit:auth"],
+  },
   async (req: RegisterRequest): Promise<SessionResponse> => registerAccount(req, new Date()),
 );
 
 /** Signs in with e-mail and password. */
 export const login = api(
-  { expose: true, method: "POST", path: "/auth/login", sensitive: true, tags: ["public:this is how one signs in", "limit:auth"] },
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/login",
+    sensitive: true,
+    tags: ["public:this is how one signs in", "limit:auth"],
+  },
   async (req: LoginRequest): Promise<SessionResponse> => signIn(req, new Date()),
 );
 
 /** Exchanges a refresh token, which is used up, for new tokens. */
 export const refresh = api(
-  { expose: true, method: "POST", path: "/auth/refresh", sensitive: true, tags: ["public:the refresh token is the credential", "limit:auth"] },
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/refresh",
+    sensitive: true,
+    tags: ["public:the refresh token is the credential", "limit:auth"],
+  },
   async (req: RefreshRequest): Promise<SessionResponse> => refreshSession(req.refreshToken, new Date()),
 );
 
 /** Ends the session of the access token. */
-export const logout = api({ expose: true, auth: true, method: "POST", path: "/auth/logout", tags: ["self", "limit:auth"] }, async (): Promise<void> => {
-  await signOut(currentPrincipal(), new Date());
-});
+export const logout = api(
+  { expose: true, auth: true, method: "POST", path: "/auth/logout", tags: ["self", "limit:auth"] },
+  async (): Promise<void> => {
+    await signOut(currentPrincipal(), new Date());
+  },
+);
 
 interface PublicKey {
   kty: string;
@@ -74,10 +95,23 @@ interface KeySetResponse {
 }
 
 /** The public keys of access tokens (RFC 7517): the one that signs, and those whose tokens may still be valid. */
-export const jwks = api({ expose: true, method: "GET", path: "/.well-known/jwks.json", tags: ["public:public keys are for everybody"] }, async (): Promise<KeySetResponse> => {
-  const keys = await keyRing.published(new Date());
-  return { keys: keys.map(({ kty = "", crv = "", x = "", kid = "", alg = "", use = "" }) => ({ kty, crv, x, kid, alg, use })), cacheControl: "public, max-age=60" };
-});
+export const jwks = api(
+  { expose: true, method: "GET", path: "/.well-known/jwks.json", tags: ["public:public keys are for everybody"] },
+  async (): Promise<KeySetResponse> => {
+    const keys = await keyRing.published(new Date());
+    return {
+      keys: keys.map(({ kty = "", crv = "", x = "", kid = "", alg = "", use = "" }) => ({
+        kty,
+        crv,
+        x,
+        kid,
+        alg,
+        use,
+      })),
+      cacheControl: "public, max-age=60",
+    };
+  },
+);
 
 const DAY_MS = 86_400_000;
 const SIGNING_KEY_MAX_AGE_MS = 90 * DAY_MS;
@@ -89,4 +123,8 @@ export const maintain = api({ expose: false, method: "POST", path: "/auth/mainta
   await purgeSessions(now);
 });
 
-export const maintainDaily = new CronJob("auth-maintain", { title: "Rotate signing keys, remove expired sessions", every: "24h", endpoint: maintain });
+export const maintainDaily = new CronJob("auth-maintain", {
+  title: "Rotate signing keys, remove expired sessions",
+  every: "24h",
+  endpoint: maintain,
+});

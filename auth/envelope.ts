@@ -18,7 +18,9 @@ export class EnvelopeError extends Error {
  */
 export function deriveKey(masterKey: string, purpose: string): Buffer {
   if (masterKey.length < MASTER_KEY_MIN_CHARS) {
-    throw new EnvelopeError(`the secret MasterKey is ${masterKey === "" ? "not set" : `shorter than ${MASTER_KEY_MIN_CHARS} characters`}: set it to a random one, for example from "openssl rand -base64 32"`);
+    throw new EnvelopeError(
+      `the secret MasterKey is ${masterKey === "" ? "not set" : `shorter than ${MASTER_KEY_MIN_CHARS} characters`}: set it to a random one, for example from "openssl rand -base64 32"`,
+    );
   }
   return Buffer.from(hkdfSync("sha256", masterKey, "groundwork", purpose, 32));
 }
@@ -31,9 +33,12 @@ export function seal(key: Buffer, plain: Buffer, context: string): Buffer {
 
 /** Throws EnvelopeError when the envelope was made with another key or context, or was changed. */
 export function open(key: Buffer, envelope: Buffer, context: string): Buffer {
-  if (envelope[0] !== VERSION || envelope.length < 1 + NONCE_BYTES + TAG_BYTES) throw new EnvelopeError("not an envelope of a known version");
+  if (envelope[0] !== VERSION || envelope.length < 1 + NONCE_BYTES + TAG_BYTES)
+    throw new EnvelopeError("not an envelope of a known version");
   const nonce = envelope.subarray(1, 1 + NONCE_BYTES);
-  const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(context));
+  const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES }).setAAD(
+    Buffer.from(context),
+  );
   decipher.setAuthTag(envelope.subarray(-TAG_BYTES));
   try {
     return Buffer.concat([decipher.update(envelope.subarray(1 + NONCE_BYTES, -TAG_BYTES)), decipher.final()]);

@@ -3,14 +3,35 @@
 import { defineErrors } from "../security/errors";
 
 export const errors = defineErrors("auth", {
-  invalid_credentials: { class: "unauthenticated", text: "the e-mail or the password is wrong", remedy: "Check both; after several failures wait for details.retryAfterSeconds of the 429 answer." },
-  invalid_token: { class: "unauthenticated", text: "the access token is not valid or has expired", remedy: "Get a new one with POST /auth/refresh, or sign in again." },
-  refresh_token_invalid: { class: "unauthenticated", text: "the refresh token is not valid any more", remedy: "Sign in again with POST /auth/login." },
+  invalid_credentials: {
+    class: "unauthenticated",
+    text: "the e-mail or the password is wrong",
+    remedy: "Check both; after several failures wait for details.retryAfterSeconds of the 429 answer.",
+  },
+  invalid_token: {
+    class: "unauthenticated",
+    text: "the access token is not valid or has expired",
+    remedy: "Get a new one with POST /auth/refresh, or sign in again.",
+  },
+  refresh_token_invalid: {
+    class: "unauthenticated",
+    text: "the refresh token is not valid any more",
+    remedy: "Sign in again with POST /auth/login.",
+  },
   refresh_superseded: {
     class: "aborted",
     text: "the refresh token was used a moment ago by another request",
     remedy: "Use the tokens that the other request received; when it was lost, sign in again.",
   },
-  email_taken: { class: "already_exists", text: "this e-mail is already registered", remedy: "Sign in with POST /auth/login." },
-  weak_password: { class: "invalid_argument", text: "the password is not acceptable", remedy: "Choose one of 8 to 128 characters that is not among the common ones and is not your e-mail; a few random words do well." },
+  email_taken: {
+    class: "already_exists",
+    text: "this e-mail is already registered",
+    remedy: "Sign in with POST /auth/login.",
+  },
+  weak_password: {
+    class: "invalid_argument",
+    text: "the password is not acceptable",
+    remedy:
+      "Choose one of 8 to 128 characters that is not among the common ones and is not your e-mail; a few random words do well.",
+  },
 });

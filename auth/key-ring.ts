@@ -5,7 +5,14 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type Cry
 import { withSystem } from "../db/tenant";
 import { deriveKey, open, seal } from "./envelope";
 import type { SigningKey } from "./access-token";
-import { signingKeyCurrent, signingKeyInsert, signingKeyList, signingKeyLock, signingKeyRetire, type SigningKeyRow } from "./store";
+import {
+  signingKeyCurrent,
+  signingKeyInsert,
+  signingKeyList,
+  signingKeyLock,
+  signingKeyRetire,
+  type SigningKeyRow,
+} from "./store";
 
 const ALGORITHM = "EdDSA";
 /** A signer looks for a rotation by another replica at least this often. */
@@ -50,12 +57,18 @@ export class KeyRing {
   /** The key set to publish (RFC 7517), the signing key first. */
   async published(now: Date): Promise<JWK[]> {
     await this.signingRow(now);
-    return [...this.keys.values()].filter(({ row }) => row.verifyUntil === null || row.verifyUntil > now).map(({ row }) => row.publicJwk);
+    return [...this.keys.values()]
+      .filter(({ row }) => row.verifyUntil === null || row.verifyUntil > now)
+      .map(({ row }) => row.publicJwk);
   }
 
   /** A new key signs from now on, if the present one is older than `maxAgeMs`. True when it was. */
   async rotate(now: Date, maxAgeMs: number): Promise<boolean> {
-    const rotated = await this.replace(now, "rotate-signing-keys", (madeAt) => madeAt === undefined || now.getTime() - madeAt.getTime() >= maxAgeMs);
+    const rotated = await this.replace(
+      now,
+      "rotate-signing-keys",
+      (madeAt) => madeAt === undefined || now.getTime() - madeAt.getTime() >= maxAgeMs,
+    );
     if (rotated) await this.reload(now);
     return rotated;
   }
@@ -88,7 +101,12 @@ export class KeyRing {
     const bare = await exportJWK(pair.publicKey);
     const kid = await calculateJwkThumbprint(bare);
     const privateJwk = Buffer.from(JSON.stringify(await exportJWK(pair.privateKey)));
-    return { kid, publicJwk: { ...bare, kid, alg: ALGORITHM, use: "sig" }, privateWrapped: seal(this.wrappingKey(), privateJwk, contextOf(kid)), createdAt: now };
+    return {
+      kid,
+      publicJwk: { ...bare, kid, alg: ALGORITHM, use: "sig" },
+      privateWrapped: seal(this.wrappingKey(), privateJwk, contextOf(kid)),
+      createdAt: now,
+    };
   }
 
   private reload(now: Date): Promise<void> {
@@ -99,7 +117,8 @@ export class KeyRing {
   private async load(now: Date): Promise<void> {
     const rows = await signingKeyList(now);
     const keys = new Map<string, LoadedKey>();
-    for (const row of rows) keys.set(row.kid, this.keys.get(row.kid) ?? { row, publicKey: await importKey(row.publicJwk) });
+    for (const row of rows)
+      keys.set(row.kid, this.keys.get(row.kid) ?? { row, publicKey: await importKey(row.publicJwk) });
     for (const row of rows) Object.assign(keys.get(row.kid) ?? {}, { row });
     this.current = rows.find((row) => row.verifyUntil === null);
     this.keys = keys;

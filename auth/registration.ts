@@ -23,14 +23,22 @@ export interface Registration {
 const organisationName = z
   .string()
   .transform((name) => name.normalize("NFC").trim())
-  .pipe(z.string().min(1, "is empty").max(100, "is longer than 100 characters").regex(/^[^\p{Cc}]*$/u, "has control characters"));
+  .pipe(
+    z
+      .string()
+      .min(1, "is empty")
+      .max(100, "is longer than 100 characters")
+      .regex(/^[^\p{Cc}]*$/u, "has control characters"),
+  );
 
 /**
  * @throws APIError invalid_request, weak_password, email_taken. The last tells that an account exists; an API that
  * answers with tokens cannot hide it, so the limit policy "auth" makes asking slow.
  */
 export async function register(input: Registration, now: Date): Promise<SignedIn> {
-  const { organisation } = parseInput(z.object({ organisation: organisationName }), { organisation: input.organisation });
+  const { organisation } = parseInput(z.object({ organisation: organisationName }), {
+    organisation: input.organisation,
+  });
   const email = normaliseEmail(input.email);
   if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
   const problem = passwordProblem(input.password, email);
@@ -44,13 +52,23 @@ export async function register(input: Registration, now: Date): Promise<SignedIn
 }
 
 /** Undefined when the e-mail is taken. */
-async function storeRegistration(tx: Tx, member: Member, passwordHash: string, now: Date): Promise<OpenedSession | undefined> {
+async function storeRegistration(
+  tx: Tx,
+  member: Member,
+  passwordHash: string,
+  now: Date,
+): Promise<OpenedSession | undefined> {
   const { accountId, email, tenantId, organisation, role } = member;
   if (!(await accountInsert(tx, { id: accountId, email, passwordHash, createdAt: now }))) return undefined;
   await organisationInsert(tx, { id: tenantId, name: organisation, createdAt: now });
   await membershipInsert(tx, { tenantId, accountId, role, createdAt: now });
   const about = { aggregateType: "organisation", aggregateId: tenantId, tenantId: tenantIdFrom(tenantId) };
   await emit(tx, organisationCreated, { organisationId: tenantId, name: organisation, ownerId: accountId }, about);
-  await emit(tx, userRegistered, { userId: accountId, organisationId: tenantId, organisationName: organisation }, { ...about, aggregateType: "user", aggregateId: accountId });
+  await emit(
+    tx,
+    userRegistered,
+    { userId: accountId, organisationId: tenantId, organisationName: organisation },
+    { ...about, aggregateType: "user", aggregateId: accountId },
+  );
   return openSession(tx, member, now);
 }

@@ -12,7 +12,14 @@ import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { checkPassword } from "./passwords";
 import { createRefreshToken, hashRefreshToken, judgeRefresh } from "./refresh-token";
-import { accountFindByEmail, refreshTokenFindForUpdate, refreshTokenInsert, refreshTokenMarkUsed, sessionInsert, sessionRevoke } from "./store";
+import {
+  accountFindByEmail,
+  refreshTokenFindForUpdate,
+  refreshTokenInsert,
+  refreshTokenMarkUsed,
+  sessionInsert,
+  sessionRevoke,
+} from "./store";
 import { issueAccessToken } from "./tokens";
 
 /** Whom a session is for. */
@@ -53,7 +60,13 @@ export async function signIn(input: { email: string; password: string }, now: Da
   const fits = await checkPassword(input.password, account?.passwordHash);
   if (!fits || account === undefined || email === undefined) throw errors.invalid_credentials();
   await limits.forget("auth", "account", limitKey(email));
-  const member: Member = { accountId: account.id, email: account.email, tenantId: account.tenantId, organisation: account.organisation, role: account.role };
+  const member: Member = {
+    accountId: account.id,
+    email: account.email,
+    tenantId: account.tenantId,
+    organisation: account.organisation,
+    role: account.role,
+  };
   const opened = await withTenant({ tenantId: tenantIdFrom(member.tenantId) }, (tx) => openSession(tx, member, now));
   return completeSignIn(opened, now);
 }
@@ -73,14 +86,23 @@ export async function openSession(tx: Tx, member: Member, now: Date): Promise<Op
   const sessionId = newId();
   const { token, hash } = createRefreshToken();
   const { tenantId, accountId } = member;
-  await sessionInsert(tx, { id: sessionId, tenantId, accountId, createdAt: now, expiresAt: new Date(now.getTime() + cfg.auth.refreshTokenSeconds * 1000) });
+  await sessionInsert(tx, {
+    id: sessionId,
+    tenantId,
+    accountId,
+    createdAt: now,
+    expiresAt: new Date(now.getTime() + cfg.auth.refreshTokenSeconds * 1000),
+  });
   await refreshTokenInsert(tx, { hash, tenantId, sessionId, issuedAt: now });
   return { member, sessionId, refreshToken: token };
 }
 
 /** Adds the access token. After the commit: signing may need the database itself. */
 export async function completeSignIn({ member, sessionId, refreshToken }: OpenedSession, now: Date): Promise<SignedIn> {
-  const accessToken = await issueAccessToken({ userID: member.accountId, tenantId: member.tenantId, role: member.role, sessionId }, now);
+  const accessToken = await issueAccessToken(
+    { userID: member.accountId, tenantId: member.tenantId, role: member.role, sessionId },
+    now,
+  );
   return {
     accessToken,
     refreshToken,
@@ -104,14 +126,20 @@ export async function refreshSession(refreshToken: string, now: Date): Promise<S
     case "crossed":
       throw errors.refresh_superseded();
     case "reused":
-      log.warn({ tenantId: outcome.tenantId, sessionId: outcome.sessionId }, "a used refresh token came back: its session was ended");
+      log.warn(
+        { tenantId: outcome.tenantId, sessionId: outcome.sessionId },
+        "a used refresh token came back: its session was ended",
+      );
       throw errors.refresh_token_invalid({ internal: "reuse" });
     case "ended":
       throw errors.refresh_token_invalid();
   }
 }
 
-type Exchange = { verdict: "rotate"; opened: OpenedSession } | { verdict: "reused"; tenantId: string; sessionId: string } | { verdict: "ended" | "crossed" };
+type Exchange =
+  | { verdict: "rotate"; opened: OpenedSession }
+  | { verdict: "reused"; tenantId: string; sessionId: string }
+  | { verdict: "ended" | "crossed" };
 
 /** Writes and tells, never throws for a refusal: the end of a stolen session must be committed. */
 async function exchange(tx: Tx, hash: Buffer, now: Date): Promise<Exchange> {
@@ -128,7 +156,10 @@ async function exchange(tx: Tx, hash: Buffer, now: Date): Promise<Exchange> {
       await refreshTokenMarkUsed(tx, { hash, tenantId, at: now });
       await refreshTokenInsert(tx, { hash: next.hash, tenantId, sessionId, issuedAt: now });
       const { accountId, email, organisation, role } = presented;
-      return { verdict, opened: { member: { accountId, email, tenantId, organisation, role }, sessionId, refreshToken: next.token } };
+      return {
+        verdict,
+        opened: { member: { accountId, email, tenantId, organisation, role }, sessionId, refreshToken: next.token },
+      };
     }
     case "ended":
     case "crossed":
@@ -138,5 +169,7 @@ async function exchange(tx: Tx, hash: Buffer, now: Date): Promise<Exchange> {
 
 /** Ends the caller's session: its refresh tokens stop at once, its access tokens when they expire. */
 export async function signOut(principal: Principal, now: Date): Promise<void> {
-  await withTenant(principal, (tx) => sessionRevoke(tx, { tenantId: principal.tenantId, id: principal.sessionId, reason: "logout", at: now }));
+  await withTenant(principal, (tx) =>
+    sessionRevoke(tx, { tenantId: principal.tenantId, id: principal.sessionId, reason: "logout", at: now }),
+  );
 }

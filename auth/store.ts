@@ -31,7 +31,10 @@ export async function accountFindByEmail(email: string): Promise<AccountRow | un
 }
 
 /** False when the e-mail is taken; then nothing is written. Waits for a registration of the same e-mail under way. */
-export async function accountInsert(tx: Tx, account: { id: string; email: string; passwordHash: string; createdAt: Date }): Promise<boolean> {
+export async function accountInsert(
+  tx: Tx,
+  account: { id: string; email: string; passwordHash: string; createdAt: Date },
+): Promise<boolean> {
   const inserted = await tx.execute(
     `insert into auth.account (id, email, password_hash, created_at) values ($1, $2, $3, $4)
      on conflict on constraint account_email_key do nothing`,
@@ -40,11 +43,21 @@ export async function accountInsert(tx: Tx, account: { id: string; email: string
   return inserted === 1;
 }
 
-export async function organisationInsert(tx: Tx, organisation: { id: string; name: string; createdAt: Date }): Promise<void> {
-  await tx.execute(`insert into auth.organisation (id, name, created_at) values ($1, $2, $3)`, [organisation.id, organisation.name, organisation.createdAt]);
+export async function organisationInsert(
+  tx: Tx,
+  organisation: { id: string; name: string; createdAt: Date },
+): Promise<void> {
+  await tx.execute(`insert into auth.organisation (id, name, created_at) values ($1, $2, $3)`, [
+    organisation.id,
+    organisation.name,
+    organisation.createdAt,
+  ]);
 }
 
-export async function membershipInsert(tx: Tx, membership: { tenantId: string; accountId: string; role: Role; createdAt: Date }): Promise<void> {
+export async function membershipInsert(
+  tx: Tx,
+  membership: { tenantId: string; accountId: string; role: Role; createdAt: Date },
+): Promise<void> {
   await tx.execute(`insert into auth.membership (tenant_id, account_id, role, created_at) values ($1, $2, $3, $4)`, [
     membership.tenantId,
     membership.accountId,
@@ -62,17 +75,17 @@ export interface NewSession {
 }
 
 export async function sessionInsert(tx: Tx, session: NewSession): Promise<void> {
-  await tx.execute(`insert into auth.session (id, tenant_id, account_id, created_at, expires_at) values ($1, $2, $3, $4, $5)`, [
-    session.id,
-    session.tenantId,
-    session.accountId,
-    session.createdAt,
-    session.expiresAt,
-  ]);
+  await tx.execute(
+    `insert into auth.session (id, tenant_id, account_id, created_at, expires_at) values ($1, $2, $3, $4, $5)`,
+    [session.id, session.tenantId, session.accountId, session.createdAt, session.expiresAt],
+  );
 }
 
 /** Ends a session; a session that has ended keeps its first reason. */
-export async function sessionRevoke(tx: Tx, session: { tenantId: string; id: string; reason: "logout" | "token_reuse"; at: Date }): Promise<void> {
+export async function sessionRevoke(
+  tx: Tx,
+  session: { tenantId: string; id: string; reason: "logout" | "token_reuse"; at: Date },
+): Promise<void> {
   await tx.execute(
     `update auth.session set revoked_at = $3, revoked_reason = $4
      where tenant_id = $1 and id = $2 and revoked_at is null`,
@@ -82,16 +95,20 @@ export async function sessionRevoke(tx: Tx, session: { tenantId: string; id: str
 
 /** Removes sessions (and by cascade their tokens) that ended before `before`; at most `limit` of them. */
 export async function sessionDeleteExpired(tx: Tx, before: Date, limit: number): Promise<number> {
-  return tx.execute(`delete from auth.session where id in (select id from auth.session where expires_at < $1 order by expires_at limit $2)`, [before, limit]);
+  return tx.execute(
+    `delete from auth.session where id in (select id from auth.session where expires_at < $1 order by expires_at limit $2)`,
+    [before, limit],
+  );
 }
 
-export async function refreshTokenInsert(tx: Tx, token: { hash: Buffer; tenantId: string; sessionId: string; issuedAt: Date }): Promise<void> {
-  await tx.execute(`insert into auth.refresh_token (token_hash, tenant_id, session_id, issued_at) values ($1, $2, $3, $4)`, [
-    token.hash,
-    token.tenantId,
-    token.sessionId,
-    token.issuedAt,
-  ]);
+export async function refreshTokenInsert(
+  tx: Tx,
+  token: { hash: Buffer; tenantId: string; sessionId: string; issuedAt: Date },
+): Promise<void> {
+  await tx.execute(
+    `insert into auth.refresh_token (token_hash, tenant_id, session_id, issued_at) values ($1, $2, $3, $4)`,
+    [token.hash, token.tenantId, token.sessionId, token.issuedAt],
+  );
 }
 
 export interface PresentedTokenRow {
@@ -128,7 +145,10 @@ export async function refreshTokenFindForUpdate(tx: Tx, hash: Buffer): Promise<P
 }
 
 export async function refreshTokenMarkUsed(tx: Tx, token: { hash: Buffer; tenantId: string; at: Date }): Promise<void> {
-  await tx.execute(`update auth.refresh_token set used_at = $3 where tenant_id = $1 and token_hash = $2 and used_at is null`, [token.tenantId, token.hash, token.at]);
+  await tx.execute(
+    `update auth.refresh_token set used_at = $3 where tenant_id = $1 and token_hash = $2 and used_at is null`,
+    [token.tenantId, token.hash, token.at],
+  );
 }
 
 export interface SigningKeyRow {
@@ -160,7 +180,9 @@ export async function signingKeyLock(tx: Tx): Promise<void> {
 
 /** When the signing key was made; undefined when there is none. */
 export async function signingKeyCurrent(tx: Tx): Promise<Date | undefined> {
-  const rows = await tx.query<{ createdAt: Date }>(`select created_at as "createdAt" from auth.signing_key where verify_until is null limit 1`);
+  const rows = await tx.query<{ createdAt: Date }>(
+    `select created_at as "createdAt" from auth.signing_key where verify_until is null limit 1`,
+  );
   return rows[0]?.createdAt;
 }
 
@@ -169,11 +191,12 @@ export async function signingKeyRetire(tx: Tx, verifyUntil: Date): Promise<void>
   await tx.execute(`update auth.signing_key set verify_until = $1 where verify_until is null`, [verifyUntil]);
 }
 
-export async function signingKeyInsert(tx: Tx, key: Pick<SigningKeyRow, "kid" | "publicJwk" | "privateWrapped" | "createdAt">): Promise<void> {
-  await tx.execute(`insert into auth.signing_key (kid, public_jwk, private_wrapped, created_at) values ($1, $2, $3, $4)`, [
-    key.kid,
-    key.publicJwk,
-    key.privateWrapped,
-    key.createdAt,
-  ]);
+export async function signingKeyInsert(
+  tx: Tx,
+  key: Pick<SigningKeyRow, "kid" | "publicJwk" | "privateWrapped" | "createdAt">,
+): Promise<void> {
+  await tx.execute(
+    `insert into auth.signing_key (kid, public_jwk, private_wrapped, created_at) values ($1, $2, $3, $4)`,
+    [key.kid, key.publicJwk, key.privateWrapped, key.createdAt],
+  );
 }

@@ -4,8 +4,23 @@ import { join } from "node:path";
 import { root } from "../runtime/http/__tests__/support/repository-root";
 
 const parts = [
-  "encore.app", "database.ts", "package.json", "tsconfig.json", "auth", "config", "db", "docs", "events", "generated", "migrations", "prisma", "queues", "security", "services",
-  "telemetry", "vectors",
+  "encore.app",
+  "database.ts",
+  "package.json",
+  "tsconfig.json",
+  "auth",
+  "config",
+  "db",
+  "docs",
+  "events",
+  "generated",
+  "migrations",
+  "prisma",
+  "queues",
+  "security",
+  "services",
+  "telemetry",
+  "vectors",
 ];
 
 /** Folder of the copy; the packages are the repository's own. Whoever asked removes it. */

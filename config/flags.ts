@@ -15,11 +15,17 @@ const tierFlag = <const T extends string>(tiers: readonly T[], fallback: NoInfer
 
 export const flagRegistry = {
   docsPage: booleanFlag(true, "serve the interactive API documentation at /docs"),
-  sqlSpans: tierFlag(["off", "names", "text"], "text", "what spans of SQL statements carry: nothing, the statement's name, its text too"),
+  sqlSpans: tierFlag(
+    ["off", "names", "text"],
+    "text",
+    "what spans of SQL statements carry: nothing, the statement's name, its text too",
+  ),
 };
 
 type Registry = typeof flagRegistry;
-type NamesOfKind<K extends "boolean" | "tier"> = { [N in keyof Registry]: Registry[N]["kind"] extends K ? N : never }[keyof Registry];
+type NamesOfKind<K extends "boolean" | "tier"> = {
+  [N in keyof Registry]: Registry[N]["kind"] extends K ? N : never;
+}[keyof Registry];
 export type BooleanFlagName = NamesOfKind<"boolean">;
 export type TierFlagName = NamesOfKind<"tier">;
 export type FlagName = keyof Registry;

@@ -40,7 +40,10 @@ function oneOf<const T extends readonly [string, ...string[]]>(values: T): Varia
 function url(protocols: readonly string[]): Variable<string> {
   const isAllowed = (text: string): boolean =>
     URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1));
-  return variable(z.string().refine(isAllowed, "is not such a URL"), `a URL starting with ${protocols.map((p) => `${p}://`).join(" or ")}`);
+  return variable(
+    z.string().refine(isAllowed, "is not such a URL"),
+    `a URL starting with ${protocols.map((p) => `${p}://`).join(" or ")}`,
+  );
 }
 
 const text = (remedy: string, pattern: RegExp): Variable<string> =>
@@ -55,7 +58,12 @@ const boolean = variable(
 function pairs(remedy: string): Variable<Record<string, string>> {
   const schema = z
     .string()
-    .transform((list) => list.split(",").map((pair) => pair.trim()).filter((pair) => pair !== ""))
+    .transform((list) =>
+      list
+        .split(",")
+        .map((pair) => pair.trim())
+        .filter((pair) => pair !== ""),
+    )
     .refine((list) => list.every((pair) => /^[^=\s]+=[^=]*/.test(pair)), "is not a list of name=value")
     .transform((list) => Object.fromEntries(list.map((pair) => splitPair(pair))));
   return variable(schema, remedy);
@@ -75,17 +83,32 @@ function decodeLeniently(encoded: string): string {
   }
 }
 
-const networkPattern = /^(?:\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12]\d|3[0-2]))?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(?:\/(?:\d{1,2}|1[01]\d|12[0-8]))?)$/;
+const networkPattern =
+  /^(?:\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12]\d|3[0-2]))?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*(?:\/(?:\d{1,2}|1[01]\d|12[0-8]))?)$/;
 
 const networks = variable(
   z
     .string()
-    .transform((list) => list.split(",").map((item) => item.trim()).filter((item) => item !== ""))
+    .transform((list) =>
+      list
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== ""),
+    )
     .refine((list) => list.every((item) => networkPattern.test(item)), "has an entry that is no address or network"),
   "a comma-separated list of IP addresses or networks such as 10.0.0.0/8",
 );
 
-const privateNetworks = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
+const privateNetworks = [
+  "127.0.0.0/8",
+  "::1/128",
+  "10.0.0.0/8",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "169.254.0.0/16",
+  "fc00::/7",
+  "fe80::/10",
+];
 
 /** All variables by name. The README's table is held to this object by a test. */
 export const variables = {
@@ -147,19 +170,35 @@ export interface Config {
   redisUrl?: string;
   db: { poolMax: number; statementTimeoutMs: number; idleTimeoutMs: number };
   /** `endpoint` is the collector's base URL (traces go to `<endpoint>/v1/traces`); without it nothing is exported. */
-  otel: { endpoint?: string; headers?: Record<string, string>; sampleRatio: number; serviceName: string; metricIntervalMs: number };
+  otel: {
+    endpoint?: string;
+    headers?: Record<string, string>;
+    sampleRatio: number;
+    serviceName: string;
+    metricIntervalMs: number;
+  };
   /** `scale` multiplies the points of every limit policy; `trustedProxies` and `metricsAllow` are networks. */
   limits: { scale: number; trustedProxies: string[] };
   metrics: { allow: string[] };
   auth: { accessTokenSeconds: number; refreshTokenSeconds: number; issuer: string; audience: string };
-  embeddings: { provider: "local" | "openai"; baseUrl?: string; model?: string; idleSeconds: number; batchSize: number };
+  embeddings: {
+    provider: "local" | "openai";
+    baseUrl?: string;
+    model?: string;
+    idleSeconds: number;
+    batchSize: number;
+  };
   events: { relayPollMs: number; relayBatch: number; maxAttempts: number };
   queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number };
   /** Local flag settings by flag name, checked by flags.ts. */
   flags: Record<string, string>;
 }
 
-type Deep<T> = T extends readonly (infer E)[] ? readonly Deep<E>[] : T extends object ? { readonly [K in keyof T]: Deep<T[K]> } : T;
+type Deep<T> = T extends readonly (infer E)[]
+  ? readonly Deep<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Deep<T[K]> }
+    : T;
 export type FrozenConfig = Deep<Config>;
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -189,7 +228,11 @@ function readVariables(env: Env): { values: Values; problems: ConfigProblem[] } 
   return { values, problems };
 }
 
-const firstMessage = (error: z.ZodError): string => error.issues.map((issue) => issue.message).slice(0, 1).join();
+const firstMessage = (error: z.ZodError): string =>
+  error.issues
+    .map((issue) => issue.message)
+    .slice(0, 1)
+    .join();
 
 /** Rules between variables. A variable that is already wrong by itself is not reported twice. */
 function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProblem[] {
@@ -198,7 +241,11 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
   if (values.EMBEDDINGS_PROVIDER === "openai") {
     for (const name of ["EMBEDDINGS_BASE_URL", "EMBEDDINGS_MODEL"] as const) {
       if (values[name] === undefined && !isWrong(name)) {
-        problems.push({ variable: name, problem: "is required when EMBEDDINGS_PROVIDER is openai", remedy: `set it to ${variables[name].remedy}` });
+        problems.push({
+          variable: name,
+          problem: "is required when EMBEDDINGS_PROVIDER is openai",
+          remedy: `set it to ${variables[name].remedy}`,
+        });
       }
     }
   }
@@ -221,7 +268,14 @@ const sampleRatios: Record<Environment, number> = { development: 1, test: 1, pro
 
 function assemble(v: Values): Config {
   const env = v.NODE_ENV ?? "development";
-  return { env, ...optional("redisUrl", v.REDIS_URL), ...assembleOperations(v, env), ...assembleAccess(v, env), ...assembleWork(v), flags: v.FLAGS ?? {} };
+  return {
+    env,
+    ...optional("redisUrl", v.REDIS_URL),
+    ...assembleOperations(v, env),
+    ...assembleAccess(v, env),
+    ...assembleWork(v),
+    flags: v.FLAGS ?? {},
+  };
 }
 
 function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "otel" | "metrics"> {
@@ -253,7 +307,11 @@ function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "a
 
 function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | "queues"> {
   return {
-    db: { poolMax: v.DB_POOL_MAX ?? 20, statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000, idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000 },
+    db: {
+      poolMax: v.DB_POOL_MAX ?? 20,
+      statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000,
+      idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000,
+    },
     embeddings: {
       provider: v.EMBEDDINGS_PROVIDER ?? "local",
       ...optional("baseUrl", v.EMBEDDINGS_BASE_URL),
@@ -261,8 +319,16 @@ function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | 
       idleSeconds: v.EMBEDDINGS_IDLE_SECONDS ?? 30,
       batchSize: v.EMBEDDINGS_BATCH_SIZE ?? 64,
     },
-    events: { relayPollMs: v.EVENTS_RELAY_POLL_MS ?? 1000, relayBatch: v.EVENTS_RELAY_BATCH ?? 100, maxAttempts: v.EVENTS_MAX_ATTEMPTS ?? 8 },
-    queues: { concurrency: v.QUEUES_CONCURRENCY ?? 4, jobTimeoutMs: v.QUEUES_JOB_TIMEOUT_MS ?? 60_000, keepCompleted: v.QUEUES_KEEP_COMPLETED ?? 1000 },
+    events: {
+      relayPollMs: v.EVENTS_RELAY_POLL_MS ?? 1000,
+      relayBatch: v.EVENTS_RELAY_BATCH ?? 100,
+      maxAttempts: v.EVENTS_MAX_ATTEMPTS ?? 8,
+    },
+    queues: {
+      concurrency: v.QUEUES_CONCURRENCY ?? 4,
+      jobTimeoutMs: v.QUEUES_JOB_TIMEOUT_MS ?? 60_000,
+      keepCompleted: v.QUEUES_KEEP_COMPLETED ?? 1000,
+    },
   };
 }
 

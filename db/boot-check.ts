@@ -19,7 +19,10 @@ export async function checkIsolation(pool: Pool): Promise<Isolation> {
     const isolation = await isolationOf(client);
     const open = await unprotectedTables(client);
     if (open.length > 0) {
-      throw new DbError("misuse", `row security does not hold for ${open.join(", ")}: enable and force it in a migration, and connect as a role that it binds`);
+      throw new DbError(
+        "misuse",
+        `row security does not hold for ${open.join(", ")}: enable and force it in a migration, and connect as a role that it binds`,
+      );
     }
     return isolation;
   } finally {
@@ -30,7 +33,9 @@ export async function checkIsolation(pool: Pool): Promise<Isolation> {
 
 /** Becomes groundwork_app for the rest of this transaction if the connection's own role bypasses row security. */
 async function isolationOf(client: PoolClient): Promise<Isolation> {
-  const found = await client.query<{ bypasses: boolean }>("select rolsuper or rolbypassrls as bypasses from pg_roles where rolname = current_user");
+  const found = await client.query<{ bypasses: boolean }>(
+    "select rolsuper or rolbypassrls as bypasses from pg_roles where rolname = current_user",
+  );
   if (found.rows[0]?.bypasses === false) return { role: null };
   try {
     await client.query("set local role groundwork_app");

@@ -77,7 +77,15 @@ const BY_CLASS: Readonly<Record<string, DbErrorKind>> = {
   "58": "unavailable",
 };
 
-const NETWORK_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EHOSTUNREACH", "ENOENT"]);
+const NETWORK_CODES = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EHOSTUNREACH",
+  "ENOENT",
+]);
 
 interface DriverError {
   code?: unknown;
@@ -106,7 +114,11 @@ export function toDbError(error: unknown): unknown {
 
 /** True for a violation of exactly this unique constraint or index. */
 export function isUniqueViolation(error: unknown, constraint?: string): error is DbError {
-  return error instanceof DbError && error.kind === "unique_violation" && (constraint === undefined || error.constraint === constraint);
+  return (
+    error instanceof DbError &&
+    error.kind === "unique_violation" &&
+    (constraint === undefined || error.constraint === constraint)
+  );
 }
 
 function kindOf(code: string | undefined, message: string): DbErrorKind | undefined {

@@ -23,7 +23,12 @@ export interface StatementResult {
 interface Wire {
   stream: { cork?(): void; uncork?(): void };
   parse(message: { text: string; name: string }): void;
-  bind(message: { portal: string; statement: string; values: readonly unknown[]; valueMapper: (value: unknown) => unknown }): void;
+  bind(message: {
+    portal: string;
+    statement: string;
+    values: readonly unknown[];
+    valueMapper: (value: unknown) => unknown;
+  }): void;
   describe(message: { type: "P"; name: string }): void;
   execute(message: { portal: string }): void;
   sync(): void;
@@ -135,6 +140,8 @@ export function sendPipelined(client: PoolClient, statements: readonly Statement
   return new Promise((resolve, reject) => {
     const encoded = statements.map(({ text, values }) => ({ text, values: values?.map(prepareValue) }));
     const parserFor = (typeId: number): Parser => client.getTypeParser(typeId, "text") as Parser;
-    client.query(new PipelinedStatements(encoded, parserFor, (error, results) => (error ? reject(error) : resolve(results))));
+    client.query(
+      new PipelinedStatements(encoded, parserFor, (error, results) => (error ? reject(error) : resolve(results))),
+    );
   });
 }

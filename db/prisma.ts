@@ -20,7 +20,10 @@ export type TenantPrisma = Prisma.TransactionClient;
  * Runs `fn` in one interactive transaction that sees and writes only this tenant's rows; commits when it
  * resolves. The rules of withTenant hold. Costs a round trip more than withTenant for BEGIN and for the scope.
  */
-export async function withTenantPrisma<T>(principal: TenantScope, fn: (prisma: TenantPrisma) => Promise<T>): Promise<T> {
+export async function withTenantPrisma<T>(
+  principal: TenantScope,
+  fn: (prisma: TenantPrisma) => Promise<T>,
+): Promise<T> {
   assertOutsideTransaction("withTenantPrisma");
   const scope: Scope = { kind: "tenant", tenantId: principal.tenantId };
   const setting = scopeStatement(scope, await isolation(), cfg.db.statementTimeoutMs);

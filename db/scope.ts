@@ -20,6 +20,10 @@ export function scopeStatement(scope: Scope, isolation: Isolation, statementTime
   const role = isolation.role === null ? "" : `, set_config('role', '${isolation.role}', true)`;
   return {
     text: `select set_config('app.tenant_id', $1, true), set_config('app.system', $2, true), set_config('statement_timeout', $3, true)${role}`,
-    values: [scope.kind === "tenant" ? scope.tenantId : "", scope.kind === "system" ? "on" : "", String(statementTimeoutMs)],
+    values: [
+      scope.kind === "tenant" ? scope.tenantId : "",
+      scope.kind === "system" ? "on" : "",
+      String(statementTimeoutMs),
+    ],
   };
 }

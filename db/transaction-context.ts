@@ -13,7 +13,10 @@ const current = new AsyncLocalStorage<TransactionMark>();
 export function assertOutsideTransaction(what: string): void {
   const mark = current.getStore();
   if (mark && !mark.isClosed) {
-    throw new DbError("misuse", `${what} inside a transaction: use the transaction's own handle, a second connection may wait for ever`);
+    throw new DbError(
+      "misuse",
+      `${what} inside a transaction: use the transaction's own handle, a second connection may wait for ever`,
+    );
   }
 }
 

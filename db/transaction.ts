@@ -54,7 +54,10 @@ export async function runStatement<R>(scope: Scope, text: string, params: readon
   return tracedSql(text, async () => {
     const client = await checkout();
     try {
-      const results = await sendPipelined(client, [scopeStatement(scope, applied, cfg.db.statementTimeoutMs), { text, values: params }]);
+      const results = await sendPipelined(client, [
+        scopeStatement(scope, applied, cfg.db.statementTimeoutMs),
+        { text, values: params },
+      ]);
       client.release();
       return (results[1]?.rows ?? []) as R[];
     } catch (thrown) {
@@ -118,7 +121,8 @@ class OpenTransaction implements Tx {
     if (this.state === "open") {
       const done = await this.client.query("commit");
       // Postgres answers ROLLBACK to the COMMIT of a transaction in which a statement failed.
-      if (done.command !== "COMMIT") throw new DbError("transaction_aborted", "a statement of the transaction failed, so nothing was committed");
+      if (done.command !== "COMMIT")
+        throw new DbError("transaction_aborted", "a statement of the transaction failed, so nothing was committed");
     }
     this.state = "closed";
   }
@@ -146,14 +150,18 @@ class OpenTransaction implements Tx {
   }
 
   private send(statement: Statement): Promise<StatementResult> {
-    if (this.state === "closed") return Promise.reject(new DbError("misuse", "the transaction is over: a statement was not awaited inside it"));
+    if (this.state === "closed")
+      return Promise.reject(new DbError("misuse", "the transaction is over: a statement was not awaited inside it"));
     const sent = this.last.then(() => tracedSql(statement.text, () => this.sendNow(statement)));
     this.last = sent.catch(() => undefined);
     return sent;
   }
 
   private async sendNow(statement: Statement): Promise<StatementResult> {
-    const opening = this.state === "idle" ? [{ text: "begin" }, scopeStatement(this.scope, this.applied, cfg.db.statementTimeoutMs)] : [];
+    const opening =
+      this.state === "idle"
+        ? [{ text: "begin" }, scopeStatement(this.scope, this.applied, cfg.db.statementTimeoutMs)]
+        : [];
     this.state = "open";
     try {
       const results = await sendPipelined(this.client, [...opening, statement]);

@@ -22,5 +22,8 @@ export function fromVector(text: string): number[] {
 
 /** For the rest of the transaction, index scans on HNSW go on until the filter has let enough rows through; order is approximate. */
 export async function useIterativeScan(tx: Tx, efSearch = 100): Promise<void> {
-  await tx.query("select set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', $1, true)", [String(efSearch)]);
+  await tx.query(
+    "select set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', $1, true)",
+    [String(efSearch)],
+  );
 }

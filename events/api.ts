@@ -45,21 +45,38 @@ export const listDeadLetters = api(
   async (req: ListDeadLettersRequest): Promise<ListDeadLettersResponse> => {
     const principal = currentPrincipal();
     const limit = req.limit ?? 50;
-    const rows = await withTenant(principal, (tx) => deadLetterList(tx, principal.tenantId, limit, parseCursor(req.after)));
-    const deadLetters = rows.map(({ id, consumer, eventId, type, version, aggregateType, aggregateId, reason, error, traceId, attempts, deadAt }) => ({
-      id,
-      consumer,
-      eventId,
-      type,
-      version,
-      aggregateType,
-      aggregateId,
-      reason,
-      error,
-      traceId,
-      attempts,
-      deadAt: deadAt.toISOString(),
-    }));
+    const rows = await withTenant(principal, (tx) =>
+      deadLetterList(tx, principal.tenantId, limit, parseCursor(req.after)),
+    );
+    const deadLetters = rows.map(
+      ({
+        id,
+        consumer,
+        eventId,
+        type,
+        version,
+        aggregateType,
+        aggregateId,
+        reason,
+        error,
+        traceId,
+        attempts,
+        deadAt,
+      }) => ({
+        id,
+        consumer,
+        eventId,
+        type,
+        version,
+        aggregateType,
+        aggregateId,
+        reason,
+        error,
+        traceId,
+        attempts,
+        deadAt: deadAt.toISOString(),
+      }),
+    );
     const last = deadLetters.at(-1);
     return last && rows.length === limit ? { deadLetters, next: `${last.deadAt}_${last.id}` } : { deadLetters };
   },
@@ -82,7 +99,11 @@ export const purge = api({ expose: false, method: "POST", path: "/events/purge" 
   await purgeExpired();
 });
 
-export const purgeHourly = new CronJob("events-purge", { title: "Delete published events past their retention", every: "1h", endpoint: purge });
+export const purgeHourly = new CronJob("events-purge", {
+  title: "Delete published events past their retention",
+  every: "1h",
+  endpoint: purge,
+});
 
 /** A cursor that is none starts from the beginning. */
 function parseCursor(text: string | undefined): { deadAt: Date; id: string } | null {

@@ -46,7 +46,11 @@ export function consumer(name: string, handlers: EventHandlers): (message: Domai
     if (!handler || (onlyFor !== undefined && onlyFor !== name)) return;
     const options = {
       kind: "consumer" as const,
-      attributes: { "messaging.operation.type": "process", "messaging.message.id": message.id, "messaging.destination.name": name },
+      attributes: {
+        "messaging.operation.type": "process",
+        "messaging.message.id": message.id,
+        "messaging.destination.name": name,
+      },
       log: message.tenantId === null ? {} : { tenantId: message.tenantId },
     };
     await continueTrace(message.headers, `consume ${message.type}`, options, () => receive(name, message, handler));
@@ -77,7 +81,8 @@ function toReceived(message: DomainEvent): ReceivedEvent<unknown> {
   const definition = catalog.get(key);
   if (!definition) throw new UnfitEventError("unknown_event", `event ${key} is not in the catalogue`);
   const payload = definition.payload.safeParse(message.payload);
-  if (!payload.success) throw new UnfitEventError("payload_invalid", `event ${key} ${message.id}: ${payload.error.message}`);
+  if (!payload.success)
+    throw new UnfitEventError("payload_invalid", `event ${key} ${message.id}: ${payload.error.message}`);
   return {
     id: message.id,
     tenantId: message.tenantId === null ? null : tenantIdFrom(message.tenantId),
@@ -112,7 +117,12 @@ async function settleFailure(name: string, message: DomainEvent, error: unknown)
   const isOver = await withSystem(`consume-failed-${name}`, async (tx) => {
     const attempts = await inboxCountFailure(tx, name, message, text);
     if (attempts === null) return true;
-    const reason = error instanceof UnfitEventError ? error.reason : attempts >= cfg.events.maxAttempts ? "attempts_exhausted" : null;
+    const reason =
+      error instanceof UnfitEventError
+        ? error.reason
+        : attempts >= cfg.events.maxAttempts
+          ? "attempts_exhausted"
+          : null;
     if (reason === null) return false;
     await buryEvent(tx, name, message, { reason, error: text, attempts });
     log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");

@@ -35,7 +35,8 @@ export function breakingChanges(previous: JsonSchema, next: JsonSchema, path = "
       found.push(`${field} was removed`);
       continue;
     }
-    if (wasRequired.has(name) !== required.has(name)) found.push(`${field} became ${required.has(name) ? "required" : "optional"}`);
+    if (wasRequired.has(name) !== required.has(name))
+      found.push(`${field} became ${required.has(name) ? "required" : "optional"}`);
     found.push(...breakingChanges(schema, replacement, field));
   }
   for (const name of Object.keys(offered)) {
@@ -45,7 +46,9 @@ export function breakingChanges(previous: JsonSchema, next: JsonSchema, path = "
 }
 
 function propertiesOf(schema: JsonSchema): Readonly<Record<string, JsonSchema>> | undefined {
-  return schema.type === "object" && typeof schema.properties === "object" ? (schema.properties as Record<string, JsonSchema>) : undefined;
+  return schema.type === "object" && typeof schema.properties === "object"
+    ? (schema.properties as Record<string, JsonSchema>)
+    : undefined;
 }
 
 function requiredOf(schema: JsonSchema): readonly string[] {

@@ -20,7 +20,11 @@ export function createEventBus(): EventBus {
       const fitting = catalog.get(key)?.payload.parse(payload);
       const calls = [...(listeners.get(key) ?? [])].map(async (listener) => listener(fitting));
       for (const result of await Promise.allSettled(calls)) {
-        if (result.status === "rejected") logger("events").error({ err: result.reason as unknown, event: key }, "a listener of the in-process bus failed");
+        if (result.status === "rejected")
+          logger("events").error(
+            { err: result.reason as unknown, event: key },
+            "a listener of the in-process bus failed",
+          );
       }
     },
     subscribe(key, listener) {

@@ -24,6 +24,7 @@ export function defineEvent<const Type extends string, const Version extends num
 }): EventDefinition<Type, Version, Payload> {
   const { type, version, payload } = definition;
   if (!TYPE_PATTERN.test(type)) throw new TypeError(`event type "${type}" is not of the form service.noun.verb`);
-  if (!Number.isInteger(version) || version < 1) throw new TypeError(`event ${type}: version ${version} is not a positive integer`);
+  if (!Number.isInteger(version) || version < 1)
+    throw new TypeError(`event ${type}: version ${version} is not a positive integer`);
   return Object.freeze({ type, version, key: `${type}@${version}` as const, payload });
 }

@@ -19,7 +19,12 @@ export interface EmitOptions {
  * Records an event in the caller's transaction and resolves with its id. It is published after the commit,
  * at least once, and never if the transaction rolls back. Throws ZodError when the payload does not fit.
  */
-export async function emit<Payload>(tx: Tx, event: EventDefinition<string, number, Payload>, payload: Payload, options: EmitOptions): Promise<string> {
+export async function emit<Payload>(
+  tx: Tx,
+  event: EventDefinition<string, number, Payload>,
+  payload: Payload,
+  options: EmitOptions,
+): Promise<string> {
   return appendToOutbox(tx, {
     id: newId(),
     destination: "event",
@@ -41,7 +46,11 @@ export type OutboxEntry = OutboxInsert;
  * carries the trace it is written in, unless its headers name one already (a redrive stays in the old one).
  */
 export function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
-  const attributes = { "messaging.operation.type": "create", "messaging.message.id": entry.id, "messaging.destination.name": entry.destination };
+  const attributes = {
+    "messaging.operation.type": "create",
+    "messaging.message.id": entry.id,
+    "messaging.destination.name": entry.destination,
+  };
   return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
     await outboxInsert(tx, { ...entry, headers: { ...traceHeaders(), ...entry.headers } });
     tx.afterCommit(signalRelay);

@@ -43,7 +43,9 @@ interface Lane {
 function lanesOf(rows: readonly OutboxRow[]): Lane[] {
   const lanes: Lane[] = [];
   const alone = new Map<string, OutboxRow[]>();
-  for (const aggregate of groupBy(rows, (row) => JSON.stringify([row.destination, row.aggregateType, row.aggregateId])).values()) {
+  for (const aggregate of groupBy(rows, (row) =>
+    JSON.stringify([row.destination, row.aggregateType, row.aggregateId]),
+  ).values()) {
     const [first] = aggregate;
     if (aggregate.length > 1 || !first) lanes.push({ rows: aggregate, step: 1 });
     else alone.set(first.destination, [...(alone.get(first.destination) ?? []), first]);
@@ -88,14 +90,24 @@ async function publishLane({ rows, step }: Lane, options: PublishOptions, outcom
   }
 }
 
-async function publishPart(part: readonly OutboxRow[], options: PublishOptions, outcome: BatchOutcome): Promise<boolean> {
+async function publishPart(
+  part: readonly OutboxRow[],
+  options: PublishOptions,
+  outcome: BatchOutcome,
+): Promise<boolean> {
   try {
     await handOver(part);
     outcome.published.push(...part.map((row) => row.id));
     return true;
   } catch (error) {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    outcome.failed.push(...part.map((row) => ({ id: row.id, retryInMs: backoffMs(options.backoff, row.attempts, options.random), error: text.slice(0, 2000) })));
+    outcome.failed.push(
+      ...part.map((row) => ({
+        id: row.id,
+        retryInMs: backoffMs(options.backoff, row.attempts, options.random),
+        error: text.slice(0, 2000),
+      })),
+    );
     return false;
   }
 }
@@ -115,6 +127,15 @@ async function handOver(part: readonly OutboxRow[]): Promise<void> {
 }
 
 function inTraceOf(row: OutboxRow, fn: () => Promise<void>): Promise<void> {
-  const attributes = { "messaging.operation.type": "publish", "messaging.message.id": row.id, "messaging.destination.name": row.destination };
-  return continueTrace(row.headers, `publish ${row.type}`, { kind: "producer", attributes, ...(row.tenantId === null ? {} : { log: { tenantId: row.tenantId } }) }, fn);
+  const attributes = {
+    "messaging.operation.type": "publish",
+    "messaging.message.id": row.id,
+    "messaging.destination.name": row.destination,
+  };
+  return continueTrace(
+    row.headers,
+    `publish ${row.type}`,
+    { kind: "producer", attributes, ...(row.tenantId === null ? {} : { log: { tenantId: row.tenantId } }) },
+    fn,
+  );
 }

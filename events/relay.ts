@@ -13,7 +13,15 @@ import { errorsTotal } from "../telemetry/metrics";
 import { logger } from "../telemetry/logger";
 import { backoffMs, type Backoff } from "./backoff";
 import { publishBatch, type BatchOutcome } from "./publish";
-import { OUTBOX_ANY_DUE, outboxClaim, outboxLockClaims, outboxMarkFailed, outboxMarkPublished, outboxRelease, type OutboxRow } from "./store/outbox";
+import {
+  OUTBOX_ANY_DUE,
+  outboxClaim,
+  outboxLockClaims,
+  outboxMarkFailed,
+  outboxMarkPublished,
+  outboxRelease,
+  type OutboxRow,
+} from "./store/outbox";
 
 export interface RelayOptions {
   batch?: number;
@@ -159,5 +167,8 @@ function report(outcome: BatchOutcome): void {
   const [example] = outcome.failed;
   if (!example) return;
   errorsTotal.add(outcome.failed.length, { type: "publish" });
-  logger("relay").warn({ failed: outcome.failed.length, released: outcome.released.length, example }, "outbox rows could not be published and will be tried again");
+  logger("relay").warn(
+    { failed: outcome.failed.length, released: outcome.released.length, example },
+    "outbox rows could not be published and will be tried again",
+  );
 }

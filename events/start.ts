@@ -18,7 +18,9 @@ export function startRelay(): Relay {
   onRelaySignal(() => relay.wake());
   onShutdown("relay", () => relay.stop());
   observeGauge("outbox_depth", () => depthOf("metrics-outbox-depth", OUTBOX_DEPTH));
-  observeGauge("dead_letters", async () => [{ value: await depthOf("metrics-event-dead-letters", DEAD_LETTER_DEPTH), labels: { source: "events" } }]);
+  observeGauge("dead_letters", async () => [
+    { value: await depthOf("metrics-event-dead-letters", DEAD_LETTER_DEPTH), labels: { source: "events" } },
+  ]);
   relay.start();
   return relay;
 }

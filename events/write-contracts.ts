@@ -7,7 +7,10 @@ import { breakingChanges, contractFileName, contractOf, type JsonSchema } from "
 
 const folder = join("events", "contracts");
 
-const contracts = [...catalog.values()].map((definition) => ({ file: join(folder, contractFileName(definition)), schema: contractOf(definition) }));
+const contracts = [...catalog.values()].map((definition) => ({
+  file: join(folder, contractFileName(definition)),
+  schema: contractOf(definition),
+}));
 const broken = contracts.flatMap(({ file, schema }) => {
   if (!existsSync(file)) return [];
   const changes = breakingChanges(JSON.parse(readFileSync(file, "utf8")) as JsonSchema, schema);

@@ -40,8 +40,19 @@ export const listDeadLetters = api(
   async (req: ListJobDeadLettersRequest): Promise<ListJobDeadLettersResponse> => {
     const principal = currentPrincipal();
     const limit = req.limit ?? 50;
-    const rows = await withTenant(principal, (tx) => jobDeadLetterList(tx, principal.tenantId, limit, parseCursor(req.after)));
-    const deadLetters = rows.map(({ id, queue, jobId, reason, error, traceId, attempts, deadAt }) => ({ id, job: queue, jobId, reason, error, traceId, attempts, deadAt: deadAt.toISOString() }));
+    const rows = await withTenant(principal, (tx) =>
+      jobDeadLetterList(tx, principal.tenantId, limit, parseCursor(req.after)),
+    );
+    const deadLetters = rows.map(({ id, queue, jobId, reason, error, traceId, attempts, deadAt }) => ({
+      id,
+      job: queue,
+      jobId,
+      reason,
+      error,
+      traceId,
+      attempts,
+      deadAt: deadAt.toISOString(),
+    }));
     const last = deadLetters.at(-1);
     return last && rows.length === limit ? { deadLetters, next: `${last.deadAt}_${last.id}` } : { deadLetters };
   },

@@ -1,7 +1,17 @@
 // BullMQ's two backends behind one pair of constructors: Postgres (the app's own database, schema bullmq) by
 // default, Redis when cfg.redisUrl is set. The Postgres backend gets a pool of its own, because its
 // statements need a search_path, and Encore's proxy drops startup options, so each connection sets it itself.
-import { createPostgresBackend, Queue, runMigrations, withBackend, Worker, type JobsOptions, type Processor, type QueueOptions, type WorkerOptions } from "bullmq";
+import {
+  createPostgresBackend,
+  Queue,
+  runMigrations,
+  withBackend,
+  Worker,
+  type JobsOptions,
+  type Processor,
+  type QueueOptions,
+  type WorkerOptions,
+} from "bullmq";
 import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
@@ -31,7 +41,11 @@ export interface BullQueue {
   addBulk(jobs: { name: string; data: JobData; opts: JobsOptions }[]): Promise<unknown>;
   getJobCounts(...states: JobState[]): Promise<Record<string, number>>;
   getJobs(states: JobState[], start: number, end: number, ascending: boolean): Promise<BullJob[]>;
-  upsertJobScheduler(id: string, repeat: { every: number } | { pattern: string; tz: string }, template: { name: string; data: JobData; opts: JobsOptions }): Promise<unknown>;
+  upsertJobScheduler(
+    id: string,
+    repeat: { every: number } | { pattern: string; tz: string },
+    template: { name: string; data: JobData; opts: JobsOptions },
+  ): Promise<unknown>;
   removeJobScheduler(id: string): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -64,18 +78,33 @@ let storage: Storage | undefined;
 /** Opens a queue; its schema is made first when the database has none. Rejects when it cannot be reached. */
 export async function openQueue(name: string): Promise<BullQueue> {
   const options: Omit<QueueOptions, "connection"> = { streams: { events: { maxLen: 1_000 } } };
-  const queue = cfg.redisUrl === undefined ? await openPostgresQueue(name, options) : new Queue<JobData>(name, { ...options, connection: redisConnection(cfg.redisUrl) });
-  queue.on("error", (error) => logger("queues").warn({ err: error, queue: name }, "the queue's connection met an error"));
+  const queue =
+    cfg.redisUrl === undefined
+      ? await openPostgresQueue(name, options)
+      : new Queue<JobData>(name, { ...options, connection: redisConnection(cfg.redisUrl) });
+  queue.on("error", (error) =>
+    logger("queues").warn({ err: error, queue: name }, "the queue's connection met an error"),
+  );
   await readyOrClosed(queue);
   return queue;
 }
 
 /** Opens a worker that does nothing until run() is called. Rejects when its queue cannot be reached. */
-export async function openWorker(name: string, process: (job: BullJob) => Promise<void>, options: Omit<WorkerOptions, "connection">, on: WorkerListeners): Promise<BullWorker> {
+export async function openWorker(
+  name: string,
+  process: (job: BullJob) => Promise<void>,
+  options: Omit<WorkerOptions, "connection">,
+  on: WorkerListeners,
+): Promise<BullWorker> {
   const processor: Processor<JobData> = process;
   const all = { ...options, autorun: false };
-  const worker = cfg.redisUrl === undefined ? await openPostgresWorker(name, processor, all) : new Worker<JobData>(name, processor, { ...all, connection: redisConnection(cfg.redisUrl) });
-  worker.on("error", (error) => logger("queues").warn({ err: error, queue: name }, "the worker's connection met an error"));
+  const worker =
+    cfg.redisUrl === undefined
+      ? await openPostgresWorker(name, processor, all)
+      : new Worker<JobData>(name, processor, { ...all, connection: redisConnection(cfg.redisUrl) });
+  worker.on("error", (error) =>
+    logger("queues").warn({ err: error, queue: name }, "the worker's connection met an error"),
+  );
   worker.on("failed", (job, error) => {
     on.failed(job, error);
     announceWork(name);
@@ -103,7 +132,14 @@ async function readyOrClosed(part: { waitUntilReady(): Promise<unknown>; close()
  * none, and polling alone would cost up to five seconds a job.
  */
 export function announceWork(queueName: string): void {
-  for (const client of storage?.clients ?? []) client.emit("notification", { channel: NOTIFY_CHANNEL, payload: queueName, processId: 0, length: 0, name: "notification" });
+  for (const client of storage?.clients ?? [])
+    client.emit("notification", {
+      channel: NOTIFY_CHANNEL,
+      payload: queueName,
+      processId: 0,
+      length: 0,
+      name: "notification",
+    });
 }
 
 /** Ends the pool, after every queue and worker is closed. */
@@ -117,8 +153,15 @@ async function openPostgresQueue(name: string, options: Omit<QueueOptions, "conn
   return new (withBackend(createPostgresBackend).Queue)<JobData>(name, { ...options, connection: await readyPool() });
 }
 
-async function openPostgresWorker(name: string, processor: Processor<JobData>, options: Omit<WorkerOptions, "connection">) {
-  return new (withBackend(createPostgresBackend).Worker)<JobData>(name, processor, { ...options, connection: await readyPool() });
+async function openPostgresWorker(
+  name: string,
+  processor: Processor<JobData>,
+  options: Omit<WorkerOptions, "connection">,
+) {
+  return new (withBackend(createPostgresBackend).Worker)<JobData>(name, processor, {
+    ...options,
+    connection: await readyPool(),
+  });
 }
 
 function redisConnection(url: string): { url: string; maxRetriesPerRequest: null } {

@@ -24,7 +24,11 @@ export interface FailedJob {
 /** Records the job; doing so again for the same job changes nothing. */
 export async function buryJob(job: FailedJob): Promise<void> {
   const isNew = await withSystem("job-dead-letter", (tx) =>
-    jobDeadLetterInsert(tx, { id: newId(), traceId: parseTraceparent(job.headers.traceparent)?.traceId ?? null, ...job }),
+    jobDeadLetterInsert(tx, {
+      id: newId(),
+      traceId: parseTraceparent(job.headers.traceparent)?.traceId ?? null,
+      ...job,
+    }),
   );
   if (isNew) deadLettersTotal.add(1, { source: "queues" });
 }

@@ -17,12 +17,20 @@ async function publishJobs(rows: readonly OutboxRow[]): Promise<void> {
 
 async function publishToQueue(jobName: string, rows: readonly OutboxRow[]): Promise<void> {
   const queue = await makeQueue(jobName);
-  const priorities = await takeTurns(queue, rows.map((row) => row.tenantId));
+  const priorities = await takeTurns(
+    queue,
+    rows.map((row) => row.tenantId),
+  );
   await queue.addBulk(
     rows.map((row, index) => ({
       name: jobName,
       data: { payload: row.payload, tenantId: row.tenantId, headers: row.headers },
-      opts: { ...jobOptions(), jobId: row.id, priority: priorities[index] ?? 1, delay: Number(row.headers[DELAY_HEADER] ?? 0) },
+      opts: {
+        ...jobOptions(),
+        jobId: row.id,
+        priority: priorities[index] ?? 1,
+        delay: Number(row.headers[DELAY_HEADER] ?? 0),
+      },
     })),
   );
   announceWork(queueNameOf(jobName));

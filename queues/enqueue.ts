@@ -20,10 +20,17 @@ export const DELAY_HEADER = "job-delay-ms";
 export const JOB_DESTINATION = "job";
 
 /** Asks for a job in the caller's transaction; resolves with the job's id. Throws ZodError when the payload does not fit. */
-export async function enqueue<Payload>(tx: Tx, job: JobDefinition<Payload>, payload: Payload, options: EnqueueOptions = {}): Promise<string> {
+export async function enqueue<Payload>(
+  tx: Tx,
+  job: JobDefinition<Payload>,
+  payload: Payload,
+  options: EnqueueOptions = {},
+): Promise<string> {
   const tenantId = options.tenantId === undefined ? tx.tenantId : options.tenantId;
-  const id = options.dedupeKey === undefined ? newId() : idFromParts("job", job.name, tenantId ?? "", options.dedupeKey);
-  const delay: Record<string, string> = options.delayMs === undefined ? {} : { [DELAY_HEADER]: String(options.delayMs) };
+  const id =
+    options.dedupeKey === undefined ? newId() : idFromParts("job", job.name, tenantId ?? "", options.dedupeKey);
+  const delay: Record<string, string> =
+    options.delayMs === undefined ? {} : { [DELAY_HEADER]: String(options.delayMs) };
   return appendToOutbox(tx, {
     id,
     destination: JOB_DESTINATION,

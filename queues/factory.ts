@@ -76,13 +76,21 @@ export function allWorkers(): readonly JobWorker[] {
 }
 
 /** A worker for the job. It takes nothing before start(), which start.ts calls where the job's service is hosted. */
-export function makeWorker<Payload>(job: JobDefinition<Payload>, handler: JobHandler<Payload>, settings: WorkerSettings = {}): JobWorker {
+export function makeWorker<Payload>(
+  job: JobDefinition<Payload>,
+  handler: JobHandler<Payload>,
+  settings: WorkerSettings = {},
+): JobWorker {
   const worker = createWorker(job, handler, settings);
   workers.add(worker);
   return worker;
 }
 
-function createWorker<Payload>(job: JobDefinition<Payload>, handler: JobHandler<Payload>, settings: WorkerSettings): JobWorker {
+function createWorker<Payload>(
+  job: JobDefinition<Payload>,
+  handler: JobHandler<Payload>,
+  settings: WorkerSettings,
+): JobWorker {
   const stopping = new AbortController();
   let opened: Promise<BullWorker> | undefined;
   const open = (): Promise<BullWorker> =>
@@ -108,7 +116,11 @@ function createWorker<Payload>(job: JobDefinition<Payload>, handler: JobHandler<
         throw error;
       });
       const worker = await opened;
-      worker.run().catch((error: unknown) => logger("queues").error({ err: error, job: job.name }, "the worker's loop ended with an error"));
+      worker
+        .run()
+        .catch((error: unknown) =>
+          logger("queues").error({ err: error, job: job.name }, "the worker's loop ended with an error"),
+        );
     },
     pause: async () => (await opened)?.pause(true),
     resume: async () => (await opened)?.resume(),
@@ -125,7 +137,16 @@ async function buryStalled(jobName: string, bullJob: BullJob | undefined, error:
   if (!bullJob || !error.message.includes("stalled more than allowable limit")) return;
   const { payload, headers, tenantId } = bullJob.data;
   try {
-    await buryJob({ queue: jobName, jobId: bullJob.id ?? "", tenantId: tenantId as TenantId | null, payload, headers, reason: "stalled_too_often", error: error.message, attempts: bullJob.attemptsMade });
+    await buryJob({
+      queue: jobName,
+      jobId: bullJob.id ?? "",
+      tenantId: tenantId as TenantId | null,
+      payload,
+      headers,
+      reason: "stalled_too_often",
+      error: error.message,
+      attempts: bullJob.attemptsMade,
+    });
   } catch (failure) {
     logger("queues").error({ err: failure, job: jobName, jobId: bullJob.id }, "a dead letter could not be written");
   }
@@ -141,8 +162,16 @@ export interface JobScheduler<Payload> {
 
 /** Schedules of a job. Its runs belong to no tenant. */
 export function makeScheduler<Payload>(job: JobDefinition<Payload>): JobScheduler<Payload> {
-  const template = (payload: Payload) => ({ name: job.name, data: { payload: job.payload.parse(payload), tenantId: null, headers: {} }, opts: jobOptions() });
-  const upsert = async (id: string, repeat: { every: number } | { pattern: string; tz: string }, payload: Payload): Promise<void> => {
+  const template = (payload: Payload) => ({
+    name: job.name,
+    data: { payload: job.payload.parse(payload), tenantId: null, headers: {} },
+    opts: jobOptions(),
+  });
+  const upsert = async (
+    id: string,
+    repeat: { every: number } | { pattern: string; tz: string },
+    payload: Payload,
+  ): Promise<void> => {
     await (await makeQueue(job.name)).upsertJobScheduler(id, repeat, template(payload));
   };
   return {

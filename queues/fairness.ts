@@ -30,7 +30,9 @@ function countByTenant(tenantIds: readonly (string | null)[]): { tenantId: strin
 
 /** The tags up to and including a tenant's finish tag, given to its jobs in order. */
 function startTags(tenantIds: readonly (string | null)[], finishTags: ReadonlyMap<string, number>): number[] {
-  const next = new Map(countByTenant(tenantIds).map(({ tenantId, jobs }) => [tenantId, (finishTags.get(tenantId) ?? jobs) - jobs + 1]));
+  const next = new Map(
+    countByTenant(tenantIds).map(({ tenantId, jobs }) => [tenantId, (finishTags.get(tenantId) ?? jobs) - jobs + 1]),
+  );
   return tenantIds.map((id) => {
     const tag = next.get(id ?? NO_TENANT) ?? 1;
     next.set(id ?? NO_TENANT, tag + 1);

@@ -24,6 +24,7 @@ export function defineJob<Payload>(definition: {
   limit?: { max: number; perMs: number };
   concurrency?: number;
 }): JobDefinition<Payload> {
-  if (!isJobName(definition.name)) throw new TypeError(`job name "${definition.name}" is not of the form domain:action`);
+  if (!isJobName(definition.name))
+    throw new TypeError(`job name "${definition.name}" is not of the form domain:action`);
   return Object.freeze({ ...definition, retry: definition.retry ?? RETRY.standard });
 }

@@ -1,5 +1,12 @@
 // What is known of jobs while they run and wait: outcome, duration and waiting time of each run, depth of each queue.
-import { errorsTotal, jobDurationSeconds, jobsTotal, jobWaitSeconds, observeGauge, type Reading } from "../telemetry/metrics";
+import {
+  errorsTotal,
+  jobDurationSeconds,
+  jobsTotal,
+  jobWaitSeconds,
+  observeGauge,
+  type Reading,
+} from "../telemetry/metrics";
 import type { BullJob, BullQueue } from "./bull";
 
 const DEPTH_STATES = ["waiting", "prioritized", "active", "delayed", "failed"] as const;
@@ -7,7 +14,8 @@ const DEPTH_STATES = ["waiting", "prioritized", "active", "delayed", "failed"] a
 /** Runs `run` and records how it went. */
 export async function observeRun(jobName: string, job: BullJob, run: () => Promise<void>): Promise<void> {
   const startedAt = performance.now();
-  if (job.attemptsMade === 0) jobWaitSeconds.record(Math.max(0, Date.now() - job.timestamp - (job.delay ?? 0)) / 1000, { job: jobName });
+  if (job.attemptsMade === 0)
+    jobWaitSeconds.record(Math.max(0, Date.now() - job.timestamp - (job.delay ?? 0)) / 1000, { job: jobName });
   let outcome = "completed";
   try {
     await run();

@@ -48,12 +48,22 @@ interface Run<Payload> {
  * letters before BullMQ hears of it, so that a crash in between loses neither; then BullMQ's
  * UnrecoverableError ends the job. `stop` aborts the run from outside.
  */
-export function runJob<Payload>(job: JobDefinition<Payload>, handler: JobHandler<Payload>, bullJob: BullJob, stop: AbortSignal): Promise<void> {
+export function runJob<Payload>(
+  job: JobDefinition<Payload>,
+  handler: JobHandler<Payload>,
+  bullJob: BullJob,
+  stop: AbortSignal,
+): Promise<void> {
   const headers = bullJob.data.headers;
   const jobId = bullJob.id ?? "";
   const options = {
     kind: "consumer" as const,
-    attributes: { "messaging.operation.type": "process", "messaging.message.id": jobId, "messaging.destination.name": job.name, "queue.attempt": bullJob.attemptsMade + 1 },
+    attributes: {
+      "messaging.operation.type": "process",
+      "messaging.message.id": jobId,
+      "messaging.destination.name": job.name,
+      "queue.attempt": bullJob.attemptsMade + 1,
+    },
     log: { jobId, ...(bullJob.data.tenantId === null ? {} : { tenantId: bullJob.data.tenantId }) },
   };
   return continueTrace(headers, `job ${job.name}`, options, () =>
@@ -75,12 +85,23 @@ function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob, signal: A
   const payload = job.payload.safeParse(envelope.data.payload);
   if (!payload.success) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${payload.error.message}`);
   const { tenantId, headers } = envelope.data;
-  return { payload: payload.data, context: { tenantId, jobId: bullJob.id ?? "", attempt: bullJob.attemptsMade + 1, signal, traceHeaders: headers } };
+  return {
+    payload: payload.data,
+    context: { tenantId, jobId: bullJob.id ?? "", attempt: bullJob.attemptsMade + 1, signal, traceHeaders: headers },
+  };
 }
 
-async function withinTime<Payload>(job: JobDefinition<Payload>, run: Run<Payload>, stop: AbortSignal, handler: JobHandler<Payload>): Promise<void> {
+async function withinTime<Payload>(
+  job: JobDefinition<Payload>,
+  run: Run<Payload>,
+  stop: AbortSignal,
+  handler: JobHandler<Payload>,
+): Promise<void> {
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new JobTimeoutError(`job ${job.name} took longer than ${job.timeoutMs} ms`)), job.timeoutMs);
+  const timer = setTimeout(
+    () => limit.abort(new JobTimeoutError(`job ${job.name} took longer than ${job.timeoutMs} ms`)),
+    job.timeoutMs,
+  );
   const signal = AbortSignal.any([limit.signal, stop]);
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
@@ -95,14 +116,28 @@ async function withinTime<Payload>(job: JobDefinition<Payload>, run: Run<Payload
 /** The error to tell BullMQ: as it is while attempts are left, unrecoverable after the dead letter is written. */
 async function settleFailure<Payload>(job: JobDefinition<Payload>, bullJob: BullJob, error: unknown): Promise<unknown> {
   const attempts = bullJob.attemptsMade + 1;
-  const reason = error instanceof UnrecoverableJobError ? error.reason : attempts >= job.retry.attempts ? "attempts_exhausted" : null;
+  const reason =
+    error instanceof UnrecoverableJobError
+      ? error.reason
+      : attempts >= job.retry.attempts
+        ? "attempts_exhausted"
+        : null;
   const facts = { err: error, job: job.name, attempt: attempts };
   if (reason === null) {
     logger("queues").warn(facts, "a job failed and will be tried again");
     return error;
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  await buryJob({ queue: job.name, jobId: bullJob.id ?? "", tenantId: bullJob.data.tenantId as TenantId | null, payload: bullJob.data.payload, headers: bullJob.data.headers, reason, error: text, attempts });
+  await buryJob({
+    queue: job.name,
+    jobId: bullJob.id ?? "",
+    tenantId: bullJob.data.tenantId as TenantId | null,
+    payload: bullJob.data.payload,
+    headers: bullJob.data.headers,
+    reason,
+    error: text,
+    attempts,
+  });
   logger("queues").error({ ...facts, reason }, "a job failed for good: see the dead letters");
   return new UnrecoverableError(text);
 }

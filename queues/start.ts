@@ -60,7 +60,8 @@ function runWorkersWhileReady(): void {
     try {
       const isReady = await isReadyForWork();
       if (isReady) await startWorkers(mine());
-      if (isReady === isPaused) await Promise.all([...running].map((worker) => (isReady ? worker.resume() : worker.pause())));
+      if (isReady === isPaused)
+        await Promise.all([...running].map((worker) => (isReady ? worker.resume() : worker.pause())));
       isPaused = !isReady;
     } catch (error) {
       logger("queues").error({ err: error }, "the workers could not be started and will be tried again");

@@ -1,3 +1,10 @@
 // The front door for those who run jobs.
-export { makeQueue, makeScheduler, makeWorker, type JobScheduler, type JobWorker, type WorkerSettings } from "./factory";
+export {
+  makeQueue,
+  makeScheduler,
+  makeWorker,
+  type JobScheduler,
+  type JobWorker,
+  type WorkerSettings,
+} from "./factory";
 export { UnrecoverableJobError, type JobContext, type JobHandler } from "./run-job";

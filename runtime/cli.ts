@@ -40,8 +40,10 @@ async function main(args: string[]): Promise<void> {
 
 function report(error: unknown): void {
   if (error instanceof ParseFailure) sayParseErrors(error.errors);
-  else if (error instanceof UsageError || error instanceof BundleError || error instanceof InfraError) sayError(error.message);
-  else if ((error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")) sayError((error as Error).message, "`groundwork --help` lists the commands and their options.");
+  else if (error instanceof UsageError || error instanceof BundleError || error instanceof InfraError)
+    sayError(error.message);
+  else if ((error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS"))
+    sayError((error as Error).message, "`groundwork --help` lists the commands and their options.");
   else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 

@@ -10,6 +10,15 @@ const dist = [here, dirname(here)].find((folder) => existsSync(join(folder, "nat
 /** Folder of the package that the host belongs to. */
 export const hostPackageRoot = dirname(dist);
 
-export function hostFile(name: "cli.js" | "start.js" | "parse.js" | "watch-child.js" | "native.cjs" | "embedded-postgres.js" | "vitest/app-config.js"): string {
+export function hostFile(
+  name:
+    | "cli.js"
+    | "start.js"
+    | "parse.js"
+    | "watch-child.js"
+    | "native.cjs"
+    | "embedded-postgres.js"
+    | "vitest/app-config.js",
+): string {
   return join(dist, name);
 }

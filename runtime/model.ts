@@ -1,6 +1,6 @@
 // The AppModel: everything the host knows about an app. parse/ makes it, generate/ and the native
 // module read it. It is plain JSON, so it travels between processes in a file. Field names follow
-// Encore's own metadata (encore-contract.md, sections 1 and 2) where there is one.
+// Encore's own metadata (CONTRACT.md, sections 1 and 2) where there is one.
 
 /** A place in the app's sources; `line` and `column` count from 1, `file` is relative to the app root. */
 export interface Place {
@@ -60,7 +60,12 @@ export interface Decl {
 
 export type PathSegment =
   | { kind: "literal"; value: string }
-  | { kind: "param" | "wildcard" | "fallback"; value: string; type: "string" | "bool" | "int" | "float64" | "decimal"; validation?: Validation };
+  | {
+      kind: "param" | "wildcard" | "fallback";
+      value: string;
+      type: "string" | "bool" | "int" | "float64" | "decimal";
+      validation?: Validation;
+    };
 
 export interface StaticAssets {
   dir: string;

@@ -21,7 +21,10 @@ export function connectRedis(redis: Redis, limitMs: number): Promise<void> {
       last = error;
       if (!isBrokerAway(error)) end(() => reject(error));
     };
-    const timer = setTimeout(() => end(() => reject(new Error(`Redis does not answer: ${last.message}`, { cause: last }))), limitMs);
+    const timer = setTimeout(
+      () => end(() => reject(new Error(`Redis does not answer: ${last.message}`, { cause: last }))),
+      limitMs,
+    );
     redis.on("ready", onReady).on("error", onError);
     if (redis.status === "wait") redis.connect().catch(() => undefined); // told by the events; it goes on by itself
   });

@@ -25,7 +25,14 @@ const startProgram = "runtime/start.ts";
 /** CommonJS, because encore.dev loads it with require(). */
 const nativeModule = "runtime/module/index.ts";
 
-const common = { bundle: true, platform: "node", target: "node20", packages: "external", sourcemap: "linked", logLevel: "warning" };
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  packages: "external",
+  sourcemap: "linked",
+  logLevel: "warning",
+};
 
 /** Builds the bundles into `<root>/dist`; throws with esbuild's own message when one does not compile. */
 export async function buildHost(root) {
@@ -35,8 +42,25 @@ export async function buildHost(root) {
       .filter(([, file]) => existsSync(file)),
   );
   await Promise.all([
-    build({ ...common, entryPoints, outdir: join(root, "dist"), format: "esm", splitting: true, chunkNames: "chunks/[name]-[hash]" }),
-    build({ ...common, entryPoints: [join(root, startProgram)], outfile: join(root, "dist", "start.js"), format: "esm" }),
-    build({ ...common, entryPoints: [join(root, nativeModule)], outfile: join(root, "dist", "native.cjs"), format: "cjs" }),
+    build({
+      ...common,
+      entryPoints,
+      outdir: join(root, "dist"),
+      format: "esm",
+      splitting: true,
+      chunkNames: "chunks/[name]-[hash]",
+    }),
+    build({
+      ...common,
+      entryPoints: [join(root, startProgram)],
+      outfile: join(root, "dist", "start.js"),
+      format: "esm",
+    }),
+    build({
+      ...common,
+      entryPoints: [join(root, nativeModule)],
+      outfile: join(root, "dist", "native.cjs"),
+      format: "cjs",
+    }),
   ]);
 }

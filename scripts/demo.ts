@@ -16,7 +16,9 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function takeIn(client: ApiClient, state: DemoState): Promise<void> {
   const files = readCorpus(corpusFolder);
-  say(`\nIngesting ${files.length} Markdown documents of ${corpusFolder} (first start only; Ctrl-C is safe, the next start goes on)`);
+  say(
+    `\nIngesting ${files.length} Markdown documents of ${corpusFolder} (first start only; Ctrl-C is safe, the next start goes on)`,
+  );
   const startedAt = performance.now();
   const report = showProgress(files.length, process.stdout);
   const { chunks, failed } = await ingestCorpus(client, files, report);
@@ -59,6 +61,8 @@ process.on("SIGTERM", () => process.exit(0));
 process.on("SIGINT", () => process.exit(0));
 
 main().catch((error: unknown) => {
-  process.stderr.write(`\nThe demo stopped: ${error instanceof Error ? error.message : String(error)}. The app goes on; the next start resumes.\n`);
+  process.stderr.write(
+    `\nThe demo stopped: ${error instanceof Error ? error.message : String(error)}. The app goes on; the next start resumes.\n`,
+  );
   process.exitCode = 1;
 });

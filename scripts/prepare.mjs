@@ -11,11 +11,20 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 function generatePrismaClient() {
   const schema = join(root, "db", "schema.prisma");
   if (!existsSync(schema)) return;
-  const result = spawnSync(process.execPath, [join(root, "node_modules", "prisma", "build", "index.js"), "generate", "--schema", schema], {
-    cwd: root,
-    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: "1", CHECKPOINT_DISABLE: "1" },
-    encoding: "utf8",
-  });
+  const result = spawnSync(
+    process.execPath,
+    [join(root, "node_modules", "prisma", "build", "index.js"), "generate", "--schema", schema],
+    {
+      cwd: root,
+      env: {
+        ...process.env,
+        PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+        PRISMA_HIDE_UPDATE_MESSAGE: "1",
+        CHECKPOINT_DISABLE: "1",
+      },
+      encoding: "utf8",
+    },
+  );
   if (result.status !== 0) {
     process.stderr.write(`${result.stdout}${result.stderr}`);
     throw new Error("prisma generate failed: see the output above");
@@ -24,7 +33,10 @@ function generatePrismaClient() {
 
 /** encore.gen/, so that an editor and the type check find `~encore/*` before the first start. */
 function generateClients() {
-  const result = spawnSync(process.execPath, [join(root, "dist", "cli.js"), "check"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  const result = spawnSync(process.execPath, [join(root, "dist", "cli.js"), "check"], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   if (result.status !== 0) throw new Error("the app has errors: see above");
 }
 

@@ -13,7 +13,17 @@ const entry = resolve(file);
 // Inside node_modules' reach, because packages are resolved from where the output stands.
 const outfile = join(root, "dist", "scripts", `${basename(dirname(entry))}-${basename(entry, ".ts")}.js`);
 mkdirSync(dirname(outfile), { recursive: true });
-await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", target: "node20", format: "esm", packages: "external", sourcemap: "inline", logLevel: "warning" });
+await build({
+  entryPoints: [entry],
+  outfile,
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  packages: "external",
+  sourcemap: "inline",
+  logLevel: "warning",
+});
 
 process.argv.splice(1, process.argv.length - 1, entry, ...rest);
 process.setSourceMapsEnabled(true);

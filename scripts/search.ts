@@ -3,7 +3,10 @@ import { ApiClient } from "./demo/api-client";
 import { answerTo } from "./demo/search";
 import { findState } from "./demo/state";
 
-const { BASE_URL: baseUrl = `http://localhost:${process.env.PORT ?? "4000"}`, GROUNDWORK_STATE_DIR: stateDir = ".groundwork" } = process.env;
+const {
+  BASE_URL: baseUrl = `http://localhost:${process.env.PORT ?? "4000"}`,
+  GROUNDWORK_STATE_DIR: stateDir = ".groundwork",
+} = process.env;
 
 async function main(): Promise<void> {
   const question = process.argv.slice(2).join(" ").trim();

@@ -22,7 +22,8 @@ const log = logger("guard");
  */
 export async function admit(call: ApiCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> {
   const principal = findPrincipal();
-  if (span !== undefined && principal !== undefined) span.setAttributes({ "tenant.id": principal.tenantId, "user.id": principal.userId });
+  if (span !== undefined && principal !== undefined)
+    span.setAttributes({ "tenant.id": principal.tenantId, "user.id": principal.userId });
   if (policy.limit !== null) {
     const address = clientIp(call.headers);
     await limits.consumeCaller(policy.limit, {

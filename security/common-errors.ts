@@ -2,18 +2,59 @@
 import { defineErrors } from "./errors";
 
 export const commonErrors = defineErrors("common", {
-  unauthenticated: { class: "unauthenticated", text: "sign in to use this endpoint", remedy: "Send a valid access token in the Authorization header." },
-  permission_denied: { class: "permission_denied", text: "your role does not allow this", remedy: "Ask an owner or admin of the organisation for a role that holds the permission." },
-  endpoint_closed: { class: "permission_denied", text: "this endpoint is not open to anybody", remedy: "For maintainers: give the endpoint a can:, self or public: tag." },
+  unauthenticated: {
+    class: "unauthenticated",
+    text: "sign in to use this endpoint",
+    remedy: "Send a valid access token in the Authorization header.",
+  },
+  permission_denied: {
+    class: "permission_denied",
+    text: "your role does not allow this",
+    remedy: "Ask an owner or admin of the organisation for a role that holds the permission.",
+  },
+  endpoint_closed: {
+    class: "permission_denied",
+    text: "this endpoint is not open to anybody",
+    remedy: "For maintainers: give the endpoint a can:, self or public: tag.",
+  },
   cross_site_request: {
     class: "permission_denied",
     text: "this request came from another site",
-    remedy: "Send it from a page of this origin, or with the access token in the Authorization header instead of the cookie.",
+    remedy:
+      "Send it from a page of this origin, or with the access token in the Authorization header instead of the cookie.",
   },
-  rate_limited: { class: "resource_exhausted", text: "too many requests", retryable: true, remedy: "Wait details.retryAfterSeconds and send the request again." },
-  invalid_request: { class: "invalid_argument", text: "the request is not valid", remedy: "Correct the fields named in details.fields." },
-  internal_error: { class: "internal", text: "an internal error occurred", remedy: "Report details.requestId; the log line with that id holds the cause." },
-  service_unavailable: { class: "unavailable", text: "a part of the service is not available right now", retryable: true, remedy: "Repeat the request after details.retryAfterSeconds." },
-  conflict_retry: { class: "aborted", text: "the request collided with another one", retryable: true, remedy: "Repeat the request." },
-  request_timeout: { class: "unavailable", text: "the request took too long and was given up", retryable: true, remedy: "Repeat the request, with less in it if it was large." },
+  rate_limited: {
+    class: "resource_exhausted",
+    text: "too many requests",
+    retryable: true,
+    remedy: "Wait details.retryAfterSeconds and send the request again.",
+  },
+  invalid_request: {
+    class: "invalid_argument",
+    text: "the request is not valid",
+    remedy: "Correct the fields named in details.fields.",
+  },
+  internal_error: {
+    class: "internal",
+    text: "an internal error occurred",
+    remedy: "Report details.requestId; the log line with that id holds the cause.",
+  },
+  service_unavailable: {
+    class: "unavailable",
+    text: "a part of the service is not available right now",
+    retryable: true,
+    remedy: "Repeat the request after details.retryAfterSeconds.",
+  },
+  conflict_retry: {
+    class: "aborted",
+    text: "the request collided with another one",
+    retryable: true,
+    remedy: "Repeat the request.",
+  },
+  request_timeout: {
+    class: "unavailable",
+    text: "the request took too long and was given up",
+    retryable: true,
+    remedy: "Repeat the request, with less in it if it was large.",
+  },
 });

@@ -42,7 +42,8 @@ export function findPolicy({ service, endpoint, tags }: APIDesc): EndpointPolicy
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);
-  const access: Access = limit === undefined ? { kind: "closed", problem: "an unknown or repeated limit: tag" } : readAccess(tags);
+  const access: Access =
+    limit === undefined ? { kind: "closed", problem: "an unknown or repeated limit: tag" } : readAccess(tags);
   const isProbe = tags.includes("probe") && access.kind === "public";
   const route = `${service}.${endpoint}`;
   return { route, access, limit: isProbe ? null : (limit ?? "default"), isProbe, seriesOf: keptSeries(route) };

@@ -76,7 +76,10 @@ const codePattern = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/;
  * `details.reason` is the code.
  * @throws Error when a code is not lower_snake: codes are part of the API.
  */
-export function defineErrors<const E extends Readonly<Record<string, ErrorEntry>>>(service: string, entries: E): ErrorCreators<keyof E & string> {
+export function defineErrors<const E extends Readonly<Record<string, ErrorEntry>>>(
+  service: string,
+  entries: E,
+): ErrorCreators<keyof E & string> {
   const creators: Record<string, (options?: ErrorOptions) => APIError> = {};
   for (const [code, entry] of Object.entries(entries)) {
     if (!codePattern.test(code)) throw new Error(`error code ${service}/${code} is not lower_snake`);

@@ -39,10 +39,20 @@ async function guardCall(req: MiddlewareRequest, next: Next, admission: Admissio
   const policy = findPolicy(call.api);
   setRawHeaders(req, policy);
   if (policy.isProbe) return next(req);
-  const passage: Passage = { req, next, call, policy, admission, startedAtMs: performance.now(), span: isTracing() ? startSpan(call, policy) : undefined };
+  const passage: Passage = {
+    req,
+    next,
+    call,
+    policy,
+    admission,
+    startedAtMs: performance.now(),
+    span: isTracing() ? startSpan(call, policy) : undefined,
+  };
   beginWork();
   try {
-    const response = await (passage.span === undefined ? runCall(passage) : inSpan(passage.span, () => runTraced(passage)));
+    const response = await (passage.span === undefined
+      ? runCall(passage)
+      : inSpan(passage.span, () => runTraced(passage)));
     setHeaders(response, call, policy);
     record(passage, statusOf(req, response));
     return response;
@@ -65,7 +75,11 @@ async function runTraced({ req, next, call, policy, admission, span }: Passage):
 
 function startSpan(call: ApiCall, policy: EndpointPolicy): Span | undefined {
   const { method, path, trace } = call;
-  return startRequestSpan(trace, `${method} ${policy.route}`, { "http.request.method": method, "http.route": policy.route, "url.path": path });
+  return startRequestSpan(trace, `${method} ${policy.route}`, {
+    "http.request.method": method,
+    "http.route": policy.route,
+    "url.path": path,
+  });
 }
 
 /** The error to answer: counted, logged where needed, recorded. */

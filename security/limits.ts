@@ -65,7 +65,8 @@ export class Limits {
   constructor(private readonly options: { scale: number; redis?: Redis }) {
     for (const [policy, quotas] of Object.entries(limitPolicies)) {
       const limiters: PolicyLimiters = {};
-      for (const [dimension, quota] of Object.entries(quotas)) limiters[dimension as Dimension] = this.createLimiter(policy, dimension, quota);
+      for (const [dimension, quota] of Object.entries(quotas))
+        limiters[dimension as Dimension] = this.createLimiter(policy, dimension, quota);
       this.table[policy as LimitPolicy] = limiters;
     }
   }
@@ -124,7 +125,12 @@ export class Limits {
 }
 
 function refusalOf(refusal: unknown, policy: LimitPolicy, dimension: Dimension): Error {
-  if (!(refusal instanceof RateLimiterRes)) return commonErrors.service_unavailable({ internal: "the rate limiter's store failed", cause: refusal, retryAfterSeconds: 1 });
+  if (!(refusal instanceof RateLimiterRes))
+    return commonErrors.service_unavailable({
+      internal: "the rate limiter's store failed",
+      cause: refusal,
+      retryAfterSeconds: 1,
+    });
   limitRejectionsTotal.add(1, { policy, dimension });
   const retryAfterSeconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
   return commonErrors.rate_limited({ retryAfterSeconds, internal: `policy ${policy}, dimension ${dimension}` });
@@ -133,7 +139,12 @@ function refusalOf(refusal: unknown, policy: LimitPolicy, dimension: Dimension):
 /** One connection for all counters; commands fail at once instead of queueing when Redis is away. */
 export function connectRedis(url: string): Redis {
   const log = logger("limits");
-  const redis = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 500, lazyConnect: false });
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: 500,
+    lazyConnect: false,
+  });
   let isReported = false;
   redis.on("error", (error: Error) => {
     if (!isReported) log.warn({ err: error }, "limits: Redis is away, counting in this process");
@@ -147,7 +158,10 @@ export function connectRedis(url: string): Redis {
 }
 
 /** The app's limiters. */
-export const limits = new Limits({ scale: cfg.limits.scale, ...(cfg.redisUrl === undefined ? {} : { redis: connectRedis(cfg.redisUrl) }) });
+export const limits = new Limits({
+  scale: cfg.limits.scale,
+  ...(cfg.redisUrl === undefined ? {} : { redis: connectRedis(cfg.redisUrl) }),
+});
 
 /**
  * Counts an attempt on an account (a digest of its name, never the name itself) against brute force.

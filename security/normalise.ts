@@ -26,7 +26,11 @@ export function normaliseError(thrown: unknown): APIError {
 function normaliseApiError(error: APIError): APIError {
   const kept = internalsOf(error);
   if (kept !== undefined) {
-    if (httpStatusOf(error) >= 500) log.error({ err: kept.cause, internal: kept.internal, reason: reasonOf(error) }, "an endpoint answered an error of ours");
+    if (httpStatusOf(error) >= 500)
+      log.error(
+        { err: kept.cause, internal: kept.internal, reason: reasonOf(error) },
+        "an endpoint answered an error of ours",
+      );
     return error;
   }
   // Through a client call: made by a catalogue on the other side, which has logged it.
@@ -35,11 +39,19 @@ function normaliseApiError(error: APIError): APIError {
     log.error({ err: error }, "an endpoint threw an internal error");
     return commonErrors.internal_error({ cause: error });
   }
-  const details: ErrorDetails = { ...error.details, reason: reasonOf(error) ?? error.code, requestId: currentRequestId() };
+  const details: ErrorDetails = {
+    ...error.details,
+    reason: reasonOf(error) ?? error.code,
+    requestId: currentRequestId(),
+  };
   return new APIError(error.code, error.message, undefined, details);
 }
 
-const isOurFault = (code: ErrCode): boolean => !Object.hasOwn(statusOfClass, code) || code === ErrCode.Internal || code === ErrCode.Unknown || code === ErrCode.DataLoss;
+const isOurFault = (code: ErrCode): boolean =>
+  !Object.hasOwn(statusOfClass, code) ||
+  code === ErrCode.Internal ||
+  code === ErrCode.Unknown ||
+  code === ErrCode.DataLoss;
 
 /** The HTTP status that Encore gives this error. */
 export function httpStatusOf(error: APIError): number {
@@ -48,7 +60,15 @@ export function httpStatusOf(error: APIError): number {
 
 const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(`thrown: ${typeof thrown}`));
 
-const networkCodes = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "EAI_AGAIN"]);
+const networkCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EPIPE",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EAI_AGAIN",
+]);
 const timeoutCodes = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "57014", "25P03", "25P04", "55P03"]);
 const collisionCodes = new Set(["40001", "40P01"]);
 /** Data no rule caught and Postgres refused: not text, not a UUID, too long, out of range, no such date. */
@@ -71,8 +91,12 @@ function meaningOf(error: ErrorLike): ((cause: unknown) => APIError) | undefined
   const code = typeof error.code === "string" ? error.code : "";
   if (badDataCodes.has(code)) return (cause) => commonErrors.invalid_request({ cause, internal: `SQLSTATE ${code}` });
   if (collisionCodes.has(code)) return (cause) => commonErrors.conflict_retry({ cause });
-  if (timeoutCodes.has(code) || isTimeout(error)) return (cause) => commonErrors.request_timeout({ cause, retryAfterSeconds: 1 });
-  const isAway = networkCodes.has(code) || unavailableClasses.test(code) || (typeof error.kind === "string" && unavailableKinds.has(error.kind));
+  if (timeoutCodes.has(code) || isTimeout(error))
+    return (cause) => commonErrors.request_timeout({ cause, retryAfterSeconds: 1 });
+  const isAway =
+    networkCodes.has(code) ||
+    unavailableClasses.test(code) ||
+    (typeof error.kind === "string" && unavailableKinds.has(error.kind));
   return isAway ? (cause) => commonErrors.service_unavailable({ cause, retryAfterSeconds: 2 }) : undefined;
 }
 
@@ -88,5 +112,11 @@ const isErrorLike = (value: unknown): value is ErrorLike => typeof value === "ob
 
 /** `pg` names its pool's timeouts only by their text. */
 function isTimeout(error: ErrorLike): boolean {
-  return error.name === "TimeoutError" || (typeof error.message === "string" && /^(?:timeout exceeded when trying to connect|Query read timeout|Connection terminated due to connection timeout)/.test(error.message));
+  return (
+    error.name === "TimeoutError" ||
+    (typeof error.message === "string" &&
+      /^(?:timeout exceeded when trying to connect|Query read timeout|Connection terminated due to connection timeout)/.test(
+        error.message,
+      ))
+  );
 }

@@ -47,7 +47,13 @@ export function principalFrom(data: AuthData): Principal {
   if (!uuidPattern.test(data.userID) || !uuidPattern.test(data.tenantId) || !isRole(data.role)) {
     throw commonErrors.unauthenticated({ internal: "auth data without a whole identity" });
   }
-  return { kind: "user", userId: data.userID as UserId, tenantId: data.tenantId as TenantId, role: data.role, sessionId: data.sessionId };
+  return {
+    kind: "user",
+    userId: data.userID as UserId,
+    tenantId: data.tenantId as TenantId,
+    role: data.role,
+    sessionId: data.sessionId,
+  };
 }
 
 /** The caller of the current request, or undefined when nobody is signed in. */

@@ -13,30 +13,52 @@ import { renderPrometheus } from "./metrics";
 import { checkReadiness } from "./probes";
 
 /** Liveness: the process answers. */
-export const livez = api.raw({ expose: true, method: "GET", path: "/livez", tags: ["public:liveness", "probe"] }, (_req, resp) => sendAlive(resp));
+export const livez = api.raw(
+  { expose: true, method: "GET", path: "/livez", tags: ["public:liveness", "probe"] },
+  (_req, resp) => sendAlive(resp),
+);
 
 /** Liveness, under the name some platforms expect. */
-export const live = api.raw({ expose: true, method: "GET", path: "/live", tags: ["public:liveness", "probe"] }, (_req, resp) => sendAlive(resp));
+export const live = api.raw(
+  { expose: true, method: "GET", path: "/live", tags: ["public:liveness", "probe"] },
+  (_req, resp) => sendAlive(resp),
+);
 
 /** Readiness: every part works and the process is not draining; 503 otherwise. */
-export const readyz = api.raw({ expose: true, method: "GET", path: "/readyz", tags: ["public:readiness", "probe"] }, (_req, resp) => sendReadiness(resp));
+export const readyz = api.raw(
+  { expose: true, method: "GET", path: "/readyz", tags: ["public:readiness", "probe"] },
+  (_req, resp) => sendReadiness(resp),
+);
 
 /** Readiness, under the name some platforms expect. */
-export const ready = api.raw({ expose: true, method: "GET", path: "/ready", tags: ["public:readiness", "probe"] }, (_req, resp) => sendReadiness(resp));
+export const ready = api.raw(
+  { expose: true, method: "GET", path: "/ready", tags: ["public:readiness", "probe"] },
+  (_req, resp) => sendReadiness(resp),
+);
 
 /** Readiness, under the name some platforms expect. */
-export const health = api.raw({ expose: true, method: "GET", path: "/health", tags: ["public:readiness", "probe"] }, (_req, resp) => sendReadiness(resp));
+export const health = api.raw(
+  { expose: true, method: "GET", path: "/health", tags: ["public:readiness", "probe"] },
+  (_req, resp) => sendReadiness(resp),
+);
 
 /** Metrics in the Prometheus text format, for the networks in METRICS_ALLOW. */
-export const metrics = api.raw({ expose: true, method: "GET", path: "/metrics", tags: ["public:scrapers are known by address", "probe"] }, (req, resp) =>
-  sendMetrics(req, resp),
+export const metrics = api.raw(
+  { expose: true, method: "GET", path: "/metrics", tags: ["public:scrapers are known by address", "probe"] },
+  (req, resp) => sendMetrics(req, resp),
 );
 
 /** The interactive API documentation. */
-export const docs = api.raw({ expose: true, method: "GET", path: "/docs", tags: ["public:documentation"] }, (_req, resp) => sendDocs("", resp));
+export const docs = api.raw(
+  { expose: true, method: "GET", path: "/docs", tags: ["public:documentation"] },
+  (_req, resp) => sendDocs("", resp),
+);
 
 /** Files of the API documentation; `openapi.json` is the API description. */
-export const docsAsset = api.raw({ expose: true, method: "GET", path: "/docs/*asset", tags: ["public:documentation"] }, (req, resp) => sendDocs(assetName(req), resp));
+export const docsAsset = api.raw(
+  { expose: true, method: "GET", path: "/docs/*asset", tags: ["public:documentation"] },
+  (req, resp) => sendDocs(assetName(req), resp),
+);
 
 const log = logger("probes");
 const scrapers = networkList(cfg.metrics.allow);
@@ -51,7 +73,10 @@ async function sendReadiness(resp: ServerResponse): Promise<void> {
     if (!check.ok) log.warn({ probe: check.name, err: check.error }, "a readiness probe failed");
   }
   const status = isReady ? "ready" : draining ? "draining" : "unavailable";
-  sendJson(resp, isReady ? 200 : 503, { status, checks: Object.fromEntries(checks.map((check) => [check.name, check.ok ? "ok" : "failed"])) });
+  sendJson(resp, isReady ? 200 : 503, {
+    status,
+    checks: Object.fromEntries(checks.map((check) => [check.name, check.ok ? "ok" : "failed"])),
+  });
 }
 
 async function sendMetrics(req: IncomingMessage, resp: ServerResponse): Promise<void> {

@@ -59,7 +59,9 @@ export async function docsFile(name: string): Promise<DocsFile | undefined> {
 /** The API description (OpenAPI) as committed; undefined when this installation has none. */
 export async function apiDescription(): Promise<DocsFile | undefined> {
   const file = findUpwards(join("docs", "openapi.json"));
-  return file === undefined ? undefined : { contentType: "application/json; charset=utf-8", body: await readFile(file), maxAgeSeconds: 0 };
+  return file === undefined
+    ? undefined
+    : { contentType: "application/json; charset=utf-8", body: await readFile(file), maxAgeSeconds: 0 };
 }
 
 function viewerFolder(): string {
@@ -68,7 +70,11 @@ function viewerFolder(): string {
 
 /** Looks above this module (source or bundle), then in the working directory: both lie in the app's tree. */
 function findUpwards(path: string): string | undefined {
-  for (let folder = dirname(fileURLToPath(import.meta.url)), above = ""; folder !== above; above = folder, folder = dirname(folder)) {
+  for (
+    let folder = dirname(fileURLToPath(import.meta.url)), above = "";
+    folder !== above;
+    above = folder, folder = dirname(folder)
+  ) {
     if (existsSync(join(folder, "encore.app"))) return existsSync(join(folder, path)) ? join(folder, path) : undefined;
   }
   const inWorkingFolder = join(process.cwd(), path);

@@ -8,5 +8,9 @@ export const telemetryErrors = defineErrors("telemetry", {
     remedy: "Scrape from a network listed in METRICS_ALLOW; behind a proxy, list the proxy in TRUSTED_PROXIES.",
   },
   docs_not_found: { class: "not_found", text: "there is no such page in the documentation", remedy: "Open /docs." },
-  docs_not_generated: { class: "unavailable", text: "the API description is missing in this installation", remedy: "Run npm run gen:openapi; the file docs/openapi.json belongs to the repository." },
+  docs_not_generated: {
+    class: "unavailable",
+    text: "the API description is missing in this installation",
+    remedy: "Run npm run gen:openapi; the file docs/openapi.json belongs to the repository.",
+  },
 });

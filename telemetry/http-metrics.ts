@@ -2,7 +2,14 @@
 // twice (2.6 µs an answer through the SDK's instruments). Readers get them as a metric producer of the SDK.
 import { ValueType, type HrTime } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
-import { AggregationTemporality, DataPointType, type CollectionResult, type DataPoint, type Histogram, type MetricData } from "@opentelemetry/sdk-metrics";
+import {
+  AggregationTemporality,
+  DataPointType,
+  type CollectionResult,
+  type DataPoint,
+  type Histogram,
+  type MetricData,
+} from "@opentelemetry/sdk-metrics";
 
 /** Upper bounds in seconds, for every duration the app measures. */
 export const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -52,7 +59,10 @@ export const httpMetricProducer = {
     const endTime = hrTimeOf(Date.now());
     const all = [...series.values()].filter((one) => one.count > 0);
     const metrics = all.length === 0 ? [] : [requestCounts(all, endTime), requestDurations(all, endTime)];
-    return Promise.resolve({ resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: "groundwork" }, metrics }] }, errors: [] });
+    return Promise.resolve({
+      resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: "groundwork" }, metrics }] },
+      errors: [],
+    });
   },
 };
 
@@ -61,7 +71,12 @@ function requestCounts(all: readonly HttpSeries[], endTime: HrTime): MetricData 
     [...byStatus].map(([status, value]) => ({ startTime, endTime, attributes: { method, route, status }, value })),
   );
   return {
-    descriptor: { name: "http_requests_total", description: "Requests answered, by method, route (service.endpoint) and status", unit: "", valueType: ValueType.INT },
+    descriptor: {
+      name: "http_requests_total",
+      description: "Requests answered, by method, route (service.endpoint) and status",
+      unit: "",
+      valueType: ValueType.INT,
+    },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
     dataPointType: DataPointType.SUM,
     isMonotonic: true,
@@ -77,7 +92,12 @@ function requestDurations(all: readonly HttpSeries[], endTime: HrTime): MetricDa
     value: { buckets: { boundaries: [...secondsBuckets], counts: [...bucketCounts] }, count, sum: sumSeconds },
   }));
   return {
-    descriptor: { name: "http_request_duration_seconds", description: "Time from the guard's start to the answer, by method and route", unit: "", valueType: ValueType.DOUBLE },
+    descriptor: {
+      name: "http_request_duration_seconds",
+      description: "Time from the guard's start to the answer, by method and route",
+      unit: "",
+      valueType: ValueType.DOUBLE,
+    },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
     dataPointType: DataPointType.HISTOGRAM,
     dataPoints,

@@ -55,7 +55,10 @@ function currentFields(): Record<string, unknown> {
   return fields;
 }
 
-function addRequestFields(fields: Record<string, unknown>, request: NonNullable<ReturnType<typeof currentRequest>>): void {
+function addRequestFields(
+  fields: Record<string, unknown>,
+  request: NonNullable<ReturnType<typeof currentRequest>>,
+): void {
   fields.requestId ??= request.trace?.traceId;
   if (request.trace?.extCorrelationId !== undefined) fields.correlationId = request.trace.extCorrelationId;
   if (request.type !== "api-call") return;

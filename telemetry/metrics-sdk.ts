@@ -1,6 +1,11 @@
 // The meter provider with its readers: one that `/metrics` pulls from, and an OTLP one when a collector is
 // configured. Prometheus text is made by OpenTelemetry's own serializer.
-import { MeterProvider, MetricReader, PeriodicExportingMetricReader, type IMetricReader } from "@opentelemetry/sdk-metrics";
+import {
+  MeterProvider,
+  MetricReader,
+  PeriodicExportingMetricReader,
+  type IMetricReader,
+} from "@opentelemetry/sdk-metrics";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { createRequire } from "node:module";
 
@@ -18,7 +23,10 @@ class PullReader extends MetricReader {
 }
 
 const pull = new PullReader({ metricProducers: [httpMetricProducer] });
-const provider = new MeterProvider({ resource: resourceFromAttributes(resourceAttributes()), readers: [pull, ...otlpReaders()] });
+const provider = new MeterProvider({
+  resource: resourceFromAttributes(resourceAttributes()),
+  readers: [pull, ...otlpReaders()],
+});
 
 export const meter = provider.getMeter("groundwork");
 observeProcess(meter);
@@ -26,14 +34,28 @@ observeProcess(meter);
 function otlpReaders(): IMetricReader[] {
   const { endpoint, headers, metricIntervalMs } = cfg.otel;
   if (endpoint === undefined) return [];
-  const { OTLPMetricExporter } = load("@opentelemetry/exporter-metrics-otlp-proto") as typeof import("@opentelemetry/exporter-metrics-otlp-proto");
-  const exporter = new OTLPMetricExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`, headers: { ...headers } });
-  return [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: metricIntervalMs, exportTimeoutMillis: Math.min(metricIntervalMs, 5000), metricProducers: [httpMetricProducer] })];
+  const { OTLPMetricExporter } = load(
+    "@opentelemetry/exporter-metrics-otlp-proto",
+  ) as typeof import("@opentelemetry/exporter-metrics-otlp-proto");
+  const exporter = new OTLPMetricExporter({
+    url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`,
+    headers: { ...headers },
+  });
+  return [
+    new PeriodicExportingMetricReader({
+      exporter,
+      exportIntervalMillis: metricIntervalMs,
+      exportTimeoutMillis: Math.min(metricIntervalMs, 5000),
+      metricProducers: [httpMetricProducer],
+    }),
+  ];
 }
 
 /** All metrics in the Prometheus text format, version 0.0.4. A gauge whose source fails is left out. */
 export async function renderPrometheus(): Promise<string> {
-  const { PrometheusSerializer } = load("@opentelemetry/exporter-prometheus") as typeof import("@opentelemetry/exporter-prometheus");
+  const { PrometheusSerializer } = load(
+    "@opentelemetry/exporter-prometheus",
+  ) as typeof import("@opentelemetry/exporter-prometheus");
   const { resourceMetrics } = await pull.collect();
   return new PrometheusSerializer(undefined, false, undefined, true, true).serialize(resourceMetrics);
 }

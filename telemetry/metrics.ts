@@ -10,18 +10,33 @@ import { onShutdown } from "./shutdown";
 export { renderPrometheus, flushMetrics } from "./metrics-sdk";
 export { httpSeries, type HttpSeries } from "./http-metrics";
 
-const seconds = (name: string, description: string) => meter.createHistogram(name, { description, advice: { explicitBucketBoundaries: secondsBuckets } });
+const seconds = (name: string, description: string) =>
+  meter.createHistogram(name, { description, advice: { explicitBucketBoundaries: secondsBuckets } });
 
-export const errorsTotal = meter.createCounter("errors_total", { description: "Errors answered or met in background work, by type (the error's code)" });
-export const limitRejectionsTotal = meter.createCounter("limit_rejections_total", { description: "Requests refused by a rate limit, by policy and dimension" });
-export const cacheHitsTotal = meter.createCounter("cache_hits_total", { description: "Cache reads that found a value, by cache" });
-export const cacheMissesTotal = meter.createCounter("cache_misses_total", { description: "Cache reads that found nothing, by cache" });
+export const errorsTotal = meter.createCounter("errors_total", {
+  description: "Errors answered or met in background work, by type (the error's code)",
+});
+export const limitRejectionsTotal = meter.createCounter("limit_rejections_total", {
+  description: "Requests refused by a rate limit, by policy and dimension",
+});
+export const cacheHitsTotal = meter.createCounter("cache_hits_total", {
+  description: "Cache reads that found a value, by cache",
+});
+export const cacheMissesTotal = meter.createCounter("cache_misses_total", {
+  description: "Cache reads that found nothing, by cache",
+});
 export const dbQueryDurationSeconds = seconds("db_query_duration_seconds", "Time of SQL statements, by statement");
-export const outboxPublishedTotal = meter.createCounter("outbox_published_total", { description: "Outbox rows handed over, by destination" });
+export const outboxPublishedTotal = meter.createCounter("outbox_published_total", {
+  description: "Outbox rows handed over, by destination",
+});
 export const relayLagSeconds = seconds("relay_lag_seconds", "Time from an outbox row's commit to its hand-over");
-export const eventsConsumedTotal = meter.createCounter("events_consumed_total", { description: "Events handled, by consumer and outcome" });
+export const eventsConsumedTotal = meter.createCounter("events_consumed_total", {
+  description: "Events handled, by consumer and outcome",
+});
 export const eventDurationSeconds = seconds("event_duration_seconds", "Time to handle one event, by consumer");
-export const deadLettersTotal = meter.createCounter("dead_letters_total", { description: "Events and jobs given up, by source" });
+export const deadLettersTotal = meter.createCounter("dead_letters_total", {
+  description: "Events and jobs given up, by source",
+});
 export const jobsTotal = meter.createCounter("jobs_total", { description: "Jobs finished, by job and outcome" });
 export const jobDurationSeconds = seconds("job_duration_seconds", "Time to run one job, by job");
 export const jobWaitSeconds = seconds("job_wait_seconds", "Time a job waited before its first run, by job");

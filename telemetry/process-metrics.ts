@@ -5,7 +5,9 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 /** Adds the process's own gauges to `meter`; read only when metrics are collected. */
 export function observeProcess(meter: Meter): void {
   meter
-    .createObservableCounter("process_cpu_seconds_total", { description: "CPU time used by this process, user and system" })
+    .createObservableCounter("process_cpu_seconds_total", {
+      description: "CPU time used by this process, user and system",
+    })
     .addCallback((result) => {
       const { user, system } = process.cpuUsage();
       result.observe((user + system) / 1e6);
@@ -22,7 +24,9 @@ export function observeProcess(meter: Meter): void {
 function observeEventLoop(meter: Meter): void {
   let delay: ReturnType<typeof monitorEventLoopDelay> | undefined;
   meter
-    .createObservableGauge("nodejs_eventloop_lag_p99_seconds", { description: "99th percentile of the event loop's delay since the last collection" })
+    .createObservableGauge("nodejs_eventloop_lag_p99_seconds", {
+      description: "99th percentile of the event loop's delay since the last collection",
+    })
     .addCallback((result) => {
       // Sampling costs timer wake-ups, so it begins with the first collection: a process nobody scrapes stays idle.
       delay ??= startMonitor();

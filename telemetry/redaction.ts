@@ -1,7 +1,8 @@
 // Keeps secrets out of log lines: fields by their name at any depth, and in texts what has the shape of a
 // credential. Over-redaction is cheap, a leaked token is not.
 
-const secretName = /(?:pass(?:word|wd|phrase)?|secret|token|authorization|cookie|api[-_]?key|credentials?|private[-_]?key|otp|dsn|connection[-_]?string)s?$/i;
+const secretName =
+  /(?:pass(?:word|wd|phrase)?|secret|token|authorization|cookie|api[-_]?key|credentials?|private[-_]?key|otp|dsn|connection[-_]?string)s?$/i;
 const replacement = "[redacted]";
 const maxDepth = 6;
 

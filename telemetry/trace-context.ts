@@ -1,7 +1,16 @@
 // Where the current trace is known from: an active OpenTelemetry span (jobs, consumers, sampled requests)
 // or else Encore's own request. Encore prints ids in base32 (contract T-10), everybody else in hex.
 import { currentRequest } from "encore.dev";
-import { context, isSpanContextValid, trace, TraceFlags, type ContextManager, type Context, type SpanContext, ROOT_CONTEXT } from "@opentelemetry/api";
+import {
+  context,
+  isSpanContextValid,
+  trace,
+  TraceFlags,
+  type ContextManager,
+  type Context,
+  type SpanContext,
+  ROOT_CONTEXT,
+} from "@opentelemetry/api";
 import { AsyncLocalStorage } from "node:async_hooks";
 
 const alphabet = "0123456789abcdefghijklmnopqrstuv";
@@ -69,7 +78,9 @@ export function currentSpanContext(): SpanContext | undefined {
   const active = trace.getSpanContext(context.active());
   if (active !== undefined && isSpanContextValid(active)) return active;
   const request = requestTraceFrom(currentRequest()?.trace);
-  return request === undefined ? undefined : { traceId: request.traceId, spanId: request.spanId, traceFlags: TraceFlags.NONE };
+  return request === undefined
+    ? undefined
+    : { traceId: request.traceId, spanId: request.spanId, traceFlags: TraceFlags.NONE };
 }
 
 /** The id that a caller sees as `x-encore-trace-id` and in `details.requestId`; empty outside requests. */
@@ -85,7 +96,12 @@ export class AsyncContextManager implements ContextManager {
     return this.storage.getStore() ?? ROOT_CONTEXT;
   }
 
-  with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(active: Context, fn: F, thisArg?: ThisParameterType<F>, ...args: A): ReturnType<F> {
+  with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
+    active: Context,
+    fn: F,
+    thisArg?: ThisParameterType<F>,
+    ...args: A
+  ): ReturnType<F> {
     return this.storage.run(active, () => fn.call(thisArg, ...args));
   }
 

@@ -1,7 +1,15 @@
 // The tracer provider, made only when something listens: an OTLP endpoint in the configuration or a
 // processor added by the console or a test. Without a listener the SDK is not even loaded.
 import { context, trace, TraceFlags, type Tracer } from "@opentelemetry/api";
-import type { IdGenerator, NodeTracerProvider, ReadableSpan, Sampler, SamplingResult, Span as SdkSpan, SpanProcessor } from "@opentelemetry/sdk-trace-node";
+import type {
+  IdGenerator,
+  NodeTracerProvider,
+  ReadableSpan,
+  Sampler,
+  SamplingResult,
+  Span as SdkSpan,
+  SpanProcessor,
+} from "@opentelemetry/sdk-trace-node";
 import { createRequire } from "node:module";
 import { randomBytes } from "node:crypto";
 
@@ -113,9 +121,13 @@ export function startExporting(): void {
   const { endpoint, headers } = cfg.otel;
   if (endpoint === undefined) return;
   const sdk = load("@opentelemetry/sdk-trace-node") as typeof import("@opentelemetry/sdk-trace-node");
-  const { OTLPTraceExporter } = load("@opentelemetry/exporter-trace-otlp-proto") as typeof import("@opentelemetry/exporter-trace-otlp-proto");
+  const { OTLPTraceExporter } = load(
+    "@opentelemetry/exporter-trace-otlp-proto",
+  ) as typeof import("@opentelemetry/exporter-trace-otlp-proto");
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/traces`, headers: { ...headers } });
-  addSpanProcessor(new sdk.BatchSpanProcessor(exporter, { scheduledDelayMillis: 1000, maxQueueSize: 8192, maxExportBatchSize: 512 }));
+  addSpanProcessor(
+    new sdk.BatchSpanProcessor(exporter, { scheduledDelayMillis: 1000, maxQueueSize: 8192, maxExportBatchSize: 512 }),
+  );
 }
 
 /** Sends what is still waiting; resolves also when the collector is away. */

@@ -1,7 +1,19 @@
 // Spans for the app's code. A request's root span carries Encore's own ids, and outbox rows and jobs carry
 // W3C trace context, so one trace id leads from the HTTP request to the last SQL statement. What is not
 // sampled costs a look at the active context and nothing else.
-import { context, isSpanContextValid, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, type Attributes, type Context, type Span, type SpanContext } from "@opentelemetry/api";
+import {
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Attributes,
+  type Context,
+  type Span,
+  type SpanContext,
+} from "@opentelemetry/api";
 
 import { cfg, flags } from "../config";
 import { withLogFields, type LogFields } from "./log-context";
@@ -27,7 +39,11 @@ const kinds: Record<SpanKindName, SpanKind> = {
   consumer: SpanKind.CONSUMER,
 };
 
-const silent: Span = trace.wrapSpanContext({ traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: TraceFlags.NONE });
+const silent: Span = trace.wrapSpanContext({
+  traceId: "0".repeat(32),
+  spanId: "0".repeat(16),
+  traceFlags: TraceFlags.NONE,
+});
 
 /** Whether anybody listens to spans at all. */
 export function isTracing(): boolean {
@@ -46,7 +62,10 @@ export function isRecording(): boolean {
 export function withSpan<T>(name: string, options: SpanOptions, fn: (span: Span) => T): T {
   const tracer = activeTracer();
   if (tracer === undefined || !isRecording()) return fn(silent);
-  const span = tracer.startSpan(name, { kind: kinds[options.kind ?? "internal"], ...(options.attributes && { attributes: options.attributes }) });
+  const span = tracer.startSpan(name, {
+    kind: kinds[options.kind ?? "internal"],
+    ...(options.attributes && { attributes: options.attributes }),
+  });
   return runInSpan(span, context.active(), fn);
 }
 
@@ -78,7 +97,12 @@ export function parseTraceparent(value: string | undefined): SpanContext | undef
   const match = value === undefined || value.startsWith("ff") ? null : traceparentPattern.exec(value);
   if (match === null) return undefined;
   const [, traceId = "", spanId = "", flagBits = ""] = match;
-  const parsed: SpanContext = { traceId, spanId, traceFlags: parseInt(flagBits, 16) & TraceFlags.SAMPLED, isRemote: true };
+  const parsed: SpanContext = {
+    traceId,
+    spanId,
+    traceFlags: parseInt(flagBits, 16) & TraceFlags.SAMPLED,
+    isRemote: true,
+  };
   return isSpanContextValid(parsed) ? parsed : undefined;
 }
 
@@ -91,7 +115,12 @@ export interface ContinueOptions extends SpanOptions {
  * Runs work that another process or moment asked for (outbox row, message, job) inside the trace it came
  * from. Without a usable `traceparent` a new trace begins. The work counts as in flight for shutdown.
  */
-export function continueTrace<T>(headers: Readonly<Record<string, string | undefined>>, spanName: string, options: ContinueOptions, fn: (span: Span) => T): T {
+export function continueTrace<T>(
+  headers: Readonly<Record<string, string | undefined>>,
+  spanName: string,
+  options: ContinueOptions,
+  fn: (span: Span) => T,
+): T {
   const carried = parseTraceparent(headers.traceparent);
   const parent = carried === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, carried);
   const span = startContinued(carried, parent, spanName, options);
@@ -99,7 +128,12 @@ export function continueTrace<T>(headers: Readonly<Record<string, string | undef
 }
 
 /** A recorded span, or one that only carries the ids on: nobody listens, or the trace's beginner did not sample it. */
-function startContinued(carried: SpanContext | undefined, parent: Context, name: string, { kind = "consumer", attributes, log }: ContinueOptions): Span {
+function startContinued(
+  carried: SpanContext | undefined,
+  parent: Context,
+  name: string,
+  { kind = "consumer", attributes, log }: ContinueOptions,
+): Span {
   const tracer = activeTracer();
   if (tracer === undefined) return trace.wrapSpanContext(carried ?? unrecordedTrace());
   if (carried !== undefined && (carried.traceFlags & TraceFlags.SAMPLED) === 0) return trace.wrapSpanContext(carried);
@@ -115,7 +149,12 @@ function unrecordedTrace(): SpanContext {
   return { traceId: randomId(16), spanId: randomId(8), traceFlags: TraceFlags.NONE };
 }
 
-const attributeNames = { tenantId: "tenant.id", jobId: "queue.job_id", userId: "user.id", requestId: "request.id" } as const;
+const attributeNames = {
+  tenantId: "tenant.id",
+  jobId: "queue.job_id",
+  userId: "user.id",
+  requestId: "request.id",
+} as const;
 
 function spanAttributes(fields: LogFields | undefined): Attributes {
   const attributes: Attributes = {};
@@ -130,13 +169,29 @@ function spanAttributes(fields: LogFields | undefined): Attributes {
  * @param encore `currentRequest().trace`
  * @returns undefined when nobody listens or the trace is not sampled; then nothing was created.
  */
-export function startRequestSpan(encore: EncoreTrace | undefined, name: string, attributes: Attributes): Span | undefined {
+export function startRequestSpan(
+  encore: EncoreTrace | undefined,
+  name: string,
+  attributes: Attributes,
+): Span | undefined {
   const tracer = activeTracer();
   const request = tracer === undefined ? undefined : requestTraceFrom(encore);
   if (tracer === undefined || request === undefined || !isSampled(request.traceId)) return undefined;
   const { traceId, parentSpanId, correlationId } = request;
-  const parent = parentSpanId === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId: parentSpanId, traceFlags: TraceFlags.SAMPLED, isRemote: true });
-  const all = { ...attributes, "request.id": request.requestId, ...(correlationId === undefined ? {} : { "request.correlation_id": correlationId }) };
+  const parent =
+    parentSpanId === undefined
+      ? ROOT_CONTEXT
+      : trace.setSpanContext(ROOT_CONTEXT, {
+          traceId,
+          spanId: parentSpanId,
+          traceFlags: TraceFlags.SAMPLED,
+          isRemote: true,
+        });
+  const all = {
+    ...attributes,
+    "request.id": request.requestId,
+    ...(correlationId === undefined ? {} : { "request.correlation_id": correlationId }),
+  };
   return withForcedIds(request, () => tracer.startSpan(name, { kind: SpanKind.SERVER, attributes: all }, parent));
 }
 

@@ -27,7 +27,10 @@ export function replaceEmbedder(embedder: Embedder): () => void {
 
 function createEmbedder(): Embedder {
   const { provider, baseUrl = "", model = "", idleSeconds } = cfg.embeddings;
-  const made = provider === "local" ? new LocalEmbedder({ idleSeconds }) : new OpenAiEmbedder({ baseUrl, model, apiKey: () => embeddingsApiKey() });
+  const made =
+    provider === "local"
+      ? new LocalEmbedder({ idleSeconds })
+      : new OpenAiEmbedder({ baseUrl, model, apiKey: () => embeddingsApiKey() });
   onShutdown("embedder", () => made.close(), "idle");
   return made;
 }

@@ -32,8 +32,15 @@ interface IngestResponse {
 
 /** Stores a document: splits it, embeds what is new of it in the background. */
 export const ingest = api(
-  { expose: true, auth: true, method: "POST", path: "/vectors/documents", tags: ["can:document.write", "limit:ingest"] },
-  async (req: IngestRequest): Promise<IngestResponse> => ingestDocument(currentPrincipal(), parseInput(ingestionInput, req), activeEmbedder().model),
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/vectors/documents",
+    tags: ["can:document.write", "limit:ingest"],
+  },
+  async (req: IngestRequest): Promise<IngestResponse> =>
+    ingestDocument(currentPrincipal(), parseInput(ingestionInput, req), activeEmbedder().model),
 );
 
 interface DocumentRequest {
@@ -82,7 +89,9 @@ export const search = api(
   { expose: true, auth: true, method: "GET", path: "/vectors/search", tags: ["can:document.read", "limit:search"] },
   async (req: SearchRequest): Promise<SearchResponse> => {
     const { q } = parseInput(searchInput, { q: req.q });
-    return { results: await searchChunks(currentPrincipal(), { text: q, k: Math.floor(req.k ?? 10) }, activeEmbedder()) };
+    return {
+      results: await searchChunks(currentPrincipal(), { text: q, k: Math.floor(req.k ?? 10) }, activeEmbedder()),
+    };
   },
 );
 
@@ -91,4 +100,8 @@ export const maintain = api({ expose: false, method: "POST", path: "/vectors/mai
   await purgeOrphans(new Date());
 });
 
-export const maintainDaily = new CronJob("vectors-maintain", { title: "Remove embeddings no document needs", every: "24h", endpoint: maintain });
+export const maintainDaily = new CronJob("vectors-maintain", {
+  title: "Remove embeddings no document needs",
+  every: "24h",
+  endpoint: maintain,
+});

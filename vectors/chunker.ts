@@ -45,7 +45,10 @@ export function chunkMarkdown(text: string): ChunkedDocument {
   function makeChunk(piece: readonly Block[], enclosing: Block[]): Chunk {
     const first = piece[0];
     if (first?.kind === "heading") leave(enclosing, first.level);
-    const heading = enclosing.filter((block) => block !== titleBlock && block.title !== "").map((block) => block.title).join(" > ");
+    const heading = enclosing
+      .filter((block) => block !== titleBlock && block.title !== "")
+      .map((block) => block.title)
+      .join(" > ");
     for (const block of piece) {
       if (block.kind !== "heading") continue;
       leave(enclosing, block.level);

@@ -14,7 +14,12 @@ export function embeddingText(chunk: { heading: string; content: string }): stri
   const body = letters(words) >= MIN_WORD_CHARS ? words : collapse(chunk.content);
   const heading = wordsOf(chunk.heading.replaceAll(" > ", ". "));
   const text = heading === "" ? body : `${heading}. ${body}`;
-  return text.slice(0, EMBEDDING_TEXT_MAX_CHARS).replace(/[\ud800-\udbff]$/, "").trim() || "empty";
+  return (
+    text
+      .slice(0, EMBEDDING_TEXT_MAX_CHARS)
+      .replace(/[\ud800-\udbff]$/, "")
+      .trim() || "empty"
+  );
 }
 
 function wordsOf(markdown: string): string {

@@ -7,7 +7,13 @@ import { emit } from "../events/outbox";
 import { embeddingText } from "./embedding-text";
 import { InFlight } from "./in-flight";
 import type { Embedder } from "./providers/embedder";
-import { documentMarkFailed, documentMarkReady, embeddingFill, embeddingListMissing, type MissingContent } from "./store/documents";
+import {
+  documentMarkFailed,
+  documentMarkReady,
+  embeddingFill,
+  embeddingListMissing,
+  type MissingContent,
+} from "./store/documents";
 
 export interface EmbeddingRun {
   documentId: string;
@@ -18,7 +24,11 @@ export interface EmbeddingRun {
 const inFlight = new InFlight();
 
 /** Resolves when every chunk of the document has an embedding and the document is marked ready. Throws EmbedderError. */
-export async function embedDocument(scope: TenantScope, { documentId, batchSize, signal }: EmbeddingRun, embedder: Embedder): Promise<void> {
+export async function embedDocument(
+  scope: TenantScope,
+  { documentId, batchSize, signal }: EmbeddingRun,
+  embedder: Embedder,
+): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
     const missing = await embeddingListMissing(scope, documentId, embedder.model, batchSize);
@@ -30,7 +40,12 @@ export async function embedDocument(scope: TenantScope, { documentId, batchSize,
     }
     try {
       const vectors = await embedder.embed(batch.map(embeddingText), { signal });
-      await finish(scope, documentId, batch.map((content, index) => ({ ...content, vector: vectors[index] ?? [] })), embedder);
+      await finish(
+        scope,
+        documentId,
+        batch.map((content, index) => ({ ...content, vector: vectors[index] ?? [] })),
+        embedder,
+      );
     } finally {
       inFlight.release(scope.tenantId, batch);
     }
@@ -40,7 +55,12 @@ export async function embedDocument(scope: TenantScope, { documentId, batchSize,
 type Embedded = MissingContent & { vector: number[] };
 
 /** Stores a batch; in the same transaction the document becomes ready if this was its last. */
-async function finish(scope: TenantScope, documentId: string, batch: readonly Embedded[], embedder: Embedder): Promise<void> {
+async function finish(
+  scope: TenantScope,
+  documentId: string,
+  batch: readonly Embedded[],
+  embedder: Embedder,
+): Promise<void> {
   await withTenant(scope, async (tx) => {
     if (batch.length > 0) await embeddingFill(tx, scope.tenantId, embedder.model, batch);
     const ready = await documentMarkReady(tx, scope.tenantId, documentId, embedder.model);
@@ -51,7 +71,11 @@ async function finish(scope: TenantScope, documentId: string, batch: readonly Em
 }
 
 /** Gives up on this version of a document. `reason` is for operators: no text of the document in it. */
-export async function failDocument(scope: TenantScope, document: { id: string; version: number }, reason: string): Promise<void> {
+export async function failDocument(
+  scope: TenantScope,
+  document: { id: string; version: number },
+  reason: string,
+): Promise<void> {
   await withTenant(scope, async (tx) => {
     const failed = await documentMarkFailed(tx, { tenantId: scope.tenantId, ...document, reason });
     if (failed === undefined) return;

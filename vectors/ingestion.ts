@@ -67,7 +67,15 @@ function prepare(principal: Principal, { source, title, text, metadata = {} }: I
   const split = chunkMarkdown(text);
   const shownTitle = title ?? split.title ?? source;
   const textHash = createHash("sha256").update(`${TEXT_HASH_VERSION}\0${shownTitle}\0${text}`).digest();
-  const document = { id: newId(), tenantId: principal.tenantId, source, title: title ?? null, metadata, textHash, chunkCount: split.chunks.length };
+  const document = {
+    id: newId(),
+    tenantId: principal.tenantId,
+    source,
+    title: title ?? null,
+    metadata,
+    textHash,
+    chunkCount: split.chunks.length,
+  };
   return { document, chunks: split.chunks, title: shownTitle };
 }
 
@@ -88,12 +96,24 @@ async function store(tx: Tx, prepared: Prepared, model: string): Promise<Ingesti
 /** Unchanged, and nothing to do: not failed, and not ready under another model than today's. */
 async function isSettled(tx: Tx, existing: DocumentRow, document: NewDocument, model: string): Promise<boolean> {
   if (!existing.textHash.equals(document.textHash) || existing.status === "failed") return false;
-  return existing.status === "pending" || (await embeddingCountMissing(tx, document.tenantId, existing.id, model)) === 0;
+  return (
+    existing.status === "pending" || (await embeddingCountMissing(tx, document.tenantId, existing.id, model)) === 0
+  );
 }
 
-async function storeVersion(tx: Tx, { document, chunks, title }: Prepared, id: string, version: number, model: string): Promise<IngestionResult> {
+async function storeVersion(
+  tx: Tx,
+  { document, chunks, title }: Prepared,
+  id: string,
+  version: number,
+  model: string,
+): Promise<IngestionResult> {
   const { tenantId, source } = document;
-  await embeddingInsertMissing(tx, tenantId, chunks.map(({ hash }) => hash));
+  await embeddingInsertMissing(
+    tx,
+    tenantId,
+    chunks.map(({ hash }) => hash),
+  );
   await chunkInsertMany(tx, { tenantId, id, title }, chunks);
   const facts = { documentId: id, source, documentVersion: version, chunks: chunks.length };
   const about = { aggregateType: "document", aggregateId: id };

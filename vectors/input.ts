@@ -18,7 +18,10 @@ export const ingestionInput = z.object({
   metadata: z
     .record(z.string().max(64, "has a key longer than 64 characters"), z.union([z.string(), z.number(), z.boolean()]))
     .refine((metadata) => Object.keys(metadata).length <= METADATA_MAX_KEYS, `has more than ${METADATA_MAX_KEYS} keys`)
-    .refine((metadata) => JSON.stringify(metadata).length <= METADATA_MAX_CHARS, `is longer than ${METADATA_MAX_CHARS} characters as JSON`)
+    .refine(
+      (metadata) => JSON.stringify(metadata).length <= METADATA_MAX_CHARS,
+      `is longer than ${METADATA_MAX_CHARS} characters as JSON`,
+    )
     .refine((metadata) => !JSON.stringify(metadata).includes("\\u0000"), NUL_PROBLEM)
     .optional(),
 });

@@ -24,15 +24,26 @@ export const embedJob = defineJob({
 makeWorker(embedJob, runEmbedJob);
 
 /** Embeds what the document still lacks. After the last attempt, or an error no attempt can mend, the document is failed. */
-export async function runEmbedJob({ documentId, documentVersion }: z.infer<typeof payload>, ctx: JobContext): Promise<void> {
+export async function runEmbedJob(
+  { documentId, documentVersion }: z.infer<typeof payload>,
+  ctx: JobContext,
+): Promise<void> {
   if (ctx.tenantId === null) throw new UnrecoverableJobError("a document belongs to a tenant");
   const scope = { tenantId: ctx.tenantId };
   try {
-    await embedDocument(scope, { documentId, batchSize: cfg.embeddings.batchSize, signal: ctx.signal }, activeEmbedder());
+    await embedDocument(
+      scope,
+      { documentId, batchSize: cfg.embeddings.batchSize, signal: ctx.signal },
+      activeEmbedder(),
+    );
   } catch (error) {
     const isHopeless = error instanceof EmbedderError && !error.retryable;
     if (!ctx.signal.aborted && (isHopeless || ctx.attempt >= embedJob.retry.attempts)) {
-      await failDocument(scope, { id: documentId, version: documentVersion }, error instanceof EmbedderError ? error.message : "embedding failed");
+      await failDocument(
+        scope,
+        { id: documentId, version: documentVersion },
+        error instanceof EmbedderError ? error.message : "embedding failed",
+      );
     }
     throw isHopeless ? new UnrecoverableJobError(error.message, { cause: error }) : error;
   }

@@ -9,7 +9,11 @@ import { chunkSearch, type FoundChunk } from "./store/search";
 const EMBED_LIMIT_MS = 10_000;
 
 /** The best `k` chunks of the caller's organisation for a question or some words, best first. */
-export async function searchChunks(principal: Principal, query: { text: string; k: number }, embedder: Embedder): Promise<FoundChunk[]> {
+export async function searchChunks(
+  principal: Principal,
+  query: { text: string; k: number },
+  embedder: Embedder,
+): Promise<FoundChunk[]> {
   const vector = await vectorOf(query.text, embedder);
   const found = await chunkSearch(principal, { ...query, vector, model: embedder.model });
   return found.map((chunk) => ({ ...chunk, score: Math.round(chunk.score * 1e6) / 1e6 }));
@@ -17,7 +21,10 @@ export async function searchChunks(principal: Principal, query: { text: string; 
 
 async function vectorOf(text: string, embedder: Embedder): Promise<number[] | null> {
   try {
-    const [vector] = await embedder.embed([text], { priority: "interactive", signal: AbortSignal.timeout(EMBED_LIMIT_MS) });
+    const [vector] = await embedder.embed([text], {
+      priority: "interactive",
+      signal: AbortSignal.timeout(EMBED_LIMIT_MS),
+    });
     return vector ?? null;
   } catch (error) {
     if (!(error instanceof EmbedderError)) throw error;

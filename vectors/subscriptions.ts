@@ -10,7 +10,12 @@ import { usageCountDocument } from "./store/documents";
 
 const index = consumer("vectors-indexing", {
   "vectors.document.ingested@1": async (tx, { payload: { documentId, documentVersion } }) => {
-    await enqueue(tx, embedJob, { documentId, documentVersion }, { dedupeKey: idempotencyKey(documentId, documentVersion) });
+    await enqueue(
+      tx,
+      embedJob,
+      { documentId, documentVersion },
+      { dedupeKey: idempotencyKey(documentId, documentVersion) },
+    );
   },
 });
 

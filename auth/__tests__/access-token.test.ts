@@ -12,10 +12,13 @@ const identity: AuthData = { userID: randomUUID(), tenantId: randomUUID(), role:
 let keys: { publicKey: CryptoKey; privateKey: CryptoKey };
 let token: string;
 
-const findKey = ({ kid }: { kid?: string }): Promise<CryptoKey> => (kid === "k1" ? Promise.resolve(keys.publicKey) : Promise.reject(new TypeError("unknown key")));
-const verify = (text: string, at = now): ReturnType<typeof verifyAccessToken> => verifyAccessToken(text, findKey, settings, at);
+const findKey = ({ kid }: { kid?: string }): Promise<CryptoKey> =>
+  kid === "k1" ? Promise.resolve(keys.publicKey) : Promise.reject(new TypeError("unknown key"));
+const verify = (text: string, at = now): ReturnType<typeof verifyAccessToken> =>
+  verifyAccessToken(text, findKey, settings, at);
 const segment = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
-const payloadOf = (text: string): Record<string, unknown> => JSON.parse(Buffer.from(text.split(".")[1] ?? "", "base64url").toString()) as Record<string, unknown>;
+const payloadOf = (text: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(text.split(".")[1] ?? "", "base64url").toString()) as Record<string, unknown>;
 
 beforeAll(async () => {
   keys = await generateKeyPair("EdDSA", { extractable: true });
@@ -23,7 +26,11 @@ beforeAll(async () => {
 });
 
 /** A token that is right but for what `change` does to it, signed with our own key. */
-function forged(change: (jwt: SignJWT) => SignJWT, header: Record<string, string> = {}, claims: Record<string, unknown> = {}): Promise<string> {
+function forged(
+  change: (jwt: SignJWT) => SignJWT,
+  header: Record<string, string> = {},
+  claims: Record<string, unknown> = {},
+): Promise<string> {
   const jwt = new SignJWT({ tenant: identity.tenantId, role: identity.role, sid: identity.sessionId, ...claims })
     .setProtectedHeader({ alg: "EdDSA", typ: "at+jwt", kid: "k1", ...header })
     .setIssuer(settings.issuer)
@@ -42,7 +49,17 @@ describe("an access token", () => {
   });
 
   test("holds ids only: no e-mail, no name", () => {
-    expect(Object.keys(payloadOf(token)).sort()).toEqual(["aud", "exp", "iat", "iss", "jti", "role", "sid", "sub", "tenant"]);
+    expect(Object.keys(payloadOf(token)).sort()).toEqual([
+      "aud",
+      "exp",
+      "iat",
+      "iss",
+      "jti",
+      "role",
+      "sid",
+      "sub",
+      "tenant",
+    ]);
   });
 
   test("is refused with any one character of it changed", async () => {
@@ -55,32 +72,47 @@ describe("an access token", () => {
 
   test("is refused with another role put into it", async () => {
     const [header, , signature] = token.split(".");
-    await expect(verify(`${header}.${segment({ ...payloadOf(token), role: "owner" })}.${signature}`)).rejects.toMatchObject({ code: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED" });
+    await expect(
+      verify(`${header}.${segment({ ...payloadOf(token), role: "owner" })}.${signature}`),
+    ).rejects.toMatchObject({ code: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED" });
   });
 
   test("is refused without a signature (alg none), however none is spelt", async () => {
     for (const alg of ["none", "None", "NONE", ""]) {
-      await expect(verify(`${segment({ alg, typ: "at+jwt", kid: "k1" })}.${segment(payloadOf(token))}.`), alg).rejects.toThrow();
+      await expect(
+        verify(`${segment({ alg, typ: "at+jwt", kid: "k1" })}.${segment(payloadOf(token))}.`),
+        alg,
+      ).rejects.toThrow();
     }
   });
 
   test("is refused when the public key was used as an HMAC secret", async () => {
     const signed = `${segment({ alg: "HS256", typ: "at+jwt", kid: "k1" })}.${segment(payloadOf(token))}`;
     const secret = Buffer.from((await exportJWK(keys.publicKey)).x ?? "", "base64url");
-    await expect(verify(`${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`)).rejects.toMatchObject({ code: "ERR_JOSE_ALG_NOT_ALLOWED" });
+    await expect(
+      verify(`${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`),
+    ).rejects.toMatchObject({ code: "ERR_JOSE_ALG_NOT_ALLOWED" });
   });
 
   test("is refused when it brings its own key", async () => {
     const stranger = await generateKeyPair("EdDSA", { extractable: true });
     const jwk = await exportJWK(stranger.publicKey);
-    const own = await new SignJWT(payloadOf(token)).setProtectedHeader({ alg: "EdDSA", typ: "at+jwt", kid: "k1", jwk }).sign(stranger.privateKey);
+    const own = await new SignJWT(payloadOf(token))
+      .setProtectedHeader({ alg: "EdDSA", typ: "at+jwt", kid: "k1", jwk })
+      .sign(stranger.privateKey);
     await expect(verify(own)).rejects.toMatchObject({ code: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED" });
   });
 
   test("is refused from another issuer, for another audience, of another type, of an unknown key", async () => {
     await expect(verify(await forged((jwt) => jwt))).resolves.toBeDefined();
-    await expect(verify(await forged((jwt) => jwt.setIssuer("somebody")))).rejects.toMatchObject({ code: "ERR_JWT_CLAIM_VALIDATION_FAILED", claim: "iss" });
-    await expect(verify(await forged((jwt) => jwt.setAudience("another-api")))).rejects.toMatchObject({ code: "ERR_JWT_CLAIM_VALIDATION_FAILED", claim: "aud" });
+    await expect(verify(await forged((jwt) => jwt.setIssuer("somebody")))).rejects.toMatchObject({
+      code: "ERR_JWT_CLAIM_VALIDATION_FAILED",
+      claim: "iss",
+    });
+    await expect(verify(await forged((jwt) => jwt.setAudience("another-api")))).rejects.toMatchObject({
+      code: "ERR_JWT_CLAIM_VALIDATION_FAILED",
+      claim: "aud",
+    });
     await expect(verify(await forged((jwt) => jwt, { typ: "JWT" }))).rejects.toMatchObject({ claim: "typ" });
     await expect(verify(await forged((jwt) => jwt, { kid: "k2" }))).rejects.toThrow("unknown key");
   });

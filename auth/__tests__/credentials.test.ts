@@ -21,7 +21,19 @@ describe("e-mail addresses", () => {
     expect(normaliseEmail(text)).toBe(email);
   });
 
-  test.each(["", "@", "ada", "ada@", "@example.com", "ada@example", "a da@example.com", "ada\u0000@example.com", "ada@exa mple.com", `${"a".repeat(65)}@example.com`, `a@${"b".repeat(250)}.com`])("%j is none", (text) => {
+  test.each([
+    "",
+    "@",
+    "ada",
+    "ada@",
+    "@example.com",
+    "ada@example",
+    "a da@example.com",
+    "ada\u0000@example.com",
+    "ada@exa mple.com",
+    `${"a".repeat(65)}@example.com`,
+    `a@${"b".repeat(250)}.com`,
+  ])("%j is none", (text) => {
     expect(normaliseEmail(text)).toBeUndefined();
   });
 });
@@ -41,12 +53,18 @@ describe("passwords", () => {
     expect(passwordProblem(password, "ada.lovelace@example.com")).toContain(reason);
   });
 
-  test.each(["correct horse battery", "tr0ub4dor&3", "пароль-из-слов", "🐎🔋📎🐎🔋📎🍎🍏", "a".repeat(64) + "bcd"])("%s is accepted: length counts, composition does not", (password) => {
-    expect(passwordProblem(password, "ada@example.com")).toBeUndefined();
-  });
+  test.each(["correct horse battery", "tr0ub4dor&3", "пароль-из-слов", "🐎🔋📎🐎🔋📎🍎🍏", "a".repeat(64) + "bcd"])(
+    "%s is accepted: length counts, composition does not",
+    (password) => {
+      expect(passwordProblem(password, "ada@example.com")).toBeUndefined();
+    },
+  );
 
   test("are kept as Argon2id with OWASP's parameters and a salt each", async () => {
-    const [one, two] = await Promise.all([hashPassword("correct horse battery"), hashPassword("correct horse battery")]);
+    const [one, two] = await Promise.all([
+      hashPassword("correct horse battery"),
+      hashPassword("correct horse battery"),
+    ]);
     expect(one).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     expect(one).not.toBe(two);
     expect(await checkPassword("correct horse battery", one)).toBe(true);
@@ -54,7 +72,9 @@ describe("passwords", () => {
   });
 
   test("typed with another composition of the same characters are the same", async () => {
-    expect(await checkPassword("re\u0301sume\u0301 of words", await hashPassword("r\u00e9sum\u00e9 of words"))).toBe(true);
+    expect(await checkPassword("re\u0301sume\u0301 of words", await hashPassword("r\u00e9sum\u00e9 of words"))).toBe(
+      true,
+    );
   });
 
   // An attacker who can time answers learns which e-mails are registered, unless both cost the same work.
@@ -69,7 +89,12 @@ describe("passwords", () => {
     expect(await checkPassword("wrong password", undefined)).toBe(false);
     const parameters = verified.map((hash) => hash.split("$").slice(0, 4).join("$"));
     expect(parameters).toEqual([parameters[0], parameters[0]]);
-    const lengths = verified.map((hash) => hash.split("$").slice(4).map((part) => part.length));
+    const lengths = verified.map((hash) =>
+      hash
+        .split("$")
+        .slice(4)
+        .map((part) => part.length),
+    );
     expect(lengths).toEqual([lengths[0], lengths[0]]);
     expect(verified[0]).toBe(stored);
   });
@@ -87,8 +112,12 @@ describe("envelopes", () => {
 
   test("do not open with another key, for another row, or when a bit was changed", () => {
     const sealed = seal(key, Buffer.from("secret"), "row:1");
-    expect(() => open(deriveKey("another master key, 32 characters long", "test"), sealed, "row:1")).toThrow(EnvelopeError);
-    expect(() => open(deriveKey("a master key of at least 32 characters", "other"), sealed, "row:1")).toThrow(EnvelopeError);
+    expect(() => open(deriveKey("another master key, 32 characters long", "test"), sealed, "row:1")).toThrow(
+      EnvelopeError,
+    );
+    expect(() => open(deriveKey("a master key of at least 32 characters", "other"), sealed, "row:1")).toThrow(
+      EnvelopeError,
+    );
     expect(() => open(key, sealed, "row:2")).toThrow(EnvelopeError);
     for (let byte = 0; byte < sealed.length; byte++) {
       const changed = Buffer.from(sealed);
@@ -122,7 +151,11 @@ describe("refresh tokens", () => {
     ["one of an ended session is refused", { ...open, sessionRevokedAt: at(-1) }, "ended"],
     ["one used a moment ago is two requests crossing", { ...open, usedAt: at(-REUSE_GRACE_MS) }, "crossed"],
     ["one used longer ago is theft", { ...open, usedAt: at(-REUSE_GRACE_MS - 1) }, "reused"],
-    ["a used one of an ended session does not end it again", { ...open, usedAt: at(-60_000), sessionRevokedAt: at(-1) }, "ended"],
+    [
+      "a used one of an ended session does not end it again",
+      { ...open, usedAt: at(-60_000), sessionRevokedAt: at(-1) },
+      "ended",
+    ],
   ])("%s", (_, presented, verdict) => {
     expect(judgeRefresh(presented, now)).toBe(verdict);
   });

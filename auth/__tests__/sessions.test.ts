@@ -23,8 +23,15 @@ function newcomer(): { email: string; password: string; organisation: string } {
   return { email: `person${people}@example.com`, password, organisation: `Organisation ${people}` };
 }
 
-const reason = async (promise: Promise<unknown>): Promise<string | undefined> => reasonOf(await promise.then(() => undefined, (error: unknown) => error));
-const count = async (table: string): Promise<number> => (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${table}`))[0]?.n ?? -1;
+const reason = async (promise: Promise<unknown>): Promise<string | undefined> =>
+  reasonOf(
+    await promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
+const count = async (table: string): Promise<number> =>
+  (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${table}`))[0]?.n ?? -1;
 
 describe("registering", () => {
   test("answers tokens, the person and their organisation, exactly", async () => {
@@ -40,7 +47,12 @@ describe("registering", () => {
 
   test("stores no password and no token that could be used", async () => {
     const { refreshToken } = await register({ ...newcomer(), password: "an unmistakable passphrase" }, start);
-    const rows = JSON.stringify(await systemQuery("test", "select a::text as a from auth.account a union all select t::text from auth.refresh_token t union all select k::text from auth.signing_key k"));
+    const rows = JSON.stringify(
+      await systemQuery(
+        "test",
+        "select a::text as a from auth.account a union all select t::text from auth.refresh_token t union all select k::text from auth.signing_key k",
+      ),
+    );
     expect(rows).not.toContain("an unmistakable passphrase");
     expect(rows).not.toContain(refreshToken);
     expect(rows).not.toContain(Buffer.from(refreshToken).toString("hex"));
@@ -49,10 +61,19 @@ describe("registering", () => {
 
   test("tells of it by events of the new tenant, in the same transaction", async () => {
     const { organisation, user } = await register(newcomer(), start);
-    const events = await tenantQuery<{ type: string; payload: unknown }>({ tenantId: tenantIdFrom(organisation.id) }, "select type, payload from events.outbox order by position");
+    const events = await tenantQuery<{ type: string; payload: unknown }>(
+      { tenantId: tenantIdFrom(organisation.id) },
+      "select type, payload from events.outbox order by position",
+    );
     expect(events).toEqual([
-      { type: "auth.organisation.created", payload: { organisationId: organisation.id, name: organisation.name, ownerId: user.id } },
-      { type: "auth.user.registered", payload: { userId: user.id, organisationId: organisation.id, organisationName: organisation.name } },
+      {
+        type: "auth.organisation.created",
+        payload: { organisationId: organisation.id, name: organisation.name, ownerId: user.id },
+      },
+      {
+        type: "auth.user.registered",
+        payload: { userId: user.id, organisationId: organisation.id, organisationName: organisation.name },
+      },
     ]);
   });
 
@@ -66,7 +87,11 @@ describe("registering", () => {
 
   test("twice at once, one wins", async () => {
     const person = newcomer();
-    const outcomes = await Promise.allSettled([register(person, start), register(person, start), register(person, start)]);
+    const outcomes = await Promise.allSettled([
+      register(person, start),
+      register(person, start),
+      register(person, start),
+    ]);
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
@@ -78,7 +103,10 @@ describe("registering", () => {
     [{ password: "short" }, "weak_password", "password"],
     [{ password: "password123" }, "weak_password", "password"],
   ])("with %j names the field at fault", async (change, expected, field) => {
-    const error = await auth.register({ ...newcomer(), ...change }).then(() => undefined, (failure: unknown) => failure);
+    const error = await auth.register({ ...newcomer(), ...change }).then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
     expect(reasonOf(error)).toBe(expected);
     expect((error as APIError).details?.fields).toHaveProperty(field);
   });
@@ -97,7 +125,13 @@ describe("signing in", () => {
     const person = newcomer();
     await register(person, start);
     const tries = [person.email, "stranger@example.com", "no e-mail at all", "a\u0000@example.com"];
-    const errors = await Promise.all(tries.map((email) => auth.login({ email, password: "a wrong passphrase" }).catch((error: APIError) => ({ code: error.code, message: error.message, reason: reasonOf(error) }))));
+    const errors = await Promise.all(
+      tries.map((email) =>
+        auth
+          .login({ email, password: "a wrong passphrase" })
+          .catch((error: APIError) => ({ code: error.code, message: error.message, reason: reasonOf(error) })),
+      ),
+    );
     expect(new Set(errors.map((error) => JSON.stringify(error))).size).toBe(1);
     expect(errors[0]).toMatchObject({ code: "unauthenticated", reason: "invalid_credentials" });
   });
@@ -122,19 +156,25 @@ describe("signing in", () => {
 });
 
 describe("access tokens", () => {
-  const bearer = (token: string): Promise<unknown> => Promise.resolve(authenticate({ authorization: `Bearer ${token}` }));
+  const bearer = (token: string): Promise<unknown> =>
+    Promise.resolve(authenticate({ authorization: `Bearer ${token}` }));
 
   test("are taken from the Authorization header or the session cookie, the header first", async () => {
     const { accessToken, user, organisation } = await register(newcomer(), new Date());
     const identity = { userID: user.id, tenantId: organisation.id, role: "owner", sessionId: expect.any(String) };
     expect(await bearer(accessToken)).toEqual(identity);
     expect(await authenticate({ session: { value: accessToken } })).toEqual(identity);
-    expect(await reason(Promise.resolve(authenticate({ authorization: "Bearer a.b.c", session: { value: accessToken } })))).toBe("invalid_token");
+    expect(
+      await reason(Promise.resolve(authenticate({ authorization: "Bearer a.b.c", session: { value: accessToken } }))),
+    ).toBe("invalid_token");
   });
 
-  test.each(["", "a.b.c", "Basic abc", "x".repeat(5_000)])("that are none (%#) are refused as unauthenticated", async (token) => {
-    expect(await reason(bearer(token))).toBe("invalid_token");
-  });
+  test.each(["", "a.b.c", "Basic abc", "x".repeat(5_000)])(
+    "that are none (%#) are refused as unauthenticated",
+    async (token) => {
+      expect(await reason(bearer(token))).toBe("invalid_token");
+    },
+  );
 
   test("end on time, also those verified before", async () => {
     const { accessToken } = await register(newcomer(), start);
@@ -144,7 +184,9 @@ describe("access tokens", () => {
 
   test("can be verified by anybody with the published keys, which hold nothing private", async () => {
     const { keys, cacheControl } = await auth.jwks();
-    expect(keys).toEqual([{ kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig", x: expect.any(String), kid: expect.any(String) }]);
+    expect(keys).toEqual([
+      { kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig", x: expect.any(String), kid: expect.any(String) },
+    ]);
     expect(cacheControl).toContain("max-age");
   });
 });
@@ -177,7 +219,9 @@ describe("signing keys", () => {
   });
 
   test("cannot be used with another master key", async () => {
-    await expect(new KeyRing(() => "another master key, 32 characters long", 900).signer(new Date())).rejects.toThrow(/master key/);
+    await expect(new KeyRing(() => "another master key, 32 characters long", 900).signer(new Date())).rejects.toThrow(
+      /master key/,
+    );
   });
 });
 
@@ -189,16 +233,22 @@ describe("refreshing", () => {
     const second = await refreshSession(first.refreshToken, later(60_000));
     expect(second.refreshToken).not.toBe(first.refreshToken);
     expect(second).toMatchObject({ user: first.user, organisation: first.organisation });
-    const [one, two] = [await readAccessToken(first.accessToken, start), await readAccessToken(second.accessToken, later(60_000))];
+    const [one, two] = [
+      await readAccessToken(first.accessToken, start),
+      await readAccessToken(second.accessToken, later(60_000)),
+    ];
     expect(two.sessionId).toBe(one.sessionId);
   });
 
   test("ten times at once with one token: exactly one wins, and the session lives on", async () => {
     const { refreshToken } = await newSession();
-    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => refreshSession(refreshToken, later(1_000))));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, () => refreshSession(refreshToken, later(1_000))),
+    );
     const won = outcomes.filter((outcome) => outcome.status === "fulfilled");
     expect(won).toHaveLength(1);
-    for (const outcome of outcomes) if (outcome.status === "rejected") expect(reasonOf(outcome.reason)).toBe("refresh_superseded");
+    for (const outcome of outcomes)
+      if (outcome.status === "rejected") expect(reasonOf(outcome.reason)).toBe("refresh_superseded");
     expect(await refreshSession(won[0]?.value.refreshToken ?? "", later(2_000))).toBeDefined();
   });
 
@@ -206,9 +256,15 @@ describe("refreshing", () => {
   test("with a token that was used before ends the whole session, for thief and owner", async () => {
     const owner = await newSession();
     const thief = await refreshSession(owner.refreshToken, later(1_000));
-    expect(await reason(refreshSession(owner.refreshToken, later(1_000 + REUSE_GRACE_MS + 1)))).toBe("refresh_token_invalid");
+    expect(await reason(refreshSession(owner.refreshToken, later(1_000 + REUSE_GRACE_MS + 1)))).toBe(
+      "refresh_token_invalid",
+    );
     expect(await reason(refreshSession(thief.refreshToken, later(20_000)))).toBe("refresh_token_invalid");
-    const [session] = await systemQuery<{ reason: string }>("test", "select revoked_reason as reason from auth.session where tenant_id = $1", [owner.organisation.id]);
+    const [session] = await systemQuery<{ reason: string }>(
+      "test",
+      "select revoked_reason as reason from auth.session where tenant_id = $1",
+      [owner.organisation.id],
+    );
     expect(session?.reason).toBe("token_reuse");
   });
 
@@ -226,9 +282,12 @@ describe("refreshing", () => {
     expect(await reason(refreshSession(second.refreshToken, later(30 * 86_400_000)))).toBe("refresh_token_invalid");
   });
 
-  test.each(["x", "", "a\u0000b", "y".repeat(512)])("with what is no token (%#) answers as with an ended one", async (token) => {
-    expect(await reason(refreshSession(token, start))).toBe("refresh_token_invalid");
-  });
+  test.each(["x", "", "a\u0000b", "y".repeat(512)])(
+    "with what is no token (%#) answers as with an ended one",
+    async (token) => {
+      expect(await reason(refreshSession(token, start))).toBe("refresh_token_invalid");
+    },
+  );
 });
 
 describe("signing out", () => {
@@ -243,7 +302,10 @@ describe("signing out", () => {
   test("reaches no session of another organisation", async () => {
     const victim = await register(newcomer(), start);
     const attacker = await register(newcomer(), start);
-    const [victimData, attackerData] = [await readAccessToken(victim.accessToken, start), await readAccessToken(attacker.accessToken, start)];
+    const [victimData, attackerData] = [
+      await readAccessToken(victim.accessToken, start),
+      await readAccessToken(attacker.accessToken, start),
+    ];
     await signOut(principalFrom({ ...attackerData, sessionId: victimData.sessionId }), later(1_000));
     expect(await refreshSession(victim.refreshToken, later(2_000))).toBeDefined();
   });
@@ -264,8 +326,16 @@ describe("another organisation", () => {
     await register(newcomer(), start);
     const { organisation } = await register(newcomer(), start);
     const scope = { tenantId: tenantIdFrom(organisation.id) };
-    const rowsOf = async (table: string): Promise<number> => (await tenantQuery<{ n: number }>(scope, `select count(*)::int as n from auth.${table}`))[0]?.n ?? -1;
-    const seen = { organisation: await rowsOf("organisation"), membership: await rowsOf("membership"), session: await rowsOf("session"), refresh_token: await rowsOf("refresh_token"), account: await rowsOf("account"), signing_key: await rowsOf("signing_key") };
+    const rowsOf = async (table: string): Promise<number> =>
+      (await tenantQuery<{ n: number }>(scope, `select count(*)::int as n from auth.${table}`))[0]?.n ?? -1;
+    const seen = {
+      organisation: await rowsOf("organisation"),
+      membership: await rowsOf("membership"),
+      session: await rowsOf("session"),
+      refresh_token: await rowsOf("refresh_token"),
+      account: await rowsOf("account"),
+      signing_key: await rowsOf("signing_key"),
+    };
     expect(seen).toEqual({ organisation: 1, membership: 1, session: 1, refresh_token: 1, account: 0, signing_key: 0 });
   });
 });

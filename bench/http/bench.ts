@@ -23,8 +23,14 @@ const lines = [1, 2, 3].map((i) => ({ sku: `sku-${i}`, quantity: i, note: "leave
 const order = JSON.stringify({ customer: { name: "Ada Lovelace", email: "ada@example.com" }, lines, express: true });
 const workloads: Workload[] = [
   { name: "GET with path parameter", request: { path: "/items/42", method: "GET" } },
-  { name: "POST with validated body", request: { path: "/orders", method: "POST", headers: { "content-type": "application/json" }, body: order } },
-  { name: "auth handler + middleware", request: { path: "/me/42", method: "GET", headers: { authorization: "Bearer secret" } } },
+  {
+    name: "POST with validated body",
+    request: { path: "/orders", method: "POST", headers: { "content-type": "application/json" }, body: order },
+  },
+  {
+    name: "auth handler + middleware",
+    request: { path: "/me/42", method: "GET", headers: { authorization: "Bearer secret" } },
+  },
 ];
 
 const quiet = { NODE_ENV: "production", ENCORE_RUNTIME_LOG: "error" };
@@ -41,7 +47,16 @@ async function ours(prepared: PreparedApp): Promise<Server> {
 /** A program of its own without this one's imports, so that its start and its memory are comparable. */
 async function buildFastify(): Promise<string> {
   const outfile = join(root, "dist/scripts/bench-fastify.mjs");
-  await build({ entryPoints: [join(root, "bench/http/fastify-server.ts")], outfile, bundle: true, platform: "node", target: "node20", format: "esm", packages: "external", logLevel: "warning" });
+  await build({
+    entryPoints: [join(root, "bench/http/fastify-server.ts")],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    packages: "external",
+    logLevel: "warning",
+  });
   return outfile;
 }
 
@@ -51,7 +66,9 @@ async function fastify(script: string, name: string, variant: Omit<FastifyVarian
   const child = spawn(process.execPath, [script], { env, stdio: ["ignore", "ignore", "inherit"] });
   await firstAnswer(child, port, () => "");
   return {
-    name, port, pid: child.pid ?? 0,
+    name,
+    port,
+    pid: child.pid ?? 0,
     stop: () =>
       new Promise((resolve) => {
         child.once("exit", () => resolve());
@@ -63,10 +80,18 @@ async function fastify(script: string, name: string, variant: Omit<FastifyVarian
 async function requests(logging: boolean, script: string): Promise<void> {
   console.log(`\n== request log ${logging ? "on" : "off"} ==`);
   const prepared = await prepare(logging);
-  const rival = (name: string, schema: boolean): Startable => ({ name, start: () => fastify(script, name, { schema, logging }) });
-  const programs = [{ name: "groundwork", start: () => ours(prepared) }, rival("fastify 5, schema + request context", true), rival("fastify 5, bare", false)];
+  const rival = (name: string, schema: boolean): Startable => ({
+    name,
+    start: () => fastify(script, name, { schema, logging }),
+  });
+  const programs = [
+    { name: "groundwork", start: () => ours(prepared) },
+    rival("fastify 5, schema + request context", true),
+    rival("fastify 5, bare", false),
+  ];
   try {
-    for (const workload of workloads.filter(({ name }) => name.startsWith(picked))) await measureAnew(programs, workload, { rounds, seconds });
+    for (const workload of workloads.filter(({ name }) => name.startsWith(picked)))
+      await measureAnew(programs, workload, { rounds, seconds });
   } finally {
     prepared.remove();
   }

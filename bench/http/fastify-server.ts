@@ -13,18 +13,43 @@ export interface FastifyVariant {
 const text = { type: "string" };
 const item = {
   params: { type: "object", properties: { id: text }, required: ["id"] },
-  response: { 200: { type: "object", properties: { id: text, name: text, price: { type: "number" }, inStock: { type: "boolean" }, tags: { type: "array", items: text } } } },
+  response: {
+    200: {
+      type: "object",
+      properties: {
+        id: text,
+        name: text,
+        price: { type: "number" },
+        inStock: { type: "boolean" },
+        tags: { type: "array", items: text },
+      },
+    },
+  },
 };
 const line = {
-  type: "object", required: ["sku", "quantity"],
-  properties: { sku: { type: "string", minLength: 1, maxLength: 64 }, quantity: { type: "number", minimum: 1, maximum: 1000 }, note: { type: "string", maxLength: 200 } },
+  type: "object",
+  required: ["sku", "quantity"],
+  properties: {
+    sku: { type: "string", minLength: 1, maxLength: 64 },
+    quantity: { type: "number", minimum: 1, maximum: 1000 },
+    note: { type: "string", maxLength: 200 },
+  },
 };
 const order = {
   body: {
-    type: "object", required: ["customer", "lines", "express"],
+    type: "object",
+    required: ["customer", "lines", "express"],
     properties: {
-      customer: { type: "object", required: ["name", "email"], properties: { name: { type: "string", minLength: 1, maxLength: 100 }, email: { type: "string", maxLength: 200 } } },
-      lines: { type: "array", items: line }, express: { type: "boolean" },
+      customer: {
+        type: "object",
+        required: ["name", "email"],
+        properties: {
+          name: { type: "string", minLength: 1, maxLength: 100 },
+          email: { type: "string", maxLength: 200 },
+        },
+      },
+      lines: { type: "array", items: line },
+      express: { type: "boolean" },
     },
   },
   response: { 200: { type: "object", properties: { id: text, lines: { type: "number" }, total: { type: "number" } } } },
@@ -37,8 +62,18 @@ interface Order {
 
 function routes(app: FastifyInstance, schema: boolean): void {
   const opt = (s: object): { schema?: object } => (schema ? { schema: s } : {});
-  app.get<{ Params: { id: string } }>("/items/:id", opt(item), async (req) => ({ id: req.params.id, name: "A thing", price: 12.5, inStock: true, tags: ["one", "two"] }));
-  app.post<{ Body: Order }>("/orders", opt(order), async (req) => ({ id: "o-1", lines: req.body.lines.length, total: req.body.lines.reduce((sum, l) => sum + l.quantity, 0) }));
+  app.get<{ Params: { id: string } }>("/items/:id", opt(item), async (req) => ({
+    id: req.params.id,
+    name: "A thing",
+    price: 12.5,
+    inStock: true,
+    tags: ["one", "two"],
+  }));
+  app.post<{ Body: Order }>("/orders", opt(order), async (req) => ({
+    id: "o-1",
+    lines: req.body.lines.length,
+    total: req.body.lines.reduce((sum, l) => sum + l.quantity, 0),
+  }));
   app.register(async (scope) => {
     scope.decorateRequest("user", null);
     scope.addHook("onRequest", async (req, reply) => {

@@ -11,8 +11,17 @@ import { measure } from "./measure";
 const [rounds = 5, seconds = 3] = process.argv.slice(2).map(Number);
 
 async function start(app: string): Promise<{ port: number; pid: number; stop(): Promise<void> }> {
-  const env = { ...process.env, GROUNDWORK_STATE_DIR: join(app, ".groundwork"), LIMIT_SCALE: "1000000", ENCORE_RUNTIME_LOG: "error", LOG_LEVEL: "error" };
-  const child = spawn(process.execPath, [join(root, "dist/cli.js"), "run", "--app", app, "--port", "0"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const env = {
+    ...process.env,
+    GROUNDWORK_STATE_DIR: join(app, ".groundwork"),
+    LIMIT_SCALE: "1000000",
+    ENCORE_RUNTIME_LOG: "error",
+    LOG_LEVEL: "error",
+  };
+  const child = spawn(process.execPath, [join(root, "dist/cli.js"), "run", "--app", app, "--port", "0"], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const port = await new Promise<number>((resolve, reject) => {
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => {

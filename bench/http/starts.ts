@@ -11,8 +11,16 @@ function residentMb(pid: number): number {
 }
 
 /** Prints medians of each program and the first one's beside them. Needs /proc. */
-export async function measureStarts(programs: Startable[], { rounds, request }: { rounds: number; request: Workload["request"] }): Promise<void> {
-  const runs = programs.map((program) => ({ program, ms: [] as number[], fresh: [] as number[], loaded: [] as number[] }));
+export async function measureStarts(
+  programs: Startable[],
+  { rounds, request }: { rounds: number; request: Workload["request"] },
+): Promise<void> {
+  const runs = programs.map((program) => ({
+    program,
+    ms: [] as number[],
+    fresh: [] as number[],
+    loaded: [] as number[],
+  }));
   for (let round = 0; round < rounds; round++) {
     for (const { program, ms, fresh, loaded } of runs) {
       const began = performance.now();
@@ -26,6 +34,8 @@ export async function measureStarts(programs: Startable[], { rounds, request }: 
   }
   console.log(`\nstart-up to the first answer, and memory: ${rounds} starts each`);
   for (const { program, ms, fresh, loaded } of runs) {
-    console.log(`  ${program.name.padEnd(34)} ${median(ms).toFixed(0).padStart(5)} ms   ${median(fresh).toFixed(0).padStart(4)} MB fresh   ${median(loaded).toFixed(0).padStart(4)} MB after ${LOAD_SECONDS} s of load`);
+    console.log(
+      `  ${program.name.padEnd(34)} ${median(ms).toFixed(0).padStart(5)} ms   ${median(fresh).toFixed(0).padStart(4)} MB fresh   ${median(loaded).toFixed(0).padStart(4)} MB after ${LOAD_SECONDS} s of load`,
+    );
   }
 }

@@ -16,10 +16,18 @@ const POLL_MS = 2;
 /** Nobody changes a file again at once: meanwhile the next process loads the packages. */
 const BETWEEN_CHANGES_MS = 3000;
 
-const environment = (more: Record<string, string>): NodeJS.ProcessEnv => ({ ...process.env, GROUNDWORK_STATE_DIR: join(app, ".groundwork"), GROUNDWORK_CRONS: "off", ...more });
+const environment = (more: Record<string, string>): NodeJS.ProcessEnv => ({
+  ...process.env,
+  GROUNDWORK_STATE_DIR: join(app, ".groundwork"),
+  GROUNDWORK_CRONS: "off",
+  ...more,
+});
 
 function groundwork(args: string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, [join(root, "dist/cli.js"), ...args, "--app", app], { env: environment(env), stdio: ["ignore", "pipe", "inherit"] });
+  return spawn(process.execPath, [join(root, "dist/cli.js"), ...args, "--app", app], {
+    env: environment(env),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
 }
 
 const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => child.once("exit", () => resolve()));
@@ -112,7 +120,8 @@ try {
   report("check, nothing kept", await timesOf(checkCold));
   report("check, nothing changed", await timesOf(check));
   report("run to the first answer, embedded Postgres", await starts({}));
-  if (databaseUrl !== undefined) report("run to the first answer, DATABASE_URL", await starts({ DATABASE_URL: databaseUrl }));
+  if (databaseUrl !== undefined)
+    report("run to the first answer, DATABASE_URL", await starts({ DATABASE_URL: databaseUrl }));
   report("run --watch, change to the new app serving", await swaps());
 } finally {
   rmSync(app, { recursive: true, force: true });

@@ -24,7 +24,9 @@ type Read = (client: pg.PoolClient, tenantId: TenantId, id: number) => Promise<n
 async function prepare(pool: pg.Pool): Promise<Isolation> {
   await pool.query(`drop schema if exists ${SCHEMA} cascade; create schema ${SCHEMA}`);
   for (const table of ["open", "guarded"]) {
-    await pool.query(`create table ${SCHEMA}.${table} (tenant_id uuid not null, id int not null, body text not null, primary key (tenant_id, id))`);
+    await pool.query(
+      `create table ${SCHEMA}.${table} (tenant_id uuid not null, id int not null, body text not null, primary key (tenant_id, id))`,
+    );
     await pool.query(
       `insert into ${SCHEMA}.${table} select ('00000000-0000-7000-8000-' || lpad(t::text, 12, '0'))::uuid, n, repeat('x', 200) from generate_series(1, $1) t, generate_series(1, $2) n`,
       [TENANTS, ROWS_PER_TENANT],
@@ -35,10 +37,14 @@ async function prepare(pool: pg.Pool): Promise<Isolation> {
     `alter table ${SCHEMA}.guarded enable row level security; alter table ${SCHEMA}.guarded force row level security;
      create policy tenant_isolation on ${SCHEMA}.guarded using (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid or current_setting('app.system', true) = 'on')`,
   );
-  const found = await pool.query<{ bypasses: boolean }>("select rolsuper or rolbypassrls as bypasses from pg_roles where rolname = current_user");
+  const found = await pool.query<{ bypasses: boolean }>(
+    "select rolsuper or rolbypassrls as bypasses from pg_roles where rolname = current_user",
+  );
   if (found.rows[0]?.bypasses !== true) return { role: null };
   await pool.query("do $$ begin create role groundwork_app nologin; exception when duplicate_object then null; end $$");
-  await pool.query(`grant usage on schema ${SCHEMA} to groundwork_app; grant select on all tables in schema ${SCHEMA} to groundwork_app`);
+  await pool.query(
+    `grant usage on schema ${SCHEMA} to groundwork_app; grant select on all tables in schema ${SCHEMA} to groundwork_app`,
+  );
   return { role: "groundwork_app" };
 }
 
@@ -48,9 +54,15 @@ function readsOf(isolation: Isolation): Record<string, Read> {
   const scopeOf = (tenantId: TenantId) => scopeStatement({ kind: "tenant", tenantId }, isolation, STATEMENT_TIMEOUT_MS);
   return {
     explicit: async (client, tenantId, id) => (await client.query(explicit, [tenantId, id])).rows.length,
-    pipelined: async (client, tenantId, id) => (await sendPipelined(client, [scopeOf(tenantId), { text: guarded, values: [tenantId, id] }]))[1]?.rows.length ?? 0,
+    pipelined: async (client, tenantId, id) =>
+      (await sendPipelined(client, [scopeOf(tenantId), { text: guarded, values: [tenantId, id] }]))[1]?.rows.length ??
+      0,
     folded: async (client, tenantId, id) => {
-      const results = await sendPipelined(client, [{ text: "begin" }, scopeOf(tenantId), { text: guarded, values: [tenantId, id] }]);
+      const results = await sendPipelined(client, [
+        { text: "begin" },
+        scopeOf(tenantId),
+        { text: guarded, values: [tenantId, id] },
+      ]);
       await client.query("commit");
       return results[2]?.rows.length ?? 0;
     },
@@ -90,16 +102,22 @@ async function main(url: string): Promise<void> {
   const totals = new Map(Object.keys(reads).map((name) => [name, 0]));
   for (const read of Object.values(reads)) await measure(pool, read, 500);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, read] of Object.entries(reads)) totals.set(name, (totals.get(name) ?? 0) + (await measure(pool, read, ROUND_MS)) / ROUNDS);
+    for (const [name, read] of Object.entries(reads))
+      totals.set(name, (totals.get(name) ?? 0) + (await measure(pool, read, ROUND_MS)) / ROUNDS);
   }
   const yardstick = totals.get("explicit") ?? Number.NaN;
-  for (const [name, perSecond] of totals) process.stdout.write(`${name.padEnd(10)} ${Math.round(perSecond).toString().padStart(7)} reads/s   ${(perSecond / yardstick).toFixed(2)} of explicit\n`);
+  for (const [name, perSecond] of totals)
+    process.stdout.write(
+      `${name.padEnd(10)} ${Math.round(perSecond).toString().padStart(7)} reads/s   ${(perSecond / yardstick).toFixed(2)} of explicit\n`,
+    );
   await pool.query(`drop schema ${SCHEMA} cascade`);
   await pool.end();
 }
 
 const [url] = process.argv.slice(2);
 if (url === undefined) {
-  process.stderr.write("usage: node scripts/run-ts.mjs bench/tenant-read/main.ts postgresql://user:password@host/database (a scratch database: a schema is made and dropped)\n");
+  process.stderr.write(
+    "usage: node scripts/run-ts.mjs bench/tenant-read/main.ts postgresql://user:password@host/database (a scratch database: a schema is made and dropped)\n",
+  );
   process.exitCode = 2;
 } else await main(url);

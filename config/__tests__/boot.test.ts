@@ -10,7 +10,11 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "groundwork-config-"));
   await build({
-    stdin: { contents: 'import { cfg } from "./config"; console.log(JSON.stringify(cfg));', resolveDir: join(import.meta.dirname, "..", ".."), loader: "ts" },
+    stdin: {
+      contents: 'import { cfg } from "./config"; console.log(JSON.stringify(cfg));',
+      resolveDir: join(import.meta.dirname, "..", ".."),
+      loader: "ts",
+    },
     bundle: true,
     platform: "node",
     format: "esm",
@@ -22,8 +26,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 function boot(env: Record<string, string>): Promise<{ failed: boolean; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [join(folder, "boot.mjs")], { cwd: folder, env: { PATH: process.env.PATH, ...env } }, (error, stdout, stderr) =>
-      resolve({ failed: error !== null, stdout, stderr }),
+    execFile(
+      process.execPath,
+      [join(folder, "boot.mjs")],
+      { cwd: folder, env: { PATH: process.env.PATH, ...env } },
+      (error, stdout, stderr) => resolve({ failed: error !== null, stdout, stderr }),
     );
   });
 }

@@ -24,7 +24,11 @@ describe("flags", () => {
     expect(flags.isOn("docsPage")).toBe(false);
   });
 
-  test.each([["a value that is no tier", "everything"], ["a value of another type", 7], ["null", null]])("%s from afar is passed over", (_what, value) => {
+  test.each([
+    ["a value that is no tier", "everything"],
+    ["a value of another type", 7],
+    ["null", null],
+  ])("%s from afar is passed over", (_what, value) => {
     const flags = new Flags({ sqlSpans: "off" });
     flags.overrideRemotely(() => value);
     expect(flags.tier("sqlSpans")).toBe("off");

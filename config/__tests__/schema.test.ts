@@ -16,17 +16,29 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   NODE_ENV: { good: ["development", "production", "test"], bad: ["prod", "Production"] },
   LOG_LEVEL: { good: ["trace", "fatal", "silent"], bad: ["verbose", "5"] },
   LOG_PRETTY: { good: ["true", "false", "1", "0"], bad: ["yes", "TRUE"] },
-  REDIS_URL: { good: ["redis://localhost:6379", "rediss://:pw@host/1"], bad: ["localhost:6379", "http://redis", "nonsense"] },
+  REDIS_URL: {
+    good: ["redis://localhost:6379", "rediss://:pw@host/1"],
+    bad: ["localhost:6379", "http://redis", "nonsense"],
+  },
   DB_POOL_MAX: { good: ["1", "500"], bad: ["0", "501", "-1", "1.5", "many", "1e3"] },
   DB_STATEMENT_TIMEOUT_MS: { good: ["10", "600000"], bad: ["9", "5s"] },
   DB_IDLE_TIMEOUT_MS: { good: ["0"], bad: ["-1"] },
-  OTEL_EXPORTER_OTLP_ENDPOINT: { good: ["http://collector:4318", "https://otlp.example.com/base"], bad: ["collector:4318", "grpc://collector"] },
-  OTEL_EXPORTER_OTLP_HEADERS: { good: ["a=b", "x-key=se%20cret , y=2", "a=", "a=%zz", "a=b=c"], bad: ["nothing", "=x", "a b=c"] },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    good: ["http://collector:4318", "https://otlp.example.com/base"],
+    bad: ["collector:4318", "grpc://collector"],
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: {
+    good: ["a=b", "x-key=se%20cret , y=2", "a=", "a=%zz", "a=b=c"],
+    bad: ["nothing", "=x", "a b=c"],
+  },
   OTEL_TRACES_SAMPLER_ARG: { good: ["0", "1", "0.05"], bad: ["1.1", "-0.5", "5%", ".5"] },
   OTEL_METRIC_EXPORT_INTERVAL: { good: ["100"], bad: ["99"] },
   OTEL_SERVICE_NAME: { good: ["groundwork-api_2.eu"], bad: ["two words", "x".repeat(101)] },
   LIMIT_SCALE: { good: ["0.5", "100"], bad: ["0", "off"] },
-  TRUSTED_PROXIES: { good: ["10.0.0.0/8", "::1", "192.168.1.1, fd00::/8,", "2001:db8::/32"], bad: ["10.0.0.0/33", "proxy.example.com", "10.0.0", "::1/129"] },
+  TRUSTED_PROXIES: {
+    good: ["10.0.0.0/8", "::1", "192.168.1.1, fd00::/8,", "2001:db8::/32"],
+    bad: ["10.0.0.0/33", "proxy.example.com", "10.0.0", "::1/129"],
+  },
   METRICS_ALLOW: { good: ["127.0.0.1"], bad: ["*"] },
   AUTH_ACCESS_TOKEN_SECONDS: { good: ["30"], bad: ["29", "86401"] },
   AUTH_REFRESH_TOKEN_SECONDS: { good: ["901"], bad: ["59", "soon"] },
@@ -50,7 +62,8 @@ describe("every variable", () => {
   const cases = Object.entries(samples).map(([name, sample]) => ({ name, ...sample }));
 
   test.each(cases)("$name takes what is allowed", ({ name, good }) => {
-    for (const value of good) expect({ value, problems: problemsOf({ [name]: value }) }).toEqual({ value, problems: [] });
+    for (const value of good)
+      expect({ value, problems: problemsOf({ [name]: value }) }).toEqual({ value, problems: [] });
   });
 
   test.each(cases)("$name is refused with its name and a remedy, without its value", ({ name, bad }) => {
@@ -77,7 +90,12 @@ describe("the configuration as a whole", () => {
       db: { poolMax: 20, statementTimeoutMs: 5000, idleTimeoutMs: 30_000 },
       otel: { sampleRatio: 1, serviceName: "groundwork", metricIntervalMs: 30_000 },
       limits: { scale: 1, trustedProxies: [] },
-      auth: { accessTokenSeconds: 900, refreshTokenSeconds: 2_592_000, issuer: "groundwork", audience: "groundwork-api" },
+      auth: {
+        accessTokenSeconds: 900,
+        refreshTokenSeconds: 2_592_000,
+        issuer: "groundwork",
+        audience: "groundwork-api",
+      },
       embeddings: { provider: "local", idleSeconds: 30, batchSize: 64 },
     });
     expect("redisUrl" in cfg).toBe(false);
@@ -96,26 +114,70 @@ describe("the configuration as a whole", () => {
 
   test("takes every setting to its place", () => {
     const given = {
-      NODE_ENV: "production", LOG_LEVEL: "debug", LOG_PRETTY: "1", REDIS_URL: "redis://r", DB_POOL_MAX: "7", DB_STATEMENT_TIMEOUT_MS: "70", DB_IDLE_TIMEOUT_MS: "71",
-      OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318", OTEL_EXPORTER_OTLP_HEADERS: "x=a%20b", OTEL_TRACES_SAMPLER_ARG: "0.5", OTEL_METRIC_EXPORT_INTERVAL: "500", OTEL_SERVICE_NAME: "svc",
-      LIMIT_SCALE: "2", TRUSTED_PROXIES: "10.0.0.1, ::1", METRICS_ALLOW: "10.0.0.2", AUTH_ACCESS_TOKEN_SECONDS: "60", AUTH_REFRESH_TOKEN_SECONDS: "61", AUTH_ISSUER: "i", AUTH_AUDIENCE: "a",
-      EMBEDDINGS_PROVIDER: "openai", EMBEDDINGS_BASE_URL: "http://m", EMBEDDINGS_MODEL: "m1", EMBEDDINGS_IDLE_SECONDS: "3", EMBEDDINGS_BATCH_SIZE: "4",
-      EVENTS_RELAY_POLL_MS: "50", EVENTS_RELAY_BATCH: "51", EVENTS_MAX_ATTEMPTS: "5", QUEUES_CONCURRENCY: "6", QUEUES_JOB_TIMEOUT_MS: "600", QUEUES_KEEP_COMPLETED: "8", FLAGS: "docsPage=0",
+      NODE_ENV: "production",
+      LOG_LEVEL: "debug",
+      LOG_PRETTY: "1",
+      REDIS_URL: "redis://r",
+      DB_POOL_MAX: "7",
+      DB_STATEMENT_TIMEOUT_MS: "70",
+      DB_IDLE_TIMEOUT_MS: "71",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318",
+      OTEL_EXPORTER_OTLP_HEADERS: "x=a%20b",
+      OTEL_TRACES_SAMPLER_ARG: "0.5",
+      OTEL_METRIC_EXPORT_INTERVAL: "500",
+      OTEL_SERVICE_NAME: "svc",
+      LIMIT_SCALE: "2",
+      TRUSTED_PROXIES: "10.0.0.1, ::1",
+      METRICS_ALLOW: "10.0.0.2",
+      AUTH_ACCESS_TOKEN_SECONDS: "60",
+      AUTH_REFRESH_TOKEN_SECONDS: "61",
+      AUTH_ISSUER: "i",
+      AUTH_AUDIENCE: "a",
+      EMBEDDINGS_PROVIDER: "openai",
+      EMBEDDINGS_BASE_URL: "http://m",
+      EMBEDDINGS_MODEL: "m1",
+      EMBEDDINGS_IDLE_SECONDS: "3",
+      EMBEDDINGS_BATCH_SIZE: "4",
+      EVENTS_RELAY_POLL_MS: "50",
+      EVENTS_RELAY_BATCH: "51",
+      EVENTS_MAX_ATTEMPTS: "5",
+      QUEUES_CONCURRENCY: "6",
+      QUEUES_JOB_TIMEOUT_MS: "600",
+      QUEUES_KEEP_COMPLETED: "8",
+      FLAGS: "docsPage=0",
     } satisfies Record<VariableName, string>;
     expect(parseConfig(given)).toEqual({
-      env: "production", log: { level: "debug", pretty: true }, redisUrl: "redis://r", db: { poolMax: 7, statementTimeoutMs: 70, idleTimeoutMs: 71 },
-      otel: { endpoint: "http://c:4318", headers: { x: "a b" }, sampleRatio: 0.5, serviceName: "svc", metricIntervalMs: 500 },
-      limits: { scale: 2, trustedProxies: ["10.0.0.1", "::1"] }, metrics: { allow: ["10.0.0.2"] },
+      env: "production",
+      log: { level: "debug", pretty: true },
+      redisUrl: "redis://r",
+      db: { poolMax: 7, statementTimeoutMs: 70, idleTimeoutMs: 71 },
+      otel: {
+        endpoint: "http://c:4318",
+        headers: { x: "a b" },
+        sampleRatio: 0.5,
+        serviceName: "svc",
+        metricIntervalMs: 500,
+      },
+      limits: { scale: 2, trustedProxies: ["10.0.0.1", "::1"] },
+      metrics: { allow: ["10.0.0.2"] },
       auth: { accessTokenSeconds: 60, refreshTokenSeconds: 61, issuer: "i", audience: "a" },
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
-      events: { relayPollMs: 50, relayBatch: 51, maxAttempts: 5 }, queues: { concurrency: 6, jobTimeoutMs: 600, keepCompleted: 8 }, flags: { docsPage: "0" },
+      events: { relayPollMs: 50, relayBatch: 51, maxAttempts: 5 },
+      queues: { concurrency: 6, jobTimeoutMs: 600, keepCompleted: 8 },
+      flags: { docsPage: "0" },
     });
   });
 
   test("reports every problem at once, in one printable message", () => {
     const wrong = { DB_POOL_MAX: "0", LOG_LEVEL: "loud", REDIS_URL: "nowhere" };
-    expect(problemsOf(wrong).map((problem) => problem.variable).sort()).toEqual(Object.keys(wrong).sort());
-    expect(() => parseConfig(wrong)).toThrow(/has 3 problems:\n.*LOG_LEVEL.*\n.*REDIS_URL.*\n.*DB_POOL_MAX is below 1: set it to a whole number from 1 to 500/);
+    expect(
+      problemsOf(wrong)
+        .map((problem) => problem.variable)
+        .sort(),
+    ).toEqual(Object.keys(wrong).sort());
+    expect(() => parseConfig(wrong)).toThrow(
+      /has 3 problems:\n.*LOG_LEVEL.*\n.*REDIS_URL.*\n.*DB_POOL_MAX is below 1: set it to a whole number from 1 to 500/,
+    );
     expect(() => parseConfig({ LOG_LEVEL: "loud" })).toThrow(/has 1 problem:/);
   });
 
@@ -124,12 +186,23 @@ describe("the configuration as a whole", () => {
   });
 
   test("an external embedder needs its address and its model", () => {
-    expect(problemsOf({ EMBEDDINGS_PROVIDER: "openai" }).map((problem) => problem.variable)).toEqual(["EMBEDDINGS_BASE_URL", "EMBEDDINGS_MODEL"]);
-    expect(problemsOf({ EMBEDDINGS_PROVIDER: "openai", EMBEDDINGS_BASE_URL: "bad", EMBEDDINGS_MODEL: "m" }).map((problem) => problem.problem)).toEqual(["is not such a URL"]);
+    expect(problemsOf({ EMBEDDINGS_PROVIDER: "openai" }).map((problem) => problem.variable)).toEqual([
+      "EMBEDDINGS_BASE_URL",
+      "EMBEDDINGS_MODEL",
+    ]);
+    expect(
+      problemsOf({ EMBEDDINGS_PROVIDER: "openai", EMBEDDINGS_BASE_URL: "bad", EMBEDDINGS_MODEL: "m" }).map(
+        (problem) => problem.problem,
+      ),
+    ).toEqual(["is not such a URL"]);
   });
 
   test("a refresh token must outlive an access token", () => {
-    expect(problemsOf({ AUTH_ACCESS_TOKEN_SECONDS: "900", AUTH_REFRESH_TOKEN_SECONDS: "900" }).map((problem) => problem.variable)).toEqual(["AUTH_REFRESH_TOKEN_SECONDS"]);
+    expect(
+      problemsOf({ AUTH_ACCESS_TOKEN_SECONDS: "900", AUTH_REFRESH_TOKEN_SECONDS: "900" }).map(
+        (problem) => problem.variable,
+      ),
+    ).toEqual(["AUTH_REFRESH_TOKEN_SECONDS"]);
     expect(problemsOf({ AUTH_ACCESS_TOKEN_SECONDS: "1000", AUTH_REFRESH_TOKEN_SECONDS: "1001" })).toEqual([]);
   });
 

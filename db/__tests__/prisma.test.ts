@@ -18,7 +18,9 @@ afterAll(() => withSystem("test", (tx) => tx.execute("delete from auth.organisat
 describe("withTenantPrisma", () => {
   it("reads and writes only the tenant's rows, many transactions at once and none mixed", async () => {
     const tenants = await Promise.all(Array.from({ length: 20 }, (_, n) => newOrganisation(`organisation ${n}`)));
-    const seen = await Promise.all(tenants.map((tenant) => withTenantPrisma(tenant, (prisma) => prisma.organisation.findMany())));
+    const seen = await Promise.all(
+      tenants.map((tenant) => withTenantPrisma(tenant, (prisma) => prisma.organisation.findMany())),
+    );
     expect(seen.map((rows) => rows.map((row) => row.name))).toEqual(tenants.map((_, n) => [`organisation ${n}`]));
   });
 
@@ -28,8 +30,12 @@ describe("withTenantPrisma", () => {
       await prisma.organisation.update({ where: { id: tenant.tenantId }, data: { name: "after" } });
       throw new Error("no");
     }).catch(() => undefined);
-    expect(await withTenantPrisma(tenant, (prisma) => prisma.organisation.findFirst())).toMatchObject({ name: "before" });
-    await expect(withTenantPrisma(tenant, () => withTenant(tenant, async () => undefined))).rejects.toMatchObject({ kind: "misuse" });
+    expect(await withTenantPrisma(tenant, (prisma) => prisma.organisation.findFirst())).toMatchObject({
+      name: "before",
+    });
+    await expect(withTenantPrisma(tenant, () => withTenant(tenant, async () => undefined))).rejects.toMatchObject({
+      kind: "misuse",
+    });
   });
 });
 

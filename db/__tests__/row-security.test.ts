@@ -31,7 +31,9 @@ function tenantTables(): Promise<TenantTable[]> {
 
 describe("every table with tenant_id", () => {
   it("is known here at all", async () => {
-    expect((await tenantTables()).map((table) => table.name)).toEqual(expect.arrayContaining(["events.outbox", "events.inbox", "events.dead_letter", "queues.dead_letter"]));
+    expect((await tenantTables()).map((table) => table.name)).toEqual(
+      expect.arrayContaining(["events.outbox", "events.inbox", "events.dead_letter", "queues.dead_letter"]),
+    );
   });
 
   it("has row security enabled and forced", async () => {
@@ -40,7 +42,10 @@ describe("every table with tenant_id", () => {
 
   it("has exactly one policy, which compares tenant_id with the local setting and admits the system scope", async () => {
     const expression = /tenant_id = \(NULLIF\(current_setting\('app\.tenant_id'::text, true\), ''::text\)\)::uuid/i;
-    const wrong = (await tenantTables()).filter(({ policies }) => policies.length !== 1 || !expression.test(policies[0] ?? "") || !(policies[0] ?? "").includes("app.system"));
+    const wrong = (await tenantTables()).filter(
+      ({ policies }) =>
+        policies.length !== 1 || !expression.test(policies[0] ?? "") || !(policies[0] ?? "").includes("app.system"),
+    );
     expect(wrong).toEqual([]);
   });
 
@@ -61,7 +66,10 @@ describe("the boot check", () => {
   it("refuses a database in which a table with tenant_id has no forced row security, and names it", async () => {
     await appPool().query("create schema careless; create table careless.note (tenant_id uuid not null)");
     try {
-      await expect(checkIsolation(appPool())).rejects.toMatchObject({ kind: "misuse", message: expect.stringContaining("careless.note") as string });
+      await expect(checkIsolation(appPool())).rejects.toMatchObject({
+        kind: "misuse",
+        message: expect.stringContaining("careless.note") as string,
+      });
     } finally {
       await appPool().query("drop schema careless cascade");
     }

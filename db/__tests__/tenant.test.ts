@@ -21,16 +21,26 @@ describe("withTenant", () => {
     await withTenant(one, (tx) => addTurn(tx, one.tenantId));
     await withTenant(other, (tx) => addTurn(tx, other.tenantId));
 
-    const seen = await withTenant(one, (tx) => tx.query<{ tenant_id: string }>("select tenant_id from queues.tenant_turn"));
+    const seen = await withTenant(one, (tx) =>
+      tx.query<{ tenant_id: string }>("select tenant_id from queues.tenant_turn"),
+    );
     expect(seen).toEqual([{ tenant_id: one.tenantId }]);
     expect(await tenantQuery(one, countTurns)).toEqual([{ n: 1 }]);
-    expect(await withTenant(one, (tx) => tx.execute("update queues.tenant_turn set finish_tag = 9 where tenant_id = $1", [other.tenantId]))).toBe(0);
+    expect(
+      await withTenant(one, (tx) =>
+        tx.execute("update queues.tenant_turn set finish_tag = 9 where tenant_id = $1", [other.tenantId]),
+      ),
+    ).toBe(0);
   });
 
   it("refuses to write a row of another tenant", async () => {
     const [one, other] = [newTenant(), newTenant()];
-    await expect(withTenant(one, (tx) => addTurn(tx, other.tenantId))).rejects.toMatchObject({ kind: "insufficient_privilege" });
-    await expect(tenantQuery(one, insertTurn, [other.tenantId, "q", 1])).rejects.toMatchObject({ kind: "insufficient_privilege" });
+    await expect(withTenant(one, (tx) => addTurn(tx, other.tenantId))).rejects.toMatchObject({
+      kind: "insufficient_privilege",
+    });
+    await expect(tenantQuery(one, insertTurn, [other.tenantId, "q", 1])).rejects.toMatchObject({
+      kind: "insufficient_privilege",
+    });
   });
 
   it("leaves no scope behind for the next user of the connection", async () => {
@@ -92,9 +102,17 @@ describe("withTenant", () => {
 
   it("throws at once when the body asks for a second connection, instead of waiting for ever", async () => {
     const one = newTenant();
-    const second = [() => withTenant(one, async () => undefined), () => withSystem("test", async () => undefined), () => tenantQuery(one, countTurns), () => systemQuery("test", countTurns)];
+    const second = [
+      () => withTenant(one, async () => undefined),
+      () => withSystem("test", async () => undefined),
+      () => tenantQuery(one, countTurns),
+      () => systemQuery("test", countTurns),
+    ];
     for (const open of second) {
-      await expect(withTenant(one, async () => open())).rejects.toMatchObject({ kind: "misuse", message: expect.stringContaining("inside a transaction") as string });
+      await expect(withTenant(one, async () => open())).rejects.toMatchObject({
+        kind: "misuse",
+        message: expect.stringContaining("inside a transaction") as string,
+      });
     }
   });
 
@@ -137,7 +155,11 @@ describe("withSystem", () => {
 
 describe("values", () => {
   it("reads bigint as number where exact and as bigint where not, dates as text, json as it was", async () => {
-    const [row] = await tenantQuery(newTenant(), "select 42::int8 as small, 9007199254740993::int8 as large, date '2026-02-03' as day, $1::jsonb as json, null as nothing", [{ a: [1] }]);
+    const [row] = await tenantQuery(
+      newTenant(),
+      "select 42::int8 as small, 9007199254740993::int8 as large, date '2026-02-03' as day, $1::jsonb as json, null as nothing",
+      [{ a: [1] }],
+    );
     expect(row).toEqual({ small: 42, large: 9007199254740993n, day: "2026-02-03", json: { a: [1] }, nothing: null });
   });
 
@@ -147,7 +169,10 @@ describe("values", () => {
     const one = newTenant();
     await expect(tenantQuery(one, "select $1::jsonb", [cycle])).rejects.toThrow(/circular/i);
     await expect(tenantQuery(one, "select nonsense")).rejects.toBeInstanceOf(DbError);
-    await expect(withTenant(one, (tx) => tx.query("select 'x'::uuid"))).rejects.toMatchObject({ kind: "invalid_value", sqlState: "22P02" });
+    await expect(withTenant(one, (tx) => tx.query("select 'x'::uuid"))).rejects.toMatchObject({
+      kind: "invalid_value",
+      sqlState: "22P02",
+    });
     expect(await tenantQuery(one, "select 1 as one")).toEqual([{ one: 1 }]);
   });
 });

@@ -32,12 +32,22 @@ function documentSubmitted(change: Partial<DomainEvent> = {}): DomainEvent {
 const effect = "insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, $2, 1)";
 
 async function effectsOf(queue: string): Promise<number> {
-  const [row] = await systemQuery<{ n: number }>("test", "select count(*) as n from queues.tenant_turn where queue = $1", [queue]);
+  const [row] = await systemQuery<{ n: number }>(
+    "test",
+    "select count(*) as n from queues.tenant_turn where queue = $1",
+    [queue],
+  );
   return row?.n ?? 0;
 }
 
-function deadLettersOf(name: string): Promise<{ id: string; reason: string; error: string; trace_id: string; attempts: number; event_id: string }[]> {
-  return systemQuery("test", "select id, reason, error, trace_id, attempts, event_id from events.dead_letter where consumer = $1 and redriven_at is null", [name]);
+function deadLettersOf(
+  name: string,
+): Promise<{ id: string; reason: string; error: string; trace_id: string; attempts: number; event_id: string }[]> {
+  return systemQuery(
+    "test",
+    "select id, reason, error, trace_id, attempts, event_id from events.dead_letter where consumer = $1 and redriven_at is null",
+    [name],
+  );
 }
 
 describe("a consumer", () => {
@@ -60,7 +70,11 @@ describe("a consumer", () => {
     let seen: unknown;
     const handle = consumer("scope", {
       "auth.user.registered@1": async (tx, received) => {
-        seen = { tenantId: tx.tenantId, organisationName: received.payload.organisationName, occurredAt: received.occurredAt };
+        seen = {
+          tenantId: tx.tenantId,
+          organisationName: received.payload.organisationName,
+          occurredAt: received.occurredAt,
+        };
       },
     });
     await handle(event);
@@ -96,11 +110,20 @@ describe("a consumer", () => {
         throw new Error("always");
       },
     });
-    for (let attempt = 1; attempt < cfg.events.maxAttempts; attempt++) await expect(handle(event)).rejects.toThrow("always");
+    for (let attempt = 1; attempt < cfg.events.maxAttempts; attempt++)
+      await expect(handle(event)).rejects.toThrow("always");
     await handle(event);
     await handle(event);
     expect(calls).toBe(cfg.events.maxAttempts);
-    expect(await deadLettersOf("broken")).toEqual([expect.objectContaining({ reason: "attempts_exhausted", error: "Error: always", trace_id: TRACE_ID, attempts: cfg.events.maxAttempts, event_id: event.id })]);
+    expect(await deadLettersOf("broken")).toEqual([
+      expect.objectContaining({
+        reason: "attempts_exhausted",
+        error: "Error: always",
+        trace_id: TRACE_ID,
+        attempts: cfg.events.maxAttempts,
+        event_id: event.id,
+      }),
+    ]);
   });
 
   it("gives an event that does not fit its contract up at once", async () => {
@@ -115,7 +138,10 @@ describe("a redrive", () => {
     const event = documentSubmitted({ payload: { userId: 7 } });
     await consumer("mended", { "auth.user.registered@1": async () => undefined })(event);
     const [letter] = await deadLettersOf("mended");
-    const redriven = await withTenant({ tenantId }, async (tx) => [await redriveEvent(tx, letter?.id ?? ""), await redriveEvent(tx, letter?.id ?? "")]);
+    const redriven = await withTenant({ tenantId }, async (tx) => [
+      await redriveEvent(tx, letter?.id ?? ""),
+      await redriveEvent(tx, letter?.id ?? ""),
+    ]);
     expect(redriven).toEqual([true, false]);
     expect(await deadLettersOf("mended")).toEqual([]);
 
@@ -124,7 +150,8 @@ describe("a redrive", () => {
       batchSize: 1,
       publish: async ([row]) => {
         // Files may share a database: others' rows are none of this test's business.
-        if (row?.tenantId === tenantId) sent.push({ id: row.headers[REDRIVE_OF] ?? "", consumer: row.headers[REDRIVE_CONSUMER] });
+        if (row?.tenantId === tenantId)
+          sent.push({ id: row.headers[REDRIVE_OF] ?? "", consumer: row.headers[REDRIVE_CONSUMER] });
       },
     });
     await createRelay().runOnce();
@@ -132,15 +159,21 @@ describe("a redrive", () => {
 
     const handled: string[] = [];
     const again = { ...event, payload: documentSubmitted().payload, headers: { [REDRIVE_CONSUMER]: "mended" } };
-    const handler = { "auth.user.registered@1": async (_tx: unknown, received: { id: string }) => void handled.push(received.id) };
+    const handler = {
+      "auth.user.registered@1": async (_tx: unknown, received: { id: string }) => void handled.push(received.id),
+    };
     await consumer("bystander", handler)(again);
     await consumer("mended", handler)(again);
     expect(handled).toEqual([event.id]);
   });
 
   it("knows no dead letter of another tenant", async () => {
-    await consumer("private", { "auth.user.registered@1": async () => undefined })(documentSubmitted({ payload: null }));
+    await consumer("private", { "auth.user.registered@1": async () => undefined })(
+      documentSubmitted({ payload: null }),
+    );
     const [letter] = await deadLettersOf("private");
-    expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveEvent(tx, letter?.id ?? ""))).toBe(false);
+    expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveEvent(tx, letter?.id ?? ""))).toBe(
+      false,
+    );
   });
 });

@@ -9,15 +9,23 @@ import { defineEvent } from "../event";
 const folder = join(__dirname, "..", "contracts");
 const committed = (file: string): JsonSchema => JSON.parse(readFileSync(join(folder, file), "utf8")) as JsonSchema;
 const contract = (payload: z.ZodType): JsonSchema => contractOf(defineEvent({ type: "a.b.c", version: 1, payload }));
-const base = z.object({ id: z.uuid(), kind: z.enum(["a", "b"]), inner: z.object({ n: z.int() }), note: z.string().optional() });
+const base = z.object({
+  id: z.uuid(),
+  kind: z.enum(["a", "b"]),
+  inner: z.object({ n: z.int() }),
+  note: z.string().optional(),
+});
 
 describe("every event in the catalogue", () => {
-  it.each([...catalog.values()].map((definition) => [definition.key, definition] as const))("%s fits its committed contract (else: node scripts/run-ts.mjs events/write-contracts.ts, or a new version)", (_key, definition) => {
-    const file = contractFileName(definition);
-    expect(readdirSync(folder)).toContain(file);
-    expect(breakingChanges(committed(file), contractOf(definition))).toEqual([]);
-    expect(contractOf(definition)).toEqual(committed(file));
-  });
+  it.each([...catalog.values()].map((definition) => [definition.key, definition] as const))(
+    "%s fits its committed contract (else: node scripts/run-ts.mjs events/write-contracts.ts, or a new version)",
+    (_key, definition) => {
+      const file = contractFileName(definition);
+      expect(readdirSync(folder)).toContain(file);
+      expect(breakingChanges(committed(file), contractOf(definition))).toEqual([]);
+      expect(contractOf(definition)).toEqual(committed(file));
+    },
+  );
 
   it("is the only thing that has a contract: a published event's contract is never removed", () => {
     expect(readdirSync(folder).sort()).toEqual([...catalog.values()].map(contractFileName).sort());
@@ -26,16 +34,28 @@ describe("every event in the catalogue", () => {
 
 describe("the contract gate", () => {
   it("lets optional fields and prose be added, also inside", () => {
-    const grown = base.extend({ extra: z.string().optional(), inner: z.object({ n: z.int(), m: z.int().optional() }), id: z.uuid().describe("whose") });
+    const grown = base.extend({
+      extra: z.string().optional(),
+      inner: z.object({ n: z.int(), m: z.int().optional() }),
+      id: z.uuid().describe("whose"),
+    });
     expect(breakingChanges(contract(base), contract(grown))).toEqual([]);
   });
 
   it.each([
     ["a removed field", base.omit({ kind: true }), "payload.kind was removed"],
-    ["a renamed field", base.omit({ kind: true }).extend({ sort: z.enum(["a", "b"]).optional() }), "payload.kind was removed"],
+    [
+      "a renamed field",
+      base.omit({ kind: true }).extend({ sort: z.enum(["a", "b"]).optional() }),
+      "payload.kind was removed",
+    ],
     ["a new required field", base.extend({ extra: z.string() }), "payload.extra was added but is not optional"],
     ["an optional field made required", base.extend({ note: z.string() }), "payload.note became required"],
-    ["a required field made optional", base.extend({ kind: z.enum(["a", "b"]).optional() }), "payload.kind became optional"],
+    [
+      "a required field made optional",
+      base.extend({ kind: z.enum(["a", "b"]).optional() }),
+      "payload.kind became optional",
+    ],
     ["another type", base.extend({ inner: z.object({ n: z.string() }) }), "payload.inner.n changed its type or rules"],
     ["a narrower type", base.extend({ kind: z.enum(["a"]) }), "payload.kind changed its type or rules"],
     ["a wider type", base.extend({ kind: z.enum(["a", "b", "c"]) }), "payload.kind changed its type or rules"],
@@ -45,9 +65,12 @@ describe("the contract gate", () => {
 });
 
 describe("defineEvent", () => {
-  it.each(["user.registered", "Auth.user.registered", "auth.user.registered.now", ""])("refuses the type %j", (type) => {
-    expect(() => defineEvent({ type, version: 1, payload: z.object({}) })).toThrow("service.noun.verb");
-  });
+  it.each(["user.registered", "Auth.user.registered", "auth.user.registered.now", ""])(
+    "refuses the type %j",
+    (type) => {
+      expect(() => defineEvent({ type, version: 1, payload: z.object({}) })).toThrow("service.noun.verb");
+    },
+  );
 
   it.each([0, 1.5, -1])("refuses version %d", (version) => {
     expect(() => defineEvent({ type: "a.b.c", version, payload: z.object({}) })).toThrow("positive integer");

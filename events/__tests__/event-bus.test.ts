@@ -36,7 +36,8 @@ describe("the in-process bus", () => {
 
 describe("backoff", () => {
   it("doubles up to its ceiling, and is shortened by at most half", () => {
-    const delays = (random: number) => [1, 2, 3, 10, 1000].map((attempt) => backoffMs({ firstMs: 100, maxMs: 1_000 }, attempt, () => random));
+    const delays = (random: number) =>
+      [1, 2, 3, 10, 1000].map((attempt) => backoffMs({ firstMs: 100, maxMs: 1_000 }, attempt, () => random));
     expect(delays(1)).toEqual([100, 200, 400, 1_000, 1_000]);
     expect(delays(0)).toEqual([50, 100, 200, 500, 500]);
   });

@@ -45,7 +45,19 @@ async function append(aggregateId: string, n: number): Promise<void> {
   const id = newId();
   for (;;) {
     try {
-      await withTenant({ tenantId }, (tx) => appendToOutbox(tx, { id, destination: "race", tenantId, aggregateType: "race", aggregateId, type: "t", version: 1, payload: { n }, headers: {} }));
+      await withTenant({ tenantId }, (tx) =>
+        appendToOutbox(tx, {
+          id,
+          destination: "race",
+          tenantId,
+          aggregateType: "race",
+          aggregateId,
+          type: "t",
+          version: 1,
+          payload: { n },
+          headers: {},
+        }),
+      );
       return;
     } catch {
       // The connection was killed; the id makes trying again harmless.
@@ -54,11 +66,15 @@ async function append(aggregateId: string, n: number): Promise<void> {
 }
 
 function relays(count: number): Relay[] {
-  return Array.from({ length: count }, () => createRelay({ batch: 20, pollMs: 5, leaseMs: 1_000, backoff: { firstMs: 5, maxMs: 20 }, random }));
+  return Array.from({ length: count }, () =>
+    createRelay({ batch: 20, pollMs: 5, leaseMs: 1_000, backoff: { firstMs: 5, maxMs: 20 }, random }),
+  );
 }
 
 async function allPublished(): Promise<boolean> {
-  const open = await systemQuery("test", "select 1 from events.outbox where published_at is null limit 1").catch(() => [0]);
+  const open = await systemQuery("test", "select 1 from events.outbox where published_at is null limit 1").catch(() => [
+    0,
+  ]);
   return open.length === 0;
 }
 
@@ -75,7 +91,8 @@ describe(`relays (seed ${seed})`, () => {
     await expect.poll(allPublished, { timeout: 15_000 }).toBe(true);
     await Promise.all(running.map((relay) => relay.stop()));
     expect(deliveries.length).toBe(500);
-    for (let a = 0; a < 20; a++) expect(firstDeliveriesOf(`aggregate-${a}`)).toEqual(Array.from({ length: 25 }, (_, n) => n + 1));
+    for (let a = 0; a < 20; a++)
+      expect(firstDeliveriesOf(`aggregate-${a}`)).toEqual(Array.from({ length: 25 }, (_, n) => n + 1));
   });
 
   it("lose nothing and keep the order when their connections are killed at random moments", async () => {
@@ -87,7 +104,8 @@ describe(`relays (seed ${seed})`, () => {
     await killer;
     await expect.poll(allPublished, { timeout: 15_000 }).toBe(true);
     await Promise.all(running.map((relay) => relay.stop()));
-    for (let a = 0; a < 10; a++) expect(firstDeliveriesOf(`aggregate-${a}`)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
+    for (let a = 0; a < 10; a++)
+      expect(firstDeliveriesOf(`aggregate-${a}`)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
   });
 });
 
@@ -96,7 +114,9 @@ async function killConnections(times: number): Promise<void> {
   for (let kill = 0; kill < times; kill++) {
     await new Promise((resolve) => setTimeout(resolve, random() * 30));
     await appPool()
-      .query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by random() limit 2")
+      .query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by random() limit 2",
+      )
       .catch(() => undefined);
   }
 }

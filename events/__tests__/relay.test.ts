@@ -30,41 +30,90 @@ async function append(aggregate: string, ...numbers: number[]): Promise<string[]
   return withTenant({ tenantId }, async (tx) => {
     const ids: string[] = [];
     for (const n of numbers) {
-      ids.push(await appendToOutbox(tx, { id: newId(), destination: "test", tenantId, aggregateType: "thing", aggregateId: aggregate, type: "test.thing.changed", version: 1, payload: { n }, headers: {} }));
+      ids.push(
+        await appendToOutbox(tx, {
+          id: newId(),
+          destination: "test",
+          tenantId,
+          aggregateType: "thing",
+          aggregateId: aggregate,
+          type: "test.thing.changed",
+          version: 1,
+          payload: { n },
+          headers: {},
+        }),
+      );
     }
     return ids;
   });
 }
 
 function relay(options: RelayOptions = {}) {
-  return createRelay({ batch: 10, pollMs: 20, leaseMs: 5_000, backoff: { firstMs: 0, maxMs: 0 }, random: () => 0, ...options });
+  return createRelay({
+    batch: 10,
+    pollMs: 20,
+    leaseMs: 5_000,
+    backoff: { firstMs: 0, maxMs: 0 },
+    random: () => 0,
+    ...options,
+  });
 }
 
 async function rowOf(id: string) {
-  const [row] = await systemQuery<{ status: string; attempts: number; last_error: string | null }>("test", "select status, attempts, last_error from events.outbox where id = $1", [id]);
+  const [row] = await systemQuery<{ status: string; attempts: number; last_error: string | null }>(
+    "test",
+    "select status, attempts, last_error from events.outbox where id = $1",
+    [id],
+  );
   return row;
 }
 
 beforeEach(async () => {
   delivered = [];
   refuse = () => false;
-  await withSystem("test", (tx) => tx.execute("update events.outbox set published_at = now() where published_at is null"));
+  await withSystem("test", (tx) =>
+    tx.execute("update events.outbox set published_at = now() where published_at is null"),
+  );
 });
 
 describe("the outbox", () => {
   it("holds an event if and only if its transaction committed", async () => {
     await withTenant({ tenantId }, async (tx) => {
-      await appendToOutbox(tx, { id: newId(), destination: "test", tenantId, aggregateType: "thing", aggregateId: "gone", type: "t", version: 1, payload: {}, headers: {} });
+      await appendToOutbox(tx, {
+        id: newId(),
+        destination: "test",
+        tenantId,
+        aggregateType: "thing",
+        aggregateId: "gone",
+        type: "t",
+        version: 1,
+        payload: {},
+        headers: {},
+      });
       throw new Error("no");
     }).catch(() => undefined);
     await append("kept", 1);
-    expect(await systemQuery("test", "select aggregate_id from events.outbox where published_at is null")).toEqual([{ aggregate_id: "kept" }]);
+    expect(await systemQuery("test", "select aggregate_id from events.outbox where published_at is null")).toEqual([
+      { aggregate_id: "kept" },
+    ]);
   });
 
   it("takes the same id once", async () => {
     const id = newId();
     for (const n of [1, 2]) {
-      await withTenant({ tenantId }, (tx) => appendToOutbox(tx, { id, destination: "test", tenantId, aggregateType: "thing", aggregateId: "a", type: "t", version: 1, payload: { n }, headers: {} }));
+      await withTenant({ tenantId }, (tx) =>
+        appendToOutbox(tx, {
+          id,
+          destination: "test",
+          tenantId,
+          aggregateType: "thing",
+          aggregateId: "a",
+          type: "t",
+          version: 1,
+          payload: { n },
+          headers: {},
+        }),
+      );
     }
     await relay().runOnce();
     expect(delivered).toEqual([{ aggregate: "a", n: 1 }]);
@@ -73,10 +122,14 @@ describe("the outbox", () => {
   it("is append-only: no rewriting, no deleting, published_at set once", async () => {
     const [id] = await append("a", 1);
     const refused = { kind: "restrict_violation" };
-    await expect(systemQuery("test", "update events.outbox set payload = '{}' where id = $1", [id])).rejects.toMatchObject(refused);
+    await expect(
+      systemQuery("test", "update events.outbox set payload = '{}' where id = $1", [id]),
+    ).rejects.toMatchObject(refused);
     await expect(systemQuery("test", "delete from events.outbox where id = $1", [id])).rejects.toMatchObject(refused);
     await relay().runOnce();
-    await expect(systemQuery("test", "update events.outbox set published_at = now() where id = $1", [id])).rejects.toMatchObject(refused);
+    await expect(
+      systemQuery("test", "update events.outbox set published_at = now() where id = $1", [id]),
+    ).rejects.toMatchObject(refused);
     await expect(systemQuery("test", "delete from events.outbox where id = $1", [id])).rejects.toMatchObject(refused);
   });
 
@@ -86,7 +139,10 @@ describe("the outbox", () => {
     const [pending] = await append("b", 2);
     expect(await withSystem("test", (tx) => outboxPurge(tx, 1, 100))).toBe(0);
     await withSystem("test", (tx) => outboxPurge(tx, -1, 10_000));
-    expect([await rowOf(published ?? ""), await rowOf(pending ?? "")]).toMatchObject([undefined, { status: "PENDING" }]);
+    expect([await rowOf(published ?? ""), await rowOf(pending ?? "")]).toMatchObject([
+      undefined,
+      { status: "PENDING" },
+    ]);
   });
 });
 
@@ -104,14 +160,21 @@ describe("the relay", () => {
     await append("b", 9);
     refuse = ({ n }) => n === 2;
     await relay({ backoff: { firstMs: 60_000, maxMs: 60_000 } }).runOnce();
-    expect(delivered).toEqual(expect.arrayContaining([{ aggregate: "a", n: 1 }, { aggregate: "b", n: 9 }]));
+    expect(delivered).toEqual(
+      expect.arrayContaining([
+        { aggregate: "a", n: 1 },
+        { aggregate: "b", n: 9 },
+      ]),
+    );
     expect(await rowOf(second ?? "")).toEqual({ status: "FAILED", attempts: 1, last_error: "Error: refused 2" });
     expect(await rowOf(third ?? "")).toEqual({ status: "PENDING", attempts: 0, last_error: null });
 
     // The third is due, but waits for the second, which is backing off.
     refuse = () => false;
     expect(await relay().runOnce()).toBe(0);
-    await withSystem("test", (tx) => tx.execute("update events.outbox set next_attempt_at = now() where id = $1", [second]));
+    await withSystem("test", (tx) =>
+      tx.execute("update events.outbox set next_attempt_at = now() where id = $1", [second]),
+    );
     await relay().runOnce();
     expect(delivered.filter(({ aggregate }) => aggregate === "a").map(({ n }) => n)).toEqual([1, 2, 3]);
   });
@@ -130,7 +193,19 @@ describe("the relay", () => {
     const held = new Promise<void>((resolve) => (release = resolve));
     registerDestination("test-held", { batchSize: 1, publish: () => held });
     const id = newId();
-    await withTenant({ tenantId }, (tx) => appendToOutbox(tx, { id, destination: "test-held", tenantId, aggregateType: "held", aggregateId: "h", type: "t", version: 1, payload: {}, headers: {} }));
+    await withTenant({ tenantId }, (tx) =>
+      appendToOutbox(tx, {
+        id,
+        destination: "test-held",
+        tenantId,
+        aggregateType: "held",
+        aggregateId: "h",
+        type: "t",
+        version: 1,
+        payload: {},
+        headers: {},
+      }),
+    );
     const dying = relay({ leaseMs: 60_000 }).runOnce();
     await expect.poll(async () => (await rowOf(id))?.attempts).toBe(1);
 
@@ -142,7 +217,9 @@ describe("the relay", () => {
       },
     });
     expect(await relay().runOnce()).toBe(0);
-    await withSystem("test", (tx) => tx.execute("update events.outbox set next_attempt_at = now() where id = $1", [id]));
+    await withSystem("test", (tx) =>
+      tx.execute("update events.outbox set next_attempt_at = now() where id = $1", [id]),
+    );
     expect(await relay().runOnce()).toBe(1);
     expect([published, await rowOf(id)]).toMatchObject([1, { status: "SENT", attempts: 2 }]);
     release();
@@ -152,9 +229,24 @@ describe("the relay", () => {
 
   it("keeps rows of a destination nobody has registered", async () => {
     const id = newId();
-    await withTenant({ tenantId }, (tx) => appendToOutbox(tx, { id, destination: "nowhere", tenantId, aggregateType: "t", aggregateId: id, type: "t", version: 1, payload: {}, headers: {} }));
+    await withTenant({ tenantId }, (tx) =>
+      appendToOutbox(tx, {
+        id,
+        destination: "nowhere",
+        tenantId,
+        aggregateType: "t",
+        aggregateId: id,
+        type: "t",
+        version: 1,
+        payload: {},
+        headers: {},
+      }),
+    );
     await relay({ backoff: { firstMs: 60_000, maxMs: 60_000 } }).runOnce();
-    expect(await rowOf(id)).toMatchObject({ status: "FAILED", last_error: 'Error: no destination "nowhere" in this process' });
+    expect(await rowOf(id)).toMatchObject({
+      status: "FAILED",
+      last_error: 'Error: no destination "nowhere" in this process',
+    });
   });
 
   it("is woken by a commit, stops after the batch at hand, and does nothing while the process is not ready", async () => {

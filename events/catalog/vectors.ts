@@ -19,12 +19,22 @@ export const documentIngested = defineEvent({
 export const documentReady = defineEvent({
   type: "vectors.document.ready",
   version: 1,
-  payload: z.object({ documentId: z.uuid(), source: z.string(), documentVersion: z.int().positive(), chunks: z.int().nonnegative() }),
+  payload: z.object({
+    documentId: z.uuid(),
+    source: z.string(),
+    documentVersion: z.int().positive(),
+    chunks: z.int().nonnegative(),
+  }),
 });
 
 /** The document was given up after its last attempt; sending it again tries anew. */
 export const documentFailed = defineEvent({
   type: "vectors.document.failed",
   version: 1,
-  payload: z.object({ documentId: z.uuid(), source: z.string(), documentVersion: z.int().positive(), reason: z.string() }),
+  payload: z.object({
+    documentId: z.uuid(),
+    source: z.string(),
+    documentVersion: z.int().positive(),
+    reason: z.string(),
+  }),
 });

@@ -56,7 +56,12 @@ export async function deadLetterInsert(tx: Tx, row: DeadLetterInsert): Promise<v
 }
 
 /** The tenant's open dead letters, newest first, from before `(deadAt, id)` on when given. */
-export function deadLetterList(tx: Tx, tenantId: TenantId, limit: number, before: { deadAt: Date; id: string } | null): Promise<DeadLetterRow[]> {
+export function deadLetterList(
+  tx: Tx,
+  tenantId: TenantId,
+  limit: number,
+  before: { deadAt: Date; id: string } | null,
+): Promise<DeadLetterRow[]> {
   return tx.query<DeadLetterRow>(
     `select ${COLUMNS} from events.dead_letter
       where tenant_id = $1 and redriven_at is null and ($2::timestamptz is null or (dead_at, id) < ($2, $3::uuid))
@@ -67,7 +72,10 @@ export function deadLetterList(tx: Tx, tenantId: TenantId, limit: number, before
 
 /** One open dead letter, locked until the end of the transaction, so that it is redriven once. */
 export async function deadLetterTake(tx: Tx, id: string): Promise<DeadLetterRow | undefined> {
-  const rows = await tx.query<DeadLetterRow>(`select ${COLUMNS} from events.dead_letter where id = $1 and redriven_at is null for update`, [id]);
+  const rows = await tx.query<DeadLetterRow>(
+    `select ${COLUMNS} from events.dead_letter where id = $1 and redriven_at is null for update`,
+    [id],
+  );
   return rows[0];
 }
 
@@ -75,4 +83,5 @@ export async function deadLetterMarkRedriven(tx: Tx, id: string): Promise<void> 
   await tx.execute("update events.dead_letter set redriven_at = now() where id = $1", [id]);
 }
 
-export const DEAD_LETTER_DEPTH = "select count(*) as depth from (select 1 from events.dead_letter where redriven_at is null limit 100000) open";
+export const DEAD_LETTER_DEPTH =
+  "select count(*) as depth from (select 1 from events.dead_letter where redriven_at is null limit 100000) open";

@@ -24,7 +24,12 @@ export async function inboxRecord(tx: Tx, consumer: string, event: InboxKey): Pr
 }
 
 /** Counts a failed attempt and resolves with their number; null when the event was handled or given up meanwhile. */
-export async function inboxCountFailure(tx: Tx, consumer: string, event: InboxKey, error: string): Promise<number | null> {
+export async function inboxCountFailure(
+  tx: Tx,
+  consumer: string,
+  event: InboxKey,
+  error: string,
+): Promise<number | null> {
   const rows = await tx.query<{ attempts: number }>(
     `insert into events.inbox (consumer, event_id, tenant_id, type, attempts, last_error) values ($1, $2, $3, $4, 1, $5)
      on conflict (consumer, event_id) do update set attempts = inbox.attempts + 1, last_error = excluded.last_error
@@ -37,12 +42,18 @@ export async function inboxCountFailure(tx: Tx, consumer: string, event: InboxKe
 
 /** Closes the event for the consumer: later deliveries are acknowledged without effect. */
 export async function inboxMarkDead(tx: Tx, consumer: string, eventId: string): Promise<void> {
-  await tx.execute("update events.inbox set dead_at = now() where consumer = $1 and event_id = $2 and processed_at is null", [consumer, eventId]);
+  await tx.execute(
+    "update events.inbox set dead_at = now() where consumer = $1 and event_id = $2 and processed_at is null",
+    [consumer, eventId],
+  );
 }
 
 /** Opens a given-up event again, with all its attempts. */
 export async function inboxReopen(tx: Tx, consumer: string, eventId: string): Promise<void> {
-  await tx.execute("update events.inbox set dead_at = null, attempts = 0 where consumer = $1 and event_id = $2 and processed_at is null", [consumer, eventId]);
+  await tx.execute(
+    "update events.inbox set dead_at = null, attempts = 0 where consumer = $1 and event_id = $2 and processed_at is null",
+    [consumer, eventId],
+  );
 }
 
 /** Deletes rows older than the given days, at most `limit`; resolves with how many went. */

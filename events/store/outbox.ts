@@ -41,7 +41,17 @@ export async function outboxInsert(tx: Tx, row: OutboxInsert): Promise<void> {
     `insert into events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers)
      values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb)
      on conflict (id) do nothing`,
-    [row.id, row.tenantId, row.destination, row.aggregateType, row.aggregateId, row.type, row.version, JSON.stringify(row.payload), JSON.stringify(row.headers)],
+    [
+      row.id,
+      row.tenantId,
+      row.destination,
+      row.aggregateType,
+      row.aggregateId,
+      row.type,
+      row.version,
+      JSON.stringify(row.payload),
+      JSON.stringify(row.headers),
+    ],
   );
 }
 
@@ -89,7 +99,10 @@ export function outboxClaim(tx: Tx, limit: number, leaseMs: number): Promise<Out
 
 /** Marks rows as published; rows somebody else has published meanwhile are left alone. */
 export async function outboxMarkPublished(tx: Tx, ids: readonly string[]): Promise<void> {
-  await tx.execute("update events.outbox set published_at = now(), last_error = null where id = any($1::uuid[]) and published_at is null", [ids]);
+  await tx.execute(
+    "update events.outbox set published_at = now(), last_error = null where id = any($1::uuid[]) and published_at is null",
+    [ids],
+  );
 }
 
 /** Ends the lease of rows that could not be published: due again after `retryInMs`. */
@@ -105,14 +118,19 @@ export async function outboxMarkFailed(tx: Tx, failures: readonly OutboxFailure[
 
 /** Ends the lease of rows nobody tried: due at once, the attempt not counted. */
 export async function outboxRelease(tx: Tx, ids: readonly string[]): Promise<void> {
-  await tx.execute("update events.outbox set next_attempt_at = now(), attempts = attempts - 1 where id = any($1::uuid[]) and published_at is null", [ids]);
+  await tx.execute(
+    "update events.outbox set next_attempt_at = now(), attempts = attempts - 1 where id = any($1::uuid[]) and published_at is null",
+    [ids],
+  );
 }
 
 /** Whether any unpublished row has fallen due: one row when so, none when not. */
-export const OUTBOX_ANY_DUE = "select 1 as due from events.outbox where published_at is null and next_attempt_at <= now() limit 1";
+export const OUTBOX_ANY_DUE =
+  "select 1 as due from events.outbox where published_at is null and next_attempt_at <= now() limit 1";
 
 /** Unpublished rows, counted up to a hundred thousand, so that a huge backlog stays cheap to report. */
-export const OUTBOX_DEPTH = "select count(*) as depth from (select 1 from events.outbox where published_at is null limit 100000) pending";
+export const OUTBOX_DEPTH =
+  "select count(*) as depth from (select 1 from events.outbox where published_at is null limit 100000) pending";
 
 /** Deletes published rows older than the given days, at most `limit`; resolves with how many went. */
 export async function outboxPurge(tx: Tx, olderThanDays: number, limit: number): Promise<number> {

@@ -9,12 +9,15 @@ describe("job names", () => {
     expect(isJobName(name)).toBe(false);
     expect(() => defineJob({ name, payload: z.object({}), timeoutMs: 1 })).toThrow("domain:action");
   });
-  it("become queue names without the colon that BullMQ refuses", () => expect(queueNameOf("vectors:embed")).toBe("vectors.embed"));
+  it("become queue names without the colon that BullMQ refuses", () =>
+    expect(queueNameOf("vectors:embed")).toBe("vectors.embed"));
 });
 
 describe("the retry table", () => {
   it("doubles the wait up to its ceiling and shortens it by the jitter's share at most", () => {
-    expect([1, 2, 3, 20].map((attempt) => retryDelayMs(RETRY.standard, attempt, () => 0))).toEqual([1_000, 2_000, 4_000, 60_000]);
+    expect([1, 2, 3, 20].map((attempt) => retryDelayMs(RETRY.standard, attempt, () => 0))).toEqual([
+      1_000, 2_000, 4_000, 60_000,
+    ]);
     expect(retryDelayMs(RETRY.standard, 1, () => 1)).toBe(500);
     expect(retryDelayMs(RETRY.once, 1, () => 1)).toBe(0);
   });

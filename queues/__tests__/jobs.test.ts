@@ -18,7 +18,11 @@ const quick = { attempts: 3, firstDelayMs: 1, maxDelayMs: 5, jitter: 0 };
 const payload = z.object({ n: z.number() });
 const runs: { job: string; n: number; ctx: JobContext }[] = [];
 
-function testJob(name: string, act: (n: number, ctx: JobContext) => Promise<void> | void, extra: { timeoutMs?: number; concurrency?: number } = {}) {
+function testJob(
+  name: string,
+  act: (n: number, ctx: JobContext) => Promise<void> | void,
+  extra: { timeoutMs?: number; concurrency?: number } = {},
+) {
   const job = defineJob({ name, payload, retry: quick, timeoutMs: 5_000, ...extra });
   makeWorker(job, async ({ n }, ctx) => {
     runs.push({ job: name, n, ctx });
@@ -37,12 +41,20 @@ const broken = testJob("test:broken", () => {
 const hopeless = testJob("test:hopeless", () => {
   throw new UnrecoverableJobError("no such document");
 });
-const slow = testJob("test:slow", (_n, ctx) => new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(new Error("stopped")))), { timeoutMs: 30 });
+const slow = testJob(
+  "test:slow",
+  (_n, ctx) => new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(new Error("stopped")))),
+  { timeoutMs: 30 },
+);
 const scheduled = testJob("test:scheduled", () => undefined);
 
 const runsOf = (name: string) => runs.filter((run) => run.job === name);
 const deadLettersOf = (name: string) =>
-  systemQuery<{ id: string; job_id: string; reason: string; error: string; attempts: number; tenant_id: string }>("test", "select id, job_id, reason, error, attempts, tenant_id from queues.dead_letter where queue = $1 and redriven_at is null", [name]);
+  systemQuery<{ id: string; job_id: string; reason: string; error: string; attempts: number; tenant_id: string }>(
+    "test",
+    "select id, job_id, reason, error, attempts, tenant_id from queues.dead_letter where queue = $1 and redriven_at is null",
+    [name],
+  );
 
 let relay: Relay;
 beforeAll(async () => {
@@ -70,7 +82,9 @@ describe("a job", () => {
       await enqueue(tx, steady, { n: 2 });
       throw new Error("no");
     }).catch(() => undefined);
-    await expect(withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: "three" as unknown as number }))).rejects.toThrow();
+    await expect(
+      withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: "three" as unknown as number })),
+    ).rejects.toThrow();
     await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 4 }));
     await expect.poll(() => runsOf("test:steady").length, { timeout: 5_000 }).toBe(before + 1);
     expect(runsOf("test:steady").at(-1)?.n).toBe(4);
@@ -97,9 +111,21 @@ describe("a job", () => {
 
   it("becomes a dead letter after its last attempt, and runs again when it is redriven", async () => {
     const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, broken, { n: 1 }));
-    await expect.poll(() => deadLettersOf("test:broken"), { timeout: 8_000 }).toEqual([expect.objectContaining({ job_id: jobId, reason: "attempts_exhausted", error: "Error: always", attempts: 3, tenant_id: tenantId })]);
+    await expect
+      .poll(() => deadLettersOf("test:broken"), { timeout: 8_000 })
+      .toEqual([
+        expect.objectContaining({
+          job_id: jobId,
+          reason: "attempts_exhausted",
+          error: "Error: always",
+          attempts: 3,
+          tenant_id: tenantId,
+        }),
+      ]);
     expect(runsOf("test:broken").length).toBe(3);
-    await expect.poll(() => countJobs("test:broken", "failed", "delayed", "waiting"), { timeout: 5_000 }).toEqual({ failed: 1, delayed: 0, waiting: 0 });
+    await expect
+      .poll(() => countJobs("test:broken", "failed", "delayed", "waiting"), { timeout: 5_000 })
+      .toEqual({ failed: 1, delayed: 0, waiting: 0 });
 
     const [letter] = await deadLettersOf("test:broken");
     expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveJob(tx, letter?.id ?? ""))).toBe(false);
@@ -109,21 +135,37 @@ describe("a job", () => {
 
   it("is given up at once when the handler says nothing can help", async () => {
     await withTenant({ tenantId }, (tx) => enqueue(tx, hopeless, { n: 1 }));
-    await expect.poll(() => deadLettersOf("test:hopeless"), { timeout: 5_000 }).toMatchObject([{ reason: "unrecoverable", attempts: 1 }]);
+    await expect
+      .poll(() => deadLettersOf("test:hopeless"), { timeout: 5_000 })
+      .toMatchObject([{ reason: "unrecoverable", attempts: 1 }]);
     expect(runsOf("test:hopeless").length).toBe(1);
   });
 
   it("is aborted when its time is up, which counts as a failed attempt", async () => {
     await withTenant({ tenantId }, (tx) => enqueue(tx, slow, { n: 1 }));
-    await expect.poll(() => deadLettersOf("test:slow"), { timeout: 8_000 }).toMatchObject([{ error: "JobTimeoutError: job test:slow took longer than 30 ms" }]);
+    await expect
+      .poll(() => deadLettersOf("test:slow"), { timeout: 8_000 })
+      .toMatchObject([{ error: "JobTimeoutError: job test:slow took longer than 30 ms" }]);
   });
 
   it("is given up at once when what is stored does not fit", async () => {
     const id = newId();
     await withTenant({ tenantId }, (tx) =>
-      appendToOutbox(tx, { id, destination: JOB_DESTINATION, tenantId, aggregateType: "job", aggregateId: id, type: "test:steady", version: 1, payload: { n: "x" }, headers: {} }),
+      appendToOutbox(tx, {
+        id,
+        destination: JOB_DESTINATION,
+        tenantId,
+        aggregateType: "job",
+        aggregateId: id,
+        type: "test:steady",
+        version: 1,
+        payload: { n: "x" },
+        headers: {},
+      }),
     );
-    await expect.poll(() => deadLettersOf("test:steady"), { timeout: 8_000 }).toMatchObject([{ reason: "payload_invalid" }]);
+    await expect
+      .poll(() => deadLettersOf("test:steady"), { timeout: 8_000 })
+      .toMatchObject([{ reason: "payload_invalid" }]);
   });
 });
 
@@ -134,6 +176,8 @@ describe("a schedule", () => {
     await expect.poll(() => runsOf("test:scheduled").length, { timeout: 8_000 }).toBeGreaterThanOrEqual(2);
     expect(runsOf("test:scheduled")[0]).toMatchObject({ n: 8, ctx: { tenantId: null } });
     await scheduler.remove("tick");
-    await expect.poll(() => countJobs("test:scheduled", "delayed", "waiting"), { timeout: 5_000 }).toEqual({ delayed: 0, waiting: 0 });
+    await expect
+      .poll(() => countJobs("test:scheduled", "delayed", "waiting"), { timeout: 5_000 })
+      .toEqual({ delayed: 0, waiting: 0 });
   });
 });

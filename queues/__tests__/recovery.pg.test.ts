@@ -26,7 +26,12 @@ describe("a job whose worker dies", () => {
 
     // A worker as a SIGKILL leaves it: jobs active, nobody renewing their locks.
     const held: string[] = [];
-    const dying = await openWorker(queueNameOf(job.name), (taken) => new Promise(() => held.push(taken.id ?? "")), { concurrency: 5, lockDuration: 300, skipLockRenewal: true, skipStalledCheck: true }, { failed: () => undefined });
+    const dying = await openWorker(
+      queueNameOf(job.name),
+      (taken) => new Promise(() => held.push(taken.id ?? "")),
+      { concurrency: 5, lockDuration: 300, skipLockRenewal: true, skipStalledCheck: true },
+      { failed: () => undefined },
+    );
     void dying.run();
     await expect.poll(() => held.length, { timeout: 5_000 }).toBe(5);
     await dying.close(true);
@@ -41,7 +46,9 @@ describe("a job whose worker dies", () => {
     );
     await startWorkers([worker]);
     await expect.poll(() => done.length, { timeout: 8_000 }).toBe(5);
-    await expect.poll(() => countJobs(job.name, "completed", "active", "waiting", "failed")).toEqual({ completed: 5, active: 0, waiting: 0, failed: 0 });
+    await expect
+      .poll(() => countJobs(job.name, "completed", "active", "waiting", "failed"))
+      .toEqual({ completed: 5, active: 0, waiting: 0, failed: 0 });
     expect([...done].sort()).toEqual([...held].sort());
   });
 });

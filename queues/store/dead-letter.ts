@@ -29,13 +29,29 @@ export async function jobDeadLetterInsert(tx: Tx, row: JobDeadLetterInsert): Pro
     `insert into queues.dead_letter (id, tenant_id, queue, job_id, payload, headers, reason, error, trace_id, attempts)
      values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, $9, $10)
      on conflict (queue, job_id) do nothing`,
-    [row.id, row.tenantId, row.queue, row.jobId, JSON.stringify(row.payload ?? null), JSON.stringify(row.headers), row.reason, row.error, row.traceId, row.attempts],
+    [
+      row.id,
+      row.tenantId,
+      row.queue,
+      row.jobId,
+      JSON.stringify(row.payload ?? null),
+      JSON.stringify(row.headers),
+      row.reason,
+      row.error,
+      row.traceId,
+      row.attempts,
+    ],
   );
   return inserted === 1;
 }
 
 /** The tenant's open dead letters, newest first, from before `(deadAt, id)` on when given. */
-export function jobDeadLetterList(tx: Tx, tenantId: TenantId, limit: number, before: { deadAt: Date; id: string } | null): Promise<JobDeadLetterRow[]> {
+export function jobDeadLetterList(
+  tx: Tx,
+  tenantId: TenantId,
+  limit: number,
+  before: { deadAt: Date; id: string } | null,
+): Promise<JobDeadLetterRow[]> {
   return tx.query<JobDeadLetterRow>(
     `select ${COLUMNS} from queues.dead_letter
       where tenant_id = $1 and redriven_at is null and ($2::timestamptz is null or (dead_at, id) < ($2, $3::uuid))
@@ -46,7 +62,10 @@ export function jobDeadLetterList(tx: Tx, tenantId: TenantId, limit: number, bef
 
 /** One open dead letter, locked until the end of the transaction, so that it is redriven once. */
 export async function jobDeadLetterTake(tx: Tx, id: string): Promise<JobDeadLetterRow | undefined> {
-  const rows = await tx.query<JobDeadLetterRow>(`select ${COLUMNS} from queues.dead_letter where id = $1 and redriven_at is null for update`, [id]);
+  const rows = await tx.query<JobDeadLetterRow>(
+    `select ${COLUMNS} from queues.dead_letter where id = $1 and redriven_at is null for update`,
+    [id],
+  );
   return rows[0];
 }
 
@@ -54,4 +73,5 @@ export async function jobDeadLetterMarkRedriven(tx: Tx, id: string): Promise<voi
   await tx.execute("update queues.dead_letter set redriven_at = now() where id = $1", [id]);
 }
 
-export const JOB_DEAD_LETTER_DEPTH = "select count(*) as depth from (select 1 from queues.dead_letter where redriven_at is null limit 100000) open";
+export const JOB_DEAD_LETTER_DEPTH =
+  "select count(*) as depth from (select 1 from queues.dead_letter where redriven_at is null limit 100000) open";

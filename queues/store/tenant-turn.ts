@@ -7,7 +7,12 @@ export interface Turn {
 }
 
 /** Moves each tenant on by its number of jobs, from `base` or from where it stood, whichever is later. Pass tenants sorted: two relays then lock rows in one order. */
-export function turnAdvance(tx: Tx, queue: string, base: number, tenants: readonly { tenantId: string; jobs: number }[]): Promise<Turn[]> {
+export function turnAdvance(
+  tx: Tx,
+  queue: string,
+  base: number,
+  tenants: readonly { tenantId: string; jobs: number }[],
+): Promise<Turn[]> {
   return tx.query<Turn>(
     `insert into queues.tenant_turn (tenant_id, queue, finish_tag)
      select t.tenant_id, $1, $2::bigint + t.jobs from unnest($3::uuid[], $4::int[]) as t(tenant_id, jobs)

@@ -32,10 +32,15 @@ function blockOf(info: string, text: string): Block | undefined {
 }
 
 /** The numbered sections, each with what is to be done in it. */
-const sections = guide.split(/^## (?=\d)/m).slice(1).map((section) => ({
-  title: section.slice(0, section.indexOf("\n")),
-  blocks: [...section.matchAll(/^```([^\n]*)\n(.*?)^```$/gms)].map(([, info = "", text = ""]) => blockOf(info, text)).filter((block) => block !== undefined),
-}));
+const sections = guide
+  .split(/^## (?=\d)/m)
+  .slice(1)
+  .map((section) => ({
+    title: section.slice(0, section.indexOf("\n")),
+    blocks: [...section.matchAll(/^```([^\n]*)\n(.*?)^```$/gms)]
+      .map(([, info = "", text = ""]) => blockOf(info, text))
+      .filter((block) => block !== undefined),
+  }));
 
 const folder = mkdtempSync(join(tmpdir(), "gw-guide-"));
 const app = join(folder, "my-app");
@@ -54,7 +59,9 @@ async function migratedByEncore(): Promise<EmbeddedPostgres> {
   await client.query("DROP TABLE notes, schema_migrations");
   await client.query(readFileSync(join(fixture, "notes/migrations/1_create_notes.up.sql"), "utf8"));
   await client.query("INSERT INTO notes (text) VALUES ('written under encore run')");
-  await client.query("CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false)");
+  await client.query(
+    "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false)",
+  );
   await client.end();
   return made;
 }
@@ -63,7 +70,8 @@ beforeAll(async () => {
   cpSync(fixture, app, { recursive: true });
   symlinkSync(repository, join(folder, "groundwork"));
   mkdirSync(join(app, "node_modules"));
-  for (const name of installedBefore) symlinkSync(join(repository, "node_modules", name), join(app, "node_modules", name));
+  for (const name of installedBefore)
+    symlinkSync(join(repository, "node_modules", name), join(app, "node_modules", name));
   port = await freePort();
 });
 
@@ -76,11 +84,24 @@ afterAll(async () => {
 async function shell(commands: string): Promise<ChildProcess> {
   const isNeeded = exported !== "" || commands.includes(addressInGuide);
   const address = isNeeded ? (await (postgres ??= migratedByEncore())).url("notes") : "";
-  const script = `set -e\n${exported}\n${commands}`.replaceAll(addressInGuide, address).replaceAll("localhost:4000", `localhost:${port}`);
+  const script = `set -e\n${exported}\n${commands}`
+    .replaceAll(addressInGuide, address)
+    .replaceAll("localhost:4000", `localhost:${port}`);
   const { PATH = "", HOME = "" } = process.env;
   // No network, and nothing but this app's folder is changed.
-  const npm = { npm_config_offline: "true", npm_config_audit: "false", npm_config_ignore_scripts: "true", npm_config_update_notifier: "false", npm_config_cache: join(folder, "npm") };
-  return spawn("sh", ["-c", script], { cwd: app, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { PATH, HOME, PORT: String(port), ...npm } });
+  const npm = {
+    npm_config_offline: "true",
+    npm_config_audit: "false",
+    npm_config_ignore_scripts: "true",
+    npm_config_update_notifier: "false",
+    npm_config_cache: join(folder, "npm"),
+  };
+  return spawn("sh", ["-c", script], {
+    cwd: app,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH, HOME, PORT: String(port), ...npm },
+  });
 }
 
 /** Everything a child prints, until it ends or `enough` is printed. */
@@ -93,7 +114,9 @@ function output(child: ChildProcess, enough?: string): Promise<string> {
     };
     child.stdout?.on("data", take);
     child.stderr?.on("data", take);
-    child.once("close", (code) => (code === 0 && enough === undefined ? resolve(text) : reject(new Error(`ended with ${code}:\n${text}`))));
+    child.once("close", (code) =>
+      code === 0 && enough === undefined ? resolve(text) : reject(new Error(`ended with ${code}:\n${text}`)),
+    );
   });
 }
 
@@ -129,11 +152,15 @@ test("the guide has commands to follow", () => {
   expect(sections.flatMap(({ blocks }) => blocks).length).toBeGreaterThan(10);
 });
 
-test.each(sections.filter(({ blocks }) => blocks.length > 0).map(({ title, blocks }) => [title, blocks] as const))("%s", async (_title, blocks) => {
-  try {
-    let printed = "";
-    for (const block of blocks) printed = await follow(block, printed);
-  } finally {
-    await stopServing();
-  }
-}, 60_000);
+test.each(sections.filter(({ blocks }) => blocks.length > 0).map(({ title, blocks }) => [title, blocks] as const))(
+  "%s",
+  async (_title, blocks) => {
+    try {
+      let printed = "";
+      for (const block of blocks) printed = await follow(block, printed);
+    } finally {
+      await stopServing();
+    }
+  },
+  60_000,
+);

@@ -21,7 +21,10 @@ export interface Answer {
 }
 
 function lines<T>(file: string): T[] {
-  return readFileSync(join(kit, file), "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as T);
+  return readFileSync(join(kit, file), "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as T);
 }
 
 export const cases = lines<Case>("cases.jsonl");
@@ -29,8 +32,23 @@ export const recorded = new Map(lines<Answer>("answers.jsonl").map((answer) => [
 
 const dropped = new Set(["accept", "accept-encoding", "accept-language", "sec-fetch-mode", "connection"]); // of the client
 const volatile = new Set([
-  "traceId", "spanId", "parentTraceId", "parentSpanId", "trace_id", "span_id", "traceparent", "tracestate", "x-encore-auth", "x-encore-trace-id",
-  "date", "duration", "time", "appId", "revision", "x-forwarded-for", "x_correlation_id",
+  "traceId",
+  "spanId",
+  "parentTraceId",
+  "parentSpanId",
+  "trace_id",
+  "span_id",
+  "traceparent",
+  "tracestate",
+  "x-encore-auth",
+  "x-encore-trace-id",
+  "date",
+  "duration",
+  "time",
+  "appId",
+  "revision",
+  "x-forwarded-for",
+  "x_correlation_id",
 ]);
 
 function normaliseText(text: string): string {
@@ -53,7 +71,11 @@ const wordings = new Set(["message", "internal_message", "error"]);
 
 /** The kit counts a handler that ends in the millisecond it began as none. */
 function atLeastOne(overlap: object): Record<string, number> {
-  return Object.fromEntries(Object.entries(overlap).sort().map(([name, most]) => [name, Math.max(Number(most), 1)]));
+  return Object.fromEntries(
+    Object.entries(overlap)
+      .sort()
+      .map(([name, most]) => [name, Math.max(Number(most), 1)]),
+  );
 }
 
 /** `value` without what varies between runs; messages of errors become `*`. */
@@ -65,8 +87,15 @@ export function normalise(value: unknown, key = ""): unknown {
   if (key === "overlap") return atLeastOne(value);
   const given = value as Record<string, unknown>;
   const free = isError(given);
-  const keys = Object.keys(given).sort().filter((name) => !dropped.has(name) && !name.startsWith("user-"));
-  return Object.fromEntries(keys.map((name) => [name, free && wordings.has(name) && typeof given[name] === "string" ? "*" : normalise(given[name], name)]));
+  const keys = Object.keys(given)
+    .sort()
+    .filter((name) => !dropped.has(name) && !name.startsWith("user-"));
+  return Object.fromEntries(
+    keys.map((name) => [
+      name,
+      free && wordings.has(name) && typeof given[name] === "string" ? "*" : normalise(given[name], name),
+    ]),
+  );
 }
 
 /** Paths at which two values differ, `.body.out[2].name`. */
@@ -75,7 +104,14 @@ export function differences(expected: unknown, got: unknown, path = ""): string[
     if (expected.length !== got.length) return [path];
     return expected.flatMap((item, index) => differences(item, got[index], `${path}[${index}]`));
   }
-  if (typeof expected === "object" && expected !== null && typeof got === "object" && got !== null && !Array.isArray(got) && !Array.isArray(expected)) {
+  if (
+    typeof expected === "object" &&
+    expected !== null &&
+    typeof got === "object" &&
+    got !== null &&
+    !Array.isArray(got) &&
+    !Array.isArray(expected)
+  ) {
     const [left, right] = [expected as Record<string, unknown>, got as Record<string, unknown>];
     return [...new Set([...Object.keys(left), ...Object.keys(right)])].flatMap((key) =>
       key in left && key in right ? differences(left[key], right[key], `${path}.${key}`) : [`${path}.${key}`],

@@ -20,7 +20,12 @@ export async function startKitApp(config: Partial<HostConfig> = {}): Promise<App
   const clone = await cloneDatabase(await createTemplate(database, appDir, process.env));
   const secrets = loadSecrets(appDir, "", {}, ["Set", "Multi", "Unset"]);
   const app = await startApp(appDir, {
-    config: { databases: { [database.name]: { url: clone.url } }, secrets, build: { revision: "", uncommittedChanges: true }, ...config },
+    config: {
+      databases: { [database.name]: { url: clone.url } },
+      secrets,
+      build: { revision: "", uncommittedChanges: true },
+      ...config,
+    },
     env: { GROUNDWORK_CRONS: "off", ENCORE_RUNTIME_LOG: "info" },
   });
   return {
@@ -50,11 +55,18 @@ export async function send(app: AppProcess, { id, request }: Case): Promise<Answ
  */
 export function expectSame(got: Answer, exceptions: Record<string, Exception>, passedOver?: RegExp): void {
   const { logs, ...rest } = recorded.get(got.id) ?? { id: got.id, status: 0, body: null };
-  const expected = { ...rest, body: normalise(rest.body), ...(got.logs ? { logs: logs?.map((line) => normalise(line)) } : {}) };
+  const expected = {
+    ...rest,
+    body: normalise(rest.body),
+    ...(got.logs ? { logs: logs?.map((line) => normalise(line)) } : {}),
+  };
   const different = differences(expected, got).filter((path) => !races[got.id]?.test(path) && !passedOver?.test(path));
   const exception = exceptions[got.id];
   if (!exception) return expect(different.length ? got : expected).toEqual(expected);
-  expect(different.filter((path) => !exception.paths.test(path)), exception.reason).toEqual([]);
+  expect(
+    different.filter((path) => !exception.paths.test(path)),
+    exception.reason,
+  ).toEqual([]);
   expect(different.length, `${got.id} needs no exception any more`).toBeGreaterThan(0);
 }
 

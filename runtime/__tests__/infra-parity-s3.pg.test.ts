@@ -21,7 +21,9 @@ afterAll(async () => {
 const own = cases.filter((one) => groupOf(one) === "bucket");
 
 describe("buckets on S3", () => {
-  it.each(own.map((one) => [one.id, one] as const))("%s", async (_, one) => expectSame(await send(app, one), s3Exceptions, one.id === "bucket.versioned" ? undefined : withoutVersions));
+  it.each(own.map((one) => [one.id, one] as const))("%s", async (_, one) =>
+    expectSame(await send(app, one), s3Exceptions, one.id === "bucket.versioned" ? undefined : withoutVersions),
+  );
 
   it("have only exceptions that are cases", () => {
     expect(Object.keys(s3Exceptions).filter((id) => !own.some((one) => one.id === id))).toEqual([]);

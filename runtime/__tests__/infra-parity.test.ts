@@ -30,7 +30,11 @@ async function sendWithLogs(one: Case): Promise<Answer> {
   const from = await logIsQuiet();
   const answer = await send(one);
   const to = await logIsQuiet();
-  const lines = app.log().slice(from, to).split("\n").filter((line) => line.startsWith("{"));
+  const lines = app
+    .log()
+    .slice(from, to)
+    .split("\n")
+    .filter((line) => line.startsWith("{"));
   return { ...answer, logs: lines.map((line) => normalise(JSON.parse(line))) };
 }
 
@@ -50,7 +54,9 @@ describe("cases that take time", () => {
 
 describe.each(["cache", "bucket", "meta", "decimal"])("%s", (group) => {
   const own = cases.filter((one) => groupOf(one) === group && !patient(one));
-  it.each(own.map((one) => [one.id, one] as const))("%s", async (_, one) => expectSame(one.logs ? await sendWithLogs(one) : await send(one)));
+  it.each(own.map((one) => [one.id, one] as const))("%s", async (_, one) =>
+    expectSame(one.logs ? await sendWithLogs(one) : await send(one)),
+  );
 });
 
 describe("log lines of deliveries", () => {

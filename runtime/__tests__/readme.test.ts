@@ -22,6 +22,8 @@ test("every place and test that it names exists", () => {
 
 test("its differences are the exceptions of the parity suites", () => {
   const told = rows(section("Deliberate differences")).flatMap(([cases = ""]) => codes(cases));
-  const allowed = [http, infra, sql, serverExceptions, embeddedExceptions, otherWording].flatMap((list) => Object.keys(list));
+  const allowed = [http, infra, sql, serverExceptions, embeddedExceptions, otherWording].flatMap((list) =>
+    Object.keys(list),
+  );
   expect(told.sort()).toEqual([...allowed, ...needSessions].sort());
 });

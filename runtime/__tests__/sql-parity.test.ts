@@ -18,9 +18,17 @@ interface Case {
   request: { method: string; path: string; body?: unknown };
 }
 
-const lines = <T>(file: string): T[] => readFileSync(join(kit, file), "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as T);
-const cases = lines<Case>("cases.jsonl").filter(({ id }) => id.startsWith("sql.") && !id.startsWith(informational) && (onServer || !needSessions.includes(id)));
-const recorded = new Map(lines<{ id: string; status: number; body: unknown }>("answers.jsonl").map((answer) => [answer.id, answer]));
+const lines = <T>(file: string): T[] =>
+  readFileSync(join(kit, file), "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as T);
+const cases = lines<Case>("cases.jsonl").filter(
+  ({ id }) => id.startsWith("sql.") && !id.startsWith(informational) && (onServer || !needSessions.includes(id)),
+);
+const recorded = new Map(
+  lines<{ id: string; status: number; body: unknown }>("answers.jsonl").map((answer) => [answer.id, answer]),
+);
 
 /** A copy: the kit's other test generates into its own. Below the repository, where the packages are found. */
 const appDir = join(hostPackageRoot, ".groundwork", "test-apps", "sql-parity");
@@ -34,8 +42,13 @@ beforeAll(async () => {
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
   const urls: [string, { url: string }][] = [];
   for (const database of parsed.model.databases) {
-    const migrations = database.migrationsDir === undefined ? {} : { migrationsDir: relative(hostPackageRoot, join(appDir, database.migrationsDir)) };
-    const clone = await cloneDatabase(await createTemplate({ ...database, ...migrations }, hostPackageRoot, process.env));
+    const migrations =
+      database.migrationsDir === undefined
+        ? {}
+        : { migrationsDir: relative(hostPackageRoot, join(appDir, database.migrationsDir)) };
+    const clone = await cloneDatabase(
+      await createTemplate({ ...database, ...migrations }, hostPackageRoot, process.env),
+    );
     clones.push(clone);
     urls.push([database.name, { url: clone.url }]);
   }
@@ -58,11 +71,16 @@ function normalise(value: unknown): unknown {
   if (typeof value === "string") return normaliseText(value);
   if (Array.isArray(value)) return value.map(normalise);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, field]) => [key, normalise(field)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, field]) => [key, normalise(field)]),
+  );
 }
 
 async function answer({ request: { method, path, body } }: Case): Promise<{ status: number; body: unknown }> {
-  const sent = body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const sent =
+    body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   const response = await fetch(`http://127.0.0.1:${app.port}${path}`, { method, ...sent });
   return { status: response.status, body: normalise(await response.json()) };
 }

@@ -49,7 +49,13 @@ export class CacheCluster {
     return this.#run<T>(operation, key, command, ...afterMutation(key, ttlMs));
   }
 
-  #change<T extends Reply>(operation: string, name: string, key: string, ttlMs: Maybe<number>, ...args: (string | Bytes)[]): Promise<T> {
+  #change<T extends Reply>(
+    operation: string,
+    name: string,
+    key: string,
+    ttlMs: Maybe<number>,
+    ...args: (string | Bytes)[]
+  ): Promise<T> {
     const full = this.#key(key);
     return this.#mutate<T>(operation, [name, full, ...args], full, ttlMs);
   }
@@ -91,7 +97,12 @@ export class CacheCluster {
   async mset(keys: string[], values: Bytes[], ttlMs?: Maybe<number>, _source?: Source): Promise<void> {
     if (keys.length !== values.length) throw nativeError("keys and values must have the same length", "InvalidArg");
     if (keys.length === 0) return;
-    const commands = this.#keys(keys).map((key, index): Command => ["SET", key, values[index] ?? "", ...setOptions(ttlMs)]);
+    const commands = this.#keys(keys).map((key, index): Command => [
+      "SET",
+      key,
+      values[index] ?? "",
+      ...setOptions(ttlMs),
+    ]);
     await this.#run("multi set", this.#key(keys[0] ?? ""), ...commands);
   }
 
@@ -201,8 +212,21 @@ export class CacheCluster {
   }
 
   // eslint-disable-next-line max-params -- the signature of napi.d.cts
-  lmove(source: string, target: string, from: string, to: string, ttlMs?: Maybe<number>, _source?: Source): Promise<Bytes | null> {
-    const command: Command = ["LMOVE", this.#key(source), this.#key(target), directions[from] ?? from, directions[to] ?? to];
+  lmove(
+    source: string,
+    target: string,
+    from: string,
+    to: string,
+    ttlMs?: Maybe<number>,
+    _source?: Source,
+  ): Promise<Bytes | null> {
+    const command: Command = [
+      "LMOVE",
+      this.#key(source),
+      this.#key(target),
+      directions[from] ?? from,
+      directions[to] ?? to,
+    ];
     return this.#move("list move", command, ttlMs);
   }
 
@@ -241,7 +265,12 @@ export class CacheCluster {
   }
 
   srandmemberN(key: string, count: number, _source?: Source): Promise<Bytes[]> {
-    return this.#read(count < 0 ? "set sample with replacement" : "set sample", "SRANDMEMBER", key, String(integer32(count)));
+    return this.#read(
+      count < 0 ? "set sample with replacement" : "set sample",
+      "SRANDMEMBER",
+      key,
+      String(integer32(count)),
+    );
   }
 
   sdiff(keys: string[], _source?: Source): Promise<Bytes[]> {
@@ -268,7 +297,13 @@ export class CacheCluster {
     return this.#combineInto("store set union", "SUNIONSTORE", destination, keys, ttlMs);
   }
 
-  async smove(source: string, target: string, member: Bytes, ttlMs?: Maybe<number>, _source?: Source): Promise<boolean> {
+  async smove(
+    source: string,
+    target: string,
+    member: Bytes,
+    ttlMs?: Maybe<number>,
+    _source?: Source,
+  ): Promise<boolean> {
     const command: Command = ["SMOVE", this.#key(source), this.#key(target), member];
     return (await this.#move<number>("move", command, ttlMs)) === 1;
   }
@@ -283,7 +318,13 @@ export class CacheCluster {
     return this.#run(operation, this.#keys(keys)[0] ?? "", [name, ...this.#keys(keys)]);
   }
 
-  #combineInto(operation: string, name: string, destination: string, keys: string[], ttlMs: Maybe<number>): Promise<number> {
+  #combineInto(
+    operation: string,
+    name: string,
+    destination: string,
+    keys: string[],
+    ttlMs: Maybe<number>,
+  ): Promise<number> {
     const full = this.#key(destination);
     return this.#mutate(operation, [name, full, ...this.#keys(keys)], full, ttlMs);
   }

@@ -8,7 +8,9 @@ const refusalOf = (error: Error, index: number): Refusal => ({ index, message: e
 /** What queueing a transaction was refused for: ioredis hands it over beside EXEC's own error, one for each command. */
 function asAborted(error: unknown): unknown {
   const { previousErrors } = error as { previousErrors?: unknown[] };
-  const refusals = (previousErrors ?? []).flatMap((each, index) => (isReplyError(each) ? [refusalOf(each, index)] : []));
+  const refusals = (previousErrors ?? []).flatMap((each, index) =>
+    isReplyError(each) ? [refusalOf(each, index)] : [],
+  );
   return refusals.length > 0 ? new StoreError(refusals, true) : error;
 }
 
@@ -48,9 +50,10 @@ export class RedisStore implements Store {
   async #transaction(commands: readonly Command[]): Promise<Reply[]> {
     const multi = this.#redis.multi();
     for (const command of commands) multi.callBuffer(...command);
-    const results = (await multi.exec().catch((error: unknown) => {
-      throw asAborted(error);
-    })) ?? [];
+    const results =
+      (await multi.exec().catch((error: unknown) => {
+        throw asAborted(error);
+      })) ?? [];
     const refusals = results.flatMap(([error], index) => (isReplyError(error) ? [refusalOf(error, index)] : []));
     if (refusals.length > 0) throw new StoreError(refusals);
     return results.map(([error, reply]) => {

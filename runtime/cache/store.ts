@@ -41,7 +41,11 @@ function describe({ index, message }: Refusal): string {
 
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof StoreError)) return cause instanceof Error ? cause.message : String(cause);
-  const what = cause.aborted ? "Transaction aborted" : cause.refusals.length > 1 ? "Pipeline failures" : "Pipeline failure";
+  const what = cause.aborted
+    ? "Transaction aborted"
+    : cause.refusals.length > 1
+      ? "Pipeline failures"
+      : "Pipeline failure";
   return `${what}: [${cause.refusals.map(describe).join(", ")}]`;
 }
 
@@ -50,4 +54,5 @@ export const cacheError = (operation: string, key: string, cause: unknown): Erro
   nativeError(`cache ${operation} "${key}": redis error: ${reasonOf(cause)}`, "GenericFailure", cause);
 
 /** Where the official client has no value to answer with. */
-export const cacheMiss = (operation: string, key: string): Error => nativeError(`cache ${operation} "${key}": cache miss`, "GenericFailure");
+export const cacheMiss = (operation: string, key: string): Error =>
+  nativeError(`cache ${operation} "${key}": cache miss`, "GenericFailure");

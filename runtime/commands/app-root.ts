@@ -10,12 +10,14 @@ export class UsageError extends Error {
 export function findAppRoot(explicit: string | undefined, from = process.cwd()): string {
   if (explicit !== undefined) {
     const root = resolve(from, explicit);
-    if (!existsSync(join(root, "encore.app"))) throw new UsageError(`${root} has no encore.app: --app must name the folder that holds it`);
+    if (!existsSync(join(root, "encore.app")))
+      throw new UsageError(`${root} has no encore.app: --app must name the folder that holds it`);
     return root;
   }
   for (let folder = from; ; folder = dirname(folder)) {
     if (existsSync(join(folder, "encore.app"))) return folder;
-    if (folder === dirname(folder)) throw new UsageError(`no encore.app in ${from} or above it: go to your app's folder, or name it with --app DIR`);
+    if (folder === dirname(folder))
+      throw new UsageError(`no encore.app in ${from} or above it: go to your app's folder, or name it with --app DIR`);
   }
 }
 

@@ -27,7 +27,11 @@ export class AppSwap {
   readonly #ending = new Set<Promise<void>>();
 
   /** @param graceMs how long a process may take to end by itself */
-  constructor(private readonly root: string, private readonly env: NodeJS.ProcessEnv, private readonly graceMs: number) {
+  constructor(
+    private readonly root: string,
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly graceMs: number,
+  ) {
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({
       exec: hostFile("watch-child.js"),
@@ -88,7 +92,11 @@ export class AppSwap {
 
   #fork(): Standby {
     const worker = cluster.fork(this.env);
-    return { worker, ready: new Promise((resolve) => void worker.once("message", resolve)), installed: this.#installed() };
+    return {
+      worker,
+      ready: new Promise((resolve) => void worker.once("message", resolve)),
+      installed: this.#installed(),
+    };
   }
 
   #takeStandby(): Standby {

@@ -20,8 +20,10 @@ const defaultOutput = ".encore/build/app";
 /** Empties a folder of an earlier build but for its packages; anything else that is there is not ours to remove. */
 function clear(folder: string): void {
   const entries = existsSync(folder) ? readdirSync(folder) : [];
-  if (entries.length && !existsSync(join(folder, builtFiles.manifest))) throw new UsageError(`${folder} is not empty and no earlier build: name another folder with --output DIR`);
-  for (const entry of entries) if (entry !== "node_modules") rmSync(join(folder, entry), { recursive: true, force: true });
+  if (entries.length && !existsSync(join(folder, builtFiles.manifest)))
+    throw new UsageError(`${folder} is not empty and no earlier build: name another folder with --output DIR`);
+  for (const entry of entries)
+    if (entry !== "node_modules") rmSync(join(folder, entry), { recursive: true, force: true });
   mkdirSync(join(folder, "host"), { recursive: true });
 }
 
@@ -36,14 +38,22 @@ function copyBundle(bundle: string, root: string, folder: string): void {
 /** Folders and files of the app that are read while it runs: migrations, static assets, what package.json names. */
 export function runtimeFiles(model: AppModel, include: string[] = []): string[] {
   const migrations = model.databases.flatMap(({ migrationsDir }) => migrationsDir ?? []);
-  const assets = model.services.flatMap(({ endpoints }) => endpoints.flatMap((endpoint) => (endpoint.static ? [endpoint.static.dir, endpoint.static.notFound ?? []].flat() : [])));
+  const assets = model.services.flatMap(({ endpoints }) =>
+    endpoints.flatMap((endpoint) =>
+      endpoint.static ? [endpoint.static.dir, endpoint.static.notFound ?? []].flat() : [],
+    ),
+  );
   return [...new Set([...migrations, ...assets, ...include])].sort();
 }
 
 function copyRuntimeFiles(files: string[], root: string, folder: string): void {
   for (const file of files) {
-    if (isAbsolute(file) || relative(root, join(root, file)).startsWith("..")) throw new UsageError(`${file} lies outside of ${root}: a built app takes along only what is inside`);
-    if (!existsSync(join(root, file))) throw new UsageError(`${file} is not there: the app names it (static assets, migrations or package.json#groundwork.include)`);
+    if (isAbsolute(file) || relative(root, join(root, file)).startsWith(".."))
+      throw new UsageError(`${file} lies outside of ${root}: a built app takes along only what is inside`);
+    if (!existsSync(join(root, file)))
+      throw new UsageError(
+        `${file} is not there: the app names it (static assets, migrations or package.json#groundwork.include)`,
+      );
     cpSync(join(root, file), join(folder, file), { recursive: true });
   }
 }
@@ -54,10 +64,14 @@ async function packageJson(root: string, folder: string, model: AppModel): Promi
   const { name = "app", version = "0.0.0", overrides, groundwork } = readPackage(root);
   const imported = [
     ...(await importedPackages([join(folder, builtFiles.bundle)])),
-    ...hostPackagesFor(model, await importedPackages([builtFiles.start, builtFiles.native].map((file) => join(folder, file)))),
+    ...hostPackagesFor(
+      model,
+      await importedPackages([builtFiles.start, builtFiles.native].map((file) => join(folder, file))),
+    ),
   ];
   return {
-    name, version,
+    name,
+    version,
     private: true,
     type: "module",
     engines: { node: ">=20.19" },
@@ -76,7 +90,11 @@ export async function buildApp(root: string, output: string): Promise<string> {
   clear(folder);
   copyBundle(bundle, root, folder);
   cpSync(modelFile, join(folder, builtFiles.model));
-  for (const [from, to] of [["start.js", builtFiles.start], ["native.cjs", builtFiles.native]] as const) cpSync(hostFile(from), join(folder, to));
+  for (const [from, to] of [
+    ["start.js", builtFiles.start],
+    ["native.cjs", builtFiles.native],
+  ] as const)
+    cpSync(hostFile(from), join(folder, to));
   copyRuntimeFiles(runtimeFiles(model, readPackage(root).groundwork?.include), root, folder);
   const manifest: BuildManifest = { formatVersion: 1, build: buildInfo(root) };
   const own = join(root, builtFiles.infraConfig);
@@ -96,5 +114,7 @@ export async function build({ flags }: CommandInput): Promise<void> {
   const folder = await step("app built", () => buildApp(root, flags.output ?? join(root, defaultOutput)));
   const near = relative(process.cwd(), folder) || ".";
   const shown = near.startsWith("..") ? folder : near;
-  say(`${folder}\n${dim(`  image: docker build -t my-app ${shown}\n  plain: cd ${shown} && npm install --omit=dev && npm start`)}`);
+  say(
+    `${folder}\n${dim(`  image: docker build -t my-app ${shown}\n  plain: cd ${shown} && npm install --omit=dev && npm start`)}`,
+  );
 }

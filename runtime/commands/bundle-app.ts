@@ -27,7 +27,9 @@ export const preloadFile = (root: string): string => join(root, ".encore/build/c
 
 /** Not encore.dev: loading it makes the runtime, which needs the databases' addresses. */
 function preloadText(outputs: { imports: { path: string; kind: string; external?: boolean }[] }[]): string {
-  const packages = outputs.flatMap((output) => output.imports.filter((i) => i.external && i.kind === "import-statement").map((i) => i.path));
+  const packages = outputs.flatMap((output) =>
+    output.imports.filter((i) => i.external && i.kind === "import-statement").map((i) => i.path),
+  );
   const loadable = [...new Set(packages)].filter((name) => !name.startsWith("encore.dev") && !isBuiltin(name)).sort();
   return loadable.map((name) => `import ${JSON.stringify(name)};\n`).join("");
 }
@@ -60,14 +62,21 @@ export async function bundleApp(root: string): Promise<string> {
     define: { ENCORE_DROP_TESTS: "true" },
     metafile: true,
     logLevel: "silent",
-  }).catch((failure: { errors?: { text: string; location?: { file: string; line: number; column: number } | null }[] }) => {
-    if (!failure.errors) throw failure;
-    const lines = failure.errors.map((e) => (e.location ? `${e.location.file}:${e.location.line}:${e.location.column + 1}: ${e.text}` : e.text));
-    throw new BundleError(lines.join("\n"), { cause: failure });
-  });
+  }).catch(
+    (failure: { errors?: { text: string; location?: { file: string; line: number; column: number } | null }[] }) => {
+      if (!failure.errors) throw failure;
+      const lines = failure.errors.map((e) =>
+        e.location ? `${e.location.file}:${e.location.line}:${e.location.column + 1}: ${e.text}` : e.text,
+      );
+      throw new BundleError(lines.join("\n"), { cause: failure });
+    },
+  );
   await stop(); // esbuild's own process would stay for as long as the app
   const files = Object.keys(result.metafile.inputs).map((file) => relative(root, join(root, file)));
-  const inputs: Inputs = { version: 1, hashes: Object.fromEntries(files.map((file) => [file, hashOf(join(root, file))])) };
+  const inputs: Inputs = {
+    version: 1,
+    hashes: Object.fromEntries(files.map((file) => [file, hashOf(join(root, file))])),
+  };
   mkdirSync(dirname(inputsFile), { recursive: true });
   writeFileSync(preloadFile(root), preloadText(Object.values(result.metafile.outputs)));
   writeFileSync(inputsFile, JSON.stringify(inputs));

@@ -2,7 +2,19 @@
 import type { ParseOptions } from "../parse/options";
 
 export interface CommandInput {
-  flags: { app?: string; dir?: string; port?: string; watch?: boolean; "no-watch"?: boolean; "after-start"?: string; json?: boolean; extended?: boolean; lang?: string; output?: string; since?: string };
+  flags: {
+    app?: string;
+    dir?: string;
+    port?: string;
+    watch?: boolean;
+    "no-watch"?: boolean;
+    "after-start"?: string;
+    json?: boolean;
+    extended?: boolean;
+    lang?: string;
+    output?: string;
+    since?: string;
+  };
   words: string[];
   /** What stood after `--`. */
   rest: string[];
@@ -10,4 +22,5 @@ export interface CommandInput {
 }
 
 /** How a command parses: without `--extended` as the app's package.json says. */
-export const parseOptions = ({ extended }: { extended?: boolean }): ParseOptions => (extended === undefined ? {} : { extended });
+export const parseOptions = ({ extended }: { extended?: boolean }): ParseOptions =>
+  extended === undefined ? {} : { extended };

@@ -2,7 +2,16 @@
 // subscription. They work beside a running app, but not on the embedded database, which one process uses at a time.
 import { startInfra } from "../infra";
 import type { AppModel } from "../model";
-import { countMessages, discardDeadLetters, listDeadLetters, openBroker, redrive, replay, type Broker, type SubscriptionName } from "../pubsub";
+import {
+  countMessages,
+  discardDeadLetters,
+  listDeadLetters,
+  openBroker,
+  redrive,
+  replay,
+  type Broker,
+  type SubscriptionName,
+} from "../pubsub";
 import { findAppRoot, stateDirOf, UsageError } from "./app-root";
 import type { CommandInput } from "./command-input";
 import { dim, say } from "./console";
@@ -15,7 +24,9 @@ const labelOf = ({ topic, subscription }: SubscriptionName): string => `${topic}
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function subscriptionsOf(model: AppModel): SubscriptionName[] {
-  return model.topics.flatMap((topic) => topic.subscriptions.map(({ name }) => ({ topic: topic.name, subscription: name })));
+  return model.topics.flatMap((topic) =>
+    topic.subscriptions.map(({ name }) => ({ topic: topic.name, subscription: name })),
+  );
 }
 
 function findSubscription(model: AppModel, word: string | undefined): SubscriptionName {
@@ -23,17 +34,28 @@ function findSubscription(model: AppModel, word: string | undefined): Subscripti
   const found = all.find((name) => labelOf(name) === word);
   if (found) return found;
   const known = all.length === 0 ? "the app has none" : `the app has ${all.map(labelOf).join(", ")}`;
-  throw new UsageError(word === undefined ? `name a subscription as TOPIC/SUBSCRIPTION: ${known}` : `there is no subscription "${word}": ${known}`);
+  throw new UsageError(
+    word === undefined
+      ? `name a subscription as TOPIC/SUBSCRIPTION: ${known}`
+      : `there is no subscription "${word}": ${known}`,
+  );
 }
 
 /** Runs `work` on the broker that the app itself would use. */
-async function withBroker<T>({ flags, env }: CommandInput, work: (broker: Broker, model: AppModel) => Promise<T>): Promise<T> {
+async function withBroker<T>(
+  { flags, env }: CommandInput,
+  work: (broker: Broker, model: AppModel) => Promise<T>,
+): Promise<T> {
   const root = findAppRoot(flags.app);
   const { model } = await parseForCommand(root);
   const infra = await startInfra({ appRoot: root, stateDir: stateDirOf(root, env), env, model, log: say });
   try {
     const appId = infra.config?.metadata.app_id ?? model.app.id;
-    const broker = openBroker({ databases: infra.databases, appId, ...(infra.redisUrl ? { redisUrl: infra.redisUrl } : {}) });
+    const broker = openBroker({
+      databases: infra.databases,
+      appId,
+      ...(infra.redisUrl ? { redisUrl: infra.redisUrl } : {}),
+    });
     return await work(broker, model).finally(() => broker.close());
   } finally {
     await infra.stop();
@@ -44,7 +66,9 @@ async function listCounts(broker: Broker, model: AppModel, json: boolean): Promi
   const counts = await Promise.all(subscriptionsOf(model).map((name) => countMessages(broker, name)));
   if (json) return say(JSON.stringify(counts, null, 2));
   for (const count of counts) {
-    say(`${labelOf(count)}  ${counted(count.deadLetters, "dead letter")}, ${count.waiting} waiting, ${count.active} in hand, ${count.delayed} delayed`);
+    say(
+      `${labelOf(count)}  ${counted(count.deadLetters, "dead letter")}, ${count.waiting} waiting, ${count.active} in hand, ${count.delayed} delayed`,
+    );
   }
 }
 
@@ -61,26 +85,38 @@ async function listLetters(broker: Broker, name: SubscriptionName, json: boolean
 
 function list(input: CommandInput, word: string | undefined): Promise<void> {
   const json = input.flags.json ?? false;
-  return withBroker(input, (broker, model) => (word === undefined ? listCounts(broker, model, json) : listLetters(broker, findSubscription(model, word), json)));
+  return withBroker(input, (broker, model) =>
+    word === undefined ? listCounts(broker, model, json) : listLetters(broker, findSubscription(model, word), json),
+  );
 }
 
 export async function deadLettersCommand(input: CommandInput): Promise<void> {
   const [action, word, ...ids] = input.words;
   if (action === "list") return list(input, word);
   if (action !== "redrive" && action !== "discard") {
-    throw new UsageError("say what to do: `groundwork dead-letters list [TOPIC/SUBSCRIPTION]`, `… redrive TOPIC/SUBSCRIPTION [ID …]` or `… discard TOPIC/SUBSCRIPTION ID …`");
+    throw new UsageError(
+      "say what to do: `groundwork dead-letters list [TOPIC/SUBSCRIPTION]`, `… redrive TOPIC/SUBSCRIPTION [ID …]` or `… discard TOPIC/SUBSCRIPTION ID …`",
+    );
   }
-  if (action === "discard" && ids.length === 0) throw new UsageError("name the messages to discard: `groundwork dead-letters list TOPIC/SUBSCRIPTION` shows their ids");
+  if (action === "discard" && ids.length === 0)
+    throw new UsageError(
+      "name the messages to discard: `groundwork dead-letters list TOPIC/SUBSCRIPTION` shows their ids",
+    );
   await withBroker(input, async (broker, model) => {
     const name = findSubscription(model, word);
-    if (action === "discard") say(`${counted(await discardDeadLetters(broker, name, ids), "dead letter")} of ${labelOf(name)} discarded`);
-    else say(`${counted(await redrive(broker, name, ids.length === 0 ? undefined : ids), "dead letter")} of ${labelOf(name)} will be delivered again`);
+    if (action === "discard")
+      say(`${counted(await discardDeadLetters(broker, name, ids), "dead letter")} of ${labelOf(name)} discarded`);
+    else
+      say(
+        `${counted(await redrive(broker, name, ids.length === 0 ? undefined : ids), "dead letter")} of ${labelOf(name)} will be delivered again`,
+      );
   });
 }
 
 export async function replayCommand(input: CommandInput): Promise<void> {
   const since = new Date(input.flags.since ?? Number.NaN);
-  if (Number.isNaN(since.getTime())) throw new UsageError("say from when on: `groundwork replay TOPIC/SUBSCRIPTION --since 2026-03-01T12:00:00Z`");
+  if (Number.isNaN(since.getTime()))
+    throw new UsageError("say from when on: `groundwork replay TOPIC/SUBSCRIPTION --since 2026-03-01T12:00:00Z`");
   await withBroker(input, async (broker, model) => {
     const name = findSubscription(model, input.words[0]);
     say(`${counted(await replay(broker, name, since), "handled message")} of ${labelOf(name)} will be delivered again`);

@@ -31,8 +31,20 @@ export function packageOf(specifier: string): string | undefined {
 /** Packages that the files import, whether at once or later. */
 export async function importedPackages(files: string[]): Promise<string[]> {
   const { build } = await import("esbuild");
-  const { metafile } = await build({ entryPoints: files, outdir: "unwritten", write: false, bundle: true, packages: "external", platform: "node", format: "esm", metafile: true, logLevel: "silent" });
-  const imports = Object.values(metafile.inputs).flatMap((input) => input.imports).filter((one) => one.external);
+  const { metafile } = await build({
+    entryPoints: files,
+    outdir: "unwritten",
+    write: false,
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    format: "esm",
+    metafile: true,
+    logLevel: "silent",
+  });
+  const imports = Object.values(metafile.inputs)
+    .flatMap((input) => input.imports)
+    .filter((one) => one.external);
   const names = imports.map((one) => packageOf(one.path)).filter((name) => name !== undefined);
   return [...new Set(names)].sort();
 }
@@ -64,7 +76,10 @@ export function dependenciesOf(root: string, hostRoot: string, imported: string[
   const found: Record<string, string> = {};
   for (const name of new Set([...Object.keys(declared), ...imported])) {
     const wanted = declared[name];
-    const version = wanted !== undefined && !isRange(wanted) ? wanted : (installedVersion(name, root) ?? installedVersion(name, hostRoot) ?? wanted);
+    const version =
+      wanted !== undefined && !isRange(wanted)
+        ? wanted
+        : (installedVersion(name, root) ?? installedVersion(name, hostRoot) ?? wanted);
     if (version !== undefined) found[name] = version;
   }
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -18,12 +18,21 @@ export function portFrom(flag: string | undefined, env: NodeJS.ProcessEnv, other
 }
 
 /** `ENCORE_LISTEN_ADDR` wins over the port (H-2); its form is `host:port`. */
-export function listenFrom(flag: string | undefined, env: NodeJS.ProcessEnv, otherwise?: number): { host: string; port: number } {
+export function listenFrom(
+  flag: string | undefined,
+  env: NodeJS.ProcessEnv,
+  otherwise?: number,
+): { host: string; port: number } {
   const address = env.ENCORE_LISTEN_ADDR;
-  if (flag !== undefined || !address) return { host: env.HOST ?? (env.NODE_ENV === "production" ? "0.0.0.0" : "127.0.0.1"), port: portFrom(flag, env, otherwise) };
+  if (flag !== undefined || !address)
+    return {
+      host: env.HOST ?? (env.NODE_ENV === "production" ? "0.0.0.0" : "127.0.0.1"),
+      port: portFrom(flag, env, otherwise),
+    };
   const colon = address.lastIndexOf(":");
   const port = Number(address.slice(colon + 1));
-  if (colon < 0 || !Number.isInteger(port)) throw new UsageError(`ENCORE_LISTEN_ADDR is "${address}": it must be host:port, for example 0.0.0.0:8080`);
+  if (colon < 0 || !Number.isInteger(port))
+    throw new UsageError(`ENCORE_LISTEN_ADDR is "${address}": it must be host:port, for example 0.0.0.0:8080`);
   return { host: address.slice(0, colon) || "0.0.0.0", port };
 }
 
@@ -54,11 +63,20 @@ export const truthy = (text: string | undefined): boolean => text !== undefined 
 const environmentTypes = ["production", "development", "ephemeral", "test"] as const;
 
 /** `GROUNDWORK_ENV_TYPE`, else what the infra config says, else production when NODE_ENV says so, else development. */
-export function environmentOf(env: NodeJS.ProcessEnv, metadata: InfraConfig["metadata"] = {}): HostConfig["environment"] {
-  const named = env.GROUNDWORK_ENV_TYPE ?? metadata.env_type ?? (env.NODE_ENV === "production" ? "production" : "development");
+export function environmentOf(
+  env: NodeJS.ProcessEnv,
+  metadata: InfraConfig["metadata"] = {},
+): HostConfig["environment"] {
+  const named =
+    env.GROUNDWORK_ENV_TYPE ?? metadata.env_type ?? (env.NODE_ENV === "production" ? "production" : "development");
   const type = environmentTypes.find((t) => t === named);
-  if (!type) throw new UsageError(`GROUNDWORK_ENV_TYPE is "${named}": it must be one of ${environmentTypes.join(", ")}`);
-  return { name: env.GROUNDWORK_ENV_NAME ?? metadata.env_name ?? (type === "development" ? "local" : type), type, cloud: metadata.cloud ?? "local" };
+  if (!type)
+    throw new UsageError(`GROUNDWORK_ENV_TYPE is "${named}": it must be one of ${environmentTypes.join(", ")}`);
+  return {
+    name: env.GROUNDWORK_ENV_NAME ?? metadata.env_name ?? (type === "development" ? "local" : type),
+    type,
+    cloud: metadata.cloud ?? "local",
+  };
 }
 
 export function secretNames(model: AppModel): string[] {

@@ -11,7 +11,9 @@ import { parseForCommand } from "./parse-app";
 
 function packageInfo(root: string): { title: string; version: string } {
   const file = join(root, "package.json");
-  const parsed = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { name?: string; version?: string }) : {};
+  const parsed = existsSync(file)
+    ? (JSON.parse(readFileSync(file, "utf8")) as { name?: string; version?: string })
+    : {};
   return { title: parsed.name ?? "app", version: parsed.version ?? "0.0.0" };
 }
 
@@ -25,7 +27,8 @@ const languages: Record<string, Generator> = {
 export async function gen({ flags, words }: CommandInput): Promise<void> {
   if (words[0] !== "client") throw new UsageError("say what to generate: `groundwork gen client --lang typescript`");
   const generate = languages[flags.lang ?? ""];
-  if (!generate) throw new UsageError(`--lang ${flags.lang ?? ""} is not known: give one of ${Object.keys(languages).join(", ")}`);
+  if (!generate)
+    throw new UsageError(`--lang ${flags.lang ?? ""} is not known: give one of ${Object.keys(languages).join(", ")}`);
   const root = findAppRoot(flags.app);
   const { model } = await parseForCommand(root);
   const text = generate(model, packageInfo(root));

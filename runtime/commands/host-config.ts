@@ -30,9 +30,16 @@ function secretsOf({ root, stateDir, env, app, infra }: HostConfigInput): Record
 }
 
 /** Parts of an infra config that change nothing where they are absent. */
-function optionsOf({ app, infra: { config } }: HostConfigInput): Pick<HostConfig, "logLevel" | "cors" | "metricsExport"> {
+function optionsOf({
+  app,
+  infra: { config },
+}: HostConfigInput): Pick<HostConfig, "logLevel" | "cors" | "metricsExport"> {
   const logLevel = config?.logLevel ?? app.model.app.logLevel;
-  return { ...(logLevel === undefined ? {} : { logLevel }), ...(config?.cors ? { cors: config.cors } : {}), ...(config?.metricsExport ? { metricsExport: config.metricsExport } : {}) };
+  return {
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(config?.cors ? { cors: config.cors } : {}),
+    ...(config?.metricsExport ? { metricsExport: config.metricsExport } : {}),
+  };
 }
 
 /** Threads for handlers (B-30): `worker_threads`, else encore.app's `build.worker_pooling`; 0 stands for one per processor. */
@@ -61,7 +68,10 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     modelFile: app.modelFile,
     environment,
     appId: metadata.app_id ?? app.model.app.id,
-    apiBaseUrl: env.GROUNDWORK_BASE_URL ?? metadata.base_url ?? `http://${listen.host === "0.0.0.0" ? "localhost" : listen.host}:${listen.port}`,
+    apiBaseUrl:
+      env.GROUNDWORK_BASE_URL ??
+      metadata.base_url ??
+      `http://${listen.host === "0.0.0.0" ? "localhost" : listen.host}:${listen.port}`,
     deployId: `run_${newMessageId()}`,
     build: input.build ?? buildInfo(root),
     listen,
@@ -74,7 +84,10 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     ...optionsOf(input),
     workerThreads: threadsFor(input),
     edgeHeaders: edgeHeadersOf(root),
-    includeInternalMessage: env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE === undefined ? development : truthy(env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE),
+    includeInternalMessage:
+      env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE === undefined
+        ? development
+        : truthy(env.ENCORE_API_INCLUDE_INTERNAL_MESSAGE),
     logFormat: env.ENCORE_LOG_FORMAT === "console" ? "console" : "json",
     gracefulShutdownMs: gracefulShutdownMs(infra),
   };

@@ -30,7 +30,13 @@ export function infraConfigTemplate(model: AppModel): object {
   const secrets = Object.fromEntries(secretNames(model).map((name) => [name, variable(name)]));
   return {
     $schema: "https://encore.dev/schemas/infra.schema.json",
-    metadata: { app_id: model.app.id, env_name: "production", env_type: "production", cloud: "local", base_url: "http://localhost:8080" },
+    metadata: {
+      app_id: model.app.id,
+      env_name: "production",
+      env_type: "production",
+      cloud: "local",
+      base_url: "http://localhost:8080",
+    },
     graceful_shutdown: { total: 10 },
     ...(model.databases.length ? { sql_servers: [{ host: variable("POSTGRES_HOST"), databases }] } : {}),
     ...(Object.keys(secrets).length ? { secrets } : {}),

@@ -47,7 +47,10 @@ export const commands: Record<string, (input: CommandInput) => Promise<void>> = 
   test: async (input) => (await import("./test")).test(input),
   build: async (input) => (await import("./build")).build(input),
   start: async ({ flags, env }) =>
-    (await import("./start")).start({ dir: flags.dir ?? ".", ...(flags.port === undefined ? {} : { port: flags.port }) }, env),
+    (await import("./start")).start(
+      { dir: flags.dir ?? ".", ...(flags.port === undefined ? {} : { port: flags.port }) },
+      env,
+    ),
   migrate: async (input) => (await import("./migrate")).migrateCommand(input),
   gen: async (input) => (await import("./gen")).gen(input),
   exec: async (input) => (await import("./exec")).exec(input),

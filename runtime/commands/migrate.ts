@@ -9,7 +9,8 @@ import { migrateAll } from "./serve";
 
 export async function migrateCommand({ flags, words, env }: CommandInput): Promise<void> {
   const [action] = words;
-  if (action !== "up" && action !== "status") throw new UsageError("say what to do: `groundwork migrate up` or `groundwork migrate status`");
+  if (action !== "up" && action !== "status")
+    throw new UsageError("say what to do: `groundwork migrate up` or `groundwork migrate status`");
   const root = findAppRoot(flags.app);
   const { model } = await parseForCommand(root);
   const infra = await startInfra({ appRoot: root, stateDir: stateDirOf(root, env), env, model, log: say });

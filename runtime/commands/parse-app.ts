@@ -44,7 +44,10 @@ export class Parser {
     if (cached) return { model: cached, modelFile: modelFile(this.root) };
     const answer = await this.#ask();
     if (!answer.ok) throw new ParseFailure(answer.errors);
-    return { model: JSON.parse(readFileSync(modelFile(this.root), "utf8")) as AppModel, modelFile: modelFile(this.root) };
+    return {
+      model: JSON.parse(readFileSync(modelFile(this.root), "utf8")) as AppModel,
+      modelFile: modelFile(this.root),
+    };
   }
 
   /** Gets the process ready for the next change. */
@@ -65,7 +68,8 @@ export class Parser {
   #ask(): Promise<ParseAnswer> {
     const child = this.#open();
     return new Promise((resolve, reject) => {
-      const ended = (code: number | null): void => reject(new Error(`the parser ended with code ${code ?? "unknown"} before it answered`));
+      const ended = (code: number | null): void =>
+        reject(new Error(`the parser ended with code ${code ?? "unknown"} before it answered`));
       child.once("error", reject);
       child.once("exit", ended);
       child.once("message", (answer) => {

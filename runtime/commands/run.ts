@@ -61,11 +61,26 @@ export async function run(options: RunOptions, env: NodeJS.ProcessEnv): Promise<
   watchAncestors(env);
   const app = await step("app parsed", () => parseForCommand(root, parseOptions(options)));
   const [infra, bundle] = await Promise.all([
-    step(databasesFrom(env), () => startInfra({ appRoot: root, stateDir, env, model: app.model, port: listen.port, log: (line) => say(dim(`  ${line}`)) })),
+    step(databasesFrom(env), () =>
+      startInfra({
+        appRoot: root,
+        stateDir,
+        env,
+        model: app.model,
+        port: listen.port,
+        log: (line) => say(dim(`  ${line}`)),
+      }),
+    ),
     bundleApp(root).then(preloaded(root)),
   ]);
   await serve({
-    root, stateDir, env, app, listen, infra, bundle,
+    root,
+    stateDir,
+    env,
+    app,
+    listen,
+    infra,
+    bundle,
     native: hostFile("native.cjs"),
     onServing: (baseUrl) => {
       if (options.afterStart) startAfterScript(options.afterStart, root, stateDir, baseUrl);

@@ -15,8 +15,11 @@ export async function migrateAll(root: string, model: AppModel, databases: HostC
   for (const database of model.databases) {
     const target = databases[database.name];
     if (!database.migrationsDir || !target) continue;
-    const { applied } = await migrate(target.url, join(root, database.migrationsDir), { log: (line) => say(dim(`  ${line}`)) });
-    if (applied.length) say(`  ${database.name}: ${applied.length} migration${applied.length === 1 ? "" : "s"} applied`);
+    const { applied } = await migrate(target.url, join(root, database.migrationsDir), {
+      log: (line) => say(dim(`  ${line}`)),
+    });
+    if (applied.length)
+      say(`  ${database.name}: ${applied.length} migration${applied.length === 1 ? "" : "s"} applied`);
   }
 }
 
@@ -43,7 +46,10 @@ export async function serve({ bundle, native, onServing, ...input }: Served): Pr
     await step("migrations checked", () => migrateAll(input.root, app.model, infra.databases));
     const config = makeHostConfig(input);
     const unset = unsetSecrets(config, app.model);
-    if (unset.length) sayError(`secrets that are not set: ${unset.join(", ")} (give each as a variable of its name, or under "secrets" in the infra config)`);
+    if (unset.length)
+      sayError(
+        `secrets that are not set: ${unset.join(", ")} (give each as a variable of its name, or under "secrets" in the infra config)`,
+      );
     processHooks().onListening.push((port) => {
       const baseUrl = `http://${listen.host === "0.0.0.0" ? "localhost" : listen.host}:${port}`;
       say(`✓ serving ${baseUrl}`);

@@ -3,20 +3,41 @@
 import { extname, join, relative } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 
-const watchedExtensions = new Set([".sql", ".app", ".cue", ".ts", ".js", ".tsx", ".jsx", ".mts", ".mjs", ".cjs", ".cts"]);
+const watchedExtensions = new Set([
+  ".sql",
+  ".app",
+  ".cue",
+  ".ts",
+  ".js",
+  ".tsx",
+  ".jsx",
+  ".mts",
+  ".mjs",
+  ".cjs",
+  ".cts",
+]);
 const ignored = /(^|\/)(node_modules|encore\.gen|dist|__tests__|\.[^/]+)(\/|$)/;
 /** A burst (a formatter after the editor, a change of branches) is over after this long without another event. */
 const settleMs = 20;
 
-const isWatched = (file: string): boolean => watchedExtensions.has(extname(file)) && !ignored.test(file) && !/\.(test|spec)\.[jt]s$/.test(file);
+const isWatched = (file: string): boolean =>
+  watchedExtensions.has(extname(file)) && !ignored.test(file) && !/\.(test|spec)\.[jt]s$/.test(file);
 
 /**
  * Calls `changed` after changes of sources below `root`, except in `stateDir`; resolves when it sees them.
  * @param failed called when a part of the folder cannot be watched
  */
-export async function watchSources(root: string, stateDir: string, changed: () => void, failed: (reason: string) => void): Promise<FSWatcher> {
+export async function watchSources(
+  root: string,
+  stateDir: string,
+  changed: () => void,
+  failed: (reason: string) => void,
+): Promise<FSWatcher> {
   let timer: NodeJS.Timeout | undefined;
-  const watcher = watch(root, { ignoreInitial: true, ignored: (path) => path === stateDir || ignored.test(relative(root, path)) });
+  const watcher = watch(root, {
+    ignoreInitial: true,
+    ignored: (path) => path === stateDir || ignored.test(relative(root, path)),
+  });
   const saw = (path: string): void => {
     if (!isWatched(relative(root, path))) return;
     clearTimeout(timer);

@@ -22,7 +22,8 @@ function readManifest(dir: string): BuildManifest {
   const file = join(dir, builtFiles.manifest);
   if (!existsSync(file)) throw new UsageError(`${dir} is no built app: \`groundwork build\` makes one`);
   const manifest = JSON.parse(readFileSync(file, "utf8")) as BuildManifest;
-  if ((manifest.formatVersion as number) !== 1) throw new UsageError(`${dir} was built by another version of groundwork: build it again`);
+  if ((manifest.formatVersion as number) !== 1)
+    throw new UsageError(`${dir} was built by another version of groundwork: build it again`);
   return manifest;
 }
 
@@ -33,7 +34,9 @@ function chooseInfra(dir: string, model: AppModel, env: NodeJS.ProcessEnv): stri
   if (env.ENCORE_INFRA_CONFIG_PATH) return `infrastructure of ${env.ENCORE_INFRA_CONFIG_PATH}`;
   if (env.DATABASE_URL) return "Postgres of DATABASE_URL";
   if (model.databases.length === 0) return "nothing to bring up";
-  throw new UsageError(`the app has a database and nothing says where: put infra.config.json into ${dir}, or set ENCORE_INFRA_CONFIG_PATH or DATABASE_URL`);
+  throw new UsageError(
+    `the app has a database and nothing says where: put infra.config.json into ${dir}, or set ENCORE_INFRA_CONFIG_PATH or DATABASE_URL`,
+  );
 }
 
 /** Runs until the app exits the process. `env` is the process's own: what is not set is set as in production. */
@@ -47,6 +50,18 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv): Prom
   if (env.ENCORE_INFRA_CONFIG_PATH) env.ENCORE_INFRA_CONFIG_PATH = resolve(env.ENCORE_INFRA_CONFIG_PATH);
   const listen = listenFrom(options.port, env, imagePort);
   process.chdir(root);
-  const infra = await step(chooseInfra(root, model, env), () => startInfra({ appRoot: root, stateDir, env, model, log: (line) => say(dim(`  ${line}`)) }));
-  await serve({ root, stateDir, env, app: { model, modelFile }, listen, infra, build, bundle: join(root, builtFiles.bundle), native: join(root, builtFiles.native) });
+  const infra = await step(chooseInfra(root, model, env), () =>
+    startInfra({ appRoot: root, stateDir, env, model, log: (line) => say(dim(`  ${line}`)) }),
+  );
+  await serve({
+    root,
+    stateDir,
+    env,
+    app: { model, modelFile },
+    listen,
+    infra,
+    build,
+    bundle: join(root, builtFiles.bundle),
+    native: join(root, builtFiles.native),
+  });
 }

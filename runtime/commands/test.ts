@@ -21,11 +21,15 @@ function vitestOf(root: string): string {
 /** Arguments after `--` go to vitest, which runs once unless they ask to watch. */
 export async function test({ flags, rest, env }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);
-  const child = spawn(process.execPath, [vitestOf(root), "run", "--root", root, "--config", hostFile("vitest/app-config.js"), ...rest], {
-    cwd: root,
-    stdio: "inherit",
-    env: { ENCORE_RUNTIME_LOG: "error", ...env, GROUNDWORK_TEST_ROOT: root }, // no line per request (V-2)
-  });
+  const child = spawn(
+    process.execPath,
+    [vitestOf(root), "run", "--root", root, "--config", hostFile("vitest/app-config.js"), ...rest],
+    {
+      cwd: root,
+      stdio: "inherit",
+      env: { ENCORE_RUNTIME_LOG: "error", ...env, GROUNDWORK_TEST_ROOT: root }, // no line per request (V-2)
+    },
+  );
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));

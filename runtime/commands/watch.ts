@@ -51,7 +51,8 @@ class Watcher {
     try {
       const port = await step(this.#hasServed ? "app replaced" : "app started", async () => {
         const found = await this.app.swap(await this.build());
-        if (found === undefined) throw new Error(this.#changed ? "not started: there is a newer change" : "the app ended before it served");
+        if (found === undefined)
+          throw new Error(this.#changed ? "not started: there is a newer change" : "the app ended before it served");
         return found;
       });
       if (!this.#hasServed) this.onServing(port);
@@ -72,16 +73,31 @@ export async function watch(options: RunOptions, env: NodeJS.ProcessEnv): Promis
   const listen = listenFrom(options.port, env);
   const parser = new Parser(root, parseOptions(options));
   const first = await parser.parse();
-  const infra = await startInfra({ appRoot: root, stateDir, env, model: first.model, port: listen.port, log: (line) => say(dim(`  ${line}`)) });
+  const infra = await startInfra({
+    appRoot: root,
+    stateDir,
+    env,
+    model: first.model,
+    port: listen.port,
+    log: (line) => say(dim(`  ${line}`)),
+  });
   const app = new AppSwap(root, { ENCORE_RUNTIME_LOG: "error", ...env }, gracefulShutdownMs(infra) + killMarginMs);
   const build = async (): Promise<AppStart> => {
     const parsed: ParsedApp = await parser.parse();
     const [bundle] = await Promise.all([bundleApp(root), migrateAll(root, parsed.model, infra.databases)]);
     const config = makeHostConfig({ root, stateDir, env, app: parsed, listen, infra });
-    return { bundle, env: { ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) } };
+    return {
+      bundle,
+      env: { ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_HOST_CONFIG: JSON.stringify(config) },
+    };
   };
   const watcher = new Watcher(build, app, (port) => say(`watching ${root}, serving http://${listen.host}:${port}`));
-  const files = await watchSources(root, stateDir, () => void watcher.rebuild(), (reason) => sayError(`cannot watch everything: ${reason}`));
+  const files = await watchSources(
+    root,
+    stateDir,
+    () => void watcher.rebuild(),
+    (reason) => sayError(`cannot watch everything: ${reason}`),
+  );
   const ended = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
   });

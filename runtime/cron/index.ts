@@ -16,7 +16,8 @@ export type CallEndpoint = (service: string, endpoint: string) => Promise<void>;
 
 function openLedger(config: HostConfig): Ledger {
   const holder = `${hostname()}-${process.pid}-${randomUUID()}`;
-  if (config.redisUrl) return new RedisLedger(config.redisUrl, config.appId ? `groundwork-${config.appId}` : "groundwork", holder);
+  if (config.redisUrl)
+    return new RedisLedger(config.redisUrl, config.appId ? `groundwork-${config.appId}` : "groundwork", holder);
   const database = Object.values(config.databases)[0];
   return database ? new PostgresLedger(database.url, holder) : new MemoryLedger();
 }
@@ -25,7 +26,11 @@ function scheduledJobs(host: Host, call: CallEndpoint): ScheduledJob[] {
   const hosted = new Set(hostedServices(host));
   return host.model.crons
     .filter((cron) => hosted.has(cron.endpoint.service))
-    .map(({ id, schedule, endpoint }) => ({ id, next: parseSchedule(schedule), run: () => call(endpoint.service, endpoint.name) }));
+    .map(({ id, schedule, endpoint }) => ({
+      id,
+      next: parseSchedule(schedule),
+      run: () => call(endpoint.service, endpoint.name),
+    }));
 }
 
 /** `GROUNDWORK_CRONS=off` leaves them to somebody else, as `encore run` does. */

@@ -53,7 +53,13 @@ export class PostgresLedger implements Ledger {
 
   /** `holder` identifies this process among the replicas. */
   constructor(url: string, holder: string, leaseMs: number = LEASE_MS) {
-    this.#pool = new Pool({ connectionString: url, max: 2, idleTimeoutMillis: 10_000, connectionTimeoutMillis: 10_000, application_name: "groundwork-cron" });
+    this.#pool = new Pool({
+      connectionString: url,
+      max: 2,
+      idleTimeoutMillis: 10_000,
+      connectionTimeoutMillis: 10_000,
+      application_name: "groundwork-cron",
+    });
     // A connection that breaks is replaced by the next query; unheard, its event would end the process, whether it was
     // idle (the pool's event) or at work (its own).
     this.#pool.on("error", () => undefined);

@@ -6,7 +6,8 @@ import { LEASE_MS, type Claim, type Ledger, type Tick } from "./ledger";
 const KEPT_MS = 7 * 86_400_000;
 const DONE = "done";
 
-const whenHolder = (command: string): string => `if redis.call('get', KEYS[1]) == ARGV[1] then return ${command} end return 0`;
+const whenHolder = (command: string): string =>
+  `if redis.call('get', KEYS[1]) == ARGV[1] then return ${command} end return 0`;
 
 export class RedisLedger implements Ledger {
   readonly #redis: Redis;
@@ -44,7 +45,13 @@ export class RedisLedger implements Ledger {
   }
 
   async renew(tick: Tick): Promise<void> {
-    await this.#redis.eval(whenHolder("redis.call('pexpire', KEYS[1], ARGV[2])"), 1, this.#key(tick), this.#holder, String(this.#leaseMs));
+    await this.#redis.eval(
+      whenHolder("redis.call('pexpire', KEYS[1], ARGV[2])"),
+      1,
+      this.#key(tick),
+      this.#holder,
+      String(this.#leaseMs),
+    );
   }
 
   async finish(tick: Tick): Promise<void> {

@@ -96,7 +96,10 @@ export class Scheduler {
       if (claim === "taken") again();
       if (claim === "won") await this.#run(job, tick);
     } catch (error) {
-      log.error("cron: the ledger of ticks cannot be reached", error, { job: job.id, tick: new Date(tick.at).toISOString() });
+      log.error("cron: the ledger of ticks cannot be reached", error, {
+        job: job.id,
+        tick: new Date(tick.at).toISOString(),
+      });
       again();
     }
   }

@@ -2,7 +2,18 @@
 // has no code of the target service in it; its types come from the handlers themselves.
 import type { AppModel, EndpointModel, ServiceModel } from "../model";
 import {
-  endpointOptions, handledEndpoints, hasParameters, identifier, importPath, isStream, lines, middlewares, quote, sortedServices, streamsRequest, streamsResponse,
+  endpointOptions,
+  handledEndpoints,
+  hasParameters,
+  identifier,
+  importPath,
+  isStream,
+  lines,
+  middlewares,
+  quote,
+  sortedServices,
+  streamsRequest,
+  streamsResponse,
   type GeneratedFile,
 } from "./code";
 
@@ -15,7 +26,9 @@ function callOf(endpoint: EndpointModel): string {
 
 function clientFunction(endpoint: EndpointModel): string {
   const { name } = endpoint;
-  const head = hasParameters(endpoint) ? `export async function ${name}(params, opts) {` : `export async function ${name}(opts) {\n  const params = undefined;`;
+  const head = hasParameters(endpoint)
+    ? `export async function ${name}(params, opts) {`
+    : `export async function ${name}(opts) {\n  const params = undefined;`;
   return `${head}
   if (typeof ENCORE_DROP_TESTS === "undefined" && process.env.NODE_ENV === "test") {
     return TEST_ENDPOINTS.${name}(params, opts);
@@ -63,7 +76,10 @@ function testingFunction(endpoint: EndpointModel, service: ServiceModel, file: s
 }
 
 function testingJs(service: ServiceModel, file: string): string {
-  const serviceImport = service.file === undefined ? "" : `import * as ${identifier(service.name)}_service from ${importPath(file, service.file, "")};\n`;
+  const serviceImport =
+    service.file === undefined
+      ? ""
+      : `import * as ${identifier(service.name)}_service from ${importPath(file, service.file, "")};\n`;
   return `import { apiCall, streamIn, streamOut, streamInOut } from "encore.dev/internal/codegen/api";
 import { registerTestHandler } from "encore.dev/internal/codegen/appinit";
 ${serviceImport}
@@ -133,7 +149,11 @@ function serviceFiles(service: ServiceModel): GeneratedFile[] {
 export function clientFiles(model: AppModel): GeneratedFile[] {
   const services = sortedServices(model);
   const exports = (extension: string): string =>
-    lines(services.map(({ name }) => `export * as ${identifier(name)} from "../internal/clients/${name}/endpoints${extension}";`));
+    lines(
+      services.map(
+        ({ name }) => `export * as ${identifier(name)} from "../internal/clients/${name}/endpoints${extension}";`,
+      ),
+    );
   return [
     { path: "clients/index.js", contents: exports(".js") },
     { path: "clients/index.d.ts", contents: exports("") },

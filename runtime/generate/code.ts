@@ -22,10 +22,12 @@ export function importPath(generated: string, appFile: string, extension: "" | "
   return quote(path.replace(/\.ts$/, extension));
 }
 
-export const isStream = ({ protocol }: EndpointModel): boolean => protocol === "streamIn" || protocol === "streamOut" || protocol === "streamInOut";
+export const isStream = ({ protocol }: EndpointModel): boolean =>
+  protocol === "streamIn" || protocol === "streamOut" || protocol === "streamInOut";
 
 /** Endpoints with a handler of their own: all but static assets. */
-export const handledEndpoints = (service: ServiceModel): EndpointModel[] => service.endpoints.filter((endpoint) => endpoint.protocol !== "static");
+export const handledEndpoints = (service: ServiceModel): EndpointModel[] =>
+  service.endpoints.filter((endpoint) => endpoint.protocol !== "static");
 
 /** Whether a call carries data: fields of the request, path parameters among them. */
 export function hasParameters(endpoint: EndpointModel): boolean {
@@ -36,12 +38,21 @@ export function hasParameters(endpoint: EndpointModel): boolean {
 
 /** The record that the SDK keeps about an endpoint (2.3). */
 export const endpointOptions = (endpoint: EndpointModel): string =>
-  JSON.stringify({ expose: endpoint.expose, auth: endpoint.auth, isRaw: endpoint.protocol === "raw", isStream: isStream(endpoint), tags: endpoint.tags });
+  JSON.stringify({
+    expose: endpoint.expose,
+    auth: endpoint.auth,
+    isRaw: endpoint.protocol === "raw",
+    isStream: isStream(endpoint),
+    tags: endpoint.tags,
+  });
 
-export const streamsRequest = ({ protocol }: EndpointModel): boolean => protocol === "streamIn" || protocol === "streamInOut";
-export const streamsResponse = ({ protocol }: EndpointModel): boolean => protocol === "streamOut" || protocol === "streamInOut";
+export const streamsRequest = ({ protocol }: EndpointModel): boolean =>
+  protocol === "streamIn" || protocol === "streamInOut";
+export const streamsResponse = ({ protocol }: EndpointModel): boolean =>
+  protocol === "streamOut" || protocol === "streamInOut";
 
-export const sortedServices = (model: AppModel): ServiceModel[] => [...model.services].sort((a, b) => (a.folder < b.folder ? -1 : 1));
+export const sortedServices = (model: AppModel): ServiceModel[] =>
+  [...model.services].sort((a, b) => (a.folder < b.folder ? -1 : 1));
 
 /** The expression that gives a service's middlewares, in a file that imported its service file as `<name>_service`. */
 export const middlewares = (service: ServiceModel): string =>

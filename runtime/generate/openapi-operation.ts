@@ -3,7 +3,13 @@ import type { AppModel, EndpointModel, Field, PathSegment, Schema } from "../mod
 import type { JsonSchema, JsonSchemas } from "./openapi-schema";
 
 const METHODS_WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
-const PATH_TYPES = { string: { type: "string" }, bool: { type: "boolean" }, int: { type: "integer" }, float64: { type: "number" }, decimal: { type: "string" } };
+const PATH_TYPES = {
+  string: { type: "string" },
+  bool: { type: "boolean" },
+  int: { type: "integer" },
+  float64: { type: "number" },
+  decimal: { type: "string" },
+};
 
 /** The fields of a request or response, through its name. */
 export function fieldsOf(schema: Schema | null | undefined, model: AppModel): Field[] {
@@ -18,7 +24,9 @@ export const openapiPath = (segments: PathSegment[]): string =>
 
 function pathParameters(segments: PathSegment[]): JsonSchema[] {
   return segments.flatMap((segment) =>
-    segment.kind === "literal" ? [] : [{ name: segment.value, in: "path", required: true, schema: { ...PATH_TYPES[segment.type] } }],
+    segment.kind === "literal"
+      ? []
+      : [{ name: segment.value, in: "path", required: true, schema: { ...PATH_TYPES[segment.type] } }],
   );
 }
 
@@ -35,7 +43,12 @@ export function parameter(field: Field, place: "header" | "query" | "cookie", sc
   return { name, in: place, required: !field.optional, ...(description !== undefined && { description }), schema };
 }
 
-function requestParts(endpoint: EndpointModel, method: string, model: AppModel, schemas: JsonSchemas): { parameters: JsonSchema[]; requestBody?: JsonSchema } {
+function requestParts(
+  endpoint: EndpointModel,
+  method: string,
+  model: AppModel,
+  schemas: JsonSchemas,
+): { parameters: JsonSchema[]; requestBody?: JsonSchema } {
   const fields = fieldsOf(endpoint.handshake ?? endpoint.request, model);
   const parameters = pathParameters(endpoint.path);
   const body: Field[] = [];
@@ -45,7 +58,8 @@ function requestParts(endpoint: EndpointModel, method: string, model: AppModel, 
     else parameters.push(parameter(field, place, schemas));
   }
   if (!body.length) return { parameters };
-  const schema = body.length === fields.length && endpoint.request ? schemas.of(endpoint.request) : schemas.object(body);
+  const schema =
+    body.length === fields.length && endpoint.request ? schemas.of(endpoint.request) : schemas.object(body);
   const required = body.some((field) => !field.optional);
   return { parameters, requestBody: { required, content: { "application/json": { schema } } } };
 }
@@ -57,7 +71,10 @@ function successResponse(endpoint: EndpointModel, model: AppModel, schemas: Json
   const named = headers.map((field): [string, JsonSchema] => {
     if (field.wire?.in === "cookie") return ["Set-Cookie", { schema: { type: "string" } }];
     const { schema, description } = parameter(field, "header", schemas);
-    return [(field.wire && "name" in field.wire ? field.wire.name : undefined) ?? field.name, { ...(description !== undefined && { description }), schema }];
+    return [
+      (field.wire && "name" in field.wire ? field.wire.name : undefined) ?? field.name,
+      { ...(description !== undefined && { description }), schema },
+    ];
   });
   const whole = endpoint.response && body.length === fields.length;
   const schema = whole ? schemas.of(endpoint.response as Schema) : schemas.object(body);
@@ -87,7 +104,9 @@ export function operation(endpoint: EndpointModel, method: string, model: AppMod
     ...describe(endpoint.doc),
     ...(isStream && { "x-websocket": true }),
     ...parts,
-    responses: isStream ? { 101: { description: "Switching to a WebSocket" }, default: ERROR } : { 200: success, default: ERROR },
+    responses: isStream
+      ? { 101: { description: "Switching to a WebSocket" }, default: ERROR }
+      : { 200: success, default: ERROR },
     ...(endpoint.auth && model.authHandler && { security: [{ [model.authHandler.name]: [] }] }),
   };
 }

@@ -18,7 +18,8 @@ const BUILTINS: Record<BuiltinName, JsonSchema> = {
 const escapeRegexp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 
 function keywords(validation: Validation, isList: boolean): JsonSchema {
-  if ("op" in validation) return { [validation.op === "and" ? "allOf" : "anyOf"]: validation.of.map((part) => keywords(part, isList)) };
+  if ("op" in validation)
+    return { [validation.op === "and" ? "allOf" : "anyOf"]: validation.of.map((part) => keywords(part, isList)) };
   switch (validation.rule) {
     case "minLen":
       return { [isList ? "minItems" : "minLength"]: validation.value };
@@ -116,7 +117,11 @@ export class JsonSchemas {
   #reference(schema: Extract<Schema, { kind: "named" }>, args: readonly Schema[]): JsonSchema {
     const decl = this.model.decls[schema.id];
     if (!decl) return {};
-    if (schema.args?.length) return this.of(decl.type, schema.args.map((arg) => (arg.kind === "typeParameter" ? (args[arg.index] ?? arg) : arg)));
+    if (schema.args?.length)
+      return this.of(
+        decl.type,
+        schema.args.map((arg) => (arg.kind === "typeParameter" ? (args[arg.index] ?? arg) : arg)),
+      );
     return { $ref: `#/components/schemas/${this.#component(decl)}` };
   }
 

@@ -34,7 +34,12 @@ function securityScheme(handler: AuthHandlerModel, model: AppModel): JsonSchema 
   return { type: "apiKey", in: wire.in, name };
 }
 
-function addPath(paths: Record<string, JsonSchema>, endpoint: EndpointModel, model: AppModel, schemas: JsonSchemas): void {
+function addPath(
+  paths: Record<string, JsonSchema>,
+  endpoint: EndpointModel,
+  model: AppModel,
+  schemas: JsonSchemas,
+): void {
   const item = (paths[openapiPath(endpoint.path)] ??= {});
   for (const method of endpoint.methods.filter((name) => METHODS.has(name))) {
     item[method.toLowerCase()] ??= operation(endpoint, method, model, schemas);
@@ -46,9 +51,13 @@ export function openapi(model: AppModel, { title, version }: DocumentInfo): obje
   const schemas = new JsonSchemas(model);
   const paths: Record<string, JsonSchema> = {};
   const services = sortedServices(model).filter((service) => service.endpoints.some((endpoint) => endpoint.expose));
-  for (const service of services) for (const endpoint of service.endpoints) if (endpoint.expose) addPath(paths, endpoint, model, schemas);
+  for (const service of services)
+    for (const endpoint of service.endpoints) if (endpoint.expose) addPath(paths, endpoint, model, schemas);
   const handler = model.authHandler;
-  const error = { description: "Error", content: { "application/json": { schema: { $ref: "#/components/schemas/APIError" } } } };
+  const error = {
+    description: "Error",
+    content: { "application/json": { schema: { $ref: "#/components/schemas/APIError" } } },
+  };
   return {
     openapi: "3.1.0",
     info: { title, version },

@@ -7,25 +7,38 @@ import { clientRuntime } from "./typescript-client-runtime";
 import { endpointMethod, picked, wireName } from "./typescript-endpoint";
 import { TypeTexts } from "./typescript-types";
 
-const className = (service: string): string => `${identifier(service).replace(/^./, (first) => first.toUpperCase())}ServiceClient`;
+const className = (service: string): string =>
+  `${identifier(service).replace(/^./, (first) => first.toUpperCase())}ServiceClient`;
 
-const exposed = (service: ServiceModel): EndpointModel[] => handledEndpoints(service).filter((endpoint) => endpoint.expose);
+const exposed = (service: ServiceModel): EndpointModel[] =>
+  handledEndpoints(service).filter((endpoint) => endpoint.expose);
 
 function serviceClass(service: ServiceModel, types: TypeTexts, model: AppModel): string {
   const methods = exposed(service).map((endpoint) => endpointMethod(endpoint, types, model));
   return `export class ${className(service.name)} {\n  private readonly base: BaseClient;\n\n  constructor(base: BaseClient) {\n    this.base = base;\n  }\n\n${methods.join("\n")}}\n`;
 }
 
-const isToken = (field: Field): boolean => field.wire?.in === "header" && wireName(field).toLowerCase() === "authorization" && field.type.kind === "builtin" && field.type.name === "string";
+const isToken = (field: Field): boolean =>
+  field.wire?.in === "header" &&
+  wireName(field).toLowerCase() === "authorization" &&
+  field.type.kind === "builtin" &&
+  field.type.name === "string";
 
 /** Types of the `auth` option and where its fields go. A text is a bearer token where the handler reads one. */
 function authentication(model: AppModel, types: TypeTexts): string {
   const handler = model.authHandler;
-  if (!handler) return "export type AuthParams = never;\nexport type Auth = never;\n\nconst placeAuth = (_auth: Auth): Places => ({});\n";
+  if (!handler)
+    return "export type AuthParams = never;\nexport type Auth = never;\n\nconst placeAuth = (_auth: Auth): Places => ({});\n";
   const fields = fieldsOf(handler.params, model);
   const token = fields.find((field) => isToken(field) && fields.every((other) => other === field || other.optional));
-  const at = (place: string): string => picked(fields.filter((field) => (field.wire?.in ?? "query") === place), "params");
-  const params = token ? `typeof auth === "string" ? { ${JSON.stringify(token.name)}: \`Bearer \${auth}\` } : auth` : "auth";
+  const at = (place: string): string =>
+    picked(
+      fields.filter((field) => (field.wire?.in ?? "query") === place),
+      "params",
+    );
+  const params = token
+    ? `typeof auth === "string" ? { ${JSON.stringify(token.name)}: \`Bearer \${auth}\` } : auth`
+    : "auth";
   return `/** What the app authenticates a request by. */
 export type AuthParams = ${types.of(handler.params)};
 ${token ? "/** A text is a bearer token. */\n" : ""}export type Auth = AuthParams${token ? " | string" : ""};

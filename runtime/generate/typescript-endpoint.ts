@@ -7,16 +7,25 @@ import { docComment, member, propertyKey, type TypeTexts } from "./typescript-ty
 
 type Parameter = Exclude<PathSegment, { kind: "literal" }>;
 
-const PATH_TYPES: Record<Parameter["type"], string> = { string: "string", bool: "boolean", int: "number", float64: "number", decimal: "string" };
+const PATH_TYPES: Record<Parameter["type"], string> = {
+  string: "string",
+  bool: "boolean",
+  int: "number",
+  float64: "number",
+  decimal: "string",
+};
 
 const WORDS = new Set(["params", "init", "method"]);
 
 /** A path parameter as the name of an argument, apart from the method's own. */
-const argument = (name: string): string => (WORDS.has(name) || !/^[A-Za-z_$][\w$]*$/.test(name) ? `${name.replaceAll(/\W/g, "_")}_` : name);
+const argument = (name: string): string =>
+  WORDS.has(name) || !/^[A-Za-z_$][\w$]*$/.test(name) ? `${name.replaceAll(/\W/g, "_")}_` : name;
 
-const pathParameters = (endpoint: EndpointModel): Parameter[] => endpoint.path.filter((segment): segment is Parameter => segment.kind !== "literal");
+const pathParameters = (endpoint: EndpointModel): Parameter[] =>
+  endpoint.path.filter((segment): segment is Parameter => segment.kind !== "literal");
 
-const pathArguments = (endpoint: EndpointModel): string[] => pathParameters(endpoint).map(({ value, type }) => `${argument(value)}: ${PATH_TYPES[type]}`);
+const pathArguments = (endpoint: EndpointModel): string[] =>
+  pathParameters(endpoint).map(({ value, type }) => `${argument(value)}: ${PATH_TYPES[type]}`);
 
 function pathText({ path }: EndpointModel): string {
   const parts = path.map((segment) => {
@@ -27,21 +36,35 @@ function pathText({ path }: EndpointModel): string {
 }
 
 /** Where an endpoint has several methods, one is the client's: POST, else the first. */
-export const methodOf = ({ methods }: EndpointModel): string => (methods.includes("POST") || methods.includes("*") ? "POST" : (methods[0] ?? "POST"));
+export const methodOf = ({ methods }: EndpointModel): string =>
+  methods.includes("POST") || methods.includes("*") ? "POST" : (methods[0] ?? "POST");
 
 /** The name on the wire; an explicit one counts for headers and cookies only (H-30). */
-export const wireName = ({ name, wire }: Field): string => (wire && wire.in !== "query" && "name" in wire ? (wire.name ?? name) : name);
+export const wireName = ({ name, wire }: Field): string =>
+  wire && wire.in !== "query" && "name" in wire ? (wire.name ?? name) : name;
 
 /** An object literal that takes `fields` out of `from`. */
-export const picked = (fields: readonly Field[], from: string): string => `{ ${fields.map((field) => `${propertyKey(wireName(field))}: ${member(from, field.name)}`).join(", ")} }`;
+export const picked = (fields: readonly Field[], from: string): string =>
+  `{ ${fields.map((field) => `${propertyKey(wireName(field))}: ${member(from, field.name)}`).join(", ")} }`;
 
 /** The parts of a request, as the properties of a literal; none that would be empty. */
 function requestParts(fields: readonly Field[], method: string): string[] {
   const at = (place: string): Field[] => fields.filter((field) => placeOf(field, method) === place);
   const body = fields.filter((field) => ["body", "httpStatus"].includes(placeOf(field, method)));
-  const parts = ([["query", at("query")], ["headers", at("header")], ["cookies", at("cookie")]] as const).filter(([, list]) => list.length);
+  const parts = (
+    [
+      ["query", at("query")],
+      ["headers", at("header")],
+      ["cookies", at("cookie")],
+    ] as const
+  ).filter(([, list]) => list.length);
   const texts = parts.map(([name, list]) => `${name}: ${picked(list, "params")}`);
-  if (body.length) texts.push(body.length === fields.length ? "body: params" : `body: { ${body.map((field) => `${propertyKey(field.name)}: ${member("params", field.name)}`).join(", ")} }`);
+  if (body.length)
+    texts.push(
+      body.length === fields.length
+        ? "body: params"
+        : `body: { ${body.map((field) => `${propertyKey(field.name)}: ${member("params", field.name)}`).join(", ")} }`,
+    );
   return texts;
 }
 
@@ -53,25 +76,40 @@ function paramsArgument(schema: Schema | null | undefined, fields: readonly Fiel
 /** What a caller gets of a response: the status and cookies are not part of it (G-46). */
 function result(endpoint: EndpointModel, types: TypeTexts, model: AppModel): string {
   const fields = fieldsOf(endpoint.response, model);
-  const isHidden = ({ wire }: Field): boolean => wire?.in === "cookie" || wire?.in === "query" || wire?.in === "httpStatus";
+  const isHidden = ({ wire }: Field): boolean =>
+    wire?.in === "cookie" || wire?.in === "query" || wire?.in === "httpStatus";
   const hidden = fields.filter(isHidden);
   if (!endpoint.response || hidden.length === fields.length) return "void";
   const whole = types.of(endpoint.response);
   return hidden.length ? `Omit<${whole}, ${hidden.map(({ name }) => quote(name)).join(" | ")}>` : whole;
 }
 
-const headerKind = ({ type }: Field): string => (type.kind === "builtin" && (type.name === "float64" || type.name === "int") ? "number" : type.kind === "builtin" && type.name === "bool" ? "boolean" : "string");
+const headerKind = ({ type }: Field): string =>
+  type.kind === "builtin" && (type.name === "float64" || type.name === "int")
+    ? "number"
+    : type.kind === "builtin" && type.name === "bool"
+      ? "boolean"
+      : "string";
 
 function responseHeaders(endpoint: EndpointModel, model: AppModel): string[] {
   const fields = fieldsOf(endpoint.response, model).filter(({ wire }) => wire?.in === "header");
-  return fields.length ? [`responseHeaders: { ${fields.map((field) => `${propertyKey(field.name)}: [${quote(wireName(field))}, ${quote(headerKind(field))}]`).join(", ")} }`] : [];
+  return fields.length
+    ? [
+        `responseHeaders: { ${fields.map((field) => `${propertyKey(field.name)}: [${quote(wireName(field))}, ${quote(headerKind(field))}]`).join(", ")} }`,
+      ]
+    : [];
 }
 
 function typedMethod(endpoint: EndpointModel, types: TypeTexts, model: AppModel): string {
   const method = methodOf(endpoint);
   const fields = fieldsOf(endpoint.request, model);
   const args = [...pathArguments(endpoint), ...paramsArgument(endpoint.request, fields, types)];
-  const parts = [`method: ${quote(method)}`, `path: ${pathText(endpoint)}`, ...requestParts(fields, method), ...responseHeaders(endpoint, model)];
+  const parts = [
+    `method: ${quote(method)}`,
+    `path: ${pathText(endpoint)}`,
+    ...requestParts(fields, method),
+    ...responseHeaders(endpoint, model),
+  ];
   const type = result(endpoint, types, model);
   return `  async ${endpoint.name}(${args.join(", ")}): Promise<${type}> {\n    ${type === "void" ? "await" : "return"} this.base.call${type === "void" ? "" : `<${type}>`}({ ${parts.join(", ")} });\n  }\n`;
 }
@@ -80,14 +118,22 @@ function rawMethod(endpoint: EndpointModel): string {
   const { methods } = endpoint;
   const any = methods.includes("*");
   const chosen = !any && methods.length === 1 ? quote(methods[0] ?? "") : "method";
-  const args = [...(chosen === "method" ? [`method: ${any ? "string" : methods.map(quote).join(" | ")}`] : []), ...pathArguments(endpoint), "init: RawInit = {}"];
+  const args = [
+    ...(chosen === "method" ? [`method: ${any ? "string" : methods.map(quote).join(" | ")}`] : []),
+    ...pathArguments(endpoint),
+    "init: RawInit = {}",
+  ];
   return `  async ${endpoint.name}(${args.join(", ")}): Promise<globalThis.Response> {\n    return this.base.raw(${chosen}, ${pathText(endpoint)}, init);\n  }\n`;
 }
 
 function streamMethod(endpoint: EndpointModel, types: TypeTexts, model: AppModel): string {
   const sent = endpoint.request ? types.of(endpoint.request) : "unknown";
   const received = endpoint.response ? types.of(endpoint.response) : "void";
-  const kinds = { streamInOut: `StreamInOut<${sent}, ${received}>`, streamIn: `StreamOut<${sent}, ${received}>`, streamOut: `StreamIn<${received}>` };
+  const kinds = {
+    streamInOut: `StreamInOut<${sent}, ${received}>`,
+    streamIn: `StreamOut<${sent}, ${received}>`,
+    streamOut: `StreamIn<${received}>`,
+  };
   const type = kinds[endpoint.protocol as keyof typeof kinds];
   const fields = fieldsOf(endpoint.handshake, model);
   const args = [...pathArguments(endpoint), ...paramsArgument(endpoint.handshake, fields, types)];

@@ -4,10 +4,60 @@ import type { AppModel, BuiltinName, Decl, Field, Schema } from "../model";
 import { identifier } from "./code";
 
 const BUILTINS: Record<BuiltinName, string> = {
-  string: "string", float64: "number", int: "number", bool: "boolean", decimal: "string", time: "string", user_id: "string", any: "unknown", json: "JSONValue",
+  string: "string",
+  float64: "number",
+  int: "number",
+  bool: "boolean",
+  decimal: "string",
+  time: "string",
+  user_id: "string",
+  any: "unknown",
+  json: "JSONValue",
 };
 
-const RESERVED = new Set(["break", "case", "catch", "class", "const", "continue", "default", "delete", "do", "else", "enum", "export", "extends", "false", "finally", "for", "function", "if", "import", "in", "instanceof", "new", "null", "package", "private", "protected", "public", "return", "static", "super", "switch", "this", "throw", "true", "try", "typeof", "var", "void", "while", "with", "yield"]);
+const RESERVED = new Set([
+  "break",
+  "case",
+  "catch",
+  "class",
+  "const",
+  "continue",
+  "default",
+  "delete",
+  "do",
+  "else",
+  "enum",
+  "export",
+  "extends",
+  "false",
+  "finally",
+  "for",
+  "function",
+  "if",
+  "import",
+  "in",
+  "instanceof",
+  "new",
+  "null",
+  "package",
+  "private",
+  "protected",
+  "public",
+  "return",
+  "static",
+  "super",
+  "switch",
+  "this",
+  "throw",
+  "true",
+  "try",
+  "typeof",
+  "var",
+  "void",
+  "while",
+  "with",
+  "yield",
+]);
 
 /** Name of a service's namespace. */
 export const namespaceOf = (service: string): string => (RESERVED.has(service) ? `${service}_` : identifier(service));
@@ -15,7 +65,8 @@ export const namespaceOf = (service: string): string => (RESERVED.has(service) ?
 export const propertyKey = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
 
 /** Access to a property of `object`. */
-export const member = (object: string, name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? `${object}.${name}` : `${object}[${JSON.stringify(name)}]`);
+export const member = (object: string, name: string): string =>
+  /^[A-Za-z_$][\w$]*$/.test(name) ? `${object}.${name}` : `${object}[${JSON.stringify(name)}]`;
 
 export function docComment(doc: string | undefined, indent: string): string {
   if (doc === undefined || doc.trim() === "") return "";
@@ -62,7 +113,9 @@ export class TypeTexts {
       case "literal":
         return JSON.stringify(schema.value);
       case "struct":
-        return schema.fields.length ? `{ ${schema.fields.map((field) => this.#field(field)).join("; ")} }` : "Record<string, never>";
+        return schema.fields.length
+          ? `{ ${schema.fields.map((field) => this.#field(field)).join("; ")} }`
+          : "Record<string, never>";
       case "map":
         return `Record<string, ${this.of(schema.value)}>`;
       case "list":
@@ -81,7 +134,7 @@ export class TypeTexts {
   /** Namespaces with everything that was named so far, and what that names in turn. */
   declarations(): string {
     const texts = new Map<string, string[]>();
-    for (let grown = true; grown; ) {
+    for (let grown = true; grown;) {
       grown = false;
       for (const [namespace, entries] of this.#namespaces) {
         const written = texts.get(namespace) ?? [];
@@ -92,7 +145,9 @@ export class TypeTexts {
         }
       }
     }
-    return [...texts].map(([namespace, written]) => `export namespace ${namespace} {\n${written.join("\n")}}\n`).join("\n");
+    return [...texts]
+      .map(([namespace, written]) => `export namespace ${namespace} {\n${written.join("\n")}}\n`)
+      .join("\n");
   }
 
   #list(elem: Schema): string {
@@ -118,7 +173,9 @@ export class TypeTexts {
     if (!decl) return "unknown";
     const name = this.#names.get(id) ?? this.#declare(decl);
     const used = lastParameter(decl.type) + 1;
-    return used === 0 ? name : `${name}<${Array.from({ length: used }, (_, i) => (args?.[i] ? this.of(args[i]) : "unknown")).join(", ")}>`;
+    return used === 0
+      ? name
+      : `${name}<${Array.from({ length: used }, (_, i) => (args?.[i] ? this.of(args[i]) : "unknown")).join(", ")}>`;
   }
 
   #declare(decl: Decl): string {
@@ -136,7 +193,9 @@ export class TypeTexts {
   /** The service whose folder holds the file, the innermost when there are several. */
   #home(file: string): string {
     const homes = this.model.services.filter(({ folder }) => folder !== "" && file.startsWith(`${folder}/`));
-    const home = homes.sort((a, b) => b.folder.length - a.folder.length)[0] ?? this.model.services.find(({ folder }) => folder === "");
+    const home =
+      homes.sort((a, b) => b.folder.length - a.folder.length)[0] ??
+      this.model.services.find(({ folder }) => folder === "");
     return home && !file.includes("node_modules/") ? namespaceOf(home.name) : "shared";
   }
 }

@@ -24,7 +24,10 @@ export interface AuthOutcome {
   failed(failure: Failure, atGateway: boolean): void;
 }
 
-const NO_CREDENTIALS = new Failure("unauthenticated", "the request does not have valid authentication credentials for the operation");
+const NO_CREDENTIALS = new Failure(
+  "unauthenticated",
+  "the request does not have valid authentication credentials for the operation",
+);
 
 class AuthRequest implements RequestSource, CodecSource {
   readonly request = new Request(this);
@@ -33,7 +36,11 @@ class AuthRequest implements RequestSource, CodecSource {
   private decoded: Payload | undefined;
   private readonly began = Date.now();
 
-  constructor(private readonly codec: RequestCodec, private readonly inbound: Inbound, readonly trace: Trace) {}
+  constructor(
+    private readonly codec: RequestCodec,
+    private readonly inbound: Inbound,
+    readonly trace: Trace,
+  ) {}
 
   get query(): string {
     return this.inbound.query;
@@ -57,7 +64,10 @@ class AuthRequest implements RequestSource, CodecSource {
 
   /** No `apiCall`: the SDK's `currentRequest()` is undefined inside auth handlers (A-14). */
   meta(): RequestMeta {
-    return { startedAt: new Date(this.began).toISOString(), trace: { traceId: this.trace.traceId, spanId: this.trace.spanId } };
+    return {
+      startedAt: new Date(this.began).toISOString(),
+      trace: { traceId: this.trace.traceId, spanId: this.trace.spanId },
+    };
   }
 
   authData(): null {
@@ -74,7 +84,10 @@ function credentialValues(inbound: Inbound, name: string): readonly string[] {
 class PlainCaller implements Caller {
   private readonly copy: Payload;
 
-  constructor(readonly userId: string, readonly data: Payload) {
+  constructor(
+    readonly userId: string,
+    readonly data: Payload,
+  ) {
     this.copy = { ...data };
   }
 
@@ -92,7 +105,11 @@ export class Authenticator {
   private readonly cookies: string[];
   private readonly queries: Set<string>;
 
-  constructor(readonly model: AuthHandlerModel, compiler: EndpointCompiler, private readonly log: RequestLog) {
+  constructor(
+    readonly model: AuthHandlerModel,
+    compiler: EndpointCompiler,
+    private readonly log: RequestLog,
+  ) {
     this.codec = compiler.request(model.params, { path: [] }, "query");
     const { header, cookie, query } = this.codec.places;
     this.headers = header.map((f) => wireName(f).toLowerCase());
@@ -130,7 +147,11 @@ export class Authenticator {
 
   authenticate(inbound: Inbound, trace: Trace, outcome: AuthOutcome): void {
     if (!this.hasCredentials(inbound)) return outcome.nobody(NO_CREDENTIALS);
-    if (!this.handler) return outcome.failed(Failure.internal(`auth handler implementation not registered for ${this.model.name}`), true);
+    if (!this.handler)
+      return outcome.failed(
+        Failure.internal(`auth handler implementation not registered for ${this.model.name}`),
+        true,
+      );
     const source = new AuthRequest(this.codec, inbound, trace);
     try {
       source.decode();
@@ -168,7 +189,10 @@ export class Authenticator {
   private callerOf(value: unknown): Caller | Failure {
     const payload = asPayload(value);
     if (payload === null) return new Failure("unauthenticated", "unauthenticated", "auth handler returned null");
-    return this.toCaller(payload) ?? new Failure("unauthenticated", "unauthenticated", "auth handler did not return a userID field");
+    return (
+      this.toCaller(payload) ??
+      new Failure("unauthenticated", "unauthenticated", "auth handler did not return a userID field")
+    );
   }
 
   /** The caller that auth data describes; null without a string `userID`. Also for calls that bring their own (A-10). */

@@ -25,6 +25,7 @@ function parseSingle(text: string, size: number): ByteRange | RangeProblem {
 export function parseRange(header: string, size: number): ByteRange | RangeProblem {
   if (!header.startsWith("bytes=")) return "unsatisfiable";
   const parts = header.slice("bytes=".length).split(",");
-  if (parts.length > 1) return parts.some((p) => typeof parseSingle(p, size) === "string") ? "unsatisfiable" : "multipart";
+  if (parts.length > 1)
+    return parts.some((p) => typeof parseSingle(p, size) === "string") ? "unsatisfiable" : "multipart";
   return parseSingle(parts[0]!, size);
 }

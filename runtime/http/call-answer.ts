@@ -15,7 +15,8 @@ export function failureOf({ body }: EncodedResponse): Failure {
   if (body === null || body === "") return unreadable("EOF while parsing a value at line 1 column 0");
   const fields = JSON.parse(body) as Record<string, unknown>;
   const missing = REQUIRED.find((name) => fields[name] === undefined);
-  if (missing !== undefined) return unreadable(`missing field \`${missing}\` at line 1 column ${Buffer.byteLength(body)}`);
+  if (missing !== undefined)
+    return unreadable(`missing field \`${missing}\` at line 1 column ${Buffer.byteLength(body)}`);
   const { code, message, details } = fields;
   if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return unreadable("invalid error");
   const isObject = typeof details === "object" && details !== null && !Array.isArray(details);

@@ -40,7 +40,8 @@ function encodePath(endpoint: Endpoint, payload: Payload | null): { path: string
       continue;
     }
     const value = payload === null ? undefined : readKey(payload, segment.value);
-    if (value === undefined) return invalid("missing field in request payload", `missing field in request payload: ${segment.value}`);
+    if (value === undefined)
+      return invalid("missing field in request payload", `missing field in request payload: ${segment.value}`);
     const text = pathText(value, segment.value);
     params.push(text);
     path += `/${text}`;
@@ -67,8 +68,11 @@ function encodeQuery(places: FieldPlaces, payload: Payload | null): string {
     const value = readKey(payload, key);
     if (value === undefined) continue;
     const cookie = cookies.get(key);
-    if (cookie !== undefined && isCookie(value)) pairs.push(`${formEncode(key)}=${formEncode(cookieLine(cookie, value))}`);
-    else for (const item of Array.isArray(value) ? value : [value]) pairs.push(`${formEncode(key)}=${formEncode(queryText(item))}`);
+    if (cookie !== undefined && isCookie(value))
+      pairs.push(`${formEncode(key)}=${formEncode(cookieLine(cookie, value))}`);
+    else
+      for (const item of Array.isArray(value) ? value : [value])
+        pairs.push(`${formEncode(key)}=${formEncode(queryText(item))}`);
   }
   return pairs.join("&");
 }
@@ -85,8 +89,11 @@ function encodeHeaders(places: FieldPlaces, payload: Payload | null): string[] {
     if (payload === null) return invalid(`missing ${what} parameters`, `missing ${what} parameters`);
     const value = readKey(payload, field.name);
     const isUsable = value !== undefined && (!isCookie || (typeof value === "object" && value !== null));
-    if (isUsable) for (const line of isCookie ? [cookieLine(wireName(field), value as Payload)] : headerLines(value)) lines.push(isCookie ? "cookie" : wireName(field).toLowerCase(), line);
-    else if (!field.optional) invalid(`missing ${what} parameter: ${field.name}`, `missing ${what} parameter: ${field.name}`);
+    if (isUsable)
+      for (const line of isCookie ? [cookieLine(wireName(field), value as Payload)] : headerLines(value))
+        lines.push(isCookie ? "cookie" : wireName(field).toLowerCase(), line);
+    else if (!field.optional)
+      invalid(`missing ${what} parameter: ${field.name}`, `missing ${what} parameter: ${field.name}`);
   }
   return lines;
 }

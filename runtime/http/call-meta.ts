@@ -54,7 +54,10 @@ export function withMeta(lines: HeaderLines, { from, trace, user }: MetaOut, key
 }
 
 const unreadable = (problem: string, cause?: string): Failure =>
-  new Failure("invalid_argument", `unable to parse request: ${problem}${cause === undefined ? "" : `\n\nCaused by:\n    ${cause}`}`);
+  new Failure(
+    "invalid_argument",
+    `unable to parse request: ${problem}${cause === undefined ? "" : `\n\nCaused by:\n    ${cause}`}`,
+  );
 
 /** A new span of the caller's; gateways have none of their own. */
 function traceOf(lines: HeaderLines, isGateway: boolean): Trace {
@@ -81,7 +84,11 @@ function userOf(lines: HeaderLines, authenticator: Authenticator | null): Caller
  * Who calls, when the request says so; null when it does not.
  * @throws Failure `unable to parse request` when what it says is not to be believed
  */
-export function readMeta(lines: HeaderLines, keys: readonly ServiceKey[], authenticator: Authenticator | null): MetaIn | null {
+export function readMeta(
+  lines: HeaderLines,
+  keys: readonly ServiceKey[],
+  authenticator: Authenticator | null,
+): MetaIn | null {
   const from = firstHeader(lines, CALLER);
   if (from === undefined) return null;
   if ((headerValues(lines, `${PREFIX}version`)[0] ?? "1") !== "1") throw unreadable("unknown encore meta version");

@@ -54,12 +54,30 @@ export function findTarget(context: CallContext, service: string, name: string):
 }
 
 /** The request that a call makes. */
-export function exchangeFor(endpoint: Endpoint, call: EncodedCall, context: CallContext, source: Exchange | null, from: Request | null): Exchange {
+export function exchangeFor(
+  endpoint: Endpoint,
+  call: EncodedCall,
+  context: CallContext,
+  source: Exchange | null,
+  from: Request | null,
+): Exchange {
   const correlation = source?.correlationId;
-  const lines = ["accept", "*/*", "host", context.host, ...call.lines, ...(correlation === undefined ? [] : ["x-correlation-id", correlation])];
+  const lines = [
+    "accept",
+    "*/*",
+    "host",
+    context.host,
+    ...call.lines,
+    ...(correlation === undefined ? [] : ["x-correlation-id", correlation]),
+  ];
   const target = call.query === "" ? call.path : `${call.path}?${call.query}`;
   const inbound = { method: call.method, path: call.path, query: call.query, target, lines };
-  const exchange = new Exchange(endpoint, inbound, paramsOf(endpoint, call.path), new Trace(source?.trace ?? traceOf(from)));
+  const exchange = new Exchange(
+    endpoint,
+    inbound,
+    paramsOf(endpoint, call.path),
+    new Trace(source?.trace ?? traceOf(from)),
+  );
   exchange.body = call.body;
   return exchange;
 }
@@ -72,18 +90,27 @@ function traceOf(from: Request | null): Trace | undefined {
 
 export function paramsOf(endpoint: Endpoint, path: string): (string | undefined)[] {
   const parts = path.split("/").slice(1);
-  return endpoint.model.path.flatMap((segment, i) => (segment.kind === "literal" ? [] : [parts[i] === "" && segment.kind !== "param" ? undefined : parts[i]]));
+  return endpoint.model.path.flatMap((segment, i) =>
+    segment.kind === "literal" ? [] : [parts[i] === "" && segment.kind !== "param" ? undefined : parts[i]],
+  );
 }
 
 /** Resolves to the response, null when it has none, or an ApiCallError. Rejects for mistakes of the call itself. */
-export async function apiCall(context: CallContext, target: [string, string], payload: unknown, from: Request | null, opts: CallOpts | undefined): Promise<object | null> {
+export async function apiCall(
+  context: CallContext,
+  target: [string, string],
+  payload: unknown,
+  from: Request | null,
+  opts: CallOpts | undefined,
+): Promise<object | null> {
   checkPayload(payload);
   const source = sourceExchange(from);
   try {
     const caller = callerOf(context, source, opts);
     const endpoint = findTarget(context, ...target);
     const call = encodeCall(endpoint, payload);
-    if (endpoint.kind === "raw") throw new Failure("internal", "internal error", "cannot make api calls to raw endpoints");
+    if (endpoint.kind === "raw")
+      throw new Failure("internal", "internal error", "cannot make api calls to raw endpoints");
     const exchange = exchangeFor(endpoint, call, context, source, from);
     exchange.caller = caller;
     return answer(endpoint, await context.deliver(exchange, from));

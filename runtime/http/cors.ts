@@ -5,7 +5,16 @@ import type { ShapeField } from "../schema/shape";
 
 type Settings = NonNullable<AppFile["globalCors"]>;
 
-const ALWAYS_ALLOWED = ["accept", "authorization", "content-type", "origin", "user-agent", "x-correlation-id", "x-request-id", "x-requested-with"];
+const ALWAYS_ALLOWED = [
+  "accept",
+  "authorization",
+  "content-type",
+  "origin",
+  "user-agent",
+  "x-correlation-id",
+  "x-request-id",
+  "x-requested-with",
+];
 const ALWAYS_EXPOSED = ["x-request-id", "x-correlation-id", "x-encore-trace-id"];
 const VARY = "origin, access-control-request-method, access-control-request-headers";
 const CREDENTIAL = /(?:^|,)\s*(?:authorization|cookie)\s*(?:,|$)/;
@@ -31,7 +40,8 @@ function matcher(patterns: readonly string[] | undefined, byDefault: boolean): O
     const star = pattern.indexOf("*");
     if (star < 0) return (origin) => origin === pattern;
     const [before, after] = [pattern.slice(0, star), pattern.slice(star + 1)];
-    return (origin) => origin.length > before.length + after.length && origin.startsWith(before) && origin.endsWith(after);
+    return (origin) =>
+      origin.length > before.length + after.length && origin.startsWith(before) && origin.endsWith(after);
   });
   return (origin) => tests.some((test) => test(origin.toLowerCase()));
 }
@@ -55,8 +65,16 @@ export class Cors {
   private readonly withoutCredentials: Origins;
 
   constructor({ settings, open, requestFields, responseFields }: CorsInput) {
-    const allowed = [...(settings?.allowHeaders ?? []).map((h) => h.toLowerCase()), ...ALWAYS_ALLOWED, ...new Set(names(requestFields))];
-    const exposed = [...(settings?.exposeHeaders ?? []).map((h) => h.toLowerCase()), ...ALWAYS_EXPOSED, ...new Set(names(responseFields))];
+    const allowed = [
+      ...(settings?.allowHeaders ?? []).map((h) => h.toLowerCase()),
+      ...ALWAYS_ALLOWED,
+      ...new Set(names(requestFields)),
+    ];
+    const exposed = [
+      ...(settings?.exposeHeaders ?? []).map((h) => h.toLowerCase()),
+      ...ALWAYS_EXPOSED,
+      ...new Set(names(responseFields)),
+    ];
     this.mirrorHeaders = settings?.allowHeaders?.includes("*") ?? false;
     const shared = ["vary", VARY, "access-control-allow-credentials", "true"];
     this.common = [...shared, "access-control-expose-headers", exposed.join(",")];
@@ -76,7 +94,8 @@ export class Cors {
   /** The headers of a pre-flight answer (H-120). */
   preflightLines(request: CorsRequest): string[] {
     const lines = [...this.preflight];
-    if (this.mirrorHeaders && request.requestHeaders !== undefined) lines.push("access-control-allow-headers", request.requestHeaders);
+    if (this.mirrorHeaders && request.requestHeaders !== undefined)
+      lines.push("access-control-allow-headers", request.requestHeaders);
     if (request.requestMethod !== undefined) lines.push("access-control-allow-methods", request.requestMethod);
     if (request.privateNetwork === "true") lines.push("access-control-allow-private-network", "true");
     if (request.origin !== undefined && this.allows(request)) lines.push("access-control-allow-origin", request.origin);

@@ -25,12 +25,16 @@ export class Endpoint {
   private readonly handlers: Handler[] = [];
   private turn = 0;
 
-  constructor(readonly model: EndpointModel, compile: EndpointCompiler) {
+  constructor(
+    readonly model: EndpointModel,
+    compile: EndpointCompiler,
+  ) {
     this.kind = kindOf(model);
     this.methods = this.kind === "static" ? ["GET", "HEAD"] : model.methods.includes("*") ? ALL_METHODS : model.methods;
     const isRaw = this.kind === "raw";
     this.api = { service: model.service, endpoint: model.name, raw: isRaw, requiresAuth: model.auth, tags: model.tags };
-    const request = this.kind === "stream" ? (model.handshake ?? null) : isRaw || this.kind === "static" ? null : model.request;
+    const request =
+      this.kind === "stream" ? (model.handshake ?? null) : isRaw || this.kind === "static" ? null : model.request;
     this.body = compile.request(request, model, "body");
     this.query = compile.request(request, model, "query");
     this.response = compile.response(this.kind === "typed" ? model.response : null);
@@ -77,12 +81,19 @@ export class EndpointCompiler {
   readonly resolver: ShapeResolver;
   readonly json: JsonDecoderCompiler;
 
-  constructor(model: Pick<AppModel, "decls">, readonly newDecimal: NewDecimal) {
+  constructor(
+    model: Pick<AppModel, "decls">,
+    readonly newDecimal: NewDecimal,
+  ) {
     this.resolver = new ShapeResolver(model.decls);
     this.json = new JsonDecoderCompiler(newDecimal);
   }
 
-  request(schema: Schema | null | undefined, endpoint: Pick<EndpointModel, "path">, rest: "query" | "body"): RequestCodec {
+  request(
+    schema: Schema | null | undefined,
+    endpoint: Pick<EndpointModel, "path">,
+    rest: "query" | "body",
+  ): RequestCodec {
     const places = placeFields(schema ? this.resolver.struct(schema) : null, endpoint.path, rest);
     return new RequestCodec(places, endpoint.path, this.json, this.newDecimal);
   }

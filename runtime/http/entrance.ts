@@ -42,8 +42,16 @@ function openListener(host: Host, { front, hasStreams }: Inside, server: Request
   return new Listener(application);
 }
 
-async function listen(listener: Listener, { config: { listen: at, includeInternalMessage }, testMode }: Host, { front }: Inside): Promise<void> {
-  setRefusalHeaders({ cors: testMode ? [] : front.commonLines, edge: front.replier.withEdge([]), includeInternal: includeInternalMessage });
+async function listen(
+  listener: Listener,
+  { config: { listen: at, includeInternalMessage }, testMode }: Host,
+  { front }: Inside,
+): Promise<void> {
+  setRefusalHeaders({
+    cors: testMode ? [] : front.commonLines,
+    edge: front.replier.withEdge([]),
+    includeInternal: includeInternalMessage,
+  });
   await listener.listen(testMode || !at ? LOOPBACK : at.host, testMode || !at ? 0 : at.port);
 }
 
@@ -67,7 +75,8 @@ export function sharedEntrance(host: Host, inside: Inside, pool: ThreadPool): En
   const { front } = inside;
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     const pending = { req, res, trace: null };
-    if (!front.serveOwn(pending, pathOf(req.url ?? "/"))) relayRequest(pool, req, res, () => front.replier.fail(pending, LOST));
+    if (!front.serveOwn(pending, pathOf(req.url ?? "/")))
+      relayRequest(pool, req, res, () => front.replier.fail(pending, LOST));
   };
   const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => relayUpgrade(pool, req, socket, head);
   const listener = openListener(host, inside, { serve, upgrade });
@@ -90,8 +99,14 @@ export function sharedEntrance(host: Host, inside: Inside, pool: ThreadPool): En
 /** A worker thread: serves what the main one hands over. */
 export function threadEntrance(host: Host, inside: Inside, member: ThreadMember): Entrance {
   let port = 0;
-  member.serve(LISTENING, answering(async (news) => void (port = news as number)));
-  member.serve(ENDING, answering(async () => inside.closeStreams()));
+  member.serve(
+    LISTENING,
+    answering(async (news) => void (port = news as number)),
+  );
+  member.serve(
+    ENDING,
+    answering(async () => inside.closeStreams()),
+  );
   serveRequests(member, {
     upgrade: (req, socket, head) => inside.upgrade(req, socket, head),
     serve(req, res) {

@@ -65,7 +65,9 @@ export class Exchange implements RequestSource, CodecSource {
 
   /** Whether the handler gets a payload at all: streams without a handshake type do not. Path parameters imply one. */
   private get hasPayload(): boolean {
-    return this.endpoint.kind !== "stream" || (this.endpoint.model.handshake ?? null) !== null || this.params.length > 0;
+    return (
+      this.endpoint.kind !== "stream" || (this.endpoint.model.handshake ?? null) !== null || this.params.length > 0
+    );
   }
 
   /** Fresh values for each call; the first gets those that were decoded. */
@@ -83,7 +85,11 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   meta(): RequestMeta {
-    return (this.known ??= { startedAt: new Date(this.began).toISOString(), trace: this.traceData(), apiCall: this.apiCall() });
+    return (this.known ??= {
+      startedAt: new Date(this.began).toISOString(),
+      trace: this.traceData(),
+      apiCall: this.apiCall(),
+    });
   }
 
   private traceData(): TraceData {

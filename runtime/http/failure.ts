@@ -8,9 +8,22 @@ import { quote } from "../schema/encoder";
 
 /** H-101. */
 const STATUS = {
-  canceled: 499, unknown: 500, invalid_argument: 400, deadline_exceeded: 504, not_found: 404, already_exists: 409,
-  permission_denied: 403, resource_exhausted: 429, failed_precondition: 400, aborted: 409, out_of_range: 400,
-  unimplemented: 501, internal: 500, unavailable: 503, data_loss: 500, unauthenticated: 401,
+  canceled: 499,
+  unknown: 500,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 400,
+  aborted: 409,
+  out_of_range: 400,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  data_loss: 500,
+  unauthenticated: 401,
 } as const;
 
 export type ErrorCode = keyof typeof STATUS;
@@ -42,7 +55,9 @@ export class Failure extends Error {
 
   /** The body that goes out (H-100). */
   body(includeInternal: boolean): string {
-    const extra = includeInternal ? `,"internal_message":${this.internal === null ? "null" : quote(this.internal)}` : "";
+    const extra = includeInternal
+      ? `,"internal_message":${this.internal === null ? "null" : quote(this.internal)}`
+      : "";
     return `{"code":"${this.code}","message":${quote(this.message)},"details":${this.details ?? "null"}${extra}}`;
   }
 }
@@ -57,7 +72,10 @@ export function fromCodec(error: unknown): Failure {
 
 /** Auth data that does not have its declared type (A-8). */
 export function unfitAuthData(error: DecodeError): Failure {
-  return new Failure("invalid_argument", `unable to parse request: invalid auth data\n\nCaused by:\n    ${error.message}`);
+  return new Failure(
+    "invalid_argument",
+    `unable to parse request: invalid auth data\n\nCaused by:\n    ${error.message}`,
+  );
 }
 
 function textOf(value: unknown): string {
@@ -98,12 +116,14 @@ function fromObject(thrown: Record<string, unknown>): Failure {
   try {
     details = detailsOf(thrown.details);
   } catch (error) {
-    if (error instanceof EncodeError) return Failure.internal(`unable to parse error details: InvalidArg, ${error.message}`);
+    if (error instanceof EncodeError)
+      return Failure.internal(`unable to parse error details: InvalidArg, ${error.message}`);
     throw error;
   }
   const code = textOf(thrown.code);
   const cause = thrown.cause;
-  const suffix = cause === null || cause === undefined ? "" : `: ${textOf((Object(cause) as { message?: unknown }).message)}`;
+  const suffix =
+    cause === null || cause === undefined ? "" : `: ${textOf((Object(cause) as { message?: unknown }).message)}`;
   const message = textOf(thrown.message) + suffix;
   if (!isErrorCode(code) || code === "internal") {
     return new Failure("internal", INTERNAL_TEXT, message, details.text, details.retryAfterSeconds);

@@ -10,13 +10,27 @@ import type { Pending, Replier } from "./reply";
 import type { Upgrading } from "./websocket";
 
 /** Headers of one connection only (RFC 9110, 7.6.1), those that the gateway makes anew, and the trace id, which it adds. */
-const HOP = new Set(["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-encore-trace-id", "date", "expect"]);
+const HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "upgrade",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-encore-trace-id",
+  "date",
+  "expect",
+]);
 const UPGRADE_LINES = ["connection", "Upgrade", "upgrade", "websocket"];
 const BAD_GATEWAY = 502;
 
 function endToEnd(lines: HeaderLines): string[] {
   const kept: string[] = [];
-  for (let i = 0; i < lines.length; i += 2) if (!HOP.has((lines[i] ?? "").toLowerCase())) kept.push(lines[i] ?? "", lines[i + 1] ?? "");
+  for (let i = 0; i < lines.length; i += 2)
+    if (!HOP.has((lines[i] ?? "").toLowerCase())) kept.push(lines[i] ?? "", lines[i + 1] ?? "");
   return kept;
 }
 

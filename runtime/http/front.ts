@@ -34,11 +34,17 @@ export class Front {
   /** Whether this process is the gateway: CORS and authentication are its business. */
   private readonly isGateway: boolean;
 
-  constructor(private readonly app: HttpApp, private readonly upgrade: StreamUpgrade, private readonly forward: Forward) {
+  constructor(
+    private readonly app: HttpApp,
+    private readonly upgrade: StreamUpgrade,
+    private readonly forward: Forward,
+  ) {
     const { config, testMode } = app.host;
     this.isGateway = config.hostsGateway && !testMode;
     this.replier = new Replier({
-      cors: this.isGateway ? app.cors : null, edge: config.edgeHeaders, includeInternal: config.includeInternalMessage,
+      cors: this.isGateway ? app.cors : null,
+      edge: config.edgeHeaders,
+      includeInternal: config.includeInternalMessage,
     });
   }
 
@@ -55,7 +61,10 @@ export class Front {
     const method = req.method ?? "GET";
     if (method === "OPTIONS" && this.isGateway) return this.preflight(pending);
     if (!METHODS.has(method)) {
-      return this.replier.reject(pending, new Failure("invalid_argument", "invalid method", `invalid method: ${method}`));
+      return this.replier.reject(
+        pending,
+        new Failure("invalid_argument", "invalid method", `invalid method: ${method}`),
+      );
     }
     const routed = this.app.router.find(method, path);
     if (routed.kind === "noRoute") return this.replier.reject(pending, notRouted(routed.isKnown, method, path));
@@ -64,7 +73,12 @@ export class Front {
     const meta = this.recognise(req.rawHeaders);
     if (meta instanceof Failure) return this.replier.fail(pending, meta);
     if (meta) pending.trace = meta.trace;
-    const exchange = new Exchange(routed.endpoint, new SocketInbound(req, path, meta !== null), routed.params, pending.trace);
+    const exchange = new Exchange(
+      routed.endpoint,
+      new SocketInbound(req, path, meta !== null),
+      routed.params,
+      pending.trace,
+    );
     if (!meta) return this.authenticate(exchange, pending);
     pending.from = meta.isGateway ? "gateway" : "service";
     exchange.isInside = !meta.isGateway;
@@ -147,7 +161,8 @@ export class Front {
     if (endpoint.kind === "stream") return this.upgrade(exchange, pending);
     const refused = admit(exchange, exchange.isInside);
     if (refused) return this.replier.fail(pending, refused);
-    if (endpoint.kind === "static") return serveStatic(exchange, pending, this.replier, this.app.host.config, this.app.log);
+    if (endpoint.kind === "static")
+      return serveStatic(exchange, pending, this.replier, this.app.host.config, this.app.log);
     const handler = endpoint.handler();
     if (!handler) return this.replier.fail(pending, NO_HANDLER);
     serveRaw(exchange, handler, pending, this.replier, this.app.log);
@@ -170,7 +185,8 @@ export class Front {
       ok: ({ status, headers, body }, extra) => {
         if (status < 200) return this.replier.send(pending, 500, [], null);
         const isJson = body !== null;
-        if (extra === null && isJson) return this.replier.json(pending, status, headers, NO_BODY.has(status) ? "" : body);
+        if (extra === null && isJson)
+          return this.replier.json(pending, status, headers, NO_BODY.has(status) ? "" : body);
         const list = isJson ? [...(headers ?? []), "content-type", "application/json"] : (headers ?? []);
         const lines = withExtra(list, extra);
         this.replier.send(pending, status, lines, NO_BODY.has(status) ? null : body);

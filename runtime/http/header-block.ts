@@ -3,7 +3,16 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 
 /** Lines that node must see itself: they decide how an answer is framed, or node adds its own beside them. */
-const NODES = new Set(["connection", "content-length", "transfer-encoding", "keep-alive", "trailer", "expect", "upgrade", "date"]);
+const NODES = new Set([
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "keep-alive",
+  "trailer",
+  "expect",
+  "upgrade",
+  "date",
+]);
 const NOT_ASCII = /[^\u0000-\u007f]/;
 
 /** An app may invent names without end. */

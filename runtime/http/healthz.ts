@@ -12,9 +12,16 @@ export interface Health {
 
 export function health(config: HostConfig, isDraining: boolean): Health {
   const details = {
-    app_slug: config.appId, env_name: config.environment.name, app_revision: config.build.revision, encore_compiler: "",
-    deploy_id: config.deployId.replace(/^roll_/, ""), checks: [], enabled_experiments: [],
+    app_slug: config.appId,
+    env_name: config.environment.name,
+    app_revision: config.build.revision,
+    encore_compiler: "",
+    deploy_id: config.deployId.replace(/^roll_/, ""),
+    checks: [],
+    enabled_experiments: [],
   };
-  const [code, message] = isDraining ? ["shutting_down", "Service is shutting down"] : ["ok", "Your Encore app is up and running!"];
+  const [code, message] = isDraining
+    ? ["shutting_down", "Service is shutting down"]
+    : ["ok", "Your Encore app is up and running!"];
   return { status: isDraining ? 503 : 200, body: JSON.stringify({ code, message, details }) };
 }

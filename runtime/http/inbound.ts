@@ -56,7 +56,11 @@ export class SocketInbound implements Inbound {
   readonly lines: HeaderLines;
 
   /** `isInside`: it came from another process of the app, whose gateway told about the client, if there is one. */
-  constructor(private readonly req: IncomingMessage, readonly path: string, private readonly isInside = false) {
+  constructor(
+    private readonly req: IncomingMessage,
+    readonly path: string,
+    private readonly isInside = false,
+  ) {
     this.method = req.method ?? "GET";
     this.target = req.url ?? "/";
     this.lines = req.rawHeaders;
@@ -103,12 +107,26 @@ export function forwardedLines(inbound: Inbound): string[] {
   if (inbound.remoteAddress === undefined) return [];
   const before = headerValues(inbound.lines, "x-forwarded-for");
   const host = headerValues(inbound.lines, "host")[0];
-  const lines = ["host", SERVICE_HOST, "x-forwarded-for", [...before, inbound.remoteAddress].join(", "), "x-forwarded-proto", "http"];
+  const lines = [
+    "host",
+    SERVICE_HOST,
+    "x-forwarded-for",
+    [...before, inbound.remoteAddress].join(", "),
+    "x-forwarded-proto",
+    "http",
+  ];
   if (host !== undefined) lines.push("x-forwarded-host", host);
   return lines;
 }
 
-const SET_BY_GATEWAY = new Set(["host", "traceparent", "tracestate", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+const SET_BY_GATEWAY = new Set([
+  "host",
+  "traceparent",
+  "tracestate",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+]);
 
 /**
  * All values of a header as services see it. `name` is lower case; `set` makes the lines the gateway sets, which

@@ -25,8 +25,20 @@ export interface HttpPart extends Part {
   registerHandler(route: ApiRoute): void;
   setGatewayAuth(name: string, auth?: (...args: unknown[]) => unknown): void;
   /** Resolves to the response, null without one, or an ApiCallError; rejects for mistakes of the call itself. */
-  apiCall(service: string, endpoint: string, payload: unknown, source: Request | null, opts?: CallOpts): Promise<object | null | ApiCallError>;
-  stream(service: string, endpoint: string, payload: unknown, source: Request | null, opts?: CallOpts): Promise<WebSocketClient>;
+  apiCall(
+    service: string,
+    endpoint: string,
+    payload: unknown,
+    source: Request | null,
+    opts?: CallOpts,
+  ): Promise<object | null | ApiCallError>;
+  stream(
+    service: string,
+    endpoint: string,
+    payload: unknown,
+    source: Request | null,
+    opts?: CallOpts,
+  ): Promise<WebSocketClient>;
   /** The port listened on; 0 before the start. */
   readonly port: number;
 }
@@ -66,7 +78,10 @@ function openEntrance(host: Host, inside: Inside, role: ThreadRole): Entrance {
 }
 
 /** How a call of a service of this process is served: in this thread, or where the threads' roles say. */
-function callHere(context: Omit<CallContext, "deliver">, role: ThreadRole): (exchange: Exchange) => Promise<EncodedResponse> {
+function callHere(
+  context: Omit<CallContext, "deliver">,
+  role: ThreadRole,
+): (exchange: Exchange) => Promise<EncodedResponse> {
   if (role.kind === "main") {
     passCalls(role.pool);
     return callInThread(role.pool);
@@ -111,7 +126,8 @@ export function createHttp(host: Host, role: ThreadRole = { kind: "alone" }): Ht
       if (name === GATEWAY && auth) app.authenticator?.setHandler(auth);
     },
     apiCall: (service, endpoint, payload, source, opts) => apiCall(context, [service, endpoint], payload, source, opts),
-    stream: (service, endpoint, payload, source, opts) => openStream(context, codecs, [service, endpoint], { payload, from: source, opts }),
+    stream: (service, endpoint, payload, source, opts) =>
+      openStream(context, codecs, [service, endpoint], { payload, from: source, opts }),
     get port() {
       return entrance.port;
     },

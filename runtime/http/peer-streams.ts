@@ -12,7 +12,10 @@ const MAX_MESSAGE_BYTES = 64 << 20;
 
 /** A service refused a stream; `status` 0 = it could not be reached. */
 export class StreamRefused extends Error {
-  constructor(readonly status: number, reason: string) {
+  constructor(
+    readonly status: number,
+    reason: string,
+  ) {
     super(reason);
   }
 }
@@ -23,7 +26,8 @@ function recordOf(lines: readonly string[]): Record<string, string> {
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] ?? "";
     const known = record[name];
-    record[name] = known === undefined ? (lines[i + 1] ?? "") : `${known}${name === "cookie" ? "; " : ", "}${lines[i + 1]}`;
+    record[name] =
+      known === undefined ? (lines[i + 1] ?? "") : `${known}${name === "cookie" ? "; " : ", "}${lines[i + 1]}`;
   }
   return record;
 }
@@ -60,14 +64,27 @@ export interface PeerStream {
 }
 
 /** Opens a stream. @throws StreamRefused */
-export function openPeerStream(peer: Peer, exchange: Exchange, from: string, { codecs: { toServer, toClient }, encode, log }: PeerStream): Promise<WebSocketClient> {
+export function openPeerStream(
+  peer: Peer,
+  exchange: Exchange,
+  from: string,
+  { codecs: { toServer, toClient }, encode, log }: PeerStream,
+): Promise<WebSocketClient> {
   const { inbound, caller, trace } = exchange;
   const lines = peer.headers(inbound.lines, { from, trace: trace.parent, user: caller });
   const address = `${peer.url.protocol === "https:" ? "wss:" : "ws:"}//${peer.url.host}${peer.path(inbound.target)}`;
-  const socket = new WebSocket(address, { headers: recordOf(lines), perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES });
-  const inbox = receive(socket, toClient, (problem) => log.warn(exchange, `failed to parse incoming message: ${problem}`));
+  const socket = new WebSocket(address, {
+    headers: recordOf(lines),
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+  });
+  const inbox = receive(socket, toClient, (problem) =>
+    log.warn(exchange, `failed to parse incoming message: ${problem}`),
+  );
   return new Promise((resolve, reject) => {
-    socket.once("open", () => resolve(new WebSocketClient(createChannel(carrierOf(socket), inbox, (message) => encode(toServer, message)))));
+    socket.once("open", () =>
+      resolve(new WebSocketClient(createChannel(carrierOf(socket), inbox, (message) => encode(toServer, message)))),
+    );
     socket.once("unexpected-response", (request, answer) => {
       request.destroy();
       reject(new StreamRefused(answer.statusCode ?? 0, `HTTP error: ${answer.statusCode}`));

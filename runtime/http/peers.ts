@@ -24,7 +24,11 @@ export class Peer {
   readonly url: URL;
   private readonly agent: HttpAgent;
 
-  constructor(readonly service: string, private readonly at: NonNullable<Host["config"]["peers"]>[string], private readonly scope: Scope) {
+  constructor(
+    readonly service: string,
+    private readonly at: NonNullable<Host["config"]["peers"]>[string],
+    private readonly scope: Scope,
+  ) {
     this.url = new URL(at.baseUrl);
     this.agent = this.isTls ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
   }
@@ -41,7 +45,8 @@ export class Peer {
   /** The header lines of a request to this process: its host, and who calls. */
   headers(lines: readonly string[], meta: MetaOut): string[] {
     const own: string[] = [];
-    for (let i = 0; i < lines.length; i += 2) if (lines[i]?.toLowerCase() !== "host") own.push(lines[i] ?? "", lines[i + 1] ?? "");
+    for (let i = 0; i < lines.length; i += 2)
+      if (lines[i]?.toLowerCase() !== "host") own.push(lines[i] ?? "", lines[i + 1] ?? "");
     return ["host", this.url.host, ...withMeta(own, meta, this.at.key, this.scope)];
   }
 
@@ -49,11 +54,16 @@ export class Peer {
   request({ method, target, lines }: PeerRequest, isUpgrade = false): ClientRequest {
     const send = this.isTls ? httpsRequest : httpRequest;
     return send({
-      protocol: this.url.protocol, hostname: this.url.hostname.replace(/^\[|\]$/g, ""), port: this.url.port,
-      path: this.path(target), method, headers: lines as string[], agent: isUpgrade ? false : this.agent, setHost: false,
+      protocol: this.url.protocol,
+      hostname: this.url.hostname.replace(/^\[|\]$/g, ""),
+      port: this.url.port,
+      path: this.path(target),
+      method,
+      headers: lines as string[],
+      agent: isUpgrade ? false : this.agent,
+      setHost: false,
     });
   }
-
 }
 
 export class Peers {
@@ -64,7 +74,8 @@ export class Peers {
   constructor({ config, model }: Host) {
     const hosted = new Set(config.hostedServices ?? model.services.map(({ name }) => name));
     const scope = { appId: config.appId, environment: config.environment.name };
-    for (const [service, at] of Object.entries(config.peers ?? {})) if (!hosted.has(service)) this.known.set(service, new Peer(service, at, scope));
+    for (const [service, at] of Object.entries(config.peers ?? {}))
+      if (!hosted.has(service)) this.known.set(service, new Peer(service, at, scope));
     this.deployId = config.deployId;
     this.authHandler = model.authHandler && `${model.authHandler.service}.${model.authHandler.name}`;
   }
@@ -80,13 +91,19 @@ export class Peers {
     const source = Request.sourceOf(from);
     if (source instanceof Exchange) return `api:${source.endpoint.name}`;
     const message = source.meta().pubsubMessage;
-    return message ? `pubsub:${message.topic}:${message.subscription}:${message.id}` : `api:${this.authHandler ?? "unknown.unknown"}`;
+    return message
+      ? `pubsub:${message.topic}:${message.subscription}:${message.id}`
+      : `api:${this.authHandler ?? "unknown.unknown"}`;
   }
 }
 
 /** What callers learn when a process does not answer; no call is repeated (G-49). */
 export function awayFrom(peer: Peer, error: Error): Failure {
-  return new Failure("unavailable", `service ${peer.service} is unavailable`, `calling ${peer.service} at ${peer.url.origin} failed: ${error.message}`);
+  return new Failure(
+    "unavailable",
+    `service ${peer.service} is unavailable`,
+    `calling ${peer.service} at ${peer.url.origin} failed: ${error.message}`,
+  );
 }
 
 function collect(answer: IncomingMessage): Promise<EncodedResponse> {
@@ -97,7 +114,11 @@ function collect(answer: IncomingMessage): Promise<EncodedResponse> {
     answer.on("end", () => {
       const headers = answer.rawHeaders.map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text));
       const isJson = answer.headers["content-type"] === "application/json";
-      resolve({ status: answer.statusCode ?? 0, headers, body: isJson ? Buffer.concat(chunks).toString("utf8") : null });
+      resolve({
+        status: answer.statusCode ?? 0,
+        headers,
+        body: isJson ? Buffer.concat(chunks).toString("utf8") : null,
+      });
     });
   });
 }

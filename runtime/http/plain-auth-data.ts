@@ -13,9 +13,12 @@ type Texts = ReadonlySet<string> | null;
 /** undefined when values of `shape` are not simply texts. */
 function textsOf(shape: Shape): Texts | undefined {
   switch (shape.kind) {
-    case "string": return null;
-    case "literal": return typeof shape.value === "string" ? new Set([shape.value]) : undefined;
-    case "ref": return shape.target && textsOf(shape.target);
+    case "string":
+      return null;
+    case "literal":
+      return typeof shape.value === "string" ? new Set([shape.value]) : undefined;
+    case "ref":
+      return shape.target && textsOf(shape.target);
     case "union": {
       const all = new Set<string>();
       for (const texts of shape.of.map(textsOf)) {
@@ -24,7 +27,8 @@ function textsOf(shape: Shape): Texts | undefined {
       }
       return all;
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 
@@ -33,7 +37,10 @@ export type PlainReader = (payload: Payload) => Payload | null;
 
 /** A reader for `struct`, or null when some field is not a text or may be missing. */
 export function plainReader(struct: Struct): PlainReader | null {
-  const fields = struct.fields.map((field) => ({ name: field.name, texts: field.optional || field.wire ? undefined : textsOf(field.shape) }));
+  const fields = struct.fields.map((field) => ({
+    name: field.name,
+    texts: field.optional || field.wire ? undefined : textsOf(field.shape),
+  }));
   if (fields.some(({ name, texts }) => texts === undefined || name === "__proto__")) return null;
   fields.sort((a, b) => (a.name < b.name ? -1 : 1)); // as in the text, whose keys are sorted
   return (payload) => {

@@ -5,12 +5,30 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\u0020-\u007e]*$/;
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 const FORBIDDEN = new Set([
-  "accept-charset", "accept-encoding", "access-control-request-headers", "access-control-request-method", "connection",
-  "content-length", "cookie", "date", "dnt", "expect", "host", "keep-alive", "origin", "permissions-policy", "referer", "te",
-  "trailer", "transfer-encoding", "upgrade", "via",
+  "accept-charset",
+  "accept-encoding",
+  "access-control-request-headers",
+  "access-control-request-method",
+  "connection",
+  "content-length",
+  "cookie",
+  "date",
+  "dnt",
+  "expect",
+  "host",
+  "keep-alive",
+  "origin",
+  "permissions-policy",
+  "referer",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "via",
 ]);
 
-const isForbidden = (name: string): boolean => FORBIDDEN.has(name) || name.startsWith("sec-") || name.startsWith("proxy-");
+const isForbidden = (name: string): boolean =>
+  FORBIDDEN.has(name) || name.startsWith("sec-") || name.startsWith("proxy-");
 
 function decode(protocol: string): string[] | null {
   const data = protocol.slice(PREFIX.length);
@@ -24,7 +42,8 @@ function decode(protocol: string): string[] | null {
   if (typeof headers !== "object" || headers === null || Array.isArray(headers)) return null;
   const lines: string[] = [];
   for (const [name, value] of Object.entries(headers)) {
-    const isUsable = typeof value === "string" && NAME.test(name) && !isForbidden(name.toLowerCase()) && VALUE.test(value);
+    const isUsable =
+      typeof value === "string" && NAME.test(name) && !isForbidden(name.toLowerCase()) && VALUE.test(value);
     if (!isUsable) return null;
     lines.push(name.toLowerCase(), value);
   }

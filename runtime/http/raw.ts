@@ -13,8 +13,17 @@ import type { Handler } from "./endpoint";
 
 /** What a status means when nobody threw (H-107). */
 const CODES: Record<number, ErrorCode> = {
-  400: "invalid_argument", 401: "unauthenticated", 403: "permission_denied", 404: "not_found", 409: "already_exists",
-  429: "resource_exhausted", 499: "canceled", 500: "internal", 501: "unimplemented", 503: "unavailable", 504: "deadline_exceeded",
+  400: "invalid_argument",
+  401: "unauthenticated",
+  403: "permission_denied",
+  404: "not_found",
+  409: "already_exists",
+  429: "resource_exhausted",
+  499: "canceled",
+  500: "internal",
+  501: "unimplemented",
+  503: "unavailable",
+  504: "deadline_exceeded",
 };
 
 function codeOf(status: number): { code: string; failure: Failure | null } {
@@ -65,7 +74,13 @@ function sinkFor(pending: Pending, replier: Replier, watch: Watch): RawSink {
   };
 }
 
-export function serveRaw(exchange: Exchange, handler: Handler, pending: Pending, replier: Replier, log: RequestLog): void {
+export function serveRaw(
+  exchange: Exchange,
+  handler: Handler,
+  pending: Pending,
+  replier: Replier,
+  log: RequestLog,
+): void {
   let logged = false;
   const complete = (code: string, failure: Failure | null): void => {
     if (logged) return;

@@ -32,14 +32,19 @@ export function corsRequest(req: IncomingMessage): CorsRequest {
   const { headers } = req;
   const text = (name: string): string | undefined => headers[name] as string | undefined;
   return {
-    method: req.method ?? "", origin: headers.origin, authorization: headers.authorization, cookie: headers.cookie,
-    requestMethod: text("access-control-request-method"), requestHeaders: text("access-control-request-headers"),
+    method: req.method ?? "",
+    origin: headers.origin,
+    authorization: headers.authorization,
+    cookie: headers.cookie,
+    requestMethod: text("access-control-request-method"),
+    requestHeaders: text("access-control-request-headers"),
     privateNetwork: text("access-control-request-private-network"),
   };
 }
 
 function has(headers: readonly string[], name: string): boolean {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i]!.length === name.length && headers[i]!.toLowerCase() === name) return true;
+  for (let i = 0; i < headers.length; i += 2)
+    if (headers[i]!.length === name.length && headers[i]!.toLowerCase() === name) return true;
   return false;
 }
 
@@ -73,7 +78,8 @@ export class Replier {
     if (from !== undefined) return this.withEdge([...headers]);
     const lines = [...headers, ...this.common];
     const origin = req.headers.origin;
-    if (origin !== undefined && this.options.cors?.allows(corsRequest(req))) lines.push("access-control-allow-origin", origin);
+    if (origin !== undefined && this.options.cors?.allows(corsRequest(req)))
+      lines.push("access-control-allow-origin", origin);
     return this.withEdge(lines);
   }
 
@@ -105,7 +111,13 @@ export class Replier {
     const isConstant = headers === JSON_TYPE && !has(req.rawHeaders, "origin") && pending.from === undefined;
     const block = isConstant ? this.jsonBlock : headerBlock(this.linesWithoutTrace(pending, headers));
     if (block === null) return false;
-    return sendWhole(req, res, status, trace === null ? block : `${block}x-encore-trace-id: ${trace.traceId}\r\n`, body);
+    return sendWhole(
+      req,
+      res,
+      status,
+      trace === null ? block : `${block}x-encore-trace-id: ${trace.traceId}\r\n`,
+      body,
+    );
   }
 
   /** Sends only the given headers: routes of the host itself have neither CORS nor trace id. */
@@ -116,7 +128,12 @@ export class Replier {
 
   fail(pending: Pending, failure: Failure, extra: readonly string[] = []): void {
     const retry = failure.retryAfterSeconds === null ? [] : ["retry-after", String(failure.retryAfterSeconds)];
-    this.json(pending, failure.status, [...retry, ...extra], failure.body(this.options.includeInternal || pending.from === "service"));
+    this.json(
+      pending,
+      failure.status,
+      [...retry, ...extra],
+      failure.body(this.options.includeInternal || pending.from === "service"),
+    );
   }
 
   /** An error of the gateway itself that has no body (H-105). */

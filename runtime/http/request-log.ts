@@ -30,7 +30,14 @@ function errorOf(failure: Failure): Error {
 
 function describe({ endpoint, trace, caller, correlationId }: Exchange): Fields {
   const { service, endpoint: name } = endpoint.api;
-  return { service, endpoint: name, trace_id: trace.traceId, span_id: trace.spanId, uid: caller?.userId, x_correlation_id: correlationId };
+  return {
+    service,
+    endpoint: name,
+    trace_id: trace.traceId,
+    span_id: trace.spanId,
+    uid: caller?.userId,
+    x_correlation_id: correlationId,
+  };
 }
 
 export class RequestLog {
@@ -47,7 +54,10 @@ export class RequestLog {
     if (!lines) {
       const { service, endpoint: name } = endpoint.api;
       const fixed = { service, endpoint: name };
-      lines = { start: this.log.prepareInfo("starting request", fixed, WHO), end: this.log.prepareInfo("request completed", fixed, ENDED) };
+      lines = {
+        start: this.log.prepareInfo("starting request", fixed, WHO),
+        end: this.log.prepareInfo("request completed", fixed, ENDED),
+      };
       this.known.set(endpoint, lines);
     }
     return lines;
@@ -67,7 +77,14 @@ export class RequestLog {
     const { end } = this.linesOf(exchange.endpoint);
     if (!end) return;
     const { trace, caller } = exchange;
-    end([trace.traceId, trace.spanId, caller?.userId, exchange.correlationId, code, round(performance.now() - exchange.startedAt)]);
+    end([
+      trace.traceId,
+      trace.spanId,
+      caller?.userId,
+      exchange.correlationId,
+      code,
+      round(performance.now() - exchange.startedAt),
+    ]);
   }
 
   warn(exchange: Exchange, message: string): void {
@@ -88,7 +105,10 @@ export class RequestLog {
 
   private linesOfAuth(model: AuthHandlerModel): Lines {
     const fixed = { service: model.service, endpoint: model.name };
-    return { start: this.log.prepareInfo("running auth handler", fixed, SPAN), end: this.log.prepareInfo("auth handler completed", fixed, [...SPAN, "duration"]) };
+    return {
+      start: this.log.prepareInfo("running auth handler", fixed, SPAN),
+      end: this.log.prepareInfo("auth handler completed", fixed, [...SPAN, "duration"]),
+    };
   }
 
   private authEnded(failure: Failure | null, trace: Trace, model: AuthHandlerModel): void {

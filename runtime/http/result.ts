@@ -18,7 +18,8 @@ const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 function statusOf(status: unknown): number {
   if (typeof status !== "number") return DEFAULT_STATUS;
   const whole = status >>> 0;
-  if (whole > MAX_U16) throw new UnreadableResult("invalid http status code: out of range integral type conversion attempted");
+  if (whole > MAX_U16)
+    throw new UnreadableResult("invalid http status code: out of range integral type conversion attempted");
   if (whole >= 100 && whole <= 999) return whole;
   throw Failure.internal("http::Error(\n    InvalidStatusCode,\n)");
 }
@@ -51,7 +52,9 @@ export function extraHeaders(result: unknown): Map<string, string[]> | null {
 /** What is wrong with a header value that is neither a string nor a list of strings. */
 function misfit(value: unknown): string {
   if (Array.isArray(value)) return "unable to parse header values array as strings";
-  return typeof value === "object" && value !== null ? "invalid header value type" : "header map value must be string or array of strings";
+  return typeof value === "object" && value !== null
+    ? "invalid header value type"
+    : "header map value must be string or array of strings";
 }
 
 /** Applies middleware's headers to a list of names and values. */

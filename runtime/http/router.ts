@@ -34,7 +34,12 @@ export class PathTree<T> {
     let node = this.root;
     for (const [index, segment] of path.entries()) {
       if (segment.kind === "wildcard" || segment.kind === "fallback") {
-        this.fixed.delete(`/${path.slice(0, index).map((s) => `${s.value}/`).join("")}`);
+        this.fixed.delete(
+          `/${path
+            .slice(0, index)
+            .map((s) => `${s.value}/`)
+            .join("")}`,
+        );
         return (node.rest ??= this.create());
       }
       if (segment.kind === "param") node = node.param ??= createNode();

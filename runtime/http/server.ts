@@ -47,8 +47,13 @@ export class Listener {
 
   constructor(private readonly app: Application) {
     this.server = createServer({
-      maxHeaderSize: MAX_HEAD_BYTES, requireHostHeader: false, headersTimeout: HEAD_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: IDLE_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS, noDelay: true,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      requireHostHeader: false,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_MS,
+      noDelay: true,
     });
     this.server.maxHeadersCount = 0;
     const serve = (req: IncomingMessage, res: ServerResponse): void => this.serve(req, res);
@@ -56,8 +61,11 @@ export class Listener {
     this.server.on("checkExpectation", serve);
     this.server.on("connection", (socket: Socket) => this.track(socket));
     this.server.on("connect", (_req, socket: Duplex) => socket.end(malformedAnswer(405)));
-    this.server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => refuse(error, socket));
-    if (app.hasStreams) this.server.on("upgrade", (req, socket: Duplex, head: Buffer) => this.upgrade(req, socket, head));
+    this.server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) =>
+      refuse(error, socket),
+    );
+    if (app.hasStreams)
+      this.server.on("upgrade", (req, socket: Duplex, head: Buffer) => this.upgrade(req, socket, head));
   }
 
   get port(): number {

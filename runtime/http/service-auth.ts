@@ -12,7 +12,14 @@ const DATE = "x-encore-meta-date";
 const SCHEME = "ENCORE1-HMAC-SHA3-256";
 const SKEW_MS = 120_000;
 /** What is signed, in the order in which it is hashed. */
-const SIGNED = ["x-correlation-id", "x-encore-meta-authdata", "x-encore-meta-callee", "x-encore-meta-caller", "x-encore-meta-userid", "x-encore-meta-version"];
+const SIGNED = [
+  "x-correlation-id",
+  "x-encore-meta-authdata",
+  "x-encore-meta-callee",
+  "x-encore-meta-caller",
+  "x-encore-meta-userid",
+  "x-encore-meta-version",
+];
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 const PARAMETERS = /^cred="(\d{8})\/([^/"]*)\/([^/"]*)\/(\d{1,10})", op=([0-9a-f]{64}), sig=[0-9a-f]{64}$/;
 
@@ -31,7 +38,9 @@ const dayOf = (atMs: number): string => isoOf(atMs).slice(0, 10).replaceAll("-",
 function operationHash(lines: HeaderLines): string {
   const meta = createHash("sha3-256");
   for (const name of SIGNED) {
-    const values = headerValues(lines, name).map((value) => Buffer.from(value)).sort((a, b) => Buffer.compare(a, b));
+    const values = headerValues(lines, name)
+      .map((value) => Buffer.from(value))
+      .sort((a, b) => Buffer.compare(a, b));
     for (const value of values) meta.update(`${name}=`).update(value).update("\n");
   }
   const payload = meta.digest();
@@ -50,10 +59,18 @@ function signatureOf({ id, key }: ServiceKey, { appId, environment }: Scope, atM
 /** The lines that sign `lines`: names and values in turn. */
 export function sign(lines: HeaderLines, key: ServiceKey, scope: Scope, nowMs: number): string[] {
   const signature = signatureOf(key, scope, nowMs, operationHash(lines));
-  return [SIGNATURE, toWire(signature), DATE, new Date(nowMs).toUTCString(), "x-encore-meta-svc-auth-method", AUTH_METHOD];
+  return [
+    SIGNATURE,
+    toWire(signature),
+    DATE,
+    new Date(nowMs).toUTCString(),
+    "x-encore-meta-svc-auth-method",
+    AUTH_METHOD,
+  ];
 }
 
-const same = (a: string, b: string): boolean => Buffer.byteLength(a) === Buffer.byteLength(b) && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+const same = (a: string, b: string): boolean =>
+  Buffer.byteLength(a) === Buffer.byteLength(b) && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 
 interface Claim {
   scope: Scope;
@@ -67,7 +84,8 @@ function parseSignature(signature: string, date: string): Claim | string {
   const atMs = HTTP_DATE.test(date) ? Date.parse(date) : Number.NaN;
   if (Number.isNaN(atMs)) return "invalid header: invalid date header";
   if (!signature.startsWith(`${SCHEME} `)) return "invalid header: invalid auth scheme";
-  const [, day, appId = "", environment = "", id, operation = ""] = PARAMETERS.exec(signature.slice(SCHEME.length + 1)) ?? [];
+  const [, day, appId = "", environment = "", id, operation = ""] =
+    PARAMETERS.exec(signature.slice(SCHEME.length + 1)) ?? [];
   if (day === undefined) return "invalid header: invalid authorization header";
   if (day !== dayOf(atMs)) return "invalid header: invalid date header";
   return { scope: { appId, environment }, keyId: Number(id), atMs, operation };

@@ -35,7 +35,13 @@ interface Found {
   stats: Stats;
 }
 
-export function serveStatic(exchange: Exchange, pending: Pending, replier: Replier, config: HostConfig, log: RequestLog): void {
+export function serveStatic(
+  exchange: Exchange,
+  pending: Pending,
+  replier: Replier,
+  config: HostConfig,
+  log: RequestLog,
+): void {
   const assets = exchange.endpoint.model.static ?? { dir: "." };
   const job: Job = { exchange, pending, replier, assets, config, header: (name) => exchange.headerValues(name)[0] };
   log.started(exchange);
@@ -104,7 +110,8 @@ function parseHttpDate(text: string | undefined): number | null {
 /** The validator of a file: its time, or the revision of the build when the time means nothing. */
 function validator(job: Job, stats: Stats): { lastModified?: string; etag?: string } {
   const own = new Set(Object.keys(job.assets.headers ?? {}).map((n) => n.toLowerCase()));
-  if (stats.mtimeMs > NORMALIZED_UNTIL_MS && !own.has("last-modified")) return { lastModified: stats.mtime.toUTCString() };
+  if (stats.mtimeMs > NORMALIZED_UNTIL_MS && !own.has("last-modified"))
+    return { lastModified: stats.mtime.toUTCString() };
   const { revision, uncommittedChanges } = job.config.build;
   return revision !== "" && !uncommittedChanges && !own.has("etag") ? { etag: `"${revision}"` } : {};
 }
@@ -115,7 +122,11 @@ function matchesTag(header: string | undefined, etag: string, weak: boolean): bo
   return header.split(",").some((t) => t.trim() === etag || (weak && t.trim() === `W/${etag}`));
 }
 
-function isNotModified(job: Job, stats: Stats, { lastModified, etag }: { lastModified?: string; etag?: string }): boolean {
+function isNotModified(
+  job: Job,
+  stats: Stats,
+  { lastModified, etag }: { lastModified?: string; etag?: string },
+): boolean {
   if (etag !== undefined) return matchesTag(job.header("if-none-match"), etag, true);
   const since = parseHttpDate(job.header("if-modified-since"));
   return lastModified !== undefined && since !== null && seconds(stats.mtimeMs) <= since;
@@ -127,14 +138,28 @@ async function sendFile(job: Job, found: Found): Promise<void> {
   if (unmodifiedSince !== null && seconds(stats.mtimeMs) > unmodifiedSince) return send(job, 412, [], null);
   const valid = validator(job, stats);
   const headers = ["accept-ranges", "bytes", "content-type", mediaType(file)];
-  const validators = [...(valid.lastModified === undefined ? [] : ["last-modified", valid.lastModified]), ...(valid.etag === undefined ? [] : ["etag", valid.etag])];
+  const validators = [
+    ...(valid.lastModified === undefined ? [] : ["last-modified", valid.lastModified]),
+    ...(valid.etag === undefined ? [] : ["etag", valid.etag]),
+  ];
   const range = rangeOf(job, stats.size, valid.etag);
   if (range === "unsatisfiable" || range === "multipart") {
-    return send(job, 416, [...headers, "content-range", `bytes */${stats.size}`], range === "multipart" ? MULTIPART : null);
+    return send(
+      job,
+      416,
+      [...headers, "content-range", `bytes */${stats.size}`],
+      range === "multipart" ? MULTIPART : null,
+    );
   }
   if (isNotModified(job, stats, valid)) return send(job, 304, ["accept-ranges", "bytes", ...validators], null);
   if (range === null) return stream(job, 200, [...headers, ...validators], found, null);
-  return stream(job, 206, [...headers, ...validators, "content-range", `bytes ${range.first}-${range.last}/${stats.size}`], found, range);
+  return stream(
+    job,
+    206,
+    [...headers, ...validators, "content-range", `bytes ${range.first}-${range.last}/${stats.size}`],
+    found,
+    range,
+  );
 }
 
 /** The range to serve; null for all. `If-Range` holds only for a tag that is ours. */
@@ -148,7 +173,9 @@ function rangeOf(job: Job, size: number, etag: string | undefined): ReturnType<t
 
 /** The app's own headers of H-143 behind ours. */
 function withOwn(job: Job, headers: string[]): string[] {
-  const own = Object.entries(job.assets.headers ?? {}).flatMap(([name, values]) => values.flatMap((v) => [name.toLowerCase(), v]));
+  const own = Object.entries(job.assets.headers ?? {}).flatMap(([name, values]) =>
+    values.flatMap((v) => [name.toLowerCase(), v]),
+  );
   return [...headers, ...own];
 }
 
@@ -156,7 +183,13 @@ function send(job: Job, status: number, headers: string[], body: string | null):
   job.replier.send(job.pending, status, withOwn(job, headers), body);
 }
 
-function stream(job: Job, status: number, headers: string[], { file, stats }: Found, range: ByteRange | null): Promise<void> {
+function stream(
+  job: Job,
+  status: number,
+  headers: string[],
+  { file, stats }: Found,
+  range: ByteRange | null,
+): Promise<void> {
   const { req, res } = job.pending;
   const length = range ? range.last - range.first + 1 : stats.size;
   const start = (): void => {

@@ -20,8 +20,17 @@ function refused(failure: Failure, reason: string): Error {
   return Object.assign(new Error(text), { code: "GenericFailure" });
 }
 
-const pascal = (code: string): string => code.split("_").map((w) => w[0]!.toUpperCase() + w.slice(1)).join("");
-const STATUS_NAMES: Record<number, string> = { 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 500: "Internal Server Error" };
+const pascal = (code: string): string =>
+  code
+    .split("_")
+    .map((w) => w[0]!.toUpperCase() + w.slice(1))
+    .join("");
+const STATUS_NAMES: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  404: "Not Found",
+  500: "Internal Server Error",
+};
 
 function refusedWith(reason: string): Error {
   return refused(new Failure("unknown", "failed connecting to websocket endpoint"), `Some(${JSON.stringify(reason)})`);
@@ -67,7 +76,8 @@ function carrier(link: Link, to: Inbox, codec: MessageCodec | null, dropped: (er
 
 /** The text of a message to the server. */
 function encodeForServer(codec: MessageCodec | null, message: unknown): string {
-  if (message === undefined || message === null) throw Object.assign(new Error("no message data provided"), { code: "InvalidArg" });
+  if (message === undefined || message === null)
+    throw Object.assign(new Error("no message data provided"), { code: "InvalidArg" });
   return encodeMessage(codec, message);
 }
 
@@ -77,15 +87,29 @@ function connect(exchange: Exchange, codecs: StreamCodecCache, context: CallCont
   if (problem || !handler) throw refusedBy(problem ?? NO_HANDLER);
   const { toServer, toClient } = codecs.of(exchange.endpoint.model);
   const link: Link = { server: new Inbox(SERVER_END), client: new Inbox(CLIENT_END), open: true };
-  const dropped = (error: unknown): void => context.log.warn(exchange, `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`);
-  const clientChannel = createChannel(carrier(link, link.server, toServer, dropped), link.client, (message) => encodeForServer(toServer, message));
-  const serverChannel = createChannel(carrier(link, link.client, toClient, dropped), link.server, (message) => encodeMessage(toClient, message));
+  const dropped = (error: unknown): void =>
+    context.log.warn(
+      exchange,
+      `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  const clientChannel = createChannel(carrier(link, link.server, toServer, dropped), link.client, (message) =>
+    encodeForServer(toServer, message),
+  );
+  const serverChannel = createChannel(carrier(link, link.client, toClient, dropped), link.server, (message) =>
+    encodeMessage(toClient, message),
+  );
   setImmediate(() => runStream(exchange, handler, serverChannel, context.log));
   return new WebSocketClient(clientChannel);
 }
 
 /** The same with a service of another process. */
-async function connectPeer(peer: Peer, exchange: Exchange, codecs: StreamCodecCache, context: CallContext, from: Request | null): Promise<WebSocketClient> {
+async function connectPeer(
+  peer: Peer,
+  exchange: Exchange,
+  codecs: StreamCodecCache,
+  context: CallContext,
+  from: Request | null,
+): Promise<WebSocketClient> {
   const stream = { codecs: codecs.of(exchange.endpoint.model), encode: encodeForServer, log: context.log };
   try {
     return await openPeerStream(peer, exchange, context.peers.callerName(from), stream);
@@ -105,7 +129,12 @@ function streamCaller(...[context, source, opts]: Parameters<typeof callerOf>): 
 }
 
 /** Resolves to the calling side. Rejects with a plain error when the stream is refused. */
-export async function openStream(context: CallContext, codecs: StreamCodecCache, target: [string, string], call: { payload: unknown; from: Request | null; opts: CallOpts | undefined }): Promise<WebSocketClient> {
+export async function openStream(
+  context: CallContext,
+  codecs: StreamCodecCache,
+  target: [string, string],
+  call: { payload: unknown; from: Request | null; opts: CallOpts | undefined },
+): Promise<WebSocketClient> {
   checkPayload(call.payload);
   const source = sourceExchange(call.from);
   const caller = streamCaller(context, source, call.opts);
@@ -117,7 +146,8 @@ export async function openStream(context: CallContext, codecs: StreamCodecCache,
     const peer = context.peers.of(endpoint.model.service);
     return peer ? await connectPeer(peer, exchange, codecs, context, call.from) : connect(exchange, codecs, context);
   } catch (error) {
-    if (error instanceof Error && !(error instanceof Failure) && "code" in error && error.code === "GenericFailure") throw error;
+    if (error instanceof Error && !(error instanceof Failure) && "code" in error && error.code === "GenericFailure")
+      throw error;
     const failure = fromCodec(error);
     throw refused(failure, failure.internal === null ? "None" : `Some(${JSON.stringify(failure.internal)})`);
   }

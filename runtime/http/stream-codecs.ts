@@ -13,7 +13,10 @@ export interface StreamCodecs {
 export class StreamCodecCache {
   private readonly known = new Map<EndpointModel, StreamCodecs>();
 
-  constructor(private readonly model: AppModel, private readonly newDecimal: NewDecimal) {}
+  constructor(
+    private readonly model: AppModel,
+    private readonly newDecimal: NewDecimal,
+  ) {}
 
   of(endpoint: EndpointModel): StreamCodecs {
     let codecs = this.known.get(endpoint);
@@ -27,6 +30,8 @@ export class StreamCodecCache {
 
   /** A message has the fields of a body: one placed in a header, a cookie or the query is no part of it (H-30, H-33). */
   private compile(schema: Schema | null, alsoBody: readonly string[]): MessageCodec | null {
-    return schema ? compileMessageCodec(this.model, schema, this.newDecimal, ({ wire }) => !wire || alsoBody.includes(wire.in)) : null;
+    return schema
+      ? compileMessageCodec(this.model, schema, this.newDecimal, ({ wire }) => !wire || alsoBody.includes(wire.in))
+      : null;
   }
 }

@@ -15,7 +15,12 @@ function payloadOf(result: unknown): unknown {
   return (result as { payload?: unknown } | null | undefined)?.payload;
 }
 
-export function runStream(exchange: Exchange, handler: (...args: unknown[]) => unknown, channel: MessageChannel, log: RequestLog): void {
+export function runStream(
+  exchange: Exchange,
+  handler: (...args: unknown[]) => unknown,
+  channel: MessageChannel,
+  log: RequestLog,
+): void {
   const { protocol } = exchange.endpoint.model;
   const isIn = protocol === "streamIn";
   log.started(exchange);

@@ -29,7 +29,9 @@ function unpack(context: Within, call: CarriedCall): Exchange {
   const trace = new Trace(call.parent ? Trace.known(call.parent.traceId, call.parent.spanId) : undefined);
   const exchange = new Exchange(endpoint, call.inbound, paramsOf(endpoint, call.inbound.path), trace);
   exchange.body = call.body;
-  exchange.caller = call.caller && (context.authenticator?.callerFrom(call.caller.userId, call.caller.text) ?? { ...call.caller, data: {} });
+  exchange.caller =
+    call.caller &&
+    (context.authenticator?.callerFrom(call.caller.userId, call.caller.text) ?? { ...call.caller, data: {} });
   return exchange;
 }
 
@@ -61,10 +63,16 @@ export function callThroughMain(member: ThreadMember): (exchange: Exchange) => P
 
 /** In the main thread: passes on what worker threads call. */
 export function passCalls(pool: ThreadPool): void {
-  pool.serve(CALL, answering((call) => pool.ask(CALL, call)));
+  pool.serve(
+    CALL,
+    answering((call) => pool.ask(CALL, call)),
+  );
 }
 
 /** In a worker thread: serves calls that the main thread hands over. */
 export function serveCalls(member: ThreadMember, context: Within): void {
-  member.serve(CALL, answering((call) => answerOf(context, call as CarriedCall)));
+  member.serve(
+    CALL,
+    answering((call) => answerOf(context, call as CarriedCall)),
+  );
 }

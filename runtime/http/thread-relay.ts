@@ -17,7 +17,12 @@ class Relay {
   private bytes: ByteStream | null = null;
 
   /** `abandoned` answers in place of a thread that ended before its answer began. */
-  constructor(private readonly channel: Channel, private readonly release: () => void, private readonly res: ServerResponse, private readonly abandoned: () => void) {
+  constructor(
+    private readonly channel: Channel,
+    private readonly release: () => void,
+    private readonly res: ServerResponse,
+    private readonly abandoned: () => void,
+  ) {
     channel.onMessage = (message) => this.head(message as CarriedHead);
     channel.onClose = (lost) => this.over(lost);
     res.once("close", () => {

@@ -15,7 +15,10 @@ export interface RequestServer {
 class ThreadRequest extends IncomingMessage {
   private reading = false;
 
-  constructor(carried: CarriedRequest, private readonly bytes: ByteStream) {
+  constructor(
+    carried: CarriedRequest,
+    private readonly bytes: ByteStream,
+  ) {
     super(bytes as unknown as Socket);
     this.method = carried.method;
     this.url = carried.url;

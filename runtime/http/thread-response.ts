@@ -12,7 +12,10 @@ export class ThreadResponse extends Writable {
   private head: CarriedHead | null = null;
   private isWhole = false;
 
-  constructor(private readonly channel: Channel, private readonly bytes: ByteStream) {
+  constructor(
+    private readonly channel: Channel,
+    private readonly bytes: ByteStream,
+  ) {
     super();
     this.on("error", () => undefined);
     bytes.once("close", () => this.destroy());
@@ -70,4 +73,5 @@ export class ThreadResponse extends Writable {
 }
 
 /** A buffer is often a window on a larger one, all of which would be copied. */
-const own = (piece: string | Uint8Array): string | Uint8Array => (typeof piece === "string" ? piece : new Uint8Array(piece));
+const own = (piece: string | Uint8Array): string | Uint8Array =>
+  typeof piece === "string" ? piece : new Uint8Array(piece);

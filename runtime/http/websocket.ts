@@ -28,7 +28,11 @@ export interface Upgrading {
 /** The official text of what is wrong with an upgrade request (S-4). */
 export function upgradeProblem(req: IncomingMessage): string | null {
   const { headers } = req;
-  const includes = (value: string | undefined, word: string): boolean => value?.toLowerCase().split(",").some((p) => p.trim() === word) ?? false;
+  const includes = (value: string | undefined, word: string): boolean =>
+    value
+      ?.toLowerCase()
+      .split(",")
+      .some((p) => p.trim() === word) ?? false;
   if (!includes(headers.connection, "upgrade")) return "Connection header did not include 'upgrade'";
   if (headers.upgrade?.toLowerCase() !== "websocket") return "`Upgrade` header did not include 'websocket'";
   if (headers["sec-websocket-version"] !== "13") return "`Sec-WebSocket-Version` header did not include '13'";
@@ -37,13 +41,19 @@ export function upgradeProblem(req: IncomingMessage): string | null {
 
 export class StreamServer {
   private readonly server = new WebSocketServer({
-    noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: MAX_MESSAGE_BYTES,
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
   private readonly lines = new WeakMap<IncomingMessage, string[]>();
   private readonly open = new Set<WebSocket>();
 
-  constructor(private readonly codecs: StreamCodecCache, private readonly log: RequestLog) {
+  constructor(
+    private readonly codecs: StreamCodecCache,
+    private readonly log: RequestLog,
+  ) {
     this.server.on("headers", (headers, req) => {
       const lines = this.lines.get(req) ?? [];
       for (let i = 0; i < lines.length; i += 2) headers.push(`${lines[i]}: ${lines[i + 1]}`);
@@ -64,7 +74,9 @@ export class StreamServer {
       this.open.add(socket);
       socket.on("close", () => this.open.delete(socket));
       const inbox = this.receive(socket, toServer, exchange);
-      const channel = createChannel(carrierOf(socket, upgrading.socket), inbox, (message) => encodeMessage(toClient, message));
+      const channel = createChannel(carrierOf(socket, upgrading.socket), inbox, (message) =>
+        encodeMessage(toClient, message),
+      );
       runStream(exchange, handler, channel, this.log);
     });
   }
@@ -78,7 +90,10 @@ export class StreamServer {
         inbox.put(codec.decode(data));
         if (inbox.size > MAX_WAITING) socket.close(1013);
       } catch (error) {
-        this.log.warn(exchange, `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`);
+        this.log.warn(
+          exchange,
+          `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`,
+        );
       }
     });
     socket.on("error", () => socket.terminate());

@@ -38,7 +38,13 @@ function skipReading(req: IncomingMessage): void {
  * Sends `lines` (each ended by CRLF, without those about framing, the date and the connection) and an ASCII body. False, and nothing is
  * done, when the connection ends with this answer, or when this node keeps its heads elsewhere: then the caller does it node's way.
  */
-export function sendWhole(req: IncomingMessage, res: ServerResponse, status: number, lines: string, body: string): boolean {
+export function sendWhole(
+  req: IncomingMessage,
+  res: ServerResponse,
+  status: number,
+  lines: string,
+  body: string,
+): boolean {
   const internals = res as unknown as Internals;
   if (!res.shouldKeepAlive || internals._header !== null) return false;
   res.statusCode = status;

@@ -20,12 +20,17 @@ export const databaseOf = (url: string): string => decodeURIComponent(new URL(ur
 
 function checkUrl(url: string): void {
   const problem = `is not a Postgres connection string: it must look like postgresql://user:password@host:5432/name`;
-  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) throw new InfraError(`DATABASE_URL ${problem}`);
+  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol))
+    throw new InfraError(`DATABASE_URL ${problem}`);
   if (databaseOf(url) === "") throw new InfraError(`DATABASE_URL names no database: end it with /name`);
 }
 
 /** Runs one statement on a server; the connection string's errors become readable ones. */
-export async function runOnServer(url: string, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+export async function runOnServer(
+  url: string,
+  sql: string,
+  values: unknown[] = [],
+): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
   client.on("error", () => undefined);
   try {
@@ -40,7 +45,8 @@ async function createIfMissing(url: string, name: string): Promise<void> {
   const found = await runOnServer(url, "SELECT 1 FROM pg_database WHERE datname = $1", [name]);
   if (found.length) return;
   await runOnServer(url, `CREATE DATABASE ${quoteIdentifier(name)}`).catch((error: unknown) => {
-    if (error instanceof pg.DatabaseError && (error.code === duplicateDatabase || error.code === uniqueViolation)) return;
+    if (error instanceof pg.DatabaseError && (error.code === duplicateDatabase || error.code === uniqueViolation))
+      return;
     throw error;
   });
 }
@@ -61,7 +67,9 @@ export async function databasesAt(url: string, names: string[]): Promise<HostCon
     }
   } catch (error) {
     const { host } = new URL(url);
-    throw new InfraError(`Postgres of DATABASE_URL (${host}): ${error instanceof Error && error.message ? error.message : String(error)}\n  Check that it runs and that user, password and database name are right, or unset DATABASE_URL for the embedded one.`);
+    throw new InfraError(
+      `Postgres of DATABASE_URL (${host}): ${error instanceof Error && error.message ? error.message : String(error)}\n  Check that it runs and that user, password and database name are right, or unset DATABASE_URL for the embedded one.`,
+    );
   }
   return databases;
 }

@@ -31,7 +31,9 @@ async function initialise(dataDir: string, name: string): Promise<void> {
   const child = spawn(process.execPath, [process.argv[1] ?? "", JSON.stringify(errand)], { stdio: "inherit" });
   await new Promise<void>((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", (code, signal) => (code === 0 ? resolve() : reject(new Error(`making the database failed (${signal ?? `code ${code}`})`))));
+    child.once("exit", (code, signal) =>
+      code === 0 ? resolve() : reject(new Error(`making the database failed (${signal ?? `code ${code}`})`)),
+    );
   });
   renameSync(draft, dataDir);
 }
@@ -73,7 +75,10 @@ async function main(): Promise<void> {
   await waitForLock(options.dataDir, "database", { pid: process.pid, since: new Date().toISOString() }, 30_000);
   const [first] = options.databases;
   if (first !== undefined) await databaseNamed(first);
-  const { port } = await listen(options.listen, { ...(options.password === undefined ? {} : { password: options.password }), open: databaseNamed });
+  const { port } = await listen(options.listen, {
+    ...(options.password === undefined ? {} : { password: options.password }),
+    open: databaseNamed,
+  });
   say({ ready: true, port });
 }
 

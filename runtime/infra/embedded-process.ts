@@ -79,7 +79,9 @@ function firstAnswer(child: ChildProcess): Promise<number> {
       else reject(new InfraError(`the embedded Postgres did not start: ${answer.failed}`));
     });
     child.once("error", reject);
-    child.once("exit", (code, signal) => reject(new InfraError(`the embedded Postgres did not start: it ended with ${signal ?? `code ${code}`}`)));
+    child.once("exit", (code, signal) =>
+      reject(new InfraError(`the embedded Postgres did not start: it ended with ${signal ?? `code ${code}`}`)),
+    );
   });
 }
 
@@ -131,7 +133,8 @@ class Supervisor implements EmbeddedPostgres {
     if (this.#told) return;
     const now = Date.now();
     this.#endings = [...this.#endings.filter((at) => now - at < restartWindowMs), now];
-    if (this.#endings.length >= maxEndings) return this.#giveUp(`the embedded Postgres ended ${maxEndings} times within a minute, last with ${how}`);
+    if (this.#endings.length >= maxEndings)
+      return this.#giveUp(`the embedded Postgres ended ${maxEndings} times within a minute, last with ${how}`);
     await this.start().catch((error: unknown) => this.#giveUp(error instanceof Error ? error.message : String(error)));
   }
 

@@ -1,5 +1,15 @@
 // Template data folders of the embedded Postgres and copies of them.
-import { constants, cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import {
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { runOnServer } from "./database-url";
@@ -20,7 +30,12 @@ function removeOld(folder: string): void {
   const parent = dirname(folder);
   for (const name of readdirSync(parent)) {
     const path = join(parent, name);
-    if (name.startsWith("test-template-") && name !== basename(folder) && Date.now() - statSync(path).mtimeMs > keepUnusedMs) rmSync(path, { recursive: true, force: true });
+    if (
+      name.startsWith("test-template-") &&
+      name !== basename(folder) &&
+      Date.now() - statSync(path).mtimeMs > keepUnusedMs
+    )
+      rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -28,7 +43,11 @@ function removeOld(folder: string): void {
  * Makes the folder unless it is there. It is made beside its place and renamed, so what stands there is whole,
  * whoever else makes the same one at the same time.
  */
-export async function makeTemplateFolder(folder: string, database: string, migrationsDir: string | undefined): Promise<void> {
+export async function makeTemplateFolder(
+  folder: string,
+  database: string,
+  migrationsDir: string | undefined,
+): Promise<void> {
   if (existsSync(folder)) {
     const now = new Date();
     utimesSync(folder, now, now);

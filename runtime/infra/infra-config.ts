@@ -14,24 +14,60 @@ import { metricsExport, metricsExportOf } from "./metrics-export";
 import { objectStorage, objectStorageOf } from "./object-storage";
 import { type Peers, serviceAuth, serviceDiscovery, servicesElsewhere } from "./service-discovery";
 
-const tls = z.object({ disabled: z.boolean().optional(), ca: envString.optional(), disable_tls_hostname_verification: z.boolean().optional(), disable_ca_validation: z.boolean().optional() });
+const tls = z.object({
+  disabled: z.boolean().optional(),
+  ca: envString.optional(),
+  disable_tls_hostname_verification: z.boolean().optional(),
+  disable_ca_validation: z.boolean().optional(),
+});
 
 const schema = z.object({
-  metadata: z.object({ app_id: z.string(), env_name: z.string(), env_type: z.enum(["development", "production", "ephemeral", "test"]), cloud: z.enum(["local", "encore", "aws", "gcp", "azure"]), base_url: z.string() }).partial().optional(),
+  metadata: z
+    .object({
+      app_id: z.string(),
+      env_name: z.string(),
+      env_type: z.enum(["development", "production", "ephemeral", "test"]),
+      cloud: z.enum(["local", "encore", "aws", "gcp", "azure"]),
+      base_url: z.string(),
+    })
+    .partial()
+    .optional(),
   graceful_shutdown: z.object({ total: z.number().optional() }).optional(),
   sql_servers: z
     .array(
       z.object({
         host: envString,
         tls_config: tls.optional(),
-        databases: z.record(z.string(), z.object({ name: z.string().optional(), max_connections: z.number().int().optional(), min_connections: z.number().int().optional(), username: envString, password: envString })),
+        databases: z.record(
+          z.string(),
+          z.object({
+            name: z.string().optional(),
+            max_connections: z.number().int().optional(),
+            min_connections: z.number().int().optional(),
+            username: envString,
+            password: envString,
+          }),
+        ),
       }),
     )
     .optional(),
   redis: z
     .record(
       z.string(),
-      z.object({ host: envString.optional(), in_memory: z.boolean().optional(), database_index: z.number().int().default(0), auth: z.object({ type: z.string(), username: envString.optional(), password: envString.optional(), auth_string: envString.optional() }).optional(), tls_config: tls.optional() }),
+      z.object({
+        host: envString.optional(),
+        in_memory: z.boolean().optional(),
+        database_index: z.number().int().default(0),
+        auth: z
+          .object({
+            type: z.string(),
+            username: envString.optional(),
+            password: envString.optional(),
+            auth_string: envString.optional(),
+          })
+          .optional(),
+        tls_config: tls.optional(),
+      }),
     )
     .optional(),
   metrics: metricsExport.nullish(),
@@ -92,7 +128,10 @@ export interface InfraConfig {
 
 /** The certificate stands in the file as text, drivers want a file of its own. */
 function certificateFile(pem: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), "groundwork-tls-")), `${createHash("sha256").update(pem).digest("hex").slice(0, 12)}.pem`);
+  const file = join(
+    mkdtempSync(join(tmpdir(), "groundwork-tls-")),
+    `${createHash("sha256").update(pem).digest("hex").slice(0, 12)}.pem`,
+  );
   writeFileSync(file, pem);
   return file;
 }
@@ -108,7 +147,10 @@ export async function settleTls(databases: HostConfig["databases"]): Promise<Hos
     url.searchParams.set("sslmode", "no-verify");
     const client = new pg.Client({ connectionString: url.toString(), connectionTimeoutMillis: 5_000 });
     client.on("error", () => undefined);
-    const failure = await client.connect().then(() => undefined, (error: unknown) => String(error));
+    const failure = await client.connect().then(
+      () => undefined,
+      (error: unknown) => String(error),
+    );
     await client.end().catch(() => undefined);
     if (failure?.includes("does not support SSL")) url.searchParams.set("sslmode", "disable");
     return [name, { ...database, url: url.toString() }] as const;
@@ -132,8 +174,16 @@ function databasesOf(server: SqlServer, env: Env): HostConfig["databases"] {
     url.password = encodeURIComponent(resolve(database.password, env));
     url.pathname = `/${encodeURIComponent(database.name ?? name)}`;
     url.searchParams.set("sslmode", sslMode(server.tls_config));
-    if (server.tls_config?.ca !== undefined) url.searchParams.set("sslrootcert", certificateFile(resolve(server.tls_config.ca, env)));
-    return [name, { url: url.toString(), maxConnections: database.max_connections ?? 100, minConnections: database.min_connections ?? 0 }] as const;
+    if (server.tls_config?.ca !== undefined)
+      url.searchParams.set("sslrootcert", certificateFile(resolve(server.tls_config.ca, env)));
+    return [
+      name,
+      {
+        url: url.toString(),
+        maxConnections: database.max_connections ?? 100,
+        minConnections: database.min_connections ?? 0,
+      },
+    ] as const;
   });
   return Object.fromEntries(entries);
 }
@@ -158,7 +208,9 @@ function allSecretsIn(variable: string, env: Env): Record<string, string> {
   try {
     return z.record(z.string(), z.string()).parse(JSON.parse(text));
   } catch {
-    throw new InfraError(`infra config: the environment variable ${variable} must be a JSON object of secrets, each a string`);
+    throw new InfraError(
+      `infra config: the environment variable ${variable} must be a JSON object of secrets, each a string`,
+    );
   }
 }
 
@@ -166,7 +218,9 @@ function allSecretsIn(variable: string, env: Env): Record<string, string> {
 function secretsOf(secrets: ParsedConfig["secrets"], env: Env): Record<string, string> {
   if (!secrets) return {};
   if (typeof secrets.$env === "string" && Object.keys(secrets).length === 1) return allSecretsIn(secrets.$env, env);
-  const entries = Object.entries(secrets).map(([name, value]) => [name, typeof value === "string" ? value : env[value.$env]] as const);
+  const entries = Object.entries(secrets).map(
+    ([name, value]) => [name, typeof value === "string" ? value : env[value.$env]] as const,
+  );
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
@@ -189,12 +243,18 @@ export function readInfraConfig(path: string, env: Env): InfraConfig {
   const raw = readJson(path);
   refuseUnsupported(path, raw);
   const parsed = schema.safeParse(raw);
-  if (!parsed.success) throw new InfraError(`${path}:\n${parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`).join("\n")}`);
+  if (!parsed.success)
+    throw new InfraError(
+      `${path}:\n${parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`).join("\n")}`,
+    );
   const config = parsed.data;
   const redisUrl = config.redis && redisUrlOf(config.redis, env);
   const storage = config.object_storage && objectStorageOf(path, config.object_storage, env);
   return {
-    databases: Object.assign({}, ...(config.sql_servers ?? []).map((server) => databasesOf(server, env))) as HostConfig["databases"],
+    databases: Object.assign(
+      {},
+      ...(config.sql_servers ?? []).map((server) => databasesOf(server, env)),
+    ) as HostConfig["databases"],
     ...(redisUrl === undefined ? {} : { redisUrl }),
     ...metricsExportOf(path, config.metrics, env),
     ...(storage === undefined ? {} : { objectStorage: storage }),
@@ -203,7 +263,9 @@ export function readInfraConfig(path: string, env: Env): InfraConfig {
     ...(config.hosted_gateways ? { hostedGateways: config.hosted_gateways } : {}),
     ...servicesElsewhere(config.auth, config.service_discovery, env),
     ...(config.worker_threads === undefined ? {} : { workerThreads: config.worker_threads }),
-    ...(config.graceful_shutdown?.total === undefined ? {} : { gracefulShutdownMs: config.graceful_shutdown.total * 1000 }),
+    ...(config.graceful_shutdown?.total === undefined
+      ? {}
+      : { gracefulShutdownMs: config.graceful_shutdown.total * 1000 }),
     ...(config.log_config === undefined ? {} : { logLevel: config.log_config }),
     ...(config.cors ? { cors: corsOf(config.cors) } : {}),
     metadata: config.metadata ?? {},
@@ -214,6 +276,8 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    throw new InfraError(`ENCORE_INFRA_CONFIG_PATH: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new InfraError(
+      `ENCORE_INFRA_CONFIG_PATH: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }

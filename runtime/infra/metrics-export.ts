@@ -21,15 +21,28 @@ const remedies: Record<string, string> = {
 };
 
 /** @throws InfraError for a kind that is not built in, or an address that is none */
-export function metricsExportOf(path: string, wanted: z.infer<typeof metricsExport> | null | undefined, env: Env): Pick<HostConfig, "metricsExport"> {
+export function metricsExportOf(
+  path: string,
+  wanted: z.infer<typeof metricsExport> | null | undefined,
+  env: Env,
+): Pick<HostConfig, "metricsExport"> {
   if (!wanted) return {};
   if (wanted.type !== "prometheus") {
-    throw new InfraError(`${path}: metrics of type ${wanted.type} is not supported yet\n  Use type "prometheus" with remote_write_url: ${remedies[wanted.type]} that takes Prometheus remote write.`);
+    throw new InfraError(
+      `${path}: metrics of type ${wanted.type} is not supported yet\n  Use type "prometheus" with remote_write_url: ${remedies[wanted.type]} that takes Prometheus remote write.`,
+    );
   }
   if (wanted.remote_write_url === undefined) throw new InfraError(`${path}: metrics: remote_write_url is missing`);
   const remoteWriteUrl = resolve(wanted.remote_write_url, env);
-  if (!/^https?:$/.test(protocolOf(remoteWriteUrl))) throw new InfraError(`${path}: metrics: remote_write_url is no http or https address`);
-  return { metricsExport: { type: "prometheus", remoteWriteUrl, intervalMs: (wanted.collection_interval || defaultIntervalSeconds) * 1000 } };
+  if (!/^https?:$/.test(protocolOf(remoteWriteUrl)))
+    throw new InfraError(`${path}: metrics: remote_write_url is no http or https address`);
+  return {
+    metricsExport: {
+      type: "prometheus",
+      remoteWriteUrl,
+      intervalMs: (wanted.collection_interval || defaultIntervalSeconds) * 1000,
+    },
+  };
 }
 
 function protocolOf(address: string): string {

@@ -24,7 +24,9 @@ const plain = /^(\d+)_.+\.sql$/;
 const folder = /^(\d+)_/;
 
 function fromFolders(dir: string, names: string[]): Migration[] {
-  const found = names.map((name) => ({ name, number: folder.exec(name)?.[1] })).filter(({ name, number }) => number !== undefined && existsSync(join(dir, name, "migration.sql")));
+  const found = names
+    .map((name) => ({ name, number: folder.exec(name)?.[1] }))
+    .filter(({ name, number }) => number !== undefined && existsSync(join(dir, name, "migration.sql")));
   return found.map(({ name, number }) => migration(dir, join(name, "migration.sql"), number ?? "0"));
 }
 
@@ -50,13 +52,24 @@ function migration(dir: string, file: string, number: string): Migration {
  */
 export function readMigrations(dir: string): MigrationSet {
   const entries = readdirSync(dir, { withFileTypes: true });
-  const folders = fromFolders(dir, entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
+  const folders = fromFolders(
+    dir,
+    entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name),
+  );
   const nonSequential = folders.length > 0;
-  const migrations = nonSequential ? folders : fromFiles(dir, entries.filter((entry) => entry.isFile()).map((entry) => entry.name));
+  const migrations = nonSequential
+    ? folders
+    : fromFiles(
+        dir,
+        entries.filter((entry) => entry.isFile()).map((entry) => entry.name),
+      );
   migrations.sort((a, b) => (a.number < b.number ? -1 : a.number > b.number ? 1 : 0));
   for (const [index, current] of migrations.entries()) {
     const before = migrations[index - 1];
-    if (before?.number === current.number) throw new InfraError(`duplicate migration identifier: ${current.number}\n  ${before.file} and ${current.file}: give one of them another number`);
+    if (before?.number === current.number)
+      throw new InfraError(
+        `duplicate migration identifier: ${current.number}\n  ${before.file} and ${current.file}: give one of them another number`,
+      );
   }
   return { dir, migrations, nonSequential };
 }

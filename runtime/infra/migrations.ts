@@ -36,9 +36,13 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
 /** Rows left dirty by golang-migrate are a failed attempt: that version counts as not applied (D-42). */
 async function readApplied(client: pg.Client): Promise<Applied> {
   // Not to_regclass: it may answer from a cache that has not yet heard of a table another runner has just made.
-  const table = await client.query<{ found: boolean }>("SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = 'schema_migrations') AS found");
+  const table = await client.query<{ found: boolean }>(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = 'schema_migrations') AS found",
+  );
   if (!table.rows[0]?.found) return { versions: new Set(), latest: 0n };
-  const { rows } = await client.query<{ version: string; dirty: boolean }>("SELECT version::text AS version, dirty FROM public.schema_migrations");
+  const { rows } = await client.query<{ version: string; dirty: boolean }>(
+    "SELECT version::text AS version, dirty FROM public.schema_migrations",
+  );
   const versions = new Set(rows.filter((row) => !row.dirty).map((row) => BigInt(row.version)));
   const latest = rows.reduce((highest, row) => {
     const version = BigInt(row.version) - (row.dirty ? 1n : 0n);
@@ -60,7 +64,8 @@ function refuseNewer({ dir, migrations }: MigrationSet, { latest }: Applied): vo
   );
 }
 
-const createTable = "CREATE TABLE IF NOT EXISTS public.schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)";
+const createTable =
+  "CREATE TABLE IF NOT EXISTS public.schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)";
 
 /** Line of the migration that an error's character position points at. */
 function lineOf(sql: string, position: string | undefined): string {
@@ -70,7 +75,9 @@ function lineOf(sql: string, position: string | undefined): string {
 function migrationError(set: MigrationSet, { file }: Migration, sql: string, error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const details = [error.detail, error.hint, error.where].filter(Boolean).map((text) => `\n  ${text}`);
-  return new InfraError(`${set.dir}/${file}${lineOf(sql, error.position)}: ${error.message} (${error.code})${details.join("")}\n  Nothing of this migration was applied.`);
+  return new InfraError(
+    `${set.dir}/${file}${lineOf(sql, error.position)}: ${error.message} (${error.code})${details.join("")}\n  Nothing of this migration was applied.`,
+  );
 }
 
 /** Applies one migration unless another runner has meanwhile. */
@@ -89,7 +96,10 @@ async function applyOne(client: pg.Client, set: MigrationSet, migration: Migrati
       throw migrationError(set, migration, sql, error);
     });
     if (!set.nonSequential) await client.query("DELETE FROM public.schema_migrations");
-    await client.query("INSERT INTO public.schema_migrations (version, dirty) VALUES ($1, false) ON CONFLICT (version) DO UPDATE SET dirty = false", [migration.number.toString()]);
+    await client.query(
+      "INSERT INTO public.schema_migrations (version, dirty) VALUES ($1, false) ON CONFLICT (version) DO UPDATE SET dirty = false",
+      [migration.number.toString()],
+    );
     await client.query("COMMIT");
     return true;
   } catch (error) {
@@ -106,7 +116,11 @@ async function applyOne(client: pg.Client, set: MigrationSet, migration: Migrati
  * @returns the files applied, in order
  * @throws InfraError when a migration fails (with file and line) or the database is newer than the folder
  */
-export async function migrate(url: string, dir: string, options: { log(line: string): void }): Promise<{ applied: string[] }> {
+export async function migrate(
+  url: string,
+  dir: string,
+  options: { log(line: string): void },
+): Promise<{ applied: string[] }> {
   const set = readMigrations(dir);
   return withClient(url, async (client) => {
     const state = await readApplied(client);
@@ -128,6 +142,10 @@ export async function migrationStatus(url: string, dir: string): Promise<Migrati
   const set = readMigrations(dir);
   return withClient(url, async (client) => {
     const state = await readApplied(client);
-    return set.migrations.map((migration) => ({ number: migration.number, file: migration.file, applied: isApplied(set, state, migration) }));
+    return set.migrations.map((migration) => ({
+      number: migration.number,
+      file: migration.file,
+      applied: isApplied(set, state, migration),
+    }));
   });
 }

@@ -16,10 +16,16 @@ async function exists(client: pg.Client, name: string): Promise<boolean> {
  * @param server connection string of any database whose role may create databases
  * @returns the template's connection string
  */
-export async function makeNativeTemplate(server: string, name: string, migrationsDir: string | undefined): Promise<string> {
+export async function makeNativeTemplate(
+  server: string,
+  name: string,
+  migrationsDir: string | undefined,
+): Promise<string> {
   const client = new pg.Client({ connectionString: server });
   await client.connect().catch((error: unknown) => {
-    throw new InfraError(`GROUNDWORK_TEST_POSTGRES_URL: ${error instanceof Error ? error.message : String(error)}\n  Start the server with scripts/native-postgres.sh start.`);
+    throw new InfraError(
+      `GROUNDWORK_TEST_POSTGRES_URL: ${error instanceof Error ? error.message : String(error)}\n  Start the server with scripts/native-postgres.sh start.`,
+    );
   });
   try {
     await client.query("SELECT pg_advisory_lock($1)", [lockKey]);

@@ -7,8 +7,20 @@ import { InfraError } from "./errors";
 
 const MAX_KEY_ID = 2 ** 32 - 1;
 
-export const serviceAuth = z.array(z.object({ type: z.literal("key", { error: 'must be "key"' }), id: z.number().int().min(0).max(MAX_KEY_ID), key: envString }));
-export const serviceDiscovery = z.record(z.string(), z.object({ base_url: z.url({ protocol: /^https?$/, error: "must be an http or https address" }), auth: serviceAuth.optional() }));
+export const serviceAuth = z.array(
+  z.object({
+    type: z.literal("key", { error: 'must be "key"' }),
+    id: z.number().int().min(0).max(MAX_KEY_ID),
+    key: envString,
+  }),
+);
+export const serviceDiscovery = z.record(
+  z.string(),
+  z.object({
+    base_url: z.url({ protocol: /^https?$/, error: "must be an http or https address" }),
+    auth: serviceAuth.optional(),
+  }),
+);
 
 function keysOf(auth: z.infer<typeof serviceAuth>, env: Env): ServiceKey[] {
   return auth.map(({ id, key }) => {
@@ -25,12 +37,19 @@ export type Peers = NonNullable<HostConfig["peers"]>;
  * new one can be known everywhere before it is used; calls that come in may be signed with any.
  * @throws InfraError for a service without a key: without one, anybody who reaches a process could be anybody
  */
-export function servicesElsewhere(auth: z.infer<typeof serviceAuth> | undefined, discovery: z.infer<typeof serviceDiscovery> | undefined, env: Env): { serviceKeys?: ServiceKey[]; peers?: Peers } {
+export function servicesElsewhere(
+  auth: z.infer<typeof serviceAuth> | undefined,
+  discovery: z.infer<typeof serviceDiscovery> | undefined,
+  env: Env,
+): { serviceKeys?: ServiceKey[]; peers?: Peers } {
   const serviceKeys = keysOf(auth ?? [], env);
   const peers: Peers = {};
   for (const [service, at] of Object.entries(discovery ?? {})) {
     const [key] = at.auth ? keysOf(at.auth, env) : serviceKeys;
-    if (!key) throw new InfraError(`infra config: service_discovery.${service} needs a key to sign calls with\n  Give the same auth to all processes: "auth": [{ "type": "key", "id": 1, "key": { "$env": "SERVICE_KEY" } }]`);
+    if (!key)
+      throw new InfraError(
+        `infra config: service_discovery.${service} needs a key to sign calls with\n  Give the same auth to all processes: "auth": [{ "type": "key", "id": 1, "key": { "$env": "SERVICE_KEY" } }]`,
+      );
     peers[service] = { baseUrl: at.base_url, key };
   }
   return { ...(serviceKeys.length ? { serviceKeys } : {}), ...(Object.keys(peers).length ? { peers } : {}) };

@@ -32,13 +32,22 @@ export interface Infra {
 }
 
 function lockedMessage(stateDir: string, holder: Holder | undefined): string {
-  const who = holder ? `process ${holder.pid} since ${holder.since}${holder.port === undefined ? "" : `, port ${holder.port}`}` : "another process that does not answer";
-  const remedy = holder ? `Use that one${holder.port === undefined ? "" : ` (http://localhost:${holder.port})`}, stop it (kill ${holder.pid})` : "Stop it";
+  const who = holder
+    ? `process ${holder.pid} since ${holder.since}${holder.port === undefined ? "" : `, port ${holder.port}`}`
+    : "another process that does not answer";
+  const remedy = holder
+    ? `Use that one${holder.port === undefined ? "" : ` (http://localhost:${holder.port})`}, stop it (kill ${holder.pid})`
+    : "Stop it";
   return `the state in ${stateDir} is in use by ${who}\n  ${remedy}, or start this one with a state of its own: GROUNDWORK_STATE_DIR=.groundwork-2`;
 }
 
 async function lockState({ stateDir, appRoot, port }: InfraOptions): Promise<StateLock> {
-  const holder: Holder = { pid: process.pid, since: new Date().toISOString(), appRoot, ...(port === undefined ? {} : { port }) };
+  const holder: Holder = {
+    pid: process.pid,
+    since: new Date().toISOString(),
+    appRoot,
+    ...(port === undefined ? {} : { port }),
+  };
   return acquireLock(stateDir, "state", holder).catch((error: unknown) => {
     if (error instanceof LockedError) throw new InfraError(lockedMessage(stateDir, error.holder));
     throw error;
@@ -78,10 +87,18 @@ export async function startInfra(options: InfraOptions): Promise<Infra> {
   const redis = env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {};
   if (env.ENCORE_INFRA_CONFIG_PATH) {
     const config = readInfraConfig(env.ENCORE_INFRA_CONFIG_PATH, env);
-    return { config, databases: await settleTls(config.databases), ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis), stop: () => Promise.resolve() };
+    return {
+      config,
+      databases: await settleTls(config.databases),
+      ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis),
+      stop: () => Promise.resolve(),
+    };
   }
   if (env.DATABASE_URL) {
-    const databases = await databasesAt(env.DATABASE_URL, model.databases.map((database) => database.name));
+    const databases = await databasesAt(
+      env.DATABASE_URL,
+      model.databases.map((database) => database.name),
+    );
     return { databases, ...redis, stop: () => Promise.resolve() };
   }
   return { ...(await startEmbeddedInfra(options)), ...redis };

@@ -34,7 +34,10 @@ const takeoverMs = 10_000;
 const answerMs = 500;
 
 function lockName(dir: string, purpose: string): string {
-  const hash = createHash("sha256").update(`${purpose}\n${realpathSync(dir)}`).digest("hex").slice(0, 40);
+  const hash = createHash("sha256")
+    .update(`${purpose}\n${realpathSync(dir)}`)
+    .digest("hex")
+    .slice(0, 40);
   if (process.platform === "linux") return `\0groundwork-${hash}`;
   if (process.platform === "win32") return `\\\\.\\pipe\\groundwork-${hash}`;
   return join(tmpdir(), `groundwork-${hash}.sock`);
@@ -59,7 +62,9 @@ function askHolder(name: string): Promise<Holder | "nobody" | undefined> {
     const socket = connect(name);
     socket.setTimeout(answerMs, () => socket.destroy());
     socket.on("data", (chunk) => (text += chunk.toString()));
-    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED" || error.code === "ENOENT" ? "nobody" : undefined));
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      resolve(error.code === "ECONNREFUSED" || error.code === "ENOENT" ? "nobody" : undefined),
+    );
     socket.on("close", () => resolve(parseHolder(text)));
   });
 }

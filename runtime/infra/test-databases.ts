@@ -36,7 +36,8 @@ const templateFormat = "3";
 
 function hashOf(database: DatabaseModel, dir: string | undefined): string {
   const hash = createHash("sha256").update(`${templateFormat}\n${database.name}\n`);
-  if (dir) for (const migration of readMigrations(dir).migrations) hash.update(`${migration.file}\n${migration.sql()}\n`);
+  if (dir)
+    for (const migration of readMigrations(dir).migrations) hash.update(`${migration.file}\n${migration.sql()}\n`);
   return hash.digest("hex").slice(0, 16);
 }
 
@@ -44,14 +45,28 @@ function hashOf(database: DatabaseModel, dir: string | undefined): string {
  * Makes (or finds) the migrated template of one database.
  * @throws InfraError when a migration fails
  */
-export async function createTemplate(database: DatabaseModel, appRoot: string, env: Record<string, string | undefined>): Promise<Template> {
+export async function createTemplate(
+  database: DatabaseModel,
+  appRoot: string,
+  env: Record<string, string | undefined>,
+): Promise<Template> {
   const dir = database.migrationsDir === undefined ? undefined : join(appRoot, database.migrationsDir);
   const hash = hashOf(database, dir);
   const server = env.GROUNDWORK_TEST_POSTGRES_URL;
-  if (server) return { kind: "native", database: database.name, url: await makeNativeTemplate(server, `groundwork_template_${hash}`, dir) };
+  if (server)
+    return {
+      kind: "native",
+      database: database.name,
+      url: await makeNativeTemplate(server, `groundwork_template_${hash}`, dir),
+    };
   const folder = join(appRoot, ".groundwork", `test-template-${hash}`);
   await makeTemplateFolder(folder, database.name, dir);
-  return { kind: "embedded", database: database.name, dir: folder, url: `postgresql://postgres@localhost/${database.name}` };
+  return {
+    kind: "embedded",
+    database: database.name,
+    dir: folder,
+    url: `postgresql://postgres@localhost/${database.name}`,
+  };
 }
 
 /** A copy of the template, ready for connections. */

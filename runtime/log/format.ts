@@ -29,7 +29,12 @@ function collect(entry: Entry): Fields {
   return all;
 }
 
-const typeNames: Record<string, string> = { number: "Number", function: "Function", symbol: "Symbol", object: "Object" };
+const typeNames: Record<string, string> = {
+  number: "Number",
+  function: "Function",
+  symbol: "Symbol",
+  object: "Object",
+};
 
 /** JSON as everywhere on the wire; what has none becomes the name of its type (X-44). */
 function jsonOf(value: unknown): string {
@@ -68,9 +73,21 @@ function jsonFormat(keys: JsonKeys): Format {
   };
 }
 
-export const formatJson = jsonFormat({ time: "time", level: "level", message: "message", stack: "stack", levels: levelNames });
+export const formatJson = jsonFormat({
+  time: "time",
+  level: "level",
+  message: "message",
+  stack: "stack",
+  levels: levelNames,
+});
 
-export const formatGoogle = jsonFormat({ time: "timestamp", level: "severity", message: "message", stack: "stacktrace", levels: severities });
+export const formatGoogle = jsonFormat({
+  time: "timestamp",
+  level: "severity",
+  message: "message",
+  stack: "stacktrace",
+  levels: severities,
+});
 
 const shortNames = ["", "TRC", "DBG", "INF", "WRN", "ERR"];
 const colours = ["", "\u001b[35m", "\u001b[33m", "\u001b[32m", "\u001b[31m", "\u001b[31m"];
@@ -80,18 +97,22 @@ const plain = "\u001b[0m";
 function consoleLine(entry: Entry, atMs: number): string {
   const fields = collect(entry);
   const time = new Date(atMs).toTimeString().slice(0, 8);
-  const pairs = Object.keys(fields).sort().map((key) => {
-    const value = fields[key];
-    return `${dim}${key}=${plain}${typeof value === "string" ? value : jsonOf(value)}`;
-  });
+  const pairs = Object.keys(fields)
+    .sort()
+    .map((key) => {
+      const value = fields[key];
+      return `${dim}${key}=${plain}${typeof value === "string" ? value : jsonOf(value)}`;
+    });
   return `${dim}${time}${plain} ${colours[entry.level]}${shortNames[entry.level]}${plain} ${[entry.message, ...pairs].join(" ")}\n`;
 }
 
 export const formatConsole: Format = {
   line: consoleLine,
-  prepare: ({ level, message, fixed, names }) => (values, atMs) => {
-    const user = { ...fixed };
-    names.forEach((name, i) => (user[name] = values[i]));
-    return consoleLine({ level, message, user, standard: {} }, atMs);
-  },
+  prepare:
+    ({ level, message, fixed, names }) =>
+    (values, atMs) => {
+      const user = { ...fixed };
+      names.forEach((name, i) => (user[name] = values[i]));
+      return consoleLine({ level, message, user, standard: {} }, atMs);
+    },
 };

@@ -24,7 +24,8 @@ function hostLogOn(writer: LineWriter, threshold: number): HostLog {
     info: (message, fields) => line(LogLevel.Info, message, fields),
     warn: (message, fields) => line(LogLevel.Warn, message, fields),
     error: (message, error, fields) => line(LogLevel.Error, message, fields, error),
-    prepareInfo: (message, fixed, names) => (LogLevel.Info >= threshold ? writer.prepare({ level: LogLevel.Info, message, fixed, names }) : null),
+    prepareInfo: (message, fixed, names) =>
+      LogLevel.Info >= threshold ? writer.prepare({ level: LogLevel.Info, message, fixed, names }) : null,
   };
 }
 
@@ -33,7 +34,11 @@ function hostLogOn(writer: LineWriter, threshold: number): HostLog {
  * `env` gives the filters of X-43: ENCORE_LOG (the app's lines), ENCORE_RUNTIME_LOG or RUST_LOG (the host's),
  * ENCORE_NOLOG, ENCORE_LOG_INCLUDE_ERROR_STACK.
  */
-export function createLogger(config: LogConfig, env: NodeJS.ProcessEnv = process.env, sink: Sink = standardError()): { logger: Logger; hostLog: HostLog } {
+export function createLogger(
+  config: LogConfig,
+  env: NodeJS.ProcessEnv = process.env,
+  sink: Sink = standardError(),
+): { logger: Logger; hostLog: HostLog } {
   const nothing = Boolean(env.ENCORE_NOLOG);
   const writer = createWriter({
     format: formatFor(config, env),

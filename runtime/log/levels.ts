@@ -14,7 +14,11 @@ const OFF = 6;
  * (`warn,encore=debug`) count by their first plain part.
  */
 export function thresholdFrom(text: string | undefined, otherwise: LevelName): number {
-  const wanted = text?.split(",").find((part) => !part.includes("="))?.trim().toLowerCase();
+  const wanted = text
+    ?.split(",")
+    .find((part) => !part.includes("="))
+    ?.trim()
+    .toLowerCase();
   if (wanted === "off" || wanted === "none") return OFF;
   const found = levelNames.indexOf((wanted || otherwise) as LevelName);
   return found > 0 ? found : levelNames.indexOf(otherwise);

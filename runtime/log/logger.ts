@@ -18,7 +18,14 @@ export class Logger {
   }
 
   // eslint-disable-next-line max-params -- the signature of napi.d.cts
-  log(request: LoggedRequest | undefined | null, level: LogLevel, message: string, error?: Error, _caller?: string, fields?: Fields): void {
+  log(
+    request: LoggedRequest | undefined | null,
+    level: LogLevel,
+    message: string,
+    error?: Error,
+    _caller?: string,
+    fields?: Fields,
+  ): void {
     if (level < this.#threshold || levelNames[level] === undefined) return;
     this.#writer.write({ request, level, message, error, fields: this.#merge(fields) });
   }

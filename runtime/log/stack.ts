@@ -21,7 +21,13 @@ function frameFrom(line: string, appRoot: string): Frame | undefined {
   const path = pathOf(location);
   const file = isAbsolute(path) ? relative(appRoot, path) : path;
   // Outside the app, a dependency, or generated: not the app's own code.
-  if (file.startsWith("..") || file.includes("node_modules/") || file.startsWith("encore.gen/") || file.startsWith(".encore/")) return undefined;
+  if (
+    file.startsWith("..") ||
+    file.includes("node_modules/") ||
+    file.startsWith("encore.gen/") ||
+    file.startsWith(".encore/")
+  )
+    return undefined;
   const func = (match[1] ?? "").replace(/^async /, "");
   return { file, func, line: Number(match[3]) };
 }

@@ -37,7 +37,8 @@ export function createWriter({ format, sink, appRoot, stacks, now }: WriterOptio
   return {
     write({ request, level, message, error, fields }) {
       const standard = request ? requestFields(request) : noFields;
-      if (error === undefined || error === null) return sink.write(format.line({ level, message, user: fields, standard }, now()));
+      if (error === undefined || error === null)
+        return sink.write(format.line({ level, message, user: fields, standard }, now()));
       const text = error instanceof Error ? error.message : String(error);
       const frames = stacks && error instanceof Error ? appFrames(error, appRoot) : [];
       const stack = frames.length > 0 ? { stack: frames } : {};

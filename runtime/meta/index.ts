@@ -34,7 +34,10 @@ export function appMeta(host: Host): AppMeta {
     build: { ...build },
     deploy: {
       id: deployId,
-      deployTime: startedAt.toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC"),
+      deployTime: startedAt
+        .toISOString()
+        .replace("T", " ")
+        .replace(/\.\d+Z$/, " UTC"),
       hostedServices: Object.fromEntries(hostedServices(host).map((name) => [name, { name }])),
     },
   };

@@ -48,15 +48,21 @@ export function createMetrics(host: Host): Metrics {
     channel.onmessage = (event) => void elsewhere.push((event as { data: Owned }).data);
     channel.unref();
   }
-  const slots = new Slots(slotRange(threads > 1 ? takePlace() : 0, threads), host.log, (owned) => channel?.postMessage(owned));
-  const registry = new MetricsRegistry((series) => slots.allocate(series), () => slots.count);
+  const slots = new Slots(slotRange(threads > 1 ? takePlace() : 0, threads), host.log, (owned) =>
+    channel?.postMessage(owned),
+  );
+  const registry = new MetricsRegistry(
+    (series) => slots.allocate(series),
+    () => slots.count,
+  );
   let buffer: BigUint64Array | undefined;
   return {
     runtimeConfig: () => ({
       metrics: Object.fromEntries(host.model.metrics.map(({ name, services }) => [name, { name, services }])),
     }),
     createRegistry(given) {
-      if (!(given instanceof BigUint64Array)) throw new TypeError("createMetricsRegistry needs a BigUint64Array over a SharedArrayBuffer");
+      if (!(given instanceof BigUint64Array))
+        throw new TypeError("createMetricsRegistry needs a BigUint64Array over a SharedArrayBuffer");
       buffer = given;
     },
     registry: () => registry,

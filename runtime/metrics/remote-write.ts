@@ -7,7 +7,12 @@ import type { Sample } from "./index";
 const messages = protobuf.Root.fromJSON({
   nested: {
     WriteRequest: { fields: { timeseries: { rule: "repeated", type: "TimeSeries", id: 1 } } },
-    TimeSeries: { fields: { labels: { rule: "repeated", type: "Label", id: 1 }, samples: { rule: "repeated", type: "Sample", id: 2 } } },
+    TimeSeries: {
+      fields: {
+        labels: { rule: "repeated", type: "Label", id: 1 },
+        samples: { rule: "repeated", type: "Sample", id: 2 },
+      },
+    },
     Label: { fields: { name: { type: "string", id: 1 }, value: { type: "string", id: 2 } } },
     Sample: { fields: { value: { type: "double", id: 1 }, timestamp: { type: "int64", id: 2 } } },
   },
@@ -17,7 +22,12 @@ const writeRequest = messages.lookupType("WriteRequest");
 export type Label = [name: string, value: string];
 
 function seriesOf({ name, labels, service, value }: Sample, common: Label[], timestamp: number): object {
-  const all: Label[] = [...common, ...(service === null ? [] : [["service", service] satisfies Label]), ...labels, ["__name__", name]];
+  const all: Label[] = [
+    ...common,
+    ...(service === null ? [] : [["service", service] satisfies Label]),
+    ...labels,
+    ["__name__", name],
+  ];
   const sorted = all.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return { labels: sorted.map(([label, text]) => ({ name: label, value: text })), samples: [{ value, timestamp }] };
 }
@@ -31,7 +41,12 @@ export function encodeWriteRequest(samples: readonly Sample[], common: Label[], 
 const timeoutMs = 10_000;
 
 /** @throws Error when the receiver does not take them */
-export async function remoteWrite(url: string, samples: readonly Sample[], common: Label[], atMs: number): Promise<void> {
+export async function remoteWrite(
+  url: string,
+  samples: readonly Sample[],
+  common: Label[],
+  atMs: number,
+): Promise<void> {
   const response = await fetch(url, {
     method: "POST",
     headers: {
@@ -44,5 +59,6 @@ export async function remoteWrite(url: string, samples: readonly Sample[], commo
     signal: AbortSignal.timeout(timeoutMs),
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`Prometheus remote write returned non-success status ${response.status}: ${text.slice(0, 500)}`);
+  if (!response.ok)
+    throw new Error(`Prometheus remote write returned non-success status ${response.status}: ${text.slice(0, 500)}`);
 }

@@ -14,7 +14,9 @@ export class RequestCounts {
   }
 
   samples(): Sample[] {
-    const all = [...this.#counts.values()].flatMap((endpoints) => [...endpoints.values()].flatMap((codes) => [...codes.values()]));
+    const all = [...this.#counts.values()].flatMap((endpoints) =>
+      [...endpoints.values()].flatMap((codes) => [...codes.values()]),
+    );
     return all.map((sample) => ({ ...sample }));
   }
 
@@ -23,8 +25,19 @@ export class RequestCounts {
     this.#counts.set(service, endpoints);
     const codes = endpoints.get(endpoint) ?? new Map<string, Sample>();
     endpoints.set(endpoint, codes);
-    codes.set(code, { name: "e_requests_total", labels: [["endpoint", endpoint], ["code", code]], service, type: "Counter", value: 1 });
+    codes.set(code, {
+      name: "e_requests_total",
+      labels: [
+        ["endpoint", endpoint],
+        ["code", code],
+      ],
+      service,
+      type: "Counter",
+      value: 1,
+    });
   }
 }
 
-export const systemSamples = (): Sample[] => [{ name: "e_sys_memory_used_bytes", labels: [], service: null, type: "Gauge", value: totalmem() - freemem() }];
+export const systemSamples = (): Sample[] => [
+  { name: "e_sys_memory_used_bytes", labels: [], service: null, type: "Gauge", value: totalmem() - freemem() },
+];

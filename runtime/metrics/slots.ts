@@ -53,7 +53,11 @@ export class Slots {
     const last = this.#range.first + this.#range.count - 1;
     const slot = this.#range.first + this.#owned.size;
     if (slot >= last) {
-      if (!this.#warned) this.#log.warn("metrics: too many series; new ones are not recorded", { metric: series.name, series_max: this.#range.count - 1 });
+      if (!this.#warned)
+        this.#log.warn("metrics: too many series; new ones are not recorded", {
+          metric: series.name,
+          series_max: this.#range.count - 1,
+        });
       this.#warned = true;
       return last;
     }

@@ -8,11 +8,28 @@ export { Gateway } from "../http/gateway";
 export { Sink, Socket, Stream, WebSocketClient } from "../native/streams";
 export { ApiCallError, ApiCallError as APICallError } from "../native/api-call";
 export { Decimal } from "../native/decimal";
-export { Cursor, QueryArgs, Row, SqlConn, SqlConn as SQLConn, SqlDatabase, SqlDatabase as SQLDatabase, Transaction } from "../sql/native-classes";
+export {
+  Cursor,
+  QueryArgs,
+  Row,
+  SqlConn,
+  SqlConn as SQLConn,
+  SqlDatabase,
+  SqlDatabase as SQLDatabase,
+  Transaction,
+} from "../sql/native-classes";
 export { PubSubSubscription, PubSubTopic } from "../pubsub/native-classes";
 export { Secret } from "../secrets/secret";
 export { Logger, LogLevel } from "../log/logger";
 export { MetricsRegistry, MetricType } from "../metrics/registry";
 export { CacheCluster } from "../cache/cluster";
-export { Bucket, BucketObject, ListEntry, ListIterator, ObjectAttrs, ObjectErrorKind, TypedObjectError } from "../objects/bucket";
+export {
+  Bucket,
+  BucketObject,
+  ListEntry,
+  ListIterator,
+  ObjectAttrs,
+  ObjectErrorKind,
+  TypedObjectError,
+} from "../objects/bucket";
 export { CloudProvider, EnvironmentType } from "../meta/native-classes";

@@ -56,7 +56,12 @@ function keepAcceptingMs(env: NodeJS.ProcessEnv, drainMs: number): number {
  * exit code of its own.
  * @returns the exit code: 0 after a complete drain, 1 when `gracefulShutdownMs` passed first
  */
-export async function runUntilSignal(host: Host, parts: Part[], http: { port: number }, broken?: Promise<number>): Promise<number> {
+export async function runUntilSignal(
+  host: Host,
+  parts: Part[],
+  http: { port: number },
+  broken?: Promise<number>,
+): Promise<number> {
   const signal = broken ? Promise.race([firstSignal(), broken]) : firstSignal();
   const started: Part[] = [];
   for (const part of parts) {

@@ -47,7 +47,9 @@ export function loadHostFiles(keep: boolean): { config: HostConfig; model: AppMo
   const config = JSON.parse(configText(keep)) as HostConfig;
   const model = JSON.parse(readFileSync(config.modelFile, "utf8")) as AppModel;
   if (model.formatVersion !== 1) {
-    throw new Error(`failed to initialize runtime: ${config.modelFile} was written by another version of groundwork; run \`groundwork check\` again`);
+    throw new Error(
+      `failed to initialize runtime: ${config.modelFile} was written by another version of groundwork; run \`groundwork check\` again`,
+    );
   }
   if (config.cors) model.app.globalCors = config.cors;
   if (!keep) shareConnections(config);

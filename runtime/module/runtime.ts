@@ -17,7 +17,16 @@ import { loadHostFiles } from "./load-host";
 import { ApiCallError } from "../native/api-call";
 import { Gateway } from "../http/gateway";
 import { drainAll, runUntilSignal } from "./lifecycle";
-import { cacheOfMain, handledInThread, joinThreads, lostThread, MessageHandlers, shareCache, threadsPart, type SubscriptionConfig } from "./thread-parts";
+import {
+  cacheOfMain,
+  handledInThread,
+  joinThreads,
+  lostThread,
+  MessageHandlers,
+  shareCache,
+  threadsPart,
+  type SubscriptionConfig,
+} from "./thread-parts";
 import { realmCount, threadRole, type ThreadMember } from "../threads";
 import type { ApiRoute, CallOpts } from "../native/types";
 import type { Request } from "../native/request";
@@ -44,7 +53,10 @@ function createParts(options: RuntimeOptions) {
   const requests = new RequestCounts();
   host.countRequest = (service, endpoint, code) => requests.count(service, endpoint, code);
   const metrics = createMetrics(host);
-  const exporter = role.kind === "worker" ? null : createExporter(host, () => [...requests.samples(), ...systemSamples(), ...metrics.samples()]);
+  const exporter =
+    role.kind === "worker"
+      ? null
+      : createExporter(host, () => [...requests.samples(), ...systemSamples(), ...metrics.samples()]);
   const databases = createDatabases(host);
   const pubsub = createPubSub(host);
   const caches = createCaches(host, role.kind === "worker" ? cacheOfMain(role.member) : undefined);
@@ -54,7 +66,20 @@ function createParts(options: RuntimeOptions) {
   // Drained in reverse: the metrics go last, when all that they count has happened.
   const stores: Part[] = [...(exporter ? [exporter] : []), databases, caches, buckets];
   if (role.kind === "main") shareCache(role.pool, () => caches.store());
-  return { host, role, stores, logger, databases, pubsub, caches, buckets, http, crons, secrets: createSecrets(host), metrics };
+  return {
+    host,
+    role,
+    stores,
+    logger,
+    databases,
+    pubsub,
+    caches,
+    buckets,
+    http,
+    crons,
+    secrets: createSecrets(host),
+    metrics,
+  };
 }
 
 type Parts = ReturnType<typeof createParts>;
@@ -130,11 +155,23 @@ export class Runtime {
     return new Gateway();
   }
 
-  apiCall(service: string, endpoint: string, payload?: unknown, source?: Request | null, opts?: CallOpts | null): Promise<unknown> {
+  apiCall(
+    service: string,
+    endpoint: string,
+    payload?: unknown,
+    source?: Request | null,
+    opts?: CallOpts | null,
+  ): Promise<unknown> {
     return this.#parts.http.apiCall(service, endpoint, payload, source ?? null, opts ?? undefined);
   }
 
-  stream(service: string, endpoint: string, payload?: unknown, source?: Request | null, opts?: CallOpts | null): Promise<unknown> {
+  stream(
+    service: string,
+    endpoint: string,
+    payload?: unknown,
+    source?: Request | null,
+    opts?: CallOpts | null,
+  ): Promise<unknown> {
     return this.#parts.http.stream(service, endpoint, payload, source ?? null, opts ?? undefined);
   }
 

@@ -36,13 +36,21 @@ export function handledInThread(config: SubscriptionConfig, pool: ThreadPool): S
       const { startedAt, trace, pubsubMessage } = source.meta();
       if (!pubsubMessage || source.text === undefined) throw new Error("a delivered message has no text to pass on");
       const { parsedPayload: _parsed, ...about } = pubsubMessage;
-      const message: CarriedMessage = { key: keyOf(config), topic: config.topicName, text: source.text, meta: { startedAt, ...(trace ? { trace } : {}), pubsubMessage: about } };
+      const message: CarriedMessage = {
+        key: keyOf(config),
+        topic: config.topicName,
+        text: source.text,
+        meta: { startedAt, ...(trace ? { trace } : {}), pubsubMessage: about },
+      };
       return pool.ask(DELIVER, message);
     },
   };
 }
 
-function requestOf({ text, meta: { pubsubMessage, ...rest } }: CarriedMessage, decode: (text: string) => unknown): Request {
+function requestOf(
+  { text, meta: { pubsubMessage, ...rest } }: CarriedMessage,
+  decode: (text: string) => unknown,
+): Request {
   const payload = (): unknown => decode(text);
   return new Request({
     payload,
@@ -67,15 +75,20 @@ export class MessageHandlers {
   private readonly handlers = new Map<string, SubscriptionConfig["handler"]>();
 
   constructor(host: Host, member: ThreadMember) {
-    const decoders = new Map(host.model.topics.map((topic) => [topic.name, createMessageCodec(host, topic.message).decode]));
-    member.serve(DELIVER, answering(async (carried) => {
-      const message = carried as CarriedMessage;
-      const handler = this.handlers.get(message.key);
-      const decode = decoders.get(message.topic);
-      if (!handler || !decode) throw new Error(`no handler is registered for ${message.key}`);
-      const request = requestOf(message, decode);
-      await new AsyncResource("GroundworkMessage").runInAsyncScope(async () => handler(request)); // a context of its own (G-51)
-    }));
+    const decoders = new Map(
+      host.model.topics.map((topic) => [topic.name, createMessageCodec(host, topic.message).decode]),
+    );
+    member.serve(
+      DELIVER,
+      answering(async (carried) => {
+        const message = carried as CarriedMessage;
+        const handler = this.handlers.get(message.key);
+        const decode = decoders.get(message.topic);
+        if (!handler || !decode) throw new Error(`no handler is registered for ${message.key}`);
+        const request = requestOf(message, decode);
+        await new AsyncResource("GroundworkMessage").runInAsyncScope(async () => handler(request)); // a context of its own (G-51)
+      }),
+    );
   }
 
   register(config: SubscriptionConfig): void {
@@ -93,15 +106,21 @@ function revive(reply: Reply | Uint8Array): Reply {
 
 /** In the main thread: lets worker threads use its cache. */
 export function shareCache(pool: ThreadPool, store: () => Store): void {
-  pool.serve(CACHE, answering(async (commands): Promise<CacheAnswer> => {
-    try {
-      const own = (commands as Command[]).map(([name, ...args]): Command => [name, ...args.map((arg) => (typeof arg === "string" ? arg : Buffer.from(arg)))]);
-      return { replies: await store().run(own) };
-    } catch (error) {
-      if (error instanceof StoreError) return { refused: error.refusals, aborted: error.aborted };
-      throw error;
-    }
-  }));
+  pool.serve(
+    CACHE,
+    answering(async (commands): Promise<CacheAnswer> => {
+      try {
+        const own = (commands as Command[]).map(([name, ...args]): Command => [
+          name,
+          ...args.map((arg) => (typeof arg === "string" ? arg : Buffer.from(arg))),
+        ]);
+        return { replies: await store().run(own) };
+      } catch (error) {
+        if (error instanceof StoreError) return { refused: error.refusals, aborted: error.aborted };
+        throw error;
+      }
+    }),
+  );
 }
 
 /** In a worker thread: the main thread's cache. */
@@ -120,13 +139,21 @@ export function cacheOfMain({ link }: ThreadMember): Store {
 export function threadsPart(pool: ThreadPool): Part {
   return {
     name: "worker threads",
-    start: () => Promise.race([pool.joined, pool.loss.then(() => Promise.reject(new Error("a worker thread ended before the app was up")))]),
+    start: () =>
+      Promise.race([
+        pool.joined,
+        pool.loss.then(() => Promise.reject(new Error("a worker thread ended before the app was up"))),
+      ]),
     drain: () => pool.tell(DRAIN, null),
   };
 }
 
 /** In a worker thread: starts its parts, takes work, and drains them when the main thread says so. */
-export async function joinThreads(member: ThreadMember, parts: readonly Part[], drain: () => Promise<void>): Promise<void> {
+export async function joinThreads(
+  member: ThreadMember,
+  parts: readonly Part[],
+  drain: () => Promise<void>,
+): Promise<void> {
   member.serve(DRAIN, answering(drain));
   for (const part of parts) await part.start();
   member.join();
@@ -135,7 +162,8 @@ export async function joinThreads(member: ThreadMember, parts: readonly Part[], 
 /** Resolves with the process's exit code when a thread ended before its time. */
 export async function lostThread(pool: ThreadPool, log: HostLog): Promise<number> {
   const { exitCode, ...rest } = await pool.loss;
-  if ("error" in rest) log.error("a worker thread ended by an uncaught error: the process drains the others and ends", rest.error);
+  if ("error" in rest)
+    log.error("a worker thread ended by an uncaught error: the process drains the others and ends", rest.error);
   else log.error("a worker thread ended itself: the process drains the others and ends", null, { exit_code: exitCode });
   return exitCode;
 }

@@ -60,10 +60,17 @@ export class BucketObject {
     return this.#run(({ store }, name) => store.exists(name, this.#version(options)));
   }
 
-  async upload(data: Buffer, options?: Maybe<{ contentType?: string; preconditions?: { notExists?: boolean } }>, _source?: Source): Promise<ObjectAttrs | TypedObjectError> {
+  async upload(
+    data: Buffer,
+    options?: Maybe<{ contentType?: string; preconditions?: { notExists?: boolean } }>,
+    _source?: Source,
+  ): Promise<ObjectAttrs | TypedObjectError> {
     if (!isBytes(data)) throw nativeError("upload needs a Buffer", "InvalidArg");
     const { contentType, preconditions } = options ?? {};
-    return this.#run(async ({ store }, name) => new ObjectAttrs(await store.put(name, data, { contentType, notExists: preconditions?.notExists ?? false })));
+    return this.#run(
+      async ({ store }, name) =>
+        new ObjectAttrs(await store.put(name, data, { contentType, notExists: preconditions?.notExists ?? false })),
+    );
   }
 
   signedUploadUrl(options?: Maybe<{ ttl?: number }>, _source?: Source): Promise<{ url: string } | TypedObjectError> {
@@ -92,7 +99,10 @@ export class BucketObject {
     return url;
   }
 
-  #sign(method: "GET" | "PUT", ttlSeconds: number = SIGNED_TTL_DEFAULT_SECONDS): Promise<{ url: string } | TypedObjectError> {
+  #sign(
+    method: "GET" | "PUT",
+    ttlSeconds: number = SIGNED_TTL_DEFAULT_SECONDS,
+  ): Promise<{ url: string } | TypedObjectError> {
     return this.#run(async ({ urls }, name) => {
       if (!(ttlSeconds >= 0 && ttlSeconds <= SIGNED_TTL_MAX_SECONDS)) throw invalidArgument();
       return { url: await urls.signed(method, name, Math.trunc(ttlSeconds)) };
@@ -113,7 +123,8 @@ export class BucketObject {
 }
 
 /** No limit, and officially a negative one too, lists everything. */
-const limitOf = (limit: Maybe<number>): number => (limit === null || limit === undefined || limit < 0 ? Infinity : Math.trunc(limit));
+const limitOf = (limit: Maybe<number>): number =>
+  limit === null || limit === undefined || limit < 0 ? Infinity : Math.trunc(limit);
 
 export class Bucket {
   readonly #parts: BucketParts;
@@ -126,7 +137,10 @@ export class Bucket {
     return new BucketObject(this.#parts, name);
   }
 
-  list(options?: Maybe<{ prefix?: string; limit?: number }>, _source?: Source): Promise<ListIterator | TypedObjectError> {
+  list(
+    options?: Maybe<{ prefix?: string; limit?: number }>,
+    _source?: Source,
+  ): Promise<ListIterator | TypedObjectError> {
     return settled(() => ListIterator.open(this.#parts.store.list(options?.prefix ?? "", limitOf(options?.limit))));
   }
 }

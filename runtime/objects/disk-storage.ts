@@ -17,12 +17,19 @@ export function openDiskStorage(host: Host): (bucket: BucketModel) => BucketPart
   const signingKey = loadSigningKey(objectsDir);
   const namespace = namespaceOf(signingKey);
   const folderOf = (bucket: BucketModel): string => join(objectsDir, encodeURIComponent(bucket.name));
-  const storeOf = (bucket: BucketModel): DiskStore => new DiskStore({ folder: folderOf(bucket), draftsDir, versioned: bucket.versioned });
-  const served = new Map(host.model.buckets.map((bucket): [string, ServedBucket] => [bucket.name, { store: storeOf(bucket), public: bucket.public }]));
+  const storeOf = (bucket: BucketModel): DiskStore =>
+    new DiskStore({ folder: folderOf(bucket), draftsDir, versioned: bucket.versioned });
+  const served = new Map(
+    host.model.buckets.map((bucket): [string, ServedBucket] => [
+      bucket.name,
+      { store: storeOf(bucket), public: bucket.public },
+    ]),
+  );
   removeAbandonedDrafts(draftsDir, Date.now());
   (host.front ??= []).push(createUrlHandler({ namespace, signingKey, buckets: served, log: host.log, now: Date.now }));
 
-  const pathOf = (bucket: BucketModel, name: string): string => `/${namespace}/${encodeURIComponent(bucket.name)}/${objectPath(name)}`;
+  const pathOf = (bucket: BucketModel, name: string): string =>
+    `/${namespace}/${encodeURIComponent(bucket.name)}/${objectPath(name)}`;
   const urlsOf = (bucket: BucketModel): BucketUrls => ({
     public: (name) => (bucket.public ? apiBaseUrl + pathOf(bucket, name) : null),
     signed: (method, name, ttlSeconds) => {
@@ -30,5 +37,9 @@ export function openDiskStorage(host: Host): (bucket: BucketModel) => BucketPart
       return Promise.resolve(`${apiBaseUrl}${path}?${signedQuery(signingKey, method, path, ttlSeconds, new Date())}`);
     },
   });
-  return (bucket) => ({ store: served.get(bucket.name)?.store ?? storeOf(bucket), urls: urlsOf(bucket), versioned: bucket.versioned });
+  return (bucket) => ({
+    store: served.get(bucket.name)?.store ?? storeOf(bucket),
+    urls: urlsOf(bucket),
+    versioned: bucket.versioned,
+  });
 }

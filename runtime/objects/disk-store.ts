@@ -3,12 +3,22 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withDraft } from "./disk-drafts";
-import { type DiskObject, isMissing, lockedObject, objectFolder, readRecord, versionFile, writeRecord, type ObjectRecord } from "./disk-record";
+import {
+  type DiskObject,
+  isMissing,
+  lockedObject,
+  objectFolder,
+  readRecord,
+  versionFile,
+  writeRecord,
+  type ObjectRecord,
+} from "./disk-record";
 import { notFound, otherProblem, preconditionFailed } from "./errors";
 import { type BucketStore, CONTENT_TYPE_DEFAULT, type ListedObject, type PutOptions } from "./store";
 
 function checkVersion(version: string | undefined): void {
-  if (version !== undefined && !/^\d+$/.test(version)) throw otherProblem(`invalid version number ${version}: only digits are allowed`);
+  if (version !== undefined && !/^\d+$/.test(version))
+    throw otherProblem(`invalid version number ${version}: only digits are allowed`);
 }
 
 function pick(record: ObjectRecord | null, version: string | undefined): DiskObject | undefined {
@@ -126,8 +136,10 @@ export class DiskStore implements BucketStore {
     const found: DiskObject[] = [];
     for (const shard of await this.#folders(this.#folder)) {
       const folders = await this.#folders(join(this.#folder, shard));
-      const objects = await Promise.all(folders.map(async (folder) => pick(await readRecord(join(this.#folder, shard, folder)), undefined)));
-      found.push(...objects.filter((object) => object?.name.startsWith(prefix)) as DiskObject[]);
+      const objects = await Promise.all(
+        folders.map(async (folder) => pick(await readRecord(join(this.#folder, shard, folder)), undefined)),
+      );
+      found.push(...(objects.filter((object) => object?.name.startsWith(prefix)) as DiskObject[]));
     }
     found.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
     yield* found.slice(0, limit);

@@ -11,8 +11,10 @@ export class ObjectProblem extends Error {
 }
 
 export const notFound = (): ObjectProblem => new ObjectProblem(ObjectErrorKind.NotFound, "object not found");
-export const preconditionFailed = (): ObjectProblem => new ObjectProblem(ObjectErrorKind.PreconditionFailed, "precondition failed");
-export const invalidArgument = (): ObjectProblem => new ObjectProblem(ObjectErrorKind.InvalidArgument, "invalid argument");
+export const preconditionFailed = (): ObjectProblem =>
+  new ObjectProblem(ObjectErrorKind.PreconditionFailed, "precondition failed");
+export const invalidArgument = (): ObjectProblem =>
+  new ObjectProblem(ObjectErrorKind.InvalidArgument, "invalid argument");
 export const otherProblem = (message: string): ObjectProblem => new ObjectProblem(ObjectErrorKind.Other, message);
 
 /** Runs `work`; a failure comes back as a value. */

@@ -22,7 +22,10 @@ export function s3Problem(failure: unknown, doing: string): ObjectProblem {
   const status = $metadata?.httpStatusCode;
   if (status === 404 && missingObject.has(name ?? "")) return notFound();
   if (status === 412) return preconditionFailed();
-  const told = [code ?? name, message].filter((text) => text !== undefined && text !== "" && text !== "UnknownError").join(": ");
-  const answer = status === undefined ? "" : ` (HTTP ${status}${$metadata?.requestId ? `, request ${$metadata.requestId}` : ""})`;
+  const told = [code ?? name, message]
+    .filter((text) => text !== undefined && text !== "" && text !== "UnknownError")
+    .join(": ");
+  const answer =
+    status === undefined ? "" : ` (HTTP ${status}${$metadata?.requestId ? `, request ${$metadata.requestId}` : ""})`;
   return otherProblem(`S3 could not ${doing}: ${told}${answer}`);
 }

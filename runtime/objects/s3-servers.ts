@@ -31,7 +31,9 @@ function createClient(sdk: Sdk, server: S3Server): S3Client {
     region,
     ...(endpoint === undefined ? {} : { endpoint }),
     // Without keys: those of the environment, the machine or the container, as the SDK finds them.
-    ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey } }),
+    ...(accessKeyId === undefined || secretAccessKey === undefined
+      ? {}
+      : { credentials: { accessKeyId, secretAccessKey } }),
     forcePathStyle: usesPathStyle(server),
     // Bodies are signed by their SHA-256 anyway. The newer checksums are refused by some servers, and in a signed
     // upload URL they would be those of no bytes.

@@ -8,7 +8,14 @@ import { ObjectErrorKind } from "./object-error";
 import { objectPath } from "./object-path";
 import { s3Problem } from "./s3-errors";
 import type { S3Connection, S3Servers } from "./s3-servers";
-import { type BucketStore, type BucketUrls, CONTENT_TYPE_DEFAULT, type ListedObject, type PutOptions, type StoredObject } from "./store";
+import {
+  type BucketStore,
+  type BucketUrls,
+  CONTENT_TYPE_DEFAULT,
+  type ListedObject,
+  type PutOptions,
+  type StoredObject,
+} from "./store";
 
 /** Beyond this an upload goes in parts, several at a time: S3 takes at most 5 GiB in one, and repeats only what failed. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -67,14 +74,26 @@ export class S3Store implements BucketStore, Pick<BucketUrls, "signed"> {
     });
   }
 
-  put(name: string, data: Uint8Array, { contentType = CONTENT_TYPE_DEFAULT, notExists }: PutOptions): Promise<StoredObject> {
+  put(
+    name: string,
+    data: Uint8Array,
+    { contentType = CONTENT_TYPE_DEFAULT, notExists }: PutOptions,
+  ): Promise<StoredObject> {
     return this.#call("store an object", async (connection) => {
-      const input = { ...this.#target(name), Body: data, ContentType: contentType, ...(notExists ? { IfNoneMatch: "*" } : {}) };
+      const input = {
+        ...this.#target(name),
+        Body: data,
+        ContentType: contentType,
+        ...(notExists ? { IfNoneMatch: "*" } : {}),
+      };
       return this.#stored(name, await this.#send(connection, input), { size: data.byteLength, contentType });
     });
   }
 
-  async #send({ client, sdk }: S3Connection, input: PutObjectCommandInput & { Body: Uint8Array }): Promise<{ ETag?: string; VersionId?: string }> {
+  async #send(
+    { client, sdk }: S3Connection,
+    input: PutObjectCommandInput & { Body: Uint8Array },
+  ): Promise<{ ETag?: string; VersionId?: string }> {
     if (input.Body.byteLength <= PART_BYTES) return client.send(new sdk.PutObjectCommand(input));
     const { Upload } = await import("@aws-sdk/lib-storage");
     // Parts are views of the caller's buffer. An upload that fails is aborted, which removes the parts it had.
@@ -89,7 +108,9 @@ export class S3Store implements BucketStore, Pick<BucketUrls, "signed"> {
       // Who may remove but not look gets no better answer than S3's.
       if (error instanceof ObjectProblem && error.kind === ObjectErrorKind.NotFound) throw error;
     }
-    await this.#call("remove an object", ({ client, sdk }) => client.send(new sdk.DeleteObjectCommand(this.#target(name, version))));
+    await this.#call("remove an object", ({ client, sdk }) =>
+      client.send(new sdk.DeleteObjectCommand(this.#target(name, version))),
+    );
   }
 
   async *list(prefix: string, limit: number): AsyncIterable<ListedObject> {
@@ -107,9 +128,22 @@ export class S3Store implements BucketStore, Pick<BucketUrls, "signed"> {
   #page(prefix: string, size: number, token: string | undefined): Promise<{ objects: ListedObject[]; next?: string }> {
     const { bucket, keyPrefix } = this.#config;
     return this.#call("list objects", async ({ client, sdk }) => {
-      const page = await client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, Prefix: keyPrefix + prefix, MaxKeys: size, EncodingType: "url", ContinuationToken: token }));
-      const nameOf = (key = ""): string => (page.EncodingType === "url" ? decodedKey(key) : key).slice(keyPrefix.length);
-      const objects = (page.Contents ?? []).map(({ Key, Size, ETag }) => ({ name: nameOf(Key), size: Size ?? 0, etag: unquoted(ETag) }));
+      const page = await client.send(
+        new sdk.ListObjectsV2Command({
+          Bucket: bucket,
+          Prefix: keyPrefix + prefix,
+          MaxKeys: size,
+          EncodingType: "url",
+          ContinuationToken: token,
+        }),
+      );
+      const nameOf = (key = ""): string =>
+        (page.EncodingType === "url" ? decodedKey(key) : key).slice(keyPrefix.length);
+      const objects = (page.Contents ?? []).map(({ Key, Size, ETag }) => ({
+        name: nameOf(Key),
+        size: Size ?? 0,
+        etag: unquoted(ETag),
+      }));
       return { objects, ...(page.NextContinuationToken === undefined ? {} : { next: page.NextContinuationToken }) };
     });
   }
@@ -117,7 +151,8 @@ export class S3Store implements BucketStore, Pick<BucketUrls, "signed"> {
   signed(method: "GET" | "PUT", name: string, ttlSeconds: number): Promise<string> {
     return this.#call("sign a URL", async ({ client, sdk }) => {
       const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
-      const command = method === "PUT" ? new sdk.PutObjectCommand(this.#target(name)) : new sdk.GetObjectCommand(this.#target(name));
+      const command =
+        method === "PUT" ? new sdk.PutObjectCommand(this.#target(name)) : new sdk.GetObjectCommand(this.#target(name));
       return getSignedUrl(client, command, { expiresIn: ttlSeconds });
     });
   }
@@ -127,7 +162,11 @@ export class S3Store implements BucketStore, Pick<BucketUrls, "signed"> {
     return { Bucket: bucket, Key: keyPrefix + name, ...(version === undefined ? {} : { VersionId: version }) };
   }
 
-  #stored(name: string, answer: { ETag?: string; VersionId?: string }, object: { size: number; contentType: string | undefined }): StoredObject {
+  #stored(
+    name: string,
+    answer: { ETag?: string; VersionId?: string },
+    object: { size: number; contentType: string | undefined },
+  ): StoredObject {
     const { ETag, VersionId } = answer;
     return {
       name,
@@ -148,7 +187,11 @@ export class S3Store implements BucketStore, Pick<BucketUrls, "signed"> {
 }
 
 /** The key prefix is not part of a public URL: `public_base_url` leads to it. */
-export function s3Bucket(servers: S3Servers, { versioned, public: isPublic }: BucketModel, config: S3BucketConfig): BucketParts {
+export function s3Bucket(
+  servers: S3Servers,
+  { versioned, public: isPublic }: BucketModel,
+  config: S3BucketConfig,
+): BucketParts {
   const store = new S3Store(servers, config, versioned);
   const base = isPublic ? config.publicBaseUrl?.replace(/\/$/, "") : undefined;
   const urls: BucketUrls = {

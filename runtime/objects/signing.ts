@@ -41,8 +41,12 @@ function parseCompactTime(text: string): number {
 }
 
 function signature(key: Buffer, method: string, path: string, query: URLSearchParams): string {
-  const parts = ["X-Goog-Algorithm", "X-Goog-Credential", "X-Goog-Date", "X-Goog-Expires", "X-Goog-SignedHeaders"].map((name) => query.get(name) ?? "");
-  return createHmac("sha256", key).update([method, path, ...parts].join("\n")).digest("hex");
+  const parts = ["X-Goog-Algorithm", "X-Goog-Credential", "X-Goog-Date", "X-Goog-Expires", "X-Goog-SignedHeaders"].map(
+    (name) => query.get(name) ?? "",
+  );
+  return createHmac("sha256", key)
+    .update([method, path, ...parts].join("\n"))
+    .digest("hex");
 }
 
 /** Query string that permits `method` on the encoded `path` for `ttlSeconds` from `now`. */
@@ -59,7 +63,13 @@ export function signedQuery(key: Buffer, method: SignedMethod, path: string, ttl
 }
 
 /** Whether the URL's signature is ours, for this method and path, and still good. */
-export function isSignatureGood(key: Buffer, method: string, path: string, query: URLSearchParams, nowMs: number): boolean {
+export function isSignatureGood(
+  key: Buffer,
+  method: string,
+  path: string,
+  query: URLSearchParams,
+  nowMs: number,
+): boolean {
   const given = Buffer.from(query.get("X-Goog-Signature") ?? "", "hex");
   const expected = Buffer.from(signature(key, method, path, query), "hex");
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;

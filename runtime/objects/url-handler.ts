@@ -30,7 +30,12 @@ interface Target {
   query: URLSearchParams;
 }
 
-const problems: Record<number, string> = { 403: "the URL is not signed for this, or it has expired\n", 404: "object not found\n", 405: "method not allowed\n", 500: "internal error\n" };
+const problems: Record<number, string> = {
+  403: "the URL is not signed for this, or it has expired\n",
+  404: "object not found\n",
+  405: "method not allowed\n",
+  500: "internal error\n",
+};
 
 function refuse(response: ServerResponse, status: number): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(problems[status]);
@@ -76,7 +81,12 @@ async function upload({ bucket, name }: Target, request: IncomingMessage, respon
   });
   await withDraft(bucket.store.draftsDir, async (draft) => {
     await pipeline(request, measure, createWriteStream(draft, { flush: true }));
-    await bucket.store.putFile(name, draft, { contentType: request.headers["content-type"], notExists: false, size, etag: hash.digest("hex") });
+    await bucket.store.putFile(name, draft, {
+      contentType: request.headers["content-type"],
+      notExists: false,
+      size,
+      etag: hash.digest("hex"),
+    });
   });
   response.writeHead(200, { "content-length": 0 }).end();
 }
@@ -87,7 +97,12 @@ function mayAccess({ bucket, path, query }: Target, method: string, { signingKey
   return bucket.public && signedMethod === "GET";
 }
 
-async function answer(target: Target, request: IncomingMessage, response: ServerResponse, options: UrlHandlerOptions): Promise<void> {
+async function answer(
+  target: Target,
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: UrlHandlerOptions,
+): Promise<void> {
   const method = request.method ?? "GET";
   if (method !== "GET" && method !== "HEAD" && method !== "PUT") return refuse(response, 405);
   if (!mayAccess(target, method, options)) return refuse(response, 403);

@@ -45,7 +45,9 @@ function parserVersion(): string {
   const bundle = join(dist, "parse.js");
   const built = existsSync(bundle) ? hash(readFileSync(bundle, "utf8")) : "unbuilt";
   const load = createRequire(import.meta.url);
-  const versions = ["typescript", "libpg-query"].map((name) => `${name} ${(load(`${name}/package.json`) as { version: string }).version}`);
+  const versions = ["typescript", "libpg-query"].map(
+    (name) => `${name} ${(load(`${name}/package.json`) as { version: string }).version}`,
+  );
   return `${FORMAT} parser ${built} ${versions.join(" ")}`;
 }
 
@@ -79,7 +81,9 @@ export function readParseCache(folder: string, { extended }: ParseOptions = {}):
   if (entry?.root !== root || entry.extended !== extended || entry.parser !== parserVersion()) return undefined;
   const model = readText(modelFile(root));
   if (model === undefined || hash(model) !== entry.model) return undefined;
-  return unchanged(entry.dependencies) && generatedUnchanged(root, entry.generated) ? (JSON.parse(model) as AppModel) : undefined;
+  return unchanged(entry.dependencies) && generatedUnchanged(root, entry.generated)
+    ? (JSON.parse(model) as AppModel)
+    : undefined;
 }
 
 function replaceFile(path: string, contents: string): void {
@@ -97,11 +101,22 @@ interface Outcome {
 }
 
 /** Keeps a model. */
-export function writeParseCache(folder: string, { model, dependencies, generated }: Outcome, { extended }: ParseOptions = {}): void {
+export function writeParseCache(
+  folder: string,
+  { model, dependencies, generated }: Outcome,
+  { extended }: ParseOptions = {},
+): void {
   const root = realpathSync(folder);
   const hashes = Object.fromEntries(generated.map(({ path, contents }) => [path, hash(contents)]));
   const text = JSON.stringify(model);
-  const entry: Entry = { parser: parserVersion(), root, ...(extended !== undefined && { extended }), model: hash(text), dependencies, generated: hashes };
+  const entry: Entry = {
+    parser: parserVersion(),
+    root,
+    ...(extended !== undefined && { extended }),
+    model: hash(text),
+    dependencies,
+    generated: hashes,
+  };
   replaceFile(modelFile(root), text);
   replaceFile(entryFile(root), JSON.stringify(entry));
 }

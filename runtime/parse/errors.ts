@@ -40,14 +40,16 @@ export class Refusal extends Error {
 export const ENDLESS = "this type refers to itself without end";
 
 /** The stack ran out, which only types without end bring about. */
-export const isEndless = (error: unknown): boolean => error instanceof RangeError && error.message.includes("call stack");
+export const isEndless = (error: unknown): boolean =>
+  error instanceof RangeError && error.message.includes("call stack");
 
 /** Runs `work` on a type; one without end becomes a refusal at `spot`, where a refusal without a place gets it too. */
 export function boundedAt<T>(spot: Spot | undefined, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (isEndless(error)) throw new Refusal(ENDLESS, spot, { remedy: "Write the part of it that travels as an interface." });
+    if (isEndless(error))
+      throw new Refusal(ENDLESS, spot, { remedy: "Write the part of it that travels as an interface." });
     throw error instanceof Refusal && !error.spot ? new Refusal(error.message, spot, error.extra) : error;
   }
 }
@@ -59,7 +61,8 @@ export function formatParseError(error: ParseError): string {
 }
 
 /** The line as Encore's own parser prints it. */
-export const officialLine = (error: ParseError): string => error.official ?? errorLine({ ...error, message: error.wording ?? error.message });
+export const officialLine = (error: ParseError): string =>
+  error.official ?? errorLine({ ...error, message: error.wording ?? error.message });
 
 export function errorLine({ place, message }: ParseError): string {
   return place ? `${place.file}:${place.line}:${place.column}: ${message}` : message;

@@ -3,7 +3,15 @@ import type { Decl, Field, PathSegment, Schema, Validation } from "../model";
 
 type Decls = Record<string, Decl>;
 
-const RULES = { minLen: "min_len", maxLen: "max_len", minValue: "min_val", maxValue: "max_val", startsWith: "starts_with", endsWith: "ends_with", matchesRegexp: "matches_regexp" };
+const RULES = {
+  minLen: "min_len",
+  maxLen: "max_len",
+  minValue: "min_val",
+  maxValue: "max_val",
+  startsWith: "starts_with",
+  endsWith: "ends_with",
+  matchesRegexp: "matches_regexp",
+};
 
 export function validationText(validation: Validation): string {
   if ("op" in validation) return `(${validation.of.map(validationText).join(validation.op === "and" ? " & " : " | ")})`;
@@ -62,7 +70,9 @@ export function pathFacts(segments: PathSegment[]): string {
   const texts = segments.map((segment) => {
     if (segment.kind === "literal") return segment.value;
     const type = segment.type === "string" ? "" : `(${segment.type.toUpperCase()})`;
-    return MARKS[segment.kind] + segment.value + type + (segment.validation ? `<${validationText(segment.validation)}>` : "");
+    return (
+      MARKS[segment.kind] + segment.value + type + (segment.validation ? `<${validationText(segment.validation)}>` : "")
+    );
   });
   return `/${texts.join("/")}`;
 }

@@ -30,7 +30,12 @@ const clientName = (service: string): string => service.replaceAll("-", "_");
 
 function clientBinds(services: DiscoveredService[], modules: Modules): Bind[] {
   const byName = [...services].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return byName.map(({ name }) => ({ resource: { kind: "client", service: name }, module: modules.clients, name: clientName(name), reference: false }));
+  return byName.map(({ name }) => ({
+    resource: { kind: "client", service: name },
+    module: modules.clients,
+    name: clientName(name),
+    reference: false,
+  }));
 }
 
 interface Analysis {

@@ -9,7 +9,10 @@ export function refresh(root: string, options: ParseOptions = {}): ParseResult {
   const { dependencies, ...result } = parseAppTracked(root, options);
   if (!result.ok) return result;
   writeGenerated(result.model, root);
-  const generated = generatedFiles(result.model).map(({ path, contents }) => ({ path: `encore.gen/${path}`, contents }));
+  const generated = generatedFiles(result.model).map(({ path, contents }) => ({
+    path: `encore.gen/${path}`,
+    contents,
+  }));
   writeParseCache(root, { model: result.model, dependencies, generated }, options);
   return result;
 }

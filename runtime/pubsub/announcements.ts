@@ -56,7 +56,11 @@ export class Announcements {
 
   /** Keeps a listening connection if a notification sent to ourselves arrives; the embedded database drops it. */
   async #listen(): Promise<void> {
-    const client = new Client({ connectionString: this.#url, keepAlive: true, application_name: "groundwork-pubsub-listen" });
+    const client = new Client({
+      connectionString: this.#url,
+      keepAlive: true,
+      application_name: "groundwork-pubsub-listen",
+    });
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));
     try {

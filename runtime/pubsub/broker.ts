@@ -7,7 +7,10 @@ import type { Envelope } from "./envelope";
 export type Delivery = Pick<Job<Envelope>, "data" | "attemptsMade" | "attemptsStarted" | "updateData">;
 
 /** BullMQ's own handle, as far as operators need it; the same on every transport. */
-export type MessageQueue = Pick<Queue<Envelope>, "name" | "getFailed" | "getCompleted" | "getJobCounts" | "getJobState" | "remove">;
+export type MessageQueue = Pick<
+  Queue<Envelope>,
+  "name" | "getFailed" | "getCompleted" | "getJobCounts" | "getJobState" | "remove"
+>;
 
 /** Throws to have the message delivered again after `backoffMs`, or `UnrecoverableError` to give it up. */
 export type Processor = (delivery: Delivery) => Promise<void>;

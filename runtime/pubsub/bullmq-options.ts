@@ -5,9 +5,18 @@ import { HANDLED_KEPT, type BrokerTimings, type ConsumeOptions } from "./broker"
 /** The subscription decides when to give up, not the job: its policy may change while messages wait. */
 const ATTEMPTS_MAX = 1_000_000_000;
 
-const common = { attempts: ATTEMPTS_MAX, backoff: { type: "custom" }, removeOnFail: false, stackTraceLimit: 1 } satisfies JobsOptions;
+const common = {
+  attempts: ATTEMPTS_MAX,
+  backoff: { type: "custom" },
+  removeOnFail: false,
+  stackTraceLimit: 1,
+} satisfies JobsOptions;
 
-export const redisJobOptions = (id: string): JobsOptions => ({ ...common, jobId: id, removeOnComplete: { count: HANDLED_KEPT } });
+export const redisJobOptions = (id: string): JobsOptions => ({
+  ...common,
+  jobId: id,
+  removeOnComplete: { count: HANDLED_KEPT },
+});
 
 /** Handled messages are trimmed now and then: at every message it would be a search each. */
 export const postgresJobOptions: JobsOptions = { ...common, removeOnComplete: false };

@@ -18,7 +18,11 @@ export function createMessageCodec(host: Pick<Host, "model" | "newDecimal">, mes
         return codec.encode(value);
       } catch (error) {
         if (!(error instanceof EncodeError)) throw error;
-        throw nativeError(`failed to parse payload\n\nCaused by:\n    InvalidArg, ${error.message}`, "GenericFailure", error);
+        throw nativeError(
+          `failed to parse payload\n\nCaused by:\n    InvalidArg, ${error.message}`,
+          "GenericFailure",
+          error,
+        );
       }
     },
   };

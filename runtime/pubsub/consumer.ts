@@ -45,7 +45,12 @@ function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: De
   const { id, body, publishedAt, parentTraceId, correlationId } = delivery.data;
   const { traceId, spanId } = new Trace();
   const startedAt = new Date().toISOString();
-  const trace = { traceId, spanId, ...(parentTraceId ? { parentTraceId } : {}), ...(correlationId ? { extCorrelationId: correlationId } : {}) };
+  const trace = {
+    traceId,
+    spanId,
+    ...(parentTraceId ? { parentTraceId } : {}),
+    ...(correlationId ? { extCorrelationId: correlationId } : {}),
+  };
   const payload = (): unknown => decode(body);
   return new Request({
     payload,
@@ -94,12 +99,16 @@ function onFailure(input: ConsumerInput, delivery: Delivery, request: Request, t
   const failures = delivery.attemptsMade + 1;
   const last = maxRetries >= 0 && failures > maxRetries;
   const fields = requestFields(request);
-  input.log.error(last ? "message given up: kept as a dead letter" : "message failed: it will be delivered again", error, {
-    ...fields,
-    message_id: delivery.data.id,
-    attempt: delivery.attemptsStarted,
-    ...(last ? {} : { retry_in_ms: backoffMs(input.subscription.retry, failures) }),
-  });
+  input.log.error(
+    last ? "message given up: kept as a dead letter" : "message failed: it will be delivered again",
+    error,
+    {
+      ...fields,
+      message_id: delivery.data.id,
+      attempt: delivery.attemptsStarted,
+      ...(last ? {} : { retry_in_ms: backoffMs(input.subscription.retry, failures) }),
+    },
+  );
   if (last) return giveUp(delivery, error, String(fields.trace_id));
   return Promise.reject(error);
 }
@@ -130,7 +139,12 @@ export function createConsumer(input: ConsumerInput): { processor: Processor; op
       backoffMs: (failures) => backoffMs(subscription.retry, failures),
       lostDeliveriesMax: LOST_DELIVERIES_MAX,
       ordered: input.ordered,
-      onError: (error) => log.warn("subscription: the broker reported a problem", { topic, subscription: subscription.name, error: error.message }),
+      onError: (error) =>
+        log.warn("subscription: the broker reported a problem", {
+          topic,
+          subscription: subscription.name,
+          error: error.message,
+        }),
     },
   };
 }

@@ -47,7 +47,11 @@ function toDeadLetter(name: SubscriptionName, job: Job<Envelope>): DeadLetter {
 }
 
 /** Dead letters, newest first. */
-export async function listDeadLetters(broker: Broker, name: SubscriptionName, { limit = 100, offset = 0 } = {}): Promise<DeadLetter[]> {
+export async function listDeadLetters(
+  broker: Broker,
+  name: SubscriptionName,
+  { limit = 100, offset = 0 } = {},
+): Promise<DeadLetter[]> {
   const queue = await broker.queue(queueName(name.topic, name.subscription));
   const jobs = await queue.getFailed(offset, offset + limit - 1);
   return jobs.filter((job) => job !== undefined).map((job) => toDeadLetter(name, job));
@@ -56,14 +60,28 @@ export async function listDeadLetters(broker: Broker, name: SubscriptionName, { 
 export async function countMessages(broker: Broker, name: SubscriptionName): Promise<SubscriptionCounts> {
   const queue = await broker.queue(queueName(name.topic, name.subscription));
   const counts = await queue.getJobCounts("waiting", "active", "delayed", "failed");
-  return { ...name, waiting: counts.waiting ?? 0, active: counts.active ?? 0, delayed: counts.delayed ?? 0, deadLetters: counts.failed ?? 0 };
+  return {
+    ...name,
+    waiting: counts.waiting ?? 0,
+    active: counts.active ?? 0,
+    delayed: counts.delayed ?? 0,
+    deadLetters: counts.failed ?? 0,
+  };
 }
 
-async function deliverAgain(broker: Broker, queue: string, jobs: Job<Envelope>[], state: "failed" | "completed"): Promise<number> {
+async function deliverAgain(
+  broker: Broker,
+  queue: string,
+  jobs: Job<Envelope>[],
+  state: "failed" | "completed",
+): Promise<number> {
   let moved = 0;
   for (const job of jobs) {
     // A message that somebody else moved in between is no error: it is being delivered.
-    const done = await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true }).then(() => true, () => false);
+    const done = await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true }).then(
+      () => true,
+      () => false,
+    );
     if (done) moved += 1;
   }
   if (moved > 0) broker.wake(queue);
@@ -91,12 +109,23 @@ export async function replay(broker: Broker, name: SubscriptionName, since: Date
   const queue = await broker.queue(queueName(name.topic, name.subscription));
   const handled = await queue.getCompleted(0, HANDLED_KEPT - 1);
   const jobs = handled.filter((job) => job !== undefined && job.data.publishedAt >= since.getTime());
-  return deliverAgain(broker, queue.name, jobs.sort((a, b) => a.data.publishedAt - b.data.publishedAt), "completed");
+  return deliverAgain(
+    broker,
+    queue.name,
+    jobs.sort((a, b) => a.data.publishedAt - b.data.publishedAt),
+    "completed",
+  );
 }
 
 /** Removes dead letters for good; returns how many. A message that is none is left alone. */
-export async function discardDeadLetters(broker: Broker, name: SubscriptionName, messageIds: readonly string[]): Promise<number> {
+export async function discardDeadLetters(
+  broker: Broker,
+  name: SubscriptionName,
+  messageIds: readonly string[],
+): Promise<number> {
   const queue = await broker.queue(queueName(name.topic, name.subscription));
-  const removed = await Promise.all(messageIds.map(async (id) => ((await queue.getJobState(id)) === "failed" ? queue.remove(id) : 0)));
+  const removed = await Promise.all(
+    messageIds.map(async (id) => ((await queue.getJobState(id)) === "failed" ? queue.remove(id) : 0)),
+  );
   return removed.reduce((sum, count) => sum + count, 0);
 }

@@ -14,7 +14,16 @@ import { createPublish } from "./publisher";
 import { recordPublished } from "./published";
 
 export type { Broker } from "./broker";
-export { countMessages, discardDeadLetters, listDeadLetters, redrive, replay, type DeadLetter, type SubscriptionCounts, type SubscriptionName } from "./dead-letters";
+export {
+  countMessages,
+  discardDeadLetters,
+  listDeadLetters,
+  redrive,
+  replay,
+  type DeadLetter,
+  type SubscriptionCounts,
+  type SubscriptionName,
+} from "./dead-letters";
 export { openBroker } from "./open-broker";
 export { clearPublished, publishedMessages, type Published } from "./published";
 
@@ -78,7 +87,8 @@ class PubSub implements PubSubPart {
   subscription({ topicName, subscriptionName, handler }: SubscriptionConfig): PubSubSubscription {
     const topic = this.#topicModel(topicName);
     const subscription = topic?.subscriptions.find(({ name }) => name === subscriptionName);
-    if (!topic || !subscription || !hostedServices(this.#host).includes(subscription.service)) return new PubSubSubscription(() => undefined);
+    if (!topic || !subscription || !hostedServices(this.#host).includes(subscription.service))
+      return new PubSubSubscription(() => undefined);
     const key = queueName(topicName, subscriptionName);
     const known = this.#registrations.get(key);
     const registration: Registration = known ?? { topic, subscription, handler };
@@ -120,7 +130,11 @@ class PubSub implements PubSubPart {
     return registration.consumer;
   }
 
-  #processorFor(topic: TopicModel, subscription: SubscriptionModel, handler: Handler): Parameters<Broker["consume"]> extends [string, ...infer Rest] ? Rest : never {
+  #processorFor(
+    topic: TopicModel,
+    subscription: SubscriptionModel,
+    handler: Handler,
+  ): Parameters<Broker["consume"]> extends [string, ...infer Rest] ? Rest : never {
     const { decode } = createMessageCodec(this.#host, topic.message);
     const { processor, options } = createConsumer({
       topic: topic.name,

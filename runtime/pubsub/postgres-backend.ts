@@ -3,7 +3,13 @@
 // instead of holding a connection each; a broker that is away does not turn a handled message into a failed one; and
 // a message that was given back keeps its place. BullMQ's event stream, which nobody reads here, is not written.
 import { setTimeout as delay } from "node:timers/promises";
-import { PostgresQueueBackend, type BackendFactory, type JobJson, type PostgresConnection, type PostgresConnectionOptions } from "bullmq";
+import {
+  PostgresQueueBackend,
+  type BackendFactory,
+  type JobJson,
+  type PostgresConnection,
+  type PostgresConnectionOptions,
+} from "bullmq";
 import type { Pool } from "pg";
 import { isBrokerAway } from "../broker-errors";
 import { postgresJobOptions } from "./bullmq-options";
@@ -42,7 +48,8 @@ const toJob = (row: ClaimedRow): JobJson => ({
 });
 
 /** As the worker expects it: job, its id, a rate limit that we do not have, when the next delayed one is due. */
-const toNextJob = ({ claimed, nextDueMs }: TurnResult): NextJob => (claimed ? [toJob(claimed), claimed.id, 0, 0] : [null, "", 0, nextDueMs]);
+const toNextJob = ({ claimed, nextDueMs }: TurnResult): NextJob =>
+  claimed ? [toJob(claimed), claimed.id, 0, 0] : [null, "", 0, nextDueMs];
 
 export class WakingBackend extends PostgresQueueBackend {
   readonly #options: WakingOptions;
@@ -50,7 +57,12 @@ export class WakingBackend extends PostgresQueueBackend {
   #seen = 0;
   #blocking = new AbortController();
 
-  constructor(connection: PostgresConnection, name: string, opts: ConstructorParameters<typeof PostgresQueueBackend>[2], options: WakingOptions) {
+  constructor(
+    connection: PostgresConnection,
+    name: string,
+    opts: ConstructorParameters<typeof PostgresQueueBackend>[2],
+    options: WakingOptions,
+  ) {
     super(connection, name, opts, false);
     this.#options = options;
     this.#turns = new Turns(options.pool, { queue: name, lockMs: options.lockMs, ordered: options.ordered });
@@ -66,7 +78,8 @@ export class WakingBackend extends PostgresQueueBackend {
       return toNextJob(await this.#turns.take({ claim: token }));
     } catch (error) {
       // The worker would ask again at once.
-      if (isBrokerAway(error)) await delay(this.#options.reconnectMs, undefined, { signal: this.#blocking.signal }).catch(() => undefined);
+      if (isBrokerAway(error))
+        await delay(this.#options.reconnectMs, undefined, { signal: this.#blocking.signal }).catch(() => undefined);
       throw error;
     }
   }
@@ -77,7 +90,8 @@ export class WakingBackend extends PostgresQueueBackend {
     for (;;) {
       try {
         const result = await this.#turns.take({ outcome, ...claim });
-        if (!result.settled && !result.claimed) throw new Error(`the lock on message ${outcome.id} was lost: it is being delivered again`);
+        if (!result.settled && !result.claimed)
+          throw new Error(`the lock on message ${outcome.id} was lost: it is being delivered again`);
         return fetchNext ? toNextJob(result) : undefined;
       } catch (error) {
         if (this.#blocking.signal.aborted || !isBrokerAway(error)) throw error;
@@ -86,18 +100,30 @@ export class WakingBackend extends PostgresQueueBackend {
     }
   }
 
-  override async moveToCompleted(...[job, , , token, fetchNext]: Parameters<Base["moveToCompleted"]>): ReturnType<Base["moveToCompleted"]> {
+  override async moveToCompleted(
+    ...[job, , , token, fetchNext]: Parameters<Base["moveToCompleted"]>
+  ): ReturnType<Base["moveToCompleted"]> {
     const result = await this.#finish({ id: String(job.id), token, state: "completed" }, fetchNext);
     return { result, finishedOn: Date.now() };
   }
 
-  override async moveToFailed(...[job, reason, , token, fetchNext, fields]: Parameters<Base["moveToFailed"]>): ReturnType<Base["moveToFailed"]> {
+  override async moveToFailed(
+    ...[job, reason, , token, fetchNext, fields]: Parameters<Base["moveToFailed"]>
+  ): ReturnType<Base["moveToFailed"]> {
     const stack: unknown = fields?.stacktrace;
-    const outcome: Outcome = { id: String(job.id), token, state: "failed", reason, ...(typeof stack === "string" ? { stack } : {}) };
+    const outcome: Outcome = {
+      id: String(job.id),
+      token,
+      state: "failed",
+      reason,
+      ...(typeof stack === "string" ? { stack } : {}),
+    };
     return { result: await this.#finish(outcome, fetchNext), finishedOn: Date.now() };
   }
 
-  override async moveToDelayed(...[id, , delayMs, token = "", opts]: Parameters<Base["moveToDelayed"]>): ReturnType<Base["moveToDelayed"]> {
+  override async moveToDelayed(
+    ...[id, , delayMs, token = "", opts]: Parameters<Base["moveToDelayed"]>
+  ): ReturnType<Base["moveToDelayed"]> {
     const next = await this.#finish(this.#delayed(id, token, delayMs, opts?.fieldsToUpdate), opts?.fetchNext === true);
     // Only another look tells the worker when the message is due again.
     this.#options.wakeups.signal(this.queueName);
@@ -112,22 +138,40 @@ export class WakingBackend extends PostgresQueueBackend {
 
   #delayed(id: string, token: string, delayMs: number, fields: Record<string, unknown> = {}): Outcome {
     const { failedReason: reason, stacktrace: stack } = fields;
-    return { id, token, state: "delayed", delayMs, ...(typeof reason === "string" ? { reason } : {}), ...(typeof stack === "string" ? { stack } : {}) };
+    return {
+      id,
+      token,
+      state: "delayed",
+      delayMs,
+      ...(typeof reason === "string" ? { reason } : {}),
+      ...(typeof stack === "string" ? { stack } : {}),
+    };
   }
 
   override async moveStalledJobsToWait(): Promise<string[]> {
-    const found = await this.#options.pool.query<{ id: string }>("select id from groundwork.pubsub_reclaim($1, $2) as lost (id)", [this.queueName, this.#options.lostDeliveriesMax]);
+    const found = await this.#options.pool.query<{ id: string }>(
+      "select id from groundwork.pubsub_reclaim($1, $2) as lost (id)",
+      [this.queueName, this.#options.lostDeliveriesMax],
+    );
     return found.rows.map(({ id }) => id);
   }
 
   /** @returns the ids whose lock was lost */
   override async extendLocks(ids: string[], tokens: string[], lockMs: number): Promise<string[]> {
-    const found = await this.#options.pool.query<{ id: string }>("select id from groundwork.pubsub_extend($1, $2, $3, $4) as lost (id)", [this.queueName, ids, tokens, lockMs]);
+    const found = await this.#options.pool.query<{ id: string }>(
+      "select id from groundwork.pubsub_extend($1, $2, $3, $4) as lost (id)",
+      [this.queueName, ids, tokens, lockMs],
+    );
     return found.rows.map(({ id }) => id);
   }
 
   override async waitForJob(blockTimeoutSeconds: number): ReturnType<Base["waitForJob"]> {
-    const woken = await this.#options.wakeups.wait(this.queueName, this.#seen, Math.max(blockTimeoutSeconds, 0) * 1000, this.#blocking.signal);
+    const woken = await this.#options.wakeups.wait(
+      this.queueName,
+      this.#seen,
+      Math.max(blockTimeoutSeconds, 0) * 1000,
+      this.#blocking.signal,
+    );
     return woken ? { member: this.queueName, score: 0 } : null;
   }
 

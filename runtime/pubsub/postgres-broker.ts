@@ -3,7 +3,15 @@ import { Queue, Worker, type PostgresConnection, type PostgresConnectionOptions 
 import type { Pool } from "pg";
 import { Announcements } from "./announcements";
 import { whileAway } from "../broker-errors";
-import { HANDLED_KEPT, type Broker, type BrokerTimings, type ConsumeOptions, type Consumer, type MessageQueue, type Processor } from "./broker";
+import {
+  HANDLED_KEPT,
+  type Broker,
+  type BrokerTimings,
+  type ConsumeOptions,
+  type Consumer,
+  type MessageQueue,
+  type Processor,
+} from "./broker";
 import { postgresJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
 import { GroupCommit } from "./group-commit";
@@ -36,7 +44,16 @@ interface Addition {
   message: Envelope;
 }
 
-type PostgresQueue = Queue<Envelope, unknown, string, Envelope, unknown, string, WakingBackend, PostgresConnectionOptions>;
+type PostgresQueue = Queue<
+  Envelope,
+  unknown,
+  string,
+  Envelope,
+  unknown,
+  string,
+  WakingBackend,
+  PostgresConnectionOptions
+>;
 
 export class PostgresBroker implements Broker {
   readonly #pool: Pool;
@@ -91,7 +108,12 @@ export class PostgresBroker implements Broker {
       return queues.map((queue) => ({ queue, id: message.id, data }));
     });
     const values = [rows.map(({ queue }) => queue), rows.map(({ id }) => id), rows.map(({ data }) => data)];
-    await this.#pool.query(addMessages, [...values, JSON.stringify(postgresJobOptions), postgresJobOptions.attempts, Date.now()]);
+    await this.#pool.query(addMessages, [
+      ...values,
+      JSON.stringify(postgresJobOptions),
+      postgresJobOptions.attempts,
+      Date.now(),
+    ]);
     return additions.map(() => undefined);
   }
 

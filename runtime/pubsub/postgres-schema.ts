@@ -6,7 +6,8 @@ import { brokerStatements } from "./postgres-functions";
 /** Stands as a comment on the last function: equal means that everything is as this version wants it. */
 const fingerprint = createHash("sha256").update(brokerStatements.join("\n")).digest("hex");
 
-const installed = "select obj_description(to_regprocedure('groundwork.pubsub_reclaim(text, integer)'), 'pg_proc') as fingerprint";
+const installed =
+  "select obj_description(to_regprocedure('groundwork.pubsub_reclaim(text, integer)'), 'pg_proc') as fingerprint";
 
 async function isInstalled(client: Pool | PoolClient): Promise<boolean> {
   const found = await client.query<{ fingerprint: string | null }>(installed);

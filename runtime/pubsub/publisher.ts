@@ -70,7 +70,11 @@ export function createPublish(topic: TopicModel, codec: MessageCodec, broker: ()
   const queues = topic.subscriptions.map((subscription) => queueName(topic.name, subscription.name));
   return async (message, source) => {
     const envelope = envelopeFor(topic, codec, message, source);
-    if (queues.length > 0) await within(whileAway(() => broker().add(queues, envelope), PUBLISH_LIMIT_MS), PUBLISH_LIMIT_MS);
+    if (queues.length > 0)
+      await within(
+        whileAway(() => broker().add(queues, envelope), PUBLISH_LIMIT_MS),
+        PUBLISH_LIMIT_MS,
+      );
     return envelope.id;
   };
 }

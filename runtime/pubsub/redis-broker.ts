@@ -24,7 +24,13 @@ export class RedisBroker implements Broker {
     this.#prefix = prefix;
     this.#timings = timings;
     const queue = (name: string): Promise<Queue<Envelope>> => this.queue(name);
-    this.#ordering = new RedisOrdering({ redis: this.#redis, prefix, leaseMs: timings.lockMs, parkMs: timings.lostCheckMs, queue });
+    this.#ordering = new RedisOrdering({
+      redis: this.#redis,
+      prefix,
+      leaseMs: timings.lockMs,
+      parkMs: timings.lostCheckMs,
+      queue,
+    });
   }
 
   async ready(): Promise<void> {

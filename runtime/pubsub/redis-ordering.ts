@@ -50,7 +50,8 @@ local head = redis.call('zrange', KEYS[1], 0, 0)[1]
 if head and redis.call('exists', KEYS[2]) == 0 and redis.call('sismember', KEYS[3], head) == 1 then return head end
 return ''`;
 
-const placeOf = "return tonumber(redis.call('zscore', KEYS[1], ARGV[1]) or '0') > (redis.call('time')[1] - ARGV[2]) * 1000000 and 1 or 0";
+const placeOf =
+  "return tonumber(redis.call('zscore', KEYS[1], ARGV[1]) or '0') > (redis.call('time')[1] - ARGV[2]) * 1000000 and 1 or 0";
 
 /** Publishing enters the line first and adds then; longer than it tries, the message never came. */
 const ADDED_AFTER_SECONDS_MAX = 30;
@@ -100,7 +101,10 @@ export class RedisOrdering {
     const { redis, leaseMs } = this.#options;
     const keys = this.#keys(queue, orderingKey);
     if (!(await this.#isTurnOf(queue, job, keys).catch(giveBack))) throw new DelayedError();
-    const renewal = setInterval(() => void redis.eval(renew, 1, keys[1], id, String(leaseMs)).catch(() => undefined), leaseMs / 3).unref();
+    const renewal = setInterval(
+      () => void redis.eval(renew, 1, keys[1], id, String(leaseMs)).catch(() => undefined),
+      leaseMs / 3,
+    ).unref();
     try {
       await work();
     } finally {
@@ -112,7 +116,11 @@ export class RedisOrdering {
   async #isTurnOf(queue: string, job: Message, keys: [string, string, string]): Promise<boolean> {
     const { redis, leaseMs } = this.#options;
     const { orderingKey = "", id } = job.data;
-    const [before, rank, wasParked] = (await redis.eval(enter, 3, ...keys, id, String(leaseMs))) as [string, number, number];
+    const [before, rank, wasParked] = (await redis.eval(enter, 3, ...keys, id, String(leaseMs))) as [
+      string,
+      number,
+      number,
+    ];
     if (before === "") return true;
     if (wasParked) await this.#heal(queue, orderingKey, before);
     await this.#park(queue, job, keys, rank);
@@ -142,7 +150,13 @@ export class RedisOrdering {
   }
 
   async #letNextIn(queue: string, key: string, id: string, leaves: boolean): Promise<void> {
-    const next = (await this.#options.redis.eval(release, 3, ...this.#keys(queue, key), id, leaves ? "leave" : "stay")) as string;
+    const next = (await this.#options.redis.eval(
+      release,
+      3,
+      ...this.#keys(queue, key),
+      id,
+      leaves ? "leave" : "stay",
+    )) as string;
     if (next !== "") await this.#promote(queue, next);
   }
 
@@ -155,7 +169,8 @@ export class RedisOrdering {
   async #heal(queue: string, key: string, id: string): Promise<void> {
     const [line] = this.#keys(queue, key);
     const state = await (await this.#options.queue(queue)).getJobState(id);
-    const isNew = async (): Promise<boolean> => (await this.#options.redis.eval(placeOf, 1, line, id, String(ADDED_AFTER_SECONDS_MAX))) === 1;
+    const isNew = async (): Promise<boolean> =>
+      (await this.#options.redis.eval(placeOf, 1, line, id, String(ADDED_AFTER_SECONDS_MAX))) === 1;
     if (FINISHED.has(state) || (state === "unknown" && !(await isNew()))) await this.#letNextIn(queue, key, id, true);
   }
 

@@ -56,8 +56,14 @@ export function parseDecimal(text: string): Fraction | string {
 function digitsAfterPoint(den: bigint): bigint | null {
   let twos = 0n;
   let fives = 0n;
-  while (den % 2n === 0n) { den /= 2n; twos++; }
-  while (den % 5n === 0n) { den /= 5n; fives++; }
+  while (den % 2n === 0n) {
+    den /= 2n;
+    twos++;
+  }
+  while (den % 5n === 0n) {
+    den /= 5n;
+    fives++;
+  }
   return den === 1n ? (twos > fives ? twos : fives) : null;
 }
 
@@ -86,7 +92,10 @@ export function formatDecimal({ num, den }: Fraction): string {
 /** The exact fraction of a finite float. */
 function ofFloat(value: number): Fraction {
   let den = 1n;
-  while (!Number.isInteger(value)) { value *= 2; den *= 2n; }
+  while (!Number.isInteger(value)) {
+    value *= 2;
+    den *= 2n;
+  }
   return { num: BigInt(value), den };
 }
 

@@ -49,27 +49,38 @@ export function decimalText(text: unknown): string {
 
 export function checkDate(date: Date): Date {
   const ms = Math.trunc(date.getTime());
-  if (!Number.isNaN(ms) && !isRepresentable(ms)) throw new EncodeError(`timestamp ${ms}ms is outside the supported range`);
+  if (!Number.isNaN(ms) && !isRepresentable(ms))
+    throw new EncodeError(`timestamp ${ms}ms is outside the supported range`);
   return date;
 }
 
 /** Encodes any value; `undefined` only inside objects, where its key is left out. Throws EncodeError. */
 export function encodeValue(value: unknown, depth = 1): string {
   switch (typeof value) {
-    case "string": return quote(value);
-    case "number": return encodeNumber(value);
-    case "boolean": return value ? "true" : "false";
-    case "bigint": return `"${value}"`;
-    case "object": return value === null ? "null" : encodeObject(value, depth);
-    case "undefined": throw new EncodeError("undefined cannot be represented as a serde_json::Value");
-    case "function": throw new EncodeError("JS functions cannot be represented as a serde_json::Value");
-    case "symbol": throw new EncodeError("JS symbols cannot be represented as a serde_json::Value");
+    case "string":
+      return quote(value);
+    case "number":
+      return encodeNumber(value);
+    case "boolean":
+      return value ? "true" : "false";
+    case "bigint":
+      return `"${value}"`;
+    case "object":
+      return value === null ? "null" : encodeObject(value, depth);
+    case "undefined":
+      throw new EncodeError("undefined cannot be represented as a serde_json::Value");
+    case "function":
+      throw new EncodeError("JS functions cannot be represented as a serde_json::Value");
+    case "symbol":
+      throw new EncodeError("JS symbols cannot be represented as a serde_json::Value");
   }
 }
 
 function encodeObject(value: object, depth: number): string {
   if (depth > MAX_DEPTH) {
-    throw new EncodeError(`value exceeds the maximum nesting depth of ${MAX_DEPTH}; does it contain a circular reference?`);
+    throw new EncodeError(
+      `value exceeds the maximum nesting depth of ${MAX_DEPTH}; does it contain a circular reference?`,
+    );
   }
   if (Array.isArray(value)) return encodeList(value, depth);
   if (value instanceof Date) return `"${formatDateTime(checkDate(value))}"`;
@@ -116,7 +127,12 @@ function checkKeys(value: Record<string, unknown>, depth: number): void {
 }
 
 const TYPE_NAMES: Record<string, string> = {
-  string: "String", number: "Number", boolean: "Boolean", bigint: "BigInt", symbol: "Symbol", function: "Function",
+  string: "String",
+  number: "Number",
+  boolean: "Boolean",
+  bigint: "BigInt",
+  symbol: "Symbol",
+  function: "Function",
 };
 
 /** A payload as the native side takes it: an object, or nothing. Throws EncodeError for anything else. */
@@ -163,7 +179,12 @@ export function toPlain(value: unknown): unknown {
   if (isDecimal(value)) return value.value;
   const out: Record<string, unknown> = {};
   for (const key of Object.keys(value)) {
-    Object.defineProperty(out, key, { value: toPlain((value as Record<string, unknown>)[key]), enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(out, key, {
+      value: toPlain((value as Record<string, unknown>)[key]),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   }
   return out;
 }

@@ -11,7 +11,10 @@ import { parseInteger, type TextContext } from "./text-decoder";
 export class ValueError extends Error {
   override name = "ValueError";
 
-  constructor(message: string, readonly internal: string | null = null) {
+  constructor(
+    message: string,
+    readonly internal: string | null = null,
+  ) {
     super(message);
   }
 }
@@ -47,24 +50,36 @@ export function compileValue(shape: Shape, place: Place, newDecimal: NewDecimal)
   const compile = (inner: Shape): ValueDecoder => compileValue(inner, place, newDecimal);
   switch (shape.kind) {
     case "any":
-    case "string": return (text) => text;
-    case "bool": return (text) => (text === "true" ? true : text === "false" ? false : fail(`invalid boolean value: ${text}`));
-    case "null": return (text) => (text === "" || text === "null" ? null : fail("invalid value", `expected null, got ${debugString(text)}`));
-    case "number": return number;
-    case "time": return time;
-    case "decimal": return (text) => {
-      const value = parseDecimal(text);
-      return typeof value === "string" ? fail(`invalid decimal value: ${text}`) : newDecimal(formatDecimal(value));
-    };
-    case "literal": return literal(shape.value, invalid, expecting(shape));
-    case "ref": return (text, context) => compile(shape.target!)(text, context);
-    case "checked": return checked(shape, compile(shape.inner), invalid);
-    case "union": return union(shape.of.map(compile), invalid);
+    case "string":
+      return (text) => text;
+    case "bool":
+      return (text) => (text === "true" ? true : text === "false" ? false : fail(`invalid boolean value: ${text}`));
+    case "null":
+      return (text) =>
+        text === "" || text === "null" ? null : fail("invalid value", `expected null, got ${debugString(text)}`);
+    case "number":
+      return number;
+    case "time":
+      return time;
+    case "decimal":
+      return (text) => {
+        const value = parseDecimal(text);
+        return typeof value === "string" ? fail(`invalid decimal value: ${text}`) : newDecimal(formatDecimal(value));
+      };
+    case "literal":
+      return literal(shape.value, invalid, expecting(shape));
+    case "ref":
+      return (text, context) => compile(shape.target!)(text, context);
+    case "checked":
+      return checked(shape, compile(shape.inner), invalid);
+    case "union":
+      return union(shape.of.map(compile), invalid);
     case "option": {
       const inner = compile(shape.value);
       return (text, context) => (text === "" ? null : inner(text, context));
     }
-    default: return () => fail("unsupported schema type", `got an unsupported schema type: ${expecting(shape, true)}`);
+    default:
+      return () => fail("unsupported schema type", `got an unsupported schema type: ${expecting(shape, true)}`);
   }
 }
 
@@ -91,8 +106,16 @@ function union(members: readonly ValueDecoder[], invalid: string): ValueDecoder 
 
 function literal(want: string | number | boolean, invalid: string, expected: string): ValueDecoder {
   return (text) => {
-    const got = typeof want === "boolean" ? text === String(want) && want
-      : typeof want === "number" ? (Number.isInteger(want) ? parseInteger(text) : text.trim() === text && text !== "" ? Number(text) : undefined) : text;
+    const got =
+      typeof want === "boolean"
+        ? text === String(want) && want
+        : typeof want === "number"
+          ? Number.isInteger(want)
+            ? parseInteger(text)
+            : text.trim() === text && text !== ""
+              ? Number(text)
+              : undefined
+          : text;
     if (got === want || (want === false && text === "false")) return want;
     return fail(invalid, `expected ${expected}, got ${text}`);
   };

@@ -75,10 +75,14 @@ const isDate = (v: unknown): v is Date => v instanceof Date;
 
 function cookieOptions(cookie: Payload): CookieOptions {
   const options: CookieOptions = {
-    path: option(cookie, "path", "a string", isText), domain: option(cookie, "domain", "a string", isText),
-    secure: option(cookie, "secure", "a boolean", isFlag), httpOnly: option(cookie, "httpOnly", "a boolean", isFlag),
-    expires: option(cookie, "expires", "a datetime", isDate), maxAge: option(cookie, "maxAge", "an integer", isNumber),
-    sameSite: option(cookie, "sameSite", "a string", isText), partitioned: option(cookie, "partitioned", "a boolean", isFlag),
+    path: option(cookie, "path", "a string", isText),
+    domain: option(cookie, "domain", "a string", isText),
+    secure: option(cookie, "secure", "a boolean", isFlag),
+    httpOnly: option(cookie, "httpOnly", "a boolean", isFlag),
+    expires: option(cookie, "expires", "a datetime", isDate),
+    maxAge: option(cookie, "maxAge", "an integer", isNumber),
+    sameSite: option(cookie, "sameSite", "a string", isText),
+    partitioned: option(cookie, "partitioned", "a boolean", isFlag),
   };
   // The official text of this problem has its placeholder left in.
   if (options.maxAge !== undefined && !isInteger32(options.maxAge)) unparsable("cookie field {} must be an integer");
@@ -117,14 +121,24 @@ function expiry(date: Date): string {
 /** The text of a cookie's value, in both directions. Lists and objects have a display form, which is no JSON. */
 export function cookieText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(cookieText).join(", ")}]`;
-  if (typeof value !== "object" || value === null || value instanceof Date || isDecimal(value)) return scalarText(value, "cookie");
+  if (typeof value !== "object" || value === null || value instanceof Date || isDecimal(value))
+    return scalarText(value, "cookie");
   encodeValue(value);
   const fields = value as Payload;
-  return `{${Object.keys(fields).sort().filter((key) => fields[key] !== undefined).map((key) => `${key}: ${cookieText(fields[key])}`).join(", ")}}`;
+  return `{${Object.keys(fields)
+    .sort()
+    .filter((key) => fields[key] !== undefined)
+    .map((key) => `${key}: ${cookieText(fields[key])}`)
+    .join(", ")}}`;
 }
 
 /** Framing is the server's: a declared field of this name would contradict it. */
-export const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection", "keep-alive"]);
+export const FRAMING: ReadonlySet<string> = new Set([
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+]);
 
 /** Appends `name, value` pairs of the payload's header fields to `out`. */
 export function appendHeaders(fields: readonly ShapeField[], payload: Payload, out: string[]): void {

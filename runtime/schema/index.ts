@@ -21,7 +21,10 @@ export interface MessageCodec {
  * fields that `travels` lets through, by default all.
  */
 export function compileMessageCodec(
-  model: Pick<AppModel, "decls">, schema: Schema, newDecimal: NewDecimal, travels: (field: ShapeField) => boolean = () => true,
+  model: Pick<AppModel, "decls">,
+  schema: Schema,
+  newDecimal: NewDecimal,
+  travels: (field: ShapeField) => boolean = () => true,
 ): MessageCodec {
   const struct = new ShapeResolver(model.decls).struct(schema);
   if (!struct) throw new Error("a message type has to be an object");

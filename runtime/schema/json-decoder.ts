@@ -4,7 +4,20 @@ import { parseDateTime } from "./datetime";
 import { parseDecimal, formatDecimal } from "./decimal";
 import { missingFields } from "./errors";
 import type { JsonReader } from "./json-reader";
-import { colon, Float, hasKey, leaveMap, mismatch, put, readAny, readBoxed, readList, readMap, skipValue, type Decoder } from "./json-syntax";
+import {
+  colon,
+  Float,
+  hasKey,
+  leaveMap,
+  mismatch,
+  put,
+  readAny,
+  readBoxed,
+  readList,
+  readMap,
+  skipValue,
+  type Decoder,
+} from "./json-syntax";
 import { debugFloat, debugString } from "./rust-text";
 import { expecting, type Shape, type Struct } from "./shape";
 import { createFitter, NO_FIT } from "./union";
@@ -36,21 +49,36 @@ export class JsonDecoderCompiler {
   private create(shape: Shape): Decoder {
     const expected = expecting(shape);
     switch (shape.kind) {
-      case "any": return readAny;
-      case "string": return (r) => (r.peek() === QUOTE ? r.string() : mismatch(r, expected));
-      case "number": return (r) => (isDigitOrMinus(r.peek()) ? r.number() : mismatch(r, expected));
-      case "bool": return readBool;
-      case "null": return (r) => (r.peek() === 110 ? (r.word("null"), null) : mismatch(r, expected));
-      case "time": return (r) => (r.peek() === QUOTE ? readTime(r) : mismatch(r, expected));
-      case "decimal": return (r) => (r.peek() === QUOTE ? this.decimal(r) : mismatch(r, expected));
-      case "literal": return literal(shape.value, expected);
-      case "list": return this.list(shape.elem);
-      case "map": return this.map(shape.value);
-      case "struct": return this.struct(shape);
-      case "union": return this.union(shape, expected);
-      case "option": return this.option(shape.value);
-      case "checked": return this.checked(shape);
-      case "ref": return this.ref(shape);
+      case "any":
+        return readAny;
+      case "string":
+        return (r) => (r.peek() === QUOTE ? r.string() : mismatch(r, expected));
+      case "number":
+        return (r) => (isDigitOrMinus(r.peek()) ? r.number() : mismatch(r, expected));
+      case "bool":
+        return readBool;
+      case "null":
+        return (r) => (r.peek() === 110 ? (r.word("null"), null) : mismatch(r, expected));
+      case "time":
+        return (r) => (r.peek() === QUOTE ? readTime(r) : mismatch(r, expected));
+      case "decimal":
+        return (r) => (r.peek() === QUOTE ? this.decimal(r) : mismatch(r, expected));
+      case "literal":
+        return literal(shape.value, expected);
+      case "list":
+        return this.list(shape.elem);
+      case "map":
+        return this.map(shape.value);
+      case "struct":
+        return this.struct(shape);
+      case "union":
+        return this.union(shape, expected);
+      case "option":
+        return this.option(shape.value);
+      case "checked":
+        return this.checked(shape);
+      case "ref":
+        return this.ref(shape);
     }
   }
 
@@ -139,7 +167,8 @@ export class JsonDecoderCompiler {
       }
       r.pos++;
       r.ascend();
-      const incomplete = (seen & requiredBits) !== requiredBits || (isLarge && required.some((i) => i >= BITS && !more!.has(i)));
+      const incomplete =
+        (seen & requiredBits) !== requiredBits || (isLarge && required.some((i) => i >= BITS && !more!.has(i)));
       if (incomplete) r.fail(missingFields(missing((i) => (i < BITS ? (seen & (1 << i)) !== 0 : more!.has(i)))));
       return target;
     };

@@ -24,12 +24,17 @@ export class JsonReader {
   private readonly steps: Step[] = [];
 
   /** With `bytes` the text is Latin-1: one character for each byte of a text that is not valid UTF-8. */
-  constructor(readonly text: string, private readonly bytes = false) {}
+  constructor(
+    readonly text: string,
+    private readonly bytes = false,
+  ) {}
 
   /** Reads bytes; invalid UTF-8 is found where a string holds it. */
   static of(body: Buffer): JsonReader {
     const text = body.toString("utf8");
-    return text.includes("\ufffd") && !isUtf8(body) ? new JsonReader(body.toString("latin1"), true) : new JsonReader(text);
+    return text.includes("\ufffd") && !isUtf8(body)
+      ? new JsonReader(body.toString("latin1"), true)
+      : new JsonReader(text);
   }
 
   // ------------------------------------------------------------ place and path

@@ -19,7 +19,8 @@ const isNumberStart = (code: number): boolean => code === MINUS || (code >= 48 &
 
 /** Sets a key of a decoded object. `__proto__` becomes an ordinary own key instead of replacing the prototype. */
 export function put(target: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === "__proto__") Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  if (key === "__proto__")
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
   else target[key] = value;
 }
 

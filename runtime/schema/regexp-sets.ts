@@ -16,21 +16,47 @@ export interface Flags {
 }
 
 const POSIX: Record<string, string> = {
-  alnum: "0-9A-Za-z", alpha: "A-Za-z", ascii: "\\x00-\\x7f", blank: "\\t\\x20", cntrl: "\\x00-\\x1f\\x7f", digit: "0-9", graph: "!-~", lower: "a-z",
-  print: "\\x20-~", punct: "!-\\/:-@\\[-`\\{-~", space: "\\t\\n\\v\\f\\r\\x20", upper: "A-Z", word: "0-9A-Za-z_", xdigit: "0-9A-Fa-f",
+  alnum: "0-9A-Za-z",
+  alpha: "A-Za-z",
+  ascii: "\\x00-\\x7f",
+  blank: "\\t\\x20",
+  cntrl: "\\x00-\\x1f\\x7f",
+  digit: "0-9",
+  graph: "!-~",
+  lower: "a-z",
+  print: "\\x20-~",
+  punct: "!-\\/:-@\\[-`\\{-~",
+  space: "\\t\\n\\v\\f\\r\\x20",
+  upper: "A-Z",
+  word: "0-9A-Za-z_",
+  xdigit: "0-9A-Fa-f",
 };
 const CLASSES: Record<string, string> = {
-  d: "\\p{Nd}", s: "\\p{White_Space}", w: "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200c\\u200d",
+  d: "\\p{Nd}",
+  s: "\\p{White_Space}",
+  w: "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200c\\u200d",
 };
 const ASCII_CLASSES: Record<string, string> = { d: "0-9", s: "\\t\\n\\v\\f\\r\\x20", w: "0-9A-Za-z_" };
 const CONTROLS: Record<string, number> = { a: 7, f: 12, t: 9, n: 10, r: 13, v: 11 };
 const PROPERTY_KEYS: Record<string, string> = {
-  sc: "Script=", script: "Script=", scx: "Script_Extensions=", scriptextensions: "Script_Extensions=", gc: "General_Category=", generalcategory: "General_Category=",
+  sc: "Script=",
+  script: "Script=",
+  scx: "Script_Extensions=",
+  scriptextensions: "Script_Extensions=",
+  gc: "General_Category=",
+  generalcategory: "General_Category=",
 };
 /** Ranges up to this size are spelled out in both cases. */
 const MAX_CASED_RANGE = 0x1000;
 /** Letters whose other case is found in neither direction by upper and lower casing. */
-const CASE_COUSINS: Record<string, string> = { k: "\u212a", s: "\u017f", "\u00e5": "\u212b", "\u03bc": "\u00b5", "\u03c3": "\u03c2", "\u03c9": "\u2126" };
+const CASE_COUSINS: Record<string, string> = {
+  k: "\u212a",
+  s: "\u017f",
+  "\u00e5": "\u212b",
+  "\u03bc": "\u00b5",
+  "\u03c3": "\u03c2",
+  "\u03c9": "\u2126",
+};
 
 const fail = (problem: string): never => {
   throw new SyntaxError(problem);
@@ -82,10 +108,17 @@ function isProperty(name: string): boolean {
 /** Rust compares names loosely; JavaScript wants them as Unicode writes them. */
 function property(text: string, flags: Flags): string {
   const [name, key] = text.split(/!?[=:]/).reverse() as [string, string?];
-  const words = name.trim().split(/[ _-]+/).map((w) => w[0]?.toUpperCase() + w.slice(1).toLowerCase()).join("_");
+  const words = name
+    .trim()
+    .split(/[ _-]+/)
+    .map((w) => w[0]?.toUpperCase() + w.slice(1).toLowerCase())
+    .join("_");
   if (flags.i && /^(?:Lu|Ll|Lt|Uppercase_Letter|Lowercase_Letter|Titlecase_Letter)$/.test(words)) return "\\p{LC}";
-  const prefix = key === undefined ? "" : (PROPERTY_KEYS[key.toLowerCase().replace(/[ _-]/g, "")] ?? fail(`no property ${key}`));
-  const known = [words, name.trim(), name.trim().toUpperCase()].flatMap((n) => (prefix === "" ? [n, `Script=${n}`] : [prefix + n])).find(isProperty);
+  const prefix =
+    key === undefined ? "" : (PROPERTY_KEYS[key.toLowerCase().replace(/[ _-]/g, "")] ?? fail(`no property ${key}`));
+  const known = [words, name.trim(), name.trim().toUpperCase()]
+    .flatMap((n) => (prefix === "" ? [n, `Script=${n}`] : [prefix + n]))
+    .find(isProperty);
   return `\\p{${known ?? fail(`no property ${text}`)}}`;
 }
 
@@ -94,7 +127,15 @@ export type Escape = { length: number } & ({ code: number } | { set: string });
 
 function hexEscape(rest: string): Escape | undefined {
   const match = /^\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[xuU]\{\s*([0-9A-Fa-f]+)\s*\})/.exec(rest);
-  return match ? { length: match[0].length, code: parseInt(match.slice(1).find((h) => h !== undefined)!, 16) } : undefined;
+  return match
+    ? {
+        length: match[0].length,
+        code: parseInt(
+          match.slice(1).find((h) => h !== undefined)!,
+          16,
+        ),
+      }
+    : undefined;
 }
 
 function setEscape(rest: string, flags: Flags): Escape | undefined {
@@ -105,7 +146,7 @@ function setEscape(rest: string, flags: Flags): Escape | undefined {
   }
   const match = /^\\([pP])(?:\{(\^?)([^}]*)\}|([A-Za-z]))/.exec(rest);
   if (!match) return undefined;
-  const isNegated = (match[1] === "P") !== (match[2] === "^") !== (match[3]?.includes("!=") ?? false);
+  const isNegated = ((match[1] === "P") !== (match[2] === "^")) !== (match[3]?.includes("!=") ?? false);
   return { length: match[0].length, set: `[${isNegated ? "^" : ""}${property(match[3] ?? match[4]!, flags)}]` };
 }
 

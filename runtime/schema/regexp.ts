@@ -110,13 +110,20 @@ class Translator {
     const word = wordSet(flags);
     const [starts, ends] = [`(?<!${word})(?=${word})`, `(?<=${word})(?!${word})`];
     switch (found) {
-      case "\\A": return "^";
-      case "\\z": return "$";
-      case "\\b": return `(?:${starts}|${ends})`;
-      case "\\B": return `(?:(?<=${word})(?=${word})|(?<!${word})(?!${word}))`;
-      case "\\b{start-half}": return `(?<!${word})`;
-      case "\\b{end-half}": return `(?!${word})`;
-      default: return found === "\\<" || found === "\\b{start}" ? starts : ends;
+      case "\\A":
+        return "^";
+      case "\\z":
+        return "$";
+      case "\\b":
+        return `(?:${starts}|${ends})`;
+      case "\\B":
+        return `(?:(?<=${word})(?=${word})|(?<!${word})(?!${word}))`;
+      case "\\b{start-half}":
+        return `(?<!${word})`;
+      case "\\b{end-half}":
+        return `(?!${word})`;
+      default:
+        return found === "\\<" || found === "\\b{start}" ? starts : ends;
     }
   }
 

@@ -54,7 +54,12 @@ export class RequestCodec {
   private readonly steps: Step[] = [];
   private readonly body: StructDecoder | undefined;
 
-  constructor(readonly places: FieldPlaces, path: readonly PathSegment[], json: JsonDecoderCompiler, newDecimal: NewDecimal) {
+  constructor(
+    readonly places: FieldPlaces,
+    path: readonly PathSegment[],
+    json: JsonDecoderCompiler,
+    newDecimal: NewDecimal,
+  ) {
     const params = path.filter((s) => s.kind !== "literal");
     if (params.length > 0) this.steps.push(pathStep(params));
     if (places.query.length > 0) this.steps.push(queryStep(places.query, newDecimal));
@@ -114,7 +119,9 @@ function compileParam(param: Exclude<PathSegment, { kind: "literal" }>): ParamDe
   const check = param.validation && compileCheck(param.validation);
   const isText = param.type === "string" || param.kind !== "param";
   const type = param.type === "bool" ? "boolean" : "number";
-  const read: (text: string, context: TextContext) => unknown = isText ? (text) => text : (text, context) => scalar(text, type, context);
+  const read: (text: string, context: TextContext) => unknown = isText
+    ? (text) => text
+    : (text, context) => scalar(text, type, context);
   return (text) => {
     const context = { isFloat: false };
     const value = read(text, context);
@@ -143,7 +150,9 @@ function scalar(text: string, type: "boolean" | "number", context: TextContext):
     return value;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    const internal = error.message.replace("expected a number", "expected a JSON number").replace("type: Option value", "type: null");
+    const internal = error.message
+      .replace("expected a number", "expected a JSON number")
+      .replace("type: Option value", "type: null");
     throw new ValueError(`path parameter is not a valid ${type}`, internal);
   }
 }
@@ -151,7 +160,10 @@ function scalar(text: string, type: "boolean" | "number", context: TextContext):
 // ---------------------------------------------------------------- query
 
 /** A decoder of query strings; problems are the message after `unable to decode query string: `. */
-export function compileQuery(fields: readonly ShapeField[], newDecimal: NewDecimal): (query: string, target: Payload) => void {
+export function compileQuery(
+  fields: readonly ShapeField[],
+  newDecimal: NewDecimal,
+): (query: string, target: Payload) => void {
   const byName = new Map<string, TextDecoder>(fields.map((f) => [f.name, compileText(f.shape, newDecimal)]));
   const required = fields.filter((f) => !f.optional).map((f) => f.name);
   return (query, target) => {
@@ -210,12 +222,19 @@ interface NamedField {
 function named(fields: readonly ShapeField[], place: "header" | "cookie", newDecimal: NewDecimal): NamedField[] {
   return fields.map((f) => {
     const element = f.shape.kind === "list" && place === "header" ? f.shape.elem : f.shape;
-    return { field: f.name, name: wireName(f), optional: f.optional, list: element !== f.shape, decode: compileValue(element, place, newDecimal) };
+    return {
+      field: f.name,
+      name: wireName(f),
+      optional: f.optional,
+      list: element !== f.shape,
+      decode: compileValue(element, place, newDecimal),
+    };
   });
 }
 
 function headerText(text: string): string {
-  if (text.includes("\ufffd")) throw new ValueError("invalid header value", "invalid header value: invalid utf-8 sequence");
+  if (text.includes("\ufffd"))
+    throw new ValueError("invalid header value", "invalid header value: invalid utf-8 sequence");
   return text;
 }
 
@@ -247,4 +266,3 @@ function cookieStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step
     }
   };
 }
-

@@ -37,7 +37,12 @@ export class ResponseCodec {
     this.encoded = new Set([...rest, ...this.headerFields].map((f) => f.name));
     if (rest.length > 0) this.decoder = json.struct({ kind: "struct", fields: rest });
     if (this.headerFields.length > 0) {
-      this.headerDecoder = new RequestCodec({ header: [...this.headerFields], query: [], cookie: [], body: [] }, [], json, newDecimal);
+      this.headerDecoder = new RequestCodec(
+        { header: [...this.headerFields], query: [], cookie: [], body: [] },
+        [],
+        json,
+        newDecimal,
+      );
     }
   }
 
@@ -77,7 +82,8 @@ export class ResponseCodec {
   private cookieLines(payload: Payload): string[] {
     return this.cookies.flatMap((field) => {
       const cookie = readKey(payload, field.name);
-      const isObject = typeof cookie === "object" && cookie !== null && !Array.isArray(cookie) && !(cookie instanceof Date);
+      const isObject =
+        typeof cookie === "object" && cookie !== null && !Array.isArray(cookie) && !(cookie instanceof Date);
       return isObject ? [cookieLine(wireName(field), cookie as Payload)] : [];
     });
   }
@@ -96,9 +102,16 @@ export class ResponseCodec {
   /** The value a caller inside the process receives: body and header fields, null when there are neither. */
   decode(response: EncodedResponse): Payload | null {
     if (!this.decoder && !this.headerDecoder) return null;
-    const source: RequestSource = { query: "", params: [], body: undefined, headerValues: (name) => valuesOf(response.headers, name) };
+    const source: RequestSource = {
+      query: "",
+      params: [],
+      body: undefined,
+      headerValues: (name) => valuesOf(response.headers, name),
+    };
     const target = this.headerDecoder?.decode(source) ?? {};
-    return this.decoder ? decodeBody(this.decoder, response.body ?? "", target, "unable to decode response body") : target;
+    return this.decoder
+      ? decodeBody(this.decoder, response.body ?? "", target, "unable to decode response body")
+      : target;
   }
 }
 

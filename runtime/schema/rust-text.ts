@@ -1,12 +1,20 @@
 // How the official runtime prints values in messages and bodies: Rust's debug strings and the shortest
 // float text of serde_json, which keeps a `.0` on integral floats and has its own exponent limits.
 
-const ESCAPES: Record<string, string> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0" };
+const ESCAPES: Record<string, string> = {
+  "\\": "\\\\",
+  '"': '\\"',
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\0": "\\0",
+};
 
 /** A string as Rust's `{:?}` prints it. */
 export function debugString(text: string): string {
   let out = "";
-  for (const char of text) out += ESCAPES[char] ?? (/[\p{C}\p{Zl}\p{Zp}]/u.test(char) ? `\\u{${char.codePointAt(0)!.toString(16)}}` : char);
+  for (const char of text)
+    out += ESCAPES[char] ?? (/[\p{C}\p{Zl}\p{Zp}]/u.test(char) ? `\\u{${char.codePointAt(0)!.toString(16)}}` : char);
   return `"${out}"`;
 }
 

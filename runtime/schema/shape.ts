@@ -25,8 +25,15 @@ export type Shape =
 export type Struct = Extract<Shape, { kind: "struct" }>;
 
 const BUILTINS: Record<BuiltinName, "any" | "bool" | "number" | "string" | "time" | "decimal"> = {
-  string: "string", user_id: "string", float64: "number", int: "number", bool: "bool",
-  decimal: "decimal", time: "time", any: "any", json: "any",
+  string: "string",
+  user_id: "string",
+  float64: "number",
+  int: "number",
+  bool: "bool",
+  decimal: "decimal",
+  time: "time",
+  any: "any",
+  json: "any",
 };
 
 type Args = readonly Shape[];
@@ -52,15 +59,27 @@ export class ShapeResolver {
 
   private plain(schema: Schema, args: Args): Shape {
     switch (schema.kind) {
-      case "builtin": return { kind: BUILTINS[schema.name] };
-      case "literal": return schema.value === null ? { kind: "null" } : { kind: "literal", value: schema.value };
-      case "struct": return { kind: "struct", fields: schema.fields.map((f) => this.field(f, args)) };
-      case "map": return { kind: "map", value: this.resolve(schema.value, args) };
-      case "list": return { kind: "list", elem: this.resolve(schema.elem, args) };
-      case "union": return { kind: "union", of: schema.types.map((t) => this.resolve(t, args)) };
-      case "option": return { kind: "option", value: this.resolve(schema.value, args) };
-      case "named": return this.reference(schema.id, (schema.args ?? []).map((a) => this.resolve(a, args)));
-      case "typeParameter": return this.parameter(schema.index, args);
+      case "builtin":
+        return { kind: BUILTINS[schema.name] };
+      case "literal":
+        return schema.value === null ? { kind: "null" } : { kind: "literal", value: schema.value };
+      case "struct":
+        return { kind: "struct", fields: schema.fields.map((f) => this.field(f, args)) };
+      case "map":
+        return { kind: "map", value: this.resolve(schema.value, args) };
+      case "list":
+        return { kind: "list", elem: this.resolve(schema.elem, args) };
+      case "union":
+        return { kind: "union", of: schema.types.map((t) => this.resolve(t, args)) };
+      case "option":
+        return { kind: "option", value: this.resolve(schema.value, args) };
+      case "named":
+        return this.reference(
+          schema.id,
+          (schema.args ?? []).map((a) => this.resolve(a, args)),
+        );
+      case "typeParameter":
+        return this.parameter(schema.index, args);
     }
   }
 
@@ -103,8 +122,15 @@ function checked(inner: Shape, validation: Validation): Shape {
 }
 
 const EXPECTED = {
-  any: "any valid JSON value", null: "null", bool: "a boolean", number: "a number", string: "a string",
-  time: "a datetime string", decimal: "a decimal", struct: "a JSON object", list: "a JSON array",
+  any: "any valid JSON value",
+  null: "null",
+  bool: "a boolean",
+  number: "a number",
+  string: "a string",
+  time: "a datetime string",
+  decimal: "a decimal",
+  struct: "a JSON object",
+  list: "a JSON array",
 } as const;
 
 function literalText(value: string | number | boolean): string {
@@ -115,13 +141,20 @@ function literalText(value: string | number | boolean): string {
 /** What a message says was expected. Inside unions and rules a map is called a map, elsewhere an object. */
 export function expecting(shape: Shape, inner = false): string {
   switch (shape.kind) {
-    case "literal": return literalText(shape.value);
-    case "map": return inner ? "a JSON map" : "a JSON object";
-    case "union": return oneOf(shape.of.map((s) => expecting(s, true)));
-    case "option": return inner ? expecting(shape.value, true) : "any valid JSON value or null";
-    case "checked": return expecting(shape.inner, true);
-    case "ref": return shape.target ? expecting(shape.target, inner) : "a JSON value";
-    default: return EXPECTED[shape.kind];
+    case "literal":
+      return literalText(shape.value);
+    case "map":
+      return inner ? "a JSON map" : "a JSON object";
+    case "union":
+      return oneOf(shape.of.map((s) => expecting(s, true)));
+    case "option":
+      return inner ? expecting(shape.value, true) : "any valid JSON value or null";
+    case "checked":
+      return expecting(shape.inner, true);
+    case "ref":
+      return shape.target ? expecting(shape.target, inner) : "a JSON value";
+    default:
+      return EXPECTED[shape.kind];
   }
 }
 

@@ -45,28 +45,41 @@ export function compileText(shape: Shape, newDecimal: NewDecimal): TextDecoder {
   const compile = (inner: Shape): TextDecoder => compileText(inner, newDecimal);
   switch (shape.kind) {
     case "any":
-    case "string": return (text) => text;
-    case "bool": return (text) => (text === "true" ? true : text === "false" ? false : fail(`expected a boolean, got ${text}`));
-    case "null": return (text) => (text === "null" ? null : fail(`expected null, got ${text}`));
-    case "number": return (text, context) => {
-      const value = parseNumber(text, context);
-      return value === undefined ? fail(`expected a number, got ${text}`) : value;
-    };
-    case "time": return (text) => {
-      const value = parseDateTime(text);
-      return typeof value === "string" ? fail(`invalid datetime: ${value}`) : value;
-    };
-    case "decimal": return (text) => {
-      const value = parseDecimal(text);
-      return typeof value === "string" ? fail(`invalid decimal: ${value}`) : newDecimal(formatDecimal(value));
-    };
-    case "literal": return literal(shape.value, expecting(shape));
-    case "option": return compile(shape.value);
-    case "list": return single(compile(shape.elem));
-    case "checked": return checked(shape, compile(shape.inner));
-    case "union": return union(shape.of.map(compile), expecting(shape));
-    case "ref": return (text, context) => compile(shape.target!)(text, context);
-    default: return (text) => fail(`invalid type: string ${debugString(text)}, expected ${expecting(shape)}`);
+    case "string":
+      return (text) => text;
+    case "bool":
+      return (text) => (text === "true" ? true : text === "false" ? false : fail(`expected a boolean, got ${text}`));
+    case "null":
+      return (text) => (text === "null" ? null : fail(`expected null, got ${text}`));
+    case "number":
+      return (text, context) => {
+        const value = parseNumber(text, context);
+        return value === undefined ? fail(`expected a number, got ${text}`) : value;
+      };
+    case "time":
+      return (text) => {
+        const value = parseDateTime(text);
+        return typeof value === "string" ? fail(`invalid datetime: ${value}`) : value;
+      };
+    case "decimal":
+      return (text) => {
+        const value = parseDecimal(text);
+        return typeof value === "string" ? fail(`invalid decimal: ${value}`) : newDecimal(formatDecimal(value));
+      };
+    case "literal":
+      return literal(shape.value, expecting(shape));
+    case "option":
+      return compile(shape.value);
+    case "list":
+      return single(compile(shape.elem));
+    case "checked":
+      return checked(shape, compile(shape.inner));
+    case "union":
+      return union(shape.of.map(compile), expecting(shape));
+    case "ref":
+      return (text, context) => compile(shape.target!)(text, context);
+    default:
+      return (text) => fail(`invalid type: string ${debugString(text)}, expected ${expecting(shape)}`);
   }
 }
 

@@ -13,20 +13,38 @@ export type Fitter = (shape: Shape, raw: unknown) => unknown;
 export function createFitter(newDecimal: (text: string) => unknown): Fitter {
   const fit: Fitter = (shape, raw) => {
     switch (shape.kind) {
-      case "any": return unbox(raw);
-      case "null": return raw === null ? null : NO_FIT;
-      case "bool": return typeof raw === "boolean" ? raw : NO_FIT;
-      case "string": return typeof raw === "string" ? raw : NO_FIT;
-      case "number": return number(raw);
-      case "time": return time(raw);
-      case "decimal": return decimal(raw, newDecimal);
-      case "literal": return (raw instanceof Float ? raw.value === shape.value && !Number.isInteger(shape.value) : raw === shape.value) ? shape.value : NO_FIT;
-      case "list": return Array.isArray(raw) ? every(raw, (v) => fit(shape.elem, v)) : NO_FIT;
-      case "map": return isObject(raw) ? entries(raw, (v) => fit(shape.value, v)) : NO_FIT;
-      case "struct": return isObject(raw) ? struct(shape.fields, raw, fit) : NO_FIT;
-      case "union": return first(shape.of, (s) => fit(s, raw));
-      case "option": return raw === null ? null : fit(shape.value, raw);
-      case "ref": return fit(shape.target!, raw);
+      case "any":
+        return unbox(raw);
+      case "null":
+        return raw === null ? null : NO_FIT;
+      case "bool":
+        return typeof raw === "boolean" ? raw : NO_FIT;
+      case "string":
+        return typeof raw === "string" ? raw : NO_FIT;
+      case "number":
+        return number(raw);
+      case "time":
+        return time(raw);
+      case "decimal":
+        return decimal(raw, newDecimal);
+      case "literal":
+        return (
+          raw instanceof Float ? raw.value === shape.value && !Number.isInteger(shape.value) : raw === shape.value
+        )
+          ? shape.value
+          : NO_FIT;
+      case "list":
+        return Array.isArray(raw) ? every(raw, (v) => fit(shape.elem, v)) : NO_FIT;
+      case "map":
+        return isObject(raw) ? entries(raw, (v) => fit(shape.value, v)) : NO_FIT;
+      case "struct":
+        return isObject(raw) ? struct(shape.fields, raw, fit) : NO_FIT;
+      case "union":
+        return first(shape.of, (s) => fit(s, raw));
+      case "option":
+        return raw === null ? null : fit(shape.value, raw);
+      case "ref":
+        return fit(shape.target!, raw);
       case "checked": {
         const value = fit(shape.inner, raw);
         return value === NO_FIT || shape.check(value, raw instanceof Float) !== undefined ? NO_FIT : value;

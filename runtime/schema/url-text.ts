@@ -44,7 +44,7 @@ function formDecode(text: string): string {
 
 /** Calls back for each `key=value` of a query string, decoded, in order. */
 export function eachPair(query: string, visit: (key: string, value: string) => void): void {
-  for (let start = 0; start < query.length; ) {
+  for (let start = 0; start < query.length;) {
     let end = query.indexOf("&", start);
     if (end < 0) end = query.length;
     if (end > start) {
@@ -58,7 +58,9 @@ export function eachPair(query: string, visit: (key: string, value: string) => v
 
 /** A query component in form encoding. */
 export function formEncode(text: string): string {
-  return encodeURIComponent(text).replace(/%20/g, "+").replace(/[!'()~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(text)
+    .replace(/%20/g, "+")
+    .replace(/[!'()~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** A path segment: only unreserved characters stay. */

@@ -30,14 +30,28 @@ function firstProblem(checks: readonly Check[], value: Checkable, isFloat: boole
 
 function compileRule(rule: ValidationRule): Check {
   switch (rule.rule) {
-    case "minLen": return length((got) => (got < rule.value ? `length too short (got ${got}, expected at least ${rule.value})` : undefined));
-    case "maxLen": return length((got) => (got > rule.value ? `length too long (got ${got}, expected at most ${rule.value})` : undefined));
-    case "minValue": return bound(rule.value, "least", -1);
-    case "maxValue": return bound(rule.value, "most", 1);
-    case "startsWith": return text((v) => v.startsWith(rule.value), `value does not start with ${debugString(rule.value)}`);
-    case "endsWith": return text((v) => v.endsWith(rule.value), `value does not end with ${debugString(rule.value)}`);
-    case "matchesRegexp": return regexp(rule.value);
-    case "is": return rule.value === "email" ? text(isEmail, "value is not an email") : text((v) => URL.canParse(v), "value is not a url");
+    case "minLen":
+      return length((got) =>
+        got < rule.value ? `length too short (got ${got}, expected at least ${rule.value})` : undefined,
+      );
+    case "maxLen":
+      return length((got) =>
+        got > rule.value ? `length too long (got ${got}, expected at most ${rule.value})` : undefined,
+      );
+    case "minValue":
+      return bound(rule.value, "least", -1);
+    case "maxValue":
+      return bound(rule.value, "most", 1);
+    case "startsWith":
+      return text((v) => v.startsWith(rule.value), `value does not start with ${debugString(rule.value)}`);
+    case "endsWith":
+      return text((v) => v.endsWith(rule.value), `value does not end with ${debugString(rule.value)}`);
+    case "matchesRegexp":
+      return regexp(rule.value);
+    case "is":
+      return rule.value === "email"
+        ? text(isEmail, "value is not an email")
+        : text((v) => URL.canParse(v), "value is not a url");
   }
 }
 
@@ -47,7 +61,8 @@ function regexp(source: string): Check {
 }
 
 function text(fits: (value: string) => boolean, problem: string): Check {
-  return (value) => (typeof value !== "string" ? "unexpected type (expected string)" : fits(value) ? undefined : problem);
+  return (value) =>
+    typeof value !== "string" ? "unexpected type (expected string)" : fits(value) ? undefined : problem;
 }
 
 /** Strings are measured in UTF-8 bytes, as the official runtime does. */
@@ -68,7 +83,8 @@ function bound(limit: number, word: "least" | "most", side: -1 | 1): Check {
       const against = isFloat ? limit : whole;
       return breaks(value - against) ? problem(isFloat ? floatText(value) : String(value)) : undefined;
     }
-    if (typeof value === "bigint") return breaks(value < whole ? -1 : value > whole ? 1 : 0) ? problem(String(value)) : undefined;
+    if (typeof value === "bigint")
+      return breaks(value < whole ? -1 : value > whole ? 1 : 0) ? problem(String(value)) : undefined;
     const order = compareDecimal(value, limit);
     if (order === undefined) return "unexpected type (expected number)";
     return breaks(order) ? problem(String(value)) : undefined;

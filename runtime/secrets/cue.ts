@@ -2,7 +2,17 @@
 // secrets, so only CUE's string literals are understood; everything else is an error with its line.
 
 const simpleEscapes: Record<string, string> = {
-  a: "\u0007", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v", "/": "/", "\\": "\\", '"': '"', "'": "'",
+  a: "\u0007",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+  "/": "/",
+  "\\": "\\",
+  '"': '"',
+  "'": "'",
 };
 
 interface Cursor {
@@ -25,7 +35,8 @@ const blanks = /(?:[\s,]|\/\/[^\n]*)*/;
 
 function unescapeCode(cursor: Cursor, digits: number): string {
   const hex = cursor.text.slice(cursor.at, cursor.at + digits);
-  if (!new RegExp(`^[0-9a-fA-F]{${digits}}$`).test(hex)) fail(cursor, "a unicode escape needs " + digits + " hexadecimal digits");
+  if (!new RegExp(`^[0-9a-fA-F]{${digits}}$`).test(hex))
+    fail(cursor, "a unicode escape needs " + digits + " hexadecimal digits");
   cursor.at += digits;
   return String.fromCodePoint(Number.parseInt(hex, 16));
 }
@@ -44,7 +55,8 @@ function readBody(cursor: Cursor, close: string, hashes: string): string {
   for (;;) {
     if (cursor.at >= cursor.text.length) fail(cursor, `a string is not closed: ${close} is missing`);
     if (cursor.text.startsWith(close, cursor.at)) break;
-    if (close.length - hashes.length === 1 && cursor.text[cursor.at] === "\n") fail(cursor, "a string in single quotation marks ends on its line");
+    if (close.length - hashes.length === 1 && cursor.text[cursor.at] === "\n")
+      fail(cursor, "a string in single quotation marks ends on its line");
     value += cursor.text.startsWith("\\" + hashes, cursor.at) ? readEscape(cursor, hashes) : cursor.text[cursor.at++];
   }
   cursor.at += close.length;

@@ -11,7 +11,12 @@ import { generatedSecrets } from "./generated";
  * outside production and when the app has no such file, one generated and kept in `stateDir`. An app with a
  * secrets file manages its own: what is missing there stays missing (X-2). A name without a value is left out.
  */
-export function loadSecrets(appRoot: string, stateDir: string, env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
+export function loadSecrets(
+  appRoot: string,
+  stateDir: string,
+  env: NodeJS.ProcessEnv,
+  names: readonly string[],
+): Record<string, string> {
   const file = join(appRoot, ".secrets.local.cue");
   const hasFile = existsSync(file);
   const local = hasFile ? parseSecretsCue(readFileSync(file, "utf8")) : {};
@@ -22,7 +27,13 @@ export function loadSecrets(appRoot: string, stateDir: string, env: NodeJS.Proce
   }
   const production = env.NODE_ENV === "production" || env.GROUNDWORK_ENV_TYPE === "production";
   if (hasFile || production) return found;
-  return { ...generatedSecrets(stateDir, names.filter((name) => found[name] === undefined)), ...found };
+  return {
+    ...generatedSecrets(
+      stateDir,
+      names.filter((name) => found[name] === undefined),
+    ),
+    ...found,
+  };
 }
 
 /** The SDK would answer "" wherever the cloud is `local` (X-2), which a self-hosted production is too: that fails open. */

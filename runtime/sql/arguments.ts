@@ -39,9 +39,12 @@ function fieldsOf(value: Record<string, unknown>, depth: number): [string, Argum
 }
 
 function objectArgument(value: object, depth: number): Argument {
-  if (depth > maxDepth) refuse(`value exceeds the maximum nesting depth of ${maxDepth}; does it contain a circular reference?`);
-  if (Array.isArray(value)) return { kind: "array", value: Array.from(value, (element) => toArgument(element, depth + 1, false)) };
-  if (value instanceof Date) return { kind: "date", value: Number.isNaN(value.getTime()) ? new Date(0) : checkDate(value) };
+  if (depth > maxDepth)
+    refuse(`value exceeds the maximum nesting depth of ${maxDepth}; does it contain a circular reference?`);
+  if (Array.isArray(value))
+    return { kind: "array", value: Array.from(value, (element) => toArgument(element, depth + 1, false)) };
+  if (value instanceof Date)
+    return { kind: "date", value: Number.isNaN(value.getTime()) ? new Date(0) : checkDate(value) };
   if (isDecimal(value)) return { kind: "decimal", value: decimalText(value.value) };
   return { kind: "object", value: fieldsOf(value as Record<string, unknown>, depth) };
 }
@@ -65,7 +68,8 @@ function toArgument(value: unknown, depth: number, top: boolean): Argument {
       return unrepresentable("JS symbols");
     default:
       // Any view is a buffer to node's native interface.
-      if (top && ArrayBuffer.isView(value)) return { kind: "bytes", value: Buffer.from(value.buffer, value.byteOffset, value.byteLength) };
+      if (top && ArrayBuffer.isView(value))
+        return { kind: "bytes", value: Buffer.from(value.buffer, value.byteOffset, value.byteLength) };
       return objectArgument(value, depth);
   }
 }

@@ -38,7 +38,8 @@ export const float64 = (value: number): Buffer => {
 export const date = (ms: number): Buffer => int32(Math.floor((ms - postgresEpochMs) / dayMs));
 
 /** Microseconds since 2000-01-01; `micros` are those below a millisecond. */
-export const timestamp = (ms: number, micros = 0): Buffer => int64(BigInt(ms - postgresEpochMs) * 1000n + BigInt(micros));
+export const timestamp = (ms: number, micros = 0): Buffer =>
+  int64(BigInt(ms - postgresEpochMs) * 1000n + BigInt(micros));
 
 export const timeOfDay = (micros: number): Buffer => int64(BigInt(micros));
 
@@ -53,7 +54,9 @@ export function numeric(text: string): Buffer {
   const sign = plain.startsWith("-");
   const [whole = "", part = ""] = plain.replace(/^[+-]/, "").split(".");
   const left = whole.replace(/^0+/, "");
-  const digits = left.padStart(Math.ceil(left.length / numericBase) * numericBase, "0") + part.padEnd(Math.ceil(part.length / numericBase) * numericBase, "0");
+  const digits =
+    left.padStart(Math.ceil(left.length / numericBase) * numericBase, "0") +
+    part.padEnd(Math.ceil(part.length / numericBase) * numericBase, "0");
   const groups = (digits.match(/.{4}/g) ?? []).map(Number);
   let weight = Math.ceil(left.length / numericBase) - 1;
   while (groups.length && groups[0] === 0) {
@@ -62,7 +65,12 @@ export function numeric(text: string): Buffer {
   }
   while (groups.length && groups.at(-1) === 0) groups.pop();
   const head = [groups.length, groups.length ? weight : 0];
-  return Buffer.concat([...head.map(int16), int16(sign && groups.length ? negative : 0), int16(part.length), ...groups.map(int16)]);
+  return Buffer.concat([
+    ...head.map(int16),
+    int16(sign && groups.length ? negative : 0),
+    int16(part.length),
+    ...groups.map(int16),
+  ]);
 }
 
 function withoutExponent(text: string): string {
@@ -77,11 +85,15 @@ function withoutExponent(text: string): string {
 }
 
 /** pgvector's vector. */
-export const vector = (elements: number[]): Buffer => Buffer.concat([int16(elements.length), int16(0), ...elements.map(float32)]);
+export const vector = (elements: number[]): Buffer =>
+  Buffer.concat([int16(elements.length), int16(0), ...elements.map(float32)]);
 
 /** One-dimensional array; `null` elements are NULL. */
 export function array(elementOid: number, elements: (Buffer | null)[]): Buffer {
   const head = [int32(elements.length ? 1 : 0), int32(elements.includes(null) ? 1 : 0), uint32(elementOid)];
   if (elements.length) head.push(int32(elements.length), int32(1));
-  return Buffer.concat([...head, ...elements.flatMap((element) => (element === null ? [int32(-1)] : [int32(element.length), element]))]);
+  return Buffer.concat([
+    ...head,
+    ...elements.flatMap((element) => (element === null ? [int32(-1)] : [int32(element.length), element])),
+  ]);
 }

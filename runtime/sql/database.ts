@@ -45,7 +45,9 @@ export class Database {
     });
     // Without a listener, the end of a connection that is in use would end the process; its user learns of it anyway.
     pool.on("connect", (client) => client.on("error", () => undefined));
-    pool.on("error", (error) => this.log.warn("an idle database connection ended", { database: this.name, error: error.message }));
+    pool.on("error", (error) =>
+      this.log.warn("an idle database connection ended", { database: this.name, error: error.message }),
+    );
     return pool;
   }
 
@@ -54,7 +56,9 @@ export class Database {
     this.#pool ??= this.#open();
     const client = await this.#pool.connect().catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
-      throw nativeError(/timeout/i.test(message) ? "timeout establishing connection" : `error connecting to server: ${message}`);
+      throw nativeError(
+        /timeout/i.test(message) ? "timeout establishing connection" : `error connecting to server: ${message}`,
+      );
     });
     return new Lane(client, this.#types);
   }

@@ -8,15 +8,32 @@ export function utc(year: number, month: number, dayOfMonth: number): number {
   return date.getTime();
 }
 
-const column = /^(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d)(?:\.(\d+))?)?(?:([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?)?( BC)?$/;
+const column =
+  /^(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d)(?:\.(\d+))?)?(?:([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?)?( BC)?$/;
 
 /** A timestamp column with or without zone (without: read as UTC); undefined for infinity and beyond the year 262142. */
 export function timestampOfColumn(text: string): Date | undefined {
   const match = column.exec(text);
   if (!match) return undefined;
-  const [, year, month, dayOfMonth, hours = 0, minutes = 0, seconds = 0, fraction = "", sign, zoneHours = 0, zoneMinutes = 0, zoneSeconds = 0, bc] = match;
+  const [
+    ,
+    year,
+    month,
+    dayOfMonth,
+    hours = 0,
+    minutes = 0,
+    seconds = 0,
+    fraction = "",
+    sign,
+    zoneHours = 0,
+    zoneMinutes = 0,
+    zoneSeconds = 0,
+    bc,
+  ] = match;
   const offset = ((Number(zoneHours) * 60 + Number(zoneMinutes)) * 60 + Number(zoneSeconds)) * (sign === "-" ? -1 : 1);
-  const clockMs = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds) - offset) * 1000 + Number(fraction.slice(0, 3).padEnd(3, "0"));
+  const clockMs =
+    ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds) - offset) * 1000 +
+    Number(fraction.slice(0, 3).padEnd(3, "0"));
   const ms = utc(bc ? 1 - Number(year) : Number(year), Number(month), Number(dayOfMonth)) + clockMs;
   return isRepresentable(ms) ? new Date(ms) : undefined;
 }

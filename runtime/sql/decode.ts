@@ -50,7 +50,12 @@ function orTooLarge<T>(value: T | undefined): T {
 
 /** The older form, of a session that asked for it: octal numbers for what is no printable ASCII. */
 function escapedBytes(text: string): Buffer {
-  return Buffer.from(text.replace(/\\(\\|[0-7]{3})/g, (_, code: string) => (code === "\\" ? code : String.fromCharCode(parseInt(code, 8)))), "latin1");
+  return Buffer.from(
+    text.replace(/\\(\\|[0-7]{3})/g, (_, code: string) =>
+      code === "\\" ? code : String.fromCharCode(parseInt(code, 8)),
+    ),
+    "latin1",
+  );
 }
 
 /** An ArrayBuffer of its own, as officially. */
@@ -59,7 +64,7 @@ function bytes(text: string): ArrayBuffer {
 }
 
 const same: Decode = (text) => text;
-const single: Decode = (text) => float(text) === null ? null : Math.fround(Number(text));
+const single: Decode = (text) => (float(text) === null ? null : Math.fround(Number(text)));
 
 const decoders: Record<string, Decode> = {
   bool: (text) => text === "t",
@@ -86,7 +91,11 @@ const decoders: Record<string, Decode> = {
 };
 
 /** pgvector's type, known by its name. */
-const vector: Decode = (text) => text.slice(1, -1).split(",").map((element) => Math.fround(Number(element)));
+const vector: Decode = (text) =>
+  text
+    .slice(1, -1)
+    .split(",")
+    .map((element) => Math.fround(Number(element)));
 
 /** Array types the runtime takes but does not read (7.5). */
 const unreadArrays = new Set(["_uuid", "_bytea"]);
@@ -138,7 +147,15 @@ export function rowDecoder(columns: Column[], context: DecodeContext): RowDecode
   return (values) => {
     const row: Record<string, unknown> = {};
     for (const [index, { name, type, decode }] of prepared.entries()) {
-      if (!decode) throw nativeError(wrongType(name, index, type ?? { oid: 0, name: "unknown", kind: "pseudo", schema: "pg_catalog" }, context.types));
+      if (!decode)
+        throw nativeError(
+          wrongType(
+            name,
+            index,
+            type ?? { oid: 0, name: "unknown", kind: "pseudo", schema: "pg_catalog" },
+            context.types,
+          ),
+        );
       const text = values[index];
       row[name] = text == null ? null : readValue(name, index, () => decode(text, context));
     }

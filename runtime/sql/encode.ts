@@ -13,8 +13,27 @@ import { encodeNumber as numberText, isInteger32 } from "../schema/encoder";
 import { displayFloat } from "../schema/rust-text";
 
 const scalarTypes = new Set([
-  "bool", "bytea", "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "text", "varchar", "name",
-  "uuid", "cidr", "inet", "date", "time", "timestamp", "timestamptz", "json", "jsonb",
+  "bool",
+  "bytea",
+  "int2",
+  "int4",
+  "int8",
+  "oid",
+  "float4",
+  "float8",
+  "numeric",
+  "text",
+  "varchar",
+  "name",
+  "uuid",
+  "cidr",
+  "inet",
+  "date",
+  "time",
+  "timestamp",
+  "timestamptz",
+  "json",
+  "jsonb",
 ]);
 /** Names and enums take strings only. */
 const textTypes = new Set(["text", "varchar"]);
@@ -30,7 +49,11 @@ function isAccepted(type: PgType, types: TypeCatalog): boolean {
     const element = type.of === undefined ? undefined : types.get(type.of);
     return element !== undefined && isAccepted(element, types);
   }
-  return isEnum(type) || isVector(type) || (type.schema === "pg_catalog" && type.kind === "base" && scalarTypes.has(type.name));
+  return (
+    isEnum(type) ||
+    isVector(type) ||
+    (type.schema === "pg_catalog" && type.kind === "base" && scalarTypes.has(type.name))
+  );
 }
 
 const unsupported = (what: string, type: PgType): never => {
@@ -58,7 +81,8 @@ function json(type: PgType, text: string): Buffer {
 /** A float is taken when the nearest integer of the type is the same number: the largest ones are not exact (2^63). */
 function wholeNumber(value: number, { name, min, max }: Range): bigint {
   if (isInteger32(value)) {
-    if (BigInt(value) < min || BigInt(value) > max) throw new ParameterProblem("out of range integral type conversion attempted");
+    if (BigInt(value) < min || BigInt(value) > max)
+      throw new ParameterProblem("out of range integral type conversion attempted");
     return BigInt(value);
   }
   const whole = BigInt(Math.trunc(value));
@@ -81,7 +105,9 @@ function encodeNumber(value: number, type: PgType): Buffer {
 /** A decimal as a float of the type, when there is one that is exactly the same. */
 function exactFloat(text: string, round: (value: number) => number): number | undefined {
   const value = round(Number(text));
-  return Number.isFinite(value) && compareDecimal({ __encore_decimal: true, value: text }, value) === 0 ? value : undefined;
+  return Number.isFinite(value) && compareDecimal({ __encore_decimal: true, value: text }, value) === 0
+    ? value
+    : undefined;
 }
 
 function encodeDecimal(text: string, type: PgType): Buffer {
@@ -118,7 +144,8 @@ function encodeNumericText(value: string): Buffer {
 /** A JSON list of numbers. */
 function vectorOfText(value: string): Buffer {
   const elements = parseJson(value);
-  if (!Array.isArray(elements) || !elements.every(Number.isFinite)) throw new ParameterProblem("unable to parse vector");
+  if (!Array.isArray(elements) || !elements.every(Number.isFinite))
+    throw new ParameterProblem("unable to parse vector");
   return binary.vector(elements as number[]);
 }
 
@@ -177,7 +204,12 @@ function encodeArray(elements: Argument[], type: PgType, types: TypeCatalog): Bu
   }
   const elementType = type.kind === "array" && type.of !== undefined ? types.get(type.of) : undefined;
   if (!elementType || type.of === undefined) throw nativeError("expected array type");
-  return binary.array(type.of, elements.map((element) => (element.kind === "null" && !isJson(elementType) ? null : encodeValue(element, elementType, types))));
+  return binary.array(
+    type.of,
+    elements.map((element) =>
+      element.kind === "null" && !isJson(elementType) ? null : encodeValue(element, elementType, types),
+    ),
+  );
 }
 
 function encodeValue(argument: Argument, type: PgType, types: TypeCatalog): Buffer | null {
@@ -215,11 +247,14 @@ export function encodeArguments(values: Argument[], oids: number[], types: TypeC
     const type = types.get(oids[index] ?? 0);
     try {
       if (!type || !isAccepted(type, types)) {
-        throw new ParameterProblem(`cannot convert between the Rust type \`encore_runtime_core::sqldb::val::RowValue\` and the Postgres type \`${type?.name ?? "unknown"}\``);
+        throw new ParameterProblem(
+          `cannot convert between the Rust type \`encore_runtime_core::sqldb::val::RowValue\` and the Postgres type \`${type?.name ?? "unknown"}\``,
+        );
       }
       return encodeValue(value, type, types);
     } catch (error) {
-      if (error instanceof ParameterProblem) throw nativeError(`error serializing parameter ${index}: ${error.message}`);
+      if (error instanceof ParameterProblem)
+        throw nativeError(`error serializing parameter ${index}: ${error.message}`);
       throw error;
     }
   });

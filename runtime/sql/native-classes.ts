@@ -6,11 +6,19 @@ import { connectionClosed, type Lane } from "./lane";
 import type { Database } from "./database";
 import type { RawRow, Statement } from "./statement";
 
-const rustName = (value: unknown): string => (value === null ? "Null" : value === undefined ? "Undefined" : `${(typeof value).charAt(0).toUpperCase()}${(typeof value).slice(1)} ${String(value)} `);
+const rustName = (value: unknown): string =>
+  value === null
+    ? "Null"
+    : value === undefined
+      ? "Undefined"
+      : `${(typeof value).charAt(0).toUpperCase()}${(typeof value).slice(1)} ${String(value)} `;
 
 function checkText(sql: unknown): string {
   if (typeof sql === "string") return sql;
-  throw nativeError(`Failed to convert JavaScript value \`${rustName(sql)}\` into rust type \`String\``, "StringExpected");
+  throw nativeError(
+    `Failed to convert JavaScript value \`${rustName(sql)}\` into rust type \`String\``,
+    "StringExpected",
+  );
 }
 
 /** Parameters of one statement; used once (D-1). */

@@ -17,10 +17,12 @@ function ipv6Bytes(address: string): number[] {
   return [...head, ...middle, ...end].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]);
 }
 
-const hexPair = (bytes: number[]): string => `${((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)).toString(16)}:${((bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)).toString(16)}`;
+const hexPair = (bytes: number[]): string =>
+  `${((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)).toString(16)}:${((bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)).toString(16)}`;
 
 /** Whether only the first `bits` may be set. */
-const hasHostBits = (bytes: number[], bits: number): boolean => bytes.some((byte, index) => (byte & (255 >> Math.min(Math.max(bits - index * 8, 0), 8))) !== 0);
+const hasHostBits = (bytes: number[], bits: number): boolean =>
+  bytes.some((byte, index) => (byte & (255 >> Math.min(Math.max(bits - index * 8, 0), 8))) !== 0);
 
 /** `address[/bits]`, or undefined when it is none; a network (cidr) has no bits beyond its mask. */
 export function networkBytes(text: string, isCidr: boolean): Buffer | undefined {

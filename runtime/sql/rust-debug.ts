@@ -30,7 +30,10 @@ type Debug = string | { name: string; of: Debug } | { name: string; fields: [str
 function print(value: Debug, indent: string): string {
   if (typeof value === "string") return value;
   const inner = `${indent}    `;
-  if ("items" in value) return value.items.length ? `[\n${value.items.map((item) => `${inner}${print(item, inner)},\n`).join("")}${indent}]` : "[]";
+  if ("items" in value)
+    return value.items.length
+      ? `[\n${value.items.map((item) => `${inner}${print(item, inner)},\n`).join("")}${indent}]`
+      : "[]";
   if ("of" in value) return `${value.name}(\n${inner}${print(value.of, inner)},\n${indent})`;
   return `${value.name} {\n${value.fields.map(([name, field]) => `${inner}${name}: ${print(field, inner)},\n`).join("")}${indent}}`;
 }
@@ -43,7 +46,13 @@ function sqlState(code: string): Debug {
   return { name: "SqlState", of: isKnownState(code) ? `E${code}` : { name: "Other", of: debugString(code) } };
 }
 
-const severities: Record<string, string> = { ERROR: "Error", FATAL: "Fatal", PANIC: "Panic", WARNING: "Warning", NOTICE: "Notice" };
+const severities: Record<string, string> = {
+  ERROR: "Error",
+  FATAL: "Fatal",
+  PANIC: "Panic",
+  WARNING: "Warning",
+  NOTICE: "Notice",
+};
 
 /** `db error: ERROR: text`, with detail and hint on lines of their own. */
 export function displayServerError(error: ServerError): string {
@@ -77,14 +86,28 @@ export function debugServerError(error: ServerError): string {
 }
 
 function errorOf(kind: Debug, cause: Debug | undefined): string {
-  return print({ name: "Error", fields: [["kind", kind], ["cause", cause === undefined ? "None" : some(cause)]] }, "");
+  return print(
+    {
+      name: "Error",
+      fields: [
+        ["kind", kind],
+        ["cause", cause === undefined ? "None" : some(cause)],
+      ],
+    },
+    "",
+  );
 }
 
 export const unexpectedMessage = errorOf("UnexpectedMessage", undefined);
 
 /** Names that do not follow from Postgres' by capitals at underscores. */
 const variantNames: Record<string, string> = {
-  tsvector: "TsVector", gtsvector: "GtsVector", int2vector: "Int2Vector", oidvector: "OidVector", numrange: "NumRange", anyrange: "AnyRange",
+  tsvector: "TsVector",
+  gtsvector: "GtsVector",
+  int2vector: "Int2Vector",
+  oidvector: "OidVector",
+  numrange: "NumRange",
+  anyrange: "AnyRange",
   anycompatiblerange: "AnycompatibleRange",
 };
 
@@ -95,33 +118,72 @@ function variant(name: string): string {
   return name.startsWith("_") ? `${capitalised}Array` : capitalised;
 }
 
-const kindNames = { base: "Simple", enum: "Enum", array: "Array", domain: "Domain", composite: "Composite", range: "Range", pseudo: "Pseudo" };
+const kindNames = {
+  base: "Simple",
+  enum: "Enum",
+  array: "Array",
+  domain: "Domain",
+  composite: "Composite",
+  range: "Range",
+  pseudo: "Pseudo",
+};
 
 function debugKind(type: PgType, types: TypeCatalog): Debug {
   const name = kindNames[type.kind];
   if (type.labels) return { name, of: { items: type.labels.map(debugString) } };
-  if (type.fields) return { name, of: { items: type.fields.map((field) => ({ name: "Field", fields: [["name", debugString(field.name)], ["type_", debugType(types.get(field.oid), types)]] })) } };
+  if (type.fields)
+    return {
+      name,
+      of: {
+        items: type.fields.map((field) => ({
+          name: "Field",
+          fields: [
+            ["name", debugString(field.name)],
+            ["type_", debugType(types.get(field.oid), types)],
+          ],
+        })),
+      },
+    };
   return type.of === undefined ? name : { name, of: debugType(types.get(type.of), types) };
 }
 
 function debugType(type: PgType | undefined, types: TypeCatalog): Debug {
   if (!type) return "Unknown";
   if (type.schema === "pg_catalog" && type.kind !== "composite") return variant(type.name);
-  return { name: "Other", of: { name: "Other", fields: [["name", debugString(type.name)], ["oid", String(type.oid)], ["kind", debugKind(type, types)], ["schema", debugString(type.schema)]] } };
+  return {
+    name: "Other",
+    of: {
+      name: "Other",
+      fields: [
+        ["name", debugString(type.name)],
+        ["oid", String(type.oid)],
+        ["kind", debugKind(type, types)],
+        ["schema", debugString(type.schema)],
+      ],
+    },
+  };
 }
 
 const fromSql = (index: number, cause: Debug): string => errorOf({ name: "FromSql", of: String(index) }, cause);
 
 /** A column whose type the runtime does not read. */
 export function wrongType(column: string, index: number, type: PgType, types: TypeCatalog): string {
-  const cause: Debug = { name: "WrongType", fields: [["postgres", debugType(type, types)], ["rust", debugString("encore_runtime_core::sqldb::val::RowValue")]] };
+  const cause: Debug = {
+    name: "WrongType",
+    fields: [
+      ["postgres", debugType(type, types)],
+      ["rust", debugString("encore_runtime_core::sqldb::val::RowValue")],
+    ],
+  };
   return `unable to parse column ${column}: ${fromSql(index, cause)}`;
 }
 
 /** A column whose value the runtime does not read, for a reason in its debug form. */
-export const unreadable = (column: string, index: number, problem: Debug): string => `unable to parse column ${column}: ${fromSql(index, problem)}`;
+export const unreadable = (column: string, index: number, problem: Debug): string =>
+  `unable to parse column ${column}: ${fromSql(index, problem)}`;
 
-export const unreadableText = (column: string, index: number, problem: string): string => unreadable(column, index, debugString(problem));
+export const unreadableText = (column: string, index: number, problem: string): string =>
+  unreadable(column, index, debugString(problem));
 
 /** serde_json's debug form of `problem at line 1 column 5`. */
 export function debugJsonError(message: string): string {

@@ -234,7 +234,10 @@ export class Statement implements pg.Submittable {
     const reported = error instanceof pg.DatabaseError;
     const early = this.#phase === "describing" || this.#phase === "executing";
     if (!reported) this.#failure ??= nativeError(`error communicating with the server: ${error.message}`);
-    else this.#failure ??= early ? serverError(displayServerError(error), error) : serverError(debugServerError(error), error);
+    else
+      this.#failure ??= early
+        ? serverError(displayServerError(error), error)
+        : serverError(debugServerError(error), error);
     if (early) this.#started.reject(this.#failure);
     if (reported && this.#phase === "describing") this.#connection?.sync();
     this.#phase = "producing";

@@ -33,7 +33,9 @@ const connections = new WeakMap<WireConnection, Watched>();
 
 function attach(connection: WireConnection): Watched {
   const watched: Watched = { watcher: undefined, status: "I" };
-  connection.on("parameterDescription", (message: { dataTypeIDs: number[] }) => watched.watcher?.handleParameterDescription(message.dataTypeIDs));
+  connection.on("parameterDescription", (message: { dataTypeIDs: number[] }) =>
+    watched.watcher?.handleParameterDescription(message.dataTypeIDs),
+  );
   connection.on("noData", () => watched.watcher?.handleShapeKnown());
   connection.on("bindComplete", () => watched.watcher?.handleBindComplete());
   connection.on("copyOutResponse", () => watched.watcher?.handleCopyOut());

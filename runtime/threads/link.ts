@@ -37,7 +37,11 @@ export class Link {
   private next: number;
 
   /** `first` keeps the two sides' numbers apart: 0 on one side, 1 on the other. `served` may grow later. */
-  constructor(private readonly port: MessagePort, private readonly served: ReadonlyMap<string, Serve>, first: 0 | 1) {
+  constructor(
+    private readonly port: MessagePort,
+    private readonly served: ReadonlyMap<string, Serve>,
+    first: 0 | 1,
+  ) {
     this.next = first;
     port.on("message", (frame: Frame) => this.receive(frame));
   }
@@ -118,7 +122,9 @@ export class Link {
 
 /** What can be said of a thrown value in another thread: errors keep name, message and stack. */
 function carried(thrown: unknown): Error {
-  return thrown instanceof Error ? Object.assign(new Error(thrown.message), { stack: thrown.stack }) : new Error(String(thrown));
+  return thrown instanceof Error
+    ? Object.assign(new Error(thrown.message), { stack: thrown.stack })
+    : new Error(String(thrown));
 }
 
 /** Serves `Link.ask`. What is thrown arrives as a plain Error with the same message and stack. */

@@ -4,7 +4,8 @@ import { isMainThread } from "node:worker_threads";
 import { ThreadMember } from "./member";
 import { ThreadPool } from "./pool";
 
-export type ThreadRole = { kind: "alone" } | { kind: "main"; pool: ThreadPool } | { kind: "worker"; member: ThreadMember };
+export type ThreadRole =
+  { kind: "alone" } | { kind: "main"; pool: ThreadPool } | { kind: "worker"; member: ThreadMember };
 
 /** Threads with the app's modules in them: the handlers' and, when there are several of those, the main one. */
 export function realmCount(workerThreads: number): number {
@@ -13,5 +14,7 @@ export function realmCount(workerThreads: number): number {
 
 export function threadRole(workerThreads: number): ThreadRole {
   if (workerThreads <= 1) return { kind: "alone" };
-  return isMainThread ? { kind: "main", pool: new ThreadPool(workerThreads) } : { kind: "worker", member: new ThreadMember() };
+  return isMainThread
+    ? { kind: "main", pool: new ThreadPool(workerThreads) }
+    : { kind: "worker", member: new ThreadMember() };
 }

@@ -6,9 +6,12 @@ import { loadConfigFromFile } from "vite";
 import { defineConfig, mergeConfig, type Plugin, type ViteUserConfig } from "vitest/config";
 import { groundwork } from "./plugin";
 
-const names = ["vitest.config", "vite.config"].flatMap((name) => ["ts", "mts", "cts", "js", "mjs", "cjs"].map((ending) => `${name}.${ending}`));
+const names = ["vitest.config", "vite.config"].flatMap((name) =>
+  ["ts", "mts", "cts", "js", "mjs", "cjs"].map((ending) => `${name}.${ending}`),
+);
 
-const hasPlugin = (config: ViteUserConfig): boolean => (config.plugins ?? []).flat().some((plugin) => (plugin as Plugin | undefined)?.name === "groundwork");
+const hasPlugin = (config: ViteUserConfig): boolean =>
+  (config.plugins ?? []).flat().some((plugin) => (plugin as Plugin | undefined)?.name === "groundwork");
 
 async function appConfig(root: string): Promise<ViteUserConfig> {
   const file = names.map((name) => join(root, name)).find(existsSync);

@@ -42,5 +42,10 @@ export default async function setup(project: TestProject): Promise<void> {
   });
   const templates: Record<string, unknown> = {};
   for (const database of model.databases) templates[database.name] = await createTemplate(database, root, process.env);
-  project.provide("groundworkTestApp", { root, modelFile, templates, redisUrl: process.env.GROUNDWORK_TEST_REDIS_URL ?? null });
+  project.provide("groundworkTestApp", {
+    root,
+    modelFile,
+    templates,
+    redisUrl: process.env.GROUNDWORK_TEST_REDIS_URL ?? null,
+  });
 }

@@ -12,7 +12,8 @@ export { clearPublished, publishedMessages, type Published } from "../pubsub/pub
 const here = fileURLToPath(import.meta.url);
 
 /** A module of this folder, as vitest is to load it: the bundle, or the source where the sources are run. */
-const moduleFile = (name: string): string => (here.endsWith(".ts") ? join(dirname(here), `${name}.ts`) : join(hostPackageRoot, "dist", "vitest", `${name}.js`));
+const moduleFile = (name: string): string =>
+  here.endsWith(".ts") ? join(dirname(here), `${name}.ts`) : join(hostPackageRoot, "dist", "vitest", `${name}.js`);
 
 export interface GroundworkTestOptions {
   /** Folder that holds encore.app; by default vite's root. */

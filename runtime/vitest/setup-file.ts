@@ -17,7 +17,10 @@ if (app) {
   const folder = temporaryFolder();
   const model = JSON.parse(readFileSync(app.modelFile, "utf8")) as AppModel;
   const databases = await Promise.all(
-    Object.entries(app.templates).map(async ([name, template]) => ({ name, database: await lazyDatabase(template as Template) })),
+    Object.entries(app.templates).map(async ([name, template]) => ({
+      name,
+      database: await lazyDatabase(template as Template),
+    })),
   );
   const config: HostConfig = {
     appRoot: app.root,

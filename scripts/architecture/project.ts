@@ -36,7 +36,16 @@ export interface Rule {
   check(project: Project): Violation[];
 }
 
-const SKIPPED_FOLDERS = new Set(["node_modules", "dist", "generated", "encore.gen", "coverage", "__arch_probes__", "parity", "fixtures"]);
+const SKIPPED_FOLDERS = new Set([
+  "node_modules",
+  "dist",
+  "generated",
+  "encore.gen",
+  "coverage",
+  "__arch_probes__",
+  "parity",
+  "fixtures",
+]);
 const SOURCE = /\.(ts|mts|mjs)$/;
 
 function listFiles(root: string, folder: string, found: string[]): void {

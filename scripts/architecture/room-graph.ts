@@ -48,7 +48,10 @@ export function withoutImplied({ rooms, arrows }: RoomGraph): Map<string, Set<st
   const kept = new Map<string, Set<string>>();
   for (const from of rooms) {
     const direct = [...(arrows.get(from) ?? [])];
-    kept.set(from, new Set(direct.filter((to) => !direct.some((other) => other !== to && reachable(arrows, other).has(to)))));
+    kept.set(
+      from,
+      new Set(direct.filter((to) => !direct.some((other) => other !== to && reachable(arrows, other).has(to)))),
+    );
   }
   return kept;
 }
@@ -59,7 +62,9 @@ const idOf = (room: string): string => room.replace(/\W+/g, "_").replace(/_$/, "
 export function toMermaid(graph: RoomGraph): string {
   const reduced = withoutImplied(graph);
   const nodes = graph.rooms.map((room) => `  ${idOf(room)}["${room}"]`);
-  const edges = graph.rooms.flatMap((from) => [...(reduced.get(from) ?? [])].sort().map((to) => `  ${idOf(from)} --> ${idOf(to)}`));
+  const edges = graph.rooms.flatMap((from) =>
+    [...(reduced.get(from) ?? [])].sort().map((to) => `  ${idOf(from)} --> ${idOf(to)}`),
+  );
   return ["flowchart TD", ...nodes, ...edges].join("\n");
 }
 

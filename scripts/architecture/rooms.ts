@@ -30,7 +30,8 @@ export function roomOf(path: string): string | undefined {
   if (first === "database.ts") return "database.ts";
   if (first === undefined || second === undefined) return undefined;
   if (first === "services") return `services/${second}`;
-  if (first === "telemetry" && (SERVICE_EDGE.test(path.slice("telemetry/".length)) || path === "telemetry/errors.ts")) return "telemetry (service)";
+  if (first === "telemetry" && (SERVICE_EDGE.test(path.slice("telemetry/".length)) || path === "telemetry/errors.ts"))
+    return "telemetry (service)";
   return first;
 }
 

@@ -22,7 +22,16 @@ const STATEMENT = [
   /^(?:listen|unlisten)\s+\w+$/,
 ];
 
-const QUERY_METHODS = new Set(["query", "queryRow", "queryAll", "rawQuery", "rawQueryAll", "rawQueryRow", "rawExec", "exec"]);
+const QUERY_METHODS = new Set([
+  "query",
+  "queryRow",
+  "queryAll",
+  "rawQuery",
+  "rawQueryAll",
+  "rawQueryRow",
+  "rawExec",
+  "exec",
+]);
 const TRANSACTION_WORDS = /^(begin|commit|rollback|savepoint\s+\w+|start transaction)\b/i;
 
 /** Whether a literal's text is an SQL statement (or the beginning of one). */

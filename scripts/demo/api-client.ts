@@ -93,7 +93,12 @@ export class ApiClient {
   private fetch(method: string, path: string, body: unknown): Promise<Response> {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (this.token !== undefined && !path.startsWith("/auth/")) headers.authorization = `Bearer ${this.token}`;
-    return fetch(this.baseUrl + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }), signal: AbortSignal.timeout(30_000) });
+    return fetch(this.baseUrl + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(30_000),
+    });
   }
 }
 
@@ -102,9 +107,16 @@ function unreachable(baseUrl: string, cause: Error): ApiError {
 }
 
 async function errorOf(response: Response): Promise<ApiError> {
-  const { details, message = `the app answered ${response.status}` } = (await response.json().catch(() => ({}))) as ErrorBody;
+  const { details, message = `the app answered ${response.status}` } = (await response
+    .json()
+    .catch(() => ({}))) as ErrorBody;
   const header = response.headers.get("retry-after");
-  return new ApiError(response.status, details?.reason ?? "", message, details?.retryAfterSeconds ?? (header === null ? undefined : Number(header)));
+  return new ApiError(
+    response.status,
+    details?.reason ?? "",
+    message,
+    details?.retryAfterSeconds ?? (header === null ? undefined : Number(header)),
+  );
 }
 
 interface ErrorBody {
@@ -113,5 +125,10 @@ interface ErrorBody {
 }
 
 function waitMs({ retryAfterSeconds }: ApiError, attempt: number): number {
-  return Math.min(MAX_WAIT_MS, retryAfterSeconds === undefined || Number.isNaN(retryAfterSeconds) ? 250 * 2 ** attempt : Math.max(retryAfterSeconds * 1000, 250));
+  return Math.min(
+    MAX_WAIT_MS,
+    retryAfterSeconds === undefined || Number.isNaN(retryAfterSeconds)
+      ? 250 * 2 ** attempt
+      : Math.max(retryAfterSeconds * 1000, 250),
+  );
 }

@@ -32,6 +32,11 @@ function markdownUnder(folder: string): string[] {
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return entry.name.startsWith(".") ? [] : markdownUnder(path);
-    return entry.isFile() && /\.md$/i.test(entry.name) && !changeLog.test(entry.name) && statSync(path).size <= MAX_BYTES ? [path] : [];
+    return entry.isFile() &&
+      /\.md$/i.test(entry.name) &&
+      !changeLog.test(entry.name) &&
+      statSync(path).size <= MAX_BYTES
+      ? [path]
+      : [];
   });
 }

@@ -27,7 +27,11 @@ export interface IngestionOutcome {
   failed: string[];
 }
 
-export async function ingestCorpus(client: ApiClient, files: readonly CorpusFile[], report: ProgressReport): Promise<IngestionOutcome> {
+export async function ingestCorpus(
+  client: ApiClient,
+  files: readonly CorpusFile[],
+  report: ProgressReport,
+): Promise<IngestionOutcome> {
   const progress: Progress = { total: files.length, sent: 0, ready: 0, chunks: 0 };
   const pending: string[] = [];
   const failed: string[] = [];
@@ -36,7 +40,10 @@ export async function ingestCorpus(client: ApiClient, files: readonly CorpusFile
   const waiting = [...files];
   const lane = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const { id } = await client.call<Ingested>("POST", "/vectors/documents", { source: file.source, text: file.text });
+      const { id } = await client.call<Ingested>("POST", "/vectors/documents", {
+        source: file.source,
+        text: file.text,
+      });
       pending.push(id);
       progress.sent++;
       report.update(progress);
@@ -46,7 +53,8 @@ export async function ingestCorpus(client: ApiClient, files: readonly CorpusFile
   const watch = async (): Promise<void> => {
     while (isSending || pending.length > 0) {
       const [oldest] = pending;
-      const document = oldest === undefined ? undefined : await client.call<DocumentState>("GET", `/vectors/documents/${oldest}`);
+      const document =
+        oldest === undefined ? undefined : await client.call<DocumentState>("GET", `/vectors/documents/${oldest}`);
       if (document === undefined || document.status === "pending") {
         await sleep(PENDING_PAUSE_MS);
         continue;

@@ -24,7 +24,10 @@ function bar(total: number, output: NodeJS.WriteStream): ProgressReport {
     const filled = cliProgress.Format.BarFormat(params.progress, options);
     return `  ${filled} ${params.value}/${params.total} searchable · ${sent} sent · ${chunks} chunks · ${rateOf(params.value, startedAt)} · ${etaOf(params.value, params.total, startedAt)}`;
   };
-  const single = new cliProgress.SingleBar({ format, stream: output, barsize: 24, fps: 4 }, cliProgress.Presets.shades_classic);
+  const single = new cliProgress.SingleBar(
+    { format, stream: output, barsize: 24, fps: 4 },
+    cliProgress.Presets.shades_classic,
+  );
   single.start(total, 0, {});
   return { update: (progress) => single.update(progress.ready, progress), end: () => single.stop() };
 }
@@ -37,7 +40,9 @@ function lines(output: NodeJS.WriteStream): ProgressReport {
       const now = Math.floor((ready / total) * 10);
       if (now <= tenth) return;
       tenth = now;
-      output.write(`  ${now * 10} % · ${ready}/${total} searchable · ${sent} sent · ${chunks} chunks · ${rateOf(ready, startedAt)} · ${etaOf(ready, total, startedAt)}\n`);
+      output.write(
+        `  ${now * 10} % · ${ready}/${total} searchable · ${sent} sent · ${chunks} chunks · ${rateOf(ready, startedAt)} · ${etaOf(ready, total, startedAt)}\n`,
+      );
     },
     end: () => undefined,
   };

@@ -17,7 +17,9 @@ export function searchPath(question: string, k: number): string {
 export async function answerTo(client: ApiClient, question: string, k: number): Promise<string> {
   const { results } = await client.call<{ results: SearchResult[] }>("GET", searchPath(question, k));
   if (results.length === 0) return "  nothing found\n";
-  return results.map(({ source, text, score }, index) => `  ${index + 1}. ${source}  (${score.toFixed(2)})\n${excerpt(text)}\n`).join("\n");
+  return results
+    .map(({ source, text, score }, index) => `  ${index + 1}. ${source}  (${score.toFixed(2)})\n${excerpt(text)}\n`)
+    .join("\n");
 }
 
 function excerpt(text: string): string {

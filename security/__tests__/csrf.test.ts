@@ -5,7 +5,10 @@ describe("a request that another site may have caused", () => {
   test.each<[string, Record<string, string | string[]>]>([
     ["says so itself", { "sec-fetch-site": "cross-site" }],
     ["comes from a neighbouring subdomain", { "sec-fetch-site": "same-site" }],
-    ["has a foreign origin, from a browser without fetch metadata", { origin: "https://evil.example", host: "api.example.com" }],
+    [
+      "has a foreign origin, from a browser without fetch metadata",
+      { origin: "https://evil.example", host: "api.example.com" },
+    ],
     ["has an opaque origin (sandboxed frame, redirect)", { origin: "null", host: "api.example.com" }],
     ["claims two origins", { origin: ["https://api.example.com", "https://evil.example"], host: "api.example.com" }],
     ["differs in its port only", { origin: "https://api.example.com:8443", host: "api.example.com" }],
@@ -20,7 +23,11 @@ describe("a request that no other site can have caused", () => {
     ["comes from a page of ours", "POST", { "sec-fetch-site": "same-origin" }],
     ["was typed by its user", "POST", { "sec-fetch-site": "none" }],
     ["has our own origin", "DELETE", { origin: "https://api.example.com", host: "api.example.com" }],
-    ["has our own origin, behind a proxy", "PATCH", { origin: "https://api.example.com", host: "10.0.0.1:4000", "x-forwarded-host": "api.example.com" }],
+    [
+      "has our own origin, behind a proxy",
+      "PATCH",
+      { origin: "https://api.example.com", host: "10.0.0.1:4000", "x-forwarded-host": "api.example.com" },
+    ],
     ["comes from no browser", "POST", {}],
     ["carries its credentials itself", "POST", { "sec-fetch-site": "cross-site", authorization: "Bearer x" }],
     ["changes nothing", "GET", { "sec-fetch-site": "cross-site" }],

@@ -6,7 +6,10 @@ const access = (...tags: string[]) => readPolicy("vectors", "ingest", tags).acce
 describe("what an endpoint's tags declare", () => {
   test("a permission, or several that must all hold", () => {
     expect(access("can:document.write")).toEqual({ kind: "can", permissions: ["document.write"] });
-    expect(access("can:document.write", "can:document.read", "idempotent")).toEqual({ kind: "can", permissions: ["document.write", "document.read"] });
+    expect(access("can:document.write", "can:document.read", "idempotent")).toEqual({
+      kind: "can",
+      permissions: ["document.write", "document.read"],
+    });
   });
 
   test("self and public", () => {

@@ -9,22 +9,36 @@ import { httpStatusOf, normaliseError } from "../normalise";
 const errors = defineErrors("test", { document_missing: { class: "not_found", text: "there is no such document" } });
 
 /** Everything that Encore would put on the wire: code, message and details, plus a cause's message (H-102). */
-const wire = (error: APIError): string => JSON.stringify([error.code, error.message, error.details, (error.cause as Error | undefined)?.message]);
+const wire = (error: APIError): string =>
+  JSON.stringify([error.code, error.message, error.details, (error.cause as Error | undefined)?.message]);
 
 describe("an error of a catalogue", () => {
   test("shows its code, its text and what the caller may know, and keeps the rest apart", () => {
     const cause = new Error("row 7 of tenant 9 is locked");
-    const error = errors.document_missing({ internal: "looked in archive", cause, fields: { id: "is unknown" }, retryAfterSeconds: 3 });
+    const error = errors.document_missing({
+      internal: "looked in archive",
+      cause,
+      fields: { id: "is unknown" },
+      retryAfterSeconds: 3,
+    });
     expect(error).toBeInstanceOf(APIError);
     expect([error.code, error.message]).toEqual(["not_found", "there is no such document"]);
-    expect(error.details).toEqual({ reason: "document_missing", requestId: "", fields: { id: "is unknown" }, retryAfterSeconds: 3 });
+    expect(error.details).toEqual({
+      reason: "document_missing",
+      requestId: "",
+      fields: { id: "is unknown" },
+      retryAfterSeconds: 3,
+    });
     expect(internalsOf(error)).toEqual({ service: "test", internal: "looked in archive", cause });
     expect(wire(error)).not.toMatch(/archive|tenant 9/);
     expect(errors.document_missing().details).toEqual({ reason: "document_missing", requestId: "" });
   });
 
   test("the catalogue can be read back, and codes are lower_snake", () => {
-    expect(catalogueOf(errors)).toMatchObject({ service: "test", entries: { document_missing: { class: "not_found" } } });
+    expect(catalogueOf(errors)).toMatchObject({
+      service: "test",
+      entries: { document_missing: { class: "not_found" } },
+    });
     expect(catalogueOf({})).toBeUndefined();
     for (const code of ["DocumentMissing", "document-missing", "1st", "a__b", ""]) {
       expect(() => defineErrors("test", { [code]: { class: "internal", text: "x" } })).toThrow(/not lower_snake/);
@@ -32,7 +46,12 @@ describe("an error of a catalogue", () => {
   });
 
   test("reasonOf reads the code, of catalogue errors only", () => {
-    expect([reasonOf(errors.document_missing()), reasonOf(APIError.notFound("x")), reasonOf(new Error("x")), reasonOf(null)]).toEqual(["document_missing", undefined, undefined, undefined]);
+    expect([
+      reasonOf(errors.document_missing()),
+      reasonOf(APIError.notFound("x")),
+      reasonOf(new Error("x")),
+      reasonOf(null),
+    ]).toEqual(["document_missing", undefined, undefined, undefined]);
   });
 });
 
@@ -61,10 +80,19 @@ describe("normalisation", () => {
   });
 
   test.each([
-    ["08006", "service_unavailable", 503], ["53300", "service_unavailable", 503], ["57P01", "service_unavailable", 503], ["ECONNREFUSED", "service_unavailable", 503], ["ENOTFOUND", "service_unavailable", 503],
-    ["57014", "request_timeout", 503], ["55P03", "request_timeout", 503], ["ETIMEDOUT", "request_timeout", 503],
-    ["22P02", "invalid_request", 400], ["22021", "invalid_request", 400], ["22003", "invalid_request", 400],
-    ["40001", "conflict_retry", 409], ["40P01", "conflict_retry", 409],
+    ["08006", "service_unavailable", 503],
+    ["53300", "service_unavailable", 503],
+    ["57P01", "service_unavailable", 503],
+    ["ECONNREFUSED", "service_unavailable", 503],
+    ["ENOTFOUND", "service_unavailable", 503],
+    ["57014", "request_timeout", 503],
+    ["55P03", "request_timeout", 503],
+    ["ETIMEDOUT", "request_timeout", 503],
+    ["22P02", "invalid_request", 400],
+    ["22021", "invalid_request", 400],
+    ["22003", "invalid_request", 400],
+    ["40001", "conflict_retry", 409],
+    ["40P01", "conflict_retry", 409],
   ])("code %s of the database or network means %s (%i)", (code, reason, status) => {
     for (const thrown of [withCode(code), new Error("statement failed", { cause: withCode(code) })]) {
       const error = normaliseError(thrown);
@@ -75,11 +103,15 @@ describe("normalisation", () => {
 
   test("the pool's timeout and an abort by timeout mean request_timeout", () => {
     expect(reasonOf(normaliseError(new Error("timeout exceeded when trying to connect")))).toBe("request_timeout");
-    expect(reasonOf(normaliseError(new DOMException("The operation was aborted due to timeout", "TimeoutError")))).toBe("request_timeout");
+    expect(reasonOf(normaliseError(new DOMException("The operation was aborted due to timeout", "TimeoutError")))).toBe(
+      "request_timeout",
+    );
   });
 
   test("a database error without a code counts by its kind", () => {
-    expect(reasonOf(normaliseError(Object.assign(new Error("Connection terminated"), { kind: "unavailable" })))).toBe("service_unavailable");
+    expect(reasonOf(normaliseError(Object.assign(new Error("Connection terminated"), { kind: "unavailable" })))).toBe(
+      "service_unavailable",
+    );
     expect(reasonOf(normaliseError(Object.assign(new Error("x"), { kind: "misuse" })))).toBe("internal_error");
   });
 
@@ -89,18 +121,29 @@ describe("normalisation", () => {
   });
 
   test("an error that came back through a call keeps the reason of whoever made it", () => {
-    const returned = new APIError(ErrCode.NotFound, "there is no such document", undefined, { reason: "document_missing", requestId: "abc" });
+    const returned = new APIError(ErrCode.NotFound, "there is no such document", undefined, {
+      reason: "document_missing",
+      requestId: "abc",
+    });
     expect(normaliseError(returned).details).toEqual({ reason: "document_missing", requestId: "abc" });
   });
 
   test("an APIError without a reason gets its class as one, and loses its cause's text", () => {
     const error = normaliseError(APIError.invalidArgument("the name is too long", new Error(secret)));
-    expect([error.code, error.message, error.details]).toEqual(["invalid_argument", "the name is too long", { reason: "invalid_argument", requestId: "" }]);
+    expect([error.code, error.message, error.details]).toEqual([
+      "invalid_argument",
+      "the name is too long",
+      { reason: "invalid_argument", requestId: "" },
+    ]);
     expect(wire(error)).not.toContain("hunter2");
   });
 
   test("every class of ours is one of Encore's codes", () => {
-    expect(Object.keys(statusOfClass).sort()).toEqual(Object.values(ErrCode).filter((code) => code !== ErrCode.OK).sort());
+    expect(Object.keys(statusOfClass).sort()).toEqual(
+      Object.values(ErrCode)
+        .filter((code) => code !== ErrCode.OK)
+        .sort(),
+    );
   });
 });
 

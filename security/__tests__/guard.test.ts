@@ -14,7 +14,12 @@ import type { AuthData } from "../principal";
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
 
-const user: AuthData = { userID: "0193a1c0-0000-7000-8000-000000000001", tenantId: "0193a1c0-0000-7000-8000-0000000000aa", role: "member", sessionId: "s" };
+const user: AuthData = {
+  userID: "0193a1c0-0000-7000-8000-000000000001",
+  tenantId: "0193a1c0-0000-7000-8000-0000000000aa",
+  role: "member",
+  sessionId: "s",
+};
 let calls = 0;
 
 interface Call {
@@ -26,13 +31,23 @@ interface Call {
 }
 
 /** One request through the guard as Encore's wrapper would run it; every call is a new endpoint. */
-function request({ tags, method = "GET", headers = {}, handler = () => ({ ok: true }), raw = false }: Call, which = guard[0]) {
+function request(
+  { tags, method = "GET", headers = {}, handler = () => ({ ok: true }), raw = false }: Call,
+  which = guard[0],
+) {
   const endpoint = `endpoint${++calls}`;
   const rawHeaders: Record<string, unknown> = {};
-  const rawResponse = raw ? { statusCode: 200, setHeader: (name: string, value: unknown) => void (rawHeaders[name] = value) } : undefined;
+  const rawResponse = raw
+    ? { statusCode: 200, setHeader: (name: string, value: unknown) => void (rawHeaders[name] = value) }
+    : undefined;
   const req = {
     requestMeta: {
-      type: "api-call", method, path: "/x", pathAndQuery: "/x", pathParams: {}, headers,
+      type: "api-call",
+      method,
+      path: "/x",
+      pathAndQuery: "/x",
+      pathParams: {},
+      headers,
       api: { service: "test", endpoint, raw, auth: false, tags },
       trace: { traceId: "0123456789abcdefghijklmnos", spanId: "vvvvvvvvvvvvu" },
     },
@@ -45,7 +60,10 @@ function request({ tags, method = "GET", headers = {}, handler = () => ({ ok: tr
 
 /** `ok`, or the reason of the refusal. */
 async function outcome(call: Call, which = guard[0]): Promise<string> {
-  return request(call, which).response.then(() => "ok", (error: unknown) => reasonOf(error) ?? "no reason");
+  return request(call, which).response.then(
+    () => "ok",
+    (error: unknown) => reasonOf(error) ?? "no reason",
+  );
 }
 
 beforeEach(() => {
@@ -74,7 +92,8 @@ describe("who is let in", () => {
 
   test("nobody at an endpoint without a usable tag, not even the owner", async () => {
     caller.current = { ...user, role: "owner" };
-    for (const tags of [[], ["idempotent"], ["can:nothing.known"], ["self", "public:both"]]) expect(await outcome({ tags })).toBe("endpoint_closed");
+    for (const tags of [[], ["idempotent"], ["can:nothing.known"], ["self", "public:both"]])
+      expect(await outcome({ tags })).toBe("endpoint_closed");
   });
 
   test.each([
@@ -90,7 +109,9 @@ describe("who is let in", () => {
     caller.current = user;
     const headers = { "sec-fetch-site": "cross-site", cookie: "session=x" };
     expect(await outcome({ tags: ["self"], method: "POST", headers })).toBe("cross_site_request");
-    expect(await outcome({ tags: ["self"], method: "POST", headers: { ...headers, authorization: "Bearer x" } })).toBe("ok");
+    expect(await outcome({ tags: ["self"], method: "POST", headers: { ...headers, authorization: "Bearer x" } })).toBe(
+      "ok",
+    );
   });
 
   test("a handler that is refused never runs", async () => {
@@ -116,17 +137,26 @@ describe("limits", () => {
     consume.mockClear();
     caller.current = user;
     await outcome({ tags: ["self"], headers });
-    expect(consume.mock.calls).toEqual([["default", "ip", "203.0.113.77"], ["default", "user", user.userID], ["default", "tenant", user.tenantId]]);
+    expect(consume.mock.calls).toEqual([
+      ["default", "ip", "203.0.113.77"],
+      ["default", "user", user.userID],
+      ["default", "tenant", user.tenantId],
+    ]);
   });
 
   test("answer 429 with the seconds to wait, count the refusal, and come before permissions", async () => {
     caller.current = { ...user, role: "viewer" };
     const strict = new Limits({ scale: 0.0001 });
-    vi.spyOn(limits, "consume").mockImplementation((...args) => (args[1] === "user" ? strict.consume(...args) : Promise.resolve()));
+    vi.spyOn(limits, "consume").mockImplementation((...args) =>
+      args[1] === "user" ? strict.consume(...args) : Promise.resolve(),
+    );
     const call: Call = { tags: ["can:document.delete", "limit:search"] };
     expect(await outcome(call)).toBe("permission_denied");
     const error = await request(call).response.catch((thrown: unknown) => thrown as APIError);
-    expect(error).toMatchObject({ code: "resource_exhausted", details: { reason: "rate_limited", retryAfterSeconds: expect.any(Number) } });
+    expect(error).toMatchObject({
+      code: "resource_exhausted",
+      details: { reason: "rate_limited", retryAfterSeconds: expect.any(Number) },
+    });
     const text = await renderPrometheus();
     expect(text).toContain('limit_rejections_total{policy="search",dimension="user"} 1');
     expect(text).toMatch(/errors_total\{type="rate_limited"\} \d+/);
@@ -145,7 +175,9 @@ describe("answers", () => {
     const own = (await request({ tags: ["self"] }).response).__internalToResponse().extraHeaders;
     expect(own).toEqual({ ...apiHeaders, "cache-control": "no-store" });
     expect((await request({ tags: ["public:keys"] }).response).__internalToResponse().extraHeaders).toEqual(apiHeaders);
-    expect((await request({ tags: ["public:sign-in"], method: "POST" }).response).__internalToResponse().extraHeaders).toMatchObject({ "cache-control": "no-store" });
+    expect(
+      (await request({ tags: ["public:sign-in"], method: "POST" }).response).__internalToResponse().extraHeaders,
+    ).toMatchObject({ "cache-control": "no-store" });
   });
 
   test("of raw endpoints carry them too, set before the handler so that it may replace them", async () => {
@@ -155,11 +187,18 @@ describe("answers", () => {
   });
 
   test("are errors of a catalogue whatever the handler threw, counted by their reason", async () => {
-    const thrown = request({ tags: ["public:x"], handler: () => { throw new Error("password=hunter2"); } });
+    const thrown = request({
+      tags: ["public:x"],
+      handler: () => {
+        throw new Error("password=hunter2");
+      },
+    });
     const error = await thrown.response.catch((caught: unknown) => caught as APIError);
     expect(error).toMatchObject({ code: "internal", details: { reason: "internal_error" } });
     expect(JSON.stringify(error)).not.toContain("hunter2");
-    expect(await renderPrometheus()).toContain(`http_requests_total{method="GET",route="${thrown.route}",status="500"} 1`);
+    expect(await renderPrometheus()).toContain(
+      `http_requests_total{method="GET",route="${thrown.route}",status="500"} 1`,
+    );
   });
 
   test("are counted and timed by route and status", async () => {
@@ -196,14 +235,27 @@ describe("traces", () => {
     const root = spans.get("GET test.endpoint")!;
     expect(spans.get("guard")?.parentSpanContext?.spanId).toBe(root.spanContext().spanId);
     expect(spans.get("work")?.parentSpanContext?.spanId).toBe(root.spanContext().spanId);
-    expect(root.attributes).toMatchObject({ "tenant.id": user.tenantId, "user.id": user.userID, "http.response.status_code": 200, "http.request.method": "GET" });
+    expect(root.attributes).toMatchObject({
+      "tenant.id": user.tenantId,
+      "user.id": user.userID,
+      "http.response.status_code": 200,
+      "http.request.method": "GET",
+    });
   });
 
   test("call a refusal an answer and a crash a failure", async () => {
     await outcome({ tags: ["self"] });
-    await outcome({ tags: ["public:x"], handler: () => { throw new Error("x"); } });
+    await outcome({
+      tags: ["public:x"],
+      handler: () => {
+        throw new Error("x");
+      },
+    });
     const roots = exporter.getFinishedSpans().filter((span) => span.name.startsWith("GET"));
-    expect(roots.map((span) => [span.attributes["http.response.status_code"], span.status.code])).toEqual([[401, 0], [500, 2]]);
+    expect(roots.map((span) => [span.attributes["http.response.status_code"], span.status.code])).toEqual([
+      [401, 0],
+      [500, 2],
+    ]);
   });
 
   test("have no span for probes", async () => {

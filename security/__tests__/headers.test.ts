@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { apiHeaders, docsPageHeaders } from "../headers";
 
-const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as { groundwork: { edgeHeaders: Record<string, string> } };
+const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
+  groundwork: { edgeHeaders: Record<string, string> };
+};
 
 describe("security headers", () => {
   test("of the host's edge, which answers errors and refusals, are the guard's own", () => {
@@ -16,7 +18,9 @@ describe("security headers", () => {
       expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
       expect(headers["content-security-policy"]).not.toMatch(/script-src[^;]*'unsafe/);
       expect(headers["x-content-type-options"]).toBe("nosniff");
-      expect(Number(/max-age=(\d+)/.exec(headers["strict-transport-security"])?.[1])).toBeGreaterThanOrEqual(31_536_000);
+      expect(Number(/max-age=(\d+)/.exec(headers["strict-transport-security"])?.[1])).toBeGreaterThanOrEqual(
+        31_536_000,
+      );
     }
   });
 

@@ -17,10 +17,13 @@ async function replica(scale: number): Promise<{ limits: Limits; redis: Redis }>
 }
 
 const isAllowed = (work: Promise<unknown>): Promise<boolean> =>
-  work.then(() => true, (error: unknown) => {
-    if (reasonOf(error) === "rate_limited") return false;
-    throw error;
-  });
+  work.then(
+    () => true,
+    (error: unknown) => {
+      if (reasonOf(error) === "rate_limited") return false;
+      throw error;
+    },
+  );
 
 afterAll(() => {
   for (const client of clients) client.disconnect();
@@ -30,7 +33,11 @@ describe("limits on Redis", () => {
   test("are one quota for all replicas, exact under two hundred requests at once", async () => {
     const [a, b] = await Promise.all([replica(0.5), replica(0.5)]);
     const key = randomUUID();
-    const results = await Promise.all(Array.from({ length: 200 }, (_, i) => isAllowed((i % 2 === 0 ? a : b).limits.consume("default", "anonymousIp", key))));
+    const results = await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        isAllowed((i % 2 === 0 ? a : b).limits.consume("default", "anonymousIp", key)),
+      ),
+    );
     expect(results.filter(Boolean)).toHaveLength(50);
   });
 
@@ -50,7 +57,9 @@ describe("limits on Redis", () => {
     const ended = new Promise((resolve) => redis.once("end", resolve));
     redis.disconnect();
     await ended;
-    const alone = await Promise.all(Array.from({ length: 20 }, () => isAllowed(limits.consume("default", "anonymousIp", key))));
+    const alone = await Promise.all(
+      Array.from({ length: 20 }, () => isAllowed(limits.consume("default", "anonymousIp", key))),
+    );
     expect(alone.filter(Boolean)).toHaveLength(5);
     await redis.connect();
     expect(await isAllowed(limits.consume("default", "anonymousIp", key))).toBe(true);

@@ -59,14 +59,21 @@ describe("a limit", () => {
 
   test("under a hundred requests at once lets exactly its quota through", async () => {
     const limits = new Limits({ scale: 0.1 });
-    const results = await Promise.allSettled(Array.from({ length: 100 }, () => limits.consume("default", "anonymousIp", "k")));
+    const results = await Promise.allSettled(
+      Array.from({ length: 100 }, () => limits.consume("default", "anonymousIp", "k")),
+    );
     expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(10);
   });
 });
 
 describe("while Redis is away", () => {
   test("half the quota holds in this process: limits never fail open", async () => {
-    const redis = new Redis("redis://127.0.0.1:1", { lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0, retryStrategy: () => null });
+    const redis = new Redis("redis://127.0.0.1:1", {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => null,
+    });
     redis.on("error", () => {});
     const limits = new Limits({ scale: 0.1, redis });
     await used(limits, 5);

@@ -7,18 +7,39 @@ import { can, isPermission, isRole, matrix, permissions, roles, type Permission,
  */
 const allowed: Record<Role, Permission[]> = {
   owner: [
-    "organisation.read", "organisation.update", "organisation.delete", "member.read", "member.manage", "document.read", "document.write", "document.delete",
-    "event.read", "event.redrive", "job.read", "job.redrive",
+    "organisation.read",
+    "organisation.update",
+    "organisation.delete",
+    "member.read",
+    "member.manage",
+    "document.read",
+    "document.write",
+    "document.delete",
+    "event.read",
+    "event.redrive",
+    "job.read",
+    "job.redrive",
   ],
   admin: [
-    "organisation.read", "organisation.update", "member.read", "member.manage", "document.read", "document.write", "document.delete",
-    "event.read", "event.redrive", "job.read", "job.redrive",
+    "organisation.read",
+    "organisation.update",
+    "member.read",
+    "member.manage",
+    "document.read",
+    "document.write",
+    "document.delete",
+    "event.read",
+    "event.redrive",
+    "job.read",
+    "job.redrive",
   ],
   member: ["organisation.read", "member.read", "document.read", "document.write", "document.delete"],
   viewer: ["organisation.read", "member.read", "document.read"],
 };
 
-const cells = roles.flatMap((role) => permissions.map((permission) => ({ role, permission, expected: allowed[role].includes(permission) })));
+const cells = roles.flatMap((role) =>
+  permissions.map((permission) => ({ role, permission, expected: allowed[role].includes(permission) })),
+);
 
 describe("the role matrix", () => {
   test.each(cells)("$role, $permission: $expected", ({ role, permission, expected }) => {
@@ -29,7 +50,9 @@ describe("the role matrix", () => {
     for (const [i, role] of roles.entries()) {
       const weaker = roles[i + 1];
       if (weaker === undefined) continue;
-      expect(permissions.filter((permission) => can({ role: weaker }, permission) && !can({ role }, permission))).toEqual([]);
+      expect(
+        permissions.filter((permission) => can({ role: weaker }, permission) && !can({ role }, permission)),
+      ).toEqual([]);
     }
   });
 
@@ -43,6 +66,11 @@ describe("the role matrix", () => {
   test("names are <resource>.<action> and the catalogue is the matrix", () => {
     for (const permission of permissions) expect(permission).toMatch(/^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$/);
     expect(Object.keys(matrix).sort()).toEqual([...permissions].sort());
-    expect([isPermission("document.read"), isPermission("document.*"), isRole("owner"), isRole("Owner")]).toEqual([true, false, true, false]);
+    expect([isPermission("document.read"), isPermission("document.*"), isRole("owner"), isRole("Owner")]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
   });
 });

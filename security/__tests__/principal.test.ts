@@ -5,7 +5,12 @@ import { currentPrincipal, findPrincipal, principalFrom, tenantIdFrom, userIdFro
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
 
-const data: AuthData = { userID: "0193a1c0-0000-7000-8000-000000000001", tenantId: "0193a1c0-0000-7000-8000-0000000000aa", role: "admin", sessionId: "s-1" };
+const data: AuthData = {
+  userID: "0193a1c0-0000-7000-8000-000000000001",
+  tenantId: "0193a1c0-0000-7000-8000-0000000000aa",
+  role: "admin",
+  sessionId: "s-1",
+};
 const reason = (work: () => unknown): string | undefined => {
   try {
     work();
@@ -22,7 +27,13 @@ afterEach(() => {
 describe("the principal", () => {
   test("is what the auth handler answered", () => {
     caller.current = data;
-    expect(currentPrincipal()).toEqual({ kind: "user", userId: data.userID, tenantId: data.tenantId, role: "admin", sessionId: "s-1" });
+    expect(currentPrincipal()).toEqual({
+      kind: "user",
+      userId: data.userID,
+      tenantId: data.tenantId,
+      role: "admin",
+      sessionId: "s-1",
+    });
   });
 
   test("is nobody when nobody is signed in", () => {
@@ -30,12 +41,13 @@ describe("the principal", () => {
     expect(reason(currentPrincipal)).toBe("unauthenticated");
   });
 
-  test.each<[string, Partial<Record<keyof AuthData, string>>]>([["user", { userID: "1; drop table" }], ["tenant", { tenantId: "*" }], ["role", { role: "superuser" }]])(
-    "is refused when its %s is not whole",
-    (_what, wrong) => {
-      expect(reason(() => principalFrom({ ...data, ...wrong } as AuthData))).toBe("unauthenticated");
-    },
-  );
+  test.each<[string, Partial<Record<keyof AuthData, string>>]>([
+    ["user", { userID: "1; drop table" }],
+    ["tenant", { tenantId: "*" }],
+    ["role", { role: "superuser" }],
+  ])("is refused when its %s is not whole", (_what, wrong) => {
+    expect(reason(() => principalFrom({ ...data, ...wrong } as AuthData))).toBe("unauthenticated");
+  });
 
   test("ids come from UUIDs only", () => {
     expect(tenantIdFrom(data.tenantId)).toBe(data.tenantId);

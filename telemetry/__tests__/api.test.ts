@@ -26,7 +26,11 @@ async function get(handler: Handler, url = "/", headers: Record<string, string> 
   return { ...answer, status: resp.statusCode };
 }
 
-const refusal = (work: Promise<unknown>): Promise<string | undefined> => work.then(() => "nothing", (error: unknown) => reasonOf(error));
+const refusal = (work: Promise<unknown>): Promise<string | undefined> =>
+  work.then(
+    () => "nothing",
+    (error: unknown) => reasonOf(error),
+  );
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -35,13 +39,27 @@ afterEach(() => {
 });
 
 describe("probes", () => {
-  test.each<[string, Handler]>([["livez", livez], ["live", live]])("%s answers while the process does, whatever else fails", async (_name, handler) => {
+  test.each<[string, Handler]>([
+    ["livez", livez],
+    ["live", live],
+  ])("%s answers while the process does, whatever else fails", async (_name, handler) => {
     undo.push(registerProbe("db", () => Promise.reject(new Error("away"))));
-    expect(await get(handler)).toMatchObject({ status: 200, body: '{"status":"ok"}', headers: { "cache-control": "no-store" } });
+    expect(await get(handler)).toMatchObject({
+      status: 200,
+      body: '{"status":"ok"}',
+      headers: { "cache-control": "no-store" },
+    });
   });
 
-  test.each<[string, Handler]>([["readyz", readyz], ["ready", ready], ["health", health]])("%s names the failing parts, and nothing else about them", async (_name, handler) => {
-    undo.push(registerProbe("db", async () => {}), registerProbe("redis", () => Promise.reject(new Error("connect ECONNREFUSED 10.0.0.5:6379"))));
+  test.each<[string, Handler]>([
+    ["readyz", readyz],
+    ["ready", ready],
+    ["health", health],
+  ])("%s names the failing parts, and nothing else about them", async (_name, handler) => {
+    undo.push(
+      registerProbe("db", async () => {}),
+      registerProbe("redis", () => Promise.reject(new Error("connect ECONNREFUSED 10.0.0.5:6379"))),
+    );
     const { status, body } = await get(handler);
     expect(status).toBe(503);
     expect(JSON.parse(body)).toMatchObject({ status: "unavailable", checks: { db: "ok", redis: "failed" } });
@@ -56,9 +74,16 @@ describe("probes", () => {
 
 describe("metrics", () => {
   test("are Prometheus text for our own networks and for calls that came past the gateway", async () => {
-    for (const headers of [{}, { "x-forwarded-for": "127.0.0.1" }, { "x-forwarded-for": "8.8.8.8, 10.2.3.4" }] as Record<string, string>[]) {
+    for (const headers of [
+      {},
+      { "x-forwarded-for": "127.0.0.1" },
+      { "x-forwarded-for": "8.8.8.8, 10.2.3.4" },
+    ] as Record<string, string>[]) {
       const answer = await get(metrics, "/metrics", headers);
-      expect(answer).toMatchObject({ status: 200, headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
+      expect(answer).toMatchObject({
+        status: 200,
+        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+      });
       expect(answer.body).toContain("# TYPE process_resident_memory_bytes gauge");
     }
   });
@@ -73,8 +98,17 @@ describe("metrics", () => {
 describe("documentation", () => {
   test("is a page with a policy of its own, and the API's description", async () => {
     const page = await get(docs, "/docs");
-    expect(page).toMatchObject({ status: 200, headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": docsPageHeaders["content-security-policy"] } });
-    const description = JSON.parse((await get(docsAsset, "/docs/openapi.json?cache=no")).body) as { openapi: string; paths: object };
+    expect(page).toMatchObject({
+      status: 200,
+      headers: {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": docsPageHeaders["content-security-policy"],
+      },
+    });
+    const description = JSON.parse((await get(docsAsset, "/docs/openapi.json?cache=no")).body) as {
+      openapi: string;
+      paths: object;
+    };
     expect(description.openapi).toMatch(/^3\./);
     expect(Object.keys(description.paths)).toContain("/readyz");
   });

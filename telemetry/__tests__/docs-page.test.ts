@@ -21,7 +21,15 @@ describe("the documentation page", () => {
     expect(docsPageHeaders["content-security-policy"]).toContain("script-src 'self'");
   });
 
-  test.each(["../package.json", "..%2fpackage.json", "swagger-ui.js.map", "constructor", "__proto__", "index.html", "/etc/passwd"])("serves no %s", async (name) => {
+  test.each([
+    "../package.json",
+    "..%2fpackage.json",
+    "swagger-ui.js.map",
+    "constructor",
+    "__proto__",
+    "index.html",
+    "/etc/passwd",
+  ])("serves no %s", async (name) => {
     expect(await docsFile(name)).toBeUndefined();
   });
 });

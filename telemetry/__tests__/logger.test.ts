@@ -4,10 +4,18 @@ import { createLogger } from "../logger";
 import { redactFields, redactText } from "../redaction";
 import { continueTrace } from "../tracing";
 
-function capture(): { lines: () => Record<string, unknown>[]; text: () => string; log: ReturnType<typeof createLogger> } {
+function capture(): {
+  lines: () => Record<string, unknown>[];
+  text: () => string;
+  log: ReturnType<typeof createLogger>;
+} {
   const written: string[] = [];
   const log = createLogger({ write: (line: string) => void written.push(line) }, "debug");
-  return { log, text: () => written.join(""), lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>) };
+  return {
+    log,
+    text: () => written.join(""),
+    lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
 }
 
 const jwt = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl";
@@ -16,16 +24,34 @@ describe("a log line", () => {
   test("is one JSON object with time, level, service and message", () => {
     const { log, lines } = capture();
     log.child({ component: "relay" }).info({ rows: 3 }, "published");
-    expect(lines()).toEqual([{ level: "info", time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/), service: "groundwork", component: "relay", rows: 3, message: "published" }]);
+    expect(lines()).toEqual([
+      {
+        level: "info",
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+        service: "groundwork",
+        component: "relay",
+        rows: 3,
+        message: "published",
+      },
+    ]);
   });
 
   test("carries the trace and the tenant of the work it belongs to", () => {
     const { log, lines } = capture();
-    continueTrace({ traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00" }, "job", { log: { tenantId: "t-1", jobId: "j-1" } }, () =>
-      withLogFields({ requestId: "r-1" }, () => log.warn("late")),
+    continueTrace(
+      { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00" },
+      "job",
+      { log: { tenantId: "t-1", jobId: "j-1" } },
+      () => withLogFields({ requestId: "r-1" }, () => log.warn("late")),
     );
     log.warn("outside");
-    expect(lines()[0]).toMatchObject({ traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", tenantId: "t-1", jobId: "j-1", requestId: "r-1" });
+    expect(lines()[0]).toMatchObject({
+      traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+      spanId: "00f067aa0ba902b7",
+      tenantId: "t-1",
+      jobId: "j-1",
+      requestId: "r-1",
+    });
     expect(lines()[1]).not.toHaveProperty("traceId");
   });
 
@@ -37,14 +63,29 @@ describe("a log line", () => {
 
   test("holds no secret, whatever field or text it came in", () => {
     const { log, text } = capture();
-    log.info({
-      password: "hunter2-a", user: { Password: "hunter2-b", deep: { refreshToken: "hunter2-c", list: [{ apiKey: "hunter2-d" }] } },
-      headers: { authorization: "Bearer hunter2-e-hunter2", cookie: "session=hunter2-f", "set-cookie": ["a=hunter2-g"], "x-api-key": "hunter2-h" },
-      note: `called with Bearer hunter2-i-hunter2 and ${jwt}`,
-    }, "connecting to postgres://app:hunter2-j@db:5432/app");
+    log.info(
+      {
+        password: "hunter2-a",
+        user: { Password: "hunter2-b", deep: { refreshToken: "hunter2-c", list: [{ apiKey: "hunter2-d" }] } },
+        headers: {
+          authorization: "Bearer hunter2-e-hunter2",
+          cookie: "session=hunter2-f",
+          "set-cookie": ["a=hunter2-g"],
+          "x-api-key": "hunter2-h",
+        },
+        note: `called with Bearer hunter2-i-hunter2 and ${jwt}`,
+      },
+      "connecting to postgres://app:hunter2-j@db:5432/app",
+    );
     log.error({ err: new Error("login failed for postgres://app:hunter2-k@db/app") }, "failed");
-    log.error({ err: Object.assign(new Error("request failed"), { request: { headers: { Authorization: "hunter2-m" } } }) }, "failed");
-    log.warn("upstream said password=hunter2-n for /reset?token=hunter2-o&x=1 and " + JSON.stringify({ apiKey: 1, password: "hunter2-p" }));
+    log.error(
+      { err: Object.assign(new Error("request failed"), { request: { headers: { Authorization: "hunter2-m" } } }) },
+      "failed",
+    );
+    log.warn(
+      "upstream said password=hunter2-n for /reset?token=hunter2-o&x=1 and " +
+        JSON.stringify({ apiKey: 1, password: "hunter2-p" }),
+    );
     log.info({ pem: "-----BEGIN PRIVATE KEY-----\nhunter2-l\n-----END PRIVATE KEY-----" });
     expect(text()).not.toContain("hunter2");
     expect(text()).not.toContain(jwt);
@@ -54,7 +95,15 @@ describe("a log line", () => {
 
 describe("redaction", () => {
   test("leaves what is no secret alone", () => {
-    const fields = { accessTokenSeconds: 900, tokens: 12, author: "me", keyboard: 1, count: 0, when: new Date(0), nothing: null };
+    const fields = {
+      accessTokenSeconds: 900,
+      tokens: 12,
+      author: "me",
+      keyboard: 1,
+      count: 0,
+      when: new Date(0),
+      nothing: null,
+    };
     expect(redactFields(fields)).toEqual({ ...fields, tokens: "[redacted]" });
     const prose = "basic English, a Bearer of news, the password: ask the secret token keeper";
     expect(redactText(prose)).toBe(prose);

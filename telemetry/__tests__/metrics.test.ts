@@ -35,7 +35,10 @@ describe("/metrics", () => {
   });
 
   test("leaves out a gauge whose source fails, and nothing else", async () => {
-    const removers = [observeGauge("outbox_depth", () => Promise.reject(new Error("database away"))), observeGauge("queue_depth", () => [{ value: 4, labels: { queue: "q", state: "waiting" } }])];
+    const removers = [
+      observeGauge("outbox_depth", () => Promise.reject(new Error("database away"))),
+      observeGauge("queue_depth", () => [{ value: 4, labels: { queue: "q", state: "waiting" } }]),
+    ];
     const text = await renderPrometheus();
     for (const remove of removers) remove();
     expect(text).not.toMatch(/^outbox_depth /m);

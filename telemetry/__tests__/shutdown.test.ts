@@ -25,7 +25,12 @@ describe("shutdown", () => {
   test("closes connections only when the work in flight has ended", async () => {
     const order: string[] = [];
     let finish = (): void => {};
-    const work = shutdown.trackWork(() => new Promise<void>((resolve) => { finish = resolve; }));
+    const work = shutdown.trackWork(
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
     shutdown.onShutdown("worker", () => {
       order.push("worker");
       setTimeout(finish, 30);
@@ -40,7 +45,9 @@ describe("shutdown", () => {
   test("a draining process is not ready, and a failing hook holds nobody up", async () => {
     const order: string[] = [];
     shutdown.onShutdown("pool", () => void order.push("pool"), "idle");
-    shutdown.onShutdown("broken", () => { throw new Error("cannot close"); });
+    shutdown.onShutdown("broken", () => {
+      throw new Error("cannot close");
+    });
     expect(shutdown.isDraining()).toBe(false);
     const ended = shutdown.shutDown();
     expect(shutdown.isDraining()).toBe(true);
@@ -50,7 +57,11 @@ describe("shutdown", () => {
   });
 
   test("counts work that throws or rejects as ended", async () => {
-    expect(() => shutdown.trackWork(() => { throw new Error("no"); })).toThrow("no");
+    expect(() =>
+      shutdown.trackWork(() => {
+        throw new Error("no");
+      }),
+    ).toThrow("no");
     await expect(shutdown.trackWork(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
     expect(shutdown.workInFlight()).toBe(0);
   });

@@ -2,7 +2,19 @@ import { InMemorySpanExporter, SimpleSpanProcessor, type ReadableSpan } from "@o
 import { SpanStatusCode } from "@opentelemetry/api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hexFromBase32, requestTraceFrom } from "../trace-context";
-import { addSpanProcessor, beginTrace, continueTrace, formatTraceparent, inSpan, isRecording, parseTraceparent, sqlSpan, startRequestSpan, traceHeaders, withSpan } from "../tracing";
+import {
+  addSpanProcessor,
+  beginTrace,
+  continueTrace,
+  formatTraceparent,
+  inSpan,
+  isRecording,
+  parseTraceparent,
+  sqlSpan,
+  startRequestSpan,
+  traceHeaders,
+  withSpan,
+} from "../tracing";
 import { isSampled } from "../tracing-sdk";
 
 const encoreTrace = { traceId: "0123456789abcdefghijklmnos", spanId: "vvvvvvvvvvvvu" };
@@ -19,31 +31,46 @@ function encodeBase32(hex: string): string {
 describe("Encore's ids", () => {
   test("are the same bytes as OpenTelemetry's", () => {
     expect(encodeBase32(traceId)).toHaveLength(26);
-    for (const hex of ["00000000000000000000000000000001", "ffffffffffffffffffffffffffffffff", "4bf92f3577b34da6a3ce929d0e0e4736"]) {
+    for (const hex of [
+      "00000000000000000000000000000001",
+      "ffffffffffffffffffffffffffffffff",
+      "4bf92f3577b34da6a3ce929d0e0e4736",
+    ]) {
       expect(hexFromBase32(encodeBase32(hex), 16)).toBe(hex);
     }
     expect(hexFromBase32(encodeBase32("00f067aa0ba902b7"), 8)).toBe("00f067aa0ba902b7");
   });
 
-  test.each(["", "0123", "0123456789abcdefghijklmnoz", "0123456789ABCDEFGHIJKLMNOS", "é123456789abcdefghijklmnos"])("%j is no trace id", (text) => {
-    expect(hexFromBase32(text, 16)).toBeUndefined();
-    expect(requestTraceFrom({ traceId: text, spanId: "vvvvvvvvvvvvu" })).toBeUndefined();
-  });
+  test.each(["", "0123", "0123456789abcdefghijklmnoz", "0123456789ABCDEFGHIJKLMNOS", "é123456789abcdefghijklmnos"])(
+    "%j is no trace id",
+    (text) => {
+      expect(hexFromBase32(text, 16)).toBeUndefined();
+      expect(requestTraceFrom({ traceId: text, spanId: "vvvvvvvvvvvvu" })).toBeUndefined();
+    },
+  );
 });
 
 describe("trace context in headers", () => {
   test("is read and written as W3C says", () => {
     const parsed = parseTraceparent(carried);
-    expect(parsed).toMatchObject({ traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", traceFlags: 1 });
+    expect(parsed).toMatchObject({
+      traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+      spanId: "00f067aa0ba902b7",
+      traceFlags: 1,
+    });
     expect(formatTraceparent(parsed!)).toBe(carried);
   });
 
-  test.each([undefined, "", "ff" + carried.slice(2), carried.toUpperCase(), `00-${"0".repeat(32)}-00f067aa0ba902b7-01`, `00-4bf92f3577b34da6a3ce929d0e0e4736-${"0".repeat(16)}-01`])(
-    "%j carries none",
-    (value) => {
-      expect(parseTraceparent(value)).toBeUndefined();
-    },
-  );
+  test.each([
+    undefined,
+    "",
+    "ff" + carried.slice(2),
+    carried.toUpperCase(),
+    `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
+    `00-4bf92f3577b34da6a3ce929d0e0e4736-${"0".repeat(16)}-01`,
+  ])("%j carries none", (value) => {
+    expect(parseTraceparent(value)).toBeUndefined();
+  });
 });
 
 describe("while nobody listens", () => {
@@ -78,7 +105,11 @@ describe("while somebody listens", () => {
   test("the request's span has Encore's own trace and span id", () => {
     startRequestSpan(encoreTrace, "GET x", { "http.route": "x" })?.end();
     const expected = requestTraceFrom(encoreTrace);
-    expect(finished("GET x").spanContext()).toMatchObject({ traceId: expected?.traceId, spanId: expected?.spanId, traceFlags: 1 });
+    expect(finished("GET x").spanContext()).toMatchObject({
+      traceId: expected?.traceId,
+      spanId: expected?.spanId,
+      traceFlags: 1,
+    });
     expect(finished("GET x").attributes).toMatchObject({ "request.id": encoreTrace.traceId, "http.route": "x" });
     expect(finished("GET x").parentSpanContext).toBeUndefined();
   });
@@ -95,12 +126,18 @@ describe("while somebody listens", () => {
       return withSpan("outbox", { kind: "producer" }, () => traceHeaders());
     });
     request.end();
-    await continueTrace(headers, "job", { attributes: { "queue.job_id": "7" } }, () => sqlSpan("chunk insert", "insert into vectors.chunk values ($1)", async () => Promise.resolve()));
+    await continueTrace(headers, "job", { attributes: { "queue.job_id": "7" } }, () =>
+      sqlSpan("chunk insert", "insert into vectors.chunk values ($1)", async () => Promise.resolve()),
+    );
     const names = ["POST documents", "outbox", "job", "sql chunk insert"];
     expect(new Set(names.map((name) => finished(name).spanContext().traceId)).size).toBe(1);
     expect(finished("job").parentSpanContext?.spanId).toBe(finished("outbox").spanContext().spanId);
     expect(finished("sql chunk insert").parentSpanContext?.spanId).toBe(finished("job").spanContext().spanId);
-    expect(finished("sql chunk insert").attributes).toEqual({ "db.system": "postgresql", "db.operation.name": "chunk insert", "db.statement": "insert into vectors.chunk values ($1)" });
+    expect(finished("sql chunk insert").attributes).toEqual({
+      "db.system": "postgresql",
+      "db.operation.name": "chunk insert",
+      "db.statement": "insert into vectors.chunk values ($1)",
+    });
   });
 
   test("a trace that its beginner did not sample stays unrecorded", () => {
@@ -123,7 +160,11 @@ describe("while somebody listens", () => {
   test("a span ends when its promise settles, failed when it rejects", async () => {
     const failing = beginTrace("failing", {}, async () => Promise.reject(new TypeError("no such row")));
     await expect(failing).rejects.toThrow("no such row");
-    expect(() => beginTrace("throwing", {}, () => { throw new RangeError("too far"); })).toThrow("too far");
+    expect(() =>
+      beginTrace("throwing", {}, () => {
+        throw new RangeError("too far");
+      }),
+    ).toThrow("too far");
     expect(finished("failing").status).toEqual({ code: SpanStatusCode.ERROR, message: "no such row" });
     expect(finished("failing").attributes["error.type"]).toBe("TypeError");
     expect(finished("throwing").attributes["error.type"]).toBe("RangeError");
@@ -131,10 +172,12 @@ describe("while somebody listens", () => {
 
   test("requests at the same time keep their traces apart", async () => {
     const ids = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => beginTrace(`work ${i}`, {}, async (span) => {
-        await new Promise((resolve) => setImmediate(resolve));
-        return { own: span.spanContext().traceId, seen: parseTraceparent(traceHeaders().traceparent)?.traceId };
-      })),
+      Array.from({ length: 50 }, (_, i) =>
+        beginTrace(`work ${i}`, {}, async (span) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          return { own: span.spanContext().traceId, seen: parseTraceparent(traceHeaders().traceparent)?.traceId };
+        }),
+      ),
     );
     expect(ids.every(({ own, seen }) => own === seen)).toBe(true);
     expect(new Set(ids.map(({ own }) => own)).size).toBe(50);
@@ -143,7 +186,9 @@ describe("while somebody listens", () => {
 
 describe("sampling by ratio", () => {
   test("decides by the id alone, so every process decides alike", () => {
-    const ids = Array.from({ length: 4000 }, (_, i) => (BigInt(i) * 0x9e3779b97f4a7c15n & 0xffffffffffffffffn).toString(16).padStart(32, "0"));
+    const ids = Array.from({ length: 4000 }, (_, i) =>
+      ((BigInt(i) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn).toString(16).padStart(32, "0"),
+    );
     const share = ids.filter((id) => isSampled(id, 0.05)).length / ids.length;
     expect(share).toBeGreaterThan(0.03);
     expect(share).toBeLessThan(0.07);

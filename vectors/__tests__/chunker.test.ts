@@ -5,10 +5,14 @@ import { parseBlocks } from "../markdown";
 
 /** Deterministic prose: the same words for the same seed. */
 function prose(seed: number, sentences: number): string {
-  const words = "tenant row lock queue index outbox relay event token ledger vector chunk search query batch retry lease".split(" ");
+  const words =
+    "tenant row lock queue index outbox relay event token ledger vector chunk search query batch retry lease".split(
+      " ",
+    );
   let state = seed;
   const next = (): number => (state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff);
-  const sentence = (): string => Array.from({ length: 8 + (next() % 8) }, () => words[next() % words.length]).join(" ") + ".";
+  const sentence = (): string =>
+    Array.from({ length: 8 + (next() % 8) }, () => words[next() % words.length]).join(" ") + ".";
   return Array.from({ length: sentences }, sentence).join(" ");
 }
 
@@ -45,7 +49,9 @@ describe("chunking", () => {
 
   test("loses no word of the text", () => {
     const text = `# Title\n\n${manual(paragraphs)}\n\n\`\`\`ts\n${"const a = 1;\n".repeat(400)}\`\`\`\n`;
-    const kept = chunkMarkdown(text).chunks.map(({ content }) => content).join("\n");
+    const kept = chunkMarkdown(text)
+      .chunks.map(({ content }) => content)
+      .join("\n");
     for (const word of new Set(text.split(/\s+/))) expect(kept).toContain(word);
     expect(kept.match(/const a = 1;/g)).toHaveLength(400);
   });
@@ -67,11 +73,15 @@ describe("chunking", () => {
     const { title, chunks } = chunkMarkdown(text);
     expect(title).toBe("Guide");
     expect(chunks.at(-1)).toMatchObject({ heading: "", content: "## Use\n\nLike so." });
-    expect(chunks.filter(({ heading }) => heading.includes("Windows")).map(({ heading }) => heading)).toContain("Install > Windows");
+    expect(chunks.filter(({ heading }) => heading.includes("Windows")).map(({ heading }) => heading)).toContain(
+      "Install > Windows",
+    );
   });
 
   test("keeps a code fence whole when it fits and closes its pieces when it does not", () => {
-    const { chunks } = chunkMarkdown(`Before.\n\n\`\`\`js\n# not a heading\nrun();\n\`\`\`\n\n\`\`\`js\n${"line();\n".repeat(500)}\`\`\``);
+    const { chunks } = chunkMarkdown(
+      `Before.\n\n\`\`\`js\n# not a heading\nrun();\n\`\`\`\n\n\`\`\`js\n${"line();\n".repeat(500)}\`\`\``,
+    );
     expect(chunks.some(({ content }) => content.includes("```js\n# not a heading\nrun();\n```"))).toBe(true);
     for (const { content } of chunks) expect((content.match(/^```/gm) ?? []).length % 2).toBe(0);
   });
@@ -84,25 +94,40 @@ describe("chunking", () => {
 
 describe("blocks", () => {
   test("reads both kinds of heading, fences left open, and leaves the rest verbatim", () => {
-    const kinds = parseBlocks("One\n===\n\nTwo\n---\n### Three ###\ntext\n- a\n- b\n\n| t |\n|---|\n~~~\ncode").map(({ kind, level, title }) => `${kind} ${level} ${title}`.trim());
+    const kinds = parseBlocks("One\n===\n\nTwo\n---\n### Three ###\ntext\n- a\n- b\n\n| t |\n|---|\n~~~\ncode").map(
+      ({ kind, level, title }) => `${kind} ${level} ${title}`.trim(),
+    );
     expect(kinds).toEqual(["heading 1 One", "heading 2 Two", "heading 3 Three", "text 0", "text 0", "fence 0"]);
   });
 });
 
 describe("the text that is embedded", () => {
   test("is the words: no addresses, tags, badges or code", () => {
-    const content = "## Use\n\n[![ci](https://ci.example/badge.svg)](https://ci.example) See [the guide](https://docs.example/a?b=c) <b>first</b>.\n\n```js\nsecret();\n```\n\nThen **call** `run`.";
-    expect(embeddingText({ heading: "Install > Linux", content })).toBe("Install. Linux. Use ci See the guide first . Then call run .");
+    const content =
+      "## Use\n\n[![ci](https://ci.example/badge.svg)](https://ci.example) See [the guide](https://docs.example/a?b=c) <b>first</b>.\n\n```js\nsecret();\n```\n\nThen **call** `run`.";
+    expect(embeddingText({ heading: "Install > Linux", content })).toBe(
+      "Install. Linux. Use ci See the guide first . Then call run .",
+    );
   });
 
   test("is the code when there is nothing else, and never empty or endless", () => {
     expect(embeddingText({ heading: "", content: "```js\nrun();\n```" })).toContain("run();");
     expect(embeddingText({ heading: "", content: "" })).not.toBe("");
-    expect(embeddingText({ heading: "", content: "word ".repeat(10_000) }).length).toBeLessThanOrEqual(EMBEDDING_TEXT_MAX_CHARS);
+    expect(embeddingText({ heading: "", content: "word ".repeat(10_000) }).length).toBeLessThanOrEqual(
+      EMBEDDING_TEXT_MAX_CHARS,
+    );
   });
 
   test("takes linear time for hostile input", () => {
-    for (const hostile of ["<".repeat(400_000), "[".repeat(400_000), "![".repeat(200_000), "```\n".repeat(100_000), "a](".repeat(130_000), " ".repeat(400_000), "*_".repeat(200_000)]) {
+    for (const hostile of [
+      "<".repeat(400_000),
+      "[".repeat(400_000),
+      "![".repeat(200_000),
+      "```\n".repeat(100_000),
+      "a](".repeat(130_000),
+      " ".repeat(400_000),
+      "*_".repeat(200_000),
+    ]) {
       for (const chunk of chunkMarkdown(hostile).chunks) embeddingText(chunk);
     }
   });

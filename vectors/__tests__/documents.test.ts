@@ -19,7 +19,12 @@ import "../subscriptions";
 import { purgeOrphans } from "../upkeep";
 import { RecordingEmbedder } from "./recording-embedder";
 
-const newCaller = (role: AuthData["role"] = "member"): AuthData => ({ userID: randomUUID(), tenantId: randomUUID(), role, sessionId: randomUUID() });
+const newCaller = (role: AuthData["role"] = "member"): AuthData => ({
+  userID: randomUUID(),
+  tenantId: randomUUID(),
+  role,
+  sessionId: randomUUID(),
+});
 
 let embedder = new RecordingEmbedder();
 let relay: Relay;
@@ -46,10 +51,21 @@ beforeEach(() => {
   principal = principalFrom(caller);
 });
 
-const send = (source: string, text: string, as = caller): Promise<{ id: string; status: string }> => vectors.ingest({ source, text }, { authData: as });
-const stateOf = async (id: string, as = caller): Promise<string> => (await vectors.getDocument({ id }, { authData: as })).status;
-const find = async (q: string, as = caller, k?: number): Promise<{ documentId: string; source: string; text: string; score: number }[]> => (await vectors.search(k === undefined ? { q } : { q, k }, { authData: as })).results;
-const failureOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined, (error: unknown) => error);
+const send = (source: string, text: string, as = caller): Promise<{ id: string; status: string }> =>
+  vectors.ingest({ source, text }, { authData: as });
+const stateOf = async (id: string, as = caller): Promise<string> =>
+  (await vectors.getDocument({ id }, { authData: as })).status;
+const find = async (
+  q: string,
+  as = caller,
+  k?: number,
+): Promise<{ documentId: string; source: string; text: string; score: number }[]> =>
+  (await vectors.search(k === undefined ? { q } : { q, k }, { authData: as })).results;
+const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 async function sendAndAwait(source: string, text: string, as = caller): Promise<string> {
   const { id } = await send(source, text, as);
@@ -59,18 +75,37 @@ async function sendAndAwait(source: string, text: string, as = caller): Promise<
 
 function manual(paragraphs: number, edit: Record<number, string> = {}): string {
   const subject = ["tenants", "queues", "tokens", "indexes", "events", "leases", "spans"];
-  const paragraph = (index: number): string => edit[index] ?? `Paragraph ${index} explains ${subject[index % subject.length]} of kind ${index * 7919} with enough words to be worth reading. `.repeat(3);
-  return Array.from({ length: paragraphs }, (_, index) => (index % 6 === 0 ? `## Part ${index / 6}\n\n${paragraph(index)}` : paragraph(index))).join("\n\n");
+  const paragraph = (index: number): string =>
+    edit[index] ??
+    `Paragraph ${index} explains ${subject[index % subject.length]} of kind ${index * 7919} with enough words to be worth reading. `.repeat(
+      3,
+    );
+  return Array.from({ length: paragraphs }, (_, index) =>
+    index % 6 === 0 ? `## Part ${index / 6}\n\n${paragraph(index)}` : paragraph(index),
+  ).join("\n\n");
 }
 
 describe("a document", () => {
   test("becomes searchable by words and by meaning", async () => {
-    const { id, status } = await send("guide.md", "# Guide\n\n## Passwords\n\nPasswords are hashed with argon2id.\n\n## Bread\n\nKnead the dough for ten minutes.");
+    const { id, status } = await send(
+      "guide.md",
+      "# Guide\n\n## Passwords\n\nPasswords are hashed with argon2id.\n\n## Bread\n\nKnead the dough for ten minutes.",
+    );
     expect(status).toBe("pending");
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
-    expect(await vectors.getDocument({ id }, { authData: caller })).toEqual({ id, source: "guide.md", status: "ready", chunks: 2 });
+    expect(await vectors.getDocument({ id }, { authData: caller })).toEqual({
+      id,
+      source: "guide.md",
+      status: "ready",
+      chunks: 2,
+    });
     const results = await find("hashed passwords");
-    expect(results[0]).toEqual({ documentId: id, source: "guide.md", text: "# Guide\n\n## Passwords\n\nPasswords are hashed with argon2id.", score: 1 });
+    expect(results[0]).toEqual({
+      documentId: id,
+      source: "guide.md",
+      text: "# Guide\n\n## Passwords\n\nPasswords are hashed with argon2id.",
+      score: 1,
+    });
     for (const { score } of results) expect(score).toBeGreaterThan(0);
     expect(results.map(({ score }) => score)).toEqual([...results.map(({ score }) => score)].sort((a, b) => b - a));
   });
@@ -111,7 +146,9 @@ describe("a document", () => {
   test("is embedded in batches, each text once, also when documents that share texts come at once", async () => {
     const parts = Array.from({ length: 5 }, (_, index) => manual(60, { [index]: `Only in document ${index}.` }));
     const sent = await Promise.all(parts.map((text, index) => send(`shared-${index}.md`, text)));
-    await expect.poll(async () => (await Promise.all(sent.map(({ id }) => stateOf(id)))).join(), { timeout: 15_000 }).toBe("ready,ready,ready,ready,ready");
+    await expect
+      .poll(async () => (await Promise.all(sent.map(({ id }) => stateOf(id)))).join(), { timeout: 15_000 })
+      .toBe("ready,ready,ready,ready,ready");
     expect(new Set(embedder.texts).size).toBe(embedder.texts.length);
     expect(Math.max(...embedder.batches)).toBeLessThanOrEqual(64);
   });
@@ -134,7 +171,9 @@ describe("a document", () => {
     embedder.failures.push(new EmbedderError("three dimensions where 512 are stored", false));
     const { id } = await send("hopeless.md", "A text that cannot be embedded.");
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("failed");
-    const [row] = await systemQuery<{ reason: string }>("test", "select reason from vectors.document where id = $1", [id]);
+    const [row] = await systemQuery<{ reason: string }>("test", "select reason from vectors.document where id = $1", [
+      id,
+    ]);
     expect(row?.reason).toContain("three dimensions");
     expect((await send("hopeless.md", "A text that cannot be embedded.")).status).toBe("pending");
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
@@ -151,7 +190,8 @@ describe("a document", () => {
   });
 
   test("is counted once in what its organisation holds, whatever happens to it", async () => {
-    const usage = async (): Promise<unknown> => (await tenantQuery(principal, "select document_count, chunk_count from vectors.usage"))[0];
+    const usage = async (): Promise<unknown> =>
+      (await tenantQuery(principal, "select document_count, chunk_count from vectors.usage"))[0];
     await sendAndAwait("a.md", "First.");
     await sendAndAwait("b.md", "## One\n\nText.\n\n## Two\n\nText.");
     await expect.poll(usage, { timeout: 5_000 }).toEqual({ document_count: 2, chunk_count: 3 });
@@ -162,7 +202,8 @@ describe("a document", () => {
   test("leaves no embedding behind that nothing needs, a day after it changed", async () => {
     await sendAndAwait("gone.md", "A text that goes.");
     await sendAndAwait("gone.md", "A text that came.");
-    const contents = async (): Promise<number> => (await tenantQuery<{ n: number }>(principal, "select count(*)::int as n from vectors.embedding"))[0]?.n ?? -1;
+    const contents = async (): Promise<number> =>
+      (await tenantQuery<{ n: number }>(principal, "select count(*)::int as n from vectors.embedding"))[0]?.n ?? -1;
     expect(await contents()).toBe(2);
     await purgeOrphans(new Date());
     expect(await contents()).toBe(2);
@@ -187,7 +228,12 @@ describe("search", () => {
   });
 
   test("gives ten results unless asked for fewer or more, and each text once", async () => {
-    await sendAndAwait("many.md", Array.from({ length: 30 }, (_, index) => `## Harbour ${index}\n\nThe harbour number ${index} has a crane.`).join("\n\n"));
+    await sendAndAwait(
+      "many.md",
+      Array.from({ length: 30 }, (_, index) => `## Harbour ${index}\n\nThe harbour number ${index} has a crane.`).join(
+        "\n\n",
+      ),
+    );
     expect(await find("harbour crane")).toHaveLength(10);
     expect(await find("harbour crane", caller, 3)).toHaveLength(3);
     const all = await find("harbour crane", caller, 50);
@@ -196,18 +242,31 @@ describe("search", () => {
   });
 
   test("goes through the graph for a large tenant with the same results", async () => {
-    await sendAndAwait("many.md", Array.from({ length: 40 }, (_, index) => `## Part ${index}\n\nWord${index} word${index + 1} word${index + 2} in the text.`).join("\n\n"));
+    await sendAndAwait(
+      "many.md",
+      Array.from(
+        { length: 40 },
+        (_, index) => `## Part ${index}\n\nWord${index} word${index + 1} word${index + 2} in the text.`,
+      ).join("\n\n"),
+    );
     const exact = await find("word17 word18");
     await appPool().query("update vectors.usage set chunk_count = 1000000 where tenant_id = $1", [caller.tenantId]);
     expect(await find("word17 word18")).toEqual(exact);
   });
 
-  test.each([["what's \"this", 0], ["& | ! ( ) <-> :*", 0], ["'); drop table vectors.chunk; --", 0], ["   x   ", 0], ["日本語", 0]])("takes %j for what it is: words", async (q) => {
+  test.each([
+    ["what's \"this", 0],
+    ["& | ! ( ) <-> :*", 0],
+    ["'); drop table vectors.chunk; --", 0],
+    ["   x   ", 0],
+    ["日本語", 0],
+  ])("takes %j for what it is: words", async (q) => {
     expect(await find(q)).toEqual([]);
   });
 
   test("names the field when the question is none", async () => {
-    for (const q of ["  ", "a\u0000b"]) expect(reasonOf(await failureOf(vectors.search({ q }, { authData: caller })))).toBe("invalid_request");
+    for (const q of ["  ", "a\u0000b"])
+      expect(reasonOf(await failureOf(vectors.search({ q }, { authData: caller })))).toBe("invalid_request");
   });
 });
 
@@ -220,14 +279,19 @@ describe("what is sent", () => {
     ["metadata", { source: "a", text: "x", metadata: { key: "v\u0000" } }],
     ["metadata", { source: "a", text: "x", metadata: { key: "v".repeat(5_000) } }],
   ])("is refused naming %s when that cannot be stored", async (field, request) => {
-    const error = (await failureOf(vectors.ingest(request, { authData: caller }))) as { details?: { fields?: Record<string, string> } };
+    const error = (await failureOf(vectors.ingest(request, { authData: caller }))) as {
+      details?: { fields?: Record<string, string> };
+    };
     expect(reasonOf(error)).toBe("invalid_request");
     expect(Object.keys(error.details?.fields ?? {}).join()).toContain(field);
   });
 
   test("may hold any other character and come with metadata", async () => {
     const text = "Ünïcödé 日本語 😀 \u0001 \ud800 '\"\\ $1 %s";
-    const { id } = await vectors.ingest({ source: "odd ' \" $1.md", title: "T", text, metadata: { a: "1", b: 2, c: true } }, { authData: caller });
+    const { id } = await vectors.ingest(
+      { source: "odd ' \" $1.md", title: "T", text, metadata: { a: "1", b: 2, c: true } },
+      { authData: caller },
+    );
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
     expect((await find("Ünïcödé"))[0]?.text).toContain("日本語 😀");
   });
@@ -241,7 +305,8 @@ describe("a second organisation", () => {
     return { id, stranger: newCaller("owner") };
   }
 
-  const shown = (error: unknown): unknown => JSON.parse(JSON.stringify(error, (key, value: unknown) => (key === "requestId" ? "…" : value)));
+  const shown = (error: unknown): unknown =>
+    JSON.parse(JSON.stringify(error, (key, value: unknown) => (key === "requestId" ? "…" : value)));
 
   test("sees nothing through any endpoint, and a foreign id answers as a missing one", async () => {
     const { id, stranger } = await twoOrganisations();
@@ -268,15 +333,27 @@ describe("a second organisation", () => {
     const other = principalFrom(stranger);
     expect(await documentFind(other, id)).toBeUndefined();
     expect(await searchChunks(other, { text: "zanzibarquartz", k: 10 }, embedder)).toEqual([]);
-    for (const table of ["document", "chunk", "embedding", "usage"]) expect(await tenantQuery(other, `select * from vectors.${table}`), table).toEqual([]);
-    expect(await tenantQuery(other, "select * from vectors.nearest($1, $2, $3::vector, 1000000, 10)", [caller.tenantId, embedder.model, `[${new Array(512).fill(1).join()}]`])).toEqual([]);
+    for (const table of ["document", "chunk", "embedding", "usage"])
+      expect(await tenantQuery(other, `select * from vectors.${table}`), table).toEqual([]);
+    expect(
+      await tenantQuery(other, "select * from vectors.nearest($1, $2, $3::vector, 1000000, 10)", [
+        caller.tenantId,
+        embedder.model,
+        `[${new Array(512).fill(1).join()}]`,
+      ]),
+    ).toEqual([]);
   });
 
   test("changes nothing of the first with the guard off", async () => {
     const { id, stranger } = await twoOrganisations();
     await ingest(principalFrom(stranger), { source: "secret.md", text: "Overwritten." }, embedder.model);
-    expect(await tenantQuery(principalFrom(stranger), "update vectors.document set source = 'mine' returning id")).toHaveLength(1);
-    expect(await vectors.getDocument({ id }, { authData: caller })).toMatchObject({ source: "secret.md", status: "ready" });
+    expect(
+      await tenantQuery(principalFrom(stranger), "update vectors.document set source = 'mine' returning id"),
+    ).toHaveLength(1);
+    expect(await vectors.getDocument({ id }, { authData: caller })).toMatchObject({
+      source: "secret.md",
+      status: "ready",
+    });
     expect((await find("zanzibarquartz"))[0]?.text).toBe(text);
   });
 
@@ -288,9 +365,14 @@ describe("a second organisation", () => {
     };
     await switchTo("disable");
     try {
-      expect(await tenantQuery(principalFrom(stranger), "select id from vectors.document where id = $1", [id])).toHaveLength(1);
+      expect(
+        await tenantQuery(principalFrom(stranger), "select id from vectors.document where id = $1", [id]),
+      ).toHaveLength(1);
       expect(await find("zanzibarquartz code word", stranger)).toEqual([]);
-      await appPool().query("insert into vectors.usage (tenant_id, document_count, chunk_count) values ($1, 0, 1000000)", [stranger.tenantId]);
+      await appPool().query(
+        "insert into vectors.usage (tenant_id, document_count, chunk_count) values ($1, 0, 1000000)",
+        [stranger.tenantId],
+      );
       expect(await find("zanzibarquartz code word", stranger)).toEqual([]);
       expect(reasonOf(await failureOf(vectors.getDocument({ id }, { authData: stranger })))).toBe("document_not_found");
       const own = await sendAndAwait("secret.md", "Mine.", stranger);

@@ -3,7 +3,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { EMBEDDING_DIMENSIONS, EmbedderError, type Embedder } from "../providers/embedder";
 
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
 
 export function embedderContract(name: string, create: () => Embedder | Promise<Embedder>): void {
   describe(`the embedder contract, kept by ${name}`, () => {
@@ -35,7 +36,9 @@ export function embedderContract(name: string, create: () => Embedder | Promise<
     });
 
     test("gives up with EmbedderError when told to", async () => {
-      await expect((await embedder()).embed(["never sent"], { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(EmbedderError);
+      await expect((await embedder()).embed(["never sent"], { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(
+        EmbedderError,
+      );
     });
 
     test("works again after close()", async () => {

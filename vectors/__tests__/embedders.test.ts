@@ -7,7 +7,8 @@ import { LocalEmbedder } from "../providers/local-embedder";
 import { OpenAiEmbedder } from "../providers/openai-embedder";
 import { embedderContract } from "./embedder-contract";
 
-const dot = (a: readonly number[] = [], b: readonly number[] = []): number => a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
+const dot = (a: readonly number[] = [], b: readonly number[] = []): number =>
+  a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
 
 function isAlive(pid: number | undefined): boolean {
   if (pid === undefined) return false;
@@ -30,7 +31,9 @@ async function until(condition: () => boolean, limitMs = 5_000): Promise<void> {
 class FakeOpenAi {
   readonly requests: { input: string[]; dimensions: number; authorization: string | undefined }[] = [];
   readonly refusals: { status: number; headers?: Record<string, string> }[] = [];
-  answer: (input: string[]) => unknown = (input) => ({ data: input.map((text, index) => ({ index, embedding: vectorOf(text) })).reverse() });
+  answer: (input: string[]) => unknown = (input) => ({
+    data: input.map((text, index) => ({ index, embedding: vectorOf(text) })).reverse(),
+  });
   private readonly server: Server = createServer((request, response) => void this.handle(request, response));
 
   async start(): Promise<string> {
@@ -47,7 +50,8 @@ class FakeOpenAi {
     let text = "";
     for await (const part of request) text += String(part);
     const refusal = this.refusals.shift();
-    if (refusal || request.url !== "/v1/embeddings") return void response.writeHead(refusal?.status ?? 404, refusal?.headers).end("{}");
+    if (refusal || request.url !== "/v1/embeddings")
+      return void response.writeHead(refusal?.status ?? 404, refusal?.headers).end("{}");
     const { input, dimensions } = JSON.parse(text) as { input: string[]; dimensions: number };
     this.requests.push({ input, dimensions, authorization: request.headers.authorization });
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(this.answer(input)));
@@ -84,7 +88,11 @@ embedderContract("an OpenAI-compatible server", openAiEmbedder);
 describe("the local sentence model", () => {
   test("understands paraphrase", async () => {
     const embedder = new LocalEmbedder({ idleSeconds: 60 });
-    const [question, right, wrong] = await embedder.embed(["how do you protect user credentials?", "Passwords are hashed with argon2.", "Knead the dough and let it rise overnight."]);
+    const [question, right, wrong] = await embedder.embed([
+      "how do you protect user credentials?",
+      "Passwords are hashed with argon2.",
+      "Knead the dough and let it rise overnight.",
+    ]);
     expect(dot(question, right)).toBeGreaterThan(dot(question, wrong) + 0.1);
     await embedder.close();
   });
@@ -126,7 +134,9 @@ describe("the local sentence model", () => {
   test("answers a person before the batches that have not begun", async () => {
     const embedder = new LocalEmbedder({ idleSeconds: 60, processes: 1 });
     const order: string[] = [];
-    const batch = embedder.embed(Array.from({ length: 40 }, (_, index) => `batch ${index}`)).then(() => order.push("batch"));
+    const batch = embedder
+      .embed(Array.from({ length: 40 }, (_, index) => `batch ${index}`))
+      .then(() => order.push("batch"));
     const person = embedder.embed(["question"], { priority: "interactive" }).then(() => order.push("person"));
     await Promise.all([batch, person]);
     expect(order).toEqual(["person", "batch"]);
@@ -157,7 +167,11 @@ describe("an OpenAI-compatible server", () => {
 
   test("is not asked again after a refusal that would only repeat", async () => {
     openAi.refusals.push({ status: 401 });
-    await expect(openAiEmbedder().embed(["x"])).rejects.toMatchObject({ name: "EmbedderError", retryable: false, message: "the embeddings server answered 401" });
+    await expect(openAiEmbedder().embed(["x"])).rejects.toMatchObject({
+      name: "EmbedderError",
+      retryable: false,
+      message: "the embeddings server answered 401",
+    });
   });
 
   test.each([
@@ -173,7 +187,15 @@ describe("an OpenAI-compatible server", () => {
   });
 
   test("that cannot be reached is an error that may be retried", async () => {
-    const nobody = new OpenAiEmbedder({ baseUrl: "http://127.0.0.1:1/v1/", model: "m", apiKey: () => "", pause: () => Promise.resolve() });
-    await expect(nobody.embed(["x"])).rejects.toMatchObject({ retryable: true, message: "the embeddings server cannot be reached" });
+    const nobody = new OpenAiEmbedder({
+      baseUrl: "http://127.0.0.1:1/v1/",
+      model: "m",
+      apiKey: () => "",
+      pause: () => Promise.resolve(),
+    });
+    await expect(nobody.embed(["x"])).rejects.toMatchObject({
+      retryable: true,
+      message: "the embeddings server cannot be reached",
+    });
   });
 });

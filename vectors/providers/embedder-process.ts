@@ -40,10 +40,18 @@ export class EmbedderProcess {
       const onMessage = (message: unknown): void => {
         const answer = message as Answer;
         if (answer.id !== id) return;
-        settle(() => ("vectors" in answer ? resolve(answer.vectors) : reject(new EmbedderError(`the sentence model failed: ${answer.error}`, true))));
+        settle(() =>
+          "vectors" in answer
+            ? resolve(answer.vectors)
+            : reject(new EmbedderError(`the sentence model failed: ${answer.error}`, true)),
+        );
       };
-      const onExit = (code: number | null, signal: string | null): void => settle(() => reject(new EmbedderError(`the embedder's process ended (${signal ?? code}) before it answered`, true)));
-      const onError = (error: Error): void => settle(() => reject(new EmbedderError("the embedder's process cannot be reached", true, error)));
+      const onExit = (code: number | null, signal: string | null): void =>
+        settle(() =>
+          reject(new EmbedderError(`the embedder's process ended (${signal ?? code}) before it answered`, true)),
+        );
+      const onError = (error: Error): void =>
+        settle(() => reject(new EmbedderError("the embedder's process cannot be reached", true, error)));
       child.on("message", onMessage).on("exit", onExit).on("error", onError);
       child.channel?.ref();
       child.send({ id, texts }, (error) => error && onError(error));
@@ -64,9 +72,18 @@ export class EmbedderProcess {
 
   private start(): ChildProcess {
     const file = join(process.cwd(), CHILD);
-    if (!existsSync(file)) throw new EmbedderError(`${CHILD} is not under the working directory ${process.cwd()}: start the app from its root`, false);
+    if (!existsSync(file))
+      throw new EmbedderError(
+        `${CHILD} is not under the working directory ${process.cwd()}: start the app from its root`,
+        false,
+      );
     // No environment: the child needs none of our credentials.
-    const child = fork(file, { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"], execArgv: [], env: {} });
+    const child = fork(file, {
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      execArgv: [],
+      env: {},
+    });
     child.on("exit", () => {
       if (this.child === child) this.child = undefined;
     });

@@ -42,13 +42,22 @@ export class EmbedderError extends Error {
  * Checks what came from outside and scales it to length 1, so that cosine and inner product agree.
  * @throws EmbedderError when count, dimensions or numbers are not as promised.
  */
-export function checkVectors(vectors: readonly ArrayLike<number>[], expected: { count: number; dimensions: number; model: string }): number[][] {
-  if (vectors.length !== expected.count) throw new EmbedderError(`${expected.model} answered ${vectors.length} vectors for ${expected.count} texts`, false);
+export function checkVectors(
+  vectors: readonly ArrayLike<number>[],
+  expected: { count: number; dimensions: number; model: string },
+): number[][] {
+  if (vectors.length !== expected.count)
+    throw new EmbedderError(`${expected.model} answered ${vectors.length} vectors for ${expected.count} texts`, false);
   return vectors.map((vector) => {
-    if (vector.length !== expected.dimensions) throw new EmbedderError(`${expected.model} answered ${vector.length} dimensions where ${expected.dimensions} are stored`, false);
+    if (vector.length !== expected.dimensions)
+      throw new EmbedderError(
+        `${expected.model} answered ${vector.length} dimensions where ${expected.dimensions} are stored`,
+        false,
+      );
     const numbers = Array.from(vector);
     const length = Math.hypot(...numbers);
-    if (!Number.isFinite(length) || length === 0) throw new EmbedderError(`${expected.model} answered a vector that is no direction`, false);
+    if (!Number.isFinite(length) || length === 0)
+      throw new EmbedderError(`${expected.model} answered a vector that is no direction`, false);
     return numbers.map((value) => value / length);
   });
 }

@@ -44,18 +44,24 @@ export class LocalEmbedder implements Embedder {
 
   async embed(texts: readonly string[], { signal, priority = "batch" }: EmbedOptions = {}): Promise<number[][]> {
     const parts: Promise<Float32Array[]>[] = [];
-    for (let at = 0; at < texts.length; at += TEXTS_PER_REQUEST) parts.push(this.enqueue(texts.slice(at, at + TEXTS_PER_REQUEST), signal, priority));
+    for (let at = 0; at < texts.length; at += TEXTS_PER_REQUEST)
+      parts.push(this.enqueue(texts.slice(at, at + TEXTS_PER_REQUEST), signal, priority));
     const vectors = (await Promise.all(parts)).flat();
     return checkVectors(vectors, { count: texts.length, dimensions: this.dimensions, model: this.model });
   }
 
   async close(): Promise<void> {
     clearTimeout(this.idleTimer);
-    for (const request of [...this.waiting.interactive.splice(0), ...this.waiting.batch.splice(0)]) request.reject(new EmbedderError("the embedder was closed", true));
+    for (const request of [...this.waiting.interactive.splice(0), ...this.waiting.batch.splice(0)])
+      request.reject(new EmbedderError("the embedder was closed", true));
     await this.stop();
   }
 
-  private enqueue(texts: readonly string[], signal: AbortSignal | undefined, priority: "interactive" | "batch"): Promise<Float32Array[]> {
+  private enqueue(
+    texts: readonly string[],
+    signal: AbortSignal | undefined,
+    priority: "interactive" | "batch",
+  ): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
       this.waiting[priority].push({ texts, signal, resolve, reject });
       this.assign();

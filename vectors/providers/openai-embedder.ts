@@ -10,7 +10,9 @@ const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-const answerSchema = z.object({ data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.number()) })) });
+const answerSchema = z.object({
+  data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.number()) })),
+});
 
 export interface OpenAiSettings {
   /** With or without a trailing /v1. */
@@ -58,7 +60,10 @@ export class OpenAiEmbedder implements Embedder {
     }
   }
 
-  private async send(texts: readonly string[], signal: AbortSignal | undefined): Promise<{ vectors: number[][] } | { error: EmbedderError; waitMs?: number }> {
+  private async send(
+    texts: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<{ vectors: number[][] } | { error: EmbedderError; waitMs?: number }> {
     const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const key = this.settings.apiKey();
     let response: Response;
@@ -67,7 +72,12 @@ export class OpenAiEmbedder implements Embedder {
         method: "POST",
         headers: { "content-type": "application/json", ...(key === "" ? {} : { authorization: `Bearer ${key}` }) },
         // The protocol refuses empty texts.
-        body: JSON.stringify({ model: this.model, input: texts.map((text) => (text.trim() === "" ? "." : text)), encoding_format: "float", dimensions: this.dimensions }),
+        body: JSON.stringify({
+          model: this.model,
+          input: texts.map((text) => (text.trim() === "" ? "." : text)),
+          encoding_format: "float",
+          dimensions: this.dimensions,
+        }),
         signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
         redirect: "error",
       });
@@ -78,7 +88,10 @@ export class OpenAiEmbedder implements Embedder {
     await response.body?.cancel();
     const retryable = response.status === 429 || response.status >= 500 || response.status === 408;
     const waitMs = retryAfterMs(response.headers.get("retry-after"));
-    return { error: new EmbedderError(`the embeddings server answered ${response.status}`, retryable), ...(waitMs === undefined ? {} : { waitMs }) };
+    return {
+      error: new EmbedderError(`the embeddings server answered ${response.status}`, retryable),
+      ...(waitMs === undefined ? {} : { waitMs }),
+    };
   }
 
   private async read(response: Response): Promise<{ vectors: number[][] } | { error: EmbedderError }> {
@@ -86,7 +99,13 @@ export class OpenAiEmbedder implements Embedder {
       const { data } = answerSchema.parse(await response.json());
       return { vectors: data.sort((a, b) => a.index - b.index).map(({ embedding }) => embedding) };
     } catch (cause) {
-      return { error: new EmbedderError("the embeddings server's answer is not of the protocol", cause instanceof TypeError, cause) };
+      return {
+        error: new EmbedderError(
+          "the embeddings server's answer is not of the protocol",
+          cause instanceof TypeError,
+          cause,
+        ),
+      };
     }
   }
 }

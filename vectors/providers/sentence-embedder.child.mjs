@@ -22,7 +22,9 @@ function loadModel() {
 async function embed(texts) {
   loading ??= loadModel();
   const model = await loading;
-  return (await model.embed(texts.map((text) => (text.trim() === "" ? "." : text)))).map((vector) => Float32Array.from(vector));
+  return (await model.embed(texts.map((text) => (text.trim() === "" ? "." : text)))).map((vector) =>
+    Float32Array.from(vector),
+  );
 }
 
 process.on("message", async ({ id, texts }) => {

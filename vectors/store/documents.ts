@@ -19,7 +19,11 @@ const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCoun
 
 /** A document of the tenant. */
 export async function documentFind(scope: TenantScope, id: string): Promise<DocumentRow | undefined> {
-  const rows = await tenantQuery<DocumentRow>(scope, `select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and id = $2`, [scope.tenantId, id]);
+  const rows = await tenantQuery<DocumentRow>(
+    scope,
+    `select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and id = $2`,
+    [scope.tenantId, id],
+  );
   return rows[0];
 }
 
@@ -46,8 +50,15 @@ export async function documentInsert(tx: Tx, document: NewDocument): Promise<boo
 }
 
 /** The tenant's document of a source, locked until the transaction ends. */
-export async function documentFindBySourceForUpdate(tx: Tx, tenantId: string, source: string): Promise<DocumentRow | undefined> {
-  const rows = await tx.query<DocumentRow>(`select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and source = $2 for update`, [tenantId, source]);
+export async function documentFindBySourceForUpdate(
+  tx: Tx,
+  tenantId: string,
+  source: string,
+): Promise<DocumentRow | undefined> {
+  const rows = await tx.query<DocumentRow>(
+    `select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and source = $2 for update`,
+    [tenantId, source],
+  );
   return rows[0];
 }
 
@@ -63,12 +74,25 @@ export async function documentReplace(tx: Tx, document: NewDocument): Promise<nu
   return rows[0]?.version ?? 0;
 }
 
-export async function documentSetMetadata(tx: Tx, tenantId: string, id: string, metadata: Record<string, unknown>): Promise<void> {
-  await tx.execute(`update vectors.document set metadata = $3, updated_at = now() where tenant_id = $1 and id = $2 and metadata is distinct from $3::jsonb`, [tenantId, id, metadata]);
+export async function documentSetMetadata(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  metadata: Record<string, unknown>,
+): Promise<void> {
+  await tx.execute(
+    `update vectors.document set metadata = $3, updated_at = now() where tenant_id = $1 and id = $2 and metadata is distinct from $3::jsonb`,
+    [tenantId, id, metadata],
+  );
 }
 
 /** Marks a document ready if it is not yet and none of its chunks lacks an embedding of this model; resolves with it when it did. */
-export async function documentMarkReady(tx: Tx, tenantId: string, id: string, model: string): Promise<DocumentRow | undefined> {
+export async function documentMarkReady(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  model: string,
+): Promise<DocumentRow | undefined> {
   const rows = await tx.query<DocumentRow>(
     `update vectors.document d
      set status = 'ready', reason = null, ready_at = now(), updated_at = now()
@@ -84,7 +108,10 @@ export async function documentMarkReady(tx: Tx, tenantId: string, id: string, mo
 }
 
 /** Marks this version of a document failed; nothing happens when it is ready or a newer version exists. */
-export async function documentMarkFailed(tx: Tx, failed: { tenantId: string; id: string; version: number; reason: string }): Promise<DocumentRow | undefined> {
+export async function documentMarkFailed(
+  tx: Tx,
+  failed: { tenantId: string; id: string; version: number; reason: string },
+): Promise<DocumentRow | undefined> {
   const rows = await tx.query<DocumentRow>(
     `update vectors.document set status = 'failed', reason = $4, updated_at = now()
      where tenant_id = $1 and id = $2 and version = $3 and status = 'pending'
@@ -99,12 +126,23 @@ export async function chunkDeleteOfDocument(tx: Tx, tenantId: string, documentId
 }
 
 /** Inserts chunks in document order; their embeddings' rows must exist. */
-export async function chunkInsertMany(tx: Tx, document: { tenantId: string; id: string; title: string }, chunks: readonly Chunk[]): Promise<void> {
+export async function chunkInsertMany(
+  tx: Tx,
+  document: { tenantId: string; id: string; title: string },
+  chunks: readonly Chunk[],
+): Promise<void> {
   await tx.execute(
     `insert into vectors.chunk (tenant_id, document_id, ordinal, content_hash, title, heading, content)
      select $1, $2, c.ordinal - 1, c.content_hash, $3, c.heading, c.content
      from unnest($4::bytea[], $5::text[], $6::text[]) with ordinality as c(content_hash, heading, content, ordinal)`,
-    [document.tenantId, document.id, document.title, chunks.map(({ hash }) => hash), chunks.map(({ heading }) => heading), chunks.map(({ content }) => content)],
+    [
+      document.tenantId,
+      document.id,
+      document.title,
+      chunks.map(({ hash }) => hash),
+      chunks.map(({ heading }) => heading),
+      chunks.map(({ content }) => content),
+    ],
   );
 }
 
@@ -119,7 +157,12 @@ export async function embeddingInsertMissing(tx: Tx, tenantId: string, hashes: r
 }
 
 /** How many different contents of a document lack an embedding of this model. */
-export async function embeddingCountMissing(tx: Tx, tenantId: string, documentId: string, model: string): Promise<number> {
+export async function embeddingCountMissing(
+  tx: Tx,
+  tenantId: string,
+  documentId: string,
+  model: string,
+): Promise<number> {
   const rows = await tx.query<{ missing: number }>(
     `select count(distinct c.content_hash)::int as missing
      from vectors.chunk c
@@ -138,7 +181,12 @@ export interface MissingContent {
 }
 
 /** Contents of a document that lack an embedding of this model, in document order, each once, at most `limit`. */
-export async function embeddingListMissing(scope: TenantScope, documentId: string, model: string, limit: number): Promise<MissingContent[]> {
+export async function embeddingListMissing(
+  scope: TenantScope,
+  documentId: string,
+  model: string,
+  limit: number,
+): Promise<MissingContent[]> {
   return tenantQuery<MissingContent>(
     scope,
     `select encode(c.content_hash, 'hex') as hash, min(c.heading) as heading, min(c.content) as content
@@ -153,7 +201,12 @@ export async function embeddingListMissing(scope: TenantScope, documentId: strin
 }
 
 /** Fills embeddings; those already there of the same model stay as they are. Resolves with how many were filled. */
-export async function embeddingFill(tx: Tx, tenantId: string, model: string, filled: readonly { hash: string; vector: readonly number[] }[]): Promise<number> {
+export async function embeddingFill(
+  tx: Tx,
+  tenantId: string,
+  model: string,
+  filled: readonly { hash: string; vector: readonly number[] }[],
+): Promise<number> {
   const inOrder = [...filled].sort((a, b) => (a.hash < b.hash ? -1 : 1));
   return tx.execute(
     `update vectors.embedding e set model = $2, embedding = f.embedding::vector, created_at = now()

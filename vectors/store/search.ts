@@ -75,5 +75,13 @@ limit $7`;
 /** The best `k` chunks of the tenant, best first; contents that are equal appear once. */
 export async function chunkSearch(scope: TenantScope, query: SearchQuery): Promise<FoundChunk[]> {
   const vector = query.vector === null ? null : toVector(query.vector);
-  return tenantQuery<FoundChunk>(scope, SEARCH, [scope.tenantId, query.model, vector, EXACT_UP_TO, CANDIDATES, query.text, query.k]);
+  return tenantQuery<FoundChunk>(scope, SEARCH, [
+    scope.tenantId,
+    query.model,
+    vector,
+    EXACT_UP_TO,
+    CANDIDATES,
+    query.text,
+    query.k,
+  ]);
 }

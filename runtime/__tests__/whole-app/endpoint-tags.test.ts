@@ -11,9 +11,16 @@ const project = loadProject(join(import.meta.dirname, "../../.."));
 test("the rule on tags sees every endpoint that the parser sees, with the same tags", () => {
   const { modelFile } = inject("groundworkTestApp");
   const model = JSON.parse(readFileSync(modelFile, "utf8")) as AppModel;
-  const parsed = model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose).map(({ place, exportName, tags }) => ({ file: place.file, name: exportName, tags })));
-  const seen = [...project.sources.values()].filter(({ path }) => model.services.some(({ folder }) => path.startsWith(`${folder}/`))).flatMap(exposedEndpoints);
-  const byPlace = (a: { file: string; name: string }, b: { file: string; name: string }): number => `${a.file} ${a.name}`.localeCompare(`${b.file} ${b.name}`);
+  const parsed = model.services.flatMap(({ endpoints }) =>
+    endpoints
+      .filter(({ expose }) => expose)
+      .map(({ place, exportName, tags }) => ({ file: place.file, name: exportName, tags })),
+  );
+  const seen = [...project.sources.values()]
+    .filter(({ path }) => model.services.some(({ folder }) => path.startsWith(`${folder}/`)))
+    .flatMap(exposedEndpoints);
+  const byPlace = (a: { file: string; name: string }, b: { file: string; name: string }): number =>
+    `${a.file} ${a.name}`.localeCompare(`${b.file} ${b.name}`);
   expect(seen.map(({ file, name, tags }) => ({ file, name, tags })).sort(byPlace)).toEqual(parsed.sort(byPlace));
   expect(parsed.length).toBeGreaterThan(10);
 });

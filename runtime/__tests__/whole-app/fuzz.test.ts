@@ -42,23 +42,39 @@ afterAll(async () => {
 
 async function send({ method, path, headers, body }: FuzzRequest): Promise<Answer> {
   const response = await pool.request({ method, path, headers, body: body ?? null });
-  return { status: response.statusCode, type: String(response.headers["content-type"] ?? ""), body: await response.body.text() };
+  return {
+    status: response.statusCode,
+    type: String(response.headers["content-type"] ?? ""),
+    body: await response.body.text(),
+  };
 }
 
 async function call<T>(method: string, path: string, body?: unknown, token?: string): Promise<T> {
-  const headers = { "content-type": "application/json", ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+  const headers = {
+    "content-type": "application/json",
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
   const answer = await send({ method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   expect(answer.status, `${method} ${path}: ${answer.body}`).toBeLessThan(300);
   return JSON.parse(answer.body) as T;
 }
 
-const person = (name: string): { email: string; password: string } => ({ email: `${name}@example.com`, password: `the passphrase of ${name}` });
+const person = (name: string): { email: string; password: string } => ({
+  email: `${name}@example.com`,
+  password: `the passphrase of ${name}`,
+});
 
 function isTypedError(text: string): boolean {
   try {
     const error = JSON.parse(text) as Record<string, unknown>;
     const details = error.details;
-    return typeof error.code === "string" && /^[a-z_]+$/.test(error.code) && typeof error.message === "string" && "details" in error && (details === null || typeof details === "object");
+    return (
+      typeof error.code === "string" &&
+      /^[a-z_]+$/.test(error.code) &&
+      typeof error.message === "string" &&
+      "details" in error &&
+      (details === null || typeof details === "object")
+    );
   } catch {
     return false;
   }
@@ -69,25 +85,40 @@ function complaint(request: FuzzRequest, answer: Answer): string | undefined {
   if (answer.status >= 500) return `answered ${answer.status}: ${answer.body.slice(0, 300)}`;
   if (answer.body.includes(SECRET)) return `told another organisation's text: ${answer.body.slice(0, 300)}`;
   if (answer.status < 400 || request.method === "HEAD") return undefined;
-  // Before any routing, by HTTP's own parser (encore-contract H-20): the line or the headers are too long.
+  // Before any routing, by HTTP's own parser (`H-20` in runtime/CONTRACT.md): the line or the headers are too long.
   if (answer.status === 414 || answer.status === 431) return undefined;
-  return isTypedError(answer.body) ? undefined : `answered ${answer.status} ${answer.type} without code, message, details: ${answer.body.slice(0, 300)}`;
+  return isTypedError(answer.body)
+    ? undefined
+    : `answered ${answer.status} ${answer.type} without code, message, details: ${answer.body.slice(0, 300)}`;
 }
 
 /** The application's own log lines about an answer: an internal error says nothing to its caller. */
 function logOf(answer: Answer): string {
   const requestId = /"requestId":"(\w+)"/.exec(answer.body)?.[1];
   if (requestId === undefined) return "";
-  const lines = app.output().split("\n").filter((line) => line.includes(requestId));
+  const lines = app
+    .output()
+    .split("\n")
+    .filter((line) => line.includes(requestId));
   return lines.map((line) => `\n    ${line.slice(0, 1_000)}`).join("");
 }
 
 async function makeWorld(random = createRandom(seed)): Promise<{ world: FuzzWorld; renew(): Promise<void> }> {
   const document = await call<Document>("GET", "/docs/openapi.json");
   const victim = await call<Session>("POST", "/auth/register", { ...person("victim"), organisation: "Victim" });
-  const secret = await call<{ id: string }>("POST", "/vectors/documents", { source: "secret.md", text: `The code word is ${SECRET}.` }, victim.accessToken);
+  const secret = await call<{ id: string }>(
+    "POST",
+    "/vectors/documents",
+    { source: "secret.md", text: `The code word is ${SECRET}.` },
+    victim.accessToken,
+  );
   const attacker = await call<Session>("POST", "/auth/register", { ...person("attacker"), organisation: "Attacker" });
-  const own = await call<{ id: string }>("POST", "/vectors/documents", { source: "own.md", text: "Nothing of interest." }, attacker.accessToken);
+  const own = await call<{ id: string }>(
+    "POST",
+    "/vectors/documents",
+    { source: "own.md", text: "Nothing of interest." },
+    attacker.accessToken,
+  );
   let token = attacker.accessToken;
   const world: FuzzWorld = {
     operations: operationsOf(document),
@@ -131,7 +162,16 @@ describe(`ten thousand hostile requests (GROUNDWORK_FUZZ_SEED=${seed})`, () => {
 
   test("bytes that are no HTTP do not end the process", async () => {
     const { hostname, port } = new URL(app.baseUrl);
-    const garbage = ["\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", "POST /auth/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "\u0016\u0003\u0001\u0002", `GET /${"a".repeat(200_000)} HTTP/1.1\r\n\r\n`, "POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"];
+    const garbage = [
+      "\r\n\r\n",
+      "GET\r\n\r\n",
+      "GET / HTTP/9.9\r\n\r\n",
+      "POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+      "POST /auth/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+      "\u0016\u0003\u0001\u0002",
+      `GET /${"a".repeat(200_000)} HTTP/1.1\r\n\r\n`,
+      "POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{",
+    ];
     const answers = await Promise.all(
       garbage.map(
         (bytes) =>

@@ -71,24 +71,39 @@ afterAll(async () => {
 });
 
 const start = (): Promise<RunningApp> =>
-  startApp(state.path, { DATABASE_URL: databaseUrl(), EMBEDDINGS_PROVIDER: "openai", EMBEDDINGS_BASE_URL: openAi.baseUrl, EMBEDDINGS_MODEL: "recorded", LIMIT_SCALE: "100000", LOG_LEVEL: "error" });
+  startApp(state.path, {
+    DATABASE_URL: databaseUrl(),
+    EMBEDDINGS_PROVIDER: "openai",
+    EMBEDDINGS_BASE_URL: openAi.baseUrl,
+    EMBEDDINGS_MODEL: "recorded",
+    LIMIT_SCALE: "100000",
+    LOG_LEVEL: "error",
+  });
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers = { "content-type": "application/json", ...(token === "" ? {} : { authorization: `Bearer ${token}` }) };
-  const response = await fetch(`${app?.baseUrl}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  const response = await fetch(`${app?.baseUrl}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
   return JSON.parse(text) as T;
 }
 
 async function send(document: Document): Promise<void> {
-  document.id = (await call<{ id: string }>("POST", "/vectors/documents", { source: document.source, text: document.text })).id;
+  document.id = (
+    await call<{ id: string }>("POST", "/vectors/documents", { source: document.source, text: document.text })
+  ).id;
 }
 
 async function signIn(): Promise<void> {
   const person = { email: "survivor@example.com", password: "a passphrase that survives" };
   token = "";
-  const session = await call<{ accessToken: string }>("POST", "/auth/login", person).catch(() => call<{ accessToken: string }>("POST", "/auth/register", { ...person, organisation: "Survivors" }));
+  const session = await call<{ accessToken: string }>("POST", "/auth/login", person).catch(() =>
+    call<{ accessToken: string }>("POST", "/auth/register", { ...person, organisation: "Survivors" }),
+  );
   token = session.accessToken;
 }
 
@@ -113,7 +128,8 @@ async function count(statement: string): Promise<number> {
 
 function embeddedTwice(): string[] {
   const times = new Map<string, number>();
-  for (const text of openAi.requests.filter(isOfDocument).flatMap(({ texts }) => texts)) times.set(text, (times.get(text) ?? 0) + 1);
+  for (const text of openAi.requests.filter(isOfDocument).flatMap(({ texts }) => texts))
+    times.set(text, (times.get(text) ?? 0) + 1);
   return [...times].filter(([, n]) => n > 1).map(([text]) => text);
 }
 
@@ -127,28 +143,57 @@ test(`${KILLS} kills during an ingestion lose nothing and repeat only what was i
   app = await start();
   await signIn();
   for (const document of documents.filter(({ id }) => id === undefined)) await send(document);
-  await until("every document is ready", async () => (await count("vectors.document where status = 'ready'")) === DOCUMENTS, 120_000);
+  await until(
+    "every document is ready",
+    async () => (await count("vectors.document where status = 'ready'")) === DOCUMENTS,
+    120_000,
+  );
 
   expect(await count("vectors.document"), `seed ${seed}`).toBe(DOCUMENTS);
   expect(await count("vectors.embedding where embedding is null")).toBe(0);
   for (const [number, { id, source }] of documents.entries()) {
     const part = number % 12;
-    const { results } = await call<{ results: { documentId: string; source: string; text: string }[] }>("GET", `/vectors/search?q=marker${number}x${part}y&k=50`);
+    const { results } = await call<{ results: { documentId: string; source: string; text: string }[] }>(
+      "GET",
+      `/vectors/search?q=marker${number}x${part}y&k=50`,
+    );
     const found = results.filter(({ text }) => text.includes(`marker${number}x${part}y`));
-    expect(found.map((result) => [result.documentId, result.source]), `seed ${seed}`).toEqual([[id, source]]);
+    expect(
+      found.map((result) => [result.documentId, result.source]),
+      `seed ${seed}`,
+    ).toEqual([[id, source]]);
   }
 
-  const inFlight = new Set(kills.flatMap(({ requests, atMs }) => requests.filter(({ answeredAtMs }) => answeredAtMs === undefined || answeredAtMs > atMs - IN_FLIGHT_MS)).flatMap(({ texts }) => texts));
+  const inFlight = new Set(
+    kills
+      .flatMap(({ requests, atMs }) =>
+        requests.filter(({ answeredAtMs }) => answeredAtMs === undefined || answeredAtMs > atMs - IN_FLIGHT_MS),
+      )
+      .flatMap(({ texts }) => texts),
+  );
   const twice = embeddedTwice();
-  expect(twice.filter((text) => !inFlight.has(text)), `seed ${seed}`).toEqual([]);
+  expect(
+    twice.filter((text) => !inFlight.has(text)),
+    `seed ${seed}`,
+  ).toEqual([]);
 
-  await until("nothing is on its way", async () => (await count("events.outbox where published_at is null")) === 0, 30_000);
+  await until(
+    "nothing is on its way",
+    async () => (await count("events.outbox where published_at is null")) === 0,
+    30_000,
+  );
   expect(await count("events.dead_letter")).toBe(0);
   expect(await count("queues.dead_letter")).toBe(0);
-  await until("every ready document is counted", async () => (await count(`vectors.usage where document_count = ${DOCUMENTS}`)) === 1, 60_000);
+  await until(
+    "every ready document is counted",
+    async () => (await count(`vectors.usage where document_count = ${DOCUMENTS}`)) === 1,
+    60_000,
+  );
   await until("no job or message is left", async () => (await unfinishedJobs()).length === 0, 60_000);
   const texts = openAi.requests.filter(isOfDocument).reduce((sum, request) => sum + request.texts.length, 0);
-  process.stderr.write(`ingest-kill: seed ${seed}, ${texts} texts embedded, ${twice.length} of them twice (in flight at a kill)\n`);
+  process.stderr.write(
+    `ingest-kill: seed ${seed}, ${texts} texts embedded, ${twice.length} of them twice (in flight at a kill)\n`,
+  );
 }, 900_000);
 
 /** Jobs that are neither done nor waiting to be removed. */

@@ -12,17 +12,28 @@ const folder = mkdtempSync(join(tmpdir(), "gw-openapi-"));
 
 interface Description {
   openapi: string;
-  paths: Record<string, Record<string, { summary?: string; description?: string; security?: unknown[]; responses?: Record<string, unknown> }>>;
+  paths: Record<
+    string,
+    Record<
+      string,
+      { summary?: string; description?: string; security?: unknown[]; responses?: Record<string, unknown> }
+    >
+  >;
 }
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const committed = (): Description => JSON.parse(readFileSync(join(root, "docs", "openapi.json"), "utf8")) as Description;
+const committed = (): Description =>
+  JSON.parse(readFileSync(join(root, "docs", "openapi.json"), "utf8")) as Description;
 
 describe("docs/openapi.json", () => {
   test("is what `npm run gen:openapi` writes now", async () => {
     const output = join(folder, "openapi.json");
-    await promisify(execFile)(process.execPath, [join(root, "dist", "cli.js"), "gen", "client", "--lang", "openapi", "--output", output], { cwd: root });
+    await promisify(execFile)(
+      process.execPath,
+      [join(root, "dist", "cli.js"), "gen", "client", "--lang", "openapi", "--output", output],
+      { cwd: root },
+    );
     expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(committed());
   });
 
@@ -31,15 +42,26 @@ describe("docs/openapi.json", () => {
     const exposed = model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose));
     const shape = (path: string): string => path.replace(/\{[^}]*\}/g, "{}");
     const expected = exposed.flatMap(({ methods, path }) =>
-      methods.map((method) => `${method} /${path.map((segment) => (segment.kind === "literal" ? segment.value : "{}")).join("/")}`),
+      methods.map(
+        (method) =>
+          `${method} /${path.map((segment) => (segment.kind === "literal" ? segment.value : "{}")).join("/")}`,
+      ),
     );
-    const described = Object.entries(committed().paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${shape(path)}`));
+    const described = Object.entries(committed().paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${shape(path)}`),
+    );
     expect(described.sort()).toEqual(expected.sort());
   });
 
   test("says of every endpoint what it does and how it may fail", () => {
-    const operations = Object.entries(committed().paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })));
-    expect(operations.filter(({ summary, description }) => !summary && !description).map(({ name }) => name)).toEqual([]);
-    expect(operations.filter(({ responses }) => !responses || Object.keys(responses).length < 2).map(({ name }) => name)).toEqual([]);
+    const operations = Object.entries(committed().paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })),
+    );
+    expect(operations.filter(({ summary, description }) => !summary && !description).map(({ name }) => name)).toEqual(
+      [],
+    );
+    expect(
+      operations.filter(({ responses }) => !responses || Object.keys(responses).length < 2).map(({ name }) => name),
+    ).toEqual([]);
   });
 });

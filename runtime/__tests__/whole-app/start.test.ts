@@ -3,7 +3,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { isRunning, migratedStateDir, processTree, type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
+import {
+  isRunning,
+  migratedStateDir,
+  processTree,
+  type RunningApp,
+  startApp,
+  temporaryStateDir,
+  until,
+} from "./support/running-app";
 
 const running: RunningApp[] = [];
 const states: { remove(): void }[] = [];
@@ -42,7 +50,10 @@ afterEach(async () => {
 function corpusFolder(stateDir: string): string {
   const folder = join(stateDir, "corpus");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "passwords.md"), "# Passwords\n\nPasswords are hashed with argon2id before they are stored.\n");
+  writeFileSync(
+    join(folder, "passwords.md"),
+    "# Passwords\n\nPasswords are hashed with argon2id before they are stored.\n",
+  );
   writeFileSync(join(folder, "bread.md"), "# Bread\n\nKnead the dough for ten minutes and let it rise overnight.\n");
   return folder;
 }
@@ -50,7 +61,10 @@ function corpusFolder(stateDir: string): string {
 describe("npm start", () => {
   test("ingests the corpus once and answers the printed search at every start; a second start beside it is refused", async () => {
     const stateDir = state();
-    const env = { GROUNDWORK_DEMO_CORPUS: corpusFolder(stateDir), GROUNDWORK_DEMO_QUERY: "how are user credentials protected?" };
+    const env = {
+      GROUNDWORK_DEMO_CORPUS: corpusFolder(stateDir),
+      GROUNDWORK_DEMO_QUERY: "how are user credentials protected?",
+    };
     const first = await start(stateDir, env, ["--after-start", "dist/demo.js"]);
     await until("the demo prints its search", () => first.output().includes("curl"), 60_000);
     await until("the answer is printed", () => first.output().includes("argon2id"));

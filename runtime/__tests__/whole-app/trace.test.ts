@@ -6,8 +6,13 @@ import { type RunningApp, startApp, migratedStateDir, until } from "./support/ru
 
 /** Encore prints the 16 bytes in base32 with the alphabet 0-9a-v (T-10); OTLP carries them as they are. */
 function hexOf(encoreTraceId: string): string {
-  const bits = [...encoreTraceId].map((c) => "0123456789abcdefghijklmnopqrstuv".indexOf(c).toString(2).padStart(5, "0")).join("");
-  return (bits.match(/.{8}/g) ?? []).slice(0, 16).map((byte) => parseInt(byte, 2).toString(16).padStart(2, "0")).join("");
+  const bits = [...encoreTraceId]
+    .map((c) => "0123456789abcdefghijklmnopqrstuv".indexOf(c).toString(2).padStart(5, "0"))
+    .join("");
+  return (bits.match(/.{8}/g) ?? [])
+    .slice(0, 16)
+    .map((byte) => parseInt(byte, 2).toString(16).padStart(2, "0"))
+    .join("");
 }
 
 describe("a document's way through the house", () => {
@@ -26,10 +31,17 @@ describe("a document's way through the house", () => {
     state.remove();
   });
 
-  async function post(path: string, body: unknown, token?: string): Promise<{ traceId: string; body: Record<string, unknown> }> {
+  async function post(
+    path: string,
+    body: unknown,
+    token?: string,
+  ): Promise<{ traceId: string; body: Record<string, unknown> }> {
     const response = await fetch(app.baseUrl + path, {
       method: "POST",
-      headers: { "content-type": "application/json", ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      headers: {
+        "content-type": "application/json",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
       body: JSON.stringify(body),
     });
     const answer = (await response.json()) as Record<string, unknown>;
@@ -38,21 +50,37 @@ describe("a document's way through the house", () => {
   }
 
   test("is one trace over HTTP, guard, SQL, outbox, publish, consume and job", async () => {
-    const account = await post("/auth/register", { email: "tracer@example.com", password: "correct horse battery", organisation: "Traced" });
-    const sent = await post("/vectors/documents", { source: "traced.md", text: "# Traces\n\nOne id from the request to the last statement." }, String(account.body.accessToken));
+    const account = await post("/auth/register", {
+      email: "tracer@example.com",
+      password: "correct horse battery",
+      organisation: "Traced",
+    });
+    const sent = await post(
+      "/vectors/documents",
+      { source: "traced.md", text: "# Traces\n\nOne id from the request to the last statement." },
+      String(account.body.accessToken),
+    );
     const mine = (): CollectedSpan[] => collector.spans.filter((span) => span.traceId === sent.traceId);
     const wanted = {
       http: (s: CollectedSpan) => s.name === "POST vectors.ingest" && s.attributes["url.path"] === "/vectors/documents",
       guard: (s: CollectedSpan) => s.name === "guard",
-      sql: (s: CollectedSpan) => s.attributes["db.system"] !== undefined || s.attributes["db.system.name"] !== undefined,
+      sql: (s: CollectedSpan) =>
+        s.attributes["db.system"] !== undefined || s.attributes["db.system.name"] !== undefined,
       outbox: (s: CollectedSpan) => /outbox/.test(s.name),
       publish: (s: CollectedSpan) => /publish/.test(s.name),
       consume: (s: CollectedSpan) => /consume/.test(s.name),
       job: (s: CollectedSpan) => /vectors:embed/.test(s.name) && s.attributes["queue.job_id"] !== undefined,
     };
-    const missing = (): string[] => Object.entries(wanted).filter(([, matches]) => !mine().some(matches)).map(([name]) => name);
+    const missing = (): string[] =>
+      Object.entries(wanted)
+        .filter(([, matches]) => !mine().some(matches))
+        .map(([name]) => name);
     await until("every part of the way is exported", () => missing().length === 0, 30_000).catch((error: Error) => {
-      throw new Error(`${error.message}; missing ${missing().join(", ")}; seen ${mine().map((s) => s.name).join(" · ")}`);
+      throw new Error(
+        `${error.message}; missing ${missing().join(", ")}; seen ${mine()
+          .map((s) => s.name)
+          .join(" · ")}`,
+      );
     });
     const ids = new Set(mine().map((span) => span.spanId));
     const orphans = mine().filter((span) => span.parentSpanId !== "" && !ids.has(span.parentSpanId));

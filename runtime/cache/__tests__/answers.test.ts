@@ -29,25 +29,49 @@ describe.each(stores)("a cache %s", (_, open) => {
     await cache.set("text", bytes("abc"));
     await cache.rpush("list", [bytes("x")]);
     await cache.sadd("set", [bytes("x")]);
-    const message = await call(cache).then(() => "nothing failed", (error: unknown) => (error as Error).message);
+    const message = await call(cache).then(
+      () => "nothing failed",
+      (error: unknown) => (error as Error).message,
+    );
     return message.replace(prefix, "");
   };
 
   test.each<[string, Call]>([
     [`cache get "list": redis error: Pipeline failure: [(Index 0, error: ${wrongKind})]`, (c) => c.get("list")],
-    [`cache append "list": redis error: Pipeline failure: [(Index 0, error: ${wrongKind})]`, (c) => c.append("list", bytes("x"), minuteMs)],
-    ['cache increment "text": redis error: Pipeline failure: [(Index 0, error: ResponseError: value is not an integer or out of range)]', (c) => c.incrBy("text", 1, minuteMs)],
-    ['cache increment "text": redis error: Pipeline failure: [(Index 0, error: ResponseError: value is not a valid float)]', (c) => c.incrByFloat("text", 1)],
+    [
+      `cache append "list": redis error: Pipeline failure: [(Index 0, error: ${wrongKind})]`,
+      (c) => c.append("list", bytes("x"), minuteMs),
+    ],
+    [
+      'cache increment "text": redis error: Pipeline failure: [(Index 0, error: ResponseError: value is not an integer or out of range)]',
+      (c) => c.incrBy("text", 1, minuteMs),
+    ],
+    [
+      'cache increment "text": redis error: Pipeline failure: [(Index 0, error: ResponseError: value is not a valid float)]',
+      (c) => c.incrByFloat("text", 1),
+    ],
     ['cache list get "text": redis error: Pipeline failure', (c) => c.lindex("text", 0)],
-    ['cache list set "list": redis error: Pipeline failure: [(Index 0, error: ResponseError: index out of range)]', (c) => c.lset("list", 5, bytes("x"))],
+    [
+      'cache list set "list": redis error: Pipeline failure: [(Index 0, error: ResponseError: index out of range)]',
+      (c) => c.lset("list", 5, bytes("x")),
+    ],
     ['cache list trim "text": redis error: Pipeline failure', (c) => c.ltrim("text", 0, 1)],
     ['cache list len "text": redis error', (c) => c.llen("text")],
     ['cache list move "list": redis error', (c) => c.lmove("list", "text", "left", "left")],
     ['cache insert before "list": cache miss', (c) => c.linsertBefore("list", bytes("none"), bytes("x"), minuteMs)],
-    [`cache push left "list": redis error: Pipeline failure: [(Index 0, error: ${arity("lpush")})]`, (c) => c.lpush("list", [])],
-    [`cache push left "list": redis error: Transaction aborted: [(Index 0, error: ${arity("lpush")})]`, (c) => c.lpush("list", [], minuteMs)],
+    [
+      `cache push left "list": redis error: Pipeline failure: [(Index 0, error: ${arity("lpush")})]`,
+      (c) => c.lpush("list", []),
+    ],
+    [
+      `cache push left "list": redis error: Transaction aborted: [(Index 0, error: ${arity("lpush")})]`,
+      (c) => c.lpush("list", [], minuteMs),
+    ],
     ['cache set add "text": redis error', (c) => c.sadd("text", [bytes("x")])],
-    [`cache set remove "set": redis error: Pipeline failure: [(Index 0, error: ${arity("srem")})]`, (c) => c.srem("set", [])],
+    [
+      `cache set remove "set": redis error: Pipeline failure: [(Index 0, error: ${arity("srem")})]`,
+      (c) => c.srem("set", []),
+    ],
     ['cache set contains "text": redis error', (c) => c.sismember("text", bytes("x"))],
     ['cache set items "text": redis error', (c) => c.smembers("text")],
     ['cache set len "text": redis error', (c) => c.scard("text")],
@@ -59,8 +83,14 @@ describe.each(stores)("a cache %s", (_, open) => {
     [`cache set diff "": redis error: Pipeline failure: [(Index 0, error: ${arity("sdiff")})]`, (c) => c.sdiff([])],
     ['cache intersect "text": redis error', (c) => c.sinter(["text"])],
     ['cache union "text": redis error', (c) => c.sunion(["text"])],
-    [`cache store set diff "set": redis error: Pipeline failure: [(Index 0, error: ${arity("sdiffstore")})]`, (c) => c.sdiffstore("set", [])],
-    [`cache store set intersect "set": redis error: Transaction aborted: [(Index 0, error: ${arity("sinterstore")})]`, (c) => c.sinterstore("set", [], minuteMs)],
+    [
+      `cache store set diff "set": redis error: Pipeline failure: [(Index 0, error: ${arity("sdiffstore")})]`,
+      (c) => c.sdiffstore("set", []),
+    ],
+    [
+      `cache store set intersect "set": redis error: Transaction aborted: [(Index 0, error: ${arity("sinterstore")})]`,
+      (c) => c.sinterstore("set", [], minuteMs),
+    ],
     ['cache store set union "set": redis error', (c) => c.sunionstore("set", ["text"])],
     ['cache move "set": redis error', (c) => c.smove("set", "text", bytes("x"))],
   ])("X-23: %s", async (text, call) => {
@@ -93,7 +123,12 @@ describe.each(stores)("a cache %s", (_, open) => {
     await cache.lmove("from", "to", "left", "right", 0);
     await cache.sadd("s1", ["a", "b"].map(bytes));
     await cache.smove("s1", "s2", bytes("a"), 0);
-    expect([await cache.llen("from"), await cache.llen("to"), await cache.scard("s1"), await cache.scard("s2")]).toEqual([0, 0, 0, 0]);
+    expect([
+      await cache.llen("from"),
+      await cache.llen("to"),
+      await cache.scard("s1"),
+      await cache.scard("s2"),
+    ]).toEqual([0, 0, 0, 0]);
   });
 
   it("goes on after a command of a transaction that fails (X-24)", async () => {

@@ -61,7 +61,11 @@ describe.each(stores)("a cache %s", (_, open) => {
     expect(await cache.incrByFloat("f", 0.1)).toBe(0.1);
     expect(await cache.incrByFloat("f", 0.2)).toBe(0.3);
     await cache.set("i", bytes("NaN"));
-    await expect(cache.incrBy("i", 1)).rejects.toMatchObject({ name: "Error", code: "GenericFailure", message: expect.stringContaining("value is not an integer or out of range") as string });
+    await expect(cache.incrBy("i", 1)).rejects.toMatchObject({
+      name: "Error",
+      code: "GenericFailure",
+      message: expect.stringContaining("value is not an integer or out of range") as string,
+    });
   });
 
   it("keeps lists in order from both ends", async () => {
@@ -71,7 +75,9 @@ describe.each(stores)("a cache %s", (_, open) => {
     expect(texts(await cache.lrange("l", -2, 10))).toEqual(["b", "c"]);
     expect(String(await cache.lindex("l", -1))).toBe("c");
     expect(await cache.linsertBefore("l", bytes("b"), bytes("x"))).toBe(5);
-    await expect(cache.linsertAfter("l", bytes("nope"), bytes("x"))).rejects.toThrow(/^cache insert after "test-[^"]+\/l": cache miss$/);
+    await expect(cache.linsertAfter("l", bytes("nope"), bytes("x"))).rejects.toThrow(
+      /^cache insert after "test-[^"]+\/l": cache miss$/,
+    );
     expect(await cache.linsertAfter("none", bytes("nope"), bytes("x"))).toBe(0);
     await cache.lset("l", 0, bytes("y"));
     await cache.ltrim("l", 0, 2);
@@ -140,7 +146,9 @@ describe.each(stores)("a cache %s", (_, open) => {
 
   it("refuses commands on values of another kind, and calls without keys", async () => {
     await cache.set("k", bytes("x"));
-    await expect(cache.llen("k")).rejects.toThrow(/^cache list len "test-[^"]+\/k": redis error: Pipeline failure: \[\(Index 0, error: "WRONGTYPE": Operation against/);
+    await expect(cache.llen("k")).rejects.toThrow(
+      /^cache list len "test-[^"]+\/k": redis error: Pipeline failure: \[\(Index 0, error: "WRONGTYPE": Operation against/,
+    );
     await expect(cache.delete([])).rejects.toThrow("wrong number of arguments for 'del' command");
     await cache.mset([], []);
   });

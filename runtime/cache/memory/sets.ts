@@ -56,7 +56,8 @@ function pop(keys: Keyspace, args: Argument[]): Reply {
 
 type Combine = (first: Members, rest: Members[]) => Members;
 
-const keep = (from: Members, wanted: (id: string) => boolean): Members => new Map([...from].filter(([id]) => wanted(id)));
+const keep = (from: Members, wanted: (id: string) => boolean): Members =>
+  new Map([...from].filter(([id]) => wanted(id)));
 
 const difference: Combine = (first, rest) => keep(first, (id) => !rest.some((set) => set.has(id)));
 const intersection: Combine = (first, rest) => keep(first, (id) => rest.every((set) => set.has(id)));
@@ -80,14 +81,20 @@ function move(keys: Keyspace, args: Argument[]): Reply {
   if (!keys.set(source)) return 0;
   const members = keys.set(target);
   if (remove(keys, source, [member]) === 0) return 0;
-  keys.put(target, new Map([...(source === target ? (keys.set(target) ?? none) : (members ?? none)), [memberId(member), member]]));
+  keys.put(
+    target,
+    new Map([...(source === target ? (keys.set(target) ?? none) : (members ?? none)), [memberId(member), member]]),
+  );
   return 1;
 }
 
 export const setCommands: Commands = {
   SADD: { args: 2, run: add },
   SREM: { args: 2, run: (keys, args) => remove(keys, textOf(args, 0), args.slice(1)) },
-  SISMEMBER: { args: 2, run: (keys, args) => Number(keys.set(textOf(args, 0))?.has(memberId(bytesOf(args, 1))) ?? false) },
+  SISMEMBER: {
+    args: 2,
+    run: (keys, args) => Number(keys.set(textOf(args, 0))?.has(memberId(bytesOf(args, 1))) ?? false),
+  },
   SMEMBERS: { args: 1, run: (keys, args) => [...(keys.set(textOf(args, 0)) ?? none).values()] },
   SCARD: { args: 1, run: (keys, args) => keys.set(textOf(args, 0))?.size ?? 0 },
   SPOP: { args: 1, run: pop },

@@ -42,7 +42,8 @@ function setRange(keys: Keyspace, args: Argument[]): Reply {
 }
 
 /** As Redis writes them: no sign but minus, no zero in front. */
-const isInteger64 = (text: string): boolean => /^(?:0|-?[1-9]\d*)$/.test(text) && BigInt(text) <= INT64_MAX && BigInt(text) >= -INT64_MAX - 1n;
+const isInteger64 = (text: string): boolean =>
+  /^(?:0|-?[1-9]\d*)$/.test(text) && BigInt(text) <= INT64_MAX && BigInt(text) >= -INT64_MAX - 1n;
 
 function addInteger(keys: Keyspace, args: Argument[], sign: 1n | -1n): Reply {
   const key = textOf(args, 0);
@@ -74,7 +75,10 @@ function addDecimals(a: string, b: string): string {
   const sum = left.digits * 10n ** BigInt(scale - left.scale) + right.digits * 10n ** BigInt(scale - right.scale);
   const text = (sum < 0n ? -sum : sum).toString().padStart(scale + 1, "0");
   const whole = text.slice(0, text.length - scale);
-  const fraction = text.slice(text.length - scale).slice(0, FRACTION_DIGITS_MAX).replace(/0+$/, "");
+  const fraction = text
+    .slice(text.length - scale)
+    .slice(0, FRACTION_DIGITS_MAX)
+    .replace(/0+$/, "");
   return `${sum < 0n ? "-" : ""}${whole}${fraction ? `.${fraction}` : ""}`;
 }
 

@@ -43,7 +43,11 @@ beforeAll(async () => {
   folder = await buildApp(scratch.fromFiles(app), join(base, "built"));
   scratch.dispose();
   symlinkSync(join(hostPackageRoot, "node_modules"), join(folder, "node_modules"));
-  postgres = await startEmbedded({ dataDir: join(await stateWithDatabase(), "postgres"), databases: ["app"], tcp: true });
+  postgres = await startEmbedded({
+    dataDir: join(await stateWithDatabase(), "postgres"),
+    databases: ["app"],
+    tcp: true,
+  });
 });
 
 afterAll(async () => {
@@ -61,7 +65,11 @@ interface Run {
 
 function run(env: Record<string, string>): Run {
   const clean = { PATH: process.env.PATH ?? "", HOST: "127.0.0.1", ...env };
-  const child = spawn(process.execPath, [join(folder, "host/start.js"), "--port", "0"], { cwd: base, env: clean, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(folder, "host/start.js"), "--port", "0"], {
+    cwd: base,
+    env: clean,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   children.push(child);
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => (text += data.toString()));
@@ -71,7 +79,10 @@ function run(env: Record<string, string>): Run {
 async function addressOf({ child, output, ended }: Run): Promise<string> {
   const found = (): string | undefined => /serving (http:\S+)/.exec(output())?.[1];
   while (found() === undefined) {
-    const over = await Promise.race([new Promise<false>((resolve) => child.stdout?.once("data", () => resolve(false))), ended.then(() => true)]);
+    const over = await Promise.race([
+      new Promise<false>((resolve) => child.stdout?.once("data", () => resolve(false))),
+      ended.then(() => true),
+    ]);
     if (over) throw new Error(`the app did not start:\n${output()}`);
   }
   return found() ?? "";
@@ -81,27 +92,53 @@ function infraConfig(extra: object): string {
   const url = new URL(postgres.url("app"));
   const databases = { app: { username: url.username, password: { $env: "DB_PASSWORD" } } };
   const file = join(base, "infra.json");
-  writeFileSync(file, JSON.stringify({ sql_servers: [{ host: url.host, tls_config: { disabled: true }, databases }], ...extra }));
+  writeFileSync(
+    file,
+    JSON.stringify({ sql_servers: [{ host: url.host, tls_config: { disabled: true }, databases }], ...extra }),
+  );
   return file;
 }
 
 test("the folder holds all that the app reads while it runs, and names the packages it needs", () => {
-  const files = ["main.mjs", "host/model.json", "host/start.js", "shop/migrations/1_create_item.up.sql", "shop/public/hello.txt", "notes/read-me.txt", "Dockerfile", ".dockerignore"];
+  const files = [
+    "main.mjs",
+    "host/model.json",
+    "host/start.js",
+    "shop/migrations/1_create_item.up.sql",
+    "shop/public/hello.txt",
+    "notes/read-me.txt",
+    "Dockerfile",
+    ".dockerignore",
+  ];
   expect(files.filter((file) => !existsSync(join(folder, file)))).toEqual([]);
   expect(readdirSync(join(folder, "shop")).sort()).toEqual(["migrations", "public"]);
-  const { name, version, dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { name: string; version: string; dependencies: Record<string, string> };
+  const { name, version, dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    name: string;
+    version: string;
+    dependencies: Record<string, string>;
+  };
   expect({ name, version }).toEqual({ name: "shop", version: "1.2.3" });
   expect(dependencies).toMatchObject({ "encore.dev": "1.58.6", mine: "git+ssh://example.org/mine.git" });
   expect(Object.keys(dependencies)).toEqual(expect.arrayContaining(["pg", "ws", "bullmq"]));
-  expect(Object.keys(dependencies).filter((one) => ["typescript", "esbuild", "vitest"].includes(one) || one.startsWith("@aws-sdk/"))).toEqual([]);
+  expect(
+    Object.keys(dependencies).filter(
+      (one) => ["typescript", "esbuild", "vitest"].includes(one) || one.startsWith("@aws-sdk/"),
+    ),
+  ).toEqual([]);
   const template = JSON.parse(readFileSync(join(folder, "infra.config.json"), "utf8")) as object;
-  expect(template).toMatchObject({ secrets: { ShopKey: { $env: "ShopKey" } }, hosted_services: ["shop"], hosted_gateways: ["api-gateway"] });
+  expect(template).toMatchObject({
+    secrets: { ShopKey: { $env: "ShopKey" } },
+    hosted_services: ["shop"],
+    hosted_gateways: ["api-gateway"],
+  });
 });
 
 test("it has the packages of S3 when it has a bucket", () => {
   const imported = ["@aws-sdk/client-s3", "pg"];
   expect(hostPackagesFor({ buckets: [] }, imported)).toEqual(["pg"]);
-  expect(hostPackagesFor({ buckets: [{ name: "files", versioned: false, public: false }] }, imported)).toEqual(imported);
+  expect(hostPackagesFor({ buckets: [{ name: "files", versioned: false, public: false }] }, imported)).toEqual(
+    imported,
+  );
 });
 
 test("it serves from an infra config: database, secrets, metadata, origins; and ends on SIGTERM", async () => {
@@ -114,14 +151,22 @@ test("it serves from an infra config: database, secrets, metadata, origins; and 
     hosted_services: ["shop"],
     hosted_gateways: ["api-gateway"],
   });
-  const started = run({ ENCORE_INFRA_CONFIG_PATH: config, DB_PASSWORD: new URL(postgres.url("app")).password, KEY: "s3cret" });
+  const started = run({
+    ENCORE_INFRA_CONFIG_PATH: config,
+    DB_PASSWORD: new URL(postgres.url("app")).password,
+    KEY: "s3cret",
+  });
   const address = await addressOf(started);
   const answer = await fetch(`${address}/info`, { headers: { origin: "https://only.example" } });
   expect(answer.headers.get("access-control-allow-origin")).toBe("https://only.example");
   expect(await answer.json()).toMatchObject({
     item: "lamp",
     key: "s3cret",
-    meta: { appId: "shop", apiBaseUrl: "https://api.shop", environment: { name: "eu", type: "production", cloud: "aws" } },
+    meta: {
+      appId: "shop",
+      apiBaseUrl: "https://api.shop",
+      environment: { name: "eu", type: "production", cloud: "aws" },
+    },
   });
   expect(await (await fetch(`${address}/assets/hello.txt`)).text()).toBe("hello");
   expect(started.output()).toMatch(/secrets that are not set: NeverSet/);
@@ -134,10 +179,15 @@ test("without a word about its database it does not start, and neither does it w
   const silent = run({});
   expect(await silent.ended).toBe(1);
   expect(silent.output()).toMatch(/nothing says where.*infra\.config\.json/);
-  const wrong = run({ ENCORE_INFRA_CONFIG_PATH: infraConfig({ object_storage: [{ type: "gcs", buckets: { files: { name: "f" } } }] }) });
+  const wrong = run({
+    ENCORE_INFRA_CONFIG_PATH: infraConfig({ object_storage: [{ type: "gcs", buckets: { files: { name: "f" } } }] }),
+  });
   expect(await wrong.ended).toBe(1);
   expect(wrong.output()).toMatch(/object_storage of type gcs is not supported yet/);
-  const misspelt = run({ ENCORE_INFRA_CONFIG_PATH: infraConfig({ hosted_services: ["shopp"] }), DB_PASSWORD: new URL(postgres.url("app")).password });
+  const misspelt = run({
+    ENCORE_INFRA_CONFIG_PATH: infraConfig({ hosted_services: ["shopp"] }),
+    DB_PASSWORD: new URL(postgres.url("app")).password,
+  });
   expect(await misspelt.ended).toBe(1);
   expect(misspelt.output()).toMatch(/names shopp: the app's services are shop/);
 });
@@ -149,5 +199,14 @@ test("it is not built over somebody's files", async () => {
 });
 
 test("a package is told from a file and from node's own modules", () => {
-  expect(["pg", "@a/b/c", "ws/lib/x.js", "node:fs", "fs", "fs/promises", "./x", "/x"].map(packageOf)).toEqual(["pg", "@a/b", "ws", undefined, undefined, undefined, undefined, undefined]);
+  expect(["pg", "@a/b/c", "ws/lib/x.js", "node:fs", "fs", "fs/promises", "./x", "/x"].map(packageOf)).toEqual([
+    "pg",
+    "@a/b",
+    "ws",
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });

@@ -41,8 +41,16 @@ describe.each(transports)("dead letters by command on %s", (transport) => {
   let broken = true;
 
   async function groundwork(...args: string[]): Promise<{ code: number | null; output: string }> {
-    const env = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", DATABASE_URL: clone.url, ...(transport === "redis" ? { REDIS_URL: redisUrl } : {}) };
-    const child = spawn(process.execPath, [hostFile("cli.js"), ...args, "--app", app], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const env = {
+      PATH: process.env.PATH ?? "",
+      HOME: process.env.HOME ?? "",
+      DATABASE_URL: clone.url,
+      ...(transport === "redis" ? { REDIS_URL: redisUrl } : {}),
+    };
+    const child = spawn(process.execPath, [hostFile("cli.js"), ...args, "--app", app], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => (output += data.toString()));
     const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
@@ -63,7 +71,10 @@ describe.each(transports)("dead letters by command on %s", (transport) => {
   beforeAll(async () => {
     scratch = new Scratch();
     app = scratch.fromFiles(appOf(name));
-    part = makePubSub({ subscriptions: [subscription(name, { maxRetries: 0 })], ...(transport === "redis" ? { redisUrl } : { url: clone.url }) });
+    part = makePubSub({
+      subscriptions: [subscription(name, { maxRetries: 0 })],
+      ...(transport === "redis" ? { redisUrl } : { url: clone.url }),
+    });
     listen(part, name, received, () => {
       if (broken) throw new Error("no credit");
     });
@@ -76,22 +87,41 @@ describe.each(transports)("dead letters by command on %s", (transport) => {
 
   it("shows them, delivers one, then all again, and replays what was handled", async () => {
     const [first = "", second = ""] = await deadLetters(3);
-    expect(await groundwork("dead-letters", "list")).toEqual({ code: 0, output: `orders/${name}  3 dead letters, 0 waiting, 0 in hand, 0 delayed\n` });
+    expect(await groundwork("dead-letters", "list")).toEqual({
+      code: 0,
+      output: `orders/${name}  3 dead letters, 0 waiting, 0 in hand, 0 delayed\n`,
+    });
     const shown = await groundwork("dead-letters", "list", `orders/${name}`);
     expect(shown.output).toContain("1 attempt  no credit");
-    const json = JSON.parse((await groundwork("dead-letters", "list", `orders/${name}`, "--json")).output) as { messageId: string; body: unknown }[];
+    const json = JSON.parse((await groundwork("dead-letters", "list", `orders/${name}`, "--json")).output) as {
+      messageId: string;
+      body: unknown;
+    }[];
     expect(json.find(({ messageId }) => messageId === first)?.body).toEqual({ n: 1 });
 
-    expect(await groundwork("dead-letters", "discard", `orders/${name}`, second)).toEqual({ code: 0, output: `1 dead letter of orders/${name} discarded\n` });
-    expect(await groundwork("dead-letters", "redrive", `orders/${name}`, first)).toEqual({ code: 0, output: `1 dead letter of orders/${name} will be delivered again\n` });
+    expect(await groundwork("dead-letters", "discard", `orders/${name}`, second)).toEqual({
+      code: 0,
+      output: `1 dead letter of orders/${name} discarded\n`,
+    });
+    expect(await groundwork("dead-letters", "redrive", `orders/${name}`, first)).toEqual({
+      code: 0,
+      output: `1 dead letter of orders/${name} will be delivered again\n`,
+    });
     await until(() => received.length === 1);
     expect(received[0]).toMatchObject({ n: 1, attempt: 1 });
-    expect((await groundwork("dead-letters", "redrive", `orders/${name}`)).output).toBe(`1 dead letter of orders/${name} will be delivered again\n`);
+    expect((await groundwork("dead-letters", "redrive", `orders/${name}`)).output).toBe(
+      `1 dead letter of orders/${name} will be delivered again\n`,
+    );
     await until(() => received.length === 2);
     expect(received[1]?.n).toBe(3);
 
     await until(async () => (await countMessages(part.broker(), names)).active === 0);
-    const replayed = await groundwork("replay", `orders/${name}`, "--since", new Date(Date.now() - 600_000).toISOString());
+    const replayed = await groundwork(
+      "replay",
+      `orders/${name}`,
+      "--since",
+      new Date(Date.now() - 600_000).toISOString(),
+    );
     expect(replayed).toEqual({ code: 0, output: `2 handled messages of orders/${name} will be delivered again\n` });
     await until(() => received.length === 4);
   }, 60_000);
@@ -100,13 +130,18 @@ describe.each(transports)("dead letters by command on %s", (transport) => {
     received.length = 0;
     const id = await part.topic("orders").publish({ n: 9 });
     await until(() => received.length === 1);
-    expect((await groundwork("dead-letters", "discard", `orders/${name}`, id)).output).toBe(`0 dead letters of orders/${name} discarded\n`);
+    expect((await groundwork("dead-letters", "discard", `orders/${name}`, id)).output).toBe(
+      `0 dead letters of orders/${name} discarded\n`,
+    );
   });
 
   it.each([
     [["dead-letters"], "say what to do"],
     [["dead-letters", "redrive"], "name a subscription as TOPIC/SUBSCRIPTION"],
-    [["dead-letters", "redrive", "orders/nobody"], `there is no subscription "orders/nobody": the app has orders/billing-`],
+    [
+      ["dead-letters", "redrive", "orders/nobody"],
+      `there is no subscription "orders/nobody": the app has orders/billing-`,
+    ],
     [["dead-letters", "discard", "orders/nobody"], "name the messages to discard"],
     [["replay", "orders/nobody"], "say from when on"],
     [["replay", "orders/nobody", "--since", "yesterday"], "say from when on"],

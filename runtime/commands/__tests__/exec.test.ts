@@ -52,8 +52,17 @@ interface Run {
 }
 
 function exec(...command: string[]): Run {
-  const env = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", GROUNDWORK_STATE_DIR: state, ShopKey: "from the environment" };
-  const child = spawn(process.execPath, [hostFile("cli.js"), "exec", "--app", app, "--", ...command], { cwd: app, env, stdio: ["ignore", "pipe", "pipe"] });
+  const env = {
+    PATH: process.env.PATH ?? "",
+    HOME: process.env.HOME ?? "",
+    GROUNDWORK_STATE_DIR: state,
+    ShopKey: "from the environment",
+  };
+  const child = spawn(process.execPath, [hostFile("cli.js"), "exec", "--app", app, "--", ...command], {
+    cwd: app,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => (text += data.toString()));
   return { child, output: () => text, ended: new Promise((resolve) => child.once("exit", (code) => resolve(code))) };
@@ -62,13 +71,18 @@ function exec(...command: string[]): Run {
 test("a script uses the migrated database and the secrets, and its exit code is the command's", async () => {
   for (const n of [1, 2]) {
     const run = exec("node", "scripts/count.mjs", `item ${n}`);
-    expect([await run.ended, run.output()]).toEqual([7, expect.stringContaining(JSON.stringify({ n, key: "from the environment", type: "development" })) as string]);
+    expect([await run.ended, run.output()]).toEqual([
+      7,
+      expect.stringContaining(JSON.stringify({ n, key: "from the environment", type: "development" })) as string,
+    ]);
   }
 }, 60_000);
 
 test("a signal is the script's to answer", async () => {
   const run = exec("node", "scripts/wait.mjs");
-  await new Promise<void>((resolve) => run.child.stdout?.on("data", () => run.output().includes("waiting") && resolve()));
+  await new Promise<void>((resolve) =>
+    run.child.stdout?.on("data", () => run.output().includes("waiting") && resolve()),
+  );
   run.child.kill("SIGTERM");
   expect([await run.ended, run.output()]).toEqual([3, expect.stringContaining("told to end") as string]);
 }, 60_000);
@@ -77,5 +91,8 @@ test("a command that does not exist, and none at all, are told apart from one th
   const missing = exec("no-such-command");
   expect([await missing.ended, missing.output()]).toEqual([1, expect.stringContaining("no-such-command") as string]);
   const none = exec();
-  expect([await none.ended, none.output()]).toEqual([1, expect.stringContaining("groundwork exec -- node script.js") as string]);
+  expect([await none.ended, none.output()]).toEqual([
+    1,
+    expect.stringContaining("groundwork exec -- node script.js") as string,
+  ]);
 }, 60_000);

@@ -4,7 +4,14 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { get } from "node:http";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { isRunning, processTree, startApp, temporaryStateDir, until, type RunningApp } from "../../__tests__/whole-app/support/running-app";
+import {
+  isRunning,
+  processTree,
+  startApp,
+  temporaryStateDir,
+  until,
+  type RunningApp,
+} from "../../__tests__/whole-app/support/running-app";
 import { hostPackageRoot } from "../../host-files";
 
 const api = (version: string, more = ""): string => `import { api } from "encore.dev/api";
@@ -27,7 +34,11 @@ function ask(path = "/version"): Promise<string> {
     const request = get(`${app?.baseUrl}${path}`, { agent: false }, (response) => {
       let text = "";
       response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-      response.on("end", () => resolve(response.statusCode === 200 ? (JSON.parse(text) as { version: string }).version : `${response.statusCode}`));
+      response.on("end", () =>
+        resolve(
+          response.statusCode === 200 ? (JSON.parse(text) as { version: string }).version : `${response.statusCode}`,
+        ),
+      );
     });
     request.once("error", (error) => resolve(error.message));
   });
@@ -54,7 +65,10 @@ afterEach(async () => {
 test("a change replaces the app without a gap; what is broken or does not start leaves it alone", async () => {
   write("encore.app", "{}");
   write("package.json", `{ "name": "watched", "type": "module" }`);
-  write("tsconfig.json", readFileSync(join(hostPackageRoot, "runtime/__tests__/fixtures/existing-app/tsconfig.json"), "utf8"));
+  write(
+    "tsconfig.json",
+    readFileSync(join(hostPackageRoot, "runtime/__tests__/fixtures/existing-app/tsconfig.json"), "utf8"),
+  );
   write("shop/api.ts", api("one"));
   symlinkSync(join(hostPackageRoot, "node_modules"), join(dir, "node_modules"));
   app = await startApp(join(state.path, "state"), {}, ["--watch", "--app", dir]);
@@ -76,8 +90,14 @@ test("a change replaces the app without a gap; what is broken or does not start 
 
   // A new file, a new endpoint, and a type that leads to other checks.
   write("shop/size.ts", "export interface Size { version: string }\n");
-  writeFileSync(file, api("five", `import type { Size } from "./size";
-export const size = api({ expose: true, method: "GET", path: "/size" }, async (): Promise<Size> => ({ version: "new" }));`));
+  writeFileSync(
+    file,
+    api(
+      "five",
+      `import type { Size } from "./size";
+export const size = api({ expose: true, method: "GET", path: "/size" }, async (): Promise<Size> => ({ version: "new" }));`,
+    ),
+  );
   expect(await askUntil("five")).toEqual(["two"]);
   expect(await ask("/size")).toBe("new");
 

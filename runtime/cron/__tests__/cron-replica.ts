@@ -19,9 +19,21 @@ interface Orders {
   redisUrl?: string;
 }
 
-const { file, firstFile, job, ticks, periodMs, runMs, leaseMs, url = "", redisUrl } = JSON.parse(process.argv[2] ?? "{}") as Orders;
+const {
+  file,
+  firstFile,
+  job,
+  ticks,
+  periodMs,
+  runMs,
+  leaseMs,
+  url = "",
+  redisUrl,
+} = JSON.parse(process.argv[2] ?? "{}") as Orders;
 const holder = String(process.pid);
-const ledger = redisUrl ? new RedisLedger(redisUrl, "replicas", holder, leaseMs) : new PostgresLedger(url, holder, leaseMs);
+const ledger = redisUrl
+  ? new RedisLedger(redisUrl, "replicas", holder, leaseMs)
+  : new PostgresLedger(url, holder, leaseMs);
 await ledger.start();
 process.send?.("ready");
 await until(() => existsSync(firstFile), 60_000);

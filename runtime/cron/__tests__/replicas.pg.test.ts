@@ -51,7 +51,16 @@ describe.each([["Postgres"], ["Redis"]])("cron over three processes on %s", (kin
     const firstFile = `${file}.first`;
     const lines = new Lines(file);
     const runs = new Map<number, Run[]>();
-    const orders = { file, firstFile, job: name, ticks: TICKS, periodMs: PERIOD_MS, runMs: RUN_MS, leaseMs: LEASE_MS, ...(kind === "Redis" ? { redisUrl } : { url: clone.url }) };
+    const orders = {
+      file,
+      firstFile,
+      job: name,
+      ticks: TICKS,
+      periodMs: PERIOD_MS,
+      runMs: RUN_MS,
+      leaseMs: LEASE_MS,
+      ...(kind === "Redis" ? { redisUrl } : { url: clone.url }),
+    };
     const replicas = new Processes(script, orders, 3);
     onTestFinished(() => replicas.end());
     await replicas.ready();
@@ -68,15 +77,23 @@ describe.each([["Postgres"], ["Redis"]])("cron over three processes on %s", (kin
       await until(() => look().has(tick), 30_000);
       killed.add(await replicas.killProcess(runs.get(tick)![0]!.process));
     }
-    const hasEnded = (tick: number): boolean => (look().get(tick) ?? []).some(({ ended, process }) => ended && !killed.has(process)) || runs.get(tick)?.at(-1)?.ended === true;
+    const hasEnded = (tick: number): boolean =>
+      (look().get(tick) ?? []).some(({ ended, process }) => ended && !killed.has(process)) ||
+      runs.get(tick)?.at(-1)?.ended === true;
     await until(() => Array.from({ length: TICKS }, (_unused, tick) => tick).every(hasEnded), 60_000);
 
     expect([...runs.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: TICKS }, (_unused, tick) => tick));
     const livingTwice = [...runs].filter(([, of]) => of.filter(({ process }) => !killed.has(process)).length > 1);
     expect(livingTwice, "ticks that two living replicas ran").toEqual([]);
     const again = [...runs].filter(([, of]) => of.length > 1);
-    expect(again.filter(([, of]) => !killed.has(of[0]!.process)), "ticks run again though their replica lived").toEqual([]);
-    expect(again.every(([, of]) => of.at(-1)?.ended), "a tick that was taken over ran to its end").toBe(true);
+    expect(
+      again.filter(([, of]) => !killed.has(of[0]!.process)),
+      "ticks run again though their replica lived",
+    ).toEqual([]);
+    expect(
+      again.every(([, of]) => of.at(-1)?.ended),
+      "a tick that was taken over ran to its end",
+    ).toBe(true);
     for (const tick of killedAt) expect(runs.get(tick), `tick ${tick} moved`).toHaveLength(2);
   });
 });

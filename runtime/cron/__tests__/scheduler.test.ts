@@ -62,12 +62,24 @@ interface Store {
   endLeases(): Promise<void>;
 }
 
-const stores: [string, Store][] = [["Postgres", { open: (holder) => new PostgresLedger(clone.url, holder, LEASE_MS), endLeases: endPostgresLeases }]];
-if (redisUrl) stores.push(["Redis", { open: (holder) => new RedisLedger(redisUrl, prefix, holder, LEASE_MS), endLeases: endRedisLeases }]);
+const stores: [string, Store][] = [
+  ["Postgres", { open: (holder) => new PostgresLedger(clone.url, holder, LEASE_MS), endLeases: endPostgresLeases }],
+];
+if (redisUrl)
+  stores.push([
+    "Redis",
+    { open: (holder) => new RedisLedger(redisUrl, prefix, holder, LEASE_MS), endLeases: endRedisLeases },
+  ]);
 
 describe.each(stores)("cron over several replicas on %s", (_, store) => {
   function replica(name: string, clock: Clock, job: string, run: (tick: Tick) => Promise<void>) {
-    return new Scheduler({ jobs: [{ id: job, next: parseSchedule("every:1"), run }], ledger: store.open(name), clock, log: quiet, leaseMs: LEASE_MS });
+    return new Scheduler({
+      jobs: [{ id: job, next: parseSchedule("every:1"), run }],
+      ledger: store.open(name),
+      clock,
+      log: quiet,
+      leaseMs: LEASE_MS,
+    });
   }
 
   it("runs each of 50 ticks exactly once on three replicas", async () => {
@@ -122,7 +134,9 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
   it("runs every tick of a replica that was too busy to look at them in time", async () => {
     const clock = new ManualClock();
     const ticks: string[] = [];
-    const busy = replica("busy", clock, "late", ({ at }) => Promise.resolve(void ticks.push(new Date(at).toISOString())));
+    const busy = replica("busy", clock, "late", ({ at }) =>
+      Promise.resolve(void ticks.push(new Date(at).toISOString())),
+    );
     await busy.start();
     clock.advance(95_000); // from 00:00:30 past two ticks at once
     await busy.idle();

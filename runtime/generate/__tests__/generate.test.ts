@@ -73,7 +73,9 @@ describe("encore.gen", () => {
 
   it("registers handlers with their options and the service's middlewares", () => {
     const main = read("internal/entrypoints/combined/main.ts");
-    expect(main).toContain(`endpointOptions: {"expose":false,"auth":false,"isRaw":false,"isStream":false,"tags":["t"]}`);
+    expect(main).toContain(
+      `endpointOptions: {"expose":false,"auth":false,"isRaw":false,"isStream":false,"tags":["t"]}`,
+    );
     expect(main).toContain("middlewares: my_shop_service.default.cfg.middlewares || []");
     expect(main).toContain("const gateways: any[] = [api_gatewayGW];");
     expect(main.match(/apiRoute/g)).toHaveLength(5);
@@ -81,19 +83,45 @@ describe("encore.gen", () => {
 
   it("type-checks together with the app", () => {
     const options: ts.CompilerOptions = {
-      target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, lib: ["lib.es2022.d.ts"],
-      strict: true, noEmit: true, skipLibCheck: true, types: ["node"], baseUrl: root, paths: { "~encore/*": ["./encore.gen/*"] },
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      lib: ["lib.es2022.d.ts"],
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+      types: ["node"],
+      baseUrl: root,
+      paths: { "~encore/*": ["./encore.gen/*"] },
     };
-    const program = ts.createProgram([join(root, "other/api.ts"), join(root, "encore.gen/internal/entrypoints/combined/main.ts")], options);
-    const own = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(root) && !fileName.includes("node_modules"));
+    const program = ts.createProgram(
+      [join(root, "other/api.ts"), join(root, "encore.gen/internal/entrypoints/combined/main.ts")],
+      options,
+    );
+    const own = program
+      .getSourceFiles()
+      .filter(({ fileName }) => fileName.startsWith(root) && !fileName.includes("node_modules"));
     expect(own.length).toBeGreaterThan(8);
-    const problems = own.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]);
-    expect(problems.map((d) => `${d.file?.fileName}: ${ts.flattenDiagnosticMessageText(d.messageText, " ")}`)).toEqual([]);
+    const problems = own.flatMap((file) => [
+      ...program.getSyntacticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file),
+    ]);
+    expect(problems.map((d) => `${d.file?.fileName}: ${ts.flattenDiagnosticMessageText(d.messageText, " ")}`)).toEqual(
+      [],
+    );
   }, 20_000);
 
   it("bundles, without code of one service in the other's client", async () => {
     const entryPoints = [join(root, "encore.gen/clients/index.js")];
-    const { outputFiles } = await build({ entryPoints, bundle: true, write: false, platform: "node", format: "esm", packages: "external", define: { ENCORE_DROP_TESTS: "true" } });
+    const { outputFiles } = await build({
+      entryPoints,
+      bundle: true,
+      write: false,
+      platform: "node",
+      format: "esm",
+      packages: "external",
+      define: { ENCORE_DROP_TESTS: "true" },
+    });
     expect(outputFiles[0]?.text).toMatch(/apiCall2?\("my-shop", "byPath"/);
     expect(outputFiles[0]?.text).not.toContain("n: 1");
   });

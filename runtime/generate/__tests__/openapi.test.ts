@@ -6,8 +6,26 @@ import { openapi } from "../openapi";
 
 interface Document {
   openapi: string;
-  paths: Record<string, Record<string, { operationId: string; tags: string[]; summary?: string; parameters: unknown[]; requestBody?: unknown; responses: Record<string, unknown>; security?: unknown }>>;
-  components: { schemas: Record<string, unknown>; securitySchemes?: Record<string, unknown>; responses: Record<string, unknown> };
+  paths: Record<
+    string,
+    Record<
+      string,
+      {
+        operationId: string;
+        tags: string[];
+        summary?: string;
+        parameters: unknown[];
+        requestBody?: unknown;
+        responses: Record<string, unknown>;
+        security?: unknown;
+      }
+    >
+  >;
+  components: {
+    schemas: Record<string, unknown>;
+    securitySchemes?: Record<string, unknown>;
+    responses: Record<string, unknown>;
+  };
 }
 
 const FILES = {
@@ -49,7 +67,12 @@ afterAll(() => scratch.dispose());
 describe("the OpenAPI document", () => {
   it("lists exposed endpoints only, by path and method", () => {
     const operations = Object.entries(document.paths).map(([path, item]) => `${path} ${Object.keys(item).join(",")}`);
-    expect(operations.sort()).toEqual(["/files/{path} get,put", "/items get", "/shops/{shop}/items post", "/stock get"]);
+    expect(operations.sort()).toEqual([
+      "/files/{path} get,put",
+      "/items get",
+      "/shops/{shop}/items post",
+      "/stock get",
+    ]);
   });
 
   it("puts every field of a request where it travels", () => {
@@ -60,7 +83,10 @@ describe("the OpenAPI document", () => {
       { name: "dry", in: "query", required: false, schema: { type: "boolean" } },
       { name: "sid", in: "cookie", required: true, schema: { type: "string" } },
     ]);
-    expect(post?.requestBody).toMatchObject({ required: true, content: { "application/json": { schema: { required: ["name", "mail", "code", "kind", "item"] } } } });
+    expect(post?.requestBody).toMatchObject({
+      required: true,
+      content: { "application/json": { schema: { required: ["name", "mail", "code", "kind", "item"] } } },
+    });
     expect(document.paths["/items"]?.get?.parameters).toEqual([
       { name: "after", in: "query", required: false, schema: { type: "string" } },
       { name: "limit", in: "query", required: true, schema: { type: "number" } },
@@ -70,38 +96,60 @@ describe("the OpenAPI document", () => {
   it("writes validation as keywords", () => {
     const body = document.paths["/shops/{shop}/items"]?.post?.requestBody;
     expect(body).toMatchObject({
-      content: { "application/json": { schema: { properties: {
-        name: { type: "string", minLength: 1, maxLength: 80 },
-        mail: { type: "string", format: "email" },
-        code: { type: "string", pattern: "^[a-z]+$" },
-        kind: { type: "string", enum: ["a", "b"] },
-        item: { $ref: "#/components/schemas/Item" },
-      } } } },
+      content: {
+        "application/json": {
+          schema: {
+            properties: {
+              name: { type: "string", minLength: 1, maxLength: 80 },
+              mail: { type: "string", format: "email" },
+              code: { type: "string", pattern: "^[a-z]+$" },
+              kind: { type: "string", enum: ["a", "b"] },
+              item: { $ref: "#/components/schemas/Item" },
+            },
+          },
+        },
+      },
     });
     expect(document.components.schemas.Item).toMatchObject({
       description: "What is sold.",
       required: ["id", "price", "tags"],
-      properties: { price: { type: "number", minimum: 0 }, tags: { type: "array", maxItems: 5 }, parts: { items: { $ref: "#/components/schemas/Item" } } },
+      properties: {
+        price: { type: "number", minimum: 0 },
+        tags: { type: "array", maxItems: 5 },
+        parts: { items: { $ref: "#/components/schemas/Item" } },
+      },
     });
   });
 
   it("keeps types of the same name apart", () => {
     expect(document.components.schemas.stock_Item).toMatchObject({ required: ["sku"] });
     expect(document.paths["/stock"]?.get?.responses["200"]).toMatchObject({
-      content: { "application/json": { schema: { properties: { item: { anyOf: [{ $ref: "#/components/schemas/stock_Item" }, { type: "null" }] } } } } },
+      content: {
+        "application/json": {
+          schema: { properties: { item: { anyOf: [{ $ref: "#/components/schemas/stock_Item" }, { type: "null" }] } } },
+        },
+      },
     });
   });
 
   it("says what the response carries besides its body, and how errors look", () => {
     const responses = document.paths["/shops/{shop}/items"]?.post?.responses;
-    expect(responses?.["200"]).toMatchObject({ headers: { Location: { schema: { type: "string" } } }, content: { "application/json": { schema: { required: ["item"] } } } });
+    expect(responses?.["200"]).toMatchObject({
+      headers: { Location: { schema: { type: "string" } } },
+      content: { "application/json": { schema: { required: ["item"] } } },
+    });
     expect(responses?.default).toEqual({ $ref: "#/components/responses/Error" });
     expect(document.components.schemas.APIError).toMatchObject({ required: ["code", "message"] });
   });
 
   it("carries docs, tags by service and the auth handler's scheme", () => {
     const post = document.paths["/shops/{shop}/items"]?.post;
-    expect(post).toMatchObject({ operationId: "shop.create", tags: ["shop"], summary: "Adds an item.", security: [{ auth: [] }] });
+    expect(post).toMatchObject({
+      operationId: "shop.create",
+      tags: ["shop"],
+      summary: "Adds an item.",
+      security: [{ auth: [] }],
+    });
     expect(document.components.securitySchemes).toEqual({ auth: { type: "http", scheme: "bearer" } });
     expect(document.paths["/items"]?.get?.security).toBeUndefined();
   });

@@ -24,18 +24,40 @@ function generate(root: string): string {
 }
 
 const browser: ts.CompilerOptions = { lib: ["lib.es2022.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"], types: [] };
-const node: ts.CompilerOptions = { lib: ["lib.es2022.d.ts"], types: ["node"], typeRoots: [join(hostPackageRoot, "node_modules/@types")] };
+const node: ts.CompilerOptions = {
+  lib: ["lib.es2022.d.ts"],
+  types: ["node"],
+  typeRoots: [join(hostPackageRoot, "node_modules/@types")],
+};
 
 /** Messages of the compiler for a client and, beside it, a file that uses it. */
 function complaints(client: string, use: string, platform: ts.CompilerOptions = browser): string[] {
   const files = { "client.ts": client, "use.ts": use };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const options: ts.CompilerOptions = {
-    strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler,
-    noImplicitOverride: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, erasableSyntaxOnly: true, isolatedModules: true, skipLibCheck: true, ...platform,
+    strict: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    noImplicitOverride: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    erasableSyntaxOnly: true,
+    isolatedModules: true,
+    skipLibCheck: true,
+    ...platform,
   };
-  const program = ts.createProgram(Object.keys(files).map((name) => join(folder, name)), options);
-  return ts.getPreEmitDiagnostics(program).map((one) => `${one.file?.fileName.split("/").at(-1)}:${one.file?.getLineAndCharacterOfPosition(one.start ?? 0).line ?? 0}: ${ts.flattenDiagnosticMessageText(one.messageText, " ")}`);
+  const program = ts.createProgram(
+    Object.keys(files).map((name) => join(folder, name)),
+    options,
+  );
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(
+      (one) =>
+        `${one.file?.fileName.split("/").at(-1)}:${one.file?.getLineAndCharacterOfPosition(one.start ?? 0).line ?? 0}: ${ts.flattenDiagnosticMessageText(one.messageText, " ")}`,
+    );
 }
 
 afterAll(async () => {
@@ -62,10 +84,18 @@ export const internal = api({ method: "GET", path: "/internal" }, async (): Prom
 describe("the text", () => {
   it("has a typed method per exposed endpoint, each field where it travels", () => {
     const client = generate(scratch.fromFiles(SHOP));
-    expect(client).toContain(`async create(shop: string, params: shop.Create): Promise<Omit<shop.Created, "status">> {`);
-    expect(client).toContain(`this.base.call<Omit<shop.Created, "status">>({ method: "POST", path: \`/shops/\${segment(shop)}/items\`, query: { dry: params.dry }, headers: { "Idempotency-Key": params.key }, cookies: { sid: params.sid }, body: { item: params.item }, responseHeaders: { version: ["X-Version", "number"] } });`);
-    expect(client).toContain(`async list(params: { after?: string; ids?: string[] } = {}): Promise<{ items: shop.Item[]; next: string | null }>`);
-    expect(client).toContain(`async files(method: "GET" | "PUT", path: string, init: RawInit = {}): Promise<globalThis.Response>`);
+    expect(client).toContain(
+      `async create(shop: string, params: shop.Create): Promise<Omit<shop.Created, "status">> {`,
+    );
+    expect(client).toContain(
+      `this.base.call<Omit<shop.Created, "status">>({ method: "POST", path: \`/shops/\${segment(shop)}/items\`, query: { dry: params.dry }, headers: { "Idempotency-Key": params.key }, cookies: { sid: params.sid }, body: { item: params.item }, responseHeaders: { version: ["X-Version", "number"] } });`,
+    );
+    expect(client).toContain(
+      `async list(params: { after?: string; ids?: string[] } = {}): Promise<{ items: shop.Item[]; next: string | null }>`,
+    );
+    expect(client).toContain(
+      `async files(method: "GET" | "PUT", path: string, init: RawInit = {}): Promise<globalThis.Response>`,
+    );
     expect(client).not.toContain("internal(");
     const use = `import Client, { APIError } from "./client";
 const { shop } = new Client("http://x");
@@ -85,7 +115,10 @@ export async function run(): Promise<number> {
 });
 
 interface Loaded {
-  Client: new (target: string, options?: object) => Record<string, Record<string, (...args: unknown[]) => Promise<unknown>>>;
+  Client: new (
+    target: string,
+    options?: object,
+  ) => Record<string, Record<string, (...args: unknown[]) => Promise<unknown>>>;
 }
 
 describe("against the running app", () => {
@@ -104,7 +137,11 @@ export async function run(client: Client): Promise<string[]> {
 `;
     expect(complaints(client, use)).toEqual([]);
     const file = join(folder, "client.mjs");
-    writeFileSync(file, ts.transpileModule(client, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } }).outputText);
+    writeFileSync(
+      file,
+      ts.transpileModule(client, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } })
+        .outputText,
+    );
     const { Client } = (await import(pathToFileURL(file).href)) as Loaded;
     app = await startApp(parityApp);
     connect = (options) => new Client(`http://127.0.0.1:${app.port}`, { webSocket: WebSocket, ...options });
@@ -112,7 +149,9 @@ export async function run(client: Client): Promise<string[]> {
 
   it("sends path, query, headers, cookies and body so that the app sees them", async () => {
     const { fields } = connect();
-    expect(JSON.stringify(await fields?.scalars?.({ s: "a b&c", n: 1.5, b: true, os: "ż" }))).toMatch(/a b&c.*ż|ż.*a b&c/);
+    expect(JSON.stringify(await fields?.scalars?.({ s: "a b&c", n: 1.5, b: true, os: "ż" }))).toMatch(
+      /a b&c.*ż|ż.*a b&c/,
+    );
     expect(JSON.stringify(await fields?.byDelete?.(7, { reason: "why" }))).toMatch(/why/);
     expect(JSON.stringify(await fields?.headers?.({ text: "t", num: 3, flag: true }))).toMatch(/t.*3|3.*t/);
     expect(JSON.stringify(await fields?.cookies?.({ sid: "s-1" }))).toMatch(/s-1/);
@@ -120,21 +159,32 @@ export async function run(client: Client): Promise<string[]> {
   });
 
   it("authenticates by a token or by parameters, and errors are APIErrors", async () => {
-    await expect(connect().guard?.closed?.()).rejects.toMatchObject({ name: "APIError", status: 401, code: "unauthenticated" });
+    await expect(connect().guard?.closed?.()).rejects.toMatchObject({
+      name: "APIError",
+      status: 401,
+      code: "unauthenticated",
+    });
     expect(JSON.stringify(await connect({ auth: "alice" }).guard?.closed?.())).toMatch(/alice/);
-    expect(JSON.stringify(await connect({ auth: () => Promise.resolve({ key: "alice" }) }).guard?.closed?.())).toMatch(/alice/);
+    expect(JSON.stringify(await connect({ auth: () => Promise.resolve({ key: "alice" }) }).guard?.closed?.())).toMatch(
+      /alice/,
+    );
     await expect(connect({ auth: "details" }).guard?.closed?.()).rejects.toMatchObject({ details: { hint: "login" } });
   });
 
   it("streams both ways, with headers from the handshake, and to an end", async () => {
     const { live } = connect({ auth: "alice" });
-    const room = (await live?.room?.("hall", { size: 2, name: "N" })) as { send(m: object): void; recv(): Promise<{ reply: string }>; close(): void };
+    const room = (await live?.room?.("hall", { size: 2, name: "N" })) as {
+      send(m: object): void;
+      recv(): Promise<{ reply: string }>;
+      close(): void;
+    };
     expect((await room.recv()).reply).toMatch(/hall.*N|N.*hall/s);
     room.send({ text: "hello" });
     expect((await room.recv()).reply).toBe("hall: hello");
     room.close();
     const counted: string[] = [];
-    for await (const message of (await live?.count?.(3)) as AsyncIterable<{ reply: string }>) counted.push(message.reply);
+    for await (const message of (await live?.count?.(3)) as AsyncIterable<{ reply: string }>)
+      counted.push(message.reply);
     expect(counted).toEqual(["1", "2", "3"]);
     const collect = (await live?.collect?.()) as { send(m: object): void; response(): Promise<{ reply: string }> };
     for (const text of ["one", "two", "end"]) collect.send({ text });

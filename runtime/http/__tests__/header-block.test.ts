@@ -3,7 +3,10 @@ import { expect, test } from "vitest";
 import { headerBlock } from "../header-block";
 
 test("plain lines become text, whether or not they were seen before", () => {
-  for (let i = 0; i < 2; i++) expect(headerBlock(["x-a", "1", "X-A", "2", "x-a", "1", "set-cookie", "a=b", "set-cookie", "c=d"])).toBe("x-a: 1\r\nX-A: 2\r\nx-a: 1\r\nset-cookie: a=b\r\nset-cookie: c=d\r\n");
+  for (let i = 0; i < 2; i++)
+    expect(headerBlock(["x-a", "1", "X-A", "2", "x-a", "1", "set-cookie", "a=b", "set-cookie", "c=d"])).toBe(
+      "x-a: 1\r\nX-A: 2\r\nx-a: 1\r\nset-cookie: a=b\r\nset-cookie: c=d\r\n",
+    );
   expect(headerBlock([])).toBe("");
 });
 

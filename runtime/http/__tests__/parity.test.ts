@@ -11,7 +11,12 @@ const kit = join(import.meta.dirname, "../../__tests__/parity/http");
 const MAX_EXCEPTIONS = 0.02;
 
 const ids = (file: string, keep: (c: { edge?: boolean }) => boolean = () => true): string[] =>
-  readFileSync(join(kit, file), "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as { id: string; edge?: boolean }).filter(keep).map((c) => c.id);
+  readFileSync(join(kit, file), "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as { id: string; edge?: boolean })
+    .filter(keep)
+    .map((c) => c.id);
 
 const cases = [...ids("cases.jsonl", (c) => !c.edge), ...ids("streams.jsonl")];
 /** The scripts of streams wait a lot: they are split once more. */
@@ -28,7 +33,17 @@ interface Checked {
 }
 
 function check(app: AppProcess, topic: string): Promise<Checked> {
-  const args = [join(kit, "record.mjs"), "--base", `http://127.0.0.1:${app.port}`, "--check", join(kit, "answers.jsonl"), "--skip-edge", "--verbose", "--only", topic];
+  const args = [
+    join(kit, "record.mjs"),
+    "--base",
+    `http://127.0.0.1:${app.port}`,
+    "--check",
+    join(kit, "answers.jsonl"),
+    "--skip-edge",
+    "--verbose",
+    "--only",
+    topic,
+  ];
   return new Promise((resolve, reject) => {
     execFile(process.execPath, args, { maxBuffer: 1 << 26 }, (_error, stdout, stderr) => {
       const passed = Number(/^(\d+) passed, \d+ failed$/m.exec(stdout)?.[1] ?? Number.NaN);
@@ -49,7 +64,9 @@ describe.each([1, 3])("with %d thread(s)", (workerThreads) => {
 
   test.each(topics)("answers %s* as the official runtime does", async (topic) => {
     const { differing } = await check(app, topic);
-    const unexpected = [...differing].filter(([id]) => !(id in exceptions) && !(workerThreads > 1 && stateful.includes(id)));
+    const unexpected = [...differing].filter(
+      ([id]) => !(id in exceptions) && !(workerThreads > 1 && stateful.includes(id)),
+    );
     const shown = unexpected.map(([id, text]) => `${id}: ${text}`).join("\n");
     expect(shown, shown).toBe("");
     const known = Object.keys(exceptions).filter((id) => id.startsWith(topic));

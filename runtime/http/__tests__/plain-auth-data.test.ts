@@ -6,17 +6,37 @@ import { JsonReader } from "../../schema/json-reader";
 import type { ShapeField, Struct } from "../../schema/shape";
 import { plainReader } from "../plain-auth-data";
 
-const text = (name: string, more: Partial<ShapeField> = {}): ShapeField => ({ name, optional: false, shape: { kind: "string" }, ...more });
+const text = (name: string, more: Partial<ShapeField> = {}): ShapeField => ({
+  name,
+  optional: false,
+  shape: { kind: "string" },
+  ...more,
+});
 const struct: Struct = {
   kind: "struct",
-  fields: [text("userID"), text("role", { shape: { kind: "ref", target: { kind: "union", of: [{ kind: "literal", value: "admin" }, { kind: "literal", value: "member" }] } } }), text("org")],
+  fields: [
+    text("userID"),
+    text("role", {
+      shape: {
+        kind: "ref",
+        target: {
+          kind: "union",
+          of: [
+            { kind: "literal", value: "admin" },
+            { kind: "literal", value: "member" },
+          ],
+        },
+      },
+    }),
+    text("org"),
+  ],
 };
 const long = new JsonDecoderCompiler(String).struct(struct);
 const read = plainReader(struct);
 
 test.each([
   { userID: "u", role: "admin", org: "o" },
-  { role: "member", org: "", userID: "\u0000 \" \u2028 ü" },
+  { role: "member", org: "", userID: '\u0000 " \u2028 ü' },
   Object.assign(Object.create({ org: "inherited" }), { userID: "u", role: "admin" }) as Record<string, unknown>,
 ])("%j is read as through its text", (payload) => {
   const sorted: Record<string, unknown> = {};
@@ -43,8 +63,14 @@ describe("a type with anything but texts has no short way", () => {
   test.each([
     ["a number", [text("userID"), text("n", { shape: { kind: "number" } })]],
     ["an optional text", [text("userID"), text("n", { optional: true })]],
-    ["a text or null", [text("userID"), text("n", { shape: { kind: "union", of: [{ kind: "string" }, { kind: "null" }] } })]],
-    ["a checked text", [text("userID"), text("n", { shape: { kind: "checked", inner: { kind: "string" }, check: () => undefined } })]],
+    [
+      "a text or null",
+      [text("userID"), text("n", { shape: { kind: "union", of: [{ kind: "string" }, { kind: "null" }] } })],
+    ],
+    [
+      "a checked text",
+      [text("userID"), text("n", { shape: { kind: "checked", inner: { kind: "string" }, check: () => undefined } })],
+    ],
   ] as [string, ShapeField[]][])("%s", (_what, fields) => {
     expect(plainReader({ kind: "struct", fields })).toBeNull();
   });

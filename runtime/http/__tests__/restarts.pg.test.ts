@@ -22,7 +22,9 @@ const ledger = join(folder, "ledger");
 let prepared: PreparedApp;
 beforeAll(async () => {
   writeFileSync(ledger, "");
-  prepared = await prepareApp(join(import.meta.dirname, "../../__tests__/fixtures/ledger-app"), { env: { LEDGER_FILE: ledger } });
+  prepared = await prepareApp(join(import.meta.dirname, "../../__tests__/fixtures/ledger-app"), {
+    env: { LEDGER_FILE: ledger },
+  });
 }, 60_000);
 afterAll(() => {
   prepared.remove();
@@ -90,7 +92,9 @@ test(`${REQUESTS} requests over ${RESTARTS} restarts: each is answered, and none
       for (let job = queue.pop(); job; job = queue.pop()) progress.note(job, await client.send(job));
     }),
     ...Array.from({ length: PIPELINES }, (_, i) =>
-      pipeline(prepared.port, pipelined.slice(i * PIPELINED, (i + 1) * PIPELINED), client.retries, (job, answer) => progress.note(job as Planned, answer)),
+      pipeline(prepared.port, pipelined.slice(i * PIPELINED, (i + 1) * PIPELINED), client.retries, (job, answer) =>
+        progress.note(job as Planned, answer),
+      ),
     ),
   ];
   const restarts = (async () => {
@@ -106,8 +110,16 @@ test(`${REQUESTS} requests over ${RESTARTS} restarts: each is answered, and none
 
   const counts = new Map<string, number>();
   for (const id of readFileSync(ledger, "utf8").trim().split("\n")) counts.set(id, (counts.get(id) ?? 0) + 1);
-  expect({ seed: SEED, failures: progress.failures, answered: progress.answered }).toEqual({ seed: SEED, failures: [], answered: REQUESTS });
-  expect({ seed: SEED, handled: counts.size, twice: [...counts].filter(([, times]) => times > 1) }).toEqual({ seed: SEED, handled: REQUESTS, twice: [] });
+  expect({ seed: SEED, failures: progress.failures, answered: progress.answered }).toEqual({
+    seed: SEED,
+    failures: [],
+    answered: REQUESTS,
+  });
+  expect({ seed: SEED, handled: counts.size, twice: [...counts].filter(([, times]) => times > 1) }).toEqual({
+    seed: SEED,
+    handled: REQUESTS,
+    twice: [],
+  });
   expect(client.retries.refused).toBeGreaterThan(0);
 }, 60_000);
 
@@ -132,7 +144,10 @@ test("a large answer to a slow reader arrives whole although the signal comes in
 async function refused(port: number): Promise<void> {
   for (;;) {
     const attempt = connect(port, "127.0.0.1");
-    const outcome = await Promise.race([once(attempt, "connect").then(() => "open"), new Promise((resolve) => attempt.once("error", () => resolve("refused")))]);
+    const outcome = await Promise.race([
+      once(attempt, "connect").then(() => "open"),
+      new Promise((resolve) => attempt.once("error", () => resolve("refused"))),
+    ]);
     attempt.destroy();
     if (outcome === "refused") return;
   }

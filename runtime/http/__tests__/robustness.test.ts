@@ -13,10 +13,11 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => app.stop());
 
-const open = (): Promise<Socket> => new Promise((resolve, reject) => {
-  const socket = connect(app.port, "127.0.0.1", () => resolve(socket));
-  socket.once("error", reject);
-});
+const open = (): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(app.port, "127.0.0.1", () => resolve(socket));
+    socket.once("error", reject);
+  });
 
 /** Everything the server says until it hangs up or `enough` is there. */
 async function talk(bytes: string | Buffer, enough: RegExp = /$^/, end = false): Promise<string> {
@@ -47,13 +48,21 @@ test.each([
   ["no HTTP at all", "NOT HTTP\r\n\r\n", 400],
   ["a header line without a colon", "GET /routes/get HTTP/1.1\r\nHost: a\r\nbad header line\r\n\r\n", 400],
   ["a length that is no number", "POST /bodies/basic HTTP/1.1\r\nHost: a\r\nContent-Length: abc\r\n\r\n", 400],
-  ["both length and chunks", "POST /bodies/basic HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400],
+  [
+    "both length and chunks",
+    "POST /bodies/basic HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    400,
+  ],
   ["a broken chunk", "POST /bodies/basic HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400],
   ["an unknown method", "BREW /routes/get HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   ["CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 405],
   ["a head of ten megabytes", `GET /routes/get HTTP/1.1\r\nHost: a\r\nX-Big: ${"h".repeat(10 << 20)}\r\n\r\n`, 431],
   ["a request line of ten megabytes", `GET /routes/${"p".repeat(10 << 20)} HTTP/1.1\r\nHost: a\r\n\r\n`, 431],
-  ["a hundred and fifty headers", `GET /routes/get HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${Array.from({ length: 150 }, (_, i) => `X-${i}: v\r\n`).join("")}\r\n`, 431],
+  [
+    "a hundred and fifty headers",
+    `GET /routes/get HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${Array.from({ length: 150 }, (_, i) => `X-${i}: v\r\n`).join("")}\r\n`,
+    431,
+  ],
 ])("%s is answered and ends the connection", async (_name, bytes, status) => {
   expect(await talk(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   await alive();
@@ -73,7 +82,8 @@ test("a request that comes byte by byte is served when it is complete", async ()
 
 test("clients that say nothing, or half a request, do not keep others out", async () => {
   const silent = await Promise.all(Array.from({ length: 200 }, open));
-  for (const [i, socket] of silent.entries()) if (i % 2) socket.write("POST /bodies/basic HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
+  for (const [i, socket] of silent.entries())
+    if (i % 2) socket.write("POST /bodies/basic HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
   await alive();
   for (const socket of silent) socket.destroy();
   await alive();
@@ -87,7 +97,11 @@ test("a client that hangs up in the middle of its body, or of the answer, harms 
   for (let i = 0; i < 50; i++) {
     const socket = await open();
     socket.on("error", () => undefined);
-    socket.write(i % 2 ? "POST /limits/default HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{\"text\":\"aaa" : "GET /raw/write/chunks HTTP/1.1\r\nHost: a\r\n\r\n");
+    socket.write(
+      i % 2
+        ? 'POST /limits/default HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{"text":"aaa'
+        : "GET /raw/write/chunks HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
     socket.resetAndDestroy();
   }
   await alive();
@@ -95,28 +109,44 @@ test("a client that hangs up in the middle of its body, or of the answer, harms 
 
 test.each([
   ["its length", `Content-Length: ${100 << 20}`, (data: Buffer) => [data]],
-  ["chunks", "Transfer-Encoding: chunked", (data: Buffer) => [Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from("\r\n")]],
-])("a body of 100 MB above the limit, told by %s, is refused and its rest is not kept", async (_how, header, framed) => {
-  const status = `/proc/${app.child.pid}/status`;
-  const residentKb = (): number => (existsSync(status) ? Number(/VmRSS:\s+(\d+)/.exec(readFileSync(status, "utf8"))?.[1]) : 0);
-  await alive();
-  const before = residentKb();
-  const megabyte = Buffer.concat(framed(Buffer.alloc(1 << 20, "a")));
-  const socket = await open();
-  socket.setMaxListeners(0);
-  let answer = "";
-  socket.on("data", (data) => (answer += data.toString()));
-  socket.on("error", () => undefined);
-  socket.write(`POST /limits/small HTTP/1.1\r\nHost: a\r\n${header}\r\n\r\n`);
-  for (let i = 0; i < 100 && !socket.destroyed; i++) {
-    if (!socket.write(megabyte)) await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), new Promise((resolve) => socket.once("close", resolve))]);
-  }
-  if (!socket.destroyed && answer === "") await Promise.race([new Promise((resolve) => socket.once("data", resolve)), new Promise((resolve) => socket.once("close", resolve))]);
-  expect(answer).toMatch(/^HTTP\/1.1 400 /);
-  socket.destroy();
-  await alive();
-  expect(residentKb() - before).toBeLessThan(48 * 1024);
-});
+  [
+    "chunks",
+    "Transfer-Encoding: chunked",
+    (data: Buffer) => [Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from("\r\n")],
+  ],
+])(
+  "a body of 100 MB above the limit, told by %s, is refused and its rest is not kept",
+  async (_how, header, framed) => {
+    const status = `/proc/${app.child.pid}/status`;
+    const residentKb = (): number =>
+      existsSync(status) ? Number(/VmRSS:\s+(\d+)/.exec(readFileSync(status, "utf8"))?.[1]) : 0;
+    await alive();
+    const before = residentKb();
+    const megabyte = Buffer.concat(framed(Buffer.alloc(1 << 20, "a")));
+    const socket = await open();
+    socket.setMaxListeners(0);
+    let answer = "";
+    socket.on("data", (data) => (answer += data.toString()));
+    socket.on("error", () => undefined);
+    socket.write(`POST /limits/small HTTP/1.1\r\nHost: a\r\n${header}\r\n\r\n`);
+    for (let i = 0; i < 100 && !socket.destroyed; i++) {
+      if (!socket.write(megabyte))
+        await Promise.race([
+          new Promise((resolve) => socket.once("drain", resolve)),
+          new Promise((resolve) => socket.once("close", resolve)),
+        ]);
+    }
+    if (!socket.destroyed && answer === "")
+      await Promise.race([
+        new Promise((resolve) => socket.once("data", resolve)),
+        new Promise((resolve) => socket.once("close", resolve)),
+      ]);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    socket.destroy();
+    await alive();
+    expect(residentKb() - before).toBeLessThan(48 * 1024);
+  },
+);
 
 test("pipelined requests are answered in order", async () => {
   const one = (path: string, close = ""): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n${close}\r\n`;
@@ -150,7 +180,10 @@ test.each([
 
 test("an upgrade to something else than a stream is served as a plain request, body included", async () => {
   const body = JSON.stringify({ s: "x", n: 1, b: true });
-  const text = await talk(`POST /bodies/basic HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\nContent-Length: ${body.length}\r\n\r\n${body}`, /seen.*\}/);
+  const text = await talk(
+    `POST /bodies/basic HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    /seen.*\}/,
+  );
   expect(text).toContain("HTTP/1.1 200");
   expect(text).toContain("seen");
 });
@@ -159,10 +192,12 @@ test("a signal lets answers in flight finish, and the process ends with code 0",
   const idle = await open();
   const slow = await open();
   let text = "";
-  const first = new Promise<void>((resolve) => slow.on("data", (data) => {
-    text += data.toString();
-    if (text.includes("\r\na\r\n")) resolve();
-  }));
+  const first = new Promise<void>((resolve) =>
+    slow.on("data", (data) => {
+      text += data.toString();
+      if (text.includes("\r\na\r\n")) resolve();
+    }),
+  );
   slow.write("GET /raw/write/chunks HTTP/1.1\r\nHost: a\r\n\r\n");
   await first;
   const ended = new Promise((resolve) => app.child.once("exit", resolve));

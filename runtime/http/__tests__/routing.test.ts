@@ -10,10 +10,13 @@ import { base32, Trace } from "../../trace";
 /** `/a/:x/*rest` as segments. */
 function segments(path: string): PathSegment[] {
   const kinds = { ":": "param", "*": "wildcard", "!": "fallback" } as const;
-  return path.slice(1).split("/").map((text): PathSegment => {
-    const kind = kinds[text[0] as keyof typeof kinds];
-    return kind ? { kind, value: text.slice(1), type: "string" } : { kind: "literal", value: text };
-  });
+  return path
+    .slice(1)
+    .split("/")
+    .map((text): PathSegment => {
+      const kind = kinds[text[0] as keyof typeof kinds];
+      return kind ? { kind, value: text.slice(1), type: "string" } : { kind: "literal", value: text };
+    });
 }
 
 function router(...routes: string[]): (method: string, path: string) => unknown {
@@ -27,18 +30,50 @@ function router(...routes: string[]): (method: string, path: string) => unknown 
 }
 
 describe("routing", () => {
-  const find = router("GET /a", "GET /a/:x", "GET /a/:x/more", "GET /a/fixed", "POST /a/:y", "GET /w/*rest", "GET /w/own", "GET /fb/known", "GET /fb/!rest", "POST /fb/!rest", "GET /p/:x/*rest");
+  const find = router(
+    "GET /a",
+    "GET /a/:x",
+    "GET /a/:x/more",
+    "GET /a/fixed",
+    "POST /a/:y",
+    "GET /w/*rest",
+    "GET /w/own",
+    "GET /fb/known",
+    "GET /fb/!rest",
+    "POST /fb/!rest",
+    "GET /p/:x/*rest",
+  );
   test.each([
-    ["/a", ["/a"]], ["/a/", ["/a"]], ["/a/fixed", ["/a/fixed"]], ["/a/fixedly", ["/a/:x", "fixedly"]], ["/a/fixed/more", ["/a/:x/more", "fixed"]],
-    ["/a/x/", ["/a/:x", "x"]], ["/a//more", ["/a/:x/more", ""]], ["/a/x/other", false], ["/b", false], ["/A", false], ["/a%2Fx", false], ["", false], ["a", false],
-    ["/w/", ["/w/*rest", undefined]], ["/w/x//y/", ["/w/*rest", "x//y/"]], ["/w/own", ["/w/own"]], ["/w/owned", ["/w/*rest", "owned"]], ["/w", false],
-    ["/fb/known", ["/fb/known"]], ["/fb/other", ["/fb/!rest", "other"]], ["/p/1/2/3", ["/p/:x/*rest", "1", "2/3"]], ["/p/1/", ["/p/:x/*rest", "1", undefined]],
+    ["/a", ["/a"]],
+    ["/a/", ["/a"]],
+    ["/a/fixed", ["/a/fixed"]],
+    ["/a/fixedly", ["/a/:x", "fixedly"]],
+    ["/a/fixed/more", ["/a/:x/more", "fixed"]],
+    ["/a/x/", ["/a/:x", "x"]],
+    ["/a//more", ["/a/:x/more", ""]],
+    ["/a/x/other", false],
+    ["/b", false],
+    ["/A", false],
+    ["/a%2Fx", false],
+    ["", false],
+    ["a", false],
+    ["/w/", ["/w/*rest", undefined]],
+    ["/w/x//y/", ["/w/*rest", "x//y/"]],
+    ["/w/own", ["/w/own"]],
+    ["/w/owned", ["/w/*rest", "owned"]],
+    ["/w", false],
+    ["/fb/known", ["/fb/known"]],
+    ["/fb/other", ["/fb/!rest", "other"]],
+    ["/p/1/2/3", ["/p/:x/*rest", "1", "2/3"]],
+    ["/p/1/", ["/p/:x/*rest", "1", undefined]],
   ])("GET %s", (path, expected) => expect(find("GET", path)).toEqual(expected));
 
   test("methods have routes of their own on one path", () => expect(find("POST", "/a/1")).toEqual(["/a/:y", "1"]));
   test("a path that only other methods have is known", () => expect(find("PUT", "/a/1")).toBe(true));
-  test("a fallback does not take the methods of a known path", () => expect(find("POST", "/fb/known")).toEqual(["GET", "HEAD"]));
-  test("a wildcard takes the slash of the route before it", () => expect(router("GET /f", "GET /f/*p")("GET", "/f/")).toEqual(["/f/*p", undefined]));
+  test("a fallback does not take the methods of a known path", () =>
+    expect(find("POST", "/fb/known")).toEqual(["GET", "HEAD"]));
+  test("a wildcard takes the slash of the route before it", () =>
+    expect(router("GET /f", "GET /f/*p")("GET", "/f/")).toEqual(["/f/*p", undefined]));
   test("the root path has no second slash, a parameter behind it has (H-14)", () => {
     expect(router("GET /")("GET", "/")).toEqual(["/"]);
     expect(router("GET /")("GET", "//")).toBe(false);
@@ -53,8 +88,22 @@ describe("routing", () => {
 });
 
 describe("cross-origin rules", () => {
-  const request = (more: Partial<CorsRequest>): CorsRequest => ({ method: "GET", origin: "https://a.example", authorization: undefined, cookie: undefined, requestMethod: undefined, requestHeaders: undefined, privateNetwork: undefined, ...more });
-  const cors = new Cors({ settings: { allowOriginsWithCredentials: ["https://*.example", "https://exact.org"] }, open: false, requestFields: [], responseFields: [] });
+  const request = (more: Partial<CorsRequest>): CorsRequest => ({
+    method: "GET",
+    origin: "https://a.example",
+    authorization: undefined,
+    cookie: undefined,
+    requestMethod: undefined,
+    requestHeaders: undefined,
+    privateNetwork: undefined,
+    ...more,
+  });
+  const cors = new Cors({
+    settings: { allowOriginsWithCredentials: ["https://*.example", "https://exact.org"] },
+    open: false,
+    requestFields: [],
+    responseFields: [],
+  });
 
   test("without credentials any origin may read; with them only listed ones", () => {
     expect(cors.allows(request({ origin: "https://evil.org" }))).toBe(true);
@@ -70,7 +119,8 @@ describe("cross-origin rules", () => {
   });
 
   test("a pre-flight that asks for credentials is judged as if it had them", () => {
-    const asks = (requestHeaders: string): boolean => cors.allows(request({ method: "OPTIONS", origin: "https://evil.org", requestHeaders }));
+    const asks = (requestHeaders: string): boolean =>
+      cors.allows(request({ method: "OPTIONS", origin: "https://evil.org", requestHeaders }));
     expect(asks("content-type, authorization")).toBe(false);
     expect(asks("x-authorization")).toBe(true);
   });
@@ -90,17 +140,31 @@ test("ids are 26 and 13 characters of base32 and the same bits in hex", () => {
 });
 
 test("headers of the sub-protocol are merged, forbidden ones refused", () => {
-  const protocol = (headers: object): string => `encore-ws, encore.dev.headers.${Buffer.from(JSON.stringify(headers)).toString("base64url")}`;
-  expect(mergeProtocolHeaders(["Host", "a", "Sec-WebSocket-Protocol", protocol({ authorization: "Bearer x" })])).toEqual(["Host", "a", "authorization", "Bearer x", "Sec-WebSocket-Protocol", "encore-ws"]);
-  for (const name of ["host", "Cookie", "sec-websocket-key", "proxy-x"]) expect(mergeProtocolHeaders(["Sec-WebSocket-Protocol", protocol({ [name]: "x" })])).toBeNull();
+  const protocol = (headers: object): string =>
+    `encore-ws, encore.dev.headers.${Buffer.from(JSON.stringify(headers)).toString("base64url")}`;
+  expect(
+    mergeProtocolHeaders(["Host", "a", "Sec-WebSocket-Protocol", protocol({ authorization: "Bearer x" })]),
+  ).toEqual(["Host", "a", "authorization", "Bearer x", "Sec-WebSocket-Protocol", "encore-ws"]);
+  for (const name of ["host", "Cookie", "sec-websocket-key", "proxy-x"])
+    expect(mergeProtocolHeaders(["Sec-WebSocket-Protocol", protocol({ [name]: "x" })])).toBeNull();
   expect(mergeProtocolHeaders(["Sec-WebSocket-Protocol", protocol({ "x-a": "b\r\nx-b: c" })])).toBeNull();
   expect(mergeProtocolHeaders(["Sec-WebSocket-Protocol", "encore.dev.headers.%%%"])).toBeNull();
 });
 
 test("a thrown value is read by its fields, and seconds to wait become a header", () => {
-  expect(fromThrown({ code: "resource_exhausted", message: "slow", details: { retryAfterSeconds: 1.2 } })).toMatchObject({ status: 429, message: "slow", retryAfterSeconds: 2, details: '{"retryAfterSeconds":1.2}' });
-  expect(fromThrown(new Error("secret"))).toMatchObject({ code: "internal", message: "an internal error occurred", internal: "secret" });
+  expect(
+    fromThrown({ code: "resource_exhausted", message: "slow", details: { retryAfterSeconds: 1.2 } }),
+  ).toMatchObject({ status: 429, message: "slow", retryAfterSeconds: 2, details: '{"retryAfterSeconds":1.2}' });
+  expect(fromThrown(new Error("secret"))).toMatchObject({
+    code: "internal",
+    message: "an internal error occurred",
+    internal: "secret",
+  });
   expect(fromThrown(null)).toMatchObject({ internal: "an unknown exception was thrown" });
-  const hostile = { get code(): string { throw new Error("no"); } };
+  const hostile = {
+    get code(): string {
+      throw new Error("no");
+    },
+  };
   expect(fromThrown(hostile).code).toBe("internal");
 });

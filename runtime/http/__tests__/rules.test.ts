@@ -35,20 +35,44 @@ describe("results", () => {
   });
 
   test("all of a result has to be representable, also keys that its type does not name (H-81, N-1)", async () => {
-    expect(await body(await ask("/results/odd/unlisted"))).toMatchObject({ code: "internal", internal_message: "InvalidArg, JS functions cannot be represented as a serde_json::Value" });
+    expect(await body(await ask("/results/odd/unlisted"))).toMatchObject({
+      code: "internal",
+      internal_message: "InvalidArg, JS functions cannot be represented as a serde_json::Value",
+    });
   });
 
-  test.each([["202", 202], ["202.9", 202], ["-1", 400], ["70000", 400], ["42", 500], ["1000", 500]])("middleware's status %s becomes %d (M-7)", async (status, expected) => {
+  test.each([
+    ["202", 202],
+    ["202.9", 202],
+    ["-1", 400],
+    ["70000", 400],
+    ["42", 500],
+    ["1000", 500],
+  ])("middleware's status %s becomes %d (M-7)", async (status, expected) => {
     const response = await ask(`/results/status/${status}`);
     expect(response.status).toBe(expected);
-    if (expected === 400) expect(await body(response)).toMatchObject({ message: "invalid http status code: out of range integral type conversion attempted" });
+    if (expected === 400)
+      expect(await body(response)).toMatchObject({
+        message: "invalid http status code: out of range integral type conversion attempted",
+      });
   });
 });
 
 test("header fields hold what the gateway sets, not what the client claims (3.11)", async () => {
-  const response = await ask("/results/forwarded", { headers: { "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "gopher", traceparent: "00-1-2-03", "x-encore-meta-userid": "forged" } });
+  const response = await ask("/results/forwarded", {
+    headers: {
+      "x-forwarded-for": "203.0.113.9",
+      "x-forwarded-proto": "gopher",
+      traceparent: "00-1-2-03",
+      "x-encore-meta-userid": "forged",
+    },
+  });
   expect(await body(response)).toEqual({
-    for: "203.0.113.9, 127.0.0.1", proto: "http", host: "127.0.0.1", original: `127.0.0.1:${app.port}`, agrees: true,
+    for: "203.0.113.9, 127.0.0.1",
+    proto: "http",
+    host: "127.0.0.1",
+    original: `127.0.0.1:${app.port}`,
+    agrees: true,
     trace: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/) as string,
   });
 });
@@ -56,19 +80,44 @@ test("header fields hold what the gateway sets, not what the client claims (3.11
 describe("calls inside the app", () => {
   const unfit = (problem: string): object => ({ api: true, code: "invalid_argument", message: problem, details: null });
   test.each([
-    ["nan", { api: false, code: "InvalidArg", message: "Failed to convert js number to serde_json::Number", details: null }, "G-47"],
-    ["unlisted", { api: false, code: "InvalidArg", message: "JS functions cannot be represented as a serde_json::Value", details: null }, "G-47"],
+    [
+      "nan",
+      { api: false, code: "InvalidArg", message: "Failed to convert js number to serde_json::Number", details: null },
+      "G-47",
+    ],
+    [
+      "unlisted",
+      {
+        api: false,
+        code: "InvalidArg",
+        message: "JS functions cannot be represented as a serde_json::Value",
+        details: null,
+      },
+      "G-47",
+    ],
     ["cookieBesideQuery", { result: { n: 1, q: "x" } }, "G-43"],
     ["refused", unfit("unable to parse error response: missing field `code` at line 1 column 9"), "G-45"],
     ["moved", unfit("unable to parse error response: EOF while parsing a value at line 1 column 0"), "G-45"],
     ["lookalike", { api: true, code: "aborted", message: "told by a field", details: { a: 1 } }, "G-45"],
     ["role", { result: { who: "admin" } }, "A-10"],
-    ["noSuchRole", unfit('unable to parse request: invalid auth data\n\nCaused by:\n    role: invalid type: string "root", expected "admin" or "user" at line 1 column 14'), "A-8, A-10"],
-  ])("%s ends in %j (%s)", async (what, expected) => expect(await body(await ask(`/calls/job/${what}`))).toEqual(expected));
+    [
+      "noSuchRole",
+      unfit(
+        'unable to parse request: invalid auth data\n\nCaused by:\n    role: invalid type: string "root", expected "admin" or "user" at line 1 column 14',
+      ),
+      "A-8, A-10",
+    ],
+  ])("%s ends in %j (%s)", async (what, expected) =>
+    expect(await body(await ask(`/calls/job/${what}`))).toEqual(expected),
+  );
 });
 
 describe("static assets", () => {
-  test.each([["a.map", "text/plain"], ["a.mjs", "application/javascript"], ["a.constructor", "application/octet-stream"]])("%s is %s (H-141)", async (file, type) => {
+  test.each([
+    ["a.map", "text/plain"],
+    ["a.mjs", "application/javascript"],
+    ["a.constructor", "application/octet-stream"],
+  ])("%s is %s (H-141)", async (file, type) => {
     expect((await ask(`/files/${file}`)).headers.get("content-type")).toBe(type);
   });
 

@@ -50,7 +50,11 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "gw-threads-"));
   ledger = join(folder, "ledger");
   writeFileSync(ledger, "");
-  postgres = await startEmbedded({ dataDir: join(await stateWithDatabase(), "postgres"), databases: ["app"], tcp: true });
+  postgres = await startEmbedded({
+    dataDir: join(await stateWithDatabase(), "postgres"),
+    databases: ["app"],
+    tcp: true,
+  });
   await leaveTick();
   prepared = await prepareApp(join(import.meta.dirname, "../../__tests__/fixtures/threads-app"), {
     env: { LEDGER_FILE: ledger },
@@ -80,7 +84,9 @@ test("requests of one connection go to every thread", async () => {
         let text = "";
         answer.on("data", (chunk: Buffer) => (text += chunk.toString()));
         answer.on("end", () => resolve(JSON.parse(text) as { thread: number }));
-      }).on("error", reject).end();
+      })
+        .on("error", reject)
+        .end();
     });
     threads.add(res.thread);
   }
@@ -100,21 +106,35 @@ test("calls between services are shared out as well, and carry what they always 
   const { met, threads } = await json<{ met: boolean[]; threads: number[] }>("/fan/3");
   expect(met).toEqual([true, true, true]);
   expect(new Set(threads).size).toBe(3);
-  expect(await json("/pass", { headers: { authorization: "Bearer ann" } })).toEqual({ day: "1970-01-01T00:00:00Z", isDate: true, user: "ann" });
+  expect(await json("/pass", { headers: { authorization: "Bearer ann" } })).toEqual({
+    day: "1970-01-01T00:00:00Z",
+    isDate: true,
+    user: "ann",
+  });
   expect(await json("/failing")).toEqual({ code: "failed_precondition", message: "not now", details: { tries: 3 } });
 });
 
 test("authentication, decoding, middleware, errors and unknown routes are those of one thread", async () => {
-  const answer = await fetch(url("/whoami"), { method: "POST", headers: { authorization: "Bearer ann", "x-via": "post" }, body: `{"text":"é"}` });
+  const answer = await fetch(url("/whoami"), {
+    method: "POST",
+    headers: { authorization: "Bearer ann", "x-via": "post" },
+    body: `{"text":"é"}`,
+  });
   expect(answer.headers.get("x-request")).toBe("api-call");
   expect(answer.headers.get("x-encore-trace-id")).toMatch(/^[0-9a-v]{26}$/);
   expect(await answer.json()).toEqual({ user: "ann", text: "é", via: "post" });
   expect((await fetch(url("/whoami"), { method: "POST", body: "{}" })).status).toBe(401);
-  expect((await fetch(url("/whoami"), { method: "POST", headers: { authorization: "x" }, body: `{"text":1}` })).status).toBe(400);
+  expect(
+    (await fetch(url("/whoami"), { method: "POST", headers: { authorization: "x" }, body: `{"text":1}` })).status,
+  ).toBe(400);
   expect(await json("/fail")).toMatchObject({ code: "failed_precondition", message: "not now", details: { tries: 3 } });
   expect((await fetch(url("/hidden"), { method: "POST", body: `{"day":"2020-01-01T00:00:00Z"}` })).status).toBe(404);
   expect((await fetch(url("/nowhere"))).status).toBe(404);
-  expect((await fetch(url("/where"), { method: "OPTIONS", headers: { origin: "http://a" } })).headers.get("access-control-allow-origin")).toBe("http://a");
+  expect(
+    (await fetch(url("/where"), { method: "OPTIONS", headers: { origin: "http://a" } })).headers.get(
+      "access-control-allow-origin",
+    ),
+  ).toBe("http://a");
 });
 
 test("raw bodies stream in both directions, with the client's address; a failing one is cut off", async () => {
@@ -194,7 +214,12 @@ test("log lines of several threads are whole", async () => {
   const before = app.log().length;
   await Promise.all(Array.from({ length: 6 }, () => fetch(url("/noise/40"))));
   await until(() => app.log().slice(before).split("noise").length > 240);
-  const lines = app.log().slice(before).split("\n").filter(Boolean).map((line) => JSON.parse(line) as { message: string; thread: number });
+  const lines = app
+    .log()
+    .slice(before)
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as { message: string; thread: number });
   expect(lines.filter(({ message }) => message === "noise")).toHaveLength(240);
   expect(new Set(lines.map(({ thread }) => thread)).size).toBe(THREADS);
 });
@@ -231,14 +256,20 @@ test("on SIGTERM every thread finishes what it has in hand", async () => {
 test.for([
   { how: "/crash", code: 1, logged: /nobody catches this.*ended by an uncaught error/ },
   { how: "/leave", code: 7, logged: /ended itself/ },
-])("a thread that ends by $how takes its own requests with it, and says so; the others finish theirs", async ({ how, code, logged }) => {
-  const slow = await upload("finished");
-  const exit = once(app.child, "exit");
-  const lost = await fetch(url(how), { method: "POST" });
-  expect(lost.status).toBe(500);
-  expect(await lost.json()).toMatchObject({ code: "internal", internal_message: "the worker thread that served the request ended" });
-  await until(() => logged.test(app.log()));
-  slow.proceed();
-  expect(await slow.rest).toBe("begun finished!");
-  expect(await exit).toEqual([code, null]);
-});
+])(
+  "a thread that ends by $how takes its own requests with it, and says so; the others finish theirs",
+  async ({ how, code, logged }) => {
+    const slow = await upload("finished");
+    const exit = once(app.child, "exit");
+    const lost = await fetch(url(how), { method: "POST" });
+    expect(lost.status).toBe(500);
+    expect(await lost.json()).toMatchObject({
+      code: "internal",
+      internal_message: "the worker thread that served the request ended",
+    });
+    await until(() => logged.test(app.log()));
+    slow.proceed();
+    expect(await slow.rest).toBe("begun finished!");
+    expect(await exit).toEqual([code, null]);
+  },
+);

@@ -62,16 +62,23 @@ async function answer(how: Handle, request: string, end: string): Promise<string
   return read(socket, end);
 }
 
-const byNode = (status: number): Handle => (_req, res) => {
-  res.writeHead(status, ["content-length", "9", "x-first", "1", "content-type", "text/plain"]);
-  res.end("the body.");
-};
-const whole = (status: number): Handle => (req, res) => {
-  if (!sendWhole(req, res, status, "x-first: 1\r\ncontent-type: text/plain\r\n", "the body.")) byNode(status)(req, res);
-};
+const byNode =
+  (status: number): Handle =>
+  (_req, res) => {
+    res.writeHead(status, ["content-length", "9", "x-first", "1", "content-type", "text/plain"]);
+    res.end("the body.");
+  };
+const whole =
+  (status: number): Handle =>
+  (req, res) => {
+    if (!sendWhole(req, res, status, "x-first: 1\r\ncontent-type: text/plain\r\n", "the body."))
+      byNode(status)(req, res);
+  };
 /** Names and values, without their order and the time. */
 const parts = (text: string): string[] => {
-  const [head = "", body = ""] = text.replace(/^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r$/m, "the date\r").split("\r\n\r\n");
+  const [head = "", body = ""] = text
+    .replace(/^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r$/m, "the date\r")
+    .split("\r\n\r\n");
   const [first = "", ...lines] = head.split("\r\n");
   return [first, ...lines.sort(), body];
 };
@@ -86,22 +93,32 @@ const requests = {
 
 test.each(Object.entries(requests))("is what node sends for HTTP/%s", async (_name, request) => {
   for (const status of [200, 201, 404, 418, 500, 599]) {
-    expect(parts(await answer(whole(status), request, "the body."))).toEqual(parts(await answer(byNode(status), request, "the body.")));
+    expect(parts(await answer(whole(status), request, "the body."))).toEqual(
+      parts(await answer(byNode(status), request, "the body.")),
+    );
   }
 });
 
 test("answers to pipelined requests keep their order, whichever is ready first", async () => {
   const waiting: (() => void)[] = [];
-  handle = (req, res) => void waiting.push(() => expect(sendWhole(req, res, 200, "", `answer to ${req.url};`)).toBe(true));
+  handle = (req, res) =>
+    void waiting.push(() => expect(sendWhole(req, res, 200, "", `answer to ${req.url};`)).toBe(true));
   const socket = await open();
-  socket.write("GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\nHost: a\r\n\r\n");
+  socket.write(
+    "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\nHost: a\r\n\r\n",
+  );
   await vi.waitFor(() => expect(waiting.length).toBe(3));
   for (const send of waiting.reverse()) send();
-  expect((await read(socket, ";", 3)).match(/answer to \/\w;/g)).toEqual(["answer to /a;", "answer to /b;", "answer to /c;"]);
+  expect((await read(socket, ";", 3)).match(/answer to \/\w;/g)).toEqual([
+    "answer to /a;",
+    "answer to /b;",
+    "answer to /c;",
+  ]);
 });
 
 test("a request whose body nobody read does not stop the next one", async () => {
-  handle = (req, res) => req.once("end", () => undefined) && setImmediate(() => sendWhole(req, res, 200, "", `got ${req.url};`));
+  handle = (req, res) =>
+    req.once("end", () => undefined) && setImmediate(() => sendWhole(req, res, 200, "", `got ${req.url};`));
   const socket = await open();
   for (const path of ["/one", "/two"]) {
     socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${"x".repeat(100_000)}`);
@@ -144,13 +161,20 @@ test("idle connections are those without a request over as many looks", async ()
   expect(portsOf(idleConnections(connections, 3))).toEqual([quiet.localPort]);
   finish?.();
   await read(waiting, "the body.");
-  for (let look = 0; look < 3; look++) expect(portsOf(idleConnections(connections, 3))).not.toContain(waiting.localPort);
+  for (let look = 0; look < 3; look++)
+    expect(portsOf(idleConnections(connections, 3))).not.toContain(waiting.localPort);
   expect(portsOf(idleConnections(connections, 3))).toEqual([quiet, busy, waiting].map((socket) => socket.localPort));
 });
 
 test("a listener ends a connection 65 to 70 s after its last answer, not before", async () => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
-  const listener = new Listener({ serve: whole(200), takesUpgrade: () => false, upgrade: () => undefined, failed: () => undefined, hasStreams: false });
+  const listener = new Listener({
+    serve: whole(200),
+    takesUpgrade: () => false,
+    upgrade: () => undefined,
+    failed: () => undefined,
+    hasStreams: false,
+  });
   await listener.listen("127.0.0.1", 0);
   const socket = connect(listener.port, "127.0.0.1");
   let ended = false;

@@ -29,13 +29,18 @@ async function connect(url = database.url): Promise<pg.Client> {
   return client;
 }
 
-const value = async (client: pg.Client, sql: string): Promise<unknown> => Object.values((await client.query<Record<string, unknown>>(sql)).rows[0] ?? {})[0];
+const value = async (client: pg.Client, sql: string): Promise<unknown> =>
+  Object.values((await client.query<Record<string, unknown>>(sql)).rows[0] ?? {})[0];
 
 test("the same statement name on two connections means two statements", async () => {
   const [a, b] = [await connect(), await connect()];
   for (let round = 0; round < 2; round++) {
-    expect((await a.query({ name: "same", text: "select 'a' || $1::text as v", values: ["1"] })).rows).toEqual([{ v: "a1" }]);
-    expect((await b.query({ name: "same", text: "select 'b' || $1::text as v", values: ["2"] })).rows).toEqual([{ v: "b2" }]);
+    expect((await a.query({ name: "same", text: "select 'a' || $1::text as v", values: ["1"] })).rows).toEqual([
+      { v: "a1" },
+    ]);
+    expect((await b.query({ name: "same", text: "select 'b' || $1::text as v", values: ["2"] })).rows).toEqual([
+      { v: "b2" },
+    ]);
   }
 });
 
@@ -56,10 +61,21 @@ test("settings, roles and two-part settings belong to the connection that made t
   const [a, b] = [await connect(), await connect()];
   await a.query("create role reader");
   await a.query("set search_path = pg_catalog; set app.tenant = 'a'; set role reader");
-  expect([await value(b, "show search_path"), await value(b, "select current_setting('app.tenant', true)"), await value(b, "select current_user")]).toEqual(['"$user", public', "", "postgres"]);
-  expect([await value(a, "show search_path"), await value(a, "select current_setting('app.tenant', true)"), await value(a, "select current_user")]).toEqual(["pg_catalog", "a", "reader"]);
+  expect([
+    await value(b, "show search_path"),
+    await value(b, "select current_setting('app.tenant', true)"),
+    await value(b, "select current_user"),
+  ]).toEqual(['"$user", public', "", "postgres"]);
+  expect([
+    await value(a, "show search_path"),
+    await value(a, "select current_setting('app.tenant', true)"),
+    await value(a, "select current_user"),
+  ]).toEqual(["pg_catalog", "a", "reader"]);
   await a.query("discard all");
-  expect([await value(a, "show search_path"), await value(a, "select current_user")]).toEqual(['"$user", public', "postgres"]);
+  expect([await value(a, "show search_path"), await value(a, "select current_user")]).toEqual([
+    '"$user", public',
+    "postgres",
+  ]);
 });
 
 test("settings in the connection string's options are that connection's own", async () => {
@@ -116,12 +132,18 @@ test("what one session cannot do is refused with a reason instead of ending the 
   const client = await connect();
   await client.query("create table copied (id int)");
   await expect(client.query("copy copied from stdin")).rejects.toMatchObject({ code: "0A000" });
-  await expect(new pg.Client(database.url.replace("/app?", "/nope?")).connect()).rejects.toMatchObject({ code: "3D000" });
+  await expect(new pg.Client(database.url.replace("/app?", "/nope?")).connect()).rejects.toMatchObject({
+    code: "3D000",
+  });
   expect(await value(client, "select 1")).toBe(1);
 });
 
 test("a transaction that waits for another connection is ended, so that the others go on", async () => {
-  const postgres = await startEmbedded({ dataDir: join(await stateWithDatabase(), "postgres"), databases: ["app"], idleOwnerMs: 300 });
+  const postgres = await startEmbedded({
+    dataDir: join(await stateWithDatabase(), "postgres"),
+    databases: ["app"],
+    idleOwnerMs: 300,
+  });
   const [owner, other] = [await connect(postgres.url("app")), await connect(postgres.url("app"))];
   await owner.query("begin");
   expect(await value(other, "select 1")).toBe(1);

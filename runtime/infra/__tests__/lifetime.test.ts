@@ -5,7 +5,16 @@ import { afterAll, expect, test, vi } from "vitest";
 import { InfraError, startInfra } from "..";
 import { startEmbedded } from "../embedded-process";
 import { acquireLock, LockedError } from "../state-lock";
-import { answerOf, isAlive, modelWith, removeFolders, runProgram, stateWithDatabase, temporaryFolder, until } from "./support";
+import {
+  answerOf,
+  isAlive,
+  modelWith,
+  removeFolders,
+  runProgram,
+  stateWithDatabase,
+  temporaryFolder,
+  until,
+} from "./support";
 
 afterAll(removeFolders);
 vi.setConfig({ testTimeout: 60_000 }); // seconds on a quiet machine, but each test starts several processes
@@ -39,11 +48,16 @@ test("a killed host leaves no process behind, loses nothing acknowledged, and a 
     const client = new pg.Client(url);
     client.on("error", () => undefined);
     await client.connect();
-    host.on("message", (message: { written?: number }) => (acknowledged = Math.max(acknowledged, message.written ?? 0)));
+    host.on(
+      "message",
+      (message: { written?: number }) => (acknowledged = Math.max(acknowledged, message.written ?? 0)),
+    );
 
     const second = startInfra({ appRoot: "/", stateDir, env: {}, model: modelWith("app"), log: () => undefined });
     await expect(second).rejects.toThrow(InfraError);
-    await expect(second).rejects.toThrow(new RegExp(`in use by process ${host.pid} since .*, port 4321\\n.*GROUNDWORK_STATE_DIR`));
+    await expect(second).rejects.toThrow(
+      new RegExp(`in use by process ${host.pid} since .*, port 4321\\n.*GROUNDWORK_STATE_DIR`),
+    );
 
     const before = acknowledged;
     await until(() => acknowledged > before + 100 + round * 37);
@@ -53,7 +67,9 @@ test("a killed host leaves no process behind, loses nothing acknowledged, and a 
   const infra = await startInfra({ appRoot: "/", stateDir, env: {}, model: modelWith("app"), log: () => undefined });
   const client = new pg.Client(infra.databases.app?.url);
   await client.connect();
-  const { rows } = await client.query<{ highest: number; count: number }>("select max(n) as highest, count(*)::int as count from written");
+  const { rows } = await client.query<{ highest: number; count: number }>(
+    "select max(n) as highest, count(*)::int as count from written",
+  );
   expect(rows[0]?.highest).toBeGreaterThanOrEqual(acknowledged);
   expect(rows[0]?.count).toBe(rows[0]?.highest);
   await client.end();
@@ -81,7 +97,12 @@ test("a database process that dies by itself comes back at the same address with
   const { pid } = postgres;
   process.kill(pid, "SIGKILL");
   await until(() => !isAlive(pid));
-  await until(() => pool.query("select n from kept").then(({ rows }) => rows.length === 1, () => false));
+  await until(() =>
+    pool.query("select n from kept").then(
+      ({ rows }) => rows.length === 1,
+      () => false,
+    ),
+  );
   expect(postgres.pid).not.toBe(pid);
   await pool.end();
   await postgres.stop();

@@ -35,9 +35,16 @@ const quiet = { log: () => undefined };
 const rows = (sql: string) => runOnServer(database.url, sql);
 
 test("files are applied by number, several statements each, and only what is new the next time", async () => {
-  const dir = folderWith({ "10_third.up.sql": "insert into t select max(n) + 1 from t;", "1_first.up.sql": "create table t (n int); insert into t values (1);", "2_second.up.sql": "insert into t select max(n) + 1 from t", "2_second.down.sql": "nonsense" });
+  const dir = folderWith({
+    "10_third.up.sql": "insert into t select max(n) + 1 from t;",
+    "1_first.up.sql": "create table t (n int); insert into t values (1);",
+    "2_second.up.sql": "insert into t select max(n) + 1 from t",
+    "2_second.down.sql": "nonsense",
+  });
   const lines: string[] = [];
-  expect(await migrate(database.url, dir, { log: (line) => lines.push(line) })).toEqual({ applied: ["1_first.up.sql", "2_second.up.sql", "10_third.up.sql"] });
+  expect(await migrate(database.url, dir, { log: (line) => lines.push(line) })).toEqual({
+    applied: ["1_first.up.sql", "2_second.up.sql", "10_third.up.sql"],
+  });
   expect(lines).toHaveLength(3);
   expect(await rows("select max(n) as n from t")).toEqual([{ n: 3 }]);
   expect(await rows("select version::int, dirty from schema_migrations")).toEqual([{ version: 10, dirty: false }]);
@@ -48,18 +55,28 @@ test("files are applied by number, several statements each, and only what is new
 });
 
 test("a migration that fails leaves nothing of itself, says where, and is tried again", async () => {
-  const dir = folderWith({ "1_good.up.sql": "create table good (n int)", "2_bad.up.sql": "create table half (n int);\n\nselect nothing_such();" });
+  const dir = folderWith({
+    "1_good.up.sql": "create table good (n int)",
+    "2_bad.up.sql": "create table half (n int);\n\nselect nothing_such();",
+  });
   const failed = migrate(database.url, dir, quiet);
   await expect(failed).rejects.toThrow(InfraError);
   await expect(failed).rejects.toThrow(/2_bad\.up\.sql:3: function nothing_such\(\) does not exist \(42883\)/);
-  expect(await rows("select to_regclass('good') is not null as good, to_regclass('half') is null as no_half")).toEqual([{ good: true, no_half: true }]);
+  expect(await rows("select to_regclass('good') is not null as good, to_regclass('half') is null as no_half")).toEqual([
+    { good: true, no_half: true },
+  ]);
   expect(await rows("select version::int from schema_migrations")).toEqual([{ version: 1 }]);
   writeFileSync(join(dir, "2_bad.up.sql"), "create table half (n int)");
   expect(await migrate(database.url, dir, quiet)).toEqual({ applied: ["2_bad.up.sql"] });
 });
 
 test("two runners at the same time apply everything exactly once", async () => {
-  const files = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`${i + 1}_step.up.sql`, i === 0 ? "create table steps (n int); insert into steps values (1)" : `insert into steps values (${i + 1})`]));
+  const files = Object.fromEntries(
+    Array.from({ length: 8 }, (_, i) => [
+      `${i + 1}_step.up.sql`,
+      i === 0 ? "create table steps (n int); insert into steps values (1)" : `insert into steps values (${i + 1})`,
+    ]),
+  );
   const dir = folderWith(files);
   const applied = await Promise.all([migrate(database.url, dir, quiet), migrate(database.url, dir, quiet)]);
   expect(applied.flatMap((result) => result.applied).sort()).toEqual(Object.keys(files).sort());
@@ -67,7 +84,11 @@ test("two runners at the same time apply everything exactly once", async () => {
 });
 
 test("a database that a newer version has migrated is refused, untouched", async () => {
-  await migrate(database.url, folderWith({ "1_a.up.sql": "create table a (n int)", "5_b.up.sql": "create table b (n int)" }), quiet);
+  await migrate(
+    database.url,
+    folderWith({ "1_a.up.sql": "create table a (n int)", "5_b.up.sql": "create table b (n int)" }),
+    quiet,
+  );
   const older = folderWith({ "1_a.up.sql": "create table a (n int)", "4_c.up.sql": "create table c (n int)" });
   const refused = migrate(database.url, older, quiet);
   await expect(refused).rejects.toThrow(/the database is at migration 5, but .* ends at 4/);
@@ -88,11 +109,20 @@ test("prisma's folders are applied whatever their order of arrival, one row each
   mkdirSync(join(dir, "20240101_a"));
   writeFileSync(join(dir, "20240101_a/migration.sql"), "create table a (n int)");
   expect(await migrate(database.url, dir, quiet)).toEqual({ applied: [join("20240101_a", "migration.sql")] });
-  expect(await rows("select version::int from schema_migrations order by 1")).toEqual([{ version: 20240101 }, { version: 20240102 }]);
+  expect(await rows("select version::int from schema_migrations order by 1")).toEqual([
+    { version: 20240101 },
+    { version: 20240102 },
+  ]);
 });
 
 test("names that no layout knows and numbers given twice are refused", () => {
-  expect(() => readMigrations(folderWith({ "1_a.up.sql": "", "nonsense.sql": "" }))).toThrow(/invalid migration filename: nonsense\.sql/);
-  expect(() => readMigrations(folderWith({ "1_a.up.sql": "", "01_b.up.sql": "" }))).toThrow(/duplicate migration identifier: 1/);
-  expect(readMigrations(folderWith({ "0001_drizzle.sql": "", "meta/_journal.json": "" })).migrations.map((m) => m.file)).toEqual(["0001_drizzle.sql"]);
+  expect(() => readMigrations(folderWith({ "1_a.up.sql": "", "nonsense.sql": "" }))).toThrow(
+    /invalid migration filename: nonsense\.sql/,
+  );
+  expect(() => readMigrations(folderWith({ "1_a.up.sql": "", "01_b.up.sql": "" }))).toThrow(
+    /duplicate migration identifier: 1/,
+  );
+  expect(
+    readMigrations(folderWith({ "0001_drizzle.sql": "", "meta/_journal.json": "" })).migrations.map((m) => m.file),
+  ).toEqual(["0001_drizzle.sql"]);
 });

@@ -7,7 +7,10 @@ import { Session } from "../embedded/session";
 
 const idleOwnerMs = 20_000;
 
-const ready = (status: "I" | "T"): Frame => ({ type: code("Z"), bytes: Buffer.from([code("Z"), 0, 0, 0, 5, status.charCodeAt(0)]) });
+const ready = (status: "I" | "T"): Frame => ({
+  type: code("Z"),
+  bytes: Buffer.from([code("Z"), 0, 0, 0, 5, status.charCodeAt(0)]),
+});
 
 /** Answers as Postgres does, as far as a transaction is open or not. */
 function scriptedEngine(): Engine {
@@ -47,7 +50,10 @@ afterEach(() => void vi.useRealTimers());
 
 describe("a transaction that idles while others wait", () => {
   test("is not ended for the idleness of an earlier transaction of its connection", async () => {
-    const scheduler = new Scheduler(scriptedEngine(), { idleOwnerMs, onFatal: (error) => expect.unreachable(String(error)) });
+    const scheduler = new Scheduler(scriptedEngine(), {
+      idleOwnerMs,
+      onFatal: (error) => expect.unreachable(String(error)),
+    });
     const [a, b] = [new Client(scheduler), new Client(scheduler)];
     await a.say("begin");
     await b.say("select 1");
@@ -65,7 +71,10 @@ describe("a transaction that idles while others wait", () => {
   });
 
   test("is ended after its time however many others come to wait", async () => {
-    const scheduler = new Scheduler(scriptedEngine(), { idleOwnerMs, onFatal: (error) => expect.unreachable(String(error)) });
+    const scheduler = new Scheduler(scriptedEngine(), {
+      idleOwnerMs,
+      onFatal: (error) => expect.unreachable(String(error)),
+    });
     const [a, b, c] = [new Client(scheduler), new Client(scheduler), new Client(scheduler)];
     await a.say("begin");
     await b.say("select 1");

@@ -40,7 +40,9 @@ test("only COPY from the client is recognised as such", () => {
 
 test("what stands in a literal or a comment is not taken for a statement", () => {
   const none = { settings: false, copyFromClient: false, discardAll: false, listen: [] };
-  expect(effectsOf("insert into t values ('; copy t from stdin; discard all; set a = 1; listen x')")).toMatchObject(none);
+  expect(effectsOf("insert into t values ('; copy t from stdin; discard all; set a = 1; listen x')")).toMatchObject(
+    none,
+  );
   expect(effectsOf("do $x$ begin; set a = 1; end $x$ -- ; listen x")).toMatchObject(none);
   expect(effectsOf("insert into t values (E'it\\'s; discard all')")).toMatchObject(none);
   expect(effectsOf(" discard all; ").discardAll).toBe(true);
@@ -48,5 +50,8 @@ test("what stands in a literal or a comment is not taken for a statement", () =>
 });
 
 test("the startup parameter `options` is read in both of its spellings", () => {
-  expect([...startupSettings("-c search_path=a\\ b,c --statement-timeout=5")]).toEqual([["search_path", "a b,c"], ["statement_timeout", "5"]]);
+  expect([...startupSettings("-c search_path=a\\ b,c --statement-timeout=5")]).toEqual([
+    ["search_path", "a b,c"],
+    ["statement_timeout", "5"],
+  ]);
 });

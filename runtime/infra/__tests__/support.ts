@@ -18,7 +18,17 @@ export async function emptyDatabase(env: Record<string, string | undefined> = {}
 
 /** A model with nothing but databases. */
 export function modelWith(...names: string[]): AppModel {
-  const nothing = { services: [], gateways: [], topics: [], crons: [], buckets: [], caches: [], metrics: [], packages: [], decls: {} };
+  const nothing = {
+    services: [],
+    gateways: [],
+    topics: [],
+    crons: [],
+    buckets: [],
+    caches: [],
+    metrics: [],
+    packages: [],
+    decls: {},
+  };
   return { formatVersion: 1, app: { id: "" }, ...nothing, databases: names.map(emptyModel) };
 }
 
@@ -55,7 +65,11 @@ export async function runProgram(name: string, source: string, env: Record<strin
     packages: "external",
     logLevel: "error",
   });
-  const child = fork(file, [], { stdio: ["ignore", "inherit", "inherit", "ipc"], execArgv: [], env: { ...process.env, ...env } });
+  const child = fork(file, [], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    execArgv: [],
+    env: { ...process.env, ...env },
+  });
   child.once("exit", () => rmSync(file, { force: true }));
   return child;
 }

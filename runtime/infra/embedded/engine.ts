@@ -6,7 +6,9 @@ import { code, cstring, FrameReader, int32, simpleQuery, type Frame } from "./fr
 
 const startParams = [
   ...PGlite.defaultStartParams,
-  ...["shared_buffers=16MB", "max_connections=10", "application_name=encore", 'search_path="$user", public'].flatMap((setting) => ["-c", setting]),
+  ...["shared_buffers=16MB", "max_connections=10", "application_name=encore", 'search_path="$user", public'].flatMap(
+    (setting) => ["-c", setting],
+  ),
 ];
 
 /** Small WAL segments: a new data folder is 28 MB instead of 39, and copies of it are made for every test file. */
@@ -44,7 +46,10 @@ export class Engine {
 
   async #exchange(bytes: Uint8Array): Promise<Frame[]> {
     const chunks: Buffer[] = [];
-    await this.#db.execProtocolRawStream(bytes, { syncToFs: false, onRawData: (data) => void chunks.push(Buffer.from(data)) });
+    await this.#db.execProtocolRawStream(bytes, {
+      syncToFs: false,
+      onRawData: (data) => void chunks.push(Buffer.from(data)),
+    });
     return new FrameReader().read(Buffer.concat(chunks));
   }
 

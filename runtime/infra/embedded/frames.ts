@@ -75,7 +75,7 @@ export function errorResponse(severity: "ERROR" | "FATAL", sqlState: string, mes
 export function startupParameters(packet: Buffer): Map<string, string> | undefined {
   if (packet.readInt32BE(4) >> 16 !== 3) return undefined;
   const parameters = new Map<string, string>();
-  for (let at = 8; at < packet.length && packet[at] !== 0; ) {
+  for (let at = 8; at < packet.length && packet[at] !== 0;) {
     const name = cstring(packet, at);
     const value = cstring(packet, name.end);
     parameters.set(name.text, value.text);

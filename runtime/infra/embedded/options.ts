@@ -17,7 +17,8 @@ export interface EmbeddedOptions {
  * How the WebAssembly code is compiled. A test's copy lives for seconds: fast rather than well. Else only what is
  * really hot is compiled well, which saves memory and the processor's time at the start.
  */
-export const compilerFlags = (temporary: boolean): string => (temporary ? "--liftoff-only" : "--wasm-tiering-budget=20000000");
+export const compilerFlags = (temporary: boolean): string =>
+  temporary ? "--liftoff-only" : "--wasm-tiering-budget=20000000";
 
 /** The other errand of the same script: make a data folder and end. */
 export interface InitialiseOptions {

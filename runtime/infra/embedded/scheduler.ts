@@ -94,7 +94,8 @@ export class Scheduler {
     if (!unit) return;
     if (session.units.length > 0) this.#ready.push(session);
     if (unit.effects.some((effect) => effect.copyFromClient)) return this.#refuseCopy(session);
-    if (unit.messages[0]?.type === Query && unit.effects.some((effect) => effect.discardAll)) return this.#discardAll(session, unit);
+    if (unit.messages[0]?.type === Query && unit.effects.some((effect) => effect.discardAll))
+      return this.#discardAll(session, unit);
     await this.#prepareFor(session, unit);
     await this.#deliver(unit, await this.engine.run(unit.bytes));
     if (session.settingsStale && this.#owner !== session) await this.#readSettings(session);
@@ -106,7 +107,8 @@ export class Scheduler {
       await applySettings(this.engine, this.#settings, session.settings);
       this.#settings = session.settings;
     }
-    if (unit.needsUnnamed && this.#unnamedOwner !== session && session.unnamedParse) await this.engine.run(session.unnamedParse);
+    if (unit.needsUnnamed && this.#unnamedOwner !== session && session.unnamedParse)
+      await this.engine.run(session.unnamedParse);
     this.#unnamedOwner = session;
   }
 
@@ -135,7 +137,11 @@ export class Scheduler {
     }
   }
 
-  #applyEffects(session: Session, effect: { settings: boolean; customSettings: string[]; listen: string[]; unlisten: string[] }, tags: Set<string>): void {
+  #applyEffects(
+    session: Session,
+    effect: { settings: boolean; customSettings: string[]; listen: string[]; unlisten: string[] },
+    tags: Set<string>,
+  ): void {
     if (effect.settings) session.settingsStale = true;
     for (const name of effect.customSettings) session.customSettings.add(name);
     if (tags.has("LISTEN")) for (const name of effect.listen) session.channels.add(name);
@@ -146,7 +152,10 @@ export class Scheduler {
 
   async #keepOthersListening(): Promise<void> {
     const channels = new Set([...this.#sessions].flatMap((session) => [...session.channels]));
-    if (channels.size) await this.engine.run(simpleQuery([...channels].map((name) => `LISTEN "${name.replaceAll('"', '""')}"`).join(";")));
+    if (channels.size)
+      await this.engine.run(
+        simpleQuery([...channels].map((name) => `LISTEN "${name.replaceAll('"', '""')}"`).join(";")),
+      );
   }
 
   async #readSettings(session: Session): Promise<void> {
@@ -158,18 +167,27 @@ export class Scheduler {
   /** Reading from the client in the middle of a statement is not possible in PGlite; the try would end it. */
   #refuseCopy(session: Session): void {
     const hint = "Insert the rows with INSERT, or set DATABASE_URL to a Postgres server.";
-    session.write(Buffer.concat([errorResponse("ERROR", "0A000", "COPY FROM STDIN is not available on the embedded database", hint), readyIdle]));
+    session.write(
+      Buffer.concat([
+        errorResponse("ERROR", "0A000", "COPY FROM STDIN is not available on the embedded database", hint),
+        readyIdle,
+      ]),
+    );
   }
 
   /** DISCARD ALL of one connection must not discard what the others have. */
   async #discardAll(session: Session, unit: Unit): Promise<void> {
     await this.#forgetState(session);
-    await this.#deliver({ ...unit, effects: [] }, await this.engine.run(simpleQuery("RESET SESSION AUTHORIZATION; SELECT 1 LIMIT 0")));
+    await this.#deliver(
+      { ...unit, effects: [] },
+      await this.engine.run(simpleQuery("RESET SESSION AUTHORIZATION; SELECT 1 LIMIT 0")),
+    );
   }
 
   async #forgetState(session: Session): Promise<void> {
     const names = [...session.statements.keys()].filter((name) => name !== "");
-    if (names.length) await this.engine.run(Buffer.concat([...names.map((name) => closeStatement(session.prefix + name)), sync]));
+    if (names.length)
+      await this.engine.run(Buffer.concat([...names.map((name) => closeStatement(session.prefix + name)), sync]));
     session.statements.clear();
     session.unnamedParse = undefined;
     session.settings = new Map();
@@ -206,8 +224,16 @@ export class Scheduler {
   #endIdleOwner(owner: Session): void {
     this.#ownerTimer = undefined;
     if (this.#owner !== owner || this.#running) return;
-    const hint = "The embedded database runs one transaction at a time: inside a transaction use only its own handle, and do not wait for anything slow.";
-    owner.write(errorResponse("FATAL", "25P03", `terminating connection: its transaction was idle for ${this.options.idleOwnerMs} ms while others waited`, hint));
+    const hint =
+      "The embedded database runs one transaction at a time: inside a transaction use only its own handle, and do not wait for anything slow.";
+    owner.write(
+      errorResponse(
+        "FATAL",
+        "25P03",
+        `terminating connection: its transaction was idle for ${this.options.idleOwnerMs} ms while others waited`,
+        hint,
+      ),
+    );
     owner.end();
     this.remove(owner);
   }

@@ -4,7 +4,19 @@ import { createHash, randomInt, timingSafeEqual } from "node:crypto";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Engine } from "./engine";
-import { cancelRequestCode, code, cstring, errorResponse, frame, FrameReader, gssRequestCode, int32, readyIdle, sslRequestCode, startupParameters } from "./frames";
+import {
+  cancelRequestCode,
+  code,
+  cstring,
+  errorResponse,
+  frame,
+  FrameReader,
+  gssRequestCode,
+  int32,
+  readyIdle,
+  sslRequestCode,
+  startupParameters,
+} from "./frames";
 import type { Scheduler } from "./scheduler";
 import { Session } from "./session";
 
@@ -107,7 +119,8 @@ class Connection {
     this.#waiting = true;
     const name = this.#parameters.get("database") ?? this.#parameters.get("user") ?? "postgres";
     const database = await this.options.open(name).catch((error: unknown) => error as Error);
-    if (database instanceof Error) return this.#refuse("XX000", `database "${name}" could not be opened: ${database.message}`);
+    if (database instanceof Error)
+      return this.#refuse("XX000", `database "${name}" could not be opened: ${database.message}`);
     if (!database) return this.#refuse("3D000", `database "${name}" does not exist`);
     if (this.socket.destroyed) return;
     const session = new Session(

@@ -14,26 +14,39 @@ export interface SqlEffects {
   copyFromClient: boolean;
 }
 
-const none: SqlEffects = { settings: false, customSettings: [], listen: [], unlisten: [], discardAll: false, copyFromClient: false };
+const none: SqlEffects = {
+  settings: false,
+  customSettings: [],
+  listen: [],
+  unlisten: [],
+  discardAll: false,
+  copyFromClient: false,
+};
 
 /** Cheap test first: nearly all statements hold none of these words. */
 const suspicious = /\b(?:set|reset|discard|set_config|listen|unlisten|copy)\b/i;
 
 /** What is not SQL's own words: comments, string and dollar-quoted literals. */
-const notWords = /--[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$/g;
+const notWords =
+  /--[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$/g;
 
-const setting = /(?:^|;)\s*(?:set\s+(?!local\b|transaction\b|constraints\b)(?:session\s+(?!characteristics\b))?|reset\s+)([\w.]+)/gi;
-const configCall = /set_config\s*\(\s*(?:'([^']*)'|[^,]*),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
+const setting =
+  /(?:^|;)\s*(?:set\s+(?!local\b|transaction\b|constraints\b)(?:session\s+(?!characteristics\b))?|reset\s+)([\w.]+)/gi;
+const configCall =
+  /set_config\s*\(\s*(?:'([^']*)'|[^,]*),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
 const channel = /(?:^|;)\s*(listen|unlisten)\s+("(?:[^"]|"")+"|[\w$]+|\*)/gi;
 const onlyDiscardAll = /^[\s;]*discard\s+all[\s;]*$/i;
 const copy = /(?:^|;)\s*copy\b[^;]*\bfrom\s+stdin\b/i;
 
-const channelName = (token: string): string => (token.startsWith('"') ? token.slice(1, -1).replaceAll('""', '"') : token.toLowerCase());
+const channelName = (token: string): string =>
+  token.startsWith('"') ? token.slice(1, -1).replaceAll('""', '"') : token.toLowerCase();
 
 /** Names of settings that the text may change for the session. */
 function changedSettings(sql: string, words: string): string[] {
   const set = [...words.matchAll(setting)].map((match) => match[1] ?? "");
-  const calls = [...sql.matchAll(configCall)].filter((match) => !/^(?:true|t)$/i.test(match[2] ?? "")).map((match) => match[1] ?? "");
+  const calls = [...sql.matchAll(configCall)]
+    .filter((match) => !/^(?:true|t)$/i.test(match[2] ?? ""))
+    .map((match) => match[1] ?? "");
   return [...set, ...calls];
 }
 
@@ -56,7 +69,10 @@ export function effectsOf(sql: string): SqlEffects {
 function readEffects(sql: string): SqlEffects {
   const words = sql.replace(notWords, " ");
   const changed = changedSettings(sql, words);
-  const channels = [...words.matchAll(channel)].map((match) => ({ verb: (match[1] ?? "").toLowerCase(), name: channelName(match[2] ?? "") }));
+  const channels = [...words.matchAll(channel)].map((match) => ({
+    verb: (match[1] ?? "").toLowerCase(),
+    name: channelName(match[2] ?? ""),
+  }));
   return {
     settings: changed.length > 0,
     customSettings: changed.filter((name) => /^\w+\.\w+$/.test(name)),

@@ -2,7 +2,11 @@ import { describe, expect, it } from "vitest";
 import { LogLevel } from "../levels";
 import { createLogger, type LogConfig } from "../index";
 
-const config: LogConfig = { appRoot: "/app", environment: { name: "local", type: "development", cloud: "local" }, logFormat: "json" };
+const config: LogConfig = {
+  appRoot: "/app",
+  environment: { name: "local", type: "development", cloud: "local" },
+  logFormat: "json",
+};
 
 function recording(env: NodeJS.ProcessEnv = {}, over: Partial<LogConfig> = {}) {
   const lines: string[] = [];
@@ -19,31 +23,69 @@ describe("a log line", () => {
 
   it("writes what JSON cannot hold as the name of its type, and dates and big numbers as texts", () => {
     const { logger, parsed } = recording();
-    logger.log(null, LogLevel.Info, "odd", undefined, undefined, { when: new Date(0), big: 9007199254740993n, nan: NaN, fn: () => 1, buf: Buffer.from("x"), und: undefined });
-    expect(parsed()[0]).toMatchObject({ when: "1970-01-01T00:00:00Z", big: "9007199254740993", nan: "Number", fn: "Function", buf: "Object" });
+    logger.log(null, LogLevel.Info, "odd", undefined, undefined, {
+      when: new Date(0),
+      big: 9007199254740993n,
+      nan: NaN,
+      fn: () => 1,
+      buf: Buffer.from("x"),
+      und: undefined,
+    });
+    expect(parsed()[0]).toMatchObject({
+      when: "1970-01-01T00:00:00Z",
+      big: "9007199254740993",
+      nan: "Number",
+      fn: "Function",
+      buf: "Object",
+    });
     expect(parsed()[0]).not.toHaveProperty("und");
   });
 
   it("lets the standard fields win over fields of the same name, except `error`", () => {
     const { logger, parsed } = recording();
-    logger.log(null, LogLevel.Info, "clash", undefined, undefined, { level: "mine", message: "mine", time: "mine", error: "mine" });
+    logger.log(null, LogLevel.Info, "clash", undefined, undefined, {
+      level: "mine",
+      message: "mine",
+      time: "mine",
+      error: "mine",
+    });
     expect(parsed()[0]).toMatchObject({ level: "info", message: "clash", error: "mine" });
     expect(parsed()[0]?.time).not.toBe("mine");
   });
 
   it("names the request it was written in", () => {
     const { logger, parsed } = recording();
-    const request = { meta: () => ({ trace: { traceId: "t", spanId: "s", parentTraceId: "p" }, pubsubMessage: { service: "svc", topic: "top", subscription: "sub" } }), getAuthData: () => null };
+    const request = {
+      meta: () => ({
+        trace: { traceId: "t", spanId: "s", parentTraceId: "p" },
+        pubsubMessage: { service: "svc", topic: "top", subscription: "sub" },
+      }),
+      getAuthData: () => null,
+    };
     logger.log(request, LogLevel.Info, "in a message");
-    expect(parsed()[0]).toMatchObject({ service: "svc", topic: "top", subscription: "sub", trace_id: "t", span_id: "s", x_correlation_id: "p" });
+    expect(parsed()[0]).toMatchObject({
+      service: "svc",
+      topic: "top",
+      subscription: "sub",
+      trace_id: "t",
+      span_id: "s",
+      x_correlation_id: "p",
+    });
   });
 
   it("carries an error's message and the app's own frames, relative to the app", () => {
     const { logger, parsed } = recording();
     const error = new Error("boom");
-    error.stack = "Error: boom\n    at async emit (/app/svc/logs.ts:12:5)\n    at Object.handler (file:///app/svc/api.ts:93:3)\n    at run (/app/node_modules/x/y.js:1:1)\n    at node:internal/z:1:2";
+    error.stack =
+      "Error: boom\n    at async emit (/app/svc/logs.ts:12:5)\n    at Object.handler (file:///app/svc/api.ts:93:3)\n    at run (/app/node_modules/x/y.js:1:1)\n    at node:internal/z:1:2";
     logger.log(null, LogLevel.Error, "failed", error);
-    expect(parsed()[0]).toMatchObject({ error: "boom", stack: [{ file: "svc/logs.ts", func: "emit", line: 12 }, { file: "svc/api.ts", func: "Object.handler", line: 93 }] });
+    expect(parsed()[0]).toMatchObject({
+      error: "boom",
+      stack: [
+        { file: "svc/logs.ts", func: "emit", line: 12 },
+        { file: "svc/api.ts", func: "Object.handler", line: 93 },
+      ],
+    });
   });
 });
 
@@ -70,7 +112,11 @@ describe("a logger", () => {
   it("uses Google's key names when the cloud is Google's", () => {
     const { logger, parsed } = recording({ ENCORE_CLOUD_PROVIDER: "gcp" });
     logger.log(null, LogLevel.Warn, "hello");
-    expect(parsed()[0]).toMatchObject({ severity: "WARNING", message: "hello", timestamp: expect.any(String) as string });
+    expect(parsed()[0]).toMatchObject({
+      severity: "WARNING",
+      message: "hello",
+      timestamp: expect.any(String) as string,
+    });
   });
 
   it("writes one readable line in the console format", () => {

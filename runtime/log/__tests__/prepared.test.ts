@@ -4,7 +4,7 @@ import { formatConsole, formatGoogle, formatJson } from "../format";
 import { LogLevel } from "../levels";
 import { isoTime } from "../prepared";
 
-const fixed = { service: "shop", endpoint: "get\n\"item\"" };
+const fixed = { service: "shop", endpoint: 'get\n"item"' };
 const names = ["trace_id", "uid", "duration", "code"];
 const rows: unknown[][] = [
   ["t1", "u-1", 0.25, "ok"],
@@ -14,12 +14,19 @@ const rows: unknown[][] = [
 ];
 const times = [0, 999, 1000, 1_700_000_000_001, 1_700_000_000_000, 1_699_999_999_999];
 
-describe.each([["json", formatJson], ["google", formatGoogle], ["console", formatConsole]] as const)("%s", (_name, format) => {
-  const lineOf = format.prepare({ level: LogLevel.Info, message: "request \"completed\"", fixed, names });
+describe.each([
+  ["json", formatJson],
+  ["google", formatGoogle],
+  ["console", formatConsole],
+] as const)("%s", (_name, format) => {
+  const lineOf = format.prepare({ level: LogLevel.Info, message: 'request "completed"', fixed, names });
 
   test.each(rows.map((values) => [values] as const))("%j", (values) => {
     const user = { ...fixed, ...Object.fromEntries(names.map((name, i) => [name, values[i]])) };
-    for (const at of times) expect(lineOf(values, at)).toBe(format.line({ level: LogLevel.Info, message: "request \"completed\"", user, standard: {} }, at));
+    for (const at of times)
+      expect(lineOf(values, at)).toBe(
+        format.line({ level: LogLevel.Info, message: 'request "completed"', user, standard: {} }, at),
+      );
   });
 });
 

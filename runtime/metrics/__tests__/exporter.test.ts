@@ -32,7 +32,9 @@ afterEach(async () => {
 });
 
 /** `arrived(n)` resolves when n requests have come. */
-async function receiver(status = 204): Promise<{ url: string; received: Received[]; arrived(count: number): Promise<void> }> {
+async function receiver(
+  status = 204,
+): Promise<{ url: string; received: Received[]; arrived(count: number): Promise<void> }> {
   const received: Received[] = [];
   let wake: () => void = () => undefined;
   const server = createServer((request, response) => {
@@ -58,13 +60,25 @@ async function receiver(status = 204): Promise<{ url: string; received: Received
 const errors: string[] = [];
 const hostFor = (remoteWriteUrl: string, intervalMs: number): Host =>
   ({
-    config: { metricsExport: { type: "prometheus", remoteWriteUrl, intervalMs }, environment: { name: "prod", cloud: "gcp" } },
+    config: {
+      metricsExport: { type: "prometheus", remoteWriteUrl, intervalMs },
+      environment: { name: "prod", cloud: "gcp" },
+    },
     testMode: false,
     log: { error: (message: string, error: Error) => errors.push(`${message}: ${error.message}`) },
   }) as unknown as Host;
 
 const google = { K_SERVICE: "shop", K_REVISION: "shop-00007", K_POD: "shop-abc-x1" };
-const orders: Sample = { name: "orders_total", labels: [["zone", "é"], ["kind", "a"]], service: "shop", type: "Counter", value: 7 };
+const orders: Sample = {
+  name: "orders_total",
+  labels: [
+    ["zone", "é"],
+    ["kind", "a"],
+  ],
+  service: "shop",
+  type: "Counter",
+  value: 7,
+};
 const level: Sample = { name: "level", labels: [], service: null, type: "Gauge", value: -1.5 };
 
 test("each interval's samples arrive, sorted labels and all, and once more at the end", async () => {
@@ -80,14 +94,21 @@ test("each interval's samples arrive, sorted labels and all, and once more at th
   counts.count("shop", "buy", "ok");
   await exporter?.drain();
   const [first] = received;
-  expect(first?.headers).toMatchObject({ "content-type": "application/x-protobuf", "content-encoding": "snappy", "x-prometheus-remote-write-version": "0.1.0", "user-agent": "encore" });
+  expect(first?.headers).toMatchObject({
+    "content-type": "application/x-protobuf",
+    "content-encoding": "snappy",
+    "x-prometheus-remote-write-version": "0.1.0",
+    "user-agent": "encore",
+  });
   const process = { env_name: "prod", instance_id: "x1", revision_id: "00007", service_id: "shop" };
-  const labels = (at: number): object => Object.fromEntries(first?.series[at]?.labels.map(({ name, value }) => [name, value]) ?? []);
+  const labels = (at: number): object =>
+    Object.fromEntries(first?.series[at]?.labels.map(({ name, value }) => [name, value]) ?? []);
   expect(labels(0)).toEqual({ __name__: "e_requests_total", code: "ok", endpoint: "buy", service: "shop", ...process });
   expect(labels(1)).toMatchObject({ code: "not_found" });
   expect(labels(2)).toEqual({ __name__: "orders_total", kind: "a", service: "shop", zone: "é", ...process });
   expect(labels(3)).toEqual({ __name__: "level", ...process });
-  for (const { labels: all } of first?.series ?? []) expect(all.map(({ name }) => name)).toEqual(all.map(({ name }) => name).sort());
+  for (const { labels: all } of first?.series ?? [])
+    expect(all.map(({ name }) => name)).toEqual(all.map(({ name }) => name).sort());
   expect(first?.series.map(({ samples }) => samples[0]?.value)).toEqual([2, 1, 7, -1.5]);
   expect(first?.series[0]?.samples[0]?.timestamp).toBeGreaterThanOrEqual(before);
   expect(received.at(-1)?.series[0]?.samples[0]?.value).toBe(3);
@@ -98,7 +119,9 @@ test("a receiver that refuses is an error in the log and nothing else", async ()
   const exporter = createExporter(hostFor(url, 60_000), () => [orders], {});
   await exporter?.start();
   await exporter?.drain();
-  expect(errors[0]).toBe("Failed to export metrics to Prometheus: Prometheus remote write returned non-success status 400: out of order");
+  expect(errors[0]).toBe(
+    "Failed to export metrics to Prometheus: Prometheus remote write returned non-success status 400: out of order",
+  );
 });
 
 test("nobody is asked for metrics where none are wanted, and the machine's memory is among them", () => {

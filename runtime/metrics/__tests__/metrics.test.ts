@@ -6,15 +6,39 @@ import { prometheusText } from "../prometheus";
 import { SLOTS, Slots, slotRange } from "../slots";
 
 const warnings: string[] = [];
-const log = { debug: () => undefined, info: () => undefined, warn: (message: string) => void warnings.push(message), error: () => undefined, prepareInfo: () => null };
+const log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message: string) => void warnings.push(message),
+  error: () => undefined,
+  prepareInfo: () => null,
+};
 const metrics = [{ name: "orders_total", services: ["shop"] }] as AppModel["metrics"];
 const host = { model: { metrics }, config: { workerThreads: 1 }, log, testMode: false } as unknown as Host;
 
 describe("the metrics registry", () => {
   it("gives the same series the same slot, whatever the order of its labels", () => {
     const registry = createMetrics(host).registry();
-    const first = registry.allocateSlot("orders_total", [["a", "1"], ["b", "2"]], "shop", "Counter");
-    expect(registry.allocateSlot("orders_total", [["b", "2"], ["a", "1"]], "shop", "Counter")).toBe(first);
+    const first = registry.allocateSlot(
+      "orders_total",
+      [
+        ["a", "1"],
+        ["b", "2"],
+      ],
+      "shop",
+      "Counter",
+    );
+    expect(
+      registry.allocateSlot(
+        "orders_total",
+        [
+          ["b", "2"],
+          ["a", "1"],
+        ],
+        "shop",
+        "Counter",
+      ),
+    ).toBe(first);
     expect(registry.allocateSlot("orders_total", [["a", "1"]], "shop", "Counter")).not.toBe(first);
     expect(registry.slotCount()).toBe(2);
   });
@@ -28,11 +52,15 @@ describe("the metrics registry", () => {
     Atomics.add(new BigUint64Array(buffer), counter, 5n);
     new Float64Array(buffer)[gauge] = -1.5;
     expect(made.samples().map((sample) => sample.value)).toEqual([5, -1.5]);
-    expect(prometheusText(made.samples())).toBe('# TYPE orders_total counter\norders_total{service="shop",kind="a\\"b"} 5\n# TYPE level gauge\nlevel -1.5\n');
+    expect(prometheusText(made.samples())).toBe(
+      '# TYPE orders_total counter\norders_total{service="shop",kind="a\\"b"} 5\n# TYPE level gauge\nlevel -1.5\n',
+    );
   });
 
   it("knows which services use which metric", () => {
-    expect(createMetrics(host).runtimeConfig()).toEqual({ metrics: { orders_total: { name: "orders_total", services: ["shop"] } } });
+    expect(createMetrics(host).runtimeConfig()).toEqual({
+      metrics: { orders_total: { name: "orders_total", services: ["shop"] } },
+    });
   });
 
   it("gives every thread a part of the buffer of its own", () => {

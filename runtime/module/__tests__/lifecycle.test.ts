@@ -10,9 +10,16 @@ import { drainAll } from "../lifecycle";
 
 function recorder() {
   const lines: string[] = [];
-  const log: HostLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: (message) => lines.push(message), prepareInfo: () => null };
+  const log: HostLog = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (message) => lines.push(message),
+    prepareInfo: () => null,
+  };
   const part = (name: string, takesWork: boolean, work: Promise<void> = Promise.resolve()): Part => ({
-    name, takesWork,
+    name,
+    takesWork,
     start: () => Promise.resolve(),
     async drain() {
       lines.push(`${name} begins`);
@@ -27,12 +34,23 @@ test("a slow message holds up neither the listener's end nor a store's life", as
   const { lines, host, part } = recorder();
   let finish = (): void => undefined;
   const slow = new Promise<void>((resolve) => (finish = resolve));
-  const done = drainAll(host, [part("databases", false), part("caches", false), part("http", true), part("pub/sub", true, slow)]);
+  const done = drainAll(host, [
+    part("databases", false),
+    part("caches", false),
+    part("http", true),
+    part("pub/sub", true, slow),
+  ]);
   await new Promise((resolve) => setImmediate(resolve));
   expect(lines).toEqual(["http begins", "pub/sub begins", "http ends"]);
   finish();
   await done;
-  expect(lines.slice(3)).toEqual(["pub/sub ends", "caches begins", "caches ends", "databases begins", "databases ends"]);
+  expect(lines.slice(3)).toEqual([
+    "pub/sub ends",
+    "caches begins",
+    "caches ends",
+    "databases begins",
+    "databases ends",
+  ]);
 });
 
 test("a part that fails to drain is logged and does not keep the others from it", async () => {
@@ -45,7 +63,10 @@ test("what Kubernetes grants beyond the drain is time in which health says 503 a
   const folder = mkdtempSync(join(tmpdir(), "gw-ledger-"));
   const ledger = join(folder, "ledger");
   const env = { LEDGER_FILE: ledger, ENCORE_K8S_GRACE_TERMINATION_SECONDS: "6.5" };
-  const app = await startApp(join(import.meta.dirname, "../../__tests__/fixtures/ledger-app"), { env, config: { gracefulShutdownMs: 5000 } });
+  const app = await startApp(join(import.meta.dirname, "../../__tests__/fixtures/ledger-app"), {
+    env,
+    config: { gracefulShutdownMs: 5000 },
+  });
   try {
     const health = async (): Promise<number> => (await fetch(`http://127.0.0.1:${app.port}/__encore/healthz`)).status;
     expect(await health()).toBe(200);
@@ -54,7 +75,10 @@ test("what Kubernetes grants beyond the drain is time in which health says 503 a
     let status = 200;
     while (status === 200) status = await health();
     expect(status).toBe(503);
-    const late = await fetch(`http://127.0.0.1:${app.port}/entries`, { method: "POST", body: JSON.stringify({ id: "late", waitMs: 0 }) });
+    const late = await fetch(`http://127.0.0.1:${app.port}/entries`, {
+      method: "POST",
+      body: JSON.stringify({ id: "late", waitMs: 0 }),
+    });
     expect(late.status).toBe(200);
     expect(await exit).toEqual([0, null]);
     expect(readFileSync(ledger, "utf8")).toBe("late\n");

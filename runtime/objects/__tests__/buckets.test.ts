@@ -15,7 +15,10 @@ function temporaryFolder(): string {
 }
 afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true })));
 
-describe("the contract", () => bucketContract({ checksPreconditions: true, checksSignatures: true, joinsParts: true }, () => openBuckets({ objectsDir: temporaryFolder() })));
+describe("the contract", () =>
+  bucketContract({ checksPreconditions: true, checksSignatures: true, joinsParts: true }, () =>
+    openBuckets({ objectsDir: temporaryFolder() }),
+  ));
 
 describe("a folder", () => {
   const objectsDir = join(temporaryFolder(), "objects");
@@ -42,7 +45,9 @@ describe("a folder", () => {
   });
 
   it("refuses versions that are no numbers", async () => {
-    await expect(ok(subject.bucket("versions").object("u").downloadAll({ version: "nope" }))).rejects.toThrow("3: invalid version number nope");
+    await expect(ok(subject.bucket("versions").object("u").downloadAll({ version: "nope" }))).rejects.toThrow(
+      "3: invalid version number nope",
+    );
   });
 
   it("keeps no drafts: neither those that a killed process left, nor those of an upload that breaks off", async () => {

@@ -23,7 +23,10 @@ async function listen(answer: RequestListener): Promise<string> {
 
 async function bucketAt(endpoint: string) {
   const server: S3Server = { region: "eu-north-1", endpoint, accessKeyId: "id", secretAccessKey: "secret" };
-  const subject = await openBuckets({ objectsDir: "/nowhere", objectStorage: { files: { server, bucket: "cloud", keyPrefix: "" } } });
+  const subject = await openBuckets({
+    objectsDir: "/nowhere",
+    objectStorage: { files: { server, bucket: "cloud", keyPrefix: "" } },
+  });
   open.push(subject);
   return subject.bucket("files");
 }
@@ -31,16 +34,30 @@ async function bucketAt(endpoint: string) {
 it("a server that nobody reaches is an error of each operation", async () => {
   const bucket = await bucketAt("http://127.0.0.1:1");
   const object = bucket.object("x");
-  const work: Promise<unknown>[] = [object.attrs(), object.exists(), object.downloadAll(), object.upload(Buffer.from("x")), object.upload(Buffer.alloc(9_000_000)), object.delete(), bucket.list({})];
+  const work: Promise<unknown>[] = [
+    object.attrs(),
+    object.exists(),
+    object.downloadAll(),
+    object.upload(Buffer.from("x")),
+    object.upload(Buffer.alloc(9_000_000)),
+    object.delete(),
+    bucket.list({}),
+  ];
   for (const one of work) await expect(ok(one)).rejects.toThrow(/^3: S3 could not .* the bucket cloud: ECONNREFUSED/);
 });
 
 it("an answer that is none of S3's is an error", async () => {
   for (const status of [200, 400, 404]) {
-    const bucket = await bucketAt(await listen((_, response) => response.writeHead(status, { "content-type": "text/html" }).end("<html>hello")));
+    const bucket = await bucketAt(
+      await listen((_, response) => response.writeHead(status, { "content-type": "text/html" }).end("<html>hello")),
+    );
     await expect(ok(bucket.list({}))).rejects.toThrow(/^3: S3 could not list objects in the bucket cloud: /);
   }
-  const object = (await bucketAt(await listen((_, response) => response.writeHead(404, { "content-type": "text/html" }).end("<html>hello")))).object("x");
+  const object = (
+    await bucketAt(
+      await listen((_, response) => response.writeHead(404, { "content-type": "text/html" }).end("<html>hello")),
+    )
+  ).object("x");
   await expect(ok(object.downloadAll())).rejects.toThrow(/^3: S3 could not read an object/);
 });
 
@@ -49,16 +66,27 @@ it("an object whose bytes stop in the middle is an error", async () => {
     response.writeHead(200, { "content-length": 1000 }).write("half");
     setImmediate(() => request.socket.destroy());
   });
-  await expect(ok((await bucketAt(endpoint)).object("x").downloadAll())).rejects.toThrow(/^3: S3 could not read an object/);
+  await expect(ok((await bucketAt(endpoint)).object("x").downloadAll())).rejects.toThrow(
+    /^3: S3 could not read an object/,
+  );
 });
 
 it("a listing that fails after its first page rejects there, as the official one does", async () => {
   let pages = 0;
   const page = `<ListBucketResult><Contents><Key>a</Key><Size>1</Size><ETag>"e"</ETag></Contents><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>`;
-  const bucket = await bucketAt(await listen((_, response) => (pages++ ? response.writeHead(403).end() : response.writeHead(200, { "content-type": "application/xml" }).end(page))));
+  const bucket = await bucketAt(
+    await listen((_, response) =>
+      pages++
+        ? response.writeHead(403).end()
+        : response.writeHead(200, { "content-type": "application/xml" }).end(page),
+    ),
+  );
   const entries = await ok(bucket.list({}));
   expect(await entries.next()).toEqual({ name: "a", size: 1, etag: "e" });
-  await expect(entries.next()).rejects.toMatchObject({ code: "GenericFailure", message: expect.stringMatching(/HTTP 403/) });
+  await expect(entries.next()).rejects.toMatchObject({
+    code: "GenericFailure",
+    message: expect.stringMatching(/HTTP 403/),
+  });
 });
 
 it("a URL is signed without asking anybody, for the object's key at the server", async () => {
@@ -72,7 +100,16 @@ it("a URL is signed without asking anybody, for the object's key at the server",
 
 it("the bucket stands in the path where its name cannot stand before the host's", () => {
   const at = (endpoint?: string) => usesPathStyle({ region: "auto", ...(endpoint === undefined ? {} : { endpoint }) });
-  expect([at(), at("https://account.r2.cloudflarestorage.com"), at("https://nyc3.digitaloceanspaces.com")]).toEqual([false, false, false]);
-  expect([at("http://10.0.0.7:9000"), at("http://[::1]:9000"), at("http://minio:9000"), at("http://localhost:9000")]).toEqual([true, true, true, true]);
+  expect([at(), at("https://account.r2.cloudflarestorage.com"), at("https://nyc3.digitaloceanspaces.com")]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  expect([
+    at("http://10.0.0.7:9000"),
+    at("http://[::1]:9000"),
+    at("http://minio:9000"),
+    at("http://localhost:9000"),
+  ]).toEqual([true, true, true, true]);
   expect(usesPathStyle({ region: "auto", endpoint: "https://s3.example.com", forcePathStyle: true })).toBe(true);
 });

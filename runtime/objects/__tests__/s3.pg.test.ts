@@ -6,7 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { S3BucketConfig } from "../../config";
 import type { Bucket } from "../bucket";
 import { bucketContract } from "./support/bucket-contract";
-import { INSTALL_LIMIT_MS, keyPrefix, makeBuckets, moto, radosgw, startMoto, startRadosgw, type S3TestServer } from "./support/s3-server";
+import {
+  INSTALL_LIMIT_MS,
+  keyPrefix,
+  makeBuckets,
+  moto,
+  radosgw,
+  startMoto,
+  startRadosgw,
+  type S3TestServer,
+} from "./support/s3-server";
 import { names, ok, openBuckets, put, type Subject } from "./support/subject";
 
 const MIB = 1024 * 1024;
@@ -22,23 +31,33 @@ async function openOn(started: S3TestServer): Promise<Subject> {
   };
 }
 
-describe("the contract on Ceph's gateway", () => bucketContract(radosgw, async () => openOn(await startRadosgw()), INSTALL_LIMIT_MS));
+describe("the contract on Ceph's gateway", () =>
+  bucketContract(radosgw, async () => openOn(await startRadosgw()), INSTALL_LIMIT_MS));
 describe("the contract on moto", () => bucketContract(moto, async () => openOn(await startMoto()), INSTALL_LIMIT_MS));
 
 /** Passes everything on to the server, but cuts the connection where `breaks` says so. */
-async function startBreaker(endpoint: string, breaks: (request: IncomingMessage) => boolean): Promise<{ endpoint: string; close(): void }> {
+async function startBreaker(
+  endpoint: string,
+  breaks: (request: IncomingMessage) => boolean,
+): Promise<{ endpoint: string; close(): void }> {
   const { port: target } = new URL(endpoint);
   const server = createServer((request, response) => {
     if (breaks(request)) return void request.socket.destroy();
-    const passed = forward({ host: "127.0.0.1", port: target, method: request.method, path: request.url, headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
-    });
+    const passed = forward(
+      { host: "127.0.0.1", port: target, method: request.method, path: request.url, headers: request.headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      },
+    );
     passed.on("error", () => response.destroy());
     request.pipe(passed);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => (server.closeAllConnections(), server.close()) };
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => (server.closeAllConnections(), server.close()),
+  };
 }
 
 interface Opened {
@@ -54,7 +73,11 @@ async function openServer(start: () => Promise<S3TestServer>): Promise<Opened> {
 }
 
 /** The bucket `files`, its configuration changed. */
-async function withFiles<T>({ storage }: Opened, change: (config: S3BucketConfig) => S3BucketConfig, work: (bucket: Bucket) => Promise<T>): Promise<T> {
+async function withFiles<T>(
+  { storage }: Opened,
+  change: (config: S3BucketConfig) => S3BucketConfig,
+  work: (bucket: Bucket) => Promise<T>,
+): Promise<T> {
   const other = await openBuckets({ objectsDir: "/nowhere", objectStorage: { files: change(storage.files!) } });
   try {
     return await work(other.bucket("files"));
@@ -88,7 +111,8 @@ describe("a bucket on Ceph's gateway", () => {
 
   it("lists beyond a page of a thousand", async () => {
     const all = Array.from({ length: 1005 }, (_, n) => `many/${String(n).padStart(4, "0")}`);
-    for (let at = 0; at < all.length; at += 50) await Promise.all(all.slice(at, at + 50).map((name) => put(files.object(name), "x")));
+    for (let at = 0; at < all.length; at += 50)
+      await Promise.all(all.slice(at, at + 50).map((name) => put(files.object(name), "x")));
     expect(await names(files, { prefix: "many/" })).toEqual(all);
     expect(await names(files, { prefix: "many/", limit: 1003 })).toEqual(all.slice(0, 1003));
   });
@@ -99,9 +123,14 @@ describe("a bucket on Ceph's gateway", () => {
       (config) => ({ ...config, server: { ...config.server, secretAccessKey: "not-the-key" } }),
       async (bucket) => [await bucket.object("x").upload(Buffer.from("x")), await bucket.list({})],
     );
-    for (const one of refused) expect(one).toMatchObject({ kind: 3, message: expect.stringMatching(/SignatureDoesNotMatch.*HTTP 403/) });
+    for (const one of refused)
+      expect(one).toMatchObject({ kind: 3, message: expect.stringMatching(/SignatureDoesNotMatch.*HTTP 403/) });
     expect(JSON.stringify(refused)).not.toContain("not-the-key");
-    const missing = await withFiles(opened, (config) => ({ ...config, bucket: "not-there" }), (bucket) => bucket.object("x").downloadAll());
+    const missing = await withFiles(
+      opened,
+      (config) => ({ ...config, bucket: "not-there" }),
+      (bucket) => bucket.object("x").downloadAll(),
+    );
     expect(missing).toMatchObject({ kind: 3, message: expect.stringMatching(/bucket not-there: NoSuchBucket/) });
   });
 });
@@ -128,15 +157,23 @@ describe("a large object", () => {
   });
 
   it("leaves nothing when its upload breaks off", async () => {
-    const breaker = await startBreaker(opened.storage.files!.server.endpoint!, (request) => request.url?.includes("partNumber=2") ?? false);
+    const breaker = await startBreaker(
+      opened.storage.files!.server.endpoint!,
+      (request) => request.url?.includes("partNumber=2") ?? false,
+    );
     const failure = await withFiles(
       opened,
       (config) => ({ ...config, server: { ...config.server, endpoint: breaker.endpoint } }),
       (bucket) => bucket.object("broken").upload(Buffer.alloc(20 * MIB)),
     );
     breaker.close();
-    expect(failure).toMatchObject({ kind: 3, message: expect.stringMatching(/^S3 could not store an object in the bucket shared: (ECONNRESET|EPIPE)/) });
+    expect(failure).toMatchObject({
+      kind: 3,
+      message: expect.stringMatching(/^S3 could not store an object in the bucket shared: (ECONNRESET|EPIPE)/),
+    });
     expect(await ok(files.object("broken").exists())).toBe(false);
-    expect((await opened.started.client.send(new ListMultipartUploadsCommand({ Bucket: "shared" }))).Uploads ?? []).toEqual([]);
+    expect(
+      (await opened.started.client.send(new ListMultipartUploadsCommand({ Bucket: "shared" }))).Uploads ?? [],
+    ).toEqual([]);
   });
 });

@@ -1,5 +1,15 @@
 // A kept parse is never stale: whatever a parse looked at, changing it makes the next one cold.
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { readParseCache } from "../cache";
@@ -50,30 +60,56 @@ describe("the kept parse", () => {
 
   it.each([
     ["a source file is changed", () => scratch.write("lib/shared.ts", "export interface Shared { a: number }\n")],
-    ["a source file is added", () => scratch.write("svc/more.ts", `import { api } from "encore.dev/api";\nexport const more = api({}, async (): Promise<void> => {});\n`)],
+    [
+      "a source file is added",
+      () =>
+        scratch.write(
+          "svc/more.ts",
+          `import { api } from "encore.dev/api";\nexport const more = api({}, async (): Promise<void> => {});\n`,
+        ),
+    ],
     ["a source file is deleted", () => scratch.remove("svc/db.ts")],
     ["a source file is renamed", () => renameSync(join(root, "svc/db.ts"), join(root, "svc/database.ts"))],
     ["a folder is renamed", () => renameSync(join(root, "svc"), join(root, "other"))],
-    ["a type outside of the walked files is changed", () => scratch.write("vendor/packaged.d.ts", "export interface Packaged { c: string }\n")],
+    [
+      "a type outside of the walked files is changed",
+      () => scratch.write("vendor/packaged.d.ts", "export interface Packaged { c: string }\n"),
+    ],
     ["a migration is added", () => scratch.write("svc/migrations/2_second.up.sql", "select 2;")],
-    ["a migration is renamed", () => renameSync(join(root, "svc/migrations/1_first.up.sql"), join(root, "svc/migrations/1_initial.up.sql"))],
+    [
+      "a migration is renamed",
+      () => renameSync(join(root, "svc/migrations/1_first.up.sql"), join(root, "svc/migrations/1_initial.up.sql")),
+    ],
     ["encore.app is changed", () => scratch.write("encore.app", `{ "id": "other", "lang": "typescript" }`)],
     ["tsconfig.json is changed", () => scratch.write("tsconfig.json", `{ "compilerOptions": {} }`)],
     ["a generated file is changed", () => scratch.write("encore.gen/clients/index.js", "")],
     ["encore.gen is gone", () => scratch.remove("encore.gen")],
     ["a file appears that an import would resolve to first", () => scratch.write("lib/shared.js", "export {};\n")],
     ["a folder takes the place of a missing file", () => scratch.write("lib/shared.js/index.ts", "")],
-    ["a package appears nearer than the one that was found", () => scratch.write("svc/node_modules/encore.dev/package.json", "{}")],
+    [
+      "a package appears nearer than the one that was found",
+      () => scratch.write("svc/node_modules/encore.dev/package.json", "{}"),
+    ],
     ["a folder appears among migrations that no walk enters", () => scratch.write("svc/migrations/.old/x.sql", "")],
-    ["encore.service.ts appears", () => scratch.write("svc/encore.service.ts", `import { Service } from "encore.dev/service";\nexport default new Service("renamed");\n`)],
+    [
+      "encore.service.ts appears",
+      () =>
+        scratch.write(
+          "svc/encore.service.ts",
+          `import { Service } from "encore.dev/service";\nexport default new Service("renamed");\n`,
+        ),
+    ],
     ["tsconfig.json is gone", () => scratch.remove("tsconfig.json")],
     ["the model is another process's", () => scratch.write(".encore/groundwork/model.json", `{ "formatVersion": 1 }`)],
-    ["a file is as long and as old as before", () => {
-      const file = join(root, "lib/shared.ts");
-      const { atime, mtime } = statSync(file);
-      writeFileSync(file, readFileSync(file, "utf8").replace("a: string", "b: string"));
-      utimesSync(file, atime, mtime);
-    }],
+    [
+      "a file is as long and as old as before",
+      () => {
+        const file = join(root, "lib/shared.ts");
+        const { atime, mtime } = statSync(file);
+        writeFileSync(file, readFileSync(file, "utf8").replace("a: string", "b: string"));
+        utimesSync(file, atime, mtime);
+      },
+    ],
   ])("is not used when %s", (_what, change) => {
     change();
     expect(isKept()).toBe(false);
@@ -130,11 +166,15 @@ describe("links", () => {
 describe("types of installed packages", () => {
   it("are part of what is kept", () => {
     scratch.remove("node_modules");
-    const manifest = (entry: string): void => scratch.write("node_modules/packaged/package.json", `{ "name": "packaged", "main": "${entry}" }`);
+    const manifest = (entry: string): void =>
+      scratch.write("node_modules/packaged/package.json", `{ "name": "packaged", "main": "${entry}" }`);
     manifest("index.js");
     scratch.write("node_modules/packaged/index.js", "");
     scratch.write("node_modules/packaged/index.d.ts", "export interface Packaged { b: string }\n");
-    scratch.write("node_modules/encore.dev/package.json", `{ "name": "encore.dev", "exports": { "./api": { "types": "./api.ts" } } }`);
+    scratch.write(
+      "node_modules/encore.dev/package.json",
+      `{ "name": "encore.dev", "exports": { "./api": { "types": "./api.ts" } } }`,
+    );
     scratch.write("node_modules/encore.dev/api.ts", "export const api = 1;\n");
     scratch.remove("svc/db.ts");
     scratch.write("tsconfig.json", `{ "compilerOptions": { "paths": { "@lib/*": ["./lib/*"] } } }`);

@@ -39,7 +39,10 @@ export class Scratch {
   /** A case of the parity kit. */
   fromCase(folder: string): string {
     this.#empty();
-    cpSync(folder, this.root, { recursive: true, filter: (path) => !/(case\.json|expected\.txt|model\.json)$/.test(path) });
+    cpSync(folder, this.root, {
+      recursive: true,
+      filter: (path) => !/(case\.json|expected\.txt|model\.json)$/.test(path),
+    });
     return this.root;
   }
 

@@ -16,18 +16,31 @@ function importing(specifier: string, files: Record<string, string>): string {
   return outcomeOf(scratch.fromFiles({ "svc/api.ts": api, ...files }));
 }
 
-const notFound = (specifier: string): string => `svc/api.ts:2:10: import not found: unable to resolve module ${specifier}`;
+const notFound = (specifier: string): string =>
+  `svc/api.ts:2:10: import not found: unable to resolve module ${specifier}`;
 const first = (outcome: string): string | undefined => outcome.split(" | ")[0];
 
 describe("relative imports", () => {
   it.each([
-    ["./t", "svc/t.ts"], ["./t", "svc/t.tsx"], ["./t.js", "svc/t.ts"], ["./t.mjs", "svc/t.mts"], ["./t.cjs", "svc/t.cts"], ["./t", "svc/t/index.ts"], ["./t/", "svc/t/index.ts"],
-    [".", "svc/index.ts"], ["..", "index.ts"], ["./t.types", "svc/t.types.ts"],
+    ["./t", "svc/t.ts"],
+    ["./t", "svc/t.tsx"],
+    ["./t.js", "svc/t.ts"],
+    ["./t.mjs", "svc/t.mts"],
+    ["./t.cjs", "svc/t.cts"],
+    ["./t", "svc/t/index.ts"],
+    ["./t/", "svc/t/index.ts"],
+    [".", "svc/index.ts"],
+    ["..", "index.ts"],
+    ["./t.types", "svc/t.types.ts"],
   ])("'%s' finds %s", (specifier, file) => {
     expect(importing(specifier, { [file]: T })).toBe(FOUND);
   });
 
-  it.each([["./t", "svc/t.d.ts"], ["./t", "svc/t.mts"], ["./t", "svc/t.cts"]])("'%s' does not find %s", (specifier, file) => {
+  it.each([
+    ["./t", "svc/t.d.ts"],
+    ["./t", "svc/t.mts"],
+    ["./t", "svc/t.cts"],
+  ])("'%s' does not find %s", (specifier, file) => {
     expect(first(importing(specifier, { [file]: T }))).toBe(notFound(specifier));
   });
 
@@ -37,7 +50,9 @@ describe("relative imports", () => {
 });
 
 describe("path aliases", () => {
-  const withPaths = (paths: Record<string, string[]>, baseUrl?: string): Record<string, string> => ({ "tsconfig.json": JSON.stringify({ compilerOptions: { paths, baseUrl } }) });
+  const withPaths = (paths: Record<string, string[]>, baseUrl?: string): Record<string, string> => ({
+    "tsconfig.json": JSON.stringify({ compilerOptions: { paths, baseUrl } }),
+  });
 
   it.each([
     ["./ targets", "@/t", withPaths({ "@/*": ["./lib/*"] })],
@@ -46,7 +61,11 @@ describe("path aliases", () => {
     ["exact targets", "lib", withPaths({ lib: ["./lib/t"] })],
     ["a suffix", "@/t/types", withPaths({ "@/*/types": ["./lib/*"] })],
     ["a base", "@/t", withPaths({ "@/*": ["./*"] }, "./lib")],
-    ["comments", "@/t", { "tsconfig.json": `// c\n{ /* x */ "compilerOptions": { "paths": { "@/*": ["./lib/*"] } } } // "` }],
+    [
+      "comments",
+      "@/t",
+      { "tsconfig.json": `// c\n{ /* x */ "compilerOptions": { "paths": { "@/*": ["./lib/*"] } } } // "` },
+    ],
   ])("know %s", (_what, specifier, config) => {
     expect(importing(specifier, { ...config, "lib/t.ts": T })).toBe(FOUND);
   });
@@ -59,11 +78,18 @@ describe("path aliases", () => {
     expect(first(importing(specifier, { ...config, "lib/t.ts": T }))).toBe(notFound(specifier));
   });
 
-  it.each([`{`, ``, `{ "compilerOptions": { "paths": {}, } }`, `{ "compilerOptions": { "paths": null } }`, `{ "compilerOptions": { "paths": { "a": "b" } } }`, `{ "compilerOptions": { "baseUrl": 1 } }`])(
-    "are refused when tsconfig.json is %s", (text) => {
-      expect(importing("./t", { "svc/t.ts": T, "tsconfig.json": text })).toMatch(/^tsconfig\.json:\d+:\d+: parsing tsconfig\.json failed/);
-    },
-  );
+  it.each([
+    `{`,
+    ``,
+    `{ "compilerOptions": { "paths": {}, } }`,
+    `{ "compilerOptions": { "paths": null } }`,
+    `{ "compilerOptions": { "paths": { "a": "b" } } }`,
+    `{ "compilerOptions": { "baseUrl": 1 } }`,
+  ])("are refused when tsconfig.json is %s", (text) => {
+    expect(importing("./t", { "svc/t.ts": T, "tsconfig.json": text })).toMatch(
+      /^tsconfig\.json:\d+:\d+: parsing tsconfig\.json failed/,
+    );
+  });
 });
 
 describe("packages", () => {
@@ -77,11 +103,26 @@ describe("packages", () => {
     ["main without an ending", "p", { main: "lib/i" }, { "lib/i.js": "", "lib/i.d.ts": T }],
     ["a source file as main", "p", { main: "src/i.ts" }, { "src/i.ts": T }],
     ["an index", "p", {}, { "index.js": "", "index.d.ts": T }],
-    ["module before main", "p", { main: "m.js", module: "m.mjs" }, { "m.js": "", "m.d.ts": OTHER, "m.mjs": "", "m.d.mts": T }],
+    [
+      "module before main",
+      "p",
+      { main: "m.js", module: "m.mjs" },
+      { "m.js": "", "m.d.ts": OTHER, "m.mjs": "", "m.d.mts": T },
+    ],
     ["exports as a text", "p", { exports: "./i.ts" }, { "i.ts": T }],
-    ["conditions in alphabetical order", "p", { exports: { ".": { node: "./n.ts", default: "./d.ts" } } }, { "n.ts": OTHER, "d.ts": T }],
+    [
+      "conditions in alphabetical order",
+      "p",
+      { exports: { ".": { node: "./n.ts", default: "./d.ts" } } },
+      { "n.ts": OTHER, "d.ts": T },
+    ],
     ["import before require", "p", { exports: { require: "./r.ts", import: "./i.ts" } }, { "r.ts": OTHER, "i.ts": T }],
-    ["a nested condition", "p", { exports: { ".": { import: { types: "./i.d.mts", default: "./i.mjs" } } } }, { "i.mjs": "", "i.d.mts": T }],
+    [
+      "a nested condition",
+      "p",
+      { exports: { ".": { import: { types: "./i.d.mts", default: "./i.mjs" } } } },
+      { "i.mjs": "", "i.d.mts": T },
+    ],
     ["types as the only condition", "p", { exports: { ".": { types: "./i.d.ts" } } }, { "i.d.ts": T }],
     ["a pattern", "p/x/t", { exports: { "./*": "./src/*.ts" } }, { "src/x/t.ts": T }],
     ["a subpath that exports do not list", "p/t", { exports: { ".": "./i.js" } }, { "t.ts": T }],
@@ -101,7 +142,14 @@ describe("packages", () => {
   });
 
   it("are not found by the app's own imports and exports", () => {
-    const own = { "package.json": JSON.stringify({ name: "case", imports: { "#t": "./lib/t.ts" }, exports: { "./t": "./lib/t.ts" } }), "lib/t.ts": T };
+    const own = {
+      "package.json": JSON.stringify({
+        name: "case",
+        imports: { "#t": "./lib/t.ts" },
+        exports: { "./t": "./lib/t.ts" },
+      }),
+      "lib/t.ts": T,
+    };
     expect(first(importing("#t", own))).toBe(notFound("#t"));
     expect(first(importing("case/t", own))).toBe(notFound("case/t"));
   });

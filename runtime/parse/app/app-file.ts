@@ -13,21 +13,35 @@ interface RawAppFile {
 }
 
 const CORS_KEYS = {
-  debug: "debug", allow_headers: "allowHeaders", expose_headers: "exposeHeaders", allow_origins_without_credentials: "allowOriginsWithoutCredentials",
+  debug: "debug",
+  allow_headers: "allowHeaders",
+  expose_headers: "exposeHeaders",
+  allow_origins_without_credentials: "allowOriginsWithoutCredentials",
   allow_origins_with_credentials: "allowOriginsWithCredentials",
 } as const;
 
 function corsOf(raw: Record<string, unknown>): AppFile["globalCors"] {
-  return Object.fromEntries(Object.entries(CORS_KEYS).flatMap(([from, to]) => (raw[from] === undefined ? [] : [[to, raw[from]]])));
+  return Object.fromEntries(
+    Object.entries(CORS_KEYS).flatMap(([from, to]) => (raw[from] === undefined ? [] : [[to, raw[from]]])),
+  );
 }
 
 /** @throws Refusal when the file is missing or no JSON */
 export function readAppFile(files: Files, root: string): AppFile {
   const path = join(root, "encore.app");
   const text = files.read(path);
-  if (text === null) throw new Refusal("no encore.app in the app's folder", undefined, { remedy: `Looked for ${path}.` });
-  const { config, error } = ts.parseConfigFileTextToJson(path, text) as { config?: RawAppFile; error?: { messageText: unknown; start?: number } };
-  if (error || !config) throw new Refusal(`encore.app is not valid: ${String(error?.messageText)}`, { path, text, offset: error?.start ?? 0 });
+  if (text === null)
+    throw new Refusal("no encore.app in the app's folder", undefined, { remedy: `Looked for ${path}.` });
+  const { config, error } = ts.parseConfigFileTextToJson(path, text) as {
+    config?: RawAppFile;
+    error?: { messageText: unknown; start?: number };
+  };
+  if (error || !config)
+    throw new Refusal(`encore.app is not valid: ${String(error?.messageText)}`, {
+      path,
+      text,
+      offset: error?.start ?? 0,
+    });
   const { id = "", global_cors: cors, build, log_level: logLevel } = config;
   return {
     id,

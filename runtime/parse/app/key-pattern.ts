@@ -1,2 +1,6 @@
 /** A key pattern without empty segments: `/s/:key` is `s/:key`. */
-export const keyPattern = (pattern: string): string => pattern.split("/").filter((segment) => segment !== "").join("/");
+export const keyPattern = (pattern: string): string =>
+  pattern
+    .split("/")
+    .filter((segment) => segment !== "")
+    .join("/");

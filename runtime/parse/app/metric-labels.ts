@@ -14,7 +14,9 @@ type Answer = { type: LabelType } | { problem: string };
 
 const BASICS: Record<string, LabelType> = { string: "STRING", number: "INT64", bigint: "INT64", boolean: "BOOL" };
 const PROBLEMS: Partial<Record<Type["kind"], string>> = {
-  array: "array types are not allowed", interface: "object types are not allowed", optional: "optional types are not allowed",
+  array: "array types are not allowed",
+  interface: "object types are not allowed",
+  optional: "optional types are not allowed",
 };
 const DEBUG: Record<LabelType, string> = { STRING: "String", INT64: "Int64", BOOL: "Bool" };
 
@@ -24,7 +26,10 @@ function unionLabel(types: Type[]): Answer {
   if ("problem" in first) return first;
   for (const other of others) {
     if ("problem" in other) return other;
-    if (other.type !== first.type) return { problem: `union contains incompatible types: expected all members to be compatible with ${DEBUG[first.type]}` };
+    if (other.type !== first.type)
+      return {
+        problem: `union contains incompatible types: expected all members to be compatible with ${DEBUG[first.type]}`,
+      };
   }
   return first;
 }
@@ -39,7 +44,10 @@ function labelType(type: Type): Answer {
   return { problem: PROBLEMS[type.kind] ?? "this type is not allowed" };
 }
 
-export function metricLabels({ labels, node }: MetricResource, { evaluator, diagnostics }: Reading): MetricModel["labels"] {
+export function metricLabels(
+  { labels, node }: MetricResource,
+  { evaluator, diagnostics }: Reading,
+): MetricModel["labels"] {
   const fields = labels ? (interfaceBehind(labels.type, evaluator)?.fields ?? []) : [];
   return fields.flatMap((field) => {
     const key = snakeCase(field.name);

@@ -1,10 +1,32 @@
 // Resources → AppModel. What cannot become part of it (a type without a schema, a reference that leads nowhere) is
 // reported at its place; the others go on, so that one run shows all of it.
-import type { AppFile, AppModel, AuthHandlerModel, EndpointModel, GatewayModel, Schema, ServiceModel, SubscriptionModel, TopicModel } from "../../model";
+import type {
+  AppFile,
+  AppModel,
+  AuthHandlerModel,
+  EndpointModel,
+  GatewayModel,
+  Schema,
+  ServiceModel,
+  SubscriptionModel,
+  TopicModel,
+} from "../../model";
 import { Refusal } from "../errors";
 import { spotOf, type SourceModule } from "../source/modules";
 import type { TypeScript } from "../typescript";
-import type { AuthHandlerResource, Bind, CronResource, EndpointResource, GatewayResource, KeyspaceResource, MetricResource, Resource, SubscriptionResource, TopicResource, TypeAt } from "../resources/resource";
+import type {
+  AuthHandlerResource,
+  Bind,
+  CronResource,
+  EndpointResource,
+  GatewayResource,
+  KeyspaceResource,
+  MetricResource,
+  Resource,
+  SubscriptionResource,
+  TopicResource,
+  TypeAt,
+} from "../resources/resource";
 import { keyPattern } from "./key-pattern";
 import { metricLabels } from "./metric-labels";
 import type { Reading } from "./read-app";
@@ -28,8 +50,18 @@ export class ModelBuilder {
   ) {
     this.schemas = new Schemas(reading.evaluator, reading.diagnostics);
     this.model = {
-      formatVersion: 1, app, services: services.map((service) => this.#service(service)), gateways: [], topics: [], crons: [], databases: [], buckets: [],
-      caches: [], metrics: [], packages: services.map((s) => ({ folder: this.relative(s.folder), service: s.name, secrets: [], calls: [] })), decls: {},
+      formatVersion: 1,
+      app,
+      services: services.map((service) => this.#service(service)),
+      gateways: [],
+      topics: [],
+      crons: [],
+      databases: [],
+      buckets: [],
+      caches: [],
+      metrics: [],
+      packages: services.map((s) => ({ folder: this.relative(s.folder), service: s.name, secrets: [], calls: [] })),
+      decls: {},
     };
   }
 
@@ -80,7 +112,15 @@ export class ModelBuilder {
   }
 
   #service({ name, folder, file }: DiscoveredService): ServiceModel {
-    return { name, folder: this.relative(folder), ...(file !== undefined && { file: this.relative(file) }), endpoints: [], databases: [], buckets: [], metrics: [] };
+    return {
+      name,
+      folder: this.relative(folder),
+      ...(file !== undefined && { file: this.relative(file) }),
+      endpoints: [],
+      databases: [],
+      buckets: [],
+      metrics: [],
+    };
   }
 
   #endpoint(endpoint: EndpointResource, bind: Bind): void {
@@ -92,12 +132,29 @@ export class ModelBuilder {
     const requestSchema = this.schemas.request(request, pathNames, owner);
     const responseSchema = response ? this.schemas.at(response) : null;
     const service = this.service(serviceName);
-    if (!service) throw new Refusal(`missing service ${serviceName}`, spotOf(node), { remedy: "Give the outer folder an encore.service.ts." });
+    if (!service)
+      throw new Refusal(`missing service ${serviceName}`, spotOf(node), {
+        remedy: "Give the outer folder an encore.service.ts.",
+      });
     const { doc, protocol, expose, auth, methods, bodyLimit, sensitive, tags, assets } = endpoint;
     const model: EndpointModel = {
-      service: serviceName, name, ...(doc !== undefined && { doc }), place: this.#place(node), exportName: bind.name ?? name, protocol, expose, auth,
-      methods, path, bodyLimit, sensitive, tags, request: requestSchema, response: responseSchema,
-      ...(protocol.startsWith("stream") && { handshake: handshakeSchema ?? null }), ...(assets && { static: assets }),
+      service: serviceName,
+      name,
+      ...(doc !== undefined && { doc }),
+      place: this.#place(node),
+      exportName: bind.name ?? name,
+      protocol,
+      expose,
+      auth,
+      methods,
+      path,
+      bodyLimit,
+      sensitive,
+      tags,
+      request: requestSchema,
+      response: responseSchema,
+      ...(protocol.startsWith("stream") && { handshake: handshakeSchema ?? null }),
+      ...(assets && { static: assets }),
     };
     service.endpoints.push(model);
     if (bind.declared) this.#endpoints.set(bind.declared, endpoint);
@@ -107,9 +164,18 @@ export class ModelBuilder {
     const { databases, buckets, caches } = this.model;
     this.#each("database", ({ name, doc, migrations }) => {
       const { dir, nonSequential = false, files = [] } = migrations ?? {};
-      databases.push({ name, ...(doc !== undefined && { doc }), ...(dir !== undefined && { migrationsDir: this.relative(dir) }), nonSequential, migrations: files });
+      databases.push({
+        name,
+        ...(doc !== undefined && { doc }),
+        ...(dir !== undefined && { migrationsDir: this.relative(dir) }),
+        nonSequential,
+        migrations: files,
+      });
     });
-    this.#each("bucket", ({ name, versioned, public: isPublic }) => void buckets.push({ name, versioned, public: isPublic }));
+    this.#each(
+      "bucket",
+      ({ name, versioned, public: isPublic }) => void buckets.push({ name, versioned, public: isPublic }),
+    );
     this.#each("cluster", ({ name, evictionPolicy }) => void caches.push({ name, evictionPolicy, keyspaces: [] }));
   }
 
@@ -118,15 +184,23 @@ export class ModelBuilder {
       return this.schemas.at(at);
     } catch (error) {
       if (!(error instanceof Refusal) || error.extra.official !== undefined) throw error;
-      throw new Refusal(error.message, spotOf(at.node), { ...error.extra, wording: `could not resolve message type: ${error.message}` });
+      throw new Refusal(error.message, spotOf(at.node), {
+        ...error.extra,
+        wording: `could not resolve message type: ${error.message}`,
+      });
     }
   }
 
   #topic(topic: TopicResource, bind: Bind): void {
     const { name, doc, message, guarantee, orderingAttribute } = topic;
     const model: TopicModel = {
-      name, ...(doc !== undefined && { doc }), message: this.#message(message), guarantee, ...(orderingAttribute !== undefined && { orderingAttribute }),
-      publishers: [], subscriptions: [],
+      name,
+      ...(doc !== undefined && { doc }),
+      message: this.#message(message),
+      guarantee,
+      ...(orderingAttribute !== undefined && { orderingAttribute }),
+      publishers: [],
+      subscriptions: [],
     };
     this.model.topics.push(model);
     if (bind.declared) this.#topics.set(bind.declared, model);
@@ -135,7 +209,10 @@ export class ModelBuilder {
   #secret({ name, node, module }: Of<"secret">): void {
     const service = this.serviceOf(module);
     const target = service && this.model.packages.find((candidate) => candidate.service === service.name);
-    if (!target) throw new Refusal("secrets must be loaded from within services", spotOf(node), { remedy: "Move the declaration into a service's folder." });
+    if (!target)
+      throw new Refusal("secrets must be loaded from within services", spotOf(node), {
+        remedy: "Move the declaration into a service's folder.",
+      });
     if (!target.secrets.includes(name)) target.secrets.push(name);
     target.secrets.sort();
   }
@@ -145,23 +222,50 @@ export class ModelBuilder {
     const labels = metricLabels(metric, this.reading);
     const valueType = kind === "counter" ? "INT64" : "FLOAT64";
     const place = this.#place(node);
-    this.model.metrics.push({ name, kind, valueType, services: [], labels, place, ...(bind.name !== undefined && { exportName: bind.name }) });
+    this.model.metrics.push({
+      name,
+      kind,
+      valueType,
+      services: [],
+      labels,
+      place,
+      ...(bind.name !== undefined && { exportName: bind.name }),
+    });
   }
 
   #subscription(subscription: SubscriptionResource): void {
     const { name, topic, topicNode, node, module, maxConcurrency, ackDeadlineNs, retentionNs, retry } = subscription;
     const target = this.#topics.get(topic.declared);
-    if (!target) throw new Refusal("topic not found", spotOf(topicNode), { remedy: "The first argument has to be a variable that holds a `new Topic(…)`." });
+    if (!target)
+      throw new Refusal("topic not found", spotOf(topicNode), {
+        remedy: "The first argument has to be a variable that holds a `new Topic(…)`.",
+      });
     const service = this.serviceOf(module);
     if (!service) throw new Refusal("unable to determine which service the subscription belongs to", spotOf(node));
-    const model: SubscriptionModel = { name, service: service.name, place: this.#place(node), maxConcurrency, ackDeadlineNs, retentionNs, retry };
+    const model: SubscriptionModel = {
+      name,
+      service: service.name,
+      place: this.#place(node),
+      maxConcurrency,
+      ackDeadlineNs,
+      retentionNs,
+      retry,
+    };
     target.subscriptions.push(model);
   }
 
   #cron({ name, title, schedule, endpoint, endpointNode }: CronResource): void {
     const target = this.#endpoints.get(endpoint.declared);
-    if (!target) throw new Refusal("endpoint not found", spotOf(endpointNode), { remedy: "`endpoint` has to be a variable that holds an `api(…)`." });
-    this.model.crons.push({ id: name, title: title ?? name, schedule, endpoint: { service: target.serviceName, name: target.name } });
+    if (!target)
+      throw new Refusal("endpoint not found", spotOf(endpointNode), {
+        remedy: "`endpoint` has to be a variable that holds an `api(…)`.",
+      });
+    this.model.crons.push({
+      id: name,
+      title: title ?? name,
+      schedule,
+      endpoint: { service: target.serviceName, name: target.name },
+    });
   }
 
   #authHandler(handler: AuthHandlerResource): AuthHandlerModel {
@@ -169,26 +273,45 @@ export class ModelBuilder {
     if (!service) throw new Refusal("unable to determine service for auth handler", spotOf(handler.node));
     const params = this.schemas.at(handler.params);
     const data = this.schemas.at(handler.data);
-    return { service: service.name, name: handler.name, place: this.#place(handler.node), exportName: handler.name, params, data };
+    return {
+      service: service.name,
+      name: handler.name,
+      place: this.#place(handler.node),
+      exportName: handler.name,
+      params,
+      data,
+    };
   }
 
   #gateway(gateway: GatewayResource, bind: Bind): void {
     const { node, module } = gateway;
     const handler = gateway.authHandler && this.#authHandlers.get(gateway.authHandler.declared);
-    if (gateway.authHandler && !handler) throw new Refusal("auth handler not found", spotOf(node), { remedy: "`authHandler` has to be a variable that holds an `authHandler(…)`." });
+    if (gateway.authHandler && !handler)
+      throw new Refusal("auth handler not found", spotOf(node), {
+        remedy: "`authHandler` has to be a variable that holds an `authHandler(…)`.",
+      });
     const authHandler = handler && this.#authHandler(handler);
     const service = this.serviceOf(module);
     if (!service) throw new Refusal("unable to determine service for gateway", spotOf(node));
     if (this.model.gateways.length) throw new Refusal("multiple gateways not yet supported", spotOf(node));
     if (authHandler) this.model.authHandler = authHandler;
     const exportName = bind.name === undefined ? {} : { exportName: bind.name };
-    const model: GatewayModel = { name: "api-gateway", explicit: true, service: service.name, place: this.#place(node), ...exportName, ...(authHandler && { authHandler }) };
+    const model: GatewayModel = {
+      name: "api-gateway",
+      explicit: true,
+      service: service.name,
+      place: this.#place(node),
+      ...exportName,
+      ...(authHandler && { authHandler }),
+    };
     this.model.gateways.push(model);
   }
 
   /** By the variable the keyspace was made with; a cluster that is not found is left alone. */
   #clusterName(keyspace: KeyspaceResource): string | undefined {
-    const bind = this.binds.findLast((candidate) => candidate.resource.kind === "cluster" && candidate.declared === keyspace.cluster.declared);
+    const bind = this.binds.findLast(
+      (candidate) => candidate.resource.kind === "cluster" && candidate.declared === keyspace.cluster.declared,
+    );
     return bind?.resource.kind === "cluster" ? bind.resource.name : undefined;
   }
 
@@ -207,7 +330,11 @@ export class ModelBuilder {
     if (!cluster) return;
     const key = this.#schemaIfAny(keyspace.key);
     const value = keyspace.value ? this.#schemaIfAny({ type: keyspace.value, node: keyspace.key.node }) : null;
-    cluster.keyspaces.push({ service: this.serviceOf(keyspace.module)?.name ?? "", key, value, pattern: keyPattern(keyspace.pattern) });
+    cluster.keyspaces.push({
+      service: this.serviceOf(keyspace.module)?.name ?? "",
+      key,
+      value,
+      pattern: keyPattern(keyspace.pattern),
+    });
   }
 }
-

@@ -33,7 +33,9 @@ export const isInside = (path: string, folder: string): boolean => {
 
 function importedSpecifiers(module: SourceModule): string[] {
   return module.file.statements.flatMap((statement) =>
-    ts.isImportDeclaration(statement) && ts.isStringLiteral(statement.moduleSpecifier) ? [statement.moduleSpecifier.text] : [],
+    ts.isImportDeclaration(statement) && ts.isStringLiteral(statement.moduleSpecifier)
+      ? [statement.moduleSpecifier.text]
+      : [],
   );
 }
 
@@ -47,8 +49,9 @@ function searchFile(module: SourceModule, serviceName: string | undefined, readi
 }
 
 function reportMissingService(module: SourceModule, pass: Pass): void {
-  if (!module.path.endsWith(`/${SERVICE_FILE}`) || pass.resources.some((resource) => resource.kind === "service")) return;
-  const remedy = "Write `export default new Service(\"name\")` in it.";
+  if (!module.path.endsWith(`/${SERVICE_FILE}`) || pass.resources.some((resource) => resource.kind === "service"))
+    return;
+  const remedy = 'Write `export default new Service("name")` in it.';
   const spot = { ...spotOf(module.file), offset: startOf(module) };
   const message = `${SERVICE_FILE} must define a Service resource`;
   // In a file without statements Encore counts from line 0.
@@ -63,11 +66,17 @@ function resolveBinds(resources: Resource[], pending: PendingBind[], diagnostics
   return pending.flatMap((bind) => {
     const { resource } = bind;
     if (resource.kind !== "by name") return [{ ...bind, resource }];
-    const target = resources.findLast((candidate) => candidate.kind === resource.of && candidate.name === resource.name);
+    const target = resources.findLast(
+      (candidate) => candidate.kind === resource.of && candidate.name === resource.name,
+    );
     if (target) return [{ ...bind, resource: target }];
     const label = { database: "SQLDatabase", bucket: "Bucket", cluster: "CacheCluster" }[resource.of];
     const remedy = `Declare it somewhere in the app: new ${label}("${resource.name}").`;
-    diagnostics.report(`resource not found: ${label} { name: ${JSON.stringify(resource.name)} }`, bind.node && spotOf(bind.node), { remedy });
+    diagnostics.report(
+      `resource not found: ${label} { name: ${JSON.stringify(resource.name)} }`,
+      bind.node && spotOf(bind.node),
+      { remedy },
+    );
     return [];
   });
 }

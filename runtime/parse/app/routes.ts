@@ -7,7 +7,8 @@ function ownProblem(path: string): string | undefined {
   for (const { 0: dynamic, index } of path.matchAll(/[:*][^/]*/g)) {
     if (/[:*]/.test(dynamic.slice(1))) return "only one parameter is allowed per path segment";
     if (dynamic.length === 1) return "parameters must be registered with a name";
-    if (dynamic.startsWith("*") && path.charAt(index - 1) !== "/") return "catch-all parameters are only allowed at the end of a route";
+    if (dynamic.startsWith("*") && path.charAt(index - 1) !== "/")
+      return "catch-all parameters are only allowed at the end of a route";
   }
   return undefined;
 }

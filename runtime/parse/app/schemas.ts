@@ -7,7 +7,18 @@ import { spotOf } from "../source/modules";
 import { deferredHead, render } from "../types/debug-text";
 import type { Evaluator } from "../types/evaluator";
 import { simplifyValidation } from "../types/validation";
-import { isBasic, isDeferred, union, type Basic, type InterfaceType, type NamedType, type Type, type TypeField, type ValidationExpr, type WireType } from "../types/type";
+import {
+  isBasic,
+  isDeferred,
+  union,
+  type Basic,
+  type InterfaceType,
+  type NamedType,
+  type Type,
+  type TypeField,
+  type ValidationExpr,
+  type WireType,
+} from "../types/type";
 import { meaningful, wireOf } from "../resources/endpoint-types";
 import { typeParametersOf } from "../types/declarations";
 import { UNIVERSE_FILE } from "../source/universe";
@@ -59,7 +70,13 @@ function wireOfField(spec: WireType): Pick<Field, "wire" | "tags"> & { tagName: 
   return { wire: { in: spec.location, ...(spec.name !== undefined && { name: spec.name }) }, tagName };
 }
 
-const TAG_KEYS = { header: "header", query: "query", cookie: "cookie", attribute: "pubsub-attr", httpStatus: undefined } as const;
+const TAG_KEYS = {
+  header: "header",
+  query: "query",
+  cookie: "cookie",
+  attribute: "pubsub-attr",
+  httpStatus: undefined,
+} as const;
 
 export class Schemas {
   readonly decls: Record<string, Decl> = {};
@@ -96,7 +113,10 @@ export class Schemas {
 
   #refuse(message: string, remedy?: string, official?: string): Refusal {
     const spot = this.#context && spotOf(this.#context.node);
-    return new Refusal(message, spot, { ...(remedy !== undefined && { remedy }), ...(official !== undefined && { official }) });
+    return new Refusal(message, spot, {
+      ...(remedy !== undefined && { remedy }),
+      ...(official !== undefined && { official }),
+    });
   }
 
   #request(type: Type, pathNames: ReadonlySet<string>, owner: string): Schema | null {
@@ -110,7 +130,10 @@ export class Schemas {
     if (type.kind !== "named") return this.#schema(rest);
     const args = type.args.map((arg) => this.#schema(arg));
     if (type.module.path === UNIVERSE_FILE) {
-      throw this.#refuse("missing package name for universe.ts", `Give the type a name of its own: interface Request extends ${render(type)} {}`);
+      throw this.#refuse(
+        "missing package name for universe.ts",
+        `Give the type a name of its own: interface Request extends ${render(type)} {}`,
+      );
     }
     const id = this.#newDecl(type, owner);
     this.#declare(id, type, this.#schema(rest));
@@ -127,7 +150,13 @@ export class Schemas {
 
   #declare(id: string, { declared }: NamedType, type: Schema): void {
     const doc = docOf(declared.node);
-    this.decls[id] = { id, name: declared.name ?? "default", ...(doc !== undefined && { doc }), place: this.diagnostics.place(spotOf(declared.node)), type };
+    this.decls[id] = {
+      id,
+      name: declared.name ?? "default",
+      ...(doc !== undefined && { doc }),
+      place: this.diagnostics.place(spotOf(declared.node)),
+      type,
+    };
   }
 
   #schema(type: Type): Schema {
@@ -165,9 +194,16 @@ export class Schemas {
       }
       const remedy = "Encore does not resolve this type: write the resulting interface out.";
       const message = `unresolved generic types are not supported in schemas, got: ${render(type)}`;
-      throw this.#refuse(message, remedy, `unresolved generic types are not supported in schemas, got: ${deferredHead(type)}`);
+      throw this.#refuse(
+        message,
+        remedy,
+        `unresolved generic types are not supported in schemas, got: ${deferredHead(type)}`,
+      );
     }
-    throw this.#refuse(REFUSED[type.kind] ?? "unresolved standalone validation expression not supported in api schema", REMEDIES[type.kind]);
+    throw this.#refuse(
+      REFUSED[type.kind] ?? "unresolved standalone validation expression not supported in api schema",
+      REMEDIES[type.kind],
+    );
   }
 
   #basic(name: Basic): Schema {
@@ -175,7 +211,10 @@ export class Schemas {
     if (known) return known;
     const dumped = name.charAt(0).toUpperCase() + name.slice(1);
     const message = `unsupported basic type in schema: ${dumped}`;
-    this.diagnostics.report(message, this.#context && spotOf(this.#context.node), { official: message, remedy: `'${name}' has no form on the wire.` });
+    this.diagnostics.report(message, this.#context && spotOf(this.#context.node), {
+      official: message,
+      remedy: `'${name}' has no form on the wire.`,
+    });
     return { kind: "builtin", name: "any" };
   }
 
@@ -198,7 +237,11 @@ export class Schemas {
 
   #interface(type: InterfaceType): Schema {
     if (!type.index) return { kind: "struct", fields: type.fields.map((field) => this.#field(field)) };
-    if (type.fields.length) throw this.#refuse("index signature with additional fields is not supported", "Put the open part into a field of its own.");
+    if (type.fields.length)
+      throw this.#refuse(
+        "index signature with additional fields is not supported",
+        "Put the open part into a field of its own.",
+      );
     return { kind: "map", key: this.#schema(type.index.key), value: this.#schema(type.index.value) };
   }
 

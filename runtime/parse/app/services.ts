@@ -25,18 +25,26 @@ function consider(bind: Bind, services: Map<string, DiscoveredService>): void {
     } else if (isInside(folder, service.folder) && !strong) return;
   }
   for (const other of below) services.delete(other);
-  services.set(folder, { name: strong ? resource.name : basename(folder), folder, file: strong ? module.path : undefined });
+  services.set(folder, {
+    name: strong ? resource.name : basename(folder),
+    folder,
+    file: strong ? module.path : undefined,
+  });
 }
 
 function refuseOverlaps(services: DiscoveredService[], diagnostics: Diagnostics): void {
   for (const [index, service] of services.entries()) {
     for (const other of services.slice(index + 1)) {
       const contained = (inner: DiscoveredService, outer: DiscoveredService): void =>
-        diagnostics.report(`service ${inner.name} cannot be contained within service ${outer.name}`, undefined, { remedy: `${inner.folder} is inside ${outer.folder}.` });
+        diagnostics.report(`service ${inner.name} cannot be contained within service ${outer.name}`, undefined, {
+          remedy: `${inner.folder} is inside ${outer.folder}.`,
+        });
       if (isInside(service.folder, other.folder)) contained(service, other);
       else if (isInside(other.folder, service.folder)) contained(other, service);
       else if (service.name === other.name) {
-        diagnostics.report(`service ${service.name} defined twice`, undefined, { remedy: `In ${service.folder} and in ${other.folder}.` });
+        diagnostics.report(`service ${service.name} defined twice`, undefined, {
+          remedy: `In ${service.folder} and in ${other.folder}.`,
+        });
       }
     }
   }

@@ -5,7 +5,9 @@ import type { Files } from "../source/files";
 /** `package.json#groundwork.extended`: accept types that Encore refuses (docs/adr/0002). */
 export function isExtended(files: Files, root: string): boolean {
   try {
-    const parsed = JSON.parse(files.read(join(root, "package.json")) ?? "null") as { groundwork?: { extended?: unknown } } | null;
+    const parsed = JSON.parse(files.read(join(root, "package.json")) ?? "null") as {
+      groundwork?: { extended?: unknown };
+    } | null;
     return parsed?.groundwork?.extended === true;
   } catch {
     return false;

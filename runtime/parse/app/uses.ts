@@ -97,7 +97,10 @@ function addTo(model: AppModel, service: ServiceModel, access: Access): void {
 function reportOutsider(access: Access, { diagnostics }: Reading): void {
   if (access.kind === "database") return;
   const remedy = "Use it in a file of a service, or give this folder an encore.service.ts.";
-  const message = access.kind === "call" ? "unable to determine service for call" : `cannot determine which service is accessing this ${WHAT[access.kind]}`;
+  const message =
+    access.kind === "call"
+      ? "unable to determine service for call"
+      : `cannot determine which service is accessing this ${WHAT[access.kind]}`;
   diagnostics.report(message, spotOf(access.use.shape.node), { remedy });
 }
 

@@ -78,12 +78,19 @@ class Validator {
   }
 
   of<K extends Resource["kind"]>(kind: K): Extract<Resource, { kind: K }>[] {
-    return this.found.resources.filter((resource): resource is Extract<Resource, { kind: K }> => resource.kind === kind);
+    return this.found.resources.filter(
+      (resource): resource is Extract<Resource, { kind: K }> => resource.kind === kind,
+    );
   }
 
   endpoints(): void {
     const endpoints = this.of("endpoint");
-    this.#unique(endpoints, (ep) => `${ep.serviceName}\0${ep.name}`, (ep) => ep.nameNode, () => "api endpoints with conflicting names defined within the same service");
+    this.#unique(
+      endpoints,
+      (ep) => `${ep.serviceName}\0${ep.name}`,
+      (ep) => ep.nameNode,
+      () => "api endpoints with conflicting names defined within the same service",
+    );
     for (const service of this.services) {
       const tables = new Map<string, RouteTable>();
       const own = endpoints.filter((ep) => serviceAt(ep.module.path, this.services) === service);
@@ -100,7 +107,11 @@ class Validator {
       tables.set(method, table);
       const problem = table.add(pathText(endpoint.path.map((part) => part.segment)));
       if (!problem) continue;
-      this.#report(problem, spotOf(endpoint.node), `Each path that answers ${method} has to be told apart from the others of the service; a parameter takes a whole segment.`);
+      this.#report(
+        problem,
+        spotOf(endpoint.node),
+        `Each path that answers ${method} has to be told apart from the others of the service; a parameter takes a whole segment.`,
+      );
     }
   }
 
@@ -119,7 +130,11 @@ class Validator {
   #query(params: Param[]): void {
     for (const param of params) {
       if (param.in !== "query" || fitsQuery(param.type, this.reading.evaluator)) continue;
-      this.#report("type not supported for query parameters", param.spot, `'${param.name}' travels in the query string: use text, numbers, booleans, literals, or lists of these.`);
+      this.#report(
+        "type not supported for query parameters",
+        param.spot,
+        `'${param.name}' travels in the query string: use text, numbers, booleans, literals, or lists of these.`,
+      );
     }
   }
 
@@ -130,8 +145,10 @@ class Validator {
 
   #top({ type, node }: TypeAt): void {
     const inner = concrete(type, this.reading.evaluator);
-    if (inner.kind === "interface" && inner.index) this.#report("type index is not supported in schema types", spotOf(node));
-    else if (inner.kind === "interface" && inner.calls) this.#report("call signatures are not supported in schema types", spotOf(node));
+    if (inner.kind === "interface" && inner.index)
+      this.#report("type index is not supported in schema types", spotOf(node));
+    else if (inner.kind === "interface" && inner.calls)
+      this.#report("call signatures are not supported in schema types", spotOf(node));
     else if (inner.kind !== "interface" && !(inner.kind === "basic" && inner.name === "void")) {
       this.#report("request and response types must be interfaces or void", spotOf(node));
     }
@@ -147,12 +164,21 @@ class Validator {
       }
       if (inner.kind !== "validation") return true;
       const remedy = "validation expressions must be attached to a regular type using '&'";
-      this.#report(`unsupported standalone validation expression: ${renderValidation(inner.expr)}`, spotOf(node), remedy);
+      this.#report(
+        `unsupported standalone validation expression: ${renderValidation(inner.expr)}`,
+        spotOf(node),
+        remedy,
+      );
       return false;
     });
   }
 
-  #unique<T>(list: T[], key: (item: T) => string, node: (item: T) => TypeScript.Node, message: (item: T) => string): void {
+  #unique<T>(
+    list: T[],
+    key: (item: T) => string,
+    node: (item: T) => TypeScript.Node,
+    message: (item: T) => string,
+  ): void {
     const seen = new Map<string, T>();
     for (const item of list) {
       const first = seen.get(key(item));
@@ -166,18 +192,59 @@ class Validator {
   names(): void {
     const topics = this.of("topic");
     for (const topic of topics) this.validations(topic.message);
-    this.#unique(topics, (r) => r.name, (r) => r.node, () => "PubSub topic with this name already defined");
+    this.#unique(
+      topics,
+      (r) => r.name,
+      (r) => r.node,
+      () => "PubSub topic with this name already defined",
+    );
     const ids = new Map<unknown, number>();
     const topicId = (of: unknown): number => ids.get(of) ?? (ids.set(of, ids.size), ids.size - 1);
     const subscriptions = this.of("subscription");
-    this.#unique(subscriptions, (r) => `${topicId(r.topic.declared)}\0${r.name}`, (r) => r.node, () => "PubSub subscription with this name already defined on this topic");
-    this.#unique(this.of("database"), (r) => r.name, (r) => r.node, () => "SQL Database with this name already defined");
-    const twice = (name: string): string => `metric '${name}' is defined multiple times; metrics must have unique names across the entire application`;
-    this.#unique(this.of("metric"), (r) => r.name, (r) => r.node, (r) => twice(r.name));
-    this.#unique(this.of("cron"), (r) => r.name, (r) => r.node, () => "cron job with this name already defined");
-    this.#unique(this.of("bucket"), (r) => r.name, (r) => r.node, () => "bucket with this name already defined");
-    this.#unique(this.of("authHandler"), () => "", (r) => r.node, () => "only one auth handler can be defined per application");
-    this.#unique(this.of("cluster"), (r) => r.name, (r) => r.node, () => "cache cluster with this name already defined");
+    this.#unique(
+      subscriptions,
+      (r) => `${topicId(r.topic.declared)}\0${r.name}`,
+      (r) => r.node,
+      () => "PubSub subscription with this name already defined on this topic",
+    );
+    this.#unique(
+      this.of("database"),
+      (r) => r.name,
+      (r) => r.node,
+      () => "SQL Database with this name already defined",
+    );
+    const twice = (name: string): string =>
+      `metric '${name}' is defined multiple times; metrics must have unique names across the entire application`;
+    this.#unique(
+      this.of("metric"),
+      (r) => r.name,
+      (r) => r.node,
+      (r) => twice(r.name),
+    );
+    this.#unique(
+      this.of("cron"),
+      (r) => r.name,
+      (r) => r.node,
+      () => "cron job with this name already defined",
+    );
+    this.#unique(
+      this.of("bucket"),
+      (r) => r.name,
+      (r) => r.node,
+      () => "bucket with this name already defined",
+    );
+    this.#unique(
+      this.of("authHandler"),
+      () => "",
+      (r) => r.node,
+      () => "only one auth handler can be defined per application",
+    );
+    this.#unique(
+      this.of("cluster"),
+      (r) => r.name,
+      (r) => r.node,
+      () => "cache cluster with this name already defined",
+    );
   }
 }
 
@@ -186,4 +253,3 @@ export function validateApp(found: Found, services: DiscoveredService[], reading
   validator.endpoints();
   validator.names();
 }
-

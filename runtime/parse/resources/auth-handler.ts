@@ -28,10 +28,15 @@ function readAuthHandler(node: TypeScript.CallExpression, pass: Pass): void {
   const inBody = fieldsOf(params, pass.evaluator).find((field) => !wireOf(field.type));
   if (inBody) {
     const message = "authHandler parameter type can only consist of Query and Header fields";
-    return pass.diagnostics.report(message, inBody.spot ?? spotOf(params.node), { remedy: `Give '${inBody.name}' the type Header<…>, Query<…> or Cookie<…>.` });
+    return pass.diagnostics.report(message, inBody.spot ?? spotOf(params.node), {
+      remedy: `Give '${inBody.name}' the type Header<…>, Query<…> or Cookie<…>.`,
+    });
   }
   const serviceName = implicitService(pass);
-  pass.add({ kind: "authHandler", node, module: pass.module, name: id.text, serviceName, doc: pass.doc(node), params, data }, { kind: "named", id });
+  pass.add(
+    { kind: "authHandler", node, module: pass.module, name: id.text, serviceName, doc: pass.doc(node), params, data },
+    { kind: "named", id },
+  );
 }
 
 export const authHandlerFinder: ResourceFinder = {

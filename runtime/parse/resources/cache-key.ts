@@ -7,7 +7,10 @@ import type { Pass } from "./pass";
 import type { TypeAt } from "./resource";
 
 const parameters = (pattern: string): string[] =>
-  pattern.split("/").filter((segment) => segment.startsWith(":")).map((segment) => segment.slice(1));
+  pattern
+    .split("/")
+    .filter((segment) => segment.startsWith(":"))
+    .map((segment) => segment.slice(1));
 
 function checkBasicKey(pattern: Located<string>): void {
   const wrong = parameters(pattern.value).some((name) => name !== "key");
@@ -26,12 +29,14 @@ function checkStructKey(type: InterfaceType, key: TypeAt, pattern: Located<strin
     if (!used.has(name)) report(`cache key field '${name}' is not used in the keyPattern`);
     known.add(name);
   }
-  for (const name of used) if (!known.has(name)) report(`keyPattern parameter '${name}' does not exist in the key type`, spotOf(pattern.node));
+  for (const name of used)
+    if (!known.has(name)) report(`keyPattern parameter '${name}' does not exist in the key type`, spotOf(pattern.node));
 }
 
 /** Reports what is wrong; throws a Refusal where nothing more can be said. */
 export function checkKey(key: TypeAt, pattern: Located<string>, pass: Pass): void {
-  if (pattern.value.startsWith("__encore")) throw refuseAt(pattern.node, "the prefix `__encore` is reserved for internal use by Encore");
+  if (pattern.value.startsWith("__encore"))
+    throw refuseAt(pattern.node, "the prefix `__encore` is reserved for internal use by Encore");
   if (key.type.kind === "basic") return checkBasicKey(pattern);
   const behind = pass.evaluator.underlying(key.type);
   if (behind.kind !== "interface") throw refuseAt(key.node, `unsupported key type: ${render(behind)}`);

@@ -9,7 +9,16 @@ import { eachNamedClass, eachNamedReference } from "./named-class";
 import type { Pass, ResourceFinder } from "./pass";
 
 const SPECIFIER = "encore.dev/storage/cache";
-const POLICIES = ["noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random"];
+const POLICIES = [
+  "noeviction",
+  "allkeys-lru",
+  "allkeys-lfu",
+  "allkeys-random",
+  "volatile-lru",
+  "volatile-lfu",
+  "volatile-ttl",
+  "volatile-random",
+];
 const POLICY_PROBLEM = `invalid eviction policy: must be one of ${POLICIES.slice(0, -1).join(", ")}, or ${POLICIES.at(-1)}`;
 
 const clusterConfig = fields({ evictionPolicy: located(text) });
@@ -23,18 +32,28 @@ function policyOf(given: Located<string> | undefined): string {
 export const clusterFinder: ResourceFinder = {
   specifier: SPECIFIER,
   find(pass) {
-    eachNamedClass(pass, { specifier: SPECIFIER, classes: ["CacheCluster"], config: clusterConfig }, ({ node, name, doc, config }) => {
-      const evictionPolicy = policyOf(config?.evictionPolicy);
-      pass.add({ kind: "cluster", node, module: pass.module, name, doc, evictionPolicy });
-    });
+    eachNamedClass(
+      pass,
+      { specifier: SPECIFIER, classes: ["CacheCluster"], config: clusterConfig },
+      ({ node, name, doc, config }) => {
+        const evictionPolicy = policyOf(config?.evictionPolicy);
+        pass.add({ kind: "cluster", node, module: pass.module, name, doc, evictionPolicy });
+      },
+    );
     eachNamedReference(pass, SPECIFIER, "CacheCluster", (name, node) => pass.addNamed("cluster", name, node));
   },
 };
 
 /** What a keyspace holds; undefined where the second type argument says it. */
 const VALUES: Record<string, Type | undefined> = {
-  StringKeyspace: basic("string"), StringListKeyspace: basic("string"), StringSetKeyspace: basic("string"), IntKeyspace: basic("number"),
-  FloatKeyspace: basic("number"), NumberListKeyspace: basic("number"), NumberSetKeyspace: basic("number"), StructKeyspace: undefined,
+  StringKeyspace: basic("string"),
+  StringListKeyspace: basic("string"),
+  StringSetKeyspace: basic("string"),
+  IntKeyspace: basic("number"),
+  FloatKeyspace: basic("number"),
+  NumberListKeyspace: basic("number"),
+  NumberSetKeyspace: basic("number"),
+  StructKeyspace: undefined,
 };
 
 const keyspaceConfig = fields({ keyPattern: located(text), defaultExpiry: expression }, ["keyPattern"]);
@@ -66,17 +85,28 @@ function readKeyspace({ id, imported }: Reference, pass: Pass): void {
   const [keyNode, valueNode] = node.typeArguments ?? [];
   if (!keyNode) throw refuseAt(node, "missing key type parameter");
   const key = pass.typeAt(keyNode);
-  if (isBasic(key.type, "any", "unknown")) throw refuseAt(keyNode, `'${(key.type as { name: string }).name}' is not supported as a cache key type`);
+  if (isBasic(key.type, "any", "unknown"))
+    throw refuseAt(keyNode, `'${(key.type as { name: string }).name}' is not supported as a cache key type`);
   const before = pass.diagnostics.count;
   checkKey(key, pattern, pass);
   if (pass.diagnostics.count > before) return;
   const value = VALUES[imported] ?? structValue(valueNode, pass);
   const cluster = pass.evaluator.objectOf(clusterNode, pass.module);
   if (!cluster) return pass.diagnostics.report("could not resolve cache cluster reference", spotOf(node));
-  pass.add({ kind: "keyspace", node, module: pass.module, doc: pass.doc(node), cluster, key, value, pattern: pattern.value });
+  pass.add({
+    kind: "keyspace",
+    node,
+    module: pass.module,
+    doc: pass.doc(node),
+    cluster,
+    key,
+    value,
+    pattern: pattern.value,
+  });
 }
 
 export const keyspaceFinder: ResourceFinder = {
   specifier: SPECIFIER,
-  find: (pass) => pass.each(referencesTo(pass.module, SPECIFIER, Object.keys(VALUES)), (reference) => readKeyspace(reference, pass)),
+  find: (pass) =>
+    pass.each(referencesTo(pass.module, SPECIFIER, Object.keys(VALUES)), (reference) => readKeyspace(reference, pass)),
 };

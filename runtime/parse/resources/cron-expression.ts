@@ -1,6 +1,12 @@
 // Cron expressions of five fields, as Encore's parser accepts them: `*`, numbers, names of days, ranges, lists, and steps of `*` only.
 // One that has no tick in the next four years is refused as well.
-const LIMITS = [{ min: 0, max: 59 }, { min: 0, max: 23 }, { min: 1, max: 31 }, { min: 1, max: 12 }, { min: 0, max: 6 }] as const;
+const LIMITS = [
+  { min: 0, max: 59 },
+  { min: 0, max: 23 },
+  { min: 1, max: 31 },
+  { min: 1, max: 12 },
+  { min: 0, max: 6 },
+] as const;
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const MAX_NUMBER = 2 ** 32;
 /** The most days that a month can have, from January. */
@@ -24,7 +30,8 @@ function valueOf(text: string): number {
   return day >= 0 ? day : number(text);
 }
 
-const span = (from: number, to: number, step = 1): number[] => Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step);
+const span = (from: number, to: number, step = 1): number[] =>
+  Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step);
 
 function range(text: string, max: number): number[] {
   const [first = "", last = "", ...rest] = text.split("-");
@@ -49,13 +56,20 @@ function part(text: string, min: number, max: number): number[] {
 
 function field(text: string, index: number): Set<number> {
   const { min, max } = LIMITS[index] ?? LIMITS[0];
-  return new Set(text.split(",").filter((item) => item !== "").flatMap((item) => part(item, min, max)));
+  return new Set(
+    text
+      .split(",")
+      .filter((item) => item !== "")
+      .flatMap((item) => part(item, min, max)),
+  );
 }
 
 /** Whether some date has a day and month of the sets; every such date falls on each day of the week within 28 years. */
 function hasTick(sets: Set<number>[]): boolean {
   const [minutes, hours, days, months, weekdays] = sets;
-  const dates = [...(months ?? [])].some((month) => [...(days ?? [])].some((day) => day >= 1 && day <= (MONTH_DAYS[month - 1] ?? 0)));
+  const dates = [...(months ?? [])].some((month) =>
+    [...(days ?? [])].some((day) => day >= 1 && day <= (MONTH_DAYS[month - 1] ?? 0)),
+  );
   return dates && !!minutes?.size && !!hours?.size && !!weekdays?.size;
 }
 

@@ -17,7 +17,9 @@ const cronExpression: Read<string> = (node) => {
   return node.text;
 };
 
-const config = fields({ endpoint: expression, title: text, every: located(duration), schedule: cronExpression }, ["endpoint"]);
+const config = fields({ endpoint: expression, title: text, every: located(duration), schedule: cronExpression }, [
+  "endpoint",
+]);
 
 function everyMinutes({ value, node }: Located<number>): string {
   if (Math.floor(value / SECOND_NS) % 60 !== 0) throw refuseAt(node, "`every` must be a multiple of 60 seconds");
@@ -27,7 +29,8 @@ function everyMinutes({ value, node }: Located<number>): string {
 }
 
 function scheduleOf(every: Located<number> | undefined, schedule: string | undefined, node: TypeScript.Node): string {
-  if (every && schedule !== undefined) throw refuseAt(node, "expected either `every` or `schedule` to be set, not both");
+  if (every && schedule !== undefined)
+    throw refuseAt(node, "expected either `every` or `schedule` to be set, not both");
   if (every) return everyMinutes(every);
   if (schedule !== undefined) return `schedule:${schedule}`;
   throw refuseAt(node, "expected either `every` or `schedule` to be set");

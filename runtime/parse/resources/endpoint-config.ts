@@ -17,7 +17,8 @@ const methods: Read<string[]> = (node) => {
     throw refuseAt(node, "invalid method: invalid method", `Known methods: ${METHODS.join(", ")}, and "*" for all.`);
   }
   if (!ts.isArrayLiteralExpression(node)) throw refuseAt(node, "invalid methods: must be string or array of strings");
-  if (!node.elements.length) throw refuseAt(node, "invalid methods: at least one is needed", "Leave `method` out for POST.");
+  if (!node.elements.length)
+    throw refuseAt(node, "invalid methods: at least one is needed", "Leave `method` out for POST.");
   const listed = node.elements.filter((element) => ts.isStringLiteral(element));
   if (listed.some((element) => element.text === "*")) {
     if (node.elements.length === 1) return ALL_METHODS;
@@ -30,7 +31,11 @@ const methods: Read<string[]> = (node) => {
 
 /** A path below the folder of the file, normalised: `./files/../x` is `x`. */
 export const localPath: Read<string> = (node) => {
-  const wrong = refuseAt(node, "expected a local relative path", "Write a path inside the folder of this file, without '..' and without a leading '/'.");
+  const wrong = refuseAt(
+    node,
+    "expected a local relative path",
+    "Write a path inside the folder of this file, without '..' and without a leading '/'.",
+  );
   if (!ts.isStringLiteral(node)) throw wrong;
   if (node.text.startsWith("/") || node.text.split("/").includes("..")) throw wrong;
   return posix.join(node.text, "x", "..").replace(/\/$/, "");
@@ -42,7 +47,8 @@ const headers: Read<Record<string, string[]>> = (node) => {
   if (!ts.isObjectLiteralExpression(node)) throw refuseAt(node, "headers must be an object");
   const result: Record<string, string[]> = {};
   for (const property of node.properties) {
-    if (!ts.isPropertyAssignment(property) || !(ts.isIdentifier(property.name) || ts.isStringLiteral(property.name))) continue;
+    if (!ts.isPropertyAssignment(property) || !(ts.isIdentifier(property.name) || ts.isStringLiteral(property.name)))
+      continue;
     const value = property.initializer;
     const parts = ts.isArrayLiteralExpression(value) ? value.elements : [value];
     result[property.name.text] = parts.map((part) => {

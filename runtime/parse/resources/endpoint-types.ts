@@ -40,7 +40,13 @@ export function fieldsOf({ type, node }: TypeAt, evaluator: Evaluator): TypeFiel
   throw new Refusal(`expected named interface type, found ${dump(inner)}`, spotOf(node), { remedy });
 }
 
-const BY_WIRE = { header: "header", query: "query", cookie: "cookie", httpStatus: "httpStatus", attribute: "body" } as const;
+const BY_WIRE = {
+  header: "header",
+  query: "query",
+  cookie: "cookie",
+  httpStatus: "httpStatus",
+  attribute: "body",
+} as const;
 
 function toParam(field: TypeField, otherwise: "query" | "body"): Param {
   const wire = wireOf(field.type);
@@ -56,14 +62,22 @@ function defaultPlaces(methods: string[]): ("query" | "body")[] {
 }
 
 /** @throws Refusal when a path parameter is no field of the request */
-export function requestParams(request: TypeAt | undefined, path: PathPart[], methods: string[], evaluator: Evaluator): Param[] {
+export function requestParams(
+  request: TypeAt | undefined,
+  path: PathPart[],
+  methods: string[],
+  evaluator: Evaluator,
+): Param[] {
   if (!request) return [];
   const rest = new Map(fieldsOf(request, evaluator).map((field) => [field.name, field]));
   const params: Param[] = [];
   for (const { segment, spot } of path) {
     if (segment.kind === "literal") continue;
     const field = rest.get(segment.value);
-    if (!field) throw new Refusal("path parameter not found in request schema", spot, { remedy: `Add the field '${segment.value}' to the request type.` });
+    if (!field)
+      throw new Refusal("path parameter not found in request schema", spot, {
+        remedy: `Add the field '${segment.value}' to the request type.`,
+      });
     rest.delete(segment.value);
     params.push({ name: field.name, in: "path", type: field.type, spot: field.spot });
   }

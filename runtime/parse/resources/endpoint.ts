@@ -39,7 +39,8 @@ function readCall(id: TypeScript.Identifier): Call | undefined {
   const node = enclosingCall(id);
   if (!node) return undefined;
   const nameNode = boundVariable(node);
-  if (!nameNode) throw refuseAt(node, "API endpoint must be bound to an exported variable", "Write `export const name = api(…)`.");
+  if (!nameNode)
+    throw refuseAt(node, "API endpoint must be bound to an exported variable", "Write `export const name = api(…)`.");
   const [configNode] = node.arguments;
   if (!configNode) throw refuseAt(node, "API endpoint must have a config object as its first argument");
   return { node, nameNode, configNode, config: endpointConfig(configNode) };
@@ -48,7 +49,9 @@ function readCall(id: TypeScript.Identifier): Call | undefined {
 function handlerOf({ node, configNode }: Call, message: string): TypeScript.Expression {
   const handler = node.arguments[1];
   if (handler) return handler;
-  throw new Refusal(message, spotAt(configNode, configNode.getEnd()), { remedy: "Give the function that answers the request." });
+  throw new Refusal(message, spotAt(configNode, configNode.getEnd()), {
+    remedy: "Give the function that answers the request.",
+  });
 }
 
 /** Path as configured, or `/service.endpoint`. */
@@ -88,7 +91,10 @@ function refuseMissingRequest(call: Call, path: PathPart[], request: TypeAt | un
   throw refuseAt(call.node, "request schema must be defined when having path parameters", remedy);
 }
 
-type Encoded = Pick<EndpointResource, "path" | "request" | "response" | "handshake" | "requestParams" | "responseParams" | "handshakeParams">;
+type Encoded = Pick<
+  EndpointResource,
+  "path" | "request" | "response" | "handshake" | "requestParams" | "responseParams" | "handshakeParams"
+>;
 
 interface Shape {
   variant: string;
@@ -106,11 +112,27 @@ function encode(call: Call, { variant, methods, path }: Shape, types: Types, pas
   const handshakeParams = requestParams(handshake, path, ["GET"], evaluator);
   const ownParams = requestParams(request, isStream ? [] : path, methods, evaluator);
   const typed = typedPath(path, isStream ? handshakeParams : ownParams, raw);
-  return { path: typed, request, response, handshake, handshakeParams, requestParams: ownParams, responseParams: responseParams(response, evaluator) };
+  return {
+    path: typed,
+    request,
+    response,
+    handshake,
+    handshakeParams,
+    requestParams: ownParams,
+    responseParams: responseParams(response, evaluator),
+  };
 }
 
 function plain(path: PathPart[]): Encoded {
-  return { path, request: undefined, response: undefined, handshake: undefined, requestParams: [], responseParams: [], handshakeParams: [] };
+  return {
+    path,
+    request: undefined,
+    response: undefined,
+    handshake: undefined,
+    requestParams: [],
+    responseParams: [],
+    handshakeParams: [],
+  };
 }
 
 function methodsOf({ config }: Call, variant: string): string[] {
@@ -127,15 +149,28 @@ function readEndpoint(call: Call, serviceName: string, pass: Pass): EndpointReso
   const { node, nameNode, config } = call;
   const variant = endpointVariant(node);
   const methods = methodsOf(call, variant);
-  if (variant === "static" && !config.dir) throw refuseAt(call.configNode, "static assets must have the 'dir' field set");
+  if (variant === "static" && !config.dir)
+    throw refuseAt(call.configNode, "static assets must have the 'dir' field set");
   const types = variant === "static" ? {} : undefined;
   const found = types ?? typesOf(call, variant, pass);
   const path = pathOf(call, serviceName);
   const assets = variant === "static" ? staticAssets(config, path, call.configNode, pass) : undefined;
   return {
-    kind: "endpoint", node, nameNode, module: pass.module, name: nameNode.text, serviceName, doc: pass.doc(node), protocol: protocolOf(variant),
-    expose: config.expose ?? false, auth: config.auth ?? false, sensitive: config.sensitive ?? false, tags: config.tags ?? [],
-    bodyLimit: config.bodyLimit === undefined ? DEFAULT_BODY_LIMIT : config.bodyLimit, methods, assets,
+    kind: "endpoint",
+    node,
+    nameNode,
+    module: pass.module,
+    name: nameNode.text,
+    serviceName,
+    doc: pass.doc(node),
+    protocol: protocolOf(variant),
+    expose: config.expose ?? false,
+    auth: config.auth ?? false,
+    sensitive: config.sensitive ?? false,
+    tags: config.tags ?? [],
+    bodyLimit: config.bodyLimit === undefined ? DEFAULT_BODY_LIMIT : config.bodyLimit,
+    methods,
+    assets,
     ...(assets ? plain(path) : encode(call, { variant, methods, path }, found, pass)),
   };
 }
@@ -153,4 +188,3 @@ export const endpointFinder: ResourceFinder = {
     });
   },
 };
-

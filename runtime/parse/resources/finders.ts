@@ -15,6 +15,17 @@ import { subscriptionFinder } from "./subscription";
 import { topicFinder } from "./topic";
 
 export const FINDERS: readonly ResourceFinder[] = [
-  serviceFinder, endpointFinder, authHandlerFinder, gatewayFinder, databaseFinder, bucketFinder, topicFinder, subscriptionFinder, cronFinder,
-  secretFinder, metricFinder, clusterFinder, keyspaceFinder,
+  serviceFinder,
+  endpointFinder,
+  authHandlerFinder,
+  gatewayFinder,
+  databaseFinder,
+  bucketFinder,
+  topicFinder,
+  subscriptionFinder,
+  cronFinder,
+  secretFinder,
+  metricFinder,
+  clusterFinder,
+  keyspaceFinder,
 ];

@@ -15,7 +15,14 @@ const NOTHING: HandlerSignature = { parameters: 0, request: undefined, response:
 /** @throws Refusal with `generic` as its message when the handler has type parameters */
 export function handlerSignature(node: TypeScript.Expression, generic: string): HandlerSignature {
   if (!ts.isArrowFunction(node) && !ts.isFunctionExpression(node)) return NOTHING;
-  if (node.typeParameters) throw new Refusal(generic, spotAt(node, node.typeParameters.pos - 1), { remedy: "Encore needs one concrete type on each side." });
+  if (node.typeParameters)
+    throw new Refusal(generic, spotAt(node, node.typeParameters.pos - 1), {
+      remedy: "Encore needs one concrete type on each side.",
+    });
   const [first] = node.parameters;
-  return { parameters: node.parameters.length, request: first?.initializer ? undefined : first?.type, response: node.type };
+  return {
+    parameters: node.parameters.length,
+    request: first?.initializer ? undefined : first?.type,
+    response: node.type,
+  };
 }

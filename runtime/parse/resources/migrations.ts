@@ -30,13 +30,15 @@ function flatFile(entry: FolderEntry, pattern: RegExp, node: TypeScript.Node): M
 function folderFile(folder: string, source: "prisma" | "drizzle/v1", node: TypeScript.Node): MigrationFile[] {
   if (source === "drizzle/v1" && folder === "meta") return [];
   const [, number, description] = FOLDER_NAMES[source].exec(folder) ?? [];
-  if (number === undefined || description === undefined) throw refuseAt(node, `invalid migration directory name: ${folder}`);
+  if (number === undefined || description === undefined)
+    throw refuseAt(node, `invalid migration directory name: ${folder}`);
   return [{ number: orderOf(number, node), file: `${folder}/migration.sql`, description }];
 }
 
 function listMigrations(dir: string, source: MigrationSource, node: TypeScript.Node, files: Files): MigrationFile[] {
   const entries = files.list(dir) ?? [];
-  if (source === "default" || source === "drizzle") return entries.flatMap((entry) => flatFile(entry, FILE_NAMES[source], node));
+  if (source === "default" || source === "drizzle")
+    return entries.flatMap((entry) => flatFile(entry, FILE_NAMES[source], node));
   return entries.flatMap((entry) => {
     if (!entry.folder) return entry.name === "migration.sql" ? folderFile(basename(dir), source, node) : [];
     const inside = files.list(join(dir, entry.name)) ?? [];

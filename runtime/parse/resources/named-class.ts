@@ -30,7 +30,11 @@ function resourceName(node: TypeScript.NewExpression | TypeScript.CallExpression
   const arg = node.arguments?.[index];
   if (!arg) throw refuseAt(node, `missing resource name as argument[${index}]`);
   if (ts.isStringLiteral(arg)) return arg.text;
-  throw refuseAt(node, "expected string literal", "The name has to be a plain text at this place: Encore reads it without running the app.");
+  throw refuseAt(
+    node,
+    "expected string literal",
+    "The name has to be a plain text at this place: Encore reads it without running the app.",
+  );
 }
 
 function readNamedClass<C>(reference: Reference, shape: Shape<C>, pass: Pass): NamedClass<C> | undefined {
@@ -59,10 +63,14 @@ export function required<C>(found: NamedClass<C>): C {
 }
 
 /** Runs `use` for every `X.named("…")`. */
-export function eachNamedReference(pass: Pass, specifier: string, className: string, use: (name: string, node: TypeScript.CallExpression) => void): void {
+export function eachNamedReference(
+  pass: Pass,
+  specifier: string,
+  className: string,
+  use: (name: string, node: TypeScript.CallExpression) => void,
+): void {
   pass.each(referencesTo(pass.module, specifier, [className]), ({ id }) => {
     const node = enclosingNamed(id);
     if (node) use(resourceName(node, 0), node);
   });
 }
-

@@ -61,7 +61,9 @@ export class Pass {
     const isThis = found?.node.pos !== undefined && id.pos >= found.node.pos && id.end <= found.node.end;
     // A second declaration of a name means the first.
     if (isThis || (found && ts.isSourceFile(declaringScope(id)))) return found;
-    this.diagnostics.report("unknown identifier", spotOf(id), { remedy: "Declare it at the top of the file, outside of functions." });
+    this.diagnostics.report("unknown identifier", spotOf(id), {
+      remedy: "Declare it at the top of the file, outside of functions.",
+    });
     return undefined;
   }
 

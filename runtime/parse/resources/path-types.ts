@@ -10,11 +10,20 @@ import { toValidation } from "../types/validation-model";
 
 type Dynamic = Exclude<PathSegment, { kind: "literal" }>;
 
-const VALUE_TYPES: Record<string, Dynamic["type"]> = { string: "string", boolean: "bool", number: "int", bigint: "int" };
+const VALUE_TYPES: Record<string, Dynamic["type"]> = {
+  string: "string",
+  boolean: "bool",
+  number: "int",
+  bigint: "int",
+};
 
 function refuseRules(expr: ValidationExpr, type: Type, param: Param): void {
   const [rule] = unsupportedRules(expr, type);
-  if (rule) throw new Refusal(`unsupported validation: ${renderValidation(rule)} cannot be applied to ${render(type)}`, param.spot);
+  if (rule)
+    throw new Refusal(
+      `unsupported validation: ${renderValidation(rule)} cannot be applied to ${render(type)}`,
+      param.spot,
+    );
 }
 
 function typed(segment: Dynamic, param: Param): PathSegment {
@@ -22,9 +31,15 @@ function typed(segment: Dynamic, param: Param): PathSegment {
   if (expr) refuseRules(expr, type, param);
   const value = type.kind === "basic" ? VALUE_TYPES[type.name] : undefined;
   if (!value) {
-    throw new Refusal(`unsupported path parameter type: ${dump(type)}`, param.spot, { remedy: "A path parameter is string, number, boolean or bigint." });
+    throw new Refusal(`unsupported path parameter type: ${dump(type)}`, param.spot, {
+      remedy: "A path parameter is string, number, boolean or bigint.",
+    });
   }
-  return { ...segment, type: segment.kind === "param" ? value : "string", ...(expr && { validation: toValidation(expr) }) };
+  return {
+    ...segment,
+    type: segment.kind === "param" ? value : "string",
+    ...(expr && { validation: toValidation(expr) }),
+  };
 }
 
 /** The path with the types of its parameters. @throws Refusal for a type that has no text form in a path */

@@ -63,4 +63,5 @@ export function parsePath(path: string, spot: Spot): PathPart[] {
 const MARKS = { literal: "", param: ":", wildcard: "*", fallback: "!" } as const;
 
 /** The path as it was written. */
-export const pathText = (segments: PathSegment[]): string => `/${segments.map((segment) => MARKS[segment.kind] + segment.value).join("/")}`;
+export const pathText = (segments: PathSegment[]): string =>
+  `/${segments.map((segment) => MARKS[segment.kind] + segment.value).join("/")}`;

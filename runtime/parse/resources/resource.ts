@@ -34,7 +34,8 @@ export interface Param {
   spot: Spot | undefined;
 }
 
-export interface EndpointResource extends Base, Pick<EndpointModel, "protocol" | "expose" | "auth" | "methods" | "tags" | "sensitive" | "bodyLimit"> {
+export interface EndpointResource
+  extends Base, Pick<EndpointModel, "protocol" | "expose" | "auth" | "methods" | "tags" | "sensitive" | "bodyLimit"> {
   kind: "endpoint";
   name: string;
   nameNode: TypeScript.Identifier;
@@ -142,8 +143,20 @@ export interface ClientResource {
 }
 
 export type Resource =
-  | ServiceResource | EndpointResource | AuthHandlerResource | GatewayResource | TopicResource | SubscriptionResource | CronResource
-  | DatabaseResource | BucketResource | ClusterResource | KeyspaceResource | MetricResource | SecretResource | ClientResource;
+  | ServiceResource
+  | EndpointResource
+  | AuthHandlerResource
+  | GatewayResource
+  | TopicResource
+  | SubscriptionResource
+  | CronResource
+  | DatabaseResource
+  | BucketResource
+  | ClusterResource
+  | KeyspaceResource
+  | MetricResource
+  | SecretResource
+  | ClientResource;
 
 export type ResourceKind = Resource["kind"];
 
@@ -162,4 +175,6 @@ export interface Bind {
 }
 
 /** A bind by name, resolved when every file was read. */
-export type PendingBind = Omit<Bind, "resource"> & { resource: Resource | { kind: "by name"; of: "database" | "bucket" | "cluster"; name: string } };
+export type PendingBind = Omit<Bind, "resource"> & {
+  resource: Resource | { kind: "by name"; of: "database" | "bucket" | "cluster"; name: string };
+};

@@ -12,7 +12,10 @@ function insideFunction(node: TypeScript.Node): boolean {
 
 function readSecret(node: TypeScript.CallExpression, pass: Pass): void {
   const { diagnostics, module } = pass;
-  if (insideFunction(node)) return diagnostics.report("secrets must be defined globally", spotOf(node), { remedy: "Move it to the top of the file." });
+  if (insideFunction(node))
+    return diagnostics.report("secrets must be defined globally", spotOf(node), {
+      remedy: "Move it to the top of the file.",
+    });
   const id = boundVariable(node);
   if (!id) return diagnostics.report("secrets must be bound to a variable", spotOf(node));
   const [nameNode] = node.arguments;

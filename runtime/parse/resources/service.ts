@@ -45,7 +45,8 @@ export const serviceFinder: ResourceFinder = {
       const service = node && readService(node, pass);
       if (!service) return;
       if (seen++ > 0) throw refuseAt(service.node, "cannot have multiple service declarations in the same module");
-      if (basename(pass.module.path) !== SERVICE_FILE) throw refuseAt(service.node, `service declarations are only allowed in ${SERVICE_FILE}`);
+      if (basename(pass.module.path) !== SERVICE_FILE)
+        throw refuseAt(service.node, `service declarations are only allowed in ${SERVICE_FILE}`);
       pass.add(service, { kind: "default" });
       pass.serviceName = service.name;
     });

@@ -15,7 +15,9 @@ function refuseCount(node: TypeScript.CallExpression, expected: number[], found:
   const wanted = expected.length === 1 ? `expected ${expected[0]}` : `expected one of [${expected.join(", ")}]`;
   const list = node.typeArguments;
   const remedy = "A handler with two parameters needs the type of its handshake first.";
-  return new Refusal(`wrong number of type parameters, ${wanted}, found ${found}`, spotAt(node, (list?.pos ?? 1) - 1), { remedy });
+  return new Refusal(`wrong number of type parameters, ${wanted}, found ${found}`, spotAt(node, (list?.pos ?? 1) - 1), {
+    remedy,
+  });
 }
 
 export function streamTypes(

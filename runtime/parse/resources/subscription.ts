@@ -7,7 +7,13 @@ import { eachNamedClass, required } from "./named-class";
 import type { Pass, ResourceFinder } from "./pass";
 
 const SECOND_NS = 1e9;
-const DEFAULTS = { ackDeadline: 30 * SECOND_NS, retention: 7 * 24 * 3600 * SECOND_NS, minBackoff: 10 * SECOND_NS, maxBackoff: 600 * SECOND_NS, retries: 100 };
+const DEFAULTS = {
+  ackDeadline: 30 * SECOND_NS,
+  retention: 7 * 24 * 3600 * SECOND_NS,
+  minBackoff: 10 * SECOND_NS,
+  maxBackoff: 600 * SECOND_NS,
+  retries: 100,
+};
 
 const config = fields(
   {
@@ -20,7 +26,10 @@ const config = fields(
   ["handler"],
 );
 
-function topicOf(node: TypeScript.Expression | undefined, pass: Pass): { topic: NamedType; topicNode: TypeScript.Node } | undefined {
+function topicOf(
+  node: TypeScript.Expression | undefined,
+  pass: Pass,
+): { topic: NamedType; topicNode: TypeScript.Node } | undefined {
   if (!node) return undefined;
   if (ts.isSpreadElement(node)) throw refuseAt(node, "cannot use ... for PubSub topic reference");
   const topic = pass.evaluator.objectOf(node, pass.module);
@@ -37,7 +46,12 @@ export const subscriptionFinder: ResourceFinder = {
       const target = topicOf(args[0], pass);
       if (!target) return;
       pass.add({
-        kind: "subscription", node, module: pass.module, name, doc, ...target,
+        kind: "subscription",
+        node,
+        module: pass.module,
+        name,
+        doc,
+        ...target,
         maxConcurrency: maxConcurrency ?? null,
         ackDeadlineNs: ackDeadline ?? DEFAULTS.ackDeadline,
         retentionNs: messageRetention ?? DEFAULTS.retention,

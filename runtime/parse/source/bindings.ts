@@ -11,7 +11,12 @@ const isPropertyName = (node: TypeScript.Identifier): boolean => {
   if (ts.isQualifiedName(parent)) return parent.right === node;
   if (ts.isBindingElement(parent)) return parent.propertyName === node;
   if (ts.isExportSpecifier(parent)) return parent.propertyName !== undefined && parent.name === node;
-  if (ts.isObjectLiteralElement(parent) || ts.isClassElement(parent) || ts.isTypeElement(parent) || ts.isEnumMember(parent)) {
+  if (
+    ts.isObjectLiteralElement(parent) ||
+    ts.isClassElement(parent) ||
+    ts.isTypeElement(parent) ||
+    ts.isEnumMember(parent)
+  ) {
     return parent.name === node && !ts.isShorthandPropertyAssignment(parent);
   }
   return ts.isLabeledStatement(parent) || ts.isBreakOrContinueStatement(parent);
@@ -28,9 +33,14 @@ function collectVar(node: TypeScript.Node, names: Set<string>): void {
 function addLexical(statements: readonly TypeScript.Statement[], names: Set<string>): void {
   for (const statement of statements) {
     if (ts.isVariableStatement(statement)) addList(statement.declarationList, names);
-    else if (ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isEnumDeclaration(statement)) {
+    else if (
+      ts.isFunctionDeclaration(statement) ||
+      ts.isClassDeclaration(statement) ||
+      ts.isEnumDeclaration(statement)
+    ) {
       if (statement.name) names.add(statement.name.text);
-    } else if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) names.add(statement.name.text);
+    } else if (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement))
+      names.add(statement.name.text);
   }
 }
 
@@ -63,8 +73,10 @@ function computeLocals(node: TypeScript.Node): Set<string> {
   const names = new Set<string>();
   addLexical(blockStatements(node), names);
   if (ts.isFunctionLike(node)) addFunction(node, names);
-  else if (ts.isForStatement(node) || ts.isForInStatement(node) || ts.isForOfStatement(node)) addList(node.initializer, names);
-  else if (ts.isCatchClause(node) && node.variableDeclaration) for (const id of boundNames(node.variableDeclaration.name)) names.add(id.text);
+  else if (ts.isForStatement(node) || ts.isForInStatement(node) || ts.isForOfStatement(node))
+    addList(node.initializer, names);
+  else if (ts.isCatchClause(node) && node.variableDeclaration)
+    for (const id of boundNames(node.variableDeclaration.name)) names.add(id.text);
   else addDeclared(node, names);
   return names;
 }
@@ -77,17 +89,32 @@ function locals(node: TypeScript.Node): Set<string> {
 
 /** Types that a node declares for what stands in it. */
 function declaresType(scope: TypeScript.Node, name: string): boolean {
-  const declared = blockStatements(scope).some((statement) => isTypeDeclaration(statement) && statement.name?.text === name);
+  const declared = blockStatements(scope).some(
+    (statement) => isTypeDeclaration(statement) && statement.name?.text === name,
+  );
   const { typeParameters = [] } = scope as { typeParameters?: readonly TypeScript.Node[] };
-  return declared || typeParameters.some((parameter) => ts.isTypeParameterDeclaration(parameter) && parameter.name.text === name);
+  return (
+    declared ||
+    typeParameters.some((parameter) => ts.isTypeParameterDeclaration(parameter) && parameter.name.text === name)
+  );
 }
 
-const isTypeDeclaration = (node: TypeScript.Statement): node is TypeScript.InterfaceDeclaration | TypeScript.TypeAliasDeclaration | TypeScript.EnumDeclaration | TypeScript.ClassDeclaration =>
-  ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node) || ts.isEnumDeclaration(node) || ts.isClassDeclaration(node);
+const isTypeDeclaration = (
+  node: TypeScript.Statement,
+): node is
+  | TypeScript.InterfaceDeclaration
+  | TypeScript.TypeAliasDeclaration
+  | TypeScript.EnumDeclaration
+  | TypeScript.ClassDeclaration =>
+  ts.isInterfaceDeclaration(node) ||
+  ts.isTypeAliasDeclaration(node) ||
+  ts.isEnumDeclaration(node) ||
+  ts.isClassDeclaration(node);
 
 /** Whether a type of that name is declared around the identifier, so that it means nothing at the top of the file; variables do not count. */
 export function isShadowedType(node: TypeScript.Identifier): boolean {
-  for (let scope: TypeScript.Node = node.parent; !ts.isSourceFile(scope); scope = scope.parent) if (declaresType(scope, node.text)) return true;
+  for (let scope: TypeScript.Node = node.parent; !ts.isSourceFile(scope); scope = scope.parent)
+    if (declaresType(scope, node.text)) return true;
   return false;
 }
 
@@ -108,12 +135,16 @@ export function declaringScope(name: TypeScript.Identifier): TypeScript.Node {
 
 function meansScope(node: TypeScript.Identifier, scope: TypeScript.Node): boolean {
   if (ts.isSourceFile(scope)) return !isShadowed(node);
-  for (let at: TypeScript.Node = node.parent; !ts.isSourceFile(at); at = at.parent) if (locals(at).has(node.text)) return at === scope;
+  for (let at: TypeScript.Node = node.parent; !ts.isSourceFile(at); at = at.parent)
+    if (locals(at).has(node.text)) return at === scope;
   return false;
 }
 
 /** Identifiers below `root`, in source order, outside import declarations, that mean a name bound in the given scope. */
-export function identifiersOf(root: TypeScript.SourceFile, bound: ReadonlyMap<string, TypeScript.Node>): TypeScript.Identifier[] {
+export function identifiersOf(
+  root: TypeScript.SourceFile,
+  bound: ReadonlyMap<string, TypeScript.Node>,
+): TypeScript.Identifier[] {
   const found: TypeScript.Identifier[] = [];
   const visit = (node: TypeScript.Node): void => {
     if (ts.isImportDeclaration(node)) return;

@@ -52,5 +52,10 @@ export function docOf(node: TypeScript.Node): string | undefined {
     kept.unshift(comment);
     if (isBlock) break;
   }
-  return kept.flatMap((comment) => cleanLines(comment, text)).join("\n").trim() || undefined;
+  return (
+    kept
+      .flatMap((comment) => cleanLines(comment, text))
+      .join("\n")
+      .trim() || undefined
+  );
 }

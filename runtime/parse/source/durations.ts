@@ -3,8 +3,15 @@ import { ts } from "../typescript";
 import { refuseAt, type Read } from "./literals";
 
 const NS: Record<string, bigint> = {
-  ns: 1n, us: 1_000n, ms: 1_000_000n, s: 1_000_000_000n, m: 60_000_000_000n, h: 3_600_000_000_000n,
-  d: 86_400_000_000_000n, w: 604_800_000_000_000n, y: 31_556_926_000_000_000n,
+  ns: 1n,
+  us: 1_000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+  d: 86_400_000_000_000n,
+  w: 604_800_000_000_000n,
+  y: 31_556_926_000_000_000n,
 };
 const FORMAT = "missing TimeDuration format - must be multiples of [0-9]+(ns|us|ms|[smhdwy])";
 /** Numbers are read into 64 bits. */
@@ -26,7 +33,8 @@ export function parseDuration(text: string): bigint | { problem: string } {
 
 /** Reads nanoseconds; beyond 2^53 they lose precision, which is 104 days. */
 export const duration: Read<number> = (node) => {
-  if (!ts.isStringLiteral(node)) throw refuseAt(node, "expected duration string literal", 'Write it as a text: "30s", "1h30m".');
+  if (!ts.isStringLiteral(node))
+    throw refuseAt(node, "expected duration string literal", 'Write it as a text: "30s", "1h30m".');
   const parsed = parseDuration(node.text);
   if (typeof parsed === "bigint") return Number(parsed);
   throw refuseAt(node, parsed.problem, 'Write it as numbers with units: "30s", "1h30m", "500ms".');

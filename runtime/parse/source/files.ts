@@ -98,8 +98,10 @@ export class Files {
 /** Whether every question that a parse asked has the same answer today. */
 export function unchanged(dependencies: Dependencies): boolean {
   for (const [path, kind] of Object.entries(dependencies.kinds)) if (kindRaw(path) !== kind) return false;
-  for (const [path, names] of Object.entries(dependencies.folders)) if (listHash(listRaw(path)?.filter(isSource) ?? null) !== names) return false;
-  for (const [path, names] of Object.entries(dependencies.listings)) if (listHash(listRaw(path)) !== names) return false;
+  for (const [path, names] of Object.entries(dependencies.folders))
+    if (listHash(listRaw(path)?.filter(isSource) ?? null) !== names) return false;
+  for (const [path, names] of Object.entries(dependencies.listings))
+    if (listHash(listRaw(path)) !== names) return false;
   for (const [path, contents] of Object.entries(dependencies.files)) {
     const data = readRaw(path);
     if ((data && hash(data)) !== contents) return false;

@@ -36,7 +36,8 @@ export const located =
 
 export const nullable =
   <T>(read: Read<T>): Read<T | null> =>
-  (node) => (node.kind === ts.SyntaxKind.NullKeyword ? null : read(node));
+  (node) =>
+    node.kind === ts.SyntaxKind.NullKeyword ? null : read(node);
 
 export const either =
   <L, R>(left: Read<L>, right: Read<R>): Read<L | R> =>
@@ -110,7 +111,9 @@ export const unsigned =
 
 type Values<S extends Record<string, Read<unknown>>> = { [K in keyof S]?: ReturnType<S[K]> };
 
-function assignment(property: TypeScript.ObjectLiteralElementLike): TypeScript.PropertyAssignment & { name: TypeScript.Identifier | TypeScript.StringLiteral } {
+function assignment(
+  property: TypeScript.ObjectLiteralElementLike,
+): TypeScript.PropertyAssignment & { name: TypeScript.Identifier | TypeScript.StringLiteral } {
   if (ts.isSpreadAssignment(property)) throw refuseAt(property, "spread operator unsupported", LITERALS_ONLY);
   if (!ts.isPropertyAssignment(property)) throw refuseAt(property, "prop type not supported", LITERALS_ONLY);
   const { name } = property;
@@ -119,7 +122,10 @@ function assignment(property: TypeScript.ObjectLiteralElementLike): TypeScript.P
 }
 
 /** An object literal with the given fields; `required` ones must be there. */
-export function fields<S extends Record<string, Read<unknown>>>(shape: S, required: (keyof S & string)[] = []): Read<Values<S>> {
+export function fields<S extends Record<string, Read<unknown>>>(
+  shape: S,
+  required: (keyof S & string)[] = [],
+): Read<Values<S>> {
   return (node) => {
     if (!ts.isObjectLiteralExpression(node)) throw refuseAt(node, "expected object literal", LITERALS_ONLY);
     const values: Values<S> = {};
@@ -127,7 +133,12 @@ export function fields<S extends Record<string, Read<unknown>>>(shape: S, requir
       const { name, initializer } = assignment(property);
       const key = name.text as keyof S & string;
       const read = Object.hasOwn(shape, key) ? shape[key] : undefined;
-      if (!read) throw refuseAt(property, "unexpected field", `Known here: ${Object.keys(shape).join(", ") || "no field at all"}.`);
+      if (!read)
+        throw refuseAt(
+          property,
+          "unexpected field",
+          `Known here: ${Object.keys(shape).join(", ") || "no field at all"}.`,
+        );
       if (key in values) throw refuseAt(property, `field ${key} set twice`);
       values[key] = read(initializer) as Values<S>[typeof key];
     }

@@ -40,7 +40,11 @@ export class Lookup {
     const from = module.scope.topLevel.has(name) ? undefined : module.scope.imports.get(name)?.from;
     if (from === undefined || /^(encore\.dev(\/|$)|~encore\/|\.{0,2}\/)/.test(from)) return false;
     const found = this.modules.resolve(module, from);
-    return found.kind === "opaque" || found.kind === "empty" || (found.kind === "file" && found.path.includes("/node_modules/"));
+    return (
+      found.kind === "opaque" ||
+      found.kind === "empty" ||
+      (found.kind === "file" && found.path.includes("/node_modules/"))
+    );
   }
 
   /** `name` as an importer sees it. */
@@ -59,7 +63,8 @@ export class Lookup {
   }
 
   #reexported(name: string, reexport: Reexport, module: SourceModule, visited: Set<string>): Found | undefined {
-    const item = reexport.kind === "list" ? reexport.items.find((candidate) => candidate.exported === name) : { original: name };
+    const item =
+      reexport.kind === "list" ? reexport.items.find((candidate) => candidate.exported === name) : { original: name };
     const target = item && this.#quietly(module, reexport.from);
     return target && this.exported(item.original, target, visited);
   }

@@ -25,7 +25,9 @@ export const spotOf = (node: TypeScript.Node): Spot => {
 /** Where a declaration starts after `export` and `default`. */
 export function declarationSpot(node: TypeScript.Node): Spot {
   const modifiers = ts.canHaveModifiers(node) ? (ts.getModifiers(node) ?? []) : [];
-  const outer = modifiers.findLast((m) => m.kind === ts.SyntaxKind.ExportKeyword || m.kind === ts.SyntaxKind.DefaultKeyword);
+  const outer = modifiers.findLast(
+    (m) => m.kind === ts.SyntaxKind.ExportKeyword || m.kind === ts.SyntaxKind.DefaultKeyword,
+  );
   if (!outer) return spotOf(node);
   const text = node.getSourceFile().text;
   const rest = /^\s*/.exec(text.slice(outer.end))?.[0].length ?? 0;

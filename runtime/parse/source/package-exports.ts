@@ -8,7 +8,9 @@ export type Target = string | null | { [condition: string]: Target };
 export type Exports = Record<string, Target>;
 
 const isTarget = (value: unknown): value is Target =>
-  typeof value === "string" || value === null || (typeof value === "object" && !Array.isArray(value) && Object.values(value).every(isTarget));
+  typeof value === "string" ||
+  value === null ||
+  (typeof value === "object" && !Array.isArray(value) && Object.values(value).every(isTarget));
 
 /** The table of subpaths; undefined when the value has another form. */
 export function readExports(value: unknown): Exports | undefined {
@@ -18,7 +20,8 @@ export function readExports(value: unknown): Exports | undefined {
   return first === undefined || first.startsWith(".") ? value : { ".": value };
 }
 
-const sorted = <T>(table: Record<string, T>): [string, T][] => Object.entries(table).sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = <T>(table: Record<string, T>): [string, T][] =>
+  Object.entries(table).sort(([a], [b]) => (a < b ? -1 : 1));
 
 function select(target: Target): string | null | undefined {
   if (target === null || typeof target === "string") return target;
@@ -31,7 +34,8 @@ function starOf(pattern: string, subpath: string): string | undefined {
   const at = pattern.indexOf("*");
   if (at < 0) return undefined;
   const [prefix, suffix] = [pattern.slice(0, at), pattern.slice(at + 1)];
-  const fits = subpath.startsWith(prefix) && subpath.endsWith(suffix) && subpath.length >= prefix.length + suffix.length;
+  const fits =
+    subpath.startsWith(prefix) && subpath.endsWith(suffix) && subpath.length >= prefix.length + suffix.length;
   return fits ? subpath.slice(prefix.length, subpath.length - suffix.length) : undefined;
 }
 

@@ -5,7 +5,12 @@ import type { Files } from "./files";
 import { exportedFile, readExports, type Exports } from "./package-exports";
 
 const ENDINGS = [".ts", ".tsx", ".js", ".jsx", ".json", ".node"];
-const WRITTEN_AS: Record<string, readonly string[]> = { ".js": [".ts", ".tsx"], ".jsx": [".ts", ".tsx"], ".mjs": [".mts"], ".cjs": [".cts"] };
+const WRITTEN_AS: Record<string, readonly string[]> = {
+  ".js": [".ts", ".tsx"],
+  ".jsx": [".ts", ".tsx"],
+  ".mjs": [".mts"],
+  ".cjs": [".cts"],
+};
 
 interface PackageJson {
   entry: string | undefined;
@@ -52,7 +57,12 @@ export class Packages {
     const ending = extname(path);
     const stem = path.slice(0, path.length - ending.length);
     const written = (WRITTEN_AS[ending] ?? []).map((other) => stem + other);
-    const candidates = [...(ending === "" ? [`${path}.js`] : []), path, ...ENDINGS.map((added) => path + added), ...written];
+    const candidates = [
+      ...(ending === "" ? [`${path}.js`] : []),
+      path,
+      ...ENDINGS.map((added) => path + added),
+      ...written,
+    ];
     return candidates.find((candidate) => this.files.isFile(candidate));
   }
 

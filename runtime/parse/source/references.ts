@@ -36,7 +36,10 @@ export function referencesTo(module: SourceModule, specifier: string, names: rea
   return identifiersOf(module.file, bound).map((id) => ({ id, imported: locals.get(id.text) ?? id.text }));
 }
 
-function climb<T extends TypeScript.Node>(id: TypeScript.Node, pick: (parent: TypeScript.Node, child: TypeScript.Node) => T | undefined): T | undefined {
+function climb<T extends TypeScript.Node>(
+  id: TypeScript.Node,
+  pick: (parent: TypeScript.Node, child: TypeScript.Node) => T | undefined,
+): T | undefined {
   for (let child = id; !ts.isSourceFile(child.parent); child = child.parent) {
     const found = pick(child.parent, child);
     if (found) return found;
@@ -46,7 +49,9 @@ function climb<T extends TypeScript.Node>(id: TypeScript.Node, pick: (parent: Ty
 
 /** The innermost call in whose callee the identifier stands. */
 export const enclosingCall = (id: TypeScript.Node): TypeScript.CallExpression | undefined =>
-  climb(id, (parent, child) => (ts.isCallExpression(parent) && parent.expression === child && !ts.isCallChain(parent) ? parent : undefined));
+  climb(id, (parent, child) =>
+    ts.isCallExpression(parent) && parent.expression === child && !ts.isCallChain(parent) ? parent : undefined,
+  );
 
 /** The innermost `new` in whose callee the identifier stands. */
 export const enclosingNew = (id: TypeScript.Node): TypeScript.NewExpression | undefined =>
@@ -55,7 +60,8 @@ export const enclosingNew = (id: TypeScript.Node): TypeScript.NewExpression | un
 /** `X.named("…")` around the identifier. */
 export function enclosingNamed(id: TypeScript.Identifier): TypeScript.CallExpression | undefined {
   const access = id.parent;
-  if (!ts.isPropertyAccessExpression(access) || access.expression !== id || access.name.text !== "named") return undefined;
+  if (!ts.isPropertyAccessExpression(access) || access.expression !== id || access.name.text !== "named")
+    return undefined;
   const call = access.parent;
   return ts.isCallExpression(call) && call.expression === access && !ts.isCallChain(call) ? call : undefined;
 }
@@ -64,10 +70,16 @@ const isUsing = (list: TypeScript.Node): boolean => (list.flags & ts.NodeFlags.U
 
 /** The variable whose declaration the node stands in, however deep. @throws Refusal for a destructuring */
 export function boundVariable(node: TypeScript.Node): TypeScript.Identifier | undefined {
-  const declaration = climb(node, (parent) => (ts.isVariableDeclaration(parent) && !isUsing(parent.parent) && ts.isVariableDeclarationList(parent.parent) ? parent : undefined));
+  const declaration = climb(node, (parent) =>
+    ts.isVariableDeclaration(parent) && !isUsing(parent.parent) && ts.isVariableDeclarationList(parent.parent)
+      ? parent
+      : undefined,
+  );
   if (!declaration) return undefined;
   if (ts.isIdentifier(declaration.name)) return declaration.name;
-  throw new Refusal("expected identifier as bind name", spotOf(declaration.name), { remedy: "Bind it to a plain variable." });
+  throw new Refusal("expected identifier as bind name", spotOf(declaration.name), {
+    remedy: "Bind it to a plain variable.",
+  });
 }
 
 export function bindName(node: TypeScript.Expression): BindName {

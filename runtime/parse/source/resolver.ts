@@ -17,7 +17,8 @@ const SCRIPT = new Set([".js", ".ts", ".mjs", ".mts", ".cjs", ".cts", ".jsx", ".
 const DECLARED_IN: Record<string, string> = { ".js": ".d.ts", ".mjs": ".d.mts", ".cjs": ".d.cts" };
 const BUILTIN = new Set(builtinModules);
 
-const isRelative = (specifier: string): boolean => /^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..";
+const isRelative = (specifier: string): boolean =>
+  /^\.{0,2}\//.test(specifier) || specifier === "." || specifier === "..";
 
 export class Resolver {
   readonly #aliases: PathAliases;
@@ -60,7 +61,9 @@ export class Resolver {
     if (specifier.startsWith("node:") || BUILTIN.has(specifier)) return { kind: "empty" };
     if (!isRelative(specifier)) {
       const path = this.#packages.installed(from, specifier);
-      return path === undefined ? { kind: "missing", reason: "failed to get the node_modules path" } : this.#classify(path);
+      return path === undefined
+        ? { kind: "missing", reason: "failed to get the node_modules path" }
+        : this.#classify(path);
     }
     const target = resolve(from, specifier);
     const generated = this.#generated(`${target}/`);
@@ -78,6 +81,8 @@ export class Resolver {
 
   #classify(path: string): Resolution {
     const extension = extname(path);
-    return this.#generated(path) ?? (extension === "" || SCRIPT.has(extension) ? { kind: "file", path } : { kind: "opaque" });
+    return (
+      this.#generated(path) ?? (extension === "" || SCRIPT.has(extension) ? { kind: "file", path } : { kind: "opaque" })
+    );
   }
 }

@@ -28,7 +28,8 @@ export interface ImportedName {
   what: { kind: "named"; name: string } | { kind: "default" } | { kind: "namespace" };
 }
 
-export type Reexport = { kind: "all"; from: string } | { kind: "list"; from: string; items: { original: string; exported: string }[] };
+export type Reexport =
+  { kind: "all"; from: string } | { kind: "list"; from: string; items: { original: string; exported: string }[] };
 
 export interface Scope {
   topLevel: Map<string, Declared>;
@@ -38,7 +39,13 @@ export interface Scope {
   reexports: Reexport[];
 }
 
-const emptyScope = (): Scope => ({ topLevel: new Map(), imports: new Map(), exports: new Map(), defaultExport: undefined, reexports: [] });
+const emptyScope = (): Scope => ({
+  topLevel: new Map(),
+  imports: new Map(),
+  exports: new Map(),
+  defaultExport: undefined,
+  reexports: [],
+});
 
 /** Identifiers that a binding pattern introduces, outermost first. */
 export function boundNames(name: TypeScript.BindingName): TypeScript.Identifier[] {
@@ -52,7 +59,12 @@ function hasModifier(node: TypeScript.Node, kind: TypeScript.SyntaxKind): boolea
 
 function variables(list: TypeScript.VariableDeclarationList): Declared[] {
   return list.declarations.flatMap((node) =>
-    boundNames(node.name).map((id): Declared => ({ kind: "variable", name: id.text, node, annotation: id === node.name ? node.type : undefined })),
+    boundNames(node.name).map((id): Declared => ({
+      kind: "variable",
+      name: id.text,
+      node,
+      annotation: id === node.name ? node.type : undefined,
+    })),
   );
 }
 
@@ -110,7 +122,9 @@ function addImports(scope: Scope, node: TypeScript.ImportDeclaration): void {
   const bindings = clause.namedBindings;
   if (!bindings) return;
   if (ts.isNamespaceImport(bindings)) add(bindings.name, bindings, { kind: "namespace" });
-  else for (const item of bindings.elements) add(item.name, item, { kind: "named", name: (item.propertyName ?? item.name).text });
+  else
+    for (const item of bindings.elements)
+      add(item.name, item, { kind: "named", name: (item.propertyName ?? item.name).text });
 }
 
 function addReexport(scope: Scope, node: TypeScript.ExportDeclaration): void {
@@ -118,7 +132,10 @@ function addReexport(scope: Scope, node: TypeScript.ExportDeclaration): void {
   if (!source || !ts.isStringLiteral(source)) return;
   if (!clause) scope.reexports.push({ kind: "all", from: source.text });
   else if (ts.isNamedExports(clause)) {
-    const items = clause.elements.map((item) => ({ original: (item.propertyName ?? item.name).text, exported: item.name.text }));
+    const items = clause.elements.map((item) => ({
+      original: (item.propertyName ?? item.name).text,
+      exported: item.name.text,
+    }));
     scope.reexports.push({ kind: "list", from: source.text, items });
   }
 }

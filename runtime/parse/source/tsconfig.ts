@@ -26,7 +26,9 @@ export interface PathAliases {
 const PLAIN = [".ts", ".tsx", ".d.ts", ".js", ".jsx", ".mts", ".d.mts", ".mjs", ".cts", ".d.cts", ".cjs", ""];
 /** Added to a target that has such an ending already. */
 const ADDED: Record<string, readonly string[]> = {
-  ".js": [".ts", ".tsx", ".d.ts", ".js", ".jsx"], ".mjs": [".mts", ".d.mts", ".mjs"], ".cjs": [".cts", ".d.cts", ".cjs"],
+  ".js": [".ts", ".tsx", ".d.ts", ".js", ".jsx"],
+  ".mjs": [".mts", ".d.mts", ".mjs"],
+  ".cjs": [".cts", ".d.cts", ".cjs"],
 };
 
 function toPattern(text: string): Pattern {
@@ -48,8 +50,10 @@ function filled({ prefix, suffix }: Pattern, key: Pattern, star: string): string
   return key.suffix === undefined ? undefined : prefix + star + suffix;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
-const isTextList = (value: unknown): value is string[] => Array.isArray(value) && value.every((item) => typeof item === "string");
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isTextList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === "string");
 
 interface Options {
   baseUrl: string;
@@ -62,7 +66,8 @@ function optionsOf(config: unknown, wrong: (problem: string, at?: number) => Ref
   if (!isObject(options) || config.compilerOptions === null) throw wrong("compilerOptions has to be an object");
   const { baseUrl = ".", paths = {} } = options;
   if (baseUrl !== null && typeof baseUrl !== "string") throw wrong("baseUrl has to be a text");
-  if (!isObject(paths) || !Object.values(paths).every(isTextList)) throw wrong("paths has to map patterns to lists of texts");
+  if (!isObject(paths) || !Object.values(paths).every(isTextList))
+    throw wrong("paths has to map patterns to lists of texts");
   return { baseUrl: baseUrl ?? ".", paths: paths as Record<string, string[]> };
 }
 
@@ -93,11 +98,16 @@ export function readPathAliases(files: Files, root: string): PathAliases {
   if (text === null) return { base: root, target: () => undefined };
   const wrong = (problem: string, offset = 0): Refusal => {
     const spot: Spot = { path, text, offset };
-    return new Refusal("parsing tsconfig.json failed", spot, { remedy: `${problem}. Encore reads it as JSON with comments, without trailing commas.` });
+    return new Refusal("parsing tsconfig.json failed", spot, {
+      remedy: `${problem}. Encore reads it as JSON with comments, without trailing commas.`,
+    });
   };
   const { baseUrl, paths } = optionsOf(parseJson(text, wrong), wrong);
   const base = resolve(root, baseUrl);
-  const aliases = Object.entries(paths).map(([key, targets]): Alias => ({ key: toPattern(key), targets: targets.map(toPattern) }));
+  const aliases = Object.entries(paths).map(([key, targets]): Alias => ({
+    key: toPattern(key),
+    targets: targets.map(toPattern),
+  }));
   aliases.sort((a, b) => b.key.prefix.length - a.key.prefix.length);
   const exists = (target: string): boolean => {
     const at = resolve(base, target);
@@ -109,7 +119,9 @@ export function readPathAliases(files: Files, root: string): PathAliases {
       for (const { key, targets } of aliases) {
         const star = match(key, specifier);
         if (star === undefined) continue;
-        const found = targets.map((target) => filled(target, key, star)).find((target) => target !== undefined && exists(target));
+        const found = targets
+          .map((target) => filled(target, key, star))
+          .find((target) => target !== undefined && exists(target));
         if (found !== undefined) return found;
       }
       return undefined;

@@ -43,7 +43,9 @@ function keyOfOther(type: Type, ctx: TypeContext): Type {
 /** Where a key is known only after a type parameter is, Encore has lost the place by then. */
 function isGeneric(node: TypeScript.Node): boolean {
   const { typeParameters } = node as { typeParameters?: unknown };
-  return !ts.isSourceFile(node) && (ts.isMappedTypeNode(node) || typeParameters !== undefined || isGeneric(node.parent));
+  return (
+    !ts.isSourceFile(node) && (ts.isMappedTypeNode(node) || typeParameters !== undefined || isGeneric(node.parent))
+  );
 }
 
 function indexByUnion(type: InterfaceType, keys: Type[], node: TypeScript.Node, ctx: TypeContext): Type {
@@ -66,12 +68,15 @@ function indexInterface(type: InterfaceType, index: Type, node: TypeScript.Node,
   }
   if (index.kind === "basic" && (index.name === "string" || index.name === "number")) return type.index?.value ?? NEVER;
   const message = "unsupported index access type operation";
-  return index.kind === "union" ? indexByUnion(type, index.types, node, ctx) : ctx.refuse(node, message, isGeneric(node) ? { official: message } : {});
+  return index.kind === "union"
+    ? indexByUnion(type, index.types, node, ctx)
+    : ctx.refuse(node, message, isGeneric(node) ? { official: message } : {});
 }
 
 /** `(typeof list)[number]`, `List[number]` and `Tuple[0]`: their element, accepted in extended mode only. */
 function indexList(type: Type, index: Type): Type | undefined {
-  if (type.kind === "tuple" && index.kind === "literal" && typeof index.value === "number") return type.types[index.value];
+  if (type.kind === "tuple" && index.kind === "literal" && typeof index.value === "number")
+    return type.types[index.value];
   if (index.kind !== "basic" || index.name !== "number") return undefined;
   if (type.kind === "array") return type.elem;
   return type.kind === "tuple" ? union(type.types) : undefined;
@@ -91,4 +96,3 @@ export function indexType(type: Type, index: Type, node: TypeScript.Node, ctx: T
   });
   return NEVER;
 }
-

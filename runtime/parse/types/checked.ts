@@ -9,13 +9,26 @@ const ENDLESS = "it refers to itself";
 export class Unreadable extends Error {}
 
 const BASICS: [keyof typeof TypeScript.TypeFlags, Basic][] = [
-  ["Any", "any"], ["Unknown", "unknown"], ["Never", "never"], ["Null", "null"], ["Undefined", "undefined"], ["Void", "void"], ["Boolean", "boolean"],
-  ["ESSymbolLike", "symbol"], ["NonPrimitive", "object"], ["TemplateLiteral", "string"], ["StringMapping", "string"], ["String", "string"], ["Number", "number"], ["BigInt", "bigint"],
+  ["Any", "any"],
+  ["Unknown", "unknown"],
+  ["Never", "never"],
+  ["Null", "null"],
+  ["Undefined", "undefined"],
+  ["Void", "void"],
+  ["Boolean", "boolean"],
+  ["ESSymbolLike", "symbol"],
+  ["NonPrimitive", "object"],
+  ["TemplateLiteral", "string"],
+  ["StringMapping", "string"],
+  ["String", "string"],
+  ["Number", "number"],
+  ["BigInt", "bigint"],
 ];
 
 function literalOf(type: TypeScript.Type): Type | undefined {
   if (type.isStringLiteral() || type.isNumberLiteral()) return literal(type.value);
-  if (type.flags & ts.TypeFlags.BooleanLiteral) return literal((type as TypeScript.Type & { intrinsicName: string }).intrinsicName === "true");
+  if (type.flags & ts.TypeFlags.BooleanLiteral)
+    return literal((type as TypeScript.Type & { intrinsicName: string }).intrinsicName === "true");
   if (!(type.flags & ts.TypeFlags.BigIntLiteral)) return undefined;
   const { negative, base10Value } = (type as TypeScript.BigIntLiteralType).value;
   return literal(BigInt(base10Value) * (negative ? -1n : 1n));
@@ -64,11 +77,17 @@ class Reader {
     const { checker } = this.from;
     const name = (type.symbol as TypeScript.Symbol | undefined)?.name;
     if (name === "Date" && this.from.isBuiltIn(type)) return basic("Date");
-    if (name === "Decimal" && type.symbol.declarations?.some((at) => at.getSourceFile().fileName.includes("/encore.dev/types/"))) return { kind: "decimal" };
+    if (
+      name === "Decimal" &&
+      type.symbol.declarations?.some((at) => at.getSourceFile().fileName.includes("/encore.dev/types/"))
+    )
+      return { kind: "decimal" };
     const args = (): readonly TypeScript.Type[] => checker.getTypeArguments(type as TypeScript.TypeReference);
-    if (checker.isArrayType(type)) return { kind: "array", elem: this.#inside(type, () => this.read(args()[0] ?? checker.getAnyType())) };
+    if (checker.isArrayType(type))
+      return { kind: "array", elem: this.#inside(type, () => this.read(args()[0] ?? checker.getAnyType())) };
     if (checker.isTupleType(type)) return { kind: "tuple", types: args().map((member) => this.read(member)) };
-    if (type.getCallSignatures().length || type.getConstructSignatures().length) return { kind: "function", returns: basic("unknown") };
+    if (type.getCallSignatures().length || type.getConstructSignatures().length)
+      return { kind: "function", returns: basic("unknown") };
     return this.#inside(type, () => this.#fields(type));
   }
 
@@ -88,11 +107,18 @@ class Reader {
       const optional = (property.flags & ts.SymbolFlags.Optional) !== 0;
       const value = checker.getTypeOfSymbolAtLocation(property, this.node);
       // The checker adds `undefined` to what is optional.
-      const type = optional && value.isUnion() ? this.#union(value.types.filter((member) => !(member.flags & ts.TypeFlags.Undefined))) : this.read(value);
+      const type =
+        optional && value.isUnion()
+          ? this.#union(value.types.filter((member) => !(member.flags & ts.TypeFlags.Undefined)))
+          : this.read(value);
       return { name: property.name, optional, type };
     });
     const [index] = checker.getIndexInfosOfType(type);
-    return { kind: "interface", fields, ...(index && { index: { key: this.read(index.keyType), value: this.read(index.type) } }) };
+    return {
+      kind: "interface",
+      fields,
+      ...(index && { index: { key: this.read(index.keyType), value: this.read(index.type) } }),
+    };
   }
 }
 

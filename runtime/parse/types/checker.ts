@@ -14,7 +14,9 @@ export interface Checked {
 
 function nodeAt(from: TypeScript.Node, wanted: TypeScript.Node): TypeScript.Node | undefined {
   if (from.pos === wanted.pos && from.end === wanted.end && from.kind === wanted.kind) return from;
-  return ts.forEachChild(from, (child) => (child.pos <= wanted.pos && child.end >= wanted.end ? nodeAt(child, wanted) : undefined));
+  return ts.forEachChild(from, (child) =>
+    child.pos <= wanted.pos && child.end >= wanted.end ? nodeAt(child, wanted) : undefined,
+  );
 }
 
 export class Checker {
@@ -31,23 +33,44 @@ export class Checker {
     if (!own) return undefined;
     const checker = program.getTypeChecker();
     const isBuiltIn = ({ symbol }: TypeScript.Type): boolean =>
-      (symbol as TypeScript.Symbol | undefined)?.declarations?.some((declaration) => program.isSourceFileDefaultLibrary(declaration.getSourceFile())) ?? false;
+      (symbol as TypeScript.Symbol | undefined)?.declarations?.some((declaration) =>
+        program.isSourceFileDefaultLibrary(declaration.getSourceFile()),
+      ) ?? false;
     return { type: checker.getTypeFromTypeNode(own as TypeScript.TypeNode), checker, isBuiltIn };
   }
 
   #programWith(path: string): TypeScript.Program {
     if (this.#program?.getSourceFile(path)) return this.#program;
-    const own = this.modules.all().map((module) => module.path).filter((other) => !other.includes("/node_modules/"));
+    const own = this.modules
+      .all()
+      .map((module) => module.path)
+      .filter((other) => !other.includes("/node_modules/"));
     const options = this.#options();
-    return (this.#program = ts.createProgram({ rootNames: [...new Set([...own, path])], options, host: this.#host(options), ...(this.#program && { oldProgram: this.#program }) }));
+    return (this.#program = ts.createProgram({
+      rootNames: [...new Set([...own, path])],
+      options,
+      host: this.#host(options),
+      ...(this.#program && { oldProgram: this.#program }),
+    }));
   }
 
   /** The app's own settings; without them, those of Encore's templates. */
   #options(): TypeScript.CompilerOptions {
     const { root, files } = this.modules;
-    const { config } = ts.readConfigFile(join(root, "tsconfig.json"), (path) => files.read(path) ?? undefined) as { config?: object };
-    const host: TypeScript.ParseConfigHost = { ...ts.sys, readFile: (path) => files.read(path) ?? undefined, fileExists: (path) => files.isFile(path), readDirectory: () => [] };
-    const { options } = ts.parseJsonConfigFileContent({ compilerOptions: { target: "ES2022", module: "ESNext", moduleResolution: "bundler", strict: true }, ...config }, host, root);
+    const { config } = ts.readConfigFile(join(root, "tsconfig.json"), (path) => files.read(path) ?? undefined) as {
+      config?: object;
+    };
+    const host: TypeScript.ParseConfigHost = {
+      ...ts.sys,
+      readFile: (path) => files.read(path) ?? undefined,
+      fileExists: (path) => files.isFile(path),
+      readDirectory: () => [],
+    };
+    const { options } = ts.parseJsonConfigFileContent(
+      { compilerOptions: { target: "ES2022", module: "ESNext", moduleResolution: "bundler", strict: true }, ...config },
+      host,
+      root,
+    );
     return { ...options, noEmit: true, skipLibCheck: true, types: options.types ?? [] };
   }
 

@@ -8,7 +8,8 @@ import { simplifyUnion } from "./union";
 import { NEVER, union, type Type } from "./type";
 
 export function unionType(node: TypeScript.UnionTypeNode, env: Env, ctx: TypeContext): Type {
-  if (ctx.extended || !node.types.some((member) => isOpen(member, env))) return simplifyUnion(node.types.map((member) => ctx.type(member, env)));
+  if (ctx.extended || !node.types.some((member) => isOpen(member, env)))
+    return simplifyUnion(node.types.map((member) => ctx.type(member, env)));
   const texts = node.types.map((member) => member.getText());
   const open = new Map<Type, Type>();
   const simple = simplifyUnion(
@@ -20,7 +21,9 @@ export function unionType(node: TypeScript.UnionTypeNode, env: Env, ctx: TypeCon
       return [standIn];
     }),
   );
-  return simple.kind === "union" ? union(simple.types.map((type) => open.get(type) ?? type)) : (open.get(simple) ?? simple);
+  return simple.kind === "union"
+    ? union(simple.types.map((type) => open.get(type) ?? type))
+    : (open.get(simple) ?? simple);
 }
 
 export function intersectionType(node: TypeScript.IntersectionTypeNode, env: Env, ctx: TypeContext): Type {
@@ -32,7 +35,10 @@ export function intersectionType(node: TypeScript.IntersectionTypeNode, env: Env
   for (const member of others) {
     const other = ctx.type(member, env);
     // A rule on an open type is on whatever that turns out to be, as a whole.
-    type = isUntouched && other.kind === "validation" ? { kind: "validated", type, expr: other.expr } : intersect(type, other, hooks);
+    type =
+      isUntouched && other.kind === "validation"
+        ? { kind: "validated", type, expr: other.expr }
+        : intersect(type, other, hooks);
     isUntouched = false;
   }
   return type;

@@ -45,9 +45,17 @@ export interface TypeContext {
   readonly extended: boolean;
 }
 
-export const named = (declared: Declared, module: SourceModule, args: Type[] = []): NamedType => ({ kind: "named", declared, module, args });
+export const named = (declared: Declared, module: SourceModule, args: Type[] = []): NamedType => ({
+  kind: "named",
+  declared,
+  module,
+  args,
+});
 
-export const bind = (env: Env, entries: Iterable<[string, Binding]>): Env => ({ ...env, names: new Map([...env.names, ...entries]) });
+export const bind = (env: Env, entries: Iterable<[string, Binding]>): Env => ({
+  ...env,
+  names: new Map([...env.names, ...entries]),
+});
 
 /** Whether a type parameter, the key of a mapped type or an inferred name stands in what is written. */
 export function isOpen(node: TypeScript.Node, env: Env): boolean {

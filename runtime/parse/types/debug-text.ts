@@ -4,16 +4,34 @@ import type { ErrorExtra } from "../errors";
 import type { Type, ValidationExpr } from "./type";
 
 const VARIANT: Record<Type["kind"], string> = {
-  basic: "Basic", array: "Array", tuple: "Tuple", interface: "Interface", union: "Union", literal: "Literal", class: "Class", enum: "Enum",
-  named: "Named", optional: "Optional", this: "This", validation: "Validation", validated: "Validated", wire: "Custom", decimal: "Custom",
-  function: "Function", parameter: "Generic", inferred: "Generic", intersection: "Generic", deferred: "Generic",
+  basic: "Basic",
+  array: "Array",
+  tuple: "Tuple",
+  interface: "Interface",
+  union: "Union",
+  literal: "Literal",
+  class: "Class",
+  enum: "Enum",
+  named: "Named",
+  optional: "Optional",
+  this: "This",
+  validation: "Validation",
+  validated: "Validated",
+  wire: "Custom",
+  decimal: "Custom",
+  function: "Function",
+  parameter: "Generic",
+  inferred: "Generic",
+  intersection: "Generic",
+  deferred: "Generic",
 };
 
 /** First line of the dump over several lines. */
 export const dumpHead = (type: Type): string => `${VARIANT[type.kind]}(`;
 
 /** Encore's line where its message ends in a dump: behind a long one it does not say the place any more. */
-export const dumped = (line: string, type: Type): ErrorExtra => (type.kind === "basic" ? { wording: line } : { official: line });
+export const dumped = (line: string, type: Type): ErrorExtra =>
+  type.kind === "basic" ? { wording: line } : { official: line };
 
 /** First line of the dump of a deferred type without its wrapper. */
 export function deferredHead(type: Type): string {
@@ -34,9 +52,13 @@ function dumpLiteral(value: string | number | boolean | bigint): string {
 }
 
 function dumpInterface(type: Extract<Type, { kind: "interface" }>): string {
-  const fields = type.fields.map((f) => `InterfaceField { name: String(${JSON.stringify(f.name)}), optional: ${f.optional}, typ: ${dump(f.type)} }`);
+  const fields = type.fields.map(
+    (f) => `InterfaceField { name: String(${JSON.stringify(f.name)}), optional: ${f.optional}, typ: ${dump(f.type)} }`,
+  );
   const index = type.index ? `Some((${dump(type.index.key)}, ${dump(type.index.value)}))` : "None";
-  const call = type.calls ? `Some([${type.calls.map((c) => `(${list(c.params)}, ${dump(c.returns)})`).join(", ")}])` : "None";
+  const call = type.calls
+    ? `Some([${type.calls.map((c) => `(${list(c.params)}, ${dump(c.returns)})`).join(", ")}])`
+    : "None";
   return `Interface { fields: [${fields.join(", ")}], index: ${index}, call: ${call} }`;
 }
 
@@ -91,7 +113,15 @@ function dumpRest(type: Type): string {
 /** On one line, as `{:?}` writes it. */
 export const dump = (type: Type): string => `${VARIANT[type.kind]}(${dumpInner(type)})`;
 
-const RULE_NAME = { minLen: "MinLen", maxLen: "MaxLen", minValue: "Min", maxValue: "Max", startsWith: "StartsWith", endsWith: "EndsWith", matchesRegexp: "MatchesRegexp" };
+const RULE_NAME = {
+  minLen: "MinLen",
+  maxLen: "MaxLen",
+  minValue: "Min",
+  maxValue: "Max",
+  startsWith: "StartsWith",
+  endsWith: "EndsWith",
+  matchesRegexp: "MatchesRegexp",
+};
 
 const RULE_DUMP = { minValue: "MinVal", maxValue: "MaxVal" } as const;
 

@@ -13,7 +13,12 @@ export const typeParametersOf = (declared: Declared): readonly TypeScript.TypePa
 function extendedType(node: TypeScript.ExpressionWithTypeArguments, env: Env, ctx: TypeContext): Type | undefined {
   const type = ctx.expression(node.expression, env);
   if (!node.typeArguments) return type;
-  if (type.kind === "named") return named(type.declared, type.module, node.typeArguments.map((arg) => ctx.type(arg, env)));
+  if (type.kind === "named")
+    return named(
+      type.declared,
+      type.module,
+      node.typeArguments.map((arg) => ctx.type(arg, env)),
+    );
   ctx.refuse(node, "extends with non-ident type");
   return undefined;
 }
@@ -21,15 +26,23 @@ function extendedType(node: TypeScript.ExpressionWithTypeArguments, env: Env, ct
 function interfaceType(node: TypeScript.InterfaceDeclaration, env: Env, ctx: TypeContext): Type {
   const bases = (node.heritageClauses ?? []).flatMap((clause) => clause.types);
   const hooks = { underlying: ctx.underlying, report: (message: string) => ctx.report(message, spotOf(node)) };
-  return bases.reduce<Type>((type, base) => {
-    const other = extendedType(base, env, ctx);
-    return other ? intersect(type, other, hooks) : type;
-  }, objectType(node.members, env, ctx));
+  return bases.reduce<Type>(
+    (type, base) => {
+      const other = extendedType(base, env, ctx);
+      return other ? intersect(type, other, hooks) : type;
+    },
+    objectType(node.members, env, ctx),
+  );
 }
 
 type EnumValue = string | number;
 
-function enumValue(node: TypeScript.EnumMember, previous: EnumValue | undefined, env: Env, ctx: TypeContext): EnumValue {
+function enumValue(
+  node: TypeScript.EnumMember,
+  previous: EnumValue | undefined,
+  env: Env,
+  ctx: TypeContext,
+): EnumValue {
   if (!node.initializer) {
     if (previous === undefined) return 0;
     if (typeof previous === "number") return previous + 1;
@@ -50,7 +63,10 @@ function enumType(node: TypeScript.EnumDeclaration, env: Env, ctx: TypeContext):
   let previous: EnumValue | undefined;
   const members = node.members.map((member) => {
     previous = enumValue(member, previous, env, ctx);
-    return { name: ts.isIdentifier(member.name) || ts.isStringLiteral(member.name) ? member.name.text : member.name.getText(), value: previous };
+    return {
+      name: ts.isIdentifier(member.name) || ts.isStringLiteral(member.name) ? member.name.text : member.name.getText(),
+      value: previous,
+    };
   });
   return { kind: "enum", members };
 }

@@ -18,7 +18,19 @@ import { objectType } from "./members";
 import { referenceType, typeQuery } from "./reference";
 import { basic, literal, NEVER, type Basic, type NamedType, type Type } from "./type";
 
-const KEYWORDS = ["any", "unknown", "number", "object", "boolean", "bigint", "string", "symbol", "void", "undefined", "never"] as const satisfies readonly Basic[];
+const KEYWORDS = [
+  "any",
+  "unknown",
+  "number",
+  "object",
+  "boolean",
+  "bigint",
+  "string",
+  "symbol",
+  "void",
+  "undefined",
+  "never",
+] as const satisfies readonly Basic[];
 
 /** Nesting at which a generic type is taken to refer to itself without end. */
 const MAX_DEPTH = 150;
@@ -141,7 +153,9 @@ export class Evaluator implements TypeContext {
   }
 
   type(node: TypeScript.TypeNode, env: Env): Type {
-    return this.#keyword(node) ?? this.#structure(node, env) ?? this.#computed(node, env) ?? this.#unsupported(node, env);
+    return (
+      this.#keyword(node) ?? this.#structure(node, env) ?? this.#computed(node, env) ?? this.#unsupported(node, env)
+    );
   }
 
   #keyword(node: TypeScript.TypeNode): Type | undefined {
@@ -159,14 +173,20 @@ export class Evaluator implements TypeContext {
     if (ts.isBigIntLiteral(node)) return literal(BigInt(node.text.replace(/n$/, "")));
     if (ts.isPrefixUnaryExpression(node)) {
       const { operand } = node;
-      return literal(ts.isBigIntLiteral(operand) ? -BigInt(operand.text.replace(/n$/, "")) : -Number(operand.getText().replaceAll("_", "")));
+      return literal(
+        ts.isBigIntLiteral(operand)
+          ? -BigInt(operand.text.replace(/n$/, ""))
+          : -Number(operand.getText().replaceAll("_", "")),
+      );
     }
     return node.kind === ts.SyntaxKind.NullKeyword ? basic("null") : literal(node.kind === ts.SyntaxKind.TrueKeyword);
   }
 
   #template(node: TypeScript.Node): Type {
     if (this.extended) return basic("string");
-    this.refuse(node, "template literal expression not yet supported", { remedy: "Use string, with a validation such as MatchesRegexp." });
+    this.refuse(node, "template literal expression not yet supported", {
+      remedy: "Use string, with a validation such as MatchesRegexp.",
+    });
     return literal("");
   }
 
@@ -189,7 +209,8 @@ export class Evaluator implements TypeContext {
       const type = this.type(node.type, env);
       return node.operator === ts.SyntaxKind.KeyOfKeyword ? keyOf(type, this) : type;
     }
-    if (ts.isIndexedAccessTypeNode(node)) return indexType(this.type(node.objectType, env), this.type(node.indexType, env), node, this);
+    if (ts.isIndexedAccessTypeNode(node))
+      return indexType(this.type(node.objectType, env), this.type(node.indexType, env), node, this);
     if (ts.isMappedTypeNode(node)) return mappedType(node, env, this);
     if (ts.isConditionalTypeNode(node)) return conditionalType(node, env, this);
     if (ts.isTypeQueryNode(node)) return typeQuery(node, env, this);

@@ -18,7 +18,8 @@ function identifier(node: TypeScript.Identifier, env: Env, ctx: TypeContext): Ty
 function propertyKey(name: TypeScript.PropertyName, env: Env, ctx: TypeContext): string {
   if (!ts.isComputedPropertyName(name)) return name.text;
   const type = ctx.expression(name.expression, env);
-  if (type.kind === "literal" && (typeof type.value === "string" || typeof type.value === "number")) return String(type.value);
+  if (type.kind === "literal" && (typeof type.value === "string" || typeof type.value === "number"))
+    return String(type.value);
   ctx.refuse(name, "unsupported computed prop");
   return "";
 }
@@ -39,14 +40,21 @@ function objectLiteral(node: TypeScript.ObjectLiteralExpression, env: Env, ctx: 
     if (ts.isPropertyAssignment(property)) return [{ ...field, type: ctx.expression(property.initializer, env) }];
     if (!ts.isShorthandPropertyAssignment(property)) return [{ ...field, type: basic("unknown") }];
     const found = ctx.lookup(property.name.text, env.module);
-    return [{ ...field, type: found ? ctx.declaredType(found.declared, found.module) : ctx.refuse(property.name, "unknown identifier") }];
+    return [
+      {
+        ...field,
+        type: found ? ctx.declaredType(found.declared, found.module) : ctx.refuse(property.name, "unknown identifier"),
+      },
+    ];
   });
   return { kind: "interface", fields };
 }
 
 /** Encore gives an array literal the empty union; in extended mode it is a list of what stands in it. */
 function arrayLiteral(node: TypeScript.ArrayLiteralExpression, env: Env, ctx: TypeContext): Type {
-  const types = node.elements.map((element) => ctx.expression(ts.isSpreadElement(element) ? element.expression : element, env));
+  const types = node.elements.map((element) =>
+    ctx.expression(ts.isSpreadElement(element) ? element.expression : element, env),
+  );
   return ctx.extended ? { kind: "tuple", types } : union([]);
 }
 
@@ -88,7 +96,10 @@ function returned(type: Type, node: TypeScript.Node, ctx: TypeContext): Type {
   const [only, ...others] = type.calls ?? [];
   if (!only) return ctx.refuse(node, "cannot call non-callable interface");
   if (!others.length) return only.returns;
-  return ctx.refuse(node, "cannot call interface with multiple overloaded signatures (overload resolution not yet implemented)");
+  return ctx.refuse(
+    node,
+    "cannot call interface with multiple overloaded signatures (overload resolution not yet implemented)",
+  );
 }
 
 function literalExpression(node: TypeScript.Expression, ctx: TypeContext): Type | undefined {
@@ -112,7 +123,8 @@ function literalExpression(node: TypeScript.Expression, ctx: TypeContext): Type 
 }
 
 function wrapped(node: TypeScript.Expression, env: Env, ctx: TypeContext): Type | undefined {
-  if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node) || ts.isNewExpression(node)) return ctx.expression(node.expression, env);
+  if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node) || ts.isNewExpression(node))
+    return ctx.expression(node.expression, env);
   if (ts.isExpressionWithTypeArguments(node)) return ctx.expression(node.expression, env);
   if (ts.isAsExpression(node) || ts.isTypeAssertionExpression(node)) {
     return ts.isConstTypeReference(node.type) ? ctx.expression(node.expression, env) : ctx.type(node.type, env);
@@ -132,7 +144,8 @@ function compound(node: TypeScript.Expression, env: Env, ctx: TypeContext): Type
   if (ts.isPrefixUnaryExpression(node)) return prefixed(node, env, ctx);
   if (ts.isBinaryExpression(node)) return binary(node, env, ctx);
   if (ts.isPropertyAccessExpression(node)) return memberType(ctx.expression(node.expression, env), node.name, env, ctx);
-  if (ts.isElementAccessExpression(node)) return memberType(ctx.expression(node.expression, env), node.argumentExpression, env, ctx);
+  if (ts.isElementAccessExpression(node))
+    return memberType(ctx.expression(node.expression, env), node.argumentExpression, env, ctx);
   if (ts.isCallExpression(node)) return returned(ctx.expression(node.expression, env), node, ctx);
   if (!ts.isConditionalExpression(node)) return undefined;
   const types = [ctx.expression(node.whenTrue, env), ctx.expression(node.whenFalse, env)] as const;
@@ -148,5 +161,10 @@ function unsupported(node: TypeScript.Expression): string {
 
 export function expressionType(node: TypeScript.Expression, env: Env, ctx: TypeContext): Type {
   if (ts.isIdentifier(node)) return identifier(node, env, ctx);
-  return literalExpression(node, ctx) ?? wrapped(node, env, ctx) ?? compound(node, env, ctx) ?? ctx.refuse(node, unsupported(node));
+  return (
+    literalExpression(node, ctx) ??
+    wrapped(node, env, ctx) ??
+    compound(node, env, ctx) ??
+    ctx.refuse(node, unsupported(node))
+  );
 }

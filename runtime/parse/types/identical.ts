@@ -1,13 +1,19 @@
 // When two types are the same type, structurally. Named types are the same when their declaration and arguments are.
 import type { InterfaceType, NamedType, Type, WireType } from "./type";
 
-const allIdentical = (a: Type[], b: Type[]): boolean => a.every((type, i) => b[i] === undefined || identical(type, b[i]));
+const allIdentical = (a: Type[], b: Type[]): boolean =>
+  a.every((type, i) => b[i] === undefined || identical(type, b[i]));
 
 function identicalCalls(a: InterfaceType, b: InterfaceType): boolean {
   if (a.calls?.length !== b.calls?.length) return false;
   return (a.calls ?? []).every((call, i) => {
     const other = b.calls?.[i];
-    return !!other && call.params.length === other.params.length && allIdentical(call.params, other.params) && identical(call.returns, other.returns);
+    return (
+      !!other &&
+      call.params.length === other.params.length &&
+      allIdentical(call.params, other.params) &&
+      identical(call.returns, other.returns)
+    );
   });
 }
 
@@ -19,14 +25,16 @@ function identicalInterfaces(a: InterfaceType, b: InterfaceType): boolean {
     return !!own && own.optional === field.optional && identical(own.type, field.type);
   });
   if (!sameFields) return false;
-  if (a.index && b.index && !(identical(a.index.key, b.index.key) && identical(a.index.value, b.index.value))) return false;
+  if (a.index && b.index && !(identical(a.index.key, b.index.key) && identical(a.index.value, b.index.value)))
+    return false;
   return identicalCalls(a, b);
 }
 
 const identicalNamed = (a: NamedType, b: NamedType): boolean =>
   a.declared === b.declared && a.args.length === b.args.length && allIdentical(a.args, b.args);
 
-const identicalWires = (a: WireType, b: WireType): boolean => a.location === b.location && a.name === b.name && identical(a.type, b.type);
+const identicalWires = (a: WireType, b: WireType): boolean =>
+  a.location === b.location && a.name === b.name && identical(a.type, b.type);
 
 function identicalOther(a: Type, b: Type): boolean {
   if (a.kind === "named" && b.kind === "named") return identicalNamed(a, b);

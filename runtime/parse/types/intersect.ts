@@ -82,7 +82,8 @@ function intersectOptionals(a: Type, b: Type, hooks: IntersectHooks): Type | und
 }
 
 function intersectValidations(a: Type, b: Type): Type | undefined {
-  if (a.kind === "validation" && b.kind === "validation") return { kind: "validation", expr: combine("and", a.expr, b.expr) };
+  if (a.kind === "validation" && b.kind === "validation")
+    return { kind: "validation", expr: combine("and", a.expr, b.expr) };
   if (a.kind === "validated" && b.kind === "validation") return { ...a, expr: combine("and", a.expr, b.expr) };
   if (a.kind === "validation" && b.kind === "validated") return { ...b, expr: combine("and", a.expr, b.expr) };
   if (b.kind === "validation") return { kind: "validated", type: a, expr: b.expr };
@@ -109,4 +110,3 @@ export function intersect(a: Type, b: Type, hooks: IntersectHooks): Type {
     intersectObjects(a, b, hooks)
   );
 }
-

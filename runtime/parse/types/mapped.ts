@@ -21,7 +21,10 @@ function addKey(into: InterfaceType, key: Type, value: Type, node: TypeScript.Ma
     into.fields.push({ name: key.value, type: isOptional ? value.type : value, optional: isOptional });
   } else {
     const official = `unsupported mapped key type: ${dumpHead(key)}`;
-    ctx.report(`unsupported mapped key type: ${render(key)}`, spotOf(node), { official, remedy: "Keys are string literals, or string or number as a whole." });
+    ctx.report(`unsupported mapped key type: ${render(key)}`, spotOf(node), {
+      official,
+      remedy: "Keys are string literals, or string or number as a whole.",
+    });
   }
 }
 
@@ -35,7 +38,10 @@ function withOptionality(type: InterfaceType, optional: boolean | undefined): In
 }
 
 /** Inside of a mapped type Encore knows the innermost key only. */
-const withoutKeys = (env: Env): Env => ({ ...env, names: new Map([...env.names].filter(([, binding]) => !binding.isKey)) });
+const withoutKeys = (env: Env): Env => ({
+  ...env,
+  names: new Map([...env.names].filter(([, binding]) => !binding.isKey)),
+});
 
 export function mappedType(node: TypeScript.MappedTypeNode, env: Env, ctx: TypeContext): Type {
   const { typeParameter, nameType, type: valueNode } = node;

@@ -13,20 +13,31 @@ function keyText(name: TypeScript.PropertyName): string | undefined {
   return ts.isIdentifier(key) || ts.isStringLiteral(key) ? key.text : undefined;
 }
 
-const annotated = (node: TypeScript.TypeNode | undefined, env: Env, ctx: TypeContext): Type => (node ? ctx.type(node, env) : basic("any"));
+const annotated = (node: TypeScript.TypeNode | undefined, env: Env, ctx: TypeContext): Type =>
+  node ? ctx.type(node, env) : basic("any");
 
-function typeParametersSpot(list: TypeScript.NodeArray<TypeScript.TypeParameterDeclaration>, owner: TypeScript.Node): ReturnType<typeof spotOf> {
+function typeParametersSpot(
+  list: TypeScript.NodeArray<TypeScript.TypeParameterDeclaration>,
+  owner: TypeScript.Node,
+): ReturnType<typeof spotOf> {
   return spotAt(owner, list.pos - 1);
 }
 
 function addProperty(into: Members, node: TypeScript.PropertySignature, env: Env, ctx: TypeContext): void {
   const name = keyText(node.name);
   const key = ts.isComputedPropertyName(node.name) ? node.name.expression : node.name;
-  if (name === undefined) return void ctx.refuse(key, "unsupported property key", { remedy: "Write the key as a name or a string." });
+  if (name === undefined)
+    return void ctx.refuse(key, "unsupported property key", { remedy: "Write the key as a name or a string." });
   if (!node.type) return void ctx.refuse(node, "unsupported missing type annotation");
   const doc = docOf(node);
   const type = ctx.type(node.type, env);
-  into.fields.push({ name, type, optional: node.questionToken !== undefined, spot: spotOf(node), ...(doc !== undefined && { doc }) });
+  into.fields.push({
+    name,
+    type,
+    optional: node.questionToken !== undefined,
+    spot: spotOf(node),
+    ...(doc !== undefined && { doc }),
+  });
 }
 
 function addIndex(into: Members, node: TypeScript.IndexSignatureDeclaration, env: Env, ctx: TypeContext): void {
@@ -36,8 +47,14 @@ function addIndex(into: Members, node: TypeScript.IndexSignatureDeclaration, env
 }
 
 /** Also evaluates the parameters, for what there is to refuse in them. */
-export function signatureReturn(node: TypeScript.SignatureDeclaration, env: Env, ctx: TypeContext, missing: string): Type {
-  if (node.typeParameters) ctx.report("generic functions are not yet supported", typeParametersSpot(node.typeParameters, node));
+export function signatureReturn(
+  node: TypeScript.SignatureDeclaration,
+  env: Env,
+  ctx: TypeContext,
+  missing: string,
+): Type {
+  if (node.typeParameters)
+    ctx.report("generic functions are not yet supported", typeParametersSpot(node.typeParameters, node));
   for (const parameter of node.parameters) annotated(parameter.type, env, ctx);
   if (node.type) return ctx.type(node.type, env);
   ctx.report(missing, declarationSpot(node));
@@ -47,20 +64,34 @@ export function signatureReturn(node: TypeScript.SignatureDeclaration, env: Env,
 function addMethod(into: Members, node: TypeScript.MethodSignature, env: Env, ctx: TypeContext): void {
   const name = keyText(node.name);
   if (name === undefined) {
-    return void ctx.refuse(node.name, ts.isComputedPropertyName(node.name) ? "computed method names not yet supported" : "unsupported method key");
+    return void ctx.refuse(
+      node.name,
+      ts.isComputedPropertyName(node.name) ? "computed method names not yet supported" : "unsupported method key",
+    );
   }
   if (node.typeParameters) {
-    return ctx.report("generic methods are not yet supported in object type literals", typeParametersSpot(node.typeParameters, node));
+    return ctx.report(
+      "generic methods are not yet supported in object type literals",
+      typeParametersSpot(node.typeParameters, node),
+    );
   }
   const missing = "method must have explicit return type annotation (function body parsing not yet supported)";
   const returns = signatureReturn(node, env, ctx, missing);
-  into.fields.push({ name, type: { kind: "function", returns }, optional: node.questionToken !== undefined, spot: spotOf(node) });
+  into.fields.push({
+    name,
+    type: { kind: "function", returns },
+    optional: node.questionToken !== undefined,
+    spot: spotOf(node),
+  });
 }
 
 function addCall(into: Members, node: TypeScript.CallSignatureDeclaration, env: Env, ctx: TypeContext): void {
-  if (node.typeParameters) return ctx.report("generic call signatures are not yet supported", typeParametersSpot(node.typeParameters, node));
+  if (node.typeParameters)
+    return ctx.report("generic call signatures are not yet supported", typeParametersSpot(node.typeParameters, node));
   const params = node.parameters.map((parameter) => annotated(parameter.type, env, ctx));
-  const returns = node.type ? ctx.type(node.type, env) : ctx.refuse(node, "call signature must have explicit return type annotation");
+  const returns = node.type
+    ? ctx.type(node.type, env)
+    : ctx.refuse(node, "call signature must have explicit return type annotation");
   into.calls.push({ params, returns });
 }
 
@@ -86,4 +117,3 @@ export function objectType(nodes: readonly TypeScript.TypeElement[], env: Env, c
   );
   return calls.length ? { ...type, calls } : type;
 }
-

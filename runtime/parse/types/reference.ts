@@ -8,14 +8,23 @@ import { basic, NEVER, type Type } from "./type";
 import type { Found } from "../source/lookup";
 
 const NOT_A_TYPE: Record<string, string> = {
-  variable: "value used as type", function: "value used as type", module: "module used as type", namespace: "namespace used as type",
+  variable: "value used as type",
+  function: "value used as type",
+  module: "module used as type",
+  namespace: "namespace used as type",
 };
 const NOT_A_CONTAINER: Record<string, string> = {
-  interface: "type", alias: "type", enum: "enum", variable: "variable", function: "function", class: "class",
+  interface: "type",
+  alias: "type",
+  enum: "enum",
+  variable: "variable",
+  function: "function",
+  class: "class",
 };
 
 /** What a name means that no inner scope declares. */
-const topLevel = (node: TypeScript.Identifier, env: Env, ctx: TypeContext): Found | undefined => (isShadowedType(node) ? undefined : ctx.lookup(node.text, env.module));
+const topLevel = (node: TypeScript.Identifier, env: Env, ctx: TypeContext): Found | undefined =>
+  isShadowedType(node) ? undefined : ctx.lookup(node.text, env.module);
 
 function qualified(node: TypeScript.QualifiedName, env: Env, ctx: TypeContext): Found | undefined {
   const left = ts.isIdentifier(node.left) ? ctx.lookup(node.left.text, env.module) : qualified(node.left, env, ctx);
@@ -31,20 +40,26 @@ function qualified(node: TypeScript.QualifiedName, env: Env, ctx: TypeContext): 
   return undefined;
 }
 
-const leftmost = (name: TypeScript.EntityName): TypeScript.Identifier => (ts.isIdentifier(name) ? name : leftmost(name.left));
+const leftmost = (name: TypeScript.EntityName): TypeScript.Identifier =>
+  ts.isIdentifier(name) ? name : leftmost(name.left);
 
 /** A type that a package or TypeScript's library makes of its arguments: only TypeScript's checker can tell what comes of it. */
 function checkedType(node: TypeScript.TypeReferenceNode, env: Env, ctx: TypeContext): Type | undefined {
   if (!ctx.extended) return undefined;
   const name = leftmost(node.typeName);
-  if (isShadowedType(name) || !(ctx.isPackaged(name.text, env.module) || isLibrary(name.text, env, ctx))) return undefined;
+  if (isShadowedType(name) || !(ctx.isPackaged(name.text, env.module) || isLibrary(name.text, env, ctx)))
+    return undefined;
   if (!isOpen(node, env)) return ctx.checked(node);
-  return ctx.refuse(node, "this type cannot be read: its arguments are type parameters", { remedy: "Use it where its arguments are known." });
+  return ctx.refuse(node, "this type cannot be read: its arguments are type parameters", {
+    remedy: "Use it where its arguments are known.",
+  });
 }
 
-const isLibrary = (name: string, env: Env, ctx: TypeContext): boolean => !env.module.scope.imports.has(name) && !ctx.lookup(name, env.module);
+const isLibrary = (name: string, env: Env, ctx: TypeContext): boolean =>
+  !env.module.scope.imports.has(name) && !ctx.lookup(name, env.module);
 
-const COMPUTED = "Write the type out: Encore does not read what a package computes. An app that need not run on Encore can use --extended.";
+const COMPUTED =
+  "Write the type out: Encore does not read what a package computes. An app that need not run on Encore can use --extended.";
 
 function entity(node: TypeScript.EntityName, env: Env, ctx: TypeContext): Found | undefined {
   const found = ts.isIdentifier(node) ? topLevel(node, env, ctx) : qualified(node, env, ctx);
@@ -56,7 +71,10 @@ function entity(node: TypeScript.EntityName, env: Env, ctx: TypeContext): Found 
 }
 
 const isParameter = (node: TypeScript.TypeNode | undefined, env: Env): boolean =>
-  node !== undefined && ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && env.names.has(node.typeName.text);
+  node !== undefined &&
+  ts.isTypeReferenceNode(node) &&
+  ts.isIdentifier(node.typeName) &&
+  env.names.has(node.typeName.text);
 
 /** Type of a reference to something that is found; the order of the checks is Encore's. */
 function referenceTo(found: Found, node: TypeScript.TypeReferenceNode, env: Env, ctx: TypeContext): Type {
@@ -86,7 +104,8 @@ export function referenceType(node: TypeScript.TypeReferenceNode, env: Env, ctx:
     const alias = ctx.extended ? EXTENDED_ALIASES[node.typeName.text] : undefined;
     const [argument] = node.typeArguments ?? [];
     const isTold = node.typeName.text === "Awaited" && !isOpen(node, env);
-    if (alias && argument && !isTold && !ctx.lookup(node.typeName.text, env.module)) return alias(ctx.type(argument, env));
+    if (alias && argument && !isTold && !ctx.lookup(node.typeName.text, env.module))
+      return alias(ctx.type(argument, env));
   }
   const checked = checkedType(node, env, ctx);
   if (checked) return checked;

@@ -35,13 +35,22 @@ function every(pairs: [Type, Type][], under: Underlying): Extends {
 function tupleExtends(types: Type[], other: Type, under: Underlying): Extends {
   if (other.kind === "tuple") {
     if (types.length !== other.types.length) return NO;
-    return every(types.map((type, i): [Type, Type] => [type, other.types[i] ?? type]), under);
+    return every(
+      types.map((type, i): [Type, Type] => [type, other.types[i] ?? type]),
+      under,
+    );
   }
   if (other.kind !== "array") return NO;
-  const result = every(types.map((type): [Type, Type] => [type, other.elem]), under);
+  const result = every(
+    types.map((type): [Type, Type] => [type, other.elem]),
+    under,
+  );
   if (result.answer !== "yes") return result;
   const indexes = [...new Set(result.inferred.map(([index]) => index))].sort((a, b) => a - b);
-  const joined = indexes.map((index): Inferred => [index, simplifyUnion(result.inferred.filter(([i]) => i === index).map(([, type]) => type))]);
+  const joined = indexes.map((index): Inferred => [
+    index,
+    simplifyUnion(result.inferred.filter(([i]) => i === index).map(([, type]) => type)),
+  ]);
   return { answer: "yes", inferred: joined };
 }
 
@@ -50,7 +59,10 @@ function enumExtends(own: { name: string; value: string | number }[], other: Typ
   if (other.kind === "enum") return yesIf(other.members.every((member) => values.get(member.name) === member.value));
   if (other.kind !== "interface") return NO;
   const shared = other.fields.filter((field) => values.has(field.name));
-  return every(shared.map((field): [Type, Type] => [literal(values.get(field.name) ?? ""), field.type]), under);
+  return every(
+    shared.map((field): [Type, Type] => [literal(values.get(field.name) ?? ""), field.type]),
+    under,
+  );
 }
 
 function interfaceExtends(own: InterfaceType, other: Type, under: Underlying): Extends {
@@ -91,7 +103,8 @@ function resolvedExtends(type: Type, other: Type, under: Underlying): Extends {
   if (type.kind === "basic" && other.kind === "basic") return yesIf(type.name === other.name);
   if (type.kind === "literal" && other.kind === "basic") return literalExtends(type.value, other);
   if (type.kind === "validated") return extendsType(type.type, other, under);
-  if (other.kind === "validated") throw new Refusal(RULES_RIGHT, undefined, { remedy: "Compare with the type without its validation." });
+  if (other.kind === "validated")
+    throw new Refusal(RULES_RIGHT, undefined, { remedy: "Compare with the type without its validation." });
   return structureExtends(type, other, under);
 }
 
@@ -106,7 +119,13 @@ function structureExtends(type: Type, other: Type, under: Underlying): Extends {
 
 /** As the distribution over a union asks it: every member needs an alternative, and nothing is inferred. */
 export function assignable(type: Type, other: Type, under: Underlying): boolean | undefined {
-  if (other.kind !== "union" || type.kind === "named" || type.kind === "interface" || type.kind === "tuple" || type.kind === "enum") {
+  if (
+    other.kind !== "union" ||
+    type.kind === "named" ||
+    type.kind === "interface" ||
+    type.kind === "tuple" ||
+    type.kind === "enum"
+  ) {
     if (isDeferred(other)) return isBasic(type, "never") ? false : undefined;
     const result = extendsType(type, other, under);
     if (result.answer === "yes") return result.inferred.length ? undefined : true;

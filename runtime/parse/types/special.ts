@@ -6,7 +6,12 @@ import type { TypeScript } from "../typescript";
 import type { TypeContext } from "./context";
 import { basic, type Rule, type Type, type WireLocation } from "./type";
 
-const API_LOCATIONS: Record<string, WireLocation> = { Header: "header", Query: "query", Cookie: "cookie", HttpStatus: "httpStatus" };
+const API_LOCATIONS: Record<string, WireLocation> = {
+  Header: "header",
+  Query: "query",
+  Cookie: "cookie",
+  HttpStatus: "httpStatus",
+};
 
 function wireLocation(name: string, specifier: string | undefined): WireLocation | undefined {
   if (specifier === "encore.dev/api" && Object.hasOwn(API_LOCATIONS, name)) return API_LOCATIONS[name];
@@ -36,7 +41,8 @@ function wireType(location: WireLocation, args: Type[], { node, isOpen }: Writte
   if (!first) return { kind: "wire", location, type: basic("string") };
   if (second) return { kind: "wire", location, type: first, ...wireName(second, node, ctx) };
   // A type parameter stands for the value's type, whatever it is given.
-  if (!isOpen && first.kind === "literal" && typeof first.value === "string") return { kind: "wire", location, type: basic("string"), name: first.value };
+  if (!isOpen && first.kind === "literal" && typeof first.value === "string")
+    return { kind: "wire", location, type: basic("string"), name: first.value };
   return { kind: "wire", location, type: first };
 }
 
@@ -60,13 +66,20 @@ function validationRule(name: string, args: Type[], node: TypeScript.Node, ctx: 
     return rule;
   }
   if (!Object.hasOwn(TEXT_RULES, name)) return undefined;
-  if (arg?.kind === "literal" && typeof arg.value === "string") return { rule: TEXT_RULES[name as keyof typeof TEXT_RULES], value: arg.value };
+  if (arg?.kind === "literal" && typeof arg.value === "string")
+    return { rule: TEXT_RULES[name as keyof typeof TEXT_RULES], value: arg.value };
   ctx.report(`${name} requires a string literal as its first type argument`, spotOf(node));
   return undefined;
 }
 
 /** The special meaning of a named type, or undefined when it has none. */
-export function specialType(name: string, module: SourceModule, args: Type[], written: Written, ctx: TypeContext): Type | undefined {
+export function specialType(
+  name: string,
+  module: SourceModule,
+  args: Type[],
+  written: Written,
+  ctx: TypeContext,
+): Type | undefined {
   const { specifier } = module;
   const location = wireLocation(name, specifier);
   if (location) return wireType(location, args, written, ctx);

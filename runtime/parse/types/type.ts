@@ -5,7 +5,19 @@ import type { SourceModule } from "../source/modules";
 import type { Spot } from "../errors";
 
 export type Basic =
-  | "any" | "string" | "boolean" | "number" | "object" | "bigint" | "Date" | "symbol" | "undefined" | "null" | "void" | "unknown" | "never";
+  | "any"
+  | "string"
+  | "boolean"
+  | "number"
+  | "object"
+  | "bigint"
+  | "Date"
+  | "symbol"
+  | "undefined"
+  | "null"
+  | "void"
+  | "unknown"
+  | "never";
 
 export type Rule =
   | { rule: "minLen" | "maxLen" | "minValue" | "maxValue"; value: number }

@@ -11,7 +11,8 @@ export function combine(op: "and" | "or", a: ValidationExpr, b: ValidationExpr):
 }
 
 function mergeValidations(a: Type, b: Type): Type | undefined {
-  if (a.kind === "validation" && b.kind === "validation") return { kind: "validation", expr: combine("or", a.expr, b.expr) };
+  if (a.kind === "validation" && b.kind === "validation")
+    return { kind: "validation", expr: combine("or", a.expr, b.expr) };
   if (a.kind === "validated" && b.kind === "validation") return { ...a, expr: combine("or", a.expr, b.expr) };
   return a.kind === "validation" && b.kind === "validated" ? { ...b, expr: combine("or", b.expr, a.expr) } : undefined;
 }

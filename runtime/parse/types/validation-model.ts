@@ -2,4 +2,5 @@
 import type { Validation } from "../../model";
 import type { ValidationExpr } from "./type";
 
-export const toValidation = (expr: ValidationExpr): Validation => ("op" in expr ? { op: expr.op, of: expr.of.map(toValidation) } : expr);
+export const toValidation = (expr: ValidationExpr): Validation =>
+  "op" in expr ? { op: expr.op, of: expr.of.map(toValidation) } : expr;

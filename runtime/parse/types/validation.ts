@@ -24,7 +24,8 @@ export const unsupportedRules = (expr: ValidationExpr, type: Type): Rule[] =>
 const LARGER_IF_AND = { minLen: true, minValue: true, maxLen: false, maxValue: false } as const;
 
 function mergeRules(a: Rule, b: Rule, op: "and" | "or"): Rule | undefined {
-  if (a.rule !== b.rule || !(a.rule in LARGER_IF_AND) || typeof a.value !== "number" || typeof b.value !== "number") return undefined;
+  if (a.rule !== b.rule || !(a.rule in LARGER_IF_AND) || typeof a.value !== "number" || typeof b.value !== "number")
+    return undefined;
   const larger = LARGER_IF_AND[a.rule] === (op === "and");
   return { rule: a.rule, value: larger ? Math.max(a.value, b.value) : Math.min(a.value, b.value) };
 }
@@ -34,7 +35,9 @@ export function simplifyValidation(expr: ValidationExpr): ValidationExpr {
   if (!("op" in expr)) return expr;
   const kept: ValidationExpr[] = [];
   for (const part of expr.of) {
-    const at = kept.findIndex((other) => !("op" in part) && !("op" in other) && mergeRules(other, part, expr.op) !== undefined);
+    const at = kept.findIndex(
+      (other) => !("op" in part) && !("op" in other) && mergeRules(other, part, expr.op) !== undefined,
+    );
     const other = kept[at];
     if (!other || "op" in other || "op" in part) kept.push(part);
     else kept[at] = mergeRules(other, part, expr.op) ?? other;

@@ -9,7 +9,8 @@ import { sqlProblems } from "./sql-syntax";
 
 const TEMPLATE_METHODS = new Set(["query", "queryRow", "queryAll", "exec"]);
 const RAW_METHODS = new Set(["rawQuery", "rawQueryRow", "rawQueryAll", "rawExec"]);
-const REMEDY = "A database may be called on, or be an argument of a function or constructor; assigning it elsewhere hides its use from the parser.";
+const REMEDY =
+  "A database may be called on, or be an argument of a function or constructor; assigning it elsewhere hides its use from the parser.";
 
 interface SqlText {
   text: string;
@@ -24,7 +25,11 @@ export function databaseUse({ shape }: Use, ctx: UseContext): boolean {
 }
 
 /** The text as it stands between the delimiters. */
-const rawText = (node: TypeScript.TemplateLiteralLikeNode): string => node.getText().replace(/^[`}]/, "").replace(/(`|\$\{)$/, "");
+const rawText = (node: TypeScript.TemplateLiteralLikeNode): string =>
+  node
+    .getText()
+    .replace(/^[`}]/, "")
+    .replace(/(`|\$\{)$/, "");
 
 function templateText(template: TypeScript.TemplateLiteral): string {
   if (ts.isNoSubstitutionTemplateLiteral(template)) return rawText(template);

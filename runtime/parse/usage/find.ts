@@ -19,7 +19,12 @@ interface Scanned {
 
 type ByModule = Map<SourceModule, Bind[]>;
 
-function importedBinds(module: SourceModule, node: TypeScript.ImportDeclaration, binds: Bind[], into: Map<string, Scanned>): void {
+function importedBinds(
+  module: SourceModule,
+  node: TypeScript.ImportDeclaration,
+  binds: Bind[],
+  into: Map<string, Scanned>,
+): void {
   const clause = node.importClause;
   const scope = module.file;
   const all = (local: TypeScript.Identifier): void => {
@@ -38,7 +43,13 @@ function importedBinds(module: SourceModule, node: TypeScript.ImportDeclaration,
 const UNRESOLVED_REMEDY = "Check the spelling, or install the package.";
 
 /** The binds that an import leads to; reports an import that leads nowhere. */
-function follow(module: SourceModule, node: TypeScript.ImportDeclaration, modules: Modules, byModule: ByModule, diagnostics: Diagnostics): Bind[] {
+function follow(
+  module: SourceModule,
+  node: TypeScript.ImportDeclaration,
+  modules: Modules,
+  byModule: ByModule,
+  diagnostics: Diagnostics,
+): Bind[] {
   if (!ts.isStringLiteral(node.moduleSpecifier)) return [];
   const specifier = node.moduleSpecifier.text;
   const found = modules.resolve(module, specifier);
@@ -63,18 +74,27 @@ function follow(module: SourceModule, node: TypeScript.ImportDeclaration, module
 const isTypeOnly = (node: TypeScript.ImportDeclaration): boolean => node.importClause?.isTypeOnly ?? false;
 
 /** Names of a file that mean a resource. */
-function scannedNames(module: SourceModule, modules: Modules, byModule: ByModule, diagnostics: Diagnostics): Map<string, Scanned> {
+function scannedNames(
+  module: SourceModule,
+  modules: Modules,
+  byModule: ByModule,
+  diagnostics: Diagnostics,
+): Map<string, Scanned> {
   const names = new Map<string, Scanned>();
   for (const statement of module.file.statements) {
     if (!ts.isImportDeclaration(statement) || isTypeOnly(statement)) continue;
     importedBinds(module, statement, follow(module, statement, modules, byModule, diagnostics), names);
   }
-  for (const bind of byModule.get(module) ?? []) if (bind.id) names.set(bind.id.text, { bind, scope: declaringScope(bind.id) });
+  for (const bind of byModule.get(module) ?? [])
+    if (bind.id) names.set(bind.id.text, { bind, scope: declaringScope(bind.id) });
   return names;
 }
 
 const isDefinition = ({ node }: Bind, id: TypeScript.Identifier): boolean =>
-  !!node && node.getSourceFile() === id.getSourceFile() && id.getStart() >= node.getStart() && id.getEnd() <= node.getEnd();
+  !!node &&
+  node.getSourceFile() === id.getSourceFile() &&
+  id.getStart() >= node.getStart() &&
+  id.getEnd() <= node.getEnd();
 
 export function findUses(binds: Bind[], sources: SourceModule[], modules: Modules, diagnostics: Diagnostics): Use[] {
   const byModule: ByModule = new Map();

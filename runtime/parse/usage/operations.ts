@@ -41,7 +41,13 @@ function collect(type: Type, ask: Ask, depth: number): string[] | undefined {
 }
 
 /** The operations of a permission type; reports when there is none. */
-export function permittedOperations(type: Type, node: TypeScript.Node, permissions: Permissions, evaluator: Evaluator, diagnostics: Diagnostics): string[] | undefined {
+export function permittedOperations(
+  type: Type,
+  node: TypeScript.Node,
+  permissions: Permissions,
+  evaluator: Evaluator,
+  diagnostics: Diagnostics,
+): string[] | undefined {
   const found = collect(type, { ...permissions, evaluator, diagnostics, node }, 0);
   if (!found) diagnostics.report(`no ${permissions.what} permissions found in type argument`, spotOf(node));
   return found;

@@ -29,7 +29,12 @@ export function sqlProblems(texts: string[]): Answers {
   const flag = new SharedArrayBuffer(4);
   const { port1, port2 } = new MessageChannel();
   const library = createRequire(import.meta.url).resolve("libpg-query");
-  const worker = new Worker(WORKER, { eval: true, workerData: { port: port2, flag, library, texts }, transferList: [port2], env: {} });
+  const worker = new Worker(WORKER, {
+    eval: true,
+    workerData: { port: port2, flag, library, texts },
+    transferList: [port2],
+    env: {},
+  });
   worker.unref();
   const outcome = Atomics.wait(new Int32Array(flag), 0, 0, TIMEOUT_MS);
   const received: { message: Answers | string } | undefined = receiveMessageOnPort(port1);

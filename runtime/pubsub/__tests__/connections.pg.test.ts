@@ -18,7 +18,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => clone.drop());
 
-const others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'locker'";
+const others =
+  "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and application_name <> 'locker'";
 
 it("survives connections of topics and crons that are cut while they are in use", async () => {
   const operator = new Client({ connectionString: clone.url });

@@ -12,7 +12,11 @@ interface Orders {
 
 const { subscription: name, handledFile, url, redisUrl } = JSON.parse(process.argv[2] ?? "{}") as Orders;
 
-const part = makePubSub({ subscriptions: [subscription(name, { maxRetries: 2, maxConcurrency: 20 })], ...(url ? { url } : {}), ...(redisUrl ? { redisUrl } : {}) });
+const part = makePubSub({
+  subscriptions: [subscription(name, { maxRetries: 2, maxConcurrency: 20 })],
+  ...(url ? { url } : {}),
+  ...(redisUrl ? { redisUrl } : {}),
+});
 listen(part, name, [], async ({ n, attempt }) => {
   await new Promise((resolve) => setTimeout(resolve, n % 5));
   if (n % 50 === 0 || (n % 7 === 0 && attempt === 1)) throw new Error(`refused ${n}`);

@@ -6,13 +6,29 @@ import { createPubSub, type PubSubPart } from "../index";
 
 export const database: DatabaseModel = { name: "app", nonSequential: false, migrations: [] };
 
-export const quiet: HostLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, prepareInfo: () => null };
+export const quiet: HostLog = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  prepareInfo: () => null,
+};
 
-export const impatient: BrokerTimings = { ...defaultTimings, lockMs: 1000, lostCheckMs: 300, pollAnnouncedMs: 500, pollSilentMs: 100, reconnectMs: 100 };
+export const impatient: BrokerTimings = {
+  ...defaultTimings,
+  lockMs: 1000,
+  lostCheckMs: 300,
+  pollAnnouncedMs: 500,
+  pollSilentMs: 100,
+  reconnectMs: 100,
+};
 
 const NS_PER_MS = 1_000_000;
 
-export function subscription(name: string, over: { maxConcurrency?: number; maxRetries?: number; minBackoffMs?: number; maxBackoffMs?: number } = {}): SubscriptionModel {
+export function subscription(
+  name: string,
+  over: { maxConcurrency?: number; maxRetries?: number; minBackoffMs?: number; maxBackoffMs?: number } = {},
+): SubscriptionModel {
   return {
     name,
     service: "shop",
@@ -20,7 +36,11 @@ export function subscription(name: string, over: { maxConcurrency?: number; maxR
     maxConcurrency: over.maxConcurrency ?? null,
     ackDeadlineNs: 0,
     retentionNs: 0,
-    retry: { minBackoffNs: (over.minBackoffMs ?? 10) * NS_PER_MS, maxBackoffNs: (over.maxBackoffMs ?? 20) * NS_PER_MS, maxRetries: over.maxRetries ?? 2 },
+    retry: {
+      minBackoffNs: (over.minBackoffMs ?? 10) * NS_PER_MS,
+      maxBackoffNs: (over.maxBackoffMs ?? 20) * NS_PER_MS,
+      maxRetries: over.maxRetries ?? 2,
+    },
   };
 }
 
@@ -46,10 +66,23 @@ export interface HostOptions {
 export function makeHost({ url, redisUrl, subscriptions, orderingAttribute, log = quiet }: HostOptions): Host {
   const model = {
     services: [{ name: "shop" }],
-    topics: [{ name: "orders", message, guarantee: "at-least-once", publishers: [], subscriptions, ...(orderingAttribute ? { orderingAttribute } : {}) }],
+    topics: [
+      {
+        name: "orders",
+        message,
+        guarantee: "at-least-once",
+        publishers: [],
+        subscriptions,
+        ...(orderingAttribute ? { orderingAttribute } : {}),
+      },
+    ],
     decls: {},
   } as unknown as AppModel;
-  const config = { databases: url ? { app: { url } } : {}, appId: "test", ...(redisUrl ? { redisUrl } : {}) } as unknown as Host["config"];
+  const config = {
+    databases: url ? { app: { url } } : {},
+    appId: "test",
+    ...(redisUrl ? { redisUrl } : {}),
+  } as unknown as Host["config"];
   return { model, config, testMode: true, log, newDecimal: (text) => text };
 }
 
@@ -63,11 +96,19 @@ export interface Received {
 
 interface NativeRequest {
   payload(): { n: number; customer?: string };
-  meta(): { trace: { traceId: string; parentTraceId?: string }; pubsubMessage: { id: string; deliveryAttempt: number } };
+  meta(): {
+    trace: { traceId: string; parentTraceId?: string };
+    pubsubMessage: { id: string; deliveryAttempt: number };
+  };
 }
 
 /** Subscribes `handle` and records every call of it. */
-export function listen(part: PubSubPart, sub: string, received: Received[], handle: (got: Received, request: NativeRequest) => unknown = () => undefined): void {
+export function listen(
+  part: PubSubPart,
+  sub: string,
+  received: Received[],
+  handle: (got: Received, request: NativeRequest) => unknown = () => undefined,
+): void {
   const handler = (...args: unknown[]): unknown => {
     const request = args[0] as NativeRequest;
     const { id, deliveryAttempt } = request.meta().pubsubMessage;

@@ -14,7 +14,12 @@ interface Orders {
 
 const { subscription: name, file, lockMs, url, redisUrl } = JSON.parse(process.argv[2] ?? "{}") as Orders;
 
-const host = makeHost({ subscriptions: [subscription(name, { maxRetries: 5, maxConcurrency: 20 })], orderingAttribute: "customer", ...(url ? { url } : {}), ...(redisUrl ? { redisUrl } : {}) });
+const host = makeHost({
+  subscriptions: [subscription(name, { maxRetries: 5, maxConcurrency: 20 })],
+  orderingAttribute: "customer",
+  ...(url ? { url } : {}),
+  ...(redisUrl ? { redisUrl } : {}),
+});
 const part = createPubSub(host, { ...impatient, lockMs });
 listen(part, name, [], async ({ n, attempt, customer = "" }) => {
   const write = (what: string): void => appendFileSync(file, `${process.pid} ${customer} ${n} ${what}\n`);

@@ -60,45 +60,61 @@ class Referee {
 }
 
 describe.each([["postgres"], ["redis"]])("the order of messages with one attribute on %s", (kind) => {
-  it(`holds for ${messages} messages over ${CONSUMERS} processes, ${KILLS} of them killed`, { timeout: 60_000 + messages * 20 }, async () => {
-    const seed = newSeed();
-    const random = randomFrom(seed);
-    const startedAt = Date.now();
-    const address = kind === "redis" ? { redisUrl } : { url: clone.url };
-    const name = `ordered-${kind}-${randomUUID()}`;
-    const file = join(folder, name);
-    const lines = new Lines(file);
-    const referee = new Referee();
-    const consumers = new Processes(script, { subscription: name, file, lockMs: LOCK_MS, ...address }, CONSUMERS);
-    onTestFinished(() => consumers.end());
-    const look = (): number => {
-      consumers.check();
-      for (const line of lines.next()) referee.see(line);
-      return referee.handled.size;
-    };
+  it(
+    `holds for ${messages} messages over ${CONSUMERS} processes, ${KILLS} of them killed`,
+    { timeout: 60_000 + messages * 20 },
+    async () => {
+      const seed = newSeed();
+      const random = randomFrom(seed);
+      const startedAt = Date.now();
+      const address = kind === "redis" ? { redisUrl } : { url: clone.url };
+      const name = `ordered-${kind}-${randomUUID()}`;
+      const file = join(folder, name);
+      const lines = new Lines(file);
+      const referee = new Referee();
+      const consumers = new Processes(script, { subscription: name, file, lockMs: LOCK_MS, ...address }, CONSUMERS);
+      onTestFinished(() => consumers.end());
+      const look = (): number => {
+        consumers.check();
+        for (const line of lines.next()) referee.see(line);
+        return referee.handled.size;
+      };
 
-    const part = makePubSub({ subscriptions: [subscription(name)], orderingAttribute: "customer", ...address });
-    const topic = part.topic("orders");
-    const published = (async () => {
-      // One at a time per key, many keys at once: the order of publishing is then the order of the numbers.
-      for (let n = 1; n <= messages; n += KEYS) {
-        await Promise.all(Array.from({ length: Math.min(KEYS, messages - n + 1) }, (_, key) => topic.publish({ n: n + key, customer: `c${key}` })));
+      const part = makePubSub({ subscriptions: [subscription(name)], orderingAttribute: "customer", ...address });
+      const topic = part.topic("orders");
+      const published = (async () => {
+        // One at a time per key, many keys at once: the order of publishing is then the order of the numbers.
+        for (let n = 1; n <= messages; n += KEYS) {
+          await Promise.all(
+            Array.from({ length: Math.min(KEYS, messages - n + 1) }, (_, key) =>
+              topic.publish({ n: n + key, customer: `c${key}` }),
+            ),
+          );
+        }
+      })();
+      for (let kill = 1; kill <= KILLS; kill++) {
+        await until(() => look() >= (messages * kill) / (KILLS + 1), 60_000 + messages * 10);
+        const dead = await consumers.kill(Math.trunc(random() * CONSUMERS));
+        appendFileSync(file, `${dead} killed\n`);
       }
-    })();
-    for (let kill = 1; kill <= KILLS; kill++) {
-      await until(() => look() >= (messages * kill) / (KILLS + 1), 60_000 + messages * 10);
-      const dead = await consumers.kill(Math.trunc(random() * CONSUMERS));
-      appendFileSync(file, `${dead} killed\n`);
-    }
-    await published;
-    await until(async () => {
-      const { waiting, active, delayed } = await countMessages(part.broker(), { topic: "orders", subscription: name });
-      return waiting + active + delayed === 0;
-    }, 60_000 + messages * 10);
-    look();
-    process.stdout.write(`${kind}: ${messages} ordered messages of ${KEYS} keys, ${KILLS} kills, ${Math.round((Date.now() - startedAt) / 1000)} s, seed ${seed}\n`);
-    expect(referee.broken, `seed ${seed}`).toEqual([]);
-    expect(referee.handled.size, `seed ${seed}`).toBe(messages);
-    await part.close();
-  });
+      await published;
+      await until(
+        async () => {
+          const { waiting, active, delayed } = await countMessages(part.broker(), {
+            topic: "orders",
+            subscription: name,
+          });
+          return waiting + active + delayed === 0;
+        },
+        60_000 + messages * 10,
+      );
+      look();
+      process.stdout.write(
+        `${kind}: ${messages} ordered messages of ${KEYS} keys, ${KILLS} kills, ${Math.round((Date.now() - startedAt) / 1000)} s, seed ${seed}\n`,
+      );
+      expect(referee.broken, `seed ${seed}`).toEqual([]);
+      expect(referee.handled.size, `seed ${seed}`).toBe(messages);
+      await part.close();
+    },
+  );
 });

@@ -4,7 +4,15 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
 import { Request } from "../../native/request";
-import { clearPublished, countMessages, listDeadLetters, publishedMessages, redrive, replay, type PubSubPart } from "../index";
+import {
+  clearPublished,
+  countMessages,
+  listDeadLetters,
+  publishedMessages,
+  redrive,
+  replay,
+  type PubSubPart,
+} from "../index";
 import { database, listen, makePubSub, subscription, until, type HostOptions, type Received } from "./kit";
 
 let clone: ClonedDatabase | undefined;
@@ -65,7 +73,11 @@ describe.each(transports)("topics on %s", (transport) => {
     await part.topic("orders").publish({ n: 5, customer: "\ud800" });
     const letters = () => listDeadLetters(part.broker(), { topic: "orders", subscription: sub });
     await until(async () => (await letters()).length === 1);
-    expect((await letters())[0]).toMatchObject({ attempts: 2, body: { n: 5, customer: "\ufffd" }, reason: expect.stringMatching(/^a . and half a pair/su) as string });
+    expect((await letters())[0]).toMatchObject({
+      attempts: 2,
+      body: { n: 5, customer: "\ufffd" },
+      reason: expect.stringMatching(/^a . and half a pair/su) as string,
+    });
   });
 
   it("delivers again after a failure, counting attempts, with the policy's waits, and keeps the last failure as a dead letter", async () => {
@@ -81,7 +93,13 @@ describe.each(transports)("topics on %s", (transport) => {
     const letters = () => listDeadLetters(part.broker(), { topic: "orders", subscription: sub });
     await until(async () => (await letters()).length === 1);
     expect(received.map((got) => got.attempt)).toEqual([1, 2, 3]);
-    expect((await letters())[0]).toMatchObject({ messageId: id, attempts: 3, reason: "refused 3", traceId: lastTrace, body: { n: 5 } });
+    expect((await letters())[0]).toMatchObject({
+      messageId: id,
+      attempts: 3,
+      reason: "refused 3",
+      traceId: lastTrace,
+      body: { n: 5 },
+    });
     expect((await letters())[0]?.error).toContain("refused 3");
   });
 
@@ -112,11 +130,19 @@ describe.each(transports)("topics on %s", (transport) => {
     listen(part, sub, received);
     await part.start();
     await part.topic("orders").publish({ n: 1 });
-    await until(async () => received.length === 1 && (await countMessages(part.broker(), { topic: "orders", subscription: sub })).active === 0);
+    await until(
+      async () =>
+        received.length === 1 &&
+        (await countMessages(part.broker(), { topic: "orders", subscription: sub })).active === 0,
+    );
     await new Promise((resolve) => setTimeout(resolve, 5));
     const since = new Date();
     await part.topic("orders").publish({ n: 2 });
-    await until(async () => received.length === 2 && (await countMessages(part.broker(), { topic: "orders", subscription: sub })).active === 0);
+    await until(
+      async () =>
+        received.length === 2 &&
+        (await countMessages(part.broker(), { topic: "orders", subscription: sub })).active === 0,
+    );
     expect(await replay(part.broker(), { topic: "orders", subscription: sub }, since)).toBe(1);
     await until(() => received.length === 3);
     expect(received[2]?.n).toBe(2);
@@ -159,7 +185,10 @@ describe.each(transports)("topics on %s", (transport) => {
     listen(part, sub, received, async ({ customer = "" }) => {
       running.set(customer, (running.get(customer) ?? 0) + 1);
       overlapped ||= (running.get(customer) ?? 0) > 1;
-      most = Math.max(most, [...running.values()].reduce((sum, count) => sum + count, 0));
+      most = Math.max(
+        most,
+        [...running.values()].reduce((sum, count) => sum + count, 0),
+      );
       await new Promise((resolve) => setTimeout(resolve, 15));
       running.set(customer, (running.get(customer) ?? 0) - 1);
     });
@@ -172,7 +201,10 @@ describe.each(transports)("topics on %s", (transport) => {
       const order = received.filter((got) => got.customer === customer).map((got) => got.n);
       expect(order).toEqual([...order].sort((a, b) => a - b));
     }
-    expect(received.every((got) => got.attempt === 1), "waiting for one's turn is no attempt").toBe(true);
+    expect(
+      received.every((got) => got.attempt === 1),
+      "waiting for one's turn is no attempt",
+    ).toBe(true);
   });
 
   it("holds back what follows a failed message of the same ordering attribute until that is handled or given up", async () => {
@@ -184,7 +216,13 @@ describe.each(transports)("topics on %s", (transport) => {
     for (const n of [1, 2, 3]) await part.topic("orders").publish({ n, customer: "c" });
     await part.start();
     await until(() => received.some((got) => got.n === 3));
-    expect(received.map(({ n, attempt }) => [n, attempt])).toEqual([[1, 1], [1, 2], [2, 1], [2, 2], [3, 1]]);
+    expect(received.map(({ n, attempt }) => [n, attempt])).toEqual([
+      [1, 1],
+      [1, 2],
+      [2, 1],
+      [2, 2],
+      [3, 1],
+    ]);
     const letters = await listDeadLetters(part.broker(), { topic: "orders", subscription: sub });
     expect(letters.map((letter) => letter.body)).toEqual([{ n: 1, customer: "c" }]);
   });
@@ -206,10 +244,18 @@ describe.each(transports)("topics on %s", (transport) => {
     const names = { topic: "orders", subscription: sub };
     await until(async () => (await countMessages(part.broker(), names)).deadLetters === 1);
     broken = false;
-    await Promise.all([redrive(part.broker(), names), ...[2, 3, 4].map((n) => part.topic("orders").publish({ n, customer: "c" }))]);
+    await Promise.all([
+      redrive(part.broker(), names),
+      ...[2, 3, 4].map((n) => part.topic("orders").publish({ n, customer: "c" })),
+    ]);
     await until(() => received.length === 5 && running === 0);
     expect(overlapped).toBe(false);
-    expect(received.slice(1).map((got) => got.n).sort()).toEqual([1, 2, 3, 4]);
+    expect(
+      received
+        .slice(1)
+        .map((got) => got.n)
+        .sort(),
+    ).toEqual([1, 2, 3, 4]);
   });
 
   it("gives every delivery a trace of its own that names the publisher's", async () => {
@@ -218,7 +264,11 @@ describe.each(transports)("topics on %s", (transport) => {
     let trace: { traceId: string; parentTraceId?: string } | undefined;
     listen(part, sub, received, (_, request) => (trace = request.meta().trace));
     await part.start();
-    const source = new Request({ payload: () => null, authData: () => null, meta: () => ({ startedAt: "", trace: { traceId: "publisher", spanId: "span" } }) });
+    const source = new Request({
+      payload: () => null,
+      authData: () => null,
+      meta: () => ({ startedAt: "", trace: { traceId: "publisher", spanId: "span" } }),
+    });
     await part.topic("orders").publish({ n: 1 }, source);
     await until(() => trace !== undefined);
     expect(trace?.parentTraceId).toBe("publisher");
@@ -244,7 +294,11 @@ describe.each(transports)("topics on %s", (transport) => {
 });
 
 describe("publishing", () => {
-  const part = makePubSub({ url: "postgres://nobody@127.0.0.1:1/none", subscriptions: [], orderingAttribute: "customer" });
+  const part = makePubSub({
+    url: "postgres://nobody@127.0.0.1:1/none",
+    subscriptions: [],
+    orderingAttribute: "customer",
+  });
   const topic = part.topic("orders");
 
   it.each([
@@ -254,7 +308,11 @@ describe("publishing", () => {
     [{ n: 1 }, "GenericFailure", /^failed to publish: ordering attribute customer not found$/],
     [{ n: Number.NaN, customer: "c" }, "GenericFailure", /Failed to convert js number/],
   ])("refuses %j with the error of the official runtime", async (message, code, text) => {
-    await expect(topic.publish(message)).rejects.toMatchObject({ name: "Error", code, message: expect.stringMatching(text) as string });
+    await expect(topic.publish(message)).rejects.toMatchObject({
+      name: "Error",
+      code,
+      message: expect.stringMatching(text) as string,
+    });
   });
 
   it("can be looked at in tests", async () => {

@@ -1,11 +1,31 @@
 // Decoding of JSON texts: what is kept, what is dropped, and where a problem is said to be.
 import { describe, expect, test } from "vitest";
-import { any, bool, checked, decoder, decimal, list, lit, map, newDecimal, nothing, num, problem, str, struct, time, union } from "./support";
+import {
+  any,
+  bool,
+  checked,
+  decoder,
+  decimal,
+  list,
+  lit,
+  map,
+  newDecimal,
+  nothing,
+  num,
+  problem,
+  str,
+  struct,
+  time,
+  union,
+} from "./support";
 
 describe("values", () => {
   test("unknown keys are dropped at every level, known ones keep their values", () => {
     const decode = decoder(struct({ a: str, "b?": list(struct({ c: num })) }));
-    expect(decode('{"z":{"y":[1,{"x":"}"}]},"a":"1","b":[{"c":1,"d":2},{"c":-0.5}]}')).toEqual({ a: "1", b: [{ c: 1 }, { c: -0.5 }] });
+    expect(decode('{"z":{"y":[1,{"x":"}"}]},"a":"1","b":[{"c":1,"d":2},{"c":-0.5}]}')).toEqual({
+      a: "1",
+      b: [{ c: 1 }, { c: -0.5 }],
+    });
   });
 
   test("keys may come in any order, escaped or not", () => {
@@ -14,8 +34,13 @@ describe("values", () => {
 
   test("integers keep all their digits, floats are numbers", () => {
     const decode = decoder(list(num));
-    expect(decode("[9007199254740991, 9007199254740993, -9007199254740993, 18446744073709551615, 1e2]"))
-      .toEqual([9007199254740991, 9007199254740993n, -9007199254740993n, 18446744073709551615n, 100]);
+    expect(decode("[9007199254740991, 9007199254740993, -9007199254740993, 18446744073709551615, 1e2]")).toEqual([
+      9007199254740991,
+      9007199254740993n,
+      -9007199254740993n,
+      18446744073709551615n,
+      100,
+    ]);
     expect(decode("[18446744073709551616, -0, 1e-400]")).toEqual([18446744073709552000, -0, 0]);
   });
 
@@ -27,23 +52,49 @@ describe("values", () => {
   });
 
   test("a type may contain itself", () => {
-    const decls = { T: { id: "T", name: "T", place: { file: "", line: 1, column: 1 }, type: struct({ v: num, "kids?": list({ kind: "named", id: "T" }) }) } };
+    const decls = {
+      T: {
+        id: "T",
+        name: "T",
+        place: { file: "", line: 1, column: 1 },
+        type: struct({ v: num, "kids?": list({ kind: "named", id: "T" }) }),
+      },
+    };
     const decode = decoder({ kind: "named", id: "T" }, decls);
     expect(decode('{"v":1,"kids":[{"v":2,"kids":[]}]}')).toEqual({ v: 1, kids: [{ v: 2, kids: [] }] });
-    expect(problem(() => decode('{"v":1,"kids":[{"v":2,"kids":[{}]}]}'))).toBe("kids[0].kids[0]: missing field v at line 1 column 32");
+    expect(problem(() => decode('{"v":1,"kids":[{"v":2,"kids":[{}]}]}'))).toBe(
+      "kids[0].kids[0]: missing field v at line 1 column 32",
+    );
   });
 
   test("type arguments are filled in where the parameters stand", () => {
-    const box = { id: "Box", name: "Box", place: { file: "", line: 1, column: 1 }, type: struct({ value: { kind: "typeParameter", index: 0 }, "all?": list({ kind: "typeParameter", index: 0 }) }) };
-    const decode = decoder(struct({ "s?": { kind: "named", id: "Box", args: [str] }, "n?": { kind: "named", id: "Box", args: [num] } }), { Box: box });
-    expect(decode('{"s":{"value":"x"},"n":{"value":1,"all":[2]}}')).toEqual({ s: { value: "x" }, n: { value: 1, all: [2] } });
-    expect(problem(() => decode('{"n":{"value":"x"}}'))).toContain("n.value: invalid type: string \"x\", expected a number");
+    const box = {
+      id: "Box",
+      name: "Box",
+      place: { file: "", line: 1, column: 1 },
+      type: struct({ value: { kind: "typeParameter", index: 0 }, "all?": list({ kind: "typeParameter", index: 0 }) }),
+    };
+    const decode = decoder(
+      struct({ "s?": { kind: "named", id: "Box", args: [str] }, "n?": { kind: "named", id: "Box", args: [num] } }),
+      { Box: box },
+    );
+    expect(decode('{"s":{"value":"x"},"n":{"value":1,"all":[2]}}')).toEqual({
+      s: { value: "x" },
+      n: { value: 1, all: [2] },
+    });
+    expect(problem(() => decode('{"n":{"value":"x"}}'))).toContain(
+      'n.value: invalid type: string "x", expected a number',
+    );
   });
 
   test("more than thirty-one fields are tracked like few", () => {
     const names = Array.from({ length: 40 }, (_, i) => `f${i}`);
     const decode = decoder(struct(Object.fromEntries(names.map((n) => [n, num]))));
-    const text = (skip: number): string => `{${names.filter((_, i) => i !== skip).map((n) => `"${n}":1`).join(",")}}`;
+    const text = (skip: number): string =>
+      `{${names
+        .filter((_, i) => i !== skip)
+        .map((n) => `"${n}":1`)
+        .join(",")}}`;
     expect(Object.keys(decode(text(-1)) as object)).toHaveLength(40);
     expect(problem(() => decode(text(35)))).toContain("missing field f35");
     expect(problem(() => decode(`${text(-1).slice(0, -1)},"f39":2}`))).toContain("duplicate field f39");
@@ -56,19 +107,29 @@ describe("values", () => {
 
 describe("unions", () => {
   test("the first member that fits wins", () => {
-    const decode = decoder(struct({ v: union(struct({ a: str }), struct({ a: str, b: num }), list(num), time, str, nothing) }));
+    const decode = decoder(
+      struct({ v: union(struct({ a: str }), struct({ a: str, b: num }), list(num), time, str, nothing) }),
+    );
     expect(decode('{"v":{"a":"x","b":1}}')).toEqual({ v: { a: "x" } });
     expect(decode('{"v":[1,2.0]}')).toEqual({ v: [1, 2] });
     expect(decode('{"v":"2024-01-02T03:04:05Z"}')).toEqual({ v: new Date("2024-01-02T03:04:05Z") });
     expect(decode('{"v":"soon"}')).toEqual({ v: "soon" });
     expect(decode('{"v":null}')).toEqual({ v: null });
     expect(problem(() => decode('{"v":[1,"x"]}'))).toBe(
-      "v: invalid type: sequence, expected a JSON object, a JSON object, a JSON array, a datetime string, a string, or null at line 1 column 12");
+      "v: invalid type: sequence, expected a JSON object, a JSON object, a JSON array, a datetime string, a string, or null at line 1 column 12",
+    );
   });
 
   test("rules and dates hold inside members as they do outside; officially they do not (3.7, README)", () => {
     const starts = { rule: "startsWith", value: "ab" } as const;
-    const decode = decoder(union(struct({ code: checked(str, starts) }), struct({ price: checked(decimal, { rule: "minValue", value: 1 }) }), struct({ at: union(nothing, time) }), nothing));
+    const decode = decoder(
+      union(
+        struct({ code: checked(str, starts) }),
+        struct({ price: checked(decimal, { rule: "minValue", value: 1 }) }),
+        struct({ at: union(nothing, time) }),
+        nothing,
+      ),
+    );
     expect(decode('{"code":"abc"}')).toEqual({ code: "abc" });
     expect(problem(() => decode('{"code":"xyz"}'))).toContain("invalid type: map");
     expect(decode('{"price":"1.5"}')).toEqual({ price: newDecimal("1.5") });
@@ -78,12 +139,25 @@ describe("unions", () => {
   test("an integer literal is not met by a float", () => {
     const decode = decoder(list(union(lit(1), lit(2.5), lit("a"), lit(true))));
     expect(decode('[1,2.5,"a",true]')).toEqual([1, 2.5, "a", true]);
-    expect(problem(() => decode("[1.0]"))).toBe("[0]: invalid type: floating point `1.0`, expected 1, 2.5, \"a\", or true at line 1 column 4");
+    expect(problem(() => decode("[1.0]"))).toBe(
+      '[0]: invalid type: floating point `1.0`, expected 1, 2.5, "a", or true at line 1 column 4',
+    );
   });
 });
 
 describe("problems", () => {
-  const decode = decoder(struct({ "s?": str, "n?": num, "b?": bool, "l?": list(num), "m?": map(num), "d?": decimal, "t?": time, "only?": lit("x") }));
+  const decode = decoder(
+    struct({
+      "s?": str,
+      "n?": num,
+      "b?": bool,
+      "l?": list(num),
+      "m?": map(num),
+      "d?": decimal,
+      "t?": time,
+      "only?": lit("x"),
+    }),
+  );
   test.each([
     ['{"s":"', "s: EOF while parsing a string at line 1 column 6"],
     ['{"s":"a\\', "s: EOF while parsing a string at line 1 column 8"],
@@ -143,7 +217,9 @@ describe("rules", () => {
     const decode = decoder(struct({ v: checked(num, { rule: "minValue", value: 1.5 }) }));
     expect(decode('{"v":1}')).toEqual({ v: 1 });
     expect(problem(() => decode('{"v":1.25}'))).toBe("v: value must be at least 1.5 (got 1.25) at line 1 column 9");
-    expect(problem(() => decode('{"v":-9007199254740993}'))).toContain("value must be at least 1.5 (got -9007199254740993)");
+    expect(problem(() => decode('{"v":-9007199254740993}'))).toContain(
+      "value must be at least 1.5 (got -9007199254740993)",
+    );
   });
 
   test("decimals are compared exactly", () => {
@@ -153,9 +229,15 @@ describe("rules", () => {
   });
 
   test("a rule about a list counts its items, a rule about its items looks at each", () => {
-    const decode = decoder(struct({ v: checked(list(checked(str, { rule: "minLen", value: 2 })), { rule: "maxLen", value: 1 }) }));
-    expect(problem(() => decode('{"v":["ab","cd"]}'))).toBe("v: length too long (got 2, expected at most 1) at line 1 column 16");
-    expect(problem(() => decode('{"v":["a"]}'))).toBe("v[0]: length too short (got 1, expected at least 2) at line 1 column 9");
+    const decode = decoder(
+      struct({ v: checked(list(checked(str, { rule: "minLen", value: 2 })), { rule: "maxLen", value: 1 }) }),
+    );
+    expect(problem(() => decode('{"v":["ab","cd"]}'))).toBe(
+      "v: length too long (got 2, expected at most 1) at line 1 column 16",
+    );
+    expect(problem(() => decode('{"v":["a"]}'))).toBe(
+      "v[0]: length too short (got 1, expected at least 2) at line 1 column 9",
+    );
   });
 });
 
@@ -165,8 +247,15 @@ test("any JSON text is decoded as JSON.parse decodes it, or refused by both", ()
   const value = (depth: number): unknown => {
     const kind = random(depth > 4 ? 5 : 7);
     if (kind === 5) return Array.from({ length: random(4) }, () => value(depth + 1));
-    if (kind === 6) return Object.fromEntries(Array.from({ length: random(4) }, (_, i) => [`k${i}"\\é\n`, value(depth + 1)]));
-    return [null, random(2) === 0, random(1e9) - 5e8, random(1e6) / 64, `s${String.fromCodePoint(32 + random(60_000) % 0xd000)}\t`][kind];
+    if (kind === 6)
+      return Object.fromEntries(Array.from({ length: random(4) }, (_, i) => [`k${i}"\\é\n`, value(depth + 1)]));
+    return [
+      null,
+      random(2) === 0,
+      random(1e9) - 5e8,
+      random(1e6) / 64,
+      `s${String.fromCodePoint(32 + (random(60_000) % 0xd000))}\t`,
+    ][kind];
   };
   const decode = decoder(any);
   for (let i = 0; i < 2000; i++) {
@@ -176,6 +265,10 @@ test("any JSON text is decoded as JSON.parse decodes it, or refused by both", ()
     const broken = text.slice(0, at) + String.fromCharCode(33 + random(90)) + text.slice(at + random(2));
     const accepts = (parse: () => unknown): boolean => problem(parse) === "nothing was thrown";
     const isTooLarge = /e\+?\d{3,}/i.test(broken);
-    if (!isTooLarge && accepts(() => JSON.parse(broken))) expect(accepts(() => decode(broken)), broken).toBe(true);
+    if (!isTooLarge && accepts(() => JSON.parse(broken)))
+      expect(
+        accepts(() => decode(broken)),
+        broken,
+      ).toBe(true);
   }
 });

@@ -19,7 +19,11 @@ export const checked = (schema: Schema, validation: Validation): Schema => ({ ..
 
 /** `name?` is an optional field. */
 export function struct(fields: Record<string, Schema>): Schema {
-  const all: Field[] = Object.entries(fields).map(([key, type]) => ({ name: key.replace(/\?$/, ""), type, optional: key.endsWith("?") }));
+  const all: Field[] = Object.entries(fields).map(([key, type]) => ({
+    name: key.replace(/\?$/, ""),
+    type,
+    optional: key.endsWith("?"),
+  }));
   return { kind: "struct", fields: all };
 }
 

@@ -39,7 +39,12 @@ describe("the value of a secret", () => {
 
   it("may be unset in development, and in production is an error that names it when it is asked for", () => {
     const secretsOf = (type: "development" | "production") =>
-      createSecrets({ config: { secrets: { Set: "value" }, environment: { name: type, type, cloud: "local" } } as unknown as HostConfig });
+      createSecrets({
+        config: {
+          secrets: { Set: "value" },
+          environment: { name: type, type, cloud: "local" },
+        } as unknown as HostConfig,
+      });
     expect(secretsOf("development").secret("Unset")).toBeNull();
     expect(secretsOf("production").secret("Set")?.cached()).toBe("value");
     expect(() => secretsOf("production").secret("Unset")?.cached()).toThrow("secret Unset is not set");
@@ -58,7 +63,15 @@ describe("the value of a secret", () => {
 
 describe("the secrets file", () => {
   it("may use CUE's comments, quoted names, escapes, raw and multi-line strings", () => {
-    const text = ['// a comment', 'A: "x\\ny", B: "\\u00fc"', '"quoted-name": #"raw \\n"#', 'M: """', "  one", "  two", '  """'].join("\n");
+    const text = [
+      "// a comment",
+      'A: "x\\ny", B: "\\u00fc"',
+      '"quoted-name": #"raw \\n"#',
+      'M: """',
+      "  one",
+      "  two",
+      '  """',
+    ].join("\n");
     expect(parseSecretsCue(text)).toEqual({ A: "x\ny", B: "ü", "quoted-name": "raw \\n", M: "one\ntwo" });
   });
 

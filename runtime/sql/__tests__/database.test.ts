@@ -18,11 +18,18 @@ beforeAll(async () => {
 });
 afterAll(() => drop());
 
-const failure = (work: Promise<unknown>): Promise<Error & { code?: string; sqlState?: string }> => work.then(() => Promise.reject(new Error("it did not fail")), (error: unknown) => error as Error);
+const failure = (work: Promise<unknown>): Promise<Error & { code?: string; sqlState?: string }> =>
+  work.then(
+    () => Promise.reject(new Error("it did not fail")),
+    (error: unknown) => error as Error,
+  );
 
 test("a cursor left after one row, or not read at all, holds up nobody", async () => {
   for (let round = 0; round < 12; round++) {
-    const cursor = await db.query("select generate_series(1, 20000) as n, repeat('x', 100) as filler", new QueryArgs([]));
+    const cursor = await db.query(
+      "select generate_series(1, 20000) as n, repeat('x', 100) as filler",
+      new QueryArgs([]),
+    );
     await cursor.next();
   }
   expect(await one(db, "select 1 as v")).toBe(1);
@@ -30,7 +37,10 @@ test("a cursor left after one row, or not read at all, holds up nobody", async (
 
 test("queries inside the loop over a large result are answered, also in a transaction", async () => {
   const loop = async (on: Pick<SqlDatabase, "query">): Promise<number> => {
-    const cursor = await on.query("select generate_series(1, 100000) as n, repeat('x', 100) as filler", new QueryArgs([]));
+    const cursor = await on.query(
+      "select generate_series(1, 100000) as n, repeat('x', 100) as filler",
+      new QueryArgs([]),
+    );
     await cursor.next();
     expect(await one(on, "select 2 as v")).toBe(2);
     let rows = 1;
@@ -120,22 +130,39 @@ test.each([
 });
 
 test("arrays come back element by element, whatever their elements hold", async () => {
-  expect(await one(db, "select $1::text[]", ["a,b", '"', "\\", "NULL", "", null, "{x}"])).toEqual(["a,b", '"', "\\", "NULL", "", null, "{x}"]);
+  expect(await one(db, "select $1::text[]", ["a,b", '"', "\\", "NULL", "", null, "{x}"])).toEqual([
+    "a,b",
+    '"',
+    "\\",
+    "NULL",
+    "",
+    null,
+    "{x}",
+  ]);
   expect(await one(db, "select '{}'::int[]")).toEqual([]);
-  expect(await one(db, "select array['2024-01-31 12:00:00+05:30'::timestamptz]")).toEqual([new Date("2024-01-31T06:30:00Z")]);
+  expect(await one(db, "select array['2024-01-31 12:00:00+05:30'::timestamptz]")).toEqual([
+    new Date("2024-01-31T06:30:00Z"),
+  ]);
 });
 
 test("times are read right in any time zone of the session", async () => {
   const connection = await db.acquire();
   await all(connection, "set timezone = 'Asia/Kolkata'");
   expect(await one(connection, "select '2024-01-31T00:00:00Z'::timestamptz")).toEqual(new Date("2024-01-31T00:00:00Z"));
-  expect(await one(connection, "select '0044-03-15 12:00:00Z BC'::timestamptz")).toEqual(new Date("-000043-03-15T12:00:00Z"));
+  expect(await one(connection, "select '0044-03-15 12:00:00Z BC'::timestamptz")).toEqual(
+    new Date("-000043-03-15T12:00:00Z"),
+  );
   await connection.close();
 });
 
 test("numbers beyond 2^53 in JSON stay exact, and numerics are Decimals", async () => {
-  expect(await one(db, `select '{"a": [9007199254740993, 1.5, "12345678901234567890", {}, []], "__proto__": 1}'::jsonb`)).toEqual(
-    Object.fromEntries([["a", [9007199254740993n, 1.5, "12345678901234567890", {}, []]], ["__proto__", 1]]),
+  expect(
+    await one(db, `select '{"a": [9007199254740993, 1.5, "12345678901234567890", {}, []], "__proto__": 1}'::jsonb`),
+  ).toEqual(
+    Object.fromEntries([
+      ["a", [9007199254740993n, 1.5, "12345678901234567890", {}, []]],
+      ["__proto__", 1],
+    ]),
   );
   expect(await one(db, "select 100.50::numeric")).toEqual(new DecimalText("100.5"));
 });
@@ -151,7 +178,9 @@ test("an error carries its SQLSTATE for those who ask, without showing it", asyn
 test("a database this process does not have fails when it is used, not when it is named", async () => {
   const missing = host.database("missing");
   expect(() => missing.connString()).toThrow("this database is not configured for use by this process");
-  expect((await failure(all(missing, "select 1"))).message).toBe("this database is not configured for use by this process");
+  expect((await failure(all(missing, "select 1"))).message).toBe(
+    "this database is not configured for use by this process",
+  );
 });
 
 test("COPY in either direction is refused and leaves the connection usable", async () => {

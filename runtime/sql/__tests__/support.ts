@@ -9,17 +9,39 @@ export class DecimalText {
   constructor(readonly text: string) {}
 }
 
-export function databasesAt(urls: Record<string, string>): { database: ReturnType<typeof createDatabases>["database"]; close(): Promise<void>; warnings: string[] } {
+export function databasesAt(urls: Record<string, string>): {
+  database: ReturnType<typeof createDatabases>["database"];
+  close(): Promise<void>;
+  warnings: string[];
+} {
   const warnings: string[] = [];
-  const log = { debug: () => undefined, info: () => undefined, warn: (message: string) => warnings.push(message), error: () => undefined, prepareInfo: () => null };
-  const config = { databases: Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, { url, maxConnections: 5 }])) };
-  const host = { config, model: {}, testMode: true, log, newDecimal: (text: string) => new DecimalText(text) } as unknown as Host;
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (message: string) => warnings.push(message),
+    error: () => undefined,
+    prepareInfo: () => null,
+  };
+  const config = {
+    databases: Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, { url, maxConnections: 5 }])),
+  };
+  const host = {
+    config,
+    model: {},
+    testMode: true,
+    log,
+    newDecimal: (text: string) => new DecimalText(text),
+  } as unknown as Host;
   const databases = createDatabases(host);
   return { database: (name) => databases.database(name), close: () => databases.drain(), warnings };
 }
 
 /** A database of its own for a test file, with the host around it. */
-export async function freshDatabase(): Promise<{ host: ReturnType<typeof databasesAt>; db: SqlDatabase; drop(): Promise<void> }> {
+export async function freshDatabase(): Promise<{
+  host: ReturnType<typeof databasesAt>;
+  db: SqlDatabase;
+  drop(): Promise<void>;
+}> {
   const clone = await emptyDatabase({ GROUNDWORK_TEST_POSTGRES_URL: process.env.GROUNDWORK_TEST_POSTGRES_URL });
   const host = databasesAt({ app: clone.url });
   return {

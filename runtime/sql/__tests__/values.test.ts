@@ -61,7 +61,10 @@ test.each([
 });
 
 const refusal = (text: string): string => `error serializing parameter 0: ${text}`;
-const noForm = (type: string): string => refusal(`cannot convert between the Rust type \`encore_runtime_core::sqldb::val::RowValue\` and the Postgres type \`${type}\``);
+const noForm = (type: string): string =>
+  refusal(
+    `cannot convert between the Rust type \`encore_runtime_core::sqldb::val::RowValue\` and the Postgres type \`${type}\``,
+  );
 
 test.each([
   ["int4", 4294967295, refusal("out of range integral type conversion attempted")],
@@ -100,10 +103,14 @@ inherited.own = 1;
 test("N-1: what the native interface makes of a parameter", async () => {
   expect(await one(db, "select $1::json::text", inherited)).toBe('{"from":"prototype","own":1}');
   expect(() => new QueryArgs([Array(2)])).toThrow("undefined cannot be represented as a serde_json::Value");
-  expect(() => new QueryArgs([new Date(8.64e15)])).toThrow("timestamp 8640000000000000ms is outside the supported range");
+  expect(() => new QueryArgs([new Date(8.64e15)])).toThrow(
+    "timestamp 8640000000000000ms is outside the supported range",
+  );
   const circle: { self?: unknown } = {};
   circle.self = circle;
-  expect(() => new QueryArgs([circle])).toThrow("value exceeds the maximum nesting depth of 128; does it contain a circular reference?");
+  expect(() => new QueryArgs([circle])).toThrow(
+    "value exceeds the maximum nesting depth of 128; does it contain a circular reference?",
+  );
 });
 
 // 7.5
@@ -134,24 +141,34 @@ test.each([
   ["'1e400'::jsonb", 'Error("number out of range", line: 1, column: 401)'],
   [String.raw`'"\ud800"'::json`, 'Error("unexpected end of hex escape", line: 1, column: 8)'],
 ])("7.5: %s cannot be read", async (expression, cause) => {
-  expect(await problem(`select ${expression} as v`)).toBe(`unable to parse column v: Error {\n    kind: FromSql(\n        0,\n    ),\n    cause: Some(\n        ${cause},\n    ),\n}`);
+  expect(await problem(`select ${expression} as v`)).toBe(
+    `unable to parse column v: Error {\n    kind: FromSql(\n        0,\n    ),\n    cause: Some(\n        ${cause},\n    ),\n}`,
+  );
 });
 
 test("7.5: what has no form is told with what it is made of", async () => {
   expect(await problem("select '{[1,5)}'::int4multirange as v")).toContain("postgres: Int4multiRange,");
   const text = (await problem("select row(1, 'ok')::pair as v")).replace(/oid: \d+/g, "oid: N").replace(/\s+/g, " ");
-  expect(text).toContain('Other { name: "pair", oid: N, kind: Composite( [ Field { name: "a", type_: Int4, }, Field { name: "b", type_: Other( Other { name: "mood", oid: N, kind: Enum( [ "sad", "ok", ], ), schema: "public",');
+  expect(text).toContain(
+    'Other { name: "pair", oid: N, kind: Composite( [ Field { name: "a", type_: Int4, }, Field { name: "b", type_: Other( Other { name: "mood", oid: N, kind: Enum( [ "sad", "ok", ], ), schema: "public",',
+  );
   expect(await problem("select array[5::positive] as v")).toContain("kind: Domain(");
 });
 
 test("D-30: a code that is not Postgres' own is told as such", async () => {
-  expect(await problem("do $$ begin raise exception 'boom' using errcode = 'XX123'; end $$")).toMatch(/SqlState\(\s+Other\(\s+"XX123"/);
-  expect(await problem("do $$ begin raise exception 'boom' using errcode = '22012'; end $$")).toMatch(/SqlState\(\s+E22012,/);
+  expect(await problem("do $$ begin raise exception 'boom' using errcode = 'XX123'; end $$")).toMatch(
+    /SqlState\(\s+Other\(\s+"XX123"/,
+  );
+  expect(await problem("do $$ begin raise exception 'boom' using errcode = '22012'; end $$")).toMatch(
+    /SqlState\(\s+E22012,/,
+  );
 });
 
 test("bytes are read in either output style of the session", async () => {
   const connection = await db.acquire();
   await all(connection, "set bytea_output = 'escape'");
-  expect(await one(connection, String.raw`select '\x5c00ff61'::bytea`)).toEqual(new Uint8Array([0x5c, 0, 0xff, 0x61]).buffer);
+  expect(await one(connection, String.raw`select '\x5c00ff61'::bytea`)).toEqual(
+    new Uint8Array([0x5c, 0, 0xff, 0x61]).buffer,
+  );
   await connection.close();
 });

@@ -13,14 +13,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-const pluginsOf = (config: ViteUserConfig): string[] => (config.plugins ?? []).flat().map((plugin) => (plugin as Plugin).name);
+const pluginsOf = (config: ViteUserConfig): string[] =>
+  (config.plugins ?? []).flat().map((plugin) => (plugin as Plugin).name);
 
 test("an app without a configuration gets the plugin", async () => {
   expect(pluginsOf(await configFor(root))).toEqual(["groundwork"]);
 });
 
 test("an app that was written for `encore test` keeps what it says and gets the plugin besides", async () => {
-  writeFileSync(join(root, "vite.config.mjs"), `export default { resolve: { alias: { "~encore": "/x/encore.gen" } }, plugins: [{ name: "own" }], test: { testTimeout: 1234 } };`);
+  writeFileSync(
+    join(root, "vite.config.mjs"),
+    `export default { resolve: { alias: { "~encore": "/x/encore.gen" } }, plugins: [{ name: "own" }], test: { testTimeout: 1234 } };`,
+  );
   const config = await configFor(root);
   expect(pluginsOf(config)).toEqual(["groundwork", "own"]);
   expect(config.test?.testTimeout).toBe(1234);

@@ -62,7 +62,8 @@ beforeAll(() => {
     writeFileSync(join(app, path), text);
   }
   mkdirSync(join(app, "node_modules"));
-  for (const name of ["encore.dev", "typescript", "vitest"]) symlinkSync(join(hostPackageRoot, "node_modules", name), join(app, "node_modules", name));
+  for (const name of ["encore.dev", "typescript", "vitest"])
+    symlinkSync(join(hostPackageRoot, "node_modules", name), join(app, "node_modules", name));
   symlinkSync(hostPackageRoot, join(app, "node_modules", "groundwork"));
 });
 afterAll(() => rmSync(app, { recursive: true }));
@@ -83,5 +84,8 @@ test("an app's tests see what it publishes, the official way and ours", { timeou
 });
 
 test("and are typed: a topic's messages have its type", { timeout: 60_000 }, async () => {
-  expect(await run(join(hostPackageRoot, "node_modules/typescript/bin/tsc"), "-p", ".")).toEqual({ code: 0, output: "" });
+  expect(await run(join(hostPackageRoot, "node_modules/typescript/bin/tsc"), "-p", ".")).toEqual({
+    code: 0,
+    output: "",
+  });
 });

@@ -39,7 +39,10 @@ function hostFolders(files: Map<string, string[]>): Map<string, string[]> {
   for (const [file, targets] of files) {
     if (!inHost(file)) continue;
     const from = hostFolder(file);
-    const to = targets.filter(inHost).map(hostFolder).filter((folder) => folder !== from);
+    const to = targets
+      .filter(inHost)
+      .map(hostFolder)
+      .filter((folder) => folder !== from);
     folders.set(from, [...(folders.get(from) ?? []), ...to]);
   }
   return folders;
@@ -49,7 +52,10 @@ function check(project: Project): Violation[] {
   const graph = new Map<string, string[]>();
   for (const source of project.sources.values()) {
     if (isTest(source.path)) continue;
-    graph.set(source.path, source.imports.flatMap(({ target }) => (target !== undefined && project.sources.has(target) ? [target] : [])));
+    graph.set(
+      source.path,
+      source.imports.flatMap(({ target }) => (target !== undefined && project.sources.has(target) ? [target] : [])),
+    );
   }
   return [...cyclesOf(graph), ...cyclesOf(hostFolders(graph))].map((members) => ({
     rule: "cycles",
@@ -59,4 +65,8 @@ function check(project: Project): Violation[] {
   }));
 }
 
-export const cycles: Rule = { name: "cycles", promise: "no files, and no folders of runtime/, import one another in a circle, type imports included", check };
+export const cycles: Rule = {
+  name: "cycles",
+  promise: "no files, and no folders of runtime/, import one another in a circle, type imports included",
+  check,
+};

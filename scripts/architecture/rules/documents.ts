@@ -12,7 +12,11 @@ interface Mention {
 }
 
 function mentions(text: string, pattern: RegExp): Mention[] {
-  return text.split("\n").flatMap((content, index) => [...content.matchAll(pattern)].map(([, name]) => ({ name: name ?? "", line: index + 1 })));
+  return text
+    .split("\n")
+    .flatMap((content, index) =>
+      [...content.matchAll(pattern)].map(([, name]) => ({ name: name ?? "", line: index + 1 })),
+    );
 }
 
 function scriptsOf(project: Project): Set<string> {
@@ -23,11 +27,20 @@ function scriptsOf(project: Project): Set<string> {
 function checkDocument(project: Project, file: string, scripts: Set<string>): Violation[] {
   const text = project.read(file) ?? "";
   const dead = mentions(text, LINK)
-    .filter(({ name }) => project.read(posix.join(posix.dirname(file), name)) === undefined && !project.files.some((other) => other.startsWith(posix.join(posix.dirname(file), name, "/"))))
+    .filter(
+      ({ name }) =>
+        project.read(posix.join(posix.dirname(file), name)) === undefined &&
+        !project.files.some((other) => other.startsWith(posix.join(posix.dirname(file), name, "/"))),
+    )
     .map(({ name, line }) => ({ rule: "documents", file, line, message: `links to ${name}, which is not there` }));
   const unknown = mentions(text, SCRIPT)
     .filter(({ name }) => !scripts.has(name))
-    .map(({ name, line }) => ({ rule: "documents", file, line, message: `names npm run ${name}, which package.json does not have` }));
+    .map(({ name, line }) => ({
+      rule: "documents",
+      file,
+      line,
+      message: `names npm run ${name}, which package.json does not have`,
+    }));
   return [...dead, ...unknown];
 }
 
@@ -36,4 +49,8 @@ function check(project: Project): Violation[] {
   return project.files.filter((file) => file.endsWith(".md")).flatMap((file) => checkDocument(project, file, scripts));
 }
 
-export const documents: Rule = { name: "documents", promise: "links in documents lead somewhere and the scripts they name exist", check };
+export const documents: Rule = {
+  name: "documents",
+  promise: "links in documents lead somewhere and the scripts they name exist",
+  check,
+};

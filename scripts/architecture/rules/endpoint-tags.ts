@@ -17,7 +17,8 @@ function apiNames(source: SourceFile): Set<string> {
   const names = new Set<string>();
   walk(source.ast, (node) => {
     if (!ts.isImportSpecifier(node) || (node.propertyName ?? node.name).text !== "api") return;
-    if (node.parent.parent.parent.moduleSpecifier.getText().slice(1, -1) === "encore.dev/api") names.add(node.name.text);
+    if (node.parent.parent.parent.moduleSpecifier.getText().slice(1, -1) === "encore.dev/api")
+      names.add(node.name.text);
   });
   return names;
 }
@@ -36,14 +37,18 @@ export function exposedEndpoints(source: SourceFile): ExposedEndpoint[] {
     if (!ts.isCallExpression(node)) return;
     const callee = ts.isPropertyAccessExpression(node.expression) ? node.expression.expression : node.expression;
     const [options] = node.arguments;
-    if (!ts.isIdentifier(callee) || !names.has(callee.text) || !options || !ts.isObjectLiteralExpression(options)) return;
+    if (!ts.isIdentifier(callee) || !names.has(callee.text) || !options || !ts.isObjectLiteralExpression(options))
+      return;
     if (property(options, "expose")?.kind !== ts.SyntaxKind.TrueKeyword) return;
     const tags = property(options, "tags");
     found.push({
       file: source.path,
       line: lineOf(source.ast, node),
       name: ts.isVariableDeclaration(node.parent) ? node.parent.name.getText() : "(unnamed)",
-      tags: tags && ts.isArrayLiteralExpression(tags) ? tags.elements.filter(ts.isStringLiteralLike).map(({ text }) => text) : [],
+      tags:
+        tags && ts.isArrayLiteralExpression(tags)
+          ? tags.elements.filter(ts.isStringLiteralLike).map(({ text }) => text)
+          : [],
     });
   });
   return found;
@@ -53,15 +58,32 @@ function complaint({ tags }: ExposedEndpoint): string | undefined {
   const access = tags.filter((tag) => ACCESS_LIKE.test(tag));
   if (access.length === 0) return "has no access tag: add can:<resource>.<action>, self or public:<reason>";
   if (access.length > 1) return `has ${access.length} access tags (${access.join(", ")}): exactly one decides`;
-  return access.every((tag) => ACCESS_TAG.test(tag)) ? undefined : `has an access tag the guard does not know: ${access.join(", ")}`;
+  return access.every((tag) => ACCESS_TAG.test(tag))
+    ? undefined
+    : `has an access tag the guard does not know: ${access.join(", ")}`;
 }
 
 function check(project: Project): Violation[] {
-  const shipped = [...project.sources.values()].filter(({ path }) => !isTest(path) && !/^(runtime|scripts|bench)\//.test(path));
+  const shipped = [...project.sources.values()].filter(
+    ({ path }) => !isTest(path) && !/^(runtime|scripts|bench)\//.test(path),
+  );
   return shipped.flatMap(exposedEndpoints).flatMap((endpoint) => {
     const message = complaint(endpoint);
-    return message === undefined ? [] : [{ rule: "endpoint-tags", file: endpoint.file, line: endpoint.line, message: `endpoint ${endpoint.name} ${message}` }];
+    return message === undefined
+      ? []
+      : [
+          {
+            rule: "endpoint-tags",
+            file: endpoint.file,
+            line: endpoint.line,
+            message: `endpoint ${endpoint.name} ${message}`,
+          },
+        ];
   });
 }
 
-export const endpointTags: Rule = { name: "endpoint-tags", promise: "every exposed endpoint says who may call it", check };
+export const endpointTags: Rule = {
+  name: "endpoint-tags",
+  promise: "every exposed endpoint says who may call it",
+  check,
+};

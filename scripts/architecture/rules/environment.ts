@@ -7,7 +7,8 @@ const ALLOWED = /^(config|runtime|scripts|bench)\/|^[\w.-]+\.config\.m?ts$|^[\w.
 
 function readsEnvironment(node: ts.Node): boolean {
   if (ts.isPropertyAccessExpression(node)) return node.name.text === "env" && node.expression.getText() === "process";
-  if (ts.isElementAccessExpression(node)) return node.expression.getText() === "process" && node.argumentExpression.getText().slice(1, -1) === "env";
+  if (ts.isElementAccessExpression(node))
+    return node.expression.getText() === "process" && node.argumentExpression.getText().slice(1, -1) === "env";
   if (ts.isVariableDeclaration(node)) {
     if (node.initializer?.getText() !== "process" || !ts.isObjectBindingPattern(node.name)) return false;
     return node.name.elements.some((element) => (element.propertyName ?? element.name).getText() === "env");
@@ -39,4 +40,8 @@ function check(project: Project) {
   );
 }
 
-export const environment: Rule = { name: "environment", promise: "only config/ reads process.env (and the host and tools, for themselves)", check };
+export const environment: Rule = {
+  name: "environment",
+  promise: "only config/ reads process.env (and the host and tools, for themselves)",
+  check,
+};

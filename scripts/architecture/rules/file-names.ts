@@ -26,4 +26,8 @@ function check(project: Project) {
     });
 }
 
-export const fileNames: Rule = { name: "file-names", promise: "files and folders are kebab-case and say what is inside", check };
+export const fileNames: Rule = {
+  name: "file-names",
+  promise: "files and folders are kebab-case and say what is inside",
+  check,
+};

@@ -22,7 +22,12 @@ function checkFile(source: SourceFile): Violation[] {
   const found: Violation[] = [];
   const room = roomOf(source.path);
   if (room !== undefined && layerOf(room) === undefined && room !== HOST_ROOM && !TOOL_ROOMS.includes(room)) {
-    found.push({ rule: "layers", file: source.path, line: 1, message: `the folder ${room}/ has no layer: give it one in scripts/architecture/rooms.ts` });
+    found.push({
+      rule: "layers",
+      file: source.path,
+      line: 1,
+      message: `the folder ${room}/ has no layer: give it one in scripts/architecture/rooms.ts`,
+    });
   }
   for (const { target, line } of source.imports) {
     const message = target === undefined ? undefined : complaint(source.path, target);
@@ -34,5 +39,6 @@ function checkFile(source: SourceFile): Violation[] {
 export const layers: Rule = {
   name: "layers",
   promise: "imports go down the layers only, and nothing of the application imports runtime/ or is imported by it",
-  check: (project: Project) => [...project.sources.values()].filter((source) => !isTest(source.path)).flatMap(checkFile),
+  check: (project: Project) =>
+    [...project.sources.values()].filter((source) => !isTest(source.path)).flatMap(checkFile),
 };

@@ -6,7 +6,9 @@ import { parseMermaid, reachable, roomGraph, type RoomGraph } from "../room-grap
 function compareRooms(drawn: RoomGraph, real: RoomGraph): string[] {
   return [
     ...real.rooms.filter((room) => !drawn.rooms.includes(room)).map((room) => `the room ${room} is not on the map`),
-    ...drawn.rooms.filter((room) => !real.rooms.includes(room)).map((room) => `the map shows ${room}, which holds no sources`),
+    ...drawn.rooms
+      .filter((room) => !real.rooms.includes(room))
+      .map((room) => `the map shows ${room}, which holds no sources`),
   ];
 }
 
@@ -19,7 +21,8 @@ function compareArrows(drawn: RoomGraph, real: RoomGraph): string[] {
   for (const [from, targets] of drawn.arrows) {
     for (const to of targets) {
       if (!real.arrows.get(from)?.has(to)) found.push(`the map draws ${from} → ${to}, and no import does that`);
-      if (drawn.rooms.indexOf(to) <= drawn.rooms.indexOf(from)) found.push(`the map's arrow ${from} → ${to} points upwards`);
+      if (drawn.rooms.indexOf(to) <= drawn.rooms.indexOf(from))
+        found.push(`the map's arrow ${from} → ${to} points upwards`);
     }
   }
   return found;
@@ -29,9 +32,26 @@ function check(project: Project): Violation[] {
   const readme = project.read("README.md");
   if (readme === undefined) return [];
   const drawn = parseMermaid(readme);
-  if (drawn === undefined) return [{ rule: "map", file: "README.md", line: 1, message: "has no map: put the output of `npm run arch -- --map` into a mermaid block" }];
+  if (drawn === undefined)
+    return [
+      {
+        rule: "map",
+        file: "README.md",
+        line: 1,
+        message: "has no map: put the output of `npm run arch -- --map` into a mermaid block",
+      },
+    ];
   const real = roomGraph(project);
-  return [...compareRooms(drawn, real), ...compareArrows(drawn, real)].map((message) => ({ rule: "map", file: "README.md", line: 1, message }));
+  return [...compareRooms(drawn, real), ...compareArrows(drawn, real)].map((message) => ({
+    rule: "map",
+    file: "README.md",
+    line: 1,
+    message,
+  }));
 }
 
-export const map: Rule = { name: "map", promise: "the README's map shows the rooms and arrows as they are, arrows down only", check };
+export const map: Rule = {
+  name: "map",
+  promise: "the README's map shows the rooms and arrows as they are, arrows down only",
+  check,
+};

@@ -1,7 +1,14 @@
 // A newcomer finds the same six answers in every service's README, and a README in every library.
 import { isTest, type Project, type Rule, type Violation } from "../project";
 
-export const SERVICE_HEADINGS = ["Owns", "Endpoints", "Events in and out", "Invariants", "Failure modes", "How to test"];
+export const SERVICE_HEADINGS = [
+  "Owns",
+  "Endpoints",
+  "Events in and out",
+  "Invariants",
+  "Failure modes",
+  "How to test",
+];
 const LIBRARIES = ["config", "security", "db", "runtime"];
 
 function headingsOf(markdown: string): Set<string> {
@@ -19,13 +26,26 @@ function checkService(project: Project, folder: string): Violation[] {
 }
 
 function check(project: Project): Violation[] {
-  const services = project.files.filter((file) => file.endsWith("/encore.service.ts") && !isTest(file)).map((file) => file.slice(0, -"/encore.service.ts".length));
-  const libraries = LIBRARIES.filter((folder) => project.files.some((file) => file.startsWith(`${folder}/`) && file.endsWith(".ts")));
+  const services = project.files
+    .filter((file) => file.endsWith("/encore.service.ts") && !isTest(file))
+    .map((file) => file.slice(0, -"/encore.service.ts".length));
+  const libraries = LIBRARIES.filter((folder) =>
+    project.files.some((file) => file.startsWith(`${folder}/`) && file.endsWith(".ts")),
+  );
   const silent = libraries.filter((folder) => project.read(`${folder}/README.md`) === undefined);
   return [
     ...services.flatMap((folder) => checkService(project, folder)),
-    ...silent.map((folder) => ({ rule: "readmes", file: `${folder}/README.md`, line: 1, message: `the library ${folder} has no README.md` })),
+    ...silent.map((folder) => ({
+      rule: "readmes",
+      file: `${folder}/README.md`,
+      line: 1,
+      message: `the library ${folder} has no README.md`,
+    })),
   ];
 }
 
-export const readmes: Rule = { name: "readmes", promise: "every service's README has the six headings, every library has a README", check };
+export const readmes: Rule = {
+  name: "readmes",
+  promise: "every service's README has the six headings, every library has a README",
+  check,
+};

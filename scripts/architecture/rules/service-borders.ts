@@ -20,8 +20,15 @@ function checkFile(source: SourceFile, services: Set<string>): Violation[] {
     const inside = target.slice(owner.length + 1);
     const allowed = WITH_LIBRARY_PART.has(owner) ? !SERVICE_EDGE.test(inside) : inside === "types.ts" && typeOnly;
     if (!allowed) {
-      const instead = WITH_LIBRARY_PART.has(owner) ? "import its library part" : "call it through ~encore/clients, or take types from its types.ts";
-      found.push({ rule: "service-borders", file: source.path, line, message: `reaches into the service ${owner}: ${target}; ${instead}` });
+      const instead = WITH_LIBRARY_PART.has(owner)
+        ? "import its library part"
+        : "call it through ~encore/clients, or take types from its types.ts";
+      found.push({
+        rule: "service-borders",
+        file: source.path,
+        line,
+        message: `reaches into the service ${owner}: ${target}; ${instead}`,
+      });
     }
   }
   return found;
@@ -29,8 +36,14 @@ function checkFile(source: SourceFile, services: Set<string>): Violation[] {
 
 function check(project: Project): Violation[] {
   const services = serviceFolders(project);
-  const shipped = [...project.sources.values()].filter(({ path }) => !isTest(path) && !/^(scripts|bench|runtime)\//.test(path));
+  const shipped = [...project.sources.values()].filter(
+    ({ path }) => !isTest(path) && !/^(scripts|bench|runtime)\//.test(path),
+  );
   return shipped.flatMap((source) => checkFile(source, services));
 }
 
-export const serviceBorders: Rule = { name: "service-borders", promise: "no service imports another service's files", check };
+export const serviceBorders: Rule = {
+  name: "service-borders",
+  promise: "no service imports another service's files",
+  check,
+};

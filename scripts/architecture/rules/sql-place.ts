@@ -6,7 +6,9 @@ import { sqlOf } from "../sql";
 const ALLOWED = [/(^|\/)store\.ts$/, /(^|\/)store\/[^/]+\.ts$/, /^db\//, /^runtime\//, /^bench\//];
 
 function check(project: Project) {
-  const shipped = [...project.sources.values()].filter(({ path }) => !isTest(path) && !ALLOWED.some((place) => place.test(path)));
+  const shipped = [...project.sources.values()].filter(
+    ({ path }) => !isTest(path) && !ALLOWED.some((place) => place.test(path)),
+  );
   return shipped.flatMap((source) =>
     sqlOf(source).map(({ text, line }) => ({
       rule: "sql-place",
@@ -17,4 +19,8 @@ function check(project: Project) {
   );
 }
 
-export const sqlPlace: Rule = { name: "sql-place", promise: "SQL stands in store.ts, migrations/, db/ and runtime/ only", check };
+export const sqlPlace: Rule = {
+  name: "sql-place",
+  promise: "SQL stands in store.ts, migrations/, db/ and runtime/ only",
+  check,
+};

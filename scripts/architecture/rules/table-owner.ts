@@ -16,7 +16,8 @@ export function tablesOf(project: Project): Map<string, string> {
   const tables = new Map<string, string>();
   for (const file of project.files.filter((path) => MIGRATION.test(path))) {
     const sql = withoutComments(project.read(file) ?? "");
-    for (const [, name] of sql.matchAll(CREATE_TABLE)) if (name !== undefined) tables.set(name.replaceAll('"', ""), file);
+    for (const [, name] of sql.matchAll(CREATE_TABLE))
+      if (name !== undefined) tables.set(name.replaceAll('"', ""), file);
   }
   return tables;
 }
@@ -58,11 +59,20 @@ function check(project: Project): Violation[] {
       for (const table of namedTables(text, tables)) {
         const owner = ownerOf(project, table);
         if (owner === undefined || isStoreOf(owner, source.path)) continue;
-        found.push({ rule: "table-owner", file: source.path, line, message: `names ${table}, which only ${owner}store.ts may name` });
+        found.push({
+          rule: "table-owner",
+          file: source.path,
+          line,
+          message: `names ${table}, which only ${owner}store.ts may name`,
+        });
       }
     }
   }
   return found;
 }
 
-export const tableOwner: Rule = { name: "table-owner", promise: "every table is named only by the store.ts of the service that owns it", check };
+export const tableOwner: Rule = {
+  name: "table-owner",
+  promise: "every table is named only by the store.ts of the service that owns it",
+  check,
+};

@@ -64,7 +64,8 @@ export async function startCollector(): Promise<Collector> {
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const body = Buffer.concat(chunks);
-      if (request.url === "/v1/traces") spans.push(...spansOf(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body));
+      if (request.url === "/v1/traces")
+        spans.push(...spansOf(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body));
       response.writeHead(200, { "content-type": "application/x-protobuf" }).end();
     });
   });

@@ -28,7 +28,10 @@ export async function startRecordingOpenAi(delayMs: number): Promise<RecordingOp
       requests.push(recorded);
       setTimeout(() => {
         response.writeHead(200, { "content-type": "application/json" });
-        response.end(JSON.stringify({ data: input.map((text, index) => ({ index, embedding: vectorOf(text) })) }), () => (recorded.answeredAtMs = performance.now()));
+        response.end(
+          JSON.stringify({ data: input.map((text, index) => ({ index, embedding: vectorOf(text) })) }),
+          () => (recorded.answeredAtMs = performance.now()),
+        );
       }, delayMs);
     });
   });

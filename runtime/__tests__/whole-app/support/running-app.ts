@@ -65,7 +65,11 @@ export function isRunning(pid: number): boolean {
 }
 
 /** Polls until `condition` holds; fails with `what` after `limitMs`. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  limitMs = 30_000,
+): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms: ${what}`);
@@ -74,7 +78,9 @@ export async function until(what: string, condition: () => boolean | Promise<boo
 }
 
 const exitOf = (child: ChildProcess): Promise<number | null> =>
-  child.exitCode !== null || child.signalCode !== null ? Promise.resolve(child.exitCode) : new Promise((resolve) => child.once("exit", (code) => resolve(code)));
+  child.exitCode !== null || child.signalCode !== null
+    ? Promise.resolve(child.exitCode)
+    : new Promise((resolve) => child.once("exit", (code) => resolve(code)));
 
 function kill(pid: number): void {
   try {
@@ -85,7 +91,11 @@ function kill(pid: number): void {
 }
 
 /** Starts `groundwork run` on any free port and resolves when it serves. */
-export async function startApp(stateDir: string, env: Record<string, string> = {}, args: string[] = []): Promise<RunningApp> {
+export async function startApp(
+  stateDir: string,
+  env: Record<string, string> = {},
+  args: string[] = [],
+): Promise<RunningApp> {
   const child = spawn(process.execPath, [join(root, "dist", "cli.js"), "run", "--port", "0", ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
@@ -95,10 +105,14 @@ export async function startApp(stateDir: string, env: Record<string, string> = {
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));
   const address = (): string | undefined => /serving (http:\/\/\S+)/.exec(text)?.[1];
-  await until("the app serves", () => {
-    if (child.exitCode !== null) throw new Error(`the app ended with ${child.exitCode} before it served:\n${text}`);
-    return address() !== undefined;
-  }, START_LIMIT_MS).catch((error: Error) => {
+  await until(
+    "the app serves",
+    () => {
+      if (child.exitCode !== null) throw new Error(`the app ended with ${child.exitCode} before it served:\n${text}`);
+      return address() !== undefined;
+    },
+    START_LIMIT_MS,
+  ).catch((error: Error) => {
     kill(child.pid ?? 0);
     throw new Error(`${error.message}\n${text}`);
   });
@@ -111,7 +125,9 @@ export async function startApp(stateDir: string, env: Record<string, string> = {
       return exitOf(child);
     },
     killTree: async () => {
-      processTree(child.pid ?? 0).reverse().forEach(kill);
+      processTree(child.pid ?? 0)
+        .reverse()
+        .forEach(kill);
       await exitOf(child);
     },
   };

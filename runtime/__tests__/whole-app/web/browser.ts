@@ -17,7 +17,8 @@ export interface WatchedPage {
 /** Starts the browser; throws with the remedy when the machine has none. */
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = PLACES.find((path) => existsSync(path));
-  if (executablePath === undefined) throw new Error(`no Chromium in ${PLACES.join(", ")}: run scripts/install-chromium.sh`);
+  if (executablePath === undefined)
+    throw new Error(`no Chromium in ${PLACES.join(", ")}: run scripts/install-chromium.sh`);
   return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
 }
 
@@ -30,7 +31,9 @@ export async function watchedPage(browser: Browser, origin: string): Promise<Wat
     if (message.type() === "error") complaints.push(`console: ${message.text()} (${message.location().url})`);
   });
   page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
-  page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()} ${request.failure()?.errorText ?? ""}`));
+  page.on("requestfailed", (request) =>
+    complaints.push(`failed: ${request.url()} ${request.failure()?.errorText ?? ""}`),
+  );
   page.on("request", (request) => {
     const url = new URL(request.url());
     if (!["data:", "blob:"].includes(url.protocol) && url.origin !== origin) foreignRequests.push(request.url());

@@ -4,6 +4,8 @@ import { pathToFileURL } from "node:url";
 
 export async function setup(): Promise<void> {
   const root = join(import.meta.dirname, "..", "..", "..", "..");
-  const { buildHost } = (await import(pathToFileURL(join(root, "scripts", "bundles.mjs")).href)) as { buildHost: (root: string) => Promise<string[]> };
+  const { buildHost } = (await import(pathToFileURL(join(root, "scripts", "bundles.mjs")).href)) as {
+    buildHost: (root: string) => Promise<string[]>;
+  };
   await buildHost(root);
 }

@@ -30,7 +30,10 @@ afterAll(async () => {
 async function json<T>(path: string, init: { method?: string; body?: unknown; token?: string } = {}): Promise<T> {
   const response = await fetch(app.baseUrl + path, {
     method: init.method ?? "GET",
-    headers: { "content-type": "application/json", ...(init.token === undefined ? {} : { authorization: `Bearer ${init.token}` }) },
+    headers: {
+      "content-type": "application/json",
+      ...(init.token === undefined ? {} : { authorization: `Bearer ${init.token}` }),
+    },
     ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
   });
   if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
@@ -39,7 +42,9 @@ async function json<T>(path: string, init: { method?: string; body?: unknown; to
 
 async function operations(): Promise<string[]> {
   const { paths } = await json<OpenApi>("/docs/openapi.json");
-  return Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
 }
 
 const normalised = (text: string): string => text.replace(/[\s\u200b]+/g, "");
@@ -62,7 +67,8 @@ function operation(page: Page, method: string, path: string): Locator {
 async function tryOut(block: Locator, fields: Record<string, string> = {}): Promise<{ status: string; body: string }> {
   await block.locator(".opblock-summary-control").click();
   await block.getByRole("button", { name: "Try it out" }).click();
-  for (const [name, value] of Object.entries(fields)) await block.locator(`tr[data-param-name="${name}"] input`).fill(value);
+  for (const [name, value] of Object.entries(fields))
+    await block.locator(`tr[data-param-name="${name}"] input`).fill(value);
   await block.getByRole("button", { name: "Execute" }).click();
   const response = block.locator(".live-responses-table .response");
   await response.waitFor();
@@ -73,8 +79,15 @@ async function tryOut(block: Locator, fields: Record<string, string> = {}): Prom
 }
 
 async function searchableDocument(token: string, text: string): Promise<void> {
-  const { id } = await json<{ id: string }>("/vectors/documents", { method: "POST", token, body: { source: "web.md", text } });
-  await until("the document is searchable", async () => (await json<{ status: string }>(`/vectors/documents/${id}`, { token })).status === "ready");
+  const { id } = await json<{ id: string }>("/vectors/documents", {
+    method: "POST",
+    token,
+    body: { source: "web.md", text },
+  });
+  await until(
+    "the document is searchable",
+    async () => (await json<{ status: string }>(`/vectors/documents/${id}`, { token })).status === "ready",
+  );
 }
 
 describe("/docs in a browser", () => {

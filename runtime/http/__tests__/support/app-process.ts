@@ -34,7 +34,17 @@ export interface AppOptions {
 async function buildNative(dir: string): Promise<string> {
   const outfile = join(dir, "native.cjs");
   const entryPoints = [join(root, "runtime/module/index.ts")];
-  await build({ entryPoints, outfile, bundle: true, platform: "node", target: "node20", packages: "external", format: "cjs", sourcemap: "linked", logLevel: "silent" });
+  await build({
+    entryPoints,
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    format: "cjs",
+    sourcemap: "linked",
+    logLevel: "silent",
+  });
   return outfile;
 }
 
@@ -49,10 +59,24 @@ function copyApp(appDir: string): string {
 
 function hostConfig(app: string, modelFile: string, port: number): HostConfig {
   return {
-    appRoot: app, stateDir: join(app, ".groundwork"), modelFile, environment: { name: "local", type: "development", cloud: "local" }, appId: "",
-    apiBaseUrl: `http://127.0.0.1:${port}`, deployId: "run_aaaaaaaaaaaaaaaaaaaa", build: { revision: "", uncommittedChanges: true },
-    listen: { host: "127.0.0.1", port }, databases: {}, secrets: {}, objectsDir: join(app, ".groundwork/objects"), hostsGateway: true,
-    workerThreads: 1, edgeHeaders: {}, includeInternalMessage: true, logFormat: "json", gracefulShutdownMs: 5000,
+    appRoot: app,
+    stateDir: join(app, ".groundwork"),
+    modelFile,
+    environment: { name: "local", type: "development", cloud: "local" },
+    appId: "",
+    apiBaseUrl: `http://127.0.0.1:${port}`,
+    deployId: "run_aaaaaaaaaaaaaaaaaaaa",
+    build: { revision: "", uncommittedChanges: true },
+    listen: { host: "127.0.0.1", port },
+    databases: {},
+    secrets: {},
+    objectsDir: join(app, ".groundwork/objects"),
+    hostsGateway: true,
+    workerThreads: 1,
+    edgeHeaders: {},
+    includeInternalMessage: true,
+    logFormat: "json",
+    gracefulShutdownMs: 5000,
   };
 }
 
@@ -93,8 +117,19 @@ export async function prepareApp(appDir: string, options: AppOptions = {}): Prom
   const modelFile = join(app, "model.json");
   writeFileSync(modelFile, JSON.stringify(parsed.model));
   const config = { ...hostConfig(app, modelFile, port), ...options.config };
-  const env = { ...process.env, NODE_ENV: "development", ENCORE_RUNTIME_LOG: "error", ...options.env, ENCORE_RUNTIME_LIB: native, GROUNDWORK_HOST_CONFIG: JSON.stringify(config) };
-  return { port, start: () => launch({ app, bundle, port, env }, options.discardLog ?? false), remove: () => rmSync(app, { recursive: true, force: true }) };
+  const env = {
+    ...process.env,
+    NODE_ENV: "development",
+    ENCORE_RUNTIME_LOG: "error",
+    ...options.env,
+    ENCORE_RUNTIME_LIB: native,
+    GROUNDWORK_HOST_CONFIG: JSON.stringify(config),
+  };
+  return {
+    port,
+    start: () => launch({ app, bundle, port, env }, options.discardLog ?? false),
+    remove: () => rmSync(app, { recursive: true, force: true }),
+  };
 }
 
 interface Launch {
@@ -105,14 +140,20 @@ interface Launch {
 }
 
 async function launch({ app, bundle, port, env }: Launch, discardLog: boolean): Promise<AppProcess> {
-  const child = spawn(process.execPath, ["--enable-source-maps", bundle], { cwd: app, env, stdio: ["ignore", "inherit", discardLog ? "ignore" : "pipe"] });
+  const child = spawn(process.execPath, ["--enable-source-maps", bundle], {
+    cwd: app,
+    env,
+    stdio: ["ignore", "inherit", discardLog ? "ignore" : "pipe"],
+  });
   let text = "";
   child.stderr?.on("data", (data: Buffer) => (text += data.toString()));
   const log = (): string => text;
   await firstAnswer(child, port, log);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return {
-    port, child, log,
+    port,
+    child,
+    log,
     async stop() {
       child.kill("SIGTERM");
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 3000))]);

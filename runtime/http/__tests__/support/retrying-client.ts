@@ -96,10 +96,16 @@ function firstAnswer(text: string): Parsed | null {
   return text.length < end ? null : { answer: { status, body: text.slice(head + 4, end) }, rest: text.slice(end) };
 }
 
-const wire = ({ path, body }: Job): string => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.join("").length}\r\n\r\n${body.join("")}`;
+const wire = ({ path, body }: Job): string =>
+  `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.join("").length}\r\n\r\n${body.join("")}`;
 
 /** Sends all jobs with several at a time on the way on one connection; `answered` gets each answer, in order. */
-export async function pipeline(port: number, jobs: Job[], retries: Retries, answered: (job: Job, answer: Answer) => void): Promise<void> {
+export async function pipeline(
+  port: number,
+  jobs: Job[],
+  retries: Retries,
+  answered: (job: Job, answer: Answer) => void,
+): Promise<void> {
   let waiting = jobs;
   while (waiting.length > 0) {
     const left = await oneConnection(port, waiting, retries, answered);
@@ -109,7 +115,12 @@ export async function pipeline(port: number, jobs: Job[], retries: Retries, answ
 }
 
 /** Resolves to the jobs that got no answer before the connection ended. */
-function oneConnection(port: number, jobs: Job[], retries: Retries, answered: (job: Job, answer: Answer) => void): Promise<Job[]> {
+function oneConnection(
+  port: number,
+  jobs: Job[],
+  retries: Retries,
+  answered: (job: Job, answer: Answer) => void,
+): Promise<Job[]> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, HOST);
     const fail = (error: Error): void => {

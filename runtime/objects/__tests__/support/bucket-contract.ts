@@ -14,7 +14,23 @@ export interface Server {
   joinsParts: boolean;
 }
 
-const oddNames = ["../../escape", "..", "a b/ü?.txt", "/lead", "x".repeat(900), "a", "a/b", "a//b", "con:", "+&'%41", "%2e", "\u0001", "e\u0301", "é", "😀"];
+const oddNames = [
+  "../../escape",
+  "..",
+  "a b/ü?.txt",
+  "/lead",
+  "x".repeat(900),
+  "a",
+  "a/b",
+  "a//b",
+  "con:",
+  "+&'%41",
+  "%2e",
+  "\u0001",
+  "e\u0301",
+  "é",
+  "😀",
+];
 
 export function bucketContract(server: Server, open: () => Promise<Subject>, setUpMs = 30_000): void {
   let subject: Subject;
@@ -23,7 +39,11 @@ export function bucketContract(server: Server, open: () => Promise<Subject>, set
   let versions: Bucket;
   beforeAll(async () => {
     subject = await open();
-    [files, site, versions] = ["files", "site", "versions"].map((name) => subject.bucket(name)) as [Bucket, Bucket, Bucket];
+    [files, site, versions] = ["files", "site", "versions"].map((name) => subject.bucket(name)) as [
+      Bucket,
+      Bucket,
+      Bucket,
+    ];
   }, setUpMs);
   afterAll(() => subject.close());
   afterEach(() => vi.useRealTimers());
@@ -32,9 +52,16 @@ export function bucketContract(server: Server, open: () => Promise<Subject>, set
     it("comes back as it was uploaded, with its attributes, until it is removed", async () => {
       const object = files.object("a/b.txt");
       const attrs = await put(object, "hello", { contentType: "text/plain" });
-      expect(attrs).toMatchObject({ name: "a/b.txt", size: 5, contentType: "text/plain", etag: "5d41402abc4b2a76b9719d911017c592" });
+      expect(attrs).toMatchObject({
+        name: "a/b.txt",
+        size: 5,
+        contentType: "text/plain",
+        etag: "5d41402abc4b2a76b9719d911017c592",
+      });
       expect(await ok(object.attrs())).toEqual(attrs);
-      expect(await entries(files, { prefix: "a/b.txt" })).toEqual([{ name: attrs.name, size: attrs.size, etag: attrs.etag }]);
+      expect(await entries(files, { prefix: "a/b.txt" })).toEqual([
+        { name: attrs.name, size: attrs.size, etag: attrs.etag },
+      ]);
       expect(String(await ok(object.downloadAll()))).toBe("hello");
       expect(await object.delete()).toBeNull();
       expect(await ok(object.exists())).toBe(false);
@@ -42,7 +69,8 @@ export function bucketContract(server: Server, open: () => Promise<Subject>, set
 
     it("that is not there is an error by its kind, and only a `false` where it is asked for", async () => {
       const object = files.object("nope");
-      for (const work of [object.attrs(), object.downloadAll(), object.delete()]) await expect(ok<unknown>(work)).rejects.toThrow("0: object not found");
+      for (const work of [object.attrs(), object.downloadAll(), object.delete()])
+        await expect(ok<unknown>(work)).rejects.toThrow("0: object not found");
       expect(await ok(object.exists())).toBe(false);
     });
 
@@ -67,20 +95,26 @@ export function bucketContract(server: Server, open: () => Promise<Subject>, set
 
     it("has a name and bytes", async () => {
       const nameless = files.object("");
-      for (const work of [nameless.upload(Buffer.from("x")), nameless.exists(), nameless.delete(), nameless.signedUploadUrl()]) {
+      for (const work of [
+        nameless.upload(Buffer.from("x")),
+        nameless.exists(),
+        nameless.delete(),
+        nameless.signedUploadUrl(),
+      ]) {
         await expect(ok<unknown>(work)).rejects.toThrow("3: an object's name must not be empty");
       }
       await expect(files.object("u").upload("text" as unknown as Buffer)).rejects.toMatchObject({ code: "InvalidArg" });
     });
 
-    if (server.joinsParts) it("of 20 MiB comes back the same", async () => {
-      const bytes = randomBytes(20 * 1024 * 1024);
-      const object = files.object("large");
-      const attrs = await ok(object.upload(bytes, { contentType: "video/mp4" }));
-      expect(attrs).toMatchObject({ size: bytes.length, contentType: "video/mp4" });
-      expect(await ok(object.attrs())).toEqual(attrs);
-      expect(bytes.equals(await ok(object.downloadAll()))).toBe(true);
-    });
+    if (server.joinsParts)
+      it("of 20 MiB comes back the same", async () => {
+        const bytes = randomBytes(20 * 1024 * 1024);
+        const object = files.object("large");
+        const attrs = await ok(object.upload(bytes, { contentType: "video/mp4" }));
+        expect(attrs).toMatchObject({ size: bytes.length, contentType: "video/mp4" });
+        expect(await ok(object.attrs())).toEqual(attrs);
+        expect(bytes.equals(await ok(object.downloadAll()))).toBe(true);
+      });
   });
 
   describe("a list", () => {
@@ -94,16 +128,23 @@ export function bucketContract(server: Server, open: () => Promise<Subject>, set
     });
   });
 
-  if (server.checksPreconditions) describe("an upload that must be the first", () => {
-    it("is refused where there is an object, and of many at once exactly one wins", async () => {
-      const object = files.object("once");
-      const uploads = await Promise.all(Array.from({ length: 8 }, (_, n) => object.upload(Buffer.from(String(n)), { preconditions: { notExists: true } })));
-      const refused = uploads.filter((result) => result instanceof TypedObjectError);
-      expect(refused.map(({ kind, message }) => `${kind}: ${message}`)).toEqual(Array(7).fill("1: precondition failed"));
-      await put(object, "again", { preconditions: { notExists: false } });
-      expect(String(await ok(object.downloadAll()))).toBe("again");
+  if (server.checksPreconditions)
+    describe("an upload that must be the first", () => {
+      it("is refused where there is an object, and of many at once exactly one wins", async () => {
+        const object = files.object("once");
+        const uploads = await Promise.all(
+          Array.from({ length: 8 }, (_, n) =>
+            object.upload(Buffer.from(String(n)), { preconditions: { notExists: true } }),
+          ),
+        );
+        const refused = uploads.filter((result) => result instanceof TypedObjectError);
+        expect(refused.map(({ kind, message }) => `${kind}: ${message}`)).toEqual(
+          Array(7).fill("1: precondition failed"),
+        );
+        await put(object, "again", { preconditions: { notExists: false } });
+        expect(String(await ok(object.downloadAll()))).toBe("again");
+      });
     });
-  });
 
   describe("versions", () => {
     it("are kept where the bucket is versioned, also of an object that was removed", async () => {
@@ -133,37 +174,50 @@ export function bucketContract(server: Server, open: () => Promise<Subject>, set
   });
 
   describe("a signed URL", () => {
-    const urlOf = async (object: BucketObject, method: "GET" | "PUT") => (await ok(method === "GET" ? object.signedDownloadUrl({ ttl: 60 }) : object.signedUploadUrl({ ttl: 60 }))).url;
+    const urlOf = async (object: BucketObject, method: "GET" | "PUT") =>
+      (await ok(method === "GET" ? object.signedDownloadUrl({ ttl: 60 }) : object.signedUploadUrl({ ttl: 60 }))).url;
     const status = async (url: string, init?: RequestInit) => (await fetch(url, init)).status;
 
     it("uploads and downloads what it was signed for", async () => {
       const object = files.object("signed ü+.txt");
-      const sent = await fetch(await urlOf(object, "PUT"), { method: "PUT", body: "signed body", headers: { "content-type": "text/x-test" } });
+      const sent = await fetch(await urlOf(object, "PUT"), {
+        method: "PUT",
+        body: "signed body",
+        headers: { "content-type": "text/x-test" },
+      });
       expect([sent.status, await sent.text()]).toEqual([200, ""]);
       const got = await fetch(await urlOf(object, "GET"));
-      expect([got.status, got.headers.get("content-type"), await got.text()]).toEqual([200, "text/x-test", "signed body"]);
+      expect([got.status, got.headers.get("content-type"), await got.text()]).toEqual([
+        200,
+        "text/x-test",
+        "signed body",
+      ]);
       expect(await ok(object.attrs())).toMatchObject({ size: 11, contentType: "text/x-test" });
       expect(await status(await urlOf(files.object("not-there"), "GET"))).toBe(404);
     });
 
-    if (server.checksSignatures) it("is refused when it was signed for another method or object, was changed, or has expired", async () => {
-      const object = files.object("guarded");
-      await put(object, "x");
-      const get = await urlOf(object, "GET");
-      expect(await status(get)).toBe(200);
-      expect(await status(get, { method: "PUT", body: "y" })).toBe(403);
-      expect(await status(get.replace("guarded", "l/1"))).toBe(403);
-      expect(await status(get.replace("Expires=60", "Expires=99"))).toBe(403);
-      expect(await status(get.replace(/Signature=.{6}/, "Signature=000000"))).toBe(403);
-      expect(await status(get.split("?")[0] ?? "")).toBe(403);
-      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 61_000 });
-      const old = await urlOf(object, "GET");
-      vi.useRealTimers();
-      expect(await status(old)).toBe(403);
-    });
+    if (server.checksSignatures)
+      it("is refused when it was signed for another method or object, was changed, or has expired", async () => {
+        const object = files.object("guarded");
+        await put(object, "x");
+        const get = await urlOf(object, "GET");
+        expect(await status(get)).toBe(200);
+        expect(await status(get, { method: "PUT", body: "y" })).toBe(403);
+        expect(await status(get.replace("guarded", "l/1"))).toBe(403);
+        expect(await status(get.replace("Expires=60", "Expires=99"))).toBe(403);
+        expect(await status(get.replace(/Signature=.{6}/, "Signature=000000"))).toBe(403);
+        expect(await status(get.split("?")[0] ?? "")).toBe(403);
+        vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 61_000 });
+        const old = await urlOf(object, "GET");
+        vi.useRealTimers();
+        expect(await status(old)).toBe(403);
+      });
 
     it("may not live longer than seven days", async () => {
-      for (const work of [files.object("x").signedUploadUrl({ ttl: 604_801 }), files.object("x").signedDownloadUrl({ ttl: -1 })]) {
+      for (const work of [
+        files.object("x").signedUploadUrl({ ttl: 604_801 }),
+        files.object("x").signedDownloadUrl({ ttl: -1 }),
+      ]) {
         await expect(ok(work)).rejects.toThrow("2: invalid argument");
       }
       expect(await ok(files.object("x").signedDownloadUrl({ ttl: 604_800 }))).toHaveProperty("url");
@@ -179,10 +233,11 @@ export function bucketContract(server: Server, open: () => Promise<Subject>, set
       expect(() => files.object("x").publicUrl()).toThrow("bucket is not public");
     });
 
-    if (server.checksSignatures) it("is written by nobody else", async () => {
-      const url = site.object("a b/pagé.html").publicUrl();
-      expect((await fetch(url, { method: "PUT", body: "x" })).status).toBe(403);
-      expect((await fetch(url, { method: "DELETE" })).status).toBeOneOf([403, 405]);
-    });
+    if (server.checksSignatures)
+      it("is written by nobody else", async () => {
+        const url = site.object("a b/pagé.html").publicUrl();
+        expect((await fetch(url, { method: "PUT", body: "x" })).status).toBe(403);
+        expect((await fetch(url, { method: "DELETE" })).status).toBeOneOf([403, 405]);
+      });
   });
 }

@@ -25,7 +25,10 @@ export interface S3TestServer {
 async function untilItAnswers(endpoint: string, child: ChildProcess, logFile: string): Promise<void> {
   const deadline = Date.now() + START_LIMIT_MS;
   while (Date.now() < deadline && child.exitCode === null) {
-    const answered = await fetch(endpoint).then(() => true, () => false);
+    const answered = await fetch(endpoint).then(
+      () => true,
+      () => false,
+    );
     if (answered) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -51,14 +54,23 @@ async function start({ prepare, command }: Program): Promise<S3TestServer> {
   const logFile = join(folder, "output.log");
   const log = openSync(logFile, "w");
   // Ends with the test's process, however that ends.
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", "chroot", tree, ...command(inside, port)], { stdio: ["ignore", log, log] });
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "chroot", tree, ...command(inside, port)], {
+    stdio: ["ignore", log, log],
+  });
   closeSync(log);
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const server = { region: "us-east-1", endpoint: `http://127.0.0.1:${port}`, ...user };
   await untilItAnswers(server.endpoint, child, logFile);
-  const client = new S3Client({ region: server.region, endpoint: server.endpoint, credentials: user, forcePathStyle: true, requestChecksumCalculation: "WHEN_REQUIRED" });
+  const client = new S3Client({
+    region: server.region,
+    endpoint: server.endpoint,
+    credentials: user,
+    forcePathStyle: true,
+    requestChecksumCalculation: "WHEN_REQUIRED",
+  });
   return {
-    server, client,
+    server,
+    client,
     async stop() {
       client.destroy();
       child.kill("SIGKILL");
@@ -87,7 +99,14 @@ export const startRadosgw = (): Promise<S3TestServer> =>
   start({
     async prepare(tree, folder, inside, port) {
       writeFileSync(join(folder, "ceph.conf"), radosgwConfig(inside, port));
-      const create = ["user", "create", "--uid=groundwork", "--display-name=groundwork", `--access-key=${user.accessKeyId}`, `--secret-key=${user.secretAccessKey}`];
+      const create = [
+        "user",
+        "create",
+        "--uid=groundwork",
+        "--display-name=groundwork",
+        `--access-key=${user.accessKeyId}`,
+        `--secret-key=${user.secretAccessKey}`,
+      ];
       await run("chroot", [tree, "radosgw-admin", "-c", `${inside}/ceph.conf`, "-n", "client.test", ...create]);
     },
     command: (inside) => ["radosgw", "-c", `${inside}/ceph.conf`, "-n", "client.test", "-f"],
@@ -95,7 +114,8 @@ export const startRadosgw = (): Promise<S3TestServer> =>
 
 export const radosgw: Server = { checksSignatures: true, checksPreconditions: false, joinsParts: false };
 
-export const startMoto = (): Promise<S3TestServer> => start({ command: (_, port) => ["moto_server", "-H", "127.0.0.1", "-p", String(port)] });
+export const startMoto = (): Promise<S3TestServer> =>
+  start({ command: (_, port) => ["moto_server", "-H", "127.0.0.1", "-p", String(port)] });
 
 export const moto: Server = { checksSignatures: false, checksPreconditions: true, joinsParts: true };
 
@@ -105,8 +125,13 @@ export const keyPrefix = "team a+é/%41/";
 /** Makes the buckets of `bucketModels` on the server: two of them share one there, one can be read by everybody. */
 export async function makeBuckets({ client, server }: S3TestServer): Promise<NonNullable<HostConfig["objectStorage"]>> {
   for (const Bucket of ["shared", "public", "versioned"]) await client.send(new CreateBucketCommand({ Bucket }));
-  await client.send(new PutBucketVersioningCommand({ Bucket: "versioned", VersioningConfiguration: { Status: "Enabled" } }));
-  const everybodyReads = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::public/*" }] };
+  await client.send(
+    new PutBucketVersioningCommand({ Bucket: "versioned", VersioningConfiguration: { Status: "Enabled" } }),
+  );
+  const everybodyReads = {
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::public/*" }],
+  };
   await client.send(new PutBucketPolicyCommand({ Bucket: "public", Policy: JSON.stringify(everybodyReads) }));
   return {
     files: { server, bucket: "shared", keyPrefix },

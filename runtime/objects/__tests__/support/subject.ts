@@ -7,7 +7,13 @@ import type { BucketModel } from "../../../model";
 import { type Bucket, type BucketObject, type ListEntry, TypedObjectError } from "../../bucket";
 import { createBuckets } from "../../index";
 
-const quiet: HostLog = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined, prepareInfo: () => null };
+const quiet: HostLog = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  prepareInfo: () => null,
+};
 
 export const bucketModels: BucketModel[] = [
   { name: "files", versioned: false, public: false },
@@ -24,7 +30,13 @@ export interface Subject {
 
 /** A listener that answers as the host's does, and the model's three buckets. */
 export async function openBuckets(config: Pick<HostConfig, "objectsDir" | "objectStorage">): Promise<Subject> {
-  const host = { model: { buckets: bucketModels } as Host["model"], config: { ...config, apiBaseUrl: "" } as HostConfig, testMode: true, log: quiet, newDecimal: String } as Host;
+  const host = {
+    model: { buckets: bucketModels } as Host["model"],
+    config: { ...config, apiBaseUrl: "" } as HostConfig,
+    testMode: true,
+    log: quiet,
+    newDecimal: String,
+  } as Host;
   const server: Server = createServer((request, response) => {
     if (!host.front?.some((handle) => handle(request, response))) response.writeHead(599).end();
   });
@@ -54,8 +66,9 @@ export const put = (object: BucketObject, text: string, options = {}) => ok(obje
 export async function entries(bucket: Bucket, options: { prefix?: string; limit?: number }): Promise<ListEntry[]> {
   const iterator = await ok(bucket.list(options));
   const found: ListEntry[] = [];
-  for (let entry: ListEntry | null; (entry = await iterator.next()); ) found.push(entry);
+  for (let entry: ListEntry | null; (entry = await iterator.next());) found.push(entry);
   return found;
 }
 
-export const names = async (bucket: Bucket, options: { prefix?: string; limit?: number }): Promise<string[]> => (await entries(bucket, options)).map(({ name }) => name);
+export const names = async (bucket: Bucket, options: { prefix?: string; limit?: number }): Promise<string[]> =>
+  (await entries(bucket, options)).map(({ name }) => name);

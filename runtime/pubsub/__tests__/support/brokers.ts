@@ -26,7 +26,9 @@ const run = promisify(execFile);
 async function cutPostgres(url: string): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
-  await client.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'groundwork%' and pid <> pg_backend_pid()");
+  await client.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'groundwork%' and pid <> pg_backend_pid()",
+  );
   await client.end();
 }
 
@@ -38,11 +40,17 @@ async function cutRedis(url: string): Promise<void> {
 
 type Urls = Pick<TestBrokers, "postgresUrl" | "redisUrl">;
 
-const cutOf = ({ postgresUrl, redisUrl }: Urls): TestBrokers["cut"] => (kind) => (kind === "postgres" ? cutPostgres(postgresUrl) : cutRedis(redisUrl));
+const cutOf =
+  ({ postgresUrl, redisUrl }: Urls): TestBrokers["cut"] =>
+  (kind) =>
+    kind === "postgres" ? cutPostgres(postgresUrl) : cutRedis(redisUrl);
 
 /** `name` tells the servers of one test file from those of another. */
 export async function startBrokers(name: string): Promise<TestBrokers> {
-  const given = { postgresUrl: process.env.GROUNDWORK_TEST_POSTGRES_URL ?? "", redisUrl: process.env.GROUNDWORK_TEST_REDIS_URL ?? "" };
+  const given = {
+    postgresUrl: process.env.GROUNDWORK_TEST_POSTGRES_URL ?? "",
+    redisUrl: process.env.GROUNDWORK_TEST_REDIS_URL ?? "",
+  };
   if (!process.env.GROUNDWORK_TEST_OWN_BROKERS) {
     return { ...given, crashes: "cuts", cut: cutOf(given), crash: cutOf(given), remove: () => Promise.resolve() };
   }

@@ -9,7 +9,15 @@ import { build } from "esbuild";
 /** @returns the file that `start` takes */
 export async function bundleScript(source: string, name: string): Promise<string> {
   const outfile = join(process.cwd(), "node_modules", ".cache", "groundwork-tests", name);
-  await build({ entryPoints: [source], bundle: true, platform: "node", format: "esm", packages: "external", outfile, logLevel: "error" });
+  await build({
+    entryPoints: [source],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+    outfile,
+    logLevel: "error",
+  });
   return outfile;
 }
 

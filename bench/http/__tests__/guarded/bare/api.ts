@@ -12,4 +12,7 @@ interface ReadResponse {
   owner: string;
 }
 
-export const read = api({ expose: true, method: "GET", path: "/bare/:id", tags: ["public:benchmark"] }, async ({ id }: ReadRequest): Promise<ReadResponse> => ({ id, owner: "nobody" }));
+export const read = api(
+  { expose: true, method: "GET", path: "/bare/:id", tags: ["public:benchmark"] },
+  async ({ id }: ReadRequest): Promise<ReadResponse> => ({ id, owner: "nobody" }),
+);

@@ -42,7 +42,23 @@ const STRINGS: readonly string[] = [
   LONG,
 ];
 
-const VALUES: readonly unknown[] = [null, true, false, 0, -0, -1, 1.5, 1e308, 2 ** 53, [], [null], [[[[]]]], {}, { a: {} }, ["x", 1]];
+const VALUES: readonly unknown[] = [
+  null,
+  true,
+  false,
+  0,
+  -0,
+  -1,
+  1.5,
+  1e308,
+  2 ** 53,
+  [],
+  [null],
+  [[[[]]]],
+  {},
+  { a: {} },
+  ["x", 1],
+];
 
 /** Bodies that are no JSON, or JSON that no schema expects. */
 const RAW_BODIES: readonly string[] = [
@@ -73,12 +89,14 @@ const RAW_BODIES: readonly string[] = [
 
 export const hostileString = (random: Random): string => random.pick(STRINGS);
 
-export const hostileValue = (random: Random): unknown => (random.chance(0.5) ? hostileString(random) : random.pick(VALUES));
+export const hostileValue = (random: Random): unknown =>
+  random.chance(0.5) ? hostileString(random) : random.pick(VALUES);
 
 export const hostileBody = (random: Random): string => random.pick(RAW_BODIES);
 
 /** More than any endpoint takes by default (2 MiB), as valid JSON. */
-export const oversizedBody = (): string => JSON.stringify({ source: "big.md", text: "y".repeat(3 * 1024 * 1024), email: "a@example.com" });
+export const oversizedBody = (): string =>
+  JSON.stringify({ source: "big.md", text: "y".repeat(3 * 1024 * 1024), email: "a@example.com" });
 
 /** Replaces, removes or adds one field somewhere in the value. */
 export function mutate(value: unknown, random: Random): unknown {
@@ -89,8 +107,14 @@ export function mutate(value: unknown, random: Random): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return hostileValue(random);
   const fields = Object.entries(value as Record<string, unknown>);
   const kind = random.pick(["replace", "replace", "replace", "remove", "add", "deeper"] as const);
-  if (fields.length === 0 || kind === "add") return Object.fromEntries([...fields, [hostileString(random).slice(0, 50), hostileValue(random)]]);
+  if (fields.length === 0 || kind === "add")
+    return Object.fromEntries([...fields, [hostileString(random).slice(0, 50), hostileValue(random)]]);
   const at = random.integer(0, fields.length - 1);
   if (kind === "remove") return Object.fromEntries(fields.filter((_, index) => index !== at));
-  return Object.fromEntries(fields.map(([name, field], index) => [name, index !== at ? field : kind === "deeper" ? mutate(field, random) : hostileValue(random)]));
+  return Object.fromEntries(
+    fields.map(([name, field], index) => [
+      name,
+      index !== at ? field : kind === "deeper" ? mutate(field, random) : hostileValue(random),
+    ]),
+  );
 }

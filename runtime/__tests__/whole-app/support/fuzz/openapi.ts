@@ -54,7 +54,12 @@ export function operationsOf(document: Document): Operation[] {
       .filter(([method]) => METHODS.has(method))
       .map(([method, operation]) => {
         const body = operation.requestBody?.content?.["application/json"]?.schema;
-        return { method: method.toUpperCase(), path, parameters: operation.parameters ?? [], ...(body === undefined ? {} : { body }) };
+        return {
+          method: method.toUpperCase(),
+          path,
+          parameters: operation.parameters ?? [],
+          ...(body === undefined ? {} : { body }),
+        };
       }),
   );
 }
@@ -67,10 +72,14 @@ export function createSampler(document: Document, random: Random): Sampler {
     if (schema.format === "email") return `fuzz-${random.integer(1, 50)}@example.com`;
     if (schema.format === "uuid") return "01890000-0000-7000-8000-000000000000";
     if (schema.format === "date-time") return "2026-01-02T03:04:05Z";
-    return "lorem ipsum dolor ".repeat(8).slice(0, Math.max(schema.minLength ?? 0, Math.min(schema.maxLength ?? 40, 40)));
+    return "lorem ipsum dolor "
+      .repeat(8)
+      .slice(0, Math.max(schema.minLength ?? 0, Math.min(schema.maxLength ?? 40, 40)));
   };
   const record = (schema: Schema, depth: number): Record<string, unknown> => {
-    const wanted = Object.entries(schema.properties ?? {}).filter(([name]) => schema.required?.includes(name) || random.chance(0.5));
+    const wanted = Object.entries(schema.properties ?? {}).filter(
+      ([name]) => schema.required?.includes(name) || random.chance(0.5),
+    );
     return Object.fromEntries(wanted.map(([name, property]) => [name, sample(property, depth + 1)]));
   };
   const byType: Record<string, (schema: Schema, depth: number) => unknown> = {
@@ -83,10 +92,12 @@ export function createSampler(document: Document, random: Random): Sampler {
     object: record,
   };
   const combined = (schema: Schema, depth: number): { value: unknown } | undefined => {
-    if (schema.$ref !== undefined) return { value: sample(document.components?.schemas?.[schema.$ref.split("/").pop() ?? ""], depth + 1) };
+    if (schema.$ref !== undefined)
+      return { value: sample(document.components?.schemas?.[schema.$ref.split("/").pop() ?? ""], depth + 1) };
     const alternatives = schema.oneOf ?? schema.anyOf;
     if (alternatives !== undefined) return { value: sample(random.pick(alternatives), depth + 1) };
-    if (schema.allOf !== undefined) return { value: Object.assign({}, ...schema.allOf.map((part) => sample(part, depth + 1))) };
+    if (schema.allOf !== undefined)
+      return { value: Object.assign({}, ...schema.allOf.map((part) => sample(part, depth + 1))) };
     return undefined;
   };
   const sample: Sampler = (schema, depth = 0) => {
@@ -95,7 +106,9 @@ export function createSampler(document: Document, random: Random): Sampler {
     if (schema.enum !== undefined) return random.pick(schema.enum);
     const made = combined(schema, depth);
     if (made !== undefined) return made.value;
-    const type = Array.isArray(schema.type) ? random.pick(schema.type) : (schema.type ?? (schema.properties ? "object" : "string"));
+    const type = Array.isArray(schema.type)
+      ? random.pick(schema.type)
+      : (schema.type ?? (schema.properties ? "object" : "string"));
     return byType[type]?.(schema, depth) ?? null;
   };
   return sample;

@@ -43,7 +43,9 @@ function queryOf(operation: Operation, world: FuzzWorld, random: Random): string
     const times = random.chance(0.1) ? 2 : 1;
     for (let i = 0; i < times; i++) {
       const good = random.chance(0.5);
-      pairs.push(`${encode(name)}=${encode(good ? String(world.sample(schema)) : hostileString(random).slice(0, 2_000))}`);
+      pairs.push(
+        `${encode(name)}=${encode(good ? String(world.sample(schema)) : hostileString(random).slice(0, 2_000))}`,
+      );
     }
   }
   if (random.chance(0.1)) pairs.push(random.pick(["=", "&&&", "a[]=1", "q=%", "q=%zz", "__proto__=1", "k=1;k=2"]));
@@ -70,7 +72,16 @@ function authorization(world: FuzzWorld, random: Random): Record<string, string>
   const token = random.pick(world.tokens());
   if (random.chance(0.6)) return { authorization: `Bearer ${token}` };
   if (random.chance(0.3)) return {};
-  return { authorization: random.pick(["Bearer", "bearer ", "Basic YTpi", `Bearer  ${token}`, `Token ${token}`, `Bearer ${brokenToken(token, random)}`]) };
+  return {
+    authorization: random.pick([
+      "Bearer",
+      "bearer ",
+      "Basic YTpi",
+      `Bearer  ${token}`,
+      `Token ${token}`,
+      `Bearer ${brokenToken(token, random)}`,
+    ]),
+  };
 }
 
 const ODD_HEADERS: readonly Record<string, string>[] = [
@@ -91,7 +102,15 @@ const ODD_HEADERS: readonly Record<string, string>[] = [
   { "x-encore-meta-caller": "api:auth.login", "x-encore-meta-userid": "root" },
 ];
 
-const CONTENT_TYPES = ["application/json; charset=utf-16", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "application/xml", "*/*", ";"];
+const CONTENT_TYPES = [
+  "application/json; charset=utf-16",
+  "text/plain",
+  "multipart/form-data",
+  "application/x-www-form-urlencoded",
+  "application/xml",
+  "*/*",
+  ";",
+];
 
 function bodyOf(operation: Operation, world: FuzzWorld, random: Random): string | Buffer {
   const kind = random.next();
@@ -108,16 +127,21 @@ function bodyOf(operation: Operation, world: FuzzWorld, random: Random): string 
 /** The next request; every call makes another one. */
 export function nextRequest(world: FuzzWorld, random: Random): FuzzRequest {
   const operation = random.pick(world.operations);
-  const method = random.chance(0.03) ? random.pick(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]) : operation.method;
+  const method = random.chance(0.03)
+    ? random.pick(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+    : operation.method;
   const suffix = random.chance(0.02) ? random.pick(["/", "/extra", "//", "/%2e%2e/"]) : "";
-  const carriesBody = operation.method === method ? operation.body !== undefined || random.chance(0.05) : random.chance(0.3);
+  const carriesBody =
+    operation.method === method ? operation.body !== undefined || random.chance(0.05) : random.chance(0.3);
   const mayCarry = !["HEAD", "OPTIONS", "GET"].includes(method);
   return {
     method,
     path: pathOf(operation, world, random) + suffix + queryOf(operation, world, random),
     headers: {
       ...authorization(world, random),
-      ...(random.chance(0.05) ? { "content-type": random.pick(CONTENT_TYPES) } : { "content-type": "application/json" }),
+      ...(random.chance(0.05)
+        ? { "content-type": random.pick(CONTENT_TYPES) }
+        : { "content-type": "application/json" }),
       ...(random.chance(0.1) ? random.pick(ODD_HEADERS) : {}),
     },
     ...(carriesBody && mayCarry ? { body: bodyOf(operation, world, random) } : {}),
