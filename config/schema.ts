@@ -263,7 +263,7 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
 
 const defaults = { accessTokenSeconds: 900, refreshTokenSeconds: 2_592_000 };
 
-/** Development records every trace, production one in twenty (seeds/000: 1–5 %). */
+/** Development records every trace, production one in twenty (A22 in docs/requirements.md: 1 to 5 %). */
 const sampleRatios: Record<Environment, number> = { development: 1, test: 1, production: 0.05 };
 
 function assemble(v: Values): Config {

@@ -1,6 +1,6 @@
 -- Nearest embeddings of one tenant.
 --
--- HNSW rather than IVFFlat: no training step, good recall while rows trickle in (seeds/000). The graph is
+-- HNSW rather than IVFFlat: no training step, good recall while rows trickle in (A10 in docs/requirements.md). The graph is
 -- over all tenants, and a plain filtered scan of it finds almost nothing for a tenant with few of the rows
 -- (recall@10 of 0.08 at 1 %). So small tenants are compared exactly, and large ones by an iterative scan
 -- that goes on until enough of their rows are found (pgvector 0.8).

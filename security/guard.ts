@@ -1,4 +1,4 @@
-// The one way into every endpoint (design.md, section 2): context → limits → permissions → endpoint → errors →
+// The one way into every endpoint (README, "One request's way"): context → limits → permissions → endpoint → errors →
 // headers. What it enforces is read off the endpoint's tags; an exposed endpoint without them is closed.
 // One pass, and nothing is created for a trace that nobody records: every layer costs every request.
 import type { Span } from "@opentelemetry/api";

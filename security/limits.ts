@@ -25,7 +25,7 @@ const perMinute = (points: number): Quota => ({ points, windowSeconds: 60 });
 
 /** Each policy's quotas by dimension; a dimension that is absent is not counted. `LIMIT_SCALE` multiplies the points. */
 export const limitPolicies = {
-  /** Every exposed endpoint that names no other policy. 100 a minute for anonymous addresses is seeds/002 section 9. */
+  /** Every exposed endpoint that names no other policy. 100 a minute for anonymous addresses is C15 in docs/requirements.md. */
   default: { anonymousIp: perMinute(100), ip: perMinute(3000), user: perMinute(1200), tenant: perMinute(12_000) },
   /** Sign-in, registration, token refresh: dear to compute and worth guessing at. `account` is consumed by auth itself. */
   auth: {

@@ -1,4 +1,4 @@
-// The instruments of the whole app, by their Prometheus names (seeds/002 section 8 and the golden signals),
+// The instruments of the whole app, by their Prometheus names (C13 in docs/requirements.md and the golden signals),
 // declared in one place so that a name has one meaning. `/metrics` reads them; OTLP gets them when configured.
 import type { Attributes, ObservableResult } from "@opentelemetry/api";
 

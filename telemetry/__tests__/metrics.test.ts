@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cacheHitsTotal, cacheMissesTotal, errorsTotal, httpSeries, observeGauge, renderPrometheus } from "../metrics";
 
 describe("/metrics", () => {
-  test("has the names and labels of seeds/002 section 8", async () => {
+  test("has the names and labels that docs/requirements.md asks for (C13)", async () => {
     httpSeries("GET", "vectors.search").record(200, 0.004);
     httpSeries("GET", "vectors.search").record(429, 0.0005);
     httpSeries("GET", "vectors.search").record(200, 60);
