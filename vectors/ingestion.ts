@@ -1,5 +1,5 @@
-// Taking a document in: split, compared with what the tenant has, and stored with the event that gets the missing
-// embeddings made. One transaction; nothing slow in it.
+// Taking a document in: split, compared with what the tenant has, and stored together with the event that says so and
+// the job that makes the missing embeddings. One transaction; nothing slow in it.
 import { createHash } from "node:crypto";
 import type { Principal } from "../security/principal";
 import { DbError } from "../db/errors";
@@ -7,7 +7,10 @@ import { newId } from "../db/ids";
 import { withTenant, type Tx } from "../db/tenant";
 import { documentIngested, documentReady } from "../events/catalog/vectors";
 import { emit } from "../events/outbox";
+import { idempotencyKey } from "../queues/conventions";
+import { enqueue } from "../queues/enqueue";
 import { chunkMarkdown, type Chunk } from "./chunker";
+import { embedJob } from "./jobs";
 import {
   chunkDeleteOfDocument,
   chunkInsertMany,
@@ -122,5 +125,6 @@ async function storeVersion(
     return { id, status: "ready" };
   }
   await emit(tx, documentIngested, { ...facts, missing: await embeddingCountMissing(tx, tenantId, id, model) }, about);
+  await enqueue(tx, embedJob, { documentId: id, documentVersion: version }, { dedupeKey: idempotencyKey(id, version) });
   return { id, status: "pending" };
 }

@@ -3,21 +3,7 @@
 import { Subscription } from "encore.dev/pubsub";
 import { consumer } from "../events/consumer";
 import { domainEvents } from "../events/topic";
-import { idempotencyKey } from "../queues/conventions";
-import { enqueue } from "../queues/enqueue";
-import { embedJob } from "./jobs";
 import { usageCountDocument } from "./store/documents";
-
-const index = consumer("vectors-indexing", {
-  "vectors.document.ingested@1": async (tx, { payload: { documentId, documentVersion } }) => {
-    await enqueue(
-      tx,
-      embedJob,
-      { documentId, documentVersion },
-      { dedupeKey: idempotencyKey(documentId, documentVersion) },
-    );
-  },
-});
 
 const countUsage = consumer("vectors-usage", {
   "vectors.document.ready@1": async (tx, { payload: { documentId } }) => {
@@ -25,5 +11,4 @@ const countUsage = consumer("vectors-usage", {
   },
 });
 
-export const indexing = new Subscription(domainEvents, "vectors-indexing", { handler: index, maxConcurrency: 4 });
 export const usage = new Subscription(domainEvents, "vectors-usage", { handler: countUsage, maxConcurrency: 1 });

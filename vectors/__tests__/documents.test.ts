@@ -110,6 +110,13 @@ describe("a document", () => {
     expect(results.map(({ score }) => score)).toEqual([...results.map(({ score }) => score)].sort((a, b) => b - a));
   });
 
+  test("is stored with its event and its job in one transaction", async () => {
+    const { id } = await send("together.md", "One commit holds all that follows from it.");
+    // created_at is when the transaction began.
+    const sql = `select array_agg(type order by type) as types from events.outbox where payload->>'documentId' = $1 group by created_at order by created_at limit 1`;
+    expect(await systemQuery("test", sql, [id])).toEqual([{ types: ["vectors.document.ingested", "vectors:embed"] }]);
+  });
+
   test("sent again unchanged is ready at once, and the embedder is not asked", async () => {
     const id = await sendAndAwait("manual.md", manual(30));
     const asked = embedder.texts.length;
