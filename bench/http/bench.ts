@@ -4,12 +4,12 @@
 // answer and memory, then requests, with the request log off and on. This is a report, never a test.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { firstAnswer, prepareApp, type PreparedApp } from "../../runtime/http/__tests__/support/app-process";
 import { freePort } from "../../runtime/http/__tests__/support/free-port";
 import { root } from "../../runtime/http/__tests__/support/repository-root";
 import type { FastifyVariant } from "./fastify-server";
 import { measureAnew, type Startable, type Target, type Workload } from "./measure";
+import { buildProgram } from "./rival-program";
 import { measureStarts } from "./starts";
 
 const [rounds = 5, seconds = 3] = process.argv.slice(2, 4).map(Number);
@@ -42,22 +42,6 @@ const prepare = (logging: boolean): Promise<PreparedApp> =>
 async function ours(prepared: PreparedApp): Promise<Server> {
   const app = await prepared.start();
   return { name: "groundwork", port: app.port, pid: app.child.pid ?? 0, stop: () => app.stop() };
-}
-
-/** A program of its own without this one's imports, so that its start and its memory are comparable. */
-async function buildFastify(): Promise<string> {
-  const outfile = join(root, "dist/scripts/bench-fastify.mjs");
-  await build({
-    entryPoints: [join(root, "bench/http/fastify-server.ts")],
-    outfile,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    packages: "external",
-    logLevel: "warning",
-  });
-  return outfile;
 }
 
 async function fastify(script: string, name: string, variant: Omit<FastifyVariant, "port">): Promise<Server> {
@@ -97,7 +81,7 @@ async function requests(logging: boolean, script: string): Promise<void> {
   }
 }
 
-const script = await buildFastify();
+const script = await buildProgram("fastify-server.ts");
 const prepared = await prepare(false);
 await measureStarts(
   [

@@ -75,10 +75,10 @@ function routes(app: FastifyInstance, schema: boolean): void {
     total: req.body.lines.reduce((sum, l) => sum + l.quantity, 0),
   }));
   app.register(async (scope) => {
-    scope.decorateRequest("user", null);
+    scope.decorateRequest("caller", null);
     scope.addHook("onRequest", async (req, reply) => {
       if (req.headers.authorization !== "Bearer secret") await reply.code(401).send({ code: "unauthenticated" });
-      (req as { user?: object }).user = { userID: "u-1", role: "admin" };
+      (req as { caller?: object }).caller = { userID: "u-1", role: "admin" };
     });
     scope.addHook("preHandler", async (req) => {
       (req as { seen?: string }).seen = "yes";

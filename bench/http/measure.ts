@@ -74,8 +74,8 @@ async function run(target: Target, workload: Workload, seconds: number): Promise
   return { perSecond, cpu: (cpuMicros(target.pid) - before) / total };
 }
 
-/** Medians of each, and how the first compares with it. */
-function report(results: { name: string; samples: Sample[] }[]): void {
+/** Prints and returns the medians of each, and how the first compares with it. */
+function report(results: { name: string; samples: Sample[] }[]): (Sample & { name: string })[] {
   const medians = results.map(({ name, samples }) => ({
     name,
     perSecond: median(samples.map((s) => s.perSecond)),
@@ -88,6 +88,7 @@ function report(results: { name: string; samples: Sample[] }[]): void {
       `  ${m.name.padEnd(34)} ${m.perSecond.toFixed(0).padStart(7)} req/s  ${m.cpu.toFixed(1).padStart(6)} µs CPU/req   ${ratios}`,
     );
   }
+  return medians;
 }
 
 /** `rounds` alternating runs, forwards and backwards in turn, so that nobody always comes after the same other. */
@@ -101,24 +102,15 @@ async function alternate<T extends { samples: Sample[] }>(
   }
 }
 
-/** One warm-up each, then alternating runs against servers that are there; prints medians and how the first compares. */
-export async function measure(targets: Target[], workload: Workload, { rounds, seconds }: Rounds): Promise<void> {
-  const runs = targets.map((target) => ({ name: target.name, target, samples: [] as Sample[] }));
-  for (const { target } of runs) await run(target, workload, seconds);
-  await alternate(runs, rounds, ({ target }) => run(target, workload, seconds));
-  console.log(`\n${workload.name}: ${rounds} rounds of ${seconds} s, ${CONNECTIONS} connections`);
-  report(runs);
-}
-
 /**
  * Alternating runs, each against a process of its own that is warm: how V8 happens to compile one process makes up to a third of
- * its speed, for as long as it lives. Prints medians and how the first compares.
+ * its speed, for as long as it lives. Prints and returns medians and how the first compares.
  */
 export async function measureAnew(
   programs: Startable[],
   workload: Workload,
   { rounds, seconds }: Rounds,
-): Promise<void> {
+): Promise<(Sample & { name: string })[]> {
   const runs = programs.map((program) => ({ name: program.name, program, samples: [] as Sample[] }));
   await alternate(runs, rounds, async ({ program }) => {
     const server = await program.start();
@@ -132,5 +124,5 @@ export async function measureAnew(
   console.log(
     `\n${workload.name}: ${rounds} processes each, ${seconds} s after ${WARM_SECONDS} s of warm-up, ${CONNECTIONS} connections`,
   );
-  report(runs);
+  return report(runs);
 }
