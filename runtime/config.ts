@@ -48,7 +48,9 @@ export interface HostConfig {
   listen?: { host: string; port: number };
   /** Encore database name → where it is. */
   databases: Record<string, { url: string; maxConnections?: number; minConnections?: number }>;
-  /** When set: topics, cache and cron leases live there; otherwise in the first database or in process. */
+  /** The host's own, where an app with topics has no database. */
+  hostDatabase?: { url: string };
+  /** When set: topics, cache and cron leases live there; otherwise in the first database, the host's own or in process. */
   redisUrl?: string;
   /** Secrets by name; a name that is absent is "not configured". */
   secrets: Record<string, string>;

@@ -9,7 +9,6 @@ const programs = {
   cli: "runtime/cli.ts",
   parse: "runtime/parse/child.ts",
   "watch-child": "runtime/watch-child.ts",
-  "embedded-postgres": "runtime/infra/embedded-postgres.ts",
   demo: "scripts/demo.ts",
   search: "scripts/search.ts",
   // What `groundwork/vitest` is outside this repository.
@@ -19,8 +18,11 @@ const programs = {
   "vitest/setup-file": "runtime/vitest/setup-file.ts",
 };
 
-/** One file without chunks: `groundwork build` copies it into what it makes. */
-const startProgram = "runtime/start.ts";
+/** One file each, without chunks: `groundwork build` copies them into what it makes. */
+const builtPrograms = {
+  start: "runtime/start.ts",
+  "embedded-postgres": "runtime/infra/embedded-postgres.ts",
+};
 
 /** CommonJS, because encore.dev loads it with require(). */
 const nativeModule = "runtime/module/index.ts";
@@ -52,8 +54,8 @@ export async function buildHost(root) {
     }),
     build({
       ...common,
-      entryPoints: [join(root, startProgram)],
-      outfile: join(root, "dist", "start.js"),
+      entryPoints: Object.fromEntries(Object.entries(builtPrograms).map(([name, file]) => [name, join(root, file)])),
+      outdir: join(root, "dist"),
       format: "esm",
     }),
     build({

@@ -13,6 +13,7 @@ import { hostFile, hostPackageRoot } from "../host-files";
 import { dockerfile, dockerignore, infraConfigTemplate } from "./image-files";
 import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
+import { needsHostDatabase } from "../infra";
 
 /** Hidden and beside Encore's own output: git, the watcher and the parser leave it alone in every Encore app. */
 const defaultOutput = ".encore/build/app";
@@ -58,6 +59,14 @@ function copyRuntimeFiles(files: string[], root: string, folder: string): void {
   }
 }
 
+function copyHost(model: AppModel, folder: string): void {
+  cpSync(hostFile("start.js"), join(folder, builtFiles.start));
+  cpSync(hostFile("native.cjs"), join(folder, builtFiles.native));
+  if (needsHostDatabase(model, {})) cpSync(hostFile("embedded-postgres.js"), join(folder, builtFiles.embeddedPostgres));
+}
+
+const hostPrograms = [builtFiles.start, builtFiles.native, builtFiles.embeddedPostgres];
+
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 async function packageJson(root: string, folder: string, model: AppModel): Promise<object> {
@@ -66,7 +75,7 @@ async function packageJson(root: string, folder: string, model: AppModel): Promi
     ...(await importedPackages([join(folder, builtFiles.bundle)])),
     ...hostPackagesFor(
       model,
-      await importedPackages([builtFiles.start, builtFiles.native].map((file) => join(folder, file))),
+      await importedPackages(hostPrograms.map((file) => join(folder, file)).filter((file) => existsSync(file))),
     ),
   ];
   return {
@@ -90,11 +99,7 @@ export async function buildApp(root: string, output: string): Promise<string> {
   clear(folder);
   copyBundle(bundle, root, folder);
   cpSync(modelFile, join(folder, builtFiles.model));
-  for (const [from, to] of [
-    ["start.js", builtFiles.start],
-    ["native.cjs", builtFiles.native],
-  ] as const)
-    cpSync(hostFile(from), join(folder, to));
+  copyHost(model, folder);
   copyRuntimeFiles(runtimeFiles(model, readPackage(root).groundwork?.include), root, folder);
   const manifest: BuildManifest = { formatVersion: 1, build: buildInfo(root) };
   const own = join(root, builtFiles.infraConfig);

@@ -7,6 +7,8 @@ export const builtFiles = {
   manifest: "host/build.json",
   start: "host/start.js",
   native: "host/native.cjs",
+  /** Only where the app's topics have no database of the app's. */
+  embeddedPostgres: "host/embedded-postgres.js",
   infraConfig: "infra.config.json",
 } as const;
 

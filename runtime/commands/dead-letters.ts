@@ -54,6 +54,7 @@ async function withBroker<T>(
     const broker = openBroker({
       databases: infra.databases,
       appId,
+      ...(infra.hostDatabase ? { hostDatabase: infra.hostDatabase } : {}),
       ...(infra.redisUrl ? { redisUrl: infra.redisUrl } : {}),
     });
     return await work(broker, model).finally(() => broker.close());

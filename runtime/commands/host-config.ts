@@ -16,7 +16,7 @@ export interface HostConfigInput {
   env: NodeJS.ProcessEnv;
   app: ParsedApp;
   listen: { host: string; port: number };
-  infra: Pick<Infra, "databases" | "redisUrl" | "config">;
+  infra: Pick<Infra, "databases" | "hostDatabase" | "redisUrl" | "config">;
   /** When it is not to be read off the checkout. */
   build?: HostConfig["build"];
 }
@@ -76,6 +76,7 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     build: input.build ?? buildInfo(root),
     listen,
     databases: infra.databases,
+    ...(infra.hostDatabase ? { hostDatabase: infra.hostDatabase } : {}),
     ...(infra.redisUrl ? { redisUrl: infra.redisUrl } : {}),
     secrets: secretsOf(input),
     objectsDir: join(stateDir, "objects"),

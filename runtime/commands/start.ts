@@ -2,7 +2,7 @@
 // DATABASE_URL. Nothing is parsed or bundled, and no database is made up: a server that forgot its database must not start.
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { startInfra } from "../infra";
+import { needsHostDatabase, startInfra } from "../infra";
 import type { AppModel } from "../model";
 import { stateDirOf, UsageError } from "./app-root";
 import { builtFiles, type BuildManifest } from "./built-app";
@@ -33,6 +33,7 @@ function chooseInfra(dir: string, model: AppModel, env: NodeJS.ProcessEnv): stri
   if (!env.ENCORE_INFRA_CONFIG_PATH && !env.DATABASE_URL && existsSync(own)) env.ENCORE_INFRA_CONFIG_PATH = own;
   if (env.ENCORE_INFRA_CONFIG_PATH) return `infrastructure of ${env.ENCORE_INFRA_CONFIG_PATH}`;
   if (env.DATABASE_URL) return "Postgres of DATABASE_URL";
+  if (needsHostDatabase(model, { redisUrl: env.REDIS_URL })) return "Postgres (embedded), for the app's topics";
   if (model.databases.length === 0) return "nothing to bring up";
   throw new UsageError(
     `the app has a database and nothing says where: put infra.config.json into ${dir}, or set ENCORE_INFRA_CONFIG_PATH or DATABASE_URL`,

@@ -18,7 +18,7 @@ function openLedger(config: HostConfig): Ledger {
   const holder = `${hostname()}-${process.pid}-${randomUUID()}`;
   if (config.redisUrl)
     return new RedisLedger(config.redisUrl, config.appId ? `groundwork-${config.appId}` : "groundwork", holder);
-  const database = Object.values(config.databases)[0];
+  const database = Object.values(config.databases)[0] ?? config.hostDatabase;
   return database ? new PostgresLedger(database.url, holder) : new MemoryLedger();
 }
 

@@ -1,5 +1,6 @@
 // What runs before and beside the app: Postgres (embedded or elsewhere), migrations, databases for tests.
 export { InfraError } from "./errors";
+export { hostDatabase, needsHostDatabase } from "./host-database";
 export { type InfraConfig, readInfraConfig } from "./infra-config";
 export { checkObjectStorage } from "./object-storage";
 export { migrate, type MigrationRow, migrationStatus } from "./migrations";

@@ -8,6 +8,7 @@ import type { AppModel } from "../model";
 import { databasesAt } from "./database-url";
 import { startEmbedded } from "./embedded-process";
 import { InfraError } from "./errors";
+import { hostDatabase, needsHostDatabase } from "./host-database";
 import { type InfraConfig, readInfraConfig, settleTls } from "./infra-config";
 import { acquireLock, type Holder, LockedError, type StateLock } from "./state-lock";
 
@@ -24,6 +25,8 @@ export interface InfraOptions {
 
 export interface Infra {
   databases: HostConfig["databases"];
+  /** The host's own, where the app's topics have no other store. */
+  hostDatabase?: { url: string };
   redisUrl?: string;
   /** What ENCORE_INFRA_CONFIG_PATH said, when it was set. */
   config?: InfraConfig;
@@ -54,8 +57,15 @@ async function lockState({ stateDir, appRoot, port }: InfraOptions): Promise<Sta
   });
 }
 
-async function startEmbeddedInfra(options: InfraOptions): Promise<Infra> {
-  const names = options.model.databases.map((database) => database.name);
+/** Splits what a server has into the app's databases and the host's own. */
+function shared(databases: HostConfig["databases"], hasOwn: boolean): Pick<Infra, "databases" | "hostDatabase"> {
+  if (!hasOwn) return { databases };
+  const { [hostDatabase]: own, ...rest } = databases;
+  return { databases: rest, ...(own ? { hostDatabase: own } : {}) };
+}
+
+async function startEmbeddedInfra(options: InfraOptions, hasOwn: boolean): Promise<Infra> {
+  const names = hasOwn ? [hostDatabase] : options.model.databases.map((database) => database.name);
   if (names.length === 0) return { databases: {}, stop: () => Promise.resolve() };
   const lock = await lockState(options);
   try {
@@ -65,7 +75,7 @@ async function startEmbeddedInfra(options: InfraOptions): Promise<Infra> {
       process.kill(process.pid, "SIGTERM");
     });
     return {
-      databases: Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }])),
+      ...shared(Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }])), hasOwn),
       stop: async () => {
         await postgres.stop();
         await lock.release();
@@ -77,6 +87,27 @@ async function startEmbeddedInfra(options: InfraOptions): Promise<Infra> {
   }
 }
 
+/** An app whose services run in several processes has no one folder: `openBroker` then asks for a store that all share. */
+const isWhole = ({ hostedServices }: InfraConfig, { services }: AppModel): boolean =>
+  hostedServices === undefined || services.every(({ name }) => hostedServices.includes(name));
+
+async function configuredInfra(options: InfraOptions, path: string, redisUrl: string | undefined): Promise<Infra> {
+  const { env, model, stateDir, log } = options;
+  const config = readInfraConfig(path, env);
+  const given = { databases: config.databases, redisUrl: config.redisUrl ?? redisUrl };
+  const needsOwn = isWhole(config, model) && needsHostDatabase(model, given);
+  if (needsOwn)
+    log(`topics are kept in ${stateDir}: with redis or sql_servers in ${path} several processes share them`);
+  const own = needsOwn ? await startEmbeddedInfra(options, true) : undefined;
+  return {
+    config,
+    databases: await settleTls(config.databases),
+    ...(own?.hostDatabase ? { hostDatabase: own.hostDatabase } : {}),
+    ...(given.redisUrl ? { redisUrl: given.redisUrl } : {}),
+    stop: () => own?.stop() ?? Promise.resolve(),
+  };
+}
+
 /**
  * Starts or finds the app's infrastructure.
  * @throws InfraError with a remedy: state in use, server unreachable, config file wrong
@@ -85,21 +116,12 @@ export async function startInfra(options: InfraOptions): Promise<Infra> {
   const { env, model, stateDir } = options;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const redis = env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {};
-  if (env.ENCORE_INFRA_CONFIG_PATH) {
-    const config = readInfraConfig(env.ENCORE_INFRA_CONFIG_PATH, env);
-    return {
-      config,
-      databases: await settleTls(config.databases),
-      ...(config.redisUrl ? { redisUrl: config.redisUrl } : redis),
-      stop: () => Promise.resolve(),
-    };
-  }
+  if (env.ENCORE_INFRA_CONFIG_PATH) return configuredInfra(options, env.ENCORE_INFRA_CONFIG_PATH, redis.redisUrl);
+  const needsOwn = needsHostDatabase(model, redis);
   if (env.DATABASE_URL) {
-    const databases = await databasesAt(
-      env.DATABASE_URL,
-      model.databases.map((database) => database.name),
-    );
-    return { databases, ...redis, stop: () => Promise.resolve() };
+    const names = needsOwn ? [hostDatabase] : model.databases.map((database) => database.name);
+    const databases = await databasesAt(env.DATABASE_URL, names);
+    return { ...shared(databases, needsOwn), ...redis, stop: () => Promise.resolve() };
   }
-  return { ...(await startEmbeddedInfra(options)), ...redis };
+  return { ...(await startEmbeddedInfra(options, needsOwn)), ...redis };
 }

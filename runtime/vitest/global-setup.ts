@@ -8,13 +8,15 @@ import { hostPackageRoot } from "../host-files";
 import { parseForCommand } from "../commands/parse-app";
 import { formatParseError } from "../parse/errors";
 import { ParseFailure } from "../commands/parse-app";
-import { createTemplate } from "../infra";
+import { createTemplate, hostDatabase, needsHostDatabase } from "../infra";
 
 export interface TestApp {
   root: string;
   modelFile: string;
   /** Encore database name → template, as JSON. */
   templates: Record<string, unknown>;
+  /** Of the host's own database, where the app's topics have no other store. */
+  hostTemplate: unknown;
   redisUrl: string | null;
 }
 
@@ -42,10 +44,15 @@ export default async function setup(project: TestProject): Promise<void> {
   });
   const templates: Record<string, unknown> = {};
   for (const database of model.databases) templates[database.name] = await createTemplate(database, root, process.env);
+  const redisUrl = process.env.GROUNDWORK_TEST_REDIS_URL ?? null;
+  const hostTemplate = needsHostDatabase(model, { redisUrl })
+    ? await createTemplate({ name: hostDatabase, nonSequential: false, migrations: [] }, root, process.env)
+    : null;
   project.provide("groundworkTestApp", {
     root,
     modelFile,
     templates,
-    redisUrl: process.env.GROUNDWORK_TEST_REDIS_URL ?? null,
+    hostTemplate,
+    redisUrl,
   });
 }

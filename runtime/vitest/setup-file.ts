@@ -22,6 +22,7 @@ if (app) {
       database: await lazyDatabase(template as Template),
     })),
   );
+  const own = app.hostTemplate ? await lazyDatabase(app.hostTemplate as Template) : undefined;
   const config: HostConfig = {
     appRoot: app.root,
     stateDir: folder.path,
@@ -32,6 +33,7 @@ if (app) {
     deployId: "test",
     build: { revision: "", uncommittedChanges: false },
     databases: Object.fromEntries(databases.map(({ name, database }) => [name, { url: database.url }])),
+    ...(own ? { hostDatabase: { url: own.url } } : {}),
     ...(app.redisUrl ? { redisUrl: app.redisUrl } : {}),
     secrets: loadSecrets(app.root, folder.path, process.env, secretNames(model)),
     objectsDir: `${folder.path}/objects`,
@@ -45,6 +47,7 @@ if (app) {
   process.env.GROUNDWORK_HOST_CONFIG = JSON.stringify(config);
   afterAll(async () => {
     for (const { database } of databases) await database.close();
+    await own?.close();
     folder.remove();
   });
 }
