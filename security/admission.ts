@@ -4,7 +4,7 @@ import type { Span } from "@opentelemetry/api";
 import type { APICallMeta, RequestMeta } from "encore.dev";
 
 import { logger } from "../telemetry/logger";
-import { clientIp, limitKeyOf } from "./client-ip";
+import { clientLimitKey } from "./client-ip";
 import { commonErrors } from "./common-errors";
 import { isCrossSite } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
@@ -25,9 +25,9 @@ export async function admit(call: ApiCall, policy: EndpointPolicy, span: Span | 
   if (span !== undefined && principal !== undefined)
     span.setAttributes({ "tenant.id": principal.tenantId, "user.id": principal.userId });
   if (policy.limit !== null) {
-    const address = clientIp(call.headers);
+    const ip = clientLimitKey(call.headers);
     await limits.consumeCaller(policy.limit, {
-      ...(address === undefined ? {} : { ip: limitKeyOf(address) }),
+      ...(ip === undefined ? {} : { ip }),
       ...(principal === undefined ? {} : { user: principal.userId, tenant: principal.tenantId }),
     });
   }

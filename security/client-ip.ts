@@ -1,79 +1,132 @@
 // The caller's address. Every hop appends the peer it saw to X-Forwarded-For, so only the right end can be
 // believed: reading from there, networks of our own proxies are passed over and the first other one is the caller.
-import { BlockList, isIP } from "node:net";
+// The header Forwarded (RFC 7239) is not believed; it only tells that there is a proxy.
+import type { BlockList } from "node:net";
 
 import { cfg } from "../config";
+import { logger } from "../telemetry/logger";
+import { isInNetworks, limitKeyOf, networkList, parseAddress } from "./address";
+import { RecentMap } from "./recent-map";
 
-type Headers = Readonly<Record<string, string | string[] | undefined>>;
+export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-/** Networks (`10.0.0.0/8`, `::1`) as something to look addresses up in. */
-export function networkList(networks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = "", prefix] = network.split("/");
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return list;
+/** Who limits count when the nearest hop named no address: all such callers together, never nobody. */
+export const UNKNOWN_ADDRESS = "unknown";
+
+export interface ClientAddresses {
+  /** The caller's address in its one spelling; undefined when no hop named a valid one. */
+  find(headers: Headers): string | undefined;
+  /**
+   * The key under which limits count the caller. Undefined only without any forwarding header: then one of our own
+   * services calls.
+   */
+  limitKey(headers: Headers): string | undefined;
 }
 
-/** Whether `address` lies in `list`; IPv4 written as IPv6 (`::ffff:10.0.0.1`) counts as IPv4. */
-export function isInNetworks(list: BlockList, address: string): boolean {
-  const plain = plainAddress(address);
-  const version = isIP(plain);
-  return version !== 0 && list.check(plain, version === 6 ? "ipv6" : "ipv4");
+interface Known {
+  address: string | undefined;
+  limitKey: string;
 }
 
-const trusted = networkList(cfg.limits.trustedProxies);
-const hasProxies = cfg.limits.trustedProxies.length > 0;
+/** The same chains come again and again, and reading one costs some microseconds. */
+const KNOWN_MAX = 10_000;
+const KNOWN_CHARS_MAX = 200;
+
+interface Options {
+  trustedProxies: readonly string[];
+  /** Told, once for each kind of peer, that a peer which is no declared proxy sends forwarding headers. */
+  onUndeclaredProxy?: (peer: string, isPrivate: boolean) => void;
+}
+
+export function createClientAddresses({ trustedProxies, onUndeclaredProxy }: Options): ClientAddresses {
+  const proxies = networkList(trustedProxies);
+  const noticed = new Set<boolean>();
+  const known = new RecentMap<Known>(KNOWN_MAX);
+
+  const notice = (headers: Headers, chain: string): void => {
+    if (onUndeclaredProxy === undefined || noticed.size === 2) return;
+    const comma = chain.lastIndexOf(",");
+    if (comma < 0 && headers.forwarded === undefined) return;
+    const peer = parseAddress(chain.slice(comma + 1));
+    if (peer === undefined || isInNetworks(proxies, peer)) return;
+    const isPrivate = isInNetworks(privateNetworks, peer);
+    if (noticed.has(isPrivate)) return;
+    noticed.add(isPrivate);
+    onUndeclaredProxy(peer, isPrivate);
+  };
+
+  const read = (chain: string): Known => {
+    const address = trustedProxies.length > 0 ? firstBeyond(proxies, chain) : lastAddress(chain);
+    const fresh = { address, limitKey: address === undefined ? UNKNOWN_ADDRESS : limitKeyOf(address) };
+    if (chain.length <= KNOWN_CHARS_MAX) known.set(chain, fresh);
+    return fresh;
+  };
+
+  const of = (headers: Headers): Known | undefined => {
+    const forwarded = headers["x-forwarded-for"];
+    if (forwarded === undefined) return undefined;
+    const chain = Array.isArray(forwarded) ? forwarded.join(",") : forwarded;
+    const kept = known.get(chain);
+    if (kept === undefined || headers.forwarded !== undefined) notice(headers, chain);
+    return kept ?? read(chain);
+  };
+  return { find: (headers) => of(headers)?.address, limitKey: (headers) => of(headers)?.limitKey };
+}
 
 /**
- * The caller's address, or undefined when no hop named a valid one (calls between our own services).
- * @param headers request headers, names in lower case
+ * The rightmost address of `chain` that is none of `proxies`; the leftmost one when all of them are. An entry that
+ * cannot be read ends the walk: whoever wrote it is the last that is known. Reads no more of a long chain than needed.
  */
-export function clientIp(headers: Headers): string | undefined {
-  const forwarded = headers["x-forwarded-for"];
-  if (forwarded === undefined) return undefined;
-  const chain = Array.isArray(forwarded) ? forwarded.join(",") : forwarded;
-  return hasProxies ? firstBeyond(trusted, chain) : validAddress(chain.slice(chain.lastIndexOf(",") + 1));
-}
-
-/** The rightmost address of `chain` that is none of `proxies`; the leftmost one when all of them are. */
 export function firstBeyond(proxies: BlockList, chain: string): string | undefined {
-  const hops = chain.split(",");
   let caller: string | undefined;
-  for (let i = hops.length - 1; i >= 0; i--) {
-    const address = validAddress(hops[i] ?? "");
+  for (let end = chain.length; end >= 0;) {
+    const comma = end === 0 ? -1 : chain.lastIndexOf(",", end - 1);
+    const address = parseAddress(chain.slice(comma + 1, end));
     if (address === undefined) return caller;
     caller = address;
-    if (!isInNetworks(proxies, address)) return caller;
+    if (comma < 0 || !isInNetworks(proxies, address)) return caller;
+    end = comma;
   }
   return caller;
 }
 
-function validAddress(text: string): string | undefined {
-  const address = plainAddress(text.trim());
-  return isIP(address) === 0 ? undefined : address;
+const lastAddress = (chain: string): string | undefined => parseAddress(chain.slice(chain.lastIndexOf(",") + 1));
+
+const privateNetworks = networkList([
+  "127.0.0.0/8",
+  "10.0.0.0/8",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "169.254.0.0/16",
+  "100.64.0.0/10",
+  "::1",
+  "fc00::/7",
+  "fe80::/10",
+]);
+
+/** Said once for each kind of peer and process; in development and tests proxies come and go. */
+function reportUndeclaredProxy(peer: string, isPrivate: boolean): void {
+  const log = logger("limits");
+  const remedy = `set TRUSTED_PROXIES to the networks of your proxies (this one is ${peer})`;
+  if (isPrivate)
+    log.error(
+      { peer },
+      `a proxy that is not declared stands in front: all its callers share one limit until you ${remedy}`,
+    );
+  else
+    log.warn(
+      { peer },
+      `a peer that is no declared proxy sends X-Forwarded-For, which is not believed: when it is a proxy of yours, ${remedy}`,
+    );
 }
 
-function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
-}
+const addresses = createClientAddresses({
+  trustedProxies: cfg.limits.trustedProxies,
+  ...(cfg.env === "production" ? { onUndeclaredProxy: reportUndeclaredProxy } : {}),
+});
 
-/**
- * The key under which limits count an address: an IPv6 caller owns at least a /64, so that is what is counted.
- */
-export function limitKeyOf(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const [head = "", tail = ""] = address.toLowerCase().split("::");
-  const left = head === "" ? [] : head.split(":");
-  const right = tail === "" ? [] : tail.split(":");
-  const groups = address.includes("::")
-    ? [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0"), ...right]
-    : left;
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ""))
-    .join(":")}::/64`;
-}
+/** The address of the caller of these request headers (names in lower case). */
+export const clientIp = (headers: Headers): string | undefined => addresses.find(headers);
+
+/** The key under which limits count the caller of these request headers. */
+export const clientLimitKey = (headers: Headers): string | undefined => addresses.limitKey(headers);

@@ -4,7 +4,8 @@ import { api } from "encore.dev/api";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { cfg, flags } from "../config";
-import { clientIp, isInNetworks, networkList } from "../security/client-ip";
+import { isInNetworks, networkList } from "../security/address";
+import { clientIp } from "../security/client-ip";
 import { docsPageHeaders } from "../security/headers";
 import { apiDescription, docsFile, type DocsFile } from "./docs-page";
 import { telemetryErrors } from "./errors";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { clientIp, firstBeyond, isInNetworks, limitKeyOf, networkList } from "../client-ip";
+import { isInNetworks, limitKeyOf, networkList, parseAddress } from "../address";
+import { clientIp, clientLimitKey, createClientAddresses, firstBeyond } from "../client-ip";
 
-const proxies = networkList(["10.0.0.0/8", "fd00::/8", "192.0.2.7"]);
+const proxies = networkList(["10.0.0.0/8", "fd00::/8", "192.0.2.7", "::ffff:198.51.100.0/120"]);
 
 describe("the caller's address", () => {
   test("without configured proxies is what the nearest hop saw: a forged header changes nothing", () => {
@@ -23,27 +24,154 @@ describe("the caller's address", () => {
     expect(firstBeyond(proxies, "203.0.113.9, 10.1.2.3, 192.0.2.7")).toBe("203.0.113.9");
     expect(firstBeyond(proxies, "2001:db8::1, fd00::5")).toBe("2001:db8::1");
     expect(firstBeyond(proxies, "10.0.0.1, 10.0.0.2")).toBe("10.0.0.1");
-    expect(firstBeyond(proxies, "203.0.113.9, garbage, 10.0.0.2")).toBe("10.0.0.2");
+    expect(firstBeyond(proxies, "203.0.113.9:4711, [fd00::5]:443, ::ffff:a01:203")).toBe("203.0.113.9");
+  });
+
+  // What stands left of something unreadable was written by somebody we do not know.
+  test.each(["garbage", "", " ", "unknown", "_hidden", "203.0.113.9:", "[2001:db8::1", "999.1.1.1", "1.2.3.4.5"])(
+    "is the hop before an entry that cannot be read: %j",
+    (entry) => {
+      expect(firstBeyond(proxies, `203.0.113.9, ${entry}, 10.0.0.2`)).toBe("10.0.0.2");
+      expect(firstBeyond(proxies, `203.0.113.9, ${entry}`)).toBeUndefined();
+    },
+  );
+
+  test("costs nothing to speak of in the longest header that node accepts", () => {
+    const chains = [
+      ",".repeat(16_384),
+      "10.0.0.1,".repeat(1800),
+      "1".repeat(16_384),
+      "[".repeat(16_384),
+      ":".repeat(16_384),
+    ];
+    for (const chain of chains) {
+      const startedAtMs = performance.now();
+      clientIp({ "x-forwarded-for": `${chain},10.0.0.1` });
+      firstBeyond(proxies, `${chain},10.0.0.1`);
+      expect(performance.now() - startedAtMs).toBeLessThan(50);
+    }
+  });
+});
+
+/** Each line: spellings of one client. */
+const spellings = [
+  ["203.0.113.9", "203.0.113.9:50000", " 203.0.113.9 ", '"203.0.113.9:80"', "::ffff:203.0.113.9", "::FFFF:CB00:7109"],
+  ["203.0.113.9", "::ffff:cb00:7109", "[::ffff:cb00:7109]:443", "0:0:0:0:0:ffff:203.0.113.9", "64:ff9b::cb00:7109"],
+  [
+    "203.0.113.9",
+    "203.000.113.009",
+    "0000:0000:0000:0000:0000:ffff:cb00:7109",
+    "64:ff9b::203.0.113.9",
+    "203.0.113.9:_p",
+  ],
+  ["2001:db8:5:5::1", "[2001:db8:5:5::1]", "[2001:db8:5:5::1]:50000", "2001:DB8:5:5::1", "2001:0db8:0005:0005::0001"],
+  ["2001:db8:5:5::1", "2001:db8:5:5:0:0:0:1", "2001:db8:5:5::1%eth0", '"[2001:db8:5:5::1]:1"', "2001:db8:5:5::0:1"],
+  ["::1", "0:0:0:0:0:0:0:1", "[::1]", "0::1"],
+] as const;
+
+describe("an address", () => {
+  test.each(spellings.flatMap(([canonical, ...others]) => others.map((spelt) => [spelt, canonical] as const)))(
+    "%s counts as %s",
+    (spelt, canonical) => {
+      expect(parseAddress(spelt)).toBe(canonical);
+      expect(clientIp({ "x-forwarded-for": spelt })).toBe(canonical);
+    },
+  );
+
+  test.each([
+    "",
+    "1.2.3",
+    "1.2.3.4.5",
+    "256.1.1.1",
+    "0x7f.1.1.1",
+    "1.2.3.4:x",
+    "[1.2.3.4",
+    "2001:db8::1::2",
+    "fe80::1%",
+    "a.b.c.d",
+    `::1${"0".repeat(200)}`,
+  ])("%j is none", (text) => {
+    expect(parseAddress(text)).toBeUndefined();
   });
 });
 
 describe("networks", () => {
-  test("hold addresses of both families", () => {
-    expect(isInNetworks(proxies, "10.255.0.1")).toBe(true);
-    expect(isInNetworks(proxies, "::ffff:10.255.0.1")).toBe(true);
-    expect(isInNetworks(proxies, "fd12::1")).toBe(true);
-    expect(isInNetworks(proxies, "11.0.0.1")).toBe(false);
-    expect(isInNetworks(proxies, "not an address")).toBe(false);
+  test("hold addresses of both families, in any spelling", () => {
+    for (const inside of ["10.255.0.1", "::ffff:10.255.0.1", "::ffff:aff:1", "fd12::1", "FD12:0::1", "198.51.100.77"])
+      expect(isInNetworks(proxies, inside), inside).toBe(true);
+    for (const outside of ["11.0.0.1", "::ffff:b00:1", "198.51.101.1", "fe12::1", "not an address"])
+      expect(isInNetworks(proxies, outside), outside).toBe(false);
   });
 });
 
 describe("the key that limits count by", () => {
-  test("is the address for IPv4 and the /64 for IPv6: one host owns 2^64 of them", () => {
-    expect(limitKeyOf("203.0.113.9")).toBe("203.0.113.9");
-    expect(limitKeyOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2::/64");
-    expect(limitKeyOf("2001:DB8:1:2::9")).toBe("2001:db8:1:2::/64");
-    expect(limitKeyOf("2001:0db8:0001:0002:ffff::")).toBe("2001:db8:1:2::/64");
-    expect(limitKeyOf("2001:db8::1")).toBe("2001:db8:0:0::/64");
-    expect(limitKeyOf("::1")).toBe("0:0:0:0::/64");
+  test.each([
+    ["203.0.113.9", "203.0.113.9"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2::9", "2001:db8:1:2::/64"],
+    ["2001:db8::1", "2001:db8:0:0::/64"],
+    ["2001:db8::1:0:0:0:1", "2001:db8:0:1::/64"],
+    ["1::", "1:0:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+  ])("of %s is %s: one host owns 2^64 of them", (address, key) => {
+    expect(limitKeyOf(address)).toBe(key);
+  });
+
+  test("is the client's, whatever its port, brackets and spelling", () => {
+    const key = (forwarded: string): string | undefined => clientLimitKey({ "x-forwarded-for": forwarded });
+    for (let port = 50_000; port < 50_010; port++) {
+      expect(key(`203.0.113.9:${port}`)).toBe("203.0.113.9");
+      expect(key(`[2001:db8:5:5::${port.toString(16)}]:${port}`)).toBe("2001:db8:5:5::/64");
+    }
+  });
+
+  test("is shared by all whose address cannot be read, and absent only for calls of our own services", () => {
+    expect(clientLimitKey({ "x-forwarded-for": "" })).toBe("unknown");
+    expect(clientLimitKey({ "x-forwarded-for": "203.0.113.9, gibberish" })).toBe("unknown");
+    expect(clientLimitKey({})).toBeUndefined();
+  });
+});
+
+describe("a proxy that nobody declared", () => {
+  const watch = (trustedProxies: string[] = []) => {
+    const said: [string, boolean][] = [];
+    const addresses = createClientAddresses({
+      trustedProxies,
+      onUndeclaredProxy: (peer, isPrivate) => void said.push([peer, isPrivate]),
+    });
+    return { said, addresses };
+  };
+
+  test("is told of once, with its address, and its callers share one limit", () => {
+    const { said, addresses } = watch();
+    expect(addresses.limitKey({ "x-forwarded-for": "203.0.113.1, 10.0.0.5" })).toBe("10.0.0.5");
+    expect(addresses.limitKey({ "x-forwarded-for": "203.0.113.2, 10.0.0.5" })).toBe("10.0.0.5");
+    expect(said).toEqual([["10.0.0.5", true]]);
+  });
+
+  test("is told of when it sends Forwarded instead", () => {
+    const { said, addresses } = watch();
+    addresses.find({ "x-forwarded-for": "10.0.0.5", forwarded: "for=203.0.113.1" });
+    expect(said).toEqual([["10.0.0.5", true]]);
+  });
+
+  // Anybody can send the header to a server without a proxy: that must not hide the real proxy later.
+  test("is told of also after a stranger has forged the header", () => {
+    const { said, addresses } = watch();
+    addresses.find({ "x-forwarded-for": "1.1.1.1, 203.0.113.66" });
+    addresses.find({ "x-forwarded-for": "1.1.1.1, 203.0.113.67" });
+    addresses.find({ "x-forwarded-for": "203.0.113.1, 10.0.0.5" });
+    expect(said).toEqual([
+      ["203.0.113.66", false],
+      ["10.0.0.5", true],
+    ]);
+  });
+
+  test("is silent when it is declared, and when there is none", () => {
+    const { said, addresses } = watch(["10.0.0.0/8"]);
+    addresses.find({ "x-forwarded-for": "203.0.113.1, 10.0.0.5" });
+    addresses.find({ "x-forwarded-for": "203.0.113.1" });
+    addresses.find({});
+    expect(said).toEqual([]);
   });
 });

@@ -1,0 +1,110 @@
+// One spelling for each network address. Proxies write the same client in many ways (with a port, in brackets,
+// IPv4 inside IPv6, upper case, leading zeros); whatever counts or compares callers compares this one spelling.
+// Sources: RFC 5952 (text of IPv6), RFC 4291 §2.5.5.2 (IPv4-mapped), RFC 6052 §2.1 (64:ff9b::/96), RFC 7239 §6 (ports).
+import { BlockList, isIP, SocketAddress } from "node:net";
+
+/** Longer than any address with zone, brackets and port; what is longer is none, and is not looked at. */
+const ENTRY_CHARS_MAX = 128;
+
+/** The canonical text of an address; undefined when `text` is none. IPv4 in IPv6 is IPv4; zone and port are dropped. */
+export function parseAddress(text: string): string | undefined {
+  if (text.length > ENTRY_CHARS_MAX) return undefined;
+  const bare = withoutPort(unquoted(text.trim()));
+  switch (isIP(bare)) {
+    case 4:
+      return bare;
+    case 6:
+      return embeddedIpv4(canonicalIpv6(bare));
+    default:
+      return decimalIpv4(bare);
+  }
+}
+
+function unquoted(text: string): string {
+  return text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
+}
+
+/** `[v6]`, `[v6]:port` and `v4:port` lose brackets and port; an IPv6 address without brackets has no port. */
+function withoutPort(text: string): string {
+  if (text.startsWith("[")) {
+    const end = text.indexOf("]");
+    const rest = text.slice(end + 1);
+    return end > 0 && (rest === "" || isPort(rest)) ? text.slice(1, end) : "";
+  }
+  const colon = text.indexOf(":");
+  const hasOneColon = colon > 0 && text.indexOf(":", colon + 1) < 0;
+  return hasOneColon && isPort(text.slice(colon)) ? text.slice(0, colon) : text;
+}
+
+/** A port, or the token that RFC 7239 §6.3 allows in its place. */
+const isPort = (text: string): boolean => /^:(?:\d{1,5}|_[\w.-]{1,32})$/.test(text);
+
+function canonicalIpv6(address: string): string {
+  return new SocketAddress({ address: withoutZone(address), family: "ipv6" }).address;
+}
+
+function withoutZone(address: string): string {
+  const zone = address.indexOf("%");
+  return zone < 0 ? address : address.slice(0, zone);
+}
+
+const MAPPED = "::ffff:";
+const NAT64 = "64:ff9b::";
+
+/** The IPv4 address in a canonical IPv6 one that only carries it; else the address itself. */
+function embeddedIpv4(address: string): string {
+  if (address.startsWith(MAPPED) && address.includes(".")) return address.slice(MAPPED.length);
+  if (!address.startsWith(NAT64)) return address;
+  const groups = address.slice(NAT64.length).split(":");
+  if (groups.length > 2) return address;
+  const [high, low] = groups.length === 2 ? groups : ["0", groups[0]];
+  const bits = [high, low].map((group) => Number.parseInt(group === "" ? "0" : (group ?? "0"), 16));
+  return bits.flatMap((half) => [half >> 8, half & 255]).join(".");
+}
+
+/** IPv4 padded with zeros (`203.000.113.009`), read as decimal. */
+function decimalIpv4(text: string): string | undefined {
+  if (!/^\d{1,3}(?:\.\d{1,3}){3}$/.test(text)) return undefined;
+  const plain = text.split(".").map(Number).join(".");
+  return isIP(plain) === 4 ? plain : undefined;
+}
+
+/**
+ * The key under which limits count a canonical address: an IPv6 caller owns at least a /64, so that is what is counted.
+ */
+export function limitKeyOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.split("::");
+  const left = head === "" ? [] : head.split(":");
+  // Only groups of the first half matter; behind "::" they stand when it stands for fewer than what is missing.
+  const right = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
+  const groups = [...left, ...Array<string>(zeros).fill("0"), ...right];
+  return `${groups.slice(0, 4).join(":")}::/64`;
+}
+
+/** Networks (`10.0.0.0/8`, `::1`) as something to look addresses up in. */
+export function networkList(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [text = "", prefixText] = network.split("/");
+    const address = parseAddress(text);
+    if (address === undefined) throw new TypeError("a network begins with an address");
+    const isV6 = address.includes(":");
+    const family = isV6 ? "ipv6" : "ipv4";
+    if (prefixText === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, prefixOf(Number(prefixText), isV6, text), family);
+  }
+  return list;
+}
+
+/** A prefix written for IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) counts from the IPv4 part on. */
+function prefixOf(prefix: number, isV6: boolean, text: string): number {
+  return !isV6 && text.includes(":") ? Math.max(0, prefix - 96) : prefix;
+}
+
+/** Whether `address`, in any spelling, lies in `list`. */
+export function isInNetworks(list: BlockList, address: string): boolean {
+  const plain = parseAddress(address);
+  return plain !== undefined && list.check(plain, plain.includes(":") ? "ipv6" : "ipv4");
+}
