@@ -24,7 +24,7 @@ const emulator = (paths: RegExp, what: string): Exception => ({
 const failuresAreLogged: Exception = {
   paths: /^\.logs/,
   reason:
-    "a delivery that fails is logged with its reason, and a failed one does not claim to be completed; officially it vanishes silently (Appendix C, P-23)",
+    "a delivery that fails is logged with its reason, and a failed one does not claim to be completed; officially it vanishes silently (Appendix B, P-23)",
 };
 
 export const exceptions: Record<string, Exception> = {
@@ -42,7 +42,7 @@ export const exceptions: Record<string, Exception> = {
   "bucket.http.signed_tampered": {
     paths: /\.out\.(status|body|contentType)$/,
     reason:
-      "a URL whose signature was changed is refused with 403; locally the official runtime does not look at it (Appendix C, X-32)",
+      "a URL whose signature was changed is refused with 403; locally the official runtime does not look at it (Appendix B, X-32)",
   },
   "meta.request.get": cliProxy,
   "meta.request.post": cliProxy,

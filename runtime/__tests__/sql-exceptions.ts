@@ -5,8 +5,8 @@
 export const exceptions: Record<string, string> = {
   "sql.error.permission": "the test's role owns its tables; under `encore run` the app's role does not",
   "sql.probe.txAfterError":
-    "commit() of an aborted transaction rejects; officially it claims success (Appendix C, SQL)",
-  "sql.probe.settingsLeak": "what a connection has SET does not reach its next user (Appendix C, SQL)",
+    "commit() of an aborted transaction rejects; officially it claims success (Appendix B, SQL)",
+  "sql.probe.settingsLeak": "what a connection has SET does not reach its next user (Appendix B, SQL)",
   "sql.probe.connectionString":
     "it is the database's own address; officially a proxy inside the process, with a fixed user and password",
   "sql.probe.pgSearchPath": "settings in the connection string are honoured; the official proxy drops them",

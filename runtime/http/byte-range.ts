@@ -1,4 +1,4 @@
-// The `Range` header of static assets: one range is served, anything else is 416 (contract, Appendix C, H-141).
+// The `Range` header of static assets: one range is served, anything else is 416 (contract, Appendix B, H-141).
 
 export interface ByteRange {
   first: number;

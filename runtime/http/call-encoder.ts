@@ -58,7 +58,7 @@ function queryText(value: unknown): string {
   throw Failure.internal("unsupported value");
 }
 
-/** One query field puts the whole payload in the URL (Appendix C, G-43), keys in alphabetical order. */
+/** One query field puts the whole payload in the URL (Appendix B, G-43), keys in alphabetical order. */
 function encodeQuery(places: FieldPlaces, payload: Payload | null): string {
   if (places.query.length === 0) return "";
   const cookies = new Map(places.cookie.map((field) => [field.name, wireName(field)]));

@@ -17,7 +17,7 @@ import type { RequestLog } from "./request-log";
 /** Image builds set every file's time to the epoch: such a time says nothing about the content (H-143). */
 const NORMALIZED_UNTIL_MS = 315_532_800_000;
 const MULTIPART = "Cannot serve multipart range requests";
-/** What a URL cannot hold unencoded: such names are refused (Appendix C, H-141). */
+/** What a URL cannot hold unencoded: such names are refused (Appendix B, H-141). */
 const NOT_IN_URI = /[\u0000-\u0020<>`\u007f-\uffff]/;
 const NOT_FOUND = new Failure("not_found", "file not found");
 

@@ -14,7 +14,7 @@ import { CLIENT_END, createChannel, encodeMessage, Inbox, SERVER_END, type Carri
 import type { StreamCodecCache } from "./stream-codecs";
 import { runStream } from "./stream-handler";
 
-/** How callers learn that a stream was refused (Appendix C, G-47): a plain error with a debug text. */
+/** How callers learn that a stream was refused (Appendix B, G-47): a plain error with a debug text. */
 function refused(failure: Failure, reason: string): Error {
   const text = `failed to make api call: Error { code: ${failure.code === "unknown" ? "Unknown" : pascal(failure.code)}, message: ${JSON.stringify(failure.message)}, internal_message: ${reason}, details: None, stack: None }`;
   return Object.assign(new Error(text), { code: "GenericFailure" });

@@ -1,5 +1,5 @@
 // The native Decimal (contract 13.3): exact arithmetic on fractions. Dividing by zero throws, where the official
-// runtime ends the process (contract, Appendix C).
+// runtime ends the process (contract, Appendix B).
 import { formatDecimal, fraction, parseDecimal, type Fraction } from "../schema/decimal";
 
 export class Decimal {

@@ -1,4 +1,4 @@
-// Messages to text and back. Publishing does not check the schema (Appendix C, P-10): a message that does not
+// Messages to text and back. Publishing does not check the schema (Appendix B, P-10): a message that does not
 // fit counts as a failed delivery, is logged and ends as a dead letter, where it can be looked at.
 import type { Host } from "../host";
 import type { Schema } from "../model";

@@ -40,7 +40,7 @@ function concurrencyOf(subscription: SubscriptionModel): number {
   return wanted < 0 ? CONCURRENCY_MAX : Math.max(1, wanted);
 }
 
-/** A request of its own trace (P-24); fresh values at every `payload`, real dates in `parsedPayload` (Appendix C, X-62). */
+/** A request of its own trace (P-24); fresh values at every `payload`, real dates in `parsedPayload` (Appendix B, X-62). */
 function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: Delivery): Request {
   const { id, body, publishedAt, parentTraceId, correlationId } = delivery.data;
   const { traceId, spanId } = new Trace();

@@ -32,7 +32,7 @@ export function parseInteger(text: string): number | bigint | undefined {
   return exact >= I64_MIN && exact <= I64_MAX ? exact : undefined;
 }
 
-/** A number in Rust's notation; null when it is not finite (contract, Appendix C), undefined when the text is none. */
+/** A number in Rust's notation; null when it is not finite (contract, Appendix B), undefined when the text is none. */
 function parseNumber(text: string, context: TextContext): number | bigint | null | undefined {
   const integer = parseInteger(text);
   context.isFloat = integer === undefined;

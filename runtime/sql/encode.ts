@@ -98,7 +98,7 @@ function encodeNumber(value: number, type: PgType): Buffer {
   if (type.name === "float8") return binary.float64(value);
   if (type.name === "numeric") return binary.numeric(String(value));
   if (textTypes.has(type.name)) return Buffer.from(numberText(value));
-  // Any other type gets the number's own eight bytes, and the server's verdict on them (Appendix C, 7.4).
+  // Any other type gets the number's own eight bytes, and the server's verdict on them (Appendix B, 7.4).
   return isInteger32(value) ? binary.int64(BigInt(value)) : binary.float64(value);
 }
 

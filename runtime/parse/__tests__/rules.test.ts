@@ -1,5 +1,5 @@
 // Rules of the type evaluation and of declarations that the parity kit does not touch, one line each. Expectations follow
-// from the contract (1.4–1.7, Appendix C), from Encore's published parser fixtures and, where both are silent, from reading its
+// from the contract (1.4–1.7, Appendix B), from Encore's published parser fixtures and, where both are silent, from reading its
 // parser (tsparser, at the commit the contract names): read there, not recorded from a run.
 import { afterAll, describe, expect, it } from "vitest";
 import { checkJson } from "../check";

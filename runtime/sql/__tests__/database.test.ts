@@ -1,5 +1,5 @@
 // What SQLDatabase promises beyond the recorded answers of the official runtime: the four things that one gets
-// wrong (Appendix C, SQL), and values at their limits. On the embedded database, or on a native one when
+// wrong (Appendix B, SQL), and values at their limits. On the embedded database, or on a native one when
 // GROUNDWORK_TEST_POSTGRES_URL names it.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
