@@ -1,6 +1,8 @@
 // Holds the house to its rules, and each rule to its probe: a small tree that breaks exactly this rule at
 // exactly these places. A rule that catches nothing would be worse than none.
-import { readdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadProject, type Violation } from "../scripts/architecture/project";
@@ -24,6 +26,7 @@ const expected: Record<string, string[]> = {
   "service-borders": ["vectors/reaches-in.ts:2", "vectors/reaches-store.ts:2"],
   "sql-place": ["vectors/search.ts:3"],
   "table-owner": ["migrations/1_create_account.up.sql:1", "vectors/store.ts:2"],
+  "migration-order": ["migrations/2_add_name.sql:1", "migrations/3_add_two.up.sql:1"],
   environment: ["auth/issuer.ts:2", "auth/issuer.ts:4", "auth/issuer.ts:6"],
   "endpoint-tags": ["auth/api.ts:4", "auth/api.ts:5", "auth/api.ts:6"],
   readmes: ["auth/README.md:1", "db/README.md:1", "vectors/README.md:1"],
@@ -58,6 +61,39 @@ describe("the rules catch what they promise to catch", () => {
     const found = checkProject(loadProject(join(probes, name)));
     expect(new Set(found.map(({ rule }) => rule))).toEqual(new Set([name]));
     expect(found.map(place).sort()).toEqual(places);
+  });
+
+  test("a migration with a lower number than one committed before is caught, committed or not", () => {
+    const folder = mkdtempSync(join(tmpdir(), "gw-arch-"));
+    const git = (...args: string[]): string =>
+      execFileSync(
+        "git",
+        ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false", ...args],
+        {
+          cwd: folder,
+          encoding: "utf8",
+        },
+      );
+    const add = (...names: string[]): void => {
+      for (const name of names) writeFileSync(join(folder, "migrations", name), "select 1;");
+      git("add", ".");
+    };
+    try {
+      mkdirSync(join(folder, "migrations"));
+      git("init", "--quiet");
+      add("1_a.up.sql", "20_b.up.sql", "3_c.up.sql");
+      git("commit", "--quiet", "-m", "one");
+      add("31_d.up.sql");
+      git("commit", "--quiet", "-m", "two");
+      add("22_e.up.sql");
+      git("commit", "--quiet", "-m", "three");
+      writeFileSync(join(folder, "migrations/30_f.up.sql"), "select 1;");
+      const found = rules.find(({ name }) => name === "migration-order")?.check(loadProject(folder)) ?? [];
+      expect(found.map(({ file }) => file)).toEqual(["migrations/22_e.up.sql", "migrations/30_f.up.sql"]);
+      expect(found[0]?.message).toMatch(/came after number 31 .*next free number/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("prose is not taken for SQL, and SQL in either case is", () => {

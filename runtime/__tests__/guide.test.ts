@@ -56,7 +56,7 @@ async function migratedByEncore(): Promise<EmbeddedPostgres> {
   const made = await startEmbedded({ dataDir: join(folder, "postgres"), databases: ["notes"], temporary: true });
   const client = new pg.Client({ connectionString: made.url("notes") });
   await client.connect();
-  await client.query("DROP TABLE notes, schema_migrations");
+  await client.query("DROP TABLE notes, schema_migrations, schema_migration_checksums");
   await client.query(readFileSync(join(fixture, "notes/migrations/1_create_notes.up.sql"), "utf8"));
   await client.query("INSERT INTO notes (text) VALUES ('written under encore run')");
   await client.query(

@@ -23,7 +23,7 @@ export async function exec({ flags, rest, env }: CommandInput): Promise<void> {
   const app = await parseForCommand(root);
   const infra = await startInfra({ appRoot: root, stateDir, env, model: app.model, log: say });
   try {
-    await migrateAll(root, app.model, infra.databases);
+    await migrateAll(root, app.model, infra, env);
     const config = makeHostConfig({ root, stateDir, env, app, listen: listenFrom(flags.port, env), infra });
     const child = spawn(program, args, {
       stdio: "inherit",

@@ -12,6 +12,7 @@ export const usage = `groundwork <command> [--app DIR]
   build [--output DIR]                              the app as one folder, with a Dockerfile (.encore/build/app)
   start [--dir DIR] [--port N]                      run a built folder from its infra.config.json or DATABASE_URL
   migrate up | status                               database migrations
+  migrate repair FILE …                             take edited or removed files as what was applied
   gen client --lang typescript | openapi [--output FILE]
                                                     a client for the app's endpoints, or their description
   exec -- COMMAND …                                 run a command with the app's environment

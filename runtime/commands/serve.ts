@@ -3,21 +3,28 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { HostConfig } from "../config";
-import { type Infra, migrate } from "../infra";
+import { type Infra, migrate, type MigrateOptions } from "../infra";
 import type { AppModel } from "../model";
 import { processHooks } from "../process-hooks";
 import { dim, say, sayError, step } from "./console";
-import { secretNames } from "./environment";
+import { environmentOf, secretNames } from "./environment";
 import { type HostConfigInput, makeHostConfig } from "./host-config";
 
+/** How migrations are applied here: in production no remedy says that data may be thrown away. */
+export function migrateOptions(infra: Infra, env: NodeJS.ProcessEnv): MigrateOptions {
+  const production = environmentOf(env, infra.config?.metadata).type === "production";
+  return {
+    log: (line) => say(dim(`  ${line}`)),
+    ...(infra.dataDir === undefined || production ? {} : { disposable: infra.dataDir }),
+  };
+}
+
 /** Applies what is new of every database's migrations; says nothing when nothing was. */
-export async function migrateAll(root: string, model: AppModel, databases: HostConfig["databases"]): Promise<void> {
+export async function migrateAll(root: string, model: AppModel, infra: Infra, env: NodeJS.ProcessEnv): Promise<void> {
   for (const database of model.databases) {
-    const target = databases[database.name];
+    const target = infra.databases[database.name];
     if (!database.migrationsDir || !target) continue;
-    const { applied } = await migrate(target.url, join(root, database.migrationsDir), {
-      log: (line) => say(dim(`  ${line}`)),
-    });
+    const { applied } = await migrate(target.url, join(root, database.migrationsDir), migrateOptions(infra, env));
     if (applied.length)
       say(`  ${database.name}: ${applied.length} migration${applied.length === 1 ? "" : "s"} applied`);
   }
@@ -43,7 +50,7 @@ export async function serve({ bundle, native, onServing, ...input }: Served): Pr
   const { infra, listen, app } = input;
   processHooks().beforeExit.push(() => infra.stop());
   try {
-    await step("migrations checked", () => migrateAll(input.root, app.model, infra.databases));
+    await step("migrations checked", () => migrateAll(input.root, app.model, infra, input.env));
     const config = makeHostConfig(input);
     const unset = unsetSecrets(config, app.model);
     if (unset.length)

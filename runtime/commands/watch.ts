@@ -84,7 +84,7 @@ export async function watch(options: RunOptions, env: NodeJS.ProcessEnv): Promis
   const app = new AppSwap(root, { ENCORE_RUNTIME_LOG: "error", ...env }, gracefulShutdownMs(infra) + killMarginMs);
   const build = async (): Promise<AppStart> => {
     const parsed: ParsedApp = await parser.parse();
-    const [bundle] = await Promise.all([bundleApp(root), migrateAll(root, parsed.model, infra.databases)]);
+    const [bundle] = await Promise.all([bundleApp(root), migrateAll(root, parsed.model, infra, env)]);
     const config = makeHostConfig({ root, stateDir, env, app: parsed, listen, infra });
     return {
       bundle,

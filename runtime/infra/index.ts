@@ -3,6 +3,6 @@ export { InfraError } from "./errors";
 export { hostDatabase, needsHostDatabase } from "./host-database";
 export { type InfraConfig, readInfraConfig } from "./infra-config";
 export { checkObjectStorage } from "./object-storage";
-export { migrate, type MigrationRow, migrationStatus } from "./migrations";
+export { migrate, type MigrateOptions, type MigrationRow, migrationStatus, repairMigrations } from "./migrations";
 export { type Infra, type InfraOptions, startInfra } from "./start";
 export { cloneDatabase, type ClonedDatabase, createTemplate, type Template } from "./test-databases";

@@ -1,27 +1,50 @@
 // Applies migrations as Encore does (contract 7.7, D-40 … D-43), with the same bookkeeping table, so that a
-// database can move between Encore and this host. Each migration is one transaction together with its row:
-// a crash leaves it applied or not applied. Every transaction takes the same advisory lock and looks again
-// what is applied, so two runners at once apply everything once.
+// database can move between Encore and this host. Each migration is one transaction together with its rows:
+// a crash, a kill or a lost connection leaves it applied or not applied. Every transaction takes the same advisory
+// lock and looks again what is applied, so runners that start together apply everything once. A migration waits
+// for a table's lock only briefly, because everybody else who wants the table queues up behind it: it gives way and
+// is tried again (the practice that GitLab and strong_migrations describe as lock time-out with retries).
 import pg from "pg";
 import { InfraError } from "./errors";
 import { type Migration, type MigrationSet, readMigrations } from "./migration-files";
+import {
+  type Comparison,
+  compare,
+  createHistoryTables,
+  forgetChecksum,
+  type History,
+  isApplied,
+  type MigrationRow,
+  readHistory,
+  recordApplied,
+  recordChecksum,
+} from "./migration-history";
+import { newerText, refuseMismatch, type Surroundings } from "./migration-refusals";
+
+export type { MigrationRow, MigrationState } from "./migration-history";
 
 /** The key is arbitrary but fixed: "groundwork migrations" in one number. */
 const lockKey = 7_240_918_251;
 
-export interface MigrationRow {
-  number: bigint;
-  file: string;
-  applied: boolean;
+const lockNotAvailable = "55P03";
+const insufficientPrivilege = "42501";
+
+export interface MigrateOptions {
+  /** One line for each applied migration and for what a person should know. */
+  log(line: string): void;
+  /** Data folder of an embedded database of development; remedies may name it. */
+  disposable?: string;
+  /** How long a statement of a migration waits for a lock. */
+  lockTimeoutMs?: number;
+  /** Pauses before a migration that found a lock taken is tried again; after the last it fails. */
+  lockPausesMs?: readonly number[];
 }
 
-interface Applied {
-  versions: Set<bigint>;
-  latest: bigint;
-}
+const defaultLockTimeoutMs = 5_000;
+const defaultLockPausesMs = [500, 1_000, 2_000, 4_000, 8_000, 16_000] as const;
 
 async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, application_name: "groundwork-migrate" });
+  const client = new pg.Client({ connectionString: url, application_name: "groundwork-migrate", keepAlive: true });
   client.on("error", () => undefined);
   await client.connect().catch((error: unknown) => {
     throw new InfraError(`cannot connect to the database: ${error instanceof Error ? error.message : String(error)}`);
@@ -33,119 +56,183 @@ async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>
   }
 }
 
-/** Rows left dirty by golang-migrate are a failed attempt: that version counts as not applied (D-42). */
-async function readApplied(client: pg.Client): Promise<Applied> {
-  // Not to_regclass: it may answer from a cache that has not yet heard of a table another runner has just made.
-  const table = await client.query<{ found: boolean }>(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = 'schema_migrations') AS found",
-  );
-  if (!table.rows[0]?.found) return { versions: new Set(), latest: 0n };
-  const { rows } = await client.query<{ version: string; dirty: boolean }>(
-    "SELECT version::text AS version, dirty FROM public.schema_migrations",
-  );
-  const versions = new Set(rows.filter((row) => !row.dirty).map((row) => BigInt(row.version)));
-  const latest = rows.reduce((highest, row) => {
-    const version = BigInt(row.version) - (row.dirty ? 1n : 0n);
-    return version > highest ? version : highest;
-  }, 0n);
-  return { versions, latest };
-}
-
-function isApplied({ nonSequential }: MigrationSet, { versions, latest }: Applied, { number }: Migration): boolean {
-  return nonSequential ? versions.has(number) : number <= latest;
-}
-
-function refuseNewer({ dir, migrations }: MigrationSet, { latest }: Applied): void {
-  const highest = migrations.at(-1)?.number ?? 0n;
-  if (latest <= highest) return;
-  throw new InfraError(
-    `the database is at migration ${latest}, but ${dir} ends at ${highest}: a newer version of the app has migrated it\n` +
-      "  Start that version (or a newer one), or restore a backup made before it; going back by itself would lose data.",
-  );
-}
-
-const createTable =
-  "CREATE TABLE IF NOT EXISTS public.schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)";
-
 /** Line of the migration that an error's character position points at. */
 function lineOf(sql: string, position: string | undefined): string {
   return position === undefined ? "" : `:${sql.slice(0, Number(position)).split("\n").length}`;
 }
 
 function migrationError(set: MigrationSet, { file }: Migration, sql: string, error: unknown): unknown {
-  if (!(error instanceof pg.DatabaseError)) return error;
+  if (!(error instanceof pg.DatabaseError) || error.code === lockNotAvailable) return error;
   const details = [error.detail, error.hint, error.where].filter(Boolean).map((text) => `\n  ${text}`);
   return new InfraError(
     `${set.dir}/${file}${lineOf(sql, error.position)}: ${error.message} (${error.code})${details.join("")}\n  Nothing of this migration was applied.`,
   );
 }
 
-/** Applies one migration unless another runner has meanwhile. */
-async function applyOne(client: pg.Client, set: MigrationSet, migration: Migration): Promise<boolean> {
+/** One transaction under the migrations' lock. It waits for another runner as long as that takes, and says so. */
+async function locked<T>(client: pg.Client, log: (line: string) => void, work: () => Promise<T>): Promise<T> {
   await client.query("BEGIN");
   try {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [lockKey]);
-    const applied = await readApplied(client);
-    if (isApplied(set, applied, migration)) {
-      await client.query("COMMIT");
-      return false;
+    const { rows } = await client.query<{ got: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS got", [lockKey]);
+    if (!rows[0]?.got) {
+      log("waiting for another process that migrates this database");
+      await client.query("SELECT pg_advisory_xact_lock($1)", [lockKey]);
     }
-    await client.query(createTable);
-    const sql = migration.sql();
-    await client.query(sql).catch((error: unknown) => {
-      throw migrationError(set, migration, sql, error);
-    });
-    if (!set.nonSequential) await client.query("DELETE FROM public.schema_migrations");
-    await client.query(
-      "INSERT INTO public.schema_migrations (version, dirty) VALUES ($1, false) ON CONFLICT (version) DO UPDATE SET dirty = false",
-      [migration.number.toString()],
-    );
+    const result = await work();
     await client.query("COMMIT");
-    return true;
+    return result;
   } catch (error) {
     await client.query("ROLLBACK").catch(() => undefined);
     throw error;
   }
 }
 
+/** Applies one migration unless another runner has meanwhile. */
+function applyOnce(
+  client: pg.Client,
+  set: MigrationSet,
+  migration: Migration,
+  { log, lockTimeoutMs = defaultLockTimeoutMs }: MigrateOptions,
+): Promise<boolean> {
+  return locked(client, log, async () => {
+    if (isApplied(set, await readHistory(client), migration.number)) return false;
+    await createHistoryTables(client);
+    const sql = migration.sql();
+    await client.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutMs)}`);
+    await client.query(sql).catch((error: unknown) => {
+      throw migrationError(set, migration, sql, error);
+    });
+    await recordApplied(client, set, migration);
+    return true;
+  });
+}
+
+/** Transactions that have been open for a while: one of them holds what the migration waits for. */
+async function openTransactions(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ text: string }>(
+    `SELECT format('pid %s (%s, %s for %s s)', pid, coalesce(nullif(application_name, ''), 'no name'), state,
+                   round(extract(epoch FROM clock_timestamp() - xact_start))) AS text
+       FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+      ORDER BY xact_start LIMIT 3`,
+  );
+  return rows.length === 0 ? "" : `; transactions open: ${rows.map(({ text }) => text).join(", ")}`;
+}
+
+async function applyOne(
+  client: pg.Client,
+  set: MigrationSet,
+  migration: Migration,
+  options: MigrateOptions,
+): Promise<boolean> {
+  const { log, lockTimeoutMs = defaultLockTimeoutMs, lockPausesMs = defaultLockPausesMs } = options;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await applyOnce(client, set, migration, options);
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || error.code !== lockNotAvailable) throw error;
+      const pauseMs = lockPausesMs[attempt];
+      const holders = await openTransactions(client);
+      if (pauseMs === undefined)
+        throw new InfraError(
+          `${set.dir}/${migration.file}: a lock was not to be had within ${lockTimeoutMs} ms, ${attempt + 1} times${holders}\n` +
+            "  Nothing of this migration was applied. End the transaction that holds it, or start again when it is quiet.",
+        );
+      log(`${migration.file} waits for a lock, tried again in ${pauseMs} ms${holders}`);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+/** Gives files that the official runtime applied their checksum; a login that may not write leaves it to one that may. */
+async function adopt(client: pg.Client, set: MigrationSet, options: MigrateOptions): Promise<void> {
+  try {
+    const adopted = await locked(client, options.log, async () => {
+      const { adoptable } = compare(set, await readHistory(client));
+      await createHistoryTables(client);
+      for (const migration of adoptable) await recordChecksum(client, migration);
+      return adoptable;
+    });
+    if (adopted.length)
+      options.log(
+        `${adopted.length} applied without a checksum (${adopted[0]?.file} … ${adopted.at(-1)?.file}): the files as they are now count as applied`,
+      );
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || error.code !== insufficientPrivilege) throw error;
+    options.log(
+      "this login may not record checksums of migrations: `groundwork migrate up` with the owner's login does",
+    );
+  }
+}
+
+function check(set: MigrationSet, history: History, options: MigrateOptions): Comparison {
+  const where: Surroundings = { dir: set.dir, ...(options.disposable ? { disposable: options.disposable } : {}) };
+  const comparison = compare(set, history);
+  refuseMismatch(comparison, where);
+  const newer = newerText(history.latest, set.migrations.at(-1)?.number ?? 0n, comparison.rows, where);
+  if (newer !== undefined) options.log(newer);
+  return comparison;
+}
+
 /**
  * Applies what is missing of a folder's migrations.
  * @param url connection string of the database
  * @param dir absolute folder of migrations
- * @param options.log one line per applied migration
  * @returns the files applied, in order
- * @throws InfraError when a migration fails (with file and line) or the database is newer than the folder
+ * @throws InfraError when a migration fails (with file and line), a file was added below what is applied, an applied
+ *   one was edited or removed, or, in development on the embedded database, the database is newer than the folder
  */
-export async function migrate(
-  url: string,
-  dir: string,
-  options: { log(line: string): void },
-): Promise<{ applied: string[] }> {
+export async function migrate(url: string, dir: string, options: MigrateOptions): Promise<{ applied: string[] }> {
   const set = readMigrations(dir);
   return withClient(url, async (client) => {
-    const state = await readApplied(client);
-    refuseNewer(set, state);
+    const history = await readHistory(client);
+    if (check(set, history, options).adoptable.length) await adopt(client, set, options);
     const applied: string[] = [];
-    for (const migration of set.migrations) {
-      if (isApplied(set, state, migration)) continue;
+    const pending = set.migrations.filter(({ number }) => !isApplied(set, history, number));
+    for (const migration of pending) {
       const started = performance.now();
-      if (!(await applyOne(client, set, migration))) continue;
+      if (!(await applyOne(client, set, migration, options))) continue;
       applied.push(migration.file);
       options.log(`applied ${migration.file} (${Math.round(performance.now() - started)} ms)`);
     }
+    // Another runner may have applied a file of the same number and another content meanwhile.
+    if (applied.length < pending.length) check(set, await readHistory(client), options);
     return { applied };
   });
 }
 
-/** What of a folder's migrations a database has. */
+/** What of a folder's migrations a database has, and how they differ. */
 export async function migrationStatus(url: string, dir: string): Promise<MigrationRow[]> {
   const set = readMigrations(dir);
-  return withClient(url, async (client) => {
-    const state = await readApplied(client);
-    return set.migrations.map((migration) => ({
-      number: migration.number,
-      file: migration.file,
-      applied: isApplied(set, state, migration),
-    }));
-  });
+  return withClient(url, async (client) => compare(set, await readHistory(client)).rows);
+}
+
+/**
+ * Takes edited or removed files as what was applied.
+ * @param files as `migrationStatus` names them
+ * @throws InfraError naming a file that is neither
+ */
+export async function repairMigrations(
+  url: string,
+  dir: string,
+  files: string[],
+  options: MigrateOptions,
+): Promise<void> {
+  const set = readMigrations(dir);
+  await withClient(url, (client) =>
+    locked(client, options.log, async () => {
+      const { rows } = compare(set, await readHistory(client));
+      for (const file of files) {
+        const row = rows.find((candidate) => candidate.file === file);
+        if (row?.state !== "edited" && row?.state !== "removed")
+          throw new InfraError(
+            `${file} was neither edited nor removed after it was applied: \`groundwork migrate status\` shows the files`,
+          );
+        const migration = set.migrations.find(({ number }) => number === row.number);
+        if (migration) await recordChecksum(client, migration);
+        else await forgetChecksum(client, row.number);
+        options.log(`${file} counts as applied ${migration ? "as it is now" : "no more"}`);
+      }
+    }),
+  );
 }

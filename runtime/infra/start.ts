@@ -30,6 +30,8 @@ export interface Infra {
   redisUrl?: string;
   /** What ENCORE_INFRA_CONFIG_PATH said, when it was set. */
   config?: InfraConfig;
+  /** Folder of the embedded database, when it is the one in use. */
+  dataDir?: string;
   /** Resolves when the embedded database has written everything out and its process has ended. */
   stop(): Promise<void>;
 }
@@ -69,12 +71,14 @@ async function startEmbeddedInfra(options: InfraOptions, hasOwn: boolean): Promi
   if (names.length === 0) return { databases: {}, stop: () => Promise.resolve() };
   const lock = await lockState(options);
   try {
-    const postgres = await startEmbedded({ dataDir: join(options.stateDir, "postgres"), databases: names });
+    const dataDir = join(options.stateDir, "postgres");
+    const postgres = await startEmbedded({ dataDir, databases: names });
     void postgres.ended.then((message) => {
       options.log(`${message}: stopping`);
       process.kill(process.pid, "SIGTERM");
     });
     return {
+      dataDir,
       ...shared(Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }])), hasOwn),
       stop: async () => {
         await postgres.stop();

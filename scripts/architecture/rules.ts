@@ -7,6 +7,7 @@ import { environment } from "./rules/environment";
 import { fileNames } from "./rules/file-names";
 import { layers } from "./rules/layers";
 import { map } from "./rules/map";
+import { migrationOrder } from "./rules/migration-order";
 import { readmes } from "./rules/readmes";
 import { serviceBorders } from "./rules/service-borders";
 import { sqlPlace } from "./rules/sql-place";
@@ -19,6 +20,7 @@ export const rules: readonly Rule[] = [
   serviceBorders,
   sqlPlace,
   tableOwner,
+  migrationOrder,
   environment,
   endpointTags,
   readmes,

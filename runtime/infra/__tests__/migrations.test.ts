@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type ClonedDatabase, InfraError, migrate, migrationStatus } from "..";
+import { type ClonedDatabase, InfraError, migrate, migrationStatus, repairMigrations } from "..";
 import { runOnServer } from "../database-url";
 import { readMigrations } from "../migration-files";
 import { emptyDatabase, removeFolders, temporaryFolder } from "./support";
@@ -50,7 +50,12 @@ test("files are applied by number, several statements each, and only what is new
   expect(await rows("select version::int, dirty from schema_migrations")).toEqual([{ version: 10, dirty: false }]);
   expect(await migrate(database.url, dir, quiet)).toEqual({ applied: [] });
   writeFileSync(join(dir, "11_fourth.up.sql"), "create table u (n int)");
-  expect((await migrationStatus(database.url, dir)).map((row) => row.applied)).toEqual([true, true, true, false]);
+  expect((await migrationStatus(database.url, dir)).map((row) => row.state)).toEqual([
+    "applied",
+    "applied",
+    "applied",
+    "pending",
+  ]);
   expect(await migrate(database.url, dir, quiet)).toEqual({ applied: ["11_fourth.up.sql"] });
 });
 
@@ -83,16 +88,72 @@ test("two runners at the same time apply everything exactly once", async () => {
   expect(await rows("select count(*)::int as n from steps")).toEqual([{ n: 8 }]);
 });
 
-test("a database that a newer version has migrated is refused, untouched", async () => {
-  await migrate(
-    database.url,
-    folderWith({ "1_a.up.sql": "create table a (n int)", "5_b.up.sql": "create table b (n int)" }),
-    quiet,
-  );
-  const older = folderWith({ "1_a.up.sql": "create table a (n int)", "4_c.up.sql": "create table c (n int)" });
-  const refused = migrate(database.url, older, quiet);
-  await expect(refused).rejects.toThrow(/the database is at migration 5, but .* ends at 4/);
+test("a file added below what is applied is refused by name, before anything else is applied", async () => {
+  const files = { "1_a.up.sql": "create table a (n int)", "31_b.up.sql": "create table b (n int)" };
+  await migrate(database.url, folderWith(files), quiet);
+  const late = folderWith({ ...files, "22_probe.up.sql": "this is no SQL", "32_c.up.sql": "create table c (n int)" });
+  const refused = migrate(database.url, late, quiet);
+  await expect(refused).rejects.toThrow(InfraError);
+  await expect(refused).rejects.toThrow(/22_probe\.up\.sql .* was never applied: the database is at migration 31/);
+  await expect(refused).rejects.toThrow(/Give it the next free number, above 31/);
   expect(await rows("select to_regclass('c') is null as untouched")).toEqual([{ untouched: true }]);
+  expect((await migrationStatus(database.url, late)).map((row) => row.state)).toEqual([
+    "applied",
+    "late",
+    "applied",
+    "pending",
+  ]);
+});
+
+test("an applied file that was edited or removed is refused by name, and taken as it is by `repair`", async () => {
+  const files = { "1_a.up.sql": "create table a (n int);\n", "2_b.up.sql": "select 2", "3_c.up.sql": "select 3" };
+  await migrate(database.url, folderWith(files), quiet);
+  const otherLineEnds = folderWith({ ...files, "1_a.up.sql": "create table a (n int);\r\n" });
+  expect(await migrate(database.url, otherLineEnds, quiet)).toEqual({ applied: [] });
+
+  const changed = folderWith({ "1_a.up.sql": "create table a (n int, m int)", "3_c.up.sql": "select 3" });
+  const refused = migrate(database.url, changed, { ...quiet, disposable: "/state/postgres" });
+  await expect(refused).rejects.toThrow(/1_a\.up\.sql in .* was edited after it was applied/);
+  await expect(refused).rejects.toThrow(/2_b\.up\.sql in .* was removed after it was applied/);
+  await expect(refused).rejects.toThrow(/Restore the file[\s\S]*delete \/state\/postgres to start afresh/);
+  await expect(repairMigrations(database.url, changed, ["3_c.up.sql"], quiet)).rejects.toThrow(
+    /3_c\.up\.sql was neither edited nor removed/,
+  );
+  await repairMigrations(database.url, changed, ["1_a.up.sql", "2_b.up.sql"], quiet);
+  expect(await migrate(database.url, changed, quiet)).toEqual({ applied: [] });
+});
+
+test("an old version starts beside a database that a newer one has migrated, but not in development", async () => {
+  const older = { "1_a.up.sql": "create table a (n int)", "4_b.up.sql": "create table b (n int)" };
+  await migrate(database.url, folderWith({ ...older, "5_c.up.sql": "create table c (n int)" }), quiet);
+  const lines: string[] = [];
+  expect(await migrate(database.url, folderWith(older), { log: (line) => lines.push(line) })).toEqual({ applied: [] });
+  expect(lines).toEqual([
+    expect.stringMatching(/is at migration 5 \(5_c\.up\.sql\), but .* ends at 4: a newer version/),
+  ]);
+  const refused = migrate(database.url, folderWith(older), { ...quiet, disposable: "/state/postgres" });
+  await expect(refused).rejects.toThrow(/ends at 4[\s\S]*Start that version[\s\S]*delete \/state\/postgres/);
+  // A sibling of that version, not an older one: its 3_x would be lost.
+  await expect(migrate(database.url, folderWith({ ...older, "3_x.up.sql": "select 1" }), quiet)).rejects.toThrow(
+    /3_x\.up\.sql .* was never applied/,
+  );
+});
+
+test("files that the official runtime applied get their checksum on first sight, also later ones", async () => {
+  await rows("create table schema_migrations (version bigint not null primary key, dirty boolean not null)");
+  await rows("insert into schema_migrations values (2, false)");
+  const files = { "1_a.up.sql": "select 1", "2_b.up.sql": "select 2", "3_c.up.sql": "select 3" };
+  const lines: string[] = [];
+  const log = (line: string): void => void lines.push(line);
+  expect(await migrate(database.url, folderWith(files), { log })).toEqual({ applied: ["3_c.up.sql"] });
+  expect(lines[0]).toMatch(/^2 applied without a checksum \(1_a\.up\.sql … 2_b\.up\.sql\): the files as they are now/);
+  const edited = folderWith({ ...files, "2_b.up.sql": "select 22" });
+  await expect(migrate(database.url, edited, quiet)).rejects.toThrow(/2_b\.up\.sql .* was edited/);
+
+  await rows("update schema_migrations set version = 4");
+  const further = folderWith({ ...files, "4_d.up.sql": "select 4" });
+  expect(await migrate(database.url, further, { log })).toEqual({ applied: [] });
+  expect(lines.at(-1)).toMatch(/^1 applied without a checksum \(4_d/);
 });
 
 test("a dirty row left by another tool counts as not applied", async () => {
