@@ -1,5 +1,6 @@
-// SQLSTATE → typed error. Rules branch on `kind`, never on the text Postgres wrote, and nothing of that
-// text (values, table names) reaches a caller: it stays in `cause`.
+// SQLSTATE → typed error. Rules branch on `kind`, never on the text Postgres wrote. What Postgres tells about rows
+// (detail, where, hint, the value in "invalid input syntax") is dropped here, before anything can log it: names of
+// constraints, tables and columns stay.
 // Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 export type DbErrorKind =
@@ -25,6 +26,8 @@ export interface DbErrorFacts {
   constraint?: string;
   table?: string;
   column?: string;
+  /** What was asked, as spans and metrics name it: "select auth.account". */
+  statement?: string;
   cause?: unknown;
 }
 
@@ -36,6 +39,7 @@ export class DbError extends Error {
   readonly constraint: string | undefined;
   readonly table: string | undefined;
   readonly column: string | undefined;
+  statement: string | undefined;
 
   constructor(kind: DbErrorKind, message: string, facts: DbErrorFacts = {}) {
     super(message, { cause: facts.cause });
@@ -44,6 +48,12 @@ export class DbError extends Error {
     this.constraint = facts.constraint;
     this.table = facts.table;
     this.column = facts.column;
+    this.statement = facts.statement;
+  }
+
+  /** The SQLSTATE under the name that drivers give it. */
+  get code(): string | undefined {
+    return this.sqlState;
   }
 
   /** The same transaction, run again from its start, may succeed. */
@@ -95,21 +105,66 @@ interface DriverError {
   column?: string;
 }
 
-/** Any error of the driver as a DbError; a DbError and what is no database error at all come back as they are. */
+/**
+ * Any error of the driver as a DbError; a DbError and what is no database error at all come back as they are.
+ * An error of the server is not kept as `cause`: its fields repeat the row.
+ */
 export function toDbError(error: unknown): unknown {
   if (error instanceof DbError || typeof error !== "object" || error === null) return error;
-  const found = error as DriverError;
+  const found = driverErrorOf(error);
   const message = typeof found.message === "string" ? found.message : "database error";
   const code = typeof found.code === "string" ? found.code : undefined;
   const kind = kindOf(code, message);
   if (!kind) return error;
-  return new DbError(kind, message, {
-    sqlState: code !== undefined && isSqlState(code) ? code : undefined,
+  if (code === undefined || !isSqlState(code)) return new DbError(kind, message, { cause: error });
+  return new DbError(kind, kind === "invalid_value" ? withoutValues(message) : message, {
+    sqlState: code,
     constraint: found.constraint,
     table: found.table,
     column: found.column,
-    cause: error,
   });
+}
+
+/** Prisma wraps what the driver threw; the wrapper's own text quotes the arguments of the call. */
+function driverErrorOf(error: object): DriverError {
+  const { meta } = error as {
+    meta?: { driverAdapterError?: { cause?: { originalCode?: unknown; originalMessage?: unknown } } };
+  };
+  const wrapped = meta?.driverAdapterError?.cause;
+  if (typeof wrapped?.originalCode !== "string") return error;
+  const message = typeof wrapped.originalMessage === "string" ? wrapped.originalMessage : undefined;
+  return { code: wrapped.originalCode, message, constraint: /constraint "([^"]+)"/.exec(message ?? "")?.[1] };
+}
+
+/** The text of a refused value's error without the value, which stands in quotes: from the first to the last. */
+function withoutValues(message: string): string {
+  const from = message.indexOf('"');
+  const to = message.lastIndexOf('"');
+  if (from === -1) return message;
+  return `${message.slice(0, from)}"…"${from === to ? "" : message.slice(to + 1)}`;
+}
+
+/** Adds to a DbError which statement failed. */
+export function nameStatement(error: unknown, statement: string): unknown {
+  if (error instanceof DbError) error.statement ??= statement;
+  return error;
+}
+
+const CALLER_FRAMES_MAX = 30;
+
+/**
+ * Gives a DbError the stack of whoever waits for the statement. Called when it failed, from an async function that
+ * the caller awaits: V8 then follows the awaits outwards, so a statement that succeeds pays nothing.
+ * Source: https://v8.dev/docs/stack-trace-api#async-stack-traces
+ */
+export function withCallerStack(thrown: unknown): unknown {
+  const error = toDbError(thrown);
+  if (!(error instanceof DbError)) return error;
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = CALLER_FRAMES_MAX;
+  Error.captureStackTrace(error, withCallerStack);
+  Error.stackTraceLimit = before;
+  return error;
 }
 
 /** True for a violation of exactly this unique constraint or index. */
@@ -131,6 +186,7 @@ function kindOf(code: string | undefined, message: string): DbErrorKind | undefi
   return undefined;
 }
 
+/** Node's (EBADF) and Prisma's own codes (P2002) look alike; no class of Postgres begins like them. */
 function isSqlState(code: string): boolean {
-  return /^[0-9A-Z]{5}$/.test(code);
+  return /^(?!E|P[1-9])[0-9A-Z]{5}$/.test(code);
 }

@@ -5,6 +5,7 @@
 // Source: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 import pg from "pg";
 import type { PoolClient, Submittable } from "pg";
+import { toDbError } from "./errors";
 
 export interface Statement {
   text: string;
@@ -134,14 +135,16 @@ class PipelinedStatements implements Submittable {
 /**
  * Sends the statements and one Sync; resolves with one result a statement. Values are encoded before the
  * first byte leaves, so a value that cannot be (a cycle) leaves the connection clean. Outside a
- * transaction block the whole is atomic.
+ * transaction block the whole is atomic. What Postgres refuses is thrown as DbError.
  */
 export function sendPipelined(client: PoolClient, statements: readonly Statement[]): Promise<StatementResult[]> {
   return new Promise((resolve, reject) => {
     const encoded = statements.map(({ text, values }) => ({ text, values: values?.map(prepareValue) }));
     const parserFor = (typeId: number): Parser => client.getTypeParser(typeId, "text") as Parser;
     client.query(
-      new PipelinedStatements(encoded, parserFor, (error, results) => (error ? reject(error) : resolve(results))),
+      new PipelinedStatements(encoded, parserFor, (error, results) =>
+        error ? reject(toDbError(error)) : resolve(results),
+      ),
     );
   });
 }

@@ -2,16 +2,19 @@
 // events.outbox"). The text has only placeholders, so it carries no data; values are never recorded.
 import { dbQueryDurationSeconds } from "../telemetry/metrics";
 import { sqlSpan } from "../telemetry/tracing";
+import { nameStatement } from "./errors";
 
 const MAX_NAMES = 2_000;
 const names = new Map<string, string>();
 
-/** Runs `fn` under the statement's span and records how long it took. */
+/** Runs `fn` under the statement's span and records how long it took; a DbError it fails with names the statement. */
 export async function tracedSql<T>(text: string, fn: () => Promise<T>): Promise<T> {
   const statement = statementName(text);
   const startedAt = performance.now();
   try {
     return await sqlSpan(statement, text, fn);
+  } catch (error) {
+    throw nameStatement(error, statement);
   } finally {
     dbQueryDurationSeconds.record((performance.now() - startedAt) / 1000, { statement });
   }

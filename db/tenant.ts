@@ -1,9 +1,9 @@
 // The doors to the data. withTenant is the usual one; withSystem the only other. Both set the scope locally,
 // so that forgetting a WHERE shows nothing instead of everything.
 import type { TenantId } from "../security/principal";
-import { runStatement, runTransaction, type Tx } from "./transaction";
+import { runStatement, runTransaction, type TransactionOptions, type Tx } from "./transaction";
 
-export type { Tx } from "./transaction";
+export type { TransactionOptions, Tx } from "./transaction";
 
 /** What a transaction needs to know of the caller. Every Principal is one. */
 export interface TenantScope {
@@ -14,26 +14,41 @@ export interface TenantScope {
  * Runs `fn` in one transaction that sees and writes only this tenant's rows. Commits when `fn` resolves,
  * rolls back when it rejects. After a deadlock or serialization failure `fn` runs again from its start (at
  * most twice), so it must keep its effects in `tx`. Inside, only `tx` may be used: another connection
- * throws DbError `misuse`.
+ * throws DbError `misuse`. A body that ends before one of its statements has an answer is rolled back.
  */
-export function withTenant<T>(principal: TenantScope, fn: (tx: Tx) => Promise<T>): Promise<T> {
-  return runTransaction({ kind: "tenant", tenantId: principal.tenantId }, fn);
+export function withTenant<T>(
+  principal: TenantScope,
+  fn: (tx: Tx) => Promise<T>,
+  options?: TransactionOptions,
+): Promise<T> {
+  return runTransaction({ kind: "tenant", tenantId: principal.tenantId }, fn, options);
 }
 
 /**
  * Runs `fn` in one transaction that row security lets see every tenant. `reason` says why in the audit log:
  * kebab-case, constant ("relay-claim", "login-before-tenant-known").
+ * Upkeep gives `statementTimeoutMs`: what removes a day's rows may take longer than what a request waits for.
  */
-export function withSystem<T>(reason: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
-  return runTransaction({ kind: "system", reason }, fn);
+export function withSystem<T>(reason: string, fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T> {
+  return runTransaction({ kind: "system", reason }, fn, options);
 }
 
 /** One statement of a tenant in one round trip, atomic by itself: the price of row security is one message, not four. */
-export function tenantQuery<R>(principal: TenantScope, text: string, params: readonly unknown[] = []): Promise<R[]> {
-  return runStatement<R>({ kind: "tenant", tenantId: principal.tenantId }, text, params);
+export function tenantQuery<R>(
+  principal: TenantScope,
+  text: string,
+  params: readonly unknown[] = [],
+  options?: TransactionOptions,
+): Promise<R[]> {
+  return runStatement<R>({ kind: "tenant", tenantId: principal.tenantId }, text, params, options);
 }
 
 /** One statement over all tenants in one round trip; `reason` as in withSystem. */
-export function systemQuery<R>(reason: string, text: string, params: readonly unknown[] = []): Promise<R[]> {
-  return runStatement<R>({ kind: "system", reason }, text, params);
+export function systemQuery<R>(
+  reason: string,
+  text: string,
+  params: readonly unknown[] = [],
+  options?: TransactionOptions,
+): Promise<R[]> {
+  return runStatement<R>({ kind: "system", reason }, text, params, options);
 }

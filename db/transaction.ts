@@ -1,20 +1,31 @@
-// One transaction: idle → open → closed.
+// One transaction: idle → open → ending → closed.
 //   idle    a connection is held, nothing was sent; a body that never asks anything costs no round trip.
 //   open    from the first statement on, which travels together with BEGIN and the scope in one message.
-//   closed  committed or rolled back; every further use throws.
-// Statements of one transaction run one after the other in the order they were asked for. While the body
-// runs, its async context may not take a second connection: on the embedded database, which has one
-// session, that would wait for ever, and elsewhere it can exhaust the pool.
+//   ending  the body is over: COMMIT or ROLLBACK is under way. Whatever is asked for now would run behind it,
+//           without the scope, so it is refused, and so is what was asked for before but not yet sent.
+//   closed  committed or rolled back; every further use is refused.
+// Statements of one transaction run one after the other in the order they were asked for. A body that ends
+// while one of its statements has no answer is rolled back: whoever did not wait cannot know what was written.
+// While the body runs, its async context may not take a second connection: on the embedded database, which has
+// one session, that would wait for ever, and elsewhere it can exhaust the pool.
 import type { PoolClient } from "pg";
 import { cfg } from "../config";
 import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
-import { DbError, toDbError } from "./errors";
+import { DbError, toDbError, withCallerStack } from "./errors";
 import { checkout, isolation } from "./connection";
 import { sendPipelined, type Statement, type StatementResult } from "./pipeline";
 import { scopeStatement, type Isolation, type Scope } from "./scope";
 import { tracedSql } from "./spans";
 import { assertOutsideTransaction, runInside } from "./transaction-context";
+import {
+  abortedError,
+  controlMisuse,
+  endedInsideError,
+  isInTransaction,
+  isOverError,
+  notAwaitedError,
+} from "./transaction-control";
 
 export interface Tx {
   /** Runs one statement; resolves with its rows. Parameters as pg maps them: objects to JSON, arrays to Postgres arrays. */
@@ -27,17 +38,26 @@ export interface Tx {
   afterCommit(fn: () => void): void;
 }
 
+export interface TransactionOptions {
+  /** Bounds each statement, instead of DB_STATEMENT_TIMEOUT_MS: for upkeep, which may take longer than a request. */
+  readonly statementTimeoutMs?: number;
+}
+
 const MAX_RUNS = 3;
 const RETRY_BASE_MS = 10;
 
 /** Runs `fn` in one transaction under the scope; again from its start after a deadlock or serialization failure. */
-export async function runTransaction<T>(scope: Scope, fn: (tx: Tx) => Promise<T>): Promise<T> {
+export async function runTransaction<T>(
+  scope: Scope,
+  fn: (tx: Tx) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
   assertOutsideTransaction(scope.kind === "tenant" ? "withTenant" : "withSystem");
   noteSystemScope(scope);
-  const applied = await isolation();
+  const opening = openingOf(scope, await isolation(), options);
   for (let run = 1; ; run++) {
     try {
-      return await runOnce(scope, applied, fn);
+      return await runOnce(scope, opening, fn);
     } catch (thrown) {
       const error = toDbError(thrown);
       if (!(error instanceof DbError && error.retryable) || run >= MAX_RUNS) throw error;
@@ -47,30 +67,33 @@ export async function runTransaction<T>(scope: Scope, fn: (tx: Tx) => Promise<T>
 }
 
 /** One statement under the scope in one round trip. */
-export async function runStatement<R>(scope: Scope, text: string, params: readonly unknown[]): Promise<R[]> {
+export async function runStatement<R>(
+  scope: Scope,
+  text: string,
+  params: readonly unknown[],
+  options: TransactionOptions = {},
+): Promise<R[]> {
   assertOutsideTransaction(scope.kind === "tenant" ? "tenantQuery" : "systemQuery");
+  const misuse = controlMisuse(text);
+  if (misuse) throw misuse;
   noteSystemScope(scope);
-  const applied = await isolation();
-  return tracedSql(text, async () => {
-    const client = await checkout();
-    try {
-      const results = await sendPipelined(client, [
-        scopeStatement(scope, applied, cfg.db.statementTimeoutMs),
-        { text, values: params },
-      ]);
-      client.release();
-      return (results[1]?.rows ?? []) as R[];
-    } catch (thrown) {
-      const error = toDbError(thrown);
-      client.release(isBroken(error));
-      throw error;
-    }
-  });
+  const setting = settingOf(scope, await isolation(), options);
+  const client = await checkout();
+  try {
+    const results = await tracedSql(text, () => sendPipelined(client, [setting, { text, values: params }]));
+    if (isInTransaction(client)) throw endedInsideError();
+    client.release();
+    return (results[1]?.rows ?? []) as R[];
+  } catch (thrown) {
+    const error = withCallerStack(thrown);
+    client.release(isBroken(error));
+    throw error;
+  }
 }
 
-async function runOnce<T>(scope: Scope, applied: Isolation, fn: (tx: Tx) => Promise<T>): Promise<T> {
+async function runOnce<T>(scope: Scope, opening: readonly Statement[], fn: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await checkout();
-  const tx = new OpenTransaction(client, scope, applied);
+  const tx = new OpenTransaction(client, scope, opening);
   let result: T;
   try {
     result = await runInside(tx, () => fn(tx));
@@ -88,14 +111,22 @@ async function runOnce<T>(scope: Scope, applied: Isolation, fn: (tx: Tx) => Prom
 
 class OpenTransaction implements Tx {
   readonly tenantId: TenantId | null;
-  private state: "idle" | "open" | "closed" = "idle";
-  private last: Promise<unknown> = Promise.resolve();
+  private state: "idle" | "open" | "ending" | "closed" = "idle";
+  /** Resolves when the statement asked for last has its answer; never rejects. */
+  private last: Promise<void> = Promise.resolve();
+  private unanswered = 0;
+  /** Whether BEGIN was sent and nothing has ended it since. */
+  private hasBegun = false;
+  /** The first failure of a statement: the cause of a commit that cannot be. */
+  private failure: unknown;
+  /** Set when a statement ended the transaction that the scope belongs to. */
+  private escaped: DbError | undefined;
   private readonly hooks: (() => void)[] = [];
 
   constructor(
     private readonly client: PoolClient,
-    private readonly scope: Scope,
-    private readonly applied: Isolation,
+    scope: Scope,
+    private readonly opening: readonly Statement[],
   ) {
     this.tenantId = scope.kind === "tenant" ? scope.tenantId : null;
   }
@@ -104,39 +135,44 @@ class OpenTransaction implements Tx {
     return this.state === "closed";
   }
 
-  async query<R>(text: string, params: readonly unknown[] = []): Promise<R[]> {
-    return (await this.send({ text, values: params })).rows as R[];
+  query<R>(text: string, params: readonly unknown[] = []): Promise<R[]> {
+    return this.ask({ text, values: params }, (result) => result.rows as R[]);
   }
 
-  async execute(text: string, params: readonly unknown[] = []): Promise<number> {
-    return (await this.send({ text, values: params })).rowCount ?? 0;
+  execute(text: string, params: readonly unknown[] = []): Promise<number> {
+    return this.ask({ text, values: params }, (result) => result.rowCount ?? 0);
   }
 
   afterCommit(fn: () => void): void {
+    if (this.isOver) throw isOverError();
     this.hooks.push(fn);
   }
 
   async commit(): Promise<void> {
-    await this.last;
-    if (this.state === "open") {
+    const unanswered = this.unanswered;
+    await this.end();
+    if (this.escaped) throw this.escaped;
+    if (unanswered > 0) throw notAwaitedError(unanswered, this.failure);
+    if (this.hasBegun) {
       const done = await this.client.query("commit");
+      this.hasBegun = false;
       // Postgres answers ROLLBACK to the COMMIT of a transaction in which a statement failed.
-      if (done.command !== "COMMIT")
-        throw new DbError("transaction_aborted", "a statement of the transaction failed, so nothing was committed");
+      if (done.command !== "COMMIT") throw abortedError(this.failure);
     }
     this.state = "closed";
   }
 
   /** False when the connection is in no state to be used again. */
   async rollback(): Promise<boolean> {
-    await this.last;
-    const wasOpen = this.state === "open";
-    this.state = "closed";
-    if (!wasOpen) return true;
-    return this.client.query("rollback").then(
-      () => true,
-      () => false,
-    );
+    await this.end();
+    try {
+      if (this.hasBegun) await this.client.query("rollback");
+      return !isInTransaction(this.client);
+    } catch {
+      return false;
+    } finally {
+      this.state = "closed";
+    }
   }
 
   runHooks(): void {
@@ -149,27 +185,73 @@ class OpenTransaction implements Tx {
     }
   }
 
-  private send(statement: Statement): Promise<StatementResult> {
-    if (this.state === "closed")
-      return Promise.reject(new DbError("misuse", "the transaction is over: a statement was not awaited inside it"));
-    const sent = this.last.then(() => tracedSql(statement.text, () => this.sendNow(statement)));
-    this.last = sent.catch(() => undefined);
-    return sent;
+  private get isOver(): boolean {
+    return this.state === "ending" || this.state === "closed";
   }
 
-  private async sendNow(statement: Statement): Promise<StatementResult> {
-    const opening =
-      this.state === "idle"
-        ? [{ text: "begin" }, scopeStatement(this.scope, this.applied, cfg.db.statementTimeoutMs)]
-        : [];
-    this.state = "open";
+  /** From here on nothing is sent; resolves when what was sent has its answer. */
+  private async end(): Promise<void> {
+    this.state = "ending";
+    await this.last;
+  }
+
+  private ask<T>(statement: Statement, read: (result: StatementResult) => T): Promise<T> {
+    const refusal = this.isOver ? isOverError() : controlMisuse(statement.text);
+    if (refusal) {
+      logger("db").error({ err: refusal }, "a statement was refused");
+      return handled(Promise.reject(refusal));
+    }
+    // One reaction only, the caller's: V8 follows a promise to who waits for it when it has no second one.
+    const answer: Promise<T> = this.run(statement, read, () => void handled(answer));
+    return answer;
+  }
+
+  private async run<T>(statement: Statement, read: (result: StatementResult) => T, onFailure: () => void): Promise<T> {
+    const before = this.last;
+    let answered!: () => void;
+    this.last = new Promise((resolve) => (answered = resolve));
+    this.unanswered++;
     try {
-      const results = await sendPipelined(this.client, [...opening, statement]);
-      return results[opening.length] ?? { rows: [], rowCount: 0, command: "" };
-    } catch (error) {
-      throw toDbError(error);
+      await before;
+      if (this.isOver) throw isOverError();
+      return read(await this.send(statement));
+    } catch (thrown) {
+      const error = withCallerStack(thrown);
+      this.failure ??= error;
+      onFailure();
+      throw error;
+    } finally {
+      this.unanswered--;
+      answered();
     }
   }
+
+  private async send(statement: Statement): Promise<StatementResult> {
+    const opening = this.state === "idle" ? this.opening : [];
+    this.state = "open";
+    this.hasBegun = true;
+    const results = await tracedSql(statement.text, () => sendPipelined(this.client, [...opening, statement]));
+    if (!isInTransaction(this.client)) {
+      this.hasBegun = false;
+      this.state = "ending";
+      throw (this.escaped = endedInsideError());
+    }
+    return results[opening.length] ?? { rows: [], rowCount: 0, command: "" };
+  }
+}
+
+function openingOf(scope: Scope, applied: Isolation, options: TransactionOptions): readonly Statement[] {
+  return [{ text: "begin" }, settingOf(scope, applied, options)];
+}
+
+function settingOf(scope: Scope, applied: Isolation, options: TransactionOptions): Statement {
+  return scopeStatement(scope, applied, options.statementTimeoutMs ?? cfg.db.statementTimeoutMs);
+}
+
+/** A rejection that nobody may be waiting for: the transaction fails with it, or the log has it, so it must not end the process. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 function isBroken(error: unknown): boolean {
