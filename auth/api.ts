@@ -67,7 +67,7 @@ export const refresh = api(
     method: "POST",
     path: "/auth/refresh",
     sensitive: true,
-    tags: ["public:the refresh token is the credential", "limit:auth"],
+    tags: ["public:the refresh token is the credential", "limit:refresh"],
   },
   async (req: RefreshRequest): Promise<SessionResponse> => refreshSession(req.refreshToken, new Date()),
 );

@@ -1,47 +1,58 @@
 // Rate limits: the policy table and one way to consume from it. Counters live in Redis when the app has one
-// (shared by all replicas), else in this process. When Redis is away, a stricter in-process limiter stands
-// in: limits never fail open.
-import { Redis } from "ioredis";
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes, type RateLimiterAbstract } from "rate-limiter-flexible";
+// (shared by all replicas), else in this process; when Redis is away or hangs, stricter ones in this process stand in.
+// Failed authentications are always counted in this process: refusing them may wait for nobody.
+import type { Redis } from "ioredis";
 
 import { cfg } from "../config";
 import { limitRejectionsTotal } from "../telemetry/metrics";
-import { logger } from "../telemetry/logger";
-import { onShutdown } from "../telemetry/shutdown";
 import { commonErrors } from "./common-errors";
+import { WindowCounter, type Quota } from "./counter";
+import { connectRedis, RedisCounter, RedisStore } from "./redis-counter";
 
-/** Who is counted. `anonymousIp` holds for callers who are not signed in, `ip` for those who are. */
-export type Dimension = "anonymousIp" | "ip" | "user" | "tenant" | "account";
+export { connectRedis } from "./redis-counter";
 
-export interface Quota {
-  /** Requests per window. */
-  points: number;
-  windowSeconds: number;
-  /** After the quota is used up: how long the key stays shut, when longer than the window's rest. */
-  blockSeconds?: number;
-}
+/**
+ * Who is counted. `anonymousIp` holds for callers who are not signed in, `ip` for those who are. Of attempts to sign
+ * in: `accountAtIp` one account from one address, `account` one account from everywhere.
+ */
+export type Dimension = "anonymousIp" | "ip" | "user" | "tenant" | "account" | "accountAtIp";
 
 const perMinute = (points: number): Quota => ({ points, windowSeconds: 60 });
 
 /** Each policy's quotas by dimension; a dimension that is absent is not counted. `LIMIT_SCALE` multiplies the points. */
 export const limitPolicies = {
-  /** Every exposed endpoint that names no other policy. 100 a minute for anonymous addresses is C15 in docs/requirements.md. */
+  /** Every exposed endpoint that names no other policy. */
   default: { anonymousIp: perMinute(100), ip: perMinute(3000), user: perMinute(1200), tenant: perMinute(12_000) },
-  /** Sign-in, registration, token refresh: dear to compute and worth guessing at. `account` is consumed by auth itself. */
+  /**
+   * Sign-in and registration: dear to compute and worth guessing at. One address shuts itself out of one account,
+   * long before it shuts out the account's owner, who is elsewhere.
+   */
   auth: {
-    anonymousIp: perMinute(20),
+    anonymousIp: perMinute(60),
     ip: perMinute(60),
     user: perMinute(60),
     tenant: perMinute(600),
-    account: { points: 5, windowSeconds: 900, blockSeconds: 900 },
+    accountAtIp: { points: 5, windowSeconds: 900, blockSeconds: 900 },
+    account: { points: 50, windowSeconds: 3600 },
   },
+  /** Staying signed in: everybody in an office behind one address does it every few minutes. */
+  refresh: { anonymousIp: perMinute(3000), ip: perMinute(3000), user: perMinute(60), tenant: perMinute(12_000) },
   /** A corpus arrives as hundreds of documents at once. */
   ingest: { anonymousIp: perMinute(20), ip: perMinute(12_000), user: perMinute(6000), tenant: perMinute(12_000) },
   /** Each search embeds its query. */
   search: { anonymousIp: perMinute(20), ip: perMinute(1200), user: perMinute(600), tenant: perMinute(6000) },
 } as const satisfies Record<string, Partial<Record<Dimension, Quota>>>;
 
+/** Points of failed authentications that an address has, by what failed. `LIMIT_SCALE` multiplies them too. */
+export const failureQuotas = {
+  signIn: perMinute(20),
+  refresh: perMinute(60),
+  /** A forged access token costs ten points, one that has merely expired costs one. */
+  accessToken: perMinute(600),
+} as const satisfies Record<string, Quota>;
+
 export type LimitPolicy = keyof typeof limitPolicies;
+export type FailureKind = keyof typeof failureQuotas;
 
 export function isLimitPolicy(name: string): name is LimitPolicy {
   return Object.hasOwn(limitPolicies, name);
@@ -56,19 +67,27 @@ export interface LimitedCaller {
 
 const uncounted: Promise<void> = Promise.resolve();
 
-type PolicyLimiters = Partial<Record<Dimension, RateLimiterAbstract>>;
+type PolicyCounters = Partial<Record<Dimension, WindowCounter | RedisCounter>>;
 
-/** A full set of limiters over one store. The app has one (`limits`); tests make their own. */
+/** A full set of counters over one store. The app has one (`limits`); tests make their own. */
 export class Limits {
-  private readonly table = {} as Record<LimitPolicy, PolicyLimiters>;
+  private readonly table = {} as Record<LimitPolicy, PolicyCounters>;
+  private readonly failures = {} as Record<FailureKind, WindowCounter>;
 
-  constructor(private readonly options: { scale: number; redis?: Redis }) {
+  constructor({ scale, redis }: { scale: number; redis?: Redis }) {
+    const store = redis === undefined ? undefined : new RedisStore(redis);
+    const scaled = (quota: Quota): Quota => ({ ...quota, points: Math.max(1, Math.round(quota.points * scale)) });
     for (const [policy, quotas] of Object.entries(limitPolicies)) {
-      const limiters: PolicyLimiters = {};
+      const counters: PolicyCounters = {};
       for (const [dimension, quota] of Object.entries(quotas))
-        limiters[dimension as Dimension] = this.createLimiter(policy, dimension, quota);
-      this.table[policy as LimitPolicy] = limiters;
+        counters[dimension as Dimension] =
+          store === undefined
+            ? new WindowCounter(scaled(quota))
+            : new RedisCounter(store, `limit:${policy}:${dimension}`, scaled(quota));
+      this.table[policy as LimitPolicy] = counters;
     }
+    for (const [kind, quota] of Object.entries(failureQuotas))
+      this.failures[kind as FailureKind] = new WindowCounter(scaled(quota));
   }
 
   /**
@@ -92,69 +111,41 @@ export class Limits {
    * @throws APIError resource_exhausted with retryAfterSeconds when the quota is used up.
    */
   consume(policy: LimitPolicy, dimension: Dimension, key: string): Promise<unknown> {
-    const limiter = this.table[policy][dimension];
-    if (limiter === undefined) return uncounted;
-    return limiter.consume(key).catch((refusal: unknown) => {
-      throw refusalOf(refusal, policy, dimension);
-    });
+    const counter = this.table[policy][dimension];
+    if (counter === undefined) return uncounted;
+    if (counter instanceof RedisCounter)
+      return counter.consume(key).then((waitMs) => refuseWhile(waitMs, policy, dimension));
+    const waitMs = counter.consume(key);
+    return waitMs === 0 ? uncounted : Promise.reject(refusalOf(waitMs, policy, dimension));
   }
 
-  /** Forgets what `key` has used: after a successful sign-in, for the account's counter. */
+  /** Forgets what `key` has used: after a successful sign-in, for the account's counters. */
   async forget(policy: LimitPolicy, dimension: Dimension, key: string): Promise<void> {
-    await this.table[policy][dimension]?.delete(key);
+    await this.table[policy][dimension]?.forget(key);
   }
 
-  private createLimiter(policy: string, dimension: string, quota: Quota): RateLimiterAbstract {
-    const settings = {
-      keyPrefix: `limit:${policy}:${dimension}`,
-      points: Math.max(1, Math.round(quota.points * this.options.scale)),
-      duration: quota.windowSeconds,
-      blockDuration: quota.blockSeconds ?? 0,
-    };
-    const { redis } = this.options;
-    if (redis === undefined) return new RateLimiterMemory(settings);
-    const insured = { ...settings, points: Math.max(1, Math.floor(settings.points / 2)) };
-    return new RateLimiterRedis({
-      ...settings,
-      storeClient: redis,
-      rejectIfRedisNotReady: true,
-      inMemoryBlockOnConsumed: settings.points + 1,
-      insuranceLimiter: new RateLimiterMemory(insured),
-    });
+  /**
+   * Before any work on a caller's credentials: whether their address has failed too often lately.
+   * @throws APIError resource_exhausted with retryAfterSeconds.
+   */
+  assertFewFailures(kind: FailureKind, address: string): void {
+    refuseWhile(this.failures[kind].waitMs(address), kind, "failure");
+  }
+
+  /** Counts a failed authentication of this address. */
+  countFailure(kind: FailureKind, address: string, points = 1): void {
+    this.failures[kind].consume(address, performance.now(), points);
   }
 }
 
-function refusalOf(refusal: unknown, policy: LimitPolicy, dimension: Dimension): Error {
-  if (!(refusal instanceof RateLimiterRes))
-    return commonErrors.service_unavailable({
-      internal: "the rate limiter's store failed",
-      cause: refusal,
-      retryAfterSeconds: 1,
-    });
+function refuseWhile(waitMs: number, policy: string, dimension: string): void {
+  if (waitMs > 0) throw refusalOf(waitMs, policy, dimension);
+}
+
+function refusalOf(waitMs: number, policy: string, dimension: string): Error {
   limitRejectionsTotal.add(1, { policy, dimension });
-  const retryAfterSeconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
   return commonErrors.rate_limited({ retryAfterSeconds, internal: `policy ${policy}, dimension ${dimension}` });
-}
-
-/** One connection for all counters; commands fail at once instead of queueing when Redis is away. */
-export function connectRedis(url: string): Redis {
-  const log = logger("limits");
-  const redis = new Redis(url, {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 1,
-    commandTimeout: 500,
-    lazyConnect: false,
-  });
-  let isReported = false;
-  redis.on("error", (error: Error) => {
-    if (!isReported) log.warn({ err: error }, "limits: Redis is away, counting in this process");
-    isReported = true;
-  });
-  redis.on("ready", () => {
-    isReported = false;
-  });
-  onShutdown("limits", () => redis.disconnect(), "idle");
-  return redis;
 }
 
 /** The app's limiters. */
@@ -162,11 +153,3 @@ export const limits = new Limits({
   scale: cfg.limits.scale,
   ...(cfg.redisUrl === undefined ? {} : { redis: connectRedis(cfg.redisUrl) }),
 });
-
-/**
- * Counts an attempt on an account (a digest of its name, never the name itself) against brute force.
- * @throws APIError resource_exhausted with retryAfterSeconds.
- */
-export async function consume(policy: LimitPolicy, key: string): Promise<void> {
-  await limits.consume(policy, "account", key);
-}

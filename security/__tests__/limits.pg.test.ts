@@ -44,10 +44,10 @@ describe("limits on Redis", () => {
   test("shut an account for all replicas, and forget it for all", async () => {
     const [a, b] = await Promise.all([replica(1), replica(1)]);
     const key = randomUUID();
-    for (let i = 0; i < 5; i++) expect(await isAllowed(a.limits.consume("auth", "account", key))).toBe(true);
-    expect(await isAllowed(b.limits.consume("auth", "account", key))).toBe(false);
-    await b.limits.forget("auth", "account", key);
-    expect(await isAllowed(a.limits.consume("auth", "account", key))).toBe(true);
+    for (let i = 0; i < 5; i++) expect(await isAllowed(a.limits.consume("auth", "accountAtIp", key))).toBe(true);
+    expect(await isAllowed(b.limits.consume("auth", "accountAtIp", key))).toBe(false);
+    await b.limits.forget("auth", "accountAtIp", key);
+    expect(await isAllowed(a.limits.consume("auth", "accountAtIp", key))).toBe(true);
   });
 
   test("hold in process when Redis goes away in the middle, and are shared again when it is back", async () => {
