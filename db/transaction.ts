@@ -12,6 +12,7 @@ import type { PoolClient } from "pg";
 import { cfg } from "../config";
 import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
+import { backoffMs, type Backoff } from "./backoff";
 import { DbError, toDbError, withCallerStack } from "./errors";
 import { checkout, isolation } from "./connection";
 import { sendPipelined, type Statement, type StatementResult } from "./pipeline";
@@ -44,7 +45,7 @@ export interface TransactionOptions {
 }
 
 const MAX_RUNS = 3;
-const RETRY_BASE_MS = 10;
+const RETRY_BACKOFF: Backoff = { firstMs: 20, maxMs: 200 };
 
 /** Runs `fn` in one transaction under the scope; again from its start after a deadlock or serialization failure. */
 export async function runTransaction<T>(
@@ -61,7 +62,7 @@ export async function runTransaction<T>(
     } catch (thrown) {
       const error = toDbError(thrown);
       if (!(error instanceof DbError && error.retryable) || run >= MAX_RUNS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_BASE_MS * 2 ** run * (0.5 + Math.random() / 2)));
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(RETRY_BACKOFF, run)));
     }
   }
 }

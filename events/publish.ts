@@ -2,7 +2,7 @@
 // other. The first row that fails stops its aggregate; rows not tried go back untouched.
 import { outboxPublishedTotal, relayLagSeconds } from "../telemetry/metrics";
 import { continueTrace } from "../telemetry/tracing";
-import { backoffMs, type Backoff } from "./backoff";
+import { backoffMs, type Backoff } from "../db/backoff";
 import { destinationOf } from "./destinations";
 import type { OutboxFailure, OutboxRow } from "./store/outbox";
 

@@ -11,7 +11,7 @@ import { cfg } from "../config";
 import { systemQuery, withSystem } from "../db/tenant";
 import { errorsTotal } from "../telemetry/metrics";
 import { logger } from "../telemetry/logger";
-import { backoffMs, type Backoff } from "./backoff";
+import { backoffMs, type Backoff } from "../db/backoff";
 import { publishBatch, type BatchOutcome } from "./publish";
 import {
   OUTBOX_ANY_DUE,

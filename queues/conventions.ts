@@ -1,4 +1,5 @@
 // Conventions every job follows: names, retries, idempotency keys.
+import { backoffMs } from "../db/backoff";
 
 /**
  * How often a job is tried and how long between: the wait before attempt n+1 is
@@ -24,8 +25,8 @@ export const RETRY = {
 
 /** Milliseconds between attempt number `attempt` (from 1) and the next. */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number): number {
-  const delay = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** Math.min(attempt - 1, 30));
-  return Math.round(delay * (1 - policy.jitter * random()));
+  const { firstDelayMs: firstMs, maxDelayMs: maxMs, jitter } = policy;
+  return Math.round(backoffMs({ firstMs, maxMs, jitter }, attempt, random));
 }
 
 const JOB_NAME = /^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*$/;

@@ -1,13 +1,14 @@
 // Any server that speaks the OpenAI embeddings protocol (POST …/v1/embeddings): OpenAI itself, vLLM, Ollama,
 // llama.cpp, text-embeddings-inference. Answers are validated like everything from outside.
 import { z } from "zod";
+import { backoffMs, type Backoff } from "../../db/backoff";
 import { checkVectors, EMBEDDING_DIMENSIONS, EmbedderError, type EmbedOptions, type Embedder } from "./embedder";
 
 /** Texts of one request: far below the protocol's 2,048, because servers also bound tokens. */
 const TEXTS_PER_REQUEST = 96;
 const TRIES = 5;
-const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
+const BACKOFF: Backoff = { firstMs: 500, maxMs: MAX_DELAY_MS };
 const REQUEST_TIMEOUT_MS = 30_000;
 
 const answerSchema = z.object({
@@ -56,7 +57,7 @@ export class OpenAiEmbedder implements Embedder {
       const outcome = await this.send(texts, signal);
       if ("vectors" in outcome) return outcome.vectors;
       if (!outcome.error.retryable || attempt >= TRIES) throw outcome.error;
-      await this.pause(outcome.waitMs ?? backoffMs(attempt));
+      await this.pause(outcome.waitMs ?? backoffMs(BACKOFF, attempt));
     }
   }
 
@@ -108,11 +109,6 @@ export class OpenAiEmbedder implements Embedder {
       };
     }
   }
-}
-
-/** Exponential, with full jitter in its upper half. */
-function backoffMs(attempt: number): number {
-  return Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
 }
 
 /** Seconds or a date (RFC 9110 §10.2.3); at most MAX_DELAY_MS. */
