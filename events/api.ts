@@ -9,7 +9,6 @@ import { redriveEvent } from "./dead-letters";
 import { errors } from "./errors";
 import { purgeExpired } from "./retention";
 import { deadLetterList } from "./store/dead-letter";
-import "./start";
 
 interface ListDeadLettersRequest {
   limit?: Query<number & Min<1> & Max<100>>;

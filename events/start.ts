@@ -1,4 +1,4 @@
-// Starts the relay of this process, if the process hosts the service. Tests make their own.
+// What runs in the background of this service.
 import { appMeta } from "encore.dev";
 import { cfg } from "../config";
 import { systemQuery } from "../db/tenant";
@@ -10,7 +10,10 @@ import { DEAD_LETTER_DEPTH } from "./store/dead-letter";
 import { OUTBOX_DEPTH } from "./store/outbox";
 import { isReadyForWork } from "./work-gate";
 
-if (cfg.env !== "test" && "events" in appMeta().deploy.hostedServices) startRelay();
+/** Starts the relay where the process hosts the service. Tests make relays of their own. */
+export function startEvents(): void {
+  if (cfg.env !== "test" && "events" in appMeta().deploy.hostedServices) startRelay();
+}
 
 /** Starts a relay that commits of this process wake. */
 export function startRelay(): Relay {
