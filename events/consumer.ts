@@ -10,7 +10,7 @@ import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
-import { inboxCountFailure, inboxRecord } from "./store/inbox";
+import { inboxCountFailure, inboxRecord, type InboxFailure } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 
 /** An event as a handler gets it: payload checked against its schema. */
@@ -34,16 +34,25 @@ export type EventHandler<Payload> = (tx: Tx, event: ReceivedEvent<Payload>) => P
 export type EventHandlers = { readonly [K in EventKey]?: EventHandler<PayloadOfKey<K>> };
 
 /**
+ * How long an event that no replica knows is delivered again before it becomes a dead letter: longer than a
+ * deployment takes, shorter than the transport's own patience (a hundred tries, about sixteen hours).
+ */
+export const UNKNOWN_EVENT_HOURS = 12;
+
+/**
  * The subscription handler of one consumer. `name` is its identity in the inbox: renaming it makes it handle
- * every retained event again. Events it has no handler for are acknowledged. Throws while attempts are left,
- * so that the transport delivers again after its backoff.
+ * every retained event again. Events of the catalogue that it has no handler for are acknowledged; an event that
+ * the catalogue of this process does not know is not, because a newer replica may have its handler. Throws while
+ * attempts are left, so that the transport delivers again after its backoff.
  */
 export function consumer(name: string, handlers: EventHandlers): (message: DomainEvent) => Promise<void> {
   const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
   return async (message) => {
-    const handler = byKey.get(`${message.type}@${message.version}`);
     const onlyFor = message.headers[REDRIVE_CONSUMER];
-    if (!handler || (onlyFor !== undefined && onlyFor !== name)) return;
+    if (onlyFor !== undefined && onlyFor !== name) return;
+    const key = `${message.type}@${message.version}`;
+    const handler = byKey.get(key);
+    if (!handler && catalog.has(key)) return;
     const options = {
       kind: "consumer" as const,
       attributes: {
@@ -57,10 +66,11 @@ export function consumer(name: string, handlers: EventHandlers): (message: Domai
   };
 }
 
-async function receive(name: string, message: DomainEvent, handler: EventHandler<unknown>): Promise<void> {
+async function receive(name: string, message: DomainEvent, handler: EventHandler<unknown> | undefined): Promise<void> {
   const startedAt = performance.now();
   let outcome = "handled";
   try {
+    if (!handler) throw new UnknownEventError(message);
     const event = toReceived(message);
     await inScopeOf(event.tenantId, `consume-${name}`, async (tx) => {
       if (await inboxRecord(tx, name, message)) await handler(tx, event);
@@ -75,11 +85,19 @@ async function receive(name: string, message: DomainEvent, handler: EventHandler
   }
 }
 
+/** Another version of the app emitted it. Not the event's fault, so it costs none of its attempts. */
+class UnknownEventError extends Error {
+  override readonly name = "UnknownEventError";
+  constructor({ type, version }: DomainEvent) {
+    super(`event ${type}@${version} is not in the catalogue of this process`);
+  }
+}
+
 /** Throws UnfitEventError for what no further attempt can mend. */
 function toReceived(message: DomainEvent): ReceivedEvent<unknown> {
   const key = `${message.type}@${message.version}`;
   const definition = catalog.get(key);
-  if (!definition) throw new UnfitEventError("unknown_event", `event ${key} is not in the catalogue`);
+  if (!definition) throw new UnknownEventError(message);
   const payload = definition.payload.safeParse(message.payload);
   if (!payload.success)
     throw new UnfitEventError("payload_invalid", `event ${key} ${message.id}: ${payload.error.message}`);
@@ -109,20 +127,24 @@ function inScopeOf(tenantId: TenantId | null, reason: string, fn: (tx: Tx) => Pr
   return tenantId === null ? withSystem(reason, fn) : withTenant({ tenantId }, fn);
 }
 
+/** Why no further attempt is worth it; null while one is. */
+function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure): string | null {
+  if (error instanceof UnknownEventError) return waitedHours >= UNKNOWN_EVENT_HOURS ? "unknown_event" : null;
+  if (error instanceof UnfitEventError) return error.reason;
+  return attempts >= cfg.events.maxAttempts ? "attempts_exhausted" : null;
+}
+
 /** Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. */
 async function settleFailure(name: string, message: DomainEvent, error: unknown): Promise<void> {
   const log = logger("events");
   const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const isOver = await withSystem(`consume-failed-${name}`, async (tx) => {
-    const attempts = await inboxCountFailure(tx, name, message, text);
-    if (attempts === null) return true;
-    const reason =
-      error instanceof UnfitEventError
-        ? error.reason
-        : attempts >= cfg.events.maxAttempts
-          ? "attempts_exhausted"
-          : null;
+    const isUnknown = error instanceof UnknownEventError;
+    const seen = await inboxCountFailure(tx, name, message, text, isUnknown ? 0 : 1);
+    if (seen === null) return true;
+    const { attempts } = seen;
+    const reason = reasonToGiveUp(error, seen);
     if (reason === null) return false;
     await buryEvent(tx, name, message, { reason, error: text, attempts });
     log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");

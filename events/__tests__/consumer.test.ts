@@ -3,7 +3,7 @@ import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
 import { cfg } from "../../config";
-import { consumer } from "../consumer";
+import { consumer, UNKNOWN_EVENT_HOURS } from "../consumer";
 import { redriveEvent } from "../dead-letters";
 import { createRelay } from "../relay";
 import { registerDestination } from "../destinations";
@@ -81,8 +81,52 @@ describe("a consumer", () => {
     expect(seen).toEqual({ tenantId, organisationName: "Acme", occurredAt: new Date(0) });
   });
 
-  it("acknowledges events it has no handler for", async () => {
+  it("acknowledges events of the catalogue that it has no handler for", async () => {
     await expect(consumer("deaf", {})(documentSubmitted())).resolves.toBeUndefined();
+  });
+
+  it("leaves an event that this process does not know to a newer replica, however often it comes", async () => {
+    const event = documentSubmitted({ type: "auth.user.promoted" });
+    const old = consumer("rolling", { "auth.user.registered@1": async () => undefined });
+    for (let delivery = 0; delivery <= cfg.events.maxAttempts; delivery++)
+      await expect(old(event)).rejects.toThrow("auth.user.promoted@1 is not in the catalogue of this process");
+    await expect(old({ ...event, id: newId(), type: "auth.user.registered", version: 9 })).rejects.toThrow("@9");
+    expect(await deadLettersOf("rolling")).toEqual([]);
+
+    // The newer replica's handler has all its attempts, and acts.
+    const known = { ...event, type: "auth.user.registered" };
+    let attempt = 0;
+    const handle = consumer("rolling", {
+      "auth.user.registered@1": async (tx, received) => {
+        await tx.execute(effect, [received.tenantId, `rolling-${received.id}`]);
+        if (++attempt < cfg.events.maxAttempts) throw new Error("not yet");
+      },
+    });
+    for (let failure = 1; failure < cfg.events.maxAttempts; failure++)
+      await expect(handle(known)).rejects.toThrow("not yet");
+    await handle(known);
+    expect(await effectsOf(`rolling-${event.id}`)).toBe(1);
+    await expect(old(event)).resolves.toBeUndefined();
+  });
+
+  it("gives an event that nobody knew for half a day up, and again only half a day after a redrive", async () => {
+    const itsTenant = tenantIdFrom(newId());
+    const event = documentSubmitted({ type: "auth.user.promoted", tenantId: itsTenant });
+    const old = consumer("forgotten", {});
+    const age = (hours: number) =>
+      systemQuery("test", "update events.inbox set received_at = now() - $1 * interval '1 hour' where event_id = $2", [
+        hours,
+        event.id,
+      ]);
+    await expect(old(event)).rejects.toThrow("not in the catalogue");
+    await age(UNKNOWN_EVENT_HOURS - 1);
+    await expect(old(event)).rejects.toThrow("not in the catalogue");
+    await age(UNKNOWN_EVENT_HOURS + 1);
+    await old(event);
+    const [letter] = await deadLettersOf("forgotten");
+    expect(letter).toMatchObject({ reason: "unknown_event", attempts: 0, event_id: event.id });
+    expect(await withTenant({ tenantId: itsTenant }, (tx) => redriveEvent(tx, letter?.id ?? ""))).toBe(true);
+    await expect(old(event)).rejects.toThrow("not in the catalogue");
   });
 
   it("undoes the effect of a failed attempt, throws for the transport to deliver again, and succeeds then", async () => {

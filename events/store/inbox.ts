@@ -23,21 +23,29 @@ export async function inboxRecord(tx: Tx, consumer: string, event: InboxKey): Pr
   return rows.length > 0;
 }
 
-/** Counts a failed attempt and resolves with their number; null when the event was handled or given up meanwhile. */
+export interface InboxFailure {
+  /** Attempts that have failed. */
+  attempts: number;
+  /** Since the consumer first saw the event, or since it was opened again. */
+  waitedHours: number;
+}
+
+/** Adds `count` failed attempts and says how things stand; null when the event was handled or given up meanwhile. */
 export async function inboxCountFailure(
   tx: Tx,
   consumer: string,
   event: InboxKey,
   error: string,
-): Promise<number | null> {
-  const rows = await tx.query<{ attempts: number }>(
-    `insert into events.inbox (consumer, event_id, tenant_id, type, attempts, last_error) values ($1, $2, $3, $4, 1, $5)
-     on conflict (consumer, event_id) do update set attempts = inbox.attempts + 1, last_error = excluded.last_error
+  count: number,
+): Promise<InboxFailure | null> {
+  const rows = await tx.query<InboxFailure>(
+    `insert into events.inbox (consumer, event_id, tenant_id, type, attempts, last_error) values ($1, $2, $3, $4, $6, $5)
+     on conflict (consumer, event_id) do update set attempts = inbox.attempts + $6, last_error = excluded.last_error
       where inbox.processed_at is null and inbox.dead_at is null
-     returning attempts`,
-    [consumer, event.id, event.tenantId, event.type, error],
+     returning attempts, (extract(epoch from now() - received_at) / 3600)::float8 as "waitedHours"`,
+    [consumer, event.id, event.tenantId, event.type, error, count],
   );
-  return rows[0]?.attempts ?? null;
+  return rows[0] ?? null;
 }
 
 /** Closes the event for the consumer: later deliveries are acknowledged without effect. */
@@ -51,7 +59,7 @@ export async function inboxMarkDead(tx: Tx, consumer: string, eventId: string): 
 /** Opens a given-up event again, with all its attempts. */
 export async function inboxReopen(tx: Tx, consumer: string, eventId: string): Promise<void> {
   await tx.execute(
-    "update events.inbox set dead_at = null, attempts = 0 where consumer = $1 and event_id = $2 and processed_at is null",
+    "update events.inbox set dead_at = null, attempts = 0, received_at = now() where consumer = $1 and event_id = $2 and processed_at is null",
     [consumer, eventId],
   );
 }
