@@ -1,7 +1,6 @@
 // The demo's way to the running app: plain HTTP, as any client would, with the manners a client needs (waiting
 // when told to, signing in again when the token has expired, trying again when the server is away).
 import { setTimeout as sleep } from "node:timers/promises";
-import { backoffMs } from "../../db/backoff";
 
 export interface Person {
   email: string;
@@ -129,7 +128,7 @@ function waitMs({ retryAfterSeconds }: ApiError, attempt: number): number {
   return Math.min(
     MAX_WAIT_MS,
     retryAfterSeconds === undefined || Number.isNaN(retryAfterSeconds)
-      ? backoffMs({ firstMs: 500, maxMs: MAX_WAIT_MS }, attempt)
+      ? 250 * 2 ** attempt
       : Math.max(retryAfterSeconds * 1000, 250),
   );
 }
