@@ -1,6 +1,6 @@
 // Jobs that failed for good: kept with reason and trace, and sent again through the outbox when somebody says so.
 import { newId } from "../db/ids";
-import { withSystem, type Tx } from "../db/tenant";
+import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { appendToOutbox } from "../events/outbox";
 import { deadLettersTotal } from "../telemetry/metrics";
 import { parseTraceparent } from "../telemetry/tracing";
@@ -21,16 +21,19 @@ export interface FailedJob {
   attempts: number;
 }
 
-/** Records the job; doing so again for the same job changes nothing. */
-export async function buryJob(job: FailedJob): Promise<void> {
-  const isNew = await withSystem("job-dead-letter", (tx) =>
-    jobDeadLetterInsert(tx, {
-      id: newId(),
-      traceId: parseTraceparent(job.headers.traceparent)?.traceId ?? null,
-      ...job,
-    }),
-  );
+/** Records the job, and runs `beside` in the same transaction; doing so again for the same job does neither. */
+export async function buryJob(job: FailedJob, beside?: (tx: Tx) => Promise<void>): Promise<void> {
+  const traceId = parseTraceparent(job.headers.traceparent)?.traceId ?? null;
+  const isNew = await inScopeOf(job.tenantId, async (tx) => {
+    const isFirst = await jobDeadLetterInsert(tx, { id: newId(), traceId, ...job });
+    if (isFirst) await beside?.(tx);
+    return isFirst;
+  });
   if (isNew) deadLettersTotal.add(1, { source: "queues" });
+}
+
+function inScopeOf<T>(tenantId: TenantId | null, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  return tenantId === null ? withSystem("job-dead-letter", fn) : withTenant({ tenantId }, fn);
 }
 
 /** Enqueues a dead letter's job once more, under a new id. False when there is no open one of that id in the transaction's scope. */

@@ -1,12 +1,14 @@
 // What travels as a BullMQ job's data: the payload with whom it is for and the trace it belongs to. Checked
 // when it comes back, since another version of the app may have written it.
 import { z } from "zod";
-import { tenantIdFrom } from "../security/principal";
+import { isUuid } from "../db/ids";
+import { tenantIdFrom, type TenantId } from "../security/principal";
 
 export const jobEnvelope = z.object({
   payload: z.unknown(),
   tenantId: z
     .string()
+    .refine(isUuid, "must be a UUID")
     .transform((text) => tenantIdFrom(text))
     .nullable(),
   headers: z.record(z.string(), z.string()),
@@ -14,3 +16,18 @@ export const jobEnvelope = z.object({
 
 /** As stored. */
 export type JobData = z.input<typeof jobEnvelope>;
+
+export interface OpenedEnvelope {
+  payload: unknown;
+  tenantId: TenantId | null;
+  headers: Record<string, string>;
+  /** Why it is none, where it is none: the other fields then hold what could be read. */
+  fault?: string;
+}
+
+/** Reads what came back. Never throws: a job that cannot be read must still reach the dead letters. */
+export function openEnvelope(data: unknown): OpenedEnvelope {
+  const opened = jobEnvelope.safeParse(data);
+  if (opened.success) return opened.data;
+  return { payload: data ?? null, tenantId: null, headers: {}, fault: opened.error.message };
+}

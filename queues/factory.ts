@@ -3,13 +3,13 @@
 import type { JobsOptions } from "bullmq";
 import { cfg } from "../config";
 import { logger } from "../telemetry/logger";
-import type { TenantId } from "../security/principal";
 import { openQueue, openWorker, type BullJob, type BullQueue, type BullWorker, type JobState } from "./bull";
 import { queueNameOf, retryDelayMs } from "./conventions";
-import { buryJob } from "./dead-letters";
+import { giveUp, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
 import { observeDepth } from "./observability";
 import { runJob, type JobHandler } from "./run-job";
+import { RunningJobs } from "./running-jobs";
 
 /**
  * A worker that dies is noticed after its job's lock ends and two checks have seen it: 15 s at most. A job
@@ -61,7 +61,9 @@ export interface JobWorker {
   stop(force?: boolean): Promise<void>;
 }
 
-export interface WorkerSettings {
+export interface WorkerSettings<Payload = unknown> {
+  /** What follows, once, when a job fails for good. */
+  onFailed?: FailureHandler<Payload>;
   concurrency?: number;
   /** For tests: how soon a job whose worker died is taken up again. */
   lockMs?: number;
@@ -79,7 +81,7 @@ export function allWorkers(): readonly JobWorker[] {
 export function makeWorker<Payload>(
   job: JobDefinition<Payload>,
   handler: JobHandler<Payload>,
-  settings: WorkerSettings = {},
+  settings: WorkerSettings<Payload> = {},
 ): JobWorker {
   const worker = createWorker(job, handler, settings);
   workers.add(worker);
@@ -89,14 +91,15 @@ export function makeWorker<Payload>(
 function createWorker<Payload>(
   job: JobDefinition<Payload>,
   handler: JobHandler<Payload>,
-  settings: WorkerSettings,
+  settings: WorkerSettings<Payload>,
 ): JobWorker {
-  const stopping = new AbortController();
+  const running = new RunningJobs();
+  const runner = { handler, onFailed: settings.onFailed, running };
   let opened: Promise<BullWorker> | undefined;
   const open = (): Promise<BullWorker> =>
     openWorker(
       queueNameOf(job.name),
-      (bullJob) => runJob(job, handler, bullJob, stopping.signal),
+      (bullJob) => runJob(job, runner, bullJob),
       {
         concurrency: settings.concurrency ?? job.concurrency ?? cfg.queues.concurrency,
         lockDuration: settings.lockMs ?? LOCK_MS,
@@ -106,7 +109,7 @@ function createWorker<Payload>(
         settings: { backoffStrategy: (attemptsMade) => retryDelayMs(job.retry, attemptsMade, Math.random) },
         ...(job.limit ? { limiter: { max: job.limit.max, duration: job.limit.perMs } } : {}),
       },
-      { failed: (bullJob, error) => void buryStalled(job.name, bullJob, error) },
+      { failed: (bullJob, error) => void buryStalled(job, settings.onFailed, bullJob, error) },
     );
   return {
     jobName: job.name,
@@ -125,7 +128,7 @@ function createWorker<Payload>(
     pause: async () => (await opened)?.pause(true),
     resume: async () => (await opened)?.resume(),
     stop: async (force = false) => {
-      if (force) stopping.abort(new Error("the process is stopping"));
+      if (force) running.abortAll(new Error("the process is stopping"));
       await (await opened)?.close(force);
       opened = undefined;
     },
@@ -133,22 +136,18 @@ function createWorker<Payload>(
 }
 
 /** The one failure the handler's own path does not see: BullMQ gives up a job whose workers keep dying. */
-async function buryStalled(jobName: string, bullJob: BullJob | undefined, error: Error): Promise<void> {
+async function buryStalled<Payload>(
+  job: JobDefinition<Payload>,
+  onFailed: FailureHandler<Payload> | undefined,
+  bullJob: BullJob | undefined,
+  error: Error,
+): Promise<void> {
   if (!bullJob || !error.message.includes("stalled more than allowable limit")) return;
-  const { payload, headers, tenantId } = bullJob.data;
+  const how = { reason: "stalled_too_often", error: error.message, attempts: bullJob.attemptsMade };
   try {
-    await buryJob({
-      queue: jobName,
-      jobId: bullJob.id ?? "",
-      tenantId: tenantId as TenantId | null,
-      payload,
-      headers,
-      reason: "stalled_too_often",
-      error: error.message,
-      attempts: bullJob.attemptsMade,
-    });
+    await giveUp(job, onFailed, bullJob, how);
   } catch (failure) {
-    logger("queues").error({ err: failure, job: jobName, jobId: bullJob.id }, "a dead letter could not be written");
+    logger("queues").error({ err: failure, job: job.name, jobId: bullJob.id }, "a dead letter could not be written");
   }
 }
 

@@ -4,10 +4,11 @@ import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import type { BullJob } from "./bull";
-import { buryJob } from "./dead-letters";
-import { jobEnvelope } from "./envelope";
+import { openEnvelope } from "./envelope";
+import { giveUp, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
 import { observeRun } from "./observability";
+import type { RunningJobs } from "./running-jobs";
 
 export interface JobContext {
   readonly tenantId: TenantId | null;
@@ -34,27 +35,29 @@ class UnfitJobError extends UnrecoverableJobError {
   override readonly reason = "payload_invalid";
 }
 
-class JobTimeoutError extends Error {
-  override readonly name = "JobTimeoutError";
+/** Who runs the job, and what follows when it fails for good. */
+export interface JobRunner<Payload> {
+  handler: JobHandler<Payload>;
+  onFailed?: FailureHandler<Payload> | undefined;
+  running: RunningJobs;
 }
 
 interface Run<Payload> {
   payload: Payload;
-  context: JobContext;
+  context: Omit<JobContext, "signal">;
 }
 
 /**
  * Runs the handler under the job's trace and time limit. A failure that is final is written to the dead
  * letters before BullMQ hears of it, so that a crash in between loses neither; then BullMQ's
- * UnrecoverableError ends the job. `stop` aborts the run from outside.
+ * UnrecoverableError ends the job.
  */
 export function runJob<Payload>(
   job: JobDefinition<Payload>,
-  handler: JobHandler<Payload>,
+  runner: JobRunner<Payload>,
   bullJob: BullJob,
-  stop: AbortSignal,
 ): Promise<void> {
-  const headers = bullJob.data.headers;
+  const { headers, tenantId } = openEnvelope(bullJob.data);
   const jobId = bullJob.id ?? "";
   const options = {
     kind: "consumer" as const,
@@ -64,57 +67,41 @@ export function runJob<Payload>(
       "messaging.destination.name": job.name,
       "queue.attempt": bullJob.attemptsMade + 1,
     },
-    log: { jobId, ...(bullJob.data.tenantId === null ? {} : { tenantId: bullJob.data.tenantId }) },
+    log: { jobId, ...(tenantId === null ? {} : { tenantId }) },
   };
   return continueTrace(headers, `job ${job.name}`, options, () =>
     observeRun(job.name, bullJob, async () => {
       try {
-        const run = toRun(job, bullJob, stop);
-        await withinTime(job, run, stop, handler);
+        const { payload, context } = toRun(job, bullJob);
+        await runner.running.within(job.timeoutMs, job.name, (signal) =>
+          runner.handler(payload, { ...context, signal }),
+        );
       } catch (error) {
-        throw await settleFailure(job, bullJob, error);
+        throw await settleFailure(job, runner.onFailed, bullJob, error);
       }
     }),
   );
 }
 
 /** Throws UnfitJobError when what was stored is not what the job takes. */
-function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob, signal: AbortSignal): Run<Payload> {
-  const envelope = jobEnvelope.safeParse(bullJob.data);
-  if (!envelope.success) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${envelope.error.message}`);
-  const payload = job.payload.safeParse(envelope.data.payload);
+function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob): Run<Payload> {
+  const { payload: stored, tenantId, headers, fault } = openEnvelope(bullJob.data);
+  if (fault !== undefined) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${fault}`);
+  const payload = job.payload.safeParse(stored);
   if (!payload.success) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${payload.error.message}`);
-  const { tenantId, headers } = envelope.data;
   return {
     payload: payload.data,
-    context: { tenantId, jobId: bullJob.id ?? "", attempt: bullJob.attemptsMade + 1, signal, traceHeaders: headers },
+    context: { tenantId, jobId: bullJob.id ?? "", attempt: bullJob.attemptsMade + 1, traceHeaders: headers },
   };
 }
 
-async function withinTime<Payload>(
-  job: JobDefinition<Payload>,
-  run: Run<Payload>,
-  stop: AbortSignal,
-  handler: JobHandler<Payload>,
-): Promise<void> {
-  const limit = new AbortController();
-  const timer = setTimeout(
-    () => limit.abort(new JobTimeoutError(`job ${job.name} took longer than ${job.timeoutMs} ms`)),
-    job.timeoutMs,
-  );
-  const signal = AbortSignal.any([limit.signal, stop]);
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
-  try {
-    await Promise.race([handler(run.payload, { ...run.context, signal }), aborted]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** The error to tell BullMQ: as it is while attempts are left, unrecoverable after the dead letter is written. */
-async function settleFailure<Payload>(job: JobDefinition<Payload>, bullJob: BullJob, error: unknown): Promise<unknown> {
+async function settleFailure<Payload>(
+  job: JobDefinition<Payload>,
+  onFailed: FailureHandler<Payload> | undefined,
+  bullJob: BullJob,
+  error: unknown,
+): Promise<unknown> {
   const attempts = bullJob.attemptsMade + 1;
   const reason =
     error instanceof UnrecoverableJobError
@@ -128,16 +115,7 @@ async function settleFailure<Payload>(job: JobDefinition<Payload>, bullJob: Bull
     return error;
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  await buryJob({
-    queue: job.name,
-    jobId: bullJob.id ?? "",
-    tenantId: bullJob.data.tenantId as TenantId | null,
-    payload: bullJob.data.payload,
-    headers: bullJob.data.headers,
-    reason,
-    error: text,
-    attempts,
-  });
+  await giveUp(job, onFailed, bullJob, { reason, error: text, attempts });
   logger("queues").error({ ...facts, reason }, "a job failed for good: see the dead letters");
   return new UnrecoverableError(text);
 }

@@ -7,4 +7,5 @@ export {
   type JobWorker,
   type WorkerSettings,
 } from "./factory";
+export type { FailureHandler, JobFailure } from "./final-failure";
 export { UnrecoverableJobError, type JobContext, type JobHandler } from "./run-job";

@@ -10,8 +10,18 @@ import { redriveJob } from "../dead-letters";
 import { enqueue, JOB_DESTINATION } from "../enqueue";
 import { defineJob } from "../job";
 import { startWorkers, stopWorkers } from "../start";
-import { countJobs } from "../factory";
-import { makeScheduler, makeWorker, UnrecoverableJobError, type JobContext } from "../worker";
+import { announceWork } from "../bull";
+import { queueNameOf } from "../conventions";
+import type { JobData } from "../envelope";
+import { countJobs, jobOptions, makeQueue } from "../factory";
+import {
+  makeScheduler,
+  makeWorker,
+  UnrecoverableJobError,
+  type FailureHandler,
+  type JobContext,
+  type JobFailure,
+} from "../worker";
 
 const tenantId = tenantIdFrom(newId());
 const quick = { attempts: 3, firstDelayMs: 1, maxDelayMs: 5, jitter: 0 };
@@ -21,15 +31,26 @@ const runs: { job: string; n: number; ctx: JobContext }[] = [];
 function testJob(
   name: string,
   act: (n: number, ctx: JobContext) => Promise<void> | void,
-  extra: { timeoutMs?: number; concurrency?: number } = {},
+  { onFailed, ...extra }: { timeoutMs?: number; onFailed?: FailureHandler<{ n: number }> } = {},
 ) {
   const job = defineJob({ name, payload, retry: quick, timeoutMs: 5_000, ...extra });
-  makeWorker(job, async ({ n }, ctx) => {
-    runs.push({ job: name, n, ctx });
-    await act(n, ctx);
-  });
+  makeWorker(
+    job,
+    async ({ n }, ctx) => {
+      runs.push({ job: name, n, ctx });
+      await act(n, ctx);
+    },
+    onFailed ? { onFailed } : {},
+  );
   return job;
 }
+
+const failures: { n: number; failure: JobFailure; tenantId: string | null; letters: number }[] = [];
+/** Sees the dead letter that is not committed yet: it acts in the same transaction. */
+const noteFailure: FailureHandler<{ n: number }> = async (tx, { n }, failure) => {
+  const letters = await tx.query("select 1 from queues.dead_letter where job_id = $1", [failure.jobId]);
+  failures.push({ n, failure, tenantId: tx.tenantId, letters: letters.length });
+};
 
 const steady = testJob("test:steady", () => undefined);
 const flaky = testJob("test:flaky", (_n, ctx) => {
@@ -44,7 +65,15 @@ const hopeless = testJob("test:hopeless", () => {
 const slow = testJob(
   "test:slow",
   (_n, ctx) => new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(new Error("stopped")))),
-  { timeoutMs: 30 },
+  { timeoutMs: 30, onFailed: noteFailure },
+);
+const deaf = testJob("test:deaf", () => new Promise(() => undefined), { timeoutMs: 30, onFailed: noteFailure });
+const careless = testJob(
+  "test:careless",
+  () => {
+    throw new UnrecoverableJobError("no such document");
+  },
+  { onFailed: () => Promise.reject(new Error("the hook is broken too")) },
 );
 const scheduled = testJob("test:scheduled", () => undefined);
 
@@ -148,6 +177,44 @@ describe("a job", () => {
       .toMatchObject([{ error: "JobTimeoutError: job test:slow took longer than 30 ms" }]);
   });
 
+  it.each([
+    ["listens", slow],
+    ["does not listen", deaf],
+  ])(
+    "whose handler %s when its last attempt's time is up is given up, and its owner told in one transaction",
+    async (_how, job) => {
+      const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, job, { n: 2 }));
+      const told = () => failures.filter(({ failure }) => failure.jobId === jobId);
+      await expect.poll(told, { timeout: 8_000 }).toMatchObject([
+        {
+          n: 2,
+          failure: { reason: "attempts_exhausted", attempts: 3, tenantId },
+          tenantId,
+          letters: 1,
+        },
+      ]);
+      await expect.poll(() => deadLettersOf(job.name)).toContainEqual(expect.objectContaining({ job_id: jobId }));
+    },
+  );
+
+  it("is a dead letter also when its owner's hook fails", async () => {
+    const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, careless, { n: 1 }));
+    await expect.poll(() => deadLettersOf(careless.name), { timeout: 5_000 }).toMatchObject([{ job_id: jobId }]);
+  });
+
+  it.each([
+    ["nothing", {}],
+    ["a tenant that is none", { payload: { n: 1 }, tenantId: "nobody", headers: {} }],
+  ])("that holds %s, as another version may have written it, is a dead letter", async (_what, data) => {
+    const jobId = newId();
+    const opts = { ...jobOptions(), jobId };
+    await (await makeQueue(steady.name)).addBulk([{ name: steady.name, data: data as JobData, opts }]);
+    announceWork(queueNameOf(steady.name));
+    await expect
+      .poll(() => deadLettersOf(steady.name), { timeout: 8_000 })
+      .toContainEqual(expect.objectContaining({ job_id: jobId, reason: "payload_invalid", tenant_id: null }));
+  });
+
   it("is given up at once when what is stored does not fit", async () => {
     const id = newId();
     await withTenant({ tenantId }, (tx) =>
@@ -165,7 +232,7 @@ describe("a job", () => {
     );
     await expect
       .poll(() => deadLettersOf("test:steady"), { timeout: 8_000 })
-      .toMatchObject([{ reason: "payload_invalid" }]);
+      .toContainEqual(expect.objectContaining({ job_id: id, reason: "payload_invalid", tenant_id: tenantId }));
   });
 });
 

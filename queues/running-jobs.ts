@@ -1,0 +1,41 @@
+// The runs of one worker that are under way, and the time each has. Every run has an AbortController of its own and the
+// worker only a set of them, emptied as they end: a signal that lives as long as the worker would keep every signal
+// joined with it, and their listeners, for as long (nodejs/node #54614, #55351: AbortSignal.any).
+
+/** Why a run was aborted: its time is up. */
+export class JobTimeoutError extends Error {
+  override readonly name = "JobTimeoutError";
+}
+
+export class RunningJobs {
+  private readonly running = new Set<AbortController>();
+
+  get size(): number {
+    return this.running.size;
+  }
+
+  /**
+   * Runs `work` with a signal that aborts after `timeoutMs` or by abortAll(). Rejects with the reason as soon as it
+   * aborts, whether or not `work` listens; what such work does later is nobody's business any more.
+   */
+  async within<T>(timeoutMs: number, jobName: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const run = new AbortController();
+    const late = (): void => run.abort(new JobTimeoutError(`job ${jobName} took longer than ${timeoutMs} ms`));
+    const timer = setTimeout(late, timeoutMs);
+    this.running.add(run);
+    const aborted = new Promise<never>((_, reject) => {
+      run.signal.addEventListener("abort", () => reject(run.signal.reason as Error), { once: true });
+    });
+    try {
+      return await Promise.race([work(run.signal), aborted]);
+    } finally {
+      clearTimeout(timer);
+      this.running.delete(run);
+    }
+  }
+
+  /** Aborts every run that is under way; those that begin later are not concerned. */
+  abortAll(reason: Error): void {
+    for (const run of this.running) run.abort(reason);
+  }
+}
