@@ -1,5 +1,5 @@
-// docs/errors.md and the catalogues say the same, in both directions. After a change of a catalogue:
-// `npx vitest run __tests__/errors.test.ts -u` writes the page anew.
+// docs/errors.md and the catalogues say the same, in both directions. After a change of a catalogue `npm run gen`
+// writes the page anew.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -71,7 +71,7 @@ describe("the error catalogues", async () => {
     expect(catalogues.map(({ service }) => service)).toEqual(expect.arrayContaining(["common", "telemetry"]));
   });
 
-  test("are what docs/errors.md lists, no more and no less", async () => {
+  test("are what docs/errors.md lists, no more and no less (else: npm run gen)", async () => {
     await expect(render(catalogues)).toMatchFileSnapshot(page);
   });
 

@@ -1,4 +1,4 @@
-// `node scripts/run-ts.mjs events/write-contracts.ts`: writes the contract of each event in the catalogue and
+// Called by `npm run gen`: writes the contract of each event in the catalogue and
 // refuses, writing nothing, when a committed one would break.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

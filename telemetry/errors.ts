@@ -11,6 +11,6 @@ export const telemetryErrors = defineErrors("telemetry", {
   docs_not_generated: {
     class: "unavailable",
     text: "the API description is missing in this installation",
-    remedy: "Run npm run gen:openapi; the file docs/openapi.json belongs to the repository.",
+    remedy: "Run npm run gen; the file docs/openapi.json belongs to the repository.",
   },
 });

@@ -18,7 +18,7 @@ const base = z.object({
 
 describe("every event in the catalogue", () => {
   it.each([...catalog.values()].map((definition) => [definition.key, definition] as const))(
-    "%s fits its committed contract (else: node scripts/run-ts.mjs events/write-contracts.ts, or a new version)",
+    "%s fits its committed contract (else: npm run gen, or a new version)",
     (_key, definition) => {
       const file = contractFileName(definition);
       expect(readdirSync(folder)).toContain(file);

@@ -9,6 +9,7 @@ import { pathText } from "../resources/path";
 import type { EndpointResource, Param, Resource, TypeAt } from "../resources/resource";
 import type { Found, Reading } from "./read-app";
 import { RouteTable } from "./routes";
+import { KnownTags } from "./endpoint-tags";
 import { serviceAt, type DiscoveredService } from "./services";
 import type { TypeScript } from "../typescript";
 
@@ -91,6 +92,10 @@ class Validator {
       (ep) => ep.nameNode,
       () => "api endpoints with conflicting names defined within the same service",
     );
+    const tags = KnownTags.read(this.reading.files, this.reading.root);
+    for (const endpoint of tags ? endpoints : [])
+      for (const tag of endpoint.tags.filter((text) => !tags?.has(text)))
+        this.#report(`unknown tag "${tag}" on ${endpoint.name}`, spotOf(endpoint.node), tags?.remedyFor(tag));
     for (const service of this.services) {
       const tables = new Map<string, RouteTable>();
       const own = endpoints.filter((ep) => serviceAt(ep.module.path, this.services) === service);

@@ -1,6 +1,7 @@
 // Every exposed endpoint says who may call it, on its declaration: `can:<resource>.<action>`, `self` or
 // `public:<reason>`, exactly one. The guard denies by default; this test makes the omission visible earlier.
 import ts from "typescript";
+import { knownTags, limitsOf, permissionsOf } from "../known-tags";
 import { isTest, lineOf, walk, type Project, type Rule, type SourceFile, type Violation } from "../project";
 
 export interface ExposedEndpoint {
@@ -54,6 +55,22 @@ export function exposedEndpoints(source: SourceFile): ExposedEndpoint[] {
   return found;
 }
 
+/** A name behind `prefix` that the catalogue does not have; undefined when all are known, or there is no catalogue. */
+function unknownOf(tags: string[], prefix: string, catalogue: string[] | undefined): string | undefined {
+  const named = tags.filter((tag) => tag.startsWith(prefix)).map((tag) => tag.slice(prefix.length));
+  return catalogue && named.find((name) => !catalogue.includes(name));
+}
+
+function misspelled({ tags }: ExposedEndpoint, project: Project): string | undefined {
+  const permission = unknownOf(tags, "can:", permissionsOf(project));
+  if (permission !== undefined)
+    return `asks for ${permission}, which is no permission of security/permissions.ts: the guard would answer 403 to everybody`;
+  const limit = unknownOf(tags, "limit:", limitsOf(project));
+  return limit === undefined
+    ? undefined
+    : `names the limit ${limit}, which security/limits.ts does not have: the guard would answer 403 to everybody`;
+}
+
 function complaint({ tags }: ExposedEndpoint): string | undefined {
   const access = tags.filter((tag) => ACCESS_LIKE.test(tag));
   if (access.length === 0) return "has no access tag: add can:<resource>.<action>, self or public:<reason>";
@@ -63,12 +80,20 @@ function complaint({ tags }: ExposedEndpoint): string | undefined {
     : `has an access tag the guard does not know: ${access.join(", ")}`;
 }
 
+/** The host refuses what is not on this list, so a list that is behind would refuse what is right. */
+function staleList(project: Project): Violation[] {
+  const file = "security/endpoint-tags.json";
+  const text = project.read(file);
+  if (text === undefined || JSON.stringify(JSON.parse(text)) === JSON.stringify(knownTags(project))) return [];
+  return [{ rule: "endpoint-tags", file, line: 1, message: "is not what the sources say: run `npm run gen`" }];
+}
+
 function check(project: Project): Violation[] {
   const shipped = [...project.sources.values()].filter(
     ({ path }) => !isTest(path) && !/^(runtime|scripts|bench)\//.test(path),
   );
-  return shipped.flatMap(exposedEndpoints).flatMap((endpoint) => {
-    const message = complaint(endpoint);
+  const wrong = shipped.flatMap(exposedEndpoints).flatMap((endpoint) => {
+    const message = complaint(endpoint) ?? misspelled(endpoint, project);
     return message === undefined
       ? []
       : [
@@ -80,6 +105,7 @@ function check(project: Project): Violation[] {
           },
         ];
   });
+  return [...wrong, ...staleList(project)];
 }
 
 export const endpointTags: Rule = {

@@ -38,7 +38,7 @@ function check(project: Project): Violation[] {
         rule: "map",
         file: "README.md",
         line: 1,
-        message: "has no map: put the output of `npm run arch -- --map` into a mermaid block",
+        message: "has no map: put a mermaid block with `flowchart TD` into it and run `npm run gen`",
       },
     ];
   const real = roomGraph(project);
@@ -46,7 +46,7 @@ function check(project: Project): Violation[] {
     rule: "map",
     file: "README.md",
     line: 1,
-    message,
+    message: `${message} (npm run gen draws it anew)`,
   }));
 }
 

@@ -1,0 +1,1 @@
+export const limitPolicies = { default: {}, search: {} } as const;

@@ -1,0 +1,1 @@
+export const permissions = ["account.read"] as const;

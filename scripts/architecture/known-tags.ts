@@ -1,0 +1,43 @@
+// The tags an endpoint may carry, read off the sources that give them a meaning: the permissions, the limits, and the
+// few words of the guard. The architecture rule and `npm run gen` use the same list.
+import ts from "typescript";
+import { walk, type Project } from "./project";
+
+/** A tag of your own that other code reads off `currentRequest().api.tags` is added here. */
+const OTHER_TAGS = ["self", "public:*", "probe", "idempotent"];
+
+function initialiserOf(project: Project, path: string, name: string): ts.Expression | undefined {
+  const source = project.sources.get(path);
+  let found: ts.Expression | undefined;
+  if (source)
+    walk(source.ast, (node) => {
+      if (ts.isVariableDeclaration(node) && node.name.getText(source.ast) === name) found ??= node.initializer;
+    });
+  while (found && (ts.isAsExpression(found) || ts.isSatisfiesExpression(found))) found = found.expression;
+  return found;
+}
+
+/** `permissions` of security/permissions.ts; undefined where a tree has none. */
+export function permissionsOf(project: Project): string[] | undefined {
+  const list = initialiserOf(project, "security/permissions.ts", "permissions");
+  return list && ts.isArrayLiteralExpression(list)
+    ? list.elements.filter(ts.isStringLiteralLike).map(({ text }) => text)
+    : undefined;
+}
+
+/** The names in `limitPolicies` of security/limits.ts; undefined where a tree has none. */
+export function limitsOf(project: Project): string[] | undefined {
+  const table = initialiserOf(project, "security/limits.ts", "limitPolicies");
+  return table && ts.isObjectLiteralExpression(table)
+    ? table.properties.map((property) => property.name?.getText() ?? "")
+    : undefined;
+}
+
+/** Every tag that means something, sorted. */
+export function knownTags(project: Project): string[] {
+  return [
+    ...(permissionsOf(project) ?? []).map((name) => `can:${name}`),
+    ...(limitsOf(project) ?? []).map((name) => `limit:${name}`),
+    ...OTHER_TAGS,
+  ].sort();
+}
