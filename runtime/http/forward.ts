@@ -60,6 +60,10 @@ export class Forwarder {
     }
     answer.on("error", () => res.destroy());
     answer.pipe(res);
+    // A head that comes without a body, as at the start of an event stream, is passed on alone.
+    setImmediate(() => {
+      if (!res.destroyed && !res.writableEnded) res.flushHeaders();
+    });
   }
 
   /** Once there is an answer it is the answer that fails, not the request, whose body nobody may have wanted. */

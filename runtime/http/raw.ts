@@ -1,5 +1,5 @@
 // Raw endpoints (contract 5.1): the handler gets the SDK's imitations of node's request and response.
-import { STATUS_CODES, type IncomingMessage } from "node:http";
+import { STATUS_CODES } from "node:http";
 import { BodyReader } from "../native/body-reader";
 import { ResponseWriter, type RawSink } from "../native/response-writer";
 import { toWire } from "../schema/header-encoder";
@@ -7,6 +7,7 @@ import { announcesBody } from "./body";
 import type { Exchange } from "./exchange";
 import { Failure, fromThrown, type ErrorCode } from "./failure";
 import { invoke } from "./invoke";
+import { withLink, type RawLink } from "./raw-objects";
 import type { Pending, Replier } from "./reply";
 import type { RequestLog } from "./request-log";
 import type { Handler } from "./endpoint";
@@ -39,9 +40,11 @@ interface Watch {
 }
 
 /** Sends the app's head with the gateway's headers added; the trace id is always ours. */
-function sinkFor(pending: Pending, replier: Replier, watch: Watch): RawSink {
+function sinkFor(pending: Pending, replier: Replier, watch: Watch): RawSink & { release(): void } {
   const { res } = pending;
   let failed = false;
+  // A piece that nobody will read. Were it done with at once, a source could run dry before anybody learns of the end.
+  let held: ((error?: Error) => void) | undefined;
   const fail = (problem: string): void => {
     failed = true;
     const failure = Failure.internal(problem);
@@ -63,13 +66,22 @@ function sinkFor(pending: Pending, replier: Replier, watch: Watch): RawSink {
       }
     },
     write(chunk, done) {
-      if (failed || res.destroyed) return done();
-      res.write(chunk, () => done());
+      if (failed) return done();
+      if (res.destroyed) held = done;
+      else
+        res.write(chunk, (error) => {
+          if (error) held = done;
+          else done();
+        });
     },
+    release: () => held?.(Object.assign(new Error("aborted"), { code: "ECONNRESET" })),
     end(chunk, done) {
       if (failed || res.destroyed) return done();
       if (chunk) res.end(chunk, done);
       else res.end(done);
+    },
+    flush() {
+      if (!failed && !res.destroyed) res.flushHeaders();
     },
   };
 }
@@ -94,22 +106,55 @@ export function serveRaw(
     },
     onFailure: (failure) => complete(failure.code, failure),
   };
-  pending.res.on("error", () => undefined);
-  const writer = new ResponseWriter(sinkFor(pending, replier, watch));
-  const body = new BodyReader(bodyOf(pending.req), exchange.endpoint.model.bodyLimit);
-  log.started(exchange);
-  invoke(handler, [exchange.request, writer, body], {
-    done: () => undefined,
-    failed: (thrown) => {
-      const failure = fromThrown(thrown);
-      complete(failure.code, failure);
-      giveUp(writer, pending, replier, failure);
+  const { req, res } = pending;
+  res.on("error", () => undefined);
+  const sink = sinkFor(pending, replier, watch);
+  const writer = new ResponseWriter(sink);
+  const body = new BodyReader(announcesBody(req) ? req : null, exchange.endpoint.model.bodyLimit);
+  const failed = (thrown: unknown): void => {
+    const failure = fromThrown(thrown);
+    complete(failure.code, failure);
+    giveUp(writer, pending, replier, failure);
+  };
+  const link: RawLink = {
+    cut: () => {
+      if (!res.writableEnded) res.destroy();
     },
+    flush: () => writer.flush(),
+    report: (error) => log.unheard(exchange, error),
+    lost: (thrown) => {
+      leaveConnection(pending);
+      failed(thrown);
+    },
+  };
+  res.once("close", () => {
+    if (!res.writableFinished) complete("canceled", null);
+    settle(link, writer, body, res.writableFinished);
+    setImmediate(sink.release);
   });
+  log.started(exchange);
+  withLink(link, () => invoke(handler, [exchange.request, writer, body], { done: () => undefined, failed }));
 }
 
-function bodyOf(req: IncomingMessage): IncomingMessage | null {
-  return announcesBody(req) ? req : null;
+/** After an exception out of a turn in which it was parsing, node's parser takes what follows for a request of its own. */
+function leaveConnection({ req, res }: Pending): void {
+  if (!res.headersSent) res.shouldKeepAlive = false;
+  else if (res.writableEnded) req.socket.destroySoon?.();
+}
+
+/** The answer is out, or its client has left: the handler's objects are told. */
+function settle({ request, response }: RawLink, writer: ResponseWriter, body: BodyReader, isOut: boolean): void {
+  const isUnread = request?.readableFlowing === null;
+  if (isOut && isUnread) {
+    body.drop();
+    request.push(null);
+    request.resume();
+  }
+  if (isOut && request?.destroyed) body.drop();
+  if (isOut) return;
+  writer.abandon();
+  body.abort();
+  response?.destroy();
 }
 
 /** Before the head has left the client gets the error; after it, a cut connection: a whole answer would be a lie. */

@@ -87,6 +87,11 @@ export class RequestLog {
     ]);
   }
 
+  /** An error of a raw endpoint's request or response that its handler does not listen to. */
+  unheard(exchange: Exchange, error: unknown): void {
+    this.log.error("an error of a raw endpoint that nothing listens to", error, describe(exchange));
+  }
+
   warn(exchange: Exchange, message: string): void {
     this.log.warn(message, describe(exchange));
   }

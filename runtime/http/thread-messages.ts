@@ -34,6 +34,8 @@ export interface CarriedUpgrade extends CarriedRequest {
 export interface CarriedHead {
   status: number;
   lines: string[];
+  /** To be sent at once, before there is a body. */
+  flush?: true;
   whole?: string | Uint8Array | null;
 }
 

@@ -52,7 +52,7 @@ class Relay {
     });
   }
 
-  private head({ status, lines, whole }: CarriedHead): void {
+  private head({ status, lines, whole, flush }: CarriedHead): void {
     this.release();
     try {
       this.res.writeHead(status, lines);
@@ -60,6 +60,7 @@ class Relay {
       this.res.destroy();
       return;
     }
+    if (flush) this.res.flushHeaders();
     if (whole === undefined) {
       this.stream().pipe(this.res);
       return;

@@ -49,8 +49,12 @@ export class ThreadResponse extends Writable {
     return super.end(chunk, encoding as BufferEncoding, done as (() => void) | undefined);
   }
 
-  private sendHead(): void {
-    if (this.head) this.channel.send(this.head);
+  flushHeaders(): void {
+    this.sendHead(true);
+  }
+
+  private sendHead(flush = false): void {
+    if (this.head) this.channel.send(flush ? { ...this.head, flush } : this.head);
     this.head = null;
   }
 

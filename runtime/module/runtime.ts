@@ -16,6 +16,7 @@ import type { Host, Part } from "../host";
 import { loadHostFiles } from "./load-host";
 import { ApiCallError } from "../native/api-call";
 import { Gateway } from "../http/gateway";
+import { adaptRawObjects } from "../http/raw-objects";
 import { drainAll, runUntilSignal } from "./lifecycle";
 import {
   cacheOfMain,
@@ -27,6 +28,7 @@ import {
   threadsPart,
   type SubscriptionConfig,
 } from "./thread-parts";
+import { surviveRawHandlers } from "./uncaught";
 import { realmCount, threadRole, type ThreadMember } from "../threads";
 import type { ApiRoute, CallOpts } from "../native/types";
 import type { Request } from "../native/request";
@@ -115,6 +117,7 @@ export class Runtime {
   async #startForTests(): Promise<void> {
     const { databases, http, pubsub, host } = this.#parts;
     try {
+      await adaptRawObjects(host.config.appRoot);
       await databases.start();
       await http.start();
       await pubsub.start();
@@ -123,8 +126,10 @@ export class Runtime {
     }
   }
 
-  runForever(): Promise<number> {
+  async runForever(): Promise<number> {
     const { host, role, stores, http, pubsub, crons } = this.#parts;
+    await adaptRawObjects(host.config.appRoot);
+    surviveRawHandlers(host.log);
     const work = [...stores, http, pubsub, crons];
     if (role.kind !== "main") return runUntilSignal(host, work, http);
     return runUntilSignal(host, [threadsPart(role.pool), ...work], http, lostThread(role.pool, host.log));
@@ -133,6 +138,8 @@ export class Runtime {
   /** A worker thread takes work once its handlers are known. */
   async #join(member: ThreadMember): Promise<void> {
     const { host, stores, http } = this.#parts;
+    await adaptRawObjects(host.config.appRoot);
+    surviveRawHandlers(host.log);
     await joinThreads(member, stores, () => drainAll(host, [...stores, http]));
   }
 

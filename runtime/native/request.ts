@@ -68,6 +68,14 @@ export class Request {
     return this.#source.authData();
   }
 
+  /**
+   * The SDK's RawRequest keeps this under `req`, where node's own streams look for the request that a client sent:
+   * `finished`, and with it `Readable.toWeb` and `pipeline`, take their listener off it.
+   */
+  removeListener(): this {
+    return this;
+  }
+
   /** The source of a request, for the parts of the host that pass it on. Not part of napi.d.cts. */
   static sourceOf(request: Request): RequestSource {
     return request.#source;

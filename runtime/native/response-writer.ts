@@ -5,14 +5,17 @@
 export interface RawSink {
   /** Sends the head. Called once. */
   head(status: number, headers: string[]): void;
-  write(chunk: Buffer, done: () => void): void;
+  /** Where the client has left, `done` waits for the end of the request, and gets an error. */
+  write(chunk: Buffer, done: (error?: Error) => void): void;
   end(chunk: Buffer | undefined, done: () => void): void;
+  /** Sends what was made so far. */
+  flush(): void;
   /** Answers in place of a head that cannot be sent; later writes go nowhere. */
   fail(problem: string): void;
 }
 
 export type RawHeaders = readonly string[] | Record<string, string | number | readonly string[]>;
-type Callback = (() => void) | null;
+type Callback = ((error?: Error) => void) | null;
 
 /** Names and values in turn, or what is wrong with them: values that napi.d.cts does not allow. */
 function flatten(headers: RawHeaders): string[] | string {
@@ -58,22 +61,26 @@ export class ResponseWriter {
 
   writeBody(chunk: Buffer, callback?: Callback): void {
     this.#open();
-    if (this.#state === "sending") this.#sink.write(chunk, () => callback?.());
+    if (this.#state === "sending") this.#sink.write(chunk, (error) => callback?.(error));
   }
 
   writeBodyMulti(chunks: readonly Buffer[], callback?: Callback): void {
     this.writeBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), callback);
   }
 
-  /** Ends the response. Without any body the callback is not called (R-4b). */
+  /** Ends the response. The callback follows without a body too, or `finish` would never come (officially it does not, R-4b). */
   close(chunk?: Buffer | null, callback?: Callback): void {
     if (this.#state === "done") return;
-    const hadBody = this.#state === "sending";
     this.#open();
     this.#state = "done";
-    this.#sink.end(chunk ?? undefined, () => {
-      if (hadBody) callback?.();
-    });
+    this.#sink.end(chunk ?? undefined, () => callback?.());
+  }
+
+  /** Sends the head without waiting for a body. */
+  flush(): void {
+    if (this.#state === "done") return;
+    this.#open();
+    this.#sink.flush();
   }
 
   /** Takes the writer out of use, for an answer that is not the handler's. */

@@ -6,6 +6,8 @@ export const exceptions: Record<string, string> = {
   "body-any-proto": "`__proto__` in a free-form value is an ordinary key; officially it replaces the prototype",
   "raw-write-throwAfterWrite":
     "a raw handler that throws in the middle of its answer cuts the connection; officially the client waits for ever",
+  "raw-finish-empty-fired":
+    "an answer without a body ends with `finish`, as node's own does; officially it never comes",
   "path-raw-utf8": "node's HTTP parser refuses request targets with bytes beyond ASCII (RFC 9112, 3.2): 400",
   "raw-echo-latin1-query": "as path-raw-utf8, in the query",
 };

@@ -1,0 +1,173 @@
+// The SDK hands raw handlers imitations of node's request and response. They are made to do what node's own objects do
+// (IncomingMessage and ServerResponse, lib/_http_incoming.js and _http_outgoing.js): tell that the client has left, hold a
+// writer back while the reader is slow, cut the connection when they are destroyed, and keep an error that nobody listens
+// to from ending the process. The classes are the app's own copy of encore.dev; only their prototypes are touched.
+import { AsyncLocalStorage } from "node:async_hooks";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
+import { pathToFileURL } from "node:url";
+import { isHostError } from "../native/body-reader";
+
+type Callback = (error?: Error | null) => void;
+
+interface SdkRequest extends Readable {
+  complete: boolean;
+  aborted?: boolean;
+  [LINK]?: RawLink;
+}
+
+interface SdkResponse extends Writable {
+  finished: boolean;
+  _writeHeaderIfNeeded(): void;
+  [LINK]?: RawLink;
+}
+
+/** What ties the two objects of one request to its connection. */
+export interface RawLink {
+  request?: SdkRequest;
+  response?: SdkResponse;
+  /** Cuts the connection, unless the answer is out. */
+  cut(): void;
+  /** Sends the head at once. */
+  flush(): void;
+  /** An error that nobody listens to. */
+  report(error: unknown): void;
+  /** The handler threw where nobody could catch it: the request is answered if it can be, and the connection ends. */
+  lost(thrown: unknown): void;
+}
+
+const LINK = Symbol("groundwork.raw");
+
+/** The link whose two objects the SDK makes in this very turn. */
+let making: RawLink | null = null;
+
+/** Which raw request the code that runs belongs to. */
+const current = new AsyncLocalStorage<RawLink>();
+
+/** Runs a raw handler's call, in which the SDK makes its two objects. */
+export function withLink(link: RawLink, call: () => void): void {
+  current.run(link, () => {
+    making = link;
+    try {
+      call();
+    } finally {
+      making = null;
+    }
+  });
+}
+
+/** The raw request that an exception came out of, if it was one. */
+export const currentLink = (): RawLink | undefined => current.getStore();
+
+/** node's constructors of streams look for `_construct`, which makes it the one moment when the SDK's objects can be met. */
+function meet(prototype: object, part: "request" | "response"): void {
+  Object.defineProperty(prototype, "_construct", {
+    configurable: true,
+    get(this: SdkRequest & SdkResponse) {
+      if (making && making[part] === undefined && this[LINK] === undefined) {
+        making[part] = this;
+        this[LINK] = making;
+      }
+      return undefined;
+    },
+  });
+}
+
+const requestMethods = {
+  push(this: SdkRequest, chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null) this.complete = true;
+    return Readable.prototype.push.call(this, chunk, encoding);
+  },
+
+  _destroy(this: SdkRequest, error: Error | null, callback: Callback): void {
+    if (!this.readableEnded || !this.complete) {
+      this.aborted = true;
+      this.emit("aborted");
+      if (!isHostError(error)) this[LINK]?.response && setImmediate(() => abandon(this[LINK]));
+    }
+    process.nextTick(() => callback(this.listenerCount("error") === 0 ? null : error));
+  },
+};
+
+/** A handler that gave up its request may still have an answer, which it gives in the same turn. */
+function abandon(link: RawLink | undefined): void {
+  if (link?.response && !link.response.writableEnded) link.cut();
+}
+
+const isDone = (value: unknown): value is Callback => typeof value === "function";
+
+function refuse(response: SdkResponse, code: string, message: string, done: unknown): void {
+  const error = Object.assign(new Error(message), { code });
+  process.nextTick(() => {
+    if (isDone(done)) done(error);
+    if (code === "ERR_STREAM_WRITE_AFTER_END") response.emit("error", error);
+  });
+}
+
+const responseMethods = {
+  /** The SDK's own always answers true: a pipe would never wait. */
+  write(this: SdkResponse, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+    if (this.writableEnded) {
+      refuse(this, "ERR_STREAM_WRITE_AFTER_END", "write after end", isDone(encoding) ? encoding : callback);
+      return false;
+    }
+    return Writable.prototype.write.call(this, chunk, encoding as BufferEncoding, callback as Callback);
+  },
+
+  end(this: SdkResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): SdkResponse {
+    const done = [chunk, encoding, callback].find(isDone);
+    if (!this.writableEnded) {
+      this.finished = true;
+      return Writable.prototype.end.call(
+        this,
+        chunk,
+        encoding as BufferEncoding,
+        callback as () => void,
+      ) as SdkResponse;
+    }
+    const isWrite = chunk !== undefined && chunk !== null && !isDone(chunk);
+    if (isWrite) refuse(this, "ERR_STREAM_WRITE_AFTER_END", "write after end", done);
+    else refuse(this, "ERR_STREAM_ALREADY_FINISHED", "Cannot call end after a stream was finished", done);
+    return this;
+  },
+
+  flushHeaders(this: SdkResponse): void {
+    this._writeHeaderIfNeeded();
+    this[LINK]?.flush();
+  },
+
+  emit(this: SdkResponse, event: string | symbol, ...args: unknown[]): boolean {
+    if (event !== "error" || this.listenerCount("error") > 0) return Writable.prototype.emit.call(this, event, ...args);
+    this[LINK]?.report(args[0]);
+    return false;
+  },
+
+  _destroy(this: SdkResponse, error: Error | null, callback: Callback): void {
+    if (!this.writableFinished) this[LINK]?.cut();
+    callback(error);
+  },
+};
+
+interface SdkClasses {
+  RawRequest?: { prototype: object };
+  RawResponse?: { prototype: object };
+}
+
+const adapted = new WeakSet<object>();
+
+function adapt(prototype: object | undefined, part: "request" | "response", methods: object): void {
+  if (!prototype || adapted.has(prototype)) return;
+  adapted.add(prototype);
+  meet(prototype, part);
+  for (const [name, value] of Object.entries(methods))
+    Object.defineProperty(prototype, name, { value: value as unknown, configurable: true, writable: true });
+}
+
+/** Finds the app's copy of the SDK, which is the one that its handlers get their objects from. */
+export async function adaptRawObjects(appRoot: string): Promise<void> {
+  const file = createRequire(join(appRoot, "package.json")).resolve("encore.dev/api");
+  const sdk = (await import(pathToFileURL(file).href)) as SdkClasses;
+  adapt(sdk.RawRequest?.prototype, "request", requestMethods);
+  adapt(sdk.RawResponse?.prototype, "response", responseMethods);
+}

@@ -1,0 +1,22 @@
+// What a raw handler throws in a later turn (a timer, a listener, a promise that nobody awaits) reaches nobody, and would end
+// the process with every request in it. It is logged and answers its own request. What is thrown outside of raw handlers ends
+// the process as before: nobody knows what state that leaves.
+import type { HostLog } from "../host";
+import { currentLink } from "../http/raw-objects";
+
+export function surviveRawHandlers(log: HostLog): void {
+  const onUncaught = (thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin): void => {
+    const link = currentLink();
+    if (link) {
+      const what = origin === "unhandledRejection" ? "a promise of a raw handler was rejected" : "a raw handler threw";
+      log.error(`${what} where nothing catches it`, thrown);
+      link.lost(thrown);
+    } else if (process.listenerCount("uncaughtException") === 1) {
+      process.off("uncaughtException", onUncaught);
+      setImmediate(() => {
+        throw thrown;
+      });
+    }
+  };
+  process.on("uncaughtException", onUncaught);
+}
