@@ -2,11 +2,12 @@
 import { api, type Header } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { MaxLen, MinLen } from "encore.dev/validate";
+import { callerAddress } from "../security/caller-address";
 import { currentPrincipal } from "../security/principal";
 import { register as registerAccount } from "./registration";
 import { refreshSession, signIn, signOut } from "./sessions";
 import { keyRing } from "./tokens";
-import { purgeSessions } from "./upkeep";
+import { purgeEnded } from "./upkeep";
 
 interface RegisterRequest {
   email: string & MinLen<3> & MaxLen<254>;
@@ -28,7 +29,7 @@ interface RefreshRequest {
 interface SessionResponse {
   /** For the Authorization header, after "Bearer ". */
   accessToken: string;
-  /** Good for one use with POST /auth/refresh. */
+  /** For POST /auth/refresh; each answer brings the next one. */
   refreshToken: string;
   /** Seconds until the access token expires. */
   expiresIn: number;
@@ -57,10 +58,10 @@ export const login = api(
     sensitive: true,
     tags: ["public:this is how one signs in", "limit:auth"],
   },
-  async (req: LoginRequest): Promise<SessionResponse> => signIn(req, new Date()),
+  async (req: LoginRequest): Promise<SessionResponse> => signIn(req, new Date(), callerAddress()),
 );
 
-/** Exchanges a refresh token, which is used up, for new tokens. */
+/** Exchanges a refresh token, which is used up, for new tokens; again within half a minute gives the same one. */
 export const refresh = api(
   {
     expose: true,
@@ -69,14 +70,15 @@ export const refresh = api(
     sensitive: true,
     tags: ["public:the refresh token is the credential", "limit:refresh"],
   },
-  async (req: RefreshRequest): Promise<SessionResponse> => refreshSession(req.refreshToken, new Date()),
+  async (req: RefreshRequest): Promise<SessionResponse> =>
+    refreshSession(req.refreshToken, new Date(), callerAddress()),
 );
 
 /** Ends the session of the access token. */
 export const logout = api(
   { expose: true, auth: true, method: "POST", path: "/auth/logout", tags: ["self", "limit:auth"] },
   async (): Promise<void> => {
-    await signOut(currentPrincipal(), new Date());
+    await signOut(currentPrincipal());
   },
 );
 
@@ -116,15 +118,14 @@ export const jwks = api(
 const DAY_MS = 86_400_000;
 const SIGNING_KEY_MAX_AGE_MS = 90 * DAY_MS;
 
-/** Daily upkeep: a new signing key every 90 days, expired sessions out. */
+/** Upkeep: a new signing key every 90 days; sessions and keys that ended long ago out. */
 export const maintain = api({ expose: false, method: "POST", path: "/auth/maintain" }, async (): Promise<void> => {
-  const now = new Date();
-  await keyRing.rotate(now, SIGNING_KEY_MAX_AGE_MS);
-  await purgeSessions(now);
+  await keyRing.rotate(new Date(), SIGNING_KEY_MAX_AGE_MS);
+  await purgeEnded();
 });
 
-export const maintainDaily = new CronJob("auth-maintain", {
-  title: "Rotate signing keys, remove expired sessions",
-  every: "24h",
+export const maintainHourly = new CronJob("auth-maintain", {
+  title: "Rotate signing keys, remove ended sessions",
+  every: "1h",
   endpoint: maintain,
 });

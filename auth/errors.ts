@@ -20,8 +20,8 @@ export const errors = defineErrors("auth", {
   },
   refresh_superseded: {
     class: "aborted",
-    text: "the refresh token was used a moment ago by another request",
-    remedy: "Use the tokens that the other request received; when it was lost, sign in again.",
+    text: "the refresh token was used a moment ago, and its successor has been used too",
+    remedy: "Use the newest tokens that your other requests received.",
   },
   email_taken: {
     class: "already_exists",

@@ -70,5 +70,5 @@ async function storeRegistration(
     { userId: accountId, organisationId: tenantId, organisationName: organisation },
     { ...about, aggregateType: "user", aggregateId: accountId },
   );
-  return openSession(tx, member, now);
+  return openSession(tx, member);
 }

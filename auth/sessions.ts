@@ -1,5 +1,6 @@
-// Signing in, staying signed in, signing out. Rules take the time; the edge passes it. Passwords are hashed and
-// tokens signed outside the transactions, which hold a connection.
+// Signing in, staying signed in, signing out. Rules take the time (for access tokens; sessions live by the database's
+// clock) and the caller's address; the edge passes them. Passwords are hashed and tokens signed outside the
+// transactions, which hold a connection. Whoever failed too often is refused before any of that.
 import { createHash } from "node:crypto";
 import { cfg } from "../config";
 import { tenantIdFrom, type Principal } from "../security/principal";
@@ -11,14 +12,23 @@ import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { checkPassword } from "./passwords";
-import { createRefreshToken, hashRefreshToken, judgeRefresh } from "./refresh-token";
+import {
+  createRefreshToken,
+  createSalt,
+  formatRefreshToken,
+  hashSecret,
+  judgeRefresh,
+  parseRefreshToken,
+  successorOf,
+  type RefreshToken,
+} from "./refresh-token";
 import {
   accountFindByEmail,
-  refreshTokenFindForUpdate,
-  refreshTokenInsert,
-  refreshTokenMarkUsed,
+  sessionDeleteSurplus,
+  sessionFindForUpdate,
   sessionInsert,
   sessionRevoke,
+  sessionRotate,
 } from "./store";
 import { issueAccessToken } from "./tokens";
 
@@ -50,16 +60,29 @@ export interface OpenedSession {
 
 const log = logger("auth");
 
+/** Live sessions of one account in one organisation; a sign-in beyond them ends the oldest. */
+export const SESSIONS_PER_ACCOUNT_MAX = 100;
+
 /**
+ * `address` is what limits count the caller by.
  * @throws APIError invalid_credentials, equally slow for an unknown e-mail and a wrong password; rate_limited
- * after too many attempts on one e-mail, whether or not it is registered.
+ * after too many failures of the address, or attempts on one e-mail, whether or not it is registered.
  */
-export async function signIn(input: { email: string; password: string }, now: Date): Promise<SignedIn> {
+export async function signIn(
+  input: { email: string; password: string },
+  now: Date,
+  address: string,
+): Promise<SignedIn> {
+  limits.assertFewFailures("signIn", address);
   const email = normaliseEmail(input.email);
-  const account = email === undefined ? undefined : await findAccount(email);
+  const attempt = email === undefined ? undefined : await beginAttempt(email, address);
+  const account = email === undefined ? undefined : await accountFindByEmail(email);
   const fits = await checkPassword(input.password, account?.passwordHash);
-  if (!fits || account === undefined || email === undefined) throw errors.invalid_credentials();
-  await limits.forget("auth", "account", limitKey(email));
+  if (!fits || account === undefined) {
+    limits.countFailure("signIn", address);
+    throw errors.invalid_credentials();
+  }
+  await attempt?.forget();
   const member: Member = {
     accountId: account.id,
     email: account.email,
@@ -67,34 +90,42 @@ export async function signIn(input: { email: string; password: string }, now: Da
     organisation: account.organisation,
     role: account.role,
   };
-  const opened = await withTenant({ tenantId: tenantIdFrom(member.tenantId) }, (tx) => openSession(tx, member, now));
+  const opened = await withTenant({ tenantId: tenantIdFrom(member.tenantId) }, (tx) => openSession(tx, member));
   return completeSignIn(opened, now);
 }
 
-async function findAccount(email: string): ReturnType<typeof accountFindByEmail> {
-  await limits.consume("auth", "account", limitKey(email));
-  return accountFindByEmail(email);
+/** Counts an attempt on an account before it is made: of many at once not one more than the quota gets through. */
+async function beginAttempt(email: string, address: string): Promise<{ forget: () => Promise<void> }> {
+  const [account, pair] = [limitKey(email), limitKey(`${email}\n${address}`)];
+  await limits.consume("auth", "accountAtIp", pair);
+  await limits.consume("auth", "account", account);
+  return {
+    forget: async () => {
+      await Promise.all([limits.forget("auth", "accountAtIp", pair), limits.forget("auth", "account", account)]);
+    },
+  };
 }
 
 /** The limiter's store never holds an e-mail. */
-function limitKey(email: string): string {
-  return createHash("sha256").update(email).digest("base64url");
+function limitKey(name: string): string {
+  return createHash("sha256").update(name).digest("base64url");
 }
 
-/** A new family of refresh tokens with its first one. */
-export async function openSession(tx: Tx, member: Member, now: Date): Promise<OpenedSession> {
+/** A new session with its first refresh token. */
+export async function openSession(tx: Tx, member: Member): Promise<OpenedSession> {
   const sessionId = newId();
-  const { token, hash } = createRefreshToken();
+  const token = createRefreshToken(sessionId);
   const { tenantId, accountId } = member;
   await sessionInsert(tx, {
     id: sessionId,
     tenantId,
     accountId,
-    createdAt: now,
-    expiresAt: new Date(now.getTime() + cfg.auth.refreshTokenSeconds * 1000),
+    lifetimeSeconds: cfg.auth.refreshTokenSeconds,
+    familyHash: hashSecret(token.family),
+    secretHash: hashSecret(token.secret),
   });
-  await refreshTokenInsert(tx, { hash, tenantId, sessionId, issuedAt: now });
-  return { member, sessionId, refreshToken: token };
+  await sessionDeleteSurplus(tx, { tenantId, accountId, keep: SESSIONS_PER_ACCOUNT_MAX });
+  return { member, sessionId, refreshToken: formatRefreshToken(token) };
 }
 
 /** Adds the access token. After the commit: signing may need the database itself. */
@@ -113,63 +144,77 @@ export async function completeSignIn({ member, sessionId, refreshToken }: Opened
 }
 
 /**
- * Exchanges a refresh token for new ones. Of several requests with one token exactly one succeeds; the others get
- * refresh_superseded, and once the grace is over the token's whole family ends.
- * @throws APIError refresh_token_invalid, refresh_superseded
+ * Exchanges a refresh token for new ones. Several requests with one token, at once or after a lost answer, get the same
+ * new one; once the grace is over, using it again ends the session.
+ * @throws APIError refresh_token_invalid, refresh_superseded; rate_limited after too many invented tokens of the address.
  */
-export async function refreshSession(refreshToken: string, now: Date): Promise<SignedIn> {
-  const hash = hashRefreshToken(refreshToken);
-  const outcome = await withSystem("refresh-before-tenant-known", (tx) => exchange(tx, hash, now));
-  switch (outcome.verdict) {
-    case "rotate":
+export async function refreshSession(refreshToken: string, now: Date, address: string): Promise<SignedIn> {
+  limits.assertFewFailures("refresh", address);
+  const token = parseRefreshToken(refreshToken);
+  const outcome: Exchange =
+    token === undefined
+      ? { kind: "unknown" }
+      : await withSystem("refresh-before-tenant-known", (tx) => exchange(tx, token));
+  switch (outcome.kind) {
+    case "signed-in":
       return completeSignIn(outcome.opened, now);
-    case "crossed":
+    case "superseded":
       throw errors.refresh_superseded();
-    case "reused":
+    case "replayed":
       log.warn(
         { tenantId: outcome.tenantId, sessionId: outcome.sessionId },
         "a used refresh token came back: its session was ended",
       );
-      throw errors.refresh_token_invalid({ internal: "reuse" });
+      throw errors.refresh_token_invalid({ internal: "replay" });
+    case "unknown":
+      limits.countFailure("refresh", address);
+      throw errors.refresh_token_invalid({ internal: "unknown" });
     case "ended":
-      throw errors.refresh_token_invalid();
+      throw errors.refresh_token_invalid({ internal: "ended" });
   }
 }
 
 type Exchange =
-  | { verdict: "rotate"; opened: OpenedSession }
-  | { verdict: "reused"; tenantId: string; sessionId: string }
-  | { verdict: "ended" | "crossed" };
+  | { kind: "signed-in"; opened: OpenedSession }
+  | { kind: "replayed"; tenantId: string; sessionId: string }
+  | { kind: "unknown" | "ended" | "superseded" };
 
 /** Writes and tells, never throws for a refusal: the end of a stolen session must be committed. */
-async function exchange(tx: Tx, hash: Buffer, now: Date): Promise<Exchange> {
-  const presented = await refreshTokenFindForUpdate(tx, hash);
-  if (presented === undefined) return { verdict: "ended" };
-  const { tenantId, sessionId } = presented;
-  const verdict = judgeRefresh(presented, now);
-  switch (verdict) {
-    case "reused":
-      await sessionRevoke(tx, { tenantId, id: sessionId, reason: "token_reuse", at: now });
-      return { verdict, tenantId, sessionId };
+async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
+  const id = token.sessionId;
+  const session = await sessionFindForUpdate(tx, { id, familyHash: hashSecret(token.family) });
+  if (session === undefined) return { kind: "unknown" };
+  const { tenantId, accountId, email, organisation, role } = session;
+  const opened = (next: RefreshToken): Exchange => ({
+    kind: "signed-in",
+    opened: {
+      member: { accountId, email, tenantId, organisation, role },
+      sessionId: id,
+      refreshToken: formatRefreshToken(next),
+    },
+  });
+  const verdict = judgeRefresh(session, token);
+  switch (verdict.kind) {
     case "rotate": {
-      const next = createRefreshToken();
-      await refreshTokenMarkUsed(tx, { hash, tenantId, at: now });
-      await refreshTokenInsert(tx, { hash: next.hash, tenantId, sessionId, issuedAt: now });
-      const { accountId, email, organisation, role } = presented;
-      return {
-        verdict,
-        opened: { member: { accountId, email, tenantId, organisation, role }, sessionId, refreshToken: next.token },
-      };
+      const successorSalt = createSalt();
+      const next = successorOf(token, successorSalt);
+      await sessionRotate(tx, { tenantId, id, secretHash: hashSecret(next.secret), successorSalt });
+      return opened(next);
     }
+    case "repeat":
+      return opened(verdict.successor);
+    case "replayed":
+      await sessionRevoke(tx, { tenantId, id, reason: "token_reuse" });
+      return { kind: "replayed", tenantId, sessionId: id };
     case "ended":
-    case "crossed":
-      return { verdict };
+    case "superseded":
+      return { kind: verdict.kind };
   }
 }
 
 /** Ends the caller's session: its refresh tokens stop at once, its access tokens when they expire. */
-export async function signOut(principal: Principal, now: Date): Promise<void> {
+export async function signOut(principal: Principal): Promise<void> {
   await withTenant(principal, (tx) =>
-    sessionRevoke(tx, { tenantId: principal.tenantId, id: principal.sessionId, reason: "logout", at: now }),
+    sessionRevoke(tx, { tenantId: principal.tenantId, id: principal.sessionId, reason: "logout" }),
   );
 }

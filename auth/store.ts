@@ -4,6 +4,7 @@ import type { JWK } from "jose";
 import type { Role } from "../security/permissions";
 import type { Tx } from "../db/tenant";
 import { systemQuery } from "../db/tenant";
+import type { SessionState } from "./refresh-token";
 
 export interface AccountRow {
   id: string;
@@ -70,53 +71,56 @@ export interface NewSession {
   id: string;
   tenantId: string;
   accountId: string;
-  createdAt: Date;
-  expiresAt: Date;
+  lifetimeSeconds: number;
+  familyHash: Buffer;
+  secretHash: Buffer;
 }
 
 export async function sessionInsert(tx: Tx, session: NewSession): Promise<void> {
   await tx.execute(
-    `insert into auth.session (id, tenant_id, account_id, created_at, expires_at) values ($1, $2, $3, $4, $5)`,
-    [session.id, session.tenantId, session.accountId, session.createdAt, session.expiresAt],
+    `insert into auth.session (id, tenant_id, account_id, expires_at, family_hash, secret_hash)
+     values ($1, $2, $3, now() + make_interval(secs => $4), $5, $6)`,
+    [session.id, session.tenantId, session.accountId, session.lifetimeSeconds, session.familyHash, session.secretHash],
+  );
+}
+
+/** Removes the oldest sessions of an account beyond the `keep` newest. */
+export async function sessionDeleteSurplus(
+  tx: Tx,
+  { tenantId, accountId, keep }: { tenantId: string; accountId: string; keep: number },
+): Promise<number> {
+  return tx.execute(
+    `delete from auth.session where tenant_id = $1 and id in (
+       select id from auth.session where tenant_id = $1 and account_id = $2
+       order by created_at desc offset $3 limit 1000)`,
+    [tenantId, accountId, keep],
   );
 }
 
 /** Ends a session; a session that has ended keeps its first reason. */
 export async function sessionRevoke(
   tx: Tx,
-  session: { tenantId: string; id: string; reason: "logout" | "token_reuse"; at: Date },
+  session: { tenantId: string; id: string; reason: "logout" | "token_reuse" },
 ): Promise<void> {
   await tx.execute(
-    `update auth.session set revoked_at = $3, revoked_reason = $4
+    `update auth.session set revoked_at = now(), revoked_reason = $3, expires_at = least(expires_at, now())
      where tenant_id = $1 and id = $2 and revoked_at is null`,
-    [session.tenantId, session.id, session.at, session.reason],
+    [session.tenantId, session.id, session.reason],
   );
 }
 
-/** Removes sessions (and by cascade their tokens) that ended before `before`; at most `limit` of them. */
-export async function sessionDeleteExpired(tx: Tx, before: Date, limit: number): Promise<number> {
+/** Removes sessions that ended more than `keepDays` ago, oldest first, at most `limit`; leaves those that are locked. */
+export async function sessionDeleteEnded(tx: Tx, keepDays: number, limit: number): Promise<number> {
   return tx.execute(
-    `delete from auth.session where id in (select id from auth.session where expires_at < $1 order by expires_at limit $2)`,
-    [before, limit],
+    `delete from auth.session where id in (
+       select id from auth.session where expires_at < now() - make_interval(days => $1)
+       order by expires_at limit $2 for update skip locked)`,
+    [keepDays, limit],
   );
 }
 
-export async function refreshTokenInsert(
-  tx: Tx,
-  token: { hash: Buffer; tenantId: string; sessionId: string; issuedAt: Date },
-): Promise<void> {
-  await tx.execute(
-    `insert into auth.refresh_token (token_hash, tenant_id, session_id, issued_at) values ($1, $2, $3, $4)`,
-    [token.hash, token.tenantId, token.sessionId, token.issuedAt],
-  );
-}
-
-export interface PresentedTokenRow {
+export interface PresentedSessionRow extends SessionState {
   tenantId: string;
-  sessionId: string;
-  usedAt: Date | null;
-  sessionExpiresAt: Date;
-  sessionRevokedAt: Date | null;
   accountId: string;
   email: string;
   role: Role;
@@ -124,30 +128,40 @@ export interface PresentedTokenRow {
 }
 
 /**
- * A presented token with its session and whom it is for. Locks token and session, so that of two requests
- * with one token the second sees what the first did.
+ * The session of a presented token, if the token is of its family, with whom it is for. Locks the session, so that of
+ * two requests with one token the second sees what the first did.
  */
-export async function refreshTokenFindForUpdate(tx: Tx, hash: Buffer): Promise<PresentedTokenRow | undefined> {
-  const rows = await tx.query<PresentedTokenRow>(
-    `select t.tenant_id as "tenantId", t.session_id as "sessionId", t.used_at as "usedAt",
-            s.expires_at as "sessionExpiresAt", s.revoked_at as "sessionRevokedAt",
+export async function sessionFindForUpdate(
+  tx: Tx,
+  { id, familyHash }: { id: string; familyHash: Buffer },
+): Promise<PresentedSessionRow | undefined> {
+  const rows = await tx.query<PresentedSessionRow>(
+    `select s.tenant_id as "tenantId", s.expires_at <= clock_timestamp() as "isEnded", s.generation,
+            s.secret_hash as "secretHash", s.successor_salt as "successorSalt",
+            array(select (extract(epoch from clock_timestamp() - at) * 1000)::float8
+                  from unnest(s.rotated_at) with ordinality as rotation (at, n) order by n) as "rotationAgesMs",
             a.id as "accountId", a.email, m.role, o.name as organisation
-     from auth.refresh_token t
-     join auth.session s on s.id = t.session_id
+     from auth.session s
      join auth.account a on a.id = s.account_id
      join auth.membership m on m.tenant_id = s.tenant_id and m.account_id = s.account_id
      join auth.organisation o on o.id = s.tenant_id
-     where t.token_hash = $1
-     for update of t, s`,
-    [hash],
+     where s.id = $1 and s.family_hash = $2
+     for update of s`,
+    [id, familyHash],
   );
   return rows[0];
 }
 
-export async function refreshTokenMarkUsed(tx: Tx, token: { hash: Buffer; tenantId: string; at: Date }): Promise<void> {
+/** The next generation over the last. The caller holds the row's lock. */
+export async function sessionRotate(
+  tx: Tx,
+  session: { tenantId: string; id: string; secretHash: Buffer; successorSalt: Buffer },
+): Promise<void> {
   await tx.execute(
-    `update auth.refresh_token set used_at = $3 where tenant_id = $1 and token_hash = $2 and used_at is null`,
-    [token.tenantId, token.hash, token.at],
+    `update auth.session set generation = generation + 1, secret_hash = $3, successor_salt = $4,
+            rotated_at = (clock_timestamp() || rotated_at)[1:8]
+     where tenant_id = $1 and id = $2`,
+    [session.tenantId, session.id, session.secretHash, session.successorSalt],
   );
 }
 
@@ -198,5 +212,14 @@ export async function signingKeyInsert(
   await tx.execute(
     `insert into auth.signing_key (kid, public_jwk, private_wrapped, created_at) values ($1, $2, $3, $4)`,
     [key.kid, key.publicJwk, key.privateWrapped, key.createdAt],
+  );
+}
+
+/** Removes keys whose last token expired more than `keepDays` ago. */
+export async function signingKeyDeleteEnded(tx: Tx, keepDays: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from auth.signing_key where kid in (
+       select kid from auth.signing_key where verify_until < now() - make_interval(days => $1) limit $2)`,
+    [keepDays, limit],
   );
 }

@@ -2,7 +2,18 @@ import { describe, expect, test, vi } from "vitest";
 import { normaliseEmail } from "../email";
 import { deriveKey, EnvelopeError, open, seal } from "../envelope";
 import { checkPassword, hashPassword, passwordProblem } from "../passwords";
-import { createRefreshToken, hashRefreshToken, judgeRefresh, REUSE_GRACE_MS } from "../refresh-token";
+import {
+  createRefreshToken,
+  createSalt,
+  formatRefreshToken,
+  hashSecret,
+  judgeRefresh,
+  parseRefreshToken,
+  REUSE_GRACE_MS,
+  successorOf,
+  type RefreshToken,
+  type SessionState,
+} from "../refresh-token";
 
 // The real library, watched: what it is asked to verify tells what a check costs.
 const { library, verify } = await vi.hoisted(async () => {
@@ -134,29 +145,65 @@ describe("envelopes", () => {
 });
 
 describe("refresh tokens", () => {
-  const now = new Date("2026-01-01T00:00:00Z");
-  const open = { usedAt: null, sessionExpiresAt: new Date("2026-02-01T00:00:00Z"), sessionRevokedAt: null };
-  const at = (ms: number): Date => new Date(now.getTime() + ms);
-
-  test("have 256 random bits and are found by their digest", () => {
-    const { token, hash } = createRefreshToken();
-    expect(Buffer.from(token, "base64url")).toHaveLength(32);
-    expect(hashRefreshToken(token).equals(hash)).toBe(true);
-    expect(createRefreshToken().token).not.toBe(token);
+  const first = createRefreshToken("0193a1c0-0000-7000-8000-0000000000aa");
+  const salts = Array.from({ length: 4 }, createSalt);
+  /** The family's tokens: the first and its successors. */
+  const tokens = salts.reduce<RefreshToken[]>((all, salt) => [...all, successorOf(all.at(-1) ?? first, salt)], [first]);
+  const token = (generation: number): RefreshToken => tokens[generation] ?? first;
+  const secretless = (generation: number): RefreshToken => ({ ...token(generation), secret: Buffer.alloc(32) });
+  /** The session at this generation, its last rotations so long ago. */
+  const at = (generation: number, rotationAgesMs: number[], isEnded = false): SessionState => ({
+    isEnded,
+    generation,
+    secretHash: hashSecret(token(generation).secret),
+    successorSalt: generation === 0 ? null : (salts[generation - 1] ?? null),
+    rotationAgesMs,
   });
 
-  test.each([
-    ["a fresh one is rotated", open, "rotate"],
-    ["one of an expired session is refused", { ...open, sessionExpiresAt: now }, "ended"],
-    ["one of an ended session is refused", { ...open, sessionRevokedAt: at(-1) }, "ended"],
-    ["one used a moment ago is two requests crossing", { ...open, usedAt: at(-REUSE_GRACE_MS) }, "crossed"],
-    ["one used longer ago is theft", { ...open, usedAt: at(-REUSE_GRACE_MS - 1) }, "reused"],
+  test("have 256 random bits, and read back as they were written", () => {
+    expect(first.secret).toHaveLength(32);
+    expect(createRefreshToken(first.sessionId).secret.equals(first.secret)).toBe(false);
+    for (const one of tokens) expect(parseRefreshToken(formatRefreshToken(one))).toEqual(one);
+  });
+
+  test.each(["", "x", "a".repeat(90), "a".repeat(92), `${"a".repeat(90)}+`, `${"a".repeat(90)} `, "a".repeat(100_000)])(
+    "are not read from other texts (%#)",
+    (text) => {
+      expect(parseRefreshToken(text)).toBeUndefined();
+    },
+  );
+
+  test("lead to one successor each, which needs both the token and the salt", () => {
+    expect(successorOf(first, salts[0] ?? Buffer.alloc(0))).toEqual(token(1));
+    expect(successorOf(first, createSalt()).secret.equals(token(1).secret)).toBe(false);
+    expect(successorOf(secretless(0), salts[0] ?? Buffer.alloc(0)).secret.equals(token(1).secret)).toBe(false);
+  });
+
+  const long = REUSE_GRACE_MS + 1;
+  test.each<[string, SessionState, RefreshToken, string]>([
+    ["the present one is rotated", at(2, [long, long]), token(2), "rotate"],
+    ["the first one is rotated", at(0, []), token(0), "rotate"],
+    ["any of an ended session is refused", at(2, [5, 10], true), token(2), "ended"],
+    ["a used one of an ended session does not end it again", at(2, [long, long], true), token(1), "ended"],
+    ["the one before is answered again, to the end of the grace", at(2, [REUSE_GRACE_MS, long]), token(1), "repeat"],
+    ["the one before is theft after the grace", at(2, [long, long]), token(1), "replayed"],
+    ["an older one within its grace is a request overtaken by others", at(3, [10, 20, long]), token(1), "superseded"],
     [
-      "a used one of an ended session does not end it again",
-      { ...open, usedAt: at(-60_000), sessionRevokedAt: at(-1) },
-      "ended",
+      "an older one after its grace is theft, however fresh the last rotation",
+      at(3, [10, long, long]),
+      token(1),
+      "replayed",
     ],
-  ])("%s", (_, presented, verdict) => {
-    expect(judgeRefresh(presented, now)).toBe(verdict);
+    ["one older than what is remembered is theft", at(3, [10, 20]), token(0), "replayed"],
+    ["one of a generation to come is refused (the database went back)", at(1, [10]), token(3), "ended"],
+    ["the present generation with another secret is a forgery", at(2, [long, long]), secretless(2), "replayed"],
+    ["the generation before with another secret is a forgery", at(2, [10, long]), secretless(1), "replayed"],
+    ["a clock of the database that went back is within the grace", at(1, [-5_000]), token(0), "repeat"],
+  ])("%s", (_, session, presented, kind) => {
+    expect(judgeRefresh(session, presented).kind).toBe(kind);
+  });
+
+  test("that come again are answered with the present one", () => {
+    expect(judgeRefresh(at(2, [10, long]), token(1))).toEqual({ kind: "repeat", successor: token(2) });
   });
 });

@@ -1,0 +1,25 @@
+// People to register, and short ways to ask what became of them.
+import { systemQuery } from "../../db/tenant";
+import { reasonOf } from "../../security/errors";
+
+export const start = new Date("2026-03-01T09:00:00Z");
+export const later = (ms: number): Date => new Date(start.getTime() + ms);
+export const DAY_MS = 86_400_000;
+export const here = "192.0.2.1";
+export const password = "a passphrase of many words";
+let people = 0;
+
+export function newcomer(): { email: string; password: string; organisation: string } {
+  people++;
+  return { email: `person${people}@example.com`, password, organisation: `Organisation ${people}` };
+}
+
+export const reason = async (promise: Promise<unknown>): Promise<string | undefined> =>
+  reasonOf(
+    await promise.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
+export const count = async (table: string): Promise<number> =>
+  (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${table}`))[0]?.n ?? -1;

@@ -1,0 +1,96 @@
+// Part of sessions.test.ts, whose database it shares: that each table of auth is kept in bounds.
+import { describe, expect, test, vi } from "vitest";
+import { DbError } from "../../db/errors";
+import { systemQuery } from "../../db/tenant";
+import { register } from "../registration";
+import { refreshSession, type SignedIn } from "../sessions";
+import * as store from "../store";
+import { purgeEnded } from "../upkeep";
+import { count, here, newcomer, reason, start } from "./people";
+
+const budget = { statementTimeoutMs: 10_000, totalMs: 60_000 };
+
+/** Sessions that ended eight days ago, or so many days from then. */
+async function endedSessions({ organisation, user }: SignedIn, many: number, days = -8): Promise<void> {
+  await systemQuery(
+    "test",
+    `insert into auth.session (id, tenant_id, account_id, created_at, expires_at, family_hash, secret_hash)
+     select gen_random_uuid(), $1, $2, now() - interval '40 days', now() + make_interval(days => $4), sha256('f'), sha256('s')
+     from generate_series(1, $3::int)`,
+    [organisation.id, user.id, many, days],
+  );
+}
+
+export function upkeep(): void {
+  describe("what is over", () => {
+    test("is removed a week after its end, whichever way it ended, and nothing else is", async () => {
+      const person = await register(newcomer(), start);
+      await endedSessions(person, 3);
+      await endedSessions(person, 2, -6);
+      const revoked = await register(newcomer(), start);
+      await systemQuery(
+        "test",
+        `update auth.session set revoked_at = now() - interval '8 days', revoked_reason = 'logout',
+                expires_at = now() - interval '8 days' where tenant_id = $1`,
+        [revoked.organisation.id],
+      );
+      await systemQuery(
+        "test",
+        `insert into auth.signing_key (kid, public_jwk, private_wrapped, created_at, verify_until)
+         values ('old', '{}', '', now() - interval '99 days', now() - interval '8 days')`,
+      );
+      const before = await count("auth.session");
+      expect(await purgeEnded()).toEqual({ sessions: 4, signingKeys: 1 });
+      expect(await count("auth.session")).toBe(before - 4);
+      expect(await count("auth.signing_key where verify_until is null")).toBe(1);
+      expect(await refreshSession(person.refreshToken, start, here)).toBeDefined();
+      expect(await reason(refreshSession(revoked.refreshToken, start, here))).toBe("refresh_token_invalid");
+    });
+
+    // Sign-in costs 40 ms of a core: fifty a second from two cores, 180,000 an hour, at the very most. An hour of
+    // upkeep has ten minutes; at ten times that rate it must remove 3,000 a second.
+    test("is removed in batches, by index, at ten times the rate at which anybody can sign in", async () => {
+      const person = await register(newcomer(), start);
+      await endedSessions(person, 3_500);
+      const batches = vi.spyOn(store, "sessionDeleteEnded");
+      const startedAtMs = performance.now();
+      expect((await purgeEnded()).sessions).toBe(3_500);
+      const perSecond = 3_500 / ((performance.now() - startedAtMs) / 1000);
+      expect(batches).toHaveBeenCalledTimes(4);
+      batches.mockRestore();
+      const plan = await systemQuery<Record<string, string>>(
+        "test",
+        "explain select id from auth.session where expires_at < now() - interval '7 days' order by expires_at limit 1000",
+      );
+      expect(JSON.stringify(plan)).toContain("session_expiry");
+      expect(perSecond, "sessions removed per second").toBeGreaterThan(3_000);
+    });
+
+    test("is removed in smaller batches when one takes too long, and what is done stays done", async () => {
+      const person = await register(newcomer(), start);
+      await endedSessions(person, 1_200);
+      const remove = store.sessionDeleteEnded;
+      const asked: number[] = [];
+      const slow = vi.spyOn(store, "sessionDeleteEnded").mockImplementation((tx, days, limit) => {
+        asked.push(limit);
+        if (limit > 300) throw new DbError("statement_timeout", "canceling statement due to statement timeout");
+        return remove(tx, days, limit);
+      });
+      expect((await purgeEnded(budget)).sessions).toBe(1_200);
+      slow.mockRestore();
+      expect(asked.slice(0, 3)).toEqual([1000, 500, 250]);
+    });
+
+    test("is left to the next run when its time is used up, and told of when not even a few can be removed", async () => {
+      const person = await register(newcomer(), start);
+      await endedSessions(person, 1_500);
+      expect((await purgeEnded({ ...budget, totalMs: 0 })).sessions).toBe(1_000);
+      const broken = vi.spyOn(store, "sessionDeleteEnded").mockImplementation(() => {
+        throw new DbError("statement_timeout", "canceling statement due to statement timeout");
+      });
+      await expect(purgeEnded(budget)).rejects.toMatchObject({ kind: "statement_timeout" });
+      broken.mockRestore();
+      expect((await purgeEnded(budget)).sessions).toBe(500);
+    });
+  });
+}
