@@ -21,32 +21,45 @@ export interface ChunkedDocument {
   chunks: Chunk[];
 }
 
-/** Characters; a chunk is longer only when nothing in it can be split. */
+/** Characters of a chunk, but for headings that stand above it in the same chunk (HEADINGS_MAX_CHARS). */
 export const CHUNK_MAX_CHARS = 1200;
+/** Headings are not parted from the text below them, unless they are longer than this. */
+export const HEADINGS_MAX_CHARS = 400;
+
+/**
+ * A document may have so many chunks, and one more for each so many characters. One that would have more (a heading for
+ * every other word) is cut by length alone.
+ */
+export const CHUNKS_FREE = 100;
+export const CHARS_PER_CHUNK_MIN = 150;
 
 /** Part of every hash: raise it when splitting or embedding text changes meaning. */
-const CHUNKER_VERSION = "1";
+const CHUNKER_VERSION = "2";
 
 /** One in so many of the blocks that could go either way begins a chunk. */
 const TEXT_BOUNDARY_ONE_IN = 5;
 const SUBHEADING_BOUNDARY_ONE_IN = 3;
+/** Items are short: so many characters of them make a chunk, about. */
+const ITEMS_CHARS = 600;
 
-/** Title and chunks of a Markdown text. Deterministic; an empty or blank text has no chunks. */
-export function chunkMarkdown(text: string): ChunkedDocument {
-  const blocks = parseBlocks(text);
-  const titleBlock = blocks.find((block) => block.kind === "heading" && block.level === 1);
-  const chunks: Chunk[] = [];
+/** Title and chunks of a Markdown text. Deterministic; an empty or blank text has no chunks. @throws MarkdownError */
+export async function chunkMarkdown(text: string): Promise<ChunkedDocument> {
+  const blocks = await parseBlocks(text);
+  const title = blocks.find((block) => block.kind === "heading" && block.level === 1 && block.title !== "");
+  const pieces = runsOf(blocks).flatMap(pack);
+  const isFragmented = pieces.length > CHUNKS_FREE + text.length / CHARS_PER_CHUNK_MIN;
+  return { title: title?.title, chunks: chunksOf(isFragmented ? pack(blocks) : pieces, title) };
+}
+
+function chunksOf(pieces: readonly Block[][], titleBlock: Block | undefined): Chunk[] {
   const trail: Block[] = [];
-  for (const run of runsOf(blocks)) {
-    for (const piece of pack(run)) chunks.push(makeChunk(piece, trail));
-  }
-  return { title: titleBlock?.title || undefined, chunks };
+  return pieces.map((piece) => makeChunk(piece, trail));
 
   function makeChunk(piece: readonly Block[], enclosing: Block[]): Chunk {
     const first = piece[0];
     if (first?.kind === "heading") leave(enclosing, first.level);
     const heading = enclosing
-      .filter((block) => block !== titleBlock && block.title !== "")
+      .filter(({ title, level }) => title !== "" && !(level === 1 && title === titleBlock?.title))
       .map((block) => block.title)
       .join(" > ");
     for (const block of piece) {
@@ -54,7 +67,7 @@ export function chunkMarkdown(text: string): ChunkedDocument {
       leave(enclosing, block.level);
       enclosing.push(block);
     }
-    const content = piece.map((block) => block.text).join("\n\n");
+    const content = piece.map((block, index) => (index === 0 ? block.text : block.gap + block.text)).join("");
     return { heading, content, hash: contentHash(heading, content) };
   }
 }
@@ -84,7 +97,12 @@ function runsOf(blocks: readonly Block[]): Block[][] {
 function beginsRun(block: Block, previous: Block | undefined): boolean {
   if (previous?.kind === "heading") return false;
   if (block.kind === "heading") return block.level <= 2 || fingerprint(block.text) % SUBHEADING_BOUNDARY_ONE_IN === 0;
-  return block.kind === "text" && fingerprint(block.text) % TEXT_BOUNDARY_ONE_IN === 0;
+  if (block.kind === "fence") return false;
+  const oneIn =
+    block.kind === "item"
+      ? Math.max(TEXT_BOUNDARY_ONE_IN, Math.round(ITEMS_CHARS / block.text.length))
+      : TEXT_BOUNDARY_ONE_IN;
+  return fingerprint(block.text) % oneIn === 0;
 }
 
 /** Cuts a run that is too long, at its blocks where possible. */
@@ -93,8 +111,8 @@ function pack(run: readonly Block[]): Block[][] {
   let current: Block[] = [];
   let length = 0;
   for (const block of run.flatMap((each) => splitBlock(each, CHUNK_MAX_CHARS))) {
-    const headingsOnly = current.every(({ kind }) => kind === "heading");
-    if (length + block.text.length > CHUNK_MAX_CHARS && !headingsOnly) {
+    const isHeadings = length <= HEADINGS_MAX_CHARS && current.every(({ kind }) => kind === "heading");
+    if (length + block.text.length > CHUNK_MAX_CHARS && !isHeadings) {
       pieces.push(current);
       current = [];
       length = 0;

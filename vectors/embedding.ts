@@ -4,7 +4,7 @@ import type { TenantScope } from "../db/tenant";
 import { withTenant } from "../db/tenant";
 import { documentFailed, documentReady } from "../events/catalog/vectors";
 import { emit } from "../events/outbox";
-import { embeddingText } from "./embedding-text";
+import { embeddingTexts } from "./embedding-text";
 import { InFlight } from "./in-flight";
 import type { Embedder } from "./providers/embedder";
 import {
@@ -39,7 +39,7 @@ export async function embedDocument(
       continue;
     }
     try {
-      const vectors = await embedder.embed(batch.map(embeddingText), { signal });
+      const vectors = await embedder.embed(await embeddingTexts(batch), { signal });
       await finish(
         scope,
         documentId,

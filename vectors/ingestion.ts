@@ -9,8 +9,10 @@ import { documentIngested, documentReady } from "../events/catalog/vectors";
 import { emit } from "../events/outbox";
 import { idempotencyKey } from "../queues/conventions";
 import { enqueue } from "../queues/enqueue";
-import { chunkMarkdown, type Chunk } from "./chunker";
+import { chunkMarkdown, type Chunk, type ChunkedDocument } from "./chunker";
+import { errors } from "./errors";
 import { embedJob } from "./jobs";
+import { MarkdownError } from "./markdown-threads";
 import {
   chunkDeleteOfDocument,
   chunkInsertMany,
@@ -55,7 +57,7 @@ interface Prepared {
  * tenant already has are not embedded again. `ready` at once when nothing is missing.
  */
 export async function ingest(principal: Principal, input: Ingestion, model: string): Promise<IngestionResult> {
-  const prepared = prepare(principal, input);
+  const prepared = prepare(principal, input, await split(input.text));
   const run = (): Promise<IngestionResult> => withTenant(principal, (tx) => store(tx, prepared, model));
   try {
     return await run();
@@ -66,9 +68,25 @@ export async function ingest(principal: Principal, input: Ingestion, model: stri
   }
 }
 
-function prepare(principal: Principal, { source, title, text, metadata = {} }: Ingestion): Prepared {
-  const split = chunkMarkdown(text);
-  const shownTitle = title ?? split.title ?? source;
+/** @throws APIError when the text needs more than a text may have, or too many texts wait. */
+async function split(text: string): Promise<ChunkedDocument> {
+  try {
+    return await chunkMarkdown(text);
+  } catch (error) {
+    if (error instanceof MarkdownError && error.problem === "too_complex")
+      throw errors.document_too_complex({ fields: { text: "is too complex" }, cause: error });
+    if (error instanceof MarkdownError && error.problem === "busy")
+      throw errors.documents_waiting({ retryAfterSeconds: 5, cause: error });
+    throw error;
+  }
+}
+
+function prepare(
+  principal: Principal,
+  { source, title, text, metadata = {} }: Ingestion,
+  { title: headingTitle, chunks }: ChunkedDocument,
+): Prepared {
+  const shownTitle = title ?? headingTitle ?? source;
   const textHash = createHash("sha256").update(`${TEXT_HASH_VERSION}\0${shownTitle}\0${text}`).digest();
   const document = {
     id: newId(),
@@ -77,9 +95,9 @@ function prepare(principal: Principal, { source, title, text, metadata = {} }: I
     title: title ?? null,
     metadata,
     textHash,
-    chunkCount: split.chunks.length,
+    chunkCount: chunks.length,
   };
-  return { document, chunks: split.chunks, title: shownTitle };
+  return { document, chunks, title: shownTitle };
 }
 
 async function store(tx: Tx, prepared: Prepared, model: string): Promise<IngestionResult> {

@@ -68,7 +68,7 @@ describe("a cursor", () => {
     expect(parseCursor(undefined)).toBeUndefined();
   });
 
-  test.each([
+  const unreadable = [
     "",
     " ",
     "nonsense",
@@ -87,14 +87,18 @@ describe("a cursor", () => {
     `1796000000123456_${id}' or '1'='1`,
     "_".repeat(100_000),
     "1".repeat(100_000),
-  ])("that cannot be read is a 400 that names its field: %j", (text) => {
-    let error: unknown;
-    try {
-      parseCursor(text, "after");
-    } catch (thrown) {
-      error = thrown;
-    }
-    expect(reasonOf(error)).toBe("invalid_request");
-    expect(error).toMatchObject({ details: { fields: { after: expect.stringContaining("cannot be read") } } });
-  });
+  ];
+  test.each(unreadable.map((text) => [text.slice(0, 80), text]))(
+    "that cannot be read is a 400 that names its field: %j",
+    (_, text) => {
+      let error: unknown;
+      try {
+        parseCursor(text, "after");
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(reasonOf(error)).toBe("invalid_request");
+      expect(error).toMatchObject({ details: { fields: { after: expect.stringContaining("cannot be read") } } });
+    },
+  );
 });
