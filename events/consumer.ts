@@ -6,6 +6,7 @@ import { tenantIdFrom, type TenantId } from "../security/principal";
 import { cfg } from "../config";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
+import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
@@ -138,7 +139,7 @@ function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure)
 async function settleFailure(name: string, message: DomainEvent, error: unknown): Promise<void> {
   const log = logger("events");
   const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const text = errorText(error);
   const isOver = await withSystem(`consume-failed-${name}`, async (tx) => {
     const isUnknown = error instanceof UnknownEventError;
     const seen = await inboxCountFailure(tx, name, message, text, isUnknown ? 0 : 1);

@@ -6,29 +6,40 @@ export type { OutboxRow };
 
 export interface Destination {
   /**
-   * Hands rows over, in the order given. Resolves when all are accepted; rejecting means none of them counts
-   * as published, so accepting a row twice must be harmless.
+   * Hands rows over, in the order given. Resolves when all are accepted; rejecting means none of them counts as
+   * published, so accepting a row twice must be harmless. An answer that does not come in time counts as a failure:
+   * `signal` aborts then, and whoever can should give up.
    */
-  publish(rows: readonly OutboxRow[]): Promise<void>;
+  publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void>;
   /** Rows handed over together at most. 1 keeps one bad row from holding up its neighbours. */
   readonly batchSize: number;
 }
 
-const destinations = new Map<string, Destination>();
+const destinations = new Map<string, Destination>([["event", { batchSize: 1, publish: publishEvents }]]);
 
-/** Makes `destination` known to the relay of this process. A second registration replaces the first. */
+const listeners = new Set<() => void>();
+
+/** Makes `destination` known to the relays of this process. A second registration replaces the first. */
 export function registerDestination(name: string, destination: Destination): void {
   destinations.set(name, destination);
+  for (const listener of listeners) listener();
 }
 
-/** Throws when nobody registered: the row stays in the outbox and is tried again. */
-export function destinationOf(name: string): Destination {
-  const found = destinations.get(name);
-  if (!found) throw new Error(`no destination "${name}" in this process`);
-  return found;
+/** Calls the listener after each registration, until the function it returns is called. */
+export function onDestination(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
-registerDestination("event", { batchSize: 1, publish: publishEvents });
+/** Names of all that are registered. Rows of any other stay in the outbox for a process that knows it. */
+export function destinationNames(): string[] {
+  return [...destinations.keys()];
+}
+
+/** Undefined when nobody registered it. */
+export function destinationOf(name: string): Destination | undefined {
+  return destinations.get(name);
+}
 
 async function publishEvents(rows: readonly OutboxRow[]): Promise<void> {
   for (const row of rows) {

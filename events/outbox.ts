@@ -53,7 +53,7 @@ export function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
   };
   return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
     await outboxInsert(tx, { ...entry, headers: { ...traceHeaders(), ...entry.headers } });
-    tx.afterCommit(signalRelay);
+    tx.afterCommit(() => signalRelay(entry.destination));
     return entry.id;
   });
 }

@@ -1,36 +1,45 @@
-// Handing one claimed batch over: aggregates side by side, the rows of one aggregate strictly one after the
-// other. The first row that fails stops its aggregate; rows not tried go back untouched.
-import { outboxPublishedTotal, relayLagSeconds } from "../telemetry/metrics";
-import { continueTrace } from "../telemetry/tracing";
+// Handing one claimed batch over: aggregates side by side, the rows of one aggregate strictly one after the other. The
+// first row that fails stops its aggregate; rows not tried go back untouched. What is done is settled soon after, so
+// that one row whose answer is slow holds up its own aggregate only.
 import { backoffMs, type Backoff } from "../db/backoff";
-import { destinationOf } from "./destinations";
-import type { OutboxFailure, OutboxRow } from "./store/outbox";
+import { errorText } from "../telemetry/error-text";
+import { outboxPublishedTotal, relayLagSeconds } from "../telemetry/metrics";
+import type { Destination } from "./destinations";
+import { handOver, NoAnswerError, type HandOverOptions } from "./hand-over";
+import type { OutboxRow, OutboxSettlement } from "./store/outbox";
 
-export interface BatchOutcome {
-  published: string[];
-  failed: OutboxFailure[];
-  /** Not tried: behind a failed row, or out of time. */
-  released: string[];
-}
-
-export interface PublishOptions {
+export interface PublishOptions extends HandOverOptions {
   /** Lanes at once. */
   concurrency: number;
-  /** Monotonic time (performance.now) after which nothing more is begun: the lease is running out. */
-  deadlineMs: number;
+  /** Asked before each hand-over: no when the lease runs out or the process stops. */
+  mayBegin: () => boolean;
   backoff: Backoff;
   random: () => number;
+  settle: (settlement: OutboxSettlement) => Promise<void>;
 }
 
-/** Publishes the rows, which must be sorted by position. Never rejects. */
-export async function publishBatch(rows: readonly OutboxRow[], options: PublishOptions): Promise<BatchOutcome> {
-  const outcome: BatchOutcome = { published: [], failed: [], released: [] };
-  const lanes = lanesOf(rows);
+export interface BatchReport {
+  published: number;
+  failed: number;
+  /** Failures that were no answer at all. */
+  unanswered: number;
+  example?: { id: string; error: string };
+}
+
+/** Publishes the rows, which must be sorted by position, and settles them. Rejects when a settlement fails. */
+export async function publishBatch(
+  destination: Destination,
+  rows: readonly OutboxRow[],
+  options: PublishOptions,
+): Promise<BatchReport> {
+  const batch = new Batch(destination, options);
+  const lanes = lanesOf(rows, destination.batchSize);
   const runLanes = async (): Promise<void> => {
-    for (let lane = lanes.shift(); lane; lane = lanes.shift()) await publishLane(lane, options, outcome);
+    for (let lane = lanes.shift(); lane; lane = lanes.shift()) await batch.publishLane(lane);
   };
   await Promise.all(Array.from({ length: Math.min(options.concurrency, lanes.length) }, runLanes));
-  return outcome;
+  await batch.settled();
+  return batch.report;
 }
 
 /** Rows that depend on no other lane, handed over `step` at a time. */
@@ -39,103 +48,93 @@ interface Lane {
   step: number;
 }
 
-/** One lane for each aggregate with several rows; rows alone in their aggregate share lanes of their destination's batch size. */
-function lanesOf(rows: readonly OutboxRow[]): Lane[] {
-  const lanes: Lane[] = [];
-  const alone = new Map<string, OutboxRow[]>();
-  for (const aggregate of groupBy(rows, (row) =>
-    JSON.stringify([row.destination, row.aggregateType, row.aggregateId]),
-  ).values()) {
-    const [first] = aggregate;
-    if (aggregate.length > 1 || !first) lanes.push({ rows: aggregate, step: 1 });
-    else alone.set(first.destination, [...(alone.get(first.destination) ?? []), first]);
+/** One lane for each aggregate with several rows; rows alone in their aggregate share lanes of the batch size. */
+function lanesOf(rows: readonly OutboxRow[], batchSize: number): Lane[] {
+  const byAggregate = new Map<string, OutboxRow[]>();
+  for (const row of rows) {
+    const known = byAggregate.get(row.aggregateKey);
+    if (known) known.push(row);
+    else byAggregate.set(row.aggregateKey, [row]);
   }
-  for (const [destination, singles] of alone) {
-    for (const part of chunk(singles, batchSizeOf(destination))) lanes.push({ rows: part, step: part.length });
-  }
+  const aggregates = [...byAggregate.values()];
+  const alone = aggregates.filter((aggregate) => aggregate.length === 1).flat();
+  const lanes = aggregates.filter((aggregate) => aggregate.length > 1).map((several) => ({ rows: several, step: 1 }));
+  for (let at = 0; at < alone.length; at += batchSize)
+    lanes.push({ rows: alone.slice(at, at + batchSize), step: batchSize });
   return lanes;
 }
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
+/** Longest that finished lanes wait for others to be settled together. */
+const SETTLE_EVERY_MS = 100;
+
+const nothing = (): OutboxSettlement => ({ keys: [], published: [], failed: [], released: [] });
+
+class Batch {
+  readonly report: BatchReport = { published: 0, failed: 0, unanswered: 0 };
+  private done = nothing();
+  private timer: NodeJS.Timeout | undefined;
+  private settling: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly destination: Destination,
+    private readonly options: PublishOptions,
+  ) {}
+
+  async publishLane({ rows, step }: Lane): Promise<void> {
+    const lane = nothing();
+    for (let at = 0; at < rows.length; at += step) {
+      const isLate = !this.options.mayBegin();
+      if (!isLate && (await this.publishPart(rows.slice(at, at + step), lane))) continue;
+      lane.released = rows.slice(isLate ? at : at + step).map((row) => row.id);
+      break;
+    }
+    this.done.keys.push(...new Set(rows.map((row) => row.aggregateKey)));
+    this.done.published.push(...lane.published);
+    this.done.failed.push(...lane.failed);
+    this.done.released.push(...lane.released);
+    this.timer ??= setTimeout(() => this.flush(), SETTLE_EVERY_MS);
   }
-  return groups;
-}
 
-function batchSizeOf(destination: string): number {
-  try {
-    return destinationOf(destination).batchSize;
-  } catch {
-    return 1;
+  /** Settles what is left; rejects with the first settlement that failed. */
+  settled(): Promise<void> {
+    this.flush();
+    return this.settling;
   }
-}
 
-function chunk<T>(items: readonly T[], size: number): T[][] {
-  const chunks: T[][] = [];
-  for (let at = 0; at < items.length; at += size) chunks.push(items.slice(at, at + size));
-  return chunks;
-}
-
-async function publishLane({ rows, step }: Lane, options: PublishOptions, outcome: BatchOutcome): Promise<void> {
-  for (let at = 0; at < rows.length; at += step) {
-    const isLate = performance.now() >= options.deadlineMs;
-    if (!isLate && (await publishPart(rows.slice(at, at + step), options, outcome))) continue;
-    const untried = rows.slice(isLate ? at : at + step);
-    outcome.released.push(...untried.map((row) => row.id));
-    return;
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.done.keys.length === 0) return;
+    const settlement = this.done;
+    this.done = nothing();
+    const settled = this.options.settle(settlement);
+    this.settling = Promise.all([this.settling, settled]).then(() => undefined);
+    // Told by settled(); nobody listens before.
+    this.settling.catch(() => undefined);
   }
-}
 
-async function publishPart(
-  part: readonly OutboxRow[],
-  options: PublishOptions,
-  outcome: BatchOutcome,
-): Promise<boolean> {
-  try {
-    await handOver(part);
-    outcome.published.push(...part.map((row) => row.id));
+  private async publishPart(part: readonly OutboxRow[], lane: OutboxSettlement): Promise<boolean> {
+    try {
+      await handOver(this.destination, part, this.options);
+    } catch (failure) {
+      const error = errorText(failure);
+      const { backoff, random } = this.options;
+      lane.failed.push(
+        ...part.map((row) => ({ id: row.id, retryInMs: backoffMs(backoff, row.attempts, random), error })),
+      );
+      this.report.failed += part.length;
+      if (failure instanceof NoAnswerError) this.report.unanswered += part.length;
+      this.report.example ??= { id: part[0]?.id ?? "", error };
+      return false;
+    }
+    lane.published.push(...part.map((row) => row.id));
+    this.report.published += part.length;
+    notePublished(part);
     return true;
-  } catch (error) {
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    outcome.failed.push(
-      ...part.map((row) => ({
-        id: row.id,
-        retryInMs: backoffMs(options.backoff, row.attempts, options.random),
-        error: text.slice(0, 2000),
-      })),
-    );
-    return false;
   }
 }
 
-/** Each row is handed over in the trace that wrote it; a part of several rows is one act seen by each of their traces. */
-async function handOver(part: readonly OutboxRow[]): Promise<void> {
-  const [first] = part;
-  if (!first) return;
-  const destination = destinationOf(first.destination);
-  if (part.length === 1) await inTraceOf(first, () => destination.publish(part));
-  else {
-    const together = destination.publish(part);
-    await Promise.all(part.map((row) => inTraceOf(row, () => together)));
-  }
+function notePublished(part: readonly OutboxRow[]): void {
   for (const row of part) relayLagSeconds.record(Math.max(0, Date.now() - row.createdAt.getTime()) / 1000);
-  outboxPublishedTotal.add(part.length, { destination: first.destination });
-}
-
-function inTraceOf(row: OutboxRow, fn: () => Promise<void>): Promise<void> {
-  const attributes = {
-    "messaging.operation.type": "publish",
-    "messaging.message.id": row.id,
-    "messaging.destination.name": row.destination,
-  };
-  return continueTrace(
-    row.headers,
-    `publish ${row.type}`,
-    { kind: "producer", attributes, ...(row.tenantId === null ? {} : { log: { tenantId: row.tenantId } }) },
-    fn,
-  );
+  outboxPublishedTotal.add(part.length, { destination: part[0]?.destination ?? "" });
 }

@@ -18,7 +18,7 @@ export function startEvents(): void {
 /** Starts a relay that commits of this process wake. */
 export function startRelay(): Relay {
   const relay = createRelay({ isReady: isReadyForWork });
-  onRelaySignal(() => relay.wake());
+  onRelaySignal((destination) => relay.wake(destination));
   onShutdown("relay", () => relay.stop());
   observeGauge("outbox_depth", () => depthOf("metrics-outbox-depth", OUTBOX_DEPTH));
   observeGauge("dead_letters", async () => [

@@ -3,6 +3,24 @@
 -- Column names follow Debezium's outbox event router (docs/debezium.md). `position` is taken inside the
 -- transaction that holds the aggregate's row lock, so for one aggregate it is commit order; ids come from
 -- many clocks and are not.
+--
+-- What a relay claims are aggregates, not rows: one row here for each aggregate (of a destination and a tenant) that
+-- has something to publish. So a claim costs what it takes, however many rows wait behind one that fails, and two
+-- relays cannot hold rows of one aggregate, without a lock around the claim. graphile-worker keeps its named queues
+-- this way (a row a queue); here the row goes when the aggregate has nothing left.
+CREATE TABLE events.outbox_aggregate (
+  -- Hash of destination, tenant, aggregate type and id: see outbox_enter().
+  key          uuid        PRIMARY KEY,
+  tenant_id    uuid,
+  destination  text        NOT NULL,
+  -- When its first unpublished row may be tried.
+  due_at       timestamptz NOT NULL,
+  -- The claim that holds it, and until when: a relay that is killed holds nothing for longer.
+  lease_id     uuid,
+  leased_until timestamptz
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX outbox_aggregate_due ON events.outbox_aggregate (destination, due_at);
+CREATE INDEX outbox_aggregate_tenant ON events.outbox_aggregate (tenant_id);
 
 CREATE TABLE events.outbox (
   id              uuid        PRIMARY KEY,
@@ -11,6 +29,7 @@ CREATE TABLE events.outbox (
   destination     text        NOT NULL DEFAULT 'event',
   aggregate_type  text        NOT NULL,
   aggregate_id    text        NOT NULL,
+  aggregate_key   uuid        NOT NULL,
   type            text        NOT NULL,
   version         integer     NOT NULL CHECK (version > 0),
   payload         jsonb       NOT NULL,
@@ -19,7 +38,7 @@ CREATE TABLE events.outbox (
   created_at      timestamptz NOT NULL DEFAULT now(),
   published_at    timestamptz,
   attempts        integer     NOT NULL DEFAULT 0,
-  -- Due time; while a relay holds the row it is the end of that relay's lease.
+  -- Not before; moved on by each failure.
   next_attempt_at timestamptz NOT NULL DEFAULT now(),
   last_error      text,
   status          text        GENERATED ALWAYS AS (
@@ -27,17 +46,21 @@ CREATE TABLE events.outbox (
   ) STORED
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
--- The claim walks unpublished rows in order; published ones, which are nearly all, are not in the index.
-CREATE INDEX outbox_claim ON events.outbox (position) WHERE published_at IS NULL;
--- "Is an earlier row of this aggregate still on its way?"
-CREATE INDEX outbox_aggregate ON events.outbox (aggregate_type, aggregate_id, position) WHERE published_at IS NULL;
+-- The rows of an aggregate that wait, in order; published ones, which are nearly all, are not in the index.
+CREATE INDEX outbox_unpublished ON events.outbox (aggregate_key, position) WHERE published_at IS NULL;
 CREATE INDEX outbox_tenant ON events.outbox (tenant_id, occurred_at);
--- Replay by kind and retention both read by time.
-CREATE INDEX outbox_occurred ON events.outbox (occurred_at, type);
+-- Retention reads from the oldest on.
+CREATE INDEX outbox_published ON events.outbox (published_at) WHERE published_at IS NOT NULL;
 
 ALTER TABLE events.outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE events.outbox FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON events.outbox
+  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
+  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+
+ALTER TABLE events.outbox_aggregate ENABLE ROW LEVEL SECURITY;
+ALTER TABLE events.outbox_aggregate FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON events.outbox_aggregate
   USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
   WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
 
@@ -55,10 +78,10 @@ BEGIN
   IF OLD.published_at IS NOT NULL THEN
     RAISE EXCEPTION 'events.outbox row % is already published', OLD.id USING ERRCODE = 'restrict_violation';
   END IF;
-  IF (NEW.id, NEW.position, NEW.tenant_id, NEW.destination, NEW.aggregate_type, NEW.aggregate_id, NEW.type, NEW.version,
+  IF (NEW.id, NEW.position, NEW.tenant_id, NEW.destination, NEW.aggregate_type, NEW.aggregate_id, NEW.aggregate_key, NEW.type, NEW.version,
       NEW.payload, NEW.headers, NEW.occurred_at, NEW.created_at)
      IS DISTINCT FROM
-     (OLD.id, OLD.position, OLD.tenant_id, OLD.destination, OLD.aggregate_type, OLD.aggregate_id, OLD.type, OLD.version,
+     (OLD.id, OLD.position, OLD.tenant_id, OLD.destination, OLD.aggregate_type, OLD.aggregate_id, OLD.aggregate_key, OLD.type, OLD.version,
       OLD.payload, OLD.headers, OLD.occurred_at, OLD.created_at) THEN
     RAISE EXCEPTION 'events.outbox is append-only: row % may not be rewritten', OLD.id USING ERRCODE = 'restrict_violation';
   END IF;
@@ -70,3 +93,120 @@ CREATE TRIGGER outbox_append_only BEFORE UPDATE OR DELETE ON events.outbox
   FOR EACH ROW EXECUTE FUNCTION events.outbox_guard();
 CREATE TRIGGER outbox_no_truncate BEFORE TRUNCATE ON events.outbox
   FOR EACH STATEMENT EXECUTE FUNCTION events.outbox_guard();
+
+-- Makes the aggregate's row known to the relay. The lock (shared between those who write, passed over by claims)
+-- keeps outbox_rest() from removing the aggregate before this transaction has committed.
+CREATE FUNCTION events.outbox_enter() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  NEW.aggregate_key := encode(substr(sha256(convert_to(
+    jsonb_build_array(NEW.destination, NEW.tenant_id, NEW.aggregate_type, NEW.aggregate_id)::text, 'UTF8')), 1, 16), 'hex')::uuid;
+  FOR attempt IN 1..100 LOOP
+    PERFORM 1 FROM events.outbox_aggregate a WHERE a.key = NEW.aggregate_key FOR KEY SHARE;
+    IF FOUND THEN RETURN NEW; END IF;
+    INSERT INTO events.outbox_aggregate (key, tenant_id, destination, due_at)
+    VALUES (NEW.aggregate_key, NEW.tenant_id, NEW.destination, NEW.next_attempt_at) ON CONFLICT DO NOTHING;
+    IF FOUND THEN RETURN NEW; END IF;
+  END LOOP;
+  RAISE EXCEPTION 'events.outbox_aggregate % can neither be seen nor made', NEW.aggregate_key;
+END
+$$;
+CREATE TRIGGER outbox_enter BEFORE INSERT ON events.outbox FOR EACH ROW EXECUTE FUNCTION events.outbox_enter();
+
+-- A hand on next_attempt_at (an operator who wants a row tried now, or later) moves the aggregate along.
+CREATE FUNCTION events.outbox_reschedule() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  UPDATE events.outbox_aggregate SET due_at = NEW.next_attempt_at WHERE key = NEW.aggregate_key;
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER outbox_reschedule AFTER UPDATE OF next_attempt_at ON events.outbox FOR EACH ROW
+  WHEN (NEW.published_at IS NULL AND NEW.next_attempt_at IS DISTINCT FROM OLD.next_attempt_at)
+  EXECUTE FUNCTION events.outbox_reschedule();
+
+-- Ends leases: an aggregate without unpublished rows goes, any other is due when its first row is. Removing it takes
+-- two statements, because what the second sees must be younger than the lock of the first; one that somebody writes
+-- to just now stays and is looked at again.
+CREATE FUNCTION events.outbox_rest(keys uuid[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+  empty uuid[];
+BEGIN
+  SELECT array_agg(locked.key) INTO empty FROM (
+    SELECT a.key FROM events.outbox_aggregate a
+     WHERE a.key = ANY (keys)
+       AND NOT EXISTS (SELECT FROM events.outbox o WHERE o.aggregate_key = a.key AND o.published_at IS NULL)
+       FOR UPDATE SKIP LOCKED) locked;
+  IF empty IS NOT NULL THEN
+    DELETE FROM events.outbox_aggregate a
+     WHERE a.key = ANY (empty)
+       AND NOT EXISTS (SELECT FROM events.outbox o WHERE o.aggregate_key = a.key AND o.published_at IS NULL);
+  END IF;
+  UPDATE events.outbox_aggregate a
+     SET lease_id = NULL, leased_until = NULL,
+         due_at = greatest(now(), (SELECT o.next_attempt_at FROM events.outbox o
+                                    WHERE o.aggregate_key = a.key AND o.published_at IS NULL ORDER BY o.position LIMIT 1))
+   WHERE a.key = ANY (keys);
+END
+$$;
+
+-- Leases up to `row_limit` due aggregates, the longest due first, and returns their first unpublished rows, up to
+-- `row_limit` in all. The rows are read by a statement after the one that takes the leases, so that it sees what
+-- the aggregate's last holder published. Attempts are counted here: a row that kills its relay is counted too.
+CREATE FUNCTION events.outbox_claim(target text, row_limit integer, lease uuid, lease_ms integer)
+  RETURNS SETOF events.outbox LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+  taken uuid[];
+  idle uuid[];
+  ids uuid[];
+BEGIN
+  WITH due AS (
+    SELECT a.key FROM events.outbox_aggregate a
+     WHERE a.destination = target AND a.due_at <= now() AND (a.leased_until IS NULL OR a.leased_until <= now())
+     ORDER BY a.due_at LIMIT row_limit FOR NO KEY UPDATE SKIP LOCKED
+  ), leased AS (
+    UPDATE events.outbox_aggregate a SET lease_id = lease, leased_until = now() + lease_ms * interval '1 millisecond'
+      FROM due WHERE a.key = due.key RETURNING a.key
+  )
+  SELECT array_agg(leased.key) INTO taken FROM leased;
+  IF taken IS NULL THEN RETURN; END IF;
+
+  SELECT array_agg(head.id) FILTER (WHERE head.is_due),
+         array_agg(t.key) FILTER (WHERE head.id IS NULL OR head.place = 1 AND NOT head.is_due)
+    INTO ids, idle
+    FROM unnest(taken) AS t(key)
+    LEFT JOIN LATERAL (
+      SELECT first.id, row_number() OVER up AS place, bool_and(first.next_attempt_at <= now()) OVER up AS is_due
+        FROM (SELECT o.id, o.position, o.next_attempt_at FROM events.outbox o
+               WHERE o.aggregate_key = t.key AND o.published_at IS NULL
+               ORDER BY o.position LIMIT greatest(1, row_limit / cardinality(taken))) first
+      WINDOW up AS (ORDER BY first.position)
+    ) head ON true;
+  IF idle IS NOT NULL THEN PERFORM events.outbox_rest(idle); END IF;
+  RETURN QUERY UPDATE events.outbox o SET attempts = o.attempts + 1 
+                WHERE o.id = ANY (ids) AND o.published_at IS NULL RETURNING o.*;
+END
+$$;
+
+-- Writes down what became of claimed rows and ends the leases of their aggregates. What was published is published,
+-- also when it is said after the lease has passed to another; failures count only while the lease is this claim's own.
+CREATE FUNCTION events.outbox_settle(lease uuid, keys uuid[], published uuid[], released uuid[],
+                                     failed uuid[], retry_in_ms integer[], errors text[])
+  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+  own uuid[];
+BEGIN
+  UPDATE events.outbox SET published_at = now(), last_error = NULL WHERE id = ANY (published) AND published_at IS NULL;
+  SELECT coalesce(array_agg(held.key), '{}') INTO own FROM (
+    SELECT a.key FROM events.outbox_aggregate a WHERE a.key = ANY (keys) AND a.lease_id = lease FOR NO KEY UPDATE) held;
+  UPDATE events.outbox o SET attempts = o.attempts - 1
+   WHERE o.id = ANY (released) AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
+  UPDATE events.outbox o SET next_attempt_at = now() + f.retry_in_ms * interval '1 millisecond', last_error = f.error
+    FROM unnest(failed, retry_in_ms, errors) AS f(id, retry_in_ms, error)
+   WHERE o.id = f.id AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
+  PERFORM events.outbox_rest(own);
+  -- Said late, and nobody holds the aggregate: its next row need not wait for the retry of the published one.
+  UPDATE events.outbox_aggregate a SET due_at = now()
+   WHERE a.key IN (SELECT l.key FROM events.outbox_aggregate l
+                    WHERE l.key = ANY (keys) AND l.key <> ALL (own) AND l.lease_id IS NULL AND l.due_at > now()
+                      FOR NO KEY UPDATE SKIP LOCKED);
+END
+$$;

@@ -1,6 +1,7 @@
 // One run of one job: its trace, its time limit, its outcome.
 import { UnrecoverableError } from "bullmq";
 import type { TenantId } from "../security/principal";
+import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import type { BullJob } from "./bull";
@@ -114,7 +115,7 @@ async function settleFailure<Payload>(
     logger("queues").warn(facts, "a job failed and will be tried again");
     return error;
   }
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const text = errorText(error);
   await giveUp(job, onFailed, bullJob, { reason, error: text, attempts });
   logger("queues").error({ ...facts, reason }, "a job failed for good: see the dead letters");
   return new UnrecoverableError(text);

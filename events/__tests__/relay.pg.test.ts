@@ -13,7 +13,9 @@ const random = mulberry32(seed);
 const tenantId = tenantIdFrom(newId());
 
 let deliveries: { aggregate: string; n: number; id: string }[] = [];
-registerDestination("race", {
+/** Files may share a database: nobody else has this destination. */
+const destination = `race-${newId()}`;
+registerDestination(destination, {
   batchSize: 1,
   publish: async ([row]) => {
     await new Promise((resolve) => setTimeout(resolve, random() * 2));
@@ -48,7 +50,7 @@ async function append(aggregateId: string, n: number): Promise<void> {
       await withTenant({ tenantId }, (tx) =>
         appendToOutbox(tx, {
           id,
-          destination: "race",
+          destination,
           tenantId,
           aggregateType: "race",
           aggregateId,
@@ -67,14 +69,23 @@ async function append(aggregateId: string, n: number): Promise<void> {
 
 function relays(count: number): Relay[] {
   return Array.from({ length: count }, () =>
-    createRelay({ batch: 20, pollMs: 5, leaseMs: 1_000, backoff: { firstMs: 5, maxMs: 20 }, random }),
+    createRelay({
+      destinations: [destination],
+      batch: 20,
+      pollMs: 5,
+      leaseMs: 1_000,
+      backoff: { firstMs: 5, maxMs: 20 },
+      random,
+    }),
   );
 }
 
 async function allPublished(): Promise<boolean> {
-  const open = await systemQuery("test", "select 1 from events.outbox where published_at is null limit 1").catch(() => [
-    0,
-  ]);
+  const open = await systemQuery(
+    "test",
+    "select 1 from events.outbox where published_at is null and destination = $1 limit 1",
+    [destination],
+  ).catch(() => [0]);
   return open.length === 0;
 }
 

@@ -1,0 +1,199 @@
+// The loop of one destination: claims what is due for it and hands it over. Each destination has its own, so that one
+// that hangs stops nobody else.
+//   stopped → claiming        start(), and after every wake
+//   claiming → claiming       a full batch was claimed; it is delivered beside, up to OPEN_BATCHES_MAX at once
+//   claiming → waiting        nothing more is due: until a commit signals, a batch ends, or the poll
+//   claiming → probing        no hand-over of a batch had an answer in time: one row now and then, until one is accepted
+//   any → stopped             stop(): begins nothing more, waits a moment for answers, gives the rest back
+import { setMaxListeners } from "node:events";
+import { newId } from "../db/ids";
+import { backoffMs, type Backoff } from "../db/backoff";
+import { errorsTotal } from "../telemetry/metrics";
+import { logger } from "../telemetry/logger";
+import { destinationOf } from "./destinations";
+import { publishBatch, type BatchReport } from "./publish";
+import { outboxClaim, outboxSettle, type OutboxRow } from "./store/outbox";
+
+export interface LoopOptions {
+  batch: number;
+  pollMs: number;
+  leaseMs: number;
+  /** Hand-overs of one batch at once. */
+  concurrency: number;
+  backoff: Backoff;
+  isReady: () => Promise<boolean>;
+  random: () => number;
+}
+
+/** Shares of the lease: when the last hand-over begins, and until when answers count. The rest is for settling. */
+const BEGIN_SHARE = 0.5;
+const ANSWER_SHARE = 0.8;
+const OPEN_BATCHES_MAX = 4;
+/** Hand-overs whose answer may still come; more than that are only made by a destination that never answers. */
+const UNANSWERED_MAX = 1_000;
+/** Shorter than what a shutdown grants. */
+const STOP_GRACE_MS = 2_000;
+/** When the database itself fails. */
+const LOOP_BACKOFF: Backoff = { firstMs: 250, maxMs: 10_000 };
+/** When the destination gives no answer. */
+const PROBE_BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+
+interface Claim {
+  leaseId: string;
+  claimedAtMs: number;
+  rows: OutboxRow[];
+}
+
+export class DestinationLoop {
+  private loop: Promise<void> | undefined;
+  private isStopping = false;
+  private isSignalled = false;
+  private interrupt: (() => void) | undefined;
+  private stopped = new AbortController();
+  private readonly open = new Set<Promise<void>>();
+  private readonly unanswered = new Set<object>();
+  /** Batches in a row without any answer. */
+  private silent = 0;
+  private probeAtMs = 0;
+
+  constructor(
+    private readonly destination: string,
+    private readonly options: LoopOptions,
+  ) {}
+
+  start(): void {
+    if (this.loop) return;
+    this.isStopping = false;
+    this.stopped = new AbortController();
+    // Each hand-over listens while it lasts: as many as run at once.
+    setMaxListeners(0, this.stopped.signal);
+    this.loop = this.run();
+  }
+
+  wake(): void {
+    this.isSignalled = true;
+    this.interrupt?.();
+  }
+
+  /** Resolves when everything at hand is settled. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    this.interrupt?.();
+    const timer = setTimeout(() => this.stopped.abort(), STOP_GRACE_MS);
+    await this.loop;
+    clearTimeout(timer);
+    this.loop = undefined;
+  }
+
+  /** Claims, publishes and settles one batch; resolves with the number of rows claimed. */
+  async runOnce(): Promise<number> {
+    const claim = await this.claim(this.options.batch);
+    await this.deliver(claim);
+    return claim.rows.length;
+  }
+
+  private async run(): Promise<void> {
+    let failures = 0;
+    while (!this.isStopping) {
+      try {
+        await this.turn();
+        failures = 0;
+      } catch (error) {
+        failures++;
+        this.isSignalled = false;
+        this.noteError(error);
+        await this.sleep(backoffMs(LOOP_BACKOFF, failures, this.options.random));
+      }
+    }
+    await Promise.all(this.open);
+  }
+
+  private async turn(): Promise<void> {
+    const { batch, pollMs, isReady } = this.options;
+    this.isSignalled = false;
+    if (!(await isReady())) return this.sleep(pollMs);
+    const pauseMs = this.probeAtMs - performance.now();
+    if (this.silent > 0 && pauseMs > 0) return this.sleep(pauseMs);
+    const openMax = this.silent > 0 ? 1 : OPEN_BATCHES_MAX;
+    if (this.unanswered.size >= UNANSWERED_MAX)
+      throw new Error(`${this.unanswered.size} hand-overs have had no answer: no more are made until one has`);
+    if (this.open.size >= openMax) return this.sleep(pollMs);
+
+    const claim = await this.claim(this.silent > 0 ? 1 : batch);
+    if (claim.rows.length === 0) return this.sleep(pollMs);
+    const work: Promise<void> = this.deliver(claim)
+      .catch((error: unknown) => this.noteError(error))
+      .finally(() => {
+        this.open.delete(work);
+        this.wake();
+      });
+    this.open.add(work);
+    if (claim.rows.length < batch) await this.sleep(pollMs);
+  }
+
+  private async claim(limit: number): Promise<Claim> {
+    const leaseId = newId();
+    const claimedAtMs = performance.now();
+    return { leaseId, claimedAtMs, rows: await outboxClaim(this.destination, limit, leaseId, this.options.leaseMs) };
+  }
+
+  private async deliver({ leaseId, claimedAtMs, rows }: Claim): Promise<void> {
+    const destination = destinationOf(this.destination);
+    if (rows.length === 0 || !destination) return;
+    const { leaseMs, concurrency, backoff, random } = this.options;
+    const report = await publishBatch(destination, rows, {
+      concurrency,
+      backoff,
+      random,
+      mayBegin: () => !this.isStopping && performance.now() < claimedAtMs + leaseMs * BEGIN_SHARE,
+      answerByMs: claimedAtMs + leaseMs * ANSWER_SHARE,
+      stop: this.stopped.signal,
+      unanswered: this.unanswered,
+      onLate: (late) => void this.settleLate(leaseId, late),
+      settle: (settlement) => outboxSettle(leaseId, settlement),
+    });
+    this.note(report);
+  }
+
+  /** The answer came after its time: what was accepted is published, whoever holds it now. */
+  private async settleLate(leaseId: string, rows: readonly OutboxRow[]): Promise<void> {
+    this.silent = 0;
+    const keys = [...new Set(rows.map((row) => row.aggregateKey))];
+    try {
+      await outboxSettle(leaseId, { keys, published: rows.map((row) => row.id), failed: [], released: [] });
+    } catch (error) {
+      // They are handed over once more, under the same ids.
+      this.noteError(error);
+    }
+    this.wake();
+  }
+
+  private note({ published, failed, unanswered, example }: BatchReport): void {
+    this.silent = published === 0 && unanswered > 0 && unanswered === failed ? this.silent + 1 : 0;
+    if (this.silent > 0)
+      this.probeAtMs = performance.now() + backoffMs(PROBE_BACKOFF, this.silent, this.options.random);
+    if (!example) return;
+    errorsTotal.add(failed, { type: "publish" });
+    logger("relay").warn(
+      { destination: this.destination, failed, unanswered, waiting: this.unanswered.size, example },
+      "outbox rows could not be published and will be tried again",
+    );
+  }
+
+  private noteError(error: unknown): void {
+    errorsTotal.add(1, { type: "relay" });
+    logger("relay").error({ err: error, destination: this.destination }, "the relay met an error and will try again");
+  }
+
+  private async sleep(ms: number): Promise<void> {
+    if (this.isSignalled || this.isStopping) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.interrupt = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.interrupt = undefined;
+  }
+}
