@@ -39,7 +39,7 @@ export function signAccessToken(
 }
 
 export interface VerifiedToken {
-  identity: AuthData;
+  identity: Readonly<AuthData>;
   /** Milliseconds since the epoch. */
   expiresAtMs: number;
 }

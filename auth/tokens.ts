@@ -5,6 +5,7 @@ import type { CryptoKey } from "jose";
 import { secret } from "encore.dev/config";
 import { cfg } from "../config";
 import type { AuthData } from "../security/principal";
+import { RecentMap } from "../security/recent-map";
 import { signAccessToken, verifyAccessToken, type TokenSettings, type VerifiedToken } from "./access-token";
 import { KeyRing } from "./key-ring";
 
@@ -14,22 +15,24 @@ const settings: TokenSettings = cfg.auth;
 
 export const keyRing = new KeyRing(() => masterKey(), settings.accessTokenSeconds);
 
-/** Verified tokens by digest, oldest first; a token leaves when it expires or when the cache is full. */
-const verified = new Map<string, VerifiedToken>();
-const VERIFIED_MAX = 10_000;
+/** Verified tokens by digest; a token leaves when it expires, or when it was not used lately and others come. */
+const verified = new RecentMap<VerifiedToken>(10_000);
 
 export async function issueAccessToken(identity: AuthData, now: Date): Promise<string> {
   return signAccessToken(identity, await keyRing.signer(now), settings, now);
 }
 
-/** The identity of a valid token. Throws as verifyAccessToken does. */
-export async function readAccessToken(token: string, now: Date): Promise<AuthData> {
+/** The identity of a valid token: at once when the token is known. Throws as verifyAccessToken does. */
+export function readAccessToken(token: string, now: Date): AuthData | Promise<AuthData> {
   const digest = hash("sha256", token, "base64url");
   const known = verified.get(digest);
   if (known !== undefined && known.expiresAtMs > now.getTime()) return known.identity;
   verified.delete(digest);
+  return verify(token, digest, now);
+}
+
+async function verify(token: string, digest: string, now: Date): Promise<AuthData> {
   const fresh = await verifyAccessToken(token, async ({ kid }) => requireKey(kid, now), settings, now);
-  if (verified.size >= VERIFIED_MAX) verified.delete(verified.keys().next().value ?? "");
   verified.set(digest, fresh);
   return fresh.identity;
 }

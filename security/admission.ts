@@ -8,7 +8,7 @@ import { clientLimitKey } from "./client-ip";
 import { commonErrors } from "./common-errors";
 import { isCrossSite } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
-import { limits } from "./limits";
+import { limits, type LimitPolicy } from "./limits";
 import { can } from "./permissions";
 import { findPrincipal, type Principal } from "./principal";
 
@@ -17,20 +17,28 @@ export type ApiCall = APICallMeta & RequestMeta;
 const log = logger("guard");
 
 /**
- * Resolves when the call may run.
- * @throws APIError resource_exhausted, unauthenticated or permission_denied.
+ * Returns undefined when the call may run, or a promise of it when counting has to wait for somebody.
+ * @throws APIError resource_exhausted, unauthenticated or permission_denied: at once, or the promise rejects with it.
  */
-export async function admit(call: ApiCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> {
+export function admit(call: ApiCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> | undefined {
   const principal = findPrincipal();
   if (span !== undefined && principal !== undefined)
     span.setAttributes({ "tenant.id": principal.tenantId, "user.id": principal.userId });
-  if (policy.limit !== null) {
-    const ip = clientLimitKey(call.headers);
-    await limits.consumeCaller(policy.limit, {
-      ...(ip === undefined ? {} : { ip }),
-      ...(principal === undefined ? {} : { user: principal.userId, tenant: principal.tenantId }),
-    });
-  }
+  const counting = policy.limit === null ? undefined : count(call, policy.limit, principal);
+  if (counting !== undefined) return counting.then(() => checkCaller(call, policy, principal));
+  checkCaller(call, policy, principal);
+  return undefined;
+}
+
+function count(call: ApiCall, limit: LimitPolicy, principal: Principal | undefined): Promise<void> | undefined {
+  return limits.consumeCaller(limit, {
+    ip: clientLimitKey(call.headers),
+    user: principal?.userId,
+    tenant: principal?.tenantId,
+  });
+}
+
+function checkCaller(call: ApiCall, policy: EndpointPolicy, principal: Principal | undefined): void {
   if (principal !== undefined && isCrossSite(call.method, call.headers)) throw commonErrors.cross_site_request();
   checkAccess(policy, principal);
 }

@@ -60,12 +60,13 @@ export function isLimitPolicy(name: string): name is LimitPolicy {
 
 /** Who calls, as far as it is known: keys to count by. */
 export interface LimitedCaller {
-  ip?: string;
-  user?: string;
-  tenant?: string;
+  ip?: string | undefined;
+  user?: string | undefined;
+  tenant?: string | undefined;
 }
 
-const uncounted: Promise<void> = Promise.resolve();
+/** The one answer of counters in this process while there is room: whoever sees it need not wait. */
+const counted: Promise<void> = Promise.resolve();
 
 type PolicyCounters = Partial<Record<Dimension, WindowCounter | RedisCounter>>;
 
@@ -91,19 +92,16 @@ export class Limits {
   }
 
   /**
-   * Counts one request of a caller: by address, and when signed in by user and tenant too.
-   * @throws APIError resource_exhausted with retryAfterSeconds when a quota is used up.
+   * Counts one request of a caller: by address, and when signed in by user and tenant too. Undefined when it is counted
+   * already, else a promise of it.
+   * @throws APIError resource_exhausted with retryAfterSeconds when a quota is used up: the promise rejects.
    */
-  async consumeCaller(policy: LimitPolicy, { ip, user, tenant }: LimitedCaller): Promise<void> {
-    if (user === undefined) {
-      if (ip !== undefined) await this.consume(policy, "anonymousIp", ip);
-      return;
-    }
-    const counts: Promise<unknown>[] = [];
-    if (ip !== undefined) counts.push(this.consume(policy, "ip", ip));
-    counts.push(this.consume(policy, "user", user));
-    if (tenant !== undefined) counts.push(this.consume(policy, "tenant", tenant));
-    await Promise.all(counts);
+  consumeCaller(policy: LimitPolicy, { ip, user, tenant }: LimitedCaller): Promise<void> | undefined {
+    const byIp = ip === undefined ? counted : this.consume(policy, user === undefined ? "anonymousIp" : "ip", ip);
+    const byUser = user === undefined ? counted : this.consume(policy, "user", user);
+    const byTenant = user === undefined || tenant === undefined ? counted : this.consume(policy, "tenant", tenant);
+    if (byIp === counted && byUser === counted && byTenant === counted) return undefined;
+    return Promise.all([byIp, byUser, byTenant]).then(() => undefined);
   }
 
   /**
@@ -112,11 +110,11 @@ export class Limits {
    */
   consume(policy: LimitPolicy, dimension: Dimension, key: string): Promise<unknown> {
     const counter = this.table[policy][dimension];
-    if (counter === undefined) return uncounted;
+    if (counter === undefined) return counted;
     if (counter instanceof RedisCounter)
       return counter.consume(key).then((waitMs) => refuseWhile(waitMs, policy, dimension));
     const waitMs = counter.consume(key);
-    return waitMs === 0 ? uncounted : Promise.reject(refusalOf(waitMs, policy, dimension));
+    return waitMs === 0 ? counted : Promise.reject(refusalOf(waitMs, policy, dimension));
   }
 
   /** Forgets what `key` has used: after a successful sign-in, for the account's counters. */

@@ -1,6 +1,6 @@
 // Fields that every log line of a piece of work carries. Requests need none of this: their fields are
 // read off Encore's request when a line is written; jobs and consumers set theirs here.
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncVariable } from "./async-variable";
 
 export interface LogFields {
   tenantId?: string;
@@ -9,13 +9,13 @@ export interface LogFields {
   requestId?: string;
 }
 
-const storage = new AsyncLocalStorage<Readonly<LogFields>>();
+const current = new AsyncVariable<Readonly<LogFields>>();
 
 /** Runs `fn` so that its log lines carry `fields` on top of those already set. */
 export function withLogFields<T>(fields: LogFields, fn: () => T): T {
-  return storage.run({ ...storage.getStore(), ...fields }, fn);
+  return current.run({ ...current.get(), ...fields }, fn);
 }
 
 export function currentLogFields(): Readonly<LogFields> | undefined {
-  return storage.getStore();
+  return current.get();
 }

@@ -11,7 +11,8 @@ import {
   type SpanContext,
   ROOT_CONTEXT,
 } from "@opentelemetry/api";
-import { AsyncLocalStorage } from "node:async_hooks";
+
+import { AsyncVariable } from "./async-variable";
 
 const alphabet = "0123456789abcdefghijklmnopqrstuv";
 const digits = new Int8Array(128).fill(-1);
@@ -90,10 +91,10 @@ export function currentRequestId(): string {
 
 /** Keeps the active context across awaits. */
 export class AsyncContextManager implements ContextManager {
-  private readonly storage = new AsyncLocalStorage<Context>();
+  private readonly current = new AsyncVariable<Context>();
 
   active(): Context {
-    return this.storage.getStore() ?? ROOT_CONTEXT;
+    return this.current.get() ?? ROOT_CONTEXT;
   }
 
   with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
@@ -102,13 +103,13 @@ export class AsyncContextManager implements ContextManager {
     thisArg?: ThisParameterType<F>,
     ...args: A
   ): ReturnType<F> {
-    return this.storage.run(active, () => fn.call(thisArg, ...args));
+    return this.current.run(active, () => fn.call(thisArg, ...args));
   }
 
   bind<T>(bound: Context, target: T): T {
     if (typeof target !== "function") return target;
     const call = target as unknown as (...args: unknown[]) => unknown;
-    return ((...args: unknown[]) => this.storage.run(bound, () => call(...args))) as unknown as T;
+    return ((...args: unknown[]) => this.current.run(bound, () => call(...args))) as unknown as T;
   }
 
   enable(): this {
@@ -116,7 +117,6 @@ export class AsyncContextManager implements ContextManager {
   }
 
   disable(): this {
-    this.storage.disable();
     return this;
   }
 }
