@@ -4,7 +4,9 @@
 import type { Span } from "@opentelemetry/api";
 import { middleware, type HandlerResponse, type Middleware, type MiddlewareRequest, type Next } from "encore.dev/api";
 
+import { cfg } from "../config";
 import { errorsTotal } from "../telemetry/metrics";
+import { logger } from "../telemetry/logger";
 import { beginWork, endWork } from "../telemetry/shutdown";
 import { failSpan, inSpan, isTracing, startRequestSpan, withSpan } from "../telemetry/tracing";
 import { admit, type ApiCall } from "./admission";
@@ -111,8 +113,21 @@ function answerError(passage: Passage, thrown: unknown): Error {
   return error;
 }
 
-function record({ call, policy, span, startedAtMs }: Passage, status: number): void {
-  policy.seriesOf(call.method).record(status, (performance.now() - startedAtMs) / 1000);
+const log = logger("guard");
+/** In development a line for each write would hide what a person looks for; `groundwork trace` has it all the same. */
+const writesAt = cfg.env === "production" ? "info" : "debug";
+
+/** Writes leave a line, so that the id in an answer leads somewhere; reads leave one only when they fail. */
+function logWrite({ call, policy }: Passage, status: number, durationMs: number): void {
+  if (call.method === "GET" || call.method === "HEAD" || !log.isLevelEnabled(writesAt)) return;
+  log[writesAt]({ method: call.method, route: policy.route, status, durationMs: Math.round(durationMs) }, "request");
+}
+
+function record(passage: Passage, status: number): void {
+  const { call, policy, span, startedAtMs } = passage;
+  const durationMs = performance.now() - startedAtMs;
+  policy.seriesOf(call.method).record(status, durationMs / 1000);
+  logWrite(passage, status, durationMs);
   if (span === undefined) return;
   span.setAttribute("http.response.status_code", status);
   span.end();

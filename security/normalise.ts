@@ -3,7 +3,7 @@
 // network is the reason), is logged with its cause, and shows the caller nothing of it.
 import { APIError, ErrCode } from "encore.dev/api";
 
-import { logger } from "../telemetry/logger";
+import { logBug, logger } from "../telemetry/logger";
 import { currentRequestId } from "../telemetry/tracing";
 import { commonErrors } from "./common-errors";
 import { internalsOf, reasonOf, type ErrorClass, type ErrorDetails, statusOfClass } from "./errors";
@@ -19,7 +19,7 @@ export function normaliseError(thrown: unknown): APIError {
     log[level]({ err: thrown, reason: reasonOf(known) }, "an endpoint failed on a part it depends on");
     return known;
   }
-  log.error({ err: asError(thrown) }, "an endpoint threw an error that no catalogue knows");
+  logBug(log, asError(thrown), "an endpoint threw an error that no catalogue knows");
   return commonErrors.internal_error({ cause: thrown });
 }
 
@@ -36,7 +36,7 @@ function normaliseApiError(error: APIError): APIError {
   // Through a client call: made by a catalogue on the other side, which has logged it.
   if (reasonOf(error) !== undefined && error.cause === undefined) return error;
   if (isOurFault(error.code)) {
-    log.error({ err: error }, "an endpoint threw an internal error");
+    logBug(log, error, "an endpoint threw an internal error");
     return commonErrors.internal_error({ cause: error });
   }
   const details: ErrorDetails = {
@@ -71,8 +71,11 @@ const networkCodes = new Set([
 ]);
 const timeoutCodes = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "57014", "25P03", "25P04", "55P03"]);
 const collisionCodes = new Set(["40001", "40P01"]);
-/** Data no rule caught and Postgres refused: not text, not a UUID, too long, out of range, no such date. */
-const badDataCodes = new Set(["22021", "22P02", "22P03", "22P05", "22001", "22003", "22007", "22008"]);
+/**
+ * Data no rule caught and Postgres refused: not text, too long, out of range, no such date. Not 22P02 and 22P03: text in
+ * the place of a number or a UUID is a statement's mistake, or that of a rule that let it pass, and must be seen as one.
+ */
+const badDataCodes = new Set(["22021", "22P05", "22001", "22003", "22007", "22008"]);
 /** What db/ calls failures that have no code of their own. */
 const unavailableKinds = new Set(["unavailable"]);
 /** SQLSTATE classes: connection, insufficient resources, operator intervention, system error. */

@@ -2,13 +2,14 @@
 // nothing secret in it. A component's logger is cheap to keep: `const log = logger("relay")`.
 import pino, { type DestinationStream, type Logger } from "pino";
 import { createRequire } from "node:module";
+import { inspect } from "node:util";
 import { currentRequest } from "encore.dev";
 import { getAuthData } from "encore.dev/internal/codegen/auth";
 
 import { cfg } from "../config";
 import { currentLogFields } from "./log-context";
 import { redactFields, redactText } from "./redaction";
-import { currentSpanContext } from "./trace-context";
+import { currentRequestId, currentSpanContext } from "./trace-context";
 
 const root = createLogger(standardError());
 
@@ -17,11 +18,32 @@ export function logger(component: string): Logger {
   return root.child({ component });
 }
 
+/** Without the frames of packages and of Node. */
+function ownLines(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => !/^\s+at .*(?:node_modules\/|node:)/.test(line))
+    .join("\n");
+}
+
+/**
+ * Logs an error that is a bug of ours. In tests, where log lines are not shown, it is printed for a person: with its
+ * causes and the stack of the handler, because the test itself only sees "an internal error occurred".
+ */
+export function logBug(log: Logger, error: unknown, message: string): void {
+  log.error({ err: error }, message);
+  if (cfg.env === "test" && !log.isLevelEnabled("error"))
+    process.stderr.write(
+      redactText(`\n${message} (request ${currentRequestId() || "unknown"}):\n${ownLines(inspect(error))}\n`),
+    );
+}
+
 /** A root logger writing to `destination`: for tests and tools. */
 export function createLogger(destination: DestinationStream, level: string = cfg.log.level): Logger {
+  const keep = keptLines();
   return pino(
     {
-      level,
+      level: keep === undefined ? level : leastOf(level, "debug"),
       base: { service: cfg.otel.serviceName },
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: "message",
@@ -29,8 +51,39 @@ export function createLogger(destination: DestinationStream, level: string = cfg
       serializers: { err: serialiseError, error: serialiseError },
       formatters: { level: (label) => ({ level: label }), log: redactFields },
     },
-    { write: (line) => destination.write(redactText(line)) },
+    keep === undefined
+      ? { write: (line) => destination.write(redactText(line)) }
+      : keepingToo(destination, pino.levels.values[level] ?? Infinity, keep),
   );
+}
+
+/** The plain-Node host keeps the last lines of an app in development, for `groundwork trace`; elsewhere nobody asks. */
+function keptLines(): ((line: string) => void) | undefined {
+  return (globalThis as { [key: symbol]: unknown })[Symbol.for("groundwork.keepLine")] as
+    ((line: string) => void) | undefined;
+}
+
+function leastOf(a: string, b: string): string {
+  return (pino.levels.values[a] ?? Infinity) < (pino.levels.values[b] ?? Infinity) ? a : b;
+}
+
+/** What is shown starts at `shownFrom`; what is kept is everything that is written. */
+function keepingToo(
+  destination: DestinationStream,
+  shownFrom: number,
+  keep: (line: string) => void,
+): DestinationStream {
+  const stream = {
+    // pino sets the level of a line on a stream that carries this symbol, before it writes.
+    [pino.symbols.needsMetadataGsym as symbol]: true,
+    lastLevel: 0,
+    write(line: string): void {
+      const text = redactText(line);
+      if (stream.lastLevel >= shownFrom) destination.write(text);
+      keep(text);
+    },
+  };
+  return stream;
 }
 
 /** Errors carry fields of their own (a driver's request, for example): redacted like any other. */

@@ -41,6 +41,11 @@ export function hexFromBase32(text: string, bytes: 8 | 16): string | undefined {
   return hex;
 }
 
+/** A trace id of 32 hex digits as Encore prints it: 26 digits of 5 bits, two spare ones at the end. */
+export function base32FromHex(hex: string): string {
+  return (BigInt(`0x${hex}`) << 2n).toString(32).padStart(26, "0");
+}
+
 /** Encore's ids of one request: `traceId` and `spanId` in hex, `requestId` as `x-encore-trace-id` shows it. */
 export interface RequestTrace {
   traceId: string;

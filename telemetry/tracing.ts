@@ -19,7 +19,8 @@ import { cfg, flags } from "../config";
 import { withLogFields, type LogFields } from "./log-context";
 import { onShutdown, trackWork } from "./shutdown";
 import { activeTracer, flushTraces, isSampled, randomId, withForcedIds } from "./tracing-sdk";
-import { currentSpanContext, requestTraceFrom, type EncoreTrace } from "./trace-context";
+import { logger } from "./logger";
+import { base32FromHex, currentSpanContext, requestTraceFrom, type EncoreTrace } from "./trace-context";
 
 export { addSpanProcessor, flushTraces } from "./tracing-sdk";
 export { currentRequestId } from "./trace-context";
@@ -38,6 +39,8 @@ const kinds: Record<SpanKindName, SpanKind> = {
   producer: SpanKind.PRODUCER,
   consumer: SpanKind.CONSUMER,
 };
+
+const log = logger("work");
 
 const silent: Span = trace.wrapSpanContext({
   traceId: "0".repeat(32),
@@ -113,7 +116,8 @@ export interface ContinueOptions extends SpanOptions {
 
 /**
  * Runs work that another process or moment asked for (outbox row, message, job) inside the trace it came
- * from. Without a usable `traceparent` a new trace begins. The work counts as in flight for shutdown.
+ * from. Without a usable `traceparent` a new trace begins. Its log lines carry the `requestId` of the request that
+ * began the trace. The work counts as in flight for shutdown.
  */
 export function continueTrace<T>(
   headers: Readonly<Record<string, string | undefined>>,
@@ -124,7 +128,20 @@ export function continueTrace<T>(
   const carried = parseTraceparent(headers.traceparent);
   const parent = carried === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, carried);
   const span = startContinued(carried, parent, spanName, options);
-  return trackWork(() => withLogFields(options.log ?? {}, () => runInSpan(span, parent, fn)));
+  const requestId = base32FromHex(span.spanContext().traceId);
+  const work = (): T => runInSpan(span, parent, (own) => logged(spanName, () => fn(own)));
+  return trackWork(() => withLogFields({ requestId, ...options.log }, work));
+}
+
+/** One line at the end of the work, for whoever follows a request: at `debug`, because there are many. */
+function logged<T>(name: string, work: () => T): T {
+  if (!log.isLevelEnabled("debug")) return work();
+  const startedAtMs = performance.now();
+  const result = work();
+  const end = (): void => log.debug({ durationMs: Math.round(performance.now() - startedAtMs) }, name);
+  if (result instanceof Promise) return result.finally(end) as T;
+  end();
+  return result;
 }
 
 /** A recorded span, or one that only carries the ids on: nobody listens, or the trace's beginner did not sample it. */

@@ -19,6 +19,7 @@ export const usage = `groundwork <command> [--app DIR]
   dead-letters list [TOPIC/SUBSCRIPTION] [--json]   messages that could not be handled; without a name how many there are
   dead-letters redrive TOPIC/SUBSCRIPTION [ID …]    deliver them again, all or the named ones
   dead-letters discard TOPIC/SUBSCRIPTION ID …      delete them for good
+  trace ID [--json]                                 the way of one request through the app's last lines (development)
   replay TOPIC/SUBSCRIPTION --since TIME            deliver handled messages again (the newest 1000 are kept)
 
 The app is the folder above the current one that holds encore.app, or DIR.
@@ -56,5 +57,6 @@ export const commands: Record<string, (input: CommandInput) => Promise<void>> = 
   gen: async (input) => (await import("./gen")).gen(input),
   exec: async (input) => (await import("./exec")).exec(input),
   "dead-letters": async (input) => (await import("./dead-letters")).deadLettersCommand(input),
+  trace: async (input) => (await import("./trace")).trace(input),
   replay: async (input) => (await import("./dead-letters")).replayCommand(input),
 };

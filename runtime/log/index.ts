@@ -5,9 +5,10 @@ import { Logger } from "./logger";
 import { formatConsole, formatGoogle, formatJson, type Format } from "./format";
 import { LogLevel, silent, thresholdFrom } from "./levels";
 import { standardError, type Sink } from "./sink";
+import { keepLines } from "./kept-lines";
 import { createWriter, type LineWriter } from "./writer";
 
-export type LogConfig = Pick<HostConfig, "appRoot" | "environment" | "logFormat" | "logLevel">;
+export type LogConfig = Pick<HostConfig, "appRoot" | "environment" | "logFormat" | "logLevel"> & { stateDir?: string };
 
 function formatFor(config: LogConfig, env: NodeJS.ProcessEnv): Format {
   if (config.logFormat === "console") return formatConsole;
@@ -29,6 +30,18 @@ function hostLogOn(writer: LineWriter, threshold: number): HostLog {
   };
 }
 
+/** In development lines are kept for `groundwork trace` too. */
+function sinkFor({ environment, stateDir }: LogConfig, sink: Sink): Sink {
+  if (environment.type !== "development" || stateDir === undefined) return sink;
+  const keep = keepLines(stateDir);
+  return {
+    write(line) {
+      sink.write(line);
+      keep(line);
+    },
+  };
+}
+
 /**
  * The root logger that the SDK uses and the host's own log.
  * `env` gives the filters of X-43: ENCORE_LOG (the app's lines), ENCORE_RUNTIME_LOG or RUST_LOG (the host's),
@@ -42,7 +55,7 @@ export function createLogger(
   const nothing = Boolean(env.ENCORE_NOLOG);
   const writer = createWriter({
     format: formatFor(config, env),
-    sink,
+    sink: sinkFor(config, sink),
     appRoot: config.appRoot,
     stacks: config.environment.cloud === "local" || Boolean(env.ENCORE_LOG_INCLUDE_ERROR_STACK),
     now: Date.now,

@@ -32,7 +32,12 @@ export function groundwork(options: GroundworkTestOptions = {}): Plugin {
         test: {
           globalSetup: [moduleFile("global-setup")],
           setupFiles: [moduleFile("setup-file")],
-          env: { ENCORE_RUNTIME_LIB: hostFile("native.cjs"), GROUNDWORK_TEST_APP: root },
+          env: {
+            // No line for each request, and none for those that a test means to fail: as `encore test` (V-2).
+            ENCORE_RUNTIME_LOG: process.env.ENCORE_RUNTIME_LOG ?? "error",
+            ENCORE_RUNTIME_LIB: hostFile("native.cjs"),
+            GROUNDWORK_TEST_APP: root,
+          },
           // The SDK must see the same module instance of the native library as the tests do.
           server: { deps: { external: [/node_modules/, /\/dist\/chunks\//] } },
         },

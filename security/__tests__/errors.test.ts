@@ -88,7 +88,7 @@ describe("normalisation", () => {
     ["57014", "request_timeout", 503],
     ["55P03", "request_timeout", 503],
     ["ETIMEDOUT", "request_timeout", 503],
-    ["22P02", "invalid_request", 400],
+    ["22P02", "internal_error", 500],
     ["22021", "invalid_request", 400],
     ["22003", "invalid_request", 400],
     ["40001", "conflict_retry", 409],

@@ -1,7 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { withLogFields } from "../log-context";
-import { createLogger } from "../logger";
+import { createLogger, logBug } from "../logger";
 import { redactFields, redactText } from "../redaction";
+import { base32FromHex, hexFromBase32 } from "../trace-context";
 import { continueTrace } from "../tracing";
 
 function capture(): {
@@ -53,6 +54,14 @@ describe("a log line", () => {
       requestId: "r-1",
     });
     expect(lines()[1]).not.toHaveProperty("traceId");
+  });
+
+  test("of continued work carries the id of the request that began it, as the answer's header shows it", () => {
+    const { log, lines } = capture();
+    const headers = { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00" };
+    continueTrace(headers, "consume a.b.c", {}, () => log.info("handled"));
+    expect(lines()[0]?.requestId).toBe(base32FromHex("4bf92f3577b34da6a3ce929d0e0e4736"));
+    expect(hexFromBase32(String(lines()[0]?.requestId), 16)).toBe("4bf92f3577b34da6a3ce929d0e0e4736");
   });
 
   test("tells an error with its whole chain of causes", () => {
@@ -113,5 +122,20 @@ describe("redaction", () => {
     const loop: Record<string, unknown> = { password: "x" };
     loop.self = loop;
     expect(JSON.stringify(redactFields(loop))).toContain("[too deep]");
+  });
+
+  test("of a bug is printed in tests, with its cause and the stack of who threw it, without secrets", () => {
+    const printed = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    try {
+      const silent = createLogger({ write: () => undefined }, "fatal");
+      logBug(silent, new Error("outer", { cause: new Error(`no relation, token ${jwt}`) }), "an endpoint failed");
+      const text = printed.mock.calls.map(([chunk]) => String(chunk)).join("");
+      expect(text).toMatch(/an endpoint failed \(request unknown\):\nError: outer\n\s+at .*logger\.test\.ts:\d+/);
+      expect(text).toMatch(/\[cause\]: Error: no relation/);
+      expect(text).not.toContain(jwt);
+      expect(text).not.toContain("node_modules");
+    } finally {
+      printed.mockRestore();
+    }
   });
 });

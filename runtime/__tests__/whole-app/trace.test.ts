@@ -1,5 +1,8 @@
 // One trace id from the HTTP request to the last SQL statement: a document is sent to the running app, and an OTLP
 // collector must receive every part of its way under the id that the answer's header named.
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Collector, type CollectedSpan, startCollector } from "./support/otlp-collector";
 import { type RunningApp, startApp, migratedStateDir, until } from "./support/running-app";
@@ -35,7 +38,7 @@ describe("a document's way through the house", () => {
     path: string,
     body: unknown,
     token?: string,
-  ): Promise<{ traceId: string; body: Record<string, unknown> }> {
+  ): Promise<{ id: string; traceId: string; body: Record<string, unknown> }> {
     const response = await fetch(app.baseUrl + path, {
       method: "POST",
       headers: {
@@ -46,7 +49,21 @@ describe("a document's way through the house", () => {
     });
     const answer = (await response.json()) as Record<string, unknown>;
     expect(response.status, JSON.stringify(answer)).toBe(200);
-    return { traceId: hexOf(response.headers.get("x-encore-trace-id") ?? ""), body: answer };
+    const id = response.headers.get("x-encore-trace-id") ?? "";
+    return { id, traceId: hexOf(id), body: answer };
+  }
+
+  /** What `groundwork trace` finds; the job's own line is the last of them. */
+  async function traceOf(id: string): Promise<Record<string, unknown>[]> {
+    const cli = join(import.meta.dirname, "../../../dist/cli.js");
+    const options = { env: { ...process.env, GROUNDWORK_STATE_DIR: state.path } };
+    let lines: Record<string, unknown>[] = [];
+    await until("the job's line is kept", async () => {
+      const { stdout } = await promisify(execFile)(process.execPath, [cli, "trace", id, "--json"], options);
+      lines = JSON.parse(stdout) as Record<string, unknown>[];
+      return lines.some(({ message }) => message === "job vectors:embed");
+    });
+    return lines;
   }
 
   test("is one trace over HTTP, guard, SQL, outbox, publish, consume and job", async () => {
@@ -85,5 +102,18 @@ describe("a document's way through the house", () => {
     const ids = new Set(mine().map((span) => span.spanId));
     const orphans = mine().filter((span) => span.parentSpanId !== "" && !ids.has(span.parentSpanId));
     expect(orphans.map((span) => span.name)).toEqual([]);
+
+    // The same id leads through the app's log lines: of the request, the relay, the consumer and the job.
+    const way = await traceOf(sent.id);
+    expect(way.map(({ requestId }) => requestId)).toEqual(way.map(() => sent.id));
+    expect(way.map(({ message }) => message)).toEqual(
+      expect.arrayContaining([
+        "request",
+        expect.stringMatching(/^publish /),
+        expect.stringMatching(/^consume /),
+        "job vectors:embed",
+      ]),
+    );
+    expect(app.output()).not.toContain(`"message":"job vectors:embed"`);
   }, 60_000);
 });
