@@ -55,7 +55,7 @@ export function hostPackagesFor({ buckets }: Pick<AppModel, "buckets">, imported
 }
 
 /** Looks in the node_modules of `folder` and of the folders above it. */
-function installedVersion(name: string, folder: string): string | undefined {
+export function installedVersion(name: string, folder: string): string | undefined {
   for (let at = folder, above = ""; at !== above; above = at, at = dirname(at)) {
     const file = join(at, "node_modules", name, "package.json");
     if (existsSync(file)) return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;

@@ -8,6 +8,7 @@ import type { ParseQuestion } from "../parse/child";
 import type { ParseError } from "../parse/errors";
 import type { AppModel } from "../model";
 import { hostFile } from "../host-files";
+import { checkSdkVersion } from "./sdk-version";
 
 export interface ParsedApp {
   model: AppModel;
@@ -37,9 +38,10 @@ export class Parser {
 
   /**
    * Parses the app and writes encore.gen/, unless nothing changed since the last time.
-   * @throws ParseFailure with every error of the app
+   * @throws ParseFailure with every error of the app, UsageError where its SDK is too old
    */
   async parse(): Promise<ParsedApp> {
+    checkSdkVersion(this.root);
     const cached = readParseCache(this.root, this.options);
     if (cached) return { model: cached, modelFile: modelFile(this.root) };
     const answer = await this.#ask();

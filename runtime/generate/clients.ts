@@ -65,8 +65,10 @@ function testingFunction(endpoint: EndpointModel, service: ServiceModel, file: s
   const route = `{ service: ${quote(service.name)}, name: ${quote(name)}, raw: ${endpoint.protocol === "raw"}, handler, streamingRequest: ${streamsRequest(endpoint)}, streamingResponse: ${streamsResponse(endpoint)} }`;
   return `export async function ${name}(params, opts) {
   const handler = (await import(${importPath(file, place.file, "")})).${exportName};
+  const apiRoute = ${route};
   registerTestHandler({
-    apiRoute: ${route},
+    ...apiRoute, // for SDKs before 1.45
+    apiRoute,
     middlewares: ${middlewares(service)},
     endpointOptions: ${endpointOptions(endpoint)},
   });

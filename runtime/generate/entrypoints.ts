@@ -65,7 +65,7 @@ const metricFiles = (metrics: AppModel["metrics"]): string[] =>
   [...new Set(metrics.map((metric) => metric.place.file))].sort();
 
 function handler(endpoint: EndpointModel, index: number, service: ServiceModel): string {
-  return `  {
+  return `  handlerOf({
     apiRoute: {
       service: ${quote(endpoint.service)},
       name: ${quote(endpoint.name)},
@@ -76,7 +76,7 @@ function handler(endpoint: EndpointModel, index: number, service: ServiceModel):
     },
     endpointOptions: ${endpointOptions(endpoint)},
     middlewares: ${middlewares(service)},
-  },`;
+  }),`;
 }
 
 function handlers(services: ServiceModel[]): string[] {
@@ -94,13 +94,18 @@ const gateways: any[] = [${gateways
     .map(gatewayName)
     .join(", ")}];
 
+// SDKs before 1.45 take the route itself.
+const handlerOf = (handler: Handler): Handler => ({ ...handler.apiRoute, ...handler });
+
 const handlers: Handler[] = [
 ${lines(handlers(services))}];
 
 registerGateways(gateways);
 registerHandlers(handlers);
 
-await run(import.meta.url);
+// SDKs before 1.57.5 leave the end to whoever runs them.
+const code: unknown = await run(import.meta.url);
+if (typeof code === "number") process.exit(code);
 `;
 }
 

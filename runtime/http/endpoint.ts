@@ -35,9 +35,15 @@ export class Endpoint {
     this.api = { service: model.service, endpoint: model.name, raw: isRaw, requiresAuth: model.auth, tags: model.tags };
     const request =
       this.kind === "stream" ? (model.handshake ?? null) : isRaw || this.kind === "static" ? null : model.request;
-    this.body = compile.request(request, model, "body");
-    this.query = compile.request(request, model, "query");
-    this.response = compile.response(this.kind === "typed" ? model.response : null);
+    try {
+      this.body = compile.request(request, model, "body");
+      this.query = compile.request(request, model, "query");
+      this.response = compile.response(this.kind === "typed" ? model.response : null);
+    } catch (cause) {
+      const { file, line } = model.place;
+      const problem = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`${file}:${line}: endpoint ${this.name}: ${problem}`, { cause });
+    }
   }
 
   get name(): string {

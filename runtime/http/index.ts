@@ -93,6 +93,15 @@ function callHere(
   return (exchange) => serveHere(exchange, context.log);
 }
 
+/** What wrappers return since SDK 1.45 (G-52). */
+function handlerOf({ handler, apiRoute }: ApiRoute): ApiRoute["handler"] {
+  if (apiRoute === undefined) return handler;
+  return (...args) => {
+    const result = handler(...args);
+    return result instanceof Promise ? result.then((payload: unknown) => ({ payload })) : { payload: result };
+  };
+}
+
 export function createHttp(host: Host, role: ThreadRole = { kind: "alone" }): HttpPart {
   const app = new HttpApp(host);
   const codecs = new StreamCodecCache(host.model, host.newDecimal);
@@ -120,7 +129,7 @@ export function createHttp(host: Host, role: ThreadRole = { kind: "alone" }): Ht
     name: "http",
     takesWork: true,
     registerHandler(route) {
-      app.find(route.service, route.name)?.register(route.handler, host.testMode);
+      app.find(route.service, route.name)?.register(handlerOf(route), host.testMode);
     },
     setGatewayAuth(name, auth) {
       if (name === GATEWAY && auth) app.authenticator?.setHandler(auth);

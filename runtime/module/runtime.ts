@@ -35,7 +35,8 @@ import type { Request } from "../native/request";
 
 export interface RuntimeOptions {
   testMode?: boolean;
-  typeConstructors: { decimal: (text: string) => unknown };
+  /** Absent before encore.dev 1.50, which had no decimals. */
+  typeConstructors?: { decimal: (text: string) => unknown };
 }
 
 /** A cron's endpoint is called from inside, so that a private one works too. */
@@ -51,7 +52,7 @@ function createParts(options: RuntimeOptions) {
   const { config, model } = loadHostFiles(testMode);
   const role = threadRole(testMode ? 1 : config.workerThreads);
   const { logger, hostLog } = createLogger(config);
-  const host: Host = { config, model, testMode, log: hostLog, newDecimal: options.typeConstructors.decimal };
+  const host: Host = { config, model, testMode, log: hostLog, newDecimal: options.typeConstructors?.decimal ?? String };
   const requests = new RequestCounts();
   host.countRequest = (service, endpoint, code) => requests.count(service, endpoint, code);
   const metrics = createMetrics(host);

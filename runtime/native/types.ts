@@ -8,6 +8,8 @@ export interface ApiRoute {
   streamingRequest: boolean;
   streamingResponse: boolean;
   handler: (...args: unknown[]) => unknown;
+  /** There in SDKs before 1.45 only, whose wrappers return the handler's result as it is. */
+  apiRoute?: unknown;
 }
 
 export interface CallOpts {

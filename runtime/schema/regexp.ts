@@ -1,207 +1,287 @@
-// `MatchesRegexp` patterns are written for Rust's regex syntax (contract 3.7). This translates them to JavaScript's,
-// with the `v` flag, whose classes nest as Rust's do. A pattern that Rust would refuse, look-around and backreferences
-// among them, stops the process at start, as it does officially (L-60). Patterns are only asked whether they match:
-// what groups capture and which quantifiers are lazy does not matter.
-import { character, members, posixClass, readEscape, wordSet, type Flags } from "./regexp-sets";
+// Rust's regex crate matches in time linear to the text, and so does this: a pattern becomes an automaton of positions
+// (Thompson 1968) that reads each character once. Sets of positions are turned into states of a second automaton as a text
+// reaches them (as in RE2 and Rust's own lazy DFA), up to a bound; where a text reaches ever new ones they are no longer kept.
+// There is no backtracking, so no text takes longer than its length times the size of the pattern, and that has a limit too.
+import { type Assertion, type Node, RegexpParser } from "./regexp-parser";
+import { wordSet } from "./regexp-sets";
 
-const SET_OPERATORS = ["&&", "--", "~~"];
+/** Positions of a pattern; Rust refuses patterns by a size as well. */
+const POSITIONS_MAX = 10_000;
+/** What is kept per pattern: states, the positions in all of them, characters whose class is known. */
+const STATES_MAX = 500;
+const KEPT_POSITIONS_MAX = 100_000;
+const CHARACTERS_MAX = 10_000;
+/** Work for one text, in positions visited: about 40 ms. */
+const VISITS_MAX = 1_000_000;
+/** What a step costs beside the positions that it visits, and what a character that was not seen before costs. */
+const STEP_VISITS = 10;
+const CHARACTER_VISITS = 40;
+const ASCII_END = 0x80;
+const SURROGATES = 0xd800;
 
-const fail = (problem: string): never => {
-  throw new SyntaxError(problem);
-};
+/** The text is so long, and the pattern so large, that matching would hold up everybody else. */
+export class RegexpLimit extends Error {}
 
-class Translator {
-  private at = 0;
-  private readonly names = new Set<string>();
+interface Position {
+  /** The set whose characters lead on, an assertion, a fork, or the end. */
+  set: number;
+  assertion: Assertion | null;
+  next: number;
+  other: number;
+}
 
-  constructor(private readonly source: string) {}
+/** Matches only the empty text, wherever it stands: repeating it changes nothing. */
+function isEmpty(node: Node): boolean {
+  if (node.kind === "repeat") return node.high === 0 || isEmpty(node.what);
+  return (node.kind === "all" || node.kind === "any") && node.of.every(isEmpty);
+}
 
-  translate(): string {
-    const out = this.alternatives({ i: false, m: false, s: false, x: false, u: true });
-    return this.at < this.source.length ? fail("unopened group") : out;
+const FORK = -1;
+const MATCH = -2;
+const ASSERT = -3;
+
+/** What an assertion wants to know of a neighbour; 0 = there is none. */
+const EXISTS = 1;
+const NEWLINE = 2;
+const WORD = 4;
+const ASCII_WORD = 8;
+
+const isWord = new RegExp(`^${wordSet({ i: false, m: false, s: false, x: false, u: true })}$`, "v");
+const isAsciiWord = /^\w$/;
+
+class Program {
+  readonly positions: Position[] = [];
+  readonly sets: RegExp[] = [];
+  private readonly known = new Map<string, number>();
+  readonly start: number;
+
+  constructor(pattern: Node) {
+    const end = this.add({ set: MATCH, assertion: null, next: 0, other: 0 });
+    this.start = this.node(pattern, end);
   }
 
-  private looking(text: string): boolean {
-    return this.source.startsWith(text, this.at);
+  private add(position: Position): number {
+    if (this.positions.length >= POSITIONS_MAX) throw new SyntaxError("the pattern is too large");
+    return this.positions.push(position) - 1;
   }
 
-  private match(pattern: RegExp): RegExpExecArray | null {
-    const found = pattern.exec(this.source.slice(this.at));
-    if (found) this.at += found[0].length;
+  private set(source: string): number {
+    let index = this.known.get(source);
+    if (index === undefined) {
+      index = this.sets.push(new RegExp(`^${source}$`, "v")) - 1;
+      this.known.set(source, index);
+    }
+    return index;
+  }
+
+  /** @returns where `node` begins, if it leads on to `next` */
+  private node(node: Node, next: number): number {
+    switch (node.kind) {
+      case "set":
+        return this.add({ set: this.set(node.set), assertion: null, next, other: 0 });
+      case "assert":
+        return this.add({ set: ASSERT, assertion: node.assertion, next, other: 0 });
+      case "all":
+        return node.of.reduceRight((after, part) => this.node(part, after), next);
+      case "any":
+        return node.of.map((part) => this.node(part, next)).reduceRight((other, first) => this.fork(first, other));
+      case "repeat":
+        return this.repeat(node, next);
+    }
+  }
+
+  private fork(next: number, other: number): number {
+    return this.add({ set: FORK, assertion: null, next, other });
+  }
+
+  private repeat({ what, low, high }: Extract<Node, { kind: "repeat" }>, next: number): number {
+    let after = next;
+    if (low > POSITIONS_MAX || (high > POSITIONS_MAX && high !== Infinity))
+      throw new SyntaxError("the pattern is too large");
+    if (isEmpty(what)) return next;
+    if (high === Infinity) {
+      const loop = this.fork(0, next);
+      this.positions[loop]!.next = this.node(what, loop);
+      after = loop;
+    } else for (let i = low; i < high; i++) after = this.fork(this.node(what, after), next);
+    for (let i = 0; i < low; i++) after = this.node(what, after);
+    return after;
+  }
+}
+
+/** Positions that are waited in before the next character, and what is known of the last one. */
+interface State {
+  positions: Int32Array;
+  before: number;
+  /** By class of the next character. */
+  next: (State | undefined)[];
+}
+
+/** Where no further character changes the answer. */
+const MATCHED: State = { positions: new Int32Array(0), before: 0, next: [] };
+
+function holds(assertion: Assertion, before: number, after: number): boolean {
+  if (!("word" in assertion)) {
+    if (assertion.at === "start") return before === 0;
+    if (assertion.at === "end") return after === 0;
+    const side = assertion.at === "lineStart" ? before : after;
+    return side === 0 || (side & NEWLINE) !== 0;
+  }
+  const bit = assertion.word === "unicode" ? WORD : ASCII_WORD;
+  const [left, right] = [(before & bit) !== 0, (after & bit) !== 0];
+  switch (assertion.at) {
+    case "boundary":
+      return left !== right;
+    case "noBoundary":
+      return left === right;
+    case "wordStart":
+      return !left && right;
+    case "wordEnd":
+      return left && !right;
+    case "startHalf":
+      return !left;
+    case "endHalf":
+      return !right;
+  }
+}
+
+/** Characters that no set and no assertion tells apart. */
+interface CharacterClass {
+  id: number;
+  about: number;
+  inSet: Uint8Array;
+}
+
+const END: CharacterClass = { id: 0, about: 0, inSet: new Uint8Array(0) };
+
+function withStart(targets: Int32Array, start: number): Int32Array {
+  const positions = new Int32Array(targets.length + 1);
+  positions.set(targets);
+  positions[targets.length] = start;
+  return positions;
+}
+
+export class LinearRegexp {
+  private readonly program: Program;
+  private readonly classes = new Map<string, CharacterClass>();
+  private readonly ascii: (CharacterClass | undefined)[] = new Array<undefined>(ASCII_END).fill(undefined);
+  private readonly classOf = new Map<number, CharacterClass>();
+  private readonly states = new Map<string, State>();
+  private keptPositions = 0;
+  private readonly marks: Int32Array;
+  private readonly targets: Int32Array;
+  private mark = 0;
+  private readonly stack: number[] = [];
+  private readonly first: State;
+  private visits = 0;
+
+  constructor(pattern: Node) {
+    this.program = new Program(pattern);
+    const size = this.program.positions.length;
+    this.marks = new Int32Array(size);
+    this.targets = new Int32Array(size);
+    this.first = { positions: Int32Array.of(this.program.start), before: 0, next: [] };
+  }
+
+  /** Whether the text holds a match anywhere. @throws RegexpLimit */
+  test(text: string): boolean {
+    this.visits = 0;
+    if (this.isCrowded()) this.forget();
+    let state = this.first;
+    for (let at = 0; at < text.length; at++) {
+      let code = text.charCodeAt(at);
+      if (code >= SURROGATES) {
+        code = text.codePointAt(at)!;
+        if (code > 0xffff) at++;
+      }
+      const char = (code < ASCII_END ? this.ascii[code] : this.classOf.get(code)) ?? this.characterClass(code);
+      state = state.next[char.id] ?? this.step(state, char);
+      if (state === MATCHED) return true;
+    }
+    return (state.next[END.id] ?? this.step(state, END)) === MATCHED;
+  }
+
+  private characterClass(code: number): CharacterClass {
+    const char = String.fromCodePoint(code);
+    const about =
+      EXISTS |
+      (char === "\n" ? NEWLINE : 0) |
+      (isWord.test(char) ? WORD : 0) |
+      (isAsciiWord.test(char) ? ASCII_WORD : 0);
+    const inSet = Uint8Array.from(this.program.sets, (set) => (set.test(char) ? 1 : 0));
+    const key = `${about} ${inSet.join("")}`;
+    let found = this.classes.get(key);
+    if (!found) this.classes.set(key, (found = { id: this.classes.size + 1, about, inSet }));
+    this.visits += CHARACTER_VISITS + inSet.length;
+    if (code < ASCII_END) this.ascii[code] = found;
+    else {
+      if (this.classOf.size >= CHARACTERS_MAX) this.classOf.clear();
+      this.classOf.set(code, found);
+    }
     return found;
   }
 
-  /** Everything up to the end of the group. Flags set in it end with it. */
-  private alternatives(outer: Flags): string {
-    const flags = { ...outer };
-    let out = "";
-    while (this.at < this.source.length && !this.looking(")")) {
-      if (this.match(/^\|/)) out += "|";
-      else if (flags.x && this.match(/^(?:\s+|#[^\n]*)/)) continue;
-      else out += this.quantified(this.atom(flags), flags);
-    }
-    return out;
-  }
-
-  /** Quantifiers may follow each other and assertions, which JavaScript allows only around groups. */
-  private quantified(atom: string, flags: Flags): string {
-    let out = atom;
-    let simple = "";
-    for (;;) {
-      if (flags.x) this.match(/^\s+/);
-      const found = this.match(/^(?:([*+?])|\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\})\??/);
-      if (found && atom === "") fail("nothing to repeat");
-      if (found?.[1]) simple = oneQuantifier(simple + found[1]);
-      else {
-        if (simple !== "") out = `(?:${out})${simple}`;
-        simple = "";
-        if (!found) return out;
-        out = `(?:${out})${counted(found[2], found[3], found[4])}`;
+  /** Follows forks and assertions that hold between two characters, then the character itself. */
+  private step(from: State, char: CharacterClass): State {
+    const { positions } = this.program;
+    const { stack, marks, targets } = this;
+    const reached = ++this.mark;
+    this.visits += STEP_VISITS;
+    let count = 0;
+    for (let i = from.positions.length - 1; i >= 0; i--) stack.push(from.positions[i]!);
+    while (stack.length > 0) {
+      const index = stack.pop()!;
+      if (marks[index] === reached) continue;
+      marks[index] = reached;
+      this.visits++;
+      const { set, assertion, next, other } = positions[index]!;
+      if (set === MATCH) {
+        stack.length = 0;
+        return this.keep(from, char, MATCHED);
       }
+      if (set === FORK) stack.push(other, next);
+      else if (assertion) {
+        if (holds(assertion, from.before, char.about)) stack.push(next);
+      } else if (char.inSet[set] === 1) targets[count++] = next;
     }
+    if (this.visits > VISITS_MAX) throw new RegexpLimit("the text is too long for the pattern");
+    return this.keep(from, char, this.state(targets.subarray(0, count), char.about));
   }
 
-  private atom(flags: Flags): string {
-    const char = String.fromCodePoint(this.source.codePointAt(this.at)!);
-    if (char === "(") return this.group(flags);
-    if (char === "[") return this.set(flags);
-    if (char === "\\") return this.assertion(flags) ?? this.escape(flags);
-    if ("*+?{".includes(char)) return fail("nothing to repeat");
-    this.at += char.length;
-    if (char === ".") return flags.s ? "[\\s\\S]" : "[^\\n]";
-    if (char === "^") return flags.m ? "(?<![^\\n])" : "^";
-    if (char === "$") return flags.m ? "(?![^\\n])" : "$";
-    return this.literal(char.codePointAt(0)!, flags);
-  }
-
-  private literal(code: number, flags: Flags): string {
-    const all = members(code, code, flags);
-    return all === character(code) ? all : `[${all}]`;
-  }
-
-  private group(flags: Flags): string {
-    const named = this.match(/^\(\?P?<([A-Za-z_][\w.[\]]*)>/);
-    if (named) {
-      if (this.names.has(named[1]!)) fail(`two groups are named ${named[1]}`);
-      this.names.add(named[1]!);
-      return this.rest(flags);
+  /** A search may begin at every character, hence with the start among the positions. */
+  private state(targets: Int32Array, before: number): State {
+    if (this.isCrowded()) return { positions: withStart(targets, this.program.start), before, next: [] };
+    const positions = Int32Array.from(new Set(targets).add(this.program.start)).sort();
+    const key = `${before} ${positions.join(" ")}`;
+    let found = this.states.get(key);
+    if (!found) {
+      this.keptPositions += positions.length;
+      this.states.set(key, (found = { positions, before, next: [] }));
     }
-    if (!this.looking("(?")) {
-      this.at++;
-      return this.rest(flags);
-    }
-    const switched = this.match(/^\(\?([imsxuUR]*)(?:-([imsxuUR]+))?([:)])/) ?? fail("look-around is not supported");
-    const [, on = "", off = "", end] = switched;
-    const target = end === ")" ? flags : { ...flags };
-    for (const flag of on) if (flag in target) target[flag as keyof Flags] = true;
-    for (const flag of off) if (flag in target) target[flag as keyof Flags] = false;
-    return end === ")" ? "" : this.rest(target);
+    return found;
   }
 
-  private rest(flags: Flags): string {
-    const inner = this.alternatives(flags);
-    if (!this.match(/^\)/)) fail("unclosed group");
-    return `(?:${inner})`;
+  /** A text that led to ever new states goes on without keeping them; the next one begins anew. */
+  private isCrowded(): boolean {
+    return this.states.size >= STATES_MAX || this.keptPositions >= KEPT_POSITIONS_MAX;
   }
 
-  private assertion(flags: Flags): string | undefined {
-    const found = this.match(/^\\(?:[Az<>B]|b(?:\{(?:start|end)(?:-half)?\})?)/)?.[0];
-    if (found === undefined) return undefined;
-    const word = wordSet(flags);
-    const [starts, ends] = [`(?<!${word})(?=${word})`, `(?<=${word})(?!${word})`];
-    switch (found) {
-      case "\\A":
-        return "^";
-      case "\\z":
-        return "$";
-      case "\\b":
-        return `(?:${starts}|${ends})`;
-      case "\\B":
-        return `(?:(?<=${word})(?=${word})|(?<!${word})(?!${word}))`;
-      case "\\b{start-half}":
-        return `(?<!${word})`;
-      case "\\b{end-half}":
-        return `(?!${word})`;
-      default:
-        return found === "\\<" || found === "\\b{start}" ? starts : ends;
-    }
+  private forget(): void {
+    this.states.clear();
+    this.keptPositions = 0;
+    this.first.next = [];
   }
 
-  private escape(flags: Flags): string {
-    const found = readEscape(this.source, this.at, flags);
-    this.at += found.length;
-    return "set" in found ? found.set : this.literal(found.code, flags);
+  private keep(from: State, char: CharacterClass, to: State): State {
+    from.next[char.id] = to;
+    return to;
   }
-
-  /** A class; its operators take everything on their left. */
-  private set(flags: Flags): string {
-    const isNegated = this.match(/^\[(\^?)/)![1] === "^";
-    let left = "";
-    let operator = "";
-    let operand = this.match(/^-+(?!-)/)?.[0].replace(/-/g, "\\-") ?? "";
-    if (operand === "" && this.match(/^\]/)) operand = "\\]";
-    for (;;) {
-      if (this.at >= this.source.length) fail("unclosed class");
-      const next = SET_OPERATORS.find((o) => this.looking(o));
-      if (next === undefined && !this.looking("]")) {
-        operand += this.item(flags);
-        continue;
-      }
-      left = combine(left, operator, operand);
-      if (next === undefined) break;
-      this.at += next.length;
-      [operator, operand] = [next, ""];
-    }
-    this.at++;
-    return `[${isNegated ? "^" : ""}${left}]`;
-  }
-
-  private item(flags: Flags): string {
-    if (flags.x && this.match(/^\s+/)) return "";
-    const posix = posixClass(this.source, this.at, flags);
-    if (posix) this.at += posix.length;
-    if (posix) return posix.set;
-    if (this.looking("[")) return this.set(flags);
-    const first = this.end(flags);
-    if (typeof first === "string") return first;
-    if (!this.match(/^-(?![-\]])/)) return members(first, first, flags);
-    const last = this.end(flags);
-    return typeof last === "string" ? fail("a range ends in a class") : members(first, last, flags);
-  }
-
-  /** A character of a class, or a set that stands there. */
-  private end(flags: Flags): number | string {
-    if (this.looking("\\")) {
-      const found = readEscape(this.source, this.at, flags);
-      this.at += found.length;
-      return "set" in found ? found.set : found.code;
-    }
-    const code = this.source.codePointAt(this.at) ?? fail("unclosed class");
-    this.at += String.fromCodePoint(code).length;
-    return code;
-  }
-}
-
-function counted(low = "", comma = "", high = ""): string {
-  if (low === "" && high === "") fail("a repetition without a number");
-  return `{${low === "" ? "0" : low}${comma}${high}}`;
-}
-
-/** `a++` is `a+`: nested repetitions would take a backtracking engine for ever. */
-function oneQuantifier(all: string): string {
-  if (all.length === 1 || !/[*+]/.test(all)) return all[0]!;
-  return /[*?]/.test(all) ? "*" : "+";
-}
-
-function combine(left: string, operator: string, right: string): string {
-  if (operator === "") return right;
-  return operator === "~~" ? `[[${left}]--[${right}]][[${right}]--[${left}]]` : `[${left}]${operator}[${right}]`;
 }
 
 /** Compiles a Rust pattern. Throws an Error that shows the pattern when it cannot be understood. */
-export function compileRegexp(source: string): RegExp {
+export function compileRegexp(source: string): LinearRegexp {
   try {
-    return new RegExp(new Translator(source).translate(), "v");
+    return new LinearRegexp(new RegexpParser(source).parse());
   } catch (cause) {
     throw new Error(`the validation pattern ${JSON.stringify(source)} is not supported: ${String(cause)}`, { cause });
   }

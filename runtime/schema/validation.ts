@@ -2,7 +2,7 @@
 import type { Validation, ValidationRule } from "../model";
 import { compareDecimal, type DecimalValue } from "./decimal";
 import { isEmail } from "./email";
-import { compileRegexp } from "./regexp";
+import { compileRegexp, RegexpLimit } from "./regexp";
 import { debugString, displayFloat, floatText } from "./rust-text";
 
 /** A decoded value before it becomes the handler's: numbers know whether they were written as floats. */
@@ -57,7 +57,16 @@ function compileRule(rule: ValidationRule): Check {
 
 function regexp(source: string): Check {
   const pattern = compileRegexp(source);
-  return text((v) => pattern.test(v), `value does not match the regexp ${debugString(source)}`);
+  const problem = `value does not match the regexp ${debugString(source)}`;
+  return (value) => {
+    if (typeof value !== "string") return "unexpected type (expected string)";
+    try {
+      return pattern.test(value) ? undefined : problem;
+    } catch (error) {
+      if (error instanceof RegexpLimit) return `value is too long for the regexp ${debugString(source)}: shorten it`;
+      throw error;
+    }
+  };
 }
 
 function text(fits: (value: string) => boolean, problem: string): Check {

@@ -78,7 +78,7 @@ describe("encore.gen", () => {
     );
     expect(main).toContain("middlewares: my_shop_service.default.cfg.middlewares || []");
     expect(main).toContain("const gateways: any[] = [api_gatewayGW];");
-    expect(main.match(/apiRoute/g)).toHaveLength(5);
+    expect(main.match(/apiRoute:/g)).toHaveLength(5);
   });
 
   it("type-checks together with the app", () => {
