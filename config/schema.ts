@@ -118,7 +118,9 @@ export const variables = {
   REDIS_URL: url(["redis", "rediss"]),
   DB_POOL_MAX: integer(1, 500),
   DB_STATEMENT_TIMEOUT_MS: integer(10, 600_000),
+  DB_LOCK_TIMEOUT_MS: integer(10, 600_000),
   DB_IDLE_TIMEOUT_MS: integer(0, 3_600_000),
+  DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: integer(100, 3_600_000),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(["http", "https"]),
   OTEL_EXPORTER_OTLP_HEADERS: pairs("a comma-separated list of name=value"),
   OTEL_TRACES_SAMPLER_ARG: decimal(0, 1),
@@ -168,7 +170,13 @@ export interface Config {
   env: Environment;
   log: { level: NonNullable<Values["LOG_LEVEL"]>; pretty: boolean };
   redisUrl?: string;
-  db: { poolMax: number; statementTimeoutMs: number; idleTimeoutMs: number };
+  db: {
+    poolMax: number;
+    statementTimeoutMs: number;
+    lockTimeoutMs: number;
+    idleTimeoutMs: number;
+    idleInTransactionTimeoutMs: number;
+  };
   /** `endpoint` is the collector's base URL (traces go to `<endpoint>/v1/traces`); without it nothing is exported. */
   otel: {
     endpoint?: string;
@@ -310,7 +318,9 @@ function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | 
     db: {
       poolMax: v.DB_POOL_MAX ?? 20,
       statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000,
+      lockTimeoutMs: v.DB_LOCK_TIMEOUT_MS ?? 4000,
       idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000,
+      idleInTransactionTimeoutMs: v.DB_IDLE_IN_TRANSACTION_TIMEOUT_MS ?? 30_000,
     },
     embeddings: {
       provider: v.EMBEDDINGS_PROVIDER ?? "local",

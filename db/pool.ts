@@ -3,6 +3,7 @@
 import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
+import { createConnectionProbe } from "./connection-probe";
 import { logger } from "../telemetry/logger";
 import { observeGauge } from "../telemetry/metrics";
 import { registerProbe } from "../telemetry/probes";
@@ -10,6 +11,8 @@ import { onShutdown } from "../telemetry/shutdown";
 
 const INT8 = 20;
 const DATE = 1082;
+const CONNECT_TIMEOUT_MS = 10_000;
+const PROBE_TIMEOUT_MS = 1_500;
 
 let pool: pg.Pool | undefined;
 
@@ -31,9 +34,12 @@ function openPool(): pg.Pool {
     connectionString: AppDB.connectionString,
     max: cfg.db.poolMax,
     idleTimeoutMillis: cfg.db.idleTimeoutMs,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: columnTypes(),
+    // A connection whose limits could not be set is handed to nobody.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool awaits it, its types do not say so
+    onConnect: async (client) => void (await client.query(sessionLimits())),
   });
   // Without a listener, the end of a connection that is checked out would end the process; its user gets the error anyway.
   opened.on("connect", (client) => client.on("error", () => undefined));
@@ -42,10 +48,23 @@ function openPool(): pg.Pool {
   observeGauge("db_pool_active_connections", () => opened.totalCount - opened.idleCount);
   observeGauge("db_pool_idle_connections", () => opened.idleCount);
   observeGauge("db_pool_waiting_requests", () => opened.waitingCount);
-  registerProbe("database", async () => {
-    await opened.query("select 1");
-  });
+  const probe = createConnectionProbe(AppDB.connectionString, PROBE_TIMEOUT_MS);
+  registerProbe("database", () => probe.check());
+  onShutdown("db probe", () => probe.close(), "idle");
   return opened;
+}
+
+/**
+ * Limits of the session, for what no transaction of ours sets itself: a transaction whose body waits for something
+ * else is ended by the server and gives back its locks and its place in the pool; a lock that is not to be had is told
+ * as `lock_timeout`, before the statement's own time is over. Not as start-up parameters: poolers drop or refuse them.
+ */
+function sessionLimits(): pg.QueryConfig & { query_timeout: number } {
+  return {
+    query_timeout: CONNECT_TIMEOUT_MS,
+    text: "select set_config('idle_in_transaction_session_timeout', $1, false), set_config('lock_timeout', $2, false), set_config('statement_timeout', $3, false)",
+    values: [cfg.db.idleInTransactionTimeoutMs, cfg.db.lockTimeoutMs, cfg.db.statementTimeoutMs].map(String),
+  };
 }
 
 /** bigint columns as number where exact (else bigint); dates as `YYYY-MM-DD` text, which has no time zone to get wrong. */

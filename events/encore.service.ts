@@ -1,8 +1,10 @@
 import { Service } from "encore.dev/service";
+import { startDatabase } from "../db/start";
 import { guard } from "../security/guard";
 import { startEvents } from "./start";
 
 export default new Service("events", { middlewares: guard });
 
 // Encore has no start hook: loading the service is what starts its relay.
+startDatabase();
 startEvents();

@@ -27,20 +27,6 @@ CREATE TABLE auth.membership (
 -- Sign-in asks for the oldest membership of an account.
 CREATE INDEX membership_account ON auth.membership (account_id, created_at);
 
-ALTER TABLE auth.account ENABLE ROW LEVEL SECURITY;
-ALTER TABLE auth.account FORCE ROW LEVEL SECURITY;
-CREATE POLICY system_only ON auth.account
-  USING (current_setting('app.system', true) = 'on')
-  WITH CHECK (current_setting('app.system', true) = 'on');
-
-ALTER TABLE auth.organisation ENABLE ROW LEVEL SECURITY;
-ALTER TABLE auth.organisation FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON auth.organisation
-  USING (id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
-
-ALTER TABLE auth.membership ENABLE ROW LEVEL SECURITY;
-ALTER TABLE auth.membership FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON auth.membership
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+SELECT db.protect_system_table('auth.account');
+SELECT db.protect_tenant_table('auth.organisation', 'id');
+SELECT db.protect_tenant_table('auth.membership');

@@ -42,14 +42,5 @@ CREATE TABLE auth.signing_key (
 -- At most one key signs.
 CREATE UNIQUE INDEX signing_key_current ON auth.signing_key ((true)) WHERE verify_until IS NULL;
 
-ALTER TABLE auth.session ENABLE ROW LEVEL SECURITY;
-ALTER TABLE auth.session FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON auth.session
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
-
-ALTER TABLE auth.signing_key ENABLE ROW LEVEL SECURITY;
-ALTER TABLE auth.signing_key FORCE ROW LEVEL SECURITY;
-CREATE POLICY system_only ON auth.signing_key
-  USING (current_setting('app.system', true) = 'on')
-  WITH CHECK (current_setting('app.system', true) = 'on');
+SELECT db.protect_tenant_table('auth.session');
+SELECT db.protect_system_table('auth.signing_key');

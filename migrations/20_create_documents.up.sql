@@ -64,26 +64,7 @@ CREATE TABLE vectors.usage (
   updated_at     timestamptz NOT NULL DEFAULT now()
 );
 
-ALTER TABLE vectors.document ENABLE ROW LEVEL SECURITY;
-ALTER TABLE vectors.document FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON vectors.document
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
-
-ALTER TABLE vectors.embedding ENABLE ROW LEVEL SECURITY;
-ALTER TABLE vectors.embedding FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON vectors.embedding
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
-
-ALTER TABLE vectors.chunk ENABLE ROW LEVEL SECURITY;
-ALTER TABLE vectors.chunk FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON vectors.chunk
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
-
-ALTER TABLE vectors.usage ENABLE ROW LEVEL SECURITY;
-ALTER TABLE vectors.usage FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON vectors.usage
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+SELECT db.protect_tenant_table('vectors.document');
+SELECT db.protect_tenant_table('vectors.embedding');
+SELECT db.protect_tenant_table('vectors.chunk');
+SELECT db.protect_tenant_table('vectors.usage');

@@ -52,11 +52,7 @@ CREATE INDEX outbox_tenant ON events.outbox (tenant_id, occurred_at);
 -- Retention reads from the oldest on.
 CREATE INDEX outbox_published ON events.outbox (published_at) WHERE published_at IS NOT NULL;
 
-ALTER TABLE events.outbox ENABLE ROW LEVEL SECURITY;
-ALTER TABLE events.outbox FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON events.outbox
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+SELECT db.protect_tenant_table('events.outbox');
 
 ALTER TABLE events.outbox_aggregate ENABLE ROW LEVEL SECURITY;
 ALTER TABLE events.outbox_aggregate FORCE ROW LEVEL SECURITY;

@@ -39,14 +39,5 @@ CREATE TABLE events.dead_letter (
 CREATE INDEX dead_letter_tenant ON events.dead_letter (tenant_id, dead_at);
 CREATE INDEX dead_letter_open ON events.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
 
-ALTER TABLE events.inbox ENABLE ROW LEVEL SECURITY;
-ALTER TABLE events.inbox FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON events.inbox
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
-
-ALTER TABLE events.dead_letter ENABLE ROW LEVEL SECURITY;
-ALTER TABLE events.dead_letter FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON events.dead_letter
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+SELECT db.protect_tenant_table('events.inbox');
+SELECT db.protect_tenant_table('events.dead_letter');

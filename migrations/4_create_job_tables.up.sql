@@ -30,14 +30,5 @@ CREATE TABLE queues.tenant_turn (
   PRIMARY KEY (tenant_id, queue)
 );
 
-ALTER TABLE queues.dead_letter ENABLE ROW LEVEL SECURITY;
-ALTER TABLE queues.dead_letter FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON queues.dead_letter
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
-
-ALTER TABLE queues.tenant_turn ENABLE ROW LEVEL SECURITY;
-ALTER TABLE queues.tenant_turn FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON queues.tenant_turn
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+SELECT db.protect_tenant_table('queues.dead_letter');
+SELECT db.protect_tenant_table('queues.tenant_turn');

@@ -20,7 +20,7 @@ type Check = () => Promise<void>;
 
 const probes = new Map<string, { check: Check; timeoutMs: number }>();
 const keptForMs = 500;
-let latest: { at: number; result: Promise<readonly ProbeResult[]> } | undefined;
+let latest: { at: number; isUnderWay: boolean; result: Promise<readonly ProbeResult[]> } | undefined;
 
 /** Registers a check that resolves when the part works and rejects when not. A name registered again replaces the former check. */
 export function registerProbe(name: string, check: Check, timeoutMs = 2000): () => void {
@@ -32,11 +32,23 @@ export function registerProbe(name: string, check: Check, timeoutMs = 2000): () 
   };
 }
 
-/** Runs every probe (or joins a run of the last half second). A draining process is never ready. */
+/**
+ * Runs every probe, or joins the run under way or one that began in the last half second: a part that hangs is asked
+ * once, however many wait for it. A draining process is never ready.
+ */
 export async function checkReadiness(nowMs: number = performance.now()): Promise<Readiness> {
-  if (latest === undefined || nowMs - latest.at > keptForMs) latest = { at: nowMs, result: runProbes() };
-  const checks = await latest.result;
+  const known = latest;
+  const isFresh = known !== undefined && (known.isUnderWay || nowMs - known.at <= keptForMs);
+  const checks = await (isFresh ? known.result : startRun(nowMs));
   return { ready: !isDraining() && checks.every((probe) => probe.ok), draining: isDraining(), checks };
+}
+
+function startRun(nowMs: number): Promise<readonly ProbeResult[]> {
+  const result = runProbes();
+  const run = { at: nowMs, isUnderWay: true, result };
+  latest = run;
+  void result.then(() => (run.isUnderWay = false));
+  return result;
 }
 
 function runProbes(): Promise<readonly ProbeResult[]> {

@@ -22,7 +22,9 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   },
   DB_POOL_MAX: { good: ["1", "500"], bad: ["0", "501", "-1", "1.5", "many", "1e3"] },
   DB_STATEMENT_TIMEOUT_MS: { good: ["10", "600000"], bad: ["9", "5s"] },
+  DB_LOCK_TIMEOUT_MS: { good: ["10", "4000"], bad: ["0", "never"] },
   DB_IDLE_TIMEOUT_MS: { good: ["0"], bad: ["-1"] },
+  DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: { good: ["100", "60000"], bad: ["0", "99"] },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     good: ["http://collector:4318", "https://otlp.example.com/base"],
     bad: ["collector:4318", "grpc://collector"],
@@ -87,7 +89,13 @@ describe("the configuration as a whole", () => {
     expect(cfg).toMatchObject({
       env: "development",
       log: { level: "info", pretty: false },
-      db: { poolMax: 20, statementTimeoutMs: 5000, idleTimeoutMs: 30_000 },
+      db: {
+        poolMax: 20,
+        statementTimeoutMs: 5000,
+        lockTimeoutMs: 4000,
+        idleTimeoutMs: 30_000,
+        idleInTransactionTimeoutMs: 30_000,
+      },
       otel: { sampleRatio: 1, serviceName: "groundwork", metricIntervalMs: 30_000 },
       limits: { scale: 1, trustedProxies: [] },
       auth: {
@@ -120,7 +128,9 @@ describe("the configuration as a whole", () => {
       REDIS_URL: "redis://r",
       DB_POOL_MAX: "7",
       DB_STATEMENT_TIMEOUT_MS: "70",
+      DB_LOCK_TIMEOUT_MS: "72",
       DB_IDLE_TIMEOUT_MS: "71",
+      DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: "173",
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318",
       OTEL_EXPORTER_OTLP_HEADERS: "x=a%20b",
       OTEL_TRACES_SAMPLER_ARG: "0.5",
@@ -150,7 +160,13 @@ describe("the configuration as a whole", () => {
       env: "production",
       log: { level: "debug", pretty: true },
       redisUrl: "redis://r",
-      db: { poolMax: 7, statementTimeoutMs: 70, idleTimeoutMs: 71 },
+      db: {
+        poolMax: 7,
+        statementTimeoutMs: 70,
+        lockTimeoutMs: 72,
+        idleTimeoutMs: 71,
+        idleInTransactionTimeoutMs: 173,
+      },
       otel: {
         endpoint: "http://c:4318",
         headers: { x: "a b" },

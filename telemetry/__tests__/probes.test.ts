@@ -32,4 +32,19 @@ describe("readiness", () => {
     await checkReadiness(1501);
     expect(asked).toBe(2);
   });
+
+  test("asks a part that hangs once, also those who come while it hangs", async () => {
+    let asked = 0;
+    let answer = (): void => undefined;
+    probe("slow", () => (asked++, new Promise((resolve) => (answer = resolve))));
+    const first = checkReadiness(1000);
+    const second = checkReadiness(9000);
+    answer();
+    await Promise.all([first, second]);
+    expect(asked).toBe(1);
+    const third = checkReadiness(9001);
+    answer();
+    await third;
+    expect(asked).toBe(2);
+  });
 });
