@@ -130,6 +130,11 @@ export class KeyRing {
     return importKey(jwk);
   }
 
+  /** Throws when private keys could be neither made nor opened: no master key, or one too short to be random. */
+  assertUsable(): void {
+    this.wrappingKey();
+  }
+
   private wrappingKey(): Buffer {
     return deriveKey(this.masterKey(), "auth signing keys");
   }

@@ -13,6 +13,7 @@ import { errors } from "./errors";
 import { hashPassword, passwordProblem } from "./passwords";
 import { completeSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
 import { accountInsert, membershipInsert, organisationInsert } from "./store";
+import { keyRing } from "./tokens";
 
 export interface Registration {
   email: string;
@@ -46,6 +47,8 @@ export async function register(input: Registration, now: Date): Promise<SignedIn
   // Before looking whether the e-mail is taken: both answers take the same time.
   const passwordHash = await hashPassword(input.password);
   const member: Member = { accountId: newId(), email, tenantId: newId(), organisation, role: "owner" };
+  // Before anything is stored: an account whose answer cannot be signed would be there all the same.
+  await keyRing.signer(now);
   const opened = await withSystem("register-new-tenant", (tx) => storeRegistration(tx, member, passwordHash, now));
   if (opened === undefined) throw errors.email_taken();
   return completeSignIn(opened, now);

@@ -2,7 +2,6 @@
 // 0.08 at 1 % of the rows), so a search either compares a small tenant exactly or lets the scan go on until
 // it has enough; that choice belongs to the statement that knows the tenant's size.
 // Source: https://github.com/pgvector/pgvector#iterative-index-scans
-import type { Tx } from "./tenant";
 
 /** pgvector's text form of a vector, to be bound as a parameter and cast `::vector`. Throws RangeError on NaN and infinities. */
 export function toVector(values: ArrayLike<number>): string {
@@ -13,17 +12,4 @@ export function toVector(values: ArrayLike<number>): string {
     text += index === 0 ? value : `,${value}`;
   }
   return `${text}]`;
-}
-
-/** The numbers of a vector column's text. */
-export function fromVector(text: string): number[] {
-  return JSON.parse(text) as number[];
-}
-
-/** For the rest of the transaction, index scans on HNSW go on until the filter has let enough rows through; order is approximate. */
-export async function useIterativeScan(tx: Tx, efSearch = 100): Promise<void> {
-  await tx.query(
-    "select set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', $1, true)",
-    [String(efSearch)],
-  );
 }

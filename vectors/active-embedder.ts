@@ -8,6 +8,11 @@ import { OpenAiEmbedder } from "./providers/openai-embedder";
 
 const embeddingsApiKey = secret("EmbeddingsApiKey");
 
+/** Throws where the configured provider needs the key and the runtime refuses it; one that takes none answers "". */
+export function assertEmbedderKey(): void {
+  if (cfg.embeddings.provider === "openai") embeddingsApiKey();
+}
+
 let active: Embedder | undefined;
 
 /** The same one for the life of the process, unless replaced. */

@@ -5,6 +5,7 @@ import { documents } from "./rules/documents";
 import { endpointTags } from "./rules/endpoint-tags";
 import { environment } from "./rules/environment";
 import { fileNames } from "./rules/file-names";
+import { guardMounted } from "./rules/guard-mounted";
 import { layers } from "./rules/layers";
 import { map } from "./rules/map";
 import { migrationOrder } from "./rules/migration-order";
@@ -23,6 +24,7 @@ export const rules: readonly Rule[] = [
   migrationOrder,
   environment,
   endpointTags,
+  guardMounted,
   readmes,
   fileNames,
   suppressions,

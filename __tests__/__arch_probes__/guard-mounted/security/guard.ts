@@ -1,0 +1,2 @@
+// Stands for the real one.
+export const guard: unknown[] = [];

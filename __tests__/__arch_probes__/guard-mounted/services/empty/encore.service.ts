@@ -1,0 +1,2 @@
+import { Service as Declaration } from "encore.dev/service";
+export default new Declaration("empty", { middlewares: [] });
