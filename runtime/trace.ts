@@ -7,25 +7,33 @@ const TRACE_BYTES = 16;
 const SPAN_BYTES = 8;
 const POOL_BYTES = 8192;
 
-let pool = Buffer.alloc(0);
+/** Random bytes and the same as hex, made many at once; an id is a place in them. */
+interface Pool {
+  bytes: Buffer;
+  hex: string;
+}
+
+const poolOf = (bytes: Buffer): Pool => ({ bytes, hex: bytes.toString("hex") });
+
+let pool = poolOf(Buffer.alloc(0));
 let used = 0;
 
-function take(bytes: number): Buffer {
-  if (used + bytes > pool.length) {
-    pool = randomFillSync(Buffer.allocUnsafeSlow(POOL_BYTES));
+/** The place of so many unused bytes in the current pool. */
+function take(bytes: number): number {
+  if (used + bytes > pool.bytes.length) {
+    pool = poolOf(randomFillSync(Buffer.allocUnsafeSlow(POOL_BYTES)));
     used = 0;
   }
-  const part = pool.subarray(used, used + bytes);
   used += bytes;
-  return part;
+  return used - bytes;
 }
 
 /** Base32 of 16 (26 characters) or 8 bytes (13 characters), most significant bit first. */
-export function base32(bytes: Buffer): string {
+export function base32(bytes: Buffer, start = 0, end = bytes.length): string {
   let out = "";
   let value = 0;
   let bits = 0;
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = start; i < end; i++) {
     value = ((value << 8) | bytes[i]!) & 0x3ffff;
     bits += 8;
     if (bits >= 10) {
@@ -52,44 +60,59 @@ function fromBase32(text: string, bytes: number): Buffer {
 /** The ids of one request; texts are made when they are asked for. */
 export class Trace {
   private text: string | undefined;
-  private span: Buffer | undefined;
   private spanText: string | undefined;
+  private readonly pool: Pool;
+  private readonly at: number;
+  private spanPool: Pool | undefined;
+  private spanAt = 0;
 
-  private readonly bytes: Buffer;
-
-  /** A new trace, or a span of the parent's. */
-  constructor(readonly parent?: Trace) {
-    this.bytes = parent ? parent.bytes : take(TRACE_BYTES);
+  /** A new trace, a span of the parent's, or one known by its bytes. */
+  constructor(
+    readonly parent?: Trace,
+    bytes?: Buffer,
+  ) {
+    this.at = parent ? parent.at : bytes ? 0 : take(TRACE_BYTES);
+    this.pool = parent ? parent.pool : bytes ? poolOf(bytes) : pool;
   }
 
   /** A span known by its texts, as a parent for others. */
   static known(traceId: string, spanId: string): Trace {
-    const trace = new Trace();
+    const trace = new Trace(undefined, fromBase32(traceId, TRACE_BYTES));
     trace.text = traceId;
     trace.spanText = spanId;
-    trace.span = fromBase32(spanId, SPAN_BYTES);
-    fromBase32(traceId, TRACE_BYTES).copy(trace.bytes);
+    trace.spanPool = poolOf(fromBase32(spanId, SPAN_BYTES));
     return trace;
   }
 
   get traceId(): string {
-    return (this.text ??= this.parent ? this.parent.traceId : base32(this.bytes));
+    return (this.text ??= this.parent ? this.parent.traceId : base32(this.pool.bytes, this.at, this.at + TRACE_BYTES));
   }
 
   get spanId(): string {
-    return (this.spanText ??= base32(this.spanBytes));
+    if (this.spanText !== undefined) return this.spanText;
+    const { bytes } = this.span();
+    return (this.spanText = base32(bytes, this.spanAt, this.spanAt + SPAN_BYTES));
   }
 
-  private get spanBytes(): Buffer {
-    return (this.span ??= take(SPAN_BYTES));
+  private span(): Pool {
+    if (this.spanPool === undefined) {
+      this.spanAt = take(SPAN_BYTES);
+      this.spanPool = pool;
+    }
+    return this.spanPool;
+  }
+
+  private get spanHex(): string {
+    const { hex } = this.span();
+    return hex.slice(2 * this.spanAt, 2 * (this.spanAt + SPAN_BYTES));
   }
 
   /** The W3C header of this span. */
   get traceparent(): string {
-    return `00-${this.bytes.toString("hex")}-${this.spanBytes.toString("hex")}-01`;
+    return `00-${this.pool.hex.slice(2 * this.at, 2 * (this.at + TRACE_BYTES))}-${this.spanHex}-01`;
   }
 
   get tracestate(): string {
-    return `encore/span-id=${this.spanBytes.toString("hex")},encore/sampled=1`;
+    return `encore/span-id=${this.spanHex},encore/sampled=1`;
   }
 }

@@ -64,8 +64,11 @@ class AuthRequest implements RequestSource, CodecSource {
 
   /** No `apiCall`: the SDK's `currentRequest()` is undefined inside auth handlers (A-14). */
   meta(): RequestMeta {
+    const { began } = this;
     return {
-      startedAt: new Date(this.began).toISOString(),
+      get startedAt() {
+        return new Date(began).toISOString();
+      },
       trace: { traceId: this.trace.traceId, spanId: this.trace.spanId },
     };
   }

@@ -85,8 +85,11 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   meta(): RequestMeta {
+    const { began } = this;
     return (this.known ??= {
-      startedAt: new Date(this.began).toISOString(),
+      get startedAt() {
+        return new Date(began).toISOString();
+      },
       trace: this.traceData(),
       apiCall: this.apiCall(),
     });

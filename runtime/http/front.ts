@@ -187,6 +187,8 @@ export class Front {
         const isJson = body !== null;
         if (extra === null && isJson)
           return this.replier.json(pending, status, headers, NO_BODY.has(status) ? "" : body);
+        if (extra !== null && headers === null && isJson)
+          return this.replier.jsonWith(pending, status, extra, NO_BODY.has(status) ? "" : body);
         const list = isJson ? [...(headers ?? []), "content-type", "application/json"] : (headers ?? []);
         const lines = withExtra(list, extra);
         this.replier.send(pending, status, lines, NO_BODY.has(status) ? null : body);

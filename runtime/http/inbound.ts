@@ -85,8 +85,9 @@ export function visibleHeaders(lines: HeaderLines, more: HeaderLines): Record<st
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i]!.toLowerCase();
     if (name.startsWith(INTERNAL) || replaced.has(name)) continue;
-    const value = headerText(lines[i + 1]!);
-    if (!value.includes("\ufffd")) add(out, name, value);
+    const raw = lines[i + 1]!;
+    const value = headerText(raw);
+    if (value === raw || !value.includes("\ufffd")) add(out, name, value);
   }
   for (let i = 0; i < more.length; i += 2) out[more[i]!] = more[i + 1]!;
   return out;

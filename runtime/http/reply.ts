@@ -4,6 +4,7 @@ import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Cors, CorsRequest } from "./cors";
 import type { Failure } from "./failure";
 import { headerBlock } from "./header-block";
+import { withExtra, type ExtraHeaders } from "./result";
 import type { Trace } from "../trace";
 import { sendWhole } from "./whole-answer";
 
@@ -60,6 +61,8 @@ export class Replier {
   private readonly common: readonly string[];
   /** The constant header lines of a JSON answer; null when they are not plain. */
   private readonly jsonBlock: string | null;
+  /** The same with what middleware adds, for the sets that it adds again and again. */
+  private readonly extraBlocks = new WeakMap<ExtraHeaders, { block: string | null }>();
 
   constructor(private readonly options: ReplyOptions) {
     this.edge = Object.entries(options.edge).map(([name, value]) => [name.toLowerCase(), value]);
@@ -103,13 +106,39 @@ export class Replier {
     this.send(pending, status, headers === null ? JSON_TYPE : [...headers, ...JSON_TYPE], body);
   }
 
+  /** Sends JSON with what middleware adds. */
+  jsonWith(pending: Pending, status: number, extra: ExtraHeaders, body: string): void {
+    const { res } = pending;
+    if (!res.headersSent && !res.destroyed && this.sendWhole(pending, status, JSON_TYPE, body, extra)) return;
+    this.send(pending, status, withExtra(JSON_TYPE, extra), body);
+  }
+
+  private blockWith(extra: ExtraHeaders): string | null {
+    let known = this.extraBlocks.get(extra);
+    if (known === undefined) {
+      known = { block: headerBlock(this.withEdge([...withExtra(JSON_TYPE, extra), ...this.common])) };
+      this.extraBlocks.set(extra, known);
+    }
+    return known.block;
+  }
+
   /** The short way for most answers: plain lines, an ASCII body, a connection that stays. False when it cannot be taken. */
-  private sendWhole(pending: Pending, status: number, headers: readonly string[], body: string): boolean {
+  private sendWhole(
+    pending: Pending,
+    status: number,
+    headers: readonly string[],
+    body: string,
+    extra: ExtraHeaders | null = null,
+  ): boolean {
     const { req, res, trace } = pending;
     const hasBody = status >= 200 && status < 600 && status !== 204 && status !== 304 && req.method !== "HEAD";
     if (!hasBody || !(res instanceof ServerResponse) || Buffer.byteLength(body) !== body.length) return false;
     const isConstant = headers === JSON_TYPE && !has(req.rawHeaders, "origin") && pending.from === undefined;
-    const block = isConstant ? this.jsonBlock : headerBlock(this.linesWithoutTrace(pending, headers));
+    const block = isConstant
+      ? extra === null
+        ? this.jsonBlock
+        : this.blockWith(extra)
+      : headerBlock(this.linesWithoutTrace(pending, withExtra(headers, extra)));
     if (block === null) return false;
     return sendWhole(
       req,

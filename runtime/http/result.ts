@@ -30,10 +30,46 @@ export function encodeResult(endpoint: Endpoint, result: unknown): EncodedRespon
   return endpoint.response.encode(payload, status === undefined ? DEFAULT_STATUS : statusOf(status));
 }
 
-/** Middleware's headers (H-88): names and values in turn; a name's first value replaces, further ones are added. */
-export function extraHeaders(result: unknown): Map<string, string[]> | null {
+/** What middleware adds: lower-case names with their values, in the form node:http writes. Shared by answers, never changed. */
+export type ExtraHeaders = ReadonlyMap<string, readonly string[]>;
+
+/** Most answers of an app carry the same few sets: these are not checked and written anew. */
+const KEPT_SETS = 8;
+const KEPT_CHARS = 4000;
+const kept: { names: string[]; values: string[]; headers: ExtraHeaders }[] = [];
+let oldest = 0;
+
+function isSame(extra: Record<string, unknown>, names: readonly string[], values: readonly string[]): boolean {
+  let i = 0;
+  for (const name in extra) {
+    if (names[i] !== name || values[i] !== extra[name]) return false;
+    i++;
+  }
+  return i === names.length;
+}
+
+function keep(extra: Record<string, unknown>, headers: ExtraHeaders): void {
+  const names = Object.keys(extra);
+  const values = Object.values(extra);
+  const isPlain = (list: unknown[]): list is string[] => list.every((value) => typeof value === "string");
+  if (!isPlain(values)) return;
+  const chars = names.reduce((sum, name, i) => sum + name.length + values[i]!.length, 0);
+  if (chars > KEPT_CHARS) return;
+  kept[oldest] = { names, values, headers };
+  oldest = (oldest + 1) % KEPT_SETS;
+}
+
+/** Middleware's headers (H-88); a name's first value replaces, further ones are added. */
+export function extraHeaders(result: unknown): ExtraHeaders | null {
   const extra = (result as HandlerResult | null | undefined)?.extraHeaders;
   if (extra === undefined || extra === null) return null;
+  for (const known of kept) if (isSame(extra, known.names, known.values)) return known.headers;
+  const headers = readHeaders(extra);
+  keep(extra, headers);
+  return headers;
+}
+
+function readHeaders(extra: Record<string, string | string[]>): ExtraHeaders {
   const fail = (problem: string): never => {
     throw new UnreadableResult(`unable to parse extraHeaders: InvalidArg, ${problem}`);
   };
@@ -58,7 +94,7 @@ function misfit(value: unknown): string {
 }
 
 /** Applies middleware's headers to a list of names and values. */
-export function withExtra(headers: string[], extra: Map<string, string[]> | null): string[] {
+export function withExtra(headers: readonly string[], extra: ExtraHeaders | null): readonly string[] {
   if (extra === null) return headers;
   const out: string[] = [];
   for (let i = 0; i < headers.length; i += 2) if (!extra.has(headers[i]!)) out.push(headers[i]!, headers[i + 1]!);

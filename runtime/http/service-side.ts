@@ -7,14 +7,12 @@ import type { Exchange } from "./exchange";
 import { Failure, fromCodec, fromThrown } from "./failure";
 import { invoke } from "./invoke";
 import type { RequestLog } from "./request-log";
-import { encodeResult, extraHeaders } from "./result";
-
-export type ExtraHeaders = Map<string, string[]> | null;
+import { encodeResult, extraHeaders, type ExtraHeaders } from "./result";
 
 /** Where a typed endpoint's answer goes. */
 export interface TypedReply {
-  ok(response: EncodedResponse, extra: ExtraHeaders): void;
-  fail(failure: Failure, extra: ExtraHeaders): void;
+  ok(response: EncodedResponse, extra: ExtraHeaders | null): void;
+  fail(failure: Failure, extra: ExtraHeaders | null): void;
 }
 
 const HIDDEN = new Failure("not_found", "endpoint not found", "the endpoint was found, but is not exposed");
@@ -72,7 +70,7 @@ function isUnreadable(error: unknown): boolean {
 
 /** A result that cannot be encoded fails at the client; a bad payload also in the log (H-108). */
 function finish(exchange: Exchange, result: unknown, log: RequestLog, reply: TypedReply): void {
-  let extra: ExtraHeaders = null;
+  let extra: ExtraHeaders | null = null;
   let response: EncodedResponse;
   try {
     extra = extraHeaders(result);
