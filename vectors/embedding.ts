@@ -35,7 +35,7 @@ export async function embedDocument(
     if (missing.length === 0) return finish(scope, documentId, [], embedder);
     const batch = inFlight.take(scope.tenantId, missing);
     if (batch.length === 0) {
-      await inFlight.released();
+      await inFlight.released(signal);
       continue;
     }
     try {

@@ -3,7 +3,7 @@
 
 export class InFlight {
   private readonly busy = new Set<string>();
-  private waiting: (() => void)[] = [];
+  private readonly waiting = new Set<() => void>();
 
   /** Those of `items` nobody is at, now taken; give them back with release(). */
   take<T extends { hash: string }>(scope: string, items: readonly T[]): T[] {
@@ -14,13 +14,21 @@ export class InFlight {
 
   release(scope: string, items: readonly { hash: string }[]): void {
     for (const { hash } of items) this.busy.delete(`${scope}:${hash}`);
-    const woken = this.waiting;
-    this.waiting = [];
-    for (const wake of woken) wake();
+    for (const wake of this.waiting) wake();
+    this.waiting.clear();
   }
 
-  /** Resolves when somebody has released something. */
-  released(): Promise<void> {
-    return new Promise((resolve) => this.waiting.push(resolve));
+  /** Resolves when somebody has released something, or the signal aborts: whoever holds a content may hang. */
+  released(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.waiting.delete(wake);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.waiting.add(wake);
+      signal.addEventListener("abort", wake, { once: true });
+    });
   }
 }

@@ -120,6 +120,31 @@ describe("the local sentence model", () => {
     await until(() => embedder.pids.length === 0);
   });
 
+  test("that stops answering is ended after its time, and asked again", async () => {
+    const embedder = new LocalEmbedder({ idleSeconds: 60, answerLimitMs: 4_000 });
+    await embedder.embed(["warm"]);
+    const [hung = 0] = embedder.pids;
+    process.kill(hung, "SIGSTOP");
+    expect(await embedder.embed(["one", "two"])).toHaveLength(2);
+    expect(embedder.pids).not.toContain(hung);
+    await until(() => !isAlive(hung));
+    // Nor does a hung one hold up the end.
+    process.kill(embedder.pids[0] ?? 0, "SIGSTOP");
+    await embedder.close();
+  });
+
+  test("keeps nobody waiting beyond a deadline, also when it hangs", async () => {
+    const embedder = new LocalEmbedder({ idleSeconds: 60 });
+    await embedder.embed(["warm"]);
+    process.kill(embedder.pids[0] ?? 0, "SIGSTOP");
+    await expect(embedder.embed(["x"], { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+      message: "embedding was given up",
+      retryable: true,
+    });
+    process.kill(embedder.pids[0] ?? 0, "SIGCONT");
+    await embedder.close();
+  });
+
   test("asks once more when its process is killed at work", async () => {
     const embedder = new LocalEmbedder({ idleSeconds: 60 });
     await embedder.embed(["warm"]);
@@ -157,6 +182,17 @@ describe("an OpenAI-compatible server", () => {
     openAi.refusals.push({ status: 429, headers: { "retry-after": "7" } }, { status: 503 });
     expect(await openAiEmbedder().embed(["patience"])).toHaveLength(1);
     expect(pauses).toEqual([7_000, expect.closeTo(750, -3)]);
+  });
+
+  test("does not keep whoever has a deadline waiting for as long as it asks for", async () => {
+    openAi.refusals.push({ status: 429, headers: { "retry-after": "30" } });
+    const patient = new OpenAiEmbedder({ baseUrl, model: "m", apiKey: () => "" });
+    const startedAt = performance.now();
+    await expect(patient.embed(["x"], { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({
+      message: "embedding was given up",
+      retryable: true,
+    });
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   test("is given up after five refusals, with an error that may be retried", async () => {

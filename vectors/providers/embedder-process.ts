@@ -1,7 +1,7 @@
 // The child process of the local embedder. States: stopped → running → stopped, as often as needed.
 //   stopped   no process. The next request forks one.
 //   running   answers one request at a time; ends by stop(), by crashing, or with this process (its IPC channel
-//             closes with us, also when we are killed).
+//             closes with us, also when we are killed). One that does not answer in time is killed.
 // A crash rejects the request at hand with EmbedderError and leaves the state stopped: nothing restarts it
 // until somebody asks again, so a model that cannot load makes no loop.
 import { fork, type ChildProcess } from "node:child_process";
@@ -15,11 +15,19 @@ const CHILD = "vectors/providers/sentence-embedder.child.mjs";
 /** Nice value: answering requests goes before embedding. */
 const LOW_PRIORITY = 10;
 
+/** A request takes a third of a second, the first one also loads the model. What takes longer has hung. */
+const ANSWER_LIMIT_MS = 60_000;
+/** A process that is asked to end has this long. */
+const END_LIMIT_MS = 2_000;
+
 type Answer = { id: number; vectors: Float32Array[] } | { id: number; error: string };
 
 export class EmbedderProcess {
   private child: ChildProcess | undefined;
   private requests = 0;
+
+  /** `limitMs`: the longest wait for an answer. */
+  constructor(private readonly limitMs: number = ANSWER_LIMIT_MS) {}
 
   get pid(): number | undefined {
     return this.child?.pid;
@@ -30,7 +38,13 @@ export class EmbedderProcess {
     const child = (this.child ??= this.start());
     const id = ++this.requests;
     return new Promise((resolve, reject) => {
+      const limit = setTimeout(() => {
+        settle(() => reject(new EmbedderError("the embedder's process does not answer and was ended", true)));
+        if (this.child === child) this.child = undefined;
+        child.kill("SIGKILL");
+      }, this.limitMs);
       const settle = (finish: () => void): void => {
+        clearTimeout(limit);
         child.off("message", onMessage);
         child.off("exit", onExit);
         child.off("error", onError);
@@ -67,7 +81,10 @@ export class EmbedderProcess {
     child.ref();
     if (child.connected) child.disconnect();
     else child.kill("SIGKILL");
+    // One that hangs does not see that its channel is closed.
+    const limit = setTimeout(() => child.kill("SIGKILL"), END_LIMIT_MS);
     await ended;
+    clearTimeout(limit);
   }
 
   private start(): ChildProcess {

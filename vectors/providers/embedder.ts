@@ -6,7 +6,7 @@
 export const EMBEDDING_DIMENSIONS = 512;
 
 export interface EmbedOptions {
-  /** Abandons what has not been sent yet. */
+  /** Rejects at once when it aborts, whatever is under way. */
   signal?: AbortSignal;
   /** `interactive`: a person waits; goes before batches that have not begun. */
   priority?: "interactive" | "batch";
@@ -36,6 +36,11 @@ export class EmbedderError extends Error {
   ) {
     super(message, { cause });
   }
+}
+
+/** The error for whoever gave a signal that has aborted. */
+export function givenUp(signal: AbortSignal | undefined): EmbedderError {
+  return new EmbedderError("embedding was given up", true, signal?.reason);
 }
 
 /**

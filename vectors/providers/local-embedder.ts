@@ -1,18 +1,20 @@
 // The embedder that needs nothing installed: the sentence model in processes of its own, which start with the
 // first text and leave when idle. Texts go to them in small requests, those a person waits for first, so that a
-// search during an ingestion waits for one request and not for a batch. A second process is started only
-// for a backlog: one computes on one core, and a query alone needs no more.
-import { availableParallelism } from "node:os";
-import { checkVectors, EMBEDDING_DIMENSIONS, EmbedderError, type EmbedOptions, type Embedder } from "./embedder";
+// search during an ingestion waits for one request and not for a batch. One process by default: each holds 250 MB.
+import {
+  checkVectors,
+  EMBEDDING_DIMENSIONS,
+  EmbedderError,
+  givenUp,
+  type EmbedOptions,
+  type Embedder,
+} from "./embedder";
 import { EmbedderProcess } from "./embedder-process";
 
 /** Texts of one request to the process: about a third of a second of work; more gains no speed and costs memory. */
 const TEXTS_PER_REQUEST = 8;
 /** A request that a crash interrupted is asked once more, of a new process. */
 const TRIES = 2;
-/** Each holds about 250 MB while it is there. */
-const PROCESSES_MAX = 2;
-
 interface Lane {
   readonly process: EmbedderProcess;
   isBusy: boolean;
@@ -32,9 +34,13 @@ export class LocalEmbedder implements Embedder {
   private readonly waiting: Record<"interactive" | "batch", Request[]> = { interactive: [], batch: [] };
   private idleTimer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly options: { idleSeconds: number; processes?: number }) {
-    const processes = options.processes ?? Math.min(PROCESSES_MAX, availableParallelism());
-    this.lanes = Array.from({ length: processes }, () => ({ process: new EmbedderProcess(), isBusy: false }));
+  /** `processes`: a second one is started only for a backlog. `answerLimitMs`: one that takes longer has hung. */
+  constructor(private readonly options: { idleSeconds: number; processes?: number; answerLimitMs?: number }) {
+    const { processes = 1, answerLimitMs } = options;
+    this.lanes = Array.from({ length: processes }, () => ({
+      process: new EmbedderProcess(answerLimitMs),
+      isBusy: false,
+    }));
   }
 
   /** The processes there are just now. */
@@ -63,7 +69,16 @@ export class LocalEmbedder implements Embedder {
     priority: "interactive" | "batch",
   ): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
-      this.waiting[priority].push({ texts, signal, resolve, reject });
+      // Whoever gives up is told at once, not when the process has time for it again.
+      const onAbort = (): void => reject(givenUp(signal));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const settled = (): void => signal?.removeEventListener("abort", onAbort);
+      this.waiting[priority].push({
+        texts,
+        signal,
+        resolve: (vectors) => (settled(), resolve(vectors)),
+        reject: (error) => (settled(), reject(error)),
+      });
       this.assign();
     });
   }
@@ -95,7 +110,7 @@ export class LocalEmbedder implements Embedder {
 
   private async answer({ texts, signal, resolve, reject }: Request, { process }: Lane): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      if (signal?.aborted) return reject(new EmbedderError("embedding was given up", true, signal.reason));
+      if (signal?.aborted) return reject(givenUp(signal));
       try {
         return resolve(await process.ask(texts));
       } catch (error) {

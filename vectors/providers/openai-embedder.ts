@@ -2,7 +2,14 @@
 // llama.cpp, text-embeddings-inference. Answers are validated like everything from outside.
 import { z } from "zod";
 import { backoffMs, type Backoff } from "../../db/backoff";
-import { checkVectors, EMBEDDING_DIMENSIONS, EmbedderError, type EmbedOptions, type Embedder } from "./embedder";
+import {
+  checkVectors,
+  EMBEDDING_DIMENSIONS,
+  EmbedderError,
+  givenUp,
+  type EmbedOptions,
+  type Embedder,
+} from "./embedder";
 
 /** Texts of one request: far below the protocol's 2,048, because servers also bound tokens. */
 const TEXTS_PER_REQUEST = 96;
@@ -21,17 +28,29 @@ export interface OpenAiSettings {
   model: string;
   /** Asked for each request; empty for servers that want none. */
   apiKey: () => string;
-  /** For tests: waits between tries. */
-  pause?: (ms: number) => Promise<void>;
+  /** For tests: waits between tries; rejects when the signal says that nobody waits any more. */
+  pause?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(givenUp(signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
 
 export class OpenAiEmbedder implements Embedder {
   readonly model: string;
   readonly dimensions = EMBEDDING_DIMENSIONS;
   private readonly url: string;
-  private readonly pause: (ms: number) => Promise<void>;
+  private readonly pause: (ms: number, signal?: AbortSignal) => Promise<void>;
 
   constructor(private readonly settings: OpenAiSettings) {
     this.model = settings.model;
@@ -53,11 +72,12 @@ export class OpenAiEmbedder implements Embedder {
 
   private async request(texts: readonly string[], signal: AbortSignal | undefined): Promise<number[][]> {
     for (let attempt = 1; ; attempt++) {
-      if (signal?.aborted) throw new EmbedderError("embedding was given up", true, signal.reason);
+      if (signal?.aborted) throw givenUp(signal);
       const outcome = await this.send(texts, signal);
       if ("vectors" in outcome) return outcome.vectors;
       if (!outcome.error.retryable || attempt >= TRIES) throw outcome.error;
-      await this.pause(outcome.waitMs ?? backoffMs(BACKOFF, attempt));
+      // Whoever gives a deadline is not kept beyond it by a server that asks for patience.
+      await this.pause(outcome.waitMs ?? backoffMs(BACKOFF, attempt), signal);
     }
   }
 

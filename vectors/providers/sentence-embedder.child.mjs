@@ -27,11 +27,14 @@ async function embed(texts) {
   );
 }
 
+/** The parent may have gone meanwhile: then nobody waits for the answer. */
+const answer = (message) => process.send(message, () => undefined);
+
 process.on("message", async ({ id, texts }) => {
   try {
-    process.send({ id, vectors: await embed(texts) });
+    answer({ id, vectors: await embed(texts) });
   } catch (error) {
-    process.send({ id, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
+    answer({ id, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
   }
 });
 
