@@ -2,13 +2,14 @@
 import { api, type Query } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { Max, Min } from "encore.dev/validate";
+import { parseCursor } from "../db/cursor";
 import { isUuid } from "../db/ids";
 import { withTenant } from "../db/tenant";
 import { currentPrincipal } from "../security/principal";
-import { redriveEvent } from "./dead-letters";
+import { redriveEvent, shownDeadLetter } from "./dead-letters";
 import { errors } from "./errors";
 import { purgeExpired } from "./retention";
-import { deadLetterList } from "./store/dead-letter";
+import { deadLetters } from "./store/dead-letter";
 
 interface ListDeadLettersRequest {
   limit?: Query<number & Min<1> & Max<100>>;
@@ -24,7 +25,9 @@ interface DeadLetter {
   version: number;
   aggregateType: string;
   aggregateId: string;
+  /** Why, in one lower_snake word. */
   reason: string;
+  /** The reason in words; what exactly went wrong is in the logs under traceId. */
   error: string;
   traceId: string | null;
   attempts: number;
@@ -43,41 +46,17 @@ export const listDeadLetters = api(
   { expose: true, auth: true, method: "GET", path: "/events/dead-letters", tags: ["can:event.read"] },
   async (req: ListDeadLettersRequest): Promise<ListDeadLettersResponse> => {
     const principal = currentPrincipal();
-    const limit = req.limit ?? 50;
-    const rows = await withTenant(principal, (tx) =>
-      deadLetterList(tx, principal.tenantId, limit, parseCursor(req.after)),
+    const cursor = parseCursor(req.after, "after");
+    const { rows, next } = await withTenant(principal, (tx) =>
+      deadLetters.list(tx, principal.tenantId, req.limit ?? 50, cursor),
     );
-    const deadLetters = rows.map(
-      ({
-        id,
-        consumer,
-        eventId,
-        type,
-        version,
-        aggregateType,
-        aggregateId,
-        reason,
-        error,
-        traceId,
-        attempts,
-        deadAt,
-      }) => ({
-        id,
-        consumer,
-        eventId,
-        type,
-        version,
-        aggregateType,
-        aggregateId,
-        reason,
-        error,
-        traceId,
-        attempts,
-        deadAt: deadAt.toISOString(),
-      }),
-    );
-    const last = deadLetters.at(-1);
-    return last && rows.length === limit ? { deadLetters, next: `${last.deadAt}_${last.id}` } : { deadLetters };
+    const shown = rows.map((row) => {
+      const { id, type, version, aggregateType, aggregateId, reason, error, traceId, attempts, deadAt } =
+        shownDeadLetter(row);
+      const about = { consumer: row.source, eventId: row.messageId, type, version, aggregateType, aggregateId };
+      return { id, ...about, reason, error, traceId, attempts, deadAt };
+    });
+    return { deadLetters: shown, ...(next === undefined ? {} : { next }) };
   },
 );
 
@@ -98,15 +77,8 @@ export const purge = api({ expose: false, method: "POST", path: "/events/purge" 
   await purgeExpired();
 });
 
-export const purgeHourly = new CronJob("events-purge", {
-  title: "Delete published events past their retention",
-  every: "1h",
+export const purgeOften = new CronJob("events-purge", {
+  title: "Delete published events, inbox rows and dead letters past their retention",
+  every: "10m",
   endpoint: purge,
 });
-
-/** A cursor that is none starts from the beginning. */
-function parseCursor(text: string | undefined): { deadAt: Date; id: string } | null {
-  const [time, id] = text?.split("_") ?? [];
-  const deadAt = new Date(time ?? "");
-  return id !== undefined && isUuid(id) && !Number.isNaN(deadAt.getTime()) ? { deadAt, id } : null;
-}

@@ -1,13 +1,44 @@
-// Giving an event up, and trying it again. A redrive goes through the outbox like any event, addressed to the
-// one consumer that gave up; the message carries the original event's id, so others know it already.
+// Giving up, for events and jobs alike (queues/ uses the same table code and texts), and trying again. A redrive goes
+// through the outbox like any event, addressed to the one consumer that gave up; the message carries the original
+// event's id, so others know it already.
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
+import type { TenantId } from "../security/principal";
 import { deadLettersTotal } from "../telemetry/metrics";
 import { parseTraceparent } from "../telemetry/tracing";
 import { appendToOutbox } from "./outbox";
-import { deadLetterInsert, deadLetterMarkRedriven, deadLetterTake } from "./store/dead-letter";
+import { deadLetters } from "./store/dead-letter";
 import { inboxMarkDead, inboxReopen } from "./store/inbox";
 import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "./topic";
+
+export { DEAD_LETTER_DAYS } from "./store/dead-letter";
+export { deadLetterTable, type DeadLetter, type ListedDeadLetter } from "./store/dead-letter-table";
+
+/** Text by reason for those whose event or job it was. What exactly went wrong is for operators and logs. */
+const PUBLIC_TEXTS: Readonly<Record<string, string>> = {
+  attempts_exhausted: "every attempt failed",
+  payload_invalid: "its content does not fit its contract",
+  unknown_event: "no version of the application that runs knows this event",
+  unrecoverable: "it failed in a way that no further attempt can help",
+  stalled_too_often: "the processes that ran it kept ending",
+};
+
+/** What a tenant may read of a failure: made of the reason alone, so that nothing of the error can be in it. */
+export function publicTextOf(reason: string): string {
+  return PUBLIC_TEXTS[reason] ?? "it failed for good";
+}
+
+/** The trace a message belongs to, by its headers. */
+export function traceIdOf(headers: Readonly<Record<string, string>>): string | null {
+  return parseTraceparent(headers.traceparent)?.traceId ?? null;
+}
+
+/** How a dead letter is shown to its tenant. */
+export function shownDeadLetter<L extends { reason: string; deadAt: Date }>(
+  letter: L,
+): Omit<L, "deadAt"> & { error: string; deadAt: string } {
+  return { ...letter, error: publicTextOf(letter.reason), deadAt: letter.deadAt.toISOString() };
+}
 
 export interface Burial {
   /** Why, in one lower_snake word: attempts_exhausted, payload_invalid, unknown_event. */
@@ -19,11 +50,11 @@ export interface Burial {
 /** Records that `consumer` gave the event up, in the caller's transaction. */
 export async function buryEvent(tx: Tx, consumer: string, message: DomainEvent, burial: Burial): Promise<void> {
   await inboxMarkDead(tx, consumer, message.id);
-  await deadLetterInsert(tx, {
+  await deadLetters.insert(tx, {
     id: newId(),
-    tenantId: message.tenantId,
-    consumer,
-    eventId: message.id,
+    tenantId: message.tenantId as TenantId | null,
+    source: consumer,
+    messageId: message.id,
     aggregateType: message.aggregateType,
     aggregateId: message.aggregateId,
     type: message.type,
@@ -31,7 +62,7 @@ export async function buryEvent(tx: Tx, consumer: string, message: DomainEvent, 
     payload: message.payload,
     headers: message.headers,
     occurredAt: message.occurredAt,
-    traceId: parseTraceparent(message.headers.traceparent)?.traceId ?? null,
+    traceId: traceIdOf(message.headers),
     ...burial,
   });
   tx.afterCommit(() => deadLettersTotal.add(1, { source: "events" }));
@@ -39,10 +70,9 @@ export async function buryEvent(tx: Tx, consumer: string, message: DomainEvent, 
 
 /** Sends a dead letter to its consumer once more. False when there is no open one of that id in the transaction's scope. */
 export async function redriveEvent(tx: Tx, deadLetterId: string): Promise<boolean> {
-  const letter = await deadLetterTake(tx, deadLetterId);
+  const letter = await deadLetters.takeForRedrive(tx, deadLetterId);
   if (!letter) return false;
-  await inboxReopen(tx, letter.consumer, letter.eventId);
-  await deadLetterMarkRedriven(tx, letter.id);
+  await inboxReopen(tx, letter.source, letter.messageId);
   await appendToOutbox(tx, {
     id: newId(),
     destination: "event",
@@ -52,7 +82,7 @@ export async function redriveEvent(tx: Tx, deadLetterId: string): Promise<boolea
     type: letter.type,
     version: letter.version,
     payload: letter.payload,
-    headers: { ...letter.headers, [REDRIVE_OF]: letter.eventId, [REDRIVE_CONSUMER]: letter.consumer },
+    headers: { ...letter.headers, [REDRIVE_OF]: letter.messageId, [REDRIVE_CONSUMER]: letter.source },
   });
   return true;
 }

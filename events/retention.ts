@@ -1,28 +1,29 @@
-// What is kept, and for how long. The inbox remembers longer than the outbox and any transport, or an event
-// delivered late would act twice.
-import { withSystem, type Tx } from "../db/tenant";
+// What is kept, and for how long. Growth: one outbox row for each event and job, one inbox row for each event and
+// consumer that acts on it, one dead letter for each of these given up. The inbox remembers longer than the outbox and
+// any transport, or an event delivered late would act twice. A run begins every ten minutes and has five of them for
+// each table (runs may overlap, they pass over each other's rows): enough to remove ten times what the pipeline can write (upkeep.pg.test.ts measures it).
+import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { deadLetters, DEAD_LETTER_DAYS } from "./store/dead-letter";
 import { inboxPurge } from "./store/inbox";
 import { outboxPurge } from "./store/outbox";
 
 export const OUTBOX_DAYS = 14;
 export const INBOX_DAYS = 30;
-const PART = 1_000;
-const MAX_PARTS = 200;
+const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 300_000, batchMax: 5_000 };
 
-/** Deletes what is past its time, in small transactions; resolves with how many rows went. */
-export async function purgeExpired(): Promise<{ outbox: number; inbox: number }> {
-  return {
-    outbox: await inParts("outbox-purge", (tx) => outboxPurge(tx, OUTBOX_DAYS, PART)),
-    inbox: await inParts("inbox-purge", (tx) => inboxPurge(tx, INBOX_DAYS, PART)),
-  };
+export interface Purged {
+  outbox: number;
+  inbox: number;
+  deadLetters: number;
 }
 
-async function inParts(reason: string, purge: (tx: Tx) => Promise<number>): Promise<number> {
-  let total = 0;
-  for (let part = 0; part < MAX_PARTS; part++) {
-    const gone = await withSystem(reason, purge);
-    total += gone;
-    if (gone < PART) break;
-  }
-  return total;
+/** Deletes what is past its time; resolves with how many rows went. `budget` holds for each table. */
+export async function purgeExpired(budget: UpkeepBudget = BUDGET): Promise<Purged> {
+  return {
+    outbox: await removeInBatches("outbox-purge", budget, (tx, limit) => outboxPurge(tx, OUTBOX_DAYS, limit)),
+    inbox: await removeInBatches("inbox-purge", budget, (tx, limit) => inboxPurge(tx, INBOX_DAYS, limit)),
+    deadLetters: await removeInBatches("dead-letter-purge", budget, (tx, limit) =>
+      deadLetters.purge(tx, DEAD_LETTER_DAYS, limit),
+    ),
+  };
 }

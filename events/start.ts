@@ -6,7 +6,7 @@ import { observeGauge } from "../telemetry/metrics";
 import { onShutdown } from "../telemetry/shutdown";
 import { createRelay, type Relay } from "./relay";
 import { onRelaySignal } from "./signal";
-import { DEAD_LETTER_DEPTH } from "./store/dead-letter";
+import { deadLetters } from "./store/dead-letter";
 import { OUTBOX_DEPTH } from "./store/outbox";
 import { isReadyForWork } from "./work-gate";
 
@@ -22,7 +22,7 @@ export function startRelay(): Relay {
   onShutdown("relay", () => relay.stop());
   observeGauge("outbox_depth", () => depthOf("metrics-outbox-depth", OUTBOX_DEPTH));
   observeGauge("dead_letters", async () => [
-    { value: await depthOf("metrics-event-dead-letters", DEAD_LETTER_DEPTH), labels: { source: "events" } },
+    { value: await depthOf("metrics-event-dead-letters", deadLetters.depth), labels: { source: "events" } },
   ]);
   relay.start();
   return relay;

@@ -12,7 +12,7 @@ CREATE TABLE events.inbox (
   dead_at      timestamptz,
   last_error   text,
   PRIMARY KEY (consumer, event_id)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX inbox_tenant ON events.inbox (tenant_id, received_at);
 CREATE INDEX inbox_received ON events.inbox (received_at);
 
@@ -36,7 +36,9 @@ CREATE TABLE events.dead_letter (
   dead_at        timestamptz NOT NULL DEFAULT now(),
   redriven_at    timestamptz
 );
-CREATE INDEX dead_letter_tenant ON events.dead_letter (tenant_id, dead_at);
+CREATE INDEX dead_letter_tenant ON events.dead_letter (tenant_id, dead_at, id) WHERE redriven_at IS NULL;
+-- Retention reads from the oldest on.
+CREATE INDEX dead_letter_dead ON events.dead_letter (dead_at);
 CREATE INDEX dead_letter_open ON events.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
 
 SELECT db.protect_tenant_table('events.inbox');

@@ -1,12 +1,15 @@
 // Dead letters of jobs, for the people of the tenant they belong to.
 import { api, type Query } from "encore.dev/api";
+import { CronJob } from "encore.dev/cron";
 import type { Max, Min } from "encore.dev/validate";
+import { parseCursor } from "../db/cursor";
 import { isUuid } from "../db/ids";
 import { withTenant } from "../db/tenant";
 import { currentPrincipal } from "../security/principal";
-import { redriveJob } from "./dead-letters";
+import { shownDeadLetter } from "../events/dead-letters";
+import { purgeDeadJobs, redriveJob } from "./dead-letters";
 import { errors } from "./errors";
-import { jobDeadLetterList } from "./store/dead-letter";
+import { jobDeadLetters } from "./store/dead-letter";
 import "./start";
 
 interface ListJobDeadLettersRequest {
@@ -20,7 +23,9 @@ interface JobDeadLetter {
   /** Job name, "domain:action". */
   job: string;
   jobId: string;
+  /** Why, in one lower_snake word. */
   reason: string;
+  /** The reason in words; what exactly went wrong is in the logs under traceId. */
   error: string;
   traceId: string | null;
   attempts: number;
@@ -39,22 +44,15 @@ export const listDeadLetters = api(
   { expose: true, auth: true, method: "GET", path: "/queues/dead-letters", tags: ["can:job.read"] },
   async (req: ListJobDeadLettersRequest): Promise<ListJobDeadLettersResponse> => {
     const principal = currentPrincipal();
-    const limit = req.limit ?? 50;
-    const rows = await withTenant(principal, (tx) =>
-      jobDeadLetterList(tx, principal.tenantId, limit, parseCursor(req.after)),
+    const cursor = parseCursor(req.after, "after");
+    const { rows, next } = await withTenant(principal, (tx) =>
+      jobDeadLetters.list(tx, principal.tenantId, req.limit ?? 50, cursor),
     );
-    const deadLetters = rows.map(({ id, queue, jobId, reason, error, traceId, attempts, deadAt }) => ({
-      id,
-      job: queue,
-      jobId,
-      reason,
-      error,
-      traceId,
-      attempts,
-      deadAt: deadAt.toISOString(),
-    }));
-    const last = deadLetters.at(-1);
-    return last && rows.length === limit ? { deadLetters, next: `${last.deadAt}_${last.id}` } : { deadLetters };
+    const shown = rows.map((row) => {
+      const { id, reason, error, traceId, attempts, deadAt } = shownDeadLetter(row);
+      return { id, job: row.source, jobId: row.messageId, reason, error, traceId, attempts, deadAt };
+    });
+    return { deadLetters: shown, ...(next === undefined ? {} : { next }) };
   },
 );
 
@@ -71,9 +69,12 @@ export const redriveDeadLetter = api(
   },
 );
 
-/** A cursor that is none starts from the beginning. */
-function parseCursor(text: string | undefined): { deadAt: Date; id: string } | null {
-  const [time, id] = text?.split("_") ?? [];
-  const deadAt = new Date(time ?? "");
-  return id !== undefined && isUuid(id) && !Number.isNaN(deadAt.getTime()) ? { deadAt, id } : null;
-}
+export const purge = api({ expose: false, method: "POST", path: "/queues/purge" }, async (): Promise<void> => {
+  await purgeDeadJobs();
+});
+
+export const purgeDaily = new CronJob("queues-purge", {
+  title: "Delete dead letters of jobs past their retention",
+  every: "24h",
+  endpoint: purge,
+});

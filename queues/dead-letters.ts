@@ -1,12 +1,13 @@
 // Jobs that failed for good: kept with reason and trace, and sent again through the outbox when somebody says so.
 import { newId } from "../db/ids";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
+import { removeInBatches } from "../db/upkeep";
+import { DEAD_LETTER_DAYS, traceIdOf } from "../events/dead-letters";
 import { appendToOutbox } from "../events/outbox";
 import { deadLettersTotal } from "../telemetry/metrics";
-import { parseTraceparent } from "../telemetry/tracing";
 import type { TenantId } from "../security/principal";
 import { JOB_DESTINATION } from "./enqueue";
-import { jobDeadLetterInsert, jobDeadLetterMarkRedriven, jobDeadLetterTake } from "./store/dead-letter";
+import { jobDeadLetters } from "./store/dead-letter";
 
 export interface FailedJob {
   /** Job name, "domain:action". */
@@ -23,9 +24,15 @@ export interface FailedJob {
 
 /** Records the job, and runs `beside` in the same transaction; doing so again for the same job does neither. */
 export async function buryJob(job: FailedJob, beside?: (tx: Tx) => Promise<void>): Promise<void> {
-  const traceId = parseTraceparent(job.headers.traceparent)?.traceId ?? null;
+  const { queue: source, jobId: messageId, ...rest } = job;
   const isNew = await inScopeOf(job.tenantId, async (tx) => {
-    const isFirst = await jobDeadLetterInsert(tx, { id: newId(), traceId, ...job });
+    const isFirst = await jobDeadLetters.insert(tx, {
+      ...rest,
+      id: newId(),
+      source,
+      messageId,
+      traceId: traceIdOf(job.headers),
+    });
     if (isFirst) await beside?.(tx);
     return isFirst;
   });
@@ -38,9 +45,8 @@ function inScopeOf<T>(tenantId: TenantId | null, fn: (tx: Tx) => Promise<T>): Pr
 
 /** Enqueues a dead letter's job once more, under a new id. False when there is no open one of that id in the transaction's scope. */
 export async function redriveJob(tx: Tx, deadLetterId: string): Promise<boolean> {
-  const letter = await jobDeadLetterTake(tx, deadLetterId);
+  const letter = await jobDeadLetters.takeForRedrive(tx, deadLetterId);
   if (!letter) return false;
-  await jobDeadLetterMarkRedriven(tx, letter.id);
   const id = newId();
   await appendToOutbox(tx, {
     id,
@@ -48,10 +54,19 @@ export async function redriveJob(tx: Tx, deadLetterId: string): Promise<boolean>
     tenantId: letter.tenantId,
     aggregateType: "job",
     aggregateId: id,
-    type: letter.queue,
+    type: letter.source,
     version: 1,
     payload: letter.payload,
     headers: letter.headers,
   });
   return true;
+}
+
+const UPKEEP = { statementTimeoutMs: 30_000, totalMs: 100_000, batchMax: 5_000 };
+
+/** Deletes dead letters past their retention; resolves with how many went. */
+export function purgeDeadJobs(): Promise<number> {
+  return removeInBatches("job-dead-letter-purge", UPKEEP, (tx, limit) =>
+    jobDeadLetters.purge(tx, DEAD_LETTER_DAYS, limit),
+  );
 }

@@ -12,7 +12,7 @@ import { closeStorage } from "./bull";
 import { jobDestination } from "./destination";
 import { JOB_DESTINATION } from "./enqueue";
 import { allWorkers, closeQueues, type JobWorker } from "./factory";
-import { JOB_DEAD_LETTER_DEPTH } from "./store/dead-letter";
+import { jobDeadLetters } from "./store/dead-letter";
 
 const FIRST_LOOK_MS = 50;
 const LOOK_AGAIN_MS = 2_000;
@@ -74,7 +74,7 @@ function runWorkersWhileReady(): void {
   });
   onShutdown("workers stop", () => stopWorkers(true), "idle");
   observeGauge("dead_letters", async () => {
-    const [row] = await systemQuery<{ depth: number }>("metrics-job-dead-letters", JOB_DEAD_LETTER_DEPTH);
+    const [row] = await systemQuery<{ depth: number }>("metrics-job-dead-letters", jobDeadLetters.depth);
     return [{ value: row?.depth ?? 0, labels: { source: "queues" } }];
   });
 }

@@ -1,12 +1,16 @@
-import { describe, expect, it } from "vitest";
+import { events, queues } from "~encore/clients";
+import { describe, expect, it, vi } from "vitest";
 import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
-import { tenantIdFrom } from "../../security/principal";
+import { tenantIdFrom, type AuthData } from "../../security/principal";
 import { cfg } from "../../config";
 import { consumer, UNKNOWN_EVENT_HOURS } from "../consumer";
+import { purgeDeadJobs, buryJob } from "../../queues/dead-letters";
 import { redriveEvent } from "../dead-letters";
 import { createRelay } from "../relay";
 import { registerDestination } from "../destinations";
+import { INBOX_DAYS, OUTBOX_DAYS, purgeExpired } from "../retention";
+import * as inbox from "../store/inbox";
 import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "../topic";
 
 const tenantId = tenantIdFrom(newId());
@@ -219,5 +223,166 @@ describe("a redrive", () => {
     expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveEvent(tx, letter?.id ?? ""))).toBe(
       false,
     );
+  });
+});
+
+describe("what a tenant reads of its dead letters", () => {
+  const caller = (): AuthData => ({
+    userID: newId(),
+    tenantId: newId(),
+    role: "owner",
+    sessionId: newId(),
+  });
+
+  it("names the reason in words, and nothing of the error", async () => {
+    const authData = caller();
+    const of = tenantIdFrom(authData.tenantId);
+    const secret = 'duplicate key value: (email)=(ann@example.test) in "auth.account"';
+    const handle = consumer("leaky", {
+      "auth.user.registered@1": async () => {
+        throw new Error(secret);
+      },
+    });
+    const event = documentSubmitted({ tenantId: of });
+    for (let attempt = 1; attempt < cfg.events.maxAttempts; attempt++)
+      await expect(handle(event)).rejects.toThrow(secret);
+    await handle(event);
+    await consumer("leaky", { "auth.user.registered@1": async () => undefined })(
+      documentSubmitted({ tenantId: of, payload: { userId: secret } }),
+    );
+    for (const reason of ["attempts_exhausted", "of_its_own"])
+      await buryJob({
+        queue: "test:leaky",
+        jobId: newId(),
+        tenantId: of,
+        payload: {},
+        headers: {},
+        reason,
+        error: secret,
+        attempts: 5,
+      });
+    const listed = await events.listDeadLetters({}, { authData });
+    expect(listed.deadLetters.map(({ reason, error }) => [reason, error])).toEqual([
+      ["payload_invalid", "its content does not fit its contract"],
+      ["attempts_exhausted", "every attempt failed"],
+    ]);
+    const jobs = await queues.listDeadLetters({}, { authData });
+    expect(jobs.deadLetters.map(({ job, reason, error }) => [job, reason, error])).toEqual([
+      ["test:leaky", "of_its_own", "it failed for good"],
+      ["test:leaky", "attempts_exhausted", "every attempt failed"],
+    ]);
+    expect(JSON.stringify([listed, jobs])).not.toContain("ann@example.test");
+    // Whoever operates the system finds it.
+    expect((await deadLettersOf("leaky")).map(({ error }) => error)).toContain(`Error: ${secret}`);
+  });
+
+  it("is each of them once, also when a page ends within a millisecond, and no cursor that it did not give", async () => {
+    const authData = caller();
+    await systemQuery(
+      "test",
+      `insert into events.dead_letter (id, tenant_id, consumer, event_id, aggregate_type, aggregate_id, type, version, payload, occurred_at, reason, error, attempts, dead_at)
+       select gen_random_uuid(), $1, 'paged', gen_random_uuid(), 'a', '1', 'auth.user.registered', 1, '{}', now(), 'unknown_event', '', 1,
+              '2026-01-01 00:00:00.0001Z'::timestamptz + n * interval '1 microsecond' from generate_series(1, 7) n`,
+      [authData.tenantId],
+    );
+    const seen: string[] = [];
+    for (let after: string | undefined, pages = 0; pages < 5; pages++) {
+      const page = await events.listDeadLetters(after === undefined ? { limit: 2 } : { limit: 2, after }, { authData });
+      seen.push(...page.deadLetters.map(({ id }) => id));
+      after = page.next;
+      if (after === undefined) break;
+    }
+    expect([seen.length, new Set(seen).size]).toEqual([7, 7]);
+    for (const list of [events.listDeadLetters, queues.listDeadLetters])
+      await expect(list({ after: "2026-01-01T00:00:00.000Z_x" }, { authData })).rejects.toMatchObject({
+        code: "invalid_argument",
+      });
+  });
+});
+
+describe("upkeep", () => {
+  const budget = { statementTimeoutMs: 10_000, totalMs: 60_000, batchMax: 100 };
+
+  /** One row on either side of the limit in each table, and one that is old but not done with; resolves with the ids. */
+  async function aged(table: "outbox" | "inbox" | "dead_letter", days: number): Promise<string> {
+    const id = newId();
+    const statements = {
+      outbox: `insert into events.outbox (id, destination, aggregate_type, aggregate_id, type, version, payload, published_at)
+               values ($1, 'kept', 'a', '1', 't', 1, '{}', now() - $2 * interval '1 day')`,
+      inbox: `insert into events.inbox (consumer, event_id, type, received_at) values ('kept', $1, 't', now() - $2 * interval '1 day')`,
+      dead_letter: `insert into events.dead_letter (id, consumer, event_id, aggregate_type, aggregate_id, type, version, payload, occurred_at, reason, error, attempts, dead_at)
+                    values ($1, 'kept', $1, 'a', '1', 't', 1, '{}', now(), 'r', '', 1, now() - $2 * interval '1 day')`,
+    };
+    await systemQuery("test", statements[table], [id, days]);
+    return id;
+  }
+  const left = async (table: string, column: string, ids: string[]): Promise<string[]> =>
+    (
+      await systemQuery<{ id: string }>(
+        "test",
+        `select ${column} as id from events.${table} where ${column} = any($1)`,
+        [ids],
+      )
+    ).map(({ id }) => id);
+
+  it("removes what is published, received or dead for longer than it is kept, and nothing else", async () => {
+    const outbox = [await aged("outbox", OUTBOX_DAYS + 1), await aged("outbox", OUTBOX_DAYS - 1)];
+    const inboxRows = [await aged("inbox", INBOX_DAYS + 1), await aged("inbox", INBOX_DAYS - 1)];
+    const letters = [await aged("dead_letter", 91), await aged("dead_letter", 89)];
+    const waiting = newId();
+    await systemQuery(
+      "test",
+      `insert into events.outbox (id, destination, aggregate_type, aggregate_id, type, version, payload, occurred_at, created_at)
+       values ($1, 'kept', 'a', '2', 't', 1, '{}', now() - interval '1 year', now() - interval '1 year')`,
+      [waiting],
+    );
+    await purgeExpired(budget);
+    expect(await left("outbox", "id", [...outbox, waiting])).toEqual(expect.arrayContaining([outbox[1], waiting]));
+    expect(await left("outbox", "id", outbox)).toEqual([outbox[1]]);
+    expect(await left("inbox", "event_id", inboxRows)).toEqual([inboxRows[1]]);
+    expect(await left("dead_letter", "id", letters)).toEqual([letters[1]]);
+  });
+
+  it("goes on until everything is gone, in batches of the size given, with a time limit of its own", async () => {
+    await systemQuery(
+      "test",
+      `insert into events.inbox (consumer, event_id, type, received_at)
+       select 'many', gen_random_uuid(), 't', now() - interval '40 days' from generate_series(1, 250)`,
+    );
+    const limits: string[] = [];
+    const purge = inbox.inboxPurge;
+    const spy = vi.spyOn(inbox, "inboxPurge").mockImplementation(async (tx, days, limit) => {
+      const [row] = await tx.query<{ limit: string }>("select current_setting('statement_timeout') as limit");
+      limits.push(row?.limit ?? "");
+      return purge(tx, days, limit);
+    });
+    expect((await purgeExpired(budget)).inbox).toBe(250);
+    expect(limits).toEqual(["10s", "10s", "10s"]);
+    spy.mockRestore();
+  });
+
+  it("removes dead letters of jobs as well", async () => {
+    const tenantOfJob = tenantIdFrom(newId());
+    for (const jobId of ["old", "young"])
+      await buryJob({
+        queue: "test:kept",
+        jobId,
+        tenantId: tenantOfJob,
+        payload: {},
+        headers: {},
+        reason: "unrecoverable",
+        error: "",
+        attempts: 1,
+      });
+    await systemQuery(
+      "test",
+      "update queues.dead_letter set dead_at = now() - interval '91 days' where queue = 'test:kept' and job_id = 'old'",
+    );
+    expect(await purgeDeadJobs()).toBe(1);
+    expect(
+      await systemQuery("test", "select job_id from queues.dead_letter where queue = 'test:kept' and tenant_id = $1", [
+        tenantOfJob,
+      ]),
+    ).toEqual([{ job_id: "young" }]);
   });
 });

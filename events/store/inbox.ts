@@ -70,7 +70,7 @@ export function inboxPurge(tx: Tx, olderThanDays: number, limit: number): Promis
     `delete from events.inbox where (consumer, event_id) in (
        select consumer, event_id from events.inbox
         where received_at < now() - $1 * interval '1 day'
-        order by received_at limit $2)`,
+        order by received_at limit $2 for update skip locked)`,
     [olderThanDays, limit],
   );
 }

@@ -113,14 +113,14 @@ export async function outboxSettle(
 export const OUTBOX_DEPTH =
   "select count(*) as depth from (select 1 from events.outbox where published_at is null limit 100000) pending";
 
-/** Deletes published rows older than the given days, at most `limit`; resolves with how many went. */
+/** Deletes rows published longer ago than the given days, at most `limit`; resolves with how many went. */
 export async function outboxPurge(tx: Tx, olderThanDays: number, limit: number): Promise<number> {
   await tx.query("select set_config('app.outbox_purge', 'on', true)");
   return tx.execute(
     `delete from events.outbox where id in (
        select id from events.outbox
-        where occurred_at < now() - $1 * interval '1 day' and published_at is not null
-        order by occurred_at limit $2)`,
+        where published_at < now() - $1 * interval '1 day'
+        order by published_at limit $2 for update skip locked)`,
     [olderThanDays, limit],
   );
 }

@@ -1,0 +1,40 @@
+// Removing what is past its time: in batches, each a short transaction of its own, so that nobody waits for upkeep and
+// what is done stays done. A batch that takes too long is tried again at half its size; what is left when the time is
+// used up is left to the next run.
+import { DbError } from "./errors";
+import { withSystem, type Tx } from "./tenant";
+
+export interface UpkeepBudget {
+  /** For each statement: longer than a request's, because nobody waits for it. */
+  statementTimeoutMs: number;
+  /** For the whole run. */
+  totalMs: number;
+  batchMax: number;
+}
+
+const BATCH_MIN = 10;
+
+/**
+ * Calls `remove` with a number of rows at most until it removes fewer; resolves with how many went. Rows that another
+ * run holds are to be skipped by `remove` (SKIP LOCKED), so that two runs share the work.
+ * @throws DbError when even a small batch cannot be removed.
+ */
+export async function removeInBatches(
+  reason: string,
+  { statementTimeoutMs, totalMs, batchMax }: UpkeepBudget,
+  remove: (tx: Tx, limit: number) => Promise<number>,
+): Promise<number> {
+  const endsAtMs = performance.now() + totalMs;
+  let removed = 0;
+  for (let limit = batchMax; ;) {
+    const batch = await withSystem(reason, (tx) => remove(tx, limit), { statementTimeoutMs }).catch((error: unknown) =>
+      tookTooLong(error) && limit > BATCH_MIN ? undefined : Promise.reject(error as Error),
+    );
+    removed += batch ?? 0;
+    if (batch !== undefined && batch < limit) return removed;
+    if (batch === undefined) limit = Math.max(BATCH_MIN, Math.floor(limit / 2));
+    if (performance.now() > endsAtMs) return removed;
+  }
+}
+
+const tookTooLong = (error: unknown): boolean => error instanceof DbError && error.kind === "statement_timeout";
