@@ -54,11 +54,7 @@ CREATE INDEX outbox_published ON events.outbox (published_at) WHERE published_at
 
 SELECT db.protect_tenant_table('events.outbox');
 
-ALTER TABLE events.outbox_aggregate ENABLE ROW LEVEL SECURITY;
-ALTER TABLE events.outbox_aggregate FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON events.outbox_aggregate
-  USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on')
-  WITH CHECK (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid OR current_setting('app.system', true) = 'on');
+SELECT db.protect_tenant_table('events.outbox_aggregate');
 
 CREATE FUNCTION events.outbox_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
