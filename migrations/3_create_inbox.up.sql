@@ -36,7 +36,7 @@ CREATE TABLE events.dead_letter (
   dead_at        timestamptz NOT NULL DEFAULT now(),
   redriven_at    timestamptz
 );
-CREATE INDEX dead_letter_tenant ON events.dead_letter (tenant_id, dead_at, id) WHERE redriven_at IS NULL;
+CREATE INDEX dead_letter_tenant ON events.dead_letter (tenant_id, dead_at, id);
 -- Retention reads from the oldest on.
 CREATE INDEX dead_letter_dead ON events.dead_letter (dead_at);
 CREATE INDEX dead_letter_open ON events.dead_letter (dead_at, id) WHERE redriven_at IS NULL;

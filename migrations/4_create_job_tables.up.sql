@@ -17,7 +17,7 @@ CREATE TABLE queues.dead_letter (
   -- A job that fails for good twice (after a redrive) has a new job id.
   UNIQUE (queue, job_id)
 );
-CREATE INDEX dead_letter_tenant ON queues.dead_letter (tenant_id, dead_at, id) WHERE redriven_at IS NULL;
+CREATE INDEX dead_letter_tenant ON queues.dead_letter (tenant_id, dead_at, id);
 CREATE INDEX dead_letter_dead ON queues.dead_letter (dead_at);
 CREATE INDEX dead_letter_open ON queues.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
 
