@@ -21,8 +21,8 @@ CREATE INDEX dead_letter_tenant ON queues.dead_letter (tenant_id, dead_at, id);
 CREATE INDEX dead_letter_dead ON queues.dead_letter (dead_at);
 CREATE INDEX dead_letter_open ON queues.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
 
--- Start-time fair queueing: each tenant's last finish tag in a queue. Jobs without a tenant share one turn
--- under the nil uuid, so tenant_id is never null here.
+-- Start-time fair queueing: each tenant's last finish tag in a queue, kept while it is ahead of the queue's clock. Jobs
+-- without a tenant share one turn under the nil uuid; the clock itself is the row under the greatest one.
 CREATE TABLE queues.tenant_turn (
   tenant_id  uuid        NOT NULL,
   queue      text        NOT NULL,
@@ -30,6 +30,7 @@ CREATE TABLE queues.tenant_turn (
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, queue)
 );
+CREATE INDEX tenant_turn_finish ON queues.tenant_turn (queue, finish_tag);
 
 SELECT db.protect_tenant_table('queues.dead_letter');
 SELECT db.protect_tenant_table('queues.tenant_turn');

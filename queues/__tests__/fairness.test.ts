@@ -1,18 +1,18 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { newId } from "../../db/ids";
-import { withTenant } from "../../db/tenant";
+import { systemQuery, withTenant } from "../../db/tenant";
 import { createRelay } from "../../events/relay";
 import { tenantIdFrom } from "../../security/principal";
+import type { BullJob, BullQueue } from "../bull";
 import { enqueue } from "../enqueue";
 import { takeTurns } from "../fairness";
-import { makeQueue } from "../factory";
 import { defineJob } from "../job";
 import { startWorkers, stopWorkers } from "../start";
 import { makeWorker } from "../worker";
 
 const job = defineJob({ name: "test:fair", payload: z.object({ n: z.number() }), timeoutMs: 5_000, concurrency: 1 });
-const [large, small] = [tenantIdFrom(newId()), tenantIdFrom(newId())];
+const [large, small, third] = [tenantIdFrom(newId()), tenantIdFrom(newId()), tenantIdFrom(newId())];
 const order: string[] = [];
 
 afterAll(() => stopWorkers(true));
@@ -38,8 +38,96 @@ describe("turns", () => {
     expect(order.slice(0, 6).filter((tenant) => tenant === "small").length).toBe(3);
     expect(order.slice(6)).toEqual(Array.from({ length: 27 }, () => "large"));
   });
+});
 
-  it("start again at one for everybody once the queue has run empty", async () => {
-    expect(await takeTurns(await makeQueue(job.name), [large, small, large, null])).toEqual([1, 1, 2, 1]);
+/** A queue of which only the waiting and the delayed jobs' priorities matter, as takeTurns sees it. */
+function queueOf(name: string, waiting: number[] = [], delayed: number[] = []) {
+  const jobsOf = { prioritized: waiting, delayed } as Record<string, number[]>;
+  const queue = {
+    name,
+    getJobs: async ([state = ""]: string[]) =>
+      (jobsOf[state] ?? []).toSorted((a, b) => a - b).map((priority) => ({ priority }) as BullJob),
+    getJobCounts: async () => ({ prioritized: waiting.length, delayed: delayed.length }),
+  } as Partial<BullQueue> as BullQueue;
+  return { queue, waiting, delayed };
+}
+
+const rowsOf = async (queue: string): Promise<number> =>
+  (await systemQuery("test", "select 1 from queues.tenant_turn where queue = $1", [queue])).length;
+
+describe("the clock", () => {
+  it("stands where the last turn was when the queue has run empty, so that nobody pays for what was served", async () => {
+    const { queue } = queueOf("test.empty");
+    expect(await takeTurns(queue, [large, large, large])).toEqual([1, 2, 3]);
+    expect(await takeTurns(queue, [small, large, null])).toEqual([4, 4, 4]);
+  });
+
+  it("does not run backwards when a job comes back with an old turn", async () => {
+    const { queue, waiting } = queueOf("test.retried");
+    waiting.push(
+      ...(await takeTurns(
+        queue,
+        Array.from({ length: 100 }, () => large),
+      )),
+    );
+    waiting.splice(0, 60);
+    expect(await takeTurns(queue, [small])).toEqual([61]);
+    waiting.unshift(5);
+    expect(await takeTurns(queue, [third])).toEqual([61]);
+    expect(await takeTurns(queue, [large])).toEqual([101]);
+  });
+
+  it("gives each tenant one turn a round, whoever comes and goes, and forgets those who are served", async () => {
+    const { queue, waiting } = queueOf("test.many");
+    waiting.push(
+      ...(await takeTurns(
+        queue,
+        Array.from({ length: 500 }, () => large),
+      )),
+    );
+    for (let round = 1; round <= 40; round++) {
+      const visitors = Array.from({ length: 25 }, () => newId());
+      const turns = await takeTurns(queue, visitors);
+      expect(new Set(turns)).toEqual(new Set([round]));
+      waiting.shift();
+    }
+    // A thousand visitors came; those of the last round stay, with the large tenant and the clock.
+    expect(await rowsOf("test.many")).toBeLessThanOrEqual(2 * 25 + 2);
+  });
+
+  it("forgets more tenants in a hand-over than it brings, after any pause", async () => {
+    const { queue, waiting } = queueOf("test.pause");
+    await takeTurns(
+      queue,
+      Array.from({ length: 50 }, () => newId()),
+      { forgetMax: 0 },
+    );
+    waiting.push(2);
+    for (let n = 0; n < 5; n++) await takeTurns(queue, [newId()], { forgetMax: 20 });
+    expect(await rowsOf("test.pause")).toBeLessThanOrEqual(6);
+  });
+
+  it("starts again before BullMQ's priorities end, when no job is left that has a turn", async () => {
+    const { queue, waiting, delayed } = queueOf("test.ceiling");
+    const settings = { restartAt: 10 };
+    await takeTurns(
+      queue,
+      Array.from({ length: 20 }, () => large),
+      settings,
+    );
+    delayed.push(20);
+    expect(await takeTurns(queue, [small], settings)).toEqual([21]);
+    delayed[0] = 0; // a schedule's next run: it has none
+    waiting.push(21);
+    expect(await takeTurns(queue, [small], settings)).toEqual([22]);
+    waiting.pop();
+    expect(await takeTurns(queue, [small, large], settings)).toEqual([1, 1]);
+    expect(await takeTurns(queue, [small], settings)).toEqual([2]);
+  });
+
+  it("goes on to the highest priority where it cannot, and no further", async () => {
+    const { queue, waiting } = queueOf("test.full");
+    waiting.push(2_097_150);
+    expect(await takeTurns(queue, [small, small, small])).toEqual([2_097_150, 2_097_151, 2_097_151]);
   });
 });

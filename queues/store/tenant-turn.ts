@@ -1,4 +1,4 @@
-// Statements on queues.tenant_turn: where each tenant's last job of a queue stands on the queue's clock.
+// Statements on queues.tenant_turn: a queue's clock, and where the last job of each tenant stands on it.
 import type { Tx } from "../../db/tenant";
 
 export interface Turn {
@@ -6,11 +6,30 @@ export interface Turn {
   finishTag: number;
 }
 
-/** Moves each tenant on by its number of jobs, from `base` or from where it stood, whichever is later. Pass tenants sorted: two relays then lock rows in one order. */
+/** Whose row is the queue's clock: no tenant's. */
+const CLOCK = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/**
+ * Moves the queue's clock to `head`, or on to where the last of its tenants stands when nothing waits (`head` null), never
+ * back; resolves with where it stands then. Locks the queue's turns until the end of the transaction.
+ */
+export async function clockAdvance(tx: Tx, queue: string, head: number | null): Promise<number> {
+  const rows = await tx.query<{ now: number }>(
+    `insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, $2, $3)
+     on conflict (tenant_id, queue) do update set updated_at = now(), finish_tag = greatest(
+       tenant_turn.finish_tag, excluded.finish_tag,
+       case when $4 then (select max(t.finish_tag) from queues.tenant_turn t where t.queue = excluded.queue) end)
+     returning finish_tag as now`,
+    [CLOCK, queue, head ?? 0, head === null],
+  );
+  return rows[0]?.now ?? 0;
+}
+
+/** Moves each tenant on by its number of jobs, from `now` or from where it stood, whichever is later. Call clockAdvance first. */
 export function turnAdvance(
   tx: Tx,
   queue: string,
-  base: number,
+  now: number,
   tenants: readonly { tenantId: string; jobs: number }[],
 ): Promise<Turn[]> {
   return tx.query<Turn>(
@@ -19,11 +38,21 @@ export function turnAdvance(
      on conflict (tenant_id, queue) do update
         set finish_tag = greatest(tenant_turn.finish_tag, $2::bigint) + excluded.finish_tag - $2::bigint, updated_at = now()
      returning tenant_id as "tenantId", finish_tag as "finishTag"`,
-    [queue, base, tenants.map((t) => t.tenantId), tenants.map((t) => t.jobs)],
+    [queue, now, tenants.map((t) => t.tenantId), tenants.map((t) => t.jobs)],
   );
 }
 
-/** Sets the queue's clock back to zero for everybody: right when nothing waits in it. */
+/** Forgets tenants that the clock has passed, at most `limit`: they begin at the clock, as if they had never been here. */
+export function turnForget(tx: Tx, queue: string, now: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from queues.tenant_turn where queue = $1 and tenant_id in (
+       select tenant_id from queues.tenant_turn where queue = $1 and finish_tag <= $2 and tenant_id <> $3
+        order by finish_tag limit $4)`,
+    [queue, now, CLOCK, limit],
+  );
+}
+
+/** Sets the queue's clock back to zero for everybody. */
 export async function turnReset(tx: Tx, queue: string): Promise<void> {
   await tx.execute("delete from queues.tenant_turn where queue = $1", [queue]);
 }
