@@ -10,7 +10,6 @@ import { shownDeadLetter } from "../events/dead-letters";
 import { purgeDeadJobs, redriveJob } from "./dead-letters";
 import { errors } from "./errors";
 import { jobDeadLetters } from "./store/dead-letter";
-import "./start";
 
 interface ListJobDeadLettersRequest {
   limit?: Query<number & Min<1> & Max<100>>;

@@ -1,7 +1,10 @@
 import { Service } from "encore.dev/service";
 import { startDatabase } from "../db/start";
 import { guard } from "../security/guard";
+import { startQueues } from "./start";
 
 export default new Service("queues", { middlewares: guard });
 
+// Encore has no start hook: loading the service is what starts its workers.
 startDatabase();
+startQueues();

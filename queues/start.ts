@@ -1,5 +1,5 @@
-// Runs the workers of this process: of the jobs whose service it hosts ("vectors:embed" belongs to vectors),
-// and only while the process is ready. Tests call startWorkers themselves.
+// What runs in the background of this service: the workers of this process, of the jobs whose service it hosts
+// ("vectors:embed" belongs to vectors), and only while the process is ready. Tests call startWorkers themselves.
 import { appMeta } from "encore.dev";
 import { cfg } from "../config";
 import { systemQuery } from "../db/tenant";
@@ -17,13 +17,17 @@ import { jobDeadLetters } from "./store/dead-letter";
 const FIRST_LOOK_MS = 50;
 const LOOK_AGAIN_MS = 2_000;
 
-registerDestination(JOB_DESTINATION, jobDestination);
 const running = new Set<JobWorker>();
 
-if (cfg.env !== "test") runWorkersWhileReady();
+/** Makes jobs known to the relay of this process, and runs its workers while it is ready. */
+export function startQueues(): void {
+  registerDestination(JOB_DESTINATION, jobDestination);
+  if (cfg.env !== "test") runWorkersWhileReady();
+}
 
 /** Starts every worker made so far that is not running yet. */
 export async function startWorkers(workers: readonly JobWorker[] = allWorkers()): Promise<void> {
+  registerDestination(JOB_DESTINATION, jobDestination);
   for (const worker of workers) {
     if (running.has(worker)) continue;
     running.add(worker);

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
@@ -8,13 +8,14 @@ import type { BullJob, BullQueue } from "../bull";
 import { enqueue } from "../enqueue";
 import { takeTurns } from "../fairness";
 import { defineJob } from "../job";
-import { startWorkers, stopWorkers } from "../start";
+import { startQueues, startWorkers, stopWorkers } from "../start";
 import { makeWorker } from "../worker";
 
 const job = defineJob({ name: "test:fair", payload: z.object({ n: z.number() }), timeoutMs: 5_000, concurrency: 1 });
 const [large, small, third] = [tenantIdFrom(newId()), tenantIdFrom(newId()), tenantIdFrom(newId())];
 const order: string[] = [];
 
+beforeAll(startQueues);
 afterAll(() => stopWorkers(true));
 
 describe("turns", () => {

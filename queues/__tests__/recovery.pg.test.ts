@@ -1,5 +1,5 @@
 // Workers that die: needs sessions of their own, so native Postgres only.
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { newId } from "../../db/ids";
 import { withTenant } from "../../db/tenant";
@@ -10,11 +10,12 @@ import { queueNameOf } from "../conventions";
 import { enqueue } from "../enqueue";
 import { countJobs } from "../factory";
 import { defineJob } from "../job";
-import { startWorkers, stopWorkers } from "../start";
+import { startQueues, startWorkers, stopWorkers } from "../start";
 import { makeWorker } from "../worker";
 
 const tenantId = tenantIdFrom(newId());
 const job = defineJob({ name: "test:recovered", payload: z.object({ n: z.number() }), timeoutMs: 5_000 });
+beforeAll(startQueues);
 afterAll(() => stopWorkers(true));
 
 describe("a job whose worker dies", () => {
