@@ -3,10 +3,8 @@
 // statements need a search_path, and Encore's proxy drops startup options, so each connection sets it itself.
 import {
   createPostgresBackend,
-  Queue,
   runMigrations,
   withBackend,
-  Worker,
   type JobsOptions,
   type Processor,
   type QueueOptions,
@@ -17,6 +15,7 @@ import { cfg } from "../config";
 import { AppDB } from "../database";
 import { logger } from "../telemetry/logger";
 import type { JobData } from "./envelope";
+import { RedisStorage } from "./redis-storage";
 import { BULLMQ_SCHEMA, searchPathSet } from "./store/search-path";
 
 /** The part of a BullMQ job that is used here. */
@@ -73,7 +72,11 @@ interface Storage {
   migrated: Promise<void>;
 }
 
+/** The server may be gone or silent; nobody waits for it longer than this. */
+const ANSWER_LIMIT_MS = 30_000;
+
 let storage: Storage | undefined;
+let redis: RedisStorage | undefined;
 
 /** Opens a queue; its schema is made first when the database has none. Rejects when it cannot be reached. */
 export async function openQueue(name: string): Promise<BullQueue> {
@@ -81,7 +84,7 @@ export async function openQueue(name: string): Promise<BullQueue> {
   const queue =
     cfg.redisUrl === undefined
       ? await openPostgresQueue(name, options)
-      : new Queue<JobData>(name, { ...options, connection: redisConnection(cfg.redisUrl) });
+      : await redisStorage(cfg.redisUrl).openQueue(name, options);
   queue.on("error", (error) =>
     logger("queues").warn({ err: error, queue: name }, "the queue's connection met an error"),
   );
@@ -101,7 +104,7 @@ export async function openWorker(
   const worker =
     cfg.redisUrl === undefined
       ? await openPostgresWorker(name, processor, all)
-      : new Worker<JobData>(name, processor, { ...all, connection: redisConnection(cfg.redisUrl) });
+      : await redisStorage(cfg.redisUrl).openWorker(name, processor, all);
   worker.on("error", (error) =>
     logger("queues").warn({ err: error, queue: name }, "the worker's connection met an error"),
   );
@@ -118,11 +121,17 @@ export async function openWorker(
 
 /** BullMQ remembers a failed first connection for good and then retries without pause: whoever failed to connect is thrown away. */
 async function readyOrClosed(part: { waitUntilReady(): Promise<unknown>; close(): Promise<void> }): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_LIMIT_MS} ms`)), ANSWER_LIMIT_MS);
+  });
   try {
-    await part.waitUntilReady();
+    await Promise.race([part.waitUntilReady(), late]);
   } catch (error) {
-    await part.close().catch(() => undefined);
+    part.close().catch(() => undefined); // not awaited: who does not answer does not say goodbye either
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -142,10 +151,12 @@ export function announceWork(queueName: string): void {
     });
 }
 
-/** Ends the pool, after every queue and worker is closed. */
+/** Ends the connections, after every queue and worker is closed. */
 export async function closeStorage(): Promise<void> {
   const closing = storage;
   storage = undefined;
+  redis?.close();
+  redis = undefined;
   await closing?.pool.end();
 }
 
@@ -164,8 +175,9 @@ async function openPostgresWorker(
   });
 }
 
-function redisConnection(url: string): { url: string; maxRetriesPerRequest: null } {
-  return { url, maxRetriesPerRequest: null };
+function redisStorage(url: string): RedisStorage {
+  redis ??= new RedisStorage(url);
+  return redis;
 }
 
 async function readyPool(): Promise<pg.Pool> {
@@ -187,6 +199,7 @@ function openStorage(): Storage {
     max: POOL_MAX,
     idleTimeoutMillis: cfg.db.idleTimeoutMs,
     connectionTimeoutMillis: 10_000,
+    query_timeout: ANSWER_LIMIT_MS,
     keepAlive: true,
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits what its hook returns; only its types do not say so
     onConnect: searchPathSet,

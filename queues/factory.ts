@@ -33,16 +33,30 @@ export function jobOptions(): JobsOptions {
   };
 }
 
-const queues = new Map<string, Promise<BullQueue>>();
+/** An open queue, and what ends the reports of its depth. */
+interface OpenQueue {
+  queue: BullQueue;
+  unobserve: () => void;
+}
+
+const queues = new Map<string, Promise<OpenQueue>>();
 
 /** The queue of a job by its name; one for the process. Put jobs into it with enqueue(), which is transactional. */
-export function makeQueue(jobName: string): Promise<BullQueue> {
-  const known = queues.get(jobName);
-  if (known) return known;
-  const opening = openQueue(queueNameOf(jobName));
+export async function makeQueue(jobName: string): Promise<BullQueue> {
+  const opening = queues.get(jobName) ?? open(jobName);
   queues.set(jobName, opening);
-  opening.then(observeDepth, () => queues.delete(jobName));
-  return opening;
+  try {
+    return (await opening).queue;
+  } catch (error) {
+    // The next call asks again.
+    if (queues.get(jobName) === opening) queues.delete(jobName);
+    throw error;
+  }
+}
+
+async function open(jobName: string): Promise<OpenQueue> {
+  const queue = await openQueue(queueNameOf(jobName));
+  return { queue, unobserve: observeDepth(queue) };
 }
 
 /** Jobs of a queue by state. */
@@ -184,7 +198,12 @@ export function makeScheduler<Payload>(job: JobDefinition<Payload>): JobSchedule
 
 /** Closes every queue made here: for the shutdown and for tests. */
 export async function closeQueues(): Promise<void> {
-  const open = [...queues.values()];
+  const closing = [...queues.values()];
   queues.clear();
-  await Promise.allSettled(open.map(async (queue) => (await queue).close()));
+  const close = async (opening: Promise<OpenQueue>): Promise<void> => {
+    const { queue, unobserve } = await opening;
+    unobserve();
+    await queue.close();
+  };
+  await Promise.allSettled(closing.map(close));
 }

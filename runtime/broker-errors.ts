@@ -20,6 +20,10 @@ const awayTexts = [
   "Client has encountered a connection error",
   "Client was closed",
   "Reached the max retries per request limit",
+  "Stream isn't writeable",
+  "Command timed out",
+  "Socket timeout.",
+  "Redis does not answer",
 ];
 
 /** Whether `error` means that the connection, not the statement, failed. */

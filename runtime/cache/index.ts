@@ -11,7 +11,9 @@ import type { Store } from "./store";
 function openStore(host: Host, shared: Store | undefined): Store {
   const { redisUrl } = host.config;
   if (!redisUrl || host.testMode) return shared ?? new MemoryStore();
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3, stringNumbers: true });
+  // A Redis that accepts and says nothing is an error for who asks, as one that is away.
+  const limits = { commandTimeout: 5_000, socketTimeout: 10_000 };
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3, stringNumbers: true, ...limits });
   redis.on("error", (error: Error) => host.log.warn("cache: Redis reported a problem", { error: error.message }));
   return new RedisStore(redis);
 }

@@ -1,5 +1,6 @@
 // A cache on Redis: single commands go as they are, several as one MULTI.
 import type { Redis } from "ioredis";
+import { leaveRedis } from "../redis-connection";
 import { StoreError, type Command, type Refusal, type Reply, type Store } from "./store";
 
 const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
@@ -36,7 +37,7 @@ export class RedisStore implements Store {
   }
 
   async close(): Promise<void> {
-    await this.#redis.quit().catch(() => this.#redis.disconnect());
+    await leaveRedis(this.#redis);
   }
 
   async #single(command: Command): Promise<Reply[]> {

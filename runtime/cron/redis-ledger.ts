@@ -1,9 +1,12 @@
 // Ticks in Redis: one key per (job, tick). A lease is a key that expires; a finished tick is a key that stays
 // for a week. The set of open ticks lets another replica find the ones whose holder died.
 import { Redis } from "ioredis";
+import { leaveRedis } from "../redis-connection";
 import { LEASE_MS, type Claim, type Ledger, type Tick } from "./ledger";
 
 const KEPT_MS = 7 * 86_400_000;
+/** A Redis that accepts and says nothing: the tick is tried again when its lease may have ended. */
+const ANSWER_LIMIT_MS = 5_000;
 const DONE = "done";
 
 const whenHolder = (command: string): string =>
@@ -15,8 +18,18 @@ export class RedisLedger implements Ledger {
   readonly #holder: string;
   readonly #leaseMs: number;
 
-  constructor(url: string, prefix: string, holder: string, leaseMs: number = LEASE_MS) {
-    this.#redis = new Redis(url, { lazyConnect: true });
+  constructor(
+    url: string,
+    prefix: string,
+    holder: string,
+    leaseMs: number = LEASE_MS,
+    answerLimitMs: number = ANSWER_LIMIT_MS,
+  ) {
+    this.#redis = new Redis(url, {
+      lazyConnect: true,
+      commandTimeout: answerLimitMs,
+      socketTimeout: 2 * answerLimitMs,
+    });
     this.#redis.on("error", () => undefined); // commands report to their callers
     this.#prefix = prefix;
     this.#holder = holder;
@@ -68,6 +81,6 @@ export class RedisLedger implements Ledger {
   }
 
   async close(): Promise<void> {
-    await this.#redis.quit();
+    await leaveRedis(this.#redis);
   }
 }

@@ -1,7 +1,7 @@
 // Topics on Redis: the same queues, BullMQ's own Redis backend.
 import { Queue, Worker, type Job } from "bullmq";
 import { Redis } from "ioredis";
-import { connectRedis } from "../redis-connection";
+import { connectRedis, leaveRedis } from "../redis-connection";
 import type { Broker, BrokerTimings, ConsumeOptions, Consumer, Processor } from "./broker";
 import { redisJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
@@ -10,22 +10,39 @@ import { RedisOrdering } from "./redis-ordering";
 /** BullMQ blocks for at most 10 s on Redis; less would only be more traffic. */
 const DRAIN_SECONDS = 10;
 const CONNECT_LIMIT_MS = 30_000;
+const ANSWER_LIMIT_MS = 5_000;
+/** Longer than BullMQ blocks. */
+const SILENCE_MS = 30_000;
 
 export class RedisBroker implements Broker {
+  /** Of the consumers: waits for a broker that is away, and gives up a connection that is silent. */
   readonly #redis: Redis;
+  /** Of those who publish: fails at once while the broker is away, so that nothing piles up; they try again. */
+  readonly #adding: Redis;
+  readonly #answerLimitMs: number;
   readonly #prefix: string;
   readonly #timings: BrokerTimings;
   readonly #queues = new Map<string, Queue<Envelope>>();
+  readonly #addingQueues = new Map<string, Queue<Envelope>>();
   readonly #ordering: RedisOrdering;
 
-  constructor(url: string, prefix: string, timings: BrokerTimings) {
-    this.#redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
-    this.#redis.on("error", () => undefined); // commands wait for the connection; workers report
+  constructor(url: string, prefix: string, timings: BrokerTimings, answerLimitMs = ANSWER_LIMIT_MS) {
+    this.#answerLimitMs = answerLimitMs;
+    this.#redis = new Redis(url, { maxRetriesPerRequest: null, socketTimeout: SILENCE_MS, lazyConnect: true });
+    this.#adding = new Redis(url, {
+      maxRetriesPerRequest: 1,
+      enableOfflineQueue: false,
+      commandTimeout: answerLimitMs,
+      socketTimeout: 2 * answerLimitMs,
+      lazyConnect: true,
+    });
+    for (const redis of [this.#redis, this.#adding]) redis.setMaxListeners(0).on("error", () => undefined); // their users report
     this.#prefix = prefix;
     this.#timings = timings;
     const queue = (name: string): Promise<Queue<Envelope>> => this.queue(name);
     this.#ordering = new RedisOrdering({
       redis: this.#redis,
+      adding: this.#adding,
       prefix,
       leaseMs: timings.lockMs,
       parkMs: timings.lostCheckMs,
@@ -34,21 +51,26 @@ export class RedisBroker implements Broker {
   }
 
   async ready(): Promise<void> {
-    await connectRedis(this.#redis, CONNECT_LIMIT_MS);
+    await Promise.all([connectRedis(this.#redis, CONNECT_LIMIT_MS), connectRedis(this.#adding, CONNECT_LIMIT_MS)]);
   }
 
   queue(name: string): Promise<Queue<Envelope>> {
-    let queue = this.#queues.get(name);
+    return Promise.resolve(this.#open(this.#queues, name, this.#redis));
+  }
+
+  #open(known: Map<string, Queue<Envelope>>, name: string, connection: Redis): Queue<Envelope> {
+    let queue = known.get(name);
     if (!queue) {
-      queue = new Queue<Envelope>(name, { connection: this.#redis, prefix: this.#prefix });
+      queue = new Queue<Envelope>(name, { connection, prefix: this.#prefix });
       queue.on("error", () => undefined);
-      this.#queues.set(name, queue);
+      known.set(name, queue);
     }
-    return Promise.resolve(queue);
+    return queue;
   }
 
   async add(queues: readonly string[], message: Envelope): Promise<void> {
-    const opened = await Promise.all(queues.map((name) => this.queue(name)));
+    await connectRedis(this.#adding, this.#answerLimitMs);
+    const opened = queues.map((name) => this.#open(this.#addingQueues, name, this.#adding));
     await Promise.all(queues.map((name) => this.#ordering.enlist(name, message)));
     await Promise.all(opened.map((queue) => queue.add("message", message, redisJobOptions(message.id))));
   }
@@ -75,7 +97,8 @@ export class RedisBroker implements Broker {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
-    await this.#redis.quit().catch(() => this.#redis.disconnect());
+    await Promise.all([...this.#queues.values(), ...this.#addingQueues.values()].map((queue) => queue.close()));
+    this.#adding.disconnect();
+    await leaveRedis(this.#redis);
   }
 }

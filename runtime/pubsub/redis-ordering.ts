@@ -63,6 +63,8 @@ const giveBack = (): false => false;
 
 export interface RedisOrderingOptions {
   redis: Redis;
+  /** For enlist: fails while Redis is away instead of waiting for it. */
+  adding: Redis;
   prefix: string;
   leaseMs: number;
   /** How soon the first in wait looks again by itself; those behind it wait as much longer. */
@@ -88,7 +90,7 @@ export class RedisOrdering {
   async enlist(queue: string, { id, orderingKey }: Envelope): Promise<void> {
     if (orderingKey === undefined) return;
     const [line] = this.#keys(queue, orderingKey);
-    await this.#options.redis.eval(enlist, 2, line, `${this.#options.prefix}:place:${queue}`, id);
+    await this.#options.adding.eval(enlist, 2, line, `${this.#options.prefix}:place:${queue}`, id);
   }
 
   /**

@@ -1,0 +1,251 @@
+// What jobs promise on every backend: each suite that imports this runs it on the one its process is configured for.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { newId } from "../../db/ids";
+import { systemQuery, withTenant } from "../../db/tenant";
+import { appendToOutbox } from "../../events/outbox";
+import { createRelay, type Relay } from "../../events/relay";
+import { onRelaySignal } from "../../events/signal";
+import { tenantIdFrom } from "../../security/principal";
+import { redriveJob } from "../dead-letters";
+import { enqueue, JOB_DESTINATION } from "../enqueue";
+import { defineJob } from "../job";
+import { startWorkers, stopWorkers } from "../start";
+import { announceWork } from "../bull";
+import { queueNameOf } from "../conventions";
+import type { JobData } from "../envelope";
+import { countJobs, jobOptions, makeQueue } from "../factory";
+import {
+  makeScheduler,
+  makeWorker,
+  UnrecoverableJobError,
+  type FailureHandler,
+  type JobContext,
+  type JobFailure,
+} from "../worker";
+
+const tenantId = tenantIdFrom(newId());
+const quick = { attempts: 3, firstDelayMs: 1, maxDelayMs: 5, jitter: 0 };
+const payload = z.object({ n: z.number() });
+const runs: { job: string; n: number; ctx: JobContext }[] = [];
+
+function testJob(
+  name: string,
+  act: (n: number, ctx: JobContext) => Promise<void> | void,
+  { onFailed, ...extra }: { timeoutMs?: number; onFailed?: FailureHandler<{ n: number }> } = {},
+) {
+  const job = defineJob({ name, payload, retry: quick, timeoutMs: 5_000, ...extra });
+  makeWorker(
+    job,
+    async ({ n }, ctx) => {
+      runs.push({ job: name, n, ctx });
+      await act(n, ctx);
+    },
+    onFailed ? { onFailed } : {},
+  );
+  return job;
+}
+
+const failures: { n: number; failure: JobFailure; tenantId: string | null; letters: number }[] = [];
+/** Sees the dead letter that is not committed yet: it acts in the same transaction. */
+const noteFailure: FailureHandler<{ n: number }> = async (tx, { n }, failure) => {
+  const letters = await tx.query("select 1 from queues.dead_letter where job_id = $1", [failure.jobId]);
+  failures.push({ n, failure, tenantId: tx.tenantId, letters: letters.length });
+};
+
+export const steady = testJob("test:steady", () => undefined);
+const flaky = testJob("test:flaky", (_n, ctx) => {
+  if (ctx.attempt < 3) throw new Error("not yet");
+});
+const broken = testJob("test:broken", () => {
+  throw new Error("always");
+});
+const hopeless = testJob("test:hopeless", () => {
+  throw new UnrecoverableJobError("no such document");
+});
+const slow = testJob(
+  "test:slow",
+  (_n, ctx) => new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(new Error("stopped")))),
+  { timeoutMs: 30, onFailed: noteFailure },
+);
+const deaf = testJob("test:deaf", () => new Promise(() => undefined), { timeoutMs: 30, onFailed: noteFailure });
+const careless = testJob(
+  "test:careless",
+  () => {
+    throw new UnrecoverableJobError("no such document");
+  },
+  { onFailed: () => Promise.reject(new Error("the hook is broken too")) },
+);
+const scheduled = testJob("test:scheduled", () => undefined);
+
+const runsOf = (name: string) => runs.filter((run) => run.job === name);
+const deadLettersOf = (name: string) =>
+  systemQuery<{ id: string; job_id: string; reason: string; error: string; attempts: number; tenant_id: string }>(
+    "test",
+    "select id, job_id, reason, error, attempts, tenant_id from queues.dead_letter where queue = $1 and redriven_at is null",
+    [name],
+  );
+
+let relay: Relay;
+beforeAll(async () => {
+  relay = createRelay({ pollMs: 50 });
+  onRelaySignal(() => relay.wake());
+  relay.start();
+  await startWorkers();
+}, 30_000);
+afterAll(async () => {
+  onRelaySignal(undefined);
+  await relay.stop();
+  await stopWorkers(true);
+});
+
+describe("a job", () => {
+  it("runs once after the transaction that enqueued it, with its payload, tenant and id", async () => {
+    const id = await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 1 }));
+    await expect.poll(() => runsOf("test:steady").length, { timeout: 5_000 }).toBe(1);
+    expect(runsOf("test:steady")[0]).toMatchObject({ n: 1, ctx: { tenantId, jobId: id, attempt: 1 } });
+  });
+
+  it("does not exist when the transaction rolled back or its payload does not fit", async () => {
+    const before = runsOf("test:steady").length;
+    await withTenant({ tenantId }, async (tx) => {
+      await enqueue(tx, steady, { n: 2 });
+      throw new Error("no");
+    }).catch(() => undefined);
+    await expect(
+      withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: "three" as unknown as number })),
+    ).rejects.toThrow();
+    await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 4 }));
+    await expect.poll(() => runsOf("test:steady").length, { timeout: 5_000 }).toBe(before + 1);
+    expect(runsOf("test:steady").at(-1)?.n).toBe(4);
+  });
+
+  it("is one job for one dedupe key of one tenant", async () => {
+    const before = runsOf("test:steady").length;
+    const other = tenantIdFrom(newId());
+    const ids = [
+      await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 5 }, { dedupeKey: "same" })),
+      await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 6 }, { dedupeKey: "same" })),
+      await withTenant({ tenantId: other }, (tx) => enqueue(tx, steady, { n: 7 }, { dedupeKey: "same" })),
+    ];
+    expect(new Set(ids).size).toBe(2);
+    await expect.poll(() => runsOf("test:steady").length, { timeout: 5_000 }).toBe(before + 2);
+  });
+
+  it("is tried again by its retry table until it succeeds", async () => {
+    await withTenant({ tenantId }, (tx) => enqueue(tx, flaky, { n: 1 }));
+    await expect.poll(() => runsOf("test:flaky").map((run) => run.ctx.attempt), { timeout: 8_000 }).toEqual([1, 2, 3]);
+    await expect.poll(() => countJobs("test:flaky", "completed"), { timeout: 5_000 }).toEqual({ completed: 1 });
+    expect(await deadLettersOf("test:flaky")).toEqual([]);
+  });
+
+  it("becomes a dead letter after its last attempt, and runs again when it is redriven", async () => {
+    const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, broken, { n: 1 }));
+    await expect
+      .poll(() => deadLettersOf("test:broken"), { timeout: 8_000 })
+      .toEqual([
+        expect.objectContaining({
+          job_id: jobId,
+          reason: "attempts_exhausted",
+          error: "Error: always",
+          attempts: 3,
+          tenant_id: tenantId,
+        }),
+      ]);
+    expect(runsOf("test:broken").length).toBe(3);
+    await expect
+      .poll(() => countJobs("test:broken", "failed", "delayed", "waiting"), { timeout: 5_000 })
+      .toEqual({ failed: 1, delayed: 0, waiting: 0 });
+
+    const [letter] = await deadLettersOf("test:broken");
+    expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveJob(tx, letter?.id ?? ""))).toBe(false);
+    expect(await withTenant({ tenantId }, (tx) => redriveJob(tx, letter?.id ?? ""))).toBe(true);
+    await expect.poll(() => runsOf("test:broken").length, { timeout: 8_000 }).toBe(6);
+  });
+
+  it("is given up at once when the handler says nothing can help", async () => {
+    await withTenant({ tenantId }, (tx) => enqueue(tx, hopeless, { n: 1 }));
+    await expect
+      .poll(() => deadLettersOf("test:hopeless"), { timeout: 5_000 })
+      .toMatchObject([{ reason: "unrecoverable", attempts: 1 }]);
+    expect(runsOf("test:hopeless").length).toBe(1);
+  });
+
+  it("is aborted when its time is up, which counts as a failed attempt", async () => {
+    await withTenant({ tenantId }, (tx) => enqueue(tx, slow, { n: 1 }));
+    await expect
+      .poll(() => deadLettersOf("test:slow"), { timeout: 8_000 })
+      .toMatchObject([{ error: "JobTimeoutError: job test:slow took longer than 30 ms" }]);
+  });
+
+  it.each([
+    ["listens", slow],
+    ["does not listen", deaf],
+  ])(
+    "whose handler %s when its last attempt's time is up is given up, and its owner told in one transaction",
+    async (_how, job) => {
+      const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, job, { n: 2 }));
+      const told = () => failures.filter(({ failure }) => failure.jobId === jobId);
+      await expect.poll(told, { timeout: 8_000 }).toMatchObject([
+        {
+          n: 2,
+          failure: { reason: "attempts_exhausted", attempts: 3, tenantId },
+          tenantId,
+          letters: 1,
+        },
+      ]);
+      await expect.poll(() => deadLettersOf(job.name)).toContainEqual(expect.objectContaining({ job_id: jobId }));
+    },
+  );
+
+  it("is a dead letter also when its owner's hook fails", async () => {
+    const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, careless, { n: 1 }));
+    await expect.poll(() => deadLettersOf(careless.name), { timeout: 5_000 }).toMatchObject([{ job_id: jobId }]);
+  });
+
+  it.each([
+    ["nothing", {}],
+    ["a tenant that is none", { payload: { n: 1 }, tenantId: "nobody", headers: {} }],
+  ])("that holds %s, as another version may have written it, is a dead letter", async (_what, data) => {
+    const jobId = newId();
+    const opts = { ...jobOptions(), jobId };
+    await (await makeQueue(steady.name)).addBulk([{ name: steady.name, data: data as JobData, opts }]);
+    announceWork(queueNameOf(steady.name));
+    await expect
+      .poll(() => deadLettersOf(steady.name), { timeout: 8_000 })
+      .toContainEqual(expect.objectContaining({ job_id: jobId, reason: "payload_invalid", tenant_id: null }));
+  });
+
+  it("is given up at once when what is stored does not fit", async () => {
+    const id = newId();
+    await withTenant({ tenantId }, (tx) =>
+      appendToOutbox(tx, {
+        id,
+        destination: JOB_DESTINATION,
+        tenantId,
+        aggregateType: "job",
+        aggregateId: id,
+        type: "test:steady",
+        version: 1,
+        payload: { n: "x" },
+        headers: {},
+      }),
+    );
+    await expect
+      .poll(() => deadLettersOf("test:steady"), { timeout: 8_000 })
+      .toContainEqual(expect.objectContaining({ job_id: id, reason: "payload_invalid", tenant_id: tenantId }));
+  });
+});
+
+describe("a schedule", () => {
+  it("runs its job again and again, without a tenant, until it is removed", async () => {
+    const scheduler = makeScheduler(scheduled);
+    await scheduler.every("tick", 100, { n: 8 });
+    await expect.poll(() => runsOf("test:scheduled").length, { timeout: 8_000 }).toBeGreaterThanOrEqual(2);
+    expect(runsOf("test:scheduled")[0]).toMatchObject({ n: 8, ctx: { tenantId: null } });
+    await scheduler.remove("tick");
+    await expect
+      .poll(() => countJobs("test:scheduled", "delayed", "waiting"), { timeout: 5_000 })
+      .toEqual({ delayed: 0, waiting: 0 });
+  });
+});
