@@ -80,7 +80,12 @@ function programs(app: string, rival: string): Startable[] {
       name: "guarded",
       async start() {
         const served = await serveApp(app);
-        return { name: "guarded", ...served, request: guardedRequest(await accessToken(served.port)) };
+        try {
+          return { name: "guarded", ...served, request: guardedRequest(await accessToken(served.port)) };
+        } catch (error) {
+          await served.stop();
+          throw error;
+        }
       },
     },
     {
