@@ -1,13 +1,14 @@
 // `groundwork gen client`: a client for the app's endpoints, or their OpenAPI description.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { openapi } from "../generate/openapi";
+import { writeGeneratedFile } from "../generate/write";
 import { typescriptClient } from "../generate/typescript-client";
 import type { AppModel } from "../model";
 import { findAppRoot, UsageError } from "./app-root";
 import { say } from "./console";
 import type { CommandInput } from "./command-input";
-import { parseForCommand } from "./parse-app";
+import { ParseFailure, parseForCommand } from "./parse-app";
 
 function packageInfo(root: string): { title: string; version: string } {
   const file = join(root, "package.json");
@@ -24,14 +25,40 @@ const languages: Record<string, Generator> = {
   typescript: (model, { title }) => typescriptClient(model, title),
 };
 
+/** An earlier client that stands inside the app is part of what is parsed: a broken one is set aside for that long. */
+async function parseBeside(root: string, output: string | undefined): Promise<AppModel> {
+  const aside = output === undefined ? "" : `${output}.aside`;
+  try {
+    return (await parseForCommand(root)).model;
+  } catch (error) {
+    const isItsFault =
+      output !== undefined &&
+      error instanceof ParseFailure &&
+      error.errors.some(({ place }) => place?.file === relative(root, output));
+    if (!isItsFault) throw error;
+    renameSync(output, aside);
+    try {
+      return (await parseForCommand(root)).model;
+    } catch (still) {
+      renameSync(aside, output);
+      throw still;
+    } finally {
+      rmSync(aside, { force: true });
+    }
+  }
+}
+
 export async function gen({ flags, words }: CommandInput): Promise<void> {
   if (words[0] !== "client") throw new UsageError("say what to generate: `groundwork gen client --lang typescript`");
   const generate = languages[flags.lang ?? ""];
   if (!generate)
     throw new UsageError(`--lang ${flags.lang ?? ""} is not known: give one of ${Object.keys(languages).join(", ")}`);
   const root = findAppRoot(flags.app);
-  const { model } = await parseForCommand(root);
+  const output = flags.output === undefined ? undefined : resolve(flags.output);
+  if (output !== undefined && statSync(output, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`${flags.output} is a folder: name a file in it, such as --output ${flags.output}/client.ts`);
+  const model = await parseBeside(root, output);
   const text = generate(model, packageInfo(root));
-  if (flags.output) writeFileSync(resolve(flags.output), text);
+  if (output !== undefined) writeGeneratedFile(dirname(output), basename(output), text);
   else say(text);
 }

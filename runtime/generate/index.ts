@@ -1,11 +1,12 @@
 // Writes encore.gen/: what user code imports as `~encore/*`, and the entry point (section 2 of the contract).
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { AppModel } from "../model";
 import { authFiles } from "./auth";
 import { clientFiles } from "./clients";
 import type { GeneratedFile } from "./code";
 import { entrypointFiles } from "./entrypoints";
+import { writeGeneratedFile } from "./write";
 
 export { openapi } from "./openapi";
 
@@ -18,24 +19,18 @@ export function generatedFiles(model: AppModel): GeneratedFile[] {
 }
 
 function filesBelow(folder: string, prefix = ""): string[] {
-  if (!existsSync(folder)) return [];
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = prefix + entry.name;
     return entry.isDirectory() ? filesBelow(join(folder, entry.name), `${path}/`) : [path];
   });
 }
 
-function writeIfChanged(path: string, contents: string): void {
-  if (existsSync(path) && readFileSync(path, "utf8") === contents) return;
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, contents);
-}
-
 /** Writes encore.gen/ in `root`; files of services that are gone are removed, unchanged ones are left alone. */
 export function writeGenerated(model: AppModel, root: string): void {
   const folder = join(root, "encore.gen");
   const files = generatedFiles(model);
-  for (const { path, contents } of files) writeIfChanged(join(folder, path), contents);
+  for (const { path, contents } of files) writeGeneratedFile(folder, path, contents);
   const kept = new Set(files.map((file) => file.path));
   for (const path of filesBelow(folder)) if (!kept.has(path)) rmSync(join(folder, path));
 }

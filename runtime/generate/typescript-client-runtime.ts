@@ -35,7 +35,7 @@ interface Call extends Places {
   path: string;
   body?: unknown;
   /** Field of the result → its header and type. */
-  responseHeaders?: Record<string, [name: string, kind: "string" | "number" | "boolean"]>;
+  responseHeaders?: Record<string, [name: string, kind: "string" | "number" | "boolean", isList?: boolean]>;
 }
 `;
 
@@ -106,6 +106,32 @@ function headersOf(places: Places[]): globalThis.Headers {
   return headers;
 }
 
+/** What an object itself holds: an optional field may be named as something that every object inherits. */
+const own = (object: object, name: string): any => (Object.hasOwn(object, name) ? (object as Record<string, unknown>)[name] : undefined);
+
+/** The lines of a header. Those of a list arrive joined, cookies one by one. */
+function headerLines(headers: globalThis.Headers, name: string): string[] {
+  if (name.toLowerCase() === "set-cookie") return headers.getSetCookie?.() ?? [];
+  const text = headers.get(name);
+  return text === null ? [] : [text];
+}
+
+/** Takes the fields out of the headers: of several fields with one name each gets a line of its own. */
+function readHeaders(headers: globalThis.Headers, fields: NonNullable<Call["responseHeaders"]>, result: object): void {
+  const used = new Map<string, number>();
+  for (const [field, [name, kind, isList = false]] of Object.entries(fields)) {
+    const lines = headerLines(headers, name);
+    const key = name.toLowerCase();
+    const index = used.get(key) ?? 0;
+    used.set(key, index + 1);
+    const line = lines[key === "set-cookie" ? index : 0];
+    if (line === undefined) continue;
+    const items = key === "set-cookie" ? lines : line.split(",").map((item) => item.trim());
+    const value = isList ? items.map((item) => headerValue(item, kind)) : headerValue(line, kind);
+    Object.defineProperty(result, field, { value, enumerable: true, configurable: true, writable: true });
+  }
+}
+
 function headerValue(text: string, kind: string): unknown {
   if (kind === "number") return Number(text);
   return kind === "boolean" ? text === "true" : text;
@@ -135,10 +161,7 @@ const base = `class BaseClient {
     if (!response.ok) throw await errorOf(response);
     const text = await response.text();
     const result = text === "" ? {} : JSON.parse(text);
-    for (const [field, [name, kind]] of Object.entries(responseHeaders)) {
-      const value = response.headers.get(name);
-      if (value !== null) result[field] = headerValue(value, kind);
-    }
+    readHeaders(response.headers, responseHeaders, result);
     return result as T;
   }
 

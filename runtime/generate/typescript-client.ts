@@ -10,12 +10,16 @@ import { TypeTexts } from "./typescript-types";
 const className = (service: string): string =>
   `${identifier(service).replace(/^./, (first) => first.toUpperCase())}ServiceClient`;
 
+/** A service as a property: a class has no field of the first name, and the second would be its prototype. */
+const propertyOf = (service: string): string =>
+  ["constructor", "__proto__"].includes(service) ? `${service}_` : identifier(service);
+
 const exposed = (service: ServiceModel): EndpointModel[] =>
   handledEndpoints(service).filter((endpoint) => endpoint.expose);
 
 function serviceClass(service: ServiceModel, types: TypeTexts, model: AppModel): string {
   const methods = exposed(service).map((endpoint) => endpointMethod(endpoint, types, model));
-  return `export class ${className(service.name)} {\n  private readonly base: BaseClient;\n\n  constructor(base: BaseClient) {\n    this.base = base;\n  }\n\n${methods.join("\n")}}\n`;
+  return `export class ${className(service.name)} {\n  readonly #base: BaseClient;\n\n  constructor(base: BaseClient) {\n    this.#base = base;\n  }\n\n${methods.join("\n")}}\n`;
 }
 
 const isToken = (field: Field): boolean =>
@@ -51,8 +55,8 @@ function placeAuth(auth: Auth): Places {
 }
 
 function clientClass(services: readonly ServiceModel[]): string {
-  const properties = services.map(({ name }) => `  readonly ${identifier(name)}: ${className(name)};\n`);
-  const assignments = services.map(({ name }) => `    this.${identifier(name)} = new ${className(name)}(base);\n`);
+  const properties = services.map(({ name }) => `  readonly ${propertyOf(name)}: ${className(name)};\n`);
+  const assignments = services.map(({ name }) => `    this.${propertyOf(name)} = new ${className(name)}(base);\n`);
   return `/** A client of the whole app. \`target\` is its address, such as \`https://api.example.com\`. */
 export class Client {
 ${properties.join("")}

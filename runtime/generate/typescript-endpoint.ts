@@ -3,7 +3,7 @@
 import type { AppModel, EndpointModel, Field, PathSegment, Schema } from "../model";
 import { isStream, quote } from "./code";
 import { fieldsOf, placeOf } from "./openapi-operation";
-import { docComment, member, propertyKey, type TypeTexts } from "./typescript-types";
+import { docComment, isReserved, literalKey, member, type TypeTexts } from "./typescript-types";
 
 type Parameter = Exclude<PathSegment, { kind: "literal" }>;
 
@@ -15,11 +15,28 @@ const PATH_TYPES: Record<Parameter["type"], string> = {
   decimal: "string",
 };
 
-const WORDS = new Set(["params", "init", "method"]);
+/** What a method's body names. */
+const WORDS = new Set([
+  "params",
+  "init",
+  "method",
+  "own",
+  "segment",
+  "segments",
+  "StreamIn",
+  "StreamOut",
+  "StreamInOut",
+]);
 
-/** A path parameter as the name of an argument, apart from the method's own. */
+/** A path parameter as the name of an argument, apart from the method's own and the language's. */
 const argument = (name: string): string =>
-  WORDS.has(name) || !/^[A-Za-z_$][\w$]*$/.test(name) ? `${name.replaceAll(/\W/g, "_")}_` : name;
+  WORDS.has(name) || isReserved(name) || !/^[A-Za-z_$][\w$]*$/.test(name) ? `${name.replaceAll(/\W/g, "_")}_` : name;
+
+/** What a class cannot have as a method, or what would make its objects promises or change what they are. */
+const TAKEN_METHODS = new Set(["constructor", "then", "__proto__"]);
+
+/** An endpoint as the name of a method. */
+const methodName = (name: string): string => (TAKEN_METHODS.has(name) ? `${name}_` : name);
 
 const pathParameters = (endpoint: EndpointModel): Parameter[] =>
   endpoint.path.filter((segment): segment is Parameter => segment.kind !== "literal");
@@ -45,7 +62,7 @@ export const wireName = ({ name, wire }: Field): string =>
 
 /** An object literal that takes `fields` out of `from`. */
 export const picked = (fields: readonly Field[], from: string): string =>
-  `{ ${fields.map((field) => `${propertyKey(wireName(field))}: ${member(from, field.name)}`).join(", ")} }`;
+  `{ ${fields.map((field) => `${literalKey(wireName(field))}: ${member(from, field.name)}`).join(", ")} }`;
 
 /** The parts of a request, as the properties of a literal; none that would be empty. */
 function requestParts(fields: readonly Field[], method: string): string[] {
@@ -63,14 +80,16 @@ function requestParts(fields: readonly Field[], method: string): string[] {
     texts.push(
       body.length === fields.length
         ? "body: params"
-        : `body: { ${body.map((field) => `${propertyKey(field.name)}: ${member("params", field.name)}`).join(", ")} }`,
+        : `body: { ${body.map((field) => `${literalKey(field.name)}: ${member("params", field.name)}`).join(", ")} }`,
     );
   return texts;
 }
 
 function paramsArgument(schema: Schema | null | undefined, fields: readonly Field[], types: TypeTexts): string[] {
   if (!schema || fields.length === 0) return [];
-  return [`params: ${types.of(schema)}${fields.every((field) => field.optional) ? " = {}" : ""}`];
+  // An empty object has a `constructor` all the same, which a field of that name is not.
+  const empty = fields.some(({ name }) => name in Object.prototype) ? " = {} as any" : " = {}";
+  return [`params: ${types.of(schema)}${fields.every((field) => field.optional) ? empty : ""}`];
 }
 
 /** What a caller gets of a response: the status and cookies are not part of it (G-46). */
@@ -84,18 +103,21 @@ function result(endpoint: EndpointModel, types: TypeTexts, model: AppModel): str
   return hidden.length ? `Omit<${whole}, ${hidden.map(({ name }) => quote(name)).join(" | ")}>` : whole;
 }
 
-const headerKind = ({ type }: Field): string =>
+const headerKind = (type: Schema): string =>
   type.kind === "builtin" && (type.name === "float64" || type.name === "int")
     ? "number"
     : type.kind === "builtin" && type.name === "bool"
       ? "boolean"
       : "string";
 
+const headerType = (type: Schema): string =>
+  type.kind === "list" ? `${quote(headerKind(type.elem))}, true` : quote(headerKind(type));
+
 function responseHeaders(endpoint: EndpointModel, model: AppModel): string[] {
   const fields = fieldsOf(endpoint.response, model).filter(({ wire }) => wire?.in === "header");
   return fields.length
     ? [
-        `responseHeaders: { ${fields.map((field) => `${propertyKey(field.name)}: [${quote(wireName(field))}, ${quote(headerKind(field))}]`).join(", ")} }`,
+        `responseHeaders: { ${fields.map((field) => `${literalKey(field.name)}: [${quote(wireName(field))}, ${headerType(field.type)}]`).join(", ")} }`,
       ]
     : [];
 }
@@ -111,7 +133,7 @@ function typedMethod(endpoint: EndpointModel, types: TypeTexts, model: AppModel)
     ...responseHeaders(endpoint, model),
   ];
   const type = result(endpoint, types, model);
-  return `  async ${endpoint.name}(${args.join(", ")}): Promise<${type}> {\n    ${type === "void" ? "await" : "return"} this.base.call${type === "void" ? "" : `<${type}>`}({ ${parts.join(", ")} });\n  }\n`;
+  return `  async ${methodName(endpoint.name)}(${args.join(", ")}): Promise<${type}> {\n    ${type === "void" ? "await" : "return"} this.#base.call${type === "void" ? "" : `<${type}>`}({ ${parts.join(", ")} });\n  }\n`;
 }
 
 function rawMethod(endpoint: EndpointModel): string {
@@ -123,7 +145,7 @@ function rawMethod(endpoint: EndpointModel): string {
     ...pathArguments(endpoint),
     "init: RawInit = {}",
   ];
-  return `  async ${endpoint.name}(${args.join(", ")}): Promise<globalThis.Response> {\n    return this.base.raw(${chosen}, ${pathText(endpoint)}, init);\n  }\n`;
+  return `  async ${methodName(endpoint.name)}(${args.join(", ")}): Promise<globalThis.Response> {\n    return this.#base.raw(${chosen}, ${pathText(endpoint)}, init);\n  }\n`;
 }
 
 function streamMethod(endpoint: EndpointModel, types: TypeTexts, model: AppModel): string {
@@ -138,7 +160,7 @@ function streamMethod(endpoint: EndpointModel, types: TypeTexts, model: AppModel
   const fields = fieldsOf(endpoint.handshake, model);
   const args = [...pathArguments(endpoint), ...paramsArgument(endpoint.handshake, fields, types)];
   const parts = [`path: ${pathText(endpoint)}`, ...requestParts(fields, "GET")];
-  return `  async ${endpoint.name}(${args.join(", ")}): Promise<${type}> {\n    return new ${type}(await this.base.connect<${received}>({ ${parts.join(", ")} }));\n  }\n`;
+  return `  async ${methodName(endpoint.name)}(${args.join(", ")}): Promise<${type}> {\n    return new ${type}(await this.#base.connect<${received}>({ ${parts.join(", ")} }));\n  }\n`;
 }
 
 /** The endpoint's method, with its comment. */

@@ -57,6 +57,14 @@ const RESERVED = new Set([
   "while",
   "with",
   "yield",
+  "arguments",
+  "await",
+  "eval",
+  "globalThis",
+  "implements",
+  "interface",
+  "let",
+  "undefined",
 ]);
 
 /** Name of a service's namespace. */
@@ -64,9 +72,20 @@ export const namespaceOf = (service: string): string => (RESERVED.has(service) ?
 
 export const propertyKey = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
 
-/** Access to a property of `object`. */
-export const member = (object: string, name: string): string =>
-  /^[A-Za-z_$][\w$]*$/.test(name) ? `${object}.${name}` : `${object}[${JSON.stringify(name)}]`;
+/** A key in a literal: `__proto__` would be its prototype. */
+export const literalKey = (name: string): string => (name === "__proto__" ? `["__proto__"]` : propertyKey(name));
+
+/** Access to a property of `object`, never to what every object inherits. */
+export function member(object: string, name: string): string {
+  if (name in Object.prototype) return `own(${object}, ${JSON.stringify(name)})`;
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? `${object}.${name}` : `${object}[${JSON.stringify(name)}]`;
+}
+
+/** Whether a name is one of the language's: not for a variable, a parameter or a namespace. */
+export const isReserved = (name: string): boolean => RESERVED.has(name);
+
+/** Type names that the generated text itself uses inside of namespaces. */
+const USED_TYPES = /^(?:Record|JSONValue|T\d+)$/;
 
 export function docComment(doc: string | undefined, indent: string): string {
   if (doc === undefined || doc.trim() === "") return "";
@@ -183,8 +202,9 @@ export class TypeTexts {
     const entries = this.#namespaces.get(namespace) ?? [];
     this.#namespaces.set(namespace, entries);
     const taken = new Set(entries.map((entry) => entry.name));
-    let name = decl.name;
-    for (let i = 2; taken.has(name); i++) name = `${decl.name}_${i}`;
+    const base = USED_TYPES.test(decl.name) ? `${decl.name}_` : decl.name;
+    let name = base;
+    for (let i = 2; taken.has(name); i++) name = `${base}_${i}`;
     entries.push({ name, decl });
     this.#names.set(decl.id, `${namespace}.${name}`);
     return `${namespace}.${name}`;

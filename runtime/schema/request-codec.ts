@@ -17,6 +17,8 @@ export interface RequestSource {
   /** The text of each path parameter as it stands in the URL; undefined when a catch-all captured nothing. */
   params: readonly (string | undefined)[];
   headerValues(name: string): readonly string[];
+  /** Whether a service calls: its header lists are lines of their own, whatever an element holds. */
+  readonly isInside?: boolean;
   /** Present when the codec reads a body. */
   body: Buffer | string | undefined;
 }
@@ -238,6 +240,10 @@ function headerText(text: string): string {
   return text;
 }
 
+/** Anybody on the way may join the lines of a list (RFC 9110, 5.3), and `fetch` always does. */
+const listItems = (values: readonly string[]): string[] =>
+  values.flatMap((value) => value.split(",").map((item) => item.trim()));
+
 function headerStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
   const entries = named(fields, "header", newDecimal).map((e) => ({ ...e, key: e.name.toLowerCase() }));
   const context = { isFloat: false };
@@ -249,7 +255,8 @@ function headerStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step
         if (optional) continue;
         throw new ValueError(`missing required header: ${name}`);
       }
-      target[field] = list ? values.map((v) => decode(headerText(v), context)) : decode(headerText(first), context);
+      const items = list && !source.isInside ? listItems(values) : values;
+      target[field] = list ? items.map((v) => decode(headerText(v), context)) : decode(headerText(first), context);
     }
   };
 }

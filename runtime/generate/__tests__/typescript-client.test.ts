@@ -88,7 +88,7 @@ describe("the text", () => {
       `async create(shop: string, params: shop.Create): Promise<Omit<shop.Created, "status">> {`,
     );
     expect(client).toContain(
-      `this.base.call<Omit<shop.Created, "status">>({ method: "POST", path: \`/shops/\${segment(shop)}/items\`, query: { dry: params.dry }, headers: { "Idempotency-Key": params.key }, cookies: { sid: params.sid }, body: { item: params.item }, responseHeaders: { version: ["X-Version", "number"] } });`,
+      `this.#base.call<Omit<shop.Created, "status">>({ method: "POST", path: \`/shops/\${segment(shop)}/items\`, query: { dry: params.dry }, headers: { "Idempotency-Key": params.key }, cookies: { sid: params.sid }, body: { item: params.item }, responseHeaders: { version: ["X-Version", "number"] } });`,
     );
     expect(client).toContain(
       `async list(params: { after?: string; ids?: string[] } = {}): Promise<{ items: shop.Item[]; next: string | null }>`,
