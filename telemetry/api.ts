@@ -49,6 +49,11 @@ export const metrics = api.raw(
   (req, resp) => sendMetrics(req, resp),
 );
 
+/** What is here: a browser is led to the documentation, everybody else reads where to find what. */
+export const root = api.raw({ expose: true, method: "GET", path: "/", tags: ["public:documentation"] }, (req, resp) =>
+  sendRoot(req, resp),
+);
+
 /** The interactive API documentation. */
 export const docs = api.raw(
   { expose: true, method: "GET", path: "/docs", tags: ["public:documentation"] },
@@ -89,6 +94,20 @@ async function sendMetrics(req: IncomingMessage, resp: ServerResponse): Promise<
   resp.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");
   resp.setHeader("cache-control", "no-store");
   resp.end(text);
+}
+
+function sendRoot(req: IncomingMessage, resp: ServerResponse): void {
+  const hasDocs = flags.isOn("docsPage");
+  resp.setHeader("vary", "accept");
+  if (hasDocs && /\btext\/html\b/i.test(req.headers.accept ?? "")) {
+    resp.statusCode = 302;
+    resp.setHeader("location", "/docs");
+    resp.setHeader("cache-control", "no-cache");
+    resp.end();
+    return;
+  }
+  const docs = hasDocs ? { documentation: "/docs", description: "/docs/openapi.json" } : {};
+  sendJson(resp, 200, { name: cfg.otel.serviceName, ...docs, readiness: "/readyz" });
 }
 
 async function sendDocs(name: string, resp: ServerResponse): Promise<void> {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { flags } from "../../config";
 import { docsPageHeaders } from "../../security/headers";
 import { reasonOf } from "../../security/errors";
-import { docs, docsAsset, health, live, livez, metrics, ready, readyz } from "../api";
+import { docs, docsAsset, health, live, livez, metrics, ready, readyz, root } from "../api";
 import { registerProbe } from "../probes";
 
 type Handler = (req: IncomingMessage, resp: ServerResponse) => unknown;
@@ -125,5 +125,28 @@ describe("documentation", () => {
     undo.push(flags.overrideRemotely((name) => (name === "docsPage" ? false : undefined)));
     expect(await refusal(get(docs, "/docs"))).toBe("docs_not_found");
     expect(await refusal(get(docsAsset, "/docs/openapi.json"))).toBe("docs_not_found");
+  });
+});
+
+describe("the root", () => {
+  test("leads a browser to the documentation, and tells everybody else where it is", async () => {
+    const browser = await get(root, "/", { accept: "text/html,application/xhtml+xml,*/*;q=0.8" });
+    expect(browser).toMatchObject({ status: 302, headers: { location: "/docs", vary: "accept" } });
+    for (const accept of ["*/*", "application/json", ""]) {
+      const answer = await get(root, "/", { accept });
+      expect(answer.status).toBe(200);
+      expect(JSON.parse(answer.body)).toEqual({
+        name: "groundwork",
+        documentation: "/docs",
+        description: "/docs/openapi.json",
+        readiness: "/readyz",
+      });
+    }
+  });
+
+  test("leads nobody to documentation that is switched off", async () => {
+    vi.spyOn(flags, "isOn").mockReturnValue(false);
+    const answer = await get(root, "/", { accept: "text/html" });
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([200, { name: "groundwork", readiness: "/readyz" }]);
   });
 });
