@@ -275,13 +275,15 @@ describe("the relay", () => {
 
 describe("a destination that never answers", () => {
   /** Calls that have had no answer, oldest first; `signal` is what the relay gave with them. */
-  const calls: { n: number; accept: () => void; signal: AbortSignal }[] = [];
+  const calls: { n: number; accept: () => void; refuse: (error: Error) => void; signal: AbortSignal }[] = [];
   const hang = () => {
     calls.length = 0;
     registerDestination(elsewhere, {
       batchSize: 1,
       publish: ([row], signal) =>
-        new Promise<void>((accept) => calls.push({ n: (row?.payload as { n: number }).n, accept, signal })),
+        new Promise<void>((accept, no) =>
+          calls.push({ n: (row?.payload as { n: number }).n, accept, refuse: no, signal }),
+        ),
     });
   };
 
@@ -340,9 +342,9 @@ describe("a destination that never answers", () => {
     await expect.poll(() => calls.length).toBe(2);
     calls[0]?.accept();
     await expect.poll(() => calls.length).toBe(3);
-    calls[2]?.accept();
+    calls[2]?.refuse(new Error("late"));
     await slow;
-    // The thief still holds the aggregate: nobody else may begin its second row.
+    // The thief still holds the aggregate: nobody else may begin its second row, nor does its failure count.
     expect((await rowOf(id))?.status).toBe("SENT");
     expect(await relay().runOnce()).toBe(0);
     calls[1]?.accept();
