@@ -72,10 +72,7 @@ export class RequestLog {
     this.count?.(exchange.endpoint.api.service, exchange.endpoint.api.endpoint, code);
     if (failure) {
       const internal = failure.internal === null ? {} : { internal_message: failure.internal };
-      const fields = { ...describe(exchange), code, ...internal };
-      // A caller's mistake is no error of the app: operators are woken by errors.
-      if (failure.status >= 500) this.log.error("request failed", errorOf(failure), fields);
-      else this.log.info("request failed", { ...fields, error: failure.message });
+      this.log.error("request failed", errorOf(failure), { ...describe(exchange), code, ...internal });
     }
     const { end } = this.linesOf(exchange.endpoint);
     if (!end) return;
