@@ -19,6 +19,7 @@ const IGNORED = [
   "runtime/__tests__/fixtures/**",
   // Laid over the app by the bench; on its own its imports lead nowhere.
   "bench/http/__tests__/guarded/**",
+  "bench/memory/__tests__/fixtures/**",
   "**/__arch_probes__/**",
 ];
 
