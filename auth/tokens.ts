@@ -22,12 +22,16 @@ export async function issueAccessToken(identity: AuthData, now: Date): Promise<s
   return signAccessToken(identity, await keyRing.signer(now), settings, now);
 }
 
-/** The identity of a valid token: at once when the token is known. Throws as verifyAccessToken does. */
-export function readAccessToken(token: string, now: Date): AuthData | Promise<AuthData> {
+/**
+ * The identity of a valid token: at once when the token is known. `beforeVerifying` may refuse, by throwing, to look at
+ * one that is not. Throws as verifyAccessToken does.
+ */
+export function readAccessToken(token: string, now: Date, beforeVerifying?: () => void): AuthData | Promise<AuthData> {
   const digest = hash("sha256", token, "base64url");
   const known = verified.get(digest);
   if (known !== undefined && known.expiresAtMs > now.getTime()) return known.identity;
   verified.delete(digest);
+  beforeVerifying?.();
   return verify(token, digest, now);
 }
 

@@ -129,6 +129,10 @@ export const variables = {
   LIMIT_SCALE: decimal(0.001, 1_000_000),
   TRUSTED_PROXIES: networks,
   METRICS_ALLOW: networks,
+  METRICS_TOKEN: text(
+    "at least 16 characters without spaces, for example from openssl rand -hex 32",
+    /^[\x21-\x7e]{16,200}$/,
+  ),
   AUTH_ACCESS_TOKEN_SECONDS: integer(30, 86_400),
   AUTH_REFRESH_TOKEN_SECONDS: integer(60, 31_536_000),
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
@@ -187,7 +191,7 @@ export interface Config {
   };
   /** `scale` multiplies the points of every limit policy; `trustedProxies` and `metricsAllow` are networks. */
   limits: { scale: number; trustedProxies: string[] };
-  metrics: { allow: string[] };
+  metrics: { allow: string[]; token?: string };
   auth: { accessTokenSeconds: number; refreshTokenSeconds: number; issuer: string; audience: string };
   embeddings: {
     provider: "local" | "openai";
@@ -296,7 +300,7 @@ function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "
       serviceName: v.OTEL_SERVICE_NAME ?? "groundwork",
       metricIntervalMs: v.OTEL_METRIC_EXPORT_INTERVAL ?? 30_000,
     },
-    metrics: { allow: v.METRICS_ALLOW ?? privateNetworks },
+    metrics: { allow: v.METRICS_ALLOW ?? privateNetworks, ...optional("token", v.METRICS_TOKEN) },
   };
 }
 

@@ -6,7 +6,7 @@ import type { APICallMeta, RequestMeta } from "encore.dev";
 import { logger } from "../telemetry/logger";
 import { clientLimitKey } from "./client-ip";
 import { commonErrors } from "./common-errors";
-import { isCrossSite } from "./csrf";
+import { isCrossSite, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { limits, type LimitPolicy } from "./limits";
 import { can } from "./permissions";
@@ -39,8 +39,14 @@ function count(call: ApiCall, limit: LimitPolicy, principal: Principal | undefin
 }
 
 function checkCaller(call: ApiCall, policy: EndpointPolicy, principal: Principal | undefined): void {
-  if (principal !== undefined && isCrossSite(call.method, call.headers)) throw commonErrors.cross_site_request();
+  if (principal !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
   checkAccess(policy, principal);
+}
+
+/** What reads a public endpoint is the same for everybody; all else is done in the name of whoever the cookie names. */
+function isForgeable({ method, headers }: ApiCall, { access }: EndpointPolicy): boolean {
+  if (access.kind === "public" && isPlainRead(method, headers)) return false;
+  return isCrossSite(headers);
 }
 
 function checkAccess(policy: EndpointPolicy, principal: Principal | undefined): void {

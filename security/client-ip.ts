@@ -130,3 +130,7 @@ export const clientIp = (headers: Headers): string | undefined => addresses.find
 
 /** The key under which limits count the caller of these request headers. */
 export const clientLimitKey = (headers: Headers): string | undefined => addresses.limitKey(headers);
+
+/** The same of the header alone; all whose address is not known share one key. */
+export const limitKeyOfChain = (forwardedFor: string | undefined): string =>
+  addresses.limitKey({ "x-forwarded-for": forwardedFor }) ?? UNKNOWN_ADDRESS;

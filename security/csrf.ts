@@ -1,21 +1,36 @@
 // Cross-site request forgery: a browser sends the session cookie along with requests that other sites cause.
 // Browsers say where a request comes from (Sec-Fetch-Site, Origin), so that is what decides; no token needed.
-// Requests that carry their credentials in the Authorization header cannot be forged this way.
+// Requests that carry their credentials in the Authorization header cannot be forged this way. WebSocket handshakes are
+// not subject to CORS, so the same check is what keeps other sites from opening streams (RFC 6455 §10.2).
 // Source: OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers" with Origin as the fallback.
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+const readMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** Whether another site may have caused this request, with its credentials sent along by the browser. */
-export function isCrossSite(method: string, headers: Headers): boolean {
-  if (safeMethods.has(method) || single(headers.authorization) !== undefined) return false;
+/**
+ * Whether another site may have caused this request, with its credentials sent along by the browser. The method does
+ * not matter: a WebSocket begins with a GET, and which GET has side effects is nothing this place can know.
+ */
+export function isCrossSite(headers: Headers): boolean {
+  if (single(headers.authorization) !== undefined) return false;
   const site = single(headers["sec-fetch-site"]);
   if (site !== undefined) return site !== "same-origin" && site !== "none";
   const origin = single(headers.origin);
   if (origin === undefined) return false; // no browser
   const host = single(headers["x-forwarded-host"]) ?? single(headers.host);
-  return !URL.canParse(origin) || new URL(origin).host !== host;
+  return !URL.canParse(origin) || new URL(origin).host !== hostOf(host, new URL(origin).protocol);
+}
+
+/** A request that only reads, and opens no stream: what a link from anywhere may do at a public endpoint. */
+export function isPlainRead(method: string, headers: Headers): boolean {
+  return readMethods.has(method) && headers.upgrade === undefined && headers["sec-websocket-key"] === undefined;
+}
+
+/** As URLs write it: lower case, without the port that the protocol implies. */
+function hostOf(host: string | undefined, protocol: string): string | undefined {
+  const url = `${protocol}//${host}`;
+  return host !== undefined && URL.canParse(url) ? new URL(url).host : undefined;
 }
 
 /** A header that came twice is not trusted to say either. */

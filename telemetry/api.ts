@@ -4,13 +4,12 @@ import { api } from "encore.dev/api";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { cfg, flags } from "../config";
-import { isInNetworks, networkList } from "../security/address";
-import { clientIp } from "../security/client-ip";
 import { docsPageHeaders } from "../security/headers";
 import { apiDescription, docsFile, type DocsFile } from "./docs-page";
 import { telemetryErrors } from "./errors";
 import { logger } from "./logger";
 import { renderPrometheus } from "./metrics";
+import { metricsDoor } from "./metrics-access";
 import { checkReadiness } from "./probes";
 
 /** Liveness: the process answers. */
@@ -43,9 +42,9 @@ export const health = api.raw(
   (_req, resp) => sendReadiness(resp),
 );
 
-/** Metrics in the Prometheus text format, for the networks in METRICS_ALLOW. */
+/** Metrics in the Prometheus text format, for who sends METRICS_TOKEN from the networks in METRICS_ALLOW. */
 export const metrics = api.raw(
-  { expose: true, method: "GET", path: "/metrics", tags: ["public:scrapers are known by address", "probe"] },
+  { expose: true, method: "GET", path: "/metrics", tags: ["public:scrapers have a token of their own", "probe"] },
   (req, resp) => sendMetrics(req, resp),
 );
 
@@ -67,7 +66,7 @@ export const docsAsset = api.raw(
 );
 
 const log = logger("probes");
-const scrapers = networkList(cfg.metrics.allow);
+const mayReadMetrics = metricsDoor({ ...cfg.metrics, isProduction: cfg.env === "production" });
 
 function sendAlive(resp: ServerResponse): void {
   sendJson(resp, 200, { status: "ok" });
@@ -86,9 +85,7 @@ async function sendReadiness(resp: ServerResponse): Promise<void> {
 }
 
 async function sendMetrics(req: IncomingMessage, resp: ServerResponse): Promise<void> {
-  const address = clientIp(req.headers);
-  // Without any hop named, the call came past the gateway, from our own network.
-  if (address !== undefined && !isInNetworks(scrapers, address)) throw telemetryErrors.metrics_forbidden();
+  if (!mayReadMetrics(req.headers)) throw telemetryErrors.metrics_forbidden();
   const text = await renderPrometheus();
   resp.statusCode = 200;
   resp.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");

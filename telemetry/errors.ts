@@ -4,8 +4,9 @@ import { defineErrors } from "../security/errors";
 export const telemetryErrors = defineErrors("telemetry", {
   metrics_forbidden: {
     class: "permission_denied",
-    text: "metrics are not served to this address",
-    remedy: "Scrape from a network listed in METRICS_ALLOW; behind a proxy, list the proxy in TRUSTED_PROXIES.",
+    text: "metrics are not served to this caller",
+    remedy:
+      "Set METRICS_TOKEN and send it as a bearer token, from a network listed in METRICS_ALLOW; behind a proxy, list the proxy in TRUSTED_PROXIES.",
   },
   docs_not_found: { class: "not_found", text: "there is no such page in the documentation", remedy: "Open /docs." },
   docs_not_generated: {

@@ -216,6 +216,30 @@ describe("access tokens", () => {
     },
   );
 
+  // Each costs a signature check, and no endpoint with its limits is reached.
+  test("that are forged shut their address after sixty, before another look; known and absent ones stay in", async () => {
+    const strict = new Limits({ scale: 1 });
+    vi.spyOn(limits, "assertFewFailures").mockImplementation(strict.assertFewFailures.bind(strict));
+    vi.spyOn(limits, "countFailure").mockImplementation(strict.countFailure.bind(strict));
+    const { accessToken } = await register(newcomer(), new Date());
+    const from = (forwardedFor: string, token?: string): Promise<string | undefined> =>
+      reason(
+        Promise.resolve(
+          authenticate({ forwardedFor, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }),
+        ),
+      );
+    expect(await from("192.0.2.9", accessToken)).toBeUndefined();
+    const forged = `${accessToken.slice(0, -10)}AAAAAAAAAA`;
+    const outcomes = await Promise.all(Array.from({ length: 60 }, () => from("192.0.2.9", forged)));
+    expect(new Set(outcomes)).toEqual(new Set(["invalid_token"]));
+    expect(await from("192.0.2.9:4711", forged)).toBe("rate_limited");
+    expect(await from("192.0.2.9", "no token of ours")).toBe("rate_limited");
+    expect(await from("192.0.2.9", accessToken)).toBeUndefined();
+    expect(await from("192.0.2.9")).toBe("unauthenticated");
+    expect(await from("192.0.2.10", forged)).toBe("invalid_token");
+    vi.restoreAllMocks();
+  });
+
   test("end on time, also those verified before", async () => {
     const { accessToken } = await register(newcomer(), start);
     expect(await readAccessToken(accessToken, later(899_000))).toBeDefined();

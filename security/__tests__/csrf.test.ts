@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isCrossSite } from "../csrf";
+import { isCrossSite, isPlainRead } from "../csrf";
 
 describe("a request that another site may have caused", () => {
   test.each<[string, Record<string, string | string[]>]>([
@@ -14,24 +14,38 @@ describe("a request that another site may have caused", () => {
     ["differs in its port only", { origin: "https://api.example.com:8443", host: "api.example.com" }],
     ["has an empty Authorization header beside its cookie", { "sec-fetch-site": "cross-site", authorization: "" }],
   ])("%s", (_what, headers) => {
-    expect(isCrossSite("POST", headers)).toBe(true);
+    expect(isCrossSite(headers)).toBe(true);
   });
 });
 
 describe("a request that no other site can have caused", () => {
-  test.each<[string, string, Record<string, string>]>([
-    ["comes from a page of ours", "POST", { "sec-fetch-site": "same-origin" }],
-    ["was typed by its user", "POST", { "sec-fetch-site": "none" }],
-    ["has our own origin", "DELETE", { origin: "https://api.example.com", host: "api.example.com" }],
+  test.each<[string, Record<string, string>]>([
+    ["comes from a page of ours", { "sec-fetch-site": "same-origin" }],
+    ["was typed by its user", { "sec-fetch-site": "none" }],
+    ["has our own origin", { origin: "https://api.example.com", host: "api.example.com" }],
     [
       "has our own origin, behind a proxy",
-      "PATCH",
       { origin: "https://api.example.com", host: "10.0.0.1:4000", "x-forwarded-host": "api.example.com" },
     ],
-    ["comes from no browser", "POST", {}],
-    ["carries its credentials itself", "POST", { "sec-fetch-site": "cross-site", authorization: "Bearer x" }],
-    ["changes nothing", "GET", { "sec-fetch-site": "cross-site" }],
-  ])("%s", (_what, method, headers) => {
-    expect(isCrossSite(method, headers)).toBe(false);
+    ["comes from no browser", {}],
+    ["carries its credentials itself", { "sec-fetch-site": "cross-site", authorization: "Bearer x" }],
+    [
+      "names its own port that the protocol implies",
+      { origin: "https://api.example.com", host: "API.example.com:443" },
+    ],
+  ])("%s", (_what, headers) => {
+    expect(isCrossSite(headers)).toBe(false);
+  });
+});
+
+describe("a plain read", () => {
+  test.each<[string, string, Record<string, string>, boolean]>([
+    ["a page", "GET", {}, true],
+    ["its head", "HEAD", {}, true],
+    ["a form", "POST", {}, false],
+    ["a WebSocket's handshake", "GET", { upgrade: "websocket", "sec-websocket-key": "x" }, false],
+    ["a handshake over a proxy that drops the upgrade", "GET", { "sec-websocket-key": "x" }, false],
+  ])("%s", (_what, method, headers, expected) => {
+    expect(isPlainRead(method, headers)).toBe(expected);
   });
 });

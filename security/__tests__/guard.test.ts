@@ -108,7 +108,13 @@ describe("who is let in", () => {
   test("nobody whose cookie another site sends along", async () => {
     caller.current = user;
     const headers = { "sec-fetch-site": "cross-site", cookie: "session=x" };
-    expect(await outcome({ tags: ["self"], method: "POST", headers })).toBe("cross_site_request");
+    for (const method of ["POST", "GET", "HEAD"])
+      expect(await outcome({ tags: ["self"], method, headers }), method).toBe("cross_site_request");
+    expect(await outcome({ tags: ["public:page"], method: "POST", headers })).toBe("cross_site_request");
+    expect(await outcome({ tags: ["public:page"], headers: { ...headers, upgrade: "websocket" } })).toBe(
+      "cross_site_request",
+    );
+    expect(await outcome({ tags: ["public:page"], headers })).toBe("ok");
     expect(await outcome({ tags: ["self"], method: "POST", headers: { ...headers, authorization: "Bearer x" } })).toBe(
       "ok",
     );

@@ -4,6 +4,7 @@ import { flags } from "../../config";
 import { docsPageHeaders } from "../../security/headers";
 import { reasonOf } from "../../security/errors";
 import { docs, docsAsset, health, live, livez, metrics, ready, readyz, root } from "../api";
+import { metricsDoor } from "../metrics-access";
 import { registerProbe } from "../probes";
 
 type Handler = (req: IncomingMessage, resp: ServerResponse) => unknown;
@@ -73,12 +74,8 @@ describe("probes", () => {
 });
 
 describe("metrics", () => {
-  test("are Prometheus text for our own networks and for calls that came past the gateway", async () => {
-    for (const headers of [
-      {},
-      { "x-forwarded-for": "127.0.0.1" },
-      { "x-forwarded-for": "8.8.8.8, 10.2.3.4" },
-    ] as Record<string, string>[]) {
+  test("are Prometheus text for direct callers from our own networks, in development", async () => {
+    for (const headers of [{}, { "x-forwarded-for": "127.0.0.1" }] as Record<string, string>[]) {
       const answer = await get(metrics, "/metrics", headers);
       expect(answer).toMatchObject({
         status: 200,
@@ -88,10 +85,42 @@ describe("metrics", () => {
     }
   });
 
-  test("are not for the rest of the world, whatever it claims to be", async () => {
-    for (const address of ["8.8.8.8", "127.0.0.1, 8.8.8.8", "2001:db8::1"]) {
-      expect(await refusal(get(metrics, "/metrics", { "x-forwarded-for": address }))).toBe("metrics_forbidden");
-    }
+  test.each<Record<string, string>>([
+    { "x-forwarded-for": "8.8.8.8" },
+    { "x-forwarded-for": "127.0.0.1, 8.8.8.8" },
+    { "x-forwarded-for": "2001:db8::1" },
+    // A proxy with a private address in front: everybody would come from it.
+    { "x-forwarded-for": "8.8.8.8, 10.2.3.4" },
+    { "x-forwarded-for": "10.2.3.4", forwarded: "for=8.8.8.8" },
+    { "x-forwarded-for": "unknown" },
+  ])("are not for the rest of the world, whatever it claims to be (%j)", async (headers) => {
+    expect(await refusal(get(metrics, "/metrics", headers))).toBe("metrics_forbidden");
+  });
+
+  describe("in production", () => {
+    const token = "a-token-of-some-length";
+    const near = { "x-forwarded-for": "10.2.3.4" };
+    const closed = metricsDoor({ allow: ["10.0.0.0/8"], isProduction: true });
+    const open = metricsDoor({ allow: ["10.0.0.0/8"], isProduction: true, token });
+
+    test("are closed without a token", () => {
+      expect([closed({}), closed(near), closed({ ...near, authorization: "Bearer " })]).toEqual([false, false, false]);
+    });
+
+    test("need the whole token, also from our own networks, and from there only", () => {
+      for (const authorization of [
+        "",
+        "Bearer",
+        "Bearer ",
+        `Bearer ${token}x`,
+        `Bearer ${token.slice(0, -1)}`,
+        "Basic x",
+      ])
+        expect(open({ ...near, authorization }), authorization).toBe(false);
+      expect(open({ "x-forwarded-for": "8.8.8.8", authorization: `Bearer ${token}` })).toBe(false);
+      expect(open({ ...near, authorization: `Bearer ${token}` })).toBe(true);
+      expect(open({ "x-forwarded-for": "8.8.8.8, 10.2.3.4", authorization: `Bearer ${token}` })).toBe(true);
+    });
   });
 });
 
