@@ -41,7 +41,7 @@ function identify(credentials: Credentials): AuthData | Promise<AuthData> {
     );
     return identity instanceof Promise ? identity.catch((cause: unknown) => refuse(cause, credentials)) : identity;
   } catch (refusal) {
-    return Promise.reject(refusal as Error);
+    return Promise.reject(refusal);
   }
 }
 
