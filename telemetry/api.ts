@@ -9,7 +9,7 @@ import { apiDescription, docsFile, type DocsFile } from "./docs-page";
 import { telemetryErrors } from "./errors";
 import { logger } from "./logger";
 import { renderPrometheus } from "./metrics";
-import { metricsDoor } from "./metrics-access";
+import { metricsDoor } from "../security/metrics-access";
 import { checkReadiness } from "./probes";
 
 /** Liveness: the process answers. */

@@ -4,7 +4,7 @@ import { flags } from "../../config";
 import { docsPageHeaders } from "../../security/headers";
 import { reasonOf } from "../../security/errors";
 import { docs, docsAsset, health, live, livez, metrics, ready, readyz, root } from "../api";
-import { metricsDoor } from "../metrics-access";
+import { metricsDoor } from "../../security/metrics-access";
 import { registerProbe } from "../probes";
 
 type Handler = (req: IncomingMessage, resp: ServerResponse) => unknown;

@@ -2,8 +2,8 @@
 // whoever connects from our own networks without a proxy between: behind a proxy with a private address everybody would.
 import { createHash, timingSafeEqual } from "node:crypto";
 
-import { isInNetworks, networkList, parseAddress } from "../security/address";
-import { clientIp, type Headers } from "../security/client-ip";
+import { isInNetworks, networkList, parseAddress } from "./address";
+import { clientIp, type Headers } from "./client-ip";
 
 export interface MetricsAccess {
   /** Networks from which they may be read. */
