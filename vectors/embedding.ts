@@ -1,7 +1,6 @@
 // Embedding a document: what is missing, batch by batch, each committed by itself. Idempotent: it begins by
 // asking what is missing, so a run that was killed repeats only the batch that was in flight.
-import type { TenantScope } from "../db/tenant";
-import { withTenant } from "../db/tenant";
+import { withTenant, type TenantScope, type Tx } from "../db/tenant";
 import { documentFailed, documentReady } from "../events/catalog/vectors";
 import { emit } from "../events/outbox";
 import { embeddingTexts } from "./embedding-text";
@@ -70,16 +69,21 @@ async function finish(
   });
 }
 
-/** Gives up on this version of a document. `reason` is for operators: no text of the document in it. */
+/**
+ * Gives up on this version of a document, in a transaction of its tenant. `reason` is the word of the job's dead letter,
+ * which holds what the embedder said.
+ */
 export async function failDocument(
-  scope: TenantScope,
-  document: { id: string; version: number },
-  reason: string,
+  tx: Tx,
+  document: { tenantId: string; id: string; version: number; reason: string },
 ): Promise<void> {
-  await withTenant(scope, async (tx) => {
-    const failed = await documentMarkFailed(tx, { tenantId: scope.tenantId, ...document, reason });
-    if (failed === undefined) return;
-    const facts = { documentId: failed.id, source: failed.source, documentVersion: failed.version, reason };
-    await emit(tx, documentFailed, facts, { aggregateType: "document", aggregateId: failed.id });
-  });
+  const failed = await documentMarkFailed(tx, document);
+  if (failed === undefined) return;
+  const facts = {
+    documentId: failed.id,
+    source: failed.source,
+    documentVersion: failed.version,
+    reason: document.reason,
+  };
+  await emit(tx, documentFailed, facts, { aggregateType: "document", aggregateId: failed.id });
 }

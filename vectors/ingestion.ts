@@ -42,6 +42,9 @@ export interface IngestionResult {
   status: DocumentStatus;
 }
 
+/** All attempts of the job are over by then: whoever sends a document again that is still pending has it tried anew. */
+const PENDING_MAX_MS = 4 * 3_600_000;
+
 /** Raise when what is stored of an unchanged text changes. */
 const TEXT_HASH_VERSION = "1";
 
@@ -83,7 +86,7 @@ async function split(text: string): Promise<ChunkedDocument> {
 
 function prepare(
   principal: Principal,
-  { source, title, text, metadata = {} }: Ingestion,
+  { source, title, text, metadata }: Ingestion,
   { title: headingTitle, chunks }: ChunkedDocument,
 ): Prepared {
   const shownTitle = title ?? headingTitle ?? source;
@@ -106,7 +109,8 @@ async function store(tx: Tx, prepared: Prepared, model: string): Promise<Ingesti
   const existing = await documentFindBySourceForUpdate(tx, document.tenantId, document.source);
   if (existing === undefined) throw new Error("a document that was there is gone: documents are never deleted");
   if (await isSettled(tx, existing, document, model)) {
-    await documentSetMetadata(tx, document.tenantId, existing.id, document.metadata);
+    const { metadata } = document;
+    if (metadata !== undefined) await documentSetMetadata(tx, document.tenantId, existing.id, metadata);
     return { id: existing.id, status: existing.status };
   }
   const version = await documentReplace(tx, { ...document, id: existing.id });
@@ -114,12 +118,11 @@ async function store(tx: Tx, prepared: Prepared, model: string): Promise<Ingesti
   return storeVersion(tx, prepared, existing.id, version, model);
 }
 
-/** Unchanged, and nothing to do: not failed, and not ready under another model than today's. */
+/** Unchanged, and nothing to do: not failed, not pending for too long, and not ready under another model than today's. */
 async function isSettled(tx: Tx, existing: DocumentRow, document: NewDocument, model: string): Promise<boolean> {
   if (!existing.textHash.equals(document.textHash) || existing.status === "failed") return false;
-  return (
-    existing.status === "pending" || (await embeddingCountMissing(tx, document.tenantId, existing.id, model)) === 0
-  );
+  if (existing.status === "pending") return Date.now() - existing.updatedAt.getTime() < PENDING_MAX_MS;
+  return (await embeddingCountMissing(tx, document.tenantId, existing.id, model)) === 0;
 }
 
 async function storeVersion(

@@ -5,6 +5,18 @@ import { z } from "zod";
 const withoutNul = (text: string): boolean => !text.includes("\u0000");
 const NUL_PROBLEM = "has a NUL character";
 
+const isStorable = (value: unknown): boolean => typeof value !== "string" || withoutNul(value);
+
+type Metadata = Record<string, string | number | boolean>;
+
+/** Half a character outside the basic plane becomes the replacement character, as in texts: jsonb refuses it. */
+function wellFormed(metadata: Metadata): Metadata {
+  const whole = (text: string): string => Buffer.from(text, "utf8").toString("utf8");
+  return Object.fromEntries(
+    Object.entries(metadata).map(([key, value]) => [whole(key), typeof value === "string" ? whole(value) : value]),
+  );
+}
+
 const METADATA_MAX_KEYS = 32;
 const METADATA_MAX_CHARS = 4_096;
 
@@ -22,7 +34,8 @@ export const ingestionInput = z.object({
       (metadata) => JSON.stringify(metadata).length <= METADATA_MAX_CHARS,
       `is longer than ${METADATA_MAX_CHARS} characters as JSON`,
     )
-    .refine((metadata) => !JSON.stringify(metadata).includes("\\u0000"), NUL_PROBLEM)
+    .refine((metadata) => Object.entries(metadata).flat().every(isStorable), NUL_PROBLEM)
+    .transform(wellFormed)
     .optional(),
 });
 

@@ -21,30 +21,22 @@ export const embedJob = defineJob({
   concurrency: 2,
 });
 
-makeWorker(embedJob, runEmbedJob);
+makeWorker(embedJob, runEmbedJob, {
+  // However its job ends for good, by its handler, by time or by the death of its workers: the document says so.
+  onFailed: async (tx, { documentId, documentVersion }, { tenantId, reason }) => {
+    if (tenantId !== null) await failDocument(tx, { tenantId, id: documentId, version: documentVersion, reason });
+  },
+});
 
-/** Embeds what the document still lacks. After the last attempt, or an error no attempt can mend, the document is failed. */
-export async function runEmbedJob(
-  { documentId, documentVersion }: z.infer<typeof payload>,
-  ctx: JobContext,
-): Promise<void> {
+/** Embeds what the document still lacks. An error that no attempt can mend ends the job. */
+export async function runEmbedJob({ documentId }: z.infer<typeof payload>, ctx: JobContext): Promise<void> {
   if (ctx.tenantId === null) throw new UnrecoverableJobError("a document belongs to a tenant");
-  const scope = { tenantId: ctx.tenantId };
+  const run = { documentId, batchSize: cfg.embeddings.batchSize, signal: ctx.signal };
   try {
-    await embedDocument(
-      scope,
-      { documentId, batchSize: cfg.embeddings.batchSize, signal: ctx.signal },
-      activeEmbedder(),
-    );
+    await embedDocument({ tenantId: ctx.tenantId }, run, activeEmbedder());
   } catch (error) {
-    const isHopeless = error instanceof EmbedderError && !error.retryable;
-    if (!ctx.signal.aborted && (isHopeless || ctx.attempt >= embedJob.retry.attempts)) {
-      await failDocument(
-        scope,
-        { id: documentId, version: documentVersion },
-        error instanceof EmbedderError ? error.message : "embedding failed",
-      );
-    }
-    throw isHopeless ? new UnrecoverableJobError(error.message, { cause: error }) : error;
+    if (error instanceof EmbedderError && !error.retryable)
+      throw new UnrecoverableJobError(error.message, { cause: error });
+    throw error;
   }
 }

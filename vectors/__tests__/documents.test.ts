@@ -181,7 +181,7 @@ describe("a document", () => {
     const [row] = await systemQuery<{ reason: string }>("test", "select reason from vectors.document where id = $1", [
       id,
     ]);
-    expect(row?.reason).toContain("three dimensions");
+    expect(row?.reason).toBe("unrecoverable");
     expect((await send("hopeless.md", "A text that cannot be embedded.")).status).toBe("pending");
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
   });

@@ -13,9 +13,10 @@ export interface DocumentRow {
   version: number;
   chunkCount: number;
   textHash: Buffer;
+  updatedAt: Date;
 }
 
-const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCount", text_hash as "textHash"`;
+const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCount", text_hash as "textHash", updated_at as "updatedAt"`;
 
 /** A document of the tenant. */
 export async function documentFind(scope: TenantScope, id: string): Promise<DocumentRow | undefined> {
@@ -32,7 +33,8 @@ export interface NewDocument {
   tenantId: string;
   source: string;
   title: string | null;
-  metadata: Record<string, unknown>;
+  /** Undefined: none, or what the document has. */
+  metadata: Record<string, unknown> | undefined;
   textHash: Buffer;
   chunkCount: number;
 }
@@ -44,7 +46,7 @@ export async function documentInsert(tx: Tx, document: NewDocument): Promise<boo
     `insert into vectors.document (id, tenant_id, source, title, metadata, text_hash, status, chunk_count)
      values ($1, $2, $3, $4, $5, $6, 'pending', $7)
      on conflict on constraint document_source_key do nothing`,
-    [id, tenantId, source, title, metadata, textHash, chunkCount],
+    [id, tenantId, source, title, metadata ?? {}, textHash, chunkCount],
   );
   return inserted === 1;
 }
@@ -66,7 +68,7 @@ export async function documentFindBySourceForUpdate(
 export async function documentReplace(tx: Tx, document: NewDocument): Promise<number> {
   const rows = await tx.query<{ version: number }>(
     `update vectors.document
-     set title = $3, metadata = $4, text_hash = $5, chunk_count = $6, version = version + 1, status = 'pending', reason = null, updated_at = now()
+     set title = $3, metadata = coalesce($4::jsonb, metadata), text_hash = $5, chunk_count = $6, version = version + 1, status = 'pending', reason = null, updated_at = now()
      where tenant_id = $1 and id = $2
      returning version`,
     [document.tenantId, document.id, document.title, document.metadata, document.textHash, document.chunkCount],
