@@ -21,6 +21,9 @@ const options = {
   lang: { type: "string" },
   output: { type: "string" },
   since: { type: "string" },
+  command: { type: "string", short: "c" },
+  database: { type: "string" },
+  write: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
 

@@ -14,6 +14,9 @@ export interface CommandInput {
     lang?: string;
     output?: string;
     since?: string;
+    command?: string;
+    database?: string;
+    write?: boolean;
   };
   words: string[];
   /** What stood after `--`. */

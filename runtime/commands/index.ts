@@ -16,6 +16,9 @@ export const usage = `groundwork <command> [--app DIR]
   gen client --lang typescript | openapi [--output FILE]
                                                     a client for the app's endpoints, or their description
   exec -- COMMAND …                                 run a command with the app's environment
+  sql [-c STATEMENTS] [--write] [--database NAME] [--json]
+                                                    look at the app's database, also beside the running app; reads only,
+                                                    unless --write; statements from -c, a pipe or the terminal
   dead-letters list [TOPIC/SUBSCRIPTION] [--json]   messages that could not be handled; without a name how many there are
   dead-letters redrive TOPIC/SUBSCRIPTION [ID …]    deliver them again, all or the named ones
   dead-letters discard TOPIC/SUBSCRIPTION ID …      delete them for good
@@ -56,6 +59,7 @@ export const commands: Record<string, (input: CommandInput) => Promise<void>> = 
   migrate: async (input) => (await import("./migrate")).migrateCommand(input),
   gen: async (input) => (await import("./gen")).gen(input),
   exec: async (input) => (await import("./exec")).exec(input),
+  sql: async (input) => (await import("./sql")).sql(input),
   "dead-letters": async (input) => (await import("./dead-letters")).deadLettersCommand(input),
   trace: async (input) => (await import("./trace")).trace(input),
   replay: async (input) => (await import("./dead-letters")).replayCommand(input),

@@ -51,20 +51,24 @@ async function createIfMissing(url: string, name: string): Promise<void> {
   });
 }
 
+/** Where the app's databases are on a server. @throws InfraError when the address is none */
+export function addressesAt(url: string, names: string[]): HostConfig["databases"] {
+  checkUrl(url);
+  return Object.fromEntries(
+    names.map((name, index) => [name, { url: index === 0 ? url : withDatabase(url, `${databaseOf(url)}_${name}`) }]),
+  );
+}
+
 /**
- * Maps the app's databases to a server.
+ * Maps the app's databases to a server, and makes those that are missing.
  * @throws InfraError when the server cannot be reached or refuses
  */
 export async function databasesAt(url: string, names: string[]): Promise<HostConfig["databases"]> {
-  checkUrl(url);
-  const databases: HostConfig["databases"] = {};
+  const databases = addressesAt(url, names);
   try {
     await runOnServer(url, "SELECT 1");
-    for (const [index, name] of names.entries()) {
-      const own = index === 0 ? databaseOf(url) : `${databaseOf(url)}_${name}`;
-      if (index > 0) await createIfMissing(url, own);
-      databases[name] = { url: index === 0 ? url : withDatabase(url, own) };
-    }
+    for (const [index, name] of names.entries())
+      if (index > 0) await createIfMissing(url, `${databaseOf(url)}_${name}`);
   } catch (error) {
     const { host } = new URL(url);
     throw new InfraError(

@@ -4,5 +4,5 @@ export { hostDatabase, needsHostDatabase } from "./host-database";
 export { type InfraConfig, readInfraConfig } from "./infra-config";
 export { checkObjectStorage } from "./object-storage";
 export { migrate, type MigrateOptions, type MigrationRow, migrationStatus, repairMigrations } from "./migrations";
-export { type Infra, type InfraOptions, startInfra } from "./start";
+export { databasesBeside, type Infra, type InfraOptions, startInfra } from "./start";
 export { cloneDatabase, type ClonedDatabase, createTemplate, type Template } from "./test-databases";

@@ -1,7 +1,7 @@
 // Brings up what the app needs before it starts. Where the databases are is decided in this order:
 // ENCORE_INFRA_CONFIG_PATH, DATABASE_URL, the embedded Postgres. Only the embedded one locks the state folder:
 // with a server of their own, several processes may run the same app.
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { HostConfig } from "../config";
 import type { AppModel } from "../model";
@@ -10,6 +10,7 @@ import { startEmbedded } from "./embedded-process";
 import { InfraError } from "./errors";
 import { hostDatabase, needsHostDatabase } from "./host-database";
 import { type InfraConfig, readInfraConfig, settleTls } from "./infra-config";
+import { addressesOf, forgetAddresses, serverDatabases, tellAddresses } from "./running";
 import { acquireLock, type Holder, LockedError, type StateLock } from "./state-lock";
 
 export interface InfraOptions {
@@ -77,10 +78,13 @@ async function startEmbeddedInfra(options: InfraOptions, hasOwn: boolean): Promi
       options.log(`${message}: stopping`);
       process.kill(process.pid, "SIGTERM");
     });
+    const databases = Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }]));
+    tellAddresses(options.stateDir, databases);
     return {
       dataDir,
-      ...shared(Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }])), hasOwn),
+      ...shared(databases, hasOwn),
       stop: async () => {
+        forgetAddresses(options.stateDir);
         await postgres.stop();
         await lock.release();
       },
@@ -128,4 +132,33 @@ export async function startInfra(options: InfraOptions): Promise<Infra> {
     return { ...shared(databases, needsOwn), ...redis, stop: () => Promise.resolve() };
   }
   return { ...(await startEmbeddedInfra(options, needsOwn)), ...redis };
+}
+
+export interface Beside extends Pick<InfraOptions, "appRoot" | "stateDir" | "env" | "log"> {
+  /** Asked for only where the running app cannot tell the names. */
+  model(): Promise<AppModel>;
+}
+
+/**
+ * The app's databases for somebody who looks at them: those of its server, those of the embedded Postgres that runs, else
+ * the embedded one, opened for the caller alone. Nothing is made and nothing migrated.
+ * @throws InfraError when there is no database yet, or the one there is does not open
+ */
+export async function databasesBeside(options: Beside): Promise<Pick<Infra, "databases" | "stop">> {
+  const { stateDir, env, appRoot, log } = options;
+  const server = await serverDatabases(env, options.model);
+  if (server) return { databases: server, stop: () => Promise.resolve() };
+  if (!existsSync(join(stateDir, "postgres")))
+    throw new InfraError(
+      `there is no database in ${stateDir} yet\n  Start the app once (npm start, or groundwork run), or name a server with DATABASE_URL.`,
+    );
+  const holder: Holder = { pid: process.pid, since: new Date().toISOString(), appRoot };
+  try {
+    await (await acquireLock(stateDir, "state", holder)).release();
+  } catch (error) {
+    if (!(error instanceof LockedError)) throw error;
+    return { databases: addressesOf(stateDir, error.holder), stop: () => Promise.resolve() };
+  }
+  const model = await options.model();
+  return startEmbeddedInfra({ appRoot, stateDir, env, model, log }, needsHostDatabase(model, {}));
 }
