@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { AppModel } from "../model";
 import { findAppRoot, UsageError } from "./app-root";
 import { builtFiles, type BuildManifest } from "./built-app";
-import { bundleApp } from "./bundle-app";
+import { bundleApp, bundledImports } from "./bundle-app";
 import { dim, say, step } from "./console";
 import { dependenciesOf, hostPackagesFor, importedPackages, readPackage } from "./dependencies";
 import { buildInfo } from "./environment";
@@ -71,13 +71,8 @@ const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 async function packageJson(root: string, folder: string, model: AppModel): Promise<object> {
   const { name = "app", version = "0.0.0", overrides, groundwork } = readPackage(root);
-  const imported = [
-    ...(await importedPackages([join(folder, builtFiles.bundle)])),
-    ...hostPackagesFor(
-      model,
-      await importedPackages(hostPrograms.map((file) => join(folder, file)).filter((file) => existsSync(file))),
-    ),
-  ];
+  const programs = hostPrograms.map((file) => join(folder, file)).filter((file) => existsSync(file));
+  const host = hostPackagesFor(model, await importedPackages(programs));
   return {
     name,
     version,
@@ -85,7 +80,7 @@ async function packageJson(root: string, folder: string, model: AppModel): Promi
     type: "module",
     engines: { node: ">=20.19" },
     scripts: { start: `node ${builtFiles.start}` },
-    dependencies: dependenciesOf(root, hostPackageRoot, imported),
+    dependencies: dependenciesOf(root, bundledImports(root), host, hostPackageRoot),
     ...(overrides === undefined ? {} : { overrides }),
     ...(groundwork === undefined ? {} : { groundwork }),
   };

@@ -1,11 +1,18 @@
 // Which packages a built app needs: those its bundles import, as esbuild sees them, and those the app itself declares
-// (a package may be loaded by a name that no bundler sees). Versions are the installed ones.
+// (a package may be loaded by a name that no bundler sees). Versions are the installed ones. A package of the workspace is in
+// the bundle: its name is in no registry, or somebody else's there.
 import { existsSync, readFileSync } from "node:fs";
-import { builtinModules } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { AppModel } from "../model";
-
-const builtins = new Set(builtinModules);
+import {
+  installedFolder,
+  isLocalForm,
+  isWorkspacePackage,
+  readManifest,
+  wantedBy,
+  type ExternalPackage,
+  packageOf,
+} from "./workspace-packages";
 
 export interface AppPackage {
   name?: string;
@@ -18,14 +25,6 @@ export interface AppPackage {
 export function readPackage(root: string): AppPackage {
   const file = join(root, "package.json");
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as AppPackage) : {};
-}
-
-/** `@scope/name` or `name` of an import; undefined for node's own modules and for files. */
-export function packageOf(specifier: string): string | undefined {
-  if (/^(node:|\.|\/|#)/.test(specifier)) return undefined;
-  const [first = "", second = ""] = specifier.split("/");
-  if (builtins.has(first)) return undefined;
-  return first.startsWith("@") ? `${first}/${second}` : first;
 }
 
 /** Packages that the files import, whether at once or later. */
@@ -54,33 +53,46 @@ export function hostPackagesFor({ buckets }: Pick<AppModel, "buckets">, imported
   return imported.filter((name) => buckets.length > 0 || !name.startsWith("@aws-sdk/"));
 }
 
-/** Looks in the node_modules of `folder` and of the folders above it. */
-export function installedVersion(name: string, folder: string): string | undefined {
-  for (let at = folder, above = ""; at !== above; above = at, at = dirname(at)) {
-    const file = join(at, "node_modules", name, "package.json");
-    if (existsSync(file)) return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-  }
-  return undefined;
+/** What does not come from a registry keeps its form: a git address, a tarball. A range of pnpm's catalog is none. */
+const isAddress = (wanted: string): boolean => /[:/]/.test(wanted) && !wanted.startsWith("catalog:");
+
+/** The version of a package that is installed where `folder` finds it; undefined too for one of the workspace. */
+function versionFor(name: string, wanted: string | undefined, folder: string): string | undefined {
+  const installed = installedFolder(name, folder);
+  if (installed === undefined || isWorkspacePackage(installed, wanted)) return undefined;
+  return readManifest(installed)?.version;
 }
 
-/** What does not come from a registry keeps its form: a git address, a tarball, a folder. */
-const isRange = (wanted: string): boolean => !/[:/]/.test(wanted);
+function declaredVersion(name: string, wanted: string, root: string): string | undefined {
+  if (isLocalForm(wanted)) return undefined;
+  const installed = installedFolder(name, root);
+  if (installed !== undefined && isWorkspacePackage(installed, wanted)) return undefined;
+  return isAddress(wanted) ? wanted : versionFor(name, wanted, root);
+}
 
 /**
- * Dependencies of a built app, exact versions.
- * @param imported packages of its bundles; one that is installed nowhere is one that it runs without here too
+ * Dependencies of a built app, exact versions. One that is installed nowhere is one that it runs without here too.
+ * @param packages what its bundle imports
+ * @param host packages that the host's programs import
  * @param hostRoot where the host's own packages are
  */
-export function dependenciesOf(root: string, hostRoot: string, imported: string[]): Record<string, string> {
+export function dependenciesOf(
+  root: string,
+  packages: ExternalPackage[],
+  host: string[],
+  hostRoot: string,
+): Record<string, string> {
   const declared = readPackage(root).dependencies ?? {};
-  const found: Record<string, string> = {};
-  for (const name of new Set([...Object.keys(declared), ...imported])) {
-    const wanted = declared[name];
-    const version =
-      wanted !== undefined && !isRange(wanted)
-        ? wanted
-        : (installedVersion(name, root) ?? installedVersion(name, hostRoot) ?? wanted);
-    if (version !== undefined) found[name] = version;
+  const found: Record<string, string | undefined> = {};
+  for (const name of host) found[name] = versionFor(name, undefined, hostRoot);
+  found["encore.dev"] = versionFor("encore.dev", undefined, root) ?? versionFor("encore.dev", undefined, hostRoot);
+  for (const { as, name, version, from } of packages) {
+    const wanted = wantedBy(from, name);
+    if (wanted !== undefined && isAddress(wanted)) found[as] = wanted;
+    else found[as] = as === name ? version : `npm:${name}@${version}`;
   }
-  return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
+  for (const [name, wanted] of Object.entries(declared))
+    found[name] = declaredVersion(name, wanted, root) ?? found[name];
+  const known = Object.entries(found).filter((one): one is [string, string] => one[1] !== undefined);
+  return Object.fromEntries(known.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,12 +1,13 @@
 // Which versions of encore.dev this host runs: those of the last two years. What an older one asks of its native module is not known.
-import { installedVersion } from "./dependencies";
+import { installedFolder, readManifest } from "./workspace-packages";
 import { UsageError } from "./app-root";
 
 const oldest = [1, 43] as const;
 
 /** @throws UsageError naming the remedy; an SDK that is not installed is the parser's business */
 export function checkSdkVersion(root: string): void {
-  const version = installedVersion("encore.dev", root);
+  const folder = installedFolder("encore.dev", root);
+  const version = folder === undefined ? undefined : readManifest(folder)?.version;
   const [, major = "", minor = ""] = /^(\d+)\.(\d+)\./.exec(version ?? "") ?? [];
   if (version === undefined || major === "") return;
   const isOld = Number(major) < oldest[0] || (Number(major) === oldest[0] && Number(minor) < oldest[1]);

@@ -10,7 +10,7 @@ import type { ParseOptions } from "./options";
 import { unchanged, type Dependencies } from "./source/files";
 
 /** To be raised with every change of what the same sources lead to. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 interface Entry {
   parser: string;

@@ -1,9 +1,11 @@
 // The vitest plugin: any runner that starts vitest (an IDE's too) gets the app's environment. It parses and
 // generates once, makes a migrated template database, and gives every test file a clone of its own. When
 // ENCORE_RUNTIME_LIB is already set, as `encore test` does, it steps aside but for the alias (V-7).
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vitest/config";
+import { Files } from "../parse/source/files";
+import { readPathAliases, type PathAliases } from "../parse/source/tsconfig";
 import { hostFile, hostPackageRoot } from "../host-files";
 
 // For test files: what they published. A spy on the topic's `publish` works as well, as it does officially (P-40).
@@ -20,11 +22,25 @@ export interface GroundworkTestOptions {
   app?: string;
 }
 
+/** Files of installed packages have nothing to do with the app's tsconfig.json. */
+const isInstalled = (file: string): boolean => file.includes("/node_modules/");
+
 export function groundwork(options: GroundworkTestOptions = {}): Plugin {
+  let root = "";
+  let aliases: PathAliases | undefined;
   return {
     name: "groundwork",
+    enforce: "pre",
+    // Paths of the app's tsconfig.json lead where they do under `run`.
+    async resolveId(source, importer) {
+      if (importer === undefined || isInstalled(importer) || /^[./\0]|^node:/.test(source)) return undefined;
+      aliases ??= readPathAliases(new Files(), root);
+      const target = aliases.target(source);
+      if (target === undefined) return undefined;
+      return this.resolve(isAbsolute(target) ? target : join(aliases.base, target), importer, { skipSelf: true });
+    },
     config(config) {
-      const root = options.app ?? config.root ?? process.cwd();
+      root = options.app ?? config.root ?? process.cwd();
       const alias = { "~encore": join(root, "encore.gen") };
       if (process.env.ENCORE_RUNTIME_LIB) return { resolve: { alias } };
       return {

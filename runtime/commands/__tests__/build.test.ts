@@ -8,8 +8,9 @@ import { removeFolders, stateWithDatabase } from "../../infra/__tests__/support"
 import { type EmbeddedPostgres, startEmbedded } from "../../infra/embedded-process";
 import { Scratch } from "../../parse/__tests__/case-app";
 import { buildApp } from "../build";
-import { hostPackagesFor, packageOf } from "../dependencies";
+import { hostPackagesFor } from "../dependencies";
 import { hostPackageRoot } from "../../host-files";
+import { packageOf } from "../workspace-packages";
 
 const app = {
   "shop/api.ts": `import { api, Header } from "encore.dev/api";

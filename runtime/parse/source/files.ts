@@ -1,7 +1,7 @@
 // The only door to the file system. It remembers what was asked and what the answer was, because that, and
 // nothing else, is what a parse depends on: the cache asks the same questions again.
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { isIgnored } from "./ignored";
 
 export interface Dependencies {
@@ -13,6 +13,8 @@ export interface Dependencies {
   listings: Record<string, string | null>;
   /** Path → what stands there. */
   kinds: Record<string, Kind>;
+  /** Path → where it lies when links are followed. */
+  places: Record<string, string | null>;
 }
 
 export type Kind = "file" | "folder" | "none";
@@ -51,6 +53,14 @@ function kindRaw(path: string): Kind {
   return found.isDirectory() ? "folder" : "file";
 }
 
+function placeRaw(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
+
 /** Names that nobody looks at do not count: a new test or a README is no reason to parse again. */
 const isSource = ({ name, folder }: FolderEntry): boolean => !isIgnored(name) && (folder || name.endsWith(".ts"));
 
@@ -60,7 +70,7 @@ function listHash(entries: FolderEntry[] | null): string | null {
 }
 
 export class Files {
-  readonly dependencies: Dependencies = { files: {}, folders: {}, listings: {}, kinds: {} };
+  readonly dependencies: Dependencies = { files: {}, folders: {}, listings: {}, kinds: {}, places: {} };
 
   read(path: string): string | null {
     const data = readRaw(path);
@@ -86,6 +96,11 @@ export class Files {
     return (this.dependencies.kinds[path] ??= kindRaw(path));
   }
 
+  /** The path with links followed; null when nothing is there. */
+  place(path: string): string | null {
+    return (this.dependencies.places[path] ??= placeRaw(path));
+  }
+
   isFile(path: string): boolean {
     return this.kind(path) === "file";
   }
@@ -98,6 +113,7 @@ export class Files {
 /** Whether every question that a parse asked has the same answer today. */
 export function unchanged(dependencies: Dependencies): boolean {
   for (const [path, kind] of Object.entries(dependencies.kinds)) if (kindRaw(path) !== kind) return false;
+  for (const [path, place] of Object.entries(dependencies.places)) if (placeRaw(path) !== place) return false;
   for (const [path, names] of Object.entries(dependencies.folders))
     if (listHash(listRaw(path)?.filter(isSource) ?? null) !== names) return false;
   for (const [path, names] of Object.entries(dependencies.listings))

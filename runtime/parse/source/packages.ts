@@ -1,6 +1,6 @@
 // Files and packages as Encore finds them (L-6): Node's resolution with the endings of TypeScript added. It is not TypeScript's own:
 // "types" counts as a condition of "exports" only, and an import without ending means a `.js` file before a `.ts` file.
-import { dirname, extname, join, resolve } from "node:path";
+import { dirname, extname, join, resolve, sep } from "node:path";
 import type { Files } from "./files";
 import { exportedFile, readExports, type Exports } from "./package-exports";
 
@@ -79,12 +79,22 @@ export class Packages {
     return ENDINGS.map((ending) => join(path, `index${ending}`)).find((candidate) => this.files.isFile(candidate));
   }
 
+  /**
+   * The folder of a package. One of the workspace is a link to its sources: its own imports lead on from there, and a file of it
+   * that the app also reads by its path is the same module. What was installed keeps its path, as the messages name it.
+   */
+  #home(folder: string): string {
+    const place = this.files.place(folder) ?? folder;
+    return place.split(sep).includes("node_modules") ? folder : place;
+  }
+
   #inModules(modules: string, specifier: string): string | undefined {
     const { name, subpath } = splitName(specifier);
-    const exports = this.#manifest(join(modules, name))?.exports;
+    const home = this.#home(join(modules, name));
+    const exports = this.#manifest(home)?.exports;
     const exported = exports && exportedFile(exports, subpath);
-    if (exported !== undefined) return this.file(join(modules, name, exported));
-    const path = resolve(modules, specifier);
+    if (exported !== undefined) return this.file(join(home, exported));
+    const path = resolve(home, subpath);
     return this.file(path) ?? this.folder(path);
   }
 

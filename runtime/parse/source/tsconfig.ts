@@ -2,7 +2,7 @@
 // of it (L-5; `extends` is not followed). Comments are allowed, trailing commas are not.
 import { extname, resolve } from "node:path";
 import { Refusal, type Spot } from "../errors";
-import { ts } from "../typescript";
+import { loadTypeScript, ts } from "../typescript";
 import type { Files } from "./files";
 
 interface Pattern {
@@ -82,7 +82,13 @@ function withoutComments(text: string): string {
   return plain;
 }
 
+/** Most files have no comments, and are read without the compiler. */
 function parseJson(text: string, wrong: (problem: string, at?: number) => Refusal): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    loadTypeScript();
+  }
   try {
     return JSON.parse(withoutComments(text));
   } catch (error) {
