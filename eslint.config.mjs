@@ -1,6 +1,7 @@
 // The limits that a habit would not hold: sizes, floating promises, `any`, the environment's one reader.
 // What concerns several files at once (layers, cycles, owners of tables) is in scripts/architecture/.
 import { defineConfig } from "eslint/config";
+import regexp from "eslint-plugin-regexp";
 import tseslint from "typescript-eslint";
 
 const TOOLING = ["scripts/**", "bench/**", "runtime/**", "*.config.{ts,mjs}"];
@@ -79,22 +80,29 @@ const typed = {
   "@typescript-eslint/no-unsafe-return": "error",
 };
 
+/** No text may take a regular expression longer than in proportion to its length. */
+const linearTime = {
+  "regexp/no-super-linear-backtracking": ["error", { report: "potential" }],
+  "regexp/no-super-linear-move": ["error", { report: "potential", ignoreSticky: false, ignorePartial: false }],
+};
+
 export default defineConfig(
   { ignores: IGNORED },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
     files: ["**/*.ts"],
-    plugins: { "@typescript-eslint": tseslint.plugin },
+    plugins: { "@typescript-eslint": tseslint.plugin, regexp },
     languageOptions: {
       parser: tseslint.parser,
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
-    rules: { ...limits, ...language, ...typed },
+    rules: { ...limits, ...language, ...typed, ...linearTime },
   },
   {
     files: ["**/*.mjs"],
+    plugins: { regexp },
     languageOptions: { ecmaVersion: 2023, sourceType: "module" },
-    rules: { ...limits, ...language },
+    rules: { ...limits, ...language, ...linearTime },
   },
   {
     files: [...TOOLING, ...TESTS],

@@ -38,7 +38,7 @@ function otlpReaders(): IMetricReader[] {
     "@opentelemetry/exporter-metrics-otlp-proto",
   ) as typeof import("@opentelemetry/exporter-metrics-otlp-proto");
   const exporter = new OTLPMetricExporter({
-    url: `${endpoint.replace(/\/+$/, "")}/v1/metrics`,
+    url: `${endpoint.replace(/(?<!\/)\/+$/, "")}/v1/metrics`,
     headers: { ...headers },
   });
   return [

@@ -124,7 +124,10 @@ export function startExporting(): void {
   const { OTLPTraceExporter } = load(
     "@opentelemetry/exporter-trace-otlp-proto",
   ) as typeof import("@opentelemetry/exporter-trace-otlp-proto");
-  const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/traces`, headers: { ...headers } });
+  const exporter = new OTLPTraceExporter({
+    url: `${endpoint.replace(/(?<!\/)\/+$/, "")}/v1/traces`,
+    headers: { ...headers },
+  });
   addSpanProcessor(
     new sdk.BatchSpanProcessor(exporter, { scheduledDelayMillis: 1000, maxQueueSize: 8192, maxExportBatchSize: 512 }),
   );

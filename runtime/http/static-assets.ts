@@ -60,7 +60,7 @@ function relativePath(exchange: Exchange): string {
   const captured = Object.values(exchange.payload() ?? {})[0];
   const text = `/${typeof captured === "string" ? captured : ""}`;
   if (NOT_IN_URI.test(text)) throw new Failure("invalid_argument", "invalid file path: invalid uri character");
-  const path = percentDecodeStrict(text.replace(/[?#].*$/s, ""));
+  const path = percentDecodeStrict(text.split(/[?#]/, 1)[0] ?? "");
   if (path === undefined || path.includes("\0")) throw NOT_FOUND;
   return path;
 }

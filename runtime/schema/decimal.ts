@@ -82,7 +82,7 @@ export function formatDecimal({ num, den }: Fraction): string {
   if (places === 0n) return sign + digits;
   const point = digits.length - Number(places);
   if (point - 1 < SMALLEST_PLAIN_POWER && size !== 0n) {
-    const fractionDigits = digits.slice(1).replace(/0+$/, "");
+    const fractionDigits = digits.slice(1).replace(/(?<!0)0+$/, "");
     return `${sign}${digits[0]}${fractionDigits && `.${fractionDigits}`}e${point - 1}`;
   }
   const padded = digits.padStart(Number(places) + 1, "0");

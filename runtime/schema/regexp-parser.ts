@@ -76,7 +76,7 @@ export class RegexpParser {
     let out = atom;
     for (;;) {
       if (flags.x) this.match(/^\s+/);
-      const found = this.match(/^(?:([*+?])|\{\s*(\d*)\s*(?:(,)\s*(\d*)\s*)?\})\??/);
+      const found = this.match(/^(?:([*+?])|\{\s*(?:(\d+)\s*)?(?:(,)\s*(?:(\d+)\s*)?)?\})\??/);
       if (!found) return out;
       if (out === null) return fail("nothing to repeat");
       out = { kind: "repeat", what: out, ...(found[1] ? simple(found[1]) : counted(found[2], found[3], found[4])) };

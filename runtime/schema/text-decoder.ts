@@ -15,7 +15,7 @@ export interface TextContext {
 export type TextDecoder = (text: string, context: TextContext) => unknown;
 
 const INTEGER = /^[+-]?\d+$/;
-const FLOAT = /^[+-]?(?:inf|infinity|nan|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
+const FLOAT = /^[+-]?(?:inf|infinity|nan|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)$/i;
 const I64_MAX = 9223372036854775807n;
 const I64_MIN = -9223372036854775808n;
 

@@ -25,13 +25,23 @@ function fail({ text, at }: Cursor, what: string): never {
   throw new Error(`.secrets.local.cue, line ${line}: ${what}`);
 }
 
-function skip(cursor: Cursor, form: RegExp): void {
-  const sticky = new RegExp(form, "y");
-  sticky.lastIndex = cursor.at;
-  if (sticky.test(cursor.text)) cursor.at = sticky.lastIndex;
+/** Blanks, commas and comments, one character or one line at a time: the work is in proportion to what is passed over. */
+function skipBlanks(cursor: Cursor): void {
+  const { text } = cursor;
+  for (;;) {
+    if (text.startsWith("//", cursor.at)) {
+      const end = text.indexOf("\n", cursor.at);
+      cursor.at = end < 0 ? text.length : end;
+    } else if (cursor.at < text.length && /[\s,]/.test(text[cursor.at] ?? "")) cursor.at++;
+    else return;
+  }
 }
 
-const blanks = /(?:[\s,]|\/\/[^\n]*)*/;
+function skipPackageClause(cursor: Cursor): void {
+  const clause = /package\s+\w+/y;
+  clause.lastIndex = cursor.at;
+  if (clause.test(cursor.text)) cursor.at = clause.lastIndex;
+}
 
 function unescapeCode(cursor: Cursor, digits: number): string {
   const hex = cursor.text.slice(cursor.at, cursor.at + digits);
@@ -70,14 +80,15 @@ function unindent(body: string): string {
   return lines.map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line)).join("\n");
 }
 
+const quotes = ['"""', '"', "'''", "'"] as const;
+
 function readString(cursor: Cursor): string {
-  const open = /(#*)("""|"|'''|')/y;
-  open.lastIndex = cursor.at;
-  const match = open.exec(cursor.text);
-  if (!match) fail(cursor, "a secret's value must be a string in quotation marks");
-  const hashes = match[1] ?? "";
-  const quote = match[2] ?? "";
-  cursor.at = open.lastIndex;
+  let start = cursor.at;
+  while (cursor.text[start] === "#") start++;
+  const hashes = cursor.text.slice(cursor.at, start);
+  const quote = quotes.find((one) => cursor.text.startsWith(one, start));
+  if (quote === undefined) fail(cursor, "a secret's value must be a string in quotation marks");
+  cursor.at = start + quote.length;
   const body = readBody(cursor, quote + hashes, hashes);
   return quote.length === 3 ? unindent(body) : body;
 }
@@ -96,14 +107,14 @@ function readName(cursor: Cursor): string {
 export function parseSecretsCue(text: string): Record<string, string> {
   const secrets: Record<string, string> = {};
   const cursor: Cursor = { text, at: 0 };
-  skip(cursor, blanks);
-  skip(cursor, /package\s+\w+/);
-  for (skip(cursor, blanks); cursor.at < text.length; skip(cursor, blanks)) {
+  skipBlanks(cursor);
+  skipPackageClause(cursor);
+  for (skipBlanks(cursor); cursor.at < text.length; skipBlanks(cursor)) {
     const name = readName(cursor);
-    skip(cursor, blanks);
+    skipBlanks(cursor);
     if (text[cursor.at] !== ":") fail(cursor, `":" was expected after ${name}`);
     cursor.at += 1;
-    skip(cursor, blanks);
+    skipBlanks(cursor);
     secrets[name] = readString(cursor);
   }
   return secrets;

@@ -72,9 +72,9 @@ export function toMermaid(graph: RoomGraph): string {
 export function parseMermaid(markdown: string): RoomGraph | undefined {
   const block = /```mermaid\s*\n(flowchart TD[\s\S]*?)```/.exec(markdown)?.[1];
   if (block === undefined) return undefined;
-  const names = new Map([...block.matchAll(/^\s*(\w+)\["([^"]+)"\]/gm)].map(([, id, label]) => [id, label ?? ""]));
+  const names = new Map([...block.matchAll(/^[ \t]*(\w+)\["([^"]+)"\]/gm)].map(([, id, label]) => [id, label ?? ""]));
   const arrows = new Map<string, Set<string>>();
-  for (const [, from, to] of block.matchAll(/^\s*(\w+) --> (\w+)\s*$/gm)) {
+  for (const [, from, to] of block.matchAll(/^[ \t]*(\w+) --> (\w+)[ \t]*$/gm)) {
     const source = names.get(from) ?? `(undeclared ${from})`;
     arrows.set(source, (arrows.get(source) ?? new Set()).add(names.get(to) ?? `(undeclared ${to})`));
   }

@@ -17,7 +17,7 @@ const STATEMENT = [
   /^with\s+(?:recursive\s+)?\w+\s*(?:\([^)]*\)\s*)?as\s+(?:not\s+)?(?:materialized\s+)?\(/,
   /^(?:create|alter|drop)\s+(?:or\s+replace\s+|unique\s+|temp\s+|unlogged\s+)*(?:table|schema|index|database|function|policy|role|type|extension|trigger|view|sequence)\b/,
   /^(?:truncate|lock)\s+table\s/,
-  /^(?:grant|revoke)\s+[\w, ]+\s(?:on|to|from)\s/,
+  /^(?:grant|revoke)\s[\w, ]+\s(?:on|to|from)\s/,
   /^set\s+(?:(?:local|session)\s+\w|(?:role|search_path|statement_timeout|timezone)\b|[\w.]+\s*=\s)/,
   /^(?:listen|unlisten)\s+\w+$/,
 ];

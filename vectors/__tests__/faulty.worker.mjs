@@ -5,6 +5,7 @@ const memory = [];
 
 parentPort.on("message", ({ id, blocks }) => {
   if (blocks === "loop") for (;;);
+  // eslint-disable-next-line regexp/no-super-linear-backtracking -- what it is for
   if (blocks === "backtrack") /^(?:a+)+$/.test(`${"a".repeat(60)}b`);
   if (blocks === "grow") for (;;) memory.push(new Array(1000).fill(memory.length));
   if (blocks === "exit") process.exit(3);

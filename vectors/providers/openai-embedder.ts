@@ -54,7 +54,7 @@ export class OpenAiEmbedder implements Embedder {
 
   constructor(private readonly settings: OpenAiSettings) {
     this.model = settings.model;
-    this.url = `${settings.baseUrl.replace(/\/+$/, "").replace(/\/v1$/, "")}/v1/embeddings`;
+    this.url = `${settings.baseUrl.replace(/(?<!\/)\/+$/, "").replace(/\/v1$/, "")}/v1/embeddings`;
     this.pause = settings.pause ?? sleep;
   }
 

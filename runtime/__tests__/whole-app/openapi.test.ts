@@ -42,7 +42,7 @@ describe("docs/openapi.json", () => {
   test("has every exposed endpoint once under each of its methods, and no other", () => {
     const model = JSON.parse(readFileSync(inject("groundworkTestApp").modelFile, "utf8")) as AppModel;
     const exposed = model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose));
-    const shape = (path: string): string => path.replace(/\{[^}]*\}/g, "{}");
+    const shape = (path: string): string => path.replace(/\{[^{}]*\}/g, "{}");
     const expected = exposed.flatMap(({ methods, path }) =>
       methods.map(
         (method) =>

@@ -58,7 +58,7 @@ function addInteger(keys: Keyspace, args: Argument[], sign: 1n | -1n): Reply {
 
 /** A decimal text as an integer and the number of its fraction digits. */
 function decimalParts(text: string): { digits: bigint; scale: number } {
-  const match = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text);
+  const match = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i.exec(text);
   if (!match || (match[2] === "" && match[3] === "")) throw refused("value is not a valid float");
   const fraction = match[3] ?? "";
   const exponent = Number(match[4] ?? 0);
@@ -78,7 +78,7 @@ function addDecimals(a: string, b: string): string {
   const fraction = text
     .slice(text.length - scale)
     .slice(0, FRACTION_DIGITS_MAX)
-    .replace(/0+$/, "");
+    .replace(/(?<!0)0+$/, "");
   return `${sum < 0n ? "-" : ""}${whole}${fraction ? `.${fraction}` : ""}`;
 }
 

@@ -149,11 +149,10 @@ export async function run(client: Client): Promise<string[]> {
 
   it("sends path, query, headers, cookies and body so that the app sees them", async () => {
     const { fields } = connect();
-    expect(JSON.stringify(await fields?.scalars?.({ s: "a b&c", n: 1.5, b: true, os: "ż" }))).toMatch(
-      /a b&c.*ż|ż.*a b&c/,
-    );
+    expect(JSON.stringify(await fields?.scalars?.({ s: "a b&c", n: 1.5, b: true, os: "ż" }))).toMatch(/a b&c.*ż/);
     expect(JSON.stringify(await fields?.byDelete?.(7, { reason: "why" }))).toMatch(/why/);
-    expect(JSON.stringify(await fields?.headers?.({ text: "t", num: 3, flag: true }))).toMatch(/t.*3|3.*t/);
+    const headers = JSON.stringify(await fields?.headers?.({ text: "t", num: 3, flag: true }));
+    expect([headers.includes('"t"'), headers.includes("3")], headers).toEqual([true, true]);
     expect(JSON.stringify(await fields?.cookies?.({ sid: "s-1" }))).toMatch(/s-1/);
     expect(JSON.stringify(await fields?.mixed?.({ q: "q1", n: 2, list: ["x", "y"], body: "b1" }))).toMatch(/b1/);
   });
@@ -178,7 +177,7 @@ export async function run(client: Client): Promise<string[]> {
       recv(): Promise<{ reply: string }>;
       close(): void;
     };
-    expect((await room.recv()).reply).toMatch(/hall.*N|N.*hall/s);
+    expect((await room.recv()).reply).toMatch(/hall.*N/s);
     room.send({ text: "hello" });
     expect((await room.recv()).reply).toBe("hall: hello");
     room.close();

@@ -33,7 +33,7 @@ const notWords =
 const setting =
   /(?:^|;)\s*(?:set\s+(?!local\b|transaction\b|constraints\b)(?:session\s+(?!characteristics\b))?|reset\s+)([\w.]+)/gi;
 const configCall =
-  /set_config\s*\(\s*(?:'([^']*)'|[^,]*),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
+  /set_config\s*\(\s*(?:'([^']*)'|[^,\s][^,]*),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
 const channel = /(?:^|;)\s*(listen|unlisten)\s+("(?:[^"]|"")+"|[\w$]+|\*)/gi;
 const onlyDiscardAll = /^[\s;]*discard\s+all[\s;]*$/i;
 const copy = /(?:^|;)\s*copy\b[^;]*\bfrom\s+stdin\b/i;

@@ -21,7 +21,7 @@ export function nameProblem(name: string, separator: "-" | "_", reservedPrefix?:
 export const snakeCase = (name: string): string =>
   name
     .replace(/([a-z])([A-Z])/g, "$1_$2")
-    .replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2")
+    .replace(/([A-Z])([A-Z][a-z])/g, "$1_$2")
     .replace(/([a-zA-Z])([0-9])/g, "$1_$2")
     .replace(/([0-9])([a-zA-Z])/g, "$1_$2")
     .replace(/[\s-]+/g, "_")

@@ -12,7 +12,9 @@ export const SERVICE_HEADINGS = [
 const LIBRARIES = ["config", "security", "db", "runtime"];
 
 function headingsOf(markdown: string): Set<string> {
-  return new Set([...markdown.matchAll(/^#{1,4}\s+(.+?)\s*$/gm)].map(([, heading]) => (heading ?? "").toLowerCase()));
+  return new Set(
+    [...markdown.matchAll(/^#{1,4}[ \t](.+)$/gm)].map(([, heading]) => (heading ?? "").trim().toLowerCase()),
+  );
 }
 
 function checkService(project: Project, folder: string): Violation[] {

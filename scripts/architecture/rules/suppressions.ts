@@ -10,7 +10,7 @@ function check(project: Project): Violation[] {
   );
   return shipped.flatMap((source) =>
     source.text.split("\n").flatMap((text, index) => {
-      const comment = /(\/\/|\/\*)(.*)$/.exec(text)?.[0] ?? "";
+      const comment = text.slice(text.search(/\/[/*]|$/));
       if (!SUPPRESSION.test(comment) || WITH_REASON.test(comment)) return [];
       return [
         {

@@ -4,7 +4,7 @@ import { isTest, type Project, type Rule, type Violation } from "../project";
 import { literalsOf, looksLikeSql } from "../sql";
 
 const CREATE_TABLE = /\bcreate\s+(?:unlogged\s+)?table\s+(?:if\s+not\s+exists\s+)?([\w."]+)/gi;
-const QUALIFIED = /(?<![\w."])"?([a-z_]\w*)"?\."?([a-z_]\w*)"?(?!\w*\()/g;
+const QUALIFIED = /(?<![\w."])"?([a-z_]\w*)"?\."?([a-z_]\w*)"?(?![\w(])/g;
 const MIGRATION = /^migrations\/[^/]+\.sql$/;
 
 function withoutComments(sql: string): string {

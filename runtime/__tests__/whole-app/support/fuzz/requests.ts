@@ -29,7 +29,7 @@ const encode = (text: string): string => {
 };
 
 function pathOf(operation: Operation, world: FuzzWorld, random: Random): string {
-  return operation.path.replace(/\{([^}]+)\}/g, () => {
+  return operation.path.replace(/\{([^{}]+)\}/g, () => {
     if (random.chance(0.4)) return random.pick(world.ids);
     if (random.chance(0.1)) return random.pick(["%", "%zz", "%00", "%ff%fe", "a%2Fb", "."]);
     return encode(hostileString(random).slice(0, 300)) || "-";
