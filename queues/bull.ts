@@ -14,6 +14,7 @@ import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
 import { logger } from "../telemetry/logger";
+import { withinTime } from "../telemetry/time-limit";
 import type { JobData } from "./envelope";
 import { RedisStorage } from "./redis-storage";
 import { BULLMQ_SCHEMA, searchPathSet } from "./store/search-path";
@@ -121,17 +122,11 @@ export async function openWorker(
 
 /** BullMQ remembers a failed first connection for good and then retries without pause: whoever failed to connect is thrown away. */
 async function readyOrClosed(part: { waitUntilReady(): Promise<unknown>; close(): Promise<void> }): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_LIMIT_MS} ms`)), ANSWER_LIMIT_MS);
-  });
   try {
-    await Promise.race([part.waitUntilReady(), late]);
+    await withinTime(part.waitUntilReady(), ANSWER_LIMIT_MS);
   } catch (error) {
     part.close().catch(() => undefined); // not awaited: who does not answer does not say goodbye either
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

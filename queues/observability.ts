@@ -29,21 +29,10 @@ export async function observeRun(jobName: string, job: BullJob, run: () => Promi
   }
 }
 
-/** A queue that does not answer for so long is left out of a report: other metrics wait behind it. */
-const DEPTH_LIMIT_MS = 1_000;
-
 /** Reports the depth of a queue by state; returns the function that ends it. */
 export function observeDepth(queue: BullQueue): () => void {
   return observeGauge("queue_depth", async (): Promise<Reading[]> => {
-    const counts = await soon(queue.getJobCounts(...DEPTH_STATES));
+    const counts = await queue.getJobCounts(...DEPTH_STATES);
     return DEPTH_STATES.map((state) => ({ value: counts[state] ?? 0, labels: { queue: queue.name, state } }));
   });
-}
-
-async function soon<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${DEPTH_LIMIT_MS} ms`)), DEPTH_LIMIT_MS);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -6,6 +6,7 @@ import { cfg } from "../config";
 import { secondsBuckets } from "./http-metrics";
 import { flushMetrics, meter } from "./metrics-sdk";
 import { onShutdown } from "./shutdown";
+import { withinTime } from "./time-limit";
 
 export { renderPrometheus, flushMetrics } from "./metrics-sdk";
 export { httpSeries, type HttpSeries } from "./http-metrics";
@@ -60,6 +61,9 @@ export interface Reading {
 /** Gives the gauge's value: a number, or one reading for each set of labels. May be asynchronous, may reject (then nothing is reported). */
 export type GaugeSource = () => number | readonly Reading[] | Promise<number | readonly Reading[]>;
 
+/** Shorter than any scraper waits. */
+const GAUGE_TIMEOUT_MS = 2_000;
+
 const gauges = new Map<GaugeName, { sources: Set<GaugeSource> }>();
 
 /** Reports `source` as gauge `name` at every collection; returns the function that stops it. */
@@ -75,13 +79,18 @@ function createGauge(name: GaugeName): { sources: Set<GaugeSource> } {
   const gauge = { sources: new Set<GaugeSource>() };
   gauges.set(name, gauge);
   meter.createObservableGauge(name, { description: gaugeDescriptions[name] }).addCallback(async (result) => {
-    for (const source of gauge.sources) await report(source, result);
+    await Promise.all([...gauge.sources].map((source) => report(source, result)));
   });
   return gauge;
 }
 
+/** A source that fails or does not answer in time is left out, so that it takes nothing else out of a scrape. */
 async function report(source: GaugeSource, result: ObservableResult): Promise<void> {
-  const value = await source();
+  const value = await withinTime(
+    Promise.resolve().then(() => source()),
+    GAUGE_TIMEOUT_MS,
+  ).catch(() => undefined);
+  if (value === undefined) return;
   if (typeof value === "number") result.observe(value);
   else for (const reading of value) result.observe(reading.value, reading.labels);
 }

@@ -1,6 +1,7 @@
 // Readiness: every part that the app cannot serve without registers a probe. Results are shared between
 // callers and kept for a moment, so that probing stays cheap however many ask.
 import { isDraining } from "./shutdown";
+import { withinTime } from "./time-limit";
 
 export interface ProbeResult {
   name: string;
@@ -57,16 +58,10 @@ function runProbes(): Promise<readonly ProbeResult[]> {
 
 async function runProbe(name: string, check: Check, timeoutMs: number): Promise<ProbeResult> {
   const startedAt = performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  });
   try {
-    await Promise.race([check(), late]);
+    await withinTime(check(), timeoutMs);
     return { name, ok: true, durationMs: performance.now() - startedAt };
   } catch (error) {
     return { name, ok: false, durationMs: performance.now() - startedAt, error };
-  } finally {
-    clearTimeout(timer);
   }
 }

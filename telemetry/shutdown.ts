@@ -3,6 +3,7 @@
 // in reverse order of registration, each hook once. Encore has no shutdown hook of its own (contract B-22).
 import { cfg } from "../config";
 import { logger } from "./logger";
+import { withinTime } from "./time-limit";
 
 /** "now": stop taking work, as soon as the signal comes. "idle": after the work in flight has ended. */
 export type ShutdownPhase = "now" | "idle";
@@ -83,7 +84,7 @@ async function runHooks(): Promise<void> {
 async function runPhase(phase: ShutdownPhase): Promise<void> {
   for (const hook of hooks.filter((candidate) => candidate.phase === phase).reverse()) {
     try {
-      await withTimeout(Promise.resolve(hook.run()), hookTimeoutMs);
+      await withinTime(Promise.resolve(hook.run()), hookTimeoutMs);
     } catch (error) {
       logger("shutdown").error({ err: error, hook: hook.name }, "a shutdown hook failed");
     }
@@ -99,18 +100,6 @@ async function untilIdle(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   logger("shutdown").warn({ inFlight }, "closing with work still in flight");
-}
-
-async function withTimeout(work: Promise<void>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`took longer than ${limitMs} ms`)), limitMs);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** A host may wait for this promise after its own drain (docs of runtime/process-hooks.ts). */

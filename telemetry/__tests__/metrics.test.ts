@@ -44,4 +44,18 @@ describe("/metrics", () => {
     expect(text).not.toMatch(/^outbox_depth /m);
     expect(text).toContain('queue_depth{queue="q",state="waiting"} 4');
   });
+
+  test("leaves out a gauge whose source hangs, and waits for it no longer than a scraper does", async () => {
+    const startedAt = performance.now();
+    const removers = [
+      observeGauge("dead_letters", () => new Promise(() => undefined)),
+      observeGauge("dead_letters", () => [{ value: 2, labels: { source: "events" } }]),
+      observeGauge("outbox_depth", () => 5),
+    ];
+    const text = await renderPrometheus();
+    for (const remove of removers) remove();
+    expect(performance.now() - startedAt).toBeLessThan(8_000);
+    expect(text).toContain('dead_letters{source="events"} 2');
+    expect(text).toContain("outbox_depth 5");
+  });
 });
