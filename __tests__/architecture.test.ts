@@ -18,6 +18,7 @@ const expected: Record<string, string[]> = {
   layers: [
     "config/reads-host.ts:2",
     "db/upward-import.ts:2",
+    "db/uses-testing.ts:2",
     "lobby/no-layer.ts:1",
     "runtime/reads-app.ts:2",
     "telemetry/library-under-guard.ts:2",

@@ -1,16 +1,14 @@
 // What jobs promise on every backend: each suite that imports this runs it on the one its process is configured for.
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { appendToOutbox } from "../../events/outbox";
-import { createRelay, type Relay } from "../../events/relay";
-import { onRelaySignal } from "../../events/signal";
 import { tenantIdFrom } from "../../security/principal";
+import { runRelayAndWorkers } from "../../testing";
 import { redriveJob } from "../dead-letters";
 import { enqueue, JOB_DESTINATION } from "../enqueue";
 import { defineJob } from "../job";
-import { startWorkers, stopWorkers } from "../start";
 import { announceWork } from "../bull";
 import { queueNameOf } from "../conventions";
 import type { JobData } from "../envelope";
@@ -86,18 +84,7 @@ const deadLettersOf = (name: string) =>
     [name],
   );
 
-let relay: Relay;
-beforeAll(async () => {
-  relay = createRelay({ pollMs: 50 });
-  onRelaySignal(() => relay.wake());
-  relay.start();
-  await startWorkers();
-}, 30_000);
-afterAll(async () => {
-  onRelaySignal(undefined);
-  await relay.stop();
-  await stopWorkers(true);
-});
+runRelayAndWorkers();
 
 describe("a job", () => {
   it("runs once after the transaction that enqueued it, with its payload, tenant and id", async () => {

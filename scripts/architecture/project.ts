@@ -93,5 +93,5 @@ export function walk(ast: ts.SourceFile, visit: (node: ts.Node) => void): void {
 
 /** Tests and what only tests use; most rules are about what ships. */
 export function isTest(path: string): boolean {
-  return path.includes("__tests__/") || /\.test\.m?ts$/.test(path);
+  return path === "testing.ts" || path.includes("__tests__/") || /\.test\.m?ts$/.test(path);
 }

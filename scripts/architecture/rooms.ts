@@ -1,5 +1,5 @@
 // The rooms of the house and their order. A room is a top-level folder, one folder of services/, or the
-// file database.ts. `telemetry` is two rooms: its library part stands at the bottom, its service part
+// files database.ts and testing.ts. `telemetry` is two rooms: its library part stands at the bottom, its service part
 // (the declaration, its errors and the endpoints) on top, because its endpoints stand under the guard.
 
 /** From top to bottom; an import may only go down. Rooms in one line don't import one another. */
@@ -16,7 +16,7 @@ export const LAYERS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms beside the application: they start, measure, test and ship it. The application imports none of them. */
-export const TOOL_ROOMS: readonly string[] = ["scripts", "bench", "deploy", "docs", "__tests__"];
+export const TOOL_ROOMS: readonly string[] = ["scripts", "bench", "deploy", "docs", "__tests__", "testing.ts"];
 
 /** The plain-Node host: reads the application, imports nothing of it. */
 export const HOST_ROOM = "runtime";
@@ -27,7 +27,7 @@ export const SERVICE_EDGE = /^(encore\.service|api|subscriptions|jobs|store)\.ts
 /** The room a file stands in, or undefined for the root's own configuration files. */
 export function roomOf(path: string): string | undefined {
   const [first, second] = path.split("/");
-  if (first === "database.ts") return "database.ts";
+  if (first === "database.ts" || first === "testing.ts") return first;
   if (first === undefined || second === undefined) return undefined;
   if (first === "services") return `services/${second}`;
   if (first === "telemetry" && (SERVICE_EDGE.test(path.slice("telemetry/".length)) || path === "telemetry/errors.ts"))

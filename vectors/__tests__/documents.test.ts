@@ -2,14 +2,12 @@
 // a recording one.
 import { randomUUID } from "node:crypto";
 import { vectors } from "~encore/clients";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { appPool } from "../../db/pool";
 import { systemQuery, tenantQuery } from "../../db/tenant";
-import { createRelay, type Relay } from "../../events/relay";
-import { onRelaySignal } from "../../events/signal";
-import { startWorkers, stopWorkers } from "../../queues/start";
 import { reasonOf } from "../../security/errors";
 import { principalFrom, type AuthData, type Principal } from "../../security/principal";
+import { runRelayAndWorkers } from "../../testing";
 import { replaceEmbedder } from "../active-embedder";
 import { ingest } from "../ingestion";
 import { EmbedderError } from "../providers/embedder";
@@ -27,22 +25,10 @@ const newCaller = (role: AuthData["role"] = "member"): AuthData => ({
 });
 
 let embedder = new RecordingEmbedder();
-let relay: Relay;
 let caller: AuthData;
 let principal: Principal;
 
-beforeAll(async () => {
-  relay = createRelay({ pollMs: 50 });
-  onRelaySignal(() => relay.wake());
-  relay.start();
-  await startWorkers();
-}, 30_000);
-
-afterAll(async () => {
-  onRelaySignal(undefined);
-  await relay.stop();
-  await stopWorkers(true);
-});
+runRelayAndWorkers();
 
 beforeEach(() => {
   embedder = new RecordingEmbedder();

@@ -1,15 +1,15 @@
 // What sending a document again does and leaves alone; nothing is embedded here.
-import { randomUUID } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
 import { tenantQuery } from "../../db/tenant";
 import { parseInput } from "../../security/input";
-import { principalFrom, type Principal } from "../../security/principal";
+import type { Principal } from "../../security/principal";
+import { createCaller } from "../../testing";
 import { ingest } from "../ingestion";
 import { ingestionInput } from "../input";
 
 let principal: Principal;
 beforeEach(() => {
-  principal = principalFrom({ userID: randomUUID(), tenantId: randomUUID(), role: "member", sessionId: randomUUID() });
+  ({ principal } = createCaller());
 });
 
 const send = (request: Record<string, unknown>): Promise<{ id: string; status: string }> =>

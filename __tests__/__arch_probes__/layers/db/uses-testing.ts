@@ -1,0 +1,2 @@
+// Breaks `layers`: what ships does not import what only tests use.
+export { createCaller } from "../testing";

@@ -1,0 +1,3 @@
+import type { DomainEvent } from "./events/event";
+
+export const createCaller = (): Partial<DomainEvent> => ({});
