@@ -4,6 +4,7 @@ import { checkIsolation } from "./boot-check";
 import { toDbError } from "./errors";
 import { appPool } from "./pool";
 import type { Isolation } from "./scope";
+import { limitSilence } from "./silence";
 
 let checked: Promise<Isolation> | undefined;
 
@@ -18,15 +19,17 @@ export function isolation(): Promise<Isolation> {
 
 /**
  * A connection to use and release. A connection that breaks while it is held fails its statements; without
- * the listener the driver's 'error' event would end the process.
+ * the listener the driver's 'error' event would end the process. `statementTimeoutMs`: what its statements are given,
+ * where that is not DB_STATEMENT_TIMEOUT_MS; a server that is silent for longer loses the connection.
  */
-export async function checkout(): Promise<PoolClient> {
+export async function checkout(statementTimeoutMs?: number): Promise<PoolClient> {
   let client: PoolClient;
   try {
     client = await appPool().connect();
   } catch (error) {
     throw toDbError(error);
   }
+  if (statementTimeoutMs !== undefined) limitSilence(client, statementTimeoutMs);
   if (client.listenerCount("error") === 0) client.on("error", () => undefined);
   return client;
 }

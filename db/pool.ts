@@ -4,6 +4,7 @@ import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
 import { createConnectionProbe } from "./connection-probe";
+import { dropWhenSilent, limitSilence } from "./silence";
 import { logger } from "../telemetry/logger";
 import { observeGauge } from "../telemetry/metrics";
 import { registerProbe } from "../telemetry/probes";
@@ -42,7 +43,12 @@ function openPool(): pg.Pool {
     onConnect: async (client) => void (await client.query(sessionLimits())),
   });
   // Without a listener, the end of a connection that is checked out would end the process; its user gets the error anyway.
-  opened.on("connect", (client) => client.on("error", () => undefined));
+  opened.on("connect", (client) => {
+    client.on("error", () => undefined);
+    dropWhenSilent(client);
+  });
+  // Whoever needs longer says so after (checkout), and for this use only.
+  opened.on("acquire", (client) => limitSilence(client, cfg.db.statementTimeoutMs));
   opened.on("error", (error) => logger("db").warn({ err: error }, "an idle database connection was lost"));
   onShutdown("db pool", closePool, "idle");
   observeGauge("db_pool_active_connections", () => opened.totalCount - opened.idleCount);

@@ -58,7 +58,7 @@ export async function runTransaction<T>(
   const opening = openingOf(scope, await isolation(), options);
   for (let run = 1; ; run++) {
     try {
-      return await runOnce(scope, opening, fn);
+      return await runOnce(scope, opening, fn, options);
     } catch (thrown) {
       const error = toDbError(thrown);
       if (!(error instanceof DbError && error.retryable) || run >= MAX_RUNS) throw error;
@@ -79,7 +79,7 @@ export async function runStatement<R>(
   if (misuse) throw misuse;
   noteSystemScope(scope);
   const setting = settingOf(scope, await isolation(), options);
-  const client = await checkout();
+  const client = await checkout(options.statementTimeoutMs);
   try {
     const results = await tracedSql(text, () => sendPipelined(client, [setting, { text, values: params }]));
     if (isInTransaction(client)) throw endedInsideError();
@@ -92,8 +92,13 @@ export async function runStatement<R>(
   }
 }
 
-async function runOnce<T>(scope: Scope, opening: readonly Statement[], fn: (tx: Tx) => Promise<T>): Promise<T> {
-  const client = await checkout();
+async function runOnce<T>(
+  scope: Scope,
+  opening: readonly Statement[],
+  fn: (tx: Tx) => Promise<T>,
+  { statementTimeoutMs }: TransactionOptions,
+): Promise<T> {
+  const client = await checkout(statementTimeoutMs);
   const tx = new OpenTransaction(client, scope, opening);
   let result: T;
   try {

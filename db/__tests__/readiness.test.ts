@@ -1,62 +1,22 @@
 // Readiness says whether the database answers: not whether the pool has a free connection, and soon also when the
 // database hangs instead of failing.
-import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { cfg } from "../../config";
-import { AppDB } from "../../database";
 import { checkReadiness } from "../../telemetry/probes";
 import { createConnectionProbe, type ConnectionProbe } from "../connection-probe";
 import { DbError } from "../errors";
 import { appPool } from "../pool";
 import { refuseUnsafe } from "../start";
 import { withSystem } from "../tenant";
+import { endLines, onEnd, silentDatabase, throughDatabase } from "./line";
 
-const cleanUp: (() => void)[] = [];
-afterEach(() => {
-  for (const undo of cleanUp.splice(0).reverse()) undo();
-});
+afterEach(endLines);
 
 const probeOf = (url: string, timeoutMs = 5_000): ConnectionProbe => {
   const probe = createConnectionProbe(url, timeoutMs);
-  cleanUp.push(() => probe.close());
+  onEnd(() => probe.close());
   return probe;
 };
-
-/** A database that takes connections and never says a word; `sockets` are those that are open. */
-async function silentDatabase(): Promise<{ url: string; sockets: Set<Socket>; server: Server }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.resume();
-    socket.on("error", () => undefined);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  cleanUp.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: `postgresql://app:x@127.0.0.1:${port}/app?sslmode=disable`, sockets, server };
-}
-
-/** The real database behind a line that can be made silent: connections stay, nothing passes. */
-async function throughDatabase(): Promise<{ url: string; sockets: Set<Socket>; isSilent: boolean }> {
-  const { url, sockets, server } = await silentDatabase();
-  const target = new URL(AppDB.connectionString);
-  const line = {
-    url: Object.assign(new URL(AppDB.connectionString), { host: new URL(url).host }).href,
-    sockets,
-    isSilent: false,
-  };
-  server.on("connection", (socket: Socket) => {
-    const back = connect(Number(target.port || "5432"), target.hostname);
-    socket.on("data", (bytes) => line.isSilent || back.write(bytes)).on("close", () => back.destroy());
-    back.on("data", (bytes) => line.isSilent || socket.write(bytes)).on("close", () => socket.destroy());
-    back.on("error", () => undefined);
-  });
-  return line;
-}
 
 describe("readiness", () => {
   it("is true while every connection of the pool is in use", async () => {
