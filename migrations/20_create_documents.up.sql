@@ -9,8 +9,10 @@ CREATE TABLE vectors.document (
   id          uuid        PRIMARY KEY,
   tenant_id   uuid        NOT NULL,
   source      text        NOT NULL,
-  title       text,
+  title       text        NOT NULL,
   metadata    jsonb       NOT NULL DEFAULT '{}',
+  -- As it was sent. Stored out of line, so that lists and changes of status do not touch it.
+  text        text        NOT NULL,
   -- SHA-256 of title and text: equal means nothing to do.
   text_hash   bytea       NOT NULL,
   version     integer     NOT NULL DEFAULT 1 CHECK (version > 0),
@@ -24,6 +26,8 @@ CREATE TABLE vectors.document (
   ready_at    timestamptz,
   CONSTRAINT document_source_key UNIQUE (tenant_id, source)
 );
+CREATE INDEX document_recent ON vectors.document (tenant_id, created_at, id);
+CREATE INDEX document_status ON vectors.document (tenant_id, status, created_at, id);
 
 CREATE TABLE vectors.embedding (
   tenant_id    uuid        NOT NULL,

@@ -2,15 +2,18 @@
 import { api, type Query } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
+import { parseCursor } from "../db/cursor";
 import { isUuid } from "../db/ids";
 import { parseInput } from "../security/input";
 import { currentPrincipal } from "../security/principal";
 import { activeEmbedder } from "./active-embedder";
+import { deleteDocument } from "./deletion";
 import { errors } from "./errors";
 import { ingest as ingestDocument } from "./ingestion";
-import { ingestionInput, searchInput } from "./input";
+import { ingestionInput, listInput, searchInput } from "./input";
 import { searchChunks } from "./search";
-import { documentFind } from "./store/documents";
+import { shownDocument } from "./shown-document";
+import { documentFind, documentList } from "./store/documents";
 import { purgeOrphans } from "./upkeep";
 
 interface IngestRequest {
@@ -43,25 +46,91 @@ export const ingest = api(
     ingestDocument(currentPrincipal(), parseInput(ingestionInput, req), activeEmbedder().model),
 );
 
+interface ListRequest {
+  /** The document of exactly this source. */
+  source?: Query<string & MinLen<1> & MaxLen<512>>;
+  status?: Query<"pending" | "ready" | "failed">;
+  /** How many at most, 50 if not given. */
+  limit?: Query<number & Min<1> & Max<100>>;
+  /** `next` of the page before. */
+  cursor?: Query<string>;
+}
+
+interface ListedDocument {
+  id: string;
+  source: string;
+  title: string;
+  status: "pending" | "ready" | "failed";
+  /** Number of pieces the document was split into. */
+  chunks: number;
+  /** Why it failed, in words. */
+  error?: string;
+  /** ISO 8601. */
+  createdAt: string;
+  updatedAt: string;
+}
+
+interface ListResponse {
+  documents: ListedDocument[];
+  /** Absent on the last page. */
+  next?: string;
+}
+
+/** The organisation's documents, the newest first. */
+export const listDocuments = api(
+  { expose: true, auth: true, method: "GET", path: "/vectors/documents", tags: ["can:document.read"] },
+  async ({ limit, cursor, ...filter }: ListRequest): Promise<ListResponse> => {
+    const { source, status } = parseInput(listInput, filter);
+    const from = parseCursor(cursor);
+    const { rows, next } = await documentList(currentPrincipal(), { source, status }, Math.floor(limit ?? 50), from);
+    return { documents: rows.map(shownDocument), ...(next === undefined ? {} : { next }) };
+  },
+);
+
 interface DocumentRequest {
   id: string;
+  /** Whether the answer holds the text as well. */
+  text?: Query<boolean>;
 }
 
 interface DocumentResponse {
   id: string;
   source: string;
+  title: string;
   status: "pending" | "ready" | "failed";
   /** Number of pieces the document was split into. */
   chunks: number;
+  metadata: { [key: string]: string | number | boolean };
+  /** As it was sent; only when asked for. */
+  text?: string;
+  /** Why it failed, in words. */
+  error?: string;
+  /** ISO 8601. */
+  createdAt: string;
+  updatedAt: string;
 }
 
-/** A document's state. */
+/** A document and its state. */
 export const getDocument = api(
   { expose: true, auth: true, method: "GET", path: "/vectors/documents/:id", tags: ["can:document.read"] },
   async (req: DocumentRequest): Promise<DocumentResponse> => {
-    const document = isUuid(req.id) ? await documentFind(currentPrincipal(), req.id) : undefined;
+    const document = isUuid(req.id) ? await documentFind(currentPrincipal(), req.id, req.text) : undefined;
     if (document === undefined) throw errors.document_not_found();
-    return { id: document.id, source: document.source, status: document.status, chunks: document.chunkCount };
+    const { metadata, text } = document;
+    return { ...shownDocument(document), metadata, ...(text === null ? {} : { text }) };
+  },
+);
+
+interface DeleteRequest {
+  id: string;
+}
+
+/** Removes a document with its pieces. What other documents share with it stays. */
+export const removeDocument = api(
+  { expose: true, auth: true, method: "DELETE", path: "/vectors/documents/:id", tags: ["can:document.delete"] },
+  async (req: DeleteRequest): Promise<void> => {
+    const isDeleted = isUuid(req.id) && (await deleteDocument(currentPrincipal(), req.id));
+    if (!isDeleted) throw errors.document_not_found();
   },
 );
 
@@ -75,6 +144,10 @@ interface SearchRequest {
 interface SearchResult {
   documentId: string;
   source: string;
+  /** Of the document. */
+  title: string;
+  /** The headings the piece stands under, outermost first, joined with " > "; may be empty. */
+  heading: string;
   text: string;
   /** 0 to 1; comparable within one answer only. */
   score: number;

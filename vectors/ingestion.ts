@@ -51,9 +51,10 @@ const TEXT_HASH_VERSION = "1";
 interface Prepared {
   document: NewDocument;
   chunks: Chunk[];
-  /** Weighs most in full text search. */
-  title: string;
 }
+
+/** So often a document may be deleted just before this one would replace it; then the sender is told to wait. */
+const STORE_ATTEMPTS = 5;
 
 /**
  * Stores a document, or a new version of it. The same text again changes nothing and asks for nothing; contents the
@@ -95,19 +96,28 @@ function prepare(
     id: newId(),
     tenantId: principal.tenantId,
     source,
-    title: title ?? null,
+    title: shownTitle,
+    text,
     metadata,
     textHash,
     chunkCount: chunks.length,
   };
-  return { document, chunks, title: shownTitle };
+  return { document, chunks };
 }
 
 async function store(tx: Tx, prepared: Prepared, model: string): Promise<IngestionResult> {
   const { document } = prepared;
-  if (await documentInsert(tx, document)) return storeVersion(tx, prepared, document.id, 1, model);
-  const existing = await documentFindBySourceForUpdate(tx, document.tenantId, document.source);
-  if (existing === undefined) throw new Error("a document that was there is gone: documents are never deleted");
+  // A statement sees what was committed before it, and a document that blocked the insert may be deleted by then.
+  for (let attempt = 1; attempt <= STORE_ATTEMPTS; attempt++) {
+    if (await documentInsert(tx, document)) return storeVersion(tx, prepared, document.id, 1, model);
+    const existing = await documentFindBySourceForUpdate(tx, document.tenantId, document.source);
+    if (existing !== undefined) return replace(tx, existing, prepared, model);
+  }
+  throw errors.documents_waiting({ retryAfterSeconds: 1 });
+}
+
+async function replace(tx: Tx, existing: DocumentRow, prepared: Prepared, model: string): Promise<IngestionResult> {
+  const { document } = prepared;
   if (await isSettled(tx, existing, document, model)) {
     const { metadata } = document;
     if (metadata !== undefined) await documentSetMetadata(tx, document.tenantId, existing.id, metadata);
@@ -127,12 +137,12 @@ async function isSettled(tx: Tx, existing: DocumentRow, document: NewDocument, m
 
 async function storeVersion(
   tx: Tx,
-  { document, chunks, title }: Prepared,
+  { document, chunks }: Prepared,
   id: string,
   version: number,
   model: string,
 ): Promise<IngestionResult> {
-  const { tenantId, source } = document;
+  const { tenantId, source, title } = document;
   await embeddingInsertMissing(
     tx,
     tenantId,

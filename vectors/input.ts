@@ -40,3 +40,8 @@ export const ingestionInput = z.object({
 });
 
 export const searchInput = z.object({ q: wordField });
+
+export const listInput = z.object({
+  source: textField.optional(),
+  status: z.enum(["pending", "ready", "failed"]).optional(),
+});

@@ -38,3 +38,10 @@ export const documentFailed = defineEvent({
     reason: z.string(),
   }),
 });
+
+/** The document and its text are gone; nothing of it is found any more. */
+export const documentDeleted = defineEvent({
+  type: "vectors.document.deleted",
+  version: 1,
+  payload: z.object({ documentId: z.uuid(), source: z.string(), documentVersion: z.int().positive() }),
+});

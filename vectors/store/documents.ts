@@ -1,5 +1,14 @@
 // The SQL of documents, chunks and embeddings: one statement a function. Every statement names its tenant beside row
 // security; hashes go in sorted, so that two ingestions of overlapping texts lock rows in one order.
+import {
+  beforeCursor,
+  cursorMicros,
+  cursorParams,
+  pageOf,
+  type Cursor,
+  type CursorRow,
+  type Page,
+} from "../../db/cursor";
 import { tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 import { toVector } from "../../db/vector";
 import type { Chunk } from "../chunker";
@@ -16,23 +25,68 @@ export interface DocumentRow {
   updatedAt: Date;
 }
 
-const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCount", text_hash as "textHash", updated_at as "updatedAt"`;
+/** What people see of a document in a list. */
+export interface ListedDocument extends Omit<DocumentRow, "textHash" | "version"> {
+  title: string;
+  /** Why it failed, in one lower_snake word. */
+  reason: string | null;
+  createdAt: Date;
+}
 
-/** A document of the tenant. */
-export async function documentFind(scope: TenantScope, id: string): Promise<DocumentRow | undefined> {
-  const rows = await tenantQuery<DocumentRow>(
+export interface ShownDocument extends ListedDocument {
+  metadata: Record<string, string | number | boolean>;
+  /** Null unless asked for. */
+  text: string | null;
+}
+
+const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCount", text_hash as "textHash", updated_at as "updatedAt"`;
+const LISTED_COLUMNS = `id, source, title, status, reason, chunk_count as "chunkCount", created_at as "createdAt", updated_at as "updatedAt"`;
+
+/** A document of the tenant, with its text if that is wanted. */
+export async function documentFind(
+  scope: TenantScope,
+  id: string,
+  withText = false,
+): Promise<ShownDocument | undefined> {
+  const rows = await tenantQuery<ShownDocument>(
     scope,
-    `select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and id = $2`,
-    [scope.tenantId, id],
+    `select ${LISTED_COLUMNS}, metadata, case when $3::boolean then text end as text
+     from vectors.document where tenant_id = $1 and id = $2`,
+    [scope.tenantId, id, withText],
   );
   return rows[0];
+}
+
+export interface DocumentFilter {
+  source?: string | undefined;
+  status?: DocumentStatus | undefined;
+}
+
+/** Those of the tenant's documents that fit the filter, newest first, from the cursor on. */
+export async function documentList(
+  scope: TenantScope,
+  { source, status }: DocumentFilter,
+  limit: number,
+  cursor: Cursor | undefined,
+): Promise<Page<ListedDocument & CursorRow>> {
+  const rows = await tenantQuery<ListedDocument & CursorRow>(
+    scope,
+    `select ${LISTED_COLUMNS}, ${cursorMicros("created_at")} as "cursorMicros"
+     from vectors.document
+     where tenant_id = $1 and ($2::text is null or source = $2) and ($3::text is null or status = $3)
+       and ${beforeCursor("created_at", "id", 4)}
+     order by created_at desc, id desc limit $6`,
+    [scope.tenantId, source ?? null, status ?? null, ...cursorParams(cursor), limit + 1],
+  );
+  return pageOf(rows, limit);
 }
 
 export interface NewDocument {
   id: string;
   tenantId: string;
   source: string;
-  title: string | null;
+  title: string;
+  text: string;
   /** Undefined: none, or what the document has. */
   metadata: Record<string, unknown> | undefined;
   textHash: Buffer;
@@ -41,12 +95,12 @@ export interface NewDocument {
 
 /** False when the tenant has a document of this source. Waits for one that is being inserted. */
 export async function documentInsert(tx: Tx, document: NewDocument): Promise<boolean> {
-  const { id, tenantId, source, title, metadata, textHash, chunkCount } = document;
+  const { id, tenantId, source, title, text, metadata, textHash, chunkCount } = document;
   const inserted = await tx.execute(
-    `insert into vectors.document (id, tenant_id, source, title, metadata, text_hash, status, chunk_count)
-     values ($1, $2, $3, $4, $5, $6, 'pending', $7)
+    `insert into vectors.document (id, tenant_id, source, title, text, metadata, text_hash, status, chunk_count)
+     values ($1, $2, $3, $4, $5, $6, $7, 'pending', $8)
      on conflict on constraint document_source_key do nothing`,
-    [id, tenantId, source, title, metadata ?? {}, textHash, chunkCount],
+    [id, tenantId, source, title, text, metadata ?? {}, textHash, chunkCount],
   );
   return inserted === 1;
 }
@@ -68,10 +122,18 @@ export async function documentFindBySourceForUpdate(
 export async function documentReplace(tx: Tx, document: NewDocument): Promise<number> {
   const rows = await tx.query<{ version: number }>(
     `update vectors.document
-     set title = $3, metadata = coalesce($4::jsonb, metadata), text_hash = $5, chunk_count = $6, version = version + 1, status = 'pending', reason = null, updated_at = now()
+     set title = $3, text = $4, metadata = coalesce($5::jsonb, metadata), text_hash = $6, chunk_count = $7, version = version + 1, status = 'pending', reason = null, updated_at = now()
      where tenant_id = $1 and id = $2
      returning version`,
-    [document.tenantId, document.id, document.title, document.metadata, document.textHash, document.chunkCount],
+    [
+      document.tenantId,
+      document.id,
+      document.title,
+      document.text,
+      document.metadata,
+      document.textHash,
+      document.chunkCount,
+    ],
   );
   return rows[0]?.version ?? 0;
 }
@@ -121,6 +183,28 @@ export async function documentMarkFailed(
     [failed.tenantId, failed.id, failed.version, failed.reason],
   );
   return rows[0];
+}
+
+/** The tenant's document, locked until the transaction ends. */
+export async function documentFindForUpdate(tx: Tx, tenantId: string, id: string): Promise<DocumentRow | undefined> {
+  const rows = await tx.query<DocumentRow>(
+    `select ${DOCUMENT_COLUMNS} from vectors.document where tenant_id = $1 and id = $2 for update`,
+    [tenantId, id],
+  );
+  return rows[0];
+}
+
+/** Removes a locked document whose chunks are gone, and takes it off what its tenant holds if it was counted there. */
+export async function documentDelete(tx: Tx, tenantId: string, id: string): Promise<void> {
+  await tx.execute(
+    `with gone as (
+       delete from vectors.document where tenant_id = $1 and id = $2 returning counted_chunks
+     )
+     update vectors.usage u
+     set document_count = u.document_count - 1, chunk_count = u.chunk_count - g.counted_chunks, updated_at = now()
+     from gone g where u.tenant_id = $1 and g.counted_chunks is not null`,
+    [tenantId, id],
+  );
 }
 
 export async function chunkDeleteOfDocument(tx: Tx, tenantId: string, documentId: string): Promise<void> {

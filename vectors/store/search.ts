@@ -18,6 +18,9 @@ export const CANDIDATES = 60;
 export interface FoundChunk {
   documentId: string;
   source: string;
+  title: string;
+  /** The headings the chunk stands under, outermost first, joined with " > "; may be empty. */
+  heading: string;
   text: string;
   /** 0 < score ≤ 1. */
   score: number;
@@ -60,10 +63,10 @@ with asked as (
   from (select * from near union all select * from words) r
   group by r.content_hash
 )
-select c.document_id as "documentId", d.source, c.content as text, f.score::float8 as score
+select c.document_id as "documentId", d.source, c.title, c.heading, c.content as text, f.score::float8 as score
 from fused f
 cross join lateral (
-  select c.document_id, c.ordinal, c.content from vectors.chunk c
+  select c.document_id, c.ordinal, c.title, c.heading, c.content from vectors.chunk c
   where c.tenant_id = $1 and c.content_hash = f.content_hash
   order by c.document_id, c.ordinal
   limit 1
