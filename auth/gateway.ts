@@ -6,6 +6,7 @@ import { authHandler } from "encore.dev/auth";
 import { JOSEError, JWTExpired } from "jose/errors";
 import { limitKeyOfChain } from "../security/client-ip";
 import { commonErrors } from "../security/common-errors";
+import { refuseForeignHandshake } from "../security/csrf";
 import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
 import { errors } from "./errors";
@@ -16,6 +17,11 @@ interface Credentials {
   session?: Cookie<string, "session">;
   /** To count bad tokens by. It is always there, so that this handler also runs for those who bring no credentials. */
   forwardedFor?: Header<"X-Forwarded-For">;
+  /** The rest tells whether another site opens a stream with the cookie: the guard does not see a stream's headers. */
+  webSocketKey?: Header<"Sec-WebSocket-Key">;
+  origin?: Header<"Origin">;
+  fetchSite?: Header<"Sec-Fetch-Site">;
+  host?: Header<"X-Forwarded-Host">;
 }
 
 /** Of the failures an address may have: a forged token is an attack, one that has expired mostly a client that slept. */
@@ -33,8 +39,8 @@ export const authenticate = authHandler<Credentials, AuthData>(
 export const gateway = new Gateway({ authHandler: authenticate });
 
 function identify(credentials: Credentials): AuthData | Promise<AuthData> {
-  const token = tokenFrom(credentials);
   try {
+    const token = tokenFrom(credentials);
     if (token === undefined) return refuseCredentials(credentials);
     const identity = readAccessToken(token, new Date(), () =>
       limits.assertFewFailures("accessToken", addressOf(credentials)),
@@ -63,7 +69,11 @@ function refuse(cause: unknown, credentials: Credentials): never {
   throw errors.invalid_token({ cause });
 }
 
-function tokenFrom({ authorization, session }: Credentials): string | undefined {
-  if (authorization === undefined || authorization === "") return session?.value;
+function tokenFrom(credentials: Credentials): string | undefined {
+  const { authorization, session } = credentials;
+  if (authorization === undefined || authorization === "") {
+    if (session !== undefined) refuseForeignHandshake(credentials);
+    return session?.value;
+  }
   return /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i.exec(authorization)?.[1];
 }

@@ -4,7 +4,7 @@ import type { Span } from "@opentelemetry/api";
 import type { APICallMeta, RequestMeta } from "encore.dev";
 
 import { logger } from "../telemetry/logger";
-import { clientLimitKey } from "./client-ip";
+import { clientLimitKey, UNKNOWN_ADDRESS } from "./client-ip";
 import { commonErrors } from "./common-errors";
 import { isCrossSite, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
@@ -32,11 +32,18 @@ export function admit(call: ApiCall, policy: EndpointPolicy, span: Span | undefi
 
 function count(call: ApiCall, limit: LimitPolicy, principal: Principal | undefined): Promise<void> | undefined {
   return limits.consumeCaller(limit, {
-    ip: clientLimitKey(call.headers),
+    ip: isStream(call) ? addressOfStream(principal) : clientLimitKey(call.headers),
     user: principal?.userId,
     tenant: principal?.tenantId,
   });
 }
+
+/** Streams come without method and headers (contract S-13). */
+const isStream = ({ method }: ApiCall): boolean => (method as string) === "";
+
+/** Nobody knows it: who is signed in is counted by who they are, all others together. */
+const addressOfStream = (principal: Principal | undefined): string | undefined =>
+  principal === undefined ? UNKNOWN_ADDRESS : undefined;
 
 function checkCaller(call: ApiCall, policy: EndpointPolicy, principal: Principal | undefined): void {
   if (principal !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
@@ -45,7 +52,7 @@ function checkCaller(call: ApiCall, policy: EndpointPolicy, principal: Principal
 
 /** What reads a public endpoint is the same for everybody; all else is done in the name of whoever the cookie names. */
 function isForgeable({ method, headers }: ApiCall, { access }: EndpointPolicy): boolean {
-  if (access.kind === "public" && isPlainRead(method, headers)) return false;
+  if (access.kind === "public" && isPlainRead(method)) return false;
   return isCrossSite(headers);
 }
 

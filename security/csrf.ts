@@ -1,8 +1,11 @@
 // Cross-site request forgery: a browser sends the session cookie along with requests that other sites cause.
 // Browsers say where a request comes from (Sec-Fetch-Site, Origin), so that is what decides; no token needed.
 // Requests that carry their credentials in the Authorization header cannot be forged this way. WebSocket handshakes are
-// not subject to CORS, so the same check is what keeps other sites from opening streams (RFC 6455 §10.2).
+// not subject to CORS, so the same check is what keeps other sites from opening streams (RFC 6455 §10.2). The guard sees
+// neither method nor headers of a stream (contract S-13), so the auth handler asks for those.
 // Source: OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers" with Origin as the fallback.
+
+import { commonErrors } from "./common-errors";
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -10,7 +13,7 @@ const readMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /**
  * Whether another site may have caused this request, with its credentials sent along by the browser. The method does
- * not matter: a WebSocket begins with a GET, and which GET has side effects is nothing this place can know.
+ * not matter: which GET has side effects is nothing this place can know.
  */
 export function isCrossSite(headers: Headers): boolean {
   if (single(headers.authorization) !== undefined) return false;
@@ -22,9 +25,25 @@ export function isCrossSite(headers: Headers): boolean {
   return !URL.canParse(origin) || new URL(origin).host !== hostOf(host, new URL(origin).protocol);
 }
 
-/** A request that only reads, and opens no stream: what a link from anywhere may do at a public endpoint. */
-export function isPlainRead(method: string, headers: Headers): boolean {
-  return readMethods.has(method) && headers.upgrade === undefined && headers["sec-websocket-key"] === undefined;
+/** A request that only reads: what a link from anywhere may do at a public endpoint. */
+export const isPlainRead = (method: string): boolean => readMethods.has(method);
+
+/** What tells, of a request with a cookie, whether it opens a stream and who caused it. */
+export interface Handshake {
+  webSocketKey?: string;
+  origin?: string;
+  fetchSite?: string;
+  host?: string;
+}
+
+/**
+ * For the auth handler, when the credentials came in a cookie.
+ * @throws APIError permission_denied when another site may have caused the handshake of a stream
+ */
+export function refuseForeignHandshake({ webSocketKey, origin, fetchSite, host }: Handshake): void {
+  if (webSocketKey === undefined) return;
+  if (isCrossSite({ "sec-fetch-site": fetchSite, origin, "x-forwarded-host": host }))
+    throw commonErrors.cross_site_request();
 }
 
 /** As URLs write it: lower case, without the port that the protocol implies. */

@@ -86,10 +86,21 @@ function passed(passage: Passage, response: HandlerResponse): HandlerResponse {
 }
 
 function failed(passage: Passage, thrown: unknown): never {
+  closeStream(passage.req);
   try {
     throw answerError(passage, thrown);
   } finally {
     endWork();
+  }
+}
+
+/** The host leaves a stream open whose handler failed (contract S-9), so one that was refused would stay. */
+function closeStream({ stream }: MiddlewareRequest): void {
+  if (stream === undefined || !("close" in stream)) return;
+  try {
+    stream.close();
+  } catch {
+    // The other side was faster.
   }
 }
 

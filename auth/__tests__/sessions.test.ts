@@ -209,6 +209,24 @@ describe("access tokens", () => {
     ).toBe("invalid_token");
   });
 
+  test("in a cookie open no stream that another site asks for; a token in the header does", async () => {
+    const { accessToken } = await register(newcomer(), new Date());
+    const cookie = { session: { value: accessToken } };
+    const foreign = { webSocketKey: "x", origin: "https://evil.example", host: "api.example.com" };
+    const said = async (sent: Parameters<typeof authenticate>[0]): Promise<string | undefined> =>
+      reason(Promise.resolve().then(() => authenticate(sent)));
+    expect(await said({ ...cookie, ...foreign })).toBe("cross_site_request");
+    expect(await said({ ...cookie, ...foreign, authorization: "" })).toBe("cross_site_request");
+    expect(await said({ ...cookie, ...foreign, origin: "https://api.example.com", fetchSite: "same-site" })).toBe(
+      "cross_site_request",
+    );
+    for (const own of [
+      { ...cookie, ...foreign, origin: "https://api.example.com" },
+      { ...foreign, authorization: `Bearer ${accessToken}` },
+    ])
+      expect(await authenticate(own)).toMatchObject({ role: "owner" });
+  });
+
   test.each(["", "a.b.c", "Basic abc", "x".repeat(5_000)])(
     "that are none (%#) are refused as unauthenticated",
     async (token) => {
