@@ -19,6 +19,8 @@ interface Lines {
   end: PreparedLine | null;
 }
 
+const FIRST_SERVER_ERROR = 500;
+
 const round = (ms: number): number => Math.round(ms * 1e6) / 1e6;
 
 /** The error as the log shows it: the internal text, which clients do not see. */
@@ -72,7 +74,7 @@ export class RequestLog {
     this.count?.(exchange.endpoint.api.service, exchange.endpoint.api.endpoint, code);
     if (failure) {
       const internal = failure.internal === null ? {} : { internal_message: failure.internal };
-      this.log.error("request failed", errorOf(failure), { ...describe(exchange), code, ...internal });
+      this.failed("request failed", failure, { ...describe(exchange), code, ...internal });
     }
     const { end } = this.linesOf(exchange.endpoint);
     if (!end) return;
@@ -121,6 +123,12 @@ export class RequestLog {
     if (!failure) return;
     const about = { service: model.service, endpoint: model.name, trace_id: trace.traceId, span_id: trace.spanId };
     if (failure.code === "unauthenticated") this.log.debug("auth handler returned unauthenticated", about);
-    else this.log.error("auth handler failed", errorOf(failure), { ...about, code: failure.code });
+    else this.failed("auth handler failed", failure, { ...about, code: failure.code });
+  }
+
+  /** A caller's mistake (4xx) is no error of the app: operators are woken by errors. */
+  private failed(message: string, failure: Failure, fields: Fields): void {
+    if (failure.status >= FIRST_SERVER_ERROR) this.log.error(message, errorOf(failure), fields);
+    else this.log.info(message, { ...fields, error: failure.internal ?? failure.message });
   }
 }
