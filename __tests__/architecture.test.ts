@@ -44,6 +44,7 @@ const expected: Record<string, string[]> = {
     "services/empty/encore.service.ts:2",
     "services/first-only/encore.service.ts:3",
     "services/impostor/encore.service.ts:3",
+    "services/misnamed/encore.service.ts:3",
     "services/namespace/encore.service.ts:1",
     "services/shadowed/encore.service.ts:3",
     "services/shorthand/encore.service.ts:3",

@@ -1,10 +1,10 @@
 import { Service } from "encore.dev/service";
 import { requireAtStart } from "../config/start-check";
 import { startDatabase } from "../db/start";
-import { guard } from "../security/guard";
+import { guardOf } from "../security/guard";
 import { keyRing } from "./tokens";
 
-export default new Service("auth", { middlewares: guard });
+export default new Service("auth", { middlewares: guardOf("auth") });
 
 requireAtStart("auth", { "secret MasterKey": () => keyRing.assertUsable() });
 startDatabase();

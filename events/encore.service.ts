@@ -1,9 +1,9 @@
 import { Service } from "encore.dev/service";
 import { startDatabase } from "../db/start";
-import { guard } from "../security/guard";
+import { guardOf } from "../security/guard";
 import { startEvents } from "./start";
 
-export default new Service("events", { middlewares: guard });
+export default new Service("events", { middlewares: guardOf("events") });
 
 // Encore has no start hook: loading the service is what starts its relay.
 startDatabase();

@@ -1,9 +1,9 @@
 import { Service } from "encore.dev/service";
 import { startDatabase } from "../db/start";
-import { guard } from "../security/guard";
+import { guardOf } from "../security/guard";
 import { startQueues } from "./start";
 
-export default new Service("queues", { middlewares: guard });
+export default new Service("queues", { middlewares: guardOf("queues") });
 
 // Encore has no start hook: loading the service is what starts its workers.
 startDatabase();

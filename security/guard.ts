@@ -13,10 +13,16 @@ import { admit, type ApiCall } from "./admission";
 import { setHeaders, setRawHeaders, statusOf } from "./answer";
 import { findPolicy, type EndpointPolicy } from "./endpoint-policy";
 import { reasonOf } from "./errors";
+import { noteGuarded } from "./guard-check";
 import { httpStatusOf, normaliseError } from "./normalise";
 
-/** Everything a service's endpoints need in front of them: `new Service("name", { middlewares: guard })`. */
-export const guard: Middleware[] = [
+/** Everything a service's endpoints need in front of them: `new Service("name", { middlewares: guardOf("name") })`. */
+export function guardOf(service: string): Middleware[] {
+  noteGuarded(service);
+  return layers;
+}
+
+const layers: Middleware[] = [
   middleware({ target: { expose: true } }, (req, next) => guardCall(req, next, admit)),
   // Calls between our services: admitted at their edge already, so neither limited nor asked for permissions.
   middleware({ target: { expose: false } }, (req, next) => guardCall(req, next, undefined)),

@@ -2,6 +2,6 @@
 // metrics, shutdown — is imported by everybody and belongs to no service.)
 import { Service } from "encore.dev/service";
 
-import { guard } from "../security/guard";
+import { guardOf } from "../security/guard";
 
-export default new Service("telemetry", { middlewares: guard });
+export default new Service("telemetry", { middlewares: guardOf("telemetry") });

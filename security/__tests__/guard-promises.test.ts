@@ -2,11 +2,13 @@
 import { createHook } from "node:async_hooks";
 import { HandlerResponse, type MiddlewareRequest } from "encore.dev/api";
 import { afterEach, expect, test, vi } from "vitest";
-import { guard } from "../guard";
+import { guardOf } from "../guard";
 
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
 afterEach(() => void (caller.current = null));
+
+const guard = guardOf("test");
 
 /** Promises made from the start of a call to its answer, with those of the waiting for it. */
 async function promisesOf(call: () => Promise<unknown>): Promise<number> {

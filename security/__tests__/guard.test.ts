@@ -5,7 +5,7 @@ import { addSpanProcessor, withSpan } from "../../telemetry/tracing";
 import { renderPrometheus } from "../../telemetry/metrics";
 import { workInFlight } from "../../telemetry/shutdown";
 import { reasonOf } from "../errors";
-import { guard } from "../guard";
+import { guardOf } from "../guard";
 import { apiHeaders } from "../headers";
 import { Limits, limits } from "../limits";
 import { can, permissions, roles } from "../permissions";
@@ -14,6 +14,7 @@ import type { AuthData } from "../principal";
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
 
+const guard = guardOf("test");
 const user: AuthData = {
   userID: "0193a1c0-0000-7000-8000-000000000001",
   tenantId: "0193a1c0-0000-7000-8000-0000000000aa",

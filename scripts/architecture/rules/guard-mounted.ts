@@ -21,28 +21,36 @@ function localNames(source: SourceFile, isModule: (specifier: string) => boolean
 function guardNames(source: SourceFile): Set<string> {
   const fromGuard = (specifier: string): boolean =>
     source.imports.some((found) => found.specifier === specifier && found.target === GUARD_FILE && !found.typeOnly);
-  return localNames(source, fromGuard, "guard");
+  return localNames(source, fromGuard, "guardOf");
 }
 
-/** `guard` itself, or an array literal that begins with all of it: what stands before it would run unguarded. */
-function isGuard(value: ts.Expression, guards: Set<string>): boolean {
-  if (ts.isIdentifier(value)) return guards.has(value.text);
+/**
+ * `guardOf("name")` itself, or an array literal that begins with all of it: what stands before it would run unguarded.
+ * The name is the service's own: the check at the start goes by it.
+ */
+function isGuard(value: ts.Expression, guards: Set<string>, service: string): boolean {
+  if (ts.isCallExpression(value)) {
+    const [name, ...more] = value.arguments;
+    const isOwn = name !== undefined && ts.isStringLiteral(name) && name.text === service && more.length === 0;
+    return isOwn && ts.isIdentifier(value.expression) && guards.has(value.expression.text);
+  }
   if (!ts.isArrayLiteralExpression(value)) return false;
   const [first] = value.elements;
-  return first !== undefined && ts.isSpreadElement(first) && isGuard(first.expression, guards);
+  return first !== undefined && ts.isSpreadElement(first) && isGuard(first.expression, guards, service);
 }
 
 function complaint(declaration: ts.NewExpression, guards: Set<string>): string | undefined {
-  const config = declaration.arguments?.[1];
+  const [name, config] = declaration.arguments ?? [];
   if (config === undefined) return "does not mount the guard";
   if (!ts.isObjectLiteralExpression(config)) return "has a config that is not written out";
   const written = config.properties.filter(ts.isPropertyAssignment);
   if (written.length !== config.properties.length) return "has a config that is not written out";
   const mounted = written.filter(({ name }) => ts.isIdentifier(name) && name.text === "middlewares");
   if (mounted.length === 0) return "does not mount the guard";
-  return mounted.every(({ initializer }) => isGuard(initializer, guards))
+  const service = name !== undefined && ts.isStringLiteral(name) ? name.text : "";
+  return mounted.every(({ initializer }) => isGuard(initializer, guards, service))
     ? undefined
-    : "has middlewares that do not begin with the guard itself";
+    : "has middlewares that do not begin with the guard itself under the service's own name";
 }
 
 function checkFile(source: SourceFile): Violation[] {
@@ -50,7 +58,7 @@ function checkFile(source: SourceFile): Violation[] {
     rule: "guard-mounted",
     file: source.path,
     line,
-    message: `${message}: write \`new Service("name", { middlewares: guard })\` with guard from ${GUARD_FILE}`,
+    message: `${message}: write \`new Service("name", { middlewares: guardOf("name") })\` with guardOf from ${GUARD_FILE}`,
   });
   const services = localNames(source, (specifier) => specifier === SERVICE_MODULE, "Service");
   const guards = guardNames(source);

@@ -1,4 +1,4 @@
 // Correct: the service part stands on top.
-import { guard } from "../security/guard";
+import { guardOf } from "../security/guard";
 
-export const declared = guard;
+export const declared = guardOf;

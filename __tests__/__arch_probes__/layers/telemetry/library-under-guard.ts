@@ -1,4 +1,4 @@
 // Breaks `layers`: telemetry's library part stands under security; only its service part may use the guard.
-import { guard } from "../security/guard";
+import { guardOf } from "../security/guard";
 
-export const guards = guard;
+export const guards = guardOf;

@@ -1,3 +1,3 @@
 import { Service as Declaration } from "encore.dev/service";
-import { guard as front } from "../../security/guard";
-export default new Declaration("aliased", { middlewares: front });
+import { guardOf as front } from "../../security/guard";
+export default new Declaration("aliased", { middlewares: front("aliased") });

@@ -1,4 +1,4 @@
 import { Service } from "encore.dev/service";
-import { guard } from "../../security/guard";
-const config = { middlewares: guard };
+import { guardOf } from "../../security/guard";
+const config = { middlewares: guardOf("configured") };
 export default new Service("configured", config);

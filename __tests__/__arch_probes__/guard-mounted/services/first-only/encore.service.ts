@@ -1,3 +1,3 @@
 import { Service } from "encore.dev/service";
-import { guard } from "../../security/guard";
-export default new Service("first-only", { middlewares: [guard[0]] });
+import { guardOf } from "../../security/guard";
+export default new Service("first-only", { middlewares: [guardOf("first-only")[0]] });

@@ -1,3 +1,3 @@
 import { Service } from "encore.dev/service";
-import { guard } from "./guard";
-export default new Service("impostor", { middlewares: guard });
+import { guardOf } from "./guard";
+export default new Service("impostor", { middlewares: guardOf("impostor") });

@@ -1,1 +1,1 @@
-export const guard: unknown[] = [];
+export const guardOf = (_service: string): unknown[] => [];

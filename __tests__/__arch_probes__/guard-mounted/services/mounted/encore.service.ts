@@ -1,3 +1,3 @@
 import { Service } from "encore.dev/service";
-import { guard } from "../../security/guard";
-export default new Service("mounted", { middlewares: guard });
+import { guardOf } from "../../security/guard";
+export default new Service("mounted", { middlewares: guardOf("mounted") });

@@ -1,3 +1,3 @@
 import * as encore from "encore.dev/service";
-import { guard } from "../../security/guard";
-export default new encore.Service("namespace", { middlewares: guard });
+import { guardOf } from "../../security/guard";
+export default new encore.Service("namespace", { middlewares: guardOf("namespace") });

@@ -1,4 +1,4 @@
 import { Service } from "encore.dev/service";
-import { guard } from "../../security/guard";
+import { guardOf } from "../../security/guard";
 const config = {};
-export default new Service("spread-config", { middlewares: guard, ...config });
+export default new Service("spread-config", { middlewares: guardOf("spread-config"), ...config });

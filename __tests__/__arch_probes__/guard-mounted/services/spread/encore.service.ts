@@ -1,4 +1,4 @@
 import { Service } from "encore.dev/service";
-import { guard } from "../../security/guard";
+import { guardOf } from "../../security/guard";
 import { more } from "./more";
-export default new Service("spread", { middlewares: [...guard, ...more] });
+export default new Service("spread", { middlewares: [...guardOf("spread"), ...more] });

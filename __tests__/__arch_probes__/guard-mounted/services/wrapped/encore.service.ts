@@ -1,3 +1,3 @@
 import { Service } from "encore.dev/service";
-import { guard } from "../../security/guard";
-export default new Service("wrapped", { middlewares: guard.slice(1) });
+import { guardOf } from "../../security/guard";
+export default new Service("wrapped", { middlewares: guardOf("wrapped").slice(1) });

@@ -1,4 +1,4 @@
 import { Service } from "encore.dev/service";
-import { guard } from "../security/guard";
+import { guardOf } from "../security/guard";
 
-export default new Service("guarded", { middlewares: guard });
+export default new Service("guarded", { middlewares: guardOf("guarded") });
