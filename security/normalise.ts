@@ -92,7 +92,15 @@ function infrastructureError(thrown: unknown): APIError | undefined {
 
 function meaningOf(error: ErrorLike): ((cause: unknown) => APIError) | undefined {
   const code = typeof error.code === "string" ? error.code : "";
-  if (badDataCodes.has(code)) return (cause) => commonErrors.invalid_request({ cause, internal: `SQLSTATE ${code}` });
+  if (badDataCodes.has(code))
+    return (cause) =>
+      commonErrors.invalid_request({
+        cause,
+        internal: `SQLSTATE ${code}`,
+        fields: {
+          "(body)": "holds a value that cannot be stored: a NUL character, or a number, date or text out of range",
+        },
+      });
   if (collisionCodes.has(code)) return (cause) => commonErrors.conflict_retry({ cause });
   if (timeoutCodes.has(code) || isTimeout(error))
     return (cause) => commonErrors.request_timeout({ cause, retryAfterSeconds: 1 });

@@ -1,6 +1,7 @@
 // What the parser says about an app: where, what, and what to do about it. Errors are collected, not thrown,
 // so that one run reports all of them.
 import type { Place } from "../model";
+import { remedyFor } from "./remedies";
 
 export interface ParseError {
   /** One line, without the place. */
@@ -57,7 +58,8 @@ export function boundedAt<T>(spot: Spot | undefined, work: () => T): T {
 /** The first line of `file:line:column: message`, and the remedy below it. */
 export function formatParseError(error: ParseError): string {
   const line = errorLine(error);
-  return error.remedy === undefined ? line : `${line}\n  ${error.remedy}`;
+  const remedy = error.remedy ?? remedyFor(error.message);
+  return remedy === undefined ? line : `${line}\n  ${remedy}`;
 }
 
 /** The line as Encore's own parser prints it. */

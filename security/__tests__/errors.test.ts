@@ -97,6 +97,8 @@ describe("normalisation", () => {
     for (const thrown of [withCode(code), new Error("statement failed", { cause: withCode(code) })]) {
       const error = normaliseError(thrown);
       expect([reasonOf(error), httpStatusOf(error)]).toEqual([reason, status]);
+      if (status === 400)
+        expect(error.details?.fields).toEqual({ "(body)": expect.stringContaining("cannot be stored") });
       expect(wire(error)).not.toContain("hunter2");
     }
   });

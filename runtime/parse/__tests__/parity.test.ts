@@ -3,7 +3,9 @@ import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { parseApp } from "..";
 import { checkJson } from "../check";
+import { formatParseError, officialLine } from "../errors";
 import { Scratch } from "./case-app";
 import { otherWording } from "./parity-exceptions";
 
@@ -27,8 +29,11 @@ describe("apps that Encore refuses", () => {
   it.each(cases("reject"))("refuses %s at the same place", (name) => {
     const folder = join(kit, "reject", name);
     const expected = readFileSync(join(folder, "expected.txt"), "utf8").trim().split("\n");
-    const result = checkJson(scratch.fromCase(folder));
-    const errors = result.ok ? [] : result.errors;
+    const result = parseApp(scratch.fromCase(folder));
+    const found = result.ok ? [] : result.errors;
+    const errors = found.map(officialLine);
+    // Whatever is refused, a line below says what to do.
+    for (const error of found) expect(formatParseError(error)).toMatch(/\n {2}\S/);
     if (name in otherWording) expect(errors.map(placeOf)).toEqual(expected.map(placeOf));
     else expect(errors).toEqual(expected);
   });
