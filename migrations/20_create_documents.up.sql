@@ -59,6 +59,17 @@ CREATE INDEX chunk_document ON vectors.chunk (document_id);
 CREATE INDEX chunk_content ON vectors.chunk (tenant_id, content_hash);
 CREATE INDEX chunk_search ON vectors.chunk USING gin (search);
 
+-- Contents that a deleted chunk held: perhaps no chunk needs their embedding any more. The upkeep reads these rows
+-- alone instead of every embedding, and settles each once. A table beside and not a mark on the embedding, because a
+-- mark would make a new version of the row and with it a new entry in the graph.
+CREATE TABLE vectors.orphan_candidate (
+  tenant_id    uuid        NOT NULL,
+  content_hash bytea       NOT NULL,
+  released_at  timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, content_hash)
+);
+CREATE INDEX orphan_candidate_released ON vectors.orphan_candidate (released_at);
+
 -- What a tenant holds, kept by the consumer of vectors.document.ready@1: tells search whether the tenant is
 -- small enough to compare everything (exact) or needs the index.
 CREATE TABLE vectors.usage (
@@ -71,4 +82,5 @@ CREATE TABLE vectors.usage (
 SELECT db.protect_tenant_table('vectors.document');
 SELECT db.protect_tenant_table('vectors.embedding');
 SELECT db.protect_tenant_table('vectors.chunk');
+SELECT db.protect_tenant_table('vectors.orphan_candidate');
 SELECT db.protect_tenant_table('vectors.usage');

@@ -168,13 +168,13 @@ export const search = api(
   },
 );
 
-/** Daily upkeep: embeddings of texts that are in no document any more. */
+/** Hourly upkeep: embeddings of texts that are in no document any more. */
 export const maintain = api({ expose: false, method: "POST", path: "/vectors/maintain" }, async (): Promise<void> => {
   await purgeOrphans(new Date());
 });
 
-export const maintainDaily = new CronJob("vectors-maintain", {
+export const maintainHourly = new CronJob("vectors-maintain", {
   title: "Remove embeddings no document needs",
-  every: "24h",
+  every: "1h",
   endpoint: maintain,
 });

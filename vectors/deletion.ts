@@ -12,7 +12,7 @@ export function deleteDocument(principal: Principal, id: string): Promise<boolea
   return withTenant(principal, async (tx) => {
     const document = await documentFindForUpdate(tx, tenantId, id);
     if (document === undefined) return false;
-    await chunkDeleteOfDocument(tx, tenantId, id);
+    await chunkDeleteOfDocument(tx, tenantId, id, []);
     await documentDelete(tx, tenantId, id);
     const facts = { documentId: id, source: document.source, documentVersion: document.version };
     await emit(tx, documentDeleted, facts, { aggregateType: "document", aggregateId: id });

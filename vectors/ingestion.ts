@@ -124,7 +124,12 @@ async function replace(tx: Tx, existing: DocumentRow, prepared: Prepared, model:
     return { id: existing.id, status: existing.status };
   }
   const version = await documentReplace(tx, { ...document, id: existing.id });
-  await chunkDeleteOfDocument(tx, document.tenantId, existing.id);
+  await chunkDeleteOfDocument(
+    tx,
+    document.tenantId,
+    existing.id,
+    prepared.chunks.map(({ hash }) => hash),
+  );
   return storeVersion(tx, prepared, existing.id, version, model);
 }
 

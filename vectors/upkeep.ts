@@ -1,24 +1,14 @@
 // Removing embeddings whose texts are in no document any more. They are kept for a day: a document that is
 // edited back finds them again.
-import { DbError } from "../db/errors";
-import { withSystem } from "../db/tenant";
-import { embeddingDeleteOrphans } from "./store/documents";
+import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { orphanSettle } from "./store/orphans";
 
-const BATCH = 500;
 const KEEP_MS = 86_400_000;
+/** A run an hour; five minutes of it at most. */
+const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 300_000, batchMax: 500 };
 
-/** Resolves with the number removed. A batch that collides with an ingestion (foreign key) is left for the next day. */
-export async function purgeOrphans(now: Date): Promise<number> {
+/** Resolves with the number of candidates settled; what `budget` does not reach is left to the next run. */
+export async function purgeOrphans(now: Date, budget: UpkeepBudget = BUDGET): Promise<number> {
   const before = new Date(now.getTime() - KEEP_MS);
-  let removed = 0;
-  for (;;) {
-    try {
-      const batch = await withSystem("purge-orphaned-embeddings", (tx) => embeddingDeleteOrphans(tx, before, BATCH));
-      removed += batch;
-      if (batch < BATCH) return removed;
-    } catch (error) {
-      if (error instanceof DbError && error.kind === "foreign_key_violation") return removed;
-      throw error;
-    }
-  }
+  return removeInBatches("purge-orphaned-embeddings", budget, (tx, limit) => orphanSettle(tx, before, limit));
 }

@@ -207,8 +207,28 @@ export async function documentDelete(tx: Tx, tenantId: string, id: string): Prom
   );
 }
 
-export async function chunkDeleteOfDocument(tx: Tx, tenantId: string, documentId: string): Promise<void> {
-  await tx.execute(`delete from vectors.chunk where tenant_id = $1 and document_id = $2`, [tenantId, documentId]);
+/**
+ * Removes a locked document's chunks. Their contents become candidates for removal, but for those that `keep` names: the
+ * document's next version holds them. Whether another document holds one is not asked here: two documents that go at
+ * once would each see the other's chunk, and nobody would remove what both held.
+ */
+export async function chunkDeleteOfDocument(
+  tx: Tx,
+  tenantId: string,
+  documentId: string,
+  keep: readonly Buffer[],
+): Promise<void> {
+  await tx.execute(
+    `with gone as (
+       delete from vectors.chunk where tenant_id = $1 and document_id = $2 returning content_hash
+     )
+     insert into vectors.orphan_candidate (tenant_id, content_hash)
+     select $1::uuid, released.content_hash
+     from (select content_hash from gone except select unnest($3::bytea[])) released
+     order by released.content_hash
+     on conflict (tenant_id, content_hash) do update set released_at = now()`,
+    [tenantId, documentId, keep],
+  );
 }
 
 /** Inserts chunks in document order; their embeddings' rows must exist. */
@@ -299,19 +319,6 @@ export async function embeddingFill(
      from unnest($3::text[], $4::text[]) as f(hash, embedding)
      where e.tenant_id = $1 and e.content_hash = decode(f.hash, 'hex') and e.model is distinct from $2`,
     [tenantId, model, inOrder.map(({ hash }) => hash), inOrder.map(({ vector }) => toVector(vector))],
-  );
-}
-
-/** Removes contents that no chunk needs any more, at most `limit`; resolves with how many. */
-export async function embeddingDeleteOrphans(tx: Tx, before: Date, limit: number): Promise<number> {
-  return tx.execute(
-    `delete from vectors.embedding e
-     where (e.tenant_id, e.content_hash) in (
-       select o.tenant_id, o.content_hash from vectors.embedding o
-       where o.created_at < $1
-         and not exists (select from vectors.chunk c where c.tenant_id = o.tenant_id and c.content_hash = o.content_hash)
-       limit $2)`,
-    [before, limit],
   );
 }
 
