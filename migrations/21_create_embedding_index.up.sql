@@ -42,7 +42,9 @@ BEGIN
         ORDER BY e.embedding <=> asked
         LIMIT candidates
       ) near
-      ORDER BY near.distance, near.content_hash;
+      -- "+ 0": a relaxed scan gives rows a little out of order, but the planner takes its order for granted and would sort
+      -- only within equal distances (pgvector's README, "Iterative Index Scans").
+      ORDER BY near.distance + 0, near.content_hash;
   END IF;
 END
 $$;

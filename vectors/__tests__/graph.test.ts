@@ -1,0 +1,63 @@
+// How the nearest contents of an organisation are found: all compared while it is small, through the graph when it is
+// large, with the same results.
+import { randomUUID } from "node:crypto";
+import { beforeAll, expect, test } from "vitest";
+import { withTenant } from "../../db/tenant";
+import { toVector } from "../../db/vector";
+import { principalFrom } from "../../security/principal";
+import { embedDocument } from "../embedding";
+import { ingest } from "../ingestion";
+import { CANDIDATES, EXACT_UP_TO } from "../store/search";
+import { RecordingEmbedder } from "./recording-embedder";
+
+const embedder = new RecordingEmbedder();
+const principal = principalFrom({
+  userID: randomUUID(),
+  tenantId: randomUUID(),
+  role: "member",
+  sessionId: randomUUID(),
+});
+
+beforeAll(async () => {
+  const text = Array.from(
+    { length: 40 },
+    (_, index) => `## Part ${index}\n\nWord${index} word${index + 1} word${index + 2} in the text.`,
+  ).join("\n\n");
+  const { id: documentId } = await ingest(principal, { source: "many.md", text }, embedder.model);
+  await embedDocument(principal, { documentId, batchSize: 64, signal: AbortSignal.timeout(10_000) }, embedder);
+});
+
+/** What is nearest for an organisation said to hold so many chunks, and how often the graph was read for it. */
+async function nearest(chunks: number): Promise<{ hashes: string[]; graphScans: number }> {
+  const [vector = []] = await embedder.embed(["word17 word18"], { priority: "interactive" });
+  return withTenant(principal, async (tx) => {
+    // With so few rows reading the table is cheapest; forbidden, what remains is what the statement allows.
+    await tx.execute("set local enable_seqscan = off");
+    await tx.execute(
+      `insert into vectors.usage (tenant_id, document_count, chunk_count) values ($1, 1, $2)
+       on conflict (tenant_id) do update set chunk_count = excluded.chunk_count`,
+      [principal.tenantId, chunks],
+    );
+    const scans = async (): Promise<number> => {
+      const [row] = await tx.query<{ n: number }>(
+        "select pg_stat_get_xact_numscans('vectors.embedding_nearest'::regclass)::int as n",
+      );
+      return row?.n ?? -1;
+    };
+    const before = await scans();
+    const rows = await tx.query<{ hash: string }>(
+      "select encode(content_hash, 'hex') as hash from vectors.nearest($1, $2, $3::vector, $4, $5)",
+      [principal.tenantId, embedder.model, toVector(vector), EXACT_UP_TO, CANDIDATES],
+    );
+    return { hashes: rows.map(({ hash }) => hash), graphScans: (await scans()) - before };
+  });
+}
+
+test("a large organisation is searched through the graph, a small one by comparing all, with the same results", async () => {
+  const exact = await nearest(EXACT_UP_TO);
+  const graph = await nearest(EXACT_UP_TO + 1);
+  expect(exact.graphScans).toBe(0);
+  expect(graph.graphScans).toBeGreaterThan(0);
+  expect(exact.hashes).toHaveLength(40);
+  expect(graph.hashes).toEqual(exact.hashes);
+});
