@@ -32,10 +32,10 @@ function redactValue(value: unknown, depth: number): unknown {
 const secretText = new RegExp(
   [
     String.raw`(?<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}`,
-    String.raw`\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*`,
+    String.raw`(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*`,
     String.raw`(?<slashes>:\/\/)[^\s:@/"]*:[^\s@/"]+(?<at>@)`,
     String.raw`(?<name>(?:password|passwd|secret|token|api[-_]?key)(?:=|\\":\s*\\"))[^\s&"\\,;]+`,
-    String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----`,
+    String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----`,
   ].join("|"),
   "gis",
 );

@@ -139,7 +139,7 @@ class Connection {
 /** `-c name=value` pairs of the startup parameter `options`; a backslash keeps a space. */
 export function startupSettings(options: string): Map<string, string> {
   const settings = new Map<string, string>();
-  for (const [, name, value] of options.matchAll(/(?:-c\s*|--)(\w[\w.-]*)=((?:\\.|[^\s\\])*)/g)) {
+  for (const [, name, value] of options.matchAll(/(?<!\S)(?:-c\s*|--)(\w[\w.-]*)=((?:\\.|[^\s\\])*)/g)) {
     settings.set((name ?? "").replaceAll("-", "_"), (value ?? "").replace(/\\(.)/g, "$1"));
   }
   return settings;

@@ -26,14 +26,14 @@ const none: SqlEffects = {
 /** Cheap test first: nearly all statements hold none of these words. */
 const suspicious = /\b(?:set|reset|discard|set_config|listen|unlisten|copy)\b/i;
 
-/** What is not SQL's own words: comments, string and dollar-quoted literals. */
+/** What is not SQL's own words: comments, string and dollar-quoted literals. One that is not closed goes to the end. */
 const notWords =
-  /--[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$/g;
+  /--[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$)|\b[eE]'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|\$(\w*)\$[\s\S]*?(?:\$\1\$|$)/g;
 
 const setting =
   /(?:^|;)\s*(?:set\s+(?!local\b|transaction\b|constraints\b)(?:session\s+(?!characteristics\b))?|reset\s+)([\w.]+)/gi;
 const configCall =
-  /set_config\s*\(\s*(?:'([^']*)'|[^,\s][^,]*),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
+  /set_config\s*\(\s*(?:'([^']*)'|[^,\s][^,]{0,500}),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
 const channel = /(?:^|;)\s*(listen|unlisten)\s+("(?:[^"]|"")+"|[\w$]+|\*)/gi;
 const onlyDiscardAll = /^[\s;]*discard\s+all[\s;]*$/i;
 const copy = /(?:^|;)\s*copy\b[^;]*\bfrom\s+stdin\b/i;
