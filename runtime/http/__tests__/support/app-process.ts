@@ -100,7 +100,8 @@ export async function firstAnswer(child: ChildProcess, port: number, log: () => 
 /** A built app that can be started any number of times on the same port, one process at a time. */
 export interface PreparedApp {
   port: number;
-  start(): Promise<AppProcess>;
+  /** `more` is added to the environment it was prepared with. */
+  start(more?: NodeJS.ProcessEnv): Promise<AppProcess>;
   /** Removes what was built. */
   remove(): void;
 }
@@ -127,7 +128,7 @@ export async function prepareApp(appDir: string, options: AppOptions = {}): Prom
   };
   return {
     port,
-    start: () => launch({ app, bundle, port, env }, options.discardLog ?? false),
+    start: (more) => launch({ app, bundle, port, env: { ...env, ...more } }, options.discardLog ?? false),
     remove: () => rmSync(app, { recursive: true, force: true }),
   };
 }
