@@ -1,5 +1,6 @@
 // Who is calling. The auth handler answers `AuthData` (hand-written, as Encore demands); inside the app the
 // same facts travel as a `Principal` with branded ids, so that a tenant id cannot be mistaken for a user id.
+import { validate as isUuid } from "uuid";
 import { getAuthData } from "~encore/auth";
 
 import { commonErrors } from "./common-errors";
@@ -25,17 +26,15 @@ export interface Principal {
   readonly sessionId: string;
 }
 
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 /** @throws Error when `text` is no UUID: a tenant id is never taken from a caller's free text. */
 export function tenantIdFrom(text: string): TenantId {
-  if (!uuidPattern.test(text)) throw new TypeError("a tenant id must be a UUID");
+  if (!isUuid(text)) throw new TypeError("a tenant id must be a UUID");
   return text as TenantId;
 }
 
 /** @throws Error when `text` is no UUID. */
 export function userIdFrom(text: string): UserId {
-  if (!uuidPattern.test(text)) throw new TypeError("a user id must be a UUID");
+  if (!isUuid(text)) throw new TypeError("a user id must be a UUID");
   return text as UserId;
 }
 
@@ -44,7 +43,7 @@ export function userIdFrom(text: string): UserId {
  * @throws APIError unauthenticated when the data does not hold a whole identity.
  */
 export function principalFrom(data: AuthData): Principal {
-  if (!uuidPattern.test(data.userID) || !uuidPattern.test(data.tenantId) || !isRole(data.role)) {
+  if (!isUuid(data.userID) || !isUuid(data.tenantId) || !isRole(data.role)) {
     throw commonErrors.unauthenticated({ internal: "auth data without a whole identity" });
   }
   return {

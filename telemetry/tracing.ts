@@ -157,11 +157,6 @@ function startContinued(
   return tracer.startSpan(name, { kind: kinds[kind], attributes: { ...spanAttributes(log), ...attributes } }, parent);
 }
 
-/** A trace that begins here, for work nobody asked for (timers, start-up). */
-export function beginTrace<T>(spanName: string, options: ContinueOptions, fn: (span: Span) => T): T {
-  return continueTrace({}, spanName, { kind: "internal", ...options }, fn);
-}
-
 function unrecordedTrace(): SpanContext {
   return { traceId: randomId(16), spanId: randomId(8), traceFlags: TraceFlags.NONE };
 }

@@ -8,7 +8,7 @@ import * as store from "../store";
 import { purgeEnded } from "../upkeep";
 import { count, here, newcomer, reason, start } from "./people";
 
-const budget = { statementTimeoutMs: 10_000, totalMs: 60_000 };
+const budget = { statementTimeoutMs: 10_000, totalMs: 60_000, batchMax: 1000 };
 
 /** Sessions that ended eight days ago, or so many days from then. */
 async function endedSessions({ organisation, user }: SignedIn, many: number, days = -8): Promise<void> {

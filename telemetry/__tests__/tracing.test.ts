@@ -4,7 +4,6 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hexFromBase32, requestTraceFrom } from "../trace-context";
 import {
   addSpanProcessor,
-  beginTrace,
   continueTrace,
   formatTraceparent,
   inSpan,
@@ -151,17 +150,17 @@ describe("while somebody listens", () => {
 
   test("work without a usable trace context begins a trace of its own", () => {
     continueTrace({ traceparent: "garbage" }, "job", { log: { tenantId: "t", jobId: "7" } }, () => undefined);
-    beginTrace("tick", {}, () => undefined);
+    continueTrace({}, "tick", {}, () => undefined);
     expect(finished("job").attributes).toEqual({ "tenant.id": "t", "queue.job_id": "7" });
     expect([finished("job").parentSpanContext, finished("tick").parentSpanContext]).toEqual([undefined, undefined]);
     expect(finished("job").spanContext().traceId).not.toBe(finished("tick").spanContext().traceId);
   });
 
   test("a span ends when its promise settles, failed when it rejects", async () => {
-    const failing = beginTrace("failing", {}, async () => Promise.reject(new TypeError("no such row")));
+    const failing = continueTrace({}, "failing", {}, async () => Promise.reject(new TypeError("no such row")));
     await expect(failing).rejects.toThrow("no such row");
     expect(() =>
-      beginTrace("throwing", {}, () => {
+      continueTrace({}, "throwing", {}, () => {
         throw new RangeError("too far");
       }),
     ).toThrow("too far");
@@ -173,7 +172,7 @@ describe("while somebody listens", () => {
   test("requests at the same time keep their traces apart", async () => {
     const ids = await Promise.all(
       Array.from({ length: 50 }, (_, i) =>
-        beginTrace(`work ${i}`, {}, async (span) => {
+        continueTrace({}, `work ${i}`, {}, async (span) => {
           await new Promise((resolve) => setImmediate(resolve));
           return { own: span.spanContext().traceId, seen: parseTraceparent(traceHeaders().traceparent)?.traceId };
         }),
