@@ -1,6 +1,8 @@
 // Exact decimals as fractions of big integers (contract L-50): what the SDK's Decimal computes with and what
 // decimal fields are checked with. Like the official runtime, a text loses its trailing zeros.
 
+import { quotable } from "./rust-text";
+
 /** The SDK's Decimal, as the native side recognises it (contract 13.3). */
 export interface DecimalValue {
   readonly __encore_decimal: true;
@@ -44,7 +46,7 @@ export function parseDecimal(text: string): Fraction | string {
   const match = DECIMAL.exec(text);
   const whole = match?.[2] ?? "";
   const part = match?.[3] ?? "";
-  if (!match || whole + part === "") return `Failed to parse decimal from string: ${text}`;
+  if (!match || whole + part === "") return `Failed to parse decimal from string: ${quotable(text)}`;
   const exponent = Number(match[4] ?? 0);
   if (Math.abs(exponent) > MAX_EXPONENT) return `decimal exponent out of range: ${match[4]}`;
   const digits = BigInt(`${match[1] === "-" ? "-" : ""}${whole}${part}`.replace(/^-$/, "0"));

@@ -1,6 +1,8 @@
 // What goes wrong while a value is decoded. Messages follow the official runtime's (contract 3.4–3.7),
 // which are those of serde: what was found, what was expected, and for JSON texts where.
 
+import { quotable } from "./rust-text";
+
 /** A value that does not fit its schema. `message` is complete: path, problem and, for JSON texts, the place. */
 export class DecodeError extends Error {
   override name = "DecodeError";
@@ -18,7 +20,7 @@ export type Step = string | number;
 /** `a.b[2]`, as the official messages print paths. */
 export function formatPath(steps: readonly Step[]): string {
   let out = "";
-  for (const step of steps) out += typeof step === "number" ? `[${step}]` : out === "" ? step : `.${step}`;
+  for (const step of steps) out += typeof step === "number" ? `[${step}]` : `${out && "."}${quotable(step)}`;
   return out;
 }
 

@@ -18,7 +18,7 @@ import {
   skipValue,
   type Decoder,
 } from "./json-syntax";
-import { debugFloat, debugString } from "./rust-text";
+import { debugFloat, debugString, quotable } from "./rust-text";
 import { expecting, type Shape, type Struct } from "./shape";
 import { createFitter, NO_FIT } from "./union";
 
@@ -209,7 +209,7 @@ function literal(want: string | number | boolean, expected: string): Decoder {
     const code = r.peek();
     if (code === QUOTE) {
       const got = r.string();
-      return got === want ? got : r.fail(`expected ${expected}, got ${got}`);
+      return got === want ? got : r.fail(`expected ${expected}, got ${quotable(got)}`);
     }
     const start = r.pos;
     if (typeof want === "number" ? isDigitOrMinus(code) : code === 116 || code === 102) {

@@ -3,6 +3,7 @@
 import { isUtf8 } from "node:buffer";
 import { DecodeError, formatPath, type Step } from "./errors";
 
+const NEWLINE = 10;
 const QUOTE = 34;
 const BACKSLASH = 92;
 const MINUS = 45;
@@ -13,8 +14,32 @@ const U64_MAX = 18446744073709551615n;
 const I64_MIN = -9223372036854775808n;
 /** Integers of up to this many digits are exact without further ado. */
 const EXACT_DIGITS = 15;
+/** The digits of the largest u64; `-` and those of the smallest i64 are as many. */
+const INTEGER_CHARS = 20;
+/** An integer with more digits than the largest double has is out of range: nobody has to work it out. */
+const DOUBLE_DIGITS = 309;
 
 const ESCAPES: Record<string, string> = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+
+/** The value of a hexadecimal digit's code, or -1. */
+const HEX = new Int8Array(128).fill(-1);
+for (const digit of "0123456789abcdefABCDEF") HEX[digit.charCodeAt(0)] = parseInt(digit, 16);
+
+/** Asked of short texts mostly: a look at each character is cheaper than a Buffer. */
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}
+
+/** The UTF-8 bytes of a code point, one character each. */
+function utf8(point: number): string {
+  if (point < 0x80) return String.fromCharCode(point);
+  const last = 0x80 | (point & 63);
+  if (point < 0x800) return String.fromCharCode(0xc0 | (point >> 6), last);
+  const third = 0x80 | ((point >> 6) & 63);
+  if (point < 0x10000) return String.fromCharCode(0xe0 | (point >> 12), third, last);
+  return String.fromCharCode(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 63), third, last);
+}
 
 export class JsonReader {
   pos = 0;
@@ -71,7 +96,7 @@ export class JsonReader {
     const until = newline ? end + 1 : end;
     const lineStart = this.text.lastIndexOf("\n", until - 1) + 1;
     let line = 1;
-    for (let i = this.text.indexOf("\n"); i >= 0 && i < lineStart; i = this.text.indexOf("\n", i + 1)) line++;
+    for (let i = 0; i < lineStart; i++) if (this.text.charCodeAt(i) === NEWLINE) line++;
     const before = this.text.slice(lineStart, until);
     const column = (this.bytes ? before.length : Buffer.byteLength(before)) + (ahead && !newline ? 1 : 0);
     const path = formatPath(this.steps);
@@ -120,7 +145,7 @@ export class JsonReader {
   }
 
   private plain(raw: string): string {
-    if (!this.bytes) return raw;
+    if (!this.bytes || isAscii(raw)) return raw;
     const buffer = Buffer.from(raw, "latin1");
     if (!isUtf8(buffer)) this.fail("invalid unicode code point");
     return buffer.toString("utf8");
@@ -166,7 +191,14 @@ export class JsonReader {
     const lead = this.hex();
     if (!strict) return "";
     if (lead >= 0xdc00 && lead <= 0xdfff) this.fail("lone leading surrogate in hex escape");
-    if (lead < 0xd800 || lead > 0xdbff) return this.encoded(String.fromCharCode(lead));
+    if (lead < 0xd800 || lead > 0xdbff) return this.bytes ? utf8(lead) : String.fromCharCode(lead);
+    const trail = this.trail();
+    const point = 0x10000 + ((lead - 0xd800) << 10) + trail - 0xdc00;
+    return this.bytes ? utf8(point) : String.fromCharCode(lead, trail);
+  }
+
+  /** The escape of the second half of a surrogate pair. */
+  private trail(): number {
     for (const want of ["\\", "u"]) {
       const got = this.text[this.pos];
       if (got === undefined) this.fail("EOF while parsing a string");
@@ -175,22 +207,19 @@ export class JsonReader {
     }
     const trail = this.hex();
     if (trail < 0xdc00 || trail > 0xdfff) this.fail("lone leading surrogate in hex escape");
-    return this.encoded(String.fromCharCode(lead, trail));
-  }
-
-  private encoded(char: string): string {
-    return this.bytes ? Buffer.from(char).toString("latin1") : char;
+    return trail;
   }
 
   private hex(): number {
-    const digits = this.text.slice(this.pos, this.pos + 4);
-    if (digits.length < 4) {
-      this.pos = this.text.length;
+    const { text, pos } = this;
+    if (pos + 4 > text.length) {
+      this.pos = text.length;
       this.fail("EOF while parsing a string");
     }
-    this.pos += 4;
-    if (!/^[0-9A-Fa-f]{4}$/.test(digits)) this.fail("invalid escape");
-    return parseInt(digits, 16);
+    this.pos = pos + 4;
+    let value = 0;
+    for (let i = pos; i < pos + 4; i++) value = (value << 4) | (HEX[text.charCodeAt(i)] ?? -1);
+    return value < 0 ? this.fail("invalid escape") : value;
   }
 
   /** Reads the number ahead: a bigint when it is an integer beyond 2^53. */
@@ -230,6 +259,9 @@ export class JsonReader {
   }
 
   private large(digits: string): number | bigint {
+    // Both conversions below take longer than the text is long: a body full of digits must not reach them.
+    if (digits.length > DOUBLE_DIGITS + 1) return this.finite(Infinity);
+    if (digits.length > INTEGER_CHARS) return this.finite(Number(digits));
     const exact = BigInt(digits);
     if (exact >= I64_MIN && exact <= U64_MAX) {
       const value = Number(exact);

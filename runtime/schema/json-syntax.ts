@@ -158,59 +158,75 @@ function leaveList(r: JsonReader): void {
   }
 }
 
-/** Skips the value of an unknown key. Nesting is not limited here, so this must not recurse. */
-export function skipValue(r: JsonReader): void {
-  const open: number[] = [];
-  let expectValue = true;
-  do {
-    if (expectValue) expectValue = skipOpening(r, open);
-    if (!expectValue && open.length > 0) expectValue = skipAfter(r, open);
-  } while (open.length > 0 || expectValue);
+/** The open brackets of an ignored value, a byte each: their number is not limited. */
+class Brackets {
+  depth = 0;
+  private codes = new Uint8Array(64);
+
+  push(code: number): void {
+    if (this.depth === this.codes.length) {
+      const longer = new Uint8Array(this.depth * 4);
+      longer.set(this.codes);
+      this.codes = longer;
+    }
+    this.codes[this.depth++] = code;
+  }
+
+  get last(): number | undefined {
+    return this.codes[this.depth - 1];
+  }
 }
 
-/** Skips a scalar or an opening bracket; whether a value has to follow. */
-function skipOpening(r: JsonReader, open: number[]): boolean {
-  const code = r.peek();
+/** Skips the value of an unknown key. Nesting is not limited here, so this must not recurse. */
+export function skipValue(r: JsonReader): void {
+  let code = r.peek();
+  if (code !== OPEN_LIST && code !== OPEN_MAP) return skipScalar(r, code);
+  const open = new Brackets();
+  for (;;) {
+    // The first value inside a bracket, and those inside that one, are looked at once.
+    while (code === OPEN_LIST || code === OPEN_MAP) {
+      r.pos++;
+      const next = r.peek();
+      open.push(code);
+      if (next === (code === OPEN_LIST ? CLOSE_LIST : CLOSE_MAP)) break;
+      code = code === OPEN_LIST ? next : skipKey(r);
+    }
+    if (code !== OPEN_LIST && code !== OPEN_MAP) skipScalar(r, code);
+    if (!skipAfter(r, open)) return;
+    code = r.peek();
+  }
+}
+
+function skipScalar(r: JsonReader, code: number): void {
   if (code === QUOTE) r.skipString();
   else if (isNumberStart(code)) r.number();
-  else if (code !== OPEN_LIST && code !== OPEN_MAP) word(r, code);
-  else {
-    r.pos++;
-    if (r.peek() === (code === OPEN_LIST ? CLOSE_LIST : CLOSE_MAP)) {
-      r.pos++;
-      return false;
-    }
-    open.push(code);
-    if (code === OPEN_MAP) skipKey(r);
-    return true;
-  }
-  return false;
+  else word(r, code);
 }
 
 /** Skips what stands after a value inside a bracket; whether another value follows. */
-function skipAfter(r: JsonReader, open: number[]): boolean {
-  while (open.length > 0) {
-    const list = open.at(-1) === OPEN_LIST;
+function skipAfter(r: JsonReader, open: Brackets): boolean {
+  while (open.depth > 0) {
+    const list = open.last === OPEN_LIST;
     const code = r.peek();
     if (isEnd(code)) r.failAhead(`EOF while parsing ${list ? "a list" : "an object"}`);
-    r.pos++;
     if (code === (list ? CLOSE_LIST : CLOSE_MAP)) {
-      open.pop();
+      r.pos++;
+      open.depth--;
       continue;
     }
-    if (code !== COMMA) {
-      r.pos--;
-      r.failAhead(list ? "expected `,` or `]`" : "expected `,` or `}`");
-    }
+    if (code !== COMMA) r.failAhead(list ? "expected `,` or `]`" : "expected `,` or `}`");
+    r.pos++;
     if (!list) skipKey(r);
     return true;
   }
   return false;
 }
 
-function skipKey(r: JsonReader): void {
+/** Skips a key; the character that the value begins with. */
+function skipKey(r: JsonReader): number {
   const code = r.peek();
   if (code !== QUOTE) r.failAhead(isEnd(code) ? "EOF while parsing an object" : "key must be a string");
   r.skipString();
   colon(r);
+  return r.peek();
 }

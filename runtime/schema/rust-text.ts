@@ -10,12 +10,28 @@ const ESCAPES: Record<string, string> = {
   "\0": "\\0",
 };
 
-/** A string as Rust's `{:?}` prints it. */
+/** What Rust prints escaped: quotes, backslashes, controls and what has no look of its own. */
+const ESCAPED = /[\\"\p{C}\p{Zl}\p{Zp}]/gu;
+/** Longer values are quoted in part: nobody needs a megabyte of their own text back, or in a log. */
+const MAX_QUOTED = 4_096;
+
+/** A string as Rust's `{:?}` prints it; `…` stands for what is beyond 4,096 characters. */
 export function debugString(text: string): string {
-  let out = "";
-  for (const char of text)
-    out += ESCAPES[char] ?? (/[\p{C}\p{Zl}\p{Zp}]/u.test(char) ? `\\u{${char.codePointAt(0)!.toString(16)}}` : char);
-  return `"${out}"`;
+  return `"${quotable(text).replace(ESCAPED, escapeOf)}"`;
+}
+
+function escapeOf(char: string): string {
+  return ESCAPES[char] ?? `\\u{${char.codePointAt(0)!.toString(16)}}`;
+}
+
+/** As much of a value as a message repeats. Never half a surrogate pair. */
+export function quotable(text: string): string {
+  return text.length > MAX_QUOTED
+    ? `${text
+        .slice(0, MAX_QUOTED)
+        .toWellFormed()
+        .replace(/\ufffd$/, "")}…`
+    : text;
 }
 
 /** A finite float as serde_json prints it: `1.0`, `0.00001`, `1e-7`, `1.5e+300`. */

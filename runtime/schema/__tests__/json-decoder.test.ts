@@ -201,6 +201,38 @@ describe("problems", () => {
     expect(problem(() => decode(bytes('{"s":"caf\xe9!"}')))).toBe("s: invalid unicode code point at line 1 column 12");
     expect(decode(bytes('{"z":"\xff","s":"\xc3\xa9"}'))).toEqual({ s: "é" });
     expect(decode(Buffer.from('{"s":"\ufffd"}'))).toEqual({ s: "\ufffd" });
+    const escapes = '{"z":"\xff","s":"\\u0041\\u00e9\\u20AC\\ud83d\\ude00\xc3\xa9"}';
+    expect(decode(bytes(escapes))).toEqual({ s: "Aé€😀é" });
+  });
+
+  test("a problem repeats as much of a value or a key as a person reads", () => {
+    const text = `${"a".repeat(4_095)}😀${"b".repeat(1_000_000)}`;
+    expect(problem(() => decode(`{"l":"${text}"}`))).toBe(
+      `l: invalid type: string "${"a".repeat(4_095)}…", expected a JSON array at line 1 column ${text.length + 9}`,
+    );
+    expect(problem(() => decode(`{"only":"${text}"}`)).length).toBeLessThan(4_200);
+    expect(problem(() => decode(`{"${text}":[}`)).length).toBeLessThan(4_200);
+  });
+
+  // What a body full of one thing costs must not exceed its length by much: all of it is read in one turn.
+  test.each([
+    ["digits", `{"z":${"9".repeat(1_000_000)}}`, /number out of range/],
+    ["digits of a negative number", `{"z":-${"9".repeat(1_000_000)}}`, /number out of range/],
+    ["lists in lists", `{"z":${"[".repeat(1_000_000)}`, /EOF|expected value/],
+    ["escapes", `{"s":"${"\\u0000".repeat(166_000)}"}`, /nothing was thrown/],
+    ["a text that is repeated", `{"l":"${"\u200b".repeat(330_000)}"}`, /invalid type: string/],
+    ["keys", `{${Array.from({ length: 80_000 }, (_, i) => `"k${i}":1`).join()}}`, /nothing was thrown/],
+  ])("a megabyte of %s is read within 50 ms", (_, text, message) => {
+    const costs = [Buffer.from(text), Buffer.concat([Buffer.from(text), Buffer.of(0xff)])].map((body) => {
+      const least = Array.from({ length: 5 }, () => {
+        const before = process.cpuUsage();
+        expect(problem(() => decode(body))).toMatch(message);
+        const { user, system } = process.cpuUsage(before);
+        return (user + system) / 1_000;
+      });
+      return Math.min(...least);
+    });
+    expect(Math.max(...costs)).toBeLessThan(50);
   });
 
   test("nesting ends at 128 levels where values are kept, and nowhere where they are ignored", () => {
