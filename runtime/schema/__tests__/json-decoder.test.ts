@@ -222,7 +222,7 @@ describe("problems", () => {
     ["escapes", `{"s":"${"\\u0000".repeat(166_000)}"}`, /nothing was thrown/],
     ["a text that is repeated", `{"l":"${"\u200b".repeat(330_000)}"}`, /invalid type: string/],
     ["keys", `{${Array.from({ length: 80_000 }, (_, i) => `"k${i}":1`).join()}}`, /nothing was thrown/],
-  ])("a megabyte of %s is read within 50 ms", (_, text, message) => {
+  ])("a megabyte of %s is read within 100 ms", (_, text, message) => {
     const costs = [Buffer.from(text), Buffer.concat([Buffer.from(text), Buffer.of(0xff)])].map((body) => {
       const least = Array.from({ length: 5 }, () => {
         const before = process.cpuUsage();
@@ -232,7 +232,7 @@ describe("problems", () => {
       });
       return Math.min(...least);
     });
-    expect(Math.max(...costs)).toBeLessThan(50);
+    expect(Math.max(...costs)).toBeLessThan(100);
   });
 
   test("nesting ends at 128 levels where values are kept, and nowhere where they are ignored", () => {
