@@ -26,7 +26,7 @@ function escapeOf(char: string): string {
 
 /** As much of a value as a message repeats. Never half a surrogate pair. */
 export function quotable(text: string): string {
-  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED).replace(/\ufffd$/, "")}…` : text;
+  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED).replace(/[\ud800-\udbff]$/, "")}…` : text;
 }
 
 /** A finite float as serde_json prints it: `1.0`, `0.00001`, `1e-7`, `1.5e+300`. */
