@@ -46,8 +46,10 @@ Every error answer has one shape: Encore's \`{code, message, details}\` with \`d
 - \`details.fields\` names each wrong field and what is wrong with it. \`details.retryAfterSeconds\` says when trying again makes sense.
 - A thing of another organisation and a thing that does not exist answer the same.
 
-What is refused before any code of ours runs is answered by Encore itself with \`details: null\`: \`invalid_argument\` (a body or parameter that does not fit the endpoint's
-types; the message names the place), \`unauthenticated\` (no or unusable credentials), \`not_found\` (no such route).
+**Which 400 is which.** What this application checks itself answers \`invalid_argument\` with \`details.reason\` and \`details.fields\` (\`invalid_request\`, or a code of
+the tables below). What Encore's decoder refuses before any code of ours runs, because a body, parameter or header does not fit the endpoint's declared types and
+lengths, answers \`invalid_argument\` with \`details: null\`: its form is Encore's, and its message names the place. So a client that finds \`details\` reads
+\`details.fields\`, and otherwise shows \`message\`. Of the same kind are \`unauthenticated\` (no or unusable credentials) and \`not_found\` (no such route) with \`details: null\`.
 
 This page is written from the catalogues (\`security/common-errors.ts\`, \`<service>/errors.ts\`) and held to them by \`__tests__/errors.test.ts\`.
 `;

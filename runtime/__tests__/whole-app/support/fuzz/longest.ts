@@ -69,7 +69,7 @@ const HEADERS: Record<string, Record<string, string>> = {
 };
 
 const JSON_TYPE = { "content-type": "application/json" };
-const filled = (path: string, text: string): string => path.replace(/\{[^}]+\}/g, text);
+const filled = (path: string, text: string): string => path.replace(/\{[^{}]+\}/g, text);
 
 /** Every long body of an operation that has one. */
 export function longBodies({ method, path, body }: Operation): LongRequest[] {
