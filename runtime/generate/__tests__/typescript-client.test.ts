@@ -149,10 +149,13 @@ export async function run(client: Client): Promise<string[]> {
 
   it("sends path, query, headers, cookies and body so that the app sees them", async () => {
     const { fields } = connect();
-    expect(JSON.stringify(await fields?.scalars?.({ s: "a b&c", n: 1.5, b: true, os: "ż" }))).toMatch(/a b&c.*ż/);
+    const scalars = JSON.stringify(await fields?.scalars?.({ s: "a b&c", n: 1.5, b: true, os: "ż" }));
+    expect(scalars).toContain("a b&c");
+    expect(scalars).toContain("ż");
     expect(JSON.stringify(await fields?.byDelete?.(7, { reason: "why" }))).toMatch(/why/);
     const headers = JSON.stringify(await fields?.headers?.({ text: "t", num: 3, flag: true }));
-    expect([headers.includes('"t"'), headers.includes("3")], headers).toEqual([true, true]);
+    expect(headers).toContain('text: \\"t\\"');
+    expect(headers).toContain("num: 3");
     expect(JSON.stringify(await fields?.cookies?.({ sid: "s-1" }))).toMatch(/s-1/);
     expect(JSON.stringify(await fields?.mixed?.({ q: "q1", n: 2, list: ["x", "y"], body: "b1" }))).toMatch(/b1/);
   });
@@ -177,7 +180,9 @@ export async function run(client: Client): Promise<string[]> {
       recv(): Promise<{ reply: string }>;
       close(): void;
     };
-    expect((await room.recv()).reply).toMatch(/hall.*N/s);
+    const { reply } = await room.recv();
+    expect(reply).toContain("hall");
+    expect(reply).toContain("N");
     room.send({ text: "hello" });
     expect((await room.recv()).reply).toBe("hall: hello");
     room.close();
