@@ -47,8 +47,8 @@ const files: Record<string, string> = {
   "encore.app": `{ "id": "", "lang": "typescript" }\n`,
   "package.json": `{ "name": "guarded", "private": true, "type": "module" }\n`,
   "doors/encore.service.ts": `import { Service } from "encore.dev/service";
-import { guard } from "../security/guard";
-export default new Service("doors", { middlewares: guard });
+import { guardOf } from "../security/guard";
+export default new Service("doors", { middlewares: guardOf("doors") });
 `,
   "doors/gateway.ts": gateway,
   "doors/streams.ts": streams,
