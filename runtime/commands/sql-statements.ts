@@ -1,6 +1,7 @@
 // Takes a script apart into statements. It need not be right about everything: a part that holds two statements is
 // refused by the server, which takes one per message of the extended protocol.
 
+/* eslint-disable regexp/no-super-linear-move -- sticky: each is tried at one place, and the scan goes on behind what matched */
 /** What a semicolon in it does not end: PostgreSQL's manual, "Lexical Structure". */
 const opaque = [
   /--[^\n]*/y,
@@ -9,6 +10,7 @@ const opaque = [
   /"(?:[^"]|"")*"/y,
   /(?<![\w$])\$(?<tag>\w*)\$[\s\S]*?\$\k<tag>\$/y,
 ];
+/* eslint-enable regexp/no-super-linear-move */
 
 /** End of the block comment at `at`, which may hold others; undefined when it is not closed. */
 function endOfComment(sql: string, at: number): number | undefined {

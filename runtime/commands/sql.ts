@@ -63,7 +63,7 @@ export async function converse(session: SqlSession, prompt: string, { input, out
   });
   ask();
   for await (const line of lines) {
-    if (text === "" && /^\s*(?:\\q|exit|quit)\s*;?\s*$/i.test(line)) break;
+    if (text === "" && /^(?:\\q|exit|quit)\s*;?$/i.test(line.trim())) break;
     text = text === "" ? line.trim() : `${text}\n${line}`;
     try {
       const script: string = text.startsWith("\\") ? expandCommand(text) : text;
