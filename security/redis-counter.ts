@@ -1,7 +1,8 @@
 // Counting on Redis, one quota for all replicas, that never waits for long. States of the store:
 //   near   Redis is asked; its refusals are remembered here until they end, so that a flood does not reach it.
 //   away   it failed or did not answer in time: this process counts by itself, with half the quota (limits never
-//          fail open), and asks nothing for AWAY_MS. Then one request tries again, the others still count here.
+//          fail open), and asks nothing for AWAY_MS or until it is connected again. Then one request tries again,
+//          the others still count here.
 // So a Redis that hangs costs one request the command's timeout every AWAY_MS, and no other request anything.
 import { Redis } from "ioredis";
 import { RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
@@ -21,7 +22,10 @@ const SHUT_KEYS_MAX = 10_000;
 export class RedisStore {
   private awayUntilMs = 0;
 
-  constructor(readonly redis: Redis) {}
+  constructor(readonly redis: Redis) {
+    // A connection that was made anew needs no request to find out.
+    redis.on("ready", () => this.answered());
+  }
 
   /** Whether this request may ask Redis. While it is away, that is one request every AWAY_MS. */
   mayAsk(nowMs: number): boolean {
