@@ -192,6 +192,7 @@ export function skipValue(r: JsonReader): void {
       code = code === OPEN_LIST ? next : skipKey(r);
     }
     if (code !== OPEN_LIST && code !== OPEN_MAP) skipScalar(r, code);
+    if (open.last === OPEN_LIST) skipNumbers(r);
     if (!skipAfter(r, open)) return;
     code = r.peek();
   }
@@ -201,6 +202,14 @@ function skipScalar(r: JsonReader, code: number): void {
   if (code === QUOTE) r.skipString();
   else if (isNumberStart(code)) r.number();
   else word(r, code);
+}
+
+/** Skips the numbers of a list that follow without a blank, as long lists are written: most of a large body may be that. */
+function skipNumbers(r: JsonReader): void {
+  while (r.text.charCodeAt(r.pos) === COMMA && isNumberStart(r.text.charCodeAt(r.pos + 1))) {
+    r.pos++;
+    r.number();
+  }
 }
 
 /** Skips what stands after a value inside a bracket; whether another value follows. */
