@@ -14,6 +14,7 @@ const parts = [
   "docs",
   "events",
   "generated",
+  "mail",
   "migrations",
   "prisma",
   "queues",

@@ -99,6 +99,12 @@ const networks = variable(
   "a comma-separated list of IP addresses or networks such as 10.0.0.0/8",
 );
 
+/** `address` or `name <address>`. */
+function isSender(text: string): boolean {
+  const [, inside] = /^[^<>]*<([^<>]*)>$/.exec(text) ?? [];
+  return z.email().safeParse(inside ?? text).success;
+}
+
 const privateNetworks = [
   "127.0.0.0/8",
   "::1/128",
@@ -137,6 +143,11 @@ export const variables = {
   AUTH_REFRESH_TOKEN_SECONDS: integer(60, 31_536_000),
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
+  MAIL_URL: url(["smtp", "smtps"]),
+  MAIL_FROM: variable(
+    z.string().max(320).refine(isSender, "is no sender"),
+    "an address, or a name and an address: Product <mail@example.com>",
+  ),
   EMBEDDINGS_PROVIDER: oneOf(["local", "openai"]),
   EMBEDDINGS_BASE_URL: url(["http", "https"]),
   EMBEDDINGS_MODEL: text("a model's name of at most 200 characters", /^\S{1,200}$/),
@@ -192,6 +203,8 @@ export interface Config {
   /** `scale` multiplies the points of every limit policy; `trustedProxies` and `metricsAllow` are networks. */
   limits: { scale: number; trustedProxies: string[] };
   metrics: { allow: string[]; token?: string };
+  /** `url` has the mail server's name and password. */
+  mail: { url?: string; from?: string };
   auth: { accessTokenSeconds: number; refreshTokenSeconds: number; issuer: string; audience: string };
   embeddings: {
     provider: "local" | "openai";
@@ -261,6 +274,12 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
       }
     }
   }
+  if (values.MAIL_URL !== undefined && values.MAIL_FROM === undefined && !isWrong("MAIL_FROM"))
+    problems.push({
+      variable: "MAIL_FROM",
+      problem: "is required with MAIL_URL",
+      remedy: `set it to ${variables.MAIL_FROM.remedy}`,
+    });
   const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
   const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
   if (refresh <= access) {
@@ -304,10 +323,11 @@ function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "
   };
 }
 
-function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth"> {
+function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth" | "mail"> {
   return {
     // Tests share one address and one process: their default is out of the way, abuse tests set their own.
     limits: { scale: v.LIMIT_SCALE ?? (env === "test" ? 1000 : 1), trustedProxies: v.TRUSTED_PROXIES ?? [] },
+    mail: { ...optional("url", v.MAIL_URL), ...optional("from", v.MAIL_FROM) },
     auth: {
       accessTokenSeconds: v.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds,
       refreshTokenSeconds: v.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds,

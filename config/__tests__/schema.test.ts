@@ -47,6 +47,11 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   AUTH_REFRESH_TOKEN_SECONDS: { good: ["901"], bad: ["59", "soon"] },
   AUTH_ISSUER: { good: ["https://id.example.com"], bad: ["my issuer"] },
   AUTH_AUDIENCE: { good: ["api"], bad: ["x".repeat(201)] },
+  MAIL_URL: { good: ["smtp://user:pw@mail.example.com:587", "smtps://mail"], bad: ["mail.example.com", "http://mail"] },
+  MAIL_FROM: {
+    good: ["mail@example.com", "Product <mail@example.com>"],
+    bad: ["Product", "mail@", "Product <mail@example.com", "a@example.com, b@example.com"],
+  },
   EMBEDDINGS_PROVIDER: { good: ["local"], bad: ["azure"] },
   EMBEDDINGS_BASE_URL: { good: ["http://localhost:11434/v1"], bad: ["localhost"] },
   EMBEDDINGS_MODEL: { good: ["text-embedding-3-small"], bad: ["a model"] },
@@ -66,7 +71,10 @@ describe("every variable", () => {
 
   test.each(cases)("$name takes what is allowed", ({ name, good }) => {
     for (const value of good)
-      expect({ value, problems: problemsOf({ [name]: value }) }).toEqual({ value, problems: [] });
+      expect({ value, problems: problemsOf({ [name]: value }).filter(({ variable }) => variable === name) }).toEqual({
+        value,
+        problems: [],
+      });
   });
 
   test.each(cases)("$name is refused with its name and a remedy, without its value", ({ name, bad }) => {
@@ -145,6 +153,8 @@ describe("the configuration as a whole", () => {
       AUTH_REFRESH_TOKEN_SECONDS: "61",
       AUTH_ISSUER: "i",
       AUTH_AUDIENCE: "a",
+      MAIL_URL: "smtp://mail",
+      MAIL_FROM: "mail@example.com",
       EMBEDDINGS_PROVIDER: "openai",
       EMBEDDINGS_BASE_URL: "http://m",
       EMBEDDINGS_MODEL: "m1",
@@ -179,6 +189,7 @@ describe("the configuration as a whole", () => {
       limits: { scale: 2, trustedProxies: ["10.0.0.1", "::1"] },
       metrics: { allow: ["10.0.0.2"], token: "0123456789abcdef" },
       auth: { accessTokenSeconds: 60, refreshTokenSeconds: 61, issuer: "i", audience: "a" },
+      mail: { url: "smtp://mail", from: "mail@example.com" },
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
       events: { relayPollMs: 50, relayBatch: 51, maxAttempts: 5 },
       queues: { concurrency: 6, jobTimeoutMs: 600, keepCompleted: 8 },
@@ -201,6 +212,12 @@ describe("the configuration as a whole", () => {
 
   test("a broken value's text never stands in the message: it may be a password", () => {
     expect(() => parseConfig({ REDIS_URL: "http://:hunter2@redis" })).toThrow(expect.not.stringContaining("hunter2"));
+  });
+
+  test("a mail server needs a sender", () => {
+    expect(problemsOf({ MAIL_URL: "smtp://mail" }).map((problem) => problem.variable)).toEqual(["MAIL_FROM"]);
+    expect(problemsOf({ MAIL_URL: "smtp://mail", MAIL_FROM: "bad" })).toHaveLength(1);
+    expect(problemsOf({ MAIL_FROM: "mail@example.com" })).toEqual([]);
   });
 
   test("an external embedder needs its address and its model", () => {

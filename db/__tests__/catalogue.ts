@@ -9,6 +9,7 @@ const IS_SYSTEM = "(current_setting('app.system'::text, true) = 'on'::text)";
 const WITHOUT_TENANT_ID: Record<string, { tenantColumn: string } | { systemOnly: string } | { open: string }> = {
   "auth.organisation": { tenantColumn: "id" },
   "auth.account": { systemOnly: "one person may work in several organisations" },
+  "mail.message": { systemOnly: "mails are addressed to people" },
   "auth.signing_key": { systemOnly: "the keys of the whole installation" },
   "public.schema_migrations": { open: "which migrations were applied: numbers, nothing of a tenant" },
   "public.schema_migration_checksums": { open: "the digests of those migrations, nothing of a tenant" },

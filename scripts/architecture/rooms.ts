@@ -8,7 +8,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["vectors"],
   ["auth"],
   ["queues"],
-  ["events"],
+  ["events", "mail"],
   ["db"],
   ["security"],
   ["telemetry"],

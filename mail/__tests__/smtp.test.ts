@@ -1,0 +1,198 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { simpleParser, type AddressObject } from "mailparser";
+import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { newId } from "../../db/ids";
+import { createSmtpTransport, type SmtpOptions } from "../providers/smtp";
+import { MailError, type MailTransport } from "../transport";
+import { transportContract, type Received } from "./transport-contract";
+
+const FROM = "Groundwork <mail@groundwork.test>";
+
+/** A mail server on this machine; resolves with its port. */
+async function listen(options: SMTPServerOptions): Promise<{ port: number; server: SMTPServer }> {
+  const server = new SMTPServer({ authOptional: true, logger: false, ...options });
+  server.on("error", () => undefined);
+  server.listen(0, "127.0.0.1");
+  await once(server.server, "listening");
+  return { port: (server.server.address() as AddressInfo).port, server };
+}
+
+const end = (server: SMTPServer): Promise<void> => new Promise((resolve) => server.close(resolve));
+
+async function serverThat(options: SMTPServerOptions, host = "127.0.0.1", account = ""): Promise<MailTransport> {
+  const { port, server } = await listen({ hideSTARTTLS: true, ...options });
+  const transport = transportTo({ url: `smtp://${account}${host}:${port}`, from: FROM });
+  onTestFinished(async () => {
+    transport.close();
+    await end(server);
+  });
+  return transport;
+}
+
+const transportTo = (options: SmtpOptions): MailTransport => createSmtpTransport(options);
+
+const refusal = (responseCode: number): Error => Object.assign(new Error("no"), { responseCode });
+const mailTo = (to: string): { id: string; to: string; subject: string; text: string } => ({
+  id: newId(),
+  to,
+  subject: "s",
+  text: "t",
+});
+
+async function failureOf(transport: MailTransport): Promise<MailError> {
+  const error: unknown = await transport.send(mailTo("ada@example.com")).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(MailError);
+  return error as MailError;
+}
+
+describe("SMTP", () => {
+  const received: (Received & { headers: ReadonlyMap<string, unknown> })[] = [];
+  let server: SMTPServer;
+  let transport: MailTransport;
+
+  beforeAll(async () => {
+    const listening = await listen({
+      hideSTARTTLS: true,
+      onData: (stream, session, done) => {
+        void simpleParser(stream, { skipHtmlToText: true, skipTextToHtml: true }).then((mail) => {
+          expect(session.envelope.rcptTo).toHaveLength(1);
+          received.push({
+            id: mail.messageId?.slice(1, 37) ?? "",
+            to: (mail.to as AddressObject).text,
+            subject: mail.subject ?? "",
+            text: mail.text?.replace(/\n$/, "") ?? "",
+            ...(typeof mail.html !== "string" ? {} : { html: mail.html.replace(/\n$/, "") }),
+            headers: mail.headers,
+          });
+          done();
+        }, done);
+      },
+    });
+    server = listening.server;
+    transport = transportTo({ url: `smtp://127.0.0.1:${listening.port}`, from: FROM });
+  });
+  afterAll(async () => {
+    transport.close();
+    await end(server);
+  });
+
+  transportContract(() => ({
+    transport,
+    receivedBy: (address) =>
+      Promise.resolve(received.filter(({ to }) => to === address).map(({ headers: _, ...mail }) => mail)),
+  }));
+
+  test("names sender and kind, so that no machine answers it", async () => {
+    const mail = mailTo("bob@example.com");
+    await transport.send(mail);
+    const headers = received.find(({ id }) => id === mail.id)?.headers;
+    expect(headers?.get("auto-submitted")).toBe("auto-generated");
+    expect((headers?.get("from") as AddressObject).text).toMatch(/^"?Groundwork"? <mail@groundwork\.test>$/);
+    expect(headers?.get("message-id")).toBe(`<${mail.id}@groundwork.test>`);
+  });
+});
+
+describe("a mail server that does not take a mail", () => {
+  test.each([
+    {
+      name: "refuses the recipient for good",
+      options: { onRcptTo: (_a, _s, done) => done(refusal(550)) },
+      isFinal: true,
+    },
+    {
+      name: "refuses the recipient for now",
+      options: { onRcptTo: (_a, _s, done) => done(refusal(451)) },
+      isFinal: false,
+    },
+    {
+      name: "refuses the text for good",
+      options: { onData: (stream, _s, done) => stream.resume().on("end", () => done(refusal(554))) },
+      isFinal: true,
+    },
+    { name: "refuses us at the door", options: { onConnect: (_s, done) => done(refusal(554)) }, isFinal: false },
+    { name: "refuses the sender", options: { onMailFrom: (_a, _s, done) => done(refusal(550)) }, isFinal: false },
+  ] satisfies { name: string; options: SMTPServerOptions; isFinal: boolean }[])(
+    "$name: final is $isFinal",
+    async ({ options, isFinal }) => {
+      const error = await failureOf(await serverThat(options));
+      expect({ isFinal: error.isFinal, message: error.message }).toEqual({
+        isFinal,
+        message: "the mail server did not take the mail",
+      });
+    },
+  );
+
+  test("does not take our password: not final, and the password is in no message", async () => {
+    const onAuth: SMTPServerOptions["onAuth"] = (_auth, _session, done) => done(refusal(535));
+    const transport = await serverThat(
+      { authOptional: false, allowInsecureAuth: true, onAuth },
+      "127.0.0.1",
+      "mailer:planted%2Dsecret@",
+    );
+    const error = await failureOf(transport);
+    expect(error.isFinal).toBe(false);
+    expect(`${error.message} ${String(error.cause)} ${JSON.stringify(error.cause)}`).not.toMatch(/planted/);
+  });
+
+  test("offers no encryption outside this machine: nothing is sent", async () => {
+    const commands: string[] = [];
+    const onMailFrom: SMTPServerOptions["onMailFrom"] = (_address, _session, done) => {
+      commands.push("MAIL FROM");
+      done();
+    };
+    expect((await failureOf(await serverThat({ onMailFrom }, "0.0.0.0"))).isFinal).toBe(false);
+    expect(commands).toEqual([]);
+  });
+
+  test.each([
+    { silent: "never greets", greeting: "" },
+    { silent: "greets and falls silent", greeting: "220 here\r\n" },
+  ])("$silent: given up after the limit", async ({ greeting }) => {
+    const sockets = new Set<Socket>();
+    const server: Server = createServer((socket) => {
+      sockets.add(socket.on("error", () => undefined));
+      socket.write(greeting);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const transport = transportTo({
+      url: `smtp://127.0.0.1:${port}`,
+      from: FROM,
+      phaseTimeoutMs: 50,
+      totalTimeoutMs: 2_000,
+    });
+    onTestFinished(() => {
+      transport.close();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    expect((await failureOf(transport)).isFinal).toBe(false);
+  });
+
+  test("talks without end: given up after the limit of the whole mail", async () => {
+    const server = createServer((socket) => {
+      const talk = setInterval(() => socket.write("220-still here\r\n"), 5);
+      socket.on("close", () => clearInterval(talk)).on("error", () => undefined);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const transport = transportTo({
+      url: `smtp://127.0.0.1:${port}`,
+      from: FROM,
+      phaseTimeoutMs: 5_000,
+      totalTimeoutMs: 100,
+    });
+    onTestFinished(() => {
+      transport.close();
+      server.close();
+    });
+    expect(String((await failureOf(transport)).cause)).toContain("no answer within 100 ms");
+  });
+});

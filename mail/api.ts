@@ -1,0 +1,99 @@
+// The development mailbox: as a page for people, as JSON for tests. In production it does not exist.
+import { currentRequest } from "encore.dev";
+import { api, type Query } from "encore.dev/api";
+import { CronJob } from "encore.dev/cron";
+import type { Max, MaxLen, Min } from "encore.dev/validate";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { cfg } from "../config";
+import { parseCursor } from "../db/cursor";
+import type { Headers } from "../security/client-ip";
+import { errors } from "./errors";
+import { hasMailbox } from "./mailer";
+import { mailboxDoor } from "./mailbox-door";
+import { comparableAddress } from "./message";
+import { mailboxPage, mailboxPageHeaders } from "./page";
+import { messageList } from "./store";
+import { purgeMailbox } from "./upkeep";
+
+const MESSAGES_PER_PAGE = 50;
+const isNear = mailboxDoor(cfg.metrics.allow);
+
+interface ListMessagesRequest {
+  /** Only mails to this address, in any case of letters. */
+  to?: Query<string & MaxLen<254>>;
+  /** How many at most, 50 if not given. */
+  limit?: Query<number & Min<1> & Max<100>>;
+  /** `next` of the page before. */
+  after?: Query<string>;
+}
+
+interface MailboxMessage {
+  id: string;
+  to: string;
+  subject: string;
+  text: string;
+  html?: string;
+  /** ISO 8601. */
+  sentAt: string;
+}
+
+interface ListMessagesResponse {
+  messages: MailboxMessage[];
+  /** Absent on the last page. */
+  next?: string;
+}
+
+/** The mails that would have been sent, newest first. In development only. */
+export const listMessages = api(
+  {
+    expose: true,
+    method: "GET",
+    path: "/mail/messages",
+    tags: ["public:in development this is the mailbox of the machine"],
+  },
+  async (req: ListMessagesRequest): Promise<ListMessagesResponse> => {
+    const request = currentRequest();
+    requireMailbox(request?.type === "api-call" ? request.headers : {});
+    const recipient = req.to === undefined ? null : comparableAddress(req.to);
+    const limit = Math.floor(req.limit ?? MESSAGES_PER_PAGE);
+    const { rows, next } = await messageList(recipient, limit, parseCursor(req.after, "after"));
+    const messages = rows.map(({ id, recipient: to, subject, text, html, sentAt }) => ({
+      id,
+      to,
+      subject,
+      text,
+      ...(html === null ? {} : { html }),
+      sentAt: sentAt.toISOString(),
+    }));
+    return { messages, ...(next === undefined ? {} : { next }) };
+  },
+);
+
+/** The same for people. */
+export const mailbox = api.raw(
+  { expose: true, method: "GET", path: "/mail", tags: ["public:in development this is the mailbox of the machine"] },
+  (req, resp) => sendMailbox(req, resp),
+);
+
+async function sendMailbox(req: IncomingMessage, resp: ServerResponse): Promise<void> {
+  requireMailbox(req.headers);
+  const after = new URL(req.url ?? "/", "http://mailbox").searchParams.get("after") ?? undefined;
+  const { rows, next } = await messageList(null, MESSAGES_PER_PAGE, parseCursor(after, "after"));
+  for (const [name, value] of Object.entries(mailboxPageHeaders)) resp.setHeader(name, value);
+  resp.statusCode = 200;
+  resp.end(mailboxPage(rows, next));
+}
+
+function requireMailbox(headers: Headers): void {
+  if (!hasMailbox() || !isNear(headers)) throw errors.mailbox_not_found();
+}
+
+export const maintain = api({ expose: false, method: "POST", path: "/mail/maintain" }, async (): Promise<void> => {
+  await purgeMailbox(new Date());
+});
+
+export const maintainDaily = new CronJob("mail-maintain", {
+  title: "Delete mails of the development mailbox after a week",
+  every: "24h",
+  endpoint: maintain,
+});

@@ -1,0 +1,16 @@
+// The error catalogue of the mail service.
+import { defineErrors } from "../security/errors";
+
+export const errors = defineErrors("mail", {
+  mailbox_not_found: {
+    class: "not_found",
+    text: "there is no mailbox here",
+    remedy:
+      "The development mailbox is read from this machine or its own networks (METRICS_ALLOW). It does not exist in production, nor when MAIL_URL names a mail server.",
+  },
+  mail_not_configured: {
+    class: "failed_precondition",
+    text: "this installation sends no mail",
+    remedy: "Whoever runs it sets MAIL_URL and MAIL_FROM.",
+  },
+});

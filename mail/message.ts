@@ -1,0 +1,26 @@
+// What a mail is: one recipient, a subject, a text, and an HTML version of the same text where one is wanted.
+// Who sends mails gives values only; this is where a line break in a subject or a second recipient ends (CWE-93).
+import { z } from "zod";
+
+/** Text that stands in a header: no line breaks or other control characters. */
+const headerText = (max: number): z.ZodString =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, "has control characters");
+
+export const mailSchema = z.strictObject({
+  /** The same for every attempt to send this mail: it becomes the Message-ID, by which receivers know a repetition. */
+  id: z.uuid(),
+  /** One address, without a name. */
+  to: z.email().max(254),
+  subject: headerText(200),
+  text: z.string().min(1).max(100_000),
+  html: z.string().min(1).max(200_000).optional(),
+});
+
+export type Mail = z.output<typeof mailSchema>;
+
+/** The form under which an address is found again. */
+export const comparableAddress = (address: string): string => address.trim().toLowerCase();

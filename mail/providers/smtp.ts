@@ -1,0 +1,83 @@
+// SMTP by nodemailer. A server that hangs is given up after the limits below, in whichever phase it hangs. Outside this
+// machine a connection is encrypted or not used: the mails carry links that sign people in (RFC 8314 §3).
+import { createTransport, type Transporter } from "nodemailer";
+import { withinTime } from "../../telemetry/time-limit";
+import type { Mail } from "../message";
+import { MailError, type MailTransport } from "../transport";
+
+/** Connections at once; the queue of mails has five workers at most (D10 in docs/requirements.md). */
+const CONNECTIONS_MAX = 5;
+const MAILS_PER_CONNECTION = 100;
+
+export interface SmtpOptions {
+  /** `smtp://user:password@host:port` (STARTTLS) or `smtps://…` (TLS from the start). */
+  url: string;
+  /** Address, or name and address: `Product <mail@example.com>`. */
+  from: string;
+  /** For each phase of a connection. */
+  phaseTimeoutMs?: number;
+  /** For a whole mail. */
+  totalTimeoutMs?: number;
+}
+
+export function createSmtpTransport(options: SmtpOptions): MailTransport {
+  const { totalTimeoutMs = 30_000 } = options;
+  const transporter = transporterOf(options);
+  const domain = options.from
+    .slice(options.from.lastIndexOf("@") + 1)
+    .replace(">", "")
+    .trim();
+  return {
+    async send({ id, to, subject, text, html }: Mail): Promise<void> {
+      const mail = {
+        from: options.from,
+        // As an object, so that nobody looks for a list of addresses in it.
+        to: { name: "", address: to },
+        subject,
+        text,
+        ...(html === undefined ? {} : { html }),
+        messageId: `<${id}@${domain}>`,
+        // Machines don't answer this mail with "I am on holiday" (RFC 3834).
+        headers: { "Auto-Submitted": "auto-generated" },
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      };
+      await withinTime(transporter.sendMail(mail), totalTimeoutMs).catch((error: unknown) => {
+        throw new MailError("the mail server did not take the mail", isFinal(error), { cause: error });
+      });
+    },
+    close: () => transporter.close(),
+  };
+}
+
+function transporterOf({ url, phaseTimeoutMs = 10_000 }: SmtpOptions): Transporter {
+  const { protocol, hostname, port, username, password } = new URL(url);
+  const isHere = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+  const secure = protocol === "smtps:";
+  return createTransport({
+    pool: true,
+    maxConnections: CONNECTIONS_MAX,
+    maxMessages: MAILS_PER_CONNECTION,
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: port === "" ? (secure ? 465 : 587) : Number(port),
+    secure,
+    requireTLS: !secure && !isHere,
+    // A server on this machine has a certificate of its own making, if any.
+    ...(isHere && !secure ? { ignoreTLS: true } : {}),
+    ...(username === "" ? {} : { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
+    connectionTimeout: phaseTimeoutMs,
+    greetingTimeout: phaseTimeoutMs,
+    socketTimeout: phaseTimeoutMs,
+    dnsTimeout: phaseTimeoutMs,
+  });
+}
+
+/**
+ * A permanent refusal (5yz, RFC 5321 §4.2.1) of this recipient or this mail. Of who we are, or of the connection, it is
+ * a mistake that somebody mends: then the mail is tried again.
+ */
+function isFinal(error: unknown): boolean {
+  const { responseCode, command } = (error ?? {}) as { responseCode?: unknown; command?: unknown };
+  const isAboutTheMail = command === "RCPT TO" || command === "DATA";
+  return isAboutTheMail && typeof responseCode === "number" && responseCode >= 500 && responseCode < 600;
+}
