@@ -37,7 +37,7 @@ describe("a caller", () => {
     const { email, password, tenantId, principal, accessToken } = await registerCaller("Initech");
     const session = await auth.login({ email, password });
     expect(session.organisation).toEqual({ id: tenantId, name: "Initech", role: "owner" });
-    expect(session.user.id).toBe(principal.userId);
+    expect(session.user.id).toBe(principal.subjectId);
     expect(accessToken.split(".")).toHaveLength(3);
   });
 });

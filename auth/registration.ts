@@ -4,6 +4,7 @@ import { z } from "zod";
 import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { tenantIdFrom } from "../security/principal";
+import { onBehalfOf } from "../security/provenance";
 import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
 import { organisationCreated, userRegistered } from "../events/catalog/auth";
@@ -49,7 +50,9 @@ export async function register(input: Registration, now: Date): Promise<SignedIn
   const member: Member = { accountId: newId(), email, tenantId: newId(), organisation, role: "owner" };
   // Before anything is stored: an account whose answer cannot be signed would be there all the same.
   await keyRing.signer(now);
-  const opened = await withSystem("register-new-tenant", (tx) => storeRegistration(tx, member, passwordHash, now));
+  const opened = await onBehalfOf(`user:${member.accountId}`, () =>
+    withSystem("register-new-tenant", (tx) => storeRegistration(tx, member, passwordHash, now)),
+  );
   if (opened === undefined) throw errors.email_taken();
   return completeSignIn(opened, now);
 }

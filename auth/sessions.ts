@@ -214,7 +214,7 @@ async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
 
 /** Ends the caller's session: its refresh tokens stop at once, its access tokens when they expire. */
 export async function signOut(principal: Principal): Promise<void> {
-  await withTenant(principal, (tx) =>
-    sessionRevoke(tx, { tenantId: principal.tenantId, id: principal.sessionId, reason: "logout" }),
-  );
+  const { tenantId, sessionId } = principal;
+  if (sessionId === undefined) return;
+  await withTenant(principal, (tx) => sessionRevoke(tx, { tenantId, id: sessionId, reason: "logout" }));
 }

@@ -3,6 +3,7 @@
 // after the last attempt it becomes a dead letter and the transport is told "done".
 // Source: Hohpe & Woolf, Enterprise Integration Patterns, "Idempotent Receiver" and "Dead Letter Channel".
 import { tenantIdFrom, type TenantId } from "../security/principal";
+import { causedBy, provenanceOf } from "../security/provenance";
 import { cfg } from "../config";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
@@ -23,6 +24,10 @@ export interface ReceivedEvent<Payload> {
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly occurredAt: Date;
+  /** Who caused it: `kind:id` of a principal, or `system…` for what the app did by itself. */
+  readonly actor: string;
+  /** The same in all that follows from one request. */
+  readonly correlationId: string;
   readonly payload: Payload;
 }
 
@@ -63,7 +68,9 @@ export function consumer(name: string, handlers: EventHandlers): (message: Domai
       },
       log: message.tenantId === null ? {} : { tenantId: message.tenantId },
     };
-    await continueTrace(message.headers, `consume ${message.type}`, options, () => receive(name, message, handler));
+    await continueTrace(message.headers, `consume ${message.type}`, options, () =>
+      causedBy(message, () => receive(name, message, handler)),
+    );
   };
 }
 
@@ -102,6 +109,7 @@ function toReceived(message: DomainEvent): ReceivedEvent<unknown> {
   const payload = definition.payload.safeParse(message.payload);
   if (!payload.success)
     throw new UnfitEventError("payload_invalid", `event ${key} ${message.id}: ${payload.error.message}`);
+  const { actor, correlationId } = provenanceOf(message);
   return {
     id: message.id,
     tenantId: message.tenantId === null ? null : tenantIdFrom(message.tenantId),
@@ -110,6 +118,8 @@ function toReceived(message: DomainEvent): ReceivedEvent<unknown> {
     aggregateType: message.aggregateType,
     aggregateId: message.aggregateId,
     occurredAt: new Date(message.occurredAt),
+    actor,
+    correlationId,
     payload: payload.data,
   };
 }

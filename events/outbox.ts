@@ -1,5 +1,6 @@
 // Writing to the outbox: the only way an event or a job leaves a transaction.
 import type { TenantId } from "../security/principal";
+import { provenanceHeaders } from "../security/provenance";
 import { traceHeaders, withSpan } from "../telemetry/tracing";
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
@@ -43,7 +44,7 @@ export type OutboxEntry = OutboxInsert;
 
 /**
  * Appends a row for any destination; a second append with the same id is no error and no second row. The row
- * carries the trace it is written in, unless its headers name one already (a redrive stays in the old one).
+ * carries the trace it is written in and who caused it, unless its headers say so already (a redrive stays in the old one).
  */
 export function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
   const attributes = {
@@ -52,7 +53,10 @@ export function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
     "messaging.destination.name": entry.destination,
   };
   return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
-    await outboxInsert(tx, { ...entry, headers: { ...traceHeaders(), ...entry.headers } });
+    await outboxInsert(tx, {
+      ...entry,
+      headers: { ...traceHeaders(), ...provenanceHeaders(entry.id), ...entry.headers },
+    });
     tx.afterCommit(() => signalRelay(entry.destination));
     return entry.id;
   });

@@ -15,7 +15,7 @@ export interface DomainEvent {
   aggregateType: string;
   aggregateId: Attribute<string>;
   payload: unknown;
-  /** W3C trace context of the transaction that emitted it. */
+  /** W3C trace context of the transaction that emitted it, and its actor, correlation-id and causation-id (security/provenance.ts). */
   headers: Record<string, string>;
   /** ISO 8601. */
   occurredAt: string;

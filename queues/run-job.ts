@@ -1,6 +1,7 @@
 // One run of one job: its trace, its time limit, its outcome.
 import { UnrecoverableError } from "bullmq";
 import type { TenantId } from "../security/principal";
+import { causedBy, provenanceOf } from "../security/provenance";
 import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
@@ -18,6 +19,10 @@ export interface JobContext {
   readonly attempt: number;
   /** Aborts when the job's time is up or the process stops without waiting. */
   readonly signal: AbortSignal;
+  /** Who caused it: `kind:id` of a principal, or `system…` for what the app did by itself. */
+  readonly actor: string;
+  /** The same in all that follows from one request. */
+  readonly correlationId: string;
   /** W3C trace context of the transaction that enqueued the job. */
   readonly traceHeaders: Readonly<Record<string, string>>;
 }
@@ -74,8 +79,8 @@ export function runJob<Payload>(
     observeRun(job.name, bullJob, async () => {
       try {
         const { payload, context } = toRun(job, bullJob);
-        await runner.running.within(job.timeoutMs, job.name, (signal) =>
-          runner.handler(payload, { ...context, signal }),
+        await causedBy({ id: jobId, headers }, () =>
+          runner.running.within(job.timeoutMs, job.name, (signal) => runner.handler(payload, { ...context, signal })),
         );
       } catch (error) {
         throw await settleFailure(job, runner.onFailed, bullJob, error);
@@ -90,10 +95,10 @@ function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob): Run<Payl
   if (fault !== undefined) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${fault}`);
   const payload = job.payload.safeParse(stored);
   if (!payload.success) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${payload.error.message}`);
-  return {
-    payload: payload.data,
-    context: { tenantId, jobId: bullJob.id ?? "", attempt: bullJob.attemptsMade + 1, traceHeaders: headers },
-  };
+  const jobId = bullJob.id ?? "";
+  const { actor, correlationId } = provenanceOf({ id: jobId, headers });
+  const attempt = bullJob.attemptsMade + 1;
+  return { payload: payload.data, context: { tenantId, jobId, attempt, actor, correlationId, traceHeaders: headers } };
 }
 
 /** The error to tell BullMQ: as it is while attempts are left, unrecoverable after the dead letter is written. */

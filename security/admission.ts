@@ -10,7 +10,7 @@ import { isCrossSite, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { limits, type LimitPolicy } from "./limits";
 import { can } from "./permissions";
-import { findPrincipal, type Principal } from "./principal";
+import { actorOf, findCaller, isPrincipal, type Caller } from "./principal";
 
 export type ApiCall = APICallMeta & RequestMeta;
 
@@ -21,20 +21,24 @@ const log = logger("guard");
  * @throws APIError resource_exhausted, unauthenticated or permission_denied: at once, or the promise rejects with it.
  */
 export function admit(call: ApiCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> | undefined {
-  const principal = findPrincipal();
-  if (span !== undefined && principal !== undefined)
-    span.setAttributes({ "tenant.id": principal.tenantId, "user.id": principal.userId });
-  const counting = policy.limit === null ? undefined : count(call, policy.limit, principal);
-  if (counting !== undefined) return counting.then(() => checkCaller(call, policy, principal));
-  checkCaller(call, policy, principal);
+  const caller = findCaller();
+  if (span !== undefined && caller !== undefined) nameCaller(span, caller);
+  const counting = policy.limit === null ? undefined : count(call, policy.limit, caller);
+  if (counting !== undefined) return counting.then(() => checkCaller(call, policy, caller));
+  checkCaller(call, policy, caller);
   return undefined;
 }
 
-function count(call: ApiCall, limit: LimitPolicy, principal: Principal | undefined): Promise<void> | undefined {
+function nameCaller(span: Span, { subjectId, tenantId }: Caller): void {
+  span.setAttribute("user.id", subjectId);
+  if (tenantId !== null) span.setAttribute("tenant.id", tenantId);
+}
+
+function count(call: ApiCall, limit: LimitPolicy, caller: Caller | undefined): Promise<void> | undefined {
   return limits.consumeCaller(limit, {
-    ip: isStream(call) ? addressOfStream(principal) : clientLimitKey(call.headers),
-    user: principal?.userId,
-    tenant: principal?.tenantId,
+    ip: isStream(call) ? addressOfStream(caller) : clientLimitKey(call.headers),
+    user: caller?.subjectId,
+    tenant: caller?.tenantId ?? undefined,
   });
 }
 
@@ -42,12 +46,12 @@ function count(call: ApiCall, limit: LimitPolicy, principal: Principal | undefin
 const isStream = ({ method }: ApiCall): boolean => (method as string) === "";
 
 /** Nobody knows it: who is signed in is counted by who they are, all others together. */
-const addressOfStream = (principal: Principal | undefined): string | undefined =>
-  principal === undefined ? UNKNOWN_ADDRESS : undefined;
+const addressOfStream = (caller: Caller | undefined): string | undefined =>
+  caller === undefined ? UNKNOWN_ADDRESS : undefined;
 
-function checkCaller(call: ApiCall, policy: EndpointPolicy, principal: Principal | undefined): void {
-  if (principal !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
-  checkAccess(policy, principal);
+function checkCaller(call: ApiCall, policy: EndpointPolicy, caller: Caller | undefined): void {
+  if (caller !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
+  checkAccess(policy, caller);
 }
 
 /** What reads a public endpoint is the same for everybody; all else is done in the name of whoever the cookie names. */
@@ -56,7 +60,7 @@ function isForgeable({ method, headers }: ApiCall, { access }: EndpointPolicy): 
   return isCrossSite(headers);
 }
 
-function checkAccess(policy: EndpointPolicy, principal: Principal | undefined): void {
+function checkAccess(policy: EndpointPolicy, caller: Caller | undefined): void {
   const { access, route } = policy;
   switch (access.kind) {
     case "public":
@@ -65,14 +69,20 @@ function checkAccess(policy: EndpointPolicy, principal: Principal | undefined): 
       log.error({ endpoint: route, problem: access.problem }, "an exposed endpoint is closed because of its tags");
       throw commonErrors.endpoint_closed({ internal: access.problem });
     case "self":
-      if (principal === undefined) throw commonErrors.unauthenticated();
+      if (caller === undefined) throw commonErrors.unauthenticated();
+      // What is somebody's own are their sessions and organisations: a key or a machine has none.
+      if (caller.kind !== "user") throw commonErrors.permission_denied({ internal: `a ${caller.kind} is no person` });
+      return;
+    case "caller":
+      if (caller === undefined) throw commonErrors.unauthenticated();
       return;
     case "can": {
-      if (principal === undefined) throw commonErrors.unauthenticated();
-      const missing = access.permissions.find((permission) => !can(principal, permission));
+      if (caller === undefined) throw commonErrors.unauthenticated();
+      if (!isPrincipal(caller)) throw commonErrors.no_organisation();
+      const missing = access.permissions.find((permission) => !can(caller, permission));
       if (missing === undefined) return;
-      log.warn({ endpoint: route, permission: missing, role: principal.role }, "permission denied");
-      throw commonErrors.permission_denied({ internal: `role ${principal.role} lacks ${missing}` });
+      log.warn({ endpoint: route, permission: missing, actor: actorOf(caller) }, "permission denied");
+      throw commonErrors.permission_denied({ internal: `${actorOf(caller)} lacks ${missing}` });
     }
   }
 }

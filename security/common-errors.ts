@@ -12,6 +12,11 @@ export const commonErrors = defineErrors("common", {
     text: "your role does not allow this",
     remedy: "Ask an owner or admin of the organisation for a role that holds the permission.",
   },
+  no_organisation: {
+    class: "permission_denied",
+    text: "this needs an organisation, and you have chosen none",
+    remedy: "Choose one with POST /auth/switch, or make one with POST /auth/organisations.",
+  },
   endpoint_closed: {
     class: "permission_denied",
     text: "this endpoint is not open to anybody",

@@ -8,8 +8,10 @@ import { isPermission, type Permission } from "./permissions";
 
 export type Access =
   | { kind: "can"; permissions: readonly Permission[] }
-  /** Anybody signed in, for what is theirs. */
+  /** A person who is signed in, for what is theirs, in an organisation or not. */
   | { kind: "self" }
+  /** Whoever brings valid credentials: to learn who they are. */
+  | { kind: "caller" }
   | { kind: "public"; reason: string }
   | { kind: "closed"; problem: string };
 
@@ -37,7 +39,7 @@ export function findPolicy({ service, endpoint, tags }: APIDesc): EndpointPolicy
 }
 
 /**
- * Reads `can:<resource>.<action>`, `self`, `public:<reason>`, `limit:<policy>`, `probe`; other tags belong to others.
+ * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `limit:<policy>`, `probe`; other tags belong to others.
  * Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
@@ -61,12 +63,14 @@ function keptSeries(route: string): (method: string) => HttpSeries {
 function readAccess(tags: readonly string[]): Access {
   const needed = tags.filter((tag) => tag.startsWith("can:")).map((tag) => tag.slice(4));
   const reasons = tags.filter((tag) => tag.startsWith("public:")).map((tag) => tag.slice(7));
-  const kinds = Number(needed.length > 0) + Number(tags.includes("self")) + Number(reasons.length > 0);
-  if (kinds === 0) return { kind: "closed", problem: "no can:, self or public: tag" };
-  if (kinds > 1) return { kind: "closed", problem: "more than one of can:, self and public:" };
+  const isSelf = tags.includes("self");
+  const isCaller = tags.includes("caller");
+  const kinds = [needed.length > 0, isSelf, isCaller, reasons.length > 0].filter(Boolean).length;
+  if (kinds === 0) return { kind: "closed", problem: "no can:, self, caller or public: tag" };
+  if (kinds > 1) return { kind: "closed", problem: "more than one of can:, self, caller and public:" };
   if (needed.length > 0) return readPermissions(needed);
   const [reason] = reasons;
-  if (reason === undefined) return { kind: "self" };
+  if (reason === undefined) return { kind: isSelf ? "self" : "caller" };
   return reason.trim() === "" ? { kind: "closed", problem: "public: without a reason" } : { kind: "public", reason };
 }
 

@@ -1,5 +1,6 @@
 // What may be done, and by whom: a closed catalogue of permissions and one row of it for each role. The
 // matrix is exhaustively typed, so a new permission does not compile until every role has decided on it.
+// The only place that knows what a role may: everything else asks a principal's set of permissions.
 
 /** Written out, because it stands in endpoints' types and Encore reads no indexed types there. */
 export type Role = "owner" | "admin" | "member" | "viewer";
@@ -41,13 +42,20 @@ export const matrix = {
   "job.redrive": { owner: yes, admin: yes, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
-const granted: ReadonlyMap<string, ReadonlySet<string>> = new Map(
-  roles.map((role) => [role, new Set<string>(permissions.filter((permission) => matrix[permission][role]))]),
+const nothing: ReadonlySet<Permission> = new Set();
+/** Made once and shared by everybody of the role: nothing is made for a request. */
+const granted: ReadonlyMap<string, ReadonlySet<Permission>> = new Map(
+  roles.map((role) => [role, new Set(permissions.filter((permission) => matrix[permission][role]))]),
 );
 
-/** Whether the role of `principal` holds `permission`. Anything unknown is refused. */
-export function can(principal: { role: Role }, permission: Permission): boolean {
-  return granted.get(principal.role)?.has(permission) === true;
+/** What a role holds: one way to fill a principal's set. A role that does not exist holds nothing. */
+export function permissionsOf(role: string): ReadonlySet<Permission> {
+  return granted.get(role) ?? nothing;
+}
+
+/** Whether `principal` holds `permission`. Asks its set alone, whatever filled it. */
+export function can(principal: { readonly permissions: ReadonlySet<Permission> }, permission: Permission): boolean {
+  return principal.permissions.has(permission);
 }
 
 export function isPermission(text: string): text is Permission {

@@ -1,29 +1,52 @@
 // Who is calling. The auth handler answers `AuthData` (hand-written, as Encore demands); inside the app the
-// same facts travel as a `Principal` with branded ids, so that a tenant id cannot be mistaken for a user id.
+// same facts travel as a `Principal` with branded ids, so that a tenant id cannot be mistaken for a subject's.
 import { validate as isUuid } from "uuid";
 import { getAuthData } from "~encore/auth";
 
 import { commonErrors } from "./common-errors";
-import { isRole, type Role } from "./permissions";
+import { isPermission, isRole, permissionsOf, type Permission, type Role } from "./permissions";
+import { RecentMap } from "./recent-map";
 
 declare const brand: unique symbol;
 export type TenantId = string & { readonly [brand]: "TenantId" };
-export type UserId = string & { readonly [brand]: "UserId" };
+/** Of an account, a key, a machine or a member of the platform's staff: the principal's `kind` says which. */
+export type SubjectId = string & { readonly [brand]: "SubjectId" };
 
-/** What the auth handler answers: plain types, because Encore writes them into generated code. */
+export type PrincipalKind = "user" | "key" | "service" | "operator";
+
+/**
+ * What the auth handler answers: plain types, because Encore writes them into generated code, and texts only, because
+ * the host copies those without making JSON of them. A person's has the first four.
+ */
 export interface AuthData {
+  /** The subject's id; Encore fixes the name. */
   userID: string;
-  tenantId: string;
-  role: Role;
-  sessionId: string;
+  /** The organisation they act in; absent when they have chosen none. */
+  tenantId?: string;
+  /** Fills the permissions of a person. */
+  role?: Role;
+  sessionId?: string;
+  /** Absent: a person. */
+  kind?: "user" | "key" | "service" | "operator";
+  /** Fills the permissions of everybody else: their names with a space between (as RFC 6749 §3.3 writes scopes). */
+  scope?: string;
+  /** Who acts in the subject's name, as `kind:id`, when it is not the subject (RFC 8693 §4.1). */
+  actor?: string;
 }
 
-export interface Principal {
-  readonly kind: "user";
-  readonly userId: UserId;
+/** Whoever brings valid credentials; perhaps in no organisation, and then without any permission. */
+export interface Caller {
+  readonly kind: PrincipalKind;
+  readonly subjectId: SubjectId;
+  readonly tenantId: TenantId | null;
+  readonly permissions: ReadonlySet<Permission>;
+  readonly sessionId?: string;
+  readonly actor?: string;
+}
+
+/** A caller in an organisation: what everything that belongs to a tenant asks for. */
+export interface Principal extends Caller {
   readonly tenantId: TenantId;
-  readonly role: Role;
-  readonly sessionId: string;
 }
 
 /** @throws Error when `text` is no UUID: a tenant id is never taken from a caller's free text. */
@@ -33,40 +56,88 @@ export function tenantIdFrom(text: string): TenantId {
 }
 
 /** @throws Error when `text` is no UUID. */
-export function userIdFrom(text: string): UserId {
-  if (!isUuid(text)) throw new TypeError("a user id must be a UUID");
-  return text as UserId;
+export function subjectIdFrom(text: string): SubjectId {
+  if (!isUuid(text)) throw new TypeError("a subject's id must be a UUID");
+  return text as SubjectId;
+}
+
+const none: ReadonlySet<Permission> = new Set();
+/** Sets by the text they were read from: keys of one kind have the same few. */
+const scopes = new RecentMap<ReadonlySet<Permission>>(1000);
+
+/** Names that are no permission grant nothing. */
+function permissionsIn(scope: string): ReadonlySet<Permission> {
+  let read = scopes.get(scope);
+  if (read === undefined) scopes.set(scope, (read = new Set(scope.split(" ").filter(isPermission))));
+  return read;
+}
+
+function permissionsFor({ tenantId, role, scope }: AuthData): ReadonlySet<Permission> | undefined {
+  if (tenantId === undefined) return role === undefined && scope === undefined ? none : undefined;
+  if (role !== undefined) return isRole(role) && scope === undefined ? permissionsOf(role) : undefined;
+  return scope === undefined ? undefined : permissionsIn(scope);
 }
 
 /**
- * The principal of what the auth handler answered.
+ * The caller of what the auth handler answered.
  * @throws APIError unauthenticated when the data does not hold a whole identity.
  */
-export function principalFrom(data: AuthData): Principal {
-  if (!isUuid(data.userID) || !isUuid(data.tenantId) || !isRole(data.role)) {
+export function callerFrom(data: AuthData): Caller {
+  const { userID, tenantId, sessionId, actor } = data;
+  const permissions = permissionsFor(data);
+  if (!isUuid(userID) || (tenantId !== undefined && !isUuid(tenantId)) || permissions === undefined) {
     throw commonErrors.unauthenticated({ internal: "auth data without a whole identity" });
   }
   return {
-    kind: "user",
-    userId: data.userID as UserId,
-    tenantId: data.tenantId as TenantId,
-    role: data.role,
-    sessionId: data.sessionId,
+    kind: data.kind ?? "user",
+    subjectId: userID as SubjectId,
+    tenantId: (tenantId as TenantId | undefined) ?? null,
+    permissions,
+    ...(sessionId === undefined ? undefined : { sessionId }),
+    ...(actor === undefined ? undefined : { actor }),
   };
 }
 
+/** @throws APIError unauthenticated, no_organisation. */
+export function principalFrom(data: AuthData): Principal {
+  return inOrganisation(callerFrom(data));
+}
+
+function inOrganisation(caller: Caller): Principal {
+  if (!isPrincipal(caller)) throw commonErrors.no_organisation();
+  return caller;
+}
+
+/** Whether the caller acts in an organisation. */
+export function isPrincipal(caller: Caller): caller is Principal {
+  return caller.tenantId !== null;
+}
+
 /** The caller of the current request, or undefined when nobody is signed in. */
-export function findPrincipal(): Principal | undefined {
+export function findCaller(): Caller | undefined {
   const data = getAuthData();
-  return data === null ? undefined : principalFrom(data);
+  return data === null ? undefined : callerFrom(data);
 }
 
 /**
- * The caller of the current request.
+ * The caller of the current request, in an organisation or not: for what belongs to them and not to a tenant.
  * @throws APIError unauthenticated when nobody is signed in.
  */
+export function currentCaller(): Caller {
+  const caller = findCaller();
+  if (caller === undefined) throw commonErrors.unauthenticated();
+  return caller;
+}
+
+/**
+ * The caller of the current request, in their organisation.
+ * @throws APIError unauthenticated when nobody is signed in, no_organisation when they have chosen none.
+ */
 export function currentPrincipal(): Principal {
-  const principal = findPrincipal();
-  if (principal === undefined) throw commonErrors.unauthenticated();
-  return principal;
+  return inOrganisation(currentCaller());
+}
+
+/** One text for who acted: `kind:id`. */
+export function actorOf({ kind, subjectId, actor }: Caller): string {
+  return actor ?? `${kind}:${subjectId}`;
 }

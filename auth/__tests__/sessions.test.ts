@@ -44,16 +44,19 @@ describe("registering", () => {
 
   test("tells of it by events of the new tenant, in the same transaction", async () => {
     const { organisation, user } = await register(newcomer(), start);
-    const events = await tenantQuery<{ type: string; payload: unknown }>(
+    const events = await tenantQuery<{ type: string; payload: unknown; actor: string }>(
       { tenantId: tenantIdFrom(organisation.id) },
-      "select type, payload from events.outbox order by position",
+      "select type, payload, headers->>'actor' as actor from events.outbox order by position",
     );
+    const actor = `user:${user.id}`;
     expect(events).toEqual([
       {
+        actor,
         type: "auth.organisation.created",
         payload: { organisationId: organisation.id, name: organisation.name, ownerId: user.id },
       },
       {
+        actor,
         type: "auth.user.registered",
         payload: { userId: user.id, organisationId: organisation.id, organisationName: organisation.name },
       },

@@ -227,7 +227,7 @@ describe("a redrive", () => {
 });
 
 describe("what a tenant reads of its dead letters", () => {
-  const caller = (): AuthData => ({
+  const caller = (): AuthData & { tenantId: string } => ({
     userID: newId(),
     tenantId: newId(),
     role: "owner",

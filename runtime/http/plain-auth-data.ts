@@ -35,24 +35,26 @@ function textsOf(shape: Shape): Texts | undefined {
 /** Reads auth data of one declared type; null for what has to go through its JSON text. */
 export type PlainReader = (payload: Payload) => Payload | null;
 
-/** A reader for `struct`, or null when some field is not a text or may be missing. */
+/** A reader for `struct`, or null when some field is not a text. A field that may be missing is not in the copy either. */
 export function plainReader(struct: Struct): PlainReader | null {
   const fields = struct.fields.map((field) => ({
     name: field.name,
-    texts: field.optional || field.wire ? undefined : textsOf(field.shape),
+    isOptional: field.optional,
+    texts: field.wire ? undefined : textsOf(field.shape),
   }));
   if (fields.some(({ name, texts }) => texts === undefined || name === "__proto__")) return null;
   fields.sort((a, b) => (a.name < b.name ? -1 : 1)); // as in the text, whose keys are sorted
   return (payload) => {
     let keys = 0;
     for (const _ in payload) keys++;
-    if (keys !== fields.length) return null;
     const data: Payload = {};
-    for (const { name, texts } of fields) {
+    for (const { name, texts, isOptional } of fields) {
       const value = readKey(payload, name);
+      if (value === undefined && isOptional && !(name in payload)) continue;
+      keys--;
       if (typeof value !== "string" || SURROGATE.test(value) || (texts && !texts.has(value))) return null;
       data[name] = value;
     }
-    return data;
+    return keys === 0 ? data : null;
   };
 }

@@ -8,7 +8,7 @@ import { reasonOf } from "../errors";
 import { guardOf } from "../guard";
 import { apiHeaders } from "../headers";
 import { Limits, limits } from "../limits";
-import { can, permissions, roles } from "../permissions";
+import { can, permissions, permissionsOf, roles } from "../permissions";
 import type { AuthData } from "../principal";
 
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
@@ -77,7 +77,9 @@ describe("who is let in", () => {
 
   test.each(cells)("a $role at an endpoint that asks for $permission", async ({ role, permission }) => {
     caller.current = { ...user, role };
-    expect(await outcome({ tags: [`can:${permission}`] })).toBe(can({ role }, permission) ? "ok" : "permission_denied");
+    expect(await outcome({ tags: [`can:${permission}`] })).toBe(
+      can({ permissions: permissionsOf(role) }, permission) ? "ok" : "permission_denied",
+    );
   });
 
   test.each([["can:document.read"], ["self"]])("nobody who is not signed in, at %s", async (tag) => {
@@ -100,10 +102,28 @@ describe("who is let in", () => {
   test.each([
     ["a role that does not exist", { role: "root" }],
     ["a tenant that is no UUID", { tenantId: "' or true --" }],
-    ["no tenant", { tenantId: "" }],
+    ["a tenant that is empty", { tenantId: "" }],
+    ["a role and no tenant", { tenantId: undefined }],
+    ["neither role nor scope", { role: undefined }],
+    ["both role and scope", { scope: "document.read" }],
   ])("nobody whose identity has %s", async (_what, wrong) => {
     caller.current = { ...user, ...wrong };
     expect(await outcome({ tags: ["self"] })).toBe("unauthenticated");
+  });
+
+  const homeless = { userID: user.userID, sessionId: "s" };
+  const key = { userID: user.userID, tenantId: user.tenantId, kind: "key", scope: "document.read document.burn" };
+
+  test("who has chosen no organisation, at what is theirs and nowhere else", async () => {
+    caller.current = homeless;
+    for (const tag of ["self", "caller", "public:sign-in"]) expect(await outcome({ tags: [tag] })).toBe("ok");
+    expect(await outcome({ tags: ["can:document.read"] })).toBe("no_organisation");
+  });
+
+  test("a key, for the permissions of its scope, and never for what is a person's own", async () => {
+    caller.current = key;
+    for (const tag of ["can:document.read", "caller"]) expect(await outcome({ tags: [tag] })).toBe("ok");
+    for (const tag of ["can:document.write", "self"]) expect(await outcome({ tags: [tag] })).toBe("permission_denied");
   });
 
   test("nobody whose cookie another site sends along", async () => {

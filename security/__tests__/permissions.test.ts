@@ -1,5 +1,18 @@
 import { describe, expect, test } from "vitest";
-import { can, isPermission, isRole, matrix, permissions, roles, type Permission, type Role } from "../permissions";
+import {
+  can as holds,
+  isPermission,
+  isRole,
+  matrix,
+  permissions,
+  permissionsOf,
+  roles,
+  type Permission,
+  type Role,
+} from "../permissions";
+
+const can = ({ role }: { role: Role }, permission: Permission): boolean =>
+  holds({ permissions: permissionsOf(role) }, permission);
 
 describe("the role matrix", () => {
   // What each role may do is reviewed in docs/permissions.md, which is written from the matrix.
@@ -34,6 +47,12 @@ describe("the role matrix", () => {
     expect(can({ role: "owner" }, "document.burn" as Permission)).toBe(false);
     expect(can({ role: "owner" }, "constructor" as Permission)).toBe(false);
     expect(can({ role: "__proto__" as Role }, "document.read")).toBe(false);
+  });
+
+  test("a role's set is made once, and what a principal may is its set and nothing else", () => {
+    for (const role of roles) expect(permissionsOf(role)).toBe(permissionsOf(role));
+    const key = { kind: "key", role: "owner", permissions: new Set<Permission>(["document.read"]) };
+    expect(permissions.filter((permission) => holds(key, permission))).toEqual(["document.read"]);
   });
 
   test("names are <resource>.<action> and the catalogue is the matrix", () => {

@@ -1,11 +1,22 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { reasonOf } from "../errors";
-import { currentPrincipal, findPrincipal, principalFrom, tenantIdFrom, userIdFrom, type AuthData } from "../principal";
+import { permissionsOf } from "../permissions";
+import {
+  actorOf,
+  callerFrom,
+  currentCaller,
+  currentPrincipal,
+  findCaller,
+  principalFrom,
+  subjectIdFrom,
+  tenantIdFrom,
+  type AuthData,
+} from "../principal";
 
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
 
-const data: AuthData = {
+const data: AuthData & { tenantId: string } = {
   userID: "0193a1c0-0000-7000-8000-000000000001",
   tenantId: "0193a1c0-0000-7000-8000-0000000000aa",
   role: "admin",
@@ -29,16 +40,44 @@ describe("the principal", () => {
     caller.current = data;
     expect(currentPrincipal()).toEqual({
       kind: "user",
-      userId: data.userID,
+      subjectId: data.userID,
       tenantId: data.tenantId,
-      role: "admin",
+      permissions: permissionsOf("admin"),
       sessionId: "s-1",
     });
   });
 
   test("is nobody when nobody is signed in", () => {
-    expect(findPrincipal()).toBeUndefined();
+    expect(findCaller()).toBeUndefined();
     expect(reason(currentPrincipal)).toBe("unauthenticated");
+  });
+
+  test("of a role shares the role's set; of a scope holds the permissions it names, shared by all of that scope", () => {
+    expect(principalFrom(data).permissions).toBe(permissionsOf("admin"));
+    const { role: _, sessionId: __, ...bare } = data;
+    const key = principalFrom({ ...bare, kind: "key", scope: "document.read document.burn" });
+    expect([key.kind, ...key.permissions]).toEqual(["key", "document.read"]);
+    expect(principalFrom({ ...bare, kind: "key", scope: "document.read document.burn" }).permissions).toBe(
+      key.permissions,
+    );
+    expect(key).not.toHaveProperty("sessionId");
+  });
+
+  test("without an organisation is a caller who may do nothing, and no principal", () => {
+    caller.current = { userID: data.userID, sessionId: "s-1" };
+    expect(currentCaller()).toEqual({
+      kind: "user",
+      subjectId: data.userID,
+      tenantId: null,
+      permissions: new Set(),
+      sessionId: "s-1",
+    });
+    expect(reason(currentPrincipal)).toBe("no_organisation");
+  });
+
+  test("is named in one text, by who acts in their name if somebody does", () => {
+    expect(actorOf(callerFrom(data))).toBe(`user:${data.userID}`);
+    expect(actorOf(callerFrom({ ...data, actor: "operator:7" }))).toBe("operator:7");
   });
 
   test.each<[string, Partial<Record<keyof AuthData, string>>]>([
@@ -51,8 +90,8 @@ describe("the principal", () => {
 
   test("ids come from UUIDs only", () => {
     expect(tenantIdFrom(data.tenantId)).toBe(data.tenantId);
-    expect(userIdFrom(data.userID)).toBe(data.userID);
+    expect(subjectIdFrom(data.userID)).toBe(data.userID);
     expect(() => tenantIdFrom("acme")).toThrow(TypeError);
-    expect(() => userIdFrom("")).toThrow(TypeError);
+    expect(() => subjectIdFrom("")).toThrow(TypeError);
   });
 });

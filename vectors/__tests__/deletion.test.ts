@@ -11,7 +11,7 @@ import { usageCountDocument } from "../store/documents";
 import { RecordingEmbedder } from "./recording-embedder";
 
 let embedder: RecordingEmbedder;
-let caller: AuthData;
+let caller: AuthData & { tenantId: string };
 let principal: Principal;
 beforeEach(() => {
   embedder = new RecordingEmbedder();
@@ -129,7 +129,7 @@ test("a job that gives up on a deleted document changes nothing and says nothing
 
 test("a foreign, a missing and a deleted document answer the same, a viewer may not delete, and nothing is gone", async () => {
   const id = await sendReady("a.md");
-  const stranger: AuthData = { ...caller, tenantId: randomUUID(), userID: randomUUID(), role: "owner" };
+  const stranger: typeof caller = { ...caller, tenantId: randomUUID(), userID: randomUUID(), role: "owner" };
   const deleted = (await send("b.md", "Gone.")).id;
   await remove(deleted);
   const shown = async (wrong: string, as = caller): Promise<unknown> =>

@@ -9,14 +9,14 @@ import { replaceEmbedder } from "../active-embedder";
 import { embedDocument, failDocument } from "../embedding";
 import { RecordingEmbedder } from "./recording-embedder";
 
-const newCaller = (): AuthData => ({
+const newCaller = (): AuthData & { tenantId: string } => ({
   userID: randomUUID(),
   tenantId: randomUUID(),
   role: "member",
   sessionId: randomUUID(),
 });
 
-let caller: AuthData;
+let caller: AuthData & { tenantId: string };
 const embedder = new RecordingEmbedder();
 beforeEach(() => {
   replaceEmbedder(embedder);

@@ -29,6 +29,7 @@ const struct: Struct = {
       },
     }),
     text("org"),
+    text("note", { optional: true }),
   ],
 };
 const long = new JsonDecoderCompiler(String).struct(struct);
@@ -37,6 +38,7 @@ const read = plainReader(struct);
 test.each([
   { userID: "u", role: "admin", org: "o" },
   { role: "member", org: "", userID: '\u0000 " \u2028 ü' },
+  { role: "member", org: "", userID: "u", note: "there" },
   Object.assign(Object.create({ org: "inherited" }), { userID: "u", role: "admin" }) as Record<string, unknown>,
 ])("%j is read as through its text", (payload) => {
   const sorted: Record<string, unknown> = {};
@@ -45,12 +47,15 @@ test.each([
   for (const key of keys.sort()) sorted[key] = payload[key];
   const plain = read?.(payload);
   expect(plain).toEqual(long(new JsonReader(encodeValue(sorted))));
-  expect(Object.keys(plain ?? {})).toEqual(["org", "role", "userID"]);
+  expect(Object.keys(plain ?? {})).toEqual(["note", "org", "role", "userID"].filter((name) => name in payload));
 });
 
 test.each([
   ["a field that is not declared", { userID: "u", role: "admin", org: "o", more: "x" }],
   ["a missing field", { userID: "u", role: "admin" }],
+  ["a missing field beside one that may be", { userID: "u", role: "admin", note: "n" }],
+  ["one that may be missing, and is undefined", { userID: "u", role: "admin", org: "o", note: undefined }],
+  ["one that may be missing, and is null", { userID: "u", role: "admin", org: "o", note: null }],
   ["another field in its place", { userID: "u", role: "admin", oorg: "o" }],
   ["no text", { userID: "u", role: "admin", org: 1 }],
   ["a text that is none of the declared", { userID: "u", role: "owner", org: "o" }],
@@ -62,7 +67,7 @@ test.each([
 describe("a type with anything but texts has no short way", () => {
   test.each([
     ["a number", [text("userID"), text("n", { shape: { kind: "number" } })]],
-    ["an optional text", [text("userID"), text("n", { optional: true })]],
+    ["an optional number", [text("userID"), text("n", { optional: true, shape: { kind: "number" } })]],
     [
       "a text or null",
       [text("userID"), text("n", { shape: { kind: "union", of: [{ kind: "string" }, { kind: "null" }] } })],

@@ -11,8 +11,8 @@ export interface ExposedEndpoint {
   tags: string[];
 }
 
-const ACCESS_TAG = /^(can:[a-z][a-z_]*\.[a-z][a-z_]*|self|public:[a-z][a-z0-9 _-]*)$/;
-const ACCESS_LIKE = /^(can|self|public)(:|$)/;
+const ACCESS_TAG = /^(can:[a-z][a-z_]*\.[a-z][a-z_]*|self|caller|public:[a-z][a-z0-9 _-]*)$/;
+const ACCESS_LIKE = /^(can|self|caller|public)(:|$)/;
 
 function apiNames(source: SourceFile): Set<string> {
   const names = new Set<string>();
@@ -73,7 +73,7 @@ function misspelled({ tags }: ExposedEndpoint, project: Project): string | undef
 
 function complaint({ tags }: ExposedEndpoint): string | undefined {
   const access = tags.filter((tag) => ACCESS_LIKE.test(tag));
-  if (access.length === 0) return "has no access tag: add can:<resource>.<action>, self or public:<reason>";
+  if (access.length === 0) return "has no access tag: add can:<resource>.<action>, self, caller or public:<reason>";
   if (access.length > 1) return `has ${access.length} access tags (${access.join(", ")}): exactly one decides`;
   return access.every((tag) => ACCESS_TAG.test(tag))
     ? undefined
