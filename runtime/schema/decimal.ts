@@ -1,7 +1,8 @@
-// Exact decimals as fractions of big integers (contract L-50): what the SDK's Decimal computes with and what
-// decimal fields are checked with. Like the official runtime, a text loses its trailing zeros.
-
+// Decimals of any precision (contract 1.7, L-50): read and written exactly as the official runtime does. Texts are only
+// taken apart and put together, which takes time in proportion to their length; numbers are made of them where somebody
+// calculates (native/decimal.ts).
 import { quotable } from "./rust-text";
+import type { Work } from "./work";
 
 /** The SDK's Decimal, as the native side recognises it (contract 13.3). */
 export interface DecimalValue {
@@ -9,18 +10,18 @@ export interface DecimalValue {
   readonly value: string;
 }
 
-/** numerator / denominator in lowest terms; the denominator is positive. */
-export interface Fraction {
-  num: bigint;
-  den: bigint;
+/** ±digits × 10^exponent. No zeros at either end of the digits, none at all for zero. */
+export interface DecimalParts {
+  negative: boolean;
+  digits: string;
+  exponent: number;
 }
 
 const MAX_TEXT_BYTES = 1 << 18;
 const MAX_EXPONENT = 1 << 14;
-/** Digits after the point of a fraction that has no finite decimal form. */
-const ENDLESS_DIGITS = 10n;
 /** Below this power of ten the official runtime (malachite) writes an exponent. */
 const SMALLEST_PLAIN_POWER = -5;
+const ZERO = 48;
 
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
 
@@ -28,77 +29,68 @@ export function isDecimal(value: unknown): value is DecimalValue {
   return typeof value === "object" && value !== null && "__encore_decimal" in value;
 }
 
-function gcd(a: bigint, b: bigint): bigint {
-  while (b !== 0n) [a, b] = [b, a % b];
-  return a < 0n ? -a : a;
+/** Parts without zeros at either end. */
+export function decimalParts(negative: boolean, digits: string, exponent: number): DecimalParts {
+  let start = 0;
+  let end = digits.length;
+  while (start < end && digits.charCodeAt(start) === ZERO) start++;
+  while (end > start && digits.charCodeAt(end - 1) === ZERO) end--;
+  if (start === end) return { negative: false, digits: "", exponent: 0 };
+  return { negative, digits: digits.slice(start, end), exponent: exponent + digits.length - end };
 }
 
-export function fraction(num: bigint, den: bigint): Fraction {
-  if (den === 0n) throw new Error("division by zero");
-  const divisor = gcd(num, den) || 1n;
-  const sign = den < 0n ? -1n : 1n;
-  return { num: (sign * num) / divisor, den: (sign * den) / divisor };
-}
-
-/** Parses a decimal text. Returns the fraction, or the official text of the problem. */
-export function parseDecimal(text: string): Fraction | string {
+/** Parses a decimal text. Returns its parts, or the official text of the problem. */
+export function parseDecimal(text: string): DecimalParts | string {
   if (text.length > MAX_TEXT_BYTES) return `decimal string too long: ${Buffer.byteLength(text)} bytes`;
   const match = DECIMAL.exec(text);
   const whole = match?.[2] ?? "";
   const part = match?.[3] ?? "";
   if (!match || whole + part === "") return `Failed to parse decimal from string: ${quotable(text)}`;
   const exponent = Number(match[4] ?? 0);
-  if (Math.abs(exponent) > MAX_EXPONENT) return `decimal exponent out of range: ${match[4]}`;
-  const digits = BigInt(`${match[1] === "-" ? "-" : ""}${whole}${part}`.replace(/^-$/, "0"));
-  const scale = exponent - part.length;
-  return scale >= 0 ? { num: digits * 10n ** BigInt(scale), den: 1n } : fraction(digits, 10n ** BigInt(-scale));
+  if (Math.abs(exponent) > MAX_EXPONENT) return `decimal exponent out of range: ${quotable(match[4] ?? "")}`;
+  return decimalParts(match[1] === "-", whole + part, exponent - part.length);
 }
 
-/** Digits needed after the point, or null when the decimal form never ends. */
-function digitsAfterPoint(den: bigint): bigint | null {
-  let twos = 0n;
-  let fives = 0n;
-  while (den % 2n === 0n) {
-    den /= 2n;
-    twos++;
+/** The shortest exact text. Zeros at the end of `digits` stay, where no exponent is written. */
+export function formatDecimal({ negative, digits, exponent }: DecimalParts): string {
+  if (digits === "") return "0";
+  const sign = negative ? "-" : "";
+  if (exponent >= 0) return sign + digits + "0".repeat(exponent);
+  const places = -exponent;
+  const power = digits.length - places - 1;
+  if (power < SMALLEST_PLAIN_POWER) {
+    const rest = decimalParts(false, `1${digits.slice(1)}`, 0).digits.slice(1);
+    return `${sign}${digits[0]}${rest && `.${rest}`}e${power}`;
   }
-  while (den % 5n === 0n) {
-    den /= 5n;
-    fives++;
-  }
-  return den === 1n ? (twos > fives ? twos : fives) : null;
+  const padded = digits.padStart(places + 1, "0");
+  return `${sign}${padded.slice(0, -places)}.${padded.slice(-places)}`;
 }
 
-function roundHalfEven(num: bigint, den: bigint): bigint {
-  const quotient = num / den;
-  const twice = (num % den) * 2n;
-  return twice > den || (twice === den && quotient % 2n === 1n) ? quotient + 1n : quotient;
+/** The canonical text of a request's decimal, or the official text of the problem. */
+export function boundedDecimal(text: string, work: Work): { text: string } | { problem: string } {
+  const parts = parseDecimal(text);
+  if (typeof parts === "string") return { problem: parts };
+  if (work.writesZeros(Math.max(0, parts.exponent))) return { text: formatDecimal(parts) };
+  return { problem: "the decimals of a request must not have that many zeros together" };
 }
 
-/** The shortest exact text; an endless fraction is rounded to ten digits after the point. */
-export function formatDecimal({ num, den }: Fraction): string {
-  const places = digitsAfterPoint(den) ?? ENDLESS_DIGITS;
-  const sign = num < 0n ? "-" : "";
-  const size = num < 0n ? -num : num;
-  const digits = String(roundHalfEven(size * 10n ** places, den));
-  if (places === 0n) return sign + digits;
-  const point = digits.length - Number(places);
-  if (point - 1 < SMALLEST_PLAIN_POWER && size !== 0n) {
-    const fractionDigits = digits.slice(1).replace(/(?<!0)0+$/, "");
-    return `${sign}${digits[0]}${fractionDigits && `.${fractionDigits}`}e${point - 1}`;
+/** The exact parts of a finite float. */
+function ofFloat(value: number): DecimalParts {
+  let size = Math.abs(value);
+  let halves = 0;
+  while (!Number.isInteger(size)) {
+    size *= 2;
+    halves++;
   }
-  const padded = digits.padStart(Number(places) + 1, "0");
-  return `${sign}${padded.slice(0, -Number(places))}.${padded.slice(-Number(places))}`;
+  return decimalParts(value < 0, String(BigInt(size) * 5n ** BigInt(halves)), -halves);
 }
 
-/** The exact fraction of a finite float. */
-function ofFloat(value: number): Fraction {
-  let den = 1n;
-  while (!Number.isInteger(value)) {
-    value *= 2;
-    den *= 2n;
-  }
-  return { num: BigInt(value), den };
+/** The sign of `a - b` for two sizes. Digits are compared as texts, from the same power of ten on. */
+function compareSizes(a: DecimalParts, b: DecimalParts): number {
+  const [left, right] = [a.digits.length + a.exponent, b.digits.length + b.exponent];
+  if (a.digits === "" || b.digits === "") return Math.sign(a.digits.length - b.digits.length);
+  if (left !== right) return Math.sign(left - right);
+  return a.digits < b.digits ? -1 : a.digits > b.digits ? 1 : 0;
 }
 
 /** The sign of `value - limit`; undefined when the value is no decimal. */
@@ -107,6 +99,6 @@ export function compareDecimal(value: unknown, limit: number): number | undefine
   const left = parseDecimal(value.value);
   if (typeof left === "string") return undefined;
   const right = ofFloat(limit);
-  const difference = left.num * right.den - right.num * left.den;
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+  if (left.negative !== right.negative) return left.negative ? -1 : 1;
+  return left.negative ? compareSizes(right, left) : compareSizes(left, right);
 }

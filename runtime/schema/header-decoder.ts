@@ -1,6 +1,6 @@
 // Decoders for header and cookie values (contract 3.6), whose messages differ from those of the query.
 import { parseDateTime } from "./datetime";
-import { formatDecimal, parseDecimal } from "./decimal";
+import { boundedDecimal } from "./decimal";
 import type { NewDecimal } from "./json-decoder";
 import { JsonReader } from "./json-reader";
 import { debugString } from "./rust-text";
@@ -62,9 +62,9 @@ export function compileValue(shape: Shape, place: Place, newDecimal: NewDecimal)
     case "time":
       return time;
     case "decimal":
-      return (text) => {
-        const value = parseDecimal(text);
-        return typeof value === "string" ? fail(`invalid decimal value: ${text}`) : newDecimal(formatDecimal(value));
+      return (text, { work }) => {
+        const value = boundedDecimal(text, work);
+        return "problem" in value ? fail(`invalid decimal value: ${text}`) : newDecimal(value.text);
       };
     case "literal":
       return literal(shape.value, invalid, expecting(shape));
@@ -86,7 +86,7 @@ export function compileValue(shape: Shape, place: Place, newDecimal: NewDecimal)
 function checked({ check }: Extract<Shape, { kind: "checked" }>, inner: ValueDecoder, invalid: string): ValueDecoder {
   return (text, context) => {
     const value = inner(text, context);
-    const problem = check(value, context.isFloat);
+    const problem = check(value, context.isFloat, context.work);
     return problem === undefined ? value : fail(invalid, `${invalid}: ${problem}`);
   };
 }

@@ -1,7 +1,7 @@
 // Compiles shapes into functions that read JSON texts (contract 3.5, 3.7): one pass, which checks, converts and
 // drops what the schema does not know.
 import { parseDateTime } from "./datetime";
-import { parseDecimal, formatDecimal } from "./decimal";
+import { boundedDecimal } from "./decimal";
 import { missingFields } from "./errors";
 import type { JsonReader } from "./json-reader";
 import {
@@ -83,8 +83,8 @@ export class JsonDecoderCompiler {
   }
 
   private decimal(r: JsonReader): unknown {
-    const value = parseDecimal(r.string());
-    return typeof value === "string" ? r.fail(`invalid decimal: ${value}`) : this.newDecimal(formatDecimal(value));
+    const value = boundedDecimal(r.string(), r.work);
+    return "problem" in value ? r.fail(`invalid decimal: ${value.problem}`) : this.newDecimal(value.text);
   }
 
   private list(elem: Shape): Decoder {
@@ -110,7 +110,7 @@ export class JsonDecoderCompiler {
     const read = this.compile(inner);
     return (r) => {
       const value = read(r);
-      const problem = check(value, r.isFloat);
+      const problem = check(value, r.isFloat, r.work);
       return problem === undefined ? value : r.fail(problem);
     };
   }
@@ -124,7 +124,7 @@ export class JsonDecoderCompiler {
     const fit = createFitter(this.newDecimal);
     return (r) => {
       const raw = readBoxed(r);
-      const value = fit(shape, raw);
+      const value = fit(shape, raw, r.work);
       return value === NO_FIT ? r.fail(`invalid type: ${describe(raw)}, expected ${expected}`) : value;
     };
   }

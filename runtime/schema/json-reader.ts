@@ -2,6 +2,7 @@
 // (serde_json; contract 3.5): the place of a problem is part of the answer that clients see.
 import { isUtf8 } from "node:buffer";
 import { DecodeError, formatPath, type Step } from "./errors";
+import { Work } from "./work";
 
 const NEWLINE = 10;
 const QUOTE = 34;
@@ -45,6 +46,7 @@ export class JsonReader {
   pos = 0;
   /** Whether the number read last was written as a float, or is one because it is too large for an integer. */
   isFloat = false;
+  readonly work = new Work();
   private depth = MAX_DEPTH;
   private readonly steps: Step[] = [];
 

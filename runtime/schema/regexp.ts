@@ -4,6 +4,7 @@
 // There is no backtracking, so no text takes longer than its length times the size of the pattern, and that has a limit too.
 import { type Assertion, type Node, RegexpParser } from "./regexp-parser";
 import { wordSet } from "./regexp-sets";
+import { Work } from "./work";
 
 /** Positions of a pattern; Rust refuses patterns by a size as well. */
 const POSITIONS_MAX = 10_000;
@@ -11,10 +12,11 @@ const POSITIONS_MAX = 10_000;
 const STATES_MAX = 500;
 const KEPT_POSITIONS_MAX = 100_000;
 const CHARACTERS_MAX = 10_000;
-/** Work for one text, in positions visited: about 40 ms. */
+/** Work for one request, in positions visited: about 40 ms. */
 const VISITS_MAX = 1_000_000;
-/** What a step costs beside the positions that it visits, and what a character that was not seen before costs. */
+/** What a step costs beside the positions that it visits, what each position of a new state and a new character cost. */
 const STEP_VISITS = 10;
+const STATE_VISITS = 8;
 const CHARACTER_VISITS = 40;
 const ASCII_END = 0x80;
 const SURROGATES = 0xd800;
@@ -173,7 +175,7 @@ export class LinearRegexp {
   private mark = 0;
   private readonly stack: number[] = [];
   private readonly first: State;
-  private visits = 0;
+  private work = new Work();
 
   constructor(pattern: Node) {
     this.program = new Program(pattern);
@@ -183,9 +185,9 @@ export class LinearRegexp {
     this.first = { positions: Int32Array.of(this.program.start), before: 0, next: [] };
   }
 
-  /** Whether the text holds a match anywhere. @throws RegexpLimit */
-  test(text: string): boolean {
-    this.visits = 0;
+  /** Whether the text holds a match anywhere. What that takes is added to `work`. @throws RegexpLimit */
+  test(text: string, work = new Work()): boolean {
+    this.work = work;
     if (this.isCrowded()) this.forget();
     let state = this.first;
     for (let at = 0; at < text.length; at++) {
@@ -212,7 +214,7 @@ export class LinearRegexp {
     const key = `${about} ${inSet.join("")}`;
     let found = this.classes.get(key);
     if (!found) this.classes.set(key, (found = { id: this.classes.size + 1, about, inSet }));
-    this.visits += CHARACTER_VISITS + inSet.length;
+    this.work.visits += CHARACTER_VISITS + inSet.length;
     if (code < ASCII_END) this.ascii[code] = found;
     else {
       if (this.classOf.size >= CHARACTERS_MAX) this.classOf.clear();
@@ -226,14 +228,14 @@ export class LinearRegexp {
     const { positions } = this.program;
     const { stack, marks, targets } = this;
     const reached = ++this.mark;
-    this.visits += STEP_VISITS;
+    this.work.visits += STEP_VISITS;
     let count = 0;
     for (let i = from.positions.length - 1; i >= 0; i--) stack.push(from.positions[i]!);
     while (stack.length > 0) {
       const index = stack.pop()!;
       if (marks[index] === reached) continue;
       marks[index] = reached;
-      this.visits++;
+      this.work.visits++;
       const { set, assertion, next, other } = positions[index]!;
       if (set === MATCH) {
         stack.length = 0;
@@ -244,7 +246,7 @@ export class LinearRegexp {
         if (holds(assertion, from.before, char.about)) stack.push(next);
       } else if (char.inSet[set] === 1) targets[count++] = next;
     }
-    if (this.visits > VISITS_MAX) throw new RegexpLimit("the text is too long for the pattern");
+    if (this.work.visits > VISITS_MAX) throw new RegexpLimit("the text is too long for the pattern");
     return this.keep(from, char, this.state(targets.subarray(0, count), char.about));
   }
 
@@ -253,6 +255,7 @@ export class LinearRegexp {
     if (this.isCrowded()) return { positions: withStart(targets, this.program.start), before, next: [] };
     const positions = Int32Array.from(new Set(targets).add(this.program.start)).sort();
     const key = `${before} ${positions.join(" ")}`;
+    this.work.visits += STATE_VISITS * positions.length;
     let found = this.states.get(key);
     if (!found) {
       this.keptPositions += positions.length;

@@ -6,7 +6,7 @@ import { JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json
 import { JsonReader } from "./json-reader";
 import type { Decoder } from "./json-syntax";
 import type { ShapeField, Struct } from "./shape";
-import { compileText, type TextContext, type TextDecoder } from "./text-decoder";
+import { compileText, createTextContext, type TextContext, type TextDecoder } from "./text-decoder";
 import { eachPair, parseCookies, percentDecodeStrict } from "./url-text";
 import { compileCheck, type Check } from "./validation";
 
@@ -125,7 +125,7 @@ function compileParam(param: Exclude<PathSegment, { kind: "literal" }>): ParamDe
     ? (text) => text
     : (text, context) => scalar(text, type, context);
   return (text) => {
-    const context = { isFloat: false };
+    const context = createTextContext();
     const value = read(text, context);
     if (check) verify(check, value, context, param.value);
     return value;
@@ -133,7 +133,7 @@ function compileParam(param: Exclude<PathSegment, { kind: "literal" }>): ParamDe
 }
 
 function verify(check: Check, value: unknown, context: TextContext, name: string): void {
-  const problem = check(value, context.isFloat);
+  const problem = check(value, context.isFloat, context.work);
   if (problem !== undefined) throw new ValueError(`invalid path parameter ${name}: ${problem}`);
 }
 
@@ -170,7 +170,7 @@ export function compileQuery(
   const required = fields.filter((f) => !f.optional).map((f) => f.name);
   return (query, target) => {
     const seen = new Set<string>();
-    const context = { isFloat: false };
+    const context = createTextContext();
     eachPair(query, (key, text) => {
       const decode = byName.get(key);
       if (!decode) return;
@@ -246,8 +246,8 @@ const listItems = (values: readonly string[]): string[] =>
 
 function headerStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
   const entries = named(fields, "header", newDecimal).map((e) => ({ ...e, key: e.name.toLowerCase() }));
-  const context = { isFloat: false };
   return (source, target) => {
+    const context = createTextContext();
     for (const { field, name, key, optional, list, decode } of entries) {
       const values = source.headerValues(key);
       const first = values[0];
@@ -263,8 +263,8 @@ function headerStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step
 
 function cookieStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
   const entries = named(fields, "cookie", newDecimal);
-  const context = { isFloat: false };
   return (source, target) => {
+    const context = createTextContext();
     const jar = parseCookies(source.headerValues("cookie"));
     for (const { field, name, optional, decode } of entries) {
       const text = jar.get(name);

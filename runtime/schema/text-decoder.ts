@@ -1,15 +1,20 @@
 // Decoders for values that arrive as text: query parameters (contract 3.4). Text is coerced to what the schema says.
 import { parseDateTime } from "./datetime";
-import { formatDecimal, parseDecimal } from "./decimal";
+import { boundedDecimal } from "./decimal";
 import { DecodeError } from "./errors";
 import type { NewDecimal } from "./json-decoder";
 import { debugString } from "./rust-text";
 import { expecting, type Shape } from "./shape";
+import { Work } from "./work";
 
-/** What a text decoder tells about the number it read last. */
+/** What decoders of one request's texts tell each other. */
 export interface TextContext {
+  /** About the number read last. */
   isFloat: boolean;
+  readonly work: Work;
 }
+
+export const createTextContext = (): TextContext => ({ isFloat: false, work: new Work() });
 
 /** Throws a DecodeError whose message is the problem alone. */
 export type TextDecoder = (text: string, context: TextContext) => unknown;
@@ -62,9 +67,9 @@ export function compileText(shape: Shape, newDecimal: NewDecimal): TextDecoder {
         return typeof value === "string" ? fail(`invalid datetime: ${value}`) : value;
       };
     case "decimal":
-      return (text) => {
-        const value = parseDecimal(text);
-        return typeof value === "string" ? fail(`invalid decimal: ${value}`) : newDecimal(formatDecimal(value));
+      return (text, { work }) => {
+        const value = boundedDecimal(text, work);
+        return "problem" in value ? fail(`invalid decimal: ${value.problem}`) : newDecimal(value.text);
       };
     case "literal":
       return literal(shape.value, expecting(shape));
@@ -91,7 +96,7 @@ function single(element: TextDecoder): TextDecoder {
 function checked({ check }: Extract<Shape, { kind: "checked" }>, inner: TextDecoder): TextDecoder {
   return (text, context) => {
     const value = inner(text, context);
-    const problem = check(value, context.isFloat);
+    const problem = check(value, context.isFloat, context.work);
     return problem === undefined ? value : fail(problem);
   };
 }

@@ -1,17 +1,37 @@
 // Whether an already read value fits a shape: unions try their members in order, the first that fits wins (contract H-56).
 import { parseDateTime } from "./datetime";
-import { formatDecimal, parseDecimal } from "./decimal";
+import { boundedDecimal } from "./decimal";
 import { Float, put } from "./json-syntax";
 import type { Shape, ShapeField } from "./shape";
+import type { Work } from "./work";
 
 /** The answer of a fitter for a value that does not fit. */
 export const NO_FIT: unique symbol = Symbol("no fit");
 
-/** Converts a value whose floats are `Float`s to the shape's JavaScript value, or says that it does not fit. */
-export type Fitter = (shape: Shape, raw: unknown) => unknown;
+type NewDecimal = (text: string) => unknown;
 
-export function createFitter(newDecimal: (text: string) => unknown): Fitter {
-  const fit: Fitter = (shape, raw) => {
+/** Converts a value whose floats are `Float`s to the shape's JavaScript value, or says that it does not fit. */
+export type Fitter = (shape: Shape, raw: unknown, work: Work) => unknown;
+
+type Fit = (shape: Shape, raw: unknown) => unknown;
+
+export function createFitter(newDecimal: NewDecimal): Fitter {
+  return (shape, raw, work) => fitterOf(newDecimal, work)(shape, raw);
+}
+
+/** Of one value. Types inside themselves are tried at each object once: members of unions that fail at their end would otherwise double the work with every level. */
+function fitterOf(newDecimal: NewDecimal, work: Work): Fit {
+  const known = new Map<Shape, Map<unknown, unknown>>();
+  const again = (shape: Shape, raw: unknown): unknown => {
+    if (typeof raw !== "object" || raw === null) return fit(shape, raw);
+    let values = known.get(shape);
+    if (!values) known.set(shape, (values = new Map()));
+    if (values.has(raw)) return values.get(raw);
+    const value = fit(shape, raw);
+    values.set(raw, value);
+    return value;
+  };
+  const fit: Fit = (shape, raw) => {
     switch (shape.kind) {
       case "any":
         return unbox(raw);
@@ -26,7 +46,7 @@ export function createFitter(newDecimal: (text: string) => unknown): Fitter {
       case "time":
         return time(raw);
       case "decimal":
-        return decimal(raw, newDecimal);
+        return decimal(raw, newDecimal, work);
       case "literal":
         return (
           raw instanceof Float ? raw.value === shape.value && !Number.isInteger(shape.value) : raw === shape.value
@@ -44,10 +64,10 @@ export function createFitter(newDecimal: (text: string) => unknown): Fitter {
       case "option":
         return raw === null ? null : fit(shape.value, raw);
       case "ref":
-        return fit(shape.target!, raw);
+        return again(shape.target!, raw);
       case "checked": {
         const value = fit(shape.inner, raw);
-        return value === NO_FIT || shape.check(value, raw instanceof Float) !== undefined ? NO_FIT : value;
+        return value === NO_FIT || shape.check(value, raw instanceof Float, work) !== undefined ? NO_FIT : value;
       }
     }
   };
@@ -74,9 +94,10 @@ function time(raw: unknown): unknown {
   return typeof value === "string" ? NO_FIT : value;
 }
 
-function decimal(raw: unknown, newDecimal: (text: string) => unknown): unknown {
-  const value = typeof raw === "string" ? parseDecimal(raw) : "";
-  return typeof value === "string" ? NO_FIT : newDecimal(formatDecimal(value));
+function decimal(raw: unknown, newDecimal: NewDecimal, work: Work): unknown {
+  if (typeof raw !== "string") return NO_FIT;
+  const value = boundedDecimal(raw, work);
+  return "problem" in value ? NO_FIT : newDecimal(value.text);
 }
 
 function first(shapes: readonly Shape[], fit: (shape: Shape) => unknown): unknown {
@@ -107,7 +128,7 @@ function entries(raw: Record<string, unknown>, fit: (value: unknown) => unknown)
   return out;
 }
 
-function struct(fields: readonly ShapeField[], raw: Record<string, unknown>, fit: Fitter): unknown {
+function struct(fields: readonly ShapeField[], raw: Record<string, unknown>, fit: Fit): unknown {
   const out: Record<string, unknown> = {};
   for (const field of fields) {
     if (!Object.hasOwn(raw, field.name)) {

@@ -3,26 +3,28 @@ import type { Validation, ValidationRule } from "../model";
 import { compareDecimal, type DecimalValue } from "./decimal";
 import { isEmail } from "./email";
 import { compileRegexp, RegexpLimit } from "./regexp";
-import { debugString, displayFloat, floatText } from "./rust-text";
+import { debugString, displayFloat, floatText, quotable } from "./rust-text";
+import type { Work } from "./work";
 
 /** A decoded value before it becomes the handler's: numbers know whether they were written as floats. */
 export type Checkable = string | number | bigint | DecimalValue | readonly unknown[] | unknown;
-export type Check = (value: Checkable, isFloat: boolean) => string | undefined;
+export type Check = (value: Checkable, isFloat: boolean, work: Work) => string | undefined;
 
 /** Compiles rules joined by `&` and `|`: of failed alternatives the first one's problem is reported. */
 export function compileCheck(validation: Validation): Check {
   if ("rule" in validation) return compileRule(validation);
   const checks = validation.of.map(compileCheck);
-  if (validation.op === "and") return (value, isFloat) => firstProblem(checks, value, isFloat);
-  return (value, isFloat) => {
-    const first = checks[0]?.(value, isFloat);
-    return first === undefined || checks.slice(1).some((c) => c(value, isFloat) === undefined) ? undefined : first;
+  if (validation.op === "and") return (value, isFloat, work) => firstProblem(checks, value, isFloat, work);
+  return (value, isFloat, work) => {
+    const first = checks[0]?.(value, isFloat, work);
+    if (first === undefined || checks.slice(1).some((c) => c(value, isFloat, work) === undefined)) return undefined;
+    return first;
   };
 }
 
-function firstProblem(checks: readonly Check[], value: Checkable, isFloat: boolean): string | undefined {
+function firstProblem(checks: readonly Check[], value: Checkable, isFloat: boolean, work: Work): string | undefined {
   for (const check of checks) {
-    const problem = check(value, isFloat);
+    const problem = check(value, isFloat, work);
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -58,10 +60,10 @@ function compileRule(rule: ValidationRule): Check {
 function regexp(source: string): Check {
   const pattern = compileRegexp(source);
   const problem = `value does not match the regexp ${debugString(source)}`;
-  return (value) => {
+  return (value, _isFloat, work) => {
     if (typeof value !== "string") return "unexpected type (expected string)";
     try {
-      return pattern.test(value) ? undefined : problem;
+      return pattern.test(value, work) ? undefined : problem;
     } catch (error) {
       if (error instanceof RegexpLimit) return `value is too long for the regexp ${debugString(source)}: shorten it`;
       throw error;
@@ -96,6 +98,6 @@ function bound(limit: number, word: "least" | "most", side: -1 | 1): Check {
       return breaks(value < whole ? -1 : value > whole ? 1 : 0) ? problem(String(value)) : undefined;
     const order = compareDecimal(value, limit);
     if (order === undefined) return "unexpected type (expected number)";
-    return breaks(order) ? problem(String(value)) : undefined;
+    return breaks(order) ? problem(quotable(String(value))) : undefined;
   };
 }

@@ -116,7 +116,7 @@ function encodeDecimal(text: string, type: PgType): Buffer {
   };
   const integer = integers[type.name];
   if (integer && type.name !== "oid") {
-    if (!/^-?\d+$/.test(text) || BigInt(text) < integer.min || BigInt(text) > integer.max) return impossible();
+    if (!/^-?\d{1,20}$/.test(text) || BigInt(text) < integer.min || BigInt(text) > integer.max) return impossible();
     return integer.form(BigInt(text));
   }
   if (type.name === "float4") return binary.float32(exactFloat(text, Math.fround) ?? impossible());

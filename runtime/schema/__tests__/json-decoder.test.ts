@@ -1,5 +1,6 @@
 // Decoding of JSON texts: what is kept, what is dropped, and where a problem is said to be.
 import { describe, expect, test } from "vitest";
+import type { Schema } from "../../model";
 import {
   any,
   bool,
@@ -271,6 +272,21 @@ describe("rules", () => {
       "v[0]: length too short (got 1, expected at least 2) at line 1 column 9",
     );
   });
+});
+
+test("alternatives that look into themselves and fail at their end are tried once at each object", () => {
+  const kinds = ["a", "b", "c"];
+  const child = union(...kinds.map((id): Schema => ({ kind: "named", id })), nothing);
+  const node = (kind: string): Schema => struct({ "child?": child, "list?": list(child), kind: lit(kind) });
+  const decls = Object.fromEntries(kinds.map((id) => [id, { id, name: id, type: node(id) }]));
+  const decode = decoder(struct({ t: child }), decls);
+  const nested = (innermost: string, depth: number): string => {
+    let text = `{"kind":"${innermost}"}`;
+    for (let i = 0; i < depth; i++) text = `{"child":${text},"list":[],"kind":"${kinds[i % 3]}"}`;
+    return `{"t":${text}}`;
+  };
+  expect(decode(nested("c", 100))).toEqual(JSON.parse(nested("c", 100)));
+  expect(() => decode(nested("z", 100))).toThrow("t: invalid type: map, expected");
 });
 
 test("any JSON text is decoded as JSON.parse decodes it, or refused by both", () => {

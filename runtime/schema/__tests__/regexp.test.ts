@@ -4,6 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileRegexp, RegexpLimit } from "../regexp";
 import { compileCheck } from "../validation";
+import { Work } from "../work";
+import { checked, decoder, list, str, struct } from "./support";
 
 /** What a pattern's worst text is made of, again and again, and how it ends. */
 const worst: [pattern: string, piece: string, end: string][] = [
@@ -43,11 +45,12 @@ describe("time", () => {
     expect(best(100_000)).toBeLessThan(40 * Math.max(best(10_000), 0.25));
   });
 
+  let seed = 1;
+  const random = (bytes: number): string =>
+    Array.from({ length: bytes }, () => ((seed = (seed * 48271) % 0x7fffffff) & 1 ? "a" : "b")).join("");
+
   test("a pattern with more states than are kept stays linear, and within its limit", () => {
     const regexp = compileRegexp("(?:a|b)*a(?:a|b){14}c");
-    let seed = 1;
-    const random = (bytes: number): string =>
-      Array.from({ length: bytes }, () => ((seed = (seed * 48271) % 0x7fffffff) & 1 ? "a" : "b")).join("");
     expect(regexp.test(`${random(20_000)}a${"b".repeat(14)}c`)).toBe(true);
     expect(regexp.test(random(20_000))).toBe(false);
     const endless = random(1_000_000);
@@ -58,7 +61,19 @@ describe("time", () => {
   test("a text over the limit is a problem of the value, not an error of the server", () => {
     const check = compileCheck({ rule: "matchesRegexp", value: "(?:a|b)*a(?:a|b){60}c" });
     const long = "ab".repeat(50_000) + "a".repeat(1 << 20).replace(/a{7}/g, "aaabbab");
-    expect(check(long, false)).toMatch(/^value (?:is too long for|does not match) the regexp /);
+    expect(check(long, false, new Work())).toMatch(/^value (?:is too long for|does not match) the regexp /);
+  });
+
+  test("a list of texts may take no longer than one of them", () => {
+    const decode = decoder(
+      struct({ v: list(checked(str, { rule: "matchesRegexp", value: "(?:a|b)*a(?:a|b){60}c" })) }),
+    );
+    const texts = Array.from({ length: 5_000 }, () => `${random(300)}a${random(60)}c`);
+    const body = JSON.stringify({ v: texts });
+    expect(milliseconds(() => expect(() => decode(body)).toThrow(/v\[\d+\]: value is too long for/))).toBeLessThan(
+      1_000,
+    );
+    expect(() => decode(JSON.stringify({ v: texts.slice(0, 3) }))).not.toThrow();
   });
 });
 

@@ -1,9 +1,7 @@
-// The small languages of the wire: decimals, date-times, e-mail addresses, Rust patterns, query strings, headers.
+// The small languages of the wire: date-times, e-mail addresses, Rust patterns, query strings, headers.
 import { describe, expect, test } from "vitest";
-import { Decimal } from "../../native/decimal";
 import type { PathSegment } from "../../model";
 import { parseDateTime } from "../datetime";
-import { formatDecimal, parseDecimal } from "../decimal";
 import { isEmail } from "../email";
 import { cookieLine, headerLines } from "../header-encoder";
 import { JsonDecoderCompiler } from "../json-decoder";
@@ -13,40 +11,6 @@ import { ResponseCodec } from "../response-codec";
 import { ShapeResolver } from "../shape";
 import type { Field, Schema } from "../../model";
 import { bool, checked, list, newDecimal, num, problem, str, struct, union } from "./support";
-
-describe("decimals", () => {
-  const text = (value: string): string => {
-    const parsed = parseDecimal(value);
-    return typeof parsed === "string" ? parsed : formatDecimal(parsed);
-  };
-  test.each([
-    ["1.50", "1.5"],
-    ["007.100", "7.1"],
-    ["1e3", "1000"],
-    ["-0.001", "-0.001"],
-    ["+5", "5"],
-    ["0.000001", "1e-6"],
-    ["0.00001", "0.00001"],
-    ["0.0000001", "1e-7"],
-    ["-1.25e-9", "-1.25e-9"],
-    ["0", "0"],
-    ["-0.0", "0"],
-    ["123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"],
-  ])("%s is %s", (from, to) => expect(text(from)).toBe(to));
-  test.each(["", "x", "1.2.3", "5n", ".", "1e", "0x1"])("%j is none", (value) =>
-    expect(text(value)).toBe(`Failed to parse decimal from string: ${value}`),
-  );
-  test("a text that would need gigabytes is refused", () =>
-    expect(text("1e99999999")).toBe("decimal exponent out of range: 99999999"));
-
-  test("arithmetic is exact, and division by zero an error", () => {
-    expect(new Decimal("0.1").add(new Decimal("0.2")).toString()).toBe("0.3");
-    expect(new Decimal("1").div(new Decimal("3")).mul(new Decimal("3")).toString()).toBe("1");
-    expect(new Decimal("2").div(new Decimal("3")).toString()).toBe("0.6666666667");
-    expect(new Decimal("5").sub(new Decimal("7.5")).toString()).toBe("-2.5");
-    expect(() => new Decimal("1").div(new Decimal("0"))).toThrow("division by zero");
-  });
-});
 
 describe("date-times", () => {
   test.each([
