@@ -29,10 +29,6 @@ export class Inbox {
     return new Promise((resolve, reject) => this.readers.push({ resolve, reject }));
   }
 
-  get size(): number {
-    return this.messages.length;
-  }
-
   private closed(): Error {
     return Object.assign(new Error(this.endMessage), { code: "Unknown" });
   }
@@ -62,7 +58,7 @@ export function encodeMessage(codec: MessageCodec | null, message: unknown): str
 }
 
 /** A channel over a carrier: messages are copied through their JSON texts in both directions. */
-export function createChannel(carrier: Carrier, inbox: Inbox, encode: EncodeMessage): MessageChannel {
+export function createChannel(carrier: Carrier, inbox: Pick<Inbox, "take">, encode: EncodeMessage): MessageChannel {
   return {
     send(message) {
       if (!carrier.isOpen) throw Object.assign(new Error("channel closed"), { code: "Unknown" });

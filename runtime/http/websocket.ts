@@ -9,13 +9,15 @@ import { Failure } from "./failure";
 import type { Pending, Replier } from "./reply";
 import type { RequestLog } from "./request-log";
 import type { StreamCodecCache } from "./stream-codecs";
-import { createChannel, encodeMessage, Inbox, SERVER_END, type Carrier } from "./stream-channel";
+import { PacedInbox } from "./paced-inbox";
+import { createChannel, encodeMessage, SERVER_END, type Carrier } from "./stream-channel";
 import { runStream } from "./stream-handler";
 import type { MessageCodec } from "../schema";
 
-const MAX_MESSAGE_BYTES = 64 << 20;
-/** Messages that wait for a handler that does not read them; beyond that the peer is not listened to. */
-const MAX_WAITING = 10_000;
+/** As a request's body, since it is decoded at once. */
+const MAX_MESSAGE_BYTES = 2 << 20;
+/** What may wait for a peer that does not read; beyond that it is cut. */
+const MAX_UNSENT_BYTES = 64 << 20;
 const CLOSE_LIMIT_MS = 1000;
 const SUBPROTOCOL = "encore-ws";
 
@@ -74,6 +76,7 @@ export class StreamServer {
       this.open.add(socket);
       socket.on("close", () => this.open.delete(socket));
       const inbox = this.receive(socket, toServer, exchange);
+      readInTurns(upgrading.socket);
       const channel = createChannel(carrierOf(socket, upgrading.socket), inbox, (message) =>
         encodeMessage(toClient, message),
       );
@@ -81,20 +84,17 @@ export class StreamServer {
     });
   }
 
-  /** Valid messages go to the inbox; others are logged and dropped, the socket stays open (S-5). */
-  private receive(socket: WebSocket, codec: MessageCodec | null, exchange: Exchange): Inbox {
-    const inbox = new Inbox(SERVER_END);
+  /** Valid messages go to the handler; others are logged and dropped, the socket stays open (S-5). */
+  private receive(socket: WebSocket, codec: MessageCodec | null, exchange: Exchange): PacedInbox {
+    const inbox = new PacedInbox({
+      decode: (data) => codec!.decode(data),
+      dropped: (problem) => this.log.warn(exchange, `failed to parse incoming message: ${problem}`),
+      endMessage: SERVER_END,
+    });
     socket.on("message", (data: Buffer) => {
-      if (!codec) return;
-      try {
-        inbox.put(codec.decode(data));
-        if (inbox.size > MAX_WAITING) socket.close(1013);
-      } catch (error) {
-        this.log.warn(
-          exchange,
-          `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      }
+      if (!codec || socket.readyState !== socket.OPEN || inbox.put(data)) return;
+      this.log.warn(exchange, "the stream is closed: its handler does not read the messages that come in");
+      socket.close(1013);
     });
     socket.on("error", () => socket.terminate());
     socket.on("close", () => inbox.end());
@@ -110,13 +110,27 @@ export class StreamServer {
   }
 }
 
+/** A connection hands over one piece a turn: taking thousands of small frames apart is work too, and pings are answered. */
+function readInTurns(connection: Duplex): void {
+  connection.on("data", () => {
+    connection.pause();
+    setImmediate(() => connection.resume());
+  });
+}
+
 /** After our close frame the connection ends: the official server does not wait for the peer's (S-8). */
 function carrierOf(socket: WebSocket, connection: Duplex): Carrier {
   return {
     get isOpen() {
       return socket.readyState === socket.OPEN;
     },
-    send: (text) => socket.send(text),
+    send(text) {
+      if (socket.bufferedAmount > MAX_UNSENT_BYTES) {
+        socket.terminate();
+        throw Object.assign(new Error("channel closed: the client does not read"), { code: "Unknown" });
+      }
+      socket.send(text);
+    },
     close() {
       if (socket.readyState !== socket.OPEN) return;
       socket.close();
