@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { makeInitialDatabase } from "./initial-database.mjs";
 
 /** Split into chunks, so that a command loads only what it uses (the compiler above all). */
 const programs = {
@@ -65,4 +66,5 @@ export async function buildHost(root) {
       format: "cjs",
     }),
   ]);
+  makeInitialDatabase(root);
 }

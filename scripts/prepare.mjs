@@ -1,7 +1,7 @@
 // Runs at the end of `npm ci`: generates what is generated, offline. Prisma asks for a schema engine that
 // its installer would download; `generate` never runs it, so any executable of that name will do.
 import { spawnSync } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildHost } from "./bundles.mjs";
@@ -40,7 +40,9 @@ function generateClients() {
   if (result.status !== 0) throw new Error("the app has errors: see above");
 }
 
-rmSync(join(root, "dist"), { recursive: true, force: true }); // chunks of earlier builds
+// Chunks of earlier builds; the initial database knows by itself when it is out of date.
+for (const name of existsSync(join(root, "dist")) ? readdirSync(join(root, "dist")) : [])
+  if (name !== "initial-database") rmSync(join(root, "dist", name), { recursive: true, force: true });
 generatePrismaClient();
 await buildHost(root);
 generateClients();

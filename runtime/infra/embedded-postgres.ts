@@ -2,7 +2,7 @@
 // also when the host is killed outright), writes everything out when told to stop. Terminal signals reach
 // the whole process group, therefore they are ignored here: the host decides when its database goes.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { compilerFlags, type EmbeddedAnswer, type EmbeddedOptions, type InitialiseOptions } from "./embedded/options";
@@ -82,5 +82,14 @@ async function main(): Promise<void> {
   say({ ready: true, port });
 }
 
-if ("initialise" in input) await Engine.initialise(input.initialise.dataDir, input.initialise.name);
+/** What initdb made when this host was built; a built app has none and makes its own. */
+const initialDatabase = join(dirname(process.argv[1] ?? ""), "initial-database", "data");
+
+async function makeDataFolder({ dataDir, name }: InitialiseOptions["initialise"]): Promise<void> {
+  setFlagsFromString(compilerFlags(true)); // lives for seconds
+  if (existsSync(initialDatabase)) cpSync(initialDatabase, dataDir, { recursive: true });
+  await Engine.initialise(dataDir, name);
+}
+
+if ("initialise" in input) await makeDataFolder(input.initialise);
 else main().catch(fail);

@@ -1,8 +1,10 @@
 // The database's process lives exactly as long as its host, and one state folder has one host.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, expect, test, vi } from "vitest";
 import { InfraError, startInfra } from "..";
+import { hostPackageRoot } from "../../host-files";
 import { startEmbedded } from "../embedded-process";
 import { acquireLock, LockedError } from "../state-lock";
 import {
@@ -74,6 +76,23 @@ test("a killed host leaves no process behind, loses nothing acknowledged, and a 
   expect(rows[0]?.count).toBe(rows[0]?.highest);
   await client.end();
   await infra.stop();
+});
+
+test("a new database is a copy of the one that was made with the host, so that no start pays for initdb", async () => {
+  const dataDir = join(temporaryFolder(), "postgres");
+  const made = await startEmbedded({ dataDir, databases: ["named"] });
+  const client = new pg.Client(made.url("named"));
+  await client.connect();
+  const { rows } = await client.query<{ name: string }>("select current_database() as name");
+  await client.end();
+  await made.stop();
+  expect(rows).toEqual([{ name: "named" }]);
+  // The first field of pg_control is the number that initdb gives each cluster it makes.
+  const systemIdentifier = (folder: string): bigint =>
+    readFileSync(join(folder, "global/pg_control")).readBigUInt64LE(0);
+  expect(systemIdentifier(join(dataDir, "named"))).toBe(
+    systemIdentifier(join(hostPackageRoot, "dist/initial-database/data")),
+  );
 });
 
 test("the database's process ends when its host is killed outright", async () => {

@@ -37,7 +37,10 @@ export class Engine {
     return new Engine(db, Buffer.concat(parameters));
   }
 
-  /** Makes a data folder whose database is called `name`. Takes 300 MB that only the end of the process gives back. */
+  /**
+   * Makes a data folder whose database is called `name`, or gives that name to a copy of an initial one. Making takes
+   * 500 MB that only the end of the process gives back.
+   */
   static async initialise(dataDir: string, name: string): Promise<void> {
     const db = await PGlite.create({ dataDir, database: "template1", startParams, initDbStartParams });
     if (name !== "postgres") await db.exec(`ALTER DATABASE postgres RENAME TO "${name.replaceAll('"', '""')}"`);
