@@ -5,9 +5,11 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cloneDatabase, type Template } from "../infra";
+import type { ClonedDatabase, Template } from "../infra";
 
-type Clone = Awaited<ReturnType<typeof cloneDatabase>>;
+/** Loaded by the files that touch a database: every file pays for what this one imports. */
+const cloneDatabase = async (template: Template): Promise<ClonedDatabase> =>
+  (await import("../infra/test-databases")).cloneDatabase(template);
 
 export interface LazyDatabase {
   url: string;
@@ -50,7 +52,7 @@ export async function lazyDatabase(template: Template): Promise<LazyDatabase> {
     const clone = await cloneDatabase(template);
     return { url: clone.url, close: clone.drop };
   }
-  let clone: Promise<Clone> | undefined;
+  let clone: Promise<ClonedDatabase> | undefined;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     sockets.add(client);
