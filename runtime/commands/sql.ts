@@ -51,7 +51,11 @@ export async function converse(session: SqlSession, prompt: string, { input, out
   const lines = createInterface({ input, output, terminal: input === process.stdin });
   const write = (text: string): void => void output.write(`${text}\n`);
   let text = "";
+  // Lines may be left to read when the input has ended: from Node 24 on, a prompt is then an error.
+  let isOpen = true;
+  lines.once("close", () => (isOpen = false));
   const ask = (): void => {
+    if (!isOpen) return;
     lines.setPrompt(`${prompt}${session.inTransaction ? "*" : ""}${text === "" ? "=>" : "->"} `);
     lines.prompt();
   };

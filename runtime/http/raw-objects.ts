@@ -3,7 +3,9 @@
 // writer back while the reader is slow, cut the connection when they are destroyed, and keep an error that nobody listens
 // to from ending the process. The classes are the app's own copy of encore.dev; only their prototypes are touched.
 import { AsyncLocalStorage } from "node:async_hooks";
+import { IncomingMessage, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
@@ -97,6 +99,21 @@ function abandon(link: RawLink | undefined): void {
 
 const isDone = (value: unknown): value is Callback => typeof value === "function";
 
+/**
+ * Whether a second `end` is told at once that the response has ended. Up to Node 22 it is as soon as the bytes are with
+ * the kernel, which is before `finish`; Node 24 calls it back at `finish`, as any stream does. This Node is asked.
+ */
+function tellsSecondEndAtOnce(): boolean {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  response.assignSocket(new Writable({ write: (_chunk, _encoding, done) => done() }) as Socket);
+  response.end("whole");
+  let isTold = false;
+  response.end(() => (isTold = true));
+  return isTold;
+}
+
+const secondEndIsToldAtOnce = tellsSecondEndAtOnce();
+
 function refuse(response: SdkResponse, code: string, message: string, done: unknown): void {
   const error = Object.assign(new Error(message), { code });
   process.nextTick(() => {
@@ -128,7 +145,9 @@ const responseMethods = {
     }
     const isWrite = chunk !== undefined && chunk !== null && !isDone(chunk);
     if (isWrite) refuse(this, "ERR_STREAM_WRITE_AFTER_END", "write after end", done);
-    else refuse(this, "ERR_STREAM_ALREADY_FINISHED", "Cannot call end after a stream was finished", done);
+    else if (this.writableFinished || secondEndIsToldAtOnce)
+      refuse(this, "ERR_STREAM_ALREADY_FINISHED", "Cannot call end after a stream was finished", done);
+    else Writable.prototype.end.call(this, undefined, "utf8", done);
     return this;
   },
 

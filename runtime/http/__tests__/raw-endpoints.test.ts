@@ -177,6 +177,7 @@ const scenarios: Record<string, { play: Play; last?: string }> = {
   waits: { play: async ({ port }) => (await answerTo(port, "GET", "/see/waits")).length, last: "was full" },
   ends: { play: ({ port }) => answerTo(port, "GET", "/see/ends"), last: "res close" },
   "ends-twice": { play: ({ port }) => answerTo(port, "GET", "/see/ends-twice"), last: "res close" },
+  "ends-late": { play: ({ port }) => answerTo(port, "GET", "/see/ends-late"), last: "res close" },
   "writes-after-end": { play: ({ port }) => answerTo(port, "GET", "/see/writes-after-end"), last: "res close" },
   "destroys-response": { play: ({ port }) => answerTo(port, "GET", "/see/destroys-response"), last: "res close" },
   "destroys-request": { play: ({ port }) => answerTo(port, "GET", "/see/destroys-request"), last: "destroys" },
