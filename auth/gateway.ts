@@ -1,7 +1,7 @@
 // The app's gateway: who is calling, from the access token in the Authorization header or the session cookie.
 // Decided from the token alone, without a database round trip. The guard does not see requests that are refused here,
 // so an address that sends bad tokens is limited here, before their signatures are looked at.
-import { Gateway, type Cookie, type Header } from "encore.dev/api";
+import { Gateway, type APIError, type Cookie, type Header } from "encore.dev/api";
 import { authHandler } from "encore.dev/auth";
 import { JOSEError, JWTExpired } from "jose/errors";
 import { limitKeyOfChain } from "../security/client-ip";
@@ -10,7 +10,7 @@ import { refuseForeignHandshake } from "../security/csrf";
 import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
 import { errors } from "./errors";
-import { readAccessToken } from "./tokens";
+import { knownIdentity, readAccessToken } from "./tokens";
 
 interface Credentials {
   authorization?: Header<"Authorization">;
@@ -40,23 +40,50 @@ export const gateway = new Gateway({ authHandler: authenticate });
 
 function identify(credentials: Credentials): AuthData | Promise<AuthData> {
   try {
-    const token = tokenFrom(credentials);
-    if (token === undefined) return refuseCredentials(credentials);
-    const identity = readAccessToken(token, new Date(), () =>
-      limits.assertFewFailures("accessToken", addressOf(credentials)),
-    );
-    return identity instanceof Promise ? identity.catch((cause: unknown) => refuse(cause, credentials)) : identity;
+    const { authorization = "" } = credentials;
+    if (authorization === "") return identifyByCookie(credentials);
+    const now = new Date();
+    // The usual spelling of a known token, before its form is looked at.
+    const known = authorization.startsWith(SCHEME) ? knownIdentity(authorization.slice(SCHEME.length), now) : undefined;
+    if (known !== undefined) return known;
+    const token = tokenPattern.exec(authorization)?.[1];
+    return token === undefined ? refuseForm(credentials) : identifyByToken(token, now, credentials);
   } catch (refusal) {
     return Promise.reject(refusal);
   }
 }
 
+const SCHEME = "Bearer ";
+const tokenPattern = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
+
+function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData> {
+  const { session } = credentials;
+  if (session === undefined) return nobody;
+  refuseForeignHandshake(credentials);
+  return identifyByToken(session.value, new Date(), credentials);
+}
+
+/** A token that is not known is looked at only while its sender's address has not failed too often. */
+function identifyByToken(token: string, now: Date, credentials: Credentials): AuthData | Promise<AuthData> {
+  const known = knownIdentity(token, now);
+  if (known !== undefined) return known;
+  limits.assertFewFailures("accessToken", addressOf(credentials));
+  return readAccessToken(token, now).catch((cause: unknown) => refuse(cause, credentials));
+}
+
 const addressOf = ({ forwardedFor }: Credentials): string => limitKeyOfChain(forwardedFor);
 
-/** No credentials at all, or what is no token of ours by its form. */
-function refuseCredentials(credentials: Credentials): never {
-  const { authorization } = credentials;
-  if (authorization === undefined || authorization === "") throw commonErrors.unauthenticated();
+/** Most calls of public endpoints bring nothing: one answer for all of them, made once. An error's stack is dear. */
+const nobody = Promise.reject<never>(fixed(commonErrors.unauthenticated()));
+nobody.catch(() => undefined);
+
+function fixed(error: APIError): APIError {
+  Object.freeze(error.details);
+  return Object.freeze(error);
+}
+
+/** What is no token of ours by its form. */
+function refuseForm(credentials: Credentials): never {
   limits.assertFewFailures("accessToken", addressOf(credentials));
   limits.countFailure("accessToken", addressOf(credentials), EXPIRED_POINTS);
   throw errors.invalid_token({ internal: "no bearer token" });
@@ -67,13 +94,4 @@ function refuse(cause: unknown, credentials: Credentials): never {
   const points = cause instanceof JWTExpired ? EXPIRED_POINTS : FORGED_POINTS;
   limits.countFailure("accessToken", addressOf(credentials), points);
   throw errors.invalid_token({ cause });
-}
-
-function tokenFrom(credentials: Credentials): string | undefined {
-  const { authorization, session } = credentials;
-  if (authorization === undefined || authorization === "") {
-    if (session !== undefined) refuseForeignHandshake(credentials);
-    return session?.value;
-  }
-  return /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i.exec(authorization)?.[1];
 }

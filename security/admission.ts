@@ -1,18 +1,17 @@
 // May this call in? Limits first, so that probing for permissions is limited too; then what the endpoint's
 // tags ask of its caller.
 import type { Span } from "@opentelemetry/api";
-import type { APICallMeta, RequestMeta } from "encore.dev";
 
+import type { CurrentCall } from "../telemetry/current-call";
 import { logger } from "../telemetry/logger";
-import { clientLimitKey, UNKNOWN_ADDRESS } from "./client-ip";
+import { addressOfCall } from "./caller-address";
+import { UNKNOWN_ADDRESS } from "./client-ip";
 import { commonErrors } from "./common-errors";
-import { isCrossSite, isPlainRead } from "./csrf";
+import { isCrossSiteBy, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { limits, type LimitPolicy } from "./limits";
 import { can } from "./permissions";
 import { actorOf, findCaller, isPrincipal, type Caller } from "./principal";
-
-export type ApiCall = APICallMeta & RequestMeta;
 
 const log = logger("guard");
 
@@ -20,7 +19,7 @@ const log = logger("guard");
  * Returns undefined when the call may run, or a promise of it when counting has to wait for somebody.
  * @throws APIError resource_exhausted, unauthenticated or permission_denied: at once, or the promise rejects with it.
  */
-export function admit(call: ApiCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> | undefined {
+export function admit(call: CurrentCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> | undefined {
   const caller = findCaller();
   if (span !== undefined && caller !== undefined) nameCaller(span, caller);
   const counting = policy.limit === null ? undefined : count(call, policy.limit, caller);
@@ -34,30 +33,30 @@ function nameCaller(span: Span, { subjectId, tenantId }: Caller): void {
   if (tenantId !== null) span.setAttribute("tenant.id", tenantId);
 }
 
-function count(call: ApiCall, limit: LimitPolicy, caller: Caller | undefined): Promise<void> | undefined {
+function count(call: CurrentCall, limit: LimitPolicy, caller: Caller | undefined): Promise<void> | undefined {
   return limits.consumeCaller(limit, {
-    ip: isStream(call) ? addressOfStream(caller) : clientLimitKey(call.headers),
+    ip: isStream(call) ? addressOfStream(caller) : addressOfCall(call),
     user: caller?.subjectId,
     tenant: caller?.tenantId ?? undefined,
   });
 }
 
 /** Streams come without method and headers (contract S-13). */
-const isStream = ({ method }: ApiCall): boolean => (method as string) === "";
+const isStream = ({ method }: CurrentCall): boolean => method === "";
 
 /** Nobody knows it: who is signed in is counted by who they are, all others together. */
 const addressOfStream = (caller: Caller | undefined): string | undefined =>
   caller === undefined ? UNKNOWN_ADDRESS : undefined;
 
-function checkCaller(call: ApiCall, policy: EndpointPolicy, caller: Caller | undefined): void {
+function checkCaller(call: CurrentCall, policy: EndpointPolicy, caller: Caller | undefined): void {
   if (caller !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
   checkAccess(policy, caller);
 }
 
 /** What reads a public endpoint is the same for everybody; all else is done in the name of whoever the cookie names. */
-function isForgeable({ method, headers }: ApiCall, { access }: EndpointPolicy): boolean {
-  if (access.kind === "public" && isPlainRead(method)) return false;
-  return isCrossSite(headers);
+function isForgeable(call: CurrentCall, { access }: EndpointPolicy): boolean {
+  if (access.kind === "public" && isPlainRead(call.method)) return false;
+  return isCrossSiteBy((name) => call.header(name));
 }
 
 function checkAccess(policy: EndpointPolicy, caller: Caller | undefined): void {

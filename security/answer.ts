@@ -2,7 +2,7 @@
 // to keep it. Error answers carry no headers of ours (Encore drops them): there the edge adds apiHeaders.
 import type { HandlerResponse, MiddlewareRequest } from "encore.dev/api";
 
-import type { ApiCall } from "./admission";
+import type { CurrentCall } from "../telemetry/current-call";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { apiHeaders } from "./headers";
 
@@ -10,10 +10,17 @@ const headerEntries = Object.entries(apiHeaders);
 const privateHeaders = { ...apiHeaders, "cache-control": "no-store" };
 
 /** Adds headers to a typed answer; those that are there already stay. */
-export function setHeaders(response: HandlerResponse, call: ApiCall, policy: EndpointPolicy): void {
+export function setHeaders(response: HandlerResponse, call: CurrentCall, policy: EndpointPolicy): void {
   if (call.api.raw) return;
   const { header } = response;
-  header.headers = { ...(isStorable(call.method, policy) ? apiHeaders : privateHeaders), ...header.headers };
+  const ours = isStorable(call.method, policy) ? apiHeaders : privateHeaders;
+  header.headers = isEmpty(header.headers) ? { ...ours } : { ...ours, ...header.headers };
+}
+
+/** Most handlers add none, and on Node 20 a second spread costs as much as a promise. */
+function isEmpty(headers: object): boolean {
+  for (const _ in headers) return false;
+  return true;
 }
 
 /** Before the handler, which may replace them: a raw answer's head is gone when the handler returns. */

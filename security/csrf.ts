@@ -15,13 +15,16 @@ const readMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
  * Whether another site may have caused this request, with its credentials sent along by the browser. The method does
  * not matter: which GET has side effects is nothing this place can know.
  */
-export function isCrossSite(headers: Headers): boolean {
-  if (single(headers.authorization) !== undefined) return false;
-  const site = single(headers["sec-fetch-site"]);
+export const isCrossSite = (headers: Headers): boolean => isCrossSiteBy((name) => headers[name]);
+
+/** The same of headers that are read one by one. */
+export function isCrossSiteBy(header: (name: string) => string | string[] | undefined): boolean {
+  if (single(header("authorization")) !== undefined) return false;
+  const site = single(header("sec-fetch-site"));
   if (site !== undefined) return site !== "same-origin" && site !== "none";
-  const origin = single(headers.origin);
+  const origin = single(header("origin"));
   if (origin === undefined) return false; // no browser
-  const host = single(headers["x-forwarded-host"]) ?? single(headers.host);
+  const host = single(header("x-forwarded-host")) ?? single(header("host"));
   return !URL.canParse(origin) || new URL(origin).host !== hostOf(host, new URL(origin).protocol);
 }
 

@@ -30,7 +30,11 @@ export interface EndpointPolicy {
 const policies = new Map<string, Map<string, EndpointPolicy>>();
 
 /** The policy of an endpoint, read from its tags the first time. */
-export function findPolicy({ service, endpoint, tags }: APIDesc): EndpointPolicy {
+export function findPolicy({
+  service,
+  endpoint,
+  tags,
+}: Pick<APIDesc, "service" | "endpoint" | "tags">): EndpointPolicy {
   let ofService = policies.get(service);
   if (ofService === undefined) policies.set(service, (ofService = new Map<string, EndpointPolicy>()));
   let policy = ofService.get(endpoint);

@@ -6,10 +6,11 @@ import { middleware, type HandlerResponse, type Middleware, type MiddlewareReque
 
 import { cfg } from "../config";
 import { errorsTotal } from "../telemetry/metrics";
+import { currentCall, type CurrentCall } from "../telemetry/current-call";
 import { logger } from "../telemetry/logger";
 import { beginWork, endWork } from "../telemetry/shutdown";
 import { failSpan, inSpan, isTracing, startRequestSpan, withSpan } from "../telemetry/tracing";
-import { admit, type ApiCall } from "./admission";
+import { admit } from "./admission";
 import { setHeaders, setRawHeaders, statusOf } from "./answer";
 import { findPolicy, type EndpointPolicy } from "./endpoint-policy";
 import { reasonOf } from "./errors";
@@ -34,7 +35,7 @@ type Admission = typeof admit | undefined;
 interface Passage {
   req: MiddlewareRequest;
   next: Next;
-  call: ApiCall;
+  call: CurrentCall;
   policy: EndpointPolicy;
   admission: Admission;
   startedAtMs: number;
@@ -46,8 +47,8 @@ interface Passage {
  * Node 20 each costs as much as a counter (bench/README.md).
  */
 function guardCall(req: MiddlewareRequest, next: Next, admission: Admission): Promise<HandlerResponse> {
-  const call = req.requestMeta;
-  if (call?.type !== "api-call") return next(req);
+  const call = currentCall(() => req.requestMeta);
+  if (call === undefined) return next(req);
   const policy = findPolicy(call.api);
   setRawHeaders(req, policy);
   if (policy.isProbe) return next(req);
@@ -110,7 +111,7 @@ function closeStream({ stream }: MiddlewareRequest): void {
   }
 }
 
-function startSpan(call: ApiCall, policy: EndpointPolicy): Span | undefined {
+function startSpan(call: CurrentCall, policy: EndpointPolicy): Span | undefined {
   const { method, path, trace } = call;
   return startRequestSpan(trace, `${method} ${policy.route}`, {
     "http.request.method": method,

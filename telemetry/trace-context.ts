@@ -13,6 +13,7 @@ import {
 } from "@opentelemetry/api";
 
 import { AsyncVariable } from "./async-variable";
+import { directCall } from "./current-call";
 
 const alphabet = "0123456789abcdefghijklmnopqrstuv";
 const digits = new Int8Array(128).fill(-1);
@@ -83,7 +84,7 @@ export function requestTraceFrom(encore: EncoreTrace | undefined): RequestTrace 
 export function currentSpanContext(): SpanContext | undefined {
   const active = trace.getSpanContext(context.active());
   if (active !== undefined && isSpanContextValid(active)) return active;
-  const request = requestTraceFrom(currentRequest()?.trace);
+  const request = requestTraceFrom(currentTrace());
   return request === undefined
     ? undefined
     : { traceId: request.traceId, spanId: request.spanId, traceFlags: TraceFlags.NONE };
@@ -91,8 +92,10 @@ export function currentSpanContext(): SpanContext | undefined {
 
 /** The id that a caller sees as `x-encore-trace-id` and in `details.requestId`; empty outside requests. */
 export function currentRequestId(): string {
-  return currentRequest()?.trace?.traceId ?? "";
+  return currentTrace()?.traceId ?? "";
 }
+
+const currentTrace = (): EncoreTrace | undefined => directCall()?.trace ?? currentRequest()?.trace;
 
 /** Keeps the active context across awaits. */
 export class AsyncContextManager implements ContextManager {

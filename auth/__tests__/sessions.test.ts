@@ -237,6 +237,33 @@ describe("access tokens", () => {
     },
   );
 
+  // The gateway asks for each call, because every call has an address: nearly all of a public endpoint's bring nothing else.
+  test("that are absent get one answer, made once, that nobody can change", async () => {
+    const refusals = await Promise.all(
+      [{}, { forwardedFor: "192.0.2.7" }, { authorization: "", forwardedFor: "192.0.2.8" }].map((nothing) =>
+        Promise.resolve(authenticate(nothing)).catch((error: unknown) => error as APIError),
+      ),
+    );
+    expect(new Set(refusals).size).toBe(1);
+    expect(refusals[0]).toMatchObject({
+      code: "unauthenticated",
+      details: { reason: "unauthenticated", requestId: "" },
+    });
+    expect([Object.isFrozen(refusals[0]), Object.isFrozen((refusals[0] as APIError).details)]).toEqual([true, true]);
+  });
+
+  test("that are known are found whatever the scheme's spelling, and a long text is none", async () => {
+    const { accessToken } = await register(newcomer(), new Date());
+    const known = await authenticate({ authorization: `Bearer ${accessToken}` });
+    const fewFailures = vi.spyOn(limits, "assertFewFailures");
+    for (const authorization of [`bearer ${accessToken}`, `Bearer   ${accessToken} `, `Bearer ${accessToken}`])
+      expect(await authenticate({ authorization })).toBe(known);
+    expect(fewFailures).not.toHaveBeenCalled();
+    expect(await reason(bearer(`${"x".repeat(60_000)}.a.b`))).toBe("invalid_token");
+    expect(fewFailures).toHaveBeenCalledOnce();
+    fewFailures.mockRestore();
+  });
+
   // Each costs a signature check, and no endpoint with its limits is reached.
   test("that are forged shut their address after sixty, before another look; known and absent ones stay in", async () => {
     const strict = new Limits({ scale: 1 });

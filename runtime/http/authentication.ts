@@ -11,7 +11,7 @@ import { Request, type RequestMeta, type RequestSource } from "../native/request
 import type { EndpointCompiler, Handler } from "./endpoint";
 import type { Caller } from "./exchange";
 import { fromCodec, fromThrown, Failure, unfitAuthData } from "./failure";
-import { forwardedLines, headerValues, serviceHeaderValues, type Inbound } from "./inbound";
+import { headersOf, serviceHeaderValues, type Inbound } from "./inbound";
 import { invoke } from "./invoke";
 import { plainReader, type PlainReader } from "./plain-auth-data";
 import type { RequestLog } from "./request-log";
@@ -80,7 +80,8 @@ class AuthRequest implements RequestSource, CodecSource {
 
 /** A header as the auth handler sees it: behind the forwarding headers, before the trace (contract 3.11, A-2). */
 function credentialValues(inbound: Inbound, name: string): readonly string[] {
-  return serviceHeaderValues(inbound.lines, name, () => forwardedLines(inbound));
+  const headers = headersOf(inbound);
+  return serviceHeaderValues(headers, name, () => headers.forwardedLines());
 }
 
 /** A caller whose text is made when it travels: from a copy, because the app may write into its data. */
@@ -144,7 +145,9 @@ export class Authenticator {
 
   private hasCookie(inbound: Inbound): boolean {
     if (this.cookies.length === 0) return false;
-    const jar = parseCookies(headerValues(inbound.lines, "cookie"));
+    const lines = headersOf(inbound).all("cookie");
+    if (lines.length === 0) return false;
+    const jar = parseCookies(lines);
     return this.cookies.some((name) => jar.get(name));
   }
 

@@ -3,9 +3,10 @@
 import { toPlain } from "../schema/encoder";
 import { cookieText } from "../schema/header-encoder";
 import type { Payload, RequestSource as CodecSource } from "../schema/request-codec";
+import { answerDirectly, type DirectCall } from "../native/direct-call";
 import { Request, type ApiCallData, type RequestMeta, type RequestSource, type TraceData } from "../native/request";
 import type { Endpoint } from "./endpoint";
-import { firstHeader, forwardedLines, serviceHeaderValues, visibleHeaders, type Inbound } from "./inbound";
+import { headersOf, serviceHeaderValues, type Inbound } from "./inbound";
 import type { Trace } from "../trace";
 
 /** Who calls: the auth handler's answer, restricted to its declared type, and its JSON text for passing on. */
@@ -28,8 +29,8 @@ export class Exchange implements RequestSource, CodecSource {
   body: Buffer | string | undefined;
   private decoded: Payload | undefined;
   private handed = false;
-  private known: RequestMeta | undefined;
-  private readonly began = Date.now();
+  private readonly told = new ExchangeMeta(this);
+  readonly beganAtMs = Date.now();
 
   constructor(
     readonly endpoint: Endpoint,
@@ -43,7 +44,7 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   headerValues(name: string): readonly string[] {
-    return serviceHeaderValues(this.inbound.lines, name, () => this.gatewayLines());
+    return serviceHeaderValues(headersOf(this.inbound), name, () => this.gatewayLines());
   }
 
   /** Path, query, headers and cookies. Throws ValueError. */
@@ -60,7 +61,7 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   get correlationId(): string | undefined {
-    return firstHeader(this.inbound.lines, "x-correlation-id")?.slice(0, MAX_CORRELATION);
+    return headersOf(this.inbound).first("x-correlation-id")?.slice(0, MAX_CORRELATION);
   }
 
   /** Whether the handler gets a payload at all: streams without a handshake type do not. Path parameters imply one. */
@@ -85,56 +86,42 @@ export class Exchange implements RequestSource, CodecSource {
   }
 
   meta(): RequestMeta {
-    const { began } = this;
-    return (this.known ??= {
-      get startedAt() {
-        return new Date(began).toISOString();
-      },
-      trace: this.traceData(),
-      apiCall: this.apiCall(),
-    });
+    return answerDirectly(this.told) ?? this.told;
   }
 
-  private traceData(): TraceData {
-    const { trace } = this;
-    const data: TraceData = { traceId: trace.traceId, spanId: trace.spanId };
-    if (trace.parent) data.parentSpanId = trace.parent.spanId;
-    const correlation = this.correlationId;
-    if (correlation !== undefined) data.extCorrelationId = correlation;
-    return data;
+  /** A header as `currentRequest().headers` has it; `name` is lower case. */
+  header(name: string): string | string[] | undefined {
+    if (this.isStream) return undefined;
+    const values = serviceHeaderValues(headersOf(this.inbound), name, () =>
+      isOfTrace(name) ? this.gatewayLines() : headersOf(this.inbound).forwardedLines(),
+    );
+    return shown(values);
   }
 
-  private apiCall(): ApiCallData {
-    const { inbound, endpoint } = this;
-    const isStream = endpoint.kind === "stream";
-    const payload = this.hasPayload ? this.plainPayload() : undefined;
-    return {
-      api: endpoint.api,
-      method: isStream ? "" : inbound.method,
-      path: inbound.path,
-      pathAndQuery: inbound.target,
-      pathParams: payload && this.params.length > 0 ? this.pathParams(payload) : undefined,
-      parsedPayload: payload,
-      headers: isStream ? {} : this.headers(),
-    };
+  get isStream(): boolean {
+    return this.endpoint.kind === "stream";
   }
 
-  private headers(): Record<string, string | string[]> {
-    return visibleHeaders(this.inbound.lines, this.gatewayLines());
+  /** Streams are told of none (S-13). */
+  headers(): Record<string, string | string[]> {
+    if (this.isStream) return {};
+    return headersOf(this.inbound).visible(this.gatewayLines());
   }
 
   private gatewayLines(): string[] {
     const trace = this.trace.parent ?? this.trace;
-    return ["traceparent", trace.traceparent, "tracestate", trace.tracestate, ...forwardedLines(this.inbound)];
-  }
-
-  private pathParams(payload: Payload): Record<string, unknown> {
-    const names = this.endpoint.model.path.filter((s) => s.kind !== "literal").map((s) => s.value);
-    return Object.fromEntries(names.filter((n) => Object.hasOwn(payload, n)).map((n) => [n, payload[n]]));
+    return [
+      "traceparent",
+      trace.traceparent,
+      "tracestate",
+      trace.tracestate,
+      ...headersOf(this.inbound).forwardedLines(),
+    ];
   }
 
   /** The payload as plain JSON data, untouched by what a handler does to its own. */
-  private plainPayload(): Payload {
+  plainPayload(): Payload | undefined {
+    if (!this.hasPayload) return undefined;
     const codec = this.endpoint.codec(this.inbound.method);
     const payload = this.handed || !this.decoded ? codec.decode(this) : this.decoded;
     const plain = toPlain(payload) as Payload;
@@ -144,4 +131,77 @@ export class Exchange implements RequestSource, CodecSource {
     }
     return plain;
   }
+}
+
+const isOfTrace = (name: string): boolean => name === "traceparent" || name === "tracestate";
+
+/** Values that are not UTF-8 are not shown; several are a list. */
+function shown(values: readonly string[]): string | string[] | undefined {
+  if (values.length === 0) return undefined;
+  const readable = values.some((value) => value.includes("\ufffd"))
+    ? values.filter((value) => !value.includes("\ufffd"))
+    : values;
+  return readable.length > 1 ? [...readable] : readable[0];
+}
+
+/** What `currentRequest()` tells of an exchange: each part is made when it is asked for, once. */
+class ExchangeMeta implements RequestMeta, DirectCall {
+  private data: TraceData | undefined;
+  private call: ApiCallData | undefined;
+
+  constructor(private readonly exchange: Exchange) {}
+
+  get startedAt(): string {
+    return new Date(this.exchange.beganAtMs).toISOString();
+  }
+
+  get trace(): TraceData {
+    return (this.data ??= traceDataOf(this.exchange));
+  }
+
+  get apiCall(): ApiCallData {
+    return (this.call ??= this.makeCall());
+  }
+
+  get api(): ApiCallData["api"] {
+    return this.exchange.endpoint.api;
+  }
+
+  get method(): string {
+    return this.exchange.isStream ? "" : this.exchange.inbound.method;
+  }
+
+  get path(): string {
+    return this.exchange.inbound.path;
+  }
+
+  header(name: string): string | string[] | undefined {
+    return this.exchange.header(name);
+  }
+
+  private makeCall(): ApiCallData {
+    const { exchange, api, method, path } = this;
+    const payload = exchange.plainPayload();
+    return {
+      api,
+      method,
+      path,
+      pathAndQuery: exchange.inbound.target,
+      pathParams: payload && exchange.params.length > 0 ? pathParamsOf(exchange.endpoint, payload) : undefined,
+      parsedPayload: payload,
+      headers: exchange.headers(),
+    };
+  }
+}
+
+function traceDataOf({ trace, correlationId }: Exchange): TraceData {
+  const data: TraceData = { traceId: trace.traceId, spanId: trace.spanId };
+  if (trace.parent) data.parentSpanId = trace.parent.spanId;
+  if (correlationId !== undefined) data.extCorrelationId = correlationId;
+  return data;
+}
+
+function pathParamsOf(endpoint: Endpoint, payload: Payload): Record<string, unknown> {
+  const names = endpoint.model.path.filter((s) => s.kind !== "literal").map((s) => s.value);
+  return Object.fromEntries(names.filter((n) => Object.hasOwn(payload, n)).map((n) => [n, payload[n]]));
 }

@@ -30,7 +30,10 @@ export type ErrorCode = keyof typeof STATUS;
 
 const INTERNAL_TEXT = "an internal error occurred";
 
-/** An error as clients may see it; `internal` is for developers, `details` is a JSON text. */
+/**
+ * An error as clients may see it; `internal` is for developers, `details` is a JSON text. It has no stack: it describes what a
+ * client did, or what was thrown elsewhere, and taking one costs more than the rest of a small request.
+ */
 export class Failure extends Error {
   override name = "Failure";
 
@@ -42,7 +45,10 @@ export class Failure extends Error {
     /** Seconds for `Retry-After`, from `details.retryAfterSeconds`. */
     readonly retryAfterSeconds: number | null = null,
   ) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
   }
 
   get status(): number {
@@ -101,11 +107,26 @@ export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(STATUS, code);
 }
 
+/** Errors that an app throws again and again and nobody can change: an auth handler's word for "nobody", for one. */
+const kept = new WeakMap<WeakKey, Failure>();
+
+function isFixed(thrown: unknown): thrown is Error {
+  if (!(thrown instanceof Error) || !Object.isFrozen(thrown) || thrown.cause !== undefined) return false;
+  const { details } = thrown as { details?: unknown };
+  if (details === undefined) return true;
+  const values = Object.isFrozen(details) && details !== null ? Object.values(details) : [details];
+  return values.every((value) => value === null || typeof value !== "object");
+}
+
 /** H-102: what a handler threw. Fields are read structurally, whatever the value's class. */
 export function fromThrown(thrown: unknown): Failure {
   if (thrown === null || thrown === undefined) return Failure.internal("an unknown exception was thrown");
+  const known = kept.get(thrown);
+  if (known !== undefined) return known;
   try {
-    return fromObject(Object(thrown) as Record<string, unknown>);
+    const failure = fromObject(Object(thrown) as Record<string, unknown>);
+    if (isFixed(thrown)) kept.set(thrown, failure);
+    return failure;
   } catch (error) {
     return Failure.internal(`unable to read the thrown value: ${textOf(error)}`);
   }

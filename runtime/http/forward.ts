@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Exchange } from "./exchange";
-import { forwardedLines, type HeaderLines } from "./inbound";
+import { headersOf, type HeaderLines } from "./inbound";
 import { GATEWAY, type Peer } from "./peers";
 import type { Pending, Replier } from "./reply";
 import type { Upgrading } from "./websocket";
@@ -40,7 +40,7 @@ export class Forwarder {
   constructor(private readonly replier: Replier) {}
 
   private linesFor(exchange: Exchange, peer: Peer): string[] {
-    const lines = [...endToEnd(exchange.inbound.lines), ...forwardedLines(exchange.inbound)];
+    const lines = [...endToEnd(exchange.inbound.lines), ...headersOf(exchange.inbound).forwardedLines()];
     return peer.headers(lines, { from: `gateway:${GATEWAY}`, trace: exchange.trace, user: exchange.caller });
   }
 

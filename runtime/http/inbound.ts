@@ -15,6 +15,8 @@ export interface Inbound {
   lines: HeaderLines;
   /** Address of the client; absent for callers inside the process. */
   remoteAddress?: string;
+  /** The lines as they were read; made by `headersOf`. */
+  headers?: InboundHeaders;
 }
 
 const NOT_ASCII = /[^\u0000-\u007f]/;
@@ -54,6 +56,7 @@ export class SocketInbound implements Inbound {
   readonly method: string;
   readonly target: string;
   readonly lines: HeaderLines;
+  headers: InboundHeaders | undefined;
 
   /** `isInside`: it came from another process of the app, whose gateway told about the client, if there is one. */
   constructor(
@@ -77,20 +80,71 @@ export class SocketInbound implements Inbound {
 
 const INTERNAL = "x-encore-meta-";
 
-/** Headers as the app sees them: lower case, repeated ones as lists, none of the host's own. */
-export function visibleHeaders(lines: HeaderLines, more: HeaderLines): Record<string, string | string[]> {
-  const out: Record<string, string | string[]> = {};
-  const replaced = new Set<string>();
-  for (let i = 0; i < more.length; i += 2) replaced.add(more[i]!);
-  for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i]!.toLowerCase();
-    if (name.startsWith(INTERNAL) || replaced.has(name)) continue;
-    const raw = lines[i + 1]!;
-    const value = headerText(raw);
-    if (value === raw || !value.includes("\ufffd")) add(out, name, value);
+/**
+ * Header lines, read once for all who ask: the gateway, the auth handler's parameters, the endpoint's, and what
+ * `currentRequest()` shows.
+ */
+export class InboundHeaders {
+  private readonly names: string[] = [];
+  private readonly texts: (string | undefined)[] = [];
+  private forwarded: HeaderLines | undefined;
+
+  constructor(private readonly inbound: Inbound) {
+    const { lines } = inbound;
+    for (let i = 0; i < lines.length; i += 2) this.names.push(lines[i]!.toLowerCase());
   }
-  for (let i = 0; i < more.length; i += 2) out[more[i]!] = more[i + 1]!;
-  return out;
+
+  private text(i: number): string {
+    return (this.texts[i] ??= headerText(this.inbound.lines[2 * i + 1]!));
+  }
+
+  /** The first value of a header; `name` is lower case. */
+  first(name: string): string | undefined {
+    const i = this.names.indexOf(name);
+    return i < 0 ? undefined : this.text(i);
+  }
+
+  /** All values of a header, in order; `name` is lower case. */
+  all(name: string): readonly string[] {
+    let i = this.names.indexOf(name);
+    if (i < 0) return NO_VALUES;
+    const out: string[] = [];
+    for (; i >= 0; i = this.names.indexOf(name, i + 1)) out.push(this.text(i));
+    return out;
+  }
+
+  /** The lines the gateway sets on its way to the services, whatever the client sent (contract 3.11). */
+  forwardedLines(): HeaderLines {
+    return (this.forwarded ??= makeForwardedLines(this, this.inbound.remoteAddress));
+  }
+
+  /**
+   * Headers as the app sees them: lower case, repeated ones as lists, none of the host's own. The lines in `more`
+   * replace those of their names.
+   */
+  visible(more: HeaderLines): Record<string, string | string[]> {
+    const out: Record<string, string | string[]> = {};
+    for (let i = 0; i < this.names.length; i++) {
+      const name = this.names[i]!;
+      if (name.startsWith(INTERNAL) || isAmong(more, name)) continue;
+      const value = this.text(i);
+      if (value === this.inbound.lines[2 * i + 1] || !value.includes("\ufffd")) add(out, name, value);
+    }
+    for (let i = 0; i < more.length; i += 2) out[more[i]!] = more[i + 1]!;
+    return out;
+  }
+}
+
+const NO_VALUES: readonly string[] = [];
+
+export function headersOf(inbound: Inbound): InboundHeaders {
+  return (inbound.headers ??= new InboundHeaders(inbound));
+}
+
+/** Whether a line of `name` is among `lines`. */
+function isAmong(lines: HeaderLines, name: string): boolean {
+  for (let i = 0; i < lines.length; i += 2) if (lines[i] === name) return true;
+  return false;
 }
 
 function add(headers: Record<string, string | string[]>, name: string, value: string): void {
@@ -103,16 +157,15 @@ function add(headers: Record<string, string | string[]>, name: string, value: st
 /** Where the gateway passes requests on to; services see this name as their host. */
 const SERVICE_HOST = "127.0.0.1";
 
-/** The lines the gateway sets on its way to the services, whatever the client sent (contract 3.11). */
-export function forwardedLines(inbound: Inbound): string[] {
-  if (inbound.remoteAddress === undefined) return [];
-  const before = headerValues(inbound.lines, "x-forwarded-for");
-  const host = headerValues(inbound.lines, "host")[0];
+function makeForwardedLines(headers: InboundHeaders, remoteAddress: string | undefined): string[] {
+  if (remoteAddress === undefined) return [];
+  const before = headers.all("x-forwarded-for");
+  const host = headers.first("host");
   const lines = [
     "host",
     SERVICE_HOST,
     "x-forwarded-for",
-    [...before, inbound.remoteAddress].join(", "),
+    before.length === 0 ? remoteAddress : [...before, remoteAddress].join(", "),
     "x-forwarded-proto",
     "http",
   ];
@@ -133,8 +186,8 @@ const SET_BY_GATEWAY = new Set([
  * All values of a header as services see it. `name` is lower case; `set` makes the lines the gateway sets, which
  * replace those of the client. Its own metadata is nobody's parameter.
  */
-export function serviceHeaderValues(lines: HeaderLines, name: string, set: () => HeaderLines): readonly string[] {
-  if (name.startsWith(INTERNAL)) return [];
-  const replaced = SET_BY_GATEWAY.has(name) ? headerValues(set(), name) : [];
-  return replaced.length > 0 ? replaced : headerValues(lines, name);
+export function serviceHeaderValues(headers: InboundHeaders, name: string, set: () => HeaderLines): readonly string[] {
+  if (name.startsWith(INTERNAL)) return NO_VALUES;
+  const replaced = SET_BY_GATEWAY.has(name) ? headerValues(set(), name) : NO_VALUES;
+  return replaced.length > 0 ? replaced : headers.all(name);
 }

@@ -31,6 +31,7 @@ import {
 import { surviveRawHandlers } from "./uncaught";
 import { realmCount, threadRole, type ThreadMember } from "../threads";
 import type { ApiRoute, CallOpts } from "../native/types";
+import { offerDirectCalls } from "../native/direct-call";
 import type { Request } from "../native/request";
 
 export interface RuntimeOptions {
@@ -51,6 +52,7 @@ function createParts(options: RuntimeOptions) {
   const testMode = options.testMode ?? false;
   const { config, model } = loadHostFiles(testMode);
   const role = threadRole(testMode ? 1 : config.workerThreads);
+  offerDirectCalls();
   const { logger, hostLog } = createLogger(config);
   const host: Host = { config, model, testMode, log: hostLog, newDecimal: options.typeConstructors?.decimal ?? String };
   const requests = new RequestCounts();

@@ -261,11 +261,14 @@ function headerStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step
   };
 }
 
+const NO_COOKIES: ReadonlyMap<string, string> = new Map();
+
 function cookieStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
   const entries = named(fields, "cookie", newDecimal);
   return (source, target) => {
     const context = createTextContext();
-    const jar = parseCookies(source.headerValues("cookie"));
+    const lines = source.headerValues("cookie");
+    const jar = lines.length === 0 ? NO_COOKIES : parseCookies(lines);
     for (const { field, name, optional, decode } of entries) {
       const text = jar.get(name);
       if (text !== undefined) target[field] = { name, value: decode(text, context) };

@@ -1,5 +1,6 @@
 // Rules of the contract that the parity kit has no case for, each with its number. What is expected follows the
 // official runtime's source.
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -13,6 +14,42 @@ afterAll(() => app.stop());
 
 const ask = (path: string, init?: RequestInit): Promise<Response> => fetch(`http://127.0.0.1:${app.port}${path}`, init);
 const body = async (response: Response): Promise<unknown> => JSON.parse(await response.text());
+
+describe("what a call is told of itself", () => {
+  /** By hand: clients normalise names and bytes. */
+  const raw = (lines: string[]): Promise<Record<string, string>> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(app.port, "127.0.0.1");
+      let text = "";
+      socket.on("data", (chunk) => (text += chunk.toString("utf8")));
+      socket.on("end", () => resolve(JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)) as Record<string, string>));
+      socket.on("error", reject);
+      socket.end(
+        Buffer.from(`GET /results/told/7 HTTP/1.1\r\n${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`, "latin1"),
+      );
+    });
+
+  test.each([
+    [["Host: a.example", "Accept: x", "X-Twice: 1", "x-twice: 2"]],
+    [["X-Forwarded-For: 192.0.2.1", "x-forwarded-for: 192.0.2.2", "X-Forwarded-Host: evil.example", "Host: h"]],
+    [
+      [
+        "traceparent: 00-0-0-0",
+        "tracestate: a=b",
+        "X-Encore-Meta-UserID: forged",
+        "X-Latin: \u00e9",
+        "X-Correlation-ID: c1",
+      ],
+    ],
+    [["__proto__: x", "constructor: y", "X-Latin: \u00c3\u00a9", "x-latin: \u00e9"]],
+  ])("the direct way tells what the SDK's copy does (%#)", async (lines) => {
+    const { direct, copied, payload, message } = await raw(lines);
+    expect(JSON.parse(direct!)).toEqual(JSON.parse(copied!));
+    expect(JSON.parse(payload!)).toEqual({ id: "7" });
+    // Who does not ask the SDK for its request is told of none.
+    expect(message).toBe("null");
+  });
+});
 
 describe("results", () => {
   test("a query field is no part of an answer (H-33)", async () => {
