@@ -9,7 +9,7 @@ const ENTRY_CHARS_MAX = 128;
 /** The canonical text of an address; undefined when `text` is none. IPv4 in IPv6 is IPv4; zone and port are dropped. */
 export function parseAddress(text: string): string | undefined {
   if (text.length > ENTRY_CHARS_MAX) return undefined;
-  const bare = withoutPort(unquoted(text.trim()));
+  const bare = withoutZone(withoutPort(unquoted(text.trim())));
   switch (isIP(bare)) {
     case 4:
       return bare;
@@ -36,16 +36,18 @@ function withoutPort(text: string): string {
   return hasOneColon && isPort(text.slice(colon)) ? text.slice(0, colon) : text;
 }
 
-/** A port, or the token that RFC 7239 §6.3 allows in its place. */
-const isPort = (text: string): boolean => /^:(?:\d{1,5}|_[\w.-]{1,32})$/.test(text);
+/** A port, which may be empty (RFC 3986 §3.2.3), or the token that RFC 7239 §6.3 allows in its place. */
+const isPort = (text: string): boolean => /^:(?:\d{0,5}|_[\w.-]{1,32})$/.test(text);
 
 function canonicalIpv6(address: string): string {
-  return new SocketAddress({ address: withoutZone(address), family: "ipv6" }).address;
+  return new SocketAddress({ address, family: "ipv6" }).address;
 }
 
-function withoutZone(address: string): string {
-  const zone = address.indexOf("%");
-  return zone < 0 ? address : address.slice(0, zone);
+/** The name of an interface may have any characters (RFC 4007 §11.2), and only IPv6 addresses have one. */
+function withoutZone(text: string): string {
+  const zone = text.indexOf("%");
+  const address = text.slice(0, zone);
+  return zone > 0 && zone < text.length - 1 && isIP(address) === 6 ? address : text;
 }
 
 const MAPPED = "::ffff:";

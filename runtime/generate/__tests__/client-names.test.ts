@@ -22,7 +22,22 @@ import { Scratch } from "../../parse/__tests__/case-app";
 import { typescriptClient } from "../typescript-client";
 import { writeGenerated } from "..";
 
-const NAMES = ["Client", "BaseClient", "Headers", "Date", "segment", "own", "shared", "Auth", "base", "params"];
+const NAMES = [
+  "Client",
+  "BaseClient",
+  "Headers",
+  "Date",
+  "segment",
+  "own",
+  "shared",
+  "Auth",
+  "base",
+  "params",
+  "Call",
+  "call",
+  "foo",
+  "Foo",
+];
 const WORDS = ["then", "toString", "valueOf", "base", "call", "segment", "name", "own", "Headers", "Client", "eval_"];
 
 const service = (name: string): Record<string, string> => ({
