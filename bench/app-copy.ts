@@ -8,6 +8,7 @@ const parts = [
   "database.ts",
   "package.json",
   "tsconfig.json",
+  "audit",
   "auth",
   "config",
   "db",

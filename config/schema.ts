@@ -143,6 +143,7 @@ export const variables = {
   AUTH_REFRESH_TOKEN_SECONDS: integer(60, 31_536_000),
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
+  AUDIT_KEEP_DAYS: integer(90, 36_500),
   MAIL_URL: url(["smtp", "smtps"]),
   MAIL_FROM: variable(
     z.string().max(320).refine(isSender, "is no sender"),
@@ -203,6 +204,7 @@ export interface Config {
   /** `scale` multiplies the points of every limit policy; `trustedProxies` and `metricsAllow` are networks. */
   limits: { scale: number; trustedProxies: string[] };
   metrics: { allow: string[]; token?: string };
+  audit: { keepDays: number };
   /** `url` has the mail server's name and password. */
   mail: { url?: string; from?: string };
   auth: { accessTokenSeconds: number; refreshTokenSeconds: number; issuer: string; audience: string };
@@ -323,10 +325,11 @@ function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "
   };
 }
 
-function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth" | "mail"> {
+function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth" | "audit" | "mail"> {
   return {
     // Tests share one address and one process: their default is out of the way, abuse tests set their own.
     limits: { scale: v.LIMIT_SCALE ?? (env === "test" ? 1000 : 1), trustedProxies: v.TRUSTED_PROXIES ?? [] },
+    audit: { keepDays: v.AUDIT_KEEP_DAYS ?? 400 },
     mail: { ...optional("url", v.MAIL_URL), ...optional("from", v.MAIL_FROM) },
     auth: {
       accessTokenSeconds: v.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds,

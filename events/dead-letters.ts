@@ -1,6 +1,8 @@
 // Giving up, for events and jobs alike (queues/ uses the same table code and texts), and trying again. A redrive goes
 // through the outbox like any event, addressed to the one consumer that gave up; the message carries the original
 // event's id, so others know it already.
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import type { TenantId } from "../security/principal";
@@ -13,6 +15,8 @@ import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "./topic";
 
 export { DEAD_LETTER_DAYS } from "./store/dead-letter";
 export { deadLetterTable, type DeadLetter, type ListedDeadLetter } from "./store/dead-letter-table";
+
+const redriven = defineAction("events.dead_letter.redriven", { consumer: "plain", type: "plain", eventId: "plain" });
 
 /** Text by reason for those whose event or job it was. What exactly went wrong is for operators and logs. */
 const PUBLIC_TEXTS: Readonly<Record<string, string>> = {
@@ -83,6 +87,11 @@ export async function redriveEvent(tx: Tx, deadLetterId: string): Promise<boolea
     version: letter.version,
     payload: letter.payload,
     headers: { ...letter.headers, [REDRIVE_OF]: letter.messageId, [REDRIVE_CONSUMER]: letter.source },
+  });
+  const { source: consumer, type, messageId: eventId } = letter;
+  await record(tx, redriven, {
+    target: { type: "dead_letter", id: deadLetterId },
+    fields: { consumer, type, eventId },
   });
   return true;
 }

@@ -1,4 +1,6 @@
 // Jobs that failed for good: kept with reason and trace, and sent again through the outbox when somebody says so.
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
 import { newId } from "../db/ids";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";
@@ -8,6 +10,8 @@ import { deadLettersTotal } from "../telemetry/metrics";
 import type { TenantId } from "../security/principal";
 import { JOB_DESTINATION } from "./enqueue";
 import { jobDeadLetters } from "./store/dead-letter";
+
+const redriven = defineAction("queues.dead_letter.redriven", { job: "plain", jobId: "plain" });
 
 export interface FailedJob {
   /** Job name, "domain:action". */
@@ -59,6 +63,8 @@ export async function redriveJob(tx: Tx, deadLetterId: string): Promise<boolean>
     payload: letter.payload,
     headers: letter.headers,
   });
+  const fields = { job: letter.source, jobId: letter.messageId };
+  await record(tx, redriven, { target: { type: "dead_letter", id: deadLetterId }, fields });
   return true;
 }
 

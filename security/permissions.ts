@@ -20,6 +20,8 @@ export const permissions = [
   "event.redrive",
   "job.read",
   "job.redrive",
+  "audit.read",
+  "audit.personal",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -40,6 +42,8 @@ export const matrix = {
   "event.redrive": { owner: yes, admin: yes, member: no, viewer: no },
   "job.read": { owner: yes, admin: yes, member: no, viewer: no },
   "job.redrive": { owner: yes, admin: yes, member: no, viewer: no },
+  "audit.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "audit.personal": { owner: yes, admin: no, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 const nothing: ReadonlySet<Permission> = new Set();

@@ -36,10 +36,14 @@ export function provenanceOf({ id, headers }: { id: string; headers: Headers }):
   return { actor: headers.actor ?? SYSTEM, correlationId: headers["correlation-id"] ?? id, causationId: id };
 }
 
+/** Who causes what is written now under this id; it begins the story itself when nothing is known. */
+export function currentProvenance(id: string): Omit<Provenance, "causationId"> & { causationId?: string } {
+  return { actor: SYSTEM, correlationId: id, ...ofRequest(), ...current.get() };
+}
+
 /** The headers of what is written now under this id. */
 export function provenanceHeaders(id: string): Record<string, string> {
-  const known: Partial<Provenance> = { ...ofRequest(), ...current.get() };
-  const { actor = SYSTEM, correlationId = id, causationId } = known;
+  const { actor, correlationId, causationId } = currentProvenance(id);
   return {
     actor,
     "correlation-id": correlationId,

@@ -47,6 +47,7 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   AUTH_REFRESH_TOKEN_SECONDS: { good: ["901"], bad: ["59", "soon"] },
   AUTH_ISSUER: { good: ["https://id.example.com"], bad: ["my issuer"] },
   AUTH_AUDIENCE: { good: ["api"], bad: ["x".repeat(201)] },
+  AUDIT_KEEP_DAYS: { good: ["90", "36500"], bad: ["89", "forever"] },
   MAIL_URL: { good: ["smtp://user:pw@mail.example.com:587", "smtps://mail"], bad: ["mail.example.com", "http://mail"] },
   MAIL_FROM: {
     good: ["mail@example.com", "Product <mail@example.com>"],
@@ -153,6 +154,7 @@ describe("the configuration as a whole", () => {
       AUTH_REFRESH_TOKEN_SECONDS: "61",
       AUTH_ISSUER: "i",
       AUTH_AUDIENCE: "a",
+      AUDIT_KEEP_DAYS: "91",
       MAIL_URL: "smtp://mail",
       MAIL_FROM: "mail@example.com",
       EMBEDDINGS_PROVIDER: "openai",
@@ -189,6 +191,7 @@ describe("the configuration as a whole", () => {
       limits: { scale: 2, trustedProxies: ["10.0.0.1", "::1"] },
       metrics: { allow: ["10.0.0.2"], token: "0123456789abcdef" },
       auth: { accessTokenSeconds: 60, refreshTokenSeconds: 61, issuer: "i", audience: "a" },
+      audit: { keepDays: 91 },
       mail: { url: "smtp://mail", from: "mail@example.com" },
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
       events: { relayPollMs: 50, relayBatch: 51, maxAttempts: 5 },

@@ -192,6 +192,14 @@ describe("a redrive", () => {
     ]);
     expect(redriven).toEqual([true, false]);
     expect(await deadLettersOf("mended")).toEqual([]);
+    expect(
+      await systemQuery("test", "select action, fields from audit.entry where target_id = $1", [letter?.id]),
+    ).toEqual([
+      {
+        action: "events.dead_letter.redriven",
+        fields: { consumer: "mended", type: "auth.user.registered", eventId: event.id },
+      },
+    ]);
 
     const sent: { id: string; consumer: string | undefined }[] = [];
     registerDestination("event", {

@@ -147,6 +147,9 @@ describe("a job", () => {
     const [letter] = await deadLettersOf("test:broken");
     expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveJob(tx, letter?.id ?? ""))).toBe(false);
     expect(await withTenant({ tenantId }, (tx) => redriveJob(tx, letter?.id ?? ""))).toBe(true);
+    expect(await systemQuery("test", "select action from audit.entry where target_id = $1", [letter?.id])).toEqual([
+      { action: "queues.dead_letter.redriven" },
+    ]);
     await expect.poll(() => runsOf("test:broken").length, { timeout: 8_000 }).toBe(6);
   });
 

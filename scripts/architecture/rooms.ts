@@ -9,6 +9,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["auth"],
   ["queues"],
   ["events", "mail"],
+  ["audit"],
   ["db"],
   ["security"],
   ["telemetry"],

@@ -55,6 +55,14 @@ test("a deleted document is in no list, no search and no count, and its event sa
   expect(await held()).toEqual([{ document_count: 0, chunk_count: 0 }]);
   await count(id);
   expect(await held()).toEqual([{ document_count: 0, chunk_count: 0 }]);
+  expect(await tenantQuery(principal, "select action, actor, target_id, personal from audit.entry")).toEqual([
+    {
+      action: "vectors.document.deleted",
+      actor: `user:${caller.userID}`,
+      target_id: id,
+      personal: { source: "a.md" },
+    },
+  ]);
   expect(
     await systemQuery(
       "test",

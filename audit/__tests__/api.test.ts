@@ -1,0 +1,69 @@
+import { audit } from "~encore/clients";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { describe, expect, test } from "vitest";
+import { withTenant } from "../../db/tenant";
+import { createCaller } from "../../testing";
+import { defineAction } from "../action";
+import { exportEntries } from "../export";
+import { record } from "../record";
+
+const renamed = defineAction("test.thing.renamed", { count: "plain", name: "personal" });
+
+async function organisationWith(entries: number): Promise<ReturnType<typeof createCaller>> {
+  const owner = createCaller("owner");
+  await withTenant(owner.principal, async (tx) => {
+    for (let n = 1; n <= entries; n++)
+      await record(tx, renamed, { target: { type: "thing", id: `t${n}` }, fields: { count: n, name: `Ada ${n}` } });
+  });
+  return owner;
+}
+
+describe("the audit log's endpoints", () => {
+  test("list page by page; who may not see what is personal, does not", async () => {
+    const owner = await organisationWith(5);
+    const seen: number[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await audit.listEntries({ limit: 2, ...(after === undefined ? {} : { after }) }, owner);
+      seen.push(...page.entries.map(({ seq }) => seq));
+      if ((after = page.next) === undefined) break;
+    }
+    expect(seen).toEqual([5, 4, 3, 2, 1]);
+    const asOwner = await audit.listEntries({ limit: 1 }, owner);
+    const asAdmin = await audit.listEntries({ limit: 1 }, createCaller("admin", owner));
+    expect(asOwner.entries[0]).toMatchObject({ target: { type: "thing", id: "t5" }, personal: { name: "Ada 5" } });
+    expect(asAdmin.entries[0]).toMatchObject({ fields: { count: 5 }, personal: { name: "[personal]" } });
+  });
+
+  test("show another organisation nothing", async () => {
+    await organisationWith(1);
+    const stranger = createCaller("owner");
+    expect(await audit.listEntries({}, stranger)).toEqual({ entries: [] });
+    expect(await audit.verify({}, stranger)).toEqual({ checked: 0, through: 0, isDone: true });
+  });
+
+  test("check the chain", async () => {
+    expect(await audit.verify({}, await organisationWith(3))).toEqual({ checked: 3, through: 3, isDone: true });
+  });
+
+  test("write the whole log out, oldest first, with its last hash", async () => {
+    const owner = await organisationWith(3);
+    const out = new PassThrough({ highWaterMark: 64 });
+    const [written] = await Promise.all([text(out), exportEntries(owner.principal, out)]);
+    const lines = written
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.slice(0, 3).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect(lines[3]).toEqual({ entries: 3, lastHash: lines[2]?.hash });
+  });
+
+  test("stop writing when the reader has left", async () => {
+    const owner = await organisationWith(3);
+    const out = new PassThrough({ highWaterMark: 1 });
+    const writing = exportEntries(owner.principal, out);
+    out.destroy();
+    await writing;
+    expect(out.readableLength).toBe(0);
+  });
+});

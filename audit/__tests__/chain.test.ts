@@ -1,0 +1,201 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { newId } from "../../db/ids";
+import { appPool } from "../../db/pool";
+import { systemQuery, tenantQuery, withSystem, withTenant, type TenantScope } from "../../db/tenant";
+import { onBehalfOf } from "../../security/provenance";
+import { tenantIdFrom } from "../../security/principal";
+import { defineAction } from "../action";
+import { record } from "../record";
+import { purgeAudit } from "../retention";
+import { entryErase, entryList } from "../store";
+import { verifyPage, type Verification } from "../verify";
+
+const renamed = defineAction("test.thing.renamed", { count: "plain", name: "personal" });
+const newTenant = (): TenantScope => ({ tenantId: tenantIdFrom(newId()) });
+
+async function write(scope: TenantScope, count: number, target = newId()): Promise<void> {
+  for (let n = 1; n <= count; n++)
+    await withTenant(scope, (tx) =>
+      record(tx, renamed, { target: { type: "thing", id: target }, fields: { count: n, name: `Ada ${n}` } }),
+    );
+}
+
+let owns = false;
+beforeAll(async () => {
+  const found = await appPool().query<{ owns: boolean }>(
+    `select pg_has_role((select relowner from pg_class where oid = 'audit.entry'::regclass), 'usage') as owns`,
+  );
+  owns = found.rows[0]?.owns ?? false;
+});
+const NOT_OWNER = "the login does not own the tables: it cannot switch off what refuses changes";
+
+/** What somebody who owns the tables could do, past the trigger. */
+async function tamper(sql: string, params: unknown[]): Promise<void> {
+  await appPool().query("alter table audit.entry disable trigger entry_append_only");
+  await systemQuery("test-tamper", sql, params);
+  await appPool().query("alter table audit.entry enable trigger entry_append_only");
+}
+
+async function verifyAll(scope: TenantScope): Promise<Verification> {
+  let page = await verifyPage(scope);
+  while (!page.isDone) page = await verifyPage(scope, page.through);
+  return page;
+}
+
+describe("an organisation's audit log", () => {
+  test("holds what was recorded, by whom and from which request, in numbers without gaps", async () => {
+    const scope = newTenant();
+    await onBehalfOf("user:ada", () => write(scope, 3));
+    const { rows } = await entryList(scope, undefined, 10, undefined);
+    expect(rows.map(({ seq, actor, action, fields, personal }) => ({ seq, actor, action, fields, personal }))).toEqual(
+      [3, 2, 1].map((n) => ({
+        seq: n,
+        actor: "user:ada",
+        action: "test.thing.renamed",
+        fields: { count: n },
+        personal: { name: `Ada ${n}` },
+      })),
+    );
+    expect(await verifyAll(scope)).toEqual({ checked: 3, through: 3, isDone: true });
+    expect(await verifyAll(newTenant())).toEqual({ checked: 0, through: 0, isDone: true });
+  });
+
+  test("has no entry of a transaction that did not commit, and no gap for it", async () => {
+    const scope = newTenant();
+    await write(scope, 1);
+    await expect(
+      withTenant(scope, async (tx) => {
+        await record(tx, renamed, { fields: { count: 9, name: null } });
+        throw new Error("no");
+      }),
+    ).rejects.toThrow("no");
+    await write(scope, 1);
+    expect((await entryList(scope, undefined, 10, undefined)).rows.map(({ seq }) => seq)).toEqual([2, 1]);
+    expect((await verifyAll(scope)).broken).toBeUndefined();
+  });
+
+  test("takes texts that Postgres could not store", async () => {
+    const scope = newTenant();
+    await withTenant(scope, (tx) =>
+      record(tx, renamed, { fields: { count: 1e21, name: `a\0b\ud800${"x".repeat(5_000)}` } }),
+    );
+    const { rows } = await entryList(scope, undefined, 1, undefined);
+    expect(rows[0]?.personal?.name).toBe(`a\ufffdb\ufffd${"x".repeat(996)}`);
+    expect((await verifyAll(scope)).broken).toBeUndefined();
+  });
+
+  test("is refused outside a tenant's transaction, and for a name of another form", async () => {
+    const system = withSystem("test-record", (tx) => record(tx, renamed, { fields: { count: 1, name: null } }));
+    await expect(system).rejects.toThrow("outside a tenant's transaction");
+    for (const name of ["renamed", "Test.thing.renamed", "test.thing", "test..x", "a.b.c.d"])
+      expect(() => defineAction(name, {})).toThrow("service.noun.verb");
+  });
+
+  test("lists one action alone, page by page, and another tenant's never", async () => {
+    const [scope, other] = [newTenant(), newTenant()];
+    await write(scope, 3);
+    await write(other, 1);
+    const first = await entryList(scope, renamed.name, 2, undefined);
+    expect(first.rows.map(({ seq }) => seq)).toEqual([3, 2]);
+    expect((await entryList(scope, "test.thing.made", 10, undefined)).rows).toEqual([]);
+  });
+});
+
+describe("somebody who can write the tables", () => {
+  const of = (seq: number): string => `where tenant_id = $1 and seq = ${seq}`;
+  const changed = (seq: number): object => ({ seq, what: "changed" });
+  const missing = (seq: number): object => ({ seq, what: "missing" });
+
+  test.for([
+    ["changes a field", [`update audit.entry set fields = '{"count": 7}' ${of(2)}`], changed(2)],
+    ["changes who acted", [`update audit.entry set actor = 'user:eve' ${of(2)}`], changed(2)],
+    ["moves an entry in time", [`update audit.entry set at = at + interval '1 microsecond' ${of(2)}`], changed(2)],
+    ["changes what is personal", [`update audit.entry set personal = '{"name": "Eve"}' ${of(2)}`], changed(2)],
+    ["removes an entry", [`delete from audit.entry ${of(2)}`], missing(2)],
+    ["removes the first", [`delete from audit.entry ${of(1)}`], missing(1)],
+    ["removes the last", [`delete from audit.entry ${of(3)}`], missing(3)],
+    ["sets the end back alone", ["update audit.head set seq = 2 where tenant_id = $1"], changed(2)],
+    [
+      "exchanges two",
+      [2, 3]
+        .map((seq) => `update audit.entry set seq = ${105 - seq} ${of(seq)}`)
+        .concat([102, 103].map((seq) => `update audit.entry set seq = ${seq - 100} ${of(seq)}`)),
+      changed(2),
+    ],
+  ] as const)("and %s is found out", async ([, statements, broken], { skip }) => {
+    skip(!owns, NOT_OWNER);
+    const scope = newTenant();
+    await write(scope, 3);
+    for (const sql of statements) await tamper(sql, [scope.tenantId]);
+    expect(await verifyAll(scope)).toMatchObject({ isDone: true, broken });
+  });
+
+  test("and adds one is found out", async ({ skip }) => {
+    skip(!owns, NOT_OWNER);
+    const scope = newTenant();
+    await write(scope, 2);
+    await tamper(
+      `insert into audit.entry select tenant_id, 3, $2, at, action, actor, target_type, target_id, correlation_id, fields, personal, personal_digest, hash
+         from audit.entry where tenant_id = $1 and seq = 2`,
+      [scope.tenantId, newId()],
+    );
+    await tamper("update audit.head set seq = 3 where tenant_id = $1", [scope.tenantId]);
+    expect(await verifyAll(scope)).toMatchObject({ broken: { seq: 3, what: "changed" } });
+  });
+
+  test.each([
+    ["change an entry", "update audit.entry set actor = 'user:eve' where tenant_id = $1"],
+    ["change what is personal", `update audit.entry set personal = '{"name": "Eve"}' where tenant_id = $1`],
+    ["delete a young entry", "delete from audit.entry where tenant_id = $1"],
+  ])("cannot %s by a statement of the app", async (_what, sql) => {
+    const scope = newTenant();
+    await write(scope, 1);
+    await expect(tenantQuery(scope, sql, [scope.tenantId])).rejects.toMatchObject({ kind: "insufficient_privilege" });
+    await expect(systemQuery("test-tamper", sql, [scope.tenantId])).rejects.toMatchObject({
+      kind: "insufficient_privilege",
+    });
+    expect(await verifyAll(scope)).toMatchObject({ checked: 1 });
+  });
+});
+
+describe("what is kept", () => {
+  test("of a person can be erased, and the chain holds", async () => {
+    const scope = newTenant();
+    const [gone, stays] = [newId(), newId()];
+    await write(scope, 2, gone);
+    await write(scope, 1, stays);
+    expect(await withTenant(scope, (tx) => entryErase(tx, scope.tenantId, gone))).toBe(2);
+    const { rows } = await entryList(scope, undefined, 10, undefined);
+    expect(rows.map(({ personal }) => personal)).toEqual([{ name: "Ada 1" }, null, null]);
+    expect((await verifyAll(scope)).broken).toBeUndefined();
+  });
+
+  test("of the log ends after the retention, in batches, and what is left still holds", async ({ skip }) => {
+    skip(!owns, NOT_OWNER);
+    const scope = newTenant();
+    await write(scope, 5);
+    await tamper("update audit.entry set at = at - interval '100 days' where tenant_id = $1 and seq <= 3", [
+      scope.tenantId,
+    ]);
+    const budget = { statementTimeoutMs: 5_000, totalMs: 10_000, batchMax: 2 };
+    expect(await purgeAudit(new Date(), 101, budget)).toBe(0);
+    expect(await purgeAudit(new Date(), 95, budget)).toBe(3);
+    expect((await entryList(scope, undefined, 10, undefined)).rows.map(({ seq }) => seq)).toEqual([5, 4]);
+    expect(await verifyAll(scope)).toEqual({ checked: 2, through: 5, isDone: true });
+    await write(scope, 1);
+    expect(await verifyAll(scope)).toEqual({ checked: 3, through: 6, isDone: true });
+  });
+
+  test("is checked in pages", async ({ skip }) => {
+    const scope = newTenant();
+    await withTenant(scope, async (tx) => {
+      for (let n = 0; n < 1_203; n++) await record(tx, renamed, { fields: { count: n, name: null } });
+    });
+    expect(await verifyPage(scope)).toEqual({ checked: 1_000, through: 1_000, isDone: false });
+    expect(await verifyPage(scope, 1_000)).toEqual({ checked: 203, through: 1_203, isDone: true });
+    skip(!owns, NOT_OWNER);
+    await tamper("update audit.entry set actor = 'user:eve' where tenant_id = $1 and seq = 1001", [scope.tenantId]);
+    expect((await verifyPage(scope)).broken).toBeUndefined();
+    expect(await verifyPage(scope, 1_000)).toMatchObject({ broken: { seq: 1_001, what: "changed" } });
+  });
+});

@@ -1,0 +1,109 @@
+// The organisation's audit log: read, written out, checked.
+import { api, type Query } from "encore.dev/api";
+import { CronJob } from "encore.dev/cron";
+import type { Max, MaxLen, Min } from "encore.dev/validate";
+import { parseCursor } from "../db/cursor";
+import { currentPrincipal } from "../security/principal";
+import { exportEntries } from "./export";
+import { purgeAudit } from "./retention";
+import { shownEntry } from "./shown-entry";
+import { entryList } from "./store";
+import { verifyPage } from "./verify";
+
+interface ListAuditRequest {
+  /** Only entries of this action, for example auth.member.removed. */
+  action?: Query<string & MaxLen<130>>;
+  /** How many at most, 50 if not given. */
+  limit?: Query<number & Min<1> & Max<200>>;
+  /** `next` of the page before. */
+  after?: Query<string>;
+}
+
+interface AuditTarget {
+  type: string;
+  id: string;
+}
+
+interface AuditEntry {
+  id: string;
+  /** Number in the organisation's log, from 1, without gaps. */
+  seq: number;
+  /** ISO 8601. */
+  at: string;
+  action: string;
+  /** `kind:id` of who acted; begins with "system" for what the app did by itself. */
+  actor: string;
+  target?: AuditTarget;
+  /** The same for all that follows from one request. */
+  correlationId: string;
+  fields: { [name: string]: string | number | boolean | null };
+  /** What tells of a person; absent when there is nothing or it was erased. */
+  personal?: { [name: string]: string | number | boolean | null };
+}
+
+interface ListAuditResponse {
+  entries: AuditEntry[];
+  /** Absent on the last page. */
+  next?: string;
+}
+
+/** Who did what, the newest first. */
+export const listEntries = api(
+  { expose: true, auth: true, method: "GET", path: "/auth/audit", tags: ["can:audit.read"] },
+  async (req: ListAuditRequest): Promise<ListAuditResponse> => {
+    const principal = currentPrincipal();
+    const cursor = parseCursor(req.after, "after");
+    const { rows, next } = await entryList(principal, req.action, Math.floor(req.limit ?? 50), cursor);
+    return { entries: rows.map((row) => shownEntry(row, principal)), ...(next === undefined ? {} : { next }) };
+  },
+);
+
+interface VerifyAuditRequest {
+  /** `through` of the answer before, to go on after it. */
+  after?: Query<number & Min<0> & Max<9007199254740991>>;
+}
+
+interface AuditBreak {
+  /** Number of the first entry that is not as it was written. */
+  seq: number;
+  what: "missing" | "changed";
+}
+
+interface VerifyAuditResponse {
+  /** Entries that this answer has checked. */
+  checked: number;
+  /** Number of the last one. */
+  through: number;
+  /** False: ask again with `after`. */
+  isDone: boolean;
+  /** Absent while the log holds. */
+  broken?: AuditBreak;
+}
+
+/** Checks that no entry was changed, removed or added; a thousand entries an answer. */
+export const verify = api(
+  { expose: true, auth: true, method: "GET", path: "/auth/audit/verify", tags: ["can:audit.read"] },
+  async (req: VerifyAuditRequest): Promise<VerifyAuditResponse> =>
+    verifyPage(currentPrincipal(), Math.floor(req.after ?? 0)),
+);
+
+/** The whole log as lines of JSON, oldest first; the last line has the number of entries and the last hash. */
+export const exportLog = api.raw(
+  { expose: true, auth: true, method: "GET", path: "/auth/audit/export", tags: ["can:audit.read"] },
+  async (_req, resp) => {
+    const principal = currentPrincipal();
+    resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
+    resp.setHeader("cache-control", "no-store");
+    await exportEntries(principal, resp);
+  },
+);
+
+export const purge = api({ expose: false, method: "POST", path: "/auth/audit/purge" }, async (): Promise<void> => {
+  await purgeAudit(new Date());
+});
+
+export const purgeDaily = new CronJob("audit-purge", {
+  title: "Delete entries of the audit log past their retention",
+  every: "24h",
+  endpoint: purge,
+});

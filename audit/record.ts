@@ -1,0 +1,47 @@
+// Recording: in the transaction of what is recorded, so that neither is there without the other.
+import { newId } from "../db/ids";
+import type { Tx } from "../db/tenant";
+import { currentProvenance } from "../security/provenance";
+import { fieldsOfClass, type AuditAction, type FieldClass, type FieldValue } from "./action";
+import { linkOf, personalDigest } from "./chain";
+import { auditKey } from "./key";
+import { entryAdd, headAdvance } from "./store";
+
+export interface AuditFacts<F extends Record<string, FieldClass>> {
+  /** What was acted upon. */
+  target?: { type: string; id: string };
+  fields: { readonly [K in keyof F]: FieldValue };
+}
+
+/**
+ * Adds an entry to the tenant's log: who acts and what it follows from is known from the request, event or job that is
+ * being handled. Entries of one tenant are written one after the other until their transactions end, so call it last.
+ * @throws Error in a transaction that belongs to no tenant.
+ */
+export async function record<F extends Record<string, FieldClass>>(
+  tx: Tx,
+  action: AuditAction<F>,
+  { target, fields }: AuditFacts<F>,
+): Promise<void> {
+  const { tenantId } = tx;
+  if (tenantId === null) throw new Error(`${action.name} is recorded outside a tenant's transaction`);
+  const id = newId();
+  const key = auditKey();
+  const personal = fieldsOfClass(action, fields, "personal");
+  const { actor, correlationId } = currentProvenance(id);
+  const { seq, atMicros, before } = await headAdvance(tx, tenantId);
+  const entry = {
+    tenantId,
+    seq,
+    id,
+    atMicros,
+    action: action.name,
+    actor,
+    targetType: target?.type ?? null,
+    targetId: target?.id ?? null,
+    correlationId,
+    fields: fieldsOfClass(action, fields, "plain"),
+    personalDigest: personalDigest(key, id, personal),
+  };
+  await entryAdd(tx, { ...entry, personal, hash: linkOf(key, before, entry) });
+}

@@ -1,0 +1,141 @@
+// Statements on audit.entry and audit.head: an organisation's log, and where its chain begins and ends.
+import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type CursorRow, type Page } from "../db/cursor";
+import { tenantQuery, type TenantScope, type Tx } from "../db/tenant";
+import type { FieldValue } from "./action";
+import { NO_HASH, type ChainedEntry } from "./chain";
+
+interface HeadPosition {
+  seq: number;
+  atMicros: string;
+  /** Hash of the entry before. */
+  before: Buffer;
+}
+
+/** Takes the tenant's next number and moment; nobody else of the tenant gets one until the transaction ends. Moments never go back. */
+export async function headAdvance(tx: Tx, tenantId: string): Promise<HeadPosition> {
+  const rows = await tx.query<HeadPosition>(
+    `insert into audit.head (tenant_id, seq, at, hash, kept_after) values ($1, 1, clock_timestamp(), $2, $2)
+     on conflict (tenant_id) do update set seq = head.seq + 1, at = greatest(head.at, clock_timestamp())
+     returning seq, hash as before, ${cursorMicros("at")} as "atMicros"`,
+    [tenantId, NO_HASH],
+  );
+  const [head] = rows;
+  if (head === undefined) throw new Error("the audit log has no head");
+  return { ...head, seq: Number(head.seq) };
+}
+
+/** Stores the entry and makes it the chain's end; only after headAdvance in the same transaction. */
+export async function entryAdd(tx: Tx, e: ChainedEntry): Promise<void> {
+  await tx.execute(
+    `with added as (
+       insert into audit.entry (tenant_id, seq, id, at, action, actor, target_type, target_id, correlation_id, fields, personal, personal_digest, hash)
+       values ($1, $2, $3, 'epoch'::timestamptz + $4::bigint * interval '1 microsecond', $5, $6, $7, $8, $9, $10, $11, $12, $13))
+     update audit.head set hash = $13 where tenant_id = $1`,
+    [
+      e.tenantId,
+      e.seq,
+      e.id,
+      e.atMicros,
+      e.action,
+      e.actor,
+      e.targetType,
+      e.targetId,
+      e.correlationId,
+      e.fields,
+      e.personal !== null && Object.keys(e.personal).length > 0 ? e.personal : null,
+      e.personalDigest,
+      e.hash,
+    ],
+  );
+}
+
+export interface EntryRow {
+  id: string;
+  seq: number;
+  at: Date;
+  action: string;
+  actor: string;
+  targetType: string | null;
+  targetId: string | null;
+  correlationId: string;
+  fields: Record<string, FieldValue>;
+  personal: Record<string, FieldValue> | null;
+}
+
+/** Whole: to be shown and to be checked. */
+export type ChainedRow = ChainedEntry & EntryRow;
+
+const SHOWN = `seq::float8 as seq, id, at, action, actor, target_type as "targetType", target_id as "targetId", correlation_id as "correlationId", fields, personal`;
+
+/** The tenant's entries, the newest first; of one action when it is given. */
+export async function entryList(
+  scope: TenantScope,
+  action: string | undefined,
+  limit: number,
+  cursor: Cursor | undefined,
+): Promise<Page<EntryRow & CursorRow>> {
+  const rows = await tenantQuery<EntryRow & CursorRow>(
+    scope,
+    `select ${SHOWN}, ${cursorMicros("at")} as "cursorMicros" from audit.entry
+      where tenant_id = $1 and ${action === undefined ? "$2::text is null" : "action = $2"} and ${beforeCursor("at", "id", 3)}
+      order by at desc, id desc limit $5`,
+    [scope.tenantId, action ?? null, ...cursorParams(cursor), limit + 1],
+  );
+  return pageOf(rows, limit);
+}
+
+/** Entries in the order of their numbers, from `seq` on. */
+export function entryChain(scope: TenantScope, seq: number, limit: number): Promise<ChainedRow[]> {
+  return tenantQuery<ChainedRow>(
+    scope,
+    `select tenant_id as "tenantId", ${SHOWN}, ${cursorMicros("at")} as "atMicros", personal_digest as "personalDigest", hash
+       from audit.entry where tenant_id = $1 and seq >= $2 order by seq limit $3`,
+    [scope.tenantId, seq, limit],
+  );
+}
+
+export interface ChainEnds {
+  /** Number of the last entry; 0 without any. */
+  seq: number;
+  hash: Buffer;
+  /** Where what is kept begins, and the hash before it. */
+  keptFrom: number;
+  keptAfter: Buffer;
+}
+
+/** Where the tenant's chain begins and ends. */
+export async function headFind(scope: TenantScope): Promise<ChainEnds> {
+  const rows = await tenantQuery<ChainEnds>(
+    scope,
+    `select seq::float8 as seq, hash, kept_from::float8 as "keptFrom", kept_after as "keptAfter" from audit.head where tenant_id = $1`,
+    [scope.tenantId],
+  );
+  return rows[0] ?? { seq: 0, hash: NO_HASH, keptFrom: 1, keptAfter: NO_HASH };
+}
+
+/** Erases what entries about `targetId` tell of a person. */
+export function entryErase(tx: Tx, tenantId: string, targetId: string): Promise<number> {
+  return tx.execute(
+    "update audit.entry set personal = null where tenant_id = $1 and target_id = $2 and personal is not null",
+    [tenantId, targetId],
+  );
+}
+
+/** Deletes entries from before `before`, at most `limit` of all tenants; what is kept of their chains begins after them. */
+export async function entryPurge(tx: Tx, before: Date, limit: number): Promise<number> {
+  const rows = await tx.query<{ n: number }>(
+    `with old as (
+       select tenant_id, seq from audit.entry where at < $1 order by at, seq limit $2 for update skip locked
+     ), gone as (
+       delete from audit.entry e using old where e.tenant_id = old.tenant_id and e.seq = old.seq returning e.tenant_id, e.seq, e.hash
+     ), last as (
+       select distinct on (tenant_id) tenant_id, seq, hash from gone order by tenant_id, seq desc
+     ), kept as (
+       update audit.head h set kept_from = last.seq + 1, kept_after = last.hash
+         from last where h.tenant_id = last.tenant_id and h.kept_from <= last.seq
+     )
+     select count(*)::int as n from gone`,
+    [before, limit],
+  );
+  return rows[0]?.n ?? 0;
+}

@@ -1,0 +1,51 @@
+// The check of an organisation's log: that no entry was changed, removed or added. In pages, because a log is long.
+import type { TenantScope } from "../db/tenant";
+import { findBreak, type ChainBreak } from "./chain";
+import { auditKey } from "./key";
+import { entryChain, headFind } from "./store";
+
+/** Entries per page: a few milliseconds of hashing. */
+const PAGE = 1_000;
+
+export interface Verification {
+  /** Entries checked in this page. */
+  checked: number;
+  /** Number of the last entry that was checked. */
+  through: number;
+  /** Whether there are more. */
+  isDone: boolean;
+  broken?: ChainBreak;
+}
+
+/** Checks the entries after number `after` (0: from the first that is kept). */
+export async function verifyPage(scope: TenantScope, after = 0): Promise<Verification> {
+  const ends = await headFind(scope);
+  const from = Math.max(after + 1, ends.keptFrom);
+  // One entry before, whose hash the first one continues.
+  const isFirst = from === ends.keptFrom;
+  const entries = await entryChain(scope, isFirst ? from : from - 1, PAGE + 1);
+  const before = isFirst ? ends.keptAfter : entries.shift()?.hash;
+  const page = entries.slice(0, PAGE).filter(({ seq }) => seq <= ends.seq);
+  const through = from + page.length - 1;
+  if (before === undefined)
+    return { checked: 0, through: from - 1, isDone: true, broken: { seq: from - 1, what: "missing" } };
+  const broken = findBreak(auditKey(), { seq: from, before }, page) ?? breakAtEnd(ends, page, through);
+  return {
+    checked: page.length,
+    through,
+    isDone: broken !== undefined || through >= ends.seq,
+    ...(broken ? { broken } : {}),
+  };
+}
+
+/** The last entry must be the one that the head names. */
+function breakAtEnd(
+  ends: { seq: number; hash: Buffer },
+  page: readonly { hash: Buffer }[],
+  through: number,
+): ChainBreak | undefined {
+  if (page.length === PAGE || through > ends.seq) return undefined;
+  if (through < ends.seq) return { seq: through + 1, what: "missing" };
+  const last = page.at(-1);
+  return last === undefined || last.hash.equals(ends.hash) ? undefined : { seq: through, what: "changed" };
+}
