@@ -22,6 +22,8 @@ export interface GroundworkTestOptions {
   app?: string;
 }
 
+const firstUseMs = 20_000;
+
 /** Files of installed packages have nothing to do with the app's tsconfig.json. */
 const isInstalled = (file: string): boolean => file.includes("/node_modules/");
 
@@ -48,6 +50,8 @@ export function groundwork(options: GroundworkTestOptions = {}): Plugin {
         test: {
           globalSetup: [moduleFile("global-setup")],
           setupFiles: [moduleFile("setup-file")],
+          // The first test of a file that touches a database waits for it to start, which vitest's 5 s may not cover.
+          testTimeout: config.test?.testTimeout ?? firstUseMs,
           env: {
             // No line for each request, and none for those that a test means to fail: as `encore test` (V-2).
             ENCORE_RUNTIME_LOG: process.env.ENCORE_RUNTIME_LOG ?? "error",
