@@ -23,7 +23,7 @@ test("the guard understands every tag that the list allows, so that none of them
   const closed = tags
     .map((tag) => tag.replace("*", "a reason"))
     .filter((tag) => {
-      const tagsOf = /^(can:|self$|public:)/.test(tag) ? [tag] : ["self", tag];
+      const tagsOf = /^(can:|self$|caller$|public:)/.test(tag) ? [tag] : ["self", tag];
       return readPolicy("service", "endpoint", tagsOf).access.kind === "closed";
     });
   expect(closed).toEqual([]);

@@ -1,6 +1,6 @@
 // Access tokens: JSON Web Tokens (RFC 9068 profile) signed with EdDSA, short-lived, checked without asking the
-// database. What they say is true when they are made; ending a session takes effect when they expire.
-import { jwtVerify, SignJWT, type CryptoKey, type JWTVerifyGetKey } from "jose";
+// database. What they say is true when they are made; what has changed since is in revocations.ts.
+import { jwtVerify, SignJWT, type CryptoKey, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import type { AuthData } from "../security/principal";
 import { isRole } from "../security/permissions";
 import { isUuid, newId } from "../db/ids";
@@ -19,15 +19,21 @@ export interface SigningKey {
   privateKey: CryptoKey;
 }
 
-/** A token for this identity, valid from `now` for `settings.accessTokenSeconds`. */
+/** Whom a token speaks for: a person, in an organisation or in none. */
+export interface TokenIdentity extends AuthData {
+  sessionId: string;
+}
+
+/** A token for this identity, with the revision of its membership, valid from `now` for `settings.accessTokenSeconds`. */
 export function signAccessToken(
-  identity: AuthData,
+  identity: TokenIdentity,
   key: SigningKey,
   settings: TokenSettings,
   now: Date,
+  revision?: number,
 ): Promise<string> {
   const issuedAt = Math.floor(now.getTime() / 1000);
-  return new SignJWT({ tenant: identity.tenantId, role: identity.role, sid: identity.sessionId })
+  return new SignJWT({ tenant: identity.tenantId, role: identity.role, sid: identity.sessionId, rev: revision })
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.kid })
     .setIssuer(settings.issuer)
     .setAudience(settings.audience)
@@ -39,7 +45,9 @@ export function signAccessToken(
 }
 
 export interface VerifiedToken {
-  identity: Readonly<AuthData>;
+  identity: Readonly<TokenIdentity>;
+  /** Of the membership; 0 when the token names none, which is below every other. */
+  revision: number;
   /** Milliseconds since the epoch. */
   expiresAtMs: number;
 }
@@ -60,14 +68,21 @@ export async function verifyAccessToken(
     typ: TYPE,
     issuer: settings.issuer,
     audience: settings.audience,
-    requiredClaims: ["exp", "iat", "sub", "tenant", "role", "sid"],
+    requiredClaims: ["exp", "iat", "sub", "sid"],
     currentDate: now,
   });
-  const { sub, tenant, role, sid, exp } = payload;
-  if (!isId(sub) || !isId(tenant) || !isId(sid) || typeof role !== "string" || !isRole(role) || exp === undefined) {
+  const { sub, sid, exp, rev = 0 } = payload;
+  const chosen = organisationIn(payload);
+  if (!isId(sub) || !isId(sid) || exp === undefined || !Number.isSafeInteger(rev) || chosen === undefined) {
     throw new TypeError("the token's claims do not name an identity");
   }
-  return { identity: { userID: sub, tenantId: tenant, role, sessionId: sid }, expiresAtMs: exp * 1000 };
+  return { identity: { userID: sub, sessionId: sid, ...chosen }, revision: Number(rev), expiresAtMs: exp * 1000 };
+}
+
+/** Tenant and role belong together; undefined when one is missing or is none. */
+function organisationIn({ tenant, role }: JWTPayload): Pick<AuthData, "tenantId" | "role"> | undefined {
+  if (tenant === undefined && role === undefined) return {};
+  return isId(tenant) && typeof role === "string" && isRole(role) ? { tenantId: tenant, role } : undefined;
 }
 
 function isId(claim: unknown): claim is string {

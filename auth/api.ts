@@ -2,10 +2,9 @@
 import { api, type Header } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { MaxLen, MinLen } from "encore.dev/validate";
-import { callerAddress } from "../security/caller-address";
-import { currentPrincipal } from "../security/principal";
+import { callerAddress, callerDevice } from "../security/caller-address";
 import { register as registerAccount } from "./registration";
-import { refreshSession, signIn, signOut } from "./sessions";
+import { refreshSession, signIn } from "./sessions";
 import { keyRing } from "./tokens";
 import { purgeEnded } from "./upkeep";
 
@@ -26,7 +25,7 @@ interface RefreshRequest {
   refreshToken: string & MinLen<1> & MaxLen<512>;
 }
 
-interface SessionResponse {
+export interface SessionResponse {
   /** For the Authorization header, after "Bearer ". */
   accessToken: string;
   /** For POST /auth/refresh; each answer brings the next one. */
@@ -34,7 +33,8 @@ interface SessionResponse {
   /** Seconds until the access token expires. */
   expiresIn: number;
   user: { id: string; email: string };
-  organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" };
+  /** Null for an account that belongs to none. */
+  organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" } | null;
 }
 
 /** Registers a person with a new organisation and signs them in. */
@@ -46,7 +46,7 @@ export const register = api(
     sensitive: true,
     tags: ["public:nobody has an account before registering", "limit:auth"],
   },
-  async (req: RegisterRequest): Promise<SessionResponse> => registerAccount(req, new Date()),
+  async (req: RegisterRequest): Promise<SessionResponse> => registerAccount(req, new Date(), callerDevice()),
 );
 
 /** Signs in with e-mail and password. */
@@ -58,7 +58,7 @@ export const login = api(
     sensitive: true,
     tags: ["public:this is how one signs in", "limit:auth"],
   },
-  async (req: LoginRequest): Promise<SessionResponse> => signIn(req, new Date(), callerAddress()),
+  async (req: LoginRequest): Promise<SessionResponse> => signIn(req, new Date(), callerAddress(), callerDevice()),
 );
 
 /** Exchanges a refresh token, which is used up, for new tokens; again within half a minute gives the same one. */
@@ -72,14 +72,6 @@ export const refresh = api(
   },
   async (req: RefreshRequest): Promise<SessionResponse> =>
     refreshSession(req.refreshToken, new Date(), callerAddress()),
-);
-
-/** Ends the session of the access token. */
-export const logout = api(
-  { expose: true, auth: true, method: "POST", path: "/auth/logout", tags: ["self", "limit:auth"] },
-  async (): Promise<void> => {
-    await signOut(currentPrincipal());
-  },
 );
 
 interface PublicKey {

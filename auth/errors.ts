@@ -28,6 +28,31 @@ export const errors = defineErrors("auth", {
     text: "this e-mail is already registered",
     remedy: "Sign in with POST /auth/login.",
   },
+  session_not_found: {
+    class: "not_found",
+    text: "you have no such session",
+    remedy: "List yours with GET /auth/sessions; one that has ended is not among them.",
+  },
+  organisation_not_found: {
+    class: "not_found",
+    text: "you belong to no such organisation",
+    remedy: "List yours with GET /auth/organisations.",
+  },
+  too_many_organisations: {
+    class: "failed_precondition",
+    text: "you belong to as many organisations as one account can",
+    remedy: "Leave one, or use another account.",
+  },
+  member_not_found: {
+    class: "not_found",
+    text: "the organisation has no such member",
+    remedy: "List its members with GET /auth/members.",
+  },
+  last_owner: {
+    class: "failed_precondition",
+    text: "an organisation needs an owner, and this is its last",
+    remedy: "Make somebody else an owner first, with PATCH /auth/members/:userId.",
+  },
   weak_password: {
     class: "invalid_argument",
     text: "the password is not acceptable",

@@ -10,7 +10,7 @@ import { refuseForeignHandshake } from "../security/csrf";
 import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
 import { errors } from "./errors";
-import { knownIdentity, readAccessToken } from "./tokens";
+import { knownIdentity, readAccessToken, RevokedTokenError } from "./tokens";
 
 interface Credentials {
   authorization?: Header<"Authorization">;
@@ -45,7 +45,7 @@ function identify(credentials: Credentials): AuthData | Promise<AuthData> {
     const now = new Date();
     // The usual spelling of a known token, before its form is looked at.
     const known = authorization.startsWith(SCHEME) ? knownIdentity(authorization.slice(SCHEME.length), now) : undefined;
-    if (known !== undefined) return known;
+    if (known !== undefined) return refusing(known, credentials);
     const token = tokenPattern.exec(authorization)?.[1];
     return token === undefined ? refuseForm(credentials) : identifyByToken(token, now, credentials);
   } catch (refusal) {
@@ -66,9 +66,14 @@ function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData
 /** A token that is not known is looked at only while its sender's address has not failed too often. */
 function identifyByToken(token: string, now: Date, credentials: Credentials): AuthData | Promise<AuthData> {
   const known = knownIdentity(token, now);
-  if (known !== undefined) return known;
+  if (known !== undefined) return refusing(known, credentials);
   limits.assertFewFailures("accessToken", addressOf(credentials));
-  return readAccessToken(token, now).catch((cause: unknown) => refuse(cause, credentials));
+  return refusing(readAccessToken(token, now), credentials);
+}
+
+/** An identity that is there is answered at once. */
+function refusing(identity: AuthData | Promise<AuthData>, credentials: Credentials): AuthData | Promise<AuthData> {
+  return identity instanceof Promise ? identity.catch((cause: unknown) => refuse(cause, credentials)) : identity;
 }
 
 const addressOf = ({ forwardedFor }: Credentials): string => limitKeyOfChain(forwardedFor);
@@ -90,8 +95,9 @@ function refuseForm(credentials: Credentials): never {
 }
 
 function refuse(cause: unknown, credentials: Credentials): never {
-  if (!(cause instanceof JOSEError || cause instanceof TypeError)) throw cause;
-  const points = cause instanceof JWTExpired ? EXPIRED_POINTS : FORGED_POINTS;
+  const isStale = cause instanceof JWTExpired || cause instanceof RevokedTokenError;
+  if (!(isStale || cause instanceof JOSEError || cause instanceof TypeError)) throw cause;
+  const points = isStale ? EXPIRED_POINTS : FORGED_POINTS;
   limits.countFailure("accessToken", addressOf(credentials), points);
   throw errors.invalid_token({ cause });
 }

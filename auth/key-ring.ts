@@ -12,7 +12,7 @@ import {
   signingKeyLock,
   signingKeyRetire,
   type SigningKeyRow,
-} from "./store";
+} from "./store/signing-keys";
 
 const ALGORITHM = "EdDSA";
 /** A signer looks for a rotation by another replica at least this often. */

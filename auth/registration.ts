@@ -7,13 +7,14 @@ import { tenantIdFrom } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
 import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
-import { organisationCreated, userRegistered } from "../events/catalog/auth";
+import { userRegistered } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
+import { organisationName, storeOrganisation, type NewOrganisation } from "./organisations";
 import { hashPassword, passwordProblem } from "./passwords";
 import { completeSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
-import { accountInsert, membershipInsert, organisationInsert } from "./store";
+import { accountInsert } from "./store/accounts";
 import { keyRing } from "./tokens";
 
 export interface Registration {
@@ -22,23 +23,17 @@ export interface Registration {
   organisation: string;
 }
 
-const organisationName = z
-  .string()
-  .transform((name) => name.normalize("NFC").trim())
-  .pipe(
-    z
-      .string()
-      .min(1, "is empty")
-      .max(100, "is longer than 100 characters")
-      .regex(/^[^\p{Cc}]*$/u, "has control characters"),
-  );
+/** A person signed in to the organisation they made. */
+export interface Registered extends SignedIn {
+  organisation: NonNullable<SignedIn["organisation"]>;
+}
 
 /**
  * @throws APIError invalid_request, weak_password, email_taken. The last tells that an account exists; an API that
  * answers with tokens cannot hide it, so the limit policy "auth" makes asking slow.
  */
-export async function register(input: Registration, now: Date): Promise<SignedIn> {
-  const { organisation } = parseInput(z.object({ organisation: organisationName }), {
+export async function register(input: Registration, now: Date, device: string | null = null): Promise<Registered> {
+  const { organisation: name } = parseInput(z.object({ organisation: organisationName }), {
     organisation: input.organisation,
   });
   const email = normaliseEmail(input.email);
@@ -47,34 +42,35 @@ export async function register(input: Registration, now: Date): Promise<SignedIn
   if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
   // Before looking whether the e-mail is taken: both answers take the same time.
   const passwordHash = await hashPassword(input.password);
-  const member: Member = { accountId: newId(), email, tenantId: newId(), organisation, role: "owner" };
+  const account = { id: newId(), email, passwordHash, createdAt: now };
   // Before anything is stored: an account whose answer cannot be signed would be there all the same.
   await keyRing.signer(now);
-  const opened = await onBehalfOf(`user:${member.accountId}`, () =>
-    withSystem("register-new-tenant", (tx) => storeRegistration(tx, member, passwordHash, now)),
+  const opened = await onBehalfOf(`user:${account.id}`, () =>
+    withSystem("register-new-tenant", (tx) =>
+      storeRegistration(tx, account, { id: newId(), name, createdAt: now }, device),
+    ),
   );
   if (opened === undefined) throw errors.email_taken();
-  return completeSignIn(opened, now);
+  const { organisation, ...signedIn } = await completeSignIn(opened, now);
+  if (organisation === null) throw new Error("registered without an organisation");
+  return { ...signedIn, organisation };
 }
 
 /** Undefined when the e-mail is taken. */
 async function storeRegistration(
   tx: Tx,
-  member: Member,
-  passwordHash: string,
-  now: Date,
+  account: Parameters<typeof accountInsert>[1],
+  organisation: NewOrganisation,
+  device: string | null,
 ): Promise<OpenedSession | undefined> {
-  const { accountId, email, tenantId, organisation, role } = member;
-  if (!(await accountInsert(tx, { id: accountId, email, passwordHash, createdAt: now }))) return undefined;
-  await organisationInsert(tx, { id: tenantId, name: organisation, createdAt: now });
-  await membershipInsert(tx, { tenantId, accountId, role, createdAt: now });
-  const about = { aggregateType: "organisation", aggregateId: tenantId, tenantId: tenantIdFrom(tenantId) };
-  await emit(tx, organisationCreated, { organisationId: tenantId, name: organisation, ownerId: accountId }, about);
-  await emit(
-    tx,
-    userRegistered,
-    { userId: accountId, organisationId: tenantId, organisationName: organisation },
-    { ...about, aggregateType: "user", aggregateId: accountId },
-  );
-  return openSession(tx, member);
+  if (!(await accountInsert(tx, account))) return undefined;
+  const member: Member = {
+    accountId: account.id,
+    email: account.email,
+    organisation: await storeOrganisation(tx, organisation, account.id),
+  };
+  const about = { aggregateType: "user", aggregateId: account.id, tenantId: tenantIdFrom(organisation.id) };
+  const { id: organisationId, name: organisationName } = organisation;
+  await emit(tx, userRegistered, { userId: account.id, organisationId, organisationName }, about);
+  return openSession(tx, member, device);
 }

@@ -1,14 +1,17 @@
 // Signing in, staying signed in, signing out. Rules take the time (for access tokens; sessions live by the database's
 // clock) and the caller's address; the edge passes them. Passwords are hashed and tokens signed outside the
 // transactions, which hold a connection. Whoever failed too often is refused before any of that.
-import { createHash } from "node:crypto";
 import { cfg } from "../config";
-import { tenantIdFrom, type Principal } from "../security/principal";
+import { tenantIdFrom, type Caller } from "../security/principal";
+import { onBehalfOf } from "../security/provenance";
 import type { Role } from "../security/permissions";
 import { limits } from "../security/limits";
 import { logger } from "../telemetry/logger";
 import { newId } from "../db/ids";
-import { withSystem, withTenant, type Tx } from "../db/tenant";
+import { withSystem, type Tx } from "../db/tenant";
+import { sessionCompromised } from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import { countAttempt } from "./attempts";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { checkPassword } from "./passwords";
@@ -22,23 +25,24 @@ import {
   successorOf,
   type RefreshToken,
 } from "./refresh-token";
+import { revokeSessions } from "./revocations";
+import { accountFindByEmail, type OrganisationRow } from "./store/accounts";
 import {
-  accountFindByEmail,
   sessionDeleteSurplus,
+  sessionEnd,
   sessionFindForUpdate,
   sessionInsert,
-  sessionRevoke,
   sessionRotate,
-} from "./store";
+  type PresentedSessionRow,
+} from "./store/sessions";
 import { issueAccessToken } from "./tokens";
 
 /** Whom a session is for. */
 export interface Member {
   accountId: string;
   email: string;
-  tenantId: string;
-  organisation: string;
-  role: Role;
+  /** The one that is chosen; null for none. */
+  organisation: OrganisationRow | null;
 }
 
 /** What every way of signing in answers. */
@@ -48,7 +52,8 @@ export interface SignedIn {
   /** Seconds until the access token expires. */
   expiresIn: number;
   user: { id: string; email: string };
-  organisation: { id: string; name: string; role: Role };
+  /** Null for an account that belongs to none: it can make one, or be invited. */
+  organisation: { id: string; name: string; role: Role } | null;
 }
 
 /** A session whose refresh token is stored, waiting for its access token. */
@@ -60,7 +65,7 @@ export interface OpenedSession {
 
 const log = logger("auth");
 
-/** Live sessions of one account in one organisation; a sign-in beyond them ends the oldest. */
+/** Sessions of one account; a sign-in beyond them ends the oldest. */
 export const SESSIONS_PER_ACCOUNT_MAX = 100;
 
 /**
@@ -72,10 +77,11 @@ export async function signIn(
   input: { email: string; password: string },
   now: Date,
   address: string,
+  device: string | null = null,
 ): Promise<SignedIn> {
   limits.assertFewFailures("signIn", address);
   const email = normaliseEmail(input.email);
-  const attempt = email === undefined ? undefined : await beginAttempt(email, address);
+  const attempt = email === undefined ? undefined : await countAttempt(email, address);
   const account = email === undefined ? undefined : await accountFindByEmail(email);
   const fits = await checkPassword(input.password, account?.passwordHash);
   if (!fits || account === undefined) {
@@ -83,63 +89,40 @@ export async function signIn(
     throw errors.invalid_credentials();
   }
   await attempt?.forget();
-  const member: Member = {
-    accountId: account.id,
-    email: account.email,
-    tenantId: account.tenantId,
-    organisation: account.organisation,
-    role: account.role,
-  };
-  const opened = await withTenant({ tenantId: tenantIdFrom(member.tenantId) }, (tx) => openSession(tx, member));
+  const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
+  const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device));
   return completeSignIn(opened, now);
 }
 
-/** Counts an attempt on an account before it is made: of many at once not one more than the quota gets through. */
-async function beginAttempt(email: string, address: string): Promise<{ forget: () => Promise<void> }> {
-  const [account, pair] = [limitKey(email), limitKey(`${email}\n${address}`)];
-  await limits.consume("auth", "accountAtIp", pair);
-  await limits.consume("auth", "account", account);
-  return {
-    forget: async () => {
-      await Promise.all([limits.forget("auth", "accountAtIp", pair), limits.forget("auth", "account", account)]);
-    },
-  };
-}
-
-/** The limiter's store never holds an e-mail. */
-function limitKey(name: string): string {
-  return createHash("sha256").update(name).digest("base64url");
-}
-
 /** A new session with its first refresh token. */
-export async function openSession(tx: Tx, member: Member): Promise<OpenedSession> {
+export async function openSession(tx: Tx, member: Member, device: string | null): Promise<OpenedSession> {
   const sessionId = newId();
   const token = createRefreshToken(sessionId);
-  const { tenantId, accountId } = member;
+  const { accountId, organisation } = member;
   await sessionInsert(tx, {
     id: sessionId,
-    tenantId,
     accountId,
+    tenantId: organisation?.id ?? null,
+    device,
     lifetimeSeconds: cfg.auth.refreshTokenSeconds,
     familyHash: hashSecret(token.family),
     secretHash: hashSecret(token.secret),
   });
-  await sessionDeleteSurplus(tx, { tenantId, accountId, keep: SESSIONS_PER_ACCOUNT_MAX });
+  await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep: SESSIONS_PER_ACCOUNT_MAX }));
   return { member, sessionId, refreshToken: formatRefreshToken(token) };
 }
 
 /** Adds the access token. After the commit: signing may need the database itself. */
 export async function completeSignIn({ member, sessionId, refreshToken }: OpenedSession, now: Date): Promise<SignedIn> {
-  const accessToken = await issueAccessToken(
-    { userID: member.accountId, tenantId: member.tenantId, role: member.role, sessionId },
-    now,
-  );
+  const { accountId, email, organisation } = member;
+  const chosen = organisation === null ? {} : { tenantId: organisation.id, role: organisation.role };
+  const accessToken = await issueAccessToken({ userID: accountId, sessionId, ...chosen }, now, organisation?.revision);
   return {
     accessToken,
     refreshToken,
     expiresIn: cfg.auth.accessTokenSeconds,
-    user: { id: member.accountId, email: member.email },
-    organisation: { id: member.tenantId, name: member.organisation, role: member.role },
+    user: { id: accountId, email },
+    organisation: organisation && { id: organisation.id, name: organisation.name, role: organisation.role },
   };
 }
 
@@ -162,8 +145,8 @@ export async function refreshSession(refreshToken: string, now: Date, address: s
       throw errors.refresh_superseded();
     case "replayed":
       log.warn(
-        { tenantId: outcome.tenantId, sessionId: outcome.sessionId },
-        "a used refresh token came back: its session was ended",
+        { userId: outcome.accountId, sessionId: token?.sessionId },
+        "a used refresh token came back: its sign-in was ended",
       );
       throw errors.refresh_token_invalid({ internal: "replay" });
     case "unknown":
@@ -176,19 +159,20 @@ export async function refreshSession(refreshToken: string, now: Date, address: s
 
 type Exchange =
   | { kind: "signed-in"; opened: OpenedSession }
-  | { kind: "replayed"; tenantId: string; sessionId: string }
+  | { kind: "replayed"; accountId: string }
   | { kind: "unknown" | "ended" | "superseded" };
 
 /** Writes and tells, never throws for a refusal: the end of a stolen session must be committed. */
 async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
   const id = token.sessionId;
-  const session = await sessionFindForUpdate(tx, { id, familyHash: hashSecret(token.family) });
+  const { idleSeconds } = cfg.auth;
+  const session = await sessionFindForUpdate(tx, { id, familyHash: hashSecret(token.family), idleSeconds });
   if (session === undefined) return { kind: "unknown" };
-  const { tenantId, accountId, email, organisation, role } = session;
+  const { accountId, email, organisation } = session;
   const opened = (next: RefreshToken): Exchange => ({
     kind: "signed-in",
     opened: {
-      member: { accountId, email, tenantId, organisation, role },
+      member: { accountId, email, organisation },
       sessionId: id,
       refreshToken: formatRefreshToken(next),
     },
@@ -198,23 +182,41 @@ async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
     case "rotate": {
       const successorSalt = createSalt();
       const next = successorOf(token, successorSalt);
-      await sessionRotate(tx, { tenantId, id, secretHash: hashSecret(next.secret), successorSalt });
+      await sessionRotate(tx, { id, secretHash: hashSecret(next.secret), successorSalt });
       return opened(next);
     }
     case "repeat":
       return opened(verdict.successor);
     case "replayed":
-      await sessionRevoke(tx, { tenantId, id, reason: "token_reuse" });
-      return { kind: "replayed", tenantId, sessionId: id };
+      await endCompromised(tx, session, id);
+      return { kind: "replayed", accountId };
     case "ended":
     case "superseded":
       return { kind: verdict.kind };
   }
 }
 
-/** Ends the caller's session: its refresh tokens stop at once, its access tokens when they expire. */
-export async function signOut(principal: Principal): Promise<void> {
-  const { tenantId, sessionId } = principal;
+/** One of two who use the token is a thief: all that came of the sign-in ends, and whoever watches is told. */
+async function endCompromised(tx: Tx, session: PresentedSessionRow, sessionId: string): Promise<void> {
+  const { accountId, tenantId } = session;
+  const ended = await sessionEnd(tx, { accountId, which: "sign-in", signInOf: sessionId, reason: "token_reuse" });
+  await revokeSessions(tx, ended);
+  await onBehalfOf("system:auth.refresh", () =>
+    emit(
+      tx,
+      sessionCompromised,
+      { userId: accountId, sessionId, organisationId: tenantId },
+      { aggregateType: "user", aggregateId: accountId, tenantId: tenantId === null ? null : tenantIdFrom(tenantId) },
+    ),
+  );
+}
+
+/** Ends the caller's sign-in, or all of theirs: refresh tokens stop at once, access tokens within two seconds. */
+export async function signOut({ subjectId, sessionId }: Caller, everywhere = false): Promise<void> {
   if (sessionId === undefined) return;
-  await withTenant(principal, (tx) => sessionRevoke(tx, { tenantId, id: sessionId, reason: "logout" }));
+  const which = everywhere ? "all" : "sign-in";
+  await withSystem("sign-out", async (tx) => {
+    const ended = await sessionEnd(tx, { accountId: subjectId, which, signInOf: sessionId, reason: "logout" });
+    await revokeSessions(tx, ended);
+  });
 }

@@ -6,8 +6,15 @@ import { secret } from "encore.dev/config";
 import { cfg } from "../config";
 import type { AuthData } from "../security/principal";
 import { RecentMap } from "../security/recent-map";
-import { signAccessToken, verifyAccessToken, type TokenSettings, type VerifiedToken } from "./access-token";
+import {
+  signAccessToken,
+  verifyAccessToken,
+  type TokenIdentity,
+  type TokenSettings,
+  type VerifiedToken,
+} from "./access-token";
 import { KeyRing } from "./key-ring";
+import { membershipSubject, revocations, type RevocableToken } from "./revocations";
 
 const masterKey = secret("MasterKey");
 
@@ -15,11 +22,21 @@ const settings: TokenSettings = cfg.auth;
 
 export const keyRing = new KeyRing(() => masterKey(), settings.accessTokenSeconds);
 
-/** Verified tokens by digest; a token leaves when it expires, or when it was not used lately and others come. */
-const verified = new RecentMap<VerifiedToken>(10_000);
+interface RememberedToken extends VerifiedToken, RevocableToken {
+  /** The epoch of the revocations in which it was last looked at. */
+  lookedAtIn: number;
+}
 
-export async function issueAccessToken(identity: AuthData, now: Date): Promise<string> {
-  return signAccessToken(identity, await keyRing.signer(now), settings, now);
+/** Of a session that ended, or a membership that changed, since the token was made. */
+export class RevokedTokenError extends Error {
+  override readonly name = "RevokedTokenError";
+}
+
+/** Verified tokens by digest; a token leaves when it expires, or when it was not used lately and others come. */
+const verified = new RecentMap<RememberedToken>(10_000);
+
+export async function issueAccessToken(identity: TokenIdentity, now: Date, revision?: number): Promise<string> {
+  return signAccessToken(identity, await keyRing.signer(now), settings, now, revision);
 }
 
 const digestOf = (token: string): string => hash("sha256", token, "base64url");
@@ -27,20 +44,39 @@ const digestOf = (token: string): string => hash("sha256", token, "base64url");
 /** Longer than any token of ours: what is longer is not known. */
 const KNOWN_CHARS_MAX = 4_096;
 
-/** The identity of a token that was verified before and is still valid. Any text may be asked for. */
-export function knownIdentity(token: string, now: Date): AuthData | undefined {
+/**
+ * The identity of a token that was verified before and has not expired: at once, or a promise of it when revocations
+ * must be read first. The promise rejects with RevokedTokenError, or as Revocations.refresh. Any text may be asked for.
+ */
+export function knownIdentity(token: string, now: Date): AuthData | Promise<AuthData> | undefined {
   if (token.length > KNOWN_CHARS_MAX) return undefined;
   const known = verified.get(digestOf(token));
-  return known !== undefined && known.expiresAtMs > now.getTime() ? known.identity : undefined;
+  if (known === undefined || known.expiresAtMs <= now.getTime()) return undefined;
+  const waiting = revocations.refresh();
+  if (waiting === undefined && known.lookedAtIn === revocations.epoch) return known.identity;
+  return (waiting ?? Promise.resolve()).then(() => unlessRevoked(known));
 }
 
-/** The identity of a token, whose signature is looked at. Throws as verifyAccessToken does. */
+/** Looks only when something new is known since it last did. */
+function unlessRevoked(token: RememberedToken): AuthData {
+  if (token.lookedAtIn !== revocations.epoch) {
+    if (revocations.isRevoked(token)) throw new RevokedTokenError("the token was revoked");
+    token.lookedAtIn = revocations.epoch;
+  }
+  return token.identity;
+}
+
+/** The identity of a token, whose signature is looked at. Throws as verifyAccessToken does, and as knownIdentity's promise. */
 export async function readAccessToken(token: string, now: Date): Promise<AuthData> {
   const digest = digestOf(token);
   verified.delete(digest);
   const fresh = await verifyAccessToken(token, async ({ kid }) => requireKey(kid, now), settings, now);
-  verified.set(digest, fresh);
-  return fresh.identity;
+  const { userID, tenantId, sessionId } = fresh.identity;
+  const membership = tenantId === undefined ? null : membershipSubject(userID, tenantId);
+  const remembered = { ...fresh, sessionId, membership, lookedAtIn: -1 };
+  verified.set(digest, remembered);
+  await revocations.refresh();
+  return unlessRevoked(remembered);
 }
 
 async function requireKey(kid: string | undefined, now: Date): Promise<CryptoKey> {

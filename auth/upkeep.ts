@@ -1,6 +1,8 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
-import { sessionDeleteEnded, signingKeyDeleteEnded } from "./store";
+import { revocationDeleteExpired } from "./store/revocations";
+import { sessionDeleteEnded } from "./store/sessions";
+import { signingKeyDeleteEnded } from "./store/signing-keys";
 
 /** What has ended stays a week, for whoever asks what happened. */
 const KEEP_DAYS = 7;
@@ -10,6 +12,7 @@ const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 10 * 60_000,
 export interface Purged {
   sessions: number;
   signingKeys: number;
+  revocations: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -20,5 +23,6 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
   const signingKeys = await removeInBatches("purge-ended-signing-keys", budget, (tx, limit) =>
     signingKeyDeleteEnded(tx, KEEP_DAYS, limit),
   );
-  return { sessions, signingKeys };
+  const revocations = await removeInBatches("purge-expired-revocations", budget, revocationDeleteExpired);
+  return { sessions, signingKeys, revocations };
 }

@@ -141,6 +141,7 @@ export const variables = {
   ),
   AUTH_ACCESS_TOKEN_SECONDS: integer(30, 86_400),
   AUTH_REFRESH_TOKEN_SECONDS: integer(60, 31_536_000),
+  AUTH_SESSION_IDLE_SECONDS: integer(60, 31_536_000),
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUDIT_KEEP_DAYS: integer(90, 36_500),
@@ -207,7 +208,13 @@ export interface Config {
   audit: { keepDays: number };
   /** `url` has the mail server's name and password. */
   mail: { url?: string; from?: string };
-  auth: { accessTokenSeconds: number; refreshTokenSeconds: number; issuer: string; audience: string };
+  auth: {
+    accessTokenSeconds: number;
+    refreshTokenSeconds: number;
+    idleSeconds: number;
+    issuer: string;
+    audience: string;
+  };
   embeddings: {
     provider: "local" | "openai";
     baseUrl?: string;
@@ -294,7 +301,7 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
   return problems;
 }
 
-const defaults = { accessTokenSeconds: 900, refreshTokenSeconds: 2_592_000 };
+const defaults = { accessTokenSeconds: 900, refreshTokenSeconds: 2_592_000, idleSeconds: 1_209_600 };
 
 /** Development records every trace, production one in twenty (A22 in docs/requirements.md: 1 to 5 %). */
 const sampleRatios: Record<Environment, number> = { development: 1, test: 1, production: 0.05 };
@@ -334,6 +341,7 @@ function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "a
     auth: {
       accessTokenSeconds: v.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds,
       refreshTokenSeconds: v.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds,
+      idleSeconds: v.AUTH_SESSION_IDLE_SECONDS ?? defaults.idleSeconds,
       issuer: v.AUTH_ISSUER ?? "groundwork",
       audience: v.AUTH_AUDIENCE ?? "groundwork-api",
     },

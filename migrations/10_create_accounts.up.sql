@@ -17,13 +17,20 @@ CREATE TABLE auth.organisation (
   created_at timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE SEQUENCE auth.membership_revision;
+
 CREATE TABLE auth.membership (
   tenant_id  uuid        NOT NULL REFERENCES auth.organisation (id),
   account_id uuid        NOT NULL REFERENCES auth.account (id),
   role       text        NOT NULL CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
   created_at timestamptz NOT NULL DEFAULT now(),
+  -- Grows with each change of the role, and over a removal too. Access tokens name it, so that those of before a change
+  -- can be told from those of after it without comparing clocks.
+  revision   bigint      NOT NULL DEFAULT nextval('auth.membership_revision'),
   PRIMARY KEY (tenant_id, account_id)
 );
+-- Lists go from the newest member on.
+CREATE INDEX membership_newest ON auth.membership (tenant_id, created_at, account_id);
 -- Sign-in asks for the oldest membership of an account.
 CREATE INDEX membership_account ON auth.membership (account_id, created_at);
 

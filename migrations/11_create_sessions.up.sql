@@ -1,17 +1,23 @@
 -- A session is one sign-in, and one row however long it lives: each refresh writes the next generation over the last.
 -- Of its refresh tokens it keeps hashes (SHA-256 of random bits: nothing to guess, so no slow hash); using one a
 -- second time ends the session (RFC 9700 §4.14.2). All its times are the database's, so that no replica's clock
--- decides. The keys that sign access tokens stand beside them, private parts wrapped with the master key.
+-- decides. A session belongs to an account, in the organisation that was chosen; switching makes another session of the
+-- same sign-in, so that two tabs in two organisations do not meet. The keys that sign access tokens stand beside them, private parts wrapped with the master key.
 
 CREATE TABLE auth.session (
   id             uuid        PRIMARY KEY,
-  tenant_id      uuid        NOT NULL REFERENCES auth.organisation (id),
   account_id     uuid        NOT NULL REFERENCES auth.account (id),
+  -- The organisation that was chosen; null for none.
+  organisation_id uuid       REFERENCES auth.organisation (id),
+  -- The session that its sign-in began with; null for that one itself. Sessions of one sign-in end together.
+  sign_in_id     uuid,
+  -- What the browser or program called itself.
+  device         text        CHECK (length(device) <= 200),
   created_at     timestamptz NOT NULL DEFAULT now(),
   -- When it ends, or when it was ended before its time.
   expires_at     timestamptz NOT NULL,
   revoked_at     timestamptz,
-  revoked_reason text        CHECK (revoked_reason IN ('logout', 'token_reuse')),
+  revoked_reason text        CHECK (revoked_reason IN ('logout', 'token_reuse', 'password_change')),
   -- The same part of every token of the session: what tells an old token of it from an invented one.
   family_hash    bytea       NOT NULL CHECK (octet_length(family_hash) = 32),
   -- How often it was refreshed: the generation of the one token that is good.
@@ -26,9 +32,24 @@ CREATE TABLE auth.session (
 )
 -- Room for the next generation beside the last (no index changes with it), so that refreshing leaves no dead index entries.
 WITH (fillfactor = 80);
--- Sign-in removes an account's oldest sessions; upkeep removes what ended.
-CREATE INDEX session_account ON auth.session (tenant_id, account_id, created_at);
+-- Sign-in removes an account's oldest sessions, its owner lists and ends them; upkeep removes what ended.
+CREATE INDEX session_account ON auth.session (account_id, created_at);
 CREATE INDEX session_expiry ON auth.session (expires_at);
+
+-- What access tokens that have not expired are refused for: a session that ended, or a membership (account:tenant) whose
+-- role changed. Every process reads what is new each second (auth/revocations.ts); a row lives little longer than an
+-- access token.
+CREATE TABLE auth.revocation (
+  position       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  -- The transaction that wrote it: readers go on from the oldest that was running when they last looked.
+  xid            xid8        NOT NULL DEFAULT pg_current_xact_id(),
+  subject        text        NOT NULL,
+  -- Tokens of the membership below this revision; null for all tokens of the session.
+  below_revision bigint,
+  expires_at     timestamptz NOT NULL
+);
+CREATE INDEX revocation_xid ON auth.revocation (xid, position);
+CREATE INDEX revocation_expiry ON auth.revocation (expires_at);
 
 CREATE TABLE auth.signing_key (
   kid             text        PRIMARY KEY,
@@ -42,5 +63,6 @@ CREATE TABLE auth.signing_key (
 -- At most one key signs.
 CREATE UNIQUE INDEX signing_key_current ON auth.signing_key ((true)) WHERE verify_until IS NULL;
 
-SELECT db.protect_tenant_table('auth.session');
+SELECT db.protect_system_table('auth.session');
+SELECT db.protect_system_table('auth.revocation');
 SELECT db.protect_system_table('auth.signing_key');

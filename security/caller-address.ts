@@ -12,3 +12,12 @@ export function callerAddress(): string {
   const call = currentCall();
   return (call && addressOfCall(call)) ?? UNKNOWN_ADDRESS;
 }
+
+const DEVICE_CHARS = 200;
+
+/** What the caller's browser or program calls itself, for their list of sign-ins; null when it says nothing. */
+export function callerDevice(): string | null {
+  const named = currentCall()?.header("user-agent");
+  const [name = ""] = typeof named === "string" ? [named] : (named ?? []);
+  return name === "" ? null : name.slice(0, DEVICE_CHARS);
+}

@@ -2,12 +2,16 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { AuthData } from "../../security/principal";
-import { signAccessToken, verifyAccessToken } from "../access-token";
+import { signAccessToken, verifyAccessToken, type TokenIdentity } from "../access-token";
 
 const now = new Date("2026-01-01T12:00:00Z");
 const settings = { issuer: "groundwork", audience: "groundwork-api", accessTokenSeconds: 900 };
-const identity: AuthData = { userID: randomUUID(), tenantId: randomUUID(), role: "member", sessionId: randomUUID() };
+const identity: TokenIdentity = {
+  userID: randomUUID(),
+  tenantId: randomUUID(),
+  role: "member",
+  sessionId: randomUUID(),
+};
 
 let keys: { publicKey: CryptoKey; privateKey: CryptoKey };
 let token: string;
@@ -43,9 +47,17 @@ function forged(
 
 describe("an access token", () => {
   test("says who it is for, until it expires", async () => {
-    expect(await verify(token)).toEqual({ identity, expiresAtMs: now.getTime() + 900_000 });
+    expect(await verify(token)).toEqual({ identity, revision: 0, expiresAtMs: now.getTime() + 900_000 });
     expect((await verify(token, new Date(now.getTime() + 899_000))).identity).toEqual(identity);
     await expect(verify(token, new Date(now.getTime() + 900_000))).rejects.toMatchObject({ code: "ERR_JWT_EXPIRED" });
+  });
+
+  test("of a person without an organisation says so, and the revision of a membership comes along", async () => {
+    const { userID, sessionId } = identity;
+    const sign = (who: TokenIdentity, revision?: number): Promise<string> =>
+      signAccessToken(who, { kid: "k1", privateKey: keys.privateKey }, settings, now, revision);
+    expect((await verify(await sign({ userID, sessionId }))).identity).toEqual({ userID, sessionId });
+    expect(await verify(await sign(identity, 7))).toMatchObject({ identity, revision: 7 });
   });
 
   test("holds ids only: no e-mail, no name", () => {
@@ -118,7 +130,16 @@ describe("an access token", () => {
   });
 
   test("is refused when its claims do not name an identity", async () => {
-    for (const claims of [{ role: "root" }, { tenant: "1" }, { sid: 5 }, { tenant: null }]) {
+    for (const claims of [
+      { role: "root" },
+      { tenant: "1" },
+      { sid: 5 },
+      { tenant: null },
+      { tenant: undefined },
+      { role: undefined },
+      { rev: "9" },
+      { rev: 1.5 },
+    ]) {
       await expect(verify(await forged((jwt) => jwt, {}, claims)), JSON.stringify(claims)).rejects.toThrow();
     }
   });

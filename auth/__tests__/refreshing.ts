@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { Limits, limits } from "../../security/limits";
 import { REUSE_GRACE_MS } from "../refresh-token";
-import { register } from "../registration";
+import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { readAccessToken } from "../tokens";
 import { count, DAY_MS, here, later, newcomer, reason, start } from "./people";
@@ -12,22 +12,22 @@ export function refreshing(): void {
   describe("refreshing", () => {
     afterEach(() => vi.restoreAllMocks());
 
-    const newSession = (): Promise<SignedIn> => register(newcomer(), start);
+    const newSession = (): Promise<Registered> => register(newcomer(), start);
     const refresh = (token: string): Promise<SignedIn> => refreshSession(token, start, here);
 
     /** Makes everything that happened in this organisation's sessions that much longer ago. */
-    const age = async ({ organisation }: SignedIn, ms: number): Promise<void> => {
+    const age = async ({ organisation }: Registered, ms: number): Promise<void> => {
       await systemQuery(
         "test",
         `update auth.session set expires_at = expires_at - make_interval(secs => $2),
               rotated_at = array(select at - make_interval(secs => $2)
                                  from unnest(rotated_at) with ordinality as rotation (at, n) order by n)
-       where tenant_id = $1`,
+       where organisation_id = $1`,
         [organisation.id, ms / 1000],
       );
     };
-    const rowsOf = ({ organisation }: SignedIn): Promise<number> =>
-      count(`auth.session where tenant_id = '${organisation.id}'`);
+    const rowsOf = ({ organisation }: Registered): Promise<number> =>
+      count(`auth.session where organisation_id = '${organisation.id}'`);
 
     test("gives new tokens of the same session and uses the old one up", async () => {
       const first = await newSession();
@@ -43,7 +43,7 @@ export function refreshing(): void {
 
     test("is one row however often it happens", async () => {
       const first = await newSession();
-      let last = first;
+      let last: SignedIn = first;
       for (let i = 0; i < 20; i++) {
         last = await refresh(last.refreshToken);
         await age(first, 900_000);
@@ -51,7 +51,7 @@ export function refreshing(): void {
       expect(await rowsOf(first)).toBe(1);
       const [row] = await systemQuery<{ generation: number; bytes: number }>(
         "test",
-        "select generation, pg_column_size(s.*) as bytes from auth.session s where tenant_id = $1",
+        "select generation, pg_column_size(s.*) as bytes from auth.session s where organisation_id = $1",
         [first.organisation.id],
       );
       expect(row?.generation).toBe(20);
@@ -94,7 +94,7 @@ export function refreshing(): void {
       expect(await reason(refresh(thief.refreshToken))).toBe("refresh_token_invalid");
       const [session] = await systemQuery<{ reason: string }>(
         "test",
-        "select revoked_reason as reason from auth.session where tenant_id = $1",
+        "select revoked_reason as reason from auth.session where organisation_id = $1",
         [owner.organisation.id],
       );
       expect(session?.reason).toBe("token_reuse");

@@ -2,19 +2,19 @@
 import { describe, expect, test, vi } from "vitest";
 import { DbError } from "../../db/errors";
 import { systemQuery } from "../../db/tenant";
-import { register } from "../registration";
-import { refreshSession, type SignedIn } from "../sessions";
-import * as store from "../store";
+import { register, type Registered } from "../registration";
+import { refreshSession } from "../sessions";
+import * as store from "../store/sessions";
 import { purgeEnded } from "../upkeep";
 import { count, here, newcomer, reason, start } from "./people";
 
 const budget = { statementTimeoutMs: 10_000, totalMs: 60_000, batchMax: 1000 };
 
 /** Sessions that ended eight days ago, or so many days from then. */
-async function endedSessions({ organisation, user }: SignedIn, many: number, days = -8): Promise<void> {
+async function endedSessions({ organisation, user }: Registered, many: number, days = -8): Promise<void> {
   await systemQuery(
     "test",
-    `insert into auth.session (id, tenant_id, account_id, created_at, expires_at, family_hash, secret_hash)
+    `insert into auth.session (id, organisation_id, account_id, created_at, expires_at, family_hash, secret_hash)
      select gen_random_uuid(), $1, $2, now() - interval '40 days', now() + make_interval(days => $4), sha256('f'), sha256('s')
      from generate_series(1, $3::int)`,
     [organisation.id, user.id, many, days],
@@ -31,7 +31,7 @@ export function upkeep(): void {
       await systemQuery(
         "test",
         `update auth.session set revoked_at = now() - interval '8 days', revoked_reason = 'logout',
-                expires_at = now() - interval '8 days' where tenant_id = $1`,
+                expires_at = now() - interval '8 days' where organisation_id = $1`,
         [revoked.organisation.id],
       );
       await systemQuery(
@@ -39,8 +39,13 @@ export function upkeep(): void {
         `insert into auth.signing_key (kid, public_jwk, private_wrapped, created_at, verify_until)
          values ('old', '{}', '', now() - interval '99 days', now() - interval '8 days')`,
       );
+      await systemQuery(
+        "test",
+        `insert into auth.revocation (subject, expires_at)
+         select 'x', now() + make_interval(secs => n) from unnest('{-1, -900, 60}'::int[]) n`,
+      );
       const before = await count("auth.session");
-      expect(await purgeEnded()).toEqual({ sessions: 4, signingKeys: 1 });
+      expect(await purgeEnded()).toEqual({ sessions: 4, signingKeys: 1, revocations: 2 });
       expect(await count("auth.session")).toBe(before - 4);
       expect(await count("auth.signing_key where verify_until is null")).toBe(1);
       expect(await refreshSession(person.refreshToken, start, here)).toBeDefined();

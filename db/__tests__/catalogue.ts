@@ -10,6 +10,8 @@ const WITHOUT_TENANT_ID: Record<string, { tenantColumn: string } | { systemOnly:
   "auth.organisation": { tenantColumn: "id" },
   "auth.account": { systemOnly: "one person may work in several organisations" },
   "mail.message": { systemOnly: "mails are addressed to people" },
+  "auth.session": { systemOnly: "a session belongs to an account, whichever organisation it has chosen" },
+  "auth.revocation": { systemOnly: "what every process reads to refuse access tokens" },
   "auth.signing_key": { systemOnly: "the keys of the whole installation" },
   "public.schema_migrations": { open: "which migrations were applied: numbers, nothing of a tenant" },
   "public.schema_migration_checksums": { open: "the digests of those migrations, nothing of a tenant" },

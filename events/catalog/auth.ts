@@ -15,3 +15,30 @@ export const organisationCreated = defineEvent({
   version: 1,
   payload: z.object({ organisationId: z.uuid(), name: z.string(), ownerId: z.uuid() }),
 });
+
+/** A refresh token came back that had been used up long ago: somebody else has it. The sign-in was ended. */
+export const sessionCompromised = defineEvent({
+  type: "auth.session.compromised",
+  version: 1,
+  payload: z.object({ userId: z.uuid(), sessionId: z.uuid(), organisationId: z.uuid().nullable() }),
+});
+
+export const passwordChanged = defineEvent({
+  type: "auth.password.changed",
+  version: 1,
+  payload: z.object({ userId: z.uuid() }),
+});
+
+const role = z.enum(["owner", "admin", "member", "viewer"]);
+
+export const memberRoleChanged = defineEvent({
+  type: "auth.member.role-changed",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, previousRole: role }),
+});
+
+export const memberRemoved = defineEvent({
+  type: "auth.member.removed",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), userId: z.uuid() }),
+});

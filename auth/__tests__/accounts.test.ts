@@ -1,0 +1,243 @@
+// What a person does with their account, organisations and members.
+import { auth } from "~encore/clients";
+import { describe, expect, test } from "vitest";
+import { systemQuery } from "../../db/tenant";
+import type { AuthData } from "../../security/principal";
+import type { Role } from "../../security/permissions";
+import { authenticate } from "../gateway";
+import { REUSE_GRACE_MS } from "../refresh-token";
+import { register, type Registered } from "../registration";
+import { refreshSession, signIn, type SignedIn } from "../sessions";
+import { here, newcomer, password, reason } from "./people";
+
+const identify = async (accessToken: string): Promise<AuthData> => {
+  const identity = await authenticate({ authorization: `Bearer ${accessToken}` });
+  if (identity === null) throw new Error("the auth handler answers null for nobody");
+  return identity;
+};
+/** For an endpoint's last argument. */
+const as = async ({ accessToken }: SignedIn): Promise<{ authData: AuthData }> => ({
+  authData: await identify(accessToken),
+});
+const person = async (): Promise<Registered & { email: string }> => {
+  const wanted = newcomer();
+  return { ...(await register(wanted, new Date())), email: wanted.email };
+};
+/** Makes an account a member, as an invitation will. */
+const join = async (newMember: SignedIn, organisation: { id: string }, role: Role): Promise<void> => {
+  await systemQuery("test", "insert into auth.membership (tenant_id, account_id, role) values ($1, $2, $3)", [
+    organisation.id,
+    newMember.user.id,
+    role,
+  ]);
+};
+
+describe("an account", () => {
+  test("in two organisations switches between them without signing in, each session in its own", async () => {
+    const ada = await person();
+    const other = await auth.createOrganisation({ name: "Second" }, await as(ada));
+    expect(other).toEqual({ id: expect.any(String), name: "Second", role: "owner" });
+    const there = await auth.switchTo({ organisationId: other.id }, await as(ada));
+    expect(there).toEqual({
+      accessToken: expect.any(String),
+      refreshToken: expect.stringMatching(/^[\w-]{91}$/),
+      expiresIn: 900,
+      user: ada.user,
+      organisation: other,
+    });
+    expect((await identify(there.accessToken)).tenantId).toBe(other.id);
+    const [stays, follows] = [
+      await refreshSession(ada.refreshToken, new Date(), here),
+      await refreshSession(there.refreshToken, new Date(), here),
+    ];
+    expect([stays.organisation?.id, follows.organisation?.id]).toEqual([ada.organisation.id, other.id]);
+    expect((await auth.listSessions(await as(follows))).sessions).toHaveLength(1);
+    await auth.logout({}, await as(follows));
+    expect(await reason(refreshSession(stays.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
+  });
+
+  test("does not switch to an organisation it does not belong to, nor from a session that is over", async () => {
+    const [ada, stranger] = [await person(), await person()];
+    const caller = await as(ada);
+    for (const organisationId of [stranger.organisation.id, crypto.randomUUID(), "x"])
+      expect(await reason(auth.switchTo({ organisationId }, caller))).toBe("organisation_not_found");
+    await auth.logout({}, caller);
+    expect(await reason(auth.switchTo({ organisationId: ada.organisation.id }, caller))).toBe("invalid_token");
+  });
+
+  test("that was removed everywhere signs in, may do nothing in an organisation, and makes one", async () => {
+    const [owner, gone] = [await person(), await person()];
+    await join(gone, owner.organisation, "owner");
+    await join(owner, gone.organisation, "owner");
+    await auth.removeMember({ userId: owner.user.id }, await as(gone));
+    const chosen = await auth.switchTo({ organisationId: gone.organisation.id }, await as(gone));
+    expect(chosen.organisation).toMatchObject({ id: gone.organisation.id });
+    await systemQuery("test", "delete from auth.membership where account_id = $1", [gone.user.id]);
+    const signedIn = await signIn({ email: gone.email, password }, new Date(), here);
+    expect(signedIn.organisation).toBeNull();
+    const caller = await as(signedIn);
+    expect(await auth.me(caller)).toEqual({
+      kind: "user",
+      user: { id: gone.user.id, email: gone.email },
+      organisation: null,
+      permissions: [],
+      organisations: [],
+    });
+    expect(await reason(auth.listMembers({}, caller))).toBe("no_organisation");
+    const made = await auth.createOrganisation({ name: "Anew" }, caller);
+    const back = await auth.switchTo({ organisationId: made.id }, caller);
+    expect(await auth.me(await as(back))).toMatchObject({ organisation: { id: made.id }, role: "owner" });
+    expect((await refreshSession(chosen.refreshToken, new Date(), here)).organisation).toBeNull();
+  });
+
+  test("lists its sign-ins by device and ends one of them, and nobody else's", async () => {
+    const ada = await person();
+    const phone = await signIn({ email: ada.email, password }, new Date(), here, "Phone/1.0");
+    const { sessions } = await auth.listSessions(await as(ada));
+    expect(sessions.map(({ device, current }) => ({ device, current }))).toEqual([
+      { device: "Phone/1.0", current: false },
+      { device: undefined, current: true },
+    ]);
+    const id = sessions[0]?.id ?? "";
+    const stranger = await as(await person());
+    for (const wrong of [id, "x", crypto.randomUUID()])
+      expect(await reason(auth.endSession({ id: wrong }, stranger))).toBe("session_not_found");
+    expect(await identify(phone.accessToken)).toBeDefined();
+    await auth.endSession({ id }, await as(ada));
+    expect(await reason(identify(phone.accessToken))).toBe("invalid_token");
+    expect(await reason(refreshSession(phone.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
+    expect((await auth.listSessions(await as(ada))).sessions).toHaveLength(1);
+  });
+
+  test("that is signed out everywhere is so at once here, access tokens included", async () => {
+    const ada = await person();
+    const phone = await signIn({ email: ada.email, password }, new Date(), here);
+    const bystander = await person();
+    await auth.logout({ everywhere: true }, await as(ada));
+    for (const { accessToken, refreshToken } of [ada, phone]) {
+      expect(await reason(identify(accessToken))).toBe("invalid_token");
+      expect(await reason(refreshSession(refreshToken, new Date(), here))).toBe("refresh_token_invalid");
+    }
+    expect(await identify(bystander.accessToken)).toBeDefined();
+  });
+
+  test("gets another password with the present one only, and all its other sign-ins end", async () => {
+    const ada = await person();
+    const phone = await signIn({ email: ada.email, password }, new Date(), here);
+    const caller = await as(ada);
+    const change = (current: string, wanted: string): Promise<string | undefined> =>
+      reason(auth.changePassword({ current, password: wanted }, caller));
+    expect(await change("not the present one", "another fine passphrase")).toBe("invalid_credentials");
+    expect(await change(password, "password123")).toBe("weak_password");
+    expect(await identify(phone.accessToken)).toBeDefined();
+    expect(await change(password, "another fine passphrase")).toBeUndefined();
+    expect(await identify(ada.accessToken)).toBeDefined();
+    expect(await reason(identify(phone.accessToken))).toBe("invalid_token");
+    expect(await reason(signIn({ email: ada.email, password }, new Date(), here))).toBe("invalid_credentials");
+    expect(await signIn({ email: ada.email, password: "another fine passphrase" }, new Date(), here)).toBeDefined();
+  });
+
+  test("whose session was not refreshed for a fortnight signs in again", async () => {
+    const [idle, used] = [await person(), await person()];
+    const ago = (days: number, { user }: SignedIn): Promise<unknown[]> =>
+      systemQuery(
+        "test",
+        "update auth.session set created_at = now() - make_interval(days => $2) where account_id = $1",
+        [user.id, days],
+      );
+    await ago(15, idle);
+    await ago(13, used);
+    expect(await reason(refreshSession(idle.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
+    expect((await auth.listSessions(await as(idle))).sessions).toEqual([]);
+    expect(await refreshSession(used.refreshToken, new Date(), here)).toBeDefined();
+  });
+
+  test("whose refresh token is replayed loses all of that sign-in, access tokens too, and an event says so", async () => {
+    const owner = await person();
+    const thief = await refreshSession(owner.refreshToken, new Date(), here);
+    await systemQuery(
+      "test",
+      "update auth.session set rotated_at = array[now() - make_interval(secs => $2)] where account_id = $1",
+      [owner.user.id, REUSE_GRACE_MS / 1000 + 1],
+    );
+    expect(await reason(refreshSession(owner.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
+    expect(await reason(identify(thief.accessToken))).toBe("invalid_token");
+    const events = await systemQuery(
+      "test",
+      "select payload, tenant_id from events.outbox where type = 'auth.session.compromised' and aggregate_id = $1",
+      [owner.user.id],
+    );
+    expect(events).toEqual([
+      {
+        payload: { userId: owner.user.id, sessionId: expect.any(String), organisationId: owner.organisation.id },
+        tenant_id: owner.organisation.id,
+      },
+    ]);
+  });
+});
+
+describe("members", () => {
+  const withMember = async (role: Role): Promise<{ owner: Registered; member: SignedIn }> => {
+    const [owner, member] = [await person(), await person()];
+    await join(member, owner.organisation, role);
+    return { owner, member: await auth.switchTo({ organisationId: owner.organisation.id }, await as(member)) };
+  };
+
+  test("are listed page by page, to their organisation only", async () => {
+    const { owner, member } = await withMember("viewer");
+    const first = await auth.listMembers({ limit: 1 }, await as(member));
+    const second = await auth.listMembers({ limit: 1, cursor: first.next ?? "" }, await as(member));
+    expect([...first.members, ...second.members].map(({ id, role }) => ({ id, role }))).toEqual([
+      { id: member.user.id, role: "viewer" },
+      { id: owner.user.id, role: "owner" },
+    ]);
+    expect(second.next).toBeUndefined();
+  });
+
+  test("get another role: tokens of the old one are refused at once here, refreshed ones have the new", async () => {
+    const { owner, member } = await withMember("admin");
+    expect(await reason(auth.changeMember({ userId: owner.user.id, role: "viewer" }, await as(member)))).toBe(
+      "permission_denied",
+    );
+    await auth.changeMember({ userId: member.user.id, role: "viewer" }, await as(owner));
+    expect(await reason(identify(member.accessToken))).toBe("invalid_token");
+    const renewed = await refreshSession(member.refreshToken, new Date(), here);
+    expect(await identify(renewed.accessToken)).toMatchObject({ role: "viewer" });
+    expect(await identify(owner.accessToken)).toBeDefined();
+  });
+
+  test("that are removed are out at once here, keep their account, and may come back", async () => {
+    const { owner, member } = await withMember("member");
+    await auth.removeMember({ userId: member.user.id }, await as(owner));
+    expect(await reason(identify(member.accessToken))).toBe("invalid_token");
+    expect((await refreshSession(member.refreshToken, new Date(), here)).organisation).toBeNull();
+    await join(member, owner.organisation, "member");
+    const back = await refreshSession(member.refreshToken, new Date(), here);
+    expect(back.organisation?.id).toBe(owner.organisation.id);
+    expect(await identify(back.accessToken)).toMatchObject({ role: "member" });
+  });
+
+  test("keep an owner: the last one is neither removed nor demoted; an admin neither makes nor touches one", async () => {
+    const { owner, member } = await withMember("admin");
+    const [asOwner, asAdmin] = [await as(owner), await as(member)];
+    const mine = { userId: owner.user.id };
+    expect(await reason(auth.changeMember({ ...mine, role: "admin" }, asOwner))).toBe("last_owner");
+    expect(await reason(auth.removeMember(mine, asOwner))).toBe("last_owner");
+    expect(await reason(auth.removeMember(mine, asAdmin))).toBe("permission_denied");
+    expect(await reason(auth.changeMember({ userId: member.user.id, role: "owner" }, asAdmin))).toBe(
+      "permission_denied",
+    );
+    await auth.changeMember({ userId: member.user.id, role: "owner" }, asOwner);
+    await auth.changeMember({ ...mine, role: "viewer" }, asOwner);
+  });
+
+  test("of another organisation are not there, and a viewer changes nobody", async () => {
+    const { owner, member } = await withMember("viewer");
+    const stranger = await as(await person());
+    for (const userId of [member.user.id, crypto.randomUUID(), "x"]) {
+      expect(await reason(auth.changeMember({ userId, role: "admin" }, stranger))).toBe("member_not_found");
+      expect(await reason(auth.removeMember({ userId }, stranger))).toBe("member_not_found");
+    }
+    expect(await reason(auth.removeMember({ userId: owner.user.id }, await as(member)))).toBe("permission_denied");
+  });
+});

@@ -1,0 +1,153 @@
+// Revocation over several replicas, and what races: part of `npm run test:pg`.
+import { describe, expect, test } from "vitest";
+import { newId } from "../../db/ids";
+import { systemQuery, withSystem } from "../../db/tenant";
+import { reasonOf } from "../../security/errors";
+import { callerFrom, principalFrom } from "../../security/principal";
+import { changeRole, removeMember } from "../members";
+import { register } from "../registration";
+import { membershipSubject, Revocations, revokeSessions } from "../revocations";
+import { refreshSession, signOut } from "../sessions";
+import { here, newcomer, start } from "./people";
+
+/** As another process has it: its own memory, the same database, polling. */
+const replica = (): Revocations => new Revocations(undefined, undefined, true);
+const sees = async (list: Revocations, sessionId: string): Promise<boolean> => {
+  await list.refresh();
+  return list.isRevoked({ sessionId, membership: null, revision: 0 });
+};
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe("revocations", () => {
+  test("1,000 sign-outs: none is accepted by any of three replicas two seconds after its commit", async () => {
+    const replicas = [replica(), replica(), replica()];
+    for (const list of replicas) await list.refresh();
+    const ended: { id: string; atMs: number }[] = [];
+    let late = 0;
+    let looks = 0;
+    let isOver = false;
+    const watch = async (list: Revocations): Promise<void> => {
+      while (!isOver) {
+        await list.refresh();
+        const nowMs = performance.now();
+        for (const { id, atMs } of ended) {
+          if (nowMs - atMs < 2_000) continue;
+          looks++;
+          if (!list.isRevoked({ sessionId: id, membership: null, revision: 0 })) late++;
+        }
+        await pause(50);
+      }
+    };
+    const watching = replicas.map(watch);
+    for (let n = 0; n < 1_000; n += 10) {
+      const ids = Array.from({ length: 10 }, () => newId());
+      await withSystem("test", (tx) => revokeSessions(tx, ids));
+      ended.push(...ids.map((id) => ({ id, atMs: performance.now() })));
+      await pause(5);
+    }
+    await pause(2_200);
+    isOver = true;
+    await Promise.all(watching);
+    expect(looks).toBeGreaterThan(3_000);
+    expect(late).toBe(0);
+  }, 60_000);
+
+  // A position by sequence or clock would have passed it by.
+  test("one that commits long after others, though it was written first, is seen", async () => {
+    const list = replica();
+    const [slow, quick] = [newId(), newId()];
+    let commit!: () => void;
+    let written!: () => void;
+    const [isWritten, mayCommit] = [
+      new Promise<void>((done) => (written = done)),
+      new Promise<void>((done) => (commit = done)),
+    ];
+    const committed = withSystem("test", async (tx) => {
+      await revokeSessions(tx, [slow]);
+      written();
+      await mayCommit;
+    });
+    await isWritten;
+    await withSystem("test", (tx) => revokeSessions(tx, [quick]));
+    expect([await sees(list, quick), await sees(list, slow)]).toEqual([true, false]);
+    await pause(1_600);
+    expect(await sees(list, slow)).toBe(false);
+    commit();
+    await committed;
+    await pause(1_600);
+    expect(await sees(list, slow)).toBe(true);
+  }, 20_000);
+
+  test("reading what is new is an index scan, however many there are", async () => {
+    await systemQuery(
+      "test",
+      `insert into auth.revocation (subject, expires_at) select n::text, now() + interval '1 hour' from generate_series(1, 20000) n`,
+    );
+    await systemQuery("test", "analyze auth.revocation").catch(() => undefined);
+    const plan = await systemQuery<Record<string, string>>(
+      "test",
+      `explain select subject from auth.revocation where xid >= (select pg_snapshot_xmin(pg_current_snapshot())) and expires_at > now() order by position limit 5000`,
+    );
+    expect(JSON.stringify(plan)).toMatch(/Index/);
+  });
+});
+
+describe("at once", () => {
+  test("two owners who demote each other leave one", async () => {
+    for (let round = 0; round < 10; round++) {
+      const [ada, bob] = [await register(newcomer(), start), await register(newcomer(), start)];
+      await systemQuery("test", "insert into auth.membership (tenant_id, account_id, role) values ($1, $2, 'owner')", [
+        ada.organisation.id,
+        bob.user.id,
+      ]);
+      const as = (userID: string): ReturnType<typeof principalFrom> =>
+        principalFrom({ userID, tenantId: ada.organisation.id, role: "owner", sessionId: newId() });
+      const outcomes = await Promise.allSettled([
+        changeRole(as(ada.user.id), bob.user.id, "viewer"),
+        removeMember(as(bob.user.id), ada.user.id),
+      ]);
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const owners = await systemQuery(
+        "test",
+        "select 1 from auth.membership where tenant_id = $1 and role = 'owner'",
+        [ada.organisation.id],
+      );
+      expect(owners).toHaveLength(1);
+    }
+  });
+
+  test("signing out while refreshing leaves nobody signed in", async () => {
+    for (let round = 0; round < 20; round++) {
+      const person = await register(newcomer(), start);
+      const [session] = await systemQuery<{ id: string }>("test", "select id from auth.session where account_id = $1", [
+        person.user.id,
+      ]);
+      const caller = callerFrom({ userID: person.user.id, sessionId: session?.id ?? "" });
+      const [renewed] = await Promise.allSettled([refreshSession(person.refreshToken, start, here), signOut(caller)]);
+      const token = renewed.status === "fulfilled" ? renewed.value.refreshToken : person.refreshToken;
+      expect(await refreshSession(token, start, here).then(() => "let in", reasonOf)).toBe("refresh_token_invalid");
+    }
+  });
+
+  test("a removal and a return leave the newcomer's tokens good and the old ones refused", async () => {
+    const [owner, member] = [await register(newcomer(), start), await register(newcomer(), start)];
+    const tenantId = owner.organisation.id;
+    const join = async (): Promise<number> => {
+      const [row] = await systemQuery<{ revision: number }>(
+        "test",
+        "insert into auth.membership (tenant_id, account_id, role) values ($1, $2, 'member') returning revision::float8 as revision",
+        [tenantId, member.user.id],
+      );
+      return row?.revision ?? 0;
+    };
+    const before = await join();
+    const acting = principalFrom({ userID: owner.user.id, tenantId, role: "owner", sessionId: newId() });
+    await removeMember(acting, member.user.id);
+    const after = await join();
+    const list = replica();
+    await list.refresh();
+    const membership = membershipSubject(member.user.id, tenantId);
+    const isRefused = (revision: number): boolean => list.isRevoked({ sessionId: newId(), membership, revision });
+    expect([isRefused(before), isRefused(after)]).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,99 @@
+// What a person does with their own account: who they are, their sign-ins, their password.
+import { cfg } from "../config";
+import { withSystem } from "../db/tenant";
+import { passwordChanged } from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import type { Role } from "../security/permissions";
+import type { Caller } from "../security/principal";
+import { errors } from "./errors";
+import { countAttempt } from "./attempts";
+import { checkPassword, hashPassword, passwordProblem } from "./passwords";
+import { revokeSessions } from "./revocations";
+import { accountFind, accountSetPassword } from "./store/accounts";
+import { membershipListOfAccount } from "./store/memberships";
+import { sessionEnd, sessionListSignIns, type SignInRow } from "./store/sessions";
+import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
+
+export interface OrganisationOfCaller {
+  id: string;
+  name: string;
+  role: Role;
+}
+
+export async function listOrganisations(caller: Caller): Promise<OrganisationOfCaller[]> {
+  const rows = await membershipListOfAccount(caller.subjectId, ORGANISATIONS_PER_ACCOUNT_MAX);
+  return rows.map(({ id, name, role }) => ({ id, name, role }));
+}
+
+export interface WhoAmI {
+  kind: Caller["kind"];
+  user?: { id: string; email: string };
+  organisation: { id: string; name: string } | null;
+  role?: Role;
+  permissions: string[];
+  organisations: OrganisationOfCaller[];
+}
+
+/** @throws APIError invalid_token when the account is gone. */
+export async function whoAmI(caller: Caller): Promise<WhoAmI> {
+  const account = await accountFind(caller.subjectId);
+  if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
+  const organisations = await listOrganisations(caller);
+  const chosen = organisations.find(({ id }) => id === caller.tenantId);
+  return {
+    kind: caller.kind,
+    user: { id: caller.subjectId, email: account.email },
+    organisation: chosen === undefined ? null : { id: chosen.id, name: chosen.name },
+    ...(chosen === undefined ? {} : { role: chosen.role }),
+    permissions: [...caller.permissions],
+    organisations,
+  };
+}
+
+/** The caller's live sign-ins, the last used first. */
+export function listSignIns(caller: Caller): Promise<SignInRow[]> {
+  return sessionListSignIns(caller.subjectId, caller.sessionId ?? null, cfg.auth.idleSeconds);
+}
+
+/** Ends one of the caller's own sign-ins. @throws APIError session_not_found, also for somebody else's. */
+export async function endSignIn(caller: Caller, id: string): Promise<void> {
+  const ended = await withSystem("end-own-session", async (tx) => {
+    const ids = await sessionEnd(tx, {
+      accountId: caller.subjectId,
+      which: "sign-in",
+      signInOf: id,
+      reason: "logout",
+    });
+    await revokeSessions(tx, ids);
+    return ids;
+  });
+  if (ended.length === 0) throw errors.session_not_found();
+}
+
+/**
+ * Sets another password and ends every other sign-in of the account: whoever knew the old one is out.
+ * @throws APIError invalid_credentials, weak_password, rate_limited.
+ */
+export async function changePassword(
+  caller: Caller,
+  input: { current: string; password: string },
+  address: string,
+): Promise<void> {
+  const accountId = caller.subjectId;
+  const account = await accountFind(accountId);
+  if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
+  const attempt = await countAttempt(account.email, address);
+  if (!(await checkPassword(input.current, account.passwordHash))) throw errors.invalid_credentials();
+  await attempt.forget();
+  const problem = passwordProblem(input.password, account.email);
+  if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
+  const passwordHash = await hashPassword(input.password);
+  await withSystem("change-password", async (tx) => {
+    const isChanged = await accountSetPassword(tx, { id: accountId, checkedHash: account.passwordHash, passwordHash });
+    if (!isChanged) throw errors.invalid_credentials({ internal: "changed at the same time" });
+    const signInOf = caller.sessionId ?? null;
+    await revokeSessions(tx, await sessionEnd(tx, { accountId, which: "others", signInOf, reason: "password_change" }));
+    const about = { aggregateType: "user", aggregateId: accountId, tenantId: null };
+    await emit(tx, passwordChanged, { userId: accountId }, about);
+  });
+}

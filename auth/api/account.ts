@@ -1,0 +1,145 @@
+// What a person does with their own account: sign-ins, organisations, password.
+import { api } from "encore.dev/api";
+import type { MaxLen, MinLen } from "encore.dev/validate";
+import { isUuid } from "../../db/ids";
+import { callerAddress } from "../../security/caller-address";
+import { currentCaller } from "../../security/principal";
+import { changePassword as change, endSignIn, listOrganisations, listSignIns, whoAmI } from "../account";
+import type { SessionResponse } from "../api";
+import { errors } from "../errors";
+import { createOrganisation as makeOrganisation, switchOrganisation } from "../organisations";
+import { signOut } from "../sessions";
+
+interface LogoutRequest {
+  /** Every sign-in of the account, on every device. */
+  everywhere?: boolean;
+}
+
+/** Ends the sign-in of the access token, in all its organisations. */
+export const logout = api(
+  { expose: true, auth: true, method: "POST", path: "/auth/logout", tags: ["self", "limit:auth"] },
+  async ({ everywhere }: LogoutRequest): Promise<void> => signOut(currentCaller(), everywhere),
+);
+
+interface OrganisationOfCaller {
+  id: string;
+  name: string;
+  role: "owner" | "admin" | "member" | "viewer";
+}
+
+interface MeResponse {
+  kind: "user" | "key" | "service" | "operator";
+  /** Of a person. */
+  user?: { id: string; email: string };
+  /** The one that is chosen; null for none. */
+  organisation: { id: string; name: string } | null;
+  /** Of a person in an organisation. */
+  role?: "owner" | "admin" | "member" | "viewer";
+  permissions: string[];
+  organisations: OrganisationOfCaller[];
+}
+
+/** Who the credentials speak for, and what they may do. */
+export const me = api(
+  { expose: true, auth: true, method: "GET", path: "/auth/me", tags: ["caller"] },
+  async (): Promise<MeResponse> => whoAmI(currentCaller()),
+);
+
+interface SwitchRequest {
+  organisationId: string;
+}
+
+/** Exchanges the access token for tokens in another organisation of the account; the present ones stay good. */
+export const switchTo = api(
+  { expose: true, auth: true, method: "POST", path: "/auth/switch", sensitive: true, tags: ["self", "limit:auth"] },
+  async ({ organisationId }: SwitchRequest): Promise<SessionResponse> => {
+    const caller = currentCaller();
+    if (!isUuid(organisationId)) throw errors.organisation_not_found();
+    return switchOrganisation(caller, organisationId, new Date());
+  },
+);
+
+interface SignIn {
+  id: string;
+  /** What the browser or program called itself; absent when it said nothing. */
+  device?: string;
+  /** Whether it is the one that asks. */
+  current: boolean;
+  /** ISO 8601. */
+  createdAt: string;
+  lastUsedAt: string;
+  /** Sooner, when it is not used for AUTH_SESSION_IDLE_SECONDS. */
+  expiresAt: string;
+}
+
+interface SignInsResponse {
+  sessions: SignIn[];
+}
+
+/** The account's live sign-ins, one for each device, the last used first. */
+export const listSessions = api(
+  { expose: true, auth: true, method: "GET", path: "/auth/sessions", tags: ["self"] },
+  async (): Promise<SignInsResponse> => {
+    const rows = await listSignIns(currentCaller());
+    return {
+      sessions: rows.map(({ id, device, isCurrent, createdAt, lastUsedAt, expiresAt }) => ({
+        id,
+        ...(device === null ? {} : { device }),
+        current: isCurrent,
+        createdAt: createdAt.toISOString(),
+        lastUsedAt: lastUsedAt.toISOString(),
+        expiresAt: expiresAt.toISOString(),
+      })),
+    };
+  },
+);
+
+/** Ends one of the account's sign-ins. */
+export const endSession = api(
+  { expose: true, auth: true, method: "DELETE", path: "/auth/sessions/:id", tags: ["self"] },
+  async ({ id }: { id: string }): Promise<void> => {
+    const caller = currentCaller();
+    if (!isUuid(id)) throw errors.session_not_found();
+    await endSignIn(caller, id);
+  },
+);
+
+interface PasswordChangeRequest {
+  current: string & MinLen<1> & MaxLen<512>;
+  /** 8 to 128 characters, not among the common ones. */
+  password: string & MinLen<1> & MaxLen<512>;
+}
+
+/** Sets another password and ends all other sign-ins of the account. */
+export const changePassword = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/password/change",
+    sensitive: true,
+    tags: ["self", "limit:auth"],
+  },
+  async (req: PasswordChangeRequest): Promise<void> => change(currentCaller(), req, callerAddress()),
+);
+
+interface CreateOrganisationRequest {
+  name: string & MinLen<1> & MaxLen<200>;
+}
+
+/** Makes an organisation that the caller owns; POST /auth/switch chooses it. */
+export const createOrganisation = api(
+  { expose: true, auth: true, method: "POST", path: "/auth/organisations", tags: ["self", "limit:auth"] },
+  async (req: CreateOrganisationRequest): Promise<OrganisationOfCaller> =>
+    makeOrganisation(currentCaller(), req, new Date()),
+);
+
+interface OrganisationsResponse {
+  organisations: OrganisationOfCaller[];
+}
+
+/** The organisations that the account belongs to, the oldest membership first. */
+export const organisations = api(
+  { expose: true, auth: true, method: "GET", path: "/auth/organisations", tags: ["self"] },
+  async (): Promise<OrganisationsResponse> => ({ organisations: await listOrganisations(currentCaller()) }),
+);

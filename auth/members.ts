@@ -1,0 +1,76 @@
+// The members of an organisation. Changes of one organisation's members happen one after the other, so that two owners
+// who demote each other at once do not leave it without one. Nobody gives what they do not have: only an owner makes,
+// changes or removes an owner, judged by the role they have in the database now.
+import { withSystem, type Tx } from "../db/tenant";
+import { memberRemoved, memberRoleChanged } from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import { commonErrors } from "../security/common-errors";
+import type { Role } from "../security/permissions";
+import type { Principal } from "../security/principal";
+import { errors } from "./errors";
+import { revokeMembership } from "./revocations";
+import type { OrganisationRow } from "./store/accounts";
+import {
+  membershipCountOwners,
+  membershipDelete,
+  membershipFind,
+  membershipLock,
+  membershipSetRole,
+} from "./store/memberships";
+
+/** @throws APIError member_not_found, also for somebody of another organisation; permission_denied, last_owner. */
+export async function changeRole(
+  principal: Principal,
+  userId: string,
+  role: Role,
+): Promise<{ id: string; role: Role }> {
+  const { tenantId } = principal;
+  await withSystem("change-role", async (tx) => {
+    const member = await memberToChange(tx, principal, userId, role);
+    if (member.role === role) return;
+    if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
+    const belowRevision = await membershipSetRole(tx, { tenantId, accountId: userId, role });
+    await revokeMembership(tx, { tenantId, accountId: userId, belowRevision });
+    const payload = { organisationId: tenantId, userId, role, previousRole: member.role };
+    await emit(tx, memberRoleChanged, payload, about(principal, userId));
+  });
+  return { id: userId, role };
+}
+
+/** The account stays, and so do its sessions: they have no organisation until they choose another. Throws as changeRole. */
+export async function removeMember(principal: Principal, userId: string): Promise<void> {
+  const { tenantId } = principal;
+  await withSystem("remove-member", async (tx) => {
+    const member = await memberToChange(tx, principal, userId, "viewer");
+    if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
+    await membershipDelete(tx, { tenantId, accountId: userId });
+    await revokeMembership(tx, { tenantId, accountId: userId, belowRevision: member.revision + 1 });
+    await emit(tx, memberRemoved, { organisationId: tenantId, userId }, about(principal, userId));
+  });
+}
+
+const about = ({ tenantId }: Principal, userId: string): Parameters<typeof emit>[3] => ({
+  aggregateType: "member",
+  aggregateId: `${tenantId}/${userId}`,
+  tenantId,
+});
+
+async function memberToChange(
+  tx: Tx,
+  { tenantId, subjectId }: Principal,
+  userId: string,
+  role: Role,
+): Promise<OrganisationRow> {
+  await membershipLock(tx, tenantId);
+  const member = await membershipFind(tx, { tenantId, accountId: userId });
+  if (member === undefined) throw errors.member_not_found();
+  const acting = await membershipFind(tx, { tenantId, accountId: subjectId });
+  const concernsOwner = member.role === "owner" || role === "owner";
+  if (concernsOwner && acting?.role !== "owner")
+    throw commonErrors.permission_denied({ internal: "only an owner makes, changes or removes an owner" });
+  return member;
+}
+
+async function assertAnotherOwner(tx: Tx, tenantId: string): Promise<void> {
+  if ((await membershipCountOwners(tx, tenantId)) < 2) throw errors.last_owner();
+}

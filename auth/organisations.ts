@@ -1,0 +1,93 @@
+// Organisations: making one, those of an account, and choosing one. Choosing exchanges the caller's access token for a
+// session of the same sign-in in the other organisation; the session it comes of stays as it is, so that two tabs in two
+// organisations do not meet and a lost answer costs nothing. All of one sign-in end together (RFC 8693 is the model of
+// the exchange).
+import { z } from "zod";
+import { cfg } from "../config";
+import { newId } from "../db/ids";
+import { withSystem, type Tx } from "../db/tenant";
+import { organisationCreated } from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import { parseInput } from "../security/input";
+import { tenantIdFrom, type Caller } from "../security/principal";
+import { errors } from "./errors";
+import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
+import { revokeSessions } from "./revocations";
+import { completeSignIn, type SignedIn } from "./sessions";
+import { accountFind, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
+import { membershipCountOfAccount, membershipFind, membershipInsert } from "./store/memberships";
+import { sessionDeleteSurplus, sessionInsertSibling } from "./store/sessions";
+import { keyRing } from "./tokens";
+
+/** Organisations that one account may belong to. */
+export const ORGANISATIONS_PER_ACCOUNT_MAX = 100;
+/** Sessions of one sign-in; a switch beyond them ends its oldest, and never one of another device. */
+const SESSIONS_PER_SIGN_IN_MAX = 20;
+
+export const organisationName = z
+  .string()
+  .transform((name) => name.normalize("NFC").trim())
+  .pipe(
+    z
+      .string()
+      .min(1, "is empty")
+      .max(100, "is longer than 100 characters")
+      .regex(/^[^\p{Cc}]*$/u, "has control characters"),
+  );
+
+export interface NewOrganisation {
+  id: string;
+  name: string;
+  createdAt: Date;
+}
+
+/** The organisation with its first owner, and the event that tells of it. */
+export async function storeOrganisation(tx: Tx, made: NewOrganisation, ownerId: string): Promise<OrganisationRow> {
+  const { id, name, createdAt } = made;
+  await organisationInsert(tx, made);
+  await membershipInsert(tx, { tenantId: id, accountId: ownerId, role: "owner", createdAt });
+  const about = { aggregateType: "organisation", aggregateId: id, tenantId: tenantIdFrom(id) };
+  await emit(tx, organisationCreated, { organisationId: id, name, ownerId }, about);
+  const membership = await membershipFind(tx, { tenantId: id, accountId: ownerId });
+  if (membership === undefined) throw new Error("no membership after making one");
+  return membership;
+}
+
+/** @throws APIError invalid_request, too_many_organisations. */
+export async function createOrganisation(
+  caller: Caller,
+  input: { name: string },
+  now: Date,
+): Promise<{ id: string; name: string; role: OrganisationRow["role"] }> {
+  const { name } = parseInput(z.object({ name: organisationName }), input);
+  const { role, id } = await withSystem("create-organisation", async (tx) => {
+    await accountLock(tx, caller.subjectId);
+    const held = await membershipCountOfAccount(tx, caller.subjectId);
+    if (held >= ORGANISATIONS_PER_ACCOUNT_MAX) throw errors.too_many_organisations();
+    return storeOrganisation(tx, { id: newId(), name, createdAt: now }, caller.subjectId);
+  });
+  return { id, name, role };
+}
+
+/** @throws APIError organisation_not_found, also for one that the caller does not belong to; invalid_token when the caller's session is over. */
+export async function switchOrganisation(caller: Caller, tenantId: string, now: Date): Promise<SignedIn> {
+  const accountId = caller.subjectId;
+  const account = await accountFind(accountId);
+  if (account === undefined || caller.sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
+  const from = { id: caller.sessionId, accountId, idleSeconds: cfg.auth.idleSeconds };
+  await keyRing.signer(now);
+  const sessionId = newId();
+  const token = createRefreshToken(sessionId);
+  const organisation = await withSystem("switch-organisation", async (tx) => {
+    const chosen = await membershipFind(tx, { tenantId, accountId });
+    if (chosen === undefined) throw errors.organisation_not_found();
+    const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) };
+    const isMade = await sessionInsertSibling(tx, from, { id: sessionId, tenantId, ...hashes });
+    if (!isMade) throw errors.invalid_token({ internal: "the session is over" });
+    const keep = SESSIONS_PER_SIGN_IN_MAX;
+    await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep, signInOf: sessionId }));
+    return chosen;
+  });
+  const member = { accountId, email: account.email, organisation };
+  return completeSignIn({ member, sessionId, refreshToken: formatRefreshToken(token) }, now);
+}

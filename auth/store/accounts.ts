@@ -1,0 +1,90 @@
+// Statements on auth.account and auth.organisation. An account is nobody's tenant: only system transactions see it.
+import type { Role } from "../../security/permissions";
+import { systemQuery, type Tx } from "../../db/tenant";
+
+export interface OrganisationRow {
+  id: string;
+  name: string;
+  role: Role;
+  /** Of the membership: see auth.membership.revision. */
+  revision: number;
+}
+
+export interface AccountRow {
+  id: string;
+  email: string;
+  passwordHash: string;
+  /** Null when the account belongs to none. */
+  organisation: OrganisationRow | null;
+}
+
+/** A membership with its organisation as one JSON object; null where the join found none. */
+export const ORGANISATION = `case when m.role is null then null else
+  json_build_object('id', o.id, 'name', o.name, 'role', m.role, 'revision', m.revision) end`;
+
+/** The account of a normalised e-mail with its oldest membership. */
+export async function accountFindByEmail(email: string): Promise<AccountRow | undefined> {
+  const rows = await systemQuery<AccountRow>(
+    "sign-in-before-tenant-known",
+    `select a.id, a.email, a.password_hash as "passwordHash", ${ORGANISATION} as organisation
+     from auth.account a
+     left join auth.membership m on m.account_id = a.id
+     left join auth.organisation o on o.id = m.tenant_id
+     where a.email = $1
+     order by m.created_at, m.tenant_id
+     limit 1`,
+    [email],
+  );
+  return rows[0];
+}
+
+export async function accountFind(id: string): Promise<{ email: string; passwordHash: string } | undefined> {
+  const rows = await systemQuery<{ email: string; passwordHash: string }>(
+    "account-of-the-caller",
+    `select email, password_hash as "passwordHash" from auth.account where id = $1`,
+    [id],
+  );
+  return rows[0];
+}
+
+/** False when the e-mail is taken; then nothing is written. Waits for a registration of the same e-mail under way. */
+export async function accountInsert(
+  tx: Tx,
+  account: { id: string; email: string; passwordHash: string; createdAt: Date },
+): Promise<boolean> {
+  const inserted = await tx.execute(
+    `insert into auth.account (id, email, password_hash, created_at) values ($1, $2, $3, $4)
+     on conflict on constraint account_email_key do nothing`,
+    [account.id, account.email, account.passwordHash, account.createdAt],
+  );
+  return inserted === 1;
+}
+
+/** Sets another password where the present one is still the one that was checked. False when it is not. */
+export async function accountSetPassword(
+  tx: Tx,
+  account: { id: string; checkedHash: string; passwordHash: string },
+): Promise<boolean> {
+  const changed = await tx.execute(`update auth.account set password_hash = $3 where id = $1 and password_hash = $2`, [
+    account.id,
+    account.checkedHash,
+    account.passwordHash,
+  ]);
+  return changed === 1;
+}
+
+/** Serialises what counts rows of one account, until the transaction ends. */
+export async function accountLock(tx: Tx, id: string): Promise<void> {
+  await tx.query(`select 1 from auth.account where id = $1 for update`, [id]);
+}
+
+export async function organisationInsert(
+  tx: Tx,
+  organisation: { id: string; name: string; createdAt: Date },
+): Promise<void> {
+  await tx.execute(`insert into auth.organisation (id, name, created_at) values ($1, $2, $3)`, [
+    organisation.id,
+    organisation.name,
+    organisation.createdAt,
+  ]);
+}

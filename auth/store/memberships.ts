@@ -1,0 +1,100 @@
+// Statements on auth.membership. Those that name e-mails run in a system transaction, bound to the tenant by themselves.
+import type { Role } from "../../security/permissions";
+import { systemQuery, type Tx } from "../../db/tenant";
+import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
+import type { OrganisationRow } from "./accounts";
+
+export async function membershipInsert(
+  tx: Tx,
+  membership: { tenantId: string; accountId: string; role: Role; createdAt: Date },
+): Promise<void> {
+  await tx.execute(`insert into auth.membership (tenant_id, account_id, role, created_at) values ($1, $2, $3, $4)`, [
+    membership.tenantId,
+    membership.accountId,
+    membership.role,
+    membership.createdAt,
+  ]);
+}
+
+const OF_ACCOUNT = `select o.id, o.name, m.role, m.revision::float8 as revision
+  from auth.membership m join auth.organisation o on o.id = m.tenant_id`;
+
+/** The organisations of an account, the oldest membership first. */
+export async function membershipListOfAccount(accountId: string, limit: number): Promise<OrganisationRow[]> {
+  return systemQuery<OrganisationRow>(
+    "organisations-of-the-caller",
+    `${OF_ACCOUNT} where m.account_id = $1 order by m.created_at, m.tenant_id limit $2`,
+    [accountId, limit],
+  );
+}
+
+/** Undefined when the account is no member. */
+export async function membershipFind(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<OrganisationRow | undefined> {
+  const rows = await tx.query<OrganisationRow>(`${OF_ACCOUNT} where m.tenant_id = $1 and m.account_id = $2`, [
+    tenantId,
+    accountId,
+  ]);
+  return rows[0];
+}
+
+export async function membershipCountOfAccount(tx: Tx, accountId: string): Promise<number> {
+  const rows = await tx.query<{ n: number }>(`select count(*)::int as n from auth.membership where account_id = $1`, [
+    accountId,
+  ]);
+  return rows[0]?.n ?? 0;
+}
+
+export interface MemberRow extends CursorRow {
+  email: string;
+  role: Role;
+  joinedAt: Date;
+}
+
+/** The members of an organisation, the newest first; one more than a page has. */
+export async function membershipList(tenantId: string, limit: number, from: Cursor | undefined): Promise<MemberRow[]> {
+  return systemQuery<MemberRow>(
+    "members-with-their-addresses",
+    `select a.id, a.email, m.role, m.created_at as "joinedAt", ${cursorMicros("m.created_at")} as "cursorMicros"
+     from auth.membership m join auth.account a on a.id = m.account_id
+     where m.tenant_id = $1 and ${beforeCursor("m.created_at", "m.account_id", 2)}
+     order by m.created_at desc, m.account_id desc limit $4`,
+    [tenantId, ...cursorParams(from), limit + 1],
+  );
+}
+
+/** Serialises changes of an organisation's members, until the transaction ends. */
+export async function membershipLock(tx: Tx, tenantId: string): Promise<void> {
+  await tx.query(`select 1 from auth.organisation where id = $1 for update`, [tenantId]);
+}
+
+/** How many owners there are. True only under membershipLock. */
+export async function membershipCountOwners(tx: Tx, tenantId: string): Promise<number> {
+  const rows = await tx.query<{ n: number }>(
+    `select count(*)::int as n from auth.membership where tenant_id = $1 and role = 'owner'`,
+    [tenantId],
+  );
+  return rows[0]?.n ?? 0;
+}
+
+/** Sets the role; resolves with the new revision, below which access tokens name a role that is gone. */
+export async function membershipSetRole(
+  tx: Tx,
+  { tenantId, accountId, role }: { tenantId: string; accountId: string; role: Role },
+): Promise<number> {
+  const rows = await tx.query<{ revision: number }>(
+    `update auth.membership set role = $3, revision = nextval('auth.membership_revision')
+     where tenant_id = $1 and account_id = $2 returning revision::float8 as revision`,
+    [tenantId, accountId, role],
+  );
+  return rows[0]?.revision ?? 0;
+}
+
+export async function membershipDelete(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<void> {
+  await tx.execute(`delete from auth.membership where tenant_id = $1 and account_id = $2`, [tenantId, accountId]);
+}

@@ -1,0 +1,177 @@
+// Statements on auth.session. Sessions belong to accounts, so only system transactions see them; each statement that
+// acts for somebody says whose account it is.
+import { systemQuery, type Tx } from "../../db/tenant";
+import type { SessionState } from "../refresh-token";
+import { ORGANISATION, type OrganisationRow } from "./accounts";
+
+export interface NewSession {
+  id: string;
+  accountId: string;
+  /** The organisation that is chosen; null for none. */
+  tenantId: string | null;
+  lifetimeSeconds: number;
+  familyHash: Buffer;
+  secretHash: Buffer;
+  /** What the browser or program calls itself. */
+  device: string | null;
+}
+
+export async function sessionInsert(tx: Tx, session: NewSession): Promise<void> {
+  await tx.execute(
+    `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device)
+     values ($1, $2, $3, now() + make_interval(secs => $4), $5, $6, $7)`,
+    [
+      session.id,
+      session.accountId,
+      session.tenantId,
+      session.lifetimeSeconds,
+      session.familyHash,
+      session.secretHash,
+      session.device,
+    ],
+  );
+}
+
+/** Whether a session is over by the database's clock: its time is up, or nobody has used it for so many seconds. */
+const isEnded = (idleSeconds: string): string =>
+  `(s.expires_at <= clock_timestamp()
+    or coalesce(s.rotated_at[1], s.created_at) <= clock_timestamp() - make_interval(secs => ${idleSeconds}))`;
+
+/** A session of the same sign-in, device and end, in another organisation. False when the one it comes of is over. */
+export async function sessionInsertSibling(
+  tx: Tx,
+  of: { id: string; accountId: string; idleSeconds: number },
+  sibling: { id: string; tenantId: string; familyHash: Buffer; secretHash: Buffer },
+): Promise<boolean> {
+  const inserted = await tx.execute(
+    `insert into auth.session (id, account_id, organisation_id, sign_in_id, expires_at, family_hash, secret_hash, device)
+     select $4, s.account_id, $5, coalesce(s.sign_in_id, s.id), s.expires_at, $6, $7, s.device
+     from auth.session s where s.id = $1 and s.account_id = $2 and not ${isEnded("$3")}`,
+    [of.id, of.accountId, of.idleSeconds, sibling.id, sibling.tenantId, sibling.familyHash, sibling.secretHash],
+  );
+  return inserted === 1;
+}
+
+/** Removes the oldest sessions of an account beyond the `keep` newest; resolves with their ids. */
+export async function sessionDeleteSurplus(
+  tx: Tx,
+  { accountId, keep, signInOf }: { accountId: string; keep: number; signInOf?: string },
+): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>(
+    `delete from auth.session where account_id = $1 and id in (
+       select s.id from auth.session s where s.account_id = $1
+         and ($3::uuid is null or coalesce(s.sign_in_id, s.id) = (
+           select coalesce(o.sign_in_id, o.id) from auth.session o where o.id = $3 and o.account_id = $1))
+       order by s.created_at desc offset $2 limit 1000)
+     returning id`,
+    [accountId, keep, signInOf ?? null],
+  );
+  return rows.map(({ id }) => id);
+}
+
+export type EndReason = "logout" | "token_reuse" | "password_change";
+
+/**
+ * Ends sessions of an account that have not ended: of the sign-in that `signInOf` (a session or a sign-in) belongs to,
+ * of all but that one, or all. Resolves with the ids of those it ended.
+ */
+export async function sessionEnd(
+  tx: Tx,
+  account: { accountId: string; which: "sign-in" | "others" | "all"; signInOf: string | null; reason: EndReason },
+): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>(
+    `with sign_in as (
+       select coalesce((select coalesce(o.sign_in_id, o.id) from auth.session o where o.id = $2 and o.account_id = $1), $2::uuid) as id)
+     update auth.session s set revoked_at = now(), revoked_reason = $4, expires_at = least(s.expires_at, now())
+     from sign_in
+     where s.account_id = $1 and s.revoked_at is null
+       and case $3 when 'sign-in' then coalesce(s.sign_in_id, s.id) = sign_in.id
+                   when 'others' then coalesce(s.sign_in_id, s.id) is distinct from sign_in.id
+                   else true end
+     returning s.id`,
+    [account.accountId, account.signInOf, account.which, account.reason],
+  );
+  return rows.map(({ id }) => id);
+}
+
+export interface SignInRow {
+  id: string;
+  device: string | null;
+  createdAt: Date;
+  lastUsedAt: Date;
+  expiresAt: Date;
+  isCurrent: boolean;
+}
+
+/** The live sign-ins of an account, the last used first. */
+export async function sessionListSignIns(
+  accountId: string,
+  current: string | null,
+  idleSeconds: number,
+): Promise<SignInRow[]> {
+  return systemQuery<SignInRow>(
+    "sessions-of-the-caller",
+    `select coalesce(s.sign_in_id, s.id) as id, max(s.device) as device, min(s.created_at) as "createdAt",
+            max(coalesce(s.rotated_at[1], s.created_at)) as "lastUsedAt", max(s.expires_at) as "expiresAt",
+            bool_or(s.id is not distinct from $2::uuid) as "isCurrent"
+     from auth.session s where s.account_id = $1 and not ${isEnded("$3")}
+     group by 1 order by "lastUsedAt" desc limit 200`,
+    [accountId, current, idleSeconds],
+  );
+}
+
+/** Removes sessions that ended more than `keepDays` ago, oldest first, at most `limit`; leaves those that are locked. */
+export async function sessionDeleteEnded(tx: Tx, keepDays: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from auth.session where id in (
+       select id from auth.session where expires_at < now() - make_interval(days => $1)
+       order by expires_at limit $2 for update skip locked)`,
+    [keepDays, limit],
+  );
+}
+
+export interface PresentedSessionRow extends SessionState {
+  accountId: string;
+  email: string;
+  tenantId: string | null;
+  /** Null where none is chosen, or the account is no member of it any more. */
+  organisation: OrganisationRow | null;
+}
+
+/**
+ * The session of a presented token, if the token is of its family, with whom it is for. Locks the session, so that of
+ * two requests with one token the second sees what the first did.
+ */
+export async function sessionFindForUpdate(
+  tx: Tx,
+  { id, familyHash, idleSeconds }: { id: string; familyHash: Buffer; idleSeconds: number },
+): Promise<PresentedSessionRow | undefined> {
+  const rows = await tx.query<PresentedSessionRow>(
+    `select ${isEnded("$3")} as "isEnded", s.generation,
+            s.secret_hash as "secretHash", s.successor_salt as "successorSalt",
+            array(select (extract(epoch from clock_timestamp() - at) * 1000)::float8
+                  from unnest(s.rotated_at) with ordinality as rotation (at, n) order by n) as "rotationAgesMs",
+            a.id as "accountId", a.email, s.organisation_id as "tenantId", ${ORGANISATION} as organisation
+     from auth.session s
+     join auth.account a on a.id = s.account_id
+     left join auth.membership m on m.tenant_id = s.organisation_id and m.account_id = s.account_id
+     left join auth.organisation o on o.id = m.tenant_id
+     where s.id = $1 and s.family_hash = $2
+     for update of s`,
+    [id, familyHash, idleSeconds],
+  );
+  return rows[0];
+}
+
+/** The next generation over the last. The caller holds the row's lock. */
+export async function sessionRotate(
+  tx: Tx,
+  session: { id: string; secretHash: Buffer; successorSalt: Buffer },
+): Promise<void> {
+  await tx.execute(
+    `update auth.session set generation = generation + 1, secret_hash = $2, successor_salt = $3,
+            rotated_at = (clock_timestamp() || rotated_at)[1:8]
+     where id = $1`,
+    [session.id, session.secretHash, session.successorSalt],
+  );
+}
