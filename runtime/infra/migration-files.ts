@@ -42,7 +42,12 @@ function fromFiles(dir: string, names: string[]): Migration[] {
   return found;
 }
 
+/** What the column of `schema_migrations`, a bigint, can hold. */
+const NUMBER_MAX = 2n ** 63n - 1n;
+
 function migration(dir: string, file: string, number: string): Migration {
+  if (BigInt(number) > NUMBER_MAX)
+    throw new InfraError(`${file}: the number of a migration must not be above ${NUMBER_MAX}\n  ${dir}: shorten it`);
   return { number: BigInt(number), file, sql: () => readFileSync(join(dir, file), "utf8") };
 }
 

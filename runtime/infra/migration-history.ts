@@ -12,6 +12,9 @@ interface Recorded {
   checksum: string;
 }
 
+/** Below every number: drizzle begins with 0. */
+const NONE_APPLIED = -1n;
+
 export interface History {
   /** Applied numbers as `schema_migrations` has them: the latest one only, but in folders of prisma's kind. */
   versions: Set<bigint>;
@@ -58,7 +61,7 @@ async function existingTables(client: pg.Client): Promise<Set<string>> {
 /** Rows left dirty by golang-migrate are a failed attempt: that version counts as not applied (D-42). */
 export async function readHistory(client: pg.Client): Promise<History> {
   const tables = await existingTables(client);
-  const history: History = { versions: new Set(), latest: 0n, recorded: new Map() };
+  const history: History = { versions: new Set(), latest: NONE_APPLIED, recorded: new Map() };
   if (tables.has("schema_migration_checksums")) {
     const { rows } = await client.query<Recorded & { version: string }>(
       "SELECT version::text AS version, file, checksum FROM public.schema_migration_checksums",
@@ -83,7 +86,7 @@ export function isApplied({ nonSequential }: MigrationSet, { versions, latest }:
 
 /** Highest number with a checksum that still counts: what lies above it came from another tool. */
 function highestRecorded(set: MigrationSet, history: History): bigint {
-  let highest = 0n;
+  let highest = NONE_APPLIED;
   for (const number of history.recorded.keys())
     if (number > highest && isApplied(set, history, number)) highest = number;
   return highest;

@@ -169,7 +169,7 @@ function check(set: MigrationSet, history: History, options: MigrateOptions): Co
   const where: Surroundings = { dir: set.dir, ...(options.disposable ? { disposable: options.disposable } : {}) };
   const comparison = compare(set, history);
   refuseMismatch(comparison, where);
-  const newer = newerText(history.latest, set.migrations.at(-1)?.number ?? 0n, comparison.rows, where);
+  const newer = newerText(history.latest, set.migrations.at(-1)?.number ?? -1n, comparison.rows, where);
   if (newer !== undefined) options.log(newer);
   return comparison;
 }

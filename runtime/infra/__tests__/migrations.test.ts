@@ -164,6 +164,33 @@ test("a dirty row left by another tool counts as not applied", async () => {
   expect(await rows("select version::int, dirty from schema_migrations")).toEqual([{ version: 2, dirty: false }]);
 });
 
+test("drizzle's first file, whose number is 0, is applied, and like every other neither edited nor added late", async () => {
+  const first = { "0000_first.sql": "create table first (n int)" };
+  const both = { ...first, "0001_second.sql": "create table second (n int)" };
+  expect(await migrate(database.url, folderWith(first), quiet)).toEqual({ applied: ["0000_first.sql"] });
+  expect(await migrate(database.url, folderWith(both), quiet)).toEqual({ applied: ["0001_second.sql"] });
+  expect((await migrationStatus(database.url, folderWith(both))).map((row) => row.state)).toEqual([
+    "applied",
+    "applied",
+  ]);
+  const edited = folderWith({ ...both, "0000_first.sql": "create table first (n bigint)" });
+  await expect(migrate(database.url, edited, quiet)).rejects.toThrow("0000_first.sql");
+  const without = { "0001_second.sql": both["0001_second.sql"] };
+  await expect(migrate(database.url, folderWith(without), quiet)).rejects.toThrow("0000_first.sql");
+});
+
+test("a first file of number 0 that comes after others is refused as too late", async () => {
+  const one = { "1_a.up.sql": "create table a (n int)" };
+  await migrate(database.url, folderWith(one), quiet);
+  const late = folderWith({ ...one, "0_before.up.sql": "this is no SQL" });
+  await expect(migrate(database.url, late, quiet)).rejects.toThrow(/0_before\.up\.sql .* was never applied/);
+});
+
+test("a number that the table of migrations cannot hold is refused by name", () => {
+  const dir = folderWith({ "20240101120000123456_a.up.sql": "select 1" });
+  expect(() => readMigrations(dir)).toThrow(/20240101120000123456_a\.up\.sql/);
+});
+
 test("prisma's folders are applied whatever their order of arrival, one row each", async () => {
   const dir = folderWith({ "20240102_b/migration.sql": "create table b (n int)", "migration_lock.toml": "" });
   await migrate(database.url, dir, quiet);
