@@ -107,15 +107,18 @@ test("a client that hangs up in the middle of its body, or of the answer, harms 
   await alive();
 });
 
+// A heap grows by some 30 MB on Node 20 and 60 MB on Node 24 for what it has not collected yet, however much is sent.
+const SENT_MB = 200;
+
 test.each([
-  ["its length", `Content-Length: ${100 << 20}`, (data: Buffer) => [data]],
+  ["its length", `Content-Length: ${SENT_MB << 20}`, (data: Buffer) => [data]],
   [
     "chunks",
     "Transfer-Encoding: chunked",
     (data: Buffer) => [Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from("\r\n")],
   ],
 ])(
-  "a body of 100 MB above the limit, told by %s, is refused and its rest is not kept",
+  "a body of 200 MB above the limit, told by %s, is refused and its rest is not kept",
   async (_how, header, framed) => {
     const status = `/proc/${app.child.pid}/status`;
     const residentKb = (): number =>
@@ -129,7 +132,7 @@ test.each([
     socket.on("data", (data) => (answer += data.toString()));
     socket.on("error", () => undefined);
     socket.write(`POST /limits/small HTTP/1.1\r\nHost: a\r\n${header}\r\n\r\n`);
-    for (let i = 0; i < 100 && !socket.destroyed; i++) {
+    for (let i = 0; i < SENT_MB && !socket.destroyed; i++) {
       if (!socket.write(megabyte))
         await Promise.race([
           new Promise((resolve) => socket.once("drain", resolve)),
@@ -144,7 +147,7 @@ test.each([
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
     socket.destroy();
     await alive();
-    expect(residentKb() - before).toBeLessThan(48 * 1024);
+    expect(residentKb() - before).toBeLessThan((SENT_MB / 2) * 1024);
   },
 );
 
