@@ -4,12 +4,12 @@ import { withSystem } from "../db/tenant";
 import { passwordChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { Role } from "../security/permissions";
-import type { Caller } from "../security/principal";
+import { isPrincipal, type Caller, type Principal } from "../security/principal";
 import { errors } from "./errors";
 import { countAttempt } from "./attempts";
 import { checkPassword, hashPassword, passwordProblem } from "./passwords";
 import { revokeSessions } from "./revocations";
-import { accountFind, accountSetPassword } from "./store/accounts";
+import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
 import { membershipListOfAccount } from "./store/memberships";
 import { sessionEnd, sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
@@ -36,6 +36,7 @@ export interface WhoAmI {
 
 /** @throws APIError invalid_token when the account is gone. */
 export async function whoAmI(caller: Caller): Promise<WhoAmI> {
+  if (isPrincipal(caller) && caller.kind !== "user") return whoAmIWithoutAccount(caller);
   const account = await accountFind(caller.subjectId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const organisations = await listOrganisations(caller);
@@ -48,6 +49,12 @@ export async function whoAmI(caller: Caller): Promise<WhoAmI> {
     permissions: [...caller.permissions],
     organisations,
   };
+}
+
+/** A key has an organisation, and belongs to none. */
+async function whoAmIWithoutAccount(principal: Principal): Promise<WhoAmI> {
+  const organisation = (await organisationFind(principal)) ?? null;
+  return { kind: principal.kind, organisation, permissions: [...principal.permissions], organisations: [] };
 }
 
 /** The caller's live sign-ins, the last used first. */

@@ -43,6 +43,16 @@ export const errors = defineErrors("auth", {
     text: "you belong to as many organisations as one account can",
     remedy: "Leave one, or use another account.",
   },
+  api_key_not_found: {
+    class: "not_found",
+    text: "the organisation has no such API key",
+    remedy: "List its keys with GET /auth/api-keys.",
+  },
+  too_many_api_keys: {
+    class: "failed_precondition",
+    text: "the organisation has as many API keys as one can have",
+    remedy: "Revoke one that is not used any more, with DELETE /auth/api-keys/:id.",
+  },
   member_not_found: {
     class: "not_found",
     text: "the organisation has no such member",

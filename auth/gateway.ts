@@ -9,7 +9,9 @@ import { commonErrors } from "../security/common-errors";
 import { refuseForeignHandshake } from "../security/csrf";
 import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
+import { knownKey, readKey } from "./api-keys";
 import { errors } from "./errors";
+import { isKeyText, KEY_PREFIX } from "./key-text";
 import { knownIdentity, readAccessToken, RevokedTokenError } from "./tokens";
 
 interface Credentials {
@@ -46,6 +48,7 @@ function identify(credentials: Credentials): AuthData | Promise<AuthData> {
     // The usual spelling of a known token, before its form is looked at.
     const known = authorization.startsWith(SCHEME) ? knownIdentity(authorization.slice(SCHEME.length), now) : undefined;
     if (known !== undefined) return refusing(known, credentials);
+    if (authorization.startsWith(KEY_START)) return identifyByKey(authorization.slice(SCHEME.length), credentials);
     const token = tokenPattern.exec(authorization)?.[1];
     return token === undefined ? refuseForm(credentials) : identifyByToken(token, now, credentials);
   } catch (refusal) {
@@ -54,6 +57,7 @@ function identify(credentials: Credentials): AuthData | Promise<AuthData> {
 }
 
 const SCHEME = "Bearer ";
+const KEY_START = `${SCHEME}${KEY_PREFIX}`;
 const tokenPattern = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
 
 function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData> {
@@ -69,6 +73,14 @@ function identifyByToken(token: string, now: Date, credentials: Credentials): Au
   if (known !== undefined) return refusing(known, credentials);
   limits.assertFewFailures("accessToken", addressOf(credentials));
   return refusing(readAccessToken(token, now), credentials);
+}
+
+function identifyByKey(key: string, credentials: Credentials): AuthData | Promise<AuthData> {
+  const known = knownKey(key);
+  if (known !== undefined) return known;
+  if (!isKeyText(key)) return refuseForm(credentials);
+  limits.assertFewFailures("accessToken", addressOf(credentials));
+  return refusing(readKey(key), credentials);
 }
 
 /** An identity that is there is answered at once. */

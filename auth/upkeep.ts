@@ -1,11 +1,14 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { apiKeyDeleteExpired } from "./store/api-keys";
 import { revocationDeleteExpired } from "./store/revocations";
 import { sessionDeleteEnded } from "./store/sessions";
 import { signingKeyDeleteEnded } from "./store/signing-keys";
 
 /** What has ended stays a week, for whoever asks what happened. */
 const KEEP_DAYS = 7;
+/** Who looks for why a program stopped finds its key in the list. */
+const KEEP_KEYS_DAYS = 30;
 
 const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 10 * 60_000, batchMax: 1000 };
 
@@ -13,6 +16,7 @@ export interface Purged {
   sessions: number;
   signingKeys: number;
   revocations: number;
+  apiKeys: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -24,5 +28,8 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
     signingKeyDeleteEnded(tx, KEEP_DAYS, limit),
   );
   const revocations = await removeInBatches("purge-expired-revocations", budget, revocationDeleteExpired);
-  return { sessions, signingKeys, revocations };
+  const apiKeys = await removeInBatches("purge-expired-api-keys", budget, (tx, limit) =>
+    apiKeyDeleteExpired(tx, KEEP_KEYS_DAYS, limit),
+  );
+  return { sessions, signingKeys, revocations, apiKeys };
 }

@@ -13,6 +13,8 @@ export const permissions = [
   "organisation.delete",
   "member.read",
   "member.manage",
+  "api_key.read",
+  "api_key.manage",
   "document.read",
   "document.write",
   "document.delete",
@@ -35,6 +37,8 @@ export const matrix = {
   "organisation.delete": { owner: yes, admin: no, member: no, viewer: no },
   "member.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "member.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  "api_key.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "api_key.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "document.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "document.write": { owner: yes, admin: yes, member: yes, viewer: no },
   "document.delete": { owner: yes, admin: yes, member: yes, viewer: no },
@@ -45,6 +49,17 @@ export const matrix = {
   "audit.read": { owner: yes, admin: yes, member: no, viewer: no },
   "audit.personal": { owner: yes, admin: no, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
+
+/** Rights over people, keys and the organisation itself, which no key may hold: a stolen key must not outlive its end. */
+const forPeople: ReadonlySet<Permission> = new Set<Permission>([
+  "organisation.update",
+  "organisation.delete",
+  "member.manage",
+  "api_key.manage",
+  "audit.personal",
+]);
+/** What a key may hold. */
+export const keyPermissions: readonly Permission[] = permissions.filter((permission) => !forPeople.has(permission));
 
 const nothing: ReadonlySet<Permission> = new Set();
 /** Made once and shared by everybody of the role: nothing is made for a request. */

@@ -1,6 +1,6 @@
 // Statements on auth.account and auth.organisation. An account is nobody's tenant: only system transactions see it.
 import type { Role } from "../../security/permissions";
-import { systemQuery, type Tx } from "../../db/tenant";
+import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 
 export interface OrganisationRow {
   id: string;
@@ -87,4 +87,13 @@ export async function organisationInsert(
     organisation.name,
     organisation.createdAt,
   ]);
+}
+
+export async function organisationFind(scope: TenantScope): Promise<{ id: string; name: string } | undefined> {
+  const rows = await tenantQuery<{ id: string; name: string }>(
+    scope,
+    `select id, name from auth.organisation where id = $1`,
+    [scope.tenantId],
+  );
+  return rows[0];
 }

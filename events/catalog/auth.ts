@@ -42,3 +42,20 @@ export const memberRemoved = defineEvent({
   version: 1,
   payload: z.object({ organisationId: z.uuid(), userId: z.uuid() }),
 });
+
+export const apiKeyCreated = defineEvent({
+  type: "auth.api-key.created",
+  version: 1,
+  payload: z.object({
+    keyId: z.uuid(),
+    organisationId: z.uuid(),
+    createdBy: z.uuid(),
+    permissions: z.array(z.string()),
+  }),
+});
+
+export const apiKeyRevoked = defineEvent({
+  type: "auth.api-key.revoked",
+  version: 1,
+  payload: z.object({ keyId: z.uuid(), organisationId: z.uuid() }),
+});

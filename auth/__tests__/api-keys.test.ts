@@ -1,0 +1,154 @@
+import { auth, vectors } from "~encore/clients";
+import { describe, expect, test, vi } from "vitest";
+import { systemQuery } from "../../db/tenant";
+import type { AuthData } from "../../security/principal";
+import { registerCaller, type RegisteredCaller } from "../../testing";
+import { authenticate } from "../gateway";
+import { createKeyText, isKeyText } from "../key-text";
+import * as store from "../store/api-keys";
+import { purgeEnded } from "../upkeep";
+import { reason } from "./people";
+
+const identify = async (key: string): Promise<AuthData> => {
+  const identity = await authenticate({ authorization: `Bearer ${key}` });
+  if (identity === null) throw new Error("the auth handler answers null for nobody");
+  return identity;
+};
+const make = (caller: RegisteredCaller, permissions?: string[]): ReturnType<typeof auth.createApiKey> =>
+  auth.createApiKey({ name: "ci", ...(permissions === undefined ? {} : { permissions }) }, caller);
+/** What is remembered of a key is forgotten. */
+const aMomentLater = (): void => {
+  const now = performance.now();
+  vi.spyOn(performance, "now").mockImplementation(() => now + 2_000);
+};
+
+describe("the text of a key", () => {
+  test("has a prefix, 256 random bits and a checksum that tells it from every other text", () => {
+    const { text, prefix } = createKeyText();
+    expect(text).toMatch(/^gw_[0-9A-Za-z]{49}$/);
+    expect(text.startsWith(prefix)).toBe(true);
+    expect(prefix).toHaveLength(9);
+    expect(isKeyText(text)).toBe(true);
+    expect(createKeyText().text).not.toBe(text);
+    for (const random of [Buffer.alloc(32), Buffer.alloc(32, 255)])
+      expect(isKeyText(createKeyText(random).text)).toBe(true);
+    for (let at = 0; at < text.length; at++)
+      expect(isKeyText(text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1))).toBe(false);
+    for (const wrong of ["", "gw_", text.slice(1), `${text}0`, "x".repeat(100_000)])
+      expect(isKeyText(wrong)).toBe(false);
+  });
+});
+
+describe("an API key", () => {
+  test("is shown once, stored as a hash, and acts within its permissions", async () => {
+    const owner = await registerCaller();
+    const { id, key, permissions } = await make(owner, ["document.read", "member.manage"]);
+    expect(permissions).toEqual(["document.read"]);
+    const rows = JSON.stringify(await systemQuery("test", "select k::text from auth.api_key k"));
+    expect(rows).not.toContain(key.slice(9));
+    const { keys } = await auth.listApiKeys({}, owner);
+    expect(keys).toEqual([
+      {
+        id,
+        name: "ci",
+        prefix: key.slice(0, 9),
+        permissions: ["document.read"],
+        createdBy: owner.principal.subjectId,
+        createdAt: expect.any(String),
+        expiresAt: expect.any(String),
+      },
+    ]);
+    const authData = await identify(key);
+    expect(authData).toEqual({ userID: id, tenantId: owner.tenantId, kind: "key", scope: "document.read" });
+    expect(await vectors.listDocuments({}, { authData })).toEqual({ documents: [] });
+    expect(await reason(vectors.ingest({ source: "a", text: "b" }, { authData }))).toBe("permission_denied");
+    expect(await reason(auth.listSessions({ authData }))).toBe("permission_denied");
+    expect(await auth.me({ authData })).toEqual({
+      kind: "key",
+      organisation: { id: owner.tenantId, name: "Acme" },
+      permissions: ["document.read"],
+      organisations: [],
+    });
+    expect((await auth.listApiKeys({}, owner)).keys[0]?.lastUsedAt).toEqual(expect.any(String));
+  });
+
+  test("never has rights over people, keys and the organisation, and nothing its maker has not", async () => {
+    const owner = await registerCaller();
+    const { permissions } = await make(owner);
+    expect(permissions).toContain("document.write");
+    for (const kept of ["member.manage", "api_key.manage", "organisation.delete", "audit.personal"])
+      expect(permissions).not.toContain(kept);
+    expect(await reason(make(owner, ["member.manage"]))).toBe("invalid_request");
+    expect(await reason(make(owner, ["document.burn"]))).toBe("invalid_request");
+    const { key } = await make(owner, ["document.read", "document.write"]);
+    await systemQuery("test", "update auth.membership set role = 'viewer' where account_id = $1", [
+      owner.principal.subjectId,
+    ]);
+    expect(await identify(key)).toMatchObject({ scope: "document.read" });
+    aMomentLater();
+    await systemQuery("test", "delete from auth.membership where account_id = $1", [owner.principal.subjectId]);
+    expect(await reason(identify(key))).toBe("invalid_token");
+    vi.restoreAllMocks();
+  });
+
+  test("is asked for once by however many requests, and refused within two seconds of its end", async () => {
+    const owner = await registerCaller();
+    const [revoked, expired] = [await make(owner), await make(owner)];
+    const asked = vi.spyOn(store, "apiKeyFind");
+    await Promise.all(Array.from({ length: 20 }, () => identify(revoked.key)));
+    await identify(revoked.key);
+    expect(asked).toHaveBeenCalledTimes(1);
+    await identify(expired.key);
+    await auth.revokeApiKey({ id: revoked.id }, owner);
+    await systemQuery("test", "update auth.api_key set expires_at = now() where id = $1", [expired.id]);
+    aMomentLater();
+    for (const { key } of [revoked, expired]) expect(await reason(identify(key))).toBe("invalid_token");
+    vi.restoreAllMocks();
+    expect(await reason(auth.revokeApiKey({ id: revoked.id }, owner))).toBe("api_key_not_found");
+  });
+
+  test("of another organisation is neither listed nor revoked, and a wrong one asks no database", async () => {
+    const [owner, stranger] = [await registerCaller(), await registerCaller()];
+    const { id, key } = await make(owner);
+    expect((await auth.listApiKeys({}, stranger)).keys).toEqual([]);
+    for (const wrong of [id, "x"])
+      expect(await reason(auth.revokeApiKey({ id: wrong }, stranger))).toBe("api_key_not_found");
+    const asked = vi.spyOn(store, "apiKeyFind");
+    expect(await reason(identify(`${key.slice(0, -1)}!`))).toBe("invalid_token");
+    expect(asked).not.toHaveBeenCalled();
+    expect(await reason(identify(createKeyText().text))).toBe("invalid_token");
+    expect(asked).toHaveBeenCalledTimes(1);
+    vi.restoreAllMocks();
+    expect(await identify(key)).toMatchObject({ userID: id });
+  });
+
+  test("leaves events and audit entries, and goes a month after its end", async () => {
+    const owner = await registerCaller();
+    const [ended, gone] = [await make(owner), await make(owner)];
+    await auth.revokeApiKey({ id: gone.id }, owner);
+    const said = await systemQuery<{ type: string }>(
+      "test",
+      "select type from events.outbox where tenant_id = $1 and type like 'auth.api-key.%' order by position",
+      [owner.tenantId],
+    );
+    expect(said.map(({ type }) => type)).toEqual([
+      "auth.api-key.created",
+      "auth.api-key.created",
+      "auth.api-key.revoked",
+    ]);
+    const noted = await systemQuery<{ action: string }>(
+      "test",
+      "select action from audit.entry where tenant_id = $1 order by seq",
+      [owner.tenantId],
+    );
+    expect(noted.map(({ action }) => action)).toEqual([
+      "auth.api_key.created",
+      "auth.api_key.created",
+      "auth.api_key.revoked",
+    ]);
+    await systemQuery("test", "update auth.api_key set expires_at = now() - interval '31 days' where id = $1", [
+      ended.id,
+    ]);
+    expect(await purgeEnded()).toMatchObject({ apiKeys: 1 });
+  });
+});
