@@ -2,7 +2,7 @@
 import type { TenantScope } from "../db/tenant";
 import { findBreak, type ChainBreak } from "./chain";
 import { auditKey } from "./key";
-import { entryChain, headFind } from "./store";
+import { entryChain, headFind, type ChainEnds } from "./store";
 
 /** Entries per page: a few milliseconds of hashing. */
 const PAGE = 1_000;
@@ -17,19 +17,26 @@ export interface Verification {
   broken?: ChainBreak;
 }
 
-/** Checks the entries after number `after` (0: from the first that is kept). */
-export async function verifyPage(scope: TenantScope, after = 0): Promise<Verification> {
+/** Checks the entries after number `after` (0: from the first that is kept), `size` at most. */
+export async function verifyPage(scope: TenantScope, after = 0, size = PAGE): Promise<Verification> {
   const ends = await headFind(scope);
+  const verification = await verifyBetween(scope, ends, after, size);
+  // Retention may have removed the first entries between the two reads: what is kept then begins later.
+  const isMoved = verification.broken !== undefined && (await headFind(scope)).keptFrom !== ends.keptFrom;
+  return isMoved ? verifyPage(scope, after, size) : verification;
+}
+
+async function verifyBetween(scope: TenantScope, ends: ChainEnds, after: number, size: number): Promise<Verification> {
   const from = Math.max(after + 1, ends.keptFrom);
   // One entry before, whose hash the first one continues.
   const isFirst = from === ends.keptFrom;
-  const entries = await entryChain(scope, isFirst ? from : from - 1, PAGE + 1);
+  const entries = await entryChain(scope, isFirst ? from : from - 1, size + 1);
   const before = isFirst ? ends.keptAfter : entries.shift()?.hash;
-  const page = entries.slice(0, PAGE).filter(({ seq }) => seq <= ends.seq);
+  const page = entries.slice(0, size).filter(({ seq }) => seq <= ends.seq);
   const through = from + page.length - 1;
   if (before === undefined)
     return { checked: 0, through: from - 1, isDone: true, broken: { seq: from - 1, what: "missing" } };
-  const broken = findBreak(auditKey(), { seq: from, before }, page) ?? breakAtEnd(ends, page, through);
+  const broken = findBreak(auditKey(), { seq: from, before }, page) ?? breakAtEnd(ends, page, size, through);
   return {
     checked: page.length,
     through,
@@ -40,12 +47,13 @@ export async function verifyPage(scope: TenantScope, after = 0): Promise<Verific
 
 /** The last entry must be the one that the head names. */
 function breakAtEnd(
-  ends: { seq: number; hash: Buffer },
+  ends: ChainEnds,
   page: readonly { hash: Buffer }[],
+  size: number,
   through: number,
 ): ChainBreak | undefined {
-  if (page.length === PAGE || through > ends.seq) return undefined;
-  if (through < ends.seq) return { seq: through + 1, what: "missing" };
+  if (through > ends.seq) return undefined;
+  if (through < ends.seq) return page.length === size ? undefined : { seq: through + 1, what: "missing" };
   const last = page.at(-1);
   return last === undefined || last.hash.equals(ends.hash) ? undefined : { seq: through, what: "changed" };
 }

@@ -1,6 +1,8 @@
 // The members of an organisation. Changes of one organisation's members happen one after the other, so that two owners
 // who demote each other at once do not leave it without one. Nobody gives what they do not have: only an owner makes,
 // changes or removes an owner, judged by the role they have in the database now.
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
 import { withSystem, type Tx } from "../db/tenant";
 import { memberRemoved, memberRoleChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
@@ -18,6 +20,9 @@ import {
   membershipSetRole,
 } from "./store/memberships";
 
+const roleChanged = defineAction("auth.member.role_changed", { role: "plain", previousRole: "plain" });
+const removed = defineAction("auth.member.removed", { role: "plain" });
+
 /** @throws APIError member_not_found, also for somebody of another organisation; permission_denied, last_owner. */
 export async function changeRole(
   principal: Principal,
@@ -33,6 +38,8 @@ export async function changeRole(
     await revokeMembership(tx, { tenantId, accountId: userId, belowRevision });
     const payload = { organisationId: tenantId, userId, role, previousRole: member.role };
     await emit(tx, memberRoleChanged, payload, about(principal, userId));
+    const fields = { role, previousRole: member.role };
+    await record(tx, roleChanged, { tenantId, target: { type: "account", id: userId }, fields });
   });
   return { id: userId, role };
 }
@@ -46,6 +53,7 @@ export async function removeMember(principal: Principal, userId: string): Promis
     await membershipDelete(tx, { tenantId, accountId: userId });
     await revokeMembership(tx, { tenantId, accountId: userId, belowRevision: member.revision + 1 });
     await emit(tx, memberRemoved, { organisationId: tenantId, userId }, about(principal, userId));
+    await record(tx, removed, { tenantId, target: { type: "account", id: userId }, fields: { role: member.role } });
   });
 }
 

@@ -3,6 +3,8 @@
 // organisations do not meet and a lost answer costs nothing. All of one sign-in end together (RFC 8693 is the model of
 // the exchange).
 import { z } from "zod";
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
 import { cfg } from "../config";
 import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
@@ -41,13 +43,17 @@ export interface NewOrganisation {
   createdAt: Date;
 }
 
+const created = defineAction("auth.organisation.created", { name: "plain" });
+
 /** The organisation with its first owner, and the event that tells of it. */
 export async function storeOrganisation(tx: Tx, made: NewOrganisation, ownerId: string): Promise<OrganisationRow> {
   const { id, name, createdAt } = made;
   await organisationInsert(tx, made);
   await membershipInsert(tx, { tenantId: id, accountId: ownerId, role: "owner", createdAt });
-  const about = { aggregateType: "organisation", aggregateId: id, tenantId: tenantIdFrom(id) };
+  const tenantId = tenantIdFrom(id);
+  const about = { aggregateType: "organisation", aggregateId: id, tenantId };
   await emit(tx, organisationCreated, { organisationId: id, name, ownerId }, about);
+  await record(tx, created, { tenantId, target: { type: "organisation", id }, fields: { name } });
   const membership = await membershipFind(tx, { tenantId: id, accountId: ownerId });
   if (membership === undefined) throw new Error("no membership after making one");
   return membership;

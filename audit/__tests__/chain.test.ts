@@ -84,9 +84,16 @@ describe("an organisation's audit log", () => {
     expect((await verifyAll(scope)).broken).toBeUndefined();
   });
 
-  test("is refused outside a tenant's transaction, and for a name of another form", async () => {
-    const system = withSystem("test-record", (tx) => record(tx, renamed, { fields: { count: 1, name: null } }));
-    await expect(system).rejects.toThrow("outside a tenant's transaction");
+  test("is written from a system transaction that says whose it is, and from no other", async () => {
+    const facts = { fields: { count: 1, name: null } };
+    const unsaid = withSystem("test-record", (tx) => record(tx, renamed, facts));
+    await expect(unsaid).rejects.toThrow("without saying whose log it goes into");
+    const scope = newTenant();
+    await withSystem("test-record", (tx) => record(tx, renamed, { ...facts, ...scope }));
+    expect(await verifyAll(scope)).toEqual({ checked: 1, through: 1, isDone: true });
+  });
+
+  test("takes no action whose name is of another form", () => {
     for (const name of ["renamed", "Test.thing.renamed", "test.thing", "test..x", "a.b.c.d"])
       expect(() => defineAction(name, {})).toThrow("service.noun.verb");
   });
@@ -186,16 +193,23 @@ describe("what is kept", () => {
     expect(await verifyAll(scope)).toEqual({ checked: 3, through: 6, isDone: true });
   });
 
-  test("is checked in pages", async ({ skip }) => {
+  test("is checked in pages, each beginning where the one before ended", async ({ skip }) => {
     const scope = newTenant();
-    await withTenant(scope, async (tx) => {
-      for (let n = 0; n < 1_203; n++) await record(tx, renamed, { fields: { count: n, name: null } });
-    });
-    expect(await verifyPage(scope)).toEqual({ checked: 1_000, through: 1_000, isDone: false });
-    expect(await verifyPage(scope, 1_000)).toEqual({ checked: 203, through: 1_203, isDone: true });
+    await write(scope, 7);
+    expect(await verifyPage(scope, 0, 5)).toEqual({ checked: 5, through: 5, isDone: false });
+    expect(await verifyPage(scope, 5, 5)).toEqual({ checked: 2, through: 7, isDone: true });
+    expect(await verifyPage(scope, 0, 7)).toEqual({ checked: 7, through: 7, isDone: true });
     skip(!owns, NOT_OWNER);
-    await tamper("update audit.entry set actor = 'user:eve' where tenant_id = $1 and seq = 1001", [scope.tenantId]);
-    expect((await verifyPage(scope)).broken).toBeUndefined();
-    expect(await verifyPage(scope, 1_000)).toMatchObject({ broken: { seq: 1_001, what: "changed" } });
+    await tamper("update audit.entry set actor = 'user:eve' where tenant_id = $1 and seq = 6", [scope.tenantId]);
+    expect((await verifyPage(scope, 0, 5)).broken).toBeUndefined();
+    expect(await verifyPage(scope, 5, 5)).toMatchObject({ broken: { seq: 6, what: "changed" } });
+  });
+
+  test("is held by its end, also where that ends a full page", async ({ skip }) => {
+    skip(!owns, NOT_OWNER);
+    const scope = newTenant();
+    await write(scope, 5);
+    await tamper("update audit.head set seq = 4 where tenant_id = $1", [scope.tenantId]);
+    expect(await verifyPage(scope, 0, 4)).toMatchObject({ broken: { seq: 4, what: "changed" } });
   });
 });

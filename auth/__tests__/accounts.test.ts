@@ -231,6 +231,34 @@ describe("members", () => {
     await auth.changeMember({ ...mine, role: "viewer" }, asOwner);
   });
 
+  test("that change are in the audit log, with who changed them", async () => {
+    const { owner, member } = await withMember("member");
+    await auth.changeMember({ userId: member.user.id, role: "viewer" }, await as(owner));
+    await auth.changeMember({ userId: member.user.id, role: "viewer" }, await as(owner));
+    await auth.removeMember({ userId: member.user.id }, await as(owner));
+    const entries = await systemQuery<{ action: string; actor: string; target: string; fields: object }>(
+      "test",
+      "select action, actor, target_id as target, fields from audit.entry where tenant_id = $1 order by seq",
+      [owner.organisation.id],
+    );
+    const by = { actor: `user:${owner.user.id}` };
+    expect(entries).toEqual([
+      {
+        ...by,
+        action: "auth.organisation.created",
+        target: owner.organisation.id,
+        fields: expect.any(Object) as object,
+      },
+      {
+        ...by,
+        action: "auth.member.role_changed",
+        target: member.user.id,
+        fields: { role: "viewer", previousRole: "member" },
+      },
+      { ...by, action: "auth.member.removed", target: member.user.id, fields: { role: "viewer" } },
+    ]);
+  });
+
   test("of another organisation are not there, and a viewer changes nobody", async () => {
     const { owner, member } = await withMember("viewer");
     const stranger = await as(await person());

@@ -142,6 +142,7 @@ describe("an API key", () => {
       [owner.tenantId],
     );
     expect(noted.map(({ action }) => action)).toEqual([
+      "auth.organisation.created",
       "auth.api_key.created",
       "auth.api_key.created",
       "auth.api_key.revoked",

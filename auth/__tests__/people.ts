@@ -8,10 +8,12 @@ export const DAY_MS = 86_400_000;
 export const here = "192.0.2.1";
 export const password = "a passphrase of many words";
 let people = 0;
+/** Files may share a database, and an e-mail is taken once. */
+const file = crypto.randomUUID().slice(0, 8);
 
 export function newcomer(): { email: string; password: string; organisation: string } {
   people++;
-  return { email: `person${people}@example.com`, password, organisation: `Organisation ${people}` };
+  return { email: `person${people}-${file}@example.com`, password, organisation: `Organisation ${people}` };
 }
 
 export const reason = async (promise: Promise<unknown>): Promise<string | undefined> =>

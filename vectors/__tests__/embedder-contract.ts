@@ -18,16 +18,16 @@ export function embedderContract(name: string, create: () => Embedder | Promise<
     });
 
     test("answers one vector of length 1 for each text, in the texts' order, across batches", async () => {
-      const texts = Array.from({ length: 130 }, (_, index) => `text number ${index}`);
+      const texts = Array.from({ length: 70 }, (_, index) => `text number ${index}`);
       const vectors = await (await embedder()).embed(texts);
-      expect(vectors).toHaveLength(130);
+      expect(vectors).toHaveLength(70);
       for (const vector of vectors) {
         expect(vector).toHaveLength(EMBEDDING_DIMENSIONS);
         expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
       }
-      const [alone] = await (await embedder()).embed([texts[97] ?? ""]);
+      const [alone] = await (await embedder()).embed([texts[67] ?? ""]);
       const similarities = vectors.map((vector) => dot(vector, alone ?? []));
-      expect(similarities.indexOf(Math.max(...similarities))).toBe(97);
+      expect(similarities.indexOf(Math.max(...similarities))).toBe(67);
     }, 20_000);
 
     test("takes no texts, empty texts and texts in any script", async () => {

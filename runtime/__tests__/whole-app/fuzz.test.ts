@@ -8,8 +8,8 @@ import { createRandom } from "./support/fuzz/random";
 import { describeRequest, nextRequest, type FuzzRequest, type FuzzWorld } from "./support/fuzz/requests";
 import { type RunningApp, startApp, migratedStateDir } from "./support/running-app";
 
-/** All of them beside a native server (`npm run test:pg`), half of them where everything shares one session. */
-const REQUESTS = process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined ? 5_000 : 10_000;
+/** All of them beside a native server (`npm run test:pg`), a quarter where everything shares one session. */
+const REQUESTS = process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined ? 2_500 : 10_000;
 const LANES = 8;
 const SECRET = "zanzibarquartz";
 const seed = Number(process.env.GROUNDWORK_FUZZ_SEED ?? 20_260_803);
