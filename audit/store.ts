@@ -1,7 +1,6 @@
 // Statements on audit.entry and audit.head: an organisation's log, and where its chain begins and ends.
 import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type CursorRow, type Page } from "../db/cursor";
 import { tenantQuery, type TenantScope, type Tx } from "../db/tenant";
-import type { FieldValue } from "./action";
 import { NO_HASH, type ChainedEntry } from "./chain";
 
 interface HeadPosition {
@@ -49,18 +48,8 @@ export async function entryAdd(tx: Tx, e: ChainedEntry): Promise<void> {
   );
 }
 
-export interface EntryRow {
-  id: string;
-  seq: number;
-  at: Date;
-  action: string;
-  actor: string;
-  targetType: string | null;
-  targetId: string | null;
-  correlationId: string;
-  fields: Record<string, FieldValue>;
-  personal: Record<string, FieldValue> | null;
-}
+/** An entry to be shown. */
+export type EntryRow = Omit<ChainedEntry, "tenantId" | "atMicros" | "personalDigest" | "hash"> & { at: Date };
 
 /** Whole: to be shown and to be checked. */
 export type ChainedRow = ChainedEntry & EntryRow;

@@ -1,28 +1,14 @@
 // Secrets at rest: AES-256-GCM under a key derived from the master key. One envelope is
 // version (1 byte) · nonce (12) · ciphertext · tag (16); the context (what the secret is for) is authenticated,
 // so an envelope moved to another row does not open.
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 
 const VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const MASTER_KEY_MIN_CHARS = 32;
 
 export class EnvelopeError extends Error {
   override readonly name = "EnvelopeError";
-}
-
-/**
- * A 256-bit key for one purpose, from the master key (HKDF-SHA-256, RFC 5869).
- * Throws EnvelopeError when the master key is missing or too short to be random.
- */
-export function deriveKey(masterKey: string, purpose: string): Buffer {
-  if (masterKey.length < MASTER_KEY_MIN_CHARS) {
-    throw new EnvelopeError(
-      `the secret MasterKey is ${masterKey === "" ? "not set" : `shorter than ${MASTER_KEY_MIN_CHARS} characters`}: set it to a random one, for example from "openssl rand -base64 32"`,
-    );
-  }
-  return Buffer.from(hkdfSync("sha256", masterKey, "groundwork", purpose, 32));
 }
 
 export function seal(key: Buffer, plain: Buffer, context: string): Buffer {

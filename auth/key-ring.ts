@@ -3,7 +3,8 @@
 // is found when its first token arrives, and a rotation is noticed within RELOAD_AFTER_MS.
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from "jose";
 import { withSystem } from "../db/tenant";
-import { deriveKey, open, seal } from "./envelope";
+import { deriveKey } from "../security/derived-key";
+import { open, seal } from "./envelope";
 import type { SigningKey } from "./access-token";
 import {
   signingKeyCurrent,

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { normaliseEmail } from "../email";
-import { deriveKey, EnvelopeError, open, seal } from "../envelope";
+import { deriveKey } from "../../security/derived-key";
+import { EnvelopeError, open, seal } from "../envelope";
 import { checkPassword, hashPassword, passwordProblem } from "../passwords";
 import {
   createRefreshToken,

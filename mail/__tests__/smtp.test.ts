@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { simpleParser, type AddressObject } from "mailparser";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -32,6 +32,28 @@ async function serverThat(options: SMTPServerOptions, host = "127.0.0.1", accoun
 }
 
 const transportTo = (options: SmtpOptions): MailTransport => createSmtpTransport(options);
+
+/** A transport to something that listens and is no mail server. */
+async function talkingTo(
+  talk: (socket: Socket) => unknown,
+  limits: Pick<SmtpOptions, "phaseTimeoutMs" | "totalTimeoutMs">,
+): Promise<MailTransport> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => undefined));
+    talk(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const transport = transportTo({ url: `smtp://127.0.0.1:${port}`, from: FROM, ...limits });
+  onTestFinished(() => {
+    transport.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return transport;
+}
 
 const refusal = (responseCode: number): Error => Object.assign(new Error("no"), { responseCode });
 const mailTo = (to: string): { id: string; to: string; subject: string; text: string } => ({
@@ -153,46 +175,17 @@ describe("a mail server that does not take a mail", () => {
     { silent: "never greets", greeting: "" },
     { silent: "greets and falls silent", greeting: "220 here\r\n" },
   ])("$silent: given up after the limit", async ({ greeting }) => {
-    const sockets = new Set<Socket>();
-    const server: Server = createServer((socket) => {
-      sockets.add(socket.on("error", () => undefined));
-      socket.write(greeting);
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    const transport = transportTo({
-      url: `smtp://127.0.0.1:${port}`,
-      from: FROM,
-      phaseTimeoutMs: 50,
-      totalTimeoutMs: 2_000,
-    });
-    onTestFinished(() => {
-      transport.close();
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
+    const limits = { phaseTimeoutMs: 50, totalTimeoutMs: 2_000 };
+    const transport = await talkingTo((socket) => socket.write(greeting), limits);
     expect((await failureOf(transport)).isFinal).toBe(false);
   });
 
   test("talks without end: given up after the limit of the whole mail", async () => {
-    const server = createServer((socket) => {
-      const talk = setInterval(() => socket.write("220-still here\r\n"), 5);
-      socket.on("close", () => clearInterval(talk)).on("error", () => undefined);
-    });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    const transport = transportTo({
-      url: `smtp://127.0.0.1:${port}`,
-      from: FROM,
-      phaseTimeoutMs: 5_000,
-      totalTimeoutMs: 100,
-    });
-    onTestFinished(() => {
-      transport.close();
-      server.close();
-    });
+    const talk = (socket: Socket): void => {
+      const line = setInterval(() => socket.write("220-still here\r\n"), 5);
+      socket.on("close", () => clearInterval(line));
+    };
+    const transport = await talkingTo(talk, { phaseTimeoutMs: 5_000, totalTimeoutMs: 100 });
     expect(String((await failureOf(transport)).cause)).toContain("no answer within 100 ms");
   });
 });
