@@ -1,10 +1,15 @@
+import { secret } from "encore.dev/config";
 import { Service } from "encore.dev/service";
+import { startAudit } from "../audit/key";
 import { requireAtStart } from "../config/start-check";
 import { startDatabase } from "../db/start";
 import { guardOf } from "../security/guard";
 import { keyRing } from "./tokens";
 
+const masterKey = secret("MasterKey");
+
 export default new Service("auth", { middlewares: guardOf("auth") });
 
 requireAtStart("auth", { "secret MasterKey": () => keyRing.assertUsable() });
+startAudit("auth", masterKey);
 startDatabase();

@@ -1,10 +1,15 @@
+import { secret } from "encore.dev/config";
 import { Service } from "encore.dev/service";
+import { startAudit } from "../audit/key";
 import { startDatabase } from "../db/start";
 import { guardOf } from "../security/guard";
 import { startQueues } from "./start";
 
+const masterKey = secret("MasterKey");
+
 export default new Service("queues", { middlewares: guardOf("queues") });
 
 // Encore has no start hook: loading the service is what starts its workers.
+startAudit("queues", masterKey);
 startDatabase();
 startQueues();
