@@ -7,9 +7,11 @@ import type { Role } from "../security/permissions";
 import { isPrincipal, type Caller, type Principal } from "../security/principal";
 import { errors } from "./errors";
 import { countAttempt } from "./attempts";
+import { requestMail } from "./jobs";
 import { checkPassword, hashPassword, passwordProblem } from "./passwords";
 import { revokeSessions } from "./revocations";
 import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
+import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
 import { sessionEnd, sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
@@ -27,7 +29,7 @@ export async function listOrganisations(caller: Caller): Promise<OrganisationOfC
 
 export interface WhoAmI {
   kind: Caller["kind"];
-  user?: { id: string; email: string };
+  user?: { id: string; email: string; emailVerified: boolean };
   organisation: { id: string; name: string } | null;
   role?: Role;
   permissions: string[];
@@ -43,7 +45,7 @@ export async function whoAmI(caller: Caller): Promise<WhoAmI> {
   const chosen = organisations.find(({ id }) => id === caller.tenantId);
   return {
     kind: caller.kind,
-    user: { id: caller.subjectId, email: account.email },
+    user: { id: caller.subjectId, email: account.email, emailVerified: account.isVerified },
     organisation: chosen === undefined ? null : { id: chosen.id, name: chosen.name },
     ...(chosen === undefined ? {} : { role: chosen.role }),
     permissions: [...caller.permissions],
@@ -78,7 +80,7 @@ export async function endSignIn(caller: Caller, id: string): Promise<void> {
 }
 
 /**
- * Sets another password and ends every other sign-in of the account: whoever knew the old one is out.
+ * Sets another password and ends every other sign-in of the account, and mailed links: whoever knew the old one is out.
  * @throws APIError invalid_credentials, weak_password, rate_limited.
  */
 export async function changePassword(
@@ -100,6 +102,8 @@ export async function changePassword(
     if (!isChanged) throw errors.invalid_credentials({ internal: "changed at the same time" });
     const signInOf = caller.sessionId ?? null;
     await revokeSessions(tx, await sessionEnd(tx, { accountId, which: "others", signInOf, reason: "password_change" }));
+    await oneTimeTokenDeleteOfAccount(tx, accountId);
+    await requestMail(tx, { kind: "password-changed", accountId });
     const about = { aggregateType: "user", aggregateId: accountId, tenantId: null };
     await emit(tx, passwordChanged, { userId: accountId }, about);
   });

@@ -5,17 +5,17 @@ import { z } from "zod";
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
 import { newId } from "../db/ids";
-import { withTenant } from "../db/tenant";
+import { withTenant, type Tx } from "../db/tenant";
 import { apiKeyCreated, apiKeyRevoked } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { isPermission, keyPermissions, permissionsOf, type Permission } from "../security/permissions";
-import type { AuthData, Principal } from "../security/principal";
+import { tenantIdFrom, type AuthData, type Principal } from "../security/principal";
 import { RecentMap } from "../security/recent-map";
 import { errors } from "./errors";
 import { createKeyText, hashKeyText } from "./key-text";
-import { apiKeyCount, apiKeyDelete, apiKeyFind, apiKeyInsert } from "./store/api-keys";
+import { apiKeyCount, apiKeyDelete, apiKeyDeleteOfAccount, apiKeyFind, apiKeyInsert } from "./store/api-keys";
 import { membershipLock } from "./store/memberships";
 
 export const API_KEYS_PER_ORGANISATION_MAX = 100;
@@ -87,6 +87,18 @@ export async function revokeApiKey(principal: Principal, id: string): Promise<vo
     await emit(tx, apiKeyRevoked, payload, { aggregateType: "api-key", aggregateId: id });
     await record(tx, revoked, { target: { type: "api_key", id }, fields: {} });
   });
+}
+
+const KEYS_OF_ACCOUNT_MAX = 10_000;
+
+/** Revokes the keys that an account made, in all its organisations. */
+export async function forgetApiKeys(tx: Tx, accountId: string): Promise<void> {
+  for (const { id, tenantId: tenant } of await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX)) {
+    const tenantId = tenantIdFrom(tenant);
+    const payload = { keyId: id, organisationId: tenantId };
+    await emit(tx, apiKeyRevoked, payload, { aggregateType: "api-key", aggregateId: id, tenantId });
+    await record(tx, revoked, { tenantId, target: { type: "api_key", id }, fields: {} });
+  }
 }
 
 const remembered = new RecentMap<{ identity: AuthData; untilMs: number }>(10_000);

@@ -14,6 +14,11 @@ export async function countAttempt(email: string, address: string): Promise<{ fo
   };
 }
 
+/** Counts a mail to an address, whether or not anybody is registered with it. @throws APIError rate_limited. */
+export async function countMail(email: string): Promise<void> {
+  await limits.consume("mail", "account", limitKey(email));
+}
+
 /** The limiter's store never holds an e-mail. */
 function limitKey(name: string): string {
   return createHash("sha256").update(name).digest("base64url");

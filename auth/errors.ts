@@ -28,6 +28,11 @@ export const errors = defineErrors("auth", {
     text: "this e-mail is already registered",
     remedy: "Sign in with POST /auth/login.",
   },
+  link_invalid: {
+    class: "failed_precondition",
+    text: "the token of this link is not valid any more: it was used, a newer mail replaced it, or its time is up",
+    remedy: "Ask for a new mail, and use the newest one that arrives.",
+  },
   session_not_found: {
     class: "not_found",
     text: "you have no such session",

@@ -11,6 +11,7 @@ import { userRegistered } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
+import { requestMail } from "./jobs";
 import { organisationName, storeOrganisation, type NewOrganisation } from "./organisations";
 import { hashPassword, passwordProblem } from "./passwords";
 import { completeSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
@@ -72,5 +73,6 @@ async function storeRegistration(
   const about = { aggregateType: "user", aggregateId: account.id, tenantId: tenantIdFrom(organisation.id) };
   const { id: organisationId, name: organisationName } = organisation;
   await emit(tx, userRegistered, { userId: account.id, organisationId, organisationName }, about);
+  await requestMail(tx, { kind: "verify-email", accountId: account.id });
   return openSession(tx, member, device);
 }

@@ -1,6 +1,7 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { apiKeyDeleteExpired } from "./store/api-keys";
+import { oneTimeTokenDeleteExpired } from "./store/one-time-tokens";
 import { revocationDeleteExpired } from "./store/revocations";
 import { sessionDeleteEnded } from "./store/sessions";
 import { signingKeyDeleteEnded } from "./store/signing-keys";
@@ -17,6 +18,7 @@ export interface Purged {
   signingKeys: number;
   revocations: number;
   apiKeys: number;
+  oneTimeTokens: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -31,5 +33,6 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
   const apiKeys = await removeInBatches("purge-expired-api-keys", budget, (tx, limit) =>
     apiKeyDeleteExpired(tx, KEEP_KEYS_DAYS, limit),
   );
-  return { sessions, signingKeys, revocations, apiKeys };
+  const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
+  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens };
 }

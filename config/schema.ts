@@ -145,6 +145,7 @@ export const variables = {
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUDIT_KEEP_DAYS: integer(90, 36_500),
+  APP_URL: url(["http", "https"]),
   MAIL_URL: url(["smtp", "smtps"]),
   MAIL_FROM: variable(
     z.string().max(320).refine(isSender, "is no sender"),
@@ -206,6 +207,8 @@ export interface Config {
   limits: { scale: number; trustedProxies: string[] };
   metrics: { allow: string[]; token?: string };
   audit: { keepDays: number };
+  /** Where people use the app: links in mails lead to its pages. */
+  appUrl: string;
   /** `url` has the mail server's name and password. */
   mail: { url?: string; from?: string };
   auth: {
@@ -272,23 +275,17 @@ const firstMessage = (error: z.ZodError): string =>
 function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProblem[] {
   const isWrong = (name: VariableName): boolean => known.some((problem) => problem.variable === name);
   const problems: ConfigProblem[] = [];
-  if (values.EMBEDDINGS_PROVIDER === "openai") {
-    for (const name of ["EMBEDDINGS_BASE_URL", "EMBEDDINGS_MODEL"] as const) {
-      if (values[name] === undefined && !isWrong(name)) {
-        problems.push({
-          variable: name,
-          problem: "is required when EMBEDDINGS_PROVIDER is openai",
-          remedy: `set it to ${variables[name].remedy}`,
-        });
-      }
-    }
-  }
-  if (values.MAIL_URL !== undefined && values.MAIL_FROM === undefined && !isWrong("MAIL_FROM"))
-    problems.push({
-      variable: "MAIL_FROM",
-      problem: "is required with MAIL_URL",
-      remedy: `set it to ${variables.MAIL_FROM.remedy}`,
-    });
+  const requireWhen = (condition: boolean, name: VariableName, when: string): void => {
+    if (condition && values[name] === undefined && !isWrong(name))
+      problems.push({ variable: name, problem: `is required ${when}`, remedy: `set it to ${variables[name].remedy}` });
+  };
+  const isExternal = values.EMBEDDINGS_PROVIDER === "openai";
+  requireWhen(isExternal, "EMBEDDINGS_BASE_URL", "when EMBEDDINGS_PROVIDER is openai");
+  requireWhen(isExternal, "EMBEDDINGS_MODEL", "when EMBEDDINGS_PROVIDER is openai");
+  const sendsMail = values.MAIL_URL !== undefined;
+  requireWhen(sendsMail, "MAIL_FROM", "with MAIL_URL");
+  const isProduction = values.NODE_ENV === "production";
+  requireWhen(sendsMail && isProduction, "APP_URL", "with MAIL_URL in production: links in mails lead there");
   const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
   const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
   if (refresh <= access) {
@@ -332,11 +329,12 @@ function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "
   };
 }
 
-function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth" | "audit" | "mail"> {
+function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth" | "audit" | "mail" | "appUrl"> {
   return {
     // Tests share one address and one process: their default is out of the way, abuse tests set their own.
     limits: { scale: v.LIMIT_SCALE ?? (env === "test" ? 1000 : 1), trustedProxies: v.TRUSTED_PROXIES ?? [] },
     audit: { keepDays: v.AUDIT_KEEP_DAYS ?? 400 },
+    appUrl: v.APP_URL ?? "http://localhost:4000",
     mail: { ...optional("url", v.MAIL_URL), ...optional("from", v.MAIL_FROM) },
     auth: {
       accessTokenSeconds: v.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds,

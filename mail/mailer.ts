@@ -35,8 +35,11 @@ export async function sendMail(mail: Mail): Promise<void> {
 
 /** For endpoints whose work ends in a mail: @throws APIError mail_not_configured */
 export function requireMail(): void {
-  if (cfg.env === "production" && cfg.mail.url === undefined) throw errors.mail_not_configured();
+  if (!canSendMail()) throw errors.mail_not_configured();
 }
+
+/** Whether this installation sends mails: for work that goes on without one. */
+export const canSendMail = ({ env, mail }: MailConfig = cfg): boolean => env !== "production" || mail.url !== undefined;
 
 /** The one transport of this process, opened when first needed and closed with the process. */
 function open(): MailTransport {

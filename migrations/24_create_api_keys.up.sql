@@ -15,6 +15,7 @@ CREATE TABLE auth.api_key (
   last_used_at timestamptz
 );
 CREATE INDEX api_key_newest ON auth.api_key (tenant_id, created_at, id);
+CREATE INDEX api_key_account ON auth.api_key (account_id);
 CREATE INDEX api_key_expiry ON auth.api_key (expires_at);
 
 SELECT db.protect_tenant_table('auth.api_key');

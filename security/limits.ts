@@ -13,7 +13,7 @@ export { connectRedis } from "./redis-counter";
 
 /**
  * Who is counted. `anonymousIp` holds for callers who are not signed in, `ip` for those who are. Of attempts to sign
- * in: `accountAtIp` one account from one address, `account` one account from everywhere.
+ * in: `accountAtIp` one account from one address, `account` one account from everywhere; of mails: one address.
  */
 export type Dimension = "anonymousIp" | "ip" | "user" | "tenant" | "account" | "accountAtIp";
 
@@ -34,6 +34,14 @@ export const limitPolicies = {
     tenant: perMinute(600),
     accountAtIp: { points: 5, windowSeconds: 900, blockSeconds: 900 },
     account: { points: 50, windowSeconds: 3600 },
+  },
+  /** What ends in a mail to somebody: `account` counts the mails that one address is sent. */
+  mail: {
+    anonymousIp: perMinute(30),
+    ip: perMinute(60),
+    user: perMinute(30),
+    tenant: perMinute(300),
+    account: { points: 5, windowSeconds: 3600 },
   },
   /** Staying signed in: everybody in an office behind one address does it every few minutes. */
   refresh: { anonymousIp: perMinute(3000), ip: perMinute(3000), user: perMinute(60), tenant: perMinute(12_000) },

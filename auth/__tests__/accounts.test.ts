@@ -78,7 +78,7 @@ describe("an account", () => {
     const caller = await as(signedIn);
     expect(await auth.me(caller)).toEqual({
       kind: "user",
-      user: { id: gone.user.id, email: gone.email },
+      user: { id: gone.user.id, email: gone.email, emailVerified: false },
       organisation: null,
       permissions: [],
       organisations: [],

@@ -1,10 +1,9 @@
-// What a person does with their own account: sign-ins, organisations, password.
+// What a person does with their own account: sign-ins and organisations.
 import { api } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { isUuid } from "../../db/ids";
-import { callerAddress } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
-import { changePassword as change, endSignIn, listOrganisations, listSignIns, whoAmI } from "../account";
+import { endSignIn, listOrganisations, listSignIns, whoAmI } from "../account";
 import type { SessionResponse } from "../api";
 import { errors } from "../errors";
 import { createOrganisation as makeOrganisation, switchOrganisation } from "../organisations";
@@ -30,7 +29,7 @@ interface OrganisationOfCaller {
 interface MeResponse {
   kind: "user" | "key" | "service" | "operator";
   /** Of a person. */
-  user?: { id: string; email: string };
+  user?: { id: string; email: string; emailVerified: boolean };
   /** The one that is chosen; null for none. */
   organisation: { id: string; name: string } | null;
   /** Of a person in an organisation. */
@@ -102,25 +101,6 @@ export const endSession = api(
     if (!isUuid(id)) throw errors.session_not_found();
     await endSignIn(caller, id);
   },
-);
-
-interface PasswordChangeRequest {
-  current: string & MinLen<1> & MaxLen<512>;
-  /** 8 to 128 characters, not among the common ones. */
-  password: string & MinLen<1> & MaxLen<512>;
-}
-
-/** Sets another password and ends all other sign-ins of the account. */
-export const changePassword = api(
-  {
-    expose: true,
-    auth: true,
-    method: "POST",
-    path: "/auth/password/change",
-    sensitive: true,
-    tags: ["self", "limit:auth"],
-  },
-  async (req: PasswordChangeRequest): Promise<void> => change(currentCaller(), req, callerAddress()),
 );
 
 interface CreateOrganisationRequest {

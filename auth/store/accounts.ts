@@ -38,11 +38,41 @@ export async function accountFindByEmail(email: string): Promise<AccountRow | un
   return rows[0];
 }
 
-export async function accountFind(id: string): Promise<{ email: string; passwordHash: string } | undefined> {
-  const rows = await systemQuery<{ email: string; passwordHash: string }>(
+export interface OwnAccountRow {
+  email: string;
+  passwordHash: string;
+  isVerified: boolean;
+}
+
+export async function accountFind(id: string): Promise<OwnAccountRow | undefined> {
+  const rows = await systemQuery<OwnAccountRow>(
     "account-of-the-caller",
-    `select email, password_hash as "passwordHash" from auth.account where id = $1`,
+    `select email, password_hash as "passwordHash", email_verified_at is not null as "isVerified"
+     from auth.account where id = $1`,
     [id],
+  );
+  return rows[0];
+}
+
+/** Notes that the account's owner reads the mails of `email`. False when it was known, or the account has another address. */
+export async function accountSetVerified(tx: Tx, { id, email }: { id: string; email: string }): Promise<boolean> {
+  const changed = await tx.execute(
+    `update auth.account set email_verified_at = now() where id = $1 and email = $2 and email_verified_at is null`,
+    [id, email],
+  );
+  return changed === 1;
+}
+
+/** Sets another password for an account that has this address; undefined when it has not, else whether it was verified. */
+export async function accountResetPassword(
+  tx: Tx,
+  { id, email, passwordHash }: { id: string; email: string; passwordHash: string },
+): Promise<{ wasVerified: boolean } | undefined> {
+  const rows = await tx.query<{ wasVerified: boolean }>(
+    `with before as (select id, email_verified_at from auth.account where id = $1 and email = $2 for update)
+     update auth.account a set password_hash = $3, email_verified_at = coalesce(a.email_verified_at, now())
+     from before where a.id = before.id returning before.email_verified_at is not null as "wasVerified"`,
+    [id, email, passwordHash],
   );
   return rows[0];
 }

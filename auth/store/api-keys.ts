@@ -61,6 +61,19 @@ export async function apiKeyDelete(tx: Tx, { tenantId, id }: { tenantId: string;
   return (await tx.execute(`delete from auth.api_key where tenant_id = $1 and id = $2`, [tenantId, id])) === 1;
 }
 
+/** Removes the keys that an account made, in whichever organisation, at most `limit`. */
+export function apiKeyDeleteOfAccount(
+  tx: Tx,
+  accountId: string,
+  limit: number,
+): Promise<{ id: string; tenantId: string }[]> {
+  return tx.query(
+    `delete from auth.api_key where id in (select id from auth.api_key where account_id = $1 limit $2)
+     returning id, tenant_id as "tenantId"`,
+    [accountId, limit],
+  );
+}
+
 export interface PresentedKeyRow {
   id: string;
   tenantId: string;

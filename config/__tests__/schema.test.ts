@@ -49,6 +49,7 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   AUTH_ISSUER: { good: ["https://id.example.com"], bad: ["my issuer"] },
   AUTH_AUDIENCE: { good: ["api"], bad: ["x".repeat(201)] },
   AUDIT_KEEP_DAYS: { good: ["90", "36500"], bad: ["89", "forever"] },
+  APP_URL: { good: ["https://app.example.com/base"], bad: ["app.example.com", "javascript:alert(1)"] },
   MAIL_URL: { good: ["smtp://user:pw@mail.example.com:587", "smtps://mail"], bad: ["mail.example.com", "http://mail"] },
   MAIL_FROM: {
     good: ["mail@example.com", "Product <mail@example.com>"],
@@ -158,6 +159,7 @@ describe("the configuration as a whole", () => {
       AUTH_ISSUER: "i",
       AUTH_AUDIENCE: "a",
       AUDIT_KEEP_DAYS: "91",
+      APP_URL: "https://app",
       MAIL_URL: "smtp://mail",
       MAIL_FROM: "mail@example.com",
       EMBEDDINGS_PROVIDER: "openai",
@@ -195,6 +197,7 @@ describe("the configuration as a whole", () => {
       metrics: { allow: ["10.0.0.2"], token: "0123456789abcdef" },
       auth: { accessTokenSeconds: 60, refreshTokenSeconds: 61, idleSeconds: 62, issuer: "i", audience: "a" },
       audit: { keepDays: 91 },
+      appUrl: "https://app",
       mail: { url: "smtp://mail", from: "mail@example.com" },
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
       events: { relayPollMs: 50, relayBatch: 51, maxAttempts: 5 },
@@ -224,6 +227,13 @@ describe("the configuration as a whole", () => {
     expect(problemsOf({ MAIL_URL: "smtp://mail" }).map((problem) => problem.variable)).toEqual(["MAIL_FROM"]);
     expect(problemsOf({ MAIL_URL: "smtp://mail", MAIL_FROM: "bad" })).toHaveLength(1);
     expect(problemsOf({ MAIL_FROM: "mail@example.com" })).toEqual([]);
+  });
+
+  test("in production a mail server needs to know where the links in its mails lead", () => {
+    const mail = { MAIL_URL: "smtp://mail", MAIL_FROM: "mail@example.com" };
+    expect(problemsOf({ ...mail, NODE_ENV: "production" }).map((problem) => problem.variable)).toEqual(["APP_URL"]);
+    expect(problemsOf({ ...mail, NODE_ENV: "production", APP_URL: "https://app" })).toEqual([]);
+    expect(problemsOf(mail)).toEqual([]);
   });
 
   test("an external embedder needs its address and its model", () => {

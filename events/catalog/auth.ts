@@ -29,6 +29,20 @@ export const passwordChanged = defineEvent({
   payload: z.object({ userId: z.uuid() }),
 });
 
+/** The account's owner showed to read the mails of its address. */
+export const emailVerified = defineEvent({
+  type: "auth.email.verified",
+  version: 1,
+  payload: z.object({ userId: z.uuid() }),
+});
+
+/** By a mailed link. `claimed`: nobody had verified the address before, so keys and second factors of the account went too. */
+export const passwordReset = defineEvent({
+  type: "auth.password.reset",
+  version: 1,
+  payload: z.object({ userId: z.uuid(), claimed: z.boolean() }),
+});
+
 const role = z.enum(["owner", "admin", "member", "viewer"]);
 
 export const memberRoleChanged = defineEvent({

@@ -1,0 +1,34 @@
+// The mails of a test's people: runs the jobs that were asked for, as a worker would, and reads the mailbox.
+import { systemQuery } from "../../db/tenant";
+import { messageList } from "../../mail/store";
+import { mailJob, sendAccountMail } from "../jobs";
+
+/** Runs the mail jobs that transactions have asked for and no call of this ran before. */
+export async function deliverMails(): Promise<void> {
+  const jobs = await systemQuery<{ payload: unknown }>(
+    "test",
+    `update events.outbox set published_at = now() where destination = 'job' and type = $1 and published_at is null
+     returning payload`,
+    [mailJob.name],
+  );
+  for (const { payload } of jobs) await sendAccountMail(mailJob.payload.parse(payload));
+}
+
+export interface ReadMail {
+  subject: string;
+  text: string;
+  /** Of its link; empty for a mail without one. */
+  token: string;
+}
+
+/** What an address was sent, the newest first. */
+export async function mailsTo(address: string): Promise<ReadMail[]> {
+  await deliverMails();
+  const { rows } = await messageList(address, 20, undefined);
+  return rows.map(({ subject, text }) => ({ subject, text, token: /#token=([\w-]+)/.exec(text)?.[1] ?? "" }));
+}
+
+/** The token of the newest mail to the address. */
+export async function mailedToken(address: string): Promise<string> {
+  return (await mailsTo(address))[0]?.token ?? "";
+}

@@ -1,0 +1,85 @@
+// Passwords and addresses: what is confirmed by a mailed link.
+import { api } from "encore.dev/api";
+import type { MaxLen, MinLen } from "encore.dev/validate";
+import { callerAddress } from "../../security/caller-address";
+import { currentCaller } from "../../security/principal";
+import { changePassword as change } from "../account";
+import { sendVerification, verifyEmail as verify } from "../email-verification";
+import { forgotPassword as forgot, resetPassword as reset } from "../password-reset";
+
+interface PasswordChangeRequest {
+  current: string & MinLen<1> & MaxLen<512>;
+  /** 8 to 128 characters, not among the common ones. */
+  password: string & MinLen<1> & MaxLen<512>;
+}
+
+/** Sets another password and ends all other sign-ins of the account. */
+export const changePassword = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/password/change",
+    sensitive: true,
+    tags: ["self", "limit:auth"],
+  },
+  async (req: PasswordChangeRequest): Promise<void> => change(currentCaller(), req, callerAddress()),
+);
+
+interface ForgotPasswordRequest {
+  email: string & MinLen<1> & MaxLen<254>;
+}
+
+/** Mails a link for a new password, if the address is registered; the answer is the same if it is not. */
+export const forgotPassword = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/password/forgot",
+    sensitive: true,
+    tags: ["public:who forgot the password cannot sign in", "limit:mail"],
+  },
+  async ({ email }: ForgotPasswordRequest): Promise<void> => forgot(email),
+);
+
+interface ResetPasswordRequest {
+  /** Of the mail's link. */
+  token: string & MinLen<1> & MaxLen<512>;
+  /** 8 to 128 characters, not among the common ones. */
+  password: string & MinLen<1> & MaxLen<512>;
+}
+
+/** Sets the password of the account that the mail was for, and ends all its sign-ins. */
+export const resetPassword = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/password/reset",
+    sensitive: true,
+    tags: ["public:the mailed token is the credential", "limit:auth"],
+  },
+  async (req: ResetPasswordRequest): Promise<void> => reset(req),
+);
+
+interface VerifyEmailRequest {
+  /** Of the mail's link. */
+  token: string & MinLen<1> & MaxLen<512>;
+}
+
+/** Confirms the address of the account that the mail was for. */
+export const verifyEmail = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/verify-email",
+    sensitive: true,
+    tags: ["public:the mailed token is the credential", "limit:auth"],
+  },
+  async ({ token }: VerifyEmailRequest): Promise<void> => verify(token),
+);
+
+/** Mails the link again, if the caller's address is not verified yet. */
+export const sendVerificationMail = api(
+  { expose: true, auth: true, method: "POST", path: "/auth/verify-email/send", tags: ["self", "limit:mail"] },
+  async (): Promise<void> => sendVerification(currentCaller()),
+);

@@ -1,0 +1,92 @@
+// The job that sends an account's mails. It makes the token that a mail carries when it runs; its payload says for whom
+// the mail is and why, and holds neither a secret nor an address.
+import { z } from "zod";
+import { cfg } from "../config";
+import { newId } from "../db/ids";
+import type { Tx } from "../db/tenant";
+import { canSendMail, hasMailbox, sendMail } from "../mail/mailer";
+import { MailError } from "../mail/transport";
+import { RETRY } from "../queues/conventions";
+import { enqueue } from "../queues/enqueue";
+import { defineJob } from "../queues/job";
+import { makeWorker, UnrecoverableJobError } from "../queues/worker";
+import {
+  passwordChangedText,
+  resetPasswordText,
+  verifyEmailText,
+  type LinkSettings,
+  type MailText,
+} from "./mail-texts";
+import { createOneTimeToken } from "./one-time-token";
+import { accountFind } from "./store/accounts";
+import { oneTimeTokenPut, type Purpose } from "./store/one-time-tokens";
+
+const accountMail = z.object({
+  kind: z.enum(["verify-email", "reset-password", "password-changed"]),
+  accountId: z.uuid(),
+});
+
+export type AccountMail = z.infer<typeof accountMail>;
+
+export const mailJob = defineJob({
+  name: "auth:mail",
+  payload: accountMail,
+  // A mail server may be away for an hour; each phase with it ends by itself, all of them within 30 s.
+  retry: RETRY.external,
+  timeoutMs: 45_000,
+});
+
+makeWorker(mailJob, (mail) => sendAccountMail(mail));
+
+/** Asks for a mail in the caller's transaction; does nothing where no mail can be sent. */
+export async function requestMail(tx: Tx, mail: AccountMail): Promise<void> {
+  if (canSendMail()) await enqueue(tx, mailJob, mail, { tenantId: null });
+}
+
+const LIFETIME_SECONDS: Readonly<Record<Purpose, number>> = {
+  "verify-email": 86_400,
+  "reset-password": 3_600,
+  "change-email": 86_400,
+};
+
+interface AddressedText extends MailText {
+  to: string;
+}
+
+/** Sends the mail if there is still a reason to. Each attempt has a token of its own, so each is another mail. */
+export async function sendAccountMail(mail: AccountMail): Promise<void> {
+  const written = await write(mail, { appUrl: cfg.appUrl, isMailbox: hasMailbox() });
+  if (written === undefined) return;
+  try {
+    await sendMail({ id: newId(), ...written });
+  } catch (error) {
+    if (error instanceof z.ZodError || (error instanceof MailError && error.isFinal))
+      throw new UnrecoverableJobError("the mail cannot be delivered", { cause: error });
+    throw error;
+  }
+}
+
+/** Undefined when the account is gone, or verified meanwhile. */
+async function write({ kind, accountId }: AccountMail, settings: LinkSettings): Promise<AddressedText | undefined> {
+  switch (kind) {
+    case "verify-email":
+      return withToken(accountId, "verify-email", (token) => verifyEmailText(token, settings));
+    case "reset-password":
+      return withToken(accountId, "reset-password", (token) => resetPasswordText(token, settings));
+    case "password-changed": {
+      const account = await accountFind(accountId);
+      return account && { to: account.email, ...passwordChangedText() };
+    }
+  }
+}
+
+async function withToken(
+  accountId: string,
+  purpose: Purpose,
+  textOf: (token: string) => MailText,
+): Promise<AddressedText | undefined> {
+  const { text, hash } = createOneTimeToken();
+  const token = { accountId, purpose, hash, lifetimeSeconds: LIFETIME_SECONDS[purpose] };
+  const to = await oneTimeTokenPut(token, purpose === "verify-email");
+  return to === undefined ? undefined : { to, ...textOf(text) };
+}

@@ -1,0 +1,57 @@
+// What the mails of accounts say. Pure. A link leads to a page of the app (`appUrl`), never to the host of a request:
+// whoever asks for somebody's mail must not choose where its link leads.
+export interface MailText {
+  subject: string;
+  text: string;
+}
+
+/** Where links lead, and whether the mail stays on this machine, where there may be no page yet. */
+export interface LinkSettings {
+  appUrl: string;
+  isMailbox: boolean;
+}
+
+/** A page of the app with the token in the fragment, which browsers keep to themselves. */
+export const linkTo = (page: string, token: string, { appUrl }: LinkSettings): string =>
+  `${appUrl.endsWith("/") ? appUrl.slice(0, -1) : appUrl}${page}#token=${token}`;
+
+function withLink(
+  { page, endpoint, token }: { page: string; endpoint: string; token: string },
+  lines: readonly string[],
+  settings: LinkSettings,
+): string {
+  const byHand = settings.isMailbox ? [`Without a page there: POST ${endpoint} {"token":"${token}"}`] : [];
+  const [first = "", ...rest] = lines;
+  return [first, linkTo(page, token, settings), ...rest, ...byHand].join("\n\n");
+}
+
+export const verifyEmailText = (token: string, settings: LinkSettings): MailText => ({
+  subject: "Confirm your e-mail address",
+  text: withLink(
+    { page: "/verify-email", endpoint: "/auth/verify-email", token },
+    [
+      "Somebody registered with this address. If it was you, confirm that it is yours:",
+      "The link works once, within 24 hours.",
+      "If it was not you, do not follow it. To take over the account that was made with your address, ask for a new password: whoever made it is then out.",
+    ],
+    settings,
+  ),
+});
+
+export const resetPasswordText = (token: string, settings: LinkSettings): MailText => ({
+  subject: "Set a new password",
+  text: withLink(
+    { page: "/reset-password", endpoint: "/auth/password/reset", token },
+    [
+      "Somebody asked for a new password for the account with this address. If it was you, set one:",
+      "The link works once, within an hour. Setting a password ends all sign-ins of the account.",
+      "If it was not you, do nothing: your password stays as it is.",
+    ],
+    settings,
+  ),
+});
+
+export const passwordChangedText = (): MailText => ({
+  subject: "Your password was changed",
+  text: "The password of your account was changed, and sign-ins on other devices have ended.\n\nIf it was not you, ask for a new password at once.",
+});

@@ -1,0 +1,59 @@
+// A new password by a mailed link. Asking answers the same, in the same time and after the same work, whether or not
+// anybody is registered with the address: the mail is sent by a job, and for an unknown address there is a job too, which
+// finds nobody. (OWASP Forgot Password Cheat Sheet; ASVS 5.0 V6.3.8, V6.4.3.)
+import { newId } from "../db/ids";
+import { withSystem } from "../db/tenant";
+import { passwordReset } from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import { requireMail } from "../mail/mailer";
+import { commonErrors } from "../security/common-errors";
+import { onBehalfOf } from "../security/provenance";
+import { countMail } from "./attempts";
+import { endEverySignIn, forgetCredentials } from "./credentials";
+import { normaliseEmail } from "./email";
+import { errors } from "./errors";
+import { requestMail } from "./jobs";
+import { hashOneTimeToken } from "./one-time-token";
+import { hashPassword, passwordProblem } from "./passwords";
+import { accountFindByEmail, accountResetPassword } from "./store/accounts";
+import { oneTimeTokenFind, oneTimeTokenTake } from "./store/one-time-tokens";
+
+/** @throws APIError invalid_request, rate_limited, mail_not_configured; none of them tells whether the address is known. */
+export async function forgotPassword(address: string): Promise<void> {
+  requireMail();
+  const email = normaliseEmail(address);
+  if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
+  await countMail(email);
+  const account = await accountFindByEmail(email);
+  const accountId = account?.id ?? newId();
+  await withSystem("forgot-password", (tx) => requestMail(tx, { kind: "reset-password", accountId }));
+}
+
+/**
+ * Sets the password and ends every sign-in of the account; it signs nobody in. The token shows that its bearer reads the
+ * address's mails: if nobody had shown that before, all credentials of whoever registered are forgotten.
+ * @throws APIError link_invalid, weak_password (the token stays usable).
+ */
+export async function resetPassword(input: { token: string; password: string }): Promise<void> {
+  const hash = hashOneTimeToken(input.token);
+  // Before the dear hashing: an invented token costs one read.
+  const found = await oneTimeTokenFind("reset-password", hash);
+  if (found === undefined) throw errors.link_invalid();
+  const problem = passwordProblem(input.password, found.email);
+  if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
+  const passwordHash = await hashPassword(input.password);
+  await onBehalfOf(`user:${found.accountId}`, () =>
+    withSystem("reset-password", async (tx) => {
+      const taken = await oneTimeTokenTake(tx, "reset-password", hash);
+      if (taken === undefined) throw errors.link_invalid();
+      const { accountId: id, email } = taken;
+      const changed = await accountResetPassword(tx, { id, email, passwordHash });
+      if (changed === undefined) throw errors.link_invalid({ internal: "another address" });
+      const claimed = !changed.wasVerified;
+      await (claimed ? forgetCredentials : endEverySignIn)(tx, id, "password_reset");
+      await requestMail(tx, { kind: "password-changed", accountId: id });
+      const about = { aggregateType: "user", aggregateId: id, tenantId: null };
+      await emit(tx, passwordReset, { userId: id, claimed }, about);
+    }),
+  );
+}

@@ -1,0 +1,67 @@
+// Statements on auth.one_time_token: what links in mails can do. Only hashes are stored.
+import { systemQuery, type Tx } from "../../db/tenant";
+
+export type Purpose = "verify-email" | "reset-password" | "change-email";
+
+/** Whose token it is, and the address that it was sent to. */
+export interface OneTimeTokenRow {
+  accountId: string;
+  email: string;
+}
+
+/**
+ * Stores a token of the account's present address over the one before of this purpose. Resolves with the address;
+ * undefined when there is no such account, or (`onlyUnverified`) its address is verified already.
+ */
+export async function oneTimeTokenPut(
+  token: { accountId: string; purpose: Purpose; hash: Buffer; lifetimeSeconds: number },
+  onlyUnverified: boolean,
+): Promise<string | undefined> {
+  const rows = await systemQuery<{ email: string }>(
+    "one-time-token-for-a-mail",
+    `insert into auth.one_time_token (account_id, purpose, hash, email, expires_at)
+     select a.id, $2, $3, a.email, now() + make_interval(secs => $4)
+     from auth.account a where a.id = $1 and not ($5 and a.email_verified_at is not null)
+     on conflict (account_id, purpose) do update
+       set hash = excluded.hash, email = excluded.email, created_at = now(), expires_at = excluded.expires_at
+     returning email`,
+    [token.accountId, token.purpose, token.hash, token.lifetimeSeconds, onlyUnverified],
+  );
+  return rows[0]?.email;
+}
+
+/** The live token of a hash, without using it up. */
+export async function oneTimeTokenFind(purpose: Purpose, hash: Buffer): Promise<OneTimeTokenRow | undefined> {
+  const rows = await systemQuery<OneTimeTokenRow>(
+    "one-time-token-before-account-known",
+    `select account_id as "accountId", email from auth.one_time_token
+     where hash = $2 and purpose = $1 and expires_at > clock_timestamp()`,
+    [purpose, hash],
+  );
+  return rows[0];
+}
+
+/** Uses up the live token of a hash: of many at once one gets it. */
+export async function oneTimeTokenTake(tx: Tx, purpose: Purpose, hash: Buffer): Promise<OneTimeTokenRow | undefined> {
+  const rows = await tx.query<OneTimeTokenRow>(
+    `delete from auth.one_time_token where hash = $2 and purpose = $1 and expires_at > clock_timestamp()
+     returning account_id as "accountId", email`,
+    [purpose, hash],
+  );
+  return rows[0];
+}
+
+/** Links that were mailed to the account before stop working. */
+export async function oneTimeTokenDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {
+  await tx.execute(`delete from auth.one_time_token where account_id = $1`, [accountId]);
+}
+
+/** Removes tokens whose time is up, at most `limit`. */
+export function oneTimeTokenDeleteExpired(tx: Tx, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from auth.one_time_token where (account_id, purpose) in (
+       select account_id, purpose from auth.one_time_token where expires_at < now()
+       order by expires_at limit $1 for update skip locked)`,
+    [limit],
+  );
+}
