@@ -48,7 +48,7 @@ export const listDeadLetters = api(
     const principal = currentPrincipal();
     const cursor = parseCursor(req.after, "after");
     const { rows, next } = await withTenant(principal, (tx) =>
-      deadLetters.list(tx, principal.tenantId, req.limit ?? 50, cursor),
+      deadLetters.list(tx, principal.tenantId, Math.floor(req.limit ?? 50), cursor),
     );
     const shown = rows.map((row) => {
       const { id, type, version, aggregateType, aggregateId, reason, error, traceId, attempts, deadAt } =

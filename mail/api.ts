@@ -6,13 +6,14 @@ import type { Max, MaxLen, Min } from "encore.dev/validate";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { cfg } from "../config";
 import { parseCursor } from "../db/cursor";
+import { isUuid } from "../db/ids";
 import type { Headers } from "../security/client-ip";
 import { errors } from "./errors";
 import { hasMailbox } from "./mailer";
 import { mailboxDoor } from "./mailbox-door";
 import { comparableAddress } from "./message";
 import { mailboxPage, mailboxPageHeaders } from "./page";
-import { messageList } from "./store";
+import { messageFind, messageList } from "./store";
 import { purgeMailbox } from "./upkeep";
 
 const MESSAGES_PER_PAGE = 50;
@@ -27,18 +28,20 @@ interface ListMessagesRequest {
   after?: Query<string>;
 }
 
-interface MailboxMessage {
+interface ListedMailboxMessage {
   id: string;
   to: string;
   subject: string;
+  /** Its first 2,000 characters. */
   text: string;
-  html?: string;
+  /** True when there is more of it: `GET /mail/messages/:id` has the whole. */
+  cut: boolean;
   /** ISO 8601. */
   sentAt: string;
 }
 
 interface ListMessagesResponse {
-  messages: MailboxMessage[];
+  messages: ListedMailboxMessage[];
   /** Absent on the last page. */
   next?: string;
 }
@@ -52,20 +55,45 @@ export const listMessages = api(
     tags: ["public:in development this is the mailbox of the machine"],
   },
   async (req: ListMessagesRequest): Promise<ListMessagesResponse> => {
-    const request = currentRequest();
-    requireMailbox(request?.type === "api-call" ? request.headers : {});
+    requireMailbox(callerHeaders());
     const recipient = req.to === undefined ? null : comparableAddress(req.to);
     const limit = Math.floor(req.limit ?? MESSAGES_PER_PAGE);
     const { rows, next } = await messageList(recipient, limit, parseCursor(req.after, "after"));
-    const messages = rows.map(({ id, recipient: to, subject, text, html, sentAt }) => ({
-      id,
-      to,
-      subject,
-      text,
-      ...(html === null ? {} : { html }),
-      sentAt: sentAt.toISOString(),
-    }));
+    const messages = rows.map(({ id, recipient: to, subject, text, isCut: cut, sentAt }) => {
+      return { id, to, subject, text, cut, sentAt: sentAt.toISOString() };
+    });
     return { messages, ...(next === undefined ? {} : { next }) };
+  },
+);
+
+interface MessageRequest {
+  id: string;
+}
+
+interface MailboxMessage {
+  id: string;
+  to: string;
+  subject: string;
+  text: string;
+  html?: string;
+  /** ISO 8601. */
+  sentAt: string;
+}
+
+/** One of these mails as it was sent. In development only. */
+export const getMessage = api(
+  {
+    expose: true,
+    method: "GET",
+    path: "/mail/messages/:id",
+    tags: ["public:in development this is the mailbox of the machine"],
+  },
+  async (req: MessageRequest): Promise<MailboxMessage> => {
+    requireMailbox(callerHeaders());
+    const found = isUuid(req.id) ? await messageFind(req.id) : undefined;
+    if (found === undefined) throw errors.message_not_found();
+    const { id, recipient: to, subject, text, html, sentAt } = found;
+    return { id, to, subject, text, ...(html === null ? {} : { html }), sentAt: sentAt.toISOString() };
   },
 );
 
@@ -82,6 +110,11 @@ async function sendMailbox(req: IncomingMessage, resp: ServerResponse): Promise<
   for (const [name, value] of Object.entries(mailboxPageHeaders)) resp.setHeader(name, value);
   resp.statusCode = 200;
   resp.end(mailboxPage(rows, next));
+}
+
+function callerHeaders(): Headers {
+  const request = currentRequest();
+  return request?.type === "api-call" ? request.headers : {};
 }
 
 function requireMailbox(headers: Headers): void {

@@ -8,6 +8,11 @@ export const errors = defineErrors("mail", {
     remedy:
       "The development mailbox is read from this machine or its own networks (METRICS_ALLOW). It does not exist in production, nor when MAIL_URL names a mail server.",
   },
+  message_not_found: {
+    class: "not_found",
+    text: "there is no mail with this id",
+    remedy: "List them with GET /mail/messages; a mail is forgotten after a week.",
+  },
   mail_not_configured: {
     class: "failed_precondition",
     text: "this installation sends no mail",

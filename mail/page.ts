@@ -1,6 +1,6 @@
 // The mailbox as a page: plain HTML without scripts. A mail's text is shown, never its HTML, and its links can be followed.
 import { apiHeaders } from "../security/headers";
-import type { MessageRow } from "./store";
+import type { ListedMessage } from "./store";
 
 export const mailboxPageHeaders = {
   ...apiHeaders,
@@ -19,7 +19,7 @@ const STYLE = `
 `;
 
 /** The page of these mails; `next` is the cursor of the page after. */
-export function mailboxPage(messages: readonly MessageRow[], next: string | undefined): string {
+export function mailboxPage(messages: readonly ListedMessage[], next: string | undefined): string {
   const empty = "<p>Nothing yet: mails that this app sends appear here.</p>";
   const older = next === undefined ? "" : `<p><a href="/mail?after=${encodeURIComponent(next)}">Older</a></p>`;
   return `<!doctype html>
@@ -40,11 +40,11 @@ export function mailboxPage(messages: readonly MessageRow[], next: string | unde
 `;
 }
 
-const article = ({ recipient, subject, text, sentAt }: MessageRow): string =>
+const article = ({ id, recipient, subject, text, isCut, sentAt }: ListedMessage): string =>
   `<article>
       <h2>${escapeHtml(subject)}</h2>
       <p>to ${escapeHtml(recipient)}, <time>${sentAt.toISOString()}</time></p>
-      <pre>${withLinks(text)}</pre>
+      <pre>${withLinks(text)}</pre>${isCut ? `\n      <p><a href="/mail/messages/${id}">The whole mail</a></p>` : ""}
     </article>`;
 
 /** Escaped, with a link for each http address in it. */

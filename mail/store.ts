@@ -3,13 +3,21 @@ import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type Cur
 import { systemQuery, type Tx } from "../db/tenant";
 import { comparableAddress, type Mail } from "./message";
 
-export interface MessageRow extends CursorRow {
+export interface MessageRow {
+  id: string;
   recipient: string;
   subject: string;
   text: string;
   html: string | null;
   sentAt: Date;
 }
+
+/** What a list shows: the beginning of each text, so that a page of the longest mails is small. */
+export interface ListedMessage extends Omit<MessageRow, "html">, CursorRow {
+  isCut: boolean;
+}
+
+export const LISTED_TEXT_CHARS = 2_000;
 
 /** Stores the mail, once for each id. */
 export async function messageAdd({ id, to, subject, text, html = undefined }: Mail): Promise<void> {
@@ -25,16 +33,27 @@ export async function messageList(
   recipient: string | null,
   limit: number,
   cursor: Cursor | undefined,
-): Promise<Page<MessageRow>> {
-  const rows = await systemQuery<MessageRow>(
+): Promise<Page<ListedMessage>> {
+  const rows = await systemQuery<ListedMessage>(
     "mailbox-list",
-    `select id, recipient, subject, text, html, sent_at as "sentAt", ${cursorMicros("sent_at")} as "cursorMicros"
+    `select id, recipient, subject, left(text, ${LISTED_TEXT_CHARS}) as text, length(text) > ${LISTED_TEXT_CHARS} or html is not null as "isCut",
+            sent_at as "sentAt", ${cursorMicros("sent_at")} as "cursorMicros"
        from mail.message
       where ${recipient === null ? "$1::text is null" : "recipient = $1"} and ${beforeCursor("sent_at", "id", 2)}
       order by sent_at desc, id desc limit $4`,
     [recipient, ...cursorParams(cursor), limit + 1],
   );
   return pageOf(rows, limit);
+}
+
+/** One mail as it was sent. */
+export async function messageFind(id: string): Promise<MessageRow | undefined> {
+  const rows = await systemQuery<MessageRow>(
+    "mailbox-find",
+    `select id, recipient, subject, text, html, sent_at as "sentAt" from mail.message where id = $1`,
+    [id],
+  );
+  return rows[0];
 }
 
 /** Deletes mails sent before `before`, at most `limit`; resolves with their number. */

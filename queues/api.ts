@@ -45,7 +45,7 @@ export const listDeadLetters = api(
     const principal = currentPrincipal();
     const cursor = parseCursor(req.after, "after");
     const { rows, next } = await withTenant(principal, (tx) =>
-      jobDeadLetters.list(tx, principal.tenantId, req.limit ?? 50, cursor),
+      jobDeadLetters.list(tx, principal.tenantId, Math.floor(req.limit ?? 50), cursor),
     );
     const shown = rows.map((row) => {
       const { id, reason, error, traceId, attempts, deadAt } = shownDeadLetter(row);

@@ -301,6 +301,8 @@ describe("what a tenant reads of its dead letters", () => {
       if (after === undefined) break;
     }
     expect([seen.length, new Set(seen).size]).toEqual([7, 7]);
+    expect((await events.listDeadLetters({ limit: 2.5 }, { authData })).deadLetters).toHaveLength(2);
+    expect((await queues.listDeadLetters({ limit: 2.5 }, { authData })).deadLetters).toEqual([]);
     for (const list of [events.listDeadLetters, queues.listDeadLetters])
       await expect(list({ after: "2026-01-01T00:00:00.000Z_x" }, { authData })).rejects.toMatchObject({
         code: "invalid_argument",

@@ -20,7 +20,8 @@ describe("the mailbox", () => {
     transport: createMailbox(),
     receivedBy: async (address) => {
       const { messages } = await mailClient.listMessages({ to: address });
-      return messages.map(({ sentAt: _, ...mail }) => mail);
+      const whole = await Promise.all(messages.map(({ id }) => mailClient.getMessage({ id })));
+      return whole.map(({ sentAt: _, ...mail }) => mail);
     },
   }));
 
@@ -40,6 +41,22 @@ describe("the mailbox", () => {
       if ((after = page.next) === undefined) break;
     }
     expect(seen).toEqual(subjects.reverse());
+  });
+
+  test("lists the longest mails as small pages, and shows each whole by its id", async () => {
+    const to = `${newId()}@example.com`;
+    const longest = { text: "<&é ".repeat(25_000), html: "h".repeat(200_000) };
+    const ids = Array.from({ length: 10 }, () => newId());
+    for (const id of ids) await sendMail(mailTo(to, { id, ...longest }));
+    const page = await mailClient.listMessages({ to, limit: 100 });
+    expect(page.messages.map(({ cut }) => cut)).toEqual(ids.map(() => true));
+    expect(JSON.stringify(page).length).toBeLessThan(ids.length * 4_000);
+    const { rows } = await messageList(to, 100, undefined);
+    expect(mailboxPage(rows, undefined).length).toBeLessThan(ids.length * 10_000);
+    expect(mailboxPage(rows, undefined)).toContain(`href="/mail/messages/${ids[0]}"`);
+    expect(await mailClient.getMessage({ id: ids[0] ?? "" })).toMatchObject(longest);
+    for (const id of [newId(), "x"])
+      await expect(mailClient.getMessage({ id })).rejects.toMatchObject({ code: "not_found" });
   });
 
   test("forgets mails after a week, in batches", async () => {
@@ -117,14 +134,14 @@ describe("the mailbox's page", () => {
     recipient: "ada@example.com",
     subject: "s",
     text: "t",
-    html: null,
+    isCut: false,
     sentAt: new Date(0),
   };
 
   test("shows nothing of a mail as HTML, and makes its addresses links", () => {
     const hostile = `<script>alert(1)</script>"'&`;
     const text = `${hostile} https://example.com/verify?token=a&b="><script>x http://y`;
-    const page = mailboxPage([{ ...row, subject: hostile, recipient: hostile, text, html: hostile }], undefined);
+    const page = mailboxPage([{ ...row, subject: hostile, recipient: hostile, text }], undefined);
     expect(page).not.toMatch(/<script/);
     expect(page).toContain("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;");
     expect(page).toContain('<a href="https://example.com/verify?token=a&amp;b=" rel="noreferrer">');

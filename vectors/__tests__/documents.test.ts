@@ -255,6 +255,8 @@ describe("what is sent", () => {
     ["text", { source: "a", text: " \n " }],
     ["metadata", { source: "a", text: "x", metadata: { key: "v\u0000" } }],
     ["metadata", { source: "a", text: "x", metadata: { key: "v".repeat(5_000) } }],
+    // A name that JavaScript's objects keep for themselves: it would be dropped without a word.
+    ["metadata", { source: "a", text: "x", metadata: JSON.parse('{"__proto__": "v"}') as Record<string, string> }],
   ])("is refused naming %s when that cannot be stored", async (field, request) => {
     const error = (await failureOf(vectors.ingest(request, { authData: caller }))) as {
       details?: { fields?: Record<string, string> };

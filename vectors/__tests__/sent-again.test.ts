@@ -30,6 +30,16 @@ test("a document that has been pending for longer than its job can run is tried 
   expect(await stored()).toMatchObject({ status: "pending", version: 2 });
 });
 
+test("a pending document whose metadata changes with each sending is tried anew all the same", async () => {
+  const request = { source: "lost.md", text: "A text whose job was lost." };
+  await send({ ...request, metadata: { seen: 1 } });
+  for (const seen of [2, 3]) {
+    await tenantQuery(principal, "update vectors.document set updated_at = updated_at - interval '3 hours'");
+    await send({ ...request, metadata: { seen } });
+  }
+  expect(await stored()).toMatchObject({ status: "pending", version: 2, metadata: { seen: 3 } });
+});
+
 test("a document keeps its metadata when it is sent again without any", async () => {
   const metadata = { note: "the escape \\u0000 is only written about", half: "\ud800" };
   const kept = { ...metadata, half: "\ufffd" };

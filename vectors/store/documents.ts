@@ -138,6 +138,7 @@ export async function documentReplace(tx: Tx, document: NewDocument): Promise<nu
   return rows[0]?.version ?? 0;
 }
 
+/** A pending document keeps its time: by that it is known when its job is lost, however often it is sent meanwhile. */
 export async function documentSetMetadata(
   tx: Tx,
   tenantId: string,
@@ -145,7 +146,8 @@ export async function documentSetMetadata(
   metadata: Record<string, unknown>,
 ): Promise<void> {
   await tx.execute(
-    `update vectors.document set metadata = $3, updated_at = now() where tenant_id = $1 and id = $2 and metadata is distinct from $3::jsonb`,
+    `update vectors.document set metadata = $3, updated_at = case when status = 'pending' then updated_at else now() end
+     where tenant_id = $1 and id = $2 and metadata is distinct from $3::jsonb`,
     [tenantId, id, metadata],
   );
 }

@@ -76,6 +76,9 @@ export function createSampler(document: Document, random: Random): Sampler {
       .repeat(8)
       .slice(0, Math.max(schema.minLength ?? 0, Math.min(schema.maxLength ?? 40, 40)));
   };
+  /** A number need not be whole, and both ends of its range belong to it. */
+  const numberOf = (min: number, max: number): number =>
+    random.pick([min, min, max, min + 0.5, (min + max) / 3 + 1e-9]);
   const record = (schema: Schema, depth: number): Record<string, unknown> => {
     const wanted = Object.entries(schema.properties ?? {}).filter(
       ([name]) => schema.required?.includes(name) || random.chance(0.5),
@@ -85,7 +88,7 @@ export function createSampler(document: Document, random: Random): Sampler {
   const byType: Record<string, (schema: Schema, depth: number) => unknown> = {
     string: text,
     integer: (schema) => schema.minimum ?? random.integer(0, 20),
-    number: (schema) => schema.minimum ?? random.integer(0, 20),
+    number: (schema) => numberOf(schema.minimum ?? 0, schema.maximum ?? 20),
     boolean: () => random.chance(0.5),
     null: () => null,
     array: (schema, depth) => Array.from({ length: random.integer(0, 3) }, () => sample(schema.items, depth + 1)),
