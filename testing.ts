@@ -23,10 +23,11 @@ const callerOf = (authData: AuthData): Caller => {
   return { authData, principal, tenantId: principal.tenantId };
 };
 
-/** A member, or a caller of another role, of an organisation of their own or of another caller's. Nothing is stored. */
+/** A member, or a caller of another role, of an organisation of their own or of another caller's, who has just signed in. Nothing is stored. */
 export function createCaller(role: Role = "member", colleague?: Pick<Caller, "tenantId">): Caller {
   const tenantId = colleague?.tenantId ?? randomUUID();
-  return callerOf({ userID: randomUUID(), tenantId, role, sessionId: randomUUID() });
+  const authTime = String(Math.floor(Date.now() / 1000));
+  return callerOf({ userID: randomUUID(), tenantId, role, sessionId: randomUUID(), authTime });
 }
 
 export interface RegisteredCaller extends Caller {

@@ -24,16 +24,27 @@ export interface TokenIdentity extends AuthData {
   sessionId: string;
 }
 
-/** A token for this identity, with the revision of its membership, valid from `now` for `settings.accessTokenSeconds`. */
+/** How and when a person showed who they are; `amr` has names of RFC 8176 and two of ours (factors/methods.ts). */
+export interface Authentication {
+  amr: readonly string[];
+  at: Date;
+}
+
+/**
+ * A token for this identity, with the revision of its membership and how the person was authenticated (claims `amr` and
+ * `auth_time` of RFC 9068 §2.2.1), valid from `now` for `settings.accessTokenSeconds`.
+ */
 export function signAccessToken(
   identity: TokenIdentity,
   key: SigningKey,
   settings: TokenSettings,
   now: Date,
-  revision?: number,
+  { revision, authentication }: { revision?: number | undefined; authentication?: Authentication | undefined } = {},
 ): Promise<string> {
   const issuedAt = Math.floor(now.getTime() / 1000);
-  return new SignJWT({ tenant: identity.tenantId, role: identity.role, sid: identity.sessionId, rev: revision })
+  const { tenantId: tenant, role, sessionId: sid } = identity;
+  const shown = authentication && { amr: authentication.amr, auth_time: secondsOf(authentication.at) };
+  return new SignJWT({ tenant, role, sid, rev: revision, ...shown })
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.kid })
     .setIssuer(settings.issuer)
     .setAudience(settings.audience)
@@ -43,6 +54,8 @@ export function signAccessToken(
     .setExpirationTime(issuedAt + settings.accessTokenSeconds)
     .sign(key.privateKey);
 }
+
+const secondsOf = (at: Date): number => Math.floor(at.getTime() / 1000);
 
 export interface VerifiedToken {
   identity: Readonly<TokenIdentity>;
@@ -73,10 +86,18 @@ export async function verifyAccessToken(
   });
   const { sub, sid, exp, rev = 0 } = payload;
   const chosen = organisationIn(payload);
-  if (!isId(sub) || !isId(sid) || exp === undefined || !Number.isSafeInteger(rev) || chosen === undefined) {
+  const shown = authenticationIn(payload);
+  const isWhole = isId(sub) && isId(sid) && exp !== undefined && Number.isSafeInteger(rev);
+  if (!isWhole || chosen === undefined || shown === undefined)
     throw new TypeError("the token's claims do not name an identity");
-  }
-  return { identity: { userID: sub, sessionId: sid, ...chosen }, revision: Number(rev), expiresAtMs: exp * 1000 };
+  const identity = { userID: sub, sessionId: sid, ...chosen, ...shown };
+  return { identity, revision: Number(rev), expiresAtMs: exp * 1000 };
+}
+
+/** Empty for a token that does not say when; undefined for one that says nonsense. */
+function authenticationIn({ auth_time: at }: JWTPayload): Pick<AuthData, "authTime"> | undefined {
+  if (at === undefined) return {};
+  return Number.isSafeInteger(at) ? { authTime: String(at) } : undefined;
 }
 
 /** Tenant and role belong together; undefined when one is missing or is none. */

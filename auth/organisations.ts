@@ -84,16 +84,16 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
   await keyRing.signer(now);
   const sessionId = newId();
   const token = createRefreshToken(sessionId);
-  const organisation = await withSystem("switch-organisation", async (tx) => {
+  const { organisation, authentication } = await withSystem("switch-organisation", async (tx) => {
     const chosen = await membershipFind(tx, { tenantId, accountId });
     if (chosen === undefined) throw errors.organisation_not_found();
     const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) };
-    const isMade = await sessionInsertSibling(tx, from, { id: sessionId, tenantId, ...hashes });
-    if (!isMade) throw errors.invalid_token({ internal: "the session is over" });
+    const made = await sessionInsertSibling(tx, from, { id: sessionId, tenantId, ...hashes });
+    if (made === undefined) throw errors.invalid_token({ internal: "the session is over" });
     const keep = SESSIONS_PER_SIGN_IN_MAX;
     await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep, signInOf: sessionId }));
-    return chosen;
+    return { organisation: chosen, authentication: { amr: made.amr, at: made.authenticatedAt } };
   });
   const member = { accountId, email: account.email, organisation };
-  return completeSignIn({ member, sessionId, refreshToken: formatRefreshToken(token) }, now);
+  return completeSignIn({ member, sessionId, refreshToken: formatRefreshToken(token), authentication }, now);
 }

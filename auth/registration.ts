@@ -13,6 +13,7 @@ import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { organisationName, storeOrganisation, type NewOrganisation } from "./organisations";
+import { BY_PASSWORD } from "./factors/methods";
 import { hashPassword, passwordProblem } from "./passwords";
 import { completeSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
 import { accountInsert } from "./store/accounts";
@@ -74,5 +75,5 @@ async function storeRegistration(
   const { id: organisationId, name: organisationName } = organisation;
   await emit(tx, userRegistered, { userId: account.id, organisationId, organisationName }, about);
   await requestMail(tx, { kind: "verify-email", accountId: account.id });
-  return openSession(tx, member, device);
+  return openSession(tx, member, device, BY_PASSWORD);
 }

@@ -11,9 +11,11 @@ import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
 import { sessionCompromised } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
+import type { Authentication } from "./access-token";
 import { countAttempt } from "./attempts";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
+import { BY_PASSWORD } from "./factors/methods";
 import { checkPassword } from "./passwords";
 import {
   createRefreshToken,
@@ -61,6 +63,7 @@ export interface OpenedSession {
   member: Member;
   sessionId: string;
   refreshToken: string;
+  authentication: Authentication;
 }
 
 const log = logger("auth");
@@ -90,16 +93,21 @@ export async function signIn(
   }
   await attempt?.forget();
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
-  const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device));
+  const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD));
   return completeSignIn(opened, now);
 }
 
-/** A new session with its first refresh token. */
-export async function openSession(tx: Tx, member: Member, device: string | null): Promise<OpenedSession> {
+/** A new session with its first refresh token. `amr` says how its person showed who they are. */
+export async function openSession(
+  tx: Tx,
+  member: Member,
+  device: string | null,
+  amr: readonly string[],
+): Promise<OpenedSession> {
   const sessionId = newId();
   const token = createRefreshToken(sessionId);
   const { accountId, organisation } = member;
-  await sessionInsert(tx, {
+  const at = await sessionInsert(tx, {
     id: sessionId,
     accountId,
     tenantId: organisation?.id ?? null,
@@ -107,23 +115,31 @@ export async function openSession(tx: Tx, member: Member, device: string | null)
     lifetimeSeconds: cfg.auth.refreshTokenSeconds,
     familyHash: hashSecret(token.family),
     secretHash: hashSecret(token.secret),
+    amr,
   });
   await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep: SESSIONS_PER_ACCOUNT_MAX }));
-  return { member, sessionId, refreshToken: formatRefreshToken(token) };
+  return { member, sessionId, refreshToken: formatRefreshToken(token), authentication: { amr, at } };
 }
 
 /** Adds the access token. After the commit: signing may need the database itself. */
-export async function completeSignIn({ member, sessionId, refreshToken }: OpenedSession, now: Date): Promise<SignedIn> {
-  const { accountId, email, organisation } = member;
-  const chosen = organisation === null ? {} : { tenantId: organisation.id, role: organisation.role };
-  const accessToken = await issueAccessToken({ userID: accountId, sessionId, ...chosen }, now, organisation?.revision);
+export async function completeSignIn(opened: OpenedSession, now: Date): Promise<SignedIn> {
+  const { accountId, email, organisation } = opened.member;
   return {
-    accessToken,
-    refreshToken,
+    accessToken: await accessTokenOf(opened, now),
+    refreshToken: opened.refreshToken,
     expiresIn: cfg.auth.accessTokenSeconds,
     user: { id: accountId, email },
     organisation: organisation && { id: organisation.id, name: organisation.name, role: organisation.role },
   };
+}
+
+/** An access token of the session, in the organisation that was chosen. */
+export function accessTokenOf(session: Omit<OpenedSession, "refreshToken">, now: Date): Promise<string> {
+  const { member, sessionId, authentication } = session;
+  const { accountId, organisation } = member;
+  const chosen = organisation === null ? {} : { tenantId: organisation.id, role: organisation.role };
+  const about = { revision: organisation?.revision, authentication };
+  return issueAccessToken({ userID: accountId, sessionId, ...chosen }, now, about);
 }
 
 /**
@@ -168,13 +184,14 @@ async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
   const { idleSeconds } = cfg.auth;
   const session = await sessionFindForUpdate(tx, { id, familyHash: hashSecret(token.family), idleSeconds });
   if (session === undefined) return { kind: "unknown" };
-  const { accountId, email, organisation } = session;
+  const { accountId, email, organisation, amr, authenticatedAt } = session;
   const opened = (next: RefreshToken): Exchange => ({
     kind: "signed-in",
     opened: {
       member: { accountId, email, organisation },
       sessionId: id,
       refreshToken: formatRefreshToken(next),
+      authentication: { amr, at: authenticatedAt },
     },
   });
   const verdict = judgeRefresh(session, token);

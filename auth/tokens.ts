@@ -35,8 +35,12 @@ export class RevokedTokenError extends Error {
 /** Verified tokens by digest; a token leaves when it expires, or when it was not used lately and others come. */
 const verified = new RecentMap<RememberedToken>(10_000);
 
-export async function issueAccessToken(identity: TokenIdentity, now: Date, revision?: number): Promise<string> {
-  return signAccessToken(identity, await keyRing.signer(now), settings, now, revision);
+export async function issueAccessToken(
+  identity: TokenIdentity,
+  now: Date,
+  about: Parameters<typeof signAccessToken>[4],
+): Promise<string> {
+  return signAccessToken(identity, await keyRing.signer(now), settings, now, about);
 }
 
 const digestOf = (token: string): string => hash("sha256", token, "base64url");

@@ -14,6 +14,9 @@ CREATE TABLE auth.session (
   -- What the browser or program called itself.
   device         text        CHECK (length(device) <= 200),
   created_at     timestamptz NOT NULL DEFAULT now(),
+  -- How and when its person last showed who they are: names of RFC 8176, and two of ours (auth/factors/methods.ts).
+  amr            text[]      NOT NULL DEFAULT '{pwd}' CHECK (cardinality(amr) BETWEEN 1 AND 8),
+  authenticated_at timestamptz NOT NULL DEFAULT now(),
   -- When it ends, or when it was ended before its time.
   expires_at     timestamptz NOT NULL,
   revoked_at     timestamptz,

@@ -51,6 +51,22 @@ const addressOfStream = (caller: Caller | undefined): string | undefined =>
 function checkCaller(call: CurrentCall, policy: EndpointPolicy, caller: Caller | undefined): void {
   if (caller !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
   checkAccess(policy, caller);
+  if (policy.needsFresh) checkFresh(caller);
+}
+
+/** How long after showing who they are a person may do what an endpoint tagged `fresh` does. */
+export const FRESH_SECONDS = 600;
+
+/**
+ * What could lock an account's owner out, or outlive their session, is not done by whoever merely holds a token: NIST SP
+ * 800-63B-4 §5.2 (reauthentication), ASVS 5.0 7.5.1. The token says when; whoever has waited too long asks
+ * POST /auth/step-up for another. A key or a machine shows nothing anew, so it may not.
+ */
+function checkFresh(caller: Caller | undefined): void {
+  if (caller?.kind !== "user") throw commonErrors.permission_denied({ internal: "fresh: is for people" });
+  const ageSeconds = Date.now() / 1000 - (caller.authTime ?? 0);
+  // Said so that a time that is no number is refused too.
+  if (!(ageSeconds <= FRESH_SECONDS)) throw commonErrors.step_up_required();
 }
 
 /** What reads a public endpoint is the same for everybody; all else is done in the name of whoever the cookie names. */

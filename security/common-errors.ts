@@ -17,6 +17,11 @@ export const commonErrors = defineErrors("common", {
     text: "this needs an organisation, and you have chosen none",
     remedy: "Choose one with POST /auth/switch, or make one with POST /auth/organisations.",
   },
+  step_up_required: {
+    class: "permission_denied",
+    text: "this needs you to show again who you are",
+    remedy: "Send POST /auth/step-up and repeat the request with the access token that it answers, within ten minutes.",
+  },
   endpoint_closed: {
     class: "permission_denied",
     text: "this endpoint is not open to anybody",

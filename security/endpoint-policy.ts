@@ -19,6 +19,8 @@ export interface EndpointPolicy {
   /** `service.endpoint`: the label of metrics and spans. */
   route: string;
   access: Access;
+  /** Only for a person who has shown a moment ago who they are (admission.ts). */
+  needsFresh: boolean;
   /** null: not limited, for probes that a cluster sends. */
   limit: LimitPolicy | null;
   /** Probes are answered without span, metric or limit, so that they stay cheap and true under load. */
@@ -43,8 +45,8 @@ export function findPolicy({
 }
 
 /**
- * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `limit:<policy>`, `probe`; other tags belong to others.
- * Several `can:` tags must all hold.
+ * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `fresh`, `limit:<policy>`, `probe`; other tags
+ * belong to others. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);
@@ -52,7 +54,15 @@ export function readPolicy(service: string, endpoint: string, tags: readonly str
     limit === undefined ? { kind: "closed", problem: "an unknown or repeated limit: tag" } : readAccess(tags);
   const isProbe = tags.includes("probe") && access.kind === "public";
   const route = `${service}.${endpoint}`;
-  return { route, access, limit: isProbe ? null : (limit ?? "default"), isProbe, seriesOf: keptSeries(route) };
+  const needsFresh = tags.includes("fresh");
+  return {
+    route,
+    access,
+    needsFresh,
+    limit: isProbe ? null : (limit ?? "default"),
+    isProbe,
+    seriesOf: keptSeries(route),
+  };
 }
 
 function keptSeries(route: string): (method: string) => HttpSeries {
@@ -72,6 +82,9 @@ function readAccess(tags: readonly string[]): Access {
   const kinds = [needed.length > 0, isSelf, isCaller, reasons.length > 0].filter(Boolean).length;
   if (kinds === 0) return { kind: "closed", problem: "no can:, self, caller or public: tag" };
   if (kinds > 1) return { kind: "closed", problem: "more than one of can:, self, caller and public:" };
+  // Only a person can be asked to show again who they are.
+  if (tags.includes("fresh") && needed.length === 0 && !isSelf)
+    return { kind: "closed", problem: "fresh: without can: or self" };
   if (needed.length > 0) return readPermissions(needed);
   const [reason] = reasons;
   if (reason === undefined) return { kind: isSelf ? "self" : "caller" };

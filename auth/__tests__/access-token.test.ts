@@ -45,6 +45,20 @@ function forged(
   return change(jwt).sign(keys.privateKey);
 }
 
+test("an access token says how and when its person was authenticated, and nonsense in it is refused", async () => {
+  const at = new Date("2026-03-01T08:59:30.900Z");
+  const key = { kid: "k1", privateKey: keys.privateKey };
+  const sign = (authentication?: { amr: string[]; at: Date }): Promise<string> =>
+    signAccessToken(identity, key, settings, now, { authentication });
+  const said = await sign({ amr: ["pwd", "otp"], at });
+  expect(payloadOf(said)).toMatchObject({ amr: ["pwd", "otp"], auth_time: Math.floor(at.getTime() / 1000) });
+  const read = async (text: string): Promise<string | undefined> => (await verify(text)).identity.authTime;
+  expect(await read(said)).toBe(String(Math.floor(at.getTime() / 1000)));
+  expect(await read(await sign())).toBeUndefined();
+  for (const auth_time of ["soon", 1.5, null, {}])
+    await expect(read(await forged((jwt) => jwt, {}, { auth_time }))).rejects.toThrow(TypeError);
+});
+
 describe("an access token", () => {
   test("says who it is for, until it expires", async () => {
     expect(await verify(token)).toEqual({ identity, revision: 0, expiresAtMs: now.getTime() + 900_000 });
@@ -55,7 +69,7 @@ describe("an access token", () => {
   test("of a person without an organisation says so, and the revision of a membership comes along", async () => {
     const { userID, sessionId } = identity;
     const sign = (who: TokenIdentity, revision?: number): Promise<string> =>
-      signAccessToken(who, { kid: "k1", privateKey: keys.privateKey }, settings, now, revision);
+      signAccessToken(who, { kid: "k1", privateKey: keys.privateKey }, settings, now, { revision });
     expect((await verify(await sign({ userID, sessionId }))).identity).toEqual({ userID, sessionId });
     expect(await verify(await sign(identity, 7))).toMatchObject({ identity, revision: 7 });
   });

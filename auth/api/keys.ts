@@ -34,7 +34,7 @@ export const createApiKey = api(
     method: "POST",
     path: "/auth/api-keys",
     sensitive: true,
-    tags: ["can:api_key.manage", "limit:auth"],
+    tags: ["can:api_key.manage", "fresh", "limit:auth"],
   },
   async ({ name, permissions, expiresInDays }: CreateKeyRequest): Promise<CreateKeyResponse> => {
     const days = expiresInDays === undefined ? undefined : Math.floor(expiresInDays);

@@ -14,12 +14,16 @@ export interface NewSession {
   secretHash: Buffer;
   /** What the browser or program calls itself. */
   device: string | null;
+  /** How its person showed who they are. */
+  amr: readonly string[];
 }
 
-export async function sessionInsert(tx: Tx, session: NewSession): Promise<void> {
-  await tx.execute(
-    `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device)
-     values ($1, $2, $3, now() + make_interval(secs => $4), $5, $6, $7)`,
+/** Resolves with when its person showed who they are: now. */
+export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date> {
+  const rows = await tx.query<{ authenticatedAt: Date }>(
+    `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device, amr)
+     values ($1, $2, $3, now() + make_interval(secs => $4), $5, $6, $7, $8)
+     returning authenticated_at as "authenticatedAt"`,
     [
       session.id,
       session.accountId,
@@ -28,8 +32,12 @@ export async function sessionInsert(tx: Tx, session: NewSession): Promise<void> 
       session.familyHash,
       session.secretHash,
       session.device,
+      session.amr,
     ],
   );
+  const [row] = rows;
+  if (row === undefined) throw new Error("an insert answered no row");
+  return row.authenticatedAt;
 }
 
 /** Whether a session is over by the database's clock: its time is up, or nobody has used it for so many seconds. */
@@ -37,19 +45,41 @@ const isEnded = (idleSeconds: string): string =>
   `(s.expires_at <= clock_timestamp()
     or coalesce(s.rotated_at[1], s.created_at) <= clock_timestamp() - make_interval(secs => ${idleSeconds}))`;
 
-/** A session of the same sign-in, device and end, in another organisation. False when the one it comes of is over. */
+export interface SessionAuthentication {
+  amr: string[];
+  authenticatedAt: Date;
+}
+
+/** Notes that the session's person showed again who they are, and how. Undefined when the session is over, or another account's. */
+export async function sessionSetAuthenticated(
+  tx: Tx,
+  session: { id: string; accountId: string; amr: readonly string[]; idleSeconds: number },
+): Promise<SessionAuthentication | undefined> {
+  const rows = await tx.query<SessionAuthentication>(
+    `update auth.session s set authenticated_at = clock_timestamp(),
+            amr = array(select distinct method from unnest(s.amr || $3::text[]) method order by method)
+     where s.id = $1 and s.account_id = $2 and not ${isEnded("$4")}
+     returning s.amr, s.authenticated_at as "authenticatedAt"`,
+    [session.id, session.accountId, session.amr, session.idleSeconds],
+  );
+  return rows[0];
+}
+
+/** A session of the same sign-in, device and end, in another organisation. Undefined when the one it comes of is over. */
 export async function sessionInsertSibling(
   tx: Tx,
   of: { id: string; accountId: string; idleSeconds: number },
   sibling: { id: string; tenantId: string; familyHash: Buffer; secretHash: Buffer },
-): Promise<boolean> {
-  const inserted = await tx.execute(
-    `insert into auth.session (id, account_id, organisation_id, sign_in_id, expires_at, family_hash, secret_hash, device)
-     select $4, s.account_id, $5, coalesce(s.sign_in_id, s.id), s.expires_at, $6, $7, s.device
-     from auth.session s where s.id = $1 and s.account_id = $2 and not ${isEnded("$3")}`,
+): Promise<SessionAuthentication | undefined> {
+  const rows = await tx.query<SessionAuthentication>(
+    `insert into auth.session
+       (id, account_id, organisation_id, sign_in_id, expires_at, family_hash, secret_hash, device, amr, authenticated_at)
+     select $4, s.account_id, $5, coalesce(s.sign_in_id, s.id), s.expires_at, $6, $7, s.device, s.amr, s.authenticated_at
+     from auth.session s where s.id = $1 and s.account_id = $2 and not ${isEnded("$3")}
+     returning amr, authenticated_at as "authenticatedAt"`,
     [of.id, of.accountId, of.idleSeconds, sibling.id, sibling.tenantId, sibling.familyHash, sibling.secretHash],
   );
-  return inserted === 1;
+  return rows[0];
 }
 
 /** Removes the oldest sessions of an account beyond the `keep` newest; resolves with their ids. */
@@ -130,7 +160,7 @@ export async function sessionDeleteEnded(tx: Tx, keepDays: number, limit: number
   );
 }
 
-export interface PresentedSessionRow extends SessionState {
+export interface PresentedSessionRow extends SessionState, SessionAuthentication {
   accountId: string;
   email: string;
   tenantId: string | null;
@@ -151,6 +181,7 @@ export async function sessionFindForUpdate(
             s.secret_hash as "secretHash", s.successor_salt as "successorSalt",
             array(select (extract(epoch from clock_timestamp() - at) * 1000)::float8
                   from unnest(s.rotated_at) with ordinality as rotation (at, n) order by n) as "rotationAgesMs",
+            s.amr, s.authenticated_at as "authenticatedAt",
             a.id as "accountId", a.email, s.organisation_id as "tenantId", ${ORGANISATION} as organisation
      from auth.session s
      join auth.account a on a.id = s.account_id

@@ -16,7 +16,7 @@ export interface EndpointsModel {
   }[];
 }
 
-const ACCESS = /^(can:|self$|caller$|public:)/;
+const ACCESS = /^(can:|self$|caller$|public:|fresh$)/;
 
 function endpointRows(model: EndpointsModel): string[] {
   const exposed = model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose));
@@ -49,7 +49,7 @@ ${cells.join("\n")}
 
 ## By endpoint
 
-\`self\`: a person who is signed in, for what is theirs; \`caller\`: whoever brings valid credentials, an API key too. Everything else than these tags is closed.
+\`self\`: a person who is signed in, for what is theirs; \`caller\`: whoever brings valid credentials, an API key too; \`fresh\`: only within ten minutes of showing who one is (\`POST /auth/step-up\`). Everything else than these tags is closed.
 
 | request | endpoint | who may | limit |
 |---|---|---|---|

@@ -28,9 +28,18 @@ describe("what an endpoint's tags declare", () => {
     ["an unknown limit", ["self", "limit:none"]],
     ["an inherited name as limit", ["self", "limit:constructor"]],
     ["two limits", ["self", "limit:search", "limit:ingest"]],
+    ["fresh alone", ["fresh"]],
+    ["fresh for anybody", ["fresh", "public:why not"]],
+    ["fresh for whoever brings credentials", ["fresh", "caller"]],
     ["something that looks like self", ["SELF", "self:yes"]],
   ])("%s closes the endpoint", (_what, tags) => {
     expect(access(...tags).kind).toBe("closed");
+  });
+
+  test("fresh, beside a permission or self", () => {
+    expect(readPolicy("s", "e", ["self", "fresh"])).toMatchObject({ access: { kind: "self" }, needsFresh: true });
+    expect(readPolicy("s", "e", ["can:document.read", "fresh"]).needsFresh).toBe(true);
+    expect(readPolicy("s", "e", ["self"]).needsFresh).toBe(false);
   });
 
   test("everything is limited, by default or by a named policy; public probes alone are not", () => {

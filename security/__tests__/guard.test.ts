@@ -86,6 +86,24 @@ describe("who is let in", () => {
     expect(await outcome({ tags: [tag] })).toBe("unauthenticated");
   });
 
+  test("at a fresh endpoint a person who has shown who they are within ten minutes, and no key", async () => {
+    const fresh = { tags: ["can:document.read", "fresh"] };
+    const ago = (seconds: number): string => String(Math.floor(Date.now() / 1000) - seconds);
+    caller.current = { ...user, authTime: ago(590) };
+    expect(await outcome(fresh)).toBe("ok");
+    for (const authTime of [ago(610), "", "soon", undefined]) {
+      caller.current = authTime === undefined ? user : { ...user, authTime };
+      expect(await outcome(fresh), String(authTime)).toBe("step_up_required");
+      expect(await outcome({ tags: ["self"] })).toBe("ok");
+    }
+    const { userID, tenantId } = user;
+    caller.current = { userID, tenantId, kind: "key", scope: "document.read", authTime: ago(0) };
+    expect(await outcome(fresh)).toBe("permission_denied");
+    caller.current = { ...user, role: "viewer", authTime: ago(610) };
+    // Who may not anyhow is not sent to show who they are.
+    expect(await outcome({ tags: ["can:document.write", "fresh"] })).toBe("permission_denied");
+  });
+
   test("anybody at a public endpoint; anybody signed in at self", async () => {
     expect(await outcome({ tags: ["public:sign-in"] })).toBe("ok");
     caller.current = { ...user, role: "viewer" };
