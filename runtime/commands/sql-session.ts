@@ -4,8 +4,8 @@
 // check_transaction_read_only), and a statement that ends the transaction cannot bring another one along. The
 // transaction ends with its script, because on the embedded database everybody else waits for it.
 //   Not held: what a superuser's functions do outside tables (COPY … TO a file, pg_terminate_backend, advisory locks).
-import pg from "pg";
-import { InfraError } from "../infra";
+import type pg from "pg";
+import { connect, InfraError } from "../infra";
 import type { Rows } from "./sql-output";
 import { splitStatements } from "./sql-statements";
 
@@ -40,10 +40,7 @@ export class SqlSession {
 
   /** @throws the driver's error when the database does not answer */
   static async open(url: string, mayWrite: boolean): Promise<SqlSession> {
-    const client = new pg.Client({ connectionString: url, application_name: "groundwork-sql" }) as Client;
-    client.on("error", () => undefined); // the next statement says it
-    await client.connect();
-    return new SqlSession(client, mayWrite);
+    return new SqlSession(await connect(url, "groundwork-sql"), mayWrite);
   }
 
   /** Whether the script before left a transaction open. */

@@ -1,9 +1,12 @@
 // Ticks in Postgres: one row per (job, tick) in `groundwork.cron_run`, leased by the database's clock, so that
 // the clocks of the replicas need not agree on more than which tick it is.
 import { Pool } from "pg";
+import { dropWhenSilent } from "../silent-connection";
 import { LEASE_MS, type Claim, type Ledger, type Tick } from "./ledger";
 
 const KEPT = "7 days";
+/** Longer than any statement here; a connection that says nothing for so long while it is asked is dropped. */
+const SILENCE_MS = 30_000;
 
 // Concurrent first starts may both try to create the same object; the lock makes them take turns.
 const createTables = `
@@ -44,7 +47,9 @@ const findAbandoned = `
 select job, (extract(epoch from tick) * 1000)::float8 as at from groundwork.cron_run
 where finished_at is null and lease_until < clock_timestamp() order by tick limit 100`;
 
-const removeOld = `delete from groundwork.cron_run where tick < now() - interval '${KEPT}' and finished_at is not null`;
+/** Of one job with each of its ticks, so that the table stays small however long a process lives; of all at the start. */
+const removeOld = `delete from groundwork.cron_run
+where ($1::text is null or job = $1) and tick < now() - interval '${KEPT}' and finished_at < now() - interval '${KEPT}'`;
 
 export class PostgresLedger implements Ledger {
   readonly #pool: Pool;
@@ -52,7 +57,7 @@ export class PostgresLedger implements Ledger {
   readonly #leaseMs: number;
 
   /** `holder` identifies this process among the replicas. */
-  constructor(url: string, holder: string, leaseMs: number = LEASE_MS) {
+  constructor(url: string, holder: string, leaseMs: number = LEASE_MS, silenceMs: number = SILENCE_MS) {
     this.#pool = new Pool({
       connectionString: url,
       max: 2,
@@ -63,14 +68,17 @@ export class PostgresLedger implements Ledger {
     // A connection that breaks is replaced by the next query; unheard, its event would end the process, whether it was
     // idle (the pool's event) or at work (its own).
     this.#pool.on("error", () => undefined);
-    this.#pool.on("connect", (client) => client.on("error", () => undefined));
+    this.#pool.on("connect", (client) => {
+      client.on("error", () => undefined);
+      dropWhenSilent(client, silenceMs);
+    });
     this.#holder = holder;
     this.#leaseMs = leaseMs;
   }
 
   async start(): Promise<void> {
     await this.#pool.query(createTables);
-    await this.#pool.query(removeOld);
+    await this.#pool.query(removeOld, [null]);
   }
 
   async claim({ job, at }: Tick): Promise<Claim> {
@@ -86,6 +94,7 @@ export class PostgresLedger implements Ledger {
 
   async finish({ job, at }: Tick, error: string | null): Promise<void> {
     await this.#pool.query(finishTick, [job, at, this.#holder, error]);
+    await this.#pool.query(removeOld, [job]).catch(() => undefined); // the next tick does
   }
 
   async abandoned(): Promise<Tick[]> {

@@ -2,6 +2,7 @@
 // further one a database beside it, `<dbname>_<name>`, made when missing.
 import pg from "pg";
 import type { HostConfig } from "../config";
+import { connect } from "./connect";
 import { InfraError } from "./errors";
 
 const duplicateDatabase = "42P04";
@@ -31,10 +32,8 @@ export async function runOnServer(
   sql: string,
   values: unknown[] = [],
 ): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url });
-  client.on("error", () => undefined);
+  const client = await connect(url, "groundwork");
   try {
-    await client.connect();
     return (await client.query<Record<string, unknown>>(sql, values)).rows;
   } finally {
     await client.end().catch(() => undefined);

@@ -4,15 +4,18 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { z } from "zod";
 import type { HostConfig, ServiceKey } from "../config";
 import type { AppFile } from "../model";
+import { connect } from "./connect";
 import { type Env, envString, resolve } from "./env-string";
 import { InfraError } from "./errors";
 import { metricsExport, metricsExportOf } from "./metrics-export";
 import { objectStorage, objectStorageOf } from "./object-storage";
 import { type Peers, serviceAuth, serviceDiscovery, servicesElsewhere } from "./service-discovery";
+
+/** A server that does not say within this whether it speaks TLS leaves the question open. */
+const TLS_LIMIT_MS = 5_000;
 
 const tls = z.object({
   disabled: z.boolean().optional(),
@@ -145,13 +148,13 @@ export async function settleTls(databases: HostConfig["databases"]): Promise<Hos
     const url = new URL(database.url);
     if (url.searchParams.get("sslmode") !== "prefer") return [name, database] as const;
     url.searchParams.set("sslmode", "no-verify");
-    const client = new pg.Client({ connectionString: url.toString(), connectionTimeoutMillis: 5_000 });
-    client.on("error", () => undefined);
-    const failure = await client.connect().then(
-      () => undefined,
+    const failure = await connect(url.toString(), "groundwork", TLS_LIMIT_MS).then(
+      async (client) => {
+        await client.end().catch(() => undefined);
+        return undefined;
+      },
       (error: unknown) => String(error),
     );
-    await client.end().catch(() => undefined);
     if (failure?.includes("does not support SSL")) url.searchParams.set("sslmode", "disable");
     return [name, { ...database, url: url.toString() }] as const;
   });

@@ -5,6 +5,7 @@
 // for a table's lock only briefly, because everybody else who wants the table queues up behind it: it gives way and
 // is tried again (the practice that GitLab and strong_migrations describe as lock time-out with retries).
 import pg from "pg";
+import { connect } from "./connect";
 import { InfraError } from "./errors";
 import { type Migration, type MigrationSet, readMigrations } from "./migration-files";
 import {
@@ -44,9 +45,7 @@ const defaultLockTimeoutMs = 5_000;
 const defaultLockPausesMs = [500, 1_000, 2_000, 4_000, 8_000, 16_000] as const;
 
 async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, application_name: "groundwork-migrate", keepAlive: true });
-  client.on("error", () => undefined);
-  await client.connect().catch((error: unknown) => {
+  const client = await connect(url, "groundwork-migrate").catch((error: unknown) => {
     throw new InfraError(`cannot connect to the database: ${error instanceof Error ? error.message : String(error)}`);
   });
   try {

@@ -1,5 +1,6 @@
 // Template databases on a real Postgres server, for tests of races, kills and throughput.
-import pg from "pg";
+import type pg from "pg";
+import { connect } from "./connect";
 import { quoteIdentifier, runOnServer, withDatabase } from "./database-url";
 import { InfraError } from "./errors";
 import { migrate } from "./migrations";
@@ -21,8 +22,7 @@ export async function makeNativeTemplate(
   name: string,
   migrationsDir: string | undefined,
 ): Promise<string> {
-  const client = new pg.Client({ connectionString: server });
-  await client.connect().catch((error: unknown) => {
+  const client = await connect(server, "groundwork-templates").catch((error: unknown) => {
     throw new InfraError(
       `GROUNDWORK_TEST_POSTGRES_URL: ${error instanceof Error ? error.message : String(error)}\n  Start the server with scripts/native-postgres.sh start.`,
     );

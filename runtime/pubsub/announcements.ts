@@ -2,6 +2,7 @@
 // it, and in any case by one query now and then for all idle queues together. That query also finds delayed
 // messages whose process died before their time came.
 import { Client, type Pool } from "pg";
+import { dropWhenSilent } from "../silent-connection";
 import type { BrokerTimings } from "./broker";
 import type { Wakeups } from "./wakeups";
 
@@ -50,6 +51,8 @@ export class Announcements {
     if (idle.length > 0) {
       const found = await this.#pool.query<{ queue: string }>(claimable, [idle, Date.now()]).catch(() => undefined);
       for (const row of found?.rows ?? []) this.#wakeups.signal(row.queue);
+      // A listener on a dead line would wait for ever: asked now and then, it is dropped when it does not answer.
+      this.#listener?.query("select 1").catch(() => undefined);
     }
     this.#schedule();
   }
@@ -59,12 +62,14 @@ export class Announcements {
     const client = new Client({
       connectionString: this.#url,
       keepAlive: true,
+      connectionTimeoutMillis: this.#timings.silenceMs,
       application_name: "groundwork-pubsub-listen",
     });
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));
     try {
       await client.connect();
+      dropWhenSilent(client, this.#timings.silenceMs);
       await client.query(`listen ${CHANNEL}`);
       if (await this.#hears(client)) this.#listener = client;
       else await client.end();

@@ -55,6 +55,8 @@ export interface BrokerTimings {
   pollSilentMs: number;
   /** Wait between attempts to reach a broker that is away; milliseconds. */
   reconnectMs: number;
+  /** A connection to Postgres that says nothing for so long while somebody waits is dropped; milliseconds. */
+  silenceMs: number;
 }
 
 export const defaultTimings: BrokerTimings = {
@@ -63,6 +65,7 @@ export const defaultTimings: BrokerTimings = {
   pollAnnouncedMs: 10_000,
   pollSilentMs: 1000,
   reconnectMs: 1000,
+  silenceMs: 30_000,
 };
 
 /** Handled messages that stay in a queue, so that they can be replayed. */

@@ -68,7 +68,7 @@ export class PostgresBroker implements Broker {
   #trimTimer: NodeJS.Timeout | undefined;
 
   constructor(url: string, maxConnections: number, timings: BrokerTimings) {
-    this.#pool = createBrokerPool(url, maxConnections);
+    this.#pool = createBrokerPool(url, maxConnections, timings.silenceMs);
     this.#timings = timings;
     this.#announcements = new Announcements(this.#pool, url, this.#wakeups, timings);
   }

@@ -1,6 +1,7 @@
 // The broker's own connections to Postgres, and its tables: BullMQ's in the schema `bullmq`, ours in `groundwork`.
 import { PostgresConnection, runMigrations } from "bullmq";
 import { Pool, type PoolClient } from "pg";
+import { dropWhenSilent } from "../silent-connection";
 import { installPubSub } from "./postgres-schema";
 
 export const SCHEMA = "bullmq";
@@ -12,8 +13,11 @@ export const SCHEMA = "bullmq";
 const setSearchPath = `select set_config('search_path',
   case when version() ~* 'emcc|emscripten|wasm' then 'public, ${SCHEMA}' else '${SCHEMA}, public' end, false)`;
 
-/** `maxConnections` bounds what topics take from the database; idle ones are given back after 30 s. */
-export function createBrokerPool(url: string, maxConnections: number): Pool {
+/**
+ * `maxConnections` bounds what topics take from the database; idle ones are given back after 30 s, those that say nothing
+ * for `silenceMs` while they are asked are dropped.
+ */
+export function createBrokerPool(url: string, maxConnections: number, silenceMs: number): Pool {
   const pool = new Pool({
     connectionString: url,
     max: maxConnections,
@@ -29,7 +33,10 @@ export function createBrokerPool(url: string, maxConnections: number): Pool {
   // A connection that breaks is replaced by the next query; without a listener it would end the process, whether
   // it was idle (the pool's event) or checked out (its own).
   pool.on("error", () => undefined);
-  pool.on("connect", (client) => client.on("error", () => undefined));
+  pool.on("connect", (client) => {
+    client.on("error", () => undefined);
+    dropWhenSilent(client, silenceMs);
+  });
   return pool;
 }
 

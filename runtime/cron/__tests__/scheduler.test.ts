@@ -43,13 +43,17 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => clone.drop());
 
-/** As if the time of every lease had passed. */
-async function endPostgresLeases(): Promise<void> {
+async function onDatabase<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {
   const client = new Client({ connectionString: clone.url });
   await client.connect();
-  await client.query("update groundwork.cron_run set lease_until = now() - interval '1 second'");
+  const { rows } = await client.query<Row>(sql, values);
   await client.end();
+  return rows;
 }
+
+/** As if the time of every lease had passed. */
+const endPostgresLeases = async (): Promise<void> =>
+  void (await onDatabase("update groundwork.cron_run set lease_until = now() - interval '1 second'"));
 
 async function endRedisLeases(): Promise<void> {
   const redis = new Redis(redisUrl);
@@ -145,6 +149,31 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
     expect(ticks).toEqual(["2026-03-01T00:01:00.000Z", "2026-03-01T00:02:00.000Z"]);
     await busy.drain();
   });
+
+  // Redis forgets by itself.
+  it.runIf(store === stores[0]?.[1])(
+    "keeps ticks that have run for a week, however long its process lives",
+    async () => {
+      const ledger = store.open("old");
+      await ledger.start();
+      const ticks: Tick[] = [1, 2, 3].map((n) => ({ job: "kept", at: Date.parse(`2026-03-01T00:0${n}:00Z`) }));
+      const end = async (tick: Tick): Promise<void> => {
+        await ledger.claim(tick);
+        await ledger.finish(tick, null);
+      };
+      await end(ticks[0] as Tick);
+      await end(ticks[1] as Tick);
+      const aged =
+        "update groundwork.cron_run set finished_at = now() - interval '8 days' where job = 'kept' and tick = $1";
+      await onDatabase(aged, [new Date(ticks[0]?.at ?? 0)]);
+      await end(ticks[2] as Tick);
+      const left = await onDatabase<{ tick: Date }>(
+        "select tick from groundwork.cron_run where job = 'kept' order by tick",
+      );
+      expect(left.map(({ tick }) => tick.getTime())).toEqual(ticks.slice(1).map(({ at }) => at));
+      await ledger.close();
+    },
+  );
 
   it("does not run a failed tick again", async () => {
     const clock = new ManualClock();

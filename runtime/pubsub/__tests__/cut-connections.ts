@@ -8,7 +8,7 @@ import { until } from "./kit";
 const url = process.argv[2] ?? "";
 const say = (text: string): void => void process.send?.(text);
 
-const pool = createBrokerPool(url, 2);
+const pool = createBrokerPool(url, 2, 30_000);
 const held = await pool.connect();
 const ledger = new PostgresLedger(url, "child");
 await ledger.start();

@@ -1,0 +1,112 @@
+// Connections to Postgres on which nothing passes any more, as a firewall leaves them that has forgotten them: they never
+// fail. Topics go on over new ones, and whoever waits on the old ones learns it.
+import { join } from "node:path";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { PostgresLedger } from "../../cron/postgres-ledger";
+import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
+import { PostgresBroker } from "../postgres-broker";
+import { database, impatient, until } from "./kit";
+
+const SILENCE_MS = 400;
+const timings = { ...impatient, silenceMs: SILENCE_MS };
+
+let clone: ClonedDatabase;
+let server: Server;
+let url: string;
+const sockets = new Set<Socket>();
+/** Sockets that were open when the line went dead. */
+const dead = new Set<Socket>();
+
+beforeAll(async () => {
+  clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
+  const target = new URL(clone.url);
+  server = createServer((socket) => {
+    const folder = target.searchParams.get("host");
+    const port = Number(target.port || "5432");
+    const back = folder ? connect(join(folder, `.s.PGSQL.${port}`)) : connect(port, target.hostname);
+    for (const side of [socket, back]) sockets.add(side.on("error", () => undefined));
+    socket.on("data", (bytes) => dead.has(socket) || back.write(bytes)).on("close", () => back.destroy());
+    back.on("data", (bytes) => dead.has(socket) || socket.write(bytes)).on("close", () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  url = Object.assign(new URL(clone.url), { host: `127.0.0.1:${port}`, search: "?sslmode=disable" }).href;
+}, 30_000);
+
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  server.close();
+  await clone.drop();
+});
+
+/** From now on nothing passes on the connections that are open. */
+const cutSilently = (): void => {
+  for (const socket of sockets) dead.add(socket);
+};
+
+const message = (n: number): { id: string; body: string; publishedAt: number } => ({
+  id: `m${n}`,
+  body: JSON.stringify({ n }),
+  publishedAt: 0,
+});
+
+test("messages are added and delivered over new connections", async () => {
+  const broker = new PostgresBroker(url, 5, timings);
+  const got: string[] = [];
+  const consumer = await broker.consume("silent", async ({ data }) => void got.push(data.id), {
+    concurrency: 2,
+    backoffMs: () => 10,
+    lostDeliveriesMax: 3,
+    ordered: false,
+    onError: () => undefined,
+  });
+  await broker.add(["silent"], message(1));
+  await until(() => got.length === 1);
+  for (let n = 2; n < 5; n++) {
+    cutSilently();
+    // Whoever adds meanwhile is told, and tries again: the relay does.
+    const added = async (): Promise<boolean> =>
+      broker.add(["silent"], message(n)).then(
+        () => true,
+        () => false,
+      );
+    await until(added, 10 * SILENCE_MS);
+    await until(() => got.includes(`m${n}`), 10 * SILENCE_MS);
+  }
+  await consumer.close();
+  await broker.close();
+});
+
+test("a consumer that waits hears of another process's message again", async () => {
+  const [here, there] = [url, clone.url].map((address) => new PostgresBroker(address, 5, timings));
+  const got: string[] = [];
+  const consumer = await here?.consume("heard", async ({ data }) => void got.push(data.id), {
+    concurrency: 1,
+    backoffMs: () => 10,
+    lostDeliveriesMax: 3,
+    ordered: false,
+    onError: () => undefined,
+  });
+  await there?.add(["heard"], message(1));
+  await until(() => got.length === 1);
+  cutSilently();
+  await there?.add(["heard"], message(2));
+  await until(() => got.length === 2, 20 * SILENCE_MS);
+  await consumer?.close();
+  await Promise.all([here?.close(), there?.close()]);
+});
+
+test("ticks are claimed over new connections", async () => {
+  const ledger = new PostgresLedger(url, "me", 1_000, SILENCE_MS);
+  await ledger.start();
+  expect(await ledger.claim({ job: "silent", at: 1 })).toBe("won");
+  cutSilently();
+  const claimed = async (): Promise<boolean> =>
+    ledger.claim({ job: "silent", at: 2 }).then(
+      () => true,
+      () => false,
+    );
+  await until(claimed, 10 * SILENCE_MS);
+  await ledger.close();
+});
