@@ -1,6 +1,7 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { apiKeyDeleteExpired } from "./store/api-keys";
+import { usedChallengeDeleteExpired } from "./store/factors";
 import { oneTimeTokenDeleteExpired } from "./store/one-time-tokens";
 import { revocationDeleteExpired } from "./store/revocations";
 import { sessionDeleteEnded } from "./store/sessions";
@@ -19,6 +20,7 @@ export interface Purged {
   revocations: number;
   apiKeys: number;
   oneTimeTokens: number;
+  usedChallenges: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -34,5 +36,6 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
     apiKeyDeleteExpired(tx, KEEP_KEYS_DAYS, limit),
   );
   const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
-  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens };
+  const usedChallenges = await removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired);
+  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, usedChallenges };
 }
