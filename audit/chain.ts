@@ -66,28 +66,26 @@ export interface ChainBreak {
   what: "missing" | "changed";
 }
 
-/** The first break in entries that should begin at `seq` after the hash `before`; undefined when they hold. */
+/** The first break in entries that should begin at `seq` after the hash `before`, each made with one of `keys`; undefined when they hold. */
 export function findBreak(
-  key: Buffer,
+  keys: readonly Buffer[],
   from: { seq: number; before: Buffer },
   entries: readonly ChainedEntry[],
 ): ChainBreak | undefined {
   let { seq, before } = from;
   for (const entry of entries) {
     if (entry.seq !== seq) return { seq, what: "missing" };
-    if (!isIntact(key, before, entry)) return { seq, what: "changed" };
+    if (!isIntact(keys, before, entry)) return { seq, what: "changed" };
     before = entry.hash;
     seq++;
   }
   return undefined;
 }
 
-function isIntact(key: Buffer, before: Buffer, entry: ChainedEntry): boolean {
-  const isLinked = isEqual(linkOf(key, before, entry), entry.hash);
-  return (
-    isLinked &&
-    (entry.personal === null || isEqual(personalDigest(key, entry.id, entry.personal), entry.personalDigest))
-  );
+function isIntact(keys: readonly Buffer[], before: Buffer, entry: ChainedEntry): boolean {
+  const { id, personal } = entry;
+  const key = keys.find((candidate) => isEqual(linkOf(candidate, before, entry), entry.hash));
+  return key !== undefined && (personal === null || isEqual(personalDigest(key, id, personal), entry.personalDigest));
 }
 
 const isEqual = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);

@@ -2,14 +2,14 @@
 // make an entry that the check accepts.
 import { cfg } from "../config";
 import { requireAtStart } from "../config/start-check";
-import { deriveKey } from "../security/derived-key";
+import { deriveKey, masterKeysIn } from "../security/derived-key";
 
 const PURPOSE = "audit log";
 /** Tests load no service, so nobody hands them the secret. */
-const TEST_KEY = "the test databases' master key, which protects nothing";
+const TEST_KEY = "the-test-databases-master-key-which-protects-nothing";
 
 let masterKey: (() => string) | undefined = cfg.env === "test" ? () => TEST_KEY : undefined;
-let derived: { from: string; key: Buffer } | undefined;
+let derived: { from: string; keys: readonly [Buffer, ...Buffer[]] } | undefined;
 
 /**
  * Called by every service that records, where it is declared: a process may host it without the audit service.
@@ -20,8 +20,15 @@ export function startAudit(service: string, readMasterKey: () => string): void {
   requireAtStart(service, { "secret MasterKey": () => void auditKey() });
 }
 
-export function auditKey(): Buffer {
+/** The key for new entries. */
+export const auditKey = (): Buffer => auditKeys()[0];
+
+/** That and those of earlier master keys, under which entries are kept until retention removes them. */
+export function auditKeys(): readonly [Buffer, ...Buffer[]] {
   const from = masterKey?.() ?? "";
-  if (derived?.from !== from) derived = { from, key: deriveKey(from, PURPOSE) };
-  return derived.key;
+  if (derived?.from !== from) {
+    const [present, ...before] = masterKeysIn(from);
+    derived = { from, keys: [deriveKey(present, PURPOSE), ...before.map((key) => deriveKey(key, PURPOSE))] };
+  }
+  return derived.keys;
 }

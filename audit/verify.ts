@@ -1,7 +1,7 @@
 // The check of an organisation's log: that no entry was changed, removed or added. In pages, because a log is long.
 import type { TenantScope } from "../db/tenant";
 import { findBreak, type ChainBreak } from "./chain";
-import { auditKey } from "./key";
+import { auditKeys } from "./key";
 import { entryChain, headFind, type ChainEnds } from "./store";
 
 /** Entries per page: a few milliseconds of hashing. */
@@ -36,7 +36,7 @@ async function verifyBetween(scope: TenantScope, ends: ChainEnds, after: number,
   const through = from + page.length - 1;
   if (before === undefined)
     return { checked: 0, through: from - 1, isDone: true, broken: { seq: from - 1, what: "missing" } };
-  const broken = findBreak(auditKey(), { seq: from, before }, page) ?? breakAtEnd(ends, page, size, through);
+  const broken = findBreak(auditKeys(), { seq: from, before }, page) ?? breakAtEnd(ends, page, size, through);
   return {
     checked: page.length,
     through,
