@@ -2,6 +2,8 @@
 import { api, type Header } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { MaxLen, MinLen } from "encore.dev/validate";
+import type { JWK } from "jose";
+import { cfg } from "../config";
 import { callerAddress, callerDevice } from "../security/caller-address";
 import { register as registerAccount } from "./registration";
 import { refreshSession, signIn } from "./sessions";
@@ -76,11 +78,15 @@ export const refresh = api(
 
 interface PublicKey {
   kty: string;
-  crv: string;
-  x: string;
   kid: string;
   alg: string;
   use: string;
+  /** Of EdDSA. */
+  crv?: string;
+  x?: string;
+  /** Of RS256. */
+  n?: string;
+  e?: string;
 }
 
 interface KeySetResponse {
@@ -88,31 +94,28 @@ interface KeySetResponse {
   cacheControl: Header<"Cache-Control">;
 }
 
-/** The public keys of access tokens (RFC 7517): the one that signs, and those whose tokens may still be valid. */
+/** Nothing but what is named here leaves: a private part has other names. */
+function shownKey({ kty = "", kid = "", alg = "", use = "", ...more }: JWK): PublicKey {
+  const { crv = "", x = "", n = "", e = "" } = more;
+  return { kty, kid, alg, use, ...(kty === "OKP" ? { crv, x } : { n, e }) };
+}
+
+/** The public keys of access tokens (RFC 7517): the one that signs, those that will, and those whose tokens may still be valid. */
 export const jwks = api(
   { expose: true, method: "GET", path: "/.well-known/jwks.json", tags: ["public:public keys are for everybody"] },
-  async (): Promise<KeySetResponse> => {
-    const keys = await keyRing.published(new Date());
-    return {
-      keys: keys.map(({ kty = "", crv = "", x = "", kid = "", alg = "", use = "" }) => ({
-        kty,
-        crv,
-        x,
-        kid,
-        alg,
-        use,
-      })),
-      cacheControl: "public, max-age=60",
-    };
-  },
+  async (): Promise<KeySetResponse> => ({
+    keys: (await keyRing.published()).map(shownKey),
+    cacheControl: `public, max-age=${cfg.auth.jwksMaxAgeSeconds}`,
+  }),
 );
 
 const DAY_MS = 86_400_000;
 const SIGNING_KEY_MAX_AGE_MS = 90 * DAY_MS;
 
-/** Upkeep: a new signing key every 90 days; sessions and keys that ended long ago out. */
+/** Upkeep: a new signing key every 90 days; what an earlier master key sealed is sealed again; sessions and keys that ended long ago out. */
 export const maintain = api({ expose: false, method: "POST", path: "/auth/maintain" }, async (): Promise<void> => {
-  await keyRing.rotate(new Date(), SIGNING_KEY_MAX_AGE_MS);
+  await keyRing.rotate(SIGNING_KEY_MAX_AGE_MS);
+  await keyRing.reseal();
   await purgeEnded();
 });
 

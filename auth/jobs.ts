@@ -11,8 +11,6 @@ import { enqueue } from "../queues/enqueue";
 import { defineJob } from "../queues/job";
 import { makeWorker, UnrecoverableJobError } from "../queues/worker";
 import {
-  factorNoticeText,
-  noticeKinds,
   passwordChangedText,
   resetPasswordText,
   verifyEmailText,
@@ -24,7 +22,7 @@ import { accountFind } from "./store/accounts";
 import { oneTimeTokenPut, type Purpose } from "./store/one-time-tokens";
 
 const accountMail = z.object({
-  kind: z.enum(["verify-email", "reset-password", "password-changed", ...noticeKinds]),
+  kind: z.enum(["verify-email", "reset-password", "password-changed"]),
   accountId: z.uuid(),
 });
 
@@ -78,13 +76,6 @@ async function write({ kind, accountId }: AccountMail, settings: LinkSettings): 
     case "password-changed": {
       const account = await accountFind(accountId);
       return account && { to: account.email, ...passwordChangedText() };
-    }
-    case "factor-added":
-    case "factor-removed":
-    case "recovery-codes-created":
-    case "recovery-code-used": {
-      const account = await accountFind(accountId);
-      return account && { to: account.email, ...factorNoticeText(kind) };
     }
   }
 }

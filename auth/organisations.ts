@@ -81,7 +81,7 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
   const account = await accountFind(accountId);
   if (account === undefined || caller.sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
   const from = { id: caller.sessionId, accountId, idleSeconds: cfg.auth.idleSeconds };
-  await keyRing.signer(now);
+  await keyRing.signer();
   const sessionId = newId();
   const token = createRefreshToken(sessionId);
   const { organisation, authentication } = await withSystem("switch-organisation", async (tx) => {

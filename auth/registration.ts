@@ -46,7 +46,7 @@ export async function register(input: Registration, now: Date, device: string | 
   const passwordHash = await hashPassword(input.password);
   const account = { id: newId(), email, passwordHash, createdAt: now };
   // Before anything is stored: an account whose answer cannot be signed would be there all the same.
-  await keyRing.signer(now);
+  await keyRing.signer();
   const opened = await onBehalfOf(`user:${account.id}`, () =>
     withSystem("register-new-tenant", (tx) =>
       storeRegistration(tx, account, { id: newId(), name, createdAt: now }, device),

@@ -14,6 +14,8 @@ import { logger } from "../telemetry/logger";
 import { withinTime } from "../telemetry/time-limit";
 import { commonErrors } from "../security/common-errors";
 import type { Tx } from "../db/tenant";
+import { TOKEN_SECONDS_MAX } from "./access-token";
+import { databaseClock } from "./database-clock";
 import { revocationInsert, revocationRead, type Revocation, type RevocationPage } from "./store/revocations";
 
 const READ_EVERY_MS = 1_000;
@@ -32,7 +34,11 @@ export interface RevocableToken {
   /** membershipSubject of account and organisation; null for a token without an organisation. */
   membership: string | null;
   revision: number;
+  /** Of the key that signed it. */
+  kid: string;
 }
+
+const keySubject = (kid: string): string => `key:${kid}`;
 
 export const membershipSubject = (accountId: string, tenantId: string): string => `${accountId}:${tenantId}`;
 
@@ -78,8 +84,8 @@ export class Revocations {
     return this.reading.then(() => this.assertSighted());
   }
 
-  isRevoked({ sessionId, membership, revision }: RevocableToken): boolean {
-    if (this.known.has(sessionId)) return true;
+  isRevoked({ sessionId, membership, revision, kid }: RevocableToken): boolean {
+    if (this.known.has(sessionId) || this.known.has(keySubject(kid))) return true;
     const changed = membership === null ? undefined : this.known.get(membership);
     return changed !== undefined && revision < changed.belowRevision;
   }
@@ -117,7 +123,9 @@ export class Revocations {
   }
 
   private async readPages(): Promise<void> {
+    const askedAtMs = performance.now();
     const first = await this.read(this.horizon, null, PAGE);
+    if (first.databaseMs !== undefined) databaseClock.note(first.databaseMs, askedAtMs, performance.now());
     // Another server, or an older state of it: positions of before mean nothing there.
     if (this.horizon !== null && BigInt(first.horizon) < BigInt(this.horizon)) {
       this.horizon = null;
@@ -184,9 +192,18 @@ export function revokeMembership(
   return revoke(tx, [{ subject: membershipSubject(accountId, tenantId), belowRevision }]);
 }
 
-async function revoke(tx: Tx, revoked: readonly Revocation[]): Promise<void> {
+/** Refuses all tokens that this key signed, also those that a thief of it signs: no token is good for longer. */
+export function revokeKey(tx: Tx, kid: string): Promise<void> {
+  return revoke(tx, [{ subject: keySubject(kid), belowRevision: null }], TOKEN_SECONDS_MAX);
+}
+
+async function revoke(
+  tx: Tx,
+  revoked: readonly Revocation[],
+  tokenSeconds = cfg.auth.accessTokenSeconds,
+): Promise<void> {
   if (revoked.length === 0) return;
-  const lifetimeSeconds = cfg.auth.accessTokenSeconds + CLOCK_SKEW_SECONDS;
+  const lifetimeSeconds = tokenSeconds + CLOCK_SKEW_SECONDS;
   await revocationInsert(tx, revoked, lifetimeSeconds);
   tx.afterCommit(() => revocations.note(revoked, lifetimeSeconds * 1000));
 }

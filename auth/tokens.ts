@@ -1,18 +1,19 @@
 // This process's access tokens: the key ring with the app's settings, and the tokens it has verified already.
 // Verifying a signature costs 0.2 ms, more than the rest of a request; the same token comes again and again.
 import { hash } from "node:crypto";
-import type { CryptoKey } from "jose";
 import { secret } from "encore.dev/config";
 import { cfg } from "../config";
 import type { AuthData } from "../security/principal";
 import { RecentMap } from "../security/recent-map";
 import {
   signAccessToken,
+  TOKEN_CHARS_MAX,
   verifyAccessToken,
   type TokenIdentity,
   type TokenSettings,
   type VerifiedToken,
 } from "./access-token";
+import { databaseClock } from "./database-clock";
 import { KeyRing } from "./key-ring";
 import { membershipSubject, revocations, type RevocableToken } from "./revocations";
 
@@ -20,7 +21,7 @@ const masterKey = secret("MasterKey");
 
 const settings: TokenSettings = cfg.auth;
 
-export const keyRing = new KeyRing(() => masterKey(), settings.accessTokenSeconds);
+export const keyRing = new KeyRing(() => masterKey(), cfg.auth);
 
 interface RememberedToken extends VerifiedToken, RevocableToken {
   /** The epoch of the revocations in which it was last looked at. */
@@ -35,27 +36,26 @@ export class RevokedTokenError extends Error {
 /** Verified tokens by digest; a token leaves when it expires, or when it was not used lately and others come. */
 const verified = new RecentMap<RememberedToken>(10_000);
 
+/** Times of tokens are the database's, which all replicas read; `now` is this machine's. */
 export async function issueAccessToken(
   identity: TokenIdentity,
   now: Date,
   about: Parameters<typeof signAccessToken>[4],
 ): Promise<string> {
-  return signAccessToken(identity, await keyRing.signer(now), settings, now, about);
+  const key = await keyRing.signer();
+  return signAccessToken(identity, key, settings, databaseClock.at(now), about);
 }
 
 const digestOf = (token: string): string => hash("sha256", token, "base64url");
-
-/** Longer than any token of ours: what is longer is not known. */
-const KNOWN_CHARS_MAX = 4_096;
 
 /**
  * The identity of a token that was verified before and has not expired: at once, or a promise of it when revocations
  * must be read first. The promise rejects with RevokedTokenError, or as Revocations.refresh. Any text may be asked for.
  */
 export function knownIdentity(token: string, now: Date): AuthData | Promise<AuthData> | undefined {
-  if (token.length > KNOWN_CHARS_MAX) return undefined;
+  if (token.length > TOKEN_CHARS_MAX) return undefined;
   const known = verified.get(digestOf(token));
-  if (known === undefined || known.expiresAtMs <= now.getTime()) return undefined;
+  if (known === undefined || known.expiresAtMs <= databaseClock.at(now).getTime()) return undefined;
   const waiting = revocations.refresh();
   if (waiting === undefined && known.lookedAtIn === revocations.epoch) return known.identity;
   return (waiting ?? Promise.resolve()).then(() => unlessRevoked(known));
@@ -74,17 +74,11 @@ function unlessRevoked(token: RememberedToken): AuthData {
 export async function readAccessToken(token: string, now: Date): Promise<AuthData> {
   const digest = digestOf(token);
   verified.delete(digest);
-  const fresh = await verifyAccessToken(token, async ({ kid }) => requireKey(kid, now), settings, now);
+  const fresh = await verifyAccessToken(token, (kid) => keyRing.find(kid), settings, databaseClock.at(now));
   const { userID, tenantId, sessionId } = fresh.identity;
   const membership = tenantId === undefined ? null : membershipSubject(userID, tenantId);
   const remembered = { ...fresh, sessionId, membership, lookedAtIn: -1 };
   verified.set(digest, remembered);
   await revocations.refresh();
   return unlessRevoked(remembered);
-}
-
-async function requireKey(kid: string | undefined, now: Date): Promise<CryptoKey> {
-  const key = kid === undefined ? undefined : await keyRing.find(kid, now);
-  if (key === undefined) throw new TypeError("the token names no key of ours");
-  return key;
 }

@@ -1,7 +1,6 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { apiKeyDeleteExpired } from "./store/api-keys";
-import { usedChallengeDeleteExpired } from "./store/factors";
 import { oneTimeTokenDeleteExpired } from "./store/one-time-tokens";
 import { revocationDeleteExpired } from "./store/revocations";
 import { sessionDeleteEnded } from "./store/sessions";
@@ -20,7 +19,6 @@ export interface Purged {
   revocations: number;
   apiKeys: number;
   oneTimeTokens: number;
-  usedChallenges: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -36,6 +34,5 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
     apiKeyDeleteExpired(tx, KEEP_KEYS_DAYS, limit),
   );
   const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
-  const usedChallenges = await removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired);
-  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, usedChallenges };
+  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens };
 }

@@ -140,6 +140,8 @@ export const variables = {
     /^[\x21-\x7e]{16,200}$/,
   ),
   AUTH_ACCESS_TOKEN_SECONDS: integer(30, 86_400),
+  AUTH_SIGNING_ALGORITHM: oneOf(["EdDSA", "RS256"]),
+  AUTH_JWKS_MAX_AGE_SECONDS: integer(1, 86_400),
   AUTH_REFRESH_TOKEN_SECONDS: integer(60, 31_536_000),
   AUTH_SESSION_IDLE_SECONDS: integer(60, 31_536_000),
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
@@ -213,6 +215,8 @@ export interface Config {
   mail: { url?: string; from?: string };
   auth: {
     accessTokenSeconds: number;
+    signingAlgorithm: NonNullable<Values["AUTH_SIGNING_ALGORITHM"]>;
+    jwksMaxAgeSeconds: number;
     refreshTokenSeconds: number;
     idleSeconds: number;
     issuer: string;
@@ -338,6 +342,8 @@ function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "a
     mail: { ...optional("url", v.MAIL_URL), ...optional("from", v.MAIL_FROM) },
     auth: {
       accessTokenSeconds: v.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds,
+      signingAlgorithm: v.AUTH_SIGNING_ALGORITHM ?? "EdDSA",
+      jwksMaxAgeSeconds: v.AUTH_JWKS_MAX_AGE_SECONDS ?? 60,
       refreshTokenSeconds: v.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds,
       idleSeconds: v.AUTH_SESSION_IDLE_SECONDS ?? defaults.idleSeconds,
       issuer: v.AUTH_ISSUER ?? "groundwork",

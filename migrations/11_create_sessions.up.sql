@@ -20,7 +20,7 @@ CREATE TABLE auth.session (
   -- When it ends, or when it was ended before its time.
   expires_at     timestamptz NOT NULL,
   revoked_at     timestamptz,
-  revoked_reason text        CHECK (revoked_reason IN ('logout', 'token_reuse', 'password_change', 'password_reset', 'factor_change')),
+  revoked_reason text        CHECK (revoked_reason IN ('logout', 'token_reuse', 'password_change', 'password_reset')),
   -- The same part of every token of the session: what tells an old token of it from an invented one.
   family_hash    bytea       NOT NULL CHECK (octet_length(family_hash) = 32),
   -- How often it was refreshed: the generation of the one token that is good.
@@ -54,17 +54,19 @@ CREATE TABLE auth.revocation (
 CREATE INDEX revocation_xid ON auth.revocation (xid, position);
 CREATE INDEX revocation_expiry ON auth.revocation (expires_at);
 
+-- States of a key, by the clock of this database: it stands by (published, signs_from empty), waits (signs_from to come),
+-- signs (the latest whose signs_from has come), verifies (a later one signs), is gone (verify_until has passed).
 CREATE TABLE auth.signing_key (
   kid             text        PRIMARY KEY,
+  algorithm       text        NOT NULL CHECK (algorithm IN ('EdDSA', 'RS256')),
   public_jwk      jsonb       NOT NULL,
   -- AES-256-GCM envelope (auth/envelope.ts), bound to the kid.
   private_wrapped bytea       NOT NULL,
-  created_at      timestamptz NOT NULL,
-  -- Set when a newer key takes over: tokens it signed are still verified until then.
-  verify_until    timestamptz
+  published_at    timestamptz NOT NULL,
+  signs_from      timestamptz,
+  -- Set when a later one is to sign: by then the last token of this one has expired.
+  verify_until    timestamptz CHECK (verify_until > signs_from)
 );
--- At most one key signs.
-CREATE UNIQUE INDEX signing_key_current ON auth.signing_key ((true)) WHERE verify_until IS NULL;
 
 SELECT db.protect_system_table('auth.session');
 SELECT db.protect_system_table('auth.revocation');

@@ -10,7 +10,6 @@ import {
   type QueueOptions,
   type WorkerOptions,
 } from "bullmq";
-import { appMeta } from "encore.dev";
 import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
@@ -172,9 +171,7 @@ async function openPostgresWorker(
 }
 
 function redisStorage(url: string): RedisStorage {
-  const { appId } = appMeta();
-  // Not BullMQ's own "bull", under which every other app's queues are that use BullMQ.
-  redis ??= new RedisStorage(url, { prefix: appId === "" ? "groundwork-jobs" : `groundwork-jobs-${appId}` });
+  redis ??= new RedisStorage(url);
   return redis;
 }
 

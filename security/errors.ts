@@ -40,8 +40,6 @@ export interface ErrorOptions {
   /** Field path → what is wrong with it; safe to show. */
   fields?: Readonly<Record<string, string>>;
   retryAfterSeconds?: number;
-  /** What the caller goes on with, beside the rest of `details`; safe to show to them. */
-  facts?: Readonly<Record<string, string | readonly string[]>>;
   /** For the log only. */
   internal?: string;
   cause?: unknown;
@@ -98,7 +96,6 @@ export function catalogueOf(creators: unknown): ErrorCatalogue | undefined {
 
 function createError(service: string, code: string, entry: ErrorEntry, options: ErrorOptions): APIError {
   const details: ErrorDetails = {
-    ...options.facts,
     reason: code,
     requestId: currentRequestId(),
     ...(options.fields === undefined ? {} : { fields: { ...options.fields } }),

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { normaliseEmail } from "../email";
-import { deriveKey } from "../../security/derived-key";
-import { EnvelopeError, open, seal } from "../envelope";
+import { deriveKey, masterKeysIn } from "../../security/derived-key";
+import { EnvelopeError, masterKeyset, open, seal, sealedBy } from "../envelope";
 import { checkPassword, hashPassword, passwordProblem } from "../passwords";
 import {
   createRefreshToken,
@@ -113,35 +113,47 @@ describe("passwords", () => {
 });
 
 describe("envelopes", () => {
-  const key = deriveKey("a master key of at least 32 characters", "test");
+  const [first, second] = ["0123456789".repeat(4), "abcdefghij".repeat(4)] as const;
+  const keyset = masterKeyset(first, "test");
 
   test("open with their key and context, and differ each time", () => {
-    const one = seal(key, Buffer.from("secret"), "row:1");
-    expect(open(key, one, "row:1").toString()).toBe("secret");
-    expect(seal(key, Buffer.from("secret"), "row:1").equals(one)).toBe(false);
+    const one = seal(keyset, Buffer.from("secret"), "row:1");
+    expect(open(keyset, one, "row:1").toString()).toBe("secret");
+    expect(seal(keyset, Buffer.from("secret"), "row:1").equals(one)).toBe(false);
     expect(one.includes("secret")).toBe(false);
+    expect(open(keyset, seal(keyset, Buffer.alloc(0), ""), "")).toHaveLength(0);
   });
 
   test("do not open with another key, for another row, or when a bit was changed", () => {
-    const sealed = seal(key, Buffer.from("secret"), "row:1");
-    expect(() => open(deriveKey("another master key, 32 characters long", "test"), sealed, "row:1")).toThrow(
-      EnvelopeError,
-    );
-    expect(() => open(deriveKey("a master key of at least 32 characters", "other"), sealed, "row:1")).toThrow(
-      EnvelopeError,
-    );
-    expect(() => open(key, sealed, "row:2")).toThrow(EnvelopeError);
+    const sealed = seal(keyset, Buffer.from("secret"), "row:1");
+    expect(() => open(masterKeyset(second, "test"), sealed, "row:1")).toThrow(/sealed with the key [0-9a-f]{8}/);
+    expect(() => open(masterKeyset(first, "other"), sealed, "row:1")).toThrow(EnvelopeError);
+    expect(() => open(keyset, sealed, "row:2")).toThrow(EnvelopeError);
     for (let byte = 0; byte < sealed.length; byte++) {
       const changed = Buffer.from(sealed);
       changed[byte] = (changed[byte] ?? 0) ^ 1;
-      expect(() => open(key, changed, "row:1")).toThrow(EnvelopeError);
+      expect(() => open(keyset, changed, "row:1")).toThrow(EnvelopeError);
     }
-    expect(() => open(key, sealed.subarray(0, 20), "row:1")).toThrow(EnvelopeError);
+    expect(() => open(keyset, sealed.subarray(0, 20), "row:1")).toThrow(EnvelopeError);
+  });
+
+  test("name their key, and outlive its replacement while it stays in the list", () => {
+    const before = seal(keyset, Buffer.from("secret"), "row:1");
+    const both = masterKeyset(`${second}\n${first}\n`, "test");
+    expect(open(both, before, "row:1").toString()).toBe("secret");
+    const after = seal(both, Buffer.from("secret"), "row:1");
+    expect([sealedBy(before), sealedBy(after)]).toEqual([both[1]?.id, both[0].id]);
+    expect(() => open(keyset, after, "row:1")).toThrow(EnvelopeError);
   });
 
   test("are not made from a master key that is missing or short, and the error says what to do", () => {
     expect(() => deriveKey("", "test")).toThrow(/MasterKey is not set.*openssl/);
     expect(() => deriveKey("short", "test")).toThrow(/shorter than 32/);
+    for (const text of ["", " \n, "]) expect(() => masterKeysIn(text)).toThrow(/MasterKey is not set.*openssl/);
+    expect(() => masterKeysIn(`${first},short`)).toThrow(/shorter than 32 characters \(several/);
+    expect(masterKeysIn(`${second}, ${first}\n${second}`)).toEqual([second, first]);
+    const many = Array.from({ length: 11 }, (_, n) => `${first}${n}`).join(" ");
+    expect(() => masterKeysIn(many)).toThrow(/more than 10 keys/);
   });
 });
 

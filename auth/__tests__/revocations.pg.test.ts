@@ -14,7 +14,7 @@ import { here, newcomer, start } from "./people";
 const replica = (): Revocations => new Revocations(undefined, undefined, true);
 const sees = async (list: Revocations, sessionId: string): Promise<boolean> => {
   await list.refresh();
-  return list.isRevoked({ sessionId, membership: null, revision: 0 });
+  return list.isRevoked({ sessionId, membership: null, revision: 0, kid: "k" });
 };
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -33,7 +33,7 @@ describe("revocations", () => {
         for (const { id, atMs } of ended) {
           if (nowMs - atMs < 2_000) continue;
           looks++;
-          if (!list.isRevoked({ sessionId: id, membership: null, revision: 0 })) late++;
+          if (!list.isRevoked({ sessionId: id, membership: null, revision: 0, kid: "k" })) late++;
         }
         await pause(50);
       }
@@ -147,7 +147,8 @@ describe("at once", () => {
     const list = replica();
     await list.refresh();
     const membership = membershipSubject(member.user.id, tenantId);
-    const isRefused = (revision: number): boolean => list.isRevoked({ sessionId: newId(), membership, revision });
+    const isRefused = (revision: number): boolean =>
+      list.isRevoked({ sessionId: newId(), membership, revision, kid: "k" });
     expect([isRefused(before), isRefused(after)]).toEqual([true, false]);
   });
 });

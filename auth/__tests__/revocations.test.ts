@@ -3,7 +3,7 @@ import { reasonOf } from "../../security/errors";
 import { BLIND_MAX_MS, Revocations, type RevocableToken } from "../revocations";
 import type { RevocationPage } from "../store/revocations";
 
-const token: RevocableToken = { sessionId: "s1", membership: "a1:t1", revision: 5 };
+const token: RevocableToken = { sessionId: "s1", membership: "a1:t1", revision: 5, kid: "k1" };
 
 /** A store whose pages the test gives, and a clock that it moves. */
 function setUp(): {

@@ -23,6 +23,8 @@ export async function revocationInsert(
 export interface RevocationPage {
   /** Everything of transactions before this one has been seen; what comes later is at or above it. */
   horizon: string;
+  /** The database's clock, since 1970. */
+  databaseMs?: number;
   rows: (Revocation & { position: string; remainingMs: number })[];
 }
 
@@ -38,7 +40,8 @@ export async function revocationRead(
 ): Promise<RevocationPage> {
   const [page] = await systemQuery<RevocationPage>(
     "revocations-poll",
-    `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, coalesce((
+    `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
+            extract(epoch from clock_timestamp())::float8 * 1000 as "databaseMs", coalesce((
        select json_agg(r) from (
          select subject, below_revision as "belowRevision", position::text as position,
                 ceil(extract(epoch from expires_at - now()) * 1000)::int as "remainingMs"

@@ -1,56 +1,91 @@
-// Statements on auth.signing_key, which only the system sees.
+// Statements on auth.signing_key, which only the system sees. Times are the database's, in milliseconds since 1970.
 import type { JWK } from "jose";
 import type { Tx } from "../../db/tenant";
 import { systemQuery } from "../../db/tenant";
+import type { KeyTimes } from "../key-schedule";
 
-export interface SigningKeyRow {
-  kid: string;
+export interface SigningKeyRow extends KeyTimes {
   publicJwk: JWK;
   privateWrapped: Buffer;
-  createdAt: Date;
-  /** Null for the one key that signs. */
-  verifyUntil: Date | null;
 }
 
-/** The keys whose tokens may still be valid, the signing one first. */
-export async function signingKeyList(now: Date): Promise<SigningKeyRow[]> {
-  return systemQuery<SigningKeyRow>(
-    "load-signing-keys",
-    `select kid, public_jwk as "publicJwk", private_wrapped as "privateWrapped", created_at as "createdAt", verify_until as "verifyUntil"
-     from auth.signing_key
-     where verify_until is null or verify_until > $1
-     order by verify_until desc nulls first
-     limit 20`,
-    [now],
-  );
+export interface SigningKeysRead {
+  /** The database's clock when it answered. */
+  databaseMs: number;
+  keys: SigningKeyRow[];
 }
 
-/** Serialises whoever makes or rotates keys, until the transaction ends. */
-export async function signingKeyLock(tx: Tx): Promise<void> {
+/** No rotation makes more of them (key-schedule.ts). */
+const READ_MAX = 200;
+
+/** One row even when there is no key, for the clock. */
+const READ = `
+  select extract(epoch from clock_timestamp())::float8 * 1000 as "databaseMs", k.*
+  from (select 1) one left join (
+    select kid, algorithm, public_jwk as "publicJwk", private_wrapped as "privateWrapped",
+           extract(epoch from published_at)::float8 * 1000 as "publishedAtMs",
+           extract(epoch from signs_from)::float8 * 1000 as "signsFromMs",
+           extract(epoch from verify_until)::float8 * 1000 as "verifyUntilMs"
+    from auth.signing_key
+    where verify_until is null or verify_until > clock_timestamp()
+    order by published_at desc limit ${READ_MAX}) k on true`;
+
+type ReadRow = { databaseMs: number } & (SigningKeyRow | { kid: null });
+
+function keysIn(rows: readonly ReadRow[]): SigningKeysRead {
+  const [first] = rows;
+  if (first === undefined) throw new Error("a left join from one row answered none");
+  return { databaseMs: first.databaseMs, keys: rows.filter((row): row is ReadRow & SigningKeyRow => row.kid !== null) };
+}
+
+/** The keys that stand by, sign or verify. */
+export async function signingKeyList(): Promise<SigningKeysRead> {
+  return keysIn(await systemQuery<ReadRow>("load-signing-keys", READ));
+}
+
+/** The same, and nobody else makes, schedules or revokes keys until the transaction ends. */
+export async function signingKeyListLocked(tx: Tx): Promise<SigningKeysRead> {
   await tx.query(`select pg_advisory_xact_lock(hashtextextended('auth.signing_key', 0))`);
+  return keysIn(await tx.query<ReadRow>(READ));
 }
 
-/** When the signing key was made; undefined when there is none. */
-export async function signingKeyCurrent(tx: Tx): Promise<Date | undefined> {
-  const rows = await tx.query<{ createdAt: Date }>(
-    `select created_at as "createdAt" from auth.signing_key where verify_until is null limit 1`,
-  );
-  return rows[0]?.createdAt;
-}
-
-/** The signing key stops signing; its tokens are verified until `verifyUntil`. */
-export async function signingKeyRetire(tx: Tx, verifyUntil: Date): Promise<void> {
-  await tx.execute(`update auth.signing_key set verify_until = $1 where verify_until is null`, [verifyUntil]);
-}
-
+/** Published by the commit; it stands by. */
 export async function signingKeyInsert(
   tx: Tx,
-  key: Pick<SigningKeyRow, "kid" | "publicJwk" | "privateWrapped" | "createdAt">,
+  key: Pick<SigningKeyRow, "kid" | "algorithm" | "publicJwk" | "privateWrapped">,
 ): Promise<void> {
   await tx.execute(
-    `insert into auth.signing_key (kid, public_jwk, private_wrapped, created_at) values ($1, $2, $3, $4)`,
-    [key.kid, key.publicJwk, key.privateWrapped, key.createdAt],
+    `insert into auth.signing_key (kid, algorithm, public_jwk, private_wrapped, published_at)
+     values ($1, $2, $3, $4, clock_timestamp())`,
+    [key.kid, key.algorithm, key.publicJwk, key.privateWrapped],
   );
+}
+
+export async function signingKeySetTimes(
+  tx: Tx,
+  { kid, signsFromMs, verifyUntilMs }: Pick<KeyTimes, "kid" | "signsFromMs" | "verifyUntilMs">,
+): Promise<void> {
+  await tx.execute(
+    `update auth.signing_key set signs_from = to_timestamp($2::float8 / 1000), verify_until = to_timestamp($3::float8 / 1000)
+     where kid = $1`,
+    [kid, signsFromMs, verifyUntilMs],
+  );
+}
+
+/** The same private key in another envelope, unless somebody else was first. */
+export async function signingKeyReseal(
+  tx: Tx,
+  { kid, from, to }: { kid: string; from: Buffer; to: Buffer },
+): Promise<number> {
+  return tx.execute(`update auth.signing_key set private_wrapped = $3 where kid = $1 and private_wrapped = $2`, [
+    kid,
+    from,
+    to,
+  ]);
+}
+
+export async function signingKeyDelete(tx: Tx, kid: string): Promise<number> {
+  return tx.execute(`delete from auth.signing_key where kid = $1`, [kid]);
 }
 
 /** Removes keys whose last token expired more than `keepDays` ago. */

@@ -9,8 +9,6 @@ import { requestFields } from "../log/request-fields";
 import type { SubscriptionModel } from "../model";
 import { Request } from "../native/request";
 import type { ConsumeOptions, Delivery, Processor } from "./broker";
-import type { MessageCodec } from "./codec";
-import { MessagePayload } from "./payload";
 
 export type Handler = (request: Request) => unknown;
 
@@ -19,7 +17,7 @@ export interface ConsumerInput {
   ordered: boolean;
   subscription: SubscriptionModel;
   handler: Handler;
-  codec: Pick<MessageCodec, "decode" | "decodeLarge">;
+  decode(text: string): unknown;
   log: HostLog;
 }
 
@@ -43,7 +41,7 @@ function concurrencyOf(subscription: SubscriptionModel): number {
 }
 
 /** A request of its own trace (P-24); fresh values at every `payload`, real dates in `parsedPayload` (Appendix B, X-62). */
-function requestFor({ topic, subscription }: ConsumerInput, delivery: Delivery, payload: MessagePayload): Request {
+function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: Delivery): Request {
   const { id, body, publishedAt, parentTraceId, correlationId } = delivery.data;
   const { traceId, spanId } = new Trace();
   const startedAt = new Date().toISOString();
@@ -53,8 +51,9 @@ function requestFor({ topic, subscription }: ConsumerInput, delivery: Delivery, 
     ...(parentTraceId ? { parentTraceId } : {}),
     ...(correlationId ? { extCorrelationId: correlationId } : {}),
   };
+  const payload = (): unknown => decode(body);
   return new Request({
-    payload: () => payload.values(),
+    payload,
     text: body,
     authData: () => null,
     meta: () => ({
@@ -68,7 +67,7 @@ function requestFor({ topic, subscription }: ConsumerInput, delivery: Delivery, 
         publishedAt: new Date(publishedAt).toISOString(),
         deliveryAttempt: Math.max(delivery.attemptsStarted, 1),
         get parsedPayload() {
-          return payload.told();
+          return payload();
         },
       },
     }),
@@ -116,11 +115,10 @@ function onFailure(input: ConsumerInput, delivery: Delivery, request: Request, t
 
 function createProcessor(input: ConsumerInput): Processor {
   return async (delivery: Delivery): Promise<void> => {
-    const payload = new MessagePayload(delivery.data.body, input.codec);
-    const request = requestFor(input, delivery, payload);
+    const request = requestFor(input, delivery);
     let fields: Record<string, unknown> = {};
     try {
-      await payload.read(); // a message that does not fit the topic's type must not reach the handler (P-23)
+      request.payload(); // a message that does not fit the topic's type must not reach the handler (P-23)
       fields = requestFields(request);
       input.log.info("starting request", fields);
       await callHandler(input.handler, request);

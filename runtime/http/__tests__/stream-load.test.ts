@@ -58,10 +58,7 @@ test("a message larger than a body may be is refused with 1009", async () => {
 describe("an inbox", () => {
   const make = (told: string[] = []): PacedInbox =>
     new PacedInbox({
-      codec: {
-        decode: (data) => JSON.parse(data.toString()) as Record<string, unknown>,
-        decodeLarge: async (data) => JSON.parse(data.toString()) as Record<string, unknown>,
-      },
+      decode: (data) => JSON.parse(data.toString()) as unknown,
       dropped: (problem) => told.push(problem),
       endMessage: "ended",
     });
