@@ -14,8 +14,10 @@ interface RegisterRequest {
   email: string & MinLen<3> & MaxLen<254>;
   /** 8 to 128 characters, not among the common ones. */
   password: string & MinLen<1> & MaxLen<512>;
-  /** Name of the organisation to make; the caller becomes its owner. */
-  organisation: string & MinLen<1> & MaxLen<200>;
+  /** Name of the organisation to make; the caller becomes its owner. Required without an invitation. */
+  organisation?: string & MinLen<1> & MaxLen<200>;
+  /** Of an invitation's link, instead of an organisation: the caller joins that one. */
+  invitation?: string & MinLen<1> & MaxLen<512>;
 }
 
 interface LoginRequest {
@@ -39,7 +41,7 @@ export interface SessionResponse {
   organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" } | null;
 }
 
-/** Registers a person with a new organisation and signs them in. */
+/** Registers a person with a new organisation, or the one they are invited to, and signs them in. */
 export const register = api(
   {
     expose: true,

@@ -63,6 +63,22 @@ export const errors = defineErrors("auth", {
     text: "the organisation has no such member",
     remedy: "List its members with GET /auth/members.",
   },
+  already_member: {
+    class: "already_exists",
+    text: "somebody with this address is a member already",
+    remedy: "Change their role with PATCH /auth/members/:userId.",
+  },
+  invitation_not_found: {
+    class: "not_found",
+    text: "there is no such invitation for you",
+    remedy:
+      "To accept, sign in with the address that the mail was sent to and use the newest mail; it may have expired or been taken back. To revoke, list them with GET /auth/invitations.",
+  },
+  too_many_invitations: {
+    class: "failed_precondition",
+    text: "the organisation has as many pending invitations as one can have",
+    remedy: "Revoke some, or wait until they are accepted or expire.",
+  },
   last_owner: {
     class: "failed_precondition",
     text: "an organisation needs an owner, and this is its last",

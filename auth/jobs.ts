@@ -11,6 +11,7 @@ import { enqueue } from "../queues/enqueue";
 import { defineJob } from "../queues/job";
 import { makeWorker, UnrecoverableJobError } from "../queues/worker";
 import {
+  invitationText,
   passwordChangedText,
   resetPasswordText,
   verifyEmailText,
@@ -19,12 +20,13 @@ import {
 } from "./mail-texts";
 import { createOneTimeToken } from "./one-time-token";
 import { accountFind } from "./store/accounts";
+import { invitationSetToken } from "./store/invitations";
 import { oneTimeTokenPut, type Purpose } from "./store/one-time-tokens";
 
-const accountMail = z.object({
-  kind: z.enum(["verify-email", "reset-password", "password-changed"]),
-  accountId: z.uuid(),
-});
+const accountMail = z.discriminatedUnion("kind", [
+  z.object({ kind: z.enum(["verify-email", "reset-password", "password-changed"]), accountId: z.uuid() }),
+  z.object({ kind: z.literal("invitation"), invitationId: z.uuid() }),
+]);
 
 export type AccountMail = z.infer<typeof accountMail>;
 
@@ -66,15 +68,20 @@ export async function sendAccountMail(mail: AccountMail): Promise<void> {
   }
 }
 
-/** Undefined when the account is gone, or verified meanwhile. */
-async function write({ kind, accountId }: AccountMail, settings: LinkSettings): Promise<AddressedText | undefined> {
-  switch (kind) {
+/** Undefined when its reason is gone: the account, the invitation, or an address that was verified meanwhile. */
+async function write(mail: AccountMail, settings: LinkSettings): Promise<AddressedText | undefined> {
+  switch (mail.kind) {
     case "verify-email":
-      return withToken(accountId, "verify-email", (token) => verifyEmailText(token, settings));
+      return withToken(mail.accountId, mail.kind, (token) => verifyEmailText(token, settings));
     case "reset-password":
-      return withToken(accountId, "reset-password", (token) => resetPasswordText(token, settings));
+      return withToken(mail.accountId, mail.kind, (token) => resetPasswordText(token, settings));
+    case "invitation": {
+      const { text, hash } = createOneTimeToken();
+      const invitation = await invitationSetToken(mail.invitationId, hash);
+      return invitation && { to: invitation.email, ...invitationText(text, invitation, settings) };
+    }
     case "password-changed": {
-      const account = await accountFind(accountId);
+      const account = await accountFind(mail.accountId);
       return account && { to: account.email, ...passwordChangedText() };
     }
   }

@@ -51,6 +51,27 @@ export const resetPasswordText = (token: string, settings: LinkSettings): MailTe
   ),
 });
 
+/** A name that somebody chose and strangers read: one that looks like an address of the web is not repeated. */
+const shownName = (name: string): string =>
+  name.includes("://") || name.includes("www.") ? "an organisation" : `“${name}”`;
+
+export const invitationText = (
+  token: string,
+  { organisationName, role }: { organisationName: string; role: string },
+  settings: LinkSettings,
+): MailText => ({
+  subject: "You are invited",
+  text: withLink(
+    { page: "/accept-invitation", endpoint: "/auth/invitations/accept", token },
+    [
+      `You are invited to ${shownName(organisationName)}, as ${role}. Sign in or register with this address to accept:`,
+      "The link works once, within a week.",
+      "If you don't know who invites you, do nothing.",
+    ],
+    settings,
+  ),
+});
+
 export const passwordChangedText = (): MailText => ({
   subject: "Your password was changed",
   text: "The password of your account was changed, and sign-ins on other devices have ended.\n\nIf it was not you, ask for a new password at once.",

@@ -1,5 +1,5 @@
-// Registering: an account, the organisation it owns, and the first session, in one transaction with the events
-// that tell of them.
+// Registering: an account, the organisation it owns or was invited to, and the first session, in one transaction with the
+// events that tell of them.
 import { z } from "zod";
 import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
@@ -11,6 +11,7 @@ import { userRegistered } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
+import { findInvitation, joinByInvitation } from "./invitations";
 import { requestMail } from "./jobs";
 import { organisationName, storeOrganisation, type NewOrganisation } from "./organisations";
 import { BY_PASSWORD } from "./factors/methods";
@@ -22,24 +23,25 @@ import { keyRing } from "./tokens";
 export interface Registration {
   email: string;
   password: string;
-  organisation: string;
+  /** Name of the organisation to make. */
+  organisation?: string | undefined;
+  /** Instead of it: the token of a mailed invitation, to join that organisation. */
+  invitation?: string | undefined;
 }
 
-/** A person signed in to the organisation they made. */
+/** A person signed in to the organisation they made or joined. */
 export interface Registered extends SignedIn {
   organisation: NonNullable<SignedIn["organisation"]>;
 }
 
 /**
- * @throws APIError invalid_request, weak_password, email_taken. The last tells that an account exists; an API that
- * answers with tokens cannot hide it, so the limit policy "auth" makes asking slow.
+ * @throws APIError invalid_request, weak_password, invitation_not_found, email_taken. The last tells that an account
+ * exists; an API that answers with tokens cannot hide it, so the limit policy "auth" makes asking slow.
  */
 export async function register(input: Registration, now: Date, device: string | null = null): Promise<Registered> {
-  const { organisation: name } = parseInput(z.object({ organisation: organisationName }), {
-    organisation: input.organisation,
-  });
   const email = normaliseEmail(input.email);
   if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
+  const entrance = await entranceOf(input, email, now);
   const problem = passwordProblem(input.password, email);
   if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
   // Before looking whether the e-mail is taken: both answers take the same time.
@@ -48,9 +50,7 @@ export async function register(input: Registration, now: Date, device: string | 
   // Before anything is stored: an account whose answer cannot be signed would be there all the same.
   await keyRing.signer();
   const opened = await onBehalfOf(`user:${account.id}`, () =>
-    withSystem("register-new-tenant", (tx) =>
-      storeRegistration(tx, account, { id: newId(), name, createdAt: now }, device),
-    ),
+    withSystem("register-new-tenant", (tx) => storeRegistration(tx, account, entrance, device)),
   );
   if (opened === undefined) throw errors.email_taken();
   const { organisation, ...signedIn } = await completeSignIn(opened, now);
@@ -58,22 +58,37 @@ export async function register(input: Registration, now: Date, device: string | 
   return { ...signedIn, organisation };
 }
 
+/** How an account comes to its first organisation: it makes one, or was invited to it. */
+type Entrance = { kind: "make"; organisation: NewOrganisation } | { kind: "join"; token: string; tenantId: string };
+
+async function entranceOf({ organisation, invitation }: Registration, email: string, now: Date): Promise<Entrance> {
+  if (invitation === undefined) {
+    const { organisation: name } = parseInput(z.object({ organisation: organisationName }), { organisation });
+    return { kind: "make", organisation: { id: newId(), name, createdAt: now } };
+  }
+  if (organisation !== undefined)
+    throw commonErrors.invalid_request({ fields: { organisation: "is not named by who accepts an invitation" } });
+  const { tenantId } = await findInvitation(invitation, email);
+  return { kind: "join", token: invitation, tenantId };
+}
+
 /** Undefined when the e-mail is taken. */
 async function storeRegistration(
   tx: Tx,
   account: Parameters<typeof accountInsert>[1],
-  organisation: NewOrganisation,
+  entrance: Entrance,
   device: string | null,
 ): Promise<OpenedSession | undefined> {
   if (!(await accountInsert(tx, account))) return undefined;
-  const member: Member = {
-    accountId: account.id,
-    email: account.email,
-    organisation: await storeOrganisation(tx, organisation, account.id),
-  };
-  const about = { aggregateType: "user", aggregateId: account.id, tenantId: tenantIdFrom(organisation.id) };
-  const { id: organisationId, name: organisationName } = organisation;
-  await emit(tx, userRegistered, { userId: account.id, organisationId, organisationName }, about);
-  await requestMail(tx, { kind: "verify-email", accountId: account.id });
+  const { id: accountId, email } = account;
+  const organisation =
+    entrance.kind === "make"
+      ? await storeOrganisation(tx, entrance.organisation, accountId)
+      : await joinByInvitation(tx, { accountId, email, token: entrance.token, tenantId: entrance.tenantId });
+  const about = { aggregateType: "user", aggregateId: accountId, tenantId: tenantIdFrom(organisation.id) };
+  const payload = { userId: accountId, organisationId: organisation.id, organisationName: organisation.name };
+  await emit(tx, userRegistered, payload, about);
+  if (entrance.kind === "make") await requestMail(tx, { kind: "verify-email", accountId });
+  const member: Member = { accountId, email, organisation };
   return openSession(tx, member, device, BY_PASSWORD);
 }

@@ -1,6 +1,7 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { apiKeyDeleteExpired } from "./store/api-keys";
+import { invitationDeleteExpired } from "./store/invitations";
 import { oneTimeTokenDeleteExpired } from "./store/one-time-tokens";
 import { revocationDeleteExpired } from "./store/revocations";
 import { sessionDeleteEnded } from "./store/sessions";
@@ -19,6 +20,7 @@ export interface Purged {
   revocations: number;
   apiKeys: number;
   oneTimeTokens: number;
+  invitations: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -34,5 +36,6 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
     apiKeyDeleteExpired(tx, KEEP_KEYS_DAYS, limit),
   );
   const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
-  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens };
+  const invitations = await removeInBatches("purge-expired-invitations", budget, invitationDeleteExpired);
+  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, invitations };
 }

@@ -7,8 +7,10 @@ import { mailJob, sendAccountMail } from "../jobs";
 export async function deliverMails(): Promise<void> {
   const jobs = await systemQuery<{ payload: unknown }>(
     "test",
-    `update events.outbox set published_at = now() where destination = 'job' and type = $1 and published_at is null
-     returning payload`,
+    `with taken as (
+       update events.outbox set published_at = now() where destination = 'job' and type = $1 and published_at is null
+       returning id, payload)
+     select payload from taken order by id`,
     [mailJob.name],
   );
   for (const { payload } of jobs) await sendAccountMail(mailJob.payload.parse(payload));

@@ -45,7 +45,14 @@ export function upkeep(): void {
          select 'x', now() + make_interval(secs => n) from unnest('{-1, -900, 60}'::int[]) n`,
       );
       const before = await count("auth.session");
-      expect(await purgeEnded()).toEqual({ sessions: 4, signingKeys: 1, revocations: 2, apiKeys: 0, oneTimeTokens: 0 });
+      expect(await purgeEnded()).toEqual({
+        sessions: 4,
+        signingKeys: 1,
+        revocations: 2,
+        apiKeys: 0,
+        oneTimeTokens: 0,
+        invitations: 0,
+      });
       expect(await count("auth.session")).toBe(before - 4);
       expect(await count("auth.signing_key where kid = 'old'")).toBe(0);
       expect(await count("auth.signing_key where verify_until is null")).toBeGreaterThan(0);

@@ -40,6 +40,15 @@ export async function membershipFind(
   return rows[0];
 }
 
+/** Whether somebody with this address is a member. */
+export async function membershipFindByEmail(tx: Tx, tenantId: string, email: string): Promise<boolean> {
+  const rows = await tx.query(
+    `select 1 from auth.membership m join auth.account a on a.id = m.account_id where m.tenant_id = $1 and a.email = $2`,
+    [tenantId, email],
+  );
+  return rows.length > 0;
+}
+
 export async function membershipCountOfAccount(tx: Tx, accountId: string): Promise<number> {
   const rows = await tx.query<{ n: number }>(`select count(*)::int as n from auth.membership where account_id = $1`, [
     accountId,

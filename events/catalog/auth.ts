@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { defineEvent } from "../event";
 
-/** A person registered; the organisation they made is their tenant. */
+/** A person registered; the organisation they made, or were invited to, is their tenant. */
 export const userRegistered = defineEvent({
   type: "auth.user.registered",
   version: 1,
@@ -49,6 +49,25 @@ export const memberRoleChanged = defineEvent({
   type: "auth.member.role-changed",
   version: 1,
   payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, previousRole: role }),
+});
+
+export const memberInvited = defineEvent({
+  type: "auth.member.invited",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), invitationId: z.uuid(), role, invitedBy: z.uuid() }),
+});
+
+export const memberInvitationRevoked = defineEvent({
+  type: "auth.invitation.revoked",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), invitationId: z.uuid() }),
+});
+
+/** Somebody accepted an invitation. */
+export const memberJoined = defineEvent({
+  type: "auth.member.joined",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, invitationId: z.uuid() }),
 });
 
 export const memberRemoved = defineEvent({
