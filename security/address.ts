@@ -16,7 +16,7 @@ export function parseAddress(text: string): string | undefined {
     case 6:
       return embeddedIpv4(canonicalIpv6(bare));
     default:
-      return decimalIpv4(bare);
+      return decimalIpv4(bare) ?? paddedInIpv6(bare);
   }
 }
 
@@ -69,6 +69,14 @@ function decimalIpv4(text: string): string | undefined {
   if (!/^\d{1,3}(?:\.\d{1,3}){3}$/.test(text)) return undefined;
   const plain = text.split(".").map(Number).join(".");
   return isIP(plain) === 4 ? plain : undefined;
+}
+
+/** The same inside IPv6 (`::ffff:203.000.113.009`). */
+function paddedInIpv6(text: string): string | undefined {
+  const start = text.lastIndexOf(":") + 1;
+  const inner = start > 0 ? decimalIpv4(text.slice(start)) : undefined;
+  const plain = text.slice(0, start) + (inner ?? "");
+  return inner !== undefined && isIP(plain) === 6 ? embeddedIpv4(canonicalIpv6(plain)) : undefined;
 }
 
 /**

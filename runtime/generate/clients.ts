@@ -3,7 +3,6 @@
 import type { AppModel, EndpointModel, ServiceModel } from "../model";
 import {
   endpointOptions,
-  handledEndpoints,
   hasParameters,
   identifier,
   importPath,
@@ -16,6 +15,7 @@ import {
   streamsResponse,
   type GeneratedFile,
 } from "./code";
+import { exportOf, localEndpoints, ownExport, type LocalEndpoint } from "./local-names";
 
 const CALLS = { streamIn: "streamIn", streamOut: "streamOut", streamInOut: "streamInOut" } as const;
 
@@ -24,22 +24,24 @@ function callOf(endpoint: EndpointModel): string {
   return `return ${call}(${quote(endpoint.service)}, ${quote(endpoint.name)}, params, opts);`;
 }
 
-function clientFunction(endpoint: EndpointModel): string {
+function clientFunction(named: LocalEndpoint): string {
+  const { endpoint, local } = named;
   const { name } = endpoint;
+  const { before, behind } = exportOf(named);
   const head = hasParameters(endpoint)
-    ? `export async function ${name}(params, opts) {`
-    : `export async function ${name}(opts) {\n  const params = undefined;`;
+    ? `${before}async function ${local}(params, opts) {`
+    : `${before}async function ${local}(opts) {\n  const params = undefined;`;
   return `${head}
   if (typeof ENCORE_DROP_TESTS === "undefined" && process.env.NODE_ENV === "test") {
     return TEST_ENDPOINTS.${name}(params, opts);
   }
   ${callOf(endpoint)}
 }
-`;
+${behind}`;
 }
 
 function endpointsJs(service: ServiceModel): string {
-  const endpoints = handledEndpoints(service);
+  const endpoints = localEndpoints(service);
   return `import { apiCall, streamIn, streamOut, streamInOut } from "encore.dev/internal/codegen/api";
 
 const TEST_ENDPOINTS = typeof ENCORE_DROP_TESTS === "undefined" && process.env.NODE_ENV === "test"
@@ -47,23 +49,25 @@ const TEST_ENDPOINTS = typeof ENCORE_DROP_TESTS === "undefined" && process.env.N
   : null;
 
 ${lines(endpoints.map(clientFunction))}
-export class Client {
+${ownExport(service, "Client")}class Client {
   constructor() {
-${lines(endpoints.map(({ name }) => `    this.${name} = ${name};`))}  }
+${lines(endpoints.map(({ endpoint, local }) => `    this.${endpoint.name} = ${local};`))}  }
 }
 
 let instance;
 
-export function ref() {
+${ownExport(service, "ref")}function ref() {
   return (instance ??= new Client());
 }
 `;
 }
 
-function testingFunction(endpoint: EndpointModel, service: ServiceModel, file: string): string {
+function testingFunction(named: LocalEndpoint, service: ServiceModel, file: string): string {
+  const { endpoint, local } = named;
+  const { before, behind } = exportOf(named);
   const { name, place, exportName } = endpoint;
   const route = `{ service: ${quote(service.name)}, name: ${quote(name)}, raw: ${endpoint.protocol === "raw"}, handler, streamingRequest: ${streamsRequest(endpoint)}, streamingResponse: ${streamsResponse(endpoint)} }`;
-  return `export async function ${name}(params, opts) {
+  return `${before}async function ${local}(params, opts) {
   const handler = (await import(${importPath(file, place.file, "")})).${exportName};
   const apiRoute = ${route};
   registerTestHandler({
@@ -74,7 +78,7 @@ function testingFunction(endpoint: EndpointModel, service: ServiceModel, file: s
   });
   ${callOf(endpoint)}
 }
-`;
+${behind}`;
 }
 
 function testingJs(service: ServiceModel, file: string): string {
@@ -85,7 +89,7 @@ function testingJs(service: ServiceModel, file: string): string {
   return `import { apiCall, streamIn, streamOut, streamInOut } from "encore.dev/internal/codegen/api";
 import { registerTestHandler } from "encore.dev/internal/codegen/appinit";
 ${serviceImport}
-${lines(handledEndpoints(service).map((endpoint) => testingFunction(endpoint, service, file)))}`;
+${lines(localEndpoints(service).map((named) => testingFunction(named, service, file)))}`;
 }
 
 const STREAM_TYPES = `import type {
@@ -102,41 +106,42 @@ type StreamRequest<Type> = Type extends StreamInOutHandlerFn<any, infer Req, any
 type StreamResponse<Type> = Type extends StreamInOutHandlerFn<any, any, infer Resp> | StreamInHandlerFn<any, any, infer Resp> | StreamOutHandlerFn<any, infer Resp> ? Resp : never;
 `;
 
-function streamResult({ protocol, name }: EndpointModel): string {
-  const request = `StreamRequest<typeof ${name}_handler>`;
-  const response = `StreamResponse<typeof ${name}_handler>`;
+function streamResult({ endpoint: { protocol }, local }: LocalEndpoint): string {
+  const request = `StreamRequest<typeof ${local}_handler>`;
+  const response = `StreamResponse<typeof ${local}_handler>`;
   if (protocol === "streamInOut") return `StreamInOut<${response}, ${request}>`;
   return protocol === "streamIn" ? `StreamOutWithResponse<${request}, ${response}>` : `StreamIn<${response}>`;
 }
 
-function endpointType(endpoint: EndpointModel, file: string): string {
+function endpointType(named: LocalEndpoint, file: string): string {
+  const { endpoint, local } = named;
   const { name, exportName, place } = endpoint;
-  const imported = `import type { ${exportName} as ${name}_handler } from ${importPath(file, place.file, ".js")};`;
-  const handshake = `StreamHandshake<typeof ${name}_handler>`;
+  const imported = `import type { ${exportName} as ${local}_handler } from ${importPath(file, place.file, ".js")};`;
+  const handshake = `StreamHandshake<typeof ${local}_handler>`;
   const type = isStream(endpoint)
-    ? `(...args: ${handshake} extends void ? [opts?: CallOpts] : [data: ${handshake}, opts?: CallOpts]) => Promise<${streamResult(endpoint)}>`
-    : `WithCallOpts<typeof ${name}_handler>`;
+    ? `(...args: ${handshake} extends void ? [opts?: CallOpts] : [data: ${handshake}, opts?: CallOpts]) => Promise<${streamResult(named)}>`
+    : `WithCallOpts<typeof ${local}_handler>`;
   return `${imported}
-type ${name}_Type = ${type};
-declare const ${name}: ${name}_Type;
-export { ${name} };
+type ${local}_Type = ${type};
+declare const ${local}: ${local}_Type;
+export { ${local === name ? name : `${local} as ${name}`} };
 `;
 }
 
 function endpointsDts(service: ServiceModel, file: string): string {
-  const endpoints = handledEndpoints(service);
+  const endpoints = localEndpoints(service);
+  const className = ownExport(service, "Client");
+  const ref = ownExport(service, "ref");
   return `import type { CallOpts } from "encore.dev/api";
-${endpoints.some(isStream) ? STREAM_TYPES : ""}
+${endpoints.some(({ endpoint }) => isStream(endpoint)) ? STREAM_TYPES : ""}
 type Parameters<T> = T extends (...args: infer P) => unknown ? P : never;
 type WithCallOpts<T extends (...args: any) => any> = (...args: [...Parameters<T>, opts?: CallOpts]) => ReturnType<T>;
 
-${lines(endpoints.map((endpoint) => endpointType(endpoint, file)))}
-export class Client {
+${lines(endpoints.map((named) => endpointType(named, file)))}
+${className === "" ? "declare " : "export "}class Client {
   private constructor();
-${lines(endpoints.map(({ name }) => `  readonly ${name}: ${name}_Type;`))}}
-
-export declare function ref(): Client;
-`;
+${lines(endpoints.map(({ endpoint, local }) => `  readonly ${endpoint.name}: ${local}_Type;`))}}
+${ref === "" ? "" : "\nexport declare function ref(): Client;\n"}`;
 }
 
 function serviceFiles(service: ServiceModel): GeneratedFile[] {

@@ -9,6 +9,11 @@ import { parseApp } from "../../parse";
 import { Scratch } from "../../parse/__tests__/case-app";
 import { generatedFiles, writeGenerated } from "..";
 
+const NAMES = [
+  ...["ref", "Client", "instance", "process", "apiCall", "streamIn", "registerTestHandler", "TEST_ENDPOINTS"],
+  ...["params", "opts", "handler", "apiRoute", "names_service", "CallOpts", "Parameters", "WithCallOpts"],
+  ...["a", "a_handler", "a_Type", "a_", "ReturnType"],
+];
 const FILES = {
   "my-shop/encore.service.ts": `import { Service } from "encore.dev/service";
 import { middleware } from "encore.dev/api";
@@ -37,6 +42,25 @@ export const go = api({}, async (): Promise<{ n: number; user: string }> => {
   await my_shop.bare();
   calls.increment();
   return { n, user: auth?.userID ?? "" };
+});
+`,
+  // Every name that a client's own code has, and names that are made of another's.
+  "names/api.ts": `import { api } from "encore.dev/api";
+interface Out { n: number }
+${NAMES.map((name) => `export const ${name} = api({}, async (_p: { a: string }): Promise<Out> => ({ n: 1 }));`).join("\n")}
+`,
+  "names/feed.ts": `import { api } from "encore.dev/api";
+export const StreamRequest = api.streamIn<{ n: number }>({}, async () => {});
+export const Promise = api.streamIn<{ n: number }>({}, async () => {});
+`,
+  "caller/api.ts": `import { api } from "encore.dev/api";
+import { names } from "~encore/clients";
+export const all = api({}, async (): Promise<{ n: number }> => {
+  let n = 0;
+${NAMES.map((name) => `  n += (await names.${name}({ a: "" })).n;`).join("\n")}
+  await (await names.StreamRequest()).send({ n });
+  await (await names.Promise()).send({ n });
+  return { n };
 });
 `,
   "auth/auth.ts": `import { Gateway, type Header } from "encore.dev/api";
@@ -78,7 +102,7 @@ describe("encore.gen", () => {
     );
     expect(main).toContain("middlewares: my_shop_service.default.cfg.middlewares || []");
     expect(main).toContain("const gateways: any[] = [api_gatewayGW];");
-    expect(main.match(/apiRoute:/g)).toHaveLength(5);
+    expect(main.match(/apiRoute:/g)).toHaveLength(5 + NAMES.length + 3);
   });
 
   it("type-checks together with the app", () => {
@@ -95,7 +119,11 @@ describe("encore.gen", () => {
       paths: { "~encore/*": ["./encore.gen/*"] },
     };
     const program = ts.createProgram(
-      [join(root, "other/api.ts"), join(root, "encore.gen/internal/entrypoints/combined/main.ts")],
+      [
+        join(root, "other/api.ts"),
+        join(root, "caller/api.ts"),
+        join(root, "encore.gen/internal/entrypoints/combined/main.ts"),
+      ],
       options,
     );
     const own = program
@@ -122,8 +150,9 @@ describe("encore.gen", () => {
       packages: "external",
       define: { ENCORE_DROP_TESTS: "true" },
     });
-    expect(outputFiles[0]?.text).toMatch(/apiCall2?\("my-shop", "byPath"/);
+    expect(outputFiles[0]?.text).toMatch(/apiCall[2-9]?\("my-shop", "byPath"/);
     expect(outputFiles[0]?.text).not.toContain("n: 1");
+    for (const name of NAMES) expect(outputFiles[0]?.text).toMatch(new RegExp(`apiCall[2-9]?\\("names", "${name}"`));
   });
 
   it("drops what belongs to services that are gone, and only that", () => {

@@ -2,7 +2,9 @@
 // from the contract (1.4–1.7, Appendix B), from Encore's published parser fixtures and, where both are silent, from reading its
 // parser (tsparser, at the commit the contract names): read there, not recorded from a run.
 import { afterAll, describe, expect, it } from "vitest";
+import { parseApp } from "..";
 import { checkJson } from "../check";
+import type { ParseError } from "../errors";
 import { outcomeOf, Scratch } from "./case-app";
 
 const scratch = new Scratch();
@@ -344,5 +346,41 @@ describe("syntax errors", () => {
     ["}", "2:1"],
   ])("%s is refused at %s", (source, place) => {
     expect(check({ "svc/api.ts": `${API}${source}\n` }).split(": ")[0]).toBe(`svc/api.ts:${place}`);
+  });
+});
+
+describe("names that meet", () => {
+  const errorsOf = (files: Record<string, string>): ParseError[] => {
+    const result = parseApp(scratch.fromFiles(files));
+    return result.ok ? [] : result.errors;
+  };
+  const service = (name: string): string =>
+    `import { Service } from "encore.dev/service";\nexport default new Service("${name}");\n`;
+
+  it("two services of one name in ~encore/clients are refused", () => {
+    const files = { "a/encore.service.ts": service("foo-bar"), "b/encore.service.ts": service("foo_bar") };
+    const errors = errorsOf(files);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatchObject({
+      place: { file: "b/encore.service.ts" },
+      message: "the services foo-bar and foo_bar are both called foo_bar in ~encore/clients",
+      remedy: "Rename one of them: a hyphen becomes an underscore there.",
+    });
+  });
+
+  it("a type of the app's own may be called as a global one, and says how to write both in one file", () => {
+    const own = `import { api } from "encore.dev/api";\nexport interface Promise { id: string }\n`;
+    const both = `${own}export const two = api({}, async (p: Promise): globalThis.Promise<Promise> => p);\n`;
+    expect(errorsOf({ "svc/api.ts": both })[0]).toMatchObject({
+      message: "unknown qualified name",
+      remedy: "Rename the app's own type of that name, and write the global one without `globalThis`.",
+    });
+    const apart = `import { api } from "encore.dev/api";\nimport type { Promise as Pledge } from "./types";\n`;
+    expect(
+      check({
+        "svc/types.ts": own,
+        "svc/api.ts": `${apart}export const one = api({}, async (p: Pledge): Promise<Pledge> => p);\n`,
+      }),
+    ).toBe("one: { id: string } -> { id: string }");
   });
 });

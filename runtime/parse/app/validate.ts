@@ -194,6 +194,20 @@ class Validator {
     }
   }
 
+  /** Two that become one name where the app imports their clients. */
+  serviceNames(): void {
+    const seen = new Map<string, string>();
+    for (const { name, file, folder } of this.services) {
+      const client = name.replaceAll("-", "_");
+      const other = seen.get(client);
+      seen.set(client, name);
+      if (other === undefined || other === name) continue;
+      const spot = { path: file ?? folder, text: "", offset: 0 };
+      const message = `the services ${other} and ${name} are both called ${client} in ~encore/clients`;
+      this.#report(message, spot, "Rename one of them: a hyphen becomes an underscore there.");
+    }
+  }
+
   names(): void {
     const topics = this.of("topic");
     for (const topic of topics) this.validations(topic.message);
@@ -255,6 +269,7 @@ class Validator {
 
 export function validateApp(found: Found, services: DiscoveredService[], reading: Reading): void {
   const validator = new Validator(found, services, reading);
+  validator.serviceNames();
   validator.endpoints();
   validator.names();
 }

@@ -61,10 +61,19 @@ const isLibrary = (name: string, env: Env, ctx: TypeContext): boolean =>
 const COMPUTED =
   "Write the type out: Encore does not read what a package computes. An app that need not run on Encore can use --extended.";
 
+/** The way around a type of one's own that has the name of a global one. */
+const GLOBAL = "Rename the app's own type of that name, and write the global one without `globalThis`.";
+
+function remedyOf(node: TypeScript.EntityName, env: Env, ctx: TypeContext): { remedy?: string } {
+  const { text } = leftmost(node);
+  if (text === "globalThis") return { remedy: GLOBAL };
+  return ctx.isPackaged(text, env.module) ? { remedy: COMPUTED } : {};
+}
+
 function entity(node: TypeScript.EntityName, env: Env, ctx: TypeContext): Found | undefined {
   const found = ts.isIdentifier(node) ? topLevel(node, env, ctx) : qualified(node, env, ctx);
   if (!found) {
-    const remedy = ctx.isPackaged(leftmost(node).text, env.module) ? { remedy: COMPUTED } : {};
+    const remedy = remedyOf(node, env, ctx);
     ctx.refuse(node, ts.isIdentifier(node) ? "unknown identifier" : "unknown qualified name", remedy);
   }
   return found;
