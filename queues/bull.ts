@@ -17,6 +17,7 @@ import { logger } from "../telemetry/logger";
 import { withinTime } from "../telemetry/time-limit";
 import type { JobData } from "./envelope";
 import { RedisStorage } from "./redis-storage";
+import { lockByServerClock } from "./store/lock-clock";
 import { BULLMQ_SCHEMA, searchPathSet } from "./store/search-path";
 
 /** The part of a BullMQ job that is used here. */
@@ -199,6 +200,7 @@ function openStorage(): Storage {
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits what its hook returns; only its types do not say so
     onConnect: searchPathSet,
   });
+  lockByServerClock(pool);
   pool.setMaxListeners(0);
   const clients = new Set<pg.PoolClient>();
   pool.on("connect", (client) => {

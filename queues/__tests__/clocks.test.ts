@@ -1,0 +1,96 @@
+// Processes whose clocks differ by half a minute share a queue on Postgres: a job's lock is set and judged by one clock, the
+// database's. By each process's own, the one that is ahead would take every job of the others for abandoned.
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import pg from "pg";
+import { afterAll, afterEach, expect, test, vi } from "vitest";
+import { AppDB } from "../../database";
+import { newId } from "../../db/ids";
+import { openQueue, openWorker } from "../bull";
+import { jobOptions } from "../factory";
+import { stopWorkers } from "../start";
+import { byServerClock } from "../store/lock-clock";
+
+const SKEW_MS = 30_000;
+const LOCK_MS = 3_000;
+const now = Date.now.bind(Date);
+/** As if this process's clock were off by so much, for all that it does from now on. */
+const shiftClock = (byMs: number): void => void vi.spyOn(Date, "now").mockImplementation(() => now() + byMs);
+
+afterEach(() => vi.restoreAllMocks());
+afterAll(() => stopWorkers(true));
+
+async function onDatabase<Row extends object>(sql: string, values: unknown[]): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: AppDB.connectionString });
+  await client.connect();
+  const { rows } = await client.query<Row>(sql, values);
+  await client.end();
+  return rows;
+}
+
+const state = async (queue: string): Promise<{ state: string; stalled: number; lockLeftMs: number } | undefined> =>
+  (
+    await onDatabase<{ state: string; stalled: number; lockLeftMs: number }>(
+      `select state::text, stalled_count as stalled,
+              (locked_until_ms - extract(epoch from clock_timestamp()) * 1000)::float8 as "lockLeftMs"
+         from bullmq.job where queue = $1`,
+      [queue],
+    )
+  )[0];
+
+// A statement that BullMQ words differently one day would go by the caller's clock again, and nothing would say so.
+test("every statement of BullMQ that sets or judges a lock goes by the database's clock", () => {
+  const folder = join("node_modules", "bullmq", "dist", "cjs", "postgres", "sql-scripts.js");
+  const { SQL_COMMANDS } = createRequire(import.meta.url)(join(process.cwd(), folder)) as {
+    SQL_COMMANDS: Record<string, string>;
+  };
+  const changed = Object.entries(SQL_COMMANDS).filter(([, text]) => byServerClock(text) !== text);
+  const locking = Object.entries(SQL_COMMANDS).filter(([, text]) => /lock_ms|locked_until|stalled/i.test(text));
+  expect(changed.map(([name]) => name).sort()).toEqual(locking.map(([name]) => name).sort());
+  for (const [name, text] of changed) expect(byServerClock(text).match(/clock_timestamp/g), name).toHaveLength(1);
+});
+
+test.each([-SKEW_MS, SKEW_MS])(
+  "a job that a process whose clock is off by %i ms has taken stays its own",
+  async (byMs) => {
+    const name = `test.clocks-${newId()}`;
+    const queue = await openQueue(name);
+    await queue.addBulk([
+      { name, data: { payload: {}, tenantId: null, headers: {} }, opts: { ...jobOptions(), jobId: newId() } },
+    ]);
+    let end = (): void => undefined;
+    let runs = 0;
+    const options = { concurrency: 1, lockDuration: LOCK_MS, stalledInterval: 50, maxStalledCount: 5 };
+    const open = (): ReturnType<typeof openWorker> =>
+      openWorker(name, () => new Promise((resolve) => (runs++, (end = resolve))), options, { failed: () => undefined });
+    shiftClock(byMs);
+    const holder = await open();
+    void holder.run();
+    await expect.poll(() => runs).toBe(1);
+    const taken = await state(name);
+    expect(taken?.lockLeftMs).toBeGreaterThan(0);
+    expect(taken?.lockLeftMs).toBeLessThanOrEqual(LOCK_MS);
+
+    // A neighbour whose clock is off the other way looks for lost jobs, twice and more.
+    shiftClock(-byMs);
+    const neighbour = await open();
+    void neighbour.run();
+    const looks = async (): Promise<number> => {
+      const [row] = await onDatabase<{ value: string }>(
+        "select value from bullmq.meta where queue = $1 and field = 'stalled-check'",
+        [name],
+      );
+      return Number(row?.value ?? 0);
+    };
+    for (let seen = 0; seen < 3; seen++) {
+      const before = await looks();
+      await expect.poll(looks, { timeout: 5_000 }).toBeGreaterThan(before);
+    }
+    expect(runs).toBe(1);
+    expect(await state(name)).toMatchObject({ state: "active", stalled: 0 });
+    end();
+    await expect.poll(async () => (await state(name))?.state, { timeout: 5_000 }).toBe("completed");
+    await Promise.all([holder.close(true), neighbour.close(true)]);
+    await queue.close();
+  },
+);
