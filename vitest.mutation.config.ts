@@ -1,8 +1,7 @@
-// `npm run test:mutation`: the suites that hold the rules which stryker.config.json changes. MUTATION_TESTS names fewer of
-// them (a glob), for a rule that has a suite of its own: then a change costs a tenth of a second instead of several.
+// For Stryker alone, as `npm run test:mutation` starts it: only the suites that hold the rules it is changing.
 import { defineConfig } from "vitest/config";
 import base from "./vitest.config";
 
-const suites = process.env.MUTATION_TESTS ?? "{db,security,events,auth,queues}/__tests__/*.test.ts";
+const suites = (process.env.MUTATION_TESTS ?? "").split(",");
 
-export default defineConfig({ ...base, test: { ...base.test, include: [suites] } });
+export default defineConfig({ ...base, test: { ...base.test, include: suites } });

@@ -21,7 +21,7 @@ export function parseAddress(text: string): string | undefined {
 }
 
 function unquoted(text: string): string {
-  return text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
+  return text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
 }
 
 /** `[v6]`, `[v6]:port` and `v4:port` lose brackets and port; an IPv6 address without brackets has no port. */
@@ -29,11 +29,10 @@ function withoutPort(text: string): string {
   if (text.startsWith("[")) {
     const end = text.indexOf("]");
     const rest = text.slice(end + 1);
-    return end > 0 && (rest === "" || isPort(rest)) ? text.slice(1, end) : "";
+    return rest === "" || isPort(rest) ? text.slice(1, end) : text;
   }
   const colon = text.indexOf(":");
-  const hasOneColon = colon > 0 && text.indexOf(":", colon + 1) < 0;
-  return hasOneColon && isPort(text.slice(colon)) ? text.slice(0, colon) : text;
+  return colon > 0 && isPort(text.slice(colon)) ? text.slice(0, colon) : text;
 }
 
 /** A port, which may be empty (RFC 3986 §3.2.3), or the token that RFC 7239 §6.3 allows in its place. */
@@ -59,9 +58,8 @@ function embeddedIpv4(address: string): string {
   if (!address.startsWith(NAT64)) return address;
   const groups = address.slice(NAT64.length).split(":");
   if (groups.length > 2) return address;
-  const [high, low] = groups.length === 2 ? groups : ["0", groups[0]];
-  const bits = [high, low].map((group) => Number.parseInt(group === "" ? "0" : (group ?? "0"), 16));
-  return bits.flatMap((half) => [half >> 8, half & 255]).join(".");
+  const [low = 0, high = 0] = groups.map((group) => Number.parseInt(group, 16) || 0).reverse();
+  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
 
 /** IPv4 padded with zeros (`203.000.113.009`), read as decimal. */
@@ -84,11 +82,11 @@ function paddedInIpv6(text: string): string | undefined {
  */
 export function limitKeyOf(address: string): string {
   if (!address.includes(":")) return address;
-  const [head = "", tail] = address.split("::");
+  const [head, tail] = address.split("::") as [string, string?];
   const left = head === "" ? [] : head.split(":");
   // Only groups of the first half matter; behind "::" they stand when it stands for fewer than what is missing.
-  const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
+  const right = tail === undefined ? [] : tail.split(":");
+  const zeros = Math.max(0, 8 - left.length - right.length);
   const groups = [...left, ...Array<string>(zeros).fill("0"), ...right];
   return `${groups.slice(0, 4).join(":")}::/64`;
 }
@@ -97,7 +95,7 @@ export function limitKeyOf(address: string): string {
 export function networkList(networks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const network of networks) {
-    const [text = "", prefixText] = network.split("/");
+    const [text, prefixText] = network.split("/") as [string, string?];
     const address = parseAddress(text);
     if (address === undefined) throw new TypeError("a network begins with an address");
     const isV6 = address.includes(":");

@@ -56,7 +56,7 @@ export function createClientAddresses({ trustedProxies, onUndeclaredProxy }: Opt
   };
 
   const read = (chain: string): Known => {
-    const address = trustedProxies.length > 0 ? firstBeyond(proxies, chain) : lastAddress(chain);
+    const address = firstBeyond(proxies, chain);
     const fresh = { address, limitKey: address === undefined ? UNKNOWN_ADDRESS : limitKeyOf(address) };
     if (chain.length <= KNOWN_CHARS_MAX) known.set(chain, fresh);
     return fresh;
@@ -79,18 +79,16 @@ export function createClientAddresses({ trustedProxies, onUndeclaredProxy }: Opt
  */
 export function firstBeyond(proxies: BlockList, chain: string): string | undefined {
   let caller: string | undefined;
-  for (let end = chain.length; end >= 0;) {
-    const comma = end === 0 ? -1 : chain.lastIndexOf(",", end - 1);
+  for (let end = chain.length; end > 0;) {
+    const comma = chain.lastIndexOf(",", end - 1);
     const address = parseAddress(chain.slice(comma + 1, end));
     if (address === undefined) return caller;
     caller = address;
-    if (comma < 0 || !isInNetworks(proxies, address)) return caller;
+    if (!isInNetworks(proxies, address)) return caller;
     end = comma;
   }
   return caller;
 }
-
-const lastAddress = (chain: string): string | undefined => parseAddress(chain.slice(chain.lastIndexOf(",") + 1));
 
 const privateNetworks = networkList([
   "127.0.0.0/8",

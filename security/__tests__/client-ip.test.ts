@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { isInNetworks, limitKeyOf, networkList, parseAddress } from "../address";
-import { clientIp, clientLimitKey, createClientAddresses, firstBeyond } from "../client-ip";
+import { clientIp, clientLimitKey, createClientAddresses, firstBeyond, limitKeyOfChain } from "../client-ip";
 
-const proxies = networkList(["10.0.0.0/8", "fd00::/8", "192.0.2.7", "::ffff:198.51.100.0/120"]);
+// Made within each test: what is made while the file is loaded stays as it was when one rule is changed under it.
+const networks = ["10.0.0.0/8", "fd00::/8", "192.0.2.7", "::ffff:198.51.100.0/120", "2001:db8:7::/48"];
 
 describe("the caller's address", () => {
   test("without configured proxies is what the nearest hop saw: a forged header changes nothing", () => {
@@ -20,10 +21,12 @@ describe("the caller's address", () => {
   });
 
   test("behind proxies is the first address from the right that is none of them", () => {
+    const proxies = networkList(networks);
     expect(firstBeyond(proxies, "6.6.6.6, 203.0.113.9, 10.1.2.3")).toBe("203.0.113.9");
     expect(firstBeyond(proxies, "203.0.113.9, 10.1.2.3, 192.0.2.7")).toBe("203.0.113.9");
     expect(firstBeyond(proxies, "2001:db8::1, fd00::5")).toBe("2001:db8::1");
     expect(firstBeyond(proxies, "10.0.0.1, 10.0.0.2")).toBe("10.0.0.1");
+    expect(firstBeyond(proxies, ",10.0.0.2")).toBe("10.0.0.2");
     expect(firstBeyond(proxies, "203.0.113.9:4711, [fd00::5]:443, ::ffff:a01:203")).toBe("203.0.113.9");
   });
 
@@ -31,12 +34,23 @@ describe("the caller's address", () => {
   test.each(["garbage", "", " ", "unknown", "_hidden", "203.0.113.9:x", "[2001:db8::1", "999.1.1.1", "1.2.3.4.5"])(
     "is the hop before an entry that cannot be read: %j",
     (entry) => {
+      const proxies = networkList(networks);
       expect(firstBeyond(proxies, `203.0.113.9, ${entry}, 10.0.0.2`)).toBe("10.0.0.2");
       expect(firstBeyond(proxies, `203.0.113.9, ${entry}`)).toBeUndefined();
     },
   );
 
+  test("behind declared proxies is what they say, and an address in front of a stranger is not", () => {
+    const addresses = createClientAddresses({ trustedProxies: networks });
+    const find = (chain: string): string | undefined => addresses.find({ "x-forwarded-for": chain });
+    for (let again = 0; again < 2; again++) {
+      expect(find("6.6.6.6, 203.0.113.9, 10.1.2.3")).toBe("203.0.113.9");
+      expect(find("203.0.113.9, 6.6.6.6")).toBe("6.6.6.6");
+    }
+  });
+
   test("costs nothing to speak of in the longest header that node accepts", () => {
+    const proxies = networkList(networks);
     const chains = [
       ",".repeat(16_384),
       "10.0.0.1,".repeat(1800),
@@ -85,6 +99,13 @@ const spellings = [
     "2001:db8:5:5::0:1",
   ],
   ["::1", "0:0:0:0:0:0:0:1", "[::1]", "0::1"],
+  ["203.0.113.9", `${" ".repeat(117)}203.0.113.9`, "203.0.113.9:_port.of-it", "[203.0.113.9]:"],
+  ["0.0.113.9", "64:ff9b::7109", "[64:ff9b::7109]"],
+  ["0.0.0.0", "64:ff9b::"],
+  // What only looks like IPv4 inside IPv6 is what it is.
+  ["::ffff:0:1:2", "0:0:0:0:ffff:0:1:2"],
+  ["::1.2.3.4", "::102:304"],
+  ["64:ff9b::1:2:3", "64:ff9b:0::1:2:3"],
 ] as const;
 
 describe("an address", () => {
@@ -108,6 +129,19 @@ describe("an address", () => {
     "fe80::1%",
     "a.b.c.d",
     `::1${"0".repeat(200)}`,
+    `${" ".repeat(122)}1.2.3.4`,
+    '"',
+    '"1.2.3.4',
+    '1.2.3.4"',
+    ":80",
+    "[::1]x",
+    "[::1]x:80",
+    "[::1",
+    "1.2.3.4%eth0",
+    "::1%",
+    "0x7.1.1.1",
+    "1.1.1.1e1",
+    "1.1.1.0001",
   ])("%j is none", (text) => {
     expect(parseAddress(text)).toBeUndefined();
   });
@@ -115,10 +149,31 @@ describe("an address", () => {
 
 describe("networks", () => {
   test("hold addresses of both families, in any spelling", () => {
-    for (const inside of ["10.255.0.1", "::ffff:10.255.0.1", "::ffff:aff:1", "fd12::1", "FD12:0::1", "198.51.100.77"])
+    const proxies = networkList(networks);
+    for (const inside of [
+      "10.255.0.1",
+      "::ffff:10.255.0.1",
+      "::ffff:aff:1",
+      "fd12::1",
+      "FD12:0::1",
+      "198.51.100.77",
+      "2001:db8:7:ffff::1",
+    ])
       expect(isInNetworks(proxies, inside), inside).toBe(true);
-    for (const outside of ["11.0.0.1", "::ffff:b00:1", "198.51.101.1", "fe12::1", "not an address"])
+    for (const outside of [
+      "11.0.0.1",
+      "::ffff:b00:1",
+      "198.51.101.1",
+      "fe12::1",
+      "2001:db8:8::1",
+      "192.0.2.8",
+      "not an address",
+    ])
       expect(isInNetworks(proxies, outside), outside).toBe(false);
+  });
+
+  test("that begin with no address are refused", () => {
+    for (const wrong of ["", "/8", "intranet", "300.0.0.0/8"]) expect(() => networkList([wrong])).toThrow(TypeError);
   });
 });
 
@@ -141,6 +196,11 @@ describe("the key that limits count by", () => {
       expect(key(`203.0.113.9:${port}`)).toBe("203.0.113.9");
       expect(key(`[2001:db8:5:5::${port.toString(16)}]:${port}`)).toBe("2001:db8:5:5::/64");
     }
+  });
+
+  test("of a header alone is the same, and everybody's without one", () => {
+    expect(limitKeyOfChain("1.2.3.4, 203.0.113.9")).toBe("203.0.113.9");
+    expect(limitKeyOfChain(undefined)).toBe("unknown");
   });
 
   test("is shared by all whose address cannot be read, and absent only for calls of our own services", () => {
@@ -169,8 +229,18 @@ describe("a proxy that nobody declared", () => {
 
   test("is told of when it sends Forwarded instead", () => {
     const { said, addresses } = watch();
+    addresses.find({ "x-forwarded-for": "10.0.0.5" });
+    expect(said).toEqual([]);
     addresses.find({ "x-forwarded-for": "10.0.0.5", forwarded: "for=203.0.113.1" });
+    addresses.find({ "x-forwarded-for": "10.0.0.6", forwarded: "for=203.0.113.1" });
     expect(said).toEqual([["10.0.0.5", true]]);
+  });
+
+  test("is not told of by an entry that cannot be read, or by an empty chain", () => {
+    const { said, addresses } = watch();
+    for (const chain of ["203.0.113.1, gibberish", "203.0.113.1, ", ""])
+      addresses.find({ "x-forwarded-for": chain, forwarded: "for=203.0.113.1" });
+    expect(said).toEqual([]);
   });
 
   // Anybody can send the header to a server without a proxy: that must not hide the real proxy later.

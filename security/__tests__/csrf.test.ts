@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { isCrossSite, isPlainRead } from "../csrf";
+import { isCrossSite, isPlainRead, refuseForeignHandshake } from "../csrf";
+import { reasonOf } from "../errors";
 
 describe("a request that another site may have caused", () => {
   test.each<[string, Record<string, string | string[]>]>([
@@ -12,6 +13,9 @@ describe("a request that another site may have caused", () => {
     ["has an opaque origin (sandboxed frame, redirect)", { origin: "null", host: "api.example.com" }],
     ["claims two origins", { origin: ["https://api.example.com", "https://evil.example"], host: "api.example.com" }],
     ["differs in its port only", { origin: "https://api.example.com:8443", host: "api.example.com" }],
+    ["names an origin, but no host to compare it with", { origin: "https://undefined" }],
+    ["has a host that is none", { origin: "https://api.example.com", host: "api.example.com:port" }],
+    ["has our origin by another protocol's port", { origin: "http://api.example.com", host: "api.example.com:443" }],
     ["has an empty Authorization header beside its cookie", { "sec-fetch-site": "cross-site", authorization: "" }],
   ])("%s", (_what, headers) => {
     expect(isCrossSite(headers)).toBe(true);
@@ -35,6 +39,34 @@ describe("a request that no other site can have caused", () => {
     ],
   ])("%s", (_what, headers) => {
     expect(isCrossSite(headers)).toBe(false);
+  });
+});
+
+describe("a stream's handshake with a cookie", () => {
+  const refusal = (handshake: Parameters<typeof refuseForeignHandshake>[0]): string | undefined => {
+    try {
+      refuseForeignHandshake(handshake);
+      return undefined;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  };
+  const foreign = { origin: "https://evil.example", host: "api.example.com" };
+  const own = { origin: "https://api.example.com", host: "api.example.com" };
+
+  test("from another site is refused, whichever header tells", () => {
+    expect(refusal({ webSocketKey: "k", ...foreign })).toBe("cross_site_request");
+    expect(refusal({ webSocketKey: "k", ...own, fetchSite: "cross-site" })).toBe("cross_site_request");
+  });
+
+  test("of our own pages and of programs passes, and what opens no stream is the guard's", () => {
+    for (const passing of [
+      { webSocketKey: "k", ...own },
+      { webSocketKey: "k", ...foreign, fetchSite: "same-origin" },
+      { webSocketKey: "k" },
+      foreign,
+    ])
+      expect(refusal(passing)).toBeUndefined();
   });
 });
 
