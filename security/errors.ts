@@ -91,7 +91,7 @@ export function defineErrors<const E extends Readonly<Record<string, ErrorEntry>
 
 /** The catalogue behind what `defineErrors` returned; undefined for anything else. */
 export function catalogueOf(creators: unknown): ErrorCatalogue | undefined {
-  return typeof creators === "object" && creators !== null ? catalogues.get(creators) : undefined;
+  return catalogues.get(creators as object);
 }
 
 function createError(service: string, code: string, entry: ErrorEntry, options: ErrorOptions): APIError {
@@ -112,7 +112,7 @@ function createError(service: string, code: string, entry: ErrorEntry, options: 
 
 /** Internal text and cause of an error made by a catalogue: for logs and tests. */
 export function internalsOf(error: unknown): Readonly<Internals> | undefined {
-  return typeof error === "object" && error !== null ? internals.get(error) : undefined;
+  return internals.get(error as object);
 }
 
 /** The code (`details.reason`) of an error, also of one that came back through a client call. */

@@ -1,7 +1,7 @@
 // What must not get in: RFC 8725 (JSON Web Token Best Current Practices) read as attacks (token-attacks.ts).
 import { randomUUID } from "node:crypto";
 import { importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from "jose";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { signAccessToken, verifyAccessToken, type FindKey, type SigningKey, type TokenIdentity } from "../access-token";
 import { createKey, openPrivate } from "../key-material";
 import type { SigningAlgorithm } from "../key-schedule";
@@ -46,6 +46,8 @@ const payloadOf = (text: string): Record<string, unknown> =>
 
 beforeAll(async () => {
   pairs = { EdDSA: await pairOf("EdDSA"), RS256: await pairOf("RS256") };
+});
+beforeEach(async () => {
   token = await sign("EdDSA");
 });
 

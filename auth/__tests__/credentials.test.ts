@@ -29,6 +29,10 @@ describe("e-mail addresses", () => {
     ["ada@bücher.example", "ada@xn--bcher-kva.example"],
     ["ａｄａ@example.com", "ada@example.com"],
     ["a+tag@example.com", "a+tag@example.com"],
+    [
+      `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(57)}.com`,
+      `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(57)}.com`,
+    ],
   ])("%s is %s", (text, email) => {
     expect(normaliseEmail(text)).toBe(email);
   });
@@ -43,6 +47,10 @@ describe("e-mail addresses", () => {
     "a da@example.com",
     "ada\u0000@example.com",
     "ada@exa mple.com",
+    "ada@example.com\nbcc:all@example.com",
+    "ada@exam_ple.com",
+    "ada@xn--a",
+    `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(58)}.com`,
     `${"a".repeat(65)}@example.com`,
     `a@${"b".repeat(250)}.com`,
   ])("%j is none", (text) => {
@@ -65,12 +73,16 @@ describe("passwords", () => {
     expect(passwordProblem(password, "ada.lovelace@example.com")).toContain(reason);
   });
 
-  test.each(["correct horse battery", "tr0ub4dor&3", "пароль-из-слов", "🐎🔋📎🐎🔋📎🍎🍏", "a".repeat(64) + "bcd"])(
-    "%s is accepted: length counts, composition does not",
-    (password) => {
-      expect(passwordProblem(password, "ada@example.com")).toBeUndefined();
-    },
-  );
+  test.each([
+    "correct horse battery",
+    "tr0ub4dor&3",
+    "пароль-из-слов",
+    "🐎🔋📎🐎🔋📎🍎🍏",
+    "a".repeat(64) + "bcd",
+    "abcd".repeat(32),
+  ])("%s is accepted: length counts, composition does not", (password) => {
+    expect(passwordProblem(password, "ada@example.com")).toBeUndefined();
+  });
 
   test("are kept as Argon2id with OWASP's parameters and a salt each", async () => {
     const [one, two] = await Promise.all([
@@ -110,6 +122,11 @@ describe("passwords", () => {
     expect(lengths).toEqual([lengths[0], lengths[0]]);
     expect(verified[0]).toBe(stored);
   });
+
+  test("fit nobody when there is no account, not even the one that the comparison was made with", async () => {
+    verify.mockImplementationOnce(() => Promise.resolve(true));
+    expect(await checkPassword("whatever it is", undefined)).toBe(false);
+  });
 });
 
 describe("envelopes", () => {
@@ -144,6 +161,14 @@ describe("envelopes", () => {
     const after = seal(both, Buffer.from("secret"), "row:1");
     expect([sealedBy(before), sealedBy(after)]).toEqual([both[1]?.id, both[0].id]);
     expect(() => open(keyset, after, "row:1")).toThrow(EnvelopeError);
+  });
+
+  test("of nothing open, and what is too short to be one is told from what a wrong key opens", () => {
+    const empty = seal(key, Buffer.alloc(0), "row:1");
+    expect(open(key, empty, "row:1")).toEqual(Buffer.alloc(0));
+    for (const length of [0, 1, 13, 28])
+      expect(() => open(key, empty.subarray(0, length), "row:1")).toThrow("not an envelope of a known version");
+    expect(() => open(key, empty, "row:2")).toThrow("the master key is not the one it was sealed with");
   });
 
   test("are not made from a master key that is missing or short, and the error says what to do", () => {
@@ -211,6 +236,12 @@ describe("refresh tokens", () => {
     ["one of a generation to come is refused (the database went back)", at(1, [10]), token(3), "ended"],
     ["the present generation with another secret is a forgery", at(2, [long, long]), secretless(2), "replayed"],
     ["the generation before with another secret is a forgery", at(2, [10, long]), secretless(1), "replayed"],
+    [
+      "one before without a salt to answer it by gets nothing",
+      { ...at(1, [10]), successorSalt: null },
+      token(0),
+      "superseded",
+    ],
     ["a clock of the database that went back is within the grace", at(1, [-5_000]), token(0), "repeat"],
   ])("%s", (_, session, presented, kind) => {
     expect(judgeRefresh(session, presented).kind).toBe(kind);

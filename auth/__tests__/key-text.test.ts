@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { createKeyText, hashKeyText, isKeyText } from "../key-text";
 
@@ -23,6 +24,19 @@ describe("the text of a key", () => {
     expect(createKeyText(Buffer.alloc(32)).text).toBe(`gw_${"0".repeat(43)}2u7Cll`);
     expect(createKeyText(Buffer.alloc(32, 255)).text).toBe("gw_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp10yNUqX");
     expect(createKeyText(Buffer.from("00".repeat(31) + "3f", "hex")).text.slice(0, 46)).toBe(`gw_${"0".repeat(41)}11`);
+  });
+
+  test("is not any text with the right checksum: length and prefix count too", () => {
+    const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const withChecksum = (body: string): string => {
+      let check = "";
+      for (let rest = crc32(body); check.length < 6; rest = Math.floor(rest / 62))
+        check = digits.charAt(rest % 62) + check;
+      return body + check;
+    };
+    expect(isKeyText(withChecksum(`gw_${"0".repeat(43)}`))).toBe(true);
+    for (const body of [`gw_${"0".repeat(44)}`, `gw_${"0".repeat(42)}`, `gx_${"0".repeat(43)}`, ""])
+      expect(isKeyText(withChecksum(body)), body).toBe(false);
   });
 
   test("is stored as its SHA-256, whole", () => {

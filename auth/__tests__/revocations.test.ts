@@ -1,12 +1,22 @@
-import { describe, expect, test } from "vitest";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { systemQuery, withSystem } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
-import { BLIND_MAX_MS, Revocations, type RevocableToken } from "../revocations";
+import {
+  BLIND_MAX_MS,
+  membershipSubject,
+  Revocations,
+  revocations,
+  revokeMembership,
+  revokeSessions,
+  type RevocableToken,
+} from "../revocations";
 import type { RevocationPage } from "../store/revocations";
 
 const token: RevocableToken = { sessionId: "s1", membership: "a1:t1", revision: 5, kid: "k1" };
 
 /** A store whose pages the test gives, and a clock that it moves. */
-function setUp(): {
+function setUp(isPolling = false): {
   list: Revocations;
   reads: (string | null)[][];
   answer: { page: (horizon: string | null, position: string | null) => RevocationPage | Promise<RevocationPage> };
@@ -21,7 +31,7 @@ function setUp(): {
       return (answer.page as (h: string | null, p: string | null) => RevocationPage)(horizon, position);
     },
     () => nowMs,
-    false,
+    isPolling,
   );
   return { list, reads, answer, wait: (ms) => void (nowMs += ms) };
 }
@@ -60,7 +70,9 @@ describe("revocations", () => {
     await list.refresh();
     answer.page = () => ({ horizon: "12", rows: [row("s1")] });
     wait(1_500);
-    await list.refresh();
+    const waiting = list.refresh();
+    expect(waiting).toBeInstanceOf(Promise);
+    await waiting;
     expect(list.isRevoked(token)).toBe(true);
   });
 
@@ -73,8 +85,10 @@ describe("revocations", () => {
     await list.refresh();
     wait(BLIND_MAX_MS - 2_001);
     expect(list.refresh()).toBeUndefined();
-    wait(1_000);
-    expect(reasonOf(await list.refresh()?.catch((error: unknown) => error))).toBe("service_unavailable");
+    wait(1);
+    const refusal: unknown = await list.refresh()?.catch((error: unknown) => error);
+    expect(reasonOf(refusal)).toBe("service_unavailable");
+    expect(refusal).toMatchObject({ details: { retryAfterSeconds: 1 } });
     answer.page = good;
     await list.refresh();
     expect(list.refresh()).toBeUndefined();
@@ -102,6 +116,41 @@ describe("revocations", () => {
     wait(2_000);
     await list.refresh();
     expect(list.size).toBe(0);
+  });
+
+  // What this process revoked it may not have read back yet: until then nobody else remembers it for it.
+  test("of this process outlive its reads, as long as the tokens do", async () => {
+    const { list, wait } = setUp();
+    const before = list.epoch;
+    list.note([{ subject: "s1", belowRevision: null }], 900_000);
+    expect(list.epoch).not.toBe(before);
+    wait(899_999);
+    await list.refresh();
+    expect(list.isRevoked(token)).toBe(true);
+    wait(2_000);
+    await list.refresh();
+    expect(list.isRevoked(token)).toBe(false);
+  });
+
+  test("are nothing new to those who were looked at, when nothing was read", async () => {
+    const { list, wait } = setUp();
+    const before = list.epoch;
+    await list.refresh();
+    wait(2_000);
+    await list.refresh();
+    expect(list.epoch).toBe(before);
+  });
+
+  test("are read outside of the request that happened to ask first", async () => {
+    const request = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const { list, answer } = setUp();
+    answer.page = () => {
+      seen.push(request.getStore());
+      return { horizon: "10", rows: [] };
+    };
+    await request.run("a request", () => list.refresh());
+    expect(seen).toEqual([undefined]);
   });
 
   test("that are many come page by page", async () => {
@@ -133,5 +182,91 @@ describe("revocations", () => {
       ["10", null],
       [null, null],
     ]);
+  });
+});
+
+describe("a process that is in use", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  test("reads each second without being asked, for a minute after its last request, and no longer", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { list, reads, wait } = setUp(true);
+    await list.refresh();
+    const pass = async (seconds: number): Promise<void> => {
+      for (let n = 0; n < seconds; n++) {
+        wait(1_000);
+        await vi.advanceTimersByTimeAsync(1_000);
+      }
+    };
+    await pass(1);
+    expect(reads).toHaveLength(2);
+    await pass(59);
+    expect(reads).toHaveLength(61);
+    await pass(120);
+    expect(reads).toHaveLength(61);
+    await list.refresh();
+    await pass(1);
+    expect(reads).toHaveLength(63);
+  });
+
+  test("does not read twice at once, and of one who does not poll nothing is read by itself", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { list, reads, wait } = setUp(false);
+    await list.refresh();
+    wait(1_000);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(reads).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("what is revoked in a transaction", () => {
+  const ids = (): { sessionId: string; accountId: string; tenantId: string } => ({
+    sessionId: crypto.randomUUID(),
+    accountId: crypto.randomUUID(),
+    tenantId: crypto.randomUUID(),
+  });
+  const stored = (subject: string): Promise<{ below: number | null; seconds: number }[]> =>
+    systemQuery(
+      "test",
+      "select below_revision as below, extract(epoch from expires_at - now())::int as seconds from auth.revocation where subject = $1",
+      [subject],
+    );
+
+  test("is refused here once that has committed, and is stored for the others as long as tokens live", async () => {
+    const { sessionId, accountId, tenantId } = ids();
+    const subject = membershipSubject(accountId, tenantId);
+    const ofSession = { sessionId, membership: null, revision: 0 };
+    const ofMember = { sessionId: "another", membership: subject, revision: 6 };
+    await withSystem("test", async (tx) => {
+      await revokeSessions(tx, [sessionId]);
+      await revokeMembership(tx, { accountId, tenantId, belowRevision: 7 });
+      expect([revocations.isRevoked(ofSession), revocations.isRevoked(ofMember)]).toEqual([false, false]);
+    });
+    await revocations.refresh();
+    expect([revocations.isRevoked(ofSession), revocations.isRevoked(ofMember)]).toEqual([true, true]);
+    expect(revocations.isRevoked({ ...ofMember, revision: 7 })).toBe(false);
+    for (const [key, below] of [
+      [sessionId, null],
+      [subject, 7],
+    ] as const) {
+      const [row] = await stored(key);
+      expect(row?.below).toBe(below);
+      expect(row?.seconds).toBeGreaterThan(900);
+    }
+  });
+
+  test("is not, when that is rolled back; and nothing revoked is nothing new", async () => {
+    const { sessionId } = ids();
+    const failing = withSystem("test", async (tx) => {
+      await revokeSessions(tx, [sessionId]);
+      throw new Error("on purpose");
+    });
+    await expect(failing).rejects.toThrow("on purpose");
+    const before = revocations.epoch;
+    await withSystem("test", (tx) => revokeSessions(tx, []));
+    expect(revocations.epoch).toBe(before);
+    expect(revocations.isRevoked({ sessionId, membership: null, revision: 0 })).toBe(false);
+    expect(await stored(sessionId)).toEqual([]);
   });
 });

@@ -31,7 +31,9 @@ describe("an error of a catalogue", () => {
     });
     expect(internalsOf(error)).toEqual({ service: "test", internal: "looked in archive", cause });
     expect(wire(error)).not.toMatch(/archive|tenant 9/);
-    expect(errors.document_missing().details).toEqual({ reason: "document_missing", requestId: "" });
+    expect(errors.document_missing().details).toStrictEqual({ reason: "document_missing", requestId: "" });
+    expect(internalsOf(errors.document_missing())).toStrictEqual({ service: "test" });
+    for (const other of [null, undefined, "x", new Error("x")]) expect(internalsOf(other)).toBeUndefined();
   });
 
   test("the catalogue can be read back, and codes are lower_snake", () => {
@@ -39,7 +41,8 @@ describe("an error of a catalogue", () => {
       service: "test",
       entries: { document_missing: { class: "not_found" } },
     });
-    expect(catalogueOf({})).toBeUndefined();
+    for (const other of [{}, null, undefined, "errors"]) expect(catalogueOf(other)).toBeUndefined();
+    expect(Object.keys(defineErrors("test", { a1_b2: { class: "internal", text: "x" } }))).toEqual(["a1_b2"]);
     for (const code of ["DocumentMissing", "document-missing", "1st", "a__b", ""]) {
       expect(() => defineErrors("test", { [code]: { class: "internal", text: "x" } })).toThrow(/not lower_snake/);
     }
@@ -51,7 +54,8 @@ describe("an error of a catalogue", () => {
       reasonOf(APIError.notFound("x")),
       reasonOf(new Error("x")),
       reasonOf(null),
-    ]).toEqual(["document_missing", undefined, undefined, undefined]);
+      reasonOf(new APIError(ErrCode.NotFound, "x", undefined, { reason: 7 })),
+    ]).toEqual(["document_missing", undefined, undefined, undefined, undefined]);
   });
 });
 
@@ -73,8 +77,13 @@ describe("normalisation", () => {
     ["an APIError of unknown class", APIError.unknown(secret)],
     ["an APIError with a class that does not exist", new APIError("teapot" as ErrCode, secret)],
     ["a unique violation nobody handled", withCode("23505")],
-  ])("%s becomes internal_error and shows nothing of itself", (_what, thrown) => {
+    ["an APIError that tells of lost data", APIError.dataLoss(secret)],
+    ["an error whose cause lies too deep", deep(7)],
+    ["an error whose code, kind and text are none", { code: 8006, kind: 7, message: 57014, cause: 1 }],
+    ["an error that quotes a time-out", new Error("he said: Query read timeout")],
+  ])("%s becomes internal_error, shows nothing of itself and keeps its cause", (_what, thrown) => {
     const error = normaliseError(thrown);
+    expect(internalsOf(error)?.cause).toBe(thrown);
     expect([error.code, reasonOf(error), httpStatusOf(error)]).toEqual(["internal", "internal_error", 500]);
     expect(wire(error)).not.toMatch(/hunter2|store\.ts/);
   });
@@ -97,6 +106,8 @@ describe("normalisation", () => {
     for (const thrown of [withCode(code), new Error("statement failed", { cause: withCode(code) })]) {
       const error = normaliseError(thrown);
       expect([reasonOf(error), httpStatusOf(error)]).toEqual([reason, status]);
+      expect(internalsOf(error)?.cause).toBe(thrown);
+      if (status === 503) expect(error.details?.retryAfterSeconds).toBeGreaterThan(0);
       if (status === 400)
         expect(error.details?.fields).toEqual({ "(body)": expect.stringContaining("cannot be stored") });
       expect(wire(error)).not.toContain("hunter2");
@@ -117,9 +128,18 @@ describe("normalisation", () => {
     expect(reasonOf(normaliseError(Object.assign(new Error("x"), { kind: "misuse" })))).toBe("internal_error");
   });
 
-  test("an error of a catalogue passes as it is", () => {
-    const error = errors.document_missing();
-    expect(normaliseError(error)).toBe(error);
+  test("an error of a catalogue passes as it is, whatever its class and cause", () => {
+    const own = defineErrors("test", { store_broken: { class: "internal", text: "the store is broken" } });
+    for (const error of [errors.document_missing(), own.store_broken({ cause: new Error(secret) })])
+      expect(normaliseError(error)).toBe(error);
+  });
+
+  test("an error that claims a reason but brings a cause is not believed to be of a catalogue", () => {
+    const error = normaliseError(
+      new APIError(ErrCode.NotFound, "there is no such document", new Error(secret), { reason: "document_missing" }),
+    );
+    expect(error.details).toEqual({ reason: "document_missing", requestId: "" });
+    expect(wire(error)).not.toContain("hunter2");
   });
 
   test("an error that came back through a call keeps the reason of whoever made it", () => {
@@ -149,6 +169,11 @@ describe("normalisation", () => {
   });
 });
 
+/** The network's error below so many others. */
+function deep(levels: number): Error {
+  return levels === 0 ? withCode("ECONNREFUSED") : new Error(secret, { cause: deep(levels - 1) });
+}
+
 function ring(): Error {
   const one = new Error(secret);
   one.cause = new Error("two", { cause: one });
@@ -172,6 +197,29 @@ describe("parseInput", () => {
     expect(reasonOf(thrown)).toBe("invalid_request");
     expect(Object.keys((thrown as APIError).details?.fields as object)).toEqual(["name", "tags.1"]);
     expect(wire(thrown as APIError)).not.toContain("hunter2");
+  });
+
+  const fieldsOfInput = (of: z.ZodType, value: unknown): Record<string, string> => {
+    try {
+      parseInput(of, value);
+    } catch (error) {
+      return (error as APIError).details?.fields as Record<string, string>;
+    }
+    return {};
+  };
+
+  test("says of each field the first that is wrong, of the whole what no field is at fault for, and no more than twenty", () => {
+    const twice = z.object({ name: z.string().min(5, "is too short").regex(/^x/, "is not x") });
+    expect(fieldsOfInput(twice, { name: "abc" })).toEqual({ name: "is too short" });
+    expect(Object.keys(fieldsOfInput(twice, "text"))).toEqual(["(body)"]);
+    expect(Object.keys(fieldsOfInput(z.array(z.number()), Array(100).fill("x")))).toHaveLength(20);
+  });
+
+  // Some of zod's messages quote keys of the input.
+  test("shows of a quoted key no control characters, and no more than two hundred characters", () => {
+    const strict = z.strictObject({});
+    expect(fieldsOfInput(strict, { "a\u001b[31m\nb": 1 })["(body)"]).toMatch(/"a \[31m b"/);
+    expect(fieldsOfInput(strict, { ["k".repeat(5000)]: 1 })["(body)"]).toHaveLength(200);
   });
 
   test("survives any input", () => {
