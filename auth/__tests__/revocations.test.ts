@@ -7,6 +7,7 @@ import {
   membershipSubject,
   Revocations,
   revocations,
+  revokeKey,
   revokeMembership,
   revokeSessions,
   type RevocableToken,
@@ -236,8 +237,8 @@ describe("what is revoked in a transaction", () => {
   test("is refused here once that has committed, and is stored for the others as long as tokens live", async () => {
     const { sessionId, accountId, tenantId } = ids();
     const subject = membershipSubject(accountId, tenantId);
-    const ofSession = { sessionId, membership: null, revision: 0 };
-    const ofMember = { sessionId: "another", membership: subject, revision: 6 };
+    const ofSession = { sessionId, membership: null, revision: 0, kid: "k1" };
+    const ofMember = { sessionId: "another", membership: subject, revision: 6, kid: "k1" };
     await withSystem("test", async (tx) => {
       await revokeSessions(tx, [sessionId]);
       await revokeMembership(tx, { accountId, tenantId, belowRevision: 7 });
@@ -256,6 +257,16 @@ describe("what is revoked in a transaction", () => {
     }
   });
 
+  // A thief of the key signs tokens that are longer good than ours.
+  test("of a key refuses every token that it signed, for as long as any token may live", async () => {
+    const kid = crypto.randomUUID();
+    await withSystem("test", (tx) => revokeKey(tx, kid));
+    const signed = { sessionId: "any", membership: null, revision: 0 };
+    expect(revocations.isRevoked({ ...signed, kid })).toBe(true);
+    expect(revocations.isRevoked({ ...signed, kid: "another" })).toBe(false);
+    expect((await stored(`key:${kid}`))[0]?.seconds).toBeGreaterThan(3_600);
+  });
+
   test("is not, when that is rolled back; and nothing revoked is nothing new", async () => {
     const { sessionId } = ids();
     const failing = withSystem("test", async (tx) => {
@@ -266,7 +277,7 @@ describe("what is revoked in a transaction", () => {
     const before = revocations.epoch;
     await withSystem("test", (tx) => revokeSessions(tx, []));
     expect(revocations.epoch).toBe(before);
-    expect(revocations.isRevoked({ sessionId, membership: null, revision: 0 })).toBe(false);
+    expect(revocations.isRevoked({ sessionId, membership: null, revision: 0, kid: "k1" })).toBe(false);
     expect(await stored(sessionId)).toEqual([]);
   });
 });

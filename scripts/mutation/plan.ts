@@ -41,6 +41,7 @@ export const plan: readonly PlanEntry[] = [
     suites: suites("auth", "credentials"),
   },
   { group: "auth", rules: rules("auth", "key-text"), suites: suites("auth", "key-text") },
+  { group: "auth", rules: rules("auth", "key-schedule"), suites: suites("auth", "key-schedule") },
   { group: "auth", rules: rules("auth", "revocations"), suites: suites("auth", "revocations") },
   { group: "auth", rules: rules("auth", "api-keys"), suites: suites("auth", "api-keys") },
   {
