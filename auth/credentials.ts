@@ -2,17 +2,19 @@
 // whoever registered their address before them (Sudhodanan and Paverd, Pre-hijacked Accounts, USENIX Security 2022).
 import type { Tx } from "../db/tenant";
 import { forgetApiKeys } from "./api-keys";
+import { forgetFactors } from "./factors/enrolment";
 import { revokeSessions } from "./revocations";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { sessionEnd, type EndReason } from "./store/sessions";
 
 /**
- * Ends the account's sessions and removes its API keys and mailed links. The password is the caller's matter. Whatever
- * else can sign in (second factors, passkeys, linked identities) is forgotten here too: add its call below.
+ * Ends the account's sessions and removes its API keys, mailed links and second factors. The password is the caller's
+ * matter. Whatever else can sign in (linked identities) is forgotten here too: add its call below.
  */
 export async function forgetCredentials(tx: Tx, accountId: string, reason: EndReason): Promise<void> {
   await endEverySignIn(tx, accountId, reason);
   await forgetApiKeys(tx, accountId);
+  await forgetFactors(tx, accountId);
 }
 
 /** Ends all sessions and mailed links of an account; keys and second factors stay. */

@@ -8,6 +8,38 @@ export const errors = defineErrors("auth", {
     text: "the e-mail or the password is wrong",
     remedy: "Check both; after several failures wait for details.retryAfterSeconds of the 429 answer.",
   },
+  second_factor_required: {
+    class: "unauthenticated",
+    text: "the account asks for a second factor",
+    remedy:
+      "At sign-in send details.challenge and one of details.methods to POST /auth/login/second-factor within five minutes; at POST /auth/step-up show one of details.methods instead of the password.",
+  },
+  second_factor_invalid: {
+    class: "unauthenticated",
+    text: "the code is wrong, or was used before",
+    remedy:
+      "Wait for the next code of the app, or use a recovery code; after many wrong ones only another factor helps.",
+  },
+  challenge_invalid: {
+    class: "unauthenticated",
+    text: "the challenge is not valid any more: it was used, its time is up, or the password changed",
+    remedy: "Begin again.",
+  },
+  totp_in_use: {
+    class: "failed_precondition",
+    text: "the account has codes of an app already",
+    remedy: "Remove them first, with DELETE /auth/factors/totp.",
+  },
+  totp_not_begun: {
+    class: "failed_precondition",
+    text: "no secret waits to be confirmed",
+    remedy: "Begin with POST /auth/factors/totp; the secret waits for fifteen minutes.",
+  },
+  factor_not_found: {
+    class: "not_found",
+    text: "the account has no such second factor",
+    remedy: "List them with GET /auth/factors.",
+  },
   invalid_token: {
     class: "unauthenticated",
     text: "the access token is not valid or has expired",

@@ -11,7 +11,9 @@ import { enqueue } from "../queues/enqueue";
 import { defineJob } from "../queues/job";
 import { makeWorker, UnrecoverableJobError } from "../queues/worker";
 import {
+  factorNoticeText,
   invitationText,
+  noticeKinds,
   passwordChangedText,
   resetPasswordText,
   verifyEmailText,
@@ -24,7 +26,10 @@ import { invitationSetToken } from "./store/invitations";
 import { oneTimeTokenPut, type Purpose } from "./store/one-time-tokens";
 
 const accountMail = z.discriminatedUnion("kind", [
-  z.object({ kind: z.enum(["verify-email", "reset-password", "password-changed"]), accountId: z.uuid() }),
+  z.object({
+    kind: z.enum(["verify-email", "reset-password", "password-changed", ...noticeKinds]),
+    accountId: z.uuid(),
+  }),
   z.object({ kind: z.literal("invitation"), invitationId: z.uuid() }),
 ]);
 
@@ -83,6 +88,13 @@ async function write(mail: AccountMail, settings: LinkSettings): Promise<Address
     case "password-changed": {
       const account = await accountFind(mail.accountId);
       return account && { to: account.email, ...passwordChangedText() };
+    }
+    case "factor-added":
+    case "factor-removed":
+    case "recovery-codes-created":
+    case "recovery-code-used": {
+      const account = await accountFind(mail.accountId);
+      return account && { to: account.email, ...factorNoticeText(mail.kind) };
     }
   }
 }

@@ -76,3 +76,29 @@ export const passwordChangedText = (): MailText => ({
   subject: "Your password was changed",
   text: "The password of your account was changed, and sign-ins on other devices have ended.\n\nIf it was not you, ask for a new password at once.",
 });
+
+export const noticeKinds = ["factor-added", "factor-removed", "recovery-codes-created", "recovery-code-used"] as const;
+
+const happened: Readonly<Record<(typeof noticeKinds)[number], { subject: string; what: string }>> = {
+  "factor-added": {
+    subject: "A second factor was added to your account",
+    what: "Signing in to your account now asks for another factor, and sign-ins on other devices have ended.",
+  },
+  "factor-removed": {
+    subject: "A second factor was removed from your account",
+    what: "A way to sign in was removed from your account, and sign-ins on other devices have ended.",
+  },
+  "recovery-codes-created": {
+    subject: "Your account has new recovery codes",
+    what: "The recovery codes of your account were replaced; those of before work no more.",
+  },
+  "recovery-code-used": {
+    subject: "A recovery code of your account was used",
+    what: "Somebody signed in, or showed who they are, with one of the recovery codes of your account.",
+  },
+};
+
+export const factorNoticeText = (kind: (typeof noticeKinds)[number]): MailText => ({
+  subject: happened[kind].subject,
+  text: `${happened[kind].what}\n\nIf it was not you, set another password at once, look at the sign-ins of your account and end those you do not know.`,
+});

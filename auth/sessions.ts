@@ -16,6 +16,7 @@ import { countAttempt } from "./attempts";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { BY_PASSWORD } from "./factors/methods";
+import { requireSecondFactor } from "./factors/requirement";
 import { checkPassword } from "./passwords";
 import {
   createRefreshToken,
@@ -73,8 +74,8 @@ export const SESSIONS_PER_ACCOUNT_MAX = 100;
 
 /**
  * `address` is what limits count the caller by.
- * @throws APIError invalid_credentials, equally slow for an unknown e-mail and a wrong password; rate_limited
- * after too many failures of the address, or attempts on one e-mail, whether or not it is registered.
+ * @throws APIError invalid_credentials, equally slow for an unknown e-mail and a wrong password; second_factor_required
+ * with a challenge, for an account that has one (factors/second-factor.ts goes on); rate_limited after too many failures of the address, or attempts on one e-mail, whether or not it is registered.
  */
 export async function signIn(
   input: { email: string; password: string },
@@ -92,6 +93,7 @@ export async function signIn(
     throw errors.invalid_credentials();
   }
   await attempt?.forget();
+  await requireSecondFactor(account, now);
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
   const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD));
   return completeSignIn(opened, now);

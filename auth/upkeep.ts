@@ -2,6 +2,7 @@
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { apiKeyDeleteExpired } from "./store/api-keys";
 import { invitationDeleteExpired } from "./store/invitations";
+import { usedChallengeDeleteExpired } from "./store/factors";
 import { oneTimeTokenDeleteExpired } from "./store/one-time-tokens";
 import { revocationDeleteExpired } from "./store/revocations";
 import { sessionDeleteEnded } from "./store/sessions";
@@ -21,6 +22,7 @@ export interface Purged {
   apiKeys: number;
   oneTimeTokens: number;
   invitations: number;
+  usedChallenges: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -37,5 +39,6 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
   );
   const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
   const invitations = await removeInBatches("purge-expired-invitations", budget, invitationDeleteExpired);
-  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, invitations };
+  const usedChallenges = await removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired);
+  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, invitations, usedChallenges };
 }

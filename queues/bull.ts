@@ -10,6 +10,7 @@ import {
   type QueueOptions,
   type WorkerOptions,
 } from "bullmq";
+import { appMeta } from "encore.dev";
 import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
@@ -172,7 +173,9 @@ async function openPostgresWorker(
 }
 
 function redisStorage(url: string): RedisStorage {
-  redis ??= new RedisStorage(url);
+  const { appId } = appMeta();
+  // Not BullMQ's own "bull", under which every other app's queues are that use BullMQ.
+  redis ??= new RedisStorage(url, { prefix: appId === "" ? "groundwork-jobs" : `groundwork-jobs-${appId}` });
   return redis;
 }
 

@@ -13,18 +13,22 @@ const LIMIT_MS = 5_000;
 /** Longer than BullMQ blocks (ten seconds). */
 const SILENCE_MS = 30_000;
 
-export interface RedisLimits {
+export interface RedisSettings {
+  /** Before every key. Workers of another app under the same one would take this app's jobs. */
+  prefix: string;
   /** Longest wait for an answer while adding, and for the first connection. */
   limitMs?: number;
 }
 
 export class RedisStorage {
   private readonly limitMs: number;
+  private readonly prefix: string;
   private readonly adding: Redis;
   private readonly working: Redis;
 
-  constructor(url: string, { limitMs = LIMIT_MS }: RedisLimits = {}) {
+  constructor(url: string, { prefix, limitMs = LIMIT_MS }: RedisSettings) {
     this.limitMs = limitMs;
+    this.prefix = prefix;
     const common = { lazyConnect: true, connectTimeout: limitMs };
     this.adding = new Redis(url, {
       ...common,
@@ -41,7 +45,7 @@ export class RedisStorage {
   /** Rejects when Redis does not answer in time. */
   async openQueue(name: string, options: Omit<QueueOptions, "connection">): Promise<Queue<JobData>> {
     await connected(this.adding, this.limitMs);
-    return new Queue<JobData>(name, { ...options, connection: this.adding });
+    return new Queue<JobData>(name, { ...options, prefix: this.prefix, connection: this.adding });
   }
 
   /** Rejects when Redis does not answer in time. */
@@ -51,7 +55,7 @@ export class RedisStorage {
     options: Omit<WorkerOptions, "connection">,
   ): Promise<Worker<JobData>> {
     await connected(this.working, this.limitMs);
-    return new Worker<JobData>(name, processor, { ...options, connection: this.working });
+    return new Worker<JobData>(name, processor, { ...options, prefix: this.prefix, connection: this.working });
   }
 
   /** Drops both connections; what waits for an answer fails. */

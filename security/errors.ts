@@ -40,6 +40,8 @@ export interface ErrorOptions {
   /** Field path → what is wrong with it; safe to show. */
   fields?: Readonly<Record<string, string>>;
   retryAfterSeconds?: number;
+  /** What the caller goes on with, beside the rest of `details`; safe to show to them. */
+  facts?: Readonly<Record<string, string | readonly string[]>>;
   /** For the log only. */
   internal?: string;
   cause?: unknown;
@@ -96,6 +98,7 @@ export function catalogueOf(creators: unknown): ErrorCatalogue | undefined {
 
 function createError(service: string, code: string, entry: ErrorEntry, options: ErrorOptions): APIError {
   const details: ErrorDetails = {
+    ...options.facts,
     reason: code,
     requestId: currentRequestId(),
     ...(options.fields === undefined ? {} : { fields: { ...options.fields } }),

@@ -44,6 +44,11 @@ export function upkeep(): void {
         `insert into auth.revocation (subject, expires_at)
          select 'x', now() + make_interval(secs => n) from unnest('{-1, -900, 60}'::int[]) n`,
       );
+      await systemQuery(
+        "test",
+        `insert into auth.used_challenge (id, expires_at)
+         select gen_random_uuid(), now() + make_interval(secs => n) from unnest('{-1, -900, 60}'::int[]) n`,
+      );
       const before = await count("auth.session");
       expect(await purgeEnded()).toEqual({
         sessions: 4,
@@ -52,6 +57,7 @@ export function upkeep(): void {
         apiKeys: 0,
         oneTimeTokens: 0,
         invitations: 0,
+        usedChallenges: 2,
       });
       expect(await count("auth.session")).toBe(before - 4);
       expect(await count("auth.signing_key where kid = 'old'")).toBe(0);

@@ -1,12 +1,45 @@
-// How a person shows who they are besides the password: step-up.
+// How a person shows who they are besides the password: second factors, recovery codes, step-up.
 import { api } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
-import { callerAddress } from "../../security/caller-address";
+import { callerAddress, callerDevice } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
+import type { SessionResponse } from "../api";
+import {
+  beginTotp as begin,
+  confirmTotp as confirm,
+  listFactors as list,
+  removeTotp as remove,
+  replaceRecoveryCodes as replace,
+} from "../factors/enrolment";
+import { completeSecondFactor } from "../factors/second-factor";
 import { stepUp as showAgain } from "../factors/step-up";
 
+interface SecondFactorRequest {
+  /** `details.challenge` of the refusal `second_factor_required`. */
+  challenge: string & MinLen<1> & MaxLen<2048>;
+  /** Of an app; one of `code` and `recoveryCode`. */
+  code?: string & MaxLen<64>;
+  recoveryCode?: string & MaxLen<64>;
+}
+
+/** The second step of signing in, for an account that has a second factor. */
+export const loginSecondFactor = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/login/second-factor",
+    sensitive: true,
+    tags: ["public:this is how one signs in", "limit:auth"],
+  },
+  async (req: SecondFactorRequest): Promise<SessionResponse> =>
+    completeSecondFactor(req, new Date(), callerAddress(), callerDevice()),
+);
+
 interface StepUpRequest {
-  password: string & MinLen<1> & MaxLen<512>;
+  /** One of the three; the password only where the account has no second factor. */
+  password?: string & MinLen<1> & MaxLen<512>;
+  code?: string & MaxLen<64>;
+  recoveryCode?: string & MaxLen<64>;
 }
 
 interface StepUpResponse {
@@ -20,4 +53,88 @@ interface StepUpResponse {
 export const stepUp = api(
   { expose: true, auth: true, method: "POST", path: "/auth/step-up", sensitive: true, tags: ["self", "limit:auth"] },
   async (req: StepUpRequest): Promise<StepUpResponse> => showAgain(currentCaller(), req, new Date(), callerAddress()),
+);
+
+interface FactorsResponse {
+  /** Codes of an app; absent when there are none. */
+  totp?: { /** ISO 8601. */ since: string };
+  recoveryCodesLeft: number;
+}
+
+/** The second factors of the caller's account. */
+export const factors = api(
+  { expose: true, auth: true, method: "GET", path: "/auth/factors", tags: ["self"] },
+  async (): Promise<FactorsResponse> => {
+    const { totpSince, recoveryCodesLeft } = await list(currentCaller());
+    return { ...(totpSince === null ? {} : { totp: { since: totpSince.toISOString() } }), recoveryCodesLeft };
+  },
+);
+
+interface TotpResponse {
+  /** In base 32, for who types it; shown this once. */
+  secret: string;
+  /** The same for the app, mostly as a QR code. */
+  uri: string;
+}
+
+/** Begins with codes of an app; POST /auth/factors/totp/confirm puts them into use. */
+export const beginTotp = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/factors/totp",
+    sensitive: true,
+    tags: ["self", "fresh", "limit:auth"],
+  },
+  async (): Promise<TotpResponse> => begin(currentCaller()),
+);
+
+interface ConfirmTotpRequest {
+  code: string & MinLen<1> & MaxLen<64>;
+}
+
+interface ConfirmTotpResponse {
+  /** For the first factor of an account; each works once, and they are shown this once. */
+  recoveryCodes?: string[];
+}
+
+/** Puts the codes into use: from now on signing in asks for one. All other sign-ins of the account end. */
+export const confirmTotp = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/factors/totp/confirm",
+    sensitive: true,
+    tags: ["self", "fresh", "limit:auth"],
+  },
+  async ({ code }: ConfirmTotpRequest): Promise<ConfirmTotpResponse> => {
+    const recoveryCodes = await confirm(currentCaller(), code, new Date());
+    return recoveryCodes === undefined ? {} : { recoveryCodes };
+  },
+);
+
+/** Removes the codes of an app. All other sign-ins of the account end. */
+export const removeTotp = api(
+  { expose: true, auth: true, method: "DELETE", path: "/auth/factors/totp", tags: ["self", "fresh", "limit:auth"] },
+  async (): Promise<void> => remove(currentCaller()),
+);
+
+interface RecoveryCodesResponse {
+  /** Each works once; they are shown this once. */
+  recoveryCodes: string[];
+}
+
+/** Ten new recovery codes instead of those of before. */
+export const replaceRecoveryCodes = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/factors/recovery-codes",
+    sensitive: true,
+    tags: ["self", "fresh", "limit:auth"],
+  },
+  async (): Promise<RecoveryCodesResponse> => ({ recoveryCodes: await replace(currentCaller()) }),
 );

@@ -38,6 +38,21 @@ export async function accountFindByEmail(email: string): Promise<AccountRow | un
   return rows[0];
 }
 
+/** The account with its oldest membership; locks the account until the transaction ends. */
+export async function accountFindForUpdate(tx: Tx, id: string): Promise<AccountRow | undefined> {
+  const rows = await tx.query<AccountRow>(
+    `select a.id, a.email, a.password_hash as "passwordHash", ${ORGANISATION} as organisation
+     from auth.account a
+     left join auth.membership m on m.account_id = a.id
+     left join auth.organisation o on o.id = m.tenant_id
+     where a.id = $1
+     order by m.created_at, m.tenant_id
+     limit 1 for update of a`,
+    [id],
+  );
+  return rows[0];
+}
+
 export interface OwnAccountRow {
   email: string;
   passwordHash: string;

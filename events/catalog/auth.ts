@@ -92,3 +92,32 @@ export const apiKeyRevoked = defineEvent({
   version: 1,
   payload: z.object({ keyId: z.uuid(), organisationId: z.uuid() }),
 });
+
+const factor = { factor: z.enum(["totp", "passkey"]), factorId: z.uuid().nullable() };
+
+/** A second factor was put into use; `factorId` of a passkey. */
+export const factorAdded = defineEvent({
+  type: "auth.factor.added",
+  version: 1,
+  payload: z.object({ userId: z.uuid(), ...factor }),
+});
+
+export const factorRemoved = defineEvent({
+  type: "auth.factor.removed",
+  version: 1,
+  payload: z.object({ userId: z.uuid(), ...factor }),
+});
+
+/** New recovery codes replaced those of before. */
+export const recoveryCodesCreated = defineEvent({
+  type: "auth.recovery-codes.created",
+  version: 1,
+  payload: z.object({ userId: z.uuid() }),
+});
+
+/** Somebody showed a recovery code instead of a factor; so many are left. */
+export const recoveryCodeUsed = defineEvent({
+  type: "auth.recovery-code.used",
+  version: 1,
+  payload: z.object({ userId: z.uuid(), left: z.number().int().min(0) }),
+});

@@ -21,7 +21,7 @@ beforeAll(async () => {
   server = createServer((socket) => void sockets.add(socket.on("error", () => undefined)));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  storage = new RedisStorage(url, { limitMs: LIMIT_MS });
+  storage = new RedisStorage(url, { prefix: "test", limitMs: LIMIT_MS });
 });
 
 afterAll(async () => {
@@ -43,7 +43,7 @@ describe("a Redis that never answers", () => {
 
 describe("a Redis that is gone", () => {
   it("refuses them as soon", async () => {
-    const gone = new RedisStorage("redis://127.0.0.1:1", { limitMs: LIMIT_MS });
+    const gone = new RedisStorage("redis://127.0.0.1:1", { prefix: "test", limitMs: LIMIT_MS });
     try {
       expect(await refusedAfterMs(gone.openQueue("test.gone", {}))).toBeLessThan(5 * LIMIT_MS);
     } finally {

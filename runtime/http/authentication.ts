@@ -5,6 +5,7 @@ import { asPayload, encodeValue, readKey } from "../schema/encoder";
 import { DecodeError } from "../schema/errors";
 import type { StructDecoder } from "../schema/json-decoder";
 import { JsonReader } from "../schema/json-reader";
+import { whole } from "../schema/pace";
 import { wireName, type Payload, type RequestCodec, type RequestSource as CodecSource } from "../schema/request-codec";
 import { eachPair, parseCookies } from "../schema/url-text";
 import { Request, type RequestMeta, type RequestSource } from "../native/request";
@@ -212,7 +213,7 @@ export class Authenticator {
 
   /** The caller that a metadata header describes (A-8). Throws DecodeError when `text` does not have the declared type. */
   callerFrom(userId: string, text: string): Caller {
-    return { userId, text, data: this.decodeData(new JsonReader(text)) };
+    return { userId, text, data: whole(this.decodeData(new JsonReader(text))) };
   }
 }
 

@@ -3,8 +3,6 @@ import type { IncomingMessage } from "node:http";
 import { Failure } from "./failure";
 
 const PROBLEM = "unable to read request body: length limit exceeded\n\nCaused by:\n    length limit exceeded";
-/** Bodies from here on take noticeable time to receive, and again to decode. */
-const LARGE_BYTES = 1 << 18;
 const EMPTY = Buffer.alloc(0);
 
 export interface BodyOutcome {
@@ -38,10 +36,7 @@ export function readBody(req: IncomingMessage, limit: number | null, outcome: Bo
   req.on("end", () => {
     if (settled) return;
     settled = true;
-    const done = (): void => outcome.done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
-    if (size < LARGE_BYTES) return done();
-    // A large body often arrives whole in one turn: it is decoded in the turn after next, others come in between.
-    setImmediate(() => setImmediate(done));
+    outcome.done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   });
   req.on("error", (error) => {
     if (settled) return;

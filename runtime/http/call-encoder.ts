@@ -5,6 +5,7 @@ import { formatDateTime, formatHeaderDateTime } from "../schema/datetime";
 import { isDecimal } from "../schema/decimal";
 import { EncodeError } from "../schema/errors";
 import { cookieLine, headerLines } from "../schema/header-encoder";
+import { UNPACED, whole } from "../schema/pace";
 import { wireName, type FieldPlaces, type Payload } from "../schema/request-codec";
 import { formEncode, pathEncode } from "../schema/url-text";
 import type { Endpoint } from "./endpoint";
@@ -108,7 +109,7 @@ export function encodeCall(endpoint: Endpoint, data: unknown): EncodedCall {
   const lines = encodeHeaders(places, payload);
   if (!readsBody || endpoint.kind === "stream") return { method, path, query, lines, body: undefined };
   if (payload === null) return invalid("missing body payload");
-  const body = compileFields(places.body.map((f) => f.name))(payload);
+  const body = whole(compileFields(places.body.map((f) => f.name))(payload, UNPACED));
   return { method, path, query, lines: [...lines, "content-type", "application/json"], body };
 }
 

@@ -113,7 +113,7 @@ export async function apiCall(
       throw new Failure("internal", "internal error", "cannot make api calls to raw endpoints");
     const exchange = exchangeFor(endpoint, call, context, source, from);
     exchange.caller = caller;
-    return answer(endpoint, await context.deliver(exchange, from));
+    return await answer(endpoint, await context.deliver(exchange, from));
   } catch (error) {
     if (error instanceof CallMistake) throw error;
     return toCallError(fromCodec(error));
@@ -132,10 +132,10 @@ export function serveHere(exchange: Exchange, log: RequestLog): Promise<EncodedR
   });
 }
 
-function answer(endpoint: Endpoint, response: EncodedResponse): object | null {
+function answer(endpoint: Endpoint, response: EncodedResponse): Promise<object | null> {
   if (response.status < 200 || response.status > 299) throw failureOf(response);
   if (endpoint.response.hasBody && response.body === null) throw Failure.internal("expected json body");
-  return endpoint.response.decode(response);
+  return new Promise((done, failed) => endpoint.response.decode(response, { done, failed }));
 }
 
 export function toCallError(failure: Failure): ApiCallError {

@@ -2,7 +2,9 @@
 // that a handler may not ask for is made when it does.
 import { toPlain } from "../schema/encoder";
 import { cookieText } from "../schema/header-encoder";
-import type { Payload, RequestSource as CodecSource } from "../schema/request-codec";
+import { addLateFields } from "../schema/late-fields";
+import type { Payload, RequestCodec, RequestSource as CodecSource } from "../schema/request-codec";
+import { LARGE_CHARS, type Outcome } from "../schema/slices";
 import { answerDirectly, type DirectCall } from "../native/direct-call";
 import { Request, type ApiCallData, type RequestMeta, type RequestSource, type TraceData } from "../native/request";
 import type { Endpoint } from "./endpoint";
@@ -29,6 +31,8 @@ export class Exchange implements RequestSource, CodecSource {
   body: Buffer | string | undefined;
   private decoded: Payload | undefined;
   private handed = false;
+  /** The fields that came in a large body. */
+  private fromLargeBody: readonly string[] | undefined;
   private readonly told = new ExchangeMeta(this);
   readonly beganAtMs = Date.now();
 
@@ -52,8 +56,18 @@ export class Exchange implements RequestSource, CodecSource {
     this.decoded = this.endpoint.codec(this.inbound.method).decodeHead(this);
   }
 
-  decodeBody(): void {
-    this.endpoint.codec(this.inbound.method).decodeBody(this.body ?? "", this.decoded!);
+  /** The rest: at once, or that of a large body later. Fails with a ValueError. */
+  decodeBody(outcome: Outcome<Payload>): void {
+    const body = this.body ?? "";
+    const codec = this.endpoint.codec(this.inbound.method);
+    if (body.length <= LARGE_CHARS) return codec.decodeBody(body, this.decoded!, outcome);
+    codec.decodeBody(body, this.decoded!, {
+      done: (payload) => {
+        this.fromLargeBody = codec.places.body.map((f) => f.name).filter((name) => Object.hasOwn(payload, name));
+        outcome.done(payload);
+      },
+      failed: outcome.failed,
+    });
   }
 
   get readsBody(): boolean {
@@ -123,14 +137,22 @@ export class Exchange implements RequestSource, CodecSource {
   plainPayload(): Payload | undefined {
     if (!this.hasPayload) return undefined;
     const codec = this.endpoint.codec(this.inbound.method);
-    const payload = this.handed || !this.decoded ? codec.decode(this) : this.decoded;
-    const plain = toPlain(payload) as Payload;
-    for (const field of codec.places.cookie) {
-      const cookie = payload[field.name] as { name: string; value: unknown } | undefined;
-      if (cookie) plain[field.name] = `${cookie.name}=${cookieText(cookie.value)}`;
+    if (this.fromLargeBody) {
+      const plain = plainOf(codec, codec.decodeHead(this));
+      addLateFields(plain, this.fromLargeBody, () => plainOf(codec, codec.decode(this)));
+      return plain;
     }
-    return plain;
+    return plainOf(codec, this.handed || !this.decoded ? codec.decode(this) : this.decoded);
   }
+}
+
+function plainOf(codec: RequestCodec, payload: Payload): Payload {
+  const plain = toPlain(payload) as Payload;
+  for (const field of codec.places.cookie) {
+    const cookie = payload[field.name] as { name: string; value: unknown } | undefined;
+    if (cookie) plain[field.name] = `${cookie.name}=${cookieText(cookie.value)}`;
+  }
+  return plain;
 }
 
 const isOfTrace = (name: string): boolean => name === "traceparent" || name === "tracestate";

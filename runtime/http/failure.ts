@@ -4,6 +4,7 @@ import { encodeValue } from "../schema/encoder";
 import { EncodeError, type DecodeError } from "../schema/errors";
 import { ValueError } from "../schema/header-decoder";
 import { asPayload, compileFields } from "../schema/encoder";
+import { UNPACED, whole } from "../schema/pace";
 import { quote } from "../schema/encoder";
 
 /** H-101. */
@@ -96,7 +97,8 @@ function textOf(value: unknown): string {
 function detailsOf(value: unknown): { text: string | null; retryAfterSeconds: number | null } {
   const payload = asPayload(value);
   if (payload === null) return { text: null, retryAfterSeconds: null };
-  if (Array.isArray(payload)) return { text: compileFields(Object.keys(payload))(payload), retryAfterSeconds: null };
+  if (Array.isArray(payload))
+    return { text: whole(compileFields(Object.keys(payload))(payload, UNPACED)), retryAfterSeconds: null };
   const seconds = payload.retryAfterSeconds;
   const isDelay = typeof seconds === "number" && Number.isFinite(seconds) && seconds >= 0;
   const text = encodeValue(payload);

@@ -5,10 +5,12 @@ import type { MessageCodec } from "../schema";
 import type { Exchange } from "./exchange";
 import type { Peer } from "./peers";
 import type { RequestLog } from "./request-log";
-import { CLIENT_END, createChannel, Inbox, type Carrier } from "./stream-channel";
+import { PacedInbox, type Gate } from "./paced-inbox";
+import { CLIENT_END, createChannel, NO_MESSAGES, notRead, UNSENT_BYTES_MAX, type Carrier } from "./stream-channel";
 import type { StreamCodecs } from "./stream-codecs";
 
 const MAX_MESSAGE_BYTES = 64 << 20;
+const PROBE_MS = 30_000;
 
 /** A service refused a stream; `status` 0 = it could not be reached. */
 export class StreamRefused extends Error {
@@ -32,15 +34,30 @@ function recordOf(lines: readonly string[]): Record<string, string> {
   return record;
 }
 
-function receive(socket: WebSocket, codec: MessageCodec | null, dropped: (problem: string) => void): Inbox {
-  const inbox = new Inbox(CLIENT_END);
+/** While its messages are not read a connection is not read either: the service on the other side notices, and waits or ends. */
+function gateOf(socket: WebSocket): Gate {
+  let probe: NodeJS.Timeout | undefined;
+  const open = (): void => {
+    clearInterval(probe);
+    socket.resume();
+  };
+  socket.once("close", () => clearInterval(probe));
+  return {
+    open,
+    close() {
+      if (socket.isPaused) return;
+      socket.pause();
+      // A connection that is not read does not tell that it has ended, one that is written to does.
+      probe = setInterval(() => socket.ping(), PROBE_MS).unref();
+    },
+  };
+}
+
+function receive(socket: WebSocket, codec: MessageCodec | null, dropped: (problem: string) => void): PacedInbox {
+  const gate = gateOf(socket);
+  const inbox = new PacedInbox({ codec: codec ?? NO_MESSAGES, dropped, endMessage: CLIENT_END, gate });
   socket.on("message", (data: Buffer) => {
-    if (!codec) return;
-    try {
-      inbox.put(codec.decode(data));
-    } catch (error) {
-      dropped(error instanceof Error ? error.message : String(error));
-    }
+    if (codec) inbox.put(data);
   });
   socket.on("error", () => socket.terminate());
   socket.on("close", () => inbox.end());
@@ -52,8 +69,18 @@ function carrierOf(socket: WebSocket): Carrier {
     get isOpen() {
       return socket.readyState === socket.OPEN;
     },
-    send: (text) => socket.send(text),
-    close: () => socket.close(),
+    send(text) {
+      if (socket.bufferedAmount > UNSENT_BYTES_MAX) {
+        socket.terminate();
+        throw notRead();
+      }
+      socket.send(text);
+    },
+    close() {
+      // What is held back is thrown away: nobody will read it, and the answer to the end is behind it.
+      socket.resume();
+      socket.close();
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 // What the SDK's wrapper returns for a typed endpoint (G-52), encoded for the wire (contract 3.8).
 import { FRAMING, toWire, UnreadableResult } from "../schema/header-encoder";
+import type { Pace, Paused } from "../schema/pace";
 import type { EncodedResponse } from "../schema/response-codec";
 import type { Endpoint } from "./endpoint";
 import { Failure } from "./failure";
@@ -24,10 +25,10 @@ function statusOf(status: unknown): number {
   throw Failure.internal("http::Error(\n    InvalidStatusCode,\n)");
 }
 
-/** Encodes a handler's result. Throws what `fromCodec` understands; `extraHeaders` are added separately. */
-export function encodeResult(endpoint: Endpoint, result: unknown): EncodedResponse {
+/** Encodes a handler's result at a pace. Throws what `fromCodec` understands; `extraHeaders` are added separately. */
+export function encodeResult(endpoint: Endpoint, result: unknown, pace: Pace): EncodedResponse | Paused {
   const { payload, status } = (result ?? {}) as HandlerResult;
-  return endpoint.response.encode(payload, status === undefined ? DEFAULT_STATUS : statusOf(status));
+  return endpoint.response.encode(payload, status === undefined ? DEFAULT_STATUS : statusOf(status), pace);
 }
 
 /** What middleware adds: lower-case names with their values, in the form node:http writes. Shared by answers, never changed. */

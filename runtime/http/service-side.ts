@@ -3,6 +3,7 @@
 import { EncodeError } from "../schema/errors";
 import { UnreadableResult } from "../schema/header-encoder";
 import type { EncodedResponse } from "../schema/response-codec";
+import { atOnceOrInSlices } from "../schema/slices";
 import type { Exchange } from "./exchange";
 import { Failure, fromCodec, fromThrown } from "./failure";
 import { invoke } from "./invoke";
@@ -36,19 +37,17 @@ export function admit(exchange: Exchange, isInside: boolean): Failure | null {
   return model.auth && !exchange.caller ? NEEDS_AUTH : null;
 }
 
-function decodeBody(exchange: Exchange): Failure | null {
-  if (!exchange.readsBody) return null;
-  try {
-    exchange.decodeBody();
-    return null;
-  } catch (error) {
-    return fromCodec(error);
-  }
-}
-
 /** Serves a typed endpoint whose head is decoded and whose body, if it reads one, has arrived. */
 export function serveTyped(exchange: Exchange, isInside: boolean, log: RequestLog, reply: TypedReply): void {
-  const refused = decodeBody(exchange) ?? admit(exchange, isInside);
+  if (!exchange.readsBody) return serveDecoded(exchange, isInside, log, reply);
+  exchange.decodeBody({
+    done: () => serveDecoded(exchange, isInside, log, reply),
+    failed: (error) => reply.fail(fromCodec(error), null),
+  });
+}
+
+function serveDecoded(exchange: Exchange, isInside: boolean, log: RequestLog, reply: TypedReply): void {
+  const refused = admit(exchange, isInside);
   if (refused) return reply.fail(refused, null);
   const handler = exchange.endpoint.handler();
   if (!handler) return reply.fail(NO_HANDLER, null);
@@ -71,17 +70,23 @@ function isUnreadable(error: unknown): boolean {
 /** A result that cannot be encoded fails at the client; a bad payload also in the log (H-108). */
 function finish(exchange: Exchange, result: unknown, log: RequestLog, reply: TypedReply): void {
   let extra: ExtraHeaders | null = null;
-  let response: EncodedResponse;
-  try {
-    extra = extraHeaders(result);
-    response = encodeResult(exchange.endpoint, result);
-  } catch (error) {
+  const failed = (error: unknown): void => {
     const failure = fromCodec(error);
     log.completed(exchange, failure.code, failure);
-    return reply.fail(failure, isUnreadable(error) ? null : extra);
+    reply.fail(failure, isUnreadable(error) ? null : extra);
+  };
+  try {
+    extra = extraHeaders(result);
+  } catch (error) {
+    return failed(error);
   }
-  log.completed(exchange, "ok", null);
-  reply.ok(response, extra);
+  atOnceOrInSlices((pace) => encodeResult(exchange.endpoint, result, pace), {
+    done: (response) => {
+      log.completed(exchange, "ok", null);
+      reply.ok(response, extra);
+    },
+    failed,
+  });
 }
 
 export { HIDDEN, NEEDS_AUTH, NO_HANDLER };

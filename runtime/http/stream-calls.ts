@@ -10,7 +10,17 @@ import { Failure, fromCodec } from "./failure";
 import { openPeerStream, StreamRefused } from "./peer-streams";
 import type { Peer } from "./peers";
 import { admit, decodeHead, NO_HANDLER } from "./service-side";
-import { CLIENT_END, createChannel, encodeMessage, Inbox, SERVER_END, type Carrier } from "./stream-channel";
+import { PacedInbox } from "./paced-inbox";
+import {
+  CLIENT_END,
+  createChannel,
+  encodeMessage,
+  NO_MESSAGES,
+  notRead,
+  SERVER_END,
+  UNSENT_BYTES_MAX,
+  type Carrier,
+} from "./stream-channel";
 import type { StreamCodecCache } from "./stream-codecs";
 import { runStream } from "./stream-handler";
 
@@ -42,35 +52,44 @@ function refusedStatus(status: number): Error {
 
 const refusedBy = (failure: Failure): Error => refusedStatus(failure.status);
 
+/** What may wait for an end that does not read: as much as a socket and the memory before it would take. */
+const ROOM = { messages: 1_000_000, bytes: UNSENT_BYTES_MAX };
+
+/** One direction: texts are decoded by the receiving side, in a later turn, as over a socket. */
+interface Way {
+  codec: MessageCodec | null;
+  inbox: PacedInbox;
+}
+
 interface Link {
-  server: Inbox;
-  client: Inbox;
+  server: Way;
+  client: Way;
   open: boolean;
 }
 
-/** One direction: texts are decoded by the receiving side, in a later turn, as over a socket. */
-function carrier(link: Link, to: Inbox, codec: MessageCodec | null, dropped: (error: unknown) => void): Carrier {
+function way(codec: MessageCodec | null, endMessage: string, dropped: (problem: string) => void): Way {
+  const inbox = new PacedInbox({ codec: codec ?? NO_MESSAGES, endMessage, dropped, room: ROOM, isLater: true });
+  return { codec, inbox };
+}
+
+function carrier(link: Link, { codec, inbox }: Way): Carrier {
+  const close = (): void => {
+    link.open = false;
+    setImmediate(() => {
+      link.server.inbox.end();
+      link.client.inbox.end();
+    });
+  };
   return {
     get isOpen() {
       return link.open;
     },
     send(text) {
-      setImmediate(() => {
-        if (!codec) return;
-        try {
-          to.put(codec.decode(text));
-        } catch (error) {
-          dropped(error);
-        }
-      });
+      if (!codec || inbox.put(text)) return;
+      close();
+      throw notRead();
     },
-    close() {
-      link.open = false;
-      setImmediate(() => {
-        link.server.end();
-        link.client.end();
-      });
-    },
+    close,
   };
 }
 
@@ -86,16 +105,14 @@ function connect(exchange: Exchange, codecs: StreamCodecCache, context: CallCont
   const problem = decodeHead(exchange) ?? admit(exchange, true) ?? (handler ? null : NO_HANDLER);
   if (problem || !handler) throw refusedBy(problem ?? NO_HANDLER);
   const { toServer, toClient } = codecs.of(exchange.endpoint.model);
-  const link: Link = { server: new Inbox(SERVER_END), client: new Inbox(CLIENT_END), open: true };
-  const dropped = (error: unknown): void =>
-    context.log.warn(
-      exchange,
-      `failed to parse incoming message: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  const clientChannel = createChannel(carrier(link, link.server, toServer, dropped), link.client, (message) =>
+  const dropped = (problem: string): void => context.log.warn(exchange, `failed to parse incoming message: ${problem}`);
+  const server = way(toServer, SERVER_END, dropped);
+  const client = way(toClient, CLIENT_END, dropped);
+  const link: Link = { server, client, open: true };
+  const clientChannel = createChannel(carrier(link, server), client.inbox, (message) =>
     encodeForServer(toServer, message),
   );
-  const serverChannel = createChannel(carrier(link, link.client, toClient, dropped), link.server, (message) =>
+  const serverChannel = createChannel(carrier(link, client), server.inbox, (message) =>
     encodeMessage(toClient, message),
   );
   setImmediate(() => runStream(exchange, handler, serverChannel, context.log));

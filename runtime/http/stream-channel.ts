@@ -1,41 +1,24 @@
-// Message channels of streams: a queue of received messages whose readers wait, and an outgoing side that is either
-// a WebSocket or the other end inside the process.
+// Message channels of streams: an inbox of received messages, and an outgoing side that is either a WebSocket or the other end
+// inside the process.
 import type { MessageChannel } from "../native/streams";
 import { EncodeError, type MessageCodec } from "../schema";
-
-/** Received messages, in order. Readers wait for the next; after the end they are refused. */
-export class Inbox {
-  private readonly messages: unknown[] = [];
-  private readonly readers: { resolve: (message: unknown) => void; reject: (error: Error) => void }[] = [];
-  private ended = false;
-
-  constructor(private readonly endMessage: string) {}
-
-  put(message: unknown): void {
-    if (this.ended) return;
-    const reader = this.readers.shift();
-    if (reader) reader.resolve(message);
-    else this.messages.push(message);
-  }
-
-  end(): void {
-    this.ended = true;
-    for (const reader of this.readers.splice(0)) reader.reject(this.closed());
-  }
-
-  take(): Promise<unknown> {
-    if (this.messages.length > 0) return Promise.resolve(this.messages.shift());
-    if (this.ended) return Promise.reject(this.closed());
-    return new Promise((resolve, reject) => this.readers.push({ resolve, reject }));
-  }
-
-  private closed(): Error {
-    return Object.assign(new Error(this.endMessage), { code: "Unknown" });
-  }
-}
+import type { PacedInbox } from "./paced-inbox";
 
 export const SERVER_END = "socket receive channel closed";
 export const CLIENT_END = "websocket client receive channel closed";
+
+/** What may wait for a peer that does not read; beyond that it is cut. */
+export const UNSENT_BYTES_MAX = 64 << 20;
+
+/** Of a side that receives nothing: no message gets as far. */
+const refuse = (): never => {
+  throw new EncodeError("the stream has no messages in this direction");
+};
+export const NO_MESSAGES = { decode: refuse, decodeLarge: refuse } satisfies Partial<MessageCodec>;
+
+/** What a sender learns whose messages nobody reads. */
+export const notRead = (): Error =>
+  Object.assign(new Error("channel closed: the other side does not read"), { code: "Unknown" });
 
 /** What a channel needs of its carrier. */
 export interface Carrier {
@@ -58,7 +41,11 @@ export function encodeMessage(codec: MessageCodec | null, message: unknown): str
 }
 
 /** A channel over a carrier: messages are copied through their JSON texts in both directions. */
-export function createChannel(carrier: Carrier, inbox: Pick<Inbox, "take">, encode: EncodeMessage): MessageChannel {
+export function createChannel(
+  carrier: Carrier,
+  inbox: Pick<PacedInbox, "take">,
+  encode: EncodeMessage,
+): MessageChannel {
   return {
     send(message) {
       if (!carrier.isOpen) throw Object.assign(new Error("channel closed"), { code: "Unknown" });

@@ -10,14 +10,19 @@ import type { Pending, Replier } from "./reply";
 import type { RequestLog } from "./request-log";
 import type { StreamCodecCache } from "./stream-codecs";
 import { PacedInbox } from "./paced-inbox";
-import { createChannel, encodeMessage, SERVER_END, type Carrier } from "./stream-channel";
+import {
+  createChannel,
+  encodeMessage,
+  NO_MESSAGES,
+  SERVER_END,
+  UNSENT_BYTES_MAX,
+  type Carrier,
+} from "./stream-channel";
 import { runStream } from "./stream-handler";
 import type { MessageCodec } from "../schema";
 
 /** As a request's body, since it is decoded at once. */
 const MAX_MESSAGE_BYTES = 2 << 20;
-/** What may wait for a peer that does not read; beyond that it is cut. */
-const MAX_UNSENT_BYTES = 64 << 20;
 const CLOSE_LIMIT_MS = 1000;
 const SUBPROTOCOL = "encore-ws";
 
@@ -87,7 +92,7 @@ export class StreamServer {
   /** Valid messages go to the handler; others are logged and dropped, the socket stays open (S-5). */
   private receive(socket: WebSocket, codec: MessageCodec | null, exchange: Exchange): PacedInbox {
     const inbox = new PacedInbox({
-      decode: (data) => codec!.decode(data),
+      codec: codec ?? NO_MESSAGES,
       dropped: (problem) => this.log.warn(exchange, `failed to parse incoming message: ${problem}`),
       endMessage: SERVER_END,
     });
@@ -125,7 +130,7 @@ function carrierOf(socket: WebSocket, connection: Duplex): Carrier {
       return socket.readyState === socket.OPEN;
     },
     send(text) {
-      if (socket.bufferedAmount > MAX_UNSENT_BYTES) {
+      if (socket.bufferedAmount > UNSENT_BYTES_MAX) {
         socket.terminate();
         throw Object.assign(new Error("channel closed: the client does not read"), { code: "Unknown" });
       }

@@ -48,8 +48,11 @@ const NUMBER_MAX = 2n ** 63n - 1n;
 function migration(dir: string, file: string, number: string): Migration {
   if (BigInt(number) > NUMBER_MAX)
     throw new InfraError(`${file}: the number of a migration must not be above ${NUMBER_MAX}\n  ${dir}: shorten it`);
-  return { number: BigInt(number), file, sql: () => readFileSync(join(dir, file), "utf8") };
+  return { number: BigInt(number), file, sql: () => withoutMark(readFileSync(join(dir, file), "utf8")) };
 }
+
+/** Some editors write a byte order mark, which Postgres takes for a part of the first word; psql passes it over as well. */
+const withoutMark = (text: string): string => (text.startsWith("\uFEFF") ? text.slice(1) : text);
 
 /**
  * Reads a migrations folder.

@@ -60,11 +60,23 @@ function lineOf(sql: string, position: string | undefined): string {
   return position === undefined ? "" : `:${sql.slice(0, Number(position)).split("\n").length}`;
 }
 
-function migrationError(set: MigrationSet, { file }: Migration, sql: string, error: unknown): unknown {
+/** What is left of a migration that failed: nothing, unless it has sent a COMMIT of its own. */
+const leftOf = (client: pg.Client): string =>
+  client.getTransactionStatus() === "I"
+    ? "The file ends its own transaction (commit), so what stands before that was applied and what follows was not: take the commit out, undo that part by hand, and start again."
+    : "Nothing of this migration was applied.";
+
+function migrationError(
+  client: pg.Client,
+  set: MigrationSet,
+  { file }: Migration,
+  sql: string,
+  error: unknown,
+): unknown {
   if (!(error instanceof pg.DatabaseError) || error.code === lockNotAvailable) return error;
   const details = [error.detail, error.hint, error.where].filter(Boolean).map((text) => `\n  ${text}`);
   return new InfraError(
-    `${set.dir}/${file}${lineOf(sql, error.position)}: ${error.message} (${error.code})${details.join("")}\n  Nothing of this migration was applied.`,
+    `${set.dir}/${file}${lineOf(sql, error.position)}: ${error.message} (${error.code})${details.join("")}\n  ${leftOf(client)}`,
   );
 }
 
@@ -99,7 +111,7 @@ function applyOnce(
     const sql = migration.sql();
     await client.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutMs)}`);
     await client.query(sql).catch((error: unknown) => {
-      throw migrationError(set, migration, sql, error);
+      throw migrationError(client, set, migration, sql, error);
     });
     await recordApplied(client, set, migration);
     return true;

@@ -2,6 +2,7 @@
 // messages shared out, a cache in memory is the main thread's, and the end comes to all threads in order.
 import { AsyncResource } from "node:async_hooks";
 import { createMessageCodec } from "../pubsub/codec";
+import { MessagePayload } from "../pubsub/payload";
 import { StoreError, type Command, type Refusal, type Reply, type Store } from "../cache/store";
 import type { Host, HostLog, Part } from "../host";
 import { Request, type RequestMeta } from "../native/request";
@@ -47,13 +48,9 @@ export function handledInThread(config: SubscriptionConfig, pool: ThreadPool): S
   };
 }
 
-function requestOf(
-  { text, meta: { pubsubMessage, ...rest } }: CarriedMessage,
-  decode: (text: string) => unknown,
-): Request {
-  const payload = (): unknown => decode(text);
+function requestOf({ text, meta: { pubsubMessage, ...rest } }: CarriedMessage, payload: MessagePayload): Request {
   return new Request({
-    payload,
+    payload: () => payload.values(),
     authData: () => null,
     text,
     meta: () => ({
@@ -62,7 +59,7 @@ function requestOf(
         pubsubMessage: {
           ...pubsubMessage,
           get parsedPayload() {
-            return payload();
+            return payload.told();
           },
         },
       }),
@@ -75,17 +72,17 @@ export class MessageHandlers {
   private readonly handlers = new Map<string, SubscriptionConfig["handler"]>();
 
   constructor(host: Host, member: ThreadMember) {
-    const decoders = new Map(
-      host.model.topics.map((topic) => [topic.name, createMessageCodec(host, topic.message).decode]),
-    );
+    const codecs = new Map(host.model.topics.map((topic) => [topic.name, createMessageCodec(host, topic.message)]));
     member.serve(
       DELIVER,
       answering(async (carried) => {
         const message = carried as CarriedMessage;
         const handler = this.handlers.get(message.key);
-        const decode = decoders.get(message.topic);
-        if (!handler || !decode) throw new Error(`no handler is registered for ${message.key}`);
-        const request = requestOf(message, decode);
+        const codec = codecs.get(message.topic);
+        if (!handler || !codec) throw new Error(`no handler is registered for ${message.key}`);
+        const payload = new MessagePayload(message.text, codec);
+        await payload.read();
+        const request = requestOf(message, payload);
         await new AsyncResource("GroundworkMessage").runInAsyncScope(async () => handler(request)); // a context of its own (G-51)
       }),
     );

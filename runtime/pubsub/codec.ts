@@ -11,7 +11,7 @@ export type { MessageCodec };
 export function createMessageCodec(host: Pick<Host, "model" | "newDecimal">, message: Schema): MessageCodec {
   const codec = compileMessageCodec(host.model, message, host.newDecimal);
   return {
-    decode: (text) => codec.decode(text),
+    ...codec,
     encode(value) {
       if (value === null || value === undefined) throw nativeError("no message payload provided", "InvalidArg");
       try {

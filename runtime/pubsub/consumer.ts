@@ -9,6 +9,8 @@ import { requestFields } from "../log/request-fields";
 import type { SubscriptionModel } from "../model";
 import { Request } from "../native/request";
 import type { ConsumeOptions, Delivery, Processor } from "./broker";
+import type { MessageCodec } from "./codec";
+import { MessagePayload } from "./payload";
 
 export type Handler = (request: Request) => unknown;
 
@@ -17,7 +19,7 @@ export interface ConsumerInput {
   ordered: boolean;
   subscription: SubscriptionModel;
   handler: Handler;
-  decode(text: string): unknown;
+  codec: Pick<MessageCodec, "decode" | "decodeLarge">;
   log: HostLog;
 }
 
@@ -41,7 +43,7 @@ function concurrencyOf(subscription: SubscriptionModel): number {
 }
 
 /** A request of its own trace (P-24); fresh values at every `payload`, real dates in `parsedPayload` (Appendix B, X-62). */
-function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: Delivery): Request {
+function requestFor({ topic, subscription }: ConsumerInput, delivery: Delivery, payload: MessagePayload): Request {
   const { id, body, publishedAt, parentTraceId, correlationId } = delivery.data;
   const { traceId, spanId } = new Trace();
   const startedAt = new Date().toISOString();
@@ -51,9 +53,8 @@ function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: De
     ...(parentTraceId ? { parentTraceId } : {}),
     ...(correlationId ? { extCorrelationId: correlationId } : {}),
   };
-  const payload = (): unknown => decode(body);
   return new Request({
-    payload,
+    payload: () => payload.values(),
     text: body,
     authData: () => null,
     meta: () => ({
@@ -67,7 +68,7 @@ function requestFor({ topic, subscription, decode }: ConsumerInput, delivery: De
         publishedAt: new Date(publishedAt).toISOString(),
         deliveryAttempt: Math.max(delivery.attemptsStarted, 1),
         get parsedPayload() {
-          return payload();
+          return payload.told();
         },
       },
     }),
@@ -115,10 +116,11 @@ function onFailure(input: ConsumerInput, delivery: Delivery, request: Request, t
 
 function createProcessor(input: ConsumerInput): Processor {
   return async (delivery: Delivery): Promise<void> => {
-    const request = requestFor(input, delivery);
+    const payload = new MessagePayload(delivery.data.body, input.codec);
+    const request = requestFor(input, delivery, payload);
     let fields: Record<string, unknown> = {};
     try {
-      request.payload(); // a message that does not fit the topic's type must not reach the handler (P-23)
+      await payload.read(); // a message that does not fit the topic's type must not reach the handler (P-23)
       fields = requestFields(request);
       input.log.info("starting request", fields);
       await callHandler(input.handler, request);

@@ -135,13 +135,12 @@ class PubSub implements PubSubPart {
     subscription: SubscriptionModel,
     handler: Handler,
   ): Parameters<Broker["consume"]> extends [string, ...infer Rest] ? Rest : never {
-    const { decode } = createMessageCodec(this.#host, topic.message);
     const { processor, options } = createConsumer({
       topic: topic.name,
       ordered: topic.orderingAttribute !== undefined,
       subscription,
       handler,
-      decode,
+      codec: createMessageCodec(this.#host, topic.message),
       log: this.#host.log,
     });
     return [processor, options];

@@ -2,6 +2,7 @@
 import { formatDateTime, isRepresentable } from "./datetime";
 import { formatDecimal, isDecimal, parseDecimal } from "./decimal";
 import { EncodeError } from "./errors";
+import { PAUSED, UNPACED, whole, type Pace, type Paused } from "./pace";
 import { floatText } from "./rust-text";
 
 const MAX_DEPTH = 128;
@@ -54,8 +55,13 @@ export function checkDate(date: Date): Date {
   return date;
 }
 
-/** Encodes any value; `undefined` only inside objects, where its key is left out. Throws EncodeError. */
-export function encodeValue(value: unknown, depth = 1): string {
+/** Encodes any value at once; `undefined` only inside objects, where its key is left out. Throws EncodeError. */
+export function encodeValue(value: unknown): string {
+  return whole(encodePaced(value, 1, UNPACED));
+}
+
+/** The same at a pace: PAUSED where it says so. Called again it goes on with what it found, whatever became of `value`. */
+export function encodePaced(value: unknown, depth: number, pace: Pace): string | Paused {
   switch (typeof value) {
     case "string":
       return quote(value);
@@ -66,7 +72,7 @@ export function encodeValue(value: unknown, depth = 1): string {
     case "bigint":
       return `"${value}"`;
     case "object":
-      return value === null ? "null" : encodeObject(value, depth);
+      return value === null ? "null" : encodeObject(value, depth, pace);
     case "undefined":
       throw new EncodeError("undefined cannot be represented as a serde_json::Value");
     case "function":
@@ -76,45 +82,124 @@ export function encodeValue(value: unknown, depth = 1): string {
   }
 }
 
-function encodeObject(value: object, depth: number): string {
+function encodeObject(value: object, depth: number, pace: Pace): string | Paused {
   if (depth > MAX_DEPTH) {
     throw new EncodeError(
       `value exceeds the maximum nesting depth of ${MAX_DEPTH}; does it contain a circular reference?`,
     );
   }
-  if (Array.isArray(value)) return encodeList(value, depth);
+  if (Array.isArray(value)) return encodeList(value, depth, pace);
   if (value instanceof Date) return `"${formatDateTime(checkDate(value))}"`;
   if (isDecimal(value)) return quote(decimalText(value.value));
-  return encodeKeys(value as Record<string, unknown>, depth);
+  return encodeKeys(value as Record<string, unknown>, depth, pace);
 }
 
-function encodeList(list: readonly unknown[], depth: number): string {
-  if (list.length === 0) return "[]";
-  let out = "[";
-  for (let i = 0; i < list.length; i++) {
-    if (i > 0) out += ",";
-    out += encodeValue(list[i], depth + 1);
+/** A text is put together from pieces of this length: the engine takes as long to join a million of them as to make them. */
+const PIECE_CHARS = 4096;
+/** Characters of one value that count as one element more. */
+const STEP_CHARS = 64;
+
+/** Where the writer of a container paused: what it has written, and the value it was writing, if it was that which paused. */
+interface WriteFrame {
+  out: string;
+  next: number;
+  item: { value: unknown } | undefined;
+}
+
+interface KeysFrame extends WriteFrame {
+  /** The keys as far as they are known, and the one that was written last or paused. */
+  keys: readonly string[] | undefined;
+  key: string;
+}
+
+/** Joins what `piece` is made of, which a look into it does, and adds it. */
+function append(out: string, piece: string): string {
+  return piece.charCodeAt(0) > 0 ? out + piece : out;
+}
+
+function encodeList(list: readonly unknown[], depth: number, pace: Pace): string | Paused {
+  const frame = pace.isResuming ? pace.resume<WriteFrame>() : undefined;
+  let out = frame ? frame.out : "";
+  let item = frame?.item;
+  let piece = "";
+  for (let i = frame ? frame.next : 0; i < list.length; i++) {
+    const value = item ? item.value : list[i];
+    item = undefined;
+    const text = encodePaced(value, depth + 1, pace);
+    if (text === PAUSED) return pace.pause({ out: append(out, piece), next: i, item: { value } } satisfies WriteFrame);
+    piece += i === 0 ? text : `,${text}`;
+    if (piece.length > PIECE_CHARS) {
+      pace.spend(text.length / STEP_CHARS);
+      out = append(out, piece);
+      piece = "";
+    }
+    if (pace.isDue()) return pace.pause({ out: append(out, piece), next: i + 1, item } satisfies WriteFrame);
   }
-  return `${out}]`;
+  return `[${out}${piece}]`;
 }
 
 /** All enumerable string keys, inherited ones included; `toJSON` is not called. */
-function encodeKeys(value: Record<string, unknown>, depth: number): string {
-  let out = "{";
+function encodeKeys(value: Record<string, unknown>, depth: number, pace: Pace): string | Paused {
+  if (pace.isResuming) return encodeRest(value, depth, pace, pace.resume<KeysFrame>());
+  let out = "";
+  let next = 0;
   for (const key in value) {
     const item = value[key];
+    next++;
     if (item === undefined) continue;
-    if (out.length > 1) out += ",";
-    out += `${quote(key)}:${encodeValue(item, depth + 1)}`;
+    const text = encodePaced(item, depth + 1, pace);
+    if (text === PAUSED) {
+      const frame: KeysFrame = { keys: undefined, key, next: next - 1, out, item: { value: item } };
+      return pace.pause(frame);
+    }
+    out += `${out === "" ? "" : ","}${quote(key)}:${text}`;
+    if (pace.isDue()) return pace.pause({ keys: undefined, key, next, out, item: undefined } satisfies KeysFrame);
   }
-  return `${out}}`;
+  return `{${out}}`;
+}
+
+/** The keys of an object whose writer paused. Not known then: the engine sorts those of a large object each time it is asked. */
+function keysOf(value: object): string[] {
+  const keys: string[] = [];
+  for (const key in value) keys.push(key);
+  return keys;
+}
+
+function encodeRest(
+  value: Record<string, unknown>,
+  depth: number,
+  pace: Pace,
+  { keys = keysOf(value), key, next, out, item }: KeysFrame,
+): string | Paused {
+  // Where the keys have changed meanwhile, the place of the last one has.
+  let i = keys[item ? next : next - 1] === key ? next : keys.indexOf(key) + (item ? 0 : 1);
+  let piece = "";
+  for (i = Math.max(i, 0); item || i < keys.length; i++) {
+    if (!item) key = keys[i]!;
+    const known: unknown = item ? item.value : value[key];
+    item = undefined;
+    if (known === undefined) continue;
+    const text = encodePaced(known, depth + 1, pace);
+    if (text === PAUSED) {
+      const frame: KeysFrame = { keys, key, next: i, out: append(out, piece), item: { value: known } };
+      return pace.pause(frame);
+    }
+    piece += `${out === "" && piece === "" ? "" : ","}${quote(key)}:${text}`;
+    if (piece.length > PIECE_CHARS) {
+      pace.spend(text.length / STEP_CHARS);
+      out = append(out, piece);
+      piece = "";
+    }
+    if (pace.isDue()) return pace.pause({ keys, key, next: i + 1, out: append(out, piece), item } satisfies KeysFrame);
+  }
+  return `{${out}${piece}}`;
 }
 
 /** Throws the EncodeError that encoding the value would throw; builds nothing. */
 export function checkValue(value: unknown, depth = 1): void {
   if (typeof value !== "object" || value === null) {
-    if (typeof value !== "string" && typeof value !== "boolean" && !Number.isFinite(value)) encodeValue(value, depth);
-  } else if (depth > MAX_DEPTH || value instanceof Date || isDecimal(value)) encodeValue(value, depth);
+    if (typeof value !== "string" && typeof value !== "boolean" && !Number.isFinite(value)) encodeValue(value);
+  } else if (depth > MAX_DEPTH || value instanceof Date || isDecimal(value)) encodePaced(value, depth, UNPACED);
   else if (Array.isArray(value)) for (let i = 0; i < value.length; i++) checkValue(value[i], depth + 1);
   else checkKeys(value as Record<string, unknown>, depth);
 }
@@ -152,20 +237,25 @@ export function readKey(payload: Record<string, unknown>, key: string): unknown 
   return value;
 }
 
-export type FieldsEncoder = (payload: Record<string, unknown> | null) => string;
+export type FieldsEncoder = (payload: Record<string, unknown> | null, pace: Pace) => string | Paused;
 
 /** Compiles an encoder that writes the named fields of a payload and nothing else. */
 export function compileFields(names: readonly string[]): FieldsEncoder {
   const fields = names.map((name) => ({ name, prefix: `${quote(name)}:` }));
-  return (payload) => {
+  return (payload, pace) => {
     if (payload === null) return "{}";
-    let out = "";
-    for (let i = 0; i < fields.length; i++) {
+    const frame = pace.isResuming ? pace.resume<WriteFrame>() : undefined;
+    let out = frame ? frame.out : "";
+    let item = frame?.item;
+    for (let i = frame ? frame.next : 0; i < fields.length; i++) {
       const field = fields[i]!;
-      const value = readKey(payload, field.name);
+      const value = item ? item.value : readKey(payload, field.name);
+      item = undefined;
       if (value === undefined) continue;
+      const text = encodePaced(value, 1, pace);
+      if (text === PAUSED) return pace.pause({ out, next: i, item: { value } } satisfies WriteFrame);
       out += out === "" ? `{${field.prefix}` : `,${field.prefix}`;
-      out += encodeValue(value);
+      out += text;
     }
     return out === "" ? "{}" : `${out}}`;
   };

@@ -2,16 +2,21 @@
 import type { AppModel, Schema } from "../model";
 import { asPayload, compileFields } from "./encoder";
 import { JsonDecoderCompiler, type NewDecimal } from "./json-decoder";
-import { JsonReader } from "./json-reader";
+import { readerOf } from "./json-reader";
+import { UNPACED, whole } from "./pace";
 import { ShapeResolver, type ShapeField } from "./shape";
+import { readInSlices } from "./slices";
 
 export { DecodeError, EncodeError } from "./errors";
 export { encodeValue, toPlain } from "./encoder";
+export { LARGE_CHARS } from "./slices";
 export type { NewDecimal } from "./json-decoder";
 
 export interface MessageCodec {
-  /** Reads a JSON text, or a value that is encoded first. Throws DecodeError (or EncodeError for the value). */
-  decode(message: string | Buffer | object): Record<string, unknown>;
+  /** Reads a JSON text at once. Throws DecodeError. */
+  decode(message: string | Buffer): Record<string, unknown>;
+  /** The same in slices, for one longer than LARGE_CHARS. Rejects with DecodeError. */
+  decodeLarge(message: string | Buffer): Promise<Record<string, unknown>>;
   /** The JSON text of a message: declared fields only. Throws EncodeError. */
   encode(value: unknown): string;
 }
@@ -31,12 +36,11 @@ export function compileMessageCodec(
   const fields = struct.fields.filter(travels);
   const decoder = new JsonDecoderCompiler(newDecimal).struct({ kind: "struct", fields });
   const encoder = compileFields(fields.map((f) => f.name));
-  const encode = (value: unknown): string => encoder(asPayload(value));
+  const encode = (value: unknown): string => whole(encoder(asPayload(value), UNPACED));
   return {
     encode,
-    decode(message) {
-      if (Buffer.isBuffer(message)) return decoder(JsonReader.of(message));
-      return decoder(new JsonReader(typeof message === "string" ? message : encode(message)));
-    },
+    decode: (message) => whole(decoder(readerOf(message))),
+    decodeLarge: (message) =>
+      new Promise((done, failed) => readInSlices(message, (reader) => decoder(reader), { done, failed })),
   };
 }

@@ -2,10 +2,8 @@
 // drops what the schema does not know.
 import { parseDateTime } from "./datetime";
 import { boundedDecimal } from "./decimal";
-import { missingFields } from "./errors";
 import type { JsonReader } from "./json-reader";
 import {
-  colon,
   Float,
   hasKey,
   leaveMap,
@@ -18,22 +16,23 @@ import {
   skipValue,
   type Decoder,
 } from "./json-syntax";
+import { PAUSED, type Paused } from "./pace";
 import { debugFloat, debugString, quotable } from "./rust-text";
 import { expecting, type Shape, type Struct } from "./shape";
-import { createFitter, NO_FIT } from "./union";
+import { IGNORED, NO_KEY, StructFields, type StructProgress } from "./struct-fields";
+import { createFit, NO_FIT, type Fit } from "./union";
 
 /** Makes the SDK's own Decimal from a decimal text. */
 export type NewDecimal = (text: string) => unknown;
 
-/** Reads an object into `target`, or into a new one. */
-export type StructDecoder = (r: JsonReader, target?: Record<string, unknown>) => Record<string, unknown>;
+type Fields = Record<string, unknown>;
+/** Reads an object into `target`, or into a new one. Returns PAUSED where the reader's pace says so: then it is called again. */
+export type StructDecoder = (r: JsonReader, target?: Fields) => Fields | Paused;
 
 const QUOTE = 34;
 const OPEN_LIST = 91;
 const OPEN_MAP = 123;
 const isDigitOrMinus = (code: number): boolean => code === 45 || (code >= 48 && code <= 57);
-/** Fields tracked in the bits of one number. */
-const BITS = 31;
 
 export class JsonDecoderCompiler {
   private readonly done = new Map<Shape, Decoder>();
@@ -89,18 +88,18 @@ export class JsonDecoderCompiler {
 
   private list(elem: Shape): Decoder {
     const element = this.compile(elem);
-    return (r) => (r.peek() === OPEN_LIST ? readList(r, element) : mismatch(r, "a JSON array"));
+    return (r) => (r.pace.isResuming || r.peek() === OPEN_LIST ? readList(r, element) : mismatch(r, "a JSON array"));
   }
 
   private map(value: Shape): Decoder {
     const entry = this.compile(value);
-    return (r) => (r.peek() === OPEN_MAP ? readMap(r, entry) : mismatch(r, "a JSON object"));
+    return (r) => (r.pace.isResuming || r.peek() === OPEN_MAP ? readMap(r, entry) : mismatch(r, "a JSON object"));
   }
 
   private option(value: Shape): Decoder {
     const inner = this.compile(value);
     return (r) => {
-      if (r.peek() !== 110) return inner(r);
+      if (r.pace.isResuming || r.peek() !== 110) return inner(r);
       r.word("null");
       return null;
     };
@@ -110,6 +109,7 @@ export class JsonDecoderCompiler {
     const read = this.compile(inner);
     return (r) => {
       const value = read(r);
+      if (value === PAUSED) return PAUSED;
       const problem = check(value, r.isFloat, r.work);
       return problem === undefined ? value : r.fail(problem);
     };
@@ -121,70 +121,62 @@ export class JsonDecoderCompiler {
   }
 
   private union(shape: Shape, expected: string): Decoder {
-    const fit = createFitter(this.newDecimal);
     return (r) => {
-      const raw = readBoxed(r);
-      const value = fit(shape, raw, r.work);
+      const frame = r.pace.isResuming ? r.pace.resume<UnionFrame>() : undefined;
+      const raw = frame?.fit ? frame.raw : readBoxed(r);
+      if (raw === PAUSED) return r.pace.pause({ raw, fit: undefined } satisfies UnionFrame);
+      const fit = frame?.fit ?? createFit(this.newDecimal, r);
+      const value = fit(shape, raw);
+      if (value === PAUSED) return r.pace.pause({ raw, fit } satisfies UnionFrame);
       return value === NO_FIT ? r.fail(`invalid type: ${describe(raw)}, expected ${expected}`) : value;
     };
   }
 
-  /** Compiles an object's reader: keys in the order of the schema are recognised without being read. */
+  /** Compiles an object's reader. */
   struct({ fields }: Struct): StructDecoder {
-    const names = fields.map((f) => f.name);
-    const quoted = names.map((n) => JSON.stringify(n));
+    const known = new StructFields(fields);
     const decoders = fields.map((f) => this.compile(f.shape));
-    const indexes = new Map(names.map((n, i) => [n, i]));
-    const required = fields.flatMap((f, i) => (f.optional ? [] : [i]));
-    const requiredBits = required.reduce((bits, i) => (i < BITS ? bits | (1 << i) : bits), 0);
-    const missing = (has: (i: number) => boolean): string[] => required.filter((i) => !has(i)).map((i) => names[i]!);
-    const isLarge = fields.length > BITS;
-
-    return (r, target = {}) => {
-      if (r.peek() !== OPEN_MAP) return mismatch(r, "a JSON object");
-      r.descend();
-      r.pos++;
-      let seen = 0;
-      const more = isLarge ? new Set<number>() : undefined;
-      let guess = 0;
-      for (let first = true; hasKey(r, first); first = false) {
-        let index: number | undefined = guess;
-        const expected = quoted[guess];
-        if (expected !== undefined && r.text.startsWith(expected, r.pos)) r.pos += expected.length;
-        else index = readKey(r, indexes);
-        if (index === undefined) continue;
-        const name = names[index]!;
-        colon(r);
-        r.enter(name);
-        const value = decoders[index]!(r);
+    return (r, target) => {
+      const { pace } = r;
+      const progress = pace.isResuming ? pace.resume<StructProgress>() : known.begin(openMap(r, target));
+      for (;;) {
+        if (progress.index === NO_KEY) {
+          if (!hasKey(r, progress.isFirst)) break;
+          progress.isFirst = false;
+          progress.index = known.readKey(r, progress.guess);
+        }
+        const { index } = progress;
+        const value = index === IGNORED ? skipValue(r) : decoders[index]!(r);
+        if (value === PAUSED) return pace.pause(progress);
         r.leave();
-        const again = index < BITS ? (seen & (1 << index)) !== 0 : more!.has(index);
-        if (again) failDuplicate(r, name);
-        if (index < BITS) seen |= 1 << index;
-        else more!.add(index);
-        put(target, name, value);
-        guess = index + 1;
+        progress.index = NO_KEY;
+        if (index !== IGNORED) {
+          const name = known.names[index]!;
+          if (!known.note(progress, index)) failDuplicate(r, name);
+          put(progress.target, name, value);
+          progress.guess = index + 1;
+        }
+        if (pace.isDue()) return pace.pause(progress);
       }
       r.pos++;
       r.ascend();
-      const incomplete =
-        (seen & requiredBits) !== requiredBits || (isLarge && required.some((i) => i >= BITS && !more!.has(i)));
-      if (incomplete) r.fail(missingFields(missing((i) => (i < BITS ? (seen & (1 << i)) !== 0 : more!.has(i)))));
-      return target;
+      known.checkComplete(r, progress);
+      return progress.target;
     };
   }
 }
 
-/** Reads a key; the value of an unknown one is skipped. */
-function readKey(r: JsonReader, indexes: ReadonlyMap<string, number>): number | undefined {
-  const key = r.string();
-  const index = indexes.get(key);
-  if (index !== undefined) return index;
-  colon(r);
-  r.enter(key);
-  skipValue(r);
-  r.leave();
-  return undefined;
+function openMap(r: JsonReader, target: Fields = {}): Fields {
+  if (r.peek() !== OPEN_MAP) return mismatch(r, "a JSON object");
+  r.descend();
+  r.pos++;
+  return target;
+}
+
+/** A union's value is read, then fitted: what the one or the other left. */
+interface UnionFrame {
+  raw: unknown;
+  fit: Fit | undefined;
 }
 
 function failDuplicate(r: JsonReader, name: string): never {

@@ -2,6 +2,7 @@
 // (serde_json; contract 3.5): the place of a problem is part of the answer that clients see.
 import { isUtf8 } from "node:buffer";
 import { DecodeError, formatPath, type Step } from "./errors";
+import { UNPACED, type Pace } from "./pace";
 import { Work } from "./work";
 
 const NEWLINE = 10;
@@ -21,6 +22,16 @@ const INTEGER_CHARS = 20;
 const DOUBLE_DIGITS = 309;
 
 const ESCAPES: Record<string, string> = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+
+const SIMPLE_ESCAPES = new Uint8Array(128);
+for (const [escape, char] of Object.entries(ESCAPES)) SIMPLE_ESCAPES[escape.charCodeAt(0)] = char.charCodeAt(0);
+
+/** Letters between escapes are gathered here: a text of a million pieces takes the engine long to put together. */
+const UNITS = new Uint16Array(1024);
+/** A run of letters from here on is worth a piece of its own. */
+const RUN_MAX = 64;
+const unitsText = (length: number): string =>
+  length === 0 ? "" : Reflect.apply(String.fromCharCode, String, UNITS.subarray(0, length));
 
 /** The value of a hexadecimal digit's code, or -1. */
 const HEX = new Int8Array(128).fill(-1);
@@ -47,6 +58,8 @@ export class JsonReader {
   /** Whether the number read last was written as a float, or is one because it is too large for an integer. */
   isFloat = false;
   readonly work = new Work();
+  /** When what reads here gives way; by default never. */
+  pace: Pace = UNPACED;
   private depth = MAX_DEPTH;
   private readonly steps: Step[] = [];
 
@@ -157,19 +170,35 @@ export class JsonReader {
     const { text } = this;
     let out = text.slice(start, from);
     this.pos = from;
+    let length = 0;
     for (;;) {
       const code = text.charCodeAt(this.pos);
-      if (code === QUOTE) {
-        this.pos++;
-        return this.plain(out);
+      if (length > UNITS.length - RUN_MAX) {
+        out += unitsText(length);
+        length = 0;
       }
-      if (code === BACKSLASH) out += this.escape(true);
-      else if (code < 32) {
+      if (code === BACKSLASH) {
+        const simple = SIMPLE_ESCAPES[text.charCodeAt(this.pos + 1)];
+        if (simple) {
+          UNITS[length++] = simple;
+          this.pos += 2;
+          continue;
+        }
+        const units = this.escape(true);
+        for (let i = 0; i < units.length; i++) UNITS[length++] = units.charCodeAt(i);
+      } else if (code === QUOTE) {
+        this.pos++;
+        return this.plain(out + unitsText(length));
+      } else if (code < 32) {
         this.failAhead("control character (\\u0000-\\u001F) found while parsing a string");
       } else if (code !== code) this.fail("EOF while parsing a string");
       else {
         const end = this.runEnd();
-        out += text.slice(this.pos, end);
+        if (end - this.pos < RUN_MAX) for (let i = this.pos; i < end; i++) UNITS[length++] = text.charCodeAt(i);
+        else {
+          out += unitsText(length) + text.slice(this.pos, end);
+          length = 0;
+        }
         this.pos = end;
       }
     }
@@ -318,3 +347,6 @@ export class JsonReader {
     }
   }
 }
+
+export const readerOf = (text: Buffer | string): JsonReader =>
+  typeof text === "string" ? new JsonReader(text) : JsonReader.of(text);

@@ -1,5 +1,6 @@
 // Objects, lists, ignored and free-form values of a JSON text, with the official reader's errors (contract 3.5).
 import type { JsonReader } from "./json-reader";
+import { PAUSED, type Paused } from "./pace";
 import { debugFloat, debugString } from "./rust-text";
 
 const QUOTE = 34;
@@ -59,32 +60,74 @@ export function hasElement(r: JsonReader, first: boolean): boolean {
   return true;
 }
 
+/** Returns PAUSED where the reader's pace says so: then it is called again. */
 export type Decoder = (r: JsonReader) => unknown;
 
-export function readList(r: JsonReader, element: Decoder): unknown[] {
-  r.descend();
-  r.pos++;
-  const out: unknown[] = [];
-  while (hasElement(r, out.length === 0)) {
-    r.enter(out.length);
-    out.push(element(r));
+interface ListFrame {
+  out: unknown[];
+  /** Whether it was an element that paused. */
+  isInside: boolean;
+}
+
+export function readList(r: JsonReader, element: Decoder): unknown[] | Paused {
+  const { pace } = r;
+  let out: unknown[];
+  let isInside = false;
+  if (pace.isResuming) ({ out, isInside } = pace.resume<ListFrame>());
+  else {
+    r.descend();
+    r.pos++;
+    out = [];
+  }
+  for (;;) {
+    if (isInside) isInside = false;
+    else {
+      if (!hasElement(r, out.length === 0)) break;
+      r.enter(out.length);
+    }
+    const value = element(r);
+    if (value === PAUSED) return pace.pause({ out, isInside: true } satisfies ListFrame);
+    out.push(value);
     r.leave();
+    if (pace.isDue()) return pace.pause({ out, isInside } satisfies ListFrame);
   }
   r.pos++;
   r.ascend();
   return out;
 }
 
-export function readMap(r: JsonReader, value: Decoder): Record<string, unknown> {
-  r.descend();
-  r.pos++;
-  const out: Record<string, unknown> = {};
-  for (let first = true; hasKey(r, first); first = false) {
-    const key = r.string();
-    colon(r);
-    r.enter(key);
-    put(out, key, value(r));
+interface MapFrame {
+  out: Record<string, unknown>;
+  /** The key whose value paused. */
+  key: string | undefined;
+  isFirst: boolean;
+}
+
+export function readMap(r: JsonReader, read: Decoder): Record<string, unknown> | Paused {
+  const { pace } = r;
+  let out: Record<string, unknown>;
+  let key: string | undefined;
+  let isFirst = true;
+  if (pace.isResuming) ({ out, key, isFirst } = pace.resume<MapFrame>());
+  else {
+    r.descend();
+    r.pos++;
+    out = {};
+  }
+  for (;;) {
+    if (key === undefined) {
+      if (!hasKey(r, isFirst)) break;
+      isFirst = false;
+      key = r.string();
+      colon(r);
+      r.enter(key);
+    }
+    const value = read(r);
+    if (value === PAUSED) return pace.pause({ out, key, isFirst } satisfies MapFrame);
+    put(out, key, value);
     r.leave();
+    key = undefined;
+    if (pace.isDue()) return pace.pause({ out, key, isFirst } satisfies MapFrame);
   }
   r.pos++;
   r.ascend();
@@ -98,16 +141,22 @@ export class Float {
 
 function freeForm(box: boolean): Decoder {
   const read: Decoder = (r) => {
+    if (r.pace.isResuming) return within(r, r.pace.resume<Decoder>());
     const code = r.peek();
     if (code === QUOTE) return r.string();
     if (isNumberStart(code)) {
       const value = r.number();
       return box && r.isFloat ? new Float(Number(value)) : value;
     }
-    if (code === OPEN_MAP) return readMap(r, read);
-    if (code === OPEN_LIST) return readList(r, read);
-    return word(r, code);
+    if (code === OPEN_MAP) return within(r, readEntries);
+    return code === OPEN_LIST ? within(r, readElements) : word(r, code);
   };
+  const within = (r: JsonReader, container: Decoder): unknown => {
+    const value = container(r);
+    return value === PAUSED ? r.pace.pause(container) : value;
+  };
+  const readEntries: Decoder = (r) => readMap(r, read);
+  const readElements: Decoder = (r) => readList(r, read);
   return read;
 }
 
@@ -177,25 +226,47 @@ class Brackets {
   }
 }
 
+interface SkipFrame {
+  open: Brackets;
+  /** Whether the value ahead has been skipped. */
+  isBehind: boolean;
+}
+
 /** Skips the value of an unknown key. Nesting is not limited here, so this must not recurse. */
-export function skipValue(r: JsonReader): void {
-  let code = r.peek();
-  if (code !== OPEN_LIST && code !== OPEN_MAP) return skipScalar(r, code);
-  const open = new Brackets();
-  for (;;) {
-    // The first value inside a bracket, and those inside that one, are looked at once.
-    while (code === OPEN_LIST || code === OPEN_MAP) {
-      r.pos++;
-      const next = r.peek();
-      open.push(code);
-      if (next === (code === OPEN_LIST ? CLOSE_LIST : CLOSE_MAP)) break;
-      code = code === OPEN_LIST ? next : skipKey(r);
-    }
-    if (code !== OPEN_LIST && code !== OPEN_MAP) skipScalar(r, code);
-    if (open.last === OPEN_LIST) skipNumbers(r);
-    if (!skipAfter(r, open)) return;
-    code = r.peek();
+export function skipValue(r: JsonReader): undefined | Paused {
+  const { pace } = r;
+  let open: Brackets;
+  let isBehind = false;
+  if (pace.isResuming) ({ open, isBehind } = pace.resume<SkipFrame>());
+  else {
+    const code = r.peek();
+    if (code !== OPEN_LIST && code !== OPEN_MAP) return void skipScalar(r, code);
+    open = new Brackets();
   }
+  for (;;) {
+    if (!isBehind) isBehind = skipAhead(r, open);
+    if (isBehind) {
+      if (open.last === OPEN_LIST) skipNumbers(r);
+      const next = skipAfter(r, open);
+      if (next === "end") return undefined;
+      isBehind = next === "closed";
+    }
+    if (pace.isDue()) return pace.pause({ open, isBehind } satisfies SkipFrame);
+  }
+}
+
+/** Skips the scalar or the bracket ahead; whether that is a whole value, and not a bracket that has something in it. */
+function skipAhead(r: JsonReader, open: Brackets): boolean {
+  const code = r.peek();
+  if (code !== OPEN_LIST && code !== OPEN_MAP) {
+    skipScalar(r, code);
+    return true;
+  }
+  r.pos++;
+  open.push(code);
+  if (r.peek() === (code === OPEN_LIST ? CLOSE_LIST : CLOSE_MAP)) return true;
+  if (code === OPEN_MAP) skipKey(r);
+  return false;
 }
 
 function skipScalar(r: JsonReader, code: number): void {
@@ -204,38 +275,38 @@ function skipScalar(r: JsonReader, code: number): void {
   else word(r, code);
 }
 
+/** Numbers that are skipped without a look at the pace. */
+const NUMBERS_AT_ONCE = 64;
+
 /** Skips the numbers of a list that follow without a blank, as long lists are written: most of a large body may be that. */
 function skipNumbers(r: JsonReader): void {
-  while (r.text.charCodeAt(r.pos) === COMMA && isNumberStart(r.text.charCodeAt(r.pos + 1))) {
+  for (let i = 0; i < NUMBERS_AT_ONCE; i++) {
+    if (r.text.charCodeAt(r.pos) !== COMMA || !isNumberStart(r.text.charCodeAt(r.pos + 1))) return;
     r.pos++;
     r.number();
   }
 }
 
-/** Skips what stands after a value inside a bracket; whether another value follows. */
-function skipAfter(r: JsonReader, open: Brackets): boolean {
-  while (open.depth > 0) {
-    const list = open.last === OPEN_LIST;
-    const code = r.peek();
-    if (isEnd(code)) r.failAhead(`EOF while parsing ${list ? "a list" : "an object"}`);
-    if (code === (list ? CLOSE_LIST : CLOSE_MAP)) {
-      r.pos++;
-      open.depth--;
-      continue;
-    }
-    if (code !== COMMA) r.failAhead(list ? "expected `,` or `]`" : "expected `,` or `}`");
+/** Skips what stands after a value inside a bracket: a comma, before the next `value`, or the closing bracket. */
+function skipAfter(r: JsonReader, open: Brackets): "value" | "closed" | "end" {
+  if (open.depth === 0) return "end";
+  const list = open.last === OPEN_LIST;
+  const code = r.peek();
+  if (isEnd(code)) r.failAhead(`EOF while parsing ${list ? "a list" : "an object"}`);
+  if (code === (list ? CLOSE_LIST : CLOSE_MAP)) {
     r.pos++;
-    if (!list) skipKey(r);
-    return true;
+    open.depth--;
+    return open.depth === 0 ? "end" : "closed";
   }
-  return false;
+  if (code !== COMMA) r.failAhead(list ? "expected `,` or `]`" : "expected `,` or `}`");
+  r.pos++;
+  if (!list) skipKey(r);
+  return "value";
 }
 
-/** Skips a key; the character that the value begins with. */
-function skipKey(r: JsonReader): number {
+function skipKey(r: JsonReader): void {
   const code = r.peek();
   if (code !== QUOTE) r.failAhead(isEnd(code) ? "EOF while parsing an object" : "key must be a string");
   r.skipString();
   colon(r);
-  return r.peek();
 }

@@ -3,9 +3,11 @@ import type { PathSegment } from "../model";
 import { DecodeError, missingFields } from "./errors";
 import { compileValue, ValueError, type ValueDecoder } from "./header-decoder";
 import { JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
-import { JsonReader } from "./json-reader";
+import { JsonReader, readerOf } from "./json-reader";
 import type { Decoder } from "./json-syntax";
+import { whole, type Paused } from "./pace";
 import type { ShapeField, Struct } from "./shape";
+import { LARGE_CHARS, readInSlices, type Outcome } from "./slices";
 import { compileText, createTextContext, type TextContext, type TextDecoder } from "./text-decoder";
 import { eachPair, parseCookies, percentDecodeStrict } from "./url-text";
 import { compileCheck, type Check } from "./validation";
@@ -78,20 +80,45 @@ export class RequestCodec {
     return target;
   }
 
-  /** Adds the body's fields to a decoded head. */
-  decodeBody(body: Buffer | string, target: Payload): Payload {
-    return this.body ? decodeBody(this.body, body, target, "unable to decode request body") : target;
+  /** Adds the body's fields to a decoded head: at once, or those of a large one later. */
+  decodeBody(body: Buffer | string, target: Payload, outcome: Outcome<Payload>): void {
+    if (this.body) decodeBody(this.body, body, target, REQUEST_BODY, outcome);
+    else outcome.done(target);
   }
 
+  /** Everything, at once. */
   decode(source: RequestSource): Payload {
-    return this.decodeBody(source.body ?? "", this.decodeHead(source));
+    const head = this.decodeHead(source);
+    return this.body ? whole(readBody(this.body, readerOf(source.body ?? ""), head, REQUEST_BODY)) : head;
   }
 }
 
-/** Decodes a JSON text; problems are prefixed with `what`. */
-export function decodeBody(struct: StructDecoder, body: Buffer | string, target: Payload, what: string): Payload {
+const REQUEST_BODY = "unable to decode request body";
+
+/** Decodes a JSON text: at once, or a large one in slices. Problems are prefixed with `what`. */
+export function decodeBody(
+  struct: StructDecoder,
+  body: Buffer | string,
+  target: Payload,
+  what: string,
+  outcome: Outcome<Payload>,
+): void {
+  if (body.length > LARGE_CHARS) {
+    readInSlices(body, (reader) => readBody(struct, reader, target, what), outcome);
+    return;
+  }
+  let payload: Payload;
   try {
-    return struct(typeof body === "string" ? new JsonReader(body) : JsonReader.of(body), target);
+    payload = whole(readBody(struct, readerOf(body), target, what));
+  } catch (error) {
+    return outcome.failed(error);
+  }
+  outcome.done(payload);
+}
+
+function readBody(struct: StructDecoder, reader: JsonReader, target: Payload, what: string): Payload | Paused {
+  try {
+    return struct(reader, target);
   } catch (error) {
     if (error instanceof DecodeError) throw new ValueError(`${what}: ${error.message}`);
     throw error;

@@ -1,11 +1,13 @@
 // Response payloads → status, headers and body (contract 3.8), and back for the callers inside the process (G-46).
 import { isDecimal } from "./decimal";
-import { asPayload, checkValue, compileFields, isInteger32, readKey, type FieldsEncoder } from "./encoder";
+import { asPayload, compileFields, encodePaced, isInteger32, readKey, type FieldsEncoder } from "./encoder";
 import { ValueError } from "./header-decoder";
 import { appendHeaders, cookieLine } from "./header-encoder";
 import { type JsonDecoderCompiler, type NewDecimal, type StructDecoder } from "./json-decoder";
+import { PAUSED, type Pace, type Paused } from "./pace";
 import { decodeBody, RequestCodec, wireName, type Payload, type RequestSource } from "./request-codec";
 import type { ShapeField, Struct } from "./shape";
+import type { Outcome } from "./slices";
 
 /** What goes out. `headers` holds names and values in turn, in the form node:http writes. */
 export interface EncodedResponse {
@@ -13,6 +15,9 @@ export interface EncodedResponse {
   headers: string[] | null;
   body: string | null;
 }
+
+/** The values of a payload that are only looked at; null when there are none, or when that is done. */
+type Rest = unknown[] | null;
 
 const NOTHING: readonly ShapeField[] = [];
 
@@ -51,25 +56,32 @@ export class ResponseCodec {
     return this.body !== null;
   }
 
-  /** Throws EncodeError for values that cannot be sent and ValueError for fields that cannot travel (H-85…H-87). */
-  encode(value: unknown, status: number): EncodedResponse {
+  /**
+   * Encodes at a pace: PAUSED where it says so, and to be called again with the same arguments. Throws EncodeError for values that
+   * cannot be sent and ValueError for fields that cannot travel (H-85…H-87).
+   */
+  encode(value: unknown, status: number, pace: Pace): EncodedResponse | Paused {
     const payload = asPayload(value);
-    if (payload) this.checkRest(payload);
+    const rest = pace.isResuming ? pace.resume<Rest>() : payload && this.restOf(payload);
+    if (rest && encodePaced(rest, 0, pace) === PAUSED) return pace.pause(rest);
+    const body = this.body && this.body(payload, pace);
+    if (body === PAUSED) return pace.pause(null satisfies Rest);
     const isPlain = this.headerFields.length === 0 && this.cookies.length === 0 && this.status === undefined;
-    if (isPlain) return { status, headers: null, body: this.body && this.body(payload) };
-    const body = this.body && this.body(payload);
+    if (isPlain) return { status, headers: null, body };
     const headers: string[] = [];
     this.encodeHeaders(payload, headers);
     return { status: this.statusOf(payload) ?? status, headers, body };
   }
 
   /** All that a handler returns has to be representable, also what does not travel (N-1). Headers are checked as they are written. */
-  private checkRest(payload: Payload): void {
+  private restOf(payload: Payload): Rest {
+    let rest: unknown[] | null = null;
     for (const key in payload) {
       if (this.encoded.has(key)) continue;
       const value = payload[key];
-      if (value !== undefined) checkValue(value);
+      if (value !== undefined) (rest ??= []).push(value);
     }
+    return rest;
   }
 
   private encodeHeaders(payload: Payload | null, out: string[]): void {
@@ -100,18 +112,22 @@ export class ResponseCodec {
   }
 
   /** The value a caller inside the process receives: body and header fields, null when there are neither. */
-  decode(response: EncodedResponse): Payload | null {
-    if (!this.decoder && !this.headerDecoder) return null;
+  decode(response: EncodedResponse, outcome: Outcome<Payload | null>): void {
+    if (!this.decoder && !this.headerDecoder) return outcome.done(null);
     const source: RequestSource = {
       query: "",
       params: [],
       body: undefined,
       headerValues: (name) => valuesOf(response.headers, name),
     };
-    const target = this.headerDecoder?.decode(source) ?? {};
-    return this.decoder
-      ? decodeBody(this.decoder, response.body ?? "", target, "unable to decode response body")
-      : target;
+    let target: Payload;
+    try {
+      target = this.headerDecoder?.decode(source) ?? {};
+    } catch (error) {
+      return outcome.failed(error);
+    }
+    if (!this.decoder) return outcome.done(target);
+    decodeBody(this.decoder, response.body ?? "", target, "unable to decode response body", outcome);
   }
 }
 

@@ -2,6 +2,7 @@
 import { parseDateTime } from "./datetime";
 import { boundedDecimal } from "./decimal";
 import { Float, put } from "./json-syntax";
+import { PAUSED, type Pace } from "./pace";
 import type { Shape, ShapeField } from "./shape";
 import type { Work } from "./work";
 
@@ -10,17 +11,19 @@ export const NO_FIT: unique symbol = Symbol("no fit");
 
 type NewDecimal = (text: string) => unknown;
 
-/** Converts a value whose floats are `Float`s to the shape's JavaScript value, or says that it does not fit. */
-export type Fitter = (shape: Shape, raw: unknown, work: Work) => unknown;
-
-type Fit = (shape: Shape, raw: unknown) => unknown;
-
-export function createFitter(newDecimal: NewDecimal): Fitter {
-  return (shape, raw, work) => fitterOf(newDecimal, work)(shape, raw);
-}
+/**
+ * Converts a value whose floats are `Float`s to the shape's JavaScript value, or says that it does not fit. Returns PAUSED where
+ * the pace says so: then it is called again with the same arguments.
+ */
+export type Fit = (shape: Shape, raw: unknown) => unknown;
 
 /** Of one value. Types inside themselves are tried at each object once: members of unions that fail at their end would otherwise double the work with every level. */
-function fitterOf(newDecimal: NewDecimal, work: Work): Fit {
+export function createFit(newDecimal: NewDecimal, { work, pace }: { work: Work; pace: Pace }): Fit {
+  const unbox = (raw: unknown): unknown => {
+    if (raw instanceof Float) return raw.value;
+    if (Array.isArray(raw)) return every(raw, unbox, pace);
+    return isObject(raw) ? entries(raw, unbox, pace) : raw;
+  };
   const known = new Map<Shape, Map<unknown, unknown>>();
   const again = (shape: Shape, raw: unknown): unknown => {
     if (typeof raw !== "object" || raw === null) return fit(shape, raw);
@@ -28,7 +31,7 @@ function fitterOf(newDecimal: NewDecimal, work: Work): Fit {
     if (!values) known.set(shape, (values = new Map()));
     if (values.has(raw)) return values.get(raw);
     const value = fit(shape, raw);
-    values.set(raw, value);
+    if (value !== PAUSED) values.set(raw, value);
     return value;
   };
   const fit: Fit = (shape, raw) => {
@@ -54,20 +57,21 @@ function fitterOf(newDecimal: NewDecimal, work: Work): Fit {
           ? shape.value
           : NO_FIT;
       case "list":
-        return Array.isArray(raw) ? every(raw, (v) => fit(shape.elem, v)) : NO_FIT;
+        return Array.isArray(raw) ? every(raw, (v) => fit(shape.elem, v), pace) : NO_FIT;
       case "map":
-        return isObject(raw) ? entries(raw, (v) => fit(shape.value, v)) : NO_FIT;
+        return isObject(raw) ? entries(raw, (v) => fit(shape.value, v), pace) : NO_FIT;
       case "struct":
-        return isObject(raw) ? struct(shape.fields, raw, fit) : NO_FIT;
+        return isObject(raw) ? struct(shape.fields, raw, fit, pace) : NO_FIT;
       case "union":
-        return first(shape.of, (s) => fit(s, raw));
+        return first(shape.of, (s) => fit(s, raw), pace);
       case "option":
         return raw === null ? null : fit(shape.value, raw);
       case "ref":
         return again(shape.target!, raw);
       case "checked": {
         const value = fit(shape.inner, raw);
-        return value === NO_FIT || shape.check(value, raw instanceof Float, work) !== undefined ? NO_FIT : value;
+        if (value === NO_FIT || value === PAUSED) return value;
+        return shape.check(value, raw instanceof Float, work) === undefined ? value : NO_FIT;
       }
     }
   };
@@ -76,12 +80,6 @@ function fitterOf(newDecimal: NewDecimal, work: Work): Fit {
 
 function isObject(raw: unknown): raw is Record<string, unknown> {
   return typeof raw === "object" && raw !== null && !Array.isArray(raw) && !(raw instanceof Float);
-}
-
-function unbox(raw: unknown): unknown {
-  if (raw instanceof Float) return raw.value;
-  if (Array.isArray(raw)) return raw.map(unbox);
-  return isObject(raw) ? entries(raw, unbox) : raw;
 }
 
 function number(raw: unknown): unknown {
@@ -100,44 +98,60 @@ function decimal(raw: unknown, newDecimal: NewDecimal, work: Work): unknown {
   return "problem" in value ? NO_FIT : newDecimal(value.text);
 }
 
-function first(shapes: readonly Shape[], fit: (shape: Shape) => unknown): unknown {
-  for (const shape of shapes) {
-    const value = fit(shape);
+function first(shapes: readonly Shape[], fit: (shape: Shape) => unknown, pace: Pace): unknown {
+  for (let i = pace.isResuming ? pace.resume<number>() : 0; i < shapes.length; i++) {
+    const value = fit(shapes[i]!);
+    if (value === PAUSED) return pace.pause(i);
     if (value !== NO_FIT) return value;
   }
   return NO_FIT;
 }
 
-function every(items: readonly unknown[], fit: (value: unknown) => unknown): unknown {
-  const out: unknown[] = [];
-  for (const item of items) {
-    const value = fit(item);
+function every(items: readonly unknown[], fit: (value: unknown) => unknown, pace: Pace): unknown {
+  const out = pace.isResuming ? pace.resume<unknown[]>() : [];
+  while (out.length < items.length) {
+    const value = fit(items[out.length]);
+    if (value === PAUSED) return pace.pause(out);
     if (value === NO_FIT) return NO_FIT;
     out.push(value);
+    if (pace.isDue()) return pace.pause(out);
   }
   return out;
 }
 
-function entries(raw: Record<string, unknown>, fit: (value: unknown) => unknown): unknown {
-  const out: Record<string, unknown> = {};
-  for (const key of Object.keys(raw)) {
+/** How far an object has been fitted: its keys, or the fields of its type, up to `next`. */
+interface ObjectFrame<Key> {
+  out: Record<string, unknown>;
+  keys: readonly Key[];
+  next: number;
+}
+
+function entries(raw: Record<string, unknown>, fit: (value: unknown) => unknown, pace: Pace): unknown {
+  const frame: ObjectFrame<string> = pace.isResuming ? pace.resume() : { out: {}, keys: Object.keys(raw), next: 0 };
+  while (frame.next < frame.keys.length) {
+    const key = frame.keys[frame.next]!;
     const value = fit(raw[key]);
+    if (value === PAUSED) return pace.pause(frame);
     if (value === NO_FIT) return NO_FIT;
-    put(out, key, value);
+    put(frame.out, key, value);
+    frame.next++;
+    if (pace.isDue()) return pace.pause(frame);
   }
-  return out;
+  return frame.out;
 }
 
-function struct(fields: readonly ShapeField[], raw: Record<string, unknown>, fit: Fit): unknown {
-  const out: Record<string, unknown> = {};
-  for (const field of fields) {
+function struct(fields: readonly ShapeField[], raw: Record<string, unknown>, fit: Fit, pace: Pace): unknown {
+  const frame: ObjectFrame<ShapeField> = pace.isResuming ? pace.resume() : { out: {}, keys: fields, next: 0 };
+  for (; frame.next < fields.length; frame.next++) {
+    const field = fields[frame.next]!;
     if (!Object.hasOwn(raw, field.name)) {
       if (field.optional) continue;
       return NO_FIT;
     }
     const value = fit(field.shape, raw[field.name]);
+    if (value === PAUSED) return pace.pause(frame);
     if (value === NO_FIT) return NO_FIT;
-    put(out, field.name, value);
+    put(frame.out, field.name, value);
   }
-  return out;
+  return frame.out;
 }

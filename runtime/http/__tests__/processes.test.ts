@@ -2,7 +2,7 @@
 // itself. Built and configured as in production.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -20,6 +20,7 @@ let base: string;
 let folder: string;
 let ports: { alone: number; orders: number; stock: number };
 const children: ChildProcess[] = [];
+let orders: ChildProcess;
 
 interface Part {
   services: string[];
@@ -83,7 +84,7 @@ beforeAll(async () => {
   symlinkSync(join(hostPackageRoot, "node_modules"), join(folder, "node_modules"));
   ports = { alone: await freePort(), orders: await freePort(), stock: await freePort() };
   await startStock();
-  await start("orders", { services: ["orders"], gateways: ["api-gateway"], port: ports.orders });
+  orders = await start("orders", { services: ["orders"], gateways: ["api-gateway"], port: ports.orders });
   await start("alone", { services: [], gateways: ["api-gateway"], port: ports.alone });
 }, 120_000);
 
@@ -305,6 +306,16 @@ test("who is nobody's process reaches nothing that is not exposed, at the servic
   expect((await fetch(at("stock", "/guarded"), { method: "POST", body: `{"text":""}`, headers: ann })).status).toBe(
     401,
   );
+});
+
+test("a stream that its caller does not read fills the memory of neither process, and is complete when it does", async () => {
+  const memoryMb = (): number =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${orders.pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+  const before = memoryMb();
+  const poured = async (): Promise<number> => (await answer<{ count: number }>("orders", "/hold", post)).count;
+  while ((await poured()) < 60);
+  expect(memoryMb() - before).toBeLessThan(45);
+  expect(await answer("orders", "/drink", post)).toEqual({ count: 60 });
 });
 
 test("a process that is away is `unavailable` to callers and 502 to clients, until it is back", async () => {

@@ -58,7 +58,10 @@ test("a message larger than a body may be is refused with 1009", async () => {
 describe("an inbox", () => {
   const make = (told: string[] = []): PacedInbox =>
     new PacedInbox({
-      decode: (data) => JSON.parse(data.toString()) as unknown,
+      codec: {
+        decode: (data) => JSON.parse(data.toString()) as Record<string, unknown>,
+        decodeLarge: async (data) => JSON.parse(data.toString()) as Record<string, unknown>,
+      },
       dropped: (problem) => told.push(problem),
       endMessage: "ended",
     });

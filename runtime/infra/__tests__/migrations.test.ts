@@ -75,6 +75,26 @@ test("a migration that fails leaves nothing of itself, says where, and is tried 
   expect(await migrate(database.url, dir, quiet)).toEqual({ applied: ["2_bad.up.sql"] });
 });
 
+test("a byte order mark, which some editors write, is no part of a migration", async () => {
+  const dir = folderWith({ "1_marked.up.sql": "\uFEFFcreate table marked (n int)", "2_plain.up.sql": "select 1" });
+  expect((await migrate(database.url, dir, quiet)).applied).toHaveLength(2);
+  writeFileSync(join(dir, "1_marked.up.sql"), "create table marked (n int)");
+  writeFileSync(join(dir, "2_plain.up.sql"), "\uFEFFselect 1");
+  expect(await migrate(database.url, dir, quiet)).toEqual({ applied: [] });
+});
+
+test("a migration that ends its own transaction and then fails says that a part of it stays", async () => {
+  const dir = folderWith({
+    "1_half.up.sql": "create table kept (n int); commit; create table gone (n int); select 1 / 0",
+  });
+  const failed = migrate(database.url, dir, quiet);
+  await expect(failed).rejects.toThrow(/division by zero \(22012\)\n {2}The file ends its own transaction/);
+  await expect(failed).rejects.not.toThrow(/Nothing of this migration/);
+  expect(await rows("select to_regclass('kept') is not null as kept, to_regclass('gone') is null as no_gone")).toEqual([
+    { kept: true, no_gone: true },
+  ]);
+});
+
 test("two runners at the same time apply everything exactly once", async () => {
   const files = Object.fromEntries(
     Array.from({ length: 8 }, (_, i) => [

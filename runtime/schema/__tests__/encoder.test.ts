@@ -103,7 +103,7 @@ describe("message codecs", () => {
       at: message.at,
       extra: { deep: [1, null] },
     });
-    expect(codec.decode(message)).toEqual(codec.decode(Buffer.from(codec.encode(message))));
+    expect(codec.decode(codec.encode(message))).toEqual(codec.decode(Buffer.from(codec.encode(message))));
   });
 
   test("a message that does not fit says where", () => {

@@ -5,6 +5,7 @@ import { parseDateTime } from "../datetime";
 import { isEmail } from "../email";
 import { cookieLine, headerLines } from "../header-encoder";
 import { JsonDecoderCompiler } from "../json-decoder";
+import { UNPACED } from "../pace";
 import { compileRegexp } from "../regexp";
 import { placeFields, RequestCodec, type RequestSource } from "../request-codec";
 import { ResponseCodec } from "../response-codec";
@@ -277,25 +278,28 @@ describe("responses", () => {
   ]);
 
   test("all that a handler returns has to be representable, also what its type does not name (H-81, N-1)", () => {
-    expect(codec.encode({ v: "x", more: { deep: [1, null] }, gone: undefined }, 200)).toEqual({
+    expect(codec.encode({ v: "x", more: { deep: [1, null] }, gone: undefined }, 200, UNPACED)).toEqual({
       status: 200,
       headers: [],
       body: '{"v":"x"}',
     });
-    expect(problem(() => codec.encode({ v: "x", more: () => 1 }, 200))).toBe(
+    expect(problem(() => codec.encode({ v: "x", more: () => 1 }, 200, UNPACED))).toBe(
       "JS functions cannot be represented as a serde_json::Value",
     );
-    expect(problem(() => codec.encode({ v: "x", s: Number.NaN }, 200))).toBe(
+    expect(problem(() => codec.encode({ v: "x", s: Number.NaN }, 200, UNPACED))).toBe(
       "Failed to convert js number to serde_json::Number",
     );
-    expect(problem(() => response([]).encode({ more: Symbol("x") }, 200))).toBe(
+    expect(problem(() => response([]).encode({ more: Symbol("x") }, 200, UNPACED))).toBe(
       "JS symbols cannot be represented as a serde_json::Value",
     );
   });
 
   test("a status has to be a whole number of 32 bits (H-87)", () => {
     const refused = (s: unknown): string =>
-      problem(() => codec.encode({ s }, 200)).replace("invalid http status code: HTTP status field 's' must be ", "");
+      problem(() => codec.encode({ s }, 200, UNPACED)).replace(
+        "invalid http status code: HTTP status field 's' must be ",
+        "",
+      );
     for (const s of [201.5, -1, 1e10]) expect(refused(s)).toBe("a positive integer");
     expect([refused("201"), refused(newDecimal("201")), refused(201n), refused(null), refused(99)]).toEqual([
       "a number, got: string",

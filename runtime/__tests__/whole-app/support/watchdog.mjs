@@ -19,7 +19,8 @@ function ranMs() {
 }
 
 // The app's children inherit the option: they have event loops of their own, which nobody waits for.
-if (isMainThread && addressFile !== undefined && process.argv[1]?.endsWith("cli.js")) {
+const program = process.env.WATCHDOG_PROGRAM ?? "cli.js";
+if (isMainThread && addressFile !== undefined && process.argv[1]?.endsWith(program)) {
   let last = ranMs();
   let longest = 0;
   setInterval(() => {

@@ -1,0 +1,124 @@
+// An account's factors: adding, removing, and the codes for whoever lost them. Endpoints ask for a fresh session (tag
+// `fresh`), which for an account that has a factor was shown with one: nobody adds a factor with a password alone where
+// there is one already (supabase/auth #1439).
+// States of the codes that count with the clock: none → waiting (a secret was shown) → in use (a code of it came back).
+import { randomBytes } from "node:crypto";
+import { cfg } from "../../config";
+import { withSystem, type Tx } from "../../db/tenant";
+import type { Caller } from "../../security/principal";
+import { open, seal } from "../envelope";
+import { errors } from "../errors";
+import { revokeSessions } from "../revocations";
+import { accountFind, accountLock } from "../store/accounts";
+import {
+  factorsFind,
+  factorsFindIn,
+  recoveryCodesDelete,
+  recoveryCodesPut,
+  totpBegin,
+  totpConfirm,
+  totpDelete,
+  totpFindForUpdate,
+  type FactorsRow,
+} from "../store/factors";
+import { sessionEnd } from "../store/sessions";
+import { totpKey } from "./keys";
+import { recordFactorAdded, recordFactorRemoved, recordRecoveryCodesCreated, type ChangedFactor } from "./notices";
+import { createRecoveryCodes, hashRecoveryCode } from "./recovery-codes";
+import { methodsOf } from "./requirement";
+import { describeSecret, matchStep, SECRET_BYTES } from "./totp";
+
+/** A secret that was shown longer ago is not confirmed any more. */
+const PENDING_SECONDS = 900;
+const TOTP: ChangedFactor = { factor: "totp", factorId: null };
+
+export const listFactors = (caller: Caller): Promise<FactorsRow> => factorsFind(caller.subjectId);
+
+/** A new secret, shown this once. @throws APIError totp_in_use. */
+export async function beginTotp(caller: Caller): Promise<{ secret: string; uri: string }> {
+  const accountId = caller.subjectId;
+  const account = await accountFind(accountId);
+  if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
+  const secret = randomBytes(SECRET_BYTES);
+  const secretSealed = seal(totpKey(), secret, accountId);
+  const isWaiting = await withSystem("begin-totp", (tx) => totpBegin(tx, { accountId, secretSealed }));
+  if (!isWaiting) throw errors.totp_in_use();
+  return describeSecret(secret, { issuer: cfg.auth.issuer, email: account.email });
+}
+
+/** With a code of the secret that waits. Resolves with recovery codes for an account that has none. @throws APIError totp_not_begun, second_factor_invalid. */
+export async function confirmTotp(caller: Caller, code: string, now: Date): Promise<string[] | undefined> {
+  const accountId = caller.subjectId;
+  return withSystem("confirm-totp", async (tx) => {
+    await accountLock(tx, accountId);
+    const row = await totpFindForUpdate(tx, accountId, PENDING_SECONDS);
+    if (row === undefined || row.isConfirmed || row.isStale) throw errors.totp_not_begun();
+    const step = matchStep(open(totpKey(), row.secretSealed, accountId), code, now, null);
+    if (step === undefined) throw errors.second_factor_invalid();
+    if (!(await totpConfirm(tx, { accountId, step }))) throw errors.totp_not_begun();
+    const codes = await firstRecoveryCodes(tx, accountId);
+    await endOthers(tx, caller);
+    await recordFactorAdded(tx, whose(caller), TOTP);
+    return codes;
+  });
+}
+
+/** @throws APIError factor_not_found. */
+export async function removeTotp(caller: Caller): Promise<void> {
+  const accountId = caller.subjectId;
+  await withSystem("remove-totp", async (tx) => {
+    await accountLock(tx, accountId);
+    if (!(await totpDelete(tx, accountId))) throw errors.factor_not_found();
+    await afterRemoval(tx, caller, TOTP);
+  });
+}
+
+/** Ten new codes; those of before are gone. @throws APIError factor_not_found for an account without a second factor. */
+export async function replaceRecoveryCodes(caller: Caller): Promise<string[]> {
+  const accountId = caller.subjectId;
+  return withSystem("replace-recovery-codes", async (tx) => {
+    await accountLock(tx, accountId);
+    if (methodsOf(await factorsFindIn(tx, accountId)).length === 0) throw errors.factor_not_found();
+    const codes = await putRecoveryCodes(tx, accountId);
+    await recordRecoveryCodesCreated(tx, whose(caller));
+    return codes;
+  });
+}
+
+/** For the first factor of an account. The caller holds accountLock. */
+export async function firstRecoveryCodes(tx: Tx, accountId: string): Promise<string[] | undefined> {
+  const { recoveryCodesLeft } = await factorsFindIn(tx, accountId);
+  return recoveryCodesLeft > 0 ? undefined : putRecoveryCodes(tx, accountId);
+}
+
+async function putRecoveryCodes(tx: Tx, accountId: string): Promise<string[]> {
+  const codes = createRecoveryCodes();
+  const hashes = codes.map((code) => hashRecoveryCode(code)).filter((hash) => hash !== undefined);
+  await recoveryCodesPut(tx, accountId, hashes);
+  return codes;
+}
+
+/** The account has one factor less: with the last go the recovery codes, which are no factor by themselves. */
+export async function afterRemoval(tx: Tx, caller: Caller, changed: ChangedFactor): Promise<void> {
+  const accountId = caller.subjectId;
+  if (methodsOf(await factorsFindIn(tx, accountId)).length === 0) await recoveryCodesDelete(tx, accountId);
+  await endOthers(tx, caller);
+  await recordFactorRemoved(tx, whose(caller), changed);
+}
+
+/** Sign-ins that know nothing of the change end (ASVS 5.0 7.4.3): one of them may be why it was made. */
+export async function endOthers(tx: Tx, { subjectId: accountId, sessionId }: Caller): Promise<void> {
+  const others = { accountId, which: "others", signInOf: sessionId ?? null, reason: "factor_change" } as const;
+  await revokeSessions(tx, await sessionEnd(tx, others));
+}
+
+/** For an account that changes hands (credentials.ts). */
+export async function forgetFactors(tx: Tx, accountId: string): Promise<void> {
+  await totpDelete(tx, accountId);
+  await recoveryCodesDelete(tx, accountId);
+}
+
+const whose = ({ subjectId, tenantId }: Caller): { accountId: string; tenantId: string | null } => ({
+  accountId: subjectId,
+  tenantId,
+});

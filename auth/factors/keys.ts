@@ -1,0 +1,8 @@
+// The keys that seal what the factors keep or hand out: of the present master key, and of those before it to open.
+import { secret } from "encore.dev/config";
+import { masterKeyset, type Keyset } from "../envelope";
+
+const masterKey = secret("MasterKey");
+
+export const challengeKey = (): Keyset => masterKeyset(masterKey(), "auth challenges");
+export const totpKey = (): Keyset => masterKeyset(masterKey(), "totp secrets");

@@ -1,0 +1,26 @@
+// Whether an account asks for a second factor, and how a sign-in says so. Apart from what completes it, which opens
+// sessions: signing in depends on this and is depended upon by that.
+import { errors } from "../errors";
+import { factorsFind, type FactorsRow } from "../store/factors";
+import { createChallenge, credentialTagOf } from "./challenge";
+
+/** What can be shown; names of the API. */
+export type Method = "totp" | "recovery-code";
+
+/** Empty for an account that needs no second factor. */
+export function methodsOf({ totpSince, recoveryCodesLeft }: FactorsRow): Method[] {
+  const factors: Method[] = totpSince === null ? [] : ["totp"];
+  if (factors.length > 0 && recoveryCodesLeft > 0) factors.push("recovery-code");
+  return factors;
+}
+
+/**
+ * After the first factor, before a session.
+ * @throws APIError second_factor_required with a challenge and the methods, for an account that has a second factor.
+ */
+export async function requireSecondFactor(account: { id: string; passwordHash: string }, now: Date): Promise<void> {
+  const methods = methodsOf(await factorsFind(account.id));
+  if (methods.length === 0) return;
+  const about = { accountId: account.id, credentialTag: credentialTagOf(account.passwordHash) };
+  throw errors.second_factor_required({ facts: { challenge: createChallenge("second-factor", about, now), methods } });
+}

@@ -1,0 +1,70 @@
+// The second step of signing in: challenge and proof against tokens. Guesses are limited before any work, by address and
+// by account, with counters that a right password does not reset: whoever knows it must not thereby guess codes for ever
+// (gogs #5700). Of many completions of one challenge one yields a session.
+import { withSystem } from "../../db/tenant";
+import { commonErrors } from "../../security/common-errors";
+import { limits } from "../../security/limits";
+import { countAttempt } from "../attempts";
+import { errors } from "../errors";
+import { completeSignIn, openSession, type OpenedSession, type SignedIn } from "../sessions";
+import { accountFindForUpdate } from "../store/accounts";
+import { challengeConsume } from "../store/factors";
+import { credentialTagOf, readChallenge, type Challenge } from "./challenge";
+import { BY_PASSWORD, TWICE } from "./methods";
+import { checkProof, type Proof } from "./proof";
+
+/** Attempts at an account's second factor are counted apart from those at its password. */
+export const attemptKey = (accountId: string): string => `second-factor:${accountId}`;
+
+/** @throws APIError invalid_request */
+export function assertOneProof(proof: Proof & { password?: string | undefined; passkey?: unknown }): void {
+  const given = [proof.password, proof.code, proof.recoveryCode, proof.passkey].filter((shown) => shown !== undefined);
+  if (given.length !== 1)
+    throw commonErrors.invalid_request({ fields: { proof: "is not exactly one of the ways to show who you are" } });
+}
+
+/**
+ * @throws APIError challenge_invalid (unknown, too old, used, or the password has changed since), second_factor_invalid;
+ * rate_limited after too many attempts at the account or failures of the address.
+ */
+export async function completeSecondFactor(
+  { challenge: text, ...proof }: Proof & { challenge: string },
+  now: Date,
+  address: string,
+  device: string | null,
+): Promise<SignedIn> {
+  limits.assertFewFailures("signIn", address);
+  assertOneProof(proof);
+  const challenge = readChallenge("second-factor", text, now);
+  if (challenge?.accountId === undefined) {
+    limits.countFailure("signIn", address);
+    throw errors.challenge_invalid();
+  }
+  const attempt = await countAttempt(attemptKey(challenge.accountId), address);
+  const opened = await complete({ ...challenge, accountId: challenge.accountId }, proof, now, device);
+  if (opened === undefined) {
+    limits.countFailure("signIn", address);
+    throw errors.second_factor_invalid();
+  }
+  await attempt.forget();
+  return completeSignIn(opened, now);
+}
+
+/** Undefined when the proof is wrong, which is committed. */
+function complete(
+  challenge: Challenge & { accountId: string },
+  proof: Proof,
+  now: Date,
+  device: string | null,
+): Promise<OpenedSession | undefined> {
+  return withSystem("second-factor", async (tx) => {
+    const account = await accountFindForUpdate(tx, challenge.accountId);
+    if (account === undefined || credentialTagOf(account.passwordHash) !== challenge.credentialTag)
+      throw errors.challenge_invalid({ internal: "the password changed" });
+    const { id: accountId, email, organisation } = account;
+    const shown = await checkProof(tx, { accountId, tenantId: organisation?.id ?? null }, proof, now);
+    if (shown === undefined) return undefined;
+    if (!(await challengeConsume(tx, challenge))) throw errors.challenge_invalid({ internal: "used" });
+    return openSession(tx, { accountId, email, organisation }, device, [...BY_PASSWORD, ...shown, ...TWICE]);
+  });
+}
