@@ -7,12 +7,16 @@ export interface MessageChannel {
   close(): void;
 }
 
+/** A stream that nobody holds any more, as after its handler threw, is closed when its object is collected (S-9). */
+const abandoned = new FinalizationRegistry<MessageChannel>((channel) => channel.close());
+
 /** Both directions; its two kinds stay classes of their own, because the SDK asks `instanceof Socket` (13.1). */
 class Duplex {
   readonly #channel: MessageChannel;
 
   constructor(channel: MessageChannel) {
     this.#channel = channel;
+    abandoned.register(this, channel);
   }
 
   send(message: unknown): void {
@@ -37,6 +41,7 @@ export class Sink {
 
   constructor(channel: MessageChannel) {
     this.#channel = channel;
+    abandoned.register(this, channel);
   }
 
   send(message: unknown): void {
@@ -54,6 +59,7 @@ export class Stream {
 
   constructor(channel: MessageChannel) {
     this.#channel = channel;
+    abandoned.register(this, channel);
   }
 
   recv(): Promise<unknown> {

@@ -10,7 +10,9 @@ import { startApp, type AppProcess } from "./support/app-process";
 
 let app: AppProcess;
 beforeAll(async () => {
-  app = await startApp(join(import.meta.dirname, "../../__tests__/fixtures/http-rules-app"));
+  app = await startApp(join(import.meta.dirname, "../../__tests__/fixtures/http-rules-app"), {
+    env: { NODE_OPTIONS: "--expose-gc" },
+  });
 }, 90_000);
 afterAll(() => app.stop());
 
@@ -46,6 +48,20 @@ test("a peer that does not read is cut before what waits for it fills the memory
   socket.terminate();
   await closed;
   expect(Number(megabytes())).toBeLessThan(100);
+});
+
+test("a stream whose handler threw stays while somebody holds it, and ends when nobody does (S-9)", async () => {
+  const kept = await open("/live/broken?keep=true");
+  const left = await open("/live/broken?keep=false");
+  const closed = once(left, "close").then(() => true);
+  let isClosed = false;
+  for (let i = 0; i < 100 && !isClosed; i++) {
+    await fetch(`http://127.0.0.1:${app.port}/live/collect`, { method: "POST" });
+    isClosed = await Promise.race([closed, turn().then(() => false)]);
+  }
+  expect(isClosed).toBe(true);
+  expect(kept.readyState).toBe(WebSocket.OPEN);
+  kept.terminate();
 });
 
 test("a message larger than a body may be is refused with 1009", async () => {
