@@ -35,6 +35,7 @@ const expected: Record<string, string[]> = {
     "auth/api.ts:6",
     "auth/misspelled.ts:4",
     "auth/misspelled.ts:5",
+    "auth/misspelled.ts:7",
     "security/endpoint-tags.json:1",
   ],
   "guard-mounted": [

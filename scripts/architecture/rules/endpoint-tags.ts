@@ -65,6 +65,9 @@ function misspelled({ tags }: ExposedEndpoint, project: Project): string | undef
   const permission = unknownOf(tags, "can:", permissionsOf(project));
   if (permission !== undefined)
     return `asks for ${permission}, which is no permission of security/permissions.ts: the guard would answer 403 to everybody`;
+  const named = tags.filter((tag) => tag.startsWith("limit:"));
+  if (named.length > 1)
+    return `names ${named.length} limits (${named.join(", ")}), of which one decides: the guard would answer 403 to everybody`;
   const limit = unknownOf(tags, "limit:", limitsOf(project));
   return limit === undefined
     ? undefined
