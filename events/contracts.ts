@@ -30,8 +30,8 @@ export function breakingChanges(previous: JsonSchema, next: JsonSchema, path = "
   const found: string[] = [];
   for (const [name, schema] of Object.entries(known)) {
     const field = `${path}.${name}`;
-    const replacement = offered[name];
-    if (!replacement) {
+    const replacement = Object.hasOwn(offered, name) ? offered[name] : undefined;
+    if (replacement === undefined) {
       found.push(`${field} was removed`);
       continue;
     }
@@ -40,7 +40,7 @@ export function breakingChanges(previous: JsonSchema, next: JsonSchema, path = "
     found.push(...breakingChanges(schema, replacement, field));
   }
   for (const name of Object.keys(offered)) {
-    if (!(name in known) && required.has(name)) found.push(`${path}.${name} was added but is not optional`);
+    if (!Object.hasOwn(known, name) && required.has(name)) found.push(`${path}.${name} was added but is not optional`);
   }
   return found;
 }

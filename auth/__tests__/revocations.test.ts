@@ -239,14 +239,19 @@ describe("what is revoked in a transaction", () => {
     const subject = membershipSubject(accountId, tenantId);
     const ofSession = { sessionId, membership: null, revision: 0, kid: "k1" };
     const ofMember = { sessionId: "another", membership: subject, revision: 6, kid: "k1" };
+    const noted = vi.spyOn(revocations, "note");
     await withSystem("test", async (tx) => {
       await revokeSessions(tx, [sessionId]);
       await revokeMembership(tx, { accountId, tenantId, belowRevision: 7 });
       expect([revocations.isRevoked(ofSession), revocations.isRevoked(ofMember)]).toEqual([false, false]);
     });
+    expect(noted.mock.calls.map(([, remainingMs]) => remainingMs > 900_000)).toEqual([true, true]);
+    noted.mockRestore();
     await revocations.refresh();
     expect([revocations.isRevoked(ofSession), revocations.isRevoked(ofMember)]).toEqual([true, true]);
     expect(revocations.isRevoked({ ...ofMember, revision: 7 })).toBe(false);
+    for (const other of [membershipSubject(accountId, ids().tenantId), membershipSubject(ids().accountId, tenantId)])
+      expect(revocations.isRevoked({ ...ofMember, membership: other })).toBe(false);
     for (const [key, below] of [
       [sessionId, null],
       [subject, 7],

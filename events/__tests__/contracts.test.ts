@@ -62,6 +62,42 @@ describe("the contract gate", () => {
   ])("refuses %s", (_what, changed, complaint) => {
     expect(breakingChanges(contract(base), contract(changed))).toContain(complaint);
   });
+
+  // Every object has them: a look-up that finds the inherited ones sees a field where there is none.
+  it.each(["constructor", "toString", "valueOf"])("takes a field called %s for a field like any other", (name) => {
+    const required = contract(base.extend({ [name]: z.string() }));
+    const optional = contract(base.extend({ [name]: z.string().optional() }));
+    expect(breakingChanges(contract(base), required)).toEqual([`payload.${name} was added but is not optional`]);
+    expect(breakingChanges(contract(base), optional)).toEqual([]);
+    expect(breakingChanges(optional, contract(base))).toEqual([`payload.${name} was removed`]);
+  });
+
+  it("says each change once, of every level, and nothing of key order, prose or the pattern of a format", () => {
+    const changed = base.omit({ kind: true }).extend({ inner: z.object({ m: z.string() }), note: z.string() });
+    expect(breakingChanges(contract(base), contract(changed))).toEqual([
+      "payload.kind was removed",
+      "payload.inner.n was removed",
+      "payload.inner.m was added but is not optional",
+      "payload.note became required",
+    ]);
+    const field = (schema: object): JsonSchema => ({ type: "object", properties: { a: schema }, required: ["a"] });
+    const plain = field({ type: "string", format: "uuid" });
+    for (const same of [
+      { format: "uuid", type: "string" },
+      { type: "string", format: "uuid", description: "x", title: "y", examples: ["z"], $id: "w" },
+      { type: "string", format: "uuid", pattern: "^x$" },
+    ])
+      expect(breakingChanges(plain, field(same))).toEqual([]);
+    for (const other of [
+      { type: "string", format: "email" },
+      { type: "string", pattern: "^x$" },
+      { type: "string", format: "uuid", minLength: 1 },
+      { type: "object" },
+      { anyOf: [{ type: "string" }, { type: "null" }] },
+    ])
+      expect(breakingChanges(plain, field(other))).toEqual(["payload.a changed its type or rules"]);
+    expect(breakingChanges(field({ enum: ["a", "b"] }), field({ enum: ["b", "a"] }))).toHaveLength(1);
+  });
 });
 
 describe("defineEvent", () => {

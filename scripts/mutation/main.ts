@@ -21,8 +21,8 @@ function chosen({ group, rules, suites }: PlanEntry): PlanEntry {
   return { group, suites, rules: asked };
 }
 
-/** Runs one entry; throws when Stryker could not. */
-function run(entry: PlanEntry): Tally {
+/** Runs one entry. Undefined when Stryker could not: a suite fails as it is. */
+function run(entry: PlanEntry): Tally | undefined {
   rmSync(reportFile, { force: true });
   const args = ["run", "--mutate", entry.rules.join(",")];
   if (values.concurrency !== undefined) args.push("--concurrency", values.concurrency);
@@ -30,7 +30,7 @@ function run(entry: PlanEntry): Tally {
     stdio: "inherit",
     env: { ...process.env, MUTATION_TESTS: entry.suites.join(",") },
   });
-  if (status !== 0) throw new Error(`stryker ended with ${status} over ${entry.rules.join(", ")}`);
+  if (status !== 0) return undefined;
   return tallyOf(JSON.parse(readFileSync(reportFile, "utf8")));
 }
 
@@ -38,11 +38,17 @@ function main(): void {
   const entries = plan.map(chosen).filter(({ rules }) => rules.length > 0);
   if (entries.length === 0) throw new Error(`no rule of the plan is meant by ${positionals.join(" ")}`);
   const groups = new Map<string, Tally>();
-  for (const entry of entries) groups.set(entry.group, addTally(groups.get(entry.group) ?? emptyTally, run(entry)));
+  const failed: string[] = [];
+  for (const entry of entries) {
+    const tally = run(entry);
+    if (tally === undefined) failed.push(...entry.rules);
+    else groups.set(entry.group, addTally(groups.get(entry.group) ?? emptyTally, tally));
+  }
   for (const [group, tally] of groups) process.stdout.write(`${describeTally(group, tally)}\n`);
   const total = [...groups.values()].reduce(addTally, emptyTally);
   process.stdout.write(`${describeTally("total", total)}\n`);
-  if (scoreOf(total) < SCORE_MIN) process.exitCode = 1;
+  if (failed.length > 0) process.stdout.write(`not run, because their suites fail: ${failed.join(", ")}\n`);
+  if (scoreOf(total) < SCORE_MIN || failed.length > 0) process.exitCode = 1;
 }
 
 main();
