@@ -18,6 +18,7 @@ export function hostFile(
     | "watch-child.js"
     | "native.cjs"
     | "embedded-postgres.js"
+    | "embedded-copies.js"
     | "vitest/app-config.js",
 ): string {
   return join(dist, name);

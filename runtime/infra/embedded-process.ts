@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostFile } from "../host-files";
-import type { EmbeddedAnswer, EmbeddedOptions } from "./embedded/options";
+import { defaultIdleOwnerMs, type EmbeddedAnswer, type EmbeddedOptions } from "./embedded/options";
 import { InfraError } from "./errors";
 
 export interface EmbeddedPostgres {
@@ -32,7 +32,6 @@ export interface EmbeddedInput {
 /** `sun_path` of the strictest platform, with the socket's own name. */
 const maxSocketPath = 100;
 const socketName = ".s.PGSQL.5432";
-const defaultIdleOwnerMs = 20_000;
 const maxEndings = 3;
 const restartWindowMs = 60_000;
 /** The young generation is kept small: most of the memory is Postgres' own, outside the heap. */

@@ -1,5 +1,6 @@
 // What runs before and beside the app: Postgres (embedded or elsewhere), migrations, databases for tests.
 export { connect } from "./connect";
+export { type CopyBroker, startCopyBroker } from "./copy-broker";
 export { InfraError } from "./errors";
 export { hostDatabase, needsHostDatabase } from "./host-database";
 export { type InfraConfig, readInfraConfig } from "./infra-config";

@@ -1,12 +1,16 @@
 // Databases for tests: a migrated template is made once per set of migrations and kept, every test file gets
-// a copy of its own. Embedded: the template is a data folder, a clone a copy of it with its own process.
+// a copy of its own. Embedded: the template is a data folder, a clone a copy of it: in a test file one that the process
+// of its worker serves from memory (embedded-copies.ts), elsewhere a folder with its own process.
 // Native (GROUNDWORK_TEST_POSTGRES_URL): the template is a database, a clone CREATE DATABASE … TEMPLATE.
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { DatabaseModel } from "../model";
+import { type ClonedDatabase, requestCopy } from "./copy-client";
 import { cloneFolder, makeTemplateFolder } from "./embedded-templates";
 import { cloneNative, makeNativeTemplate } from "./native-templates";
 import { readMigrations } from "./migration-files";
+
+export type { ClonedDatabase };
 
 /** Plain JSON: it travels from the test runner to its workers. */
 export type Template =
@@ -24,12 +28,6 @@ export type Template =
       /** The template database itself. */
       url: string;
     };
-
-export interface ClonedDatabase {
-  url: string;
-  /** Ends the clone and removes what it kept. */
-  drop(): Promise<void>;
-}
 
 /** Part of every template's name: raise it when the way templates are made changes. */
 const templateFormat = "3";
@@ -72,5 +70,6 @@ export async function createTemplate(
 /** A copy of the template, ready for connections. */
 export function cloneDatabase(template: Template): Promise<ClonedDatabase> {
   if (template.kind === "native") return cloneNative(template.url, `groundwork_test_${randomBytes(6).toString("hex")}`);
-  return cloneFolder(template.dir, template.database);
+  const copies = process.env.GROUNDWORK_TEST_COPIES;
+  return copies ? requestCopy(copies, template) : cloneFolder(template.dir, template.database);
 }

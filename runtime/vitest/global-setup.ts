@@ -8,7 +8,7 @@ import { hostPackageRoot } from "../host-files";
 import { parseForCommand } from "../commands/parse-app";
 import { formatParseError } from "../parse/errors";
 import { ParseFailure } from "../commands/parse-app";
-import { createTemplate, hostDatabase, needsHostDatabase } from "../infra";
+import { createTemplate, hostDatabase, needsHostDatabase, startCopyBroker } from "../infra";
 
 export interface TestApp {
   root: string;
@@ -18,6 +18,8 @@ export interface TestApp {
   /** Of the host's own database, where the app's topics have no other store. */
   hostTemplate: unknown;
   redisUrl: string | null;
+  /** Where copies of embedded templates are asked for. */
+  copies: string;
 }
 
 declare module "vitest" {
@@ -34,9 +36,9 @@ async function rebuildHost(root: string): Promise<void> {
   await buildHost(hostPackageRoot);
 }
 
-export default async function setup(project: TestProject): Promise<void> {
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   const root = project.config.env.GROUNDWORK_TEST_APP;
-  if (!root) return; // the plugin stepped aside
+  if (!root) return undefined; // the plugin stepped aside
   await rebuildHost(root);
   const { model, modelFile } = await parseForCommand(root).catch((error: unknown) => {
     if (error instanceof ParseFailure) throw new Error(error.errors.map(formatParseError).join("\n"));
@@ -48,11 +50,7 @@ export default async function setup(project: TestProject): Promise<void> {
   const hostTemplate = needsHostDatabase(model, { redisUrl })
     ? await createTemplate({ name: hostDatabase, nonSequential: false, migrations: [] }, root, process.env)
     : null;
-  project.provide("groundworkTestApp", {
-    root,
-    modelFile,
-    templates,
-    hostTemplate,
-    redisUrl,
-  });
+  const broker = await startCopyBroker();
+  project.provide("groundworkTestApp", { root, modelFile, templates, hostTemplate, redisUrl, copies: broker.path });
+  return () => broker.stop();
 }

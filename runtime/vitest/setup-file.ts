@@ -7,22 +7,23 @@ import type { Template } from "../infra";
 import type { AppModel } from "../model";
 import { clearPublished } from "../pubsub/published";
 import { loadSecrets } from "../secrets";
-import { lazyDatabase, temporaryFolder } from "./lazy-database";
+import { databaseFor, temporaryFolder } from "./databases";
 
 const app = inject("groundworkTestApp");
 
 clearPublished(); // runners that give several files one process
 
 if (app) {
+  process.env.GROUNDWORK_TEST_COPIES = app.copies;
   const folder = temporaryFolder();
   const model = JSON.parse(readFileSync(app.modelFile, "utf8")) as AppModel;
   const databases = await Promise.all(
     Object.entries(app.templates).map(async ([name, template]) => ({
       name,
-      database: await lazyDatabase(template as Template),
+      database: await databaseFor(template as Template, app.copies),
     })),
   );
-  const own = app.hostTemplate ? await lazyDatabase(app.hostTemplate as Template) : undefined;
+  const own = app.hostTemplate ? await databaseFor(app.hostTemplate as Template, app.copies) : undefined;
   const config: HostConfig = {
     appRoot: app.root,
     stateDir: folder.path,
@@ -46,8 +47,8 @@ if (app) {
   };
   process.env.GROUNDWORK_HOST_CONFIG = JSON.stringify(config);
   afterAll(async () => {
-    for (const { database } of databases) await database.close();
-    await own?.close();
+    for (const { database } of databases) await database.drop();
+    await own?.drop();
     folder.remove();
   });
 }

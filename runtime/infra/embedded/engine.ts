@@ -1,6 +1,6 @@
 // PGlite behind one synchronous-looking call: bytes of client messages in, the server's messages out.
 // Memory and boot time decide the options; measured figures stand in docs/adr (embedded Postgres).
-import { PGlite } from "@electric-sql/pglite";
+import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
 import { vector } from "@electric-sql/pglite-pgvector";
 import { code, cstring, FrameReader, int32, simpleQuery, type Frame } from "./frames";
 
@@ -16,6 +16,8 @@ const initDbStartParams = ["--wal-segsize=1"];
 
 const DataRow = code("D");
 
+export type EngineSource = Pick<PGliteOptions, "dataDir" | "fs" | "fsBundle" | "pgliteWasmModule" | "initdbWasmModule">;
+
 export class Engine {
   readonly #db: PGlite;
 
@@ -28,8 +30,13 @@ export class Engine {
   }
 
   /** Opens the database `name` in `dataDir`, which `initialise` has made. */
-  static async open(dataDir: string, name: string): Promise<Engine> {
-    const db = await PGlite.create({ dataDir, database: name, extensions: { vector }, startParams });
+  static open(dataDir: string, name: string): Promise<Engine> {
+    return Engine.openFrom({ dataDir }, name);
+  }
+
+  /** The same, from files that are somewhere else than in a folder, or with code that is compiled already. */
+  static async openFrom(source: EngineSource, name: string): Promise<Engine> {
+    const db = await PGlite.create({ ...source, database: name, extensions: { vector }, startParams });
     const startup = Buffer.concat([int32(196608), Buffer.from("user\0postgres\0database\0postgres\0\0")]);
     const engine = new Engine(db, Buffer.alloc(0));
     const answer = await engine.#exchange(Buffer.concat([int32(startup.length + 4), startup]));
@@ -65,6 +72,11 @@ export class Engine {
   async ask(sql: string): Promise<(string | null)[][]> {
     const answer = await this.run(simpleQuery(sql));
     return answer.filter((message) => message.type === DataRow).map((message) => columnsOf(message.bytes));
+  }
+
+  /** Releases the memory of a database that nobody wants to keep. */
+  discard(): Promise<void> {
+    return this.#db.close();
   }
 
   /** Writes everything out and releases the memory. */

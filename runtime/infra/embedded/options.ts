@@ -13,6 +13,9 @@ export interface EmbeddedOptions {
   temporary?: boolean;
 }
 
+/** Milliseconds a transaction may idle while other connections wait, where nothing else is said. */
+export const defaultIdleOwnerMs = 20_000;
+
 /**
  * How the WebAssembly code is compiled. A test's copy lives for seconds: fast rather than well. Else only what is
  * really hot is compiled well, which saves memory and the processor's time at the start.
