@@ -29,13 +29,19 @@ function readTemplate(dir: string): TemplateFiles {
   return found;
 }
 
+/** What is used of Emscripten's file system; its types are not installed. */
+interface EngineFiles {
+  mkdirTree(path: string, mode: number): void;
+  writeFile(path: string, bytes: Uint8Array): void;
+}
+
 class CopyInMemory extends MemoryFS {
   constructor(private readonly template: TemplateFiles) {
     super();
   }
 
   override initialSyncFs(): Promise<void> {
-    const fs = this.pg?.Module.FS;
+    const fs = this.pg?.Module.FS as EngineFiles | undefined;
     if (!fs) throw new Error("the file system is not there yet");
     fs.mkdirTree(dataFolder, 0o700);
     for (const folder of this.template.folders) fs.mkdirTree(folder, 0o700);
