@@ -14,6 +14,7 @@ import { register } from "../registration";
 import { signingKeyList } from "../store/signing-keys";
 import { keyRing, readAccessToken, RevokedTokenError } from "../tokens";
 import { count, newcomer } from "./people";
+import { publicAttacks, signedAttacks } from "./token-attacks";
 
 const [masterKey, anotherKey] = ["0123456789".repeat(4), "abcdefghij".repeat(4)] as const;
 const replica = (settings: Partial<KeyRingSettings> = {}, key: string = masterKey): KeyRing =>
@@ -152,6 +153,23 @@ export function signingKeys(): void {
       vi.restoreAllMocks();
       await forget();
       await keyRing.rotate(0);
+    });
+
+    test("whatever our own key signed by mistake, and whatever the owner of a token tries, the gateway answers invalid_token", async () => {
+      const { accessToken: token } = await register(newcomer(), new Date());
+      const now = new Date();
+      const signer = await keyRing.signer();
+      const publicJwk = (await keyRing.published())[0] ?? {};
+      const attacks = await Promise.all([
+        publicAttacks({ token, publicJwk, now }),
+        signedAttacks({ token, publicJwk, now }, signer),
+      ]);
+      for (const { name, token: attack } of attacks.flat()) {
+        const answer: unknown = await Promise.resolve(authenticate({ authorization: `Bearer ${attack}` })).catch(
+          (error: unknown) => error,
+        );
+        expect(reasonOf(answer), name).toBe("invalid_token");
+      }
     });
 
     test("another service verifies a token by the published set alone", async () => {

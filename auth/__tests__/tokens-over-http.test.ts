@@ -1,0 +1,81 @@
+// Access tokens at the door of the running app: another service verifies them by the published set alone, and every attack
+// that the owner of a token can try is refused by the gateway.
+import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RunningApp, migratedStateDir, startApp } from "../../runtime/__tests__/whole-app/support/running-app";
+import { publicAttacks } from "./token-attacks";
+
+const state = migratedStateDir();
+let app: RunningApp;
+let accessToken: string;
+let userId: string;
+
+beforeAll(async () => {
+  app = await startApp(state.path, { LIMIT_SCALE: "1000000", LOG_LEVEL: "error", AUTH_JWKS_MAX_AGE_SECONDS: "7" });
+  const response = await fetch(`${app.baseUrl}/auth/register`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email: "ada@example.com", password: "a passphrase of many words", organisation: "Ada" }),
+  });
+  expect(response.status).toBe(200);
+  ({
+    accessToken,
+    user: { id: userId },
+  } = (await response.json()) as { accessToken: string; user: { id: string } });
+}, 120_000);
+
+afterAll(async () => {
+  await app?.killTree();
+  state.remove();
+});
+
+const setUrl = (): URL => new URL("/.well-known/jwks.json", app.baseUrl);
+const me = async (authorization: string): Promise<{ status: number; body: string }> => {
+  const response = await fetch(`${app.baseUrl}/auth/me`, { headers: { authorization } });
+  return { status: response.status, body: await response.text() };
+};
+
+describe("over HTTP", () => {
+  test("another service verifies a token by the set's address alone, which it may keep as long as the answer says", async () => {
+    let asked = 0;
+    const set = createRemoteJWKSet(setUrl(), {
+      [customFetch]: (...input: Parameters<typeof fetch>) => {
+        asked++;
+        return fetch(...input);
+      },
+    });
+    const rules = { issuer: "groundwork", audience: "groundwork-api", typ: "at+jwt" };
+    const { payload } = await jwtVerify(accessToken, set, rules);
+    expect(payload.sub).toBe(userId);
+    await jwtVerify(accessToken, set, rules);
+    expect(asked).toBe(1);
+    const response = await fetch(setUrl());
+    expect(response.headers.get("cache-control")).toBe("public, max-age=7");
+    const { keys } = (await response.json()) as { keys: Record<string, string>[] };
+    expect(keys.map((key) => Object.keys(key).sort())).toEqual([
+      ["alg", "crv", "kid", "kty", "use", "x"],
+      ["alg", "crv", "kid", "kty", "use", "x"],
+    ]);
+  });
+
+  test("every attack answers 401 in the typed form, and the token itself is still good", async () => {
+    const { keys } = (await (await fetch(setUrl())).json()) as { keys: Record<string, string>[] };
+    const kid = (JSON.parse(Buffer.from(accessToken.split(".")[0] ?? "", "base64url").toString()) as { kid: string })
+      .kid;
+    const publicJwk = keys.find((key) => key.kid === kid) ?? {};
+    const attacks = await publicAttacks({ token: accessToken, publicJwk, now: new Date() });
+    // A header cannot hold the others; Node's limit for all headers of a request is 16 KB (431).
+    const sendable = attacks.filter(({ token }) => /^[\x20-\x7e]*$/.test(token) && token.length < 10_000);
+    expect(sendable.length).toBeGreaterThan(60);
+    for (const { name, token } of sendable)
+      for (const authorization of [`Bearer ${token}`, token]) {
+        const { status, body } = await me(authorization);
+        expect(status, `${name}: ${body}`).toBe(401);
+        expect(JSON.parse(body), name).toMatchObject({
+          code: "unauthenticated",
+          details: { reason: expect.any(String) },
+        });
+      }
+    expect((await me(`Bearer ${accessToken}`)).status).toBe(200);
+  }, 60_000);
+});
