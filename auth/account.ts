@@ -13,6 +13,7 @@ import { revokeSessions } from "./revocations";
 import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
+import { organisationListClosing, type ClosingOrganisationRow } from "./store/organisations";
 import { sessionEnd, sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
 
@@ -25,6 +26,11 @@ export interface OrganisationOfCaller {
 export async function listOrganisations(caller: Caller): Promise<OrganisationOfCaller[]> {
   const rows = await membershipListOfAccount(caller.subjectId, ORGANISATIONS_PER_ACCOUNT_MAX);
   return rows.map(({ id, name, role }) => ({ id, name, role }));
+}
+
+/** Those that the account owns and that are being deleted. */
+export function listClosing(caller: Caller): Promise<ClosingOrganisationRow[]> {
+  return organisationListClosing(caller.subjectId, ORGANISATIONS_PER_ACCOUNT_MAX);
 }
 
 export interface WhoAmI {

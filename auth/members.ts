@@ -29,19 +29,22 @@ export async function changeRole(
   userId: string,
   role: Role,
 ): Promise<{ id: string; role: Role }> {
-  const { tenantId } = principal;
-  await withSystem("change-role", async (tx) => {
-    const member = await memberToChange(tx, principal, userId, role);
-    if (member.role === role) return;
-    if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
-    const belowRevision = await membershipSetRole(tx, { tenantId, accountId: userId, role });
-    await revokeMembership(tx, { tenantId, accountId: userId, belowRevision });
-    const payload = { organisationId: tenantId, userId, role, previousRole: member.role };
-    await emit(tx, memberRoleChanged, payload, about(principal, userId));
-    const fields = { role, previousRole: member.role };
-    await record(tx, roleChanged, { tenantId, target: { type: "account", id: userId }, fields });
-  });
+  await withSystem("change-role", (tx) => giveRole(tx, principal, userId, role));
   return { id: userId, role };
+}
+
+/** The same in the caller's transaction. */
+export async function giveRole(tx: Tx, principal: Principal, userId: string, role: Role): Promise<void> {
+  const { tenantId } = principal;
+  const member = await memberToChange(tx, principal, userId, role);
+  if (member.role === role) return;
+  if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
+  const belowRevision = await membershipSetRole(tx, { tenantId, accountId: userId, role });
+  await revokeMembership(tx, { tenantId, accountId: userId, belowRevision });
+  const payload = { organisationId: tenantId, userId, role, previousRole: member.role };
+  await emit(tx, memberRoleChanged, payload, about(principal, userId));
+  const fields = { role, previousRole: member.role };
+  await record(tx, roleChanged, { tenantId, target: { type: "account", id: userId }, fields });
 }
 
 /** The account stays, and so do its sessions: they have no organisation until they choose another. Throws as changeRole. */
@@ -79,6 +82,7 @@ async function memberToChange(
   return member;
 }
 
-async function assertAnotherOwner(tx: Tx, tenantId: string): Promise<void> {
+/** @throws APIError last_owner. True only under membershipLock. */
+export async function assertAnotherOwner(tx: Tx, tenantId: string): Promise<void> {
   if ((await membershipCountOwners(tx, tenantId)) < 2) throw errors.last_owner();
 }

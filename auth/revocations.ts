@@ -192,6 +192,20 @@ export function revokeMembership(
   return revoke(tx, [{ subject: membershipSubject(accountId, tenantId), belowRevision }]);
 }
 
+/** The same for many memberships. */
+export function revokeMemberships(
+  tx: Tx,
+  memberships: readonly { accountId: string; tenantId: string; belowRevision: number }[],
+): Promise<void> {
+  return revoke(
+    tx,
+    memberships.map(({ accountId, tenantId, belowRevision }) => ({
+      subject: membershipSubject(accountId, tenantId),
+      belowRevision,
+    })),
+  );
+}
+
 /** Refuses all tokens that this key signed, also those that a thief of it signs: no token is good for longer. */
 export function revokeKey(tx: Tx, kid: string): Promise<void> {
   return revoke(tx, [{ subject: keySubject(kid), belowRevision: null }], TOKEN_SECONDS_MAX);

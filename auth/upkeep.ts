@@ -1,5 +1,6 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { purgeOrganisations } from "./organisation-life";
 import { apiKeyDeleteExpired } from "./store/api-keys";
 import { invitationDeleteExpired } from "./store/invitations";
 import { usedChallengeDeleteExpired } from "./store/factors";
@@ -23,6 +24,7 @@ export interface Purged {
   oneTimeTokens: number;
   invitations: number;
   usedChallenges: number;
+  organisations: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -40,5 +42,10 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
   const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
   const invitations = await removeInBatches("purge-expired-invitations", budget, invitationDeleteExpired);
   const usedChallenges = await removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired);
-  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, invitations, usedChallenges };
+  const organisations = await removeInBatches(
+    "purge-deleted-organisations",
+    { ...budget, batchMax: 10 },
+    purgeOrganisations,
+  );
+  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, invitations, usedChallenges, organisations };
 }

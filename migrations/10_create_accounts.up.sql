@@ -16,8 +16,11 @@ CREATE TABLE auth.account (
 CREATE TABLE auth.organisation (
   id         uuid        PRIMARY KEY,
   name       text        NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now()
+  created_at timestamptz NOT NULL DEFAULT now(),
+  -- Of one that its owner deleted: until then it can be restored. Null while it is live.
+  purge_at   timestamptz
 );
+CREATE INDEX organisation_purge ON auth.organisation (purge_at) WHERE purge_at IS NOT NULL;
 
 CREATE SEQUENCE auth.membership_revision;
 

@@ -37,6 +37,8 @@ CREATE TABLE auth.session (
 WITH (fillfactor = 80);
 -- Sign-in removes an account's oldest sessions, its owner lists and ends them; upkeep removes what ended.
 CREATE INDEX session_account ON auth.session (account_id, created_at);
+-- An organisation that goes takes itself out of the sessions that chose it.
+CREATE INDEX session_organisation ON auth.session (organisation_id) WHERE organisation_id IS NOT NULL;
 CREATE INDEX session_expiry ON auth.session (expires_at);
 
 -- What access tokens that have not expired are refused for: a session that ended, or a membership (account:tenant) whose

@@ -3,7 +3,7 @@ import { api } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { isUuid } from "../../db/ids";
 import { currentCaller } from "../../security/principal";
-import { endSignIn, listOrganisations, listSignIns, whoAmI } from "../account";
+import { endSignIn, listClosing, listOrganisations, listSignIns, whoAmI } from "../account";
 import type { SessionResponse } from "../api";
 import { errors } from "../errors";
 import { createOrganisation as makeOrganisation, switchOrganisation } from "../organisations";
@@ -114,12 +114,28 @@ export const createOrganisation = api(
     makeOrganisation(currentCaller(), req, new Date()),
 );
 
+interface ClosingOrganisation {
+  id: string;
+  name: string;
+  /** ISO 8601. */
+  purgeAt: string;
+}
+
 interface OrganisationsResponse {
   organisations: OrganisationOfCaller[];
+  /** Those that the caller owns and that are being deleted: POST /auth/organisations/:id/restore takes it back. */
+  closing: ClosingOrganisation[];
 }
 
 /** The organisations that the account belongs to, the oldest membership first. */
 export const organisations = api(
   { expose: true, auth: true, method: "GET", path: "/auth/organisations", tags: ["self"] },
-  async (): Promise<OrganisationsResponse> => ({ organisations: await listOrganisations(currentCaller()) }),
+  async (): Promise<OrganisationsResponse> => {
+    const caller = currentCaller();
+    const closing = await listClosing(caller);
+    return {
+      organisations: await listOrganisations(caller),
+      closing: closing.map(({ id, name, purgeAt }) => ({ id, name, purgeAt: purgeAt.toISOString() })),
+    };
+  },
 );

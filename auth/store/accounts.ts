@@ -28,8 +28,8 @@ export async function accountFindByEmail(email: string): Promise<AccountRow | un
     "sign-in-before-tenant-known",
     `select a.id, a.email, a.password_hash as "passwordHash", ${ORGANISATION} as organisation
      from auth.account a
-     left join auth.membership m on m.account_id = a.id
-     left join auth.organisation o on o.id = m.tenant_id
+     left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
+       on m.account_id = a.id
      where a.email = $1
      order by m.created_at, m.tenant_id
      limit 1`,

@@ -89,6 +89,7 @@ export async function apiKeyFind(hash: Buffer): Promise<PresentedKeyRow | undefi
     `with found as (
        select k.id, k.tenant_id as "tenantId", k.permissions, m.role
        from auth.api_key k join auth.membership m on m.tenant_id = k.tenant_id and m.account_id = k.account_id
+         join auth.organisation o on o.id = k.tenant_id and o.purge_at is null
        where k.hash = $1 and k.expires_at > now()
      ), used as (
        update auth.api_key k set last_used_at = now() from found

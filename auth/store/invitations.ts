@@ -55,7 +55,7 @@ export async function invitationSetToken(id: string, hash: Buffer): Promise<Mail
   const rows = await systemQuery<MailedInvitationRow>(
     "invitation-for-a-mail",
     `update auth.invitation i set hash = $2 from auth.organisation o
-     where i.id = $1 and i.expires_at > now() and o.id = i.tenant_id
+     where i.id = $1 and i.expires_at > now() and o.id = i.tenant_id and o.purge_at is null
      returning i.email, i.role, o.name as "organisationName"`,
     [id, hash],
   );

@@ -17,7 +17,7 @@ export async function membershipInsert(
 }
 
 const OF_ACCOUNT = `select o.id, o.name, m.role, m.revision::float8 as revision
-  from auth.membership m join auth.organisation o on o.id = m.tenant_id`;
+  from auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null`;
 
 /** The organisations of an account, the oldest membership first. */
 export async function membershipListOfAccount(accountId: string, limit: number): Promise<OrganisationRow[]> {
@@ -28,7 +28,7 @@ export async function membershipListOfAccount(accountId: string, limit: number):
   );
 }
 
-/** Undefined when the account is no member. */
+/** Undefined when the account is no member, or the organisation is being deleted. */
 export async function membershipFind(
   tx: Tx,
   { tenantId, accountId }: { tenantId: string; accountId: string },
@@ -38,6 +38,28 @@ export async function membershipFind(
     accountId,
   ]);
   return rows[0];
+}
+
+/** Whether the account owns this organisation, and it is being deleted. */
+export async function membershipIsOwnerOfClosing(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<boolean> {
+  const rows = await tx.query(
+    `select 1 from auth.membership m join auth.organisation o on o.id = m.tenant_id
+     where m.tenant_id = $1 and m.account_id = $2 and m.role = 'owner' and o.purge_at > now()`,
+    [tenantId, accountId],
+  );
+  return rows.length > 0;
+}
+
+/** Gives every member a new revision; resolves with them. */
+export function membershipBumpAll(tx: Tx, tenantId: string): Promise<{ accountId: string; revision: number }[]> {
+  return tx.query(
+    `update auth.membership set revision = nextval('auth.membership_revision') where tenant_id = $1
+     returning account_id as "accountId", revision::float8 as revision`,
+    [tenantId],
+  );
 }
 
 /** Whether somebody with this address is a member. */

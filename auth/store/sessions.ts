@@ -185,8 +185,8 @@ export async function sessionFindForUpdate(
             a.id as "accountId", a.email, s.organisation_id as "tenantId", ${ORGANISATION} as organisation
      from auth.session s
      join auth.account a on a.id = s.account_id
-     left join auth.membership m on m.tenant_id = s.organisation_id and m.account_id = s.account_id
-     left join auth.organisation o on o.id = m.tenant_id
+     left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
+       on m.tenant_id = s.organisation_id and m.account_id = s.account_id
      where s.id = $1 and s.family_hash = $2
      for update of s`,
     [id, familyHash, idleSeconds],

@@ -16,6 +16,32 @@ export const organisationCreated = defineEvent({
   payload: z.object({ organisationId: z.uuid(), name: z.string(), ownerId: z.uuid() }),
 });
 
+export const organisationRenamed = defineEvent({
+  type: "auth.organisation.renamed",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), name: z.string() }),
+});
+
+/** An owner deleted it: nobody signs in to it, and it goes at `purgeAt` unless it is restored. */
+export const organisationClosing = defineEvent({
+  type: "auth.organisation.deletion-scheduled",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), purgeAt: z.iso.datetime() }),
+});
+
+export const organisationRestored = defineEvent({
+  type: "auth.organisation.restored",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid() }),
+});
+
+/** It is gone for good: whoever holds something of this tenant removes it. */
+export const organisationDeleted = defineEvent({
+  type: "auth.organisation.deleted",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid() }),
+});
+
 /** A refresh token came back that had been used up long ago: somebody else has it. The sign-in was ended. */
 export const sessionCompromised = defineEvent({
   type: "auth.session.compromised",

@@ -1,0 +1,158 @@
+// What becomes of an organisation: renamed, left, handed over, deleted. States of one: live → closing → gone.
+//   live      as usual
+//   closing   deleted by an owner: nobody signs in to it, its keys are refused, access tokens end within two seconds; an owner
+//             of it can restore it, after which it is as before
+//   gone      GRACE_DAYS later: upkeep removes it with its memberships, keys and invitations, and an event tells every service
+//             that holds something of it
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
+import { withSystem, withTenant, type Tx } from "../db/tenant";
+import {
+  memberRemoved,
+  organisationClosing,
+  organisationDeleted,
+  organisationRenamed,
+  organisationRestored,
+} from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import { z } from "zod";
+import { commonErrors } from "../security/common-errors";
+import { parseInput } from "../security/input";
+import { tenantIdFrom, type Caller, type Principal } from "../security/principal";
+import { errors } from "./errors";
+import { assertAnotherOwner, giveRole } from "./members";
+import { organisationName } from "./organisations";
+import { revokeMembership, revokeMemberships } from "./revocations";
+import {
+  membershipBumpAll,
+  membershipDelete,
+  membershipFind,
+  membershipIsOwnerOfClosing,
+  membershipLock,
+} from "./store/memberships";
+import {
+  organisationClose,
+  organisationDeleteDue,
+  organisationRead,
+  organisationRename,
+  organisationReopen,
+} from "./store/organisations";
+
+export const GRACE_DAYS = 30;
+
+const renamed = defineAction("auth.organisation.renamed", { name: "plain", previousName: "plain" });
+const closing = defineAction("auth.organisation.deletion_scheduled", { purgeAt: "plain" });
+const restored = defineAction("auth.organisation.restored", {});
+const left = defineAction("auth.member.left", { role: "plain" });
+
+const about = (tenantId: string): Parameters<typeof emit>[3] => ({
+  aggregateType: "organisation",
+  aggregateId: tenantId,
+  tenantId: tenantIdFrom(tenantId),
+});
+const target = (id: string): { type: string; id: string } => ({ type: "organisation", id });
+
+/** The caller's organisation, if it is this one: any other is answered as one that does not exist. */
+function assertOwn({ tenantId }: Principal, id: string): void {
+  if (id !== tenantId) throw errors.organisation_not_found();
+}
+
+/** @throws APIError organisation_not_found for any but the caller's present one. */
+export async function readOrganisation(principal: Principal, id: string): Promise<{ name: string; createdAt: Date }> {
+  assertOwn(principal, id);
+  const found = await organisationRead(principal);
+  if (found === undefined) throw errors.organisation_not_found();
+  return found;
+}
+
+/** Throws as readOrganisation, and invalid_request. */
+export async function renameOrganisation(principal: Principal, id: string, wanted: string): Promise<string> {
+  assertOwn(principal, id);
+  const { name } = parseInput(z.object({ name: organisationName }), { name: wanted });
+  await withTenant(principal, async (tx) => {
+    const previousName = await organisationRename(tx, id, name);
+    if (previousName === undefined) throw errors.organisation_not_found();
+    if (previousName === name) return;
+    await emit(tx, organisationRenamed, { organisationId: id, name }, about(id));
+    await record(tx, renamed, { target: target(id), fields: { name, previousName } });
+  });
+  return name;
+}
+
+/** The account stays. @throws APIError organisation_not_found; last_owner: who is alone in it deletes it instead. */
+export async function leaveOrganisation({ subjectId: accountId }: Caller, tenantId: string): Promise<void> {
+  await withSystem("leave-organisation", async (tx) => {
+    await membershipLock(tx, tenantId);
+    const member = await membershipFind(tx, { tenantId, accountId });
+    if (member === undefined) throw errors.organisation_not_found();
+    if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
+    await membershipDelete(tx, { tenantId, accountId });
+    await revokeMembership(tx, { tenantId, accountId, belowRevision: member.revision + 1 });
+    const payload = { organisationId: tenantId, userId: accountId };
+    const aggregate = { aggregateType: "member", aggregateId: `${tenantId}/${accountId}` };
+    await emit(tx, memberRemoved, payload, { ...aggregate, tenantId: tenantIdFrom(tenantId) });
+    const { role } = member;
+    const fields = { role };
+    await record(tx, left, {
+      tenantId: tenantIdFrom(tenantId),
+      target: { type: "account", id: accountId },
+      fields,
+    });
+  });
+}
+
+/** Makes a member an owner and the caller, an owner, an admin; both or neither. @throws APIError member_not_found, permission_denied. */
+export async function transferOrganisation(principal: Principal, id: string, userId: string): Promise<void> {
+  assertOwn(principal, id);
+  if (userId === principal.subjectId) throw errors.member_not_found({ internal: "to oneself" });
+  await withSystem("transfer-organisation", async (tx) => {
+    await giveRole(tx, principal, userId, "owner");
+    await giveRole(tx, principal, principal.subjectId, "admin");
+  });
+}
+
+/** Closes it; upkeep removes it when the grace is over. Throws as readOrganisation, and permission_denied. */
+export async function deleteOrganisation(principal: Principal, id: string): Promise<Date> {
+  assertOwn(principal, id);
+  return withSystem("delete-organisation", async (tx) => {
+    await membershipLock(tx, id);
+    const acting = await membershipFind(tx, { tenantId: id, accountId: principal.subjectId });
+    if (acting?.role !== "owner") throw commonErrors.permission_denied({ internal: "only an owner deletes it" });
+    const purgeAt = await organisationClose(tx, id, GRACE_DAYS);
+    await endTokens(tx, id);
+    const payload = { organisationId: id, purgeAt: purgeAt.toISOString() };
+    await emit(tx, organisationClosing, payload, about(id));
+    const fields = { purgeAt: payload.purgeAt };
+    await record(tx, closing, { tenantId: tenantIdFrom(id), target: target(id), fields });
+    return purgeAt;
+  });
+}
+
+/** New revisions, so that tokens of before are refused also after it is restored, and those of after it are not. */
+async function endTokens(tx: Tx, tenantId: string): Promise<void> {
+  const bumped = await membershipBumpAll(tx, tenantId);
+  await revokeMemberships(
+    tx,
+    bumped.map(({ accountId, revision }) => ({ tenantId, accountId, belowRevision: revision })),
+  );
+}
+
+/** Takes the deletion back while the grace lasts. @throws APIError organisation_not_found to all but its owners. */
+export async function restoreOrganisation({ subjectId: accountId }: Caller, id: string): Promise<void> {
+  await withSystem("restore-organisation", async (tx) => {
+    await membershipLock(tx, id);
+    if (!(await membershipIsOwnerOfClosing(tx, { tenantId: id, accountId }))) throw errors.organisation_not_found();
+    await organisationReopen(tx, id);
+    await emit(tx, organisationRestored, { organisationId: id }, about(id));
+    await record(tx, restored, { tenantId: tenantIdFrom(id), target: target(id), fields: {} });
+  });
+}
+
+/** Removes organisations whose grace is over, at most `limit`; resolves with their number. */
+export async function purgeOrganisations(tx: Tx, limit: number): Promise<number> {
+  const ids = await organisationDeleteDue(tx, limit);
+  for (const id of ids)
+    // Of no tenant: what is a tenant's goes with it.
+    await emit(tx, organisationDeleted, { organisationId: id }, { ...about(id), tenantId: null });
+  return ids.length;
+}
