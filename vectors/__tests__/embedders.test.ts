@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createHash } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { EmbedderError } from "../providers/embedder";
 import { LocalEmbedder } from "../providers/local-embedder";
 import { OpenAiEmbedder } from "../providers/openai-embedder";
@@ -121,16 +121,27 @@ describe("the local sentence model", () => {
   });
 
   test("that stops answering is ended after its time, and asked again", async () => {
-    const embedder = new LocalEmbedder({ idleSeconds: 60, answerLimitMs: 4_000 });
+    // The process is real and its time is not: how long a new one takes to start decides nothing.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const embedder = new LocalEmbedder({ idleSeconds: 3_600 });
     await embedder.embed(["warm"]);
     const [hung = 0] = embedder.pids;
     process.kill(hung, "SIGSTOP");
-    expect(await embedder.embed(["one", "two"])).toHaveLength(2);
+    const answer = embedder.embed(["one", "two"]);
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(embedder.pids).toEqual([hung]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await answer).toHaveLength(2);
     expect(embedder.pids).not.toContain(hung);
-    await until(() => !isAlive(hung));
+    await vi.waitUntil(() => !isAlive(hung));
     // Nor does a hung one hold up the end.
-    process.kill(embedder.pids[0] ?? 0, "SIGSTOP");
-    await embedder.close();
+    const [next = 0] = embedder.pids;
+    process.kill(next, "SIGSTOP");
+    const closed = embedder.close();
+    await vi.advanceTimersByTimeAsync(2_000);
+    await closed;
+    expect(isAlive(next)).toBe(false);
   });
 
   test("keeps nobody waiting beyond a deadline, also when it hangs", async () => {

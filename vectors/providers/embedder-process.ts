@@ -26,9 +26,6 @@ export class EmbedderProcess {
   private child: ChildProcess | undefined;
   private requests = 0;
 
-  /** `limitMs`: the longest wait for an answer. */
-  constructor(private readonly limitMs: number = ANSWER_LIMIT_MS) {}
-
   get pid(): number | undefined {
     return this.child?.pid;
   }
@@ -42,7 +39,7 @@ export class EmbedderProcess {
         settle(() => reject(new EmbedderError("the embedder's process does not answer and was ended", true)));
         if (this.child === child) this.child = undefined;
         child.kill("SIGKILL");
-      }, this.limitMs);
+      }, ANSWER_LIMIT_MS);
       const settle = (finish: () => void): void => {
         clearTimeout(limit);
         child.off("message", onMessage);

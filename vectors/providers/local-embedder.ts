@@ -34,11 +34,11 @@ export class LocalEmbedder implements Embedder {
   private readonly waiting: Record<"interactive" | "batch", Request[]> = { interactive: [], batch: [] };
   private idleTimer: NodeJS.Timeout | undefined;
 
-  /** `processes`: a second one is started only for a backlog. `answerLimitMs`: one that takes longer has hung. */
-  constructor(private readonly options: { idleSeconds: number; processes?: number; answerLimitMs?: number }) {
-    const { processes = 1, answerLimitMs } = options;
+  /** `processes`: a second one is started only for a backlog. */
+  constructor(private readonly options: { idleSeconds: number; processes?: number }) {
+    const { processes = 1 } = options;
     this.lanes = Array.from({ length: processes }, () => ({
-      process: new EmbedderProcess(answerLimitMs),
+      process: new EmbedderProcess(),
       isBusy: false,
     }));
   }
