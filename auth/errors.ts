@@ -35,6 +35,21 @@ export const errors = defineErrors("auth", {
     text: "no secret waits to be confirmed",
     remedy: "Begin with POST /auth/factors/totp; the secret waits for fifteen minutes.",
   },
+  passkey_invalid: {
+    class: "unauthenticated",
+    text: "the passkey is not known here, or did not sign what it was asked to",
+    remedy: "Begin again; an account's passkeys are listed at GET /auth/passkeys.",
+  },
+  too_many_passkeys: {
+    class: "failed_precondition",
+    text: "the account has as many passkeys as one can have",
+    remedy: "Remove one that is not used any more, with DELETE /auth/passkeys/:id.",
+  },
+  passkeys_not_configured: {
+    class: "unimplemented",
+    text: "this installation has no passkeys",
+    remedy: "For operators: set APP_URL to the https address at which people use the app; passkeys belong to its host.",
+  },
   factor_not_found: {
     class: "not_found",
     text: "the account has no such second factor",

@@ -275,7 +275,7 @@ describe("an account with a second factor", () => {
     await removeTotp(mine);
     expect(await reason(refreshSession(tablet.refreshToken, t0, here))).toBe("refresh_token_invalid");
     expect(await refreshSession(person.refreshToken, t0, here)).toBeDefined();
-    expect(await listFactors(mine)).toEqual({ totpSince: null, recoveryCodesLeft: 0 });
+    expect(await listFactors(mine)).toEqual({ totpSince: null, passkeys: 0, recoveryCodesLeft: 0 });
     expect(await signIn({ email: person.user.email, password }, t0, here)).toBeDefined();
     expect(await reason(removeTotp(mine))).toBe("factor_not_found");
     expect(await reason(replaceRecoveryCodes(mine))).toBe("factor_not_found");
@@ -310,6 +310,6 @@ describe("an account with a second factor", () => {
       auth.replaceRecoveryCodes(stale),
     ])
       expect(await reason(call)).toBe("step_up_required");
-    expect(await auth.factors(stale)).toEqual({ recoveryCodesLeft: 0 });
+    expect(await auth.factors(stale)).toEqual({ passkeys: 0, recoveryCodesLeft: 0 });
   });
 });

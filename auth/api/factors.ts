@@ -13,13 +13,16 @@ import {
 } from "../factors/enrolment";
 import { completeSecondFactor } from "../factors/second-factor";
 import { stepUp as showAgain } from "../factors/step-up";
+import type { Assertion } from "./passkeys";
 
 interface SecondFactorRequest {
   /** `details.challenge` of the refusal `second_factor_required`. */
   challenge: string & MinLen<1> & MaxLen<2048>;
-  /** Of an app; one of `code` and `recoveryCode`. */
+  /** Of an app; one of `code`, `recoveryCode` and `passkey`. */
   code?: string & MaxLen<64>;
   recoveryCode?: string & MaxLen<64>;
+  /** For the options of POST /auth/login/second-factor/options. */
+  passkey?: Assertion;
 }
 
 /** The second step of signing in, for an account that has a second factor. */
@@ -36,10 +39,13 @@ export const loginSecondFactor = api(
 );
 
 interface StepUpRequest {
-  /** One of the three; the password only where the account has no second factor. */
+  /** One of the four; the password only where the account has no second factor. */
   password?: string & MinLen<1> & MaxLen<512>;
   code?: string & MaxLen<64>;
   recoveryCode?: string & MaxLen<64>;
+  /** For the options of POST /auth/step-up/options, with their challenge. */
+  passkey?: Assertion;
+  challenge?: string & MaxLen<2048>;
 }
 
 interface StepUpResponse {
@@ -58,6 +64,8 @@ export const stepUp = api(
 interface FactorsResponse {
   /** Codes of an app; absent when there are none. */
   totp?: { /** ISO 8601. */ since: string };
+  /** How many; GET /auth/passkeys lists them. */
+  passkeys: number;
   recoveryCodesLeft: number;
 }
 
@@ -65,8 +73,9 @@ interface FactorsResponse {
 export const factors = api(
   { expose: true, auth: true, method: "GET", path: "/auth/factors", tags: ["self"] },
   async (): Promise<FactorsResponse> => {
-    const { totpSince, recoveryCodesLeft } = await list(currentCaller());
-    return { ...(totpSince === null ? {} : { totp: { since: totpSince.toISOString() } }), recoveryCodesLeft };
+    const { totpSince, passkeys, recoveryCodesLeft } = await list(currentCaller());
+    const totp = totpSince === null ? {} : { totp: { since: totpSince.toISOString() } };
+    return { ...totp, passkeys, recoveryCodesLeft };
   },
 );
 

@@ -21,6 +21,7 @@ import {
   totpFindForUpdate,
   type FactorsRow,
 } from "../store/factors";
+import { passkeyDeleteOfAccount } from "../store/passkeys";
 import { sessionEnd } from "../store/sessions";
 import { totpKey } from "./keys";
 import { recordFactorAdded, recordFactorRemoved, recordRecoveryCodesCreated, type ChangedFactor } from "./notices";
@@ -115,10 +116,11 @@ export async function endOthers(tx: Tx, { subjectId: accountId, sessionId }: Cal
 /** For an account that changes hands (credentials.ts). */
 export async function forgetFactors(tx: Tx, accountId: string): Promise<void> {
   await totpDelete(tx, accountId);
+  await passkeyDeleteOfAccount(tx, accountId);
   await recoveryCodesDelete(tx, accountId);
 }
 
-const whose = ({ subjectId, tenantId }: Caller): { accountId: string; tenantId: string | null } => ({
+export const whose = ({ subjectId, tenantId }: Caller): { accountId: string; tenantId: string | null } => ({
   accountId: subjectId,
   tenantId,
 });

@@ -5,15 +5,18 @@ import { open } from "../envelope";
 import type { Tx } from "../../db/tenant";
 import { logger } from "../../telemetry/logger";
 import { recoveryCodeUse, totpCountFailure, totpFindForUpdate, totpForgetFailures, totpUse } from "../store/factors";
+import { passkeyFindForUpdate, passkeySetUsed } from "../store/passkeys";
 import { totpKey } from "./keys";
-import { BY_CODE, BY_RECOVERY_CODE } from "./methods";
+import { BY_CODE, BY_PASSKEY, BY_RECOVERY_CODE } from "./methods";
 import { hashRecoveryCode } from "./recovery-codes";
 import { matchStep } from "./totp";
+import { checkAssertion, type Asserted, type PasskeyAssertion } from "./webauthn";
 
 /** Exactly one of them. */
 export interface Proof {
   code?: string | undefined;
   recoveryCode?: string | undefined;
+  passkey?: PasskeyAssertion | undefined;
 }
 
 /** Of whom, and in which organisation's log it is told. */
@@ -27,11 +30,34 @@ export const CODE_FAILURES_MAX = 100;
 
 const log = logger("auth");
 
-/** How it was shown (`amr`); undefined when it was not. */
-export function checkProof(tx: Tx, prover: Prover, proof: Proof, now: Date): Promise<readonly string[] | undefined> {
+/** How it was shown (`amr`) for the challenge of this text; undefined when it was not. */
+export function checkProof(
+  tx: Tx,
+  prover: Prover,
+  proof: Proof & { challenge?: string | undefined },
+  now: Date,
+): Promise<readonly string[] | undefined> {
   if (proof.code !== undefined) return checkCode(tx, prover.accountId, proof.code, now);
   if (proof.recoveryCode !== undefined) return checkRecoveryCode(tx, prover, proof.recoveryCode);
-  return Promise.resolve(undefined);
+  const { passkey, challenge } = proof;
+  if (passkey === undefined || challenge === undefined) return Promise.resolve(undefined);
+  return checkPasskey(tx, prover.accountId, challenge, passkey).then((asserted) => asserted && BY_PASSKEY);
+}
+
+/** Whether a passkey of this account signed the challenge. */
+export async function checkPasskey(
+  tx: Tx,
+  accountId: string,
+  challenge: string,
+  passkey: PasskeyAssertion,
+): Promise<Asserted | undefined> {
+  const known = await passkeyFindForUpdate(tx, { accountId, credentialId: Buffer.from(passkey.id, "base64url") });
+  const asserted = known && (await checkAssertion(challenge, passkey, { ...known, accountId }));
+  if (known === undefined || asserted === undefined) return undefined;
+  const { signCount, isBackedUp } = asserted;
+  await passkeySetUsed(tx, { id: known.id, signCount, isBackedUp });
+  await totpForgetFailures(tx, accountId);
+  return asserted;
 }
 
 async function checkCode(tx: Tx, accountId: string, code: string, now: Date): Promise<readonly string[] | undefined> {

@@ -5,11 +5,12 @@ import { factorsFind, type FactorsRow } from "../store/factors";
 import { createChallenge, credentialTagOf } from "./challenge";
 
 /** What can be shown; names of the API. */
-export type Method = "totp" | "recovery-code";
+export type Method = "totp" | "passkey" | "recovery-code";
 
 /** Empty for an account that needs no second factor. */
-export function methodsOf({ totpSince, recoveryCodesLeft }: FactorsRow): Method[] {
+export function methodsOf({ totpSince, passkeys, recoveryCodesLeft }: FactorsRow): Method[] {
   const factors: Method[] = totpSince === null ? [] : ["totp"];
+  if (passkeys > 0) factors.push("passkey");
   if (factors.length > 0 && recoveryCodesLeft > 0) factors.push("recovery-code");
   return factors;
 }

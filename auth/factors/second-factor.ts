@@ -9,18 +9,33 @@ import { errors } from "../errors";
 import { completeSignIn, openSession, type OpenedSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
+import { passkeyList } from "../store/passkeys";
 import { credentialTagOf, readChallenge, type Challenge } from "./challenge";
 import { BY_PASSWORD, TWICE } from "./methods";
 import { checkProof, type Proof } from "./proof";
+import { authenticationOptions } from "./webauthn";
 
 /** Attempts at an account's second factor are counted apart from those at its password. */
 export const attemptKey = (accountId: string): string => `second-factor:${accountId}`;
 
 /** @throws APIError invalid_request */
-export function assertOneProof(proof: Proof & { password?: string | undefined; passkey?: unknown }): void {
+export function assertOneProof(proof: Proof & { password?: string | undefined }): void {
   const given = [proof.password, proof.code, proof.recoveryCode, proof.passkey].filter((shown) => shown !== undefined);
   if (given.length !== 1)
     throw commonErrors.invalid_request({ fields: { proof: "is not exactly one of the ways to show who you are" } });
+}
+
+type RequestOptions = Awaited<ReturnType<typeof authenticationOptions>>;
+
+/** What the account's passkeys are asked to sign for the challenge of a sign-in. @throws APIError challenge_invalid. */
+export async function secondFactorOptions(text: string, now: Date, address: string): Promise<RequestOptions> {
+  limits.assertFewFailures("signIn", address);
+  const challenge = readChallenge("second-factor", text, now);
+  if (challenge?.accountId === undefined) {
+    limits.countFailure("signIn", address);
+    throw errors.challenge_invalid();
+  }
+  return authenticationOptions(text, await passkeyList(challenge.accountId));
 }
 
 /**
@@ -41,7 +56,8 @@ export async function completeSecondFactor(
     throw errors.challenge_invalid();
   }
   const attempt = await countAttempt(attemptKey(challenge.accountId), address);
-  const opened = await complete({ ...challenge, accountId: challenge.accountId }, proof, now, device);
+  const prover = { ...challenge, accountId: challenge.accountId };
+  const opened = await complete(prover, { ...proof, challenge: text }, now, device);
   if (opened === undefined) {
     limits.countFailure("signIn", address);
     throw errors.second_factor_invalid();
@@ -53,7 +69,7 @@ export async function completeSecondFactor(
 /** Undefined when the proof is wrong, which is committed. */
 function complete(
   challenge: Challenge & { accountId: string },
-  proof: Proof,
+  proof: Proof & { challenge: string },
   now: Date,
   device: string | null,
 ): Promise<OpenedSession | undefined> {

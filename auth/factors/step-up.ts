@@ -9,14 +9,17 @@ import { countAttempt } from "../attempts";
 import { errors } from "../errors";
 import { checkPassword } from "../passwords";
 import { accessTokenOf, type Member } from "../sessions";
-import { accountFind, accountFindForUpdate, type OwnAccountRow } from "../store/accounts";
-import { factorsFindIn } from "../store/factors";
+import { accountFind, accountFindForUpdate, accountLock, type OwnAccountRow } from "../store/accounts";
+import { challengeConsume, factorsFindIn } from "../store/factors";
 import { membershipFind } from "../store/memberships";
+import { passkeyList } from "../store/passkeys";
 import { sessionSetAuthenticated } from "../store/sessions";
+import { createChallenge, readChallenge, type Challenge } from "./challenge";
 import { BY_PASSWORD } from "./methods";
 import { checkProof, type Proof } from "./proof";
 import { methodsOf } from "./requirement";
 import { assertOneProof, attemptKey } from "./second-factor";
+import { authenticationOptions } from "./webauthn";
 
 export interface SteppedUp {
   accessToken: string;
@@ -26,6 +29,8 @@ export interface SteppedUp {
 
 export interface StepUpInput extends Proof {
   password?: string | undefined;
+  /** What a passkey signed: that of stepUpOptions. */
+  challenge?: string | undefined;
 }
 
 type Shown = Parameters<typeof accessTokenOf>[0];
@@ -65,16 +70,42 @@ async function byPassword(
   });
 }
 
-async function byFactor(caller: Caller, email: string, proof: Proof, now: Date, address: string): Promise<Shown> {
+/** What the caller's passkeys are asked to sign, in this session. @throws APIError passkeys_not_configured. */
+export async function stepUpOptions(
+  { subjectId: accountId, sessionId }: Caller,
+  now: Date,
+): Promise<{ challenge: string; options: Awaited<ReturnType<typeof authenticationOptions>> }> {
+  const challenge = createChallenge("passkey-step-up", { accountId, sessionId }, now);
+  return { challenge, options: await authenticationOptions(challenge, await passkeyList(accountId)) };
+}
+
+async function byFactor(
+  caller: Caller,
+  email: string,
+  proof: Omit<StepUpInput, "password">,
+  now: Date,
+  address: string,
+): Promise<Shown> {
   const { subjectId: accountId, tenantId } = caller;
+  const challenge = proof.passkey && requireChallenge(caller, proof.challenge, now);
   const attempt = await countAttempt(attemptKey(accountId), address);
   const shown = await withSystem("step-up", async (tx) => {
+    await accountLock(tx, accountId);
     const amr = await checkProof(tx, { accountId, tenantId }, proof, now);
-    return amr && setFresh(tx, caller, email, amr);
+    if (amr === undefined) return undefined;
+    if (challenge !== undefined && !(await challengeConsume(tx, challenge)))
+      throw errors.challenge_invalid({ internal: "used" });
+    return setFresh(tx, caller, email, amr);
   });
   if (shown === undefined) throw errors.second_factor_invalid();
   await attempt.forget();
   return shown;
+}
+
+function requireChallenge({ subjectId, sessionId }: Caller, text: string | undefined, now: Date): Challenge {
+  const challenge = readChallenge("passkey-step-up", text ?? "", now);
+  if (challenge?.accountId !== subjectId || challenge.sessionId !== sessionId) throw errors.challenge_invalid();
+  return challenge;
 }
 
 async function setFresh(tx: Tx, caller: Caller, email: string, amr: readonly string[]): Promise<Shown> {

@@ -5,22 +5,26 @@ import { systemQuery, type Tx } from "../../db/tenant";
 export interface FactorsRow {
   /** When the codes that count with the clock were confirmed; null when they are not in use. */
   totpSince: Date | null;
+  passkeys: number;
   recoveryCodesLeft: number;
 }
 
 export async function factorsFind(accountId: string): Promise<FactorsRow> {
   const rows = await systemQuery<FactorsRow>("factors-of-an-account", FACTORS, [accountId]);
-  return rows[0] ?? { totpSince: null, recoveryCodesLeft: 0 };
+  return rows[0] ?? NONE;
 }
+
+const NONE: FactorsRow = { totpSince: null, passkeys: 0, recoveryCodesLeft: 0 };
 
 const FACTORS = `select
   (select confirmed_at from auth.totp where account_id = $1) as "totpSince",
+  (select count(*)::int from auth.passkey where account_id = $1) as passkeys,
   (select count(*)::int from auth.recovery_code where account_id = $1 and used_at is null) as "recoveryCodesLeft"`;
 
 /** The same in a transaction; true after accountLock. */
 export async function factorsFindIn(tx: Tx, accountId: string): Promise<FactorsRow> {
   const rows = await tx.query<FactorsRow>(FACTORS, [accountId]);
-  return rows[0] ?? { totpSince: null, recoveryCodesLeft: 0 };
+  return rows[0] ?? NONE;
 }
 
 export interface TotpRow {
