@@ -9,4 +9,4 @@ const masterKey = secret("MasterKey");
 export default new Service("audit", { middlewares: guardOf("audit") });
 
 startAudit("audit", masterKey);
-startDatabase();
+startDatabase(masterKey);

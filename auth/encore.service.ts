@@ -12,4 +12,4 @@ export default new Service("auth", { middlewares: guardOf("auth") });
 
 requireAtStart("auth", { "secret MasterKey": () => keyRing.assertUsable() });
 startAudit("auth", masterKey);
-startDatabase();
+startDatabase(masterKey);

@@ -6,6 +6,7 @@
 import pg from "pg";
 import type { PoolClient, Submittable } from "pg";
 import { toDbError } from "./errors";
+import { awaitReset, writeReset } from "./session-reset";
 
 export interface Statement {
   text: string;
@@ -59,6 +60,8 @@ class PipelinedStatements implements Submittable {
   constructor(
     private readonly statements: readonly Statement[],
     private readonly parserFor: (typeId: number) => Parser,
+    /** Where the connection's use ends with it: called when its own answer is complete. */
+    private readonly onEnd: ((then: () => void) => void) | undefined,
     callback: Callback,
   ) {
     this.callback = callback;
@@ -75,6 +78,7 @@ class PipelinedStatements implements Submittable {
         wire.execute({ portal: "" });
       }
       wire.sync();
+      if (this.onEnd) writeReset(connection);
     } finally {
       wire.stream.uncork?.();
     }
@@ -105,11 +109,16 @@ class PipelinedStatements implements Submittable {
   }
 
   handleError(error: Error): void {
-    this.callback(error, []);
+    this.end(() => this.callback(error, []));
   }
 
   handleReadyForQuery(): void {
-    this.callback(this.failure, this.results);
+    this.end(() => this.callback(this.failure, this.results));
+  }
+
+  private end(answer: () => void): void {
+    if (this.onEnd) this.onEnd(answer);
+    else answer();
   }
 
   private finish(command: string, rowCount: number | null): void {
@@ -135,15 +144,23 @@ class PipelinedStatements implements Submittable {
 /**
  * Sends the statements and one Sync; resolves with one result a statement. Values are encoded before the
  * first byte leaves, so a value that cannot be (a cycle) leaves the connection clean. Outside a
- * transaction block the whole is atomic. What Postgres refuses is thrown as DbError.
+ * transaction block the whole is atomic. What Postgres refuses is thrown as DbError. `isLast`: the connection's use
+ * ends with it, so its session is reset behind it.
  */
-export function sendPipelined(client: PoolClient, statements: readonly Statement[]): Promise<StatementResult[]> {
+export function sendPipelined(
+  client: PoolClient,
+  statements: readonly Statement[],
+  isLast = false,
+): Promise<StatementResult[]> {
   return new Promise((resolve, reject) => {
     const encoded = statements.map(({ text, values }) => ({ text, values: values?.map(prepareValue) }));
     const parserFor = (typeId: number): Parser => client.getTypeParser(typeId, "text") as Parser;
     client.query(
-      new PipelinedStatements(encoded, parserFor, (error, results) =>
-        error ? reject(toDbError(error)) : resolve(results),
+      new PipelinedStatements(
+        encoded,
+        parserFor,
+        isLast ? (then) => awaitReset(client, then) : undefined,
+        (error, results) => (error ? reject(toDbError(error)) : resolve(results)),
       ),
     );
   });

@@ -4,6 +4,7 @@ import pg from "pg";
 import { cfg } from "../config";
 import { AppDB } from "../database";
 import { createConnectionProbe } from "./connection-probe";
+import { resetOnRelease } from "./session-reset";
 import { dropWhenSilent, limitSilence } from "./silence";
 import { logger } from "../telemetry/logger";
 import { observeGauge } from "../telemetry/metrics";
@@ -38,9 +39,6 @@ function openPool(): pg.Pool {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: columnTypes(),
-    // A connection whose limits could not be set is handed to nobody.
-    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool awaits it, its types do not say so
-    onConnect: async (client) => void (await client.query(sessionLimits())),
   });
   // Without a listener, the end of a connection that is checked out would end the process; its user gets the error anyway.
   opened.on("connect", (client) => {
@@ -49,6 +47,7 @@ function openPool(): pg.Pool {
   });
   // Whoever needs longer says so after (checkout), and for this use only.
   opened.on("acquire", (client) => limitSilence(client, cfg.db.statementTimeoutMs));
+  resetOnRelease(opened);
   opened.on("error", (error) => logger("db").warn({ err: error }, "an idle database connection was lost"));
   onShutdown("db pool", closePool, "idle");
   observeGauge("db_pool_active_connections", () => opened.totalCount - opened.idleCount);
@@ -58,19 +57,6 @@ function openPool(): pg.Pool {
   registerProbe("database", () => probe.check());
   onShutdown("db probe", () => probe.close(), "idle");
   return opened;
-}
-
-/**
- * Limits of the session, for what no transaction of ours sets itself: a transaction whose body waits for something
- * else is ended by the server and gives back its locks and its place in the pool; a lock that is not to be had is told
- * as `lock_timeout`, before the statement's own time is over. Not as start-up parameters: poolers drop or refuse them.
- */
-function sessionLimits(): pg.QueryConfig & { query_timeout: number } {
-  return {
-    query_timeout: CONNECT_TIMEOUT_MS,
-    text: "select set_config('idle_in_transaction_session_timeout', $1, false), set_config('lock_timeout', $2, false), set_config('statement_timeout', $3, false)",
-    values: [cfg.db.idleInTransactionTimeoutMs, cfg.db.lockTimeoutMs, cfg.db.statementTimeoutMs].map(String),
-  };
 }
 
 /** bigint columns as number where exact (else bigint); dates as `YYYY-MM-DD` text, which has no time zone to get wrong. */

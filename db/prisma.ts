@@ -4,7 +4,7 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import { cfg } from "../config";
 import { PrismaClient, type Prisma } from "../generated/prisma/client";
 import { onShutdown } from "../telemetry/shutdown";
-import { isolation } from "./connection";
+import { readyFor } from "./connection";
 import { toDbError } from "./errors";
 import { appPool } from "./pool";
 import { scopeStatement, type Scope } from "./scope";
@@ -26,7 +26,7 @@ export async function withTenantPrisma<T>(
 ): Promise<T> {
   assertOutsideTransaction("withTenantPrisma");
   const scope: Scope = { kind: "tenant", tenantId: principal.tenantId };
-  const setting = scopeStatement(scope, await isolation(), cfg.db.statementTimeoutMs);
+  const setting = scopeStatement(scope, await readyFor(scope), cfg.db.statementTimeoutMs);
   const mark = { isClosed: false };
   try {
     return await prismaClient().$transaction(

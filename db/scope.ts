@@ -1,7 +1,9 @@
-// Who a transaction acts for, and the settings that say so to Postgres. All of them are local to the
+// Who a transaction acts for, and the settings that prove it to Postgres. All of them are local to the
 // transaction: a session setting would leak to the next user of the connection (and, on the embedded
 // database, to every connection at once).
+import { cfg } from "../config";
 import type { TenantId } from "../security/principal";
+import { systemToken, tenantToken } from "./capability";
 import type { Statement } from "./pipeline";
 
 export type Scope = { kind: "tenant"; tenantId: TenantId } | { kind: "system"; reason: string };
@@ -14,16 +16,19 @@ export interface Isolation {
 
 /**
  * The one statement that applies a scope. The role comes last: what is set before it is set by the
- * connection's own role. `statementTimeoutMs` bounds each statement after this one.
+ * connection's own role. `statementTimeoutMs` bounds each statement after this one. A transaction whose body waits for
+ * something else is ended by the server and gives back its locks and its place in the pool; a lock that is not to be had
+ * is told as `lock_timeout`, before the statement's own time is over. Not as start-up parameters: poolers drop them.
  */
 export function scopeStatement(scope: Scope, isolation: Isolation, statementTimeoutMs: number): Statement {
   const role = isolation.role === null ? "" : `, set_config('role', '${isolation.role}', true)`;
   return {
-    text: `select set_config('app.tenant_id', $1, true), set_config('app.system', $2, true), set_config('statement_timeout', $3, true)${role}`,
+    text: `select set_config('app.capability', $1, true), set_config('statement_timeout', $2, true), set_config('lock_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $4, true)${role}`,
     values: [
-      scope.kind === "tenant" ? scope.tenantId : "",
-      scope.kind === "system" ? "on" : "",
+      scope.kind === "system" ? systemToken() : tenantToken(scope.tenantId),
       String(statementTimeoutMs),
+      String(cfg.db.lockTimeoutMs),
+      String(cfg.db.idleInTransactionTimeoutMs),
     ],
   };
 }

@@ -4,17 +4,22 @@ import { cfg } from "../config";
 import { logger } from "../telemetry/logger";
 import { registerProbe } from "../telemetry/probes";
 import { isDraining } from "../telemetry/shutdown";
+import { useMasterKeys } from "./capability";
 import { isolation } from "./connection";
 import { DbError } from "./errors";
 
 const ASK_AGAIN_MS = 500;
 let hasStarted = false;
 
-/** Called by each encore.service.ts whose service keeps data. Production ends, with the remedy, on a database that isolation does not hold for. */
-export function startDatabase(): void {
+/**
+ * Called by each encore.service.ts whose service keeps data, with the secret MasterKey, which only a service may read.
+ * Production ends, with the remedy, on a database that isolation does not hold for.
+ */
+export function startDatabase(masterKey: () => string): void {
   // A test file asks for its database when it uses one.
   if (hasStarted || cfg.env === "test") return;
   hasStarted = true;
+  useMasterKeys(() => [masterKey()]);
   void refuseUnsafe((code) => process.exit(code));
 }
 

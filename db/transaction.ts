@@ -14,8 +14,9 @@ import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { backoffMs, type Backoff } from "./backoff";
 import { DbError, toDbError, withCallerStack } from "./errors";
-import { checkout, isolation } from "./connection";
+import { checkout, readyFor } from "./connection";
 import { sendPipelined, type Statement, type StatementResult } from "./pipeline";
+import { markUnused } from "./session-reset";
 import { scopeStatement, type Isolation, type Scope } from "./scope";
 import { tracedSql } from "./spans";
 import { assertOutsideTransaction, runInside } from "./transaction-context";
@@ -55,7 +56,7 @@ export async function runTransaction<T>(
 ): Promise<T> {
   assertOutsideTransaction(scope.kind === "tenant" ? "withTenant" : "withSystem");
   noteSystemScope(scope);
-  const opening = openingOf(scope, await isolation(), options);
+  const opening = openingOf(scope, await readyFor(scope), options);
   for (let run = 1; ; run++) {
     try {
       return await runOnce(scope, opening, fn, options);
@@ -78,10 +79,10 @@ export async function runStatement<R>(
   const misuse = controlMisuse(text);
   if (misuse) throw misuse;
   noteSystemScope(scope);
-  const setting = settingOf(scope, await isolation(), options);
+  const setting = settingOf(scope, await readyFor(scope), options);
   const client = await checkout(options.statementTimeoutMs);
   try {
-    const results = await tracedSql(text, () => sendPipelined(client, [setting, { text, values: params }]));
+    const results = await tracedSql(text, () => sendPipelined(client, [setting, { text, values: params }], true));
     if (isInTransaction(client)) throw endedInsideError();
     client.release();
     return (results[1]?.rows ?? []) as R[];
@@ -121,6 +122,7 @@ class OpenTransaction implements Tx {
   /** Resolves when the statement asked for last has its answer; never rejects. */
   private last: Promise<void> = Promise.resolve();
   private unanswered = 0;
+  private wasIdle = true;
   /** Whether BEGIN was sent and nothing has ended it since. */
   private hasBegun = false;
   /** The first failure of a statement: the cause of a commit that cannot be. */
@@ -134,7 +136,7 @@ class OpenTransaction implements Tx {
     scope: Scope,
     private readonly opening: readonly Statement[],
   ) {
-    this.tenantId = scope.kind === "tenant" ? scope.tenantId : null;
+    this.tenantId = scope.kind === "system" ? null : scope.tenantId;
   }
 
   get isClosed(): boolean {
@@ -160,11 +162,12 @@ class OpenTransaction implements Tx {
     if (this.escaped) throw this.escaped;
     if (unanswered > 0) throw notAwaitedError(unanswered, this.failure);
     if (this.hasBegun) {
-      const done = await this.client.query("commit");
+      const [done] = await sendPipelined(this.client, [{ text: "commit" }], true);
       this.hasBegun = false;
       // Postgres answers ROLLBACK to the COMMIT of a transaction in which a statement failed.
-      if (done.command !== "COMMIT") throw abortedError(this.failure);
+      if (done?.command !== "COMMIT") throw abortedError(this.failure);
     }
+    if (this.wasIdle) markUnused(this.client);
     this.state = "closed";
   }
 
@@ -172,7 +175,7 @@ class OpenTransaction implements Tx {
   async rollback(): Promise<boolean> {
     await this.end();
     try {
-      if (this.hasBegun) await this.client.query("rollback");
+      if (this.hasBegun) await sendPipelined(this.client, [{ text: "rollback" }], true);
       return !isInTransaction(this.client);
     } catch {
       return false;
@@ -235,6 +238,7 @@ class OpenTransaction implements Tx {
   private async send(statement: Statement): Promise<StatementResult> {
     const opening = this.state === "idle" ? this.opening : [];
     this.state = "open";
+    this.wasIdle = false;
     this.hasBegun = true;
     const results = await tracedSql(statement.text, () => sendPipelined(this.client, [...opening, statement]));
     if (!isInTransaction(this.client)) {

@@ -11,5 +11,5 @@ export default new Service("events", { middlewares: guardOf("events") });
 
 // Encore has no start hook: loading the service is what starts its relay.
 startAudit("events", masterKey);
-startDatabase();
+startDatabase(masterKey);
 startEvents();

@@ -2,6 +2,10 @@
 -- says what protects a table: db.protect_tenant_table and db.protect_system_table. Every migration that makes a
 -- table ends with one of the two; db/__tests__/row-security.test.ts fails on a table that has neither.
 --
+-- Whose a transaction is, it proves: the setting app.capability holds a token that only the app can derive (HMAC of the
+-- tenant's id under the master key), and db.capability holds the token's hash. A statement that an attacker bends may
+-- set whatever it likes, it knows no other token (docs/adr/0008-row-security-as-a-capability.md).
+--
 -- groundwork_app is what a connection that could bypass row security (a superuser, as in the embedded
 -- database) becomes for each transaction. Where the app's own role is neither superuser nor BYPASSRLS
 -- (under Encore, on most managed Postgres) the role is never used: forced row security binds it anyway.
@@ -38,16 +42,100 @@ BEGIN
 END
 $$;
 
+-- What each token is good for. Row security without a policy: nobody but the owner reads or writes it, through the
+-- functions below, also not a login with pg_read_all_data and pg_write_all_data. Hashes only: reading it opens nothing.
+-- A tenant has a row for each master key in use; db.dismiss_tenant removes them with the tenant.
+CREATE TABLE db.capability (
+  hash       bytea       PRIMARY KEY CHECK (octet_length(hash) = 32),
+  -- Null: the system, which sees every tenant.
+  of_tenant  uuid        CHECK (of_tenant > '00000000-0000-0000-0000-000000000000' AND of_tenant < 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX capability_tenant ON db.capability (of_tenant);
+ALTER TABLE db.capability ENABLE ROW LEVEL SECURITY;
+
+-- Whose the present token is; null for the system's, and for what is no token.
+CREATE FUNCTION db.current_tenant() RETURNS uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path = pg_catalog AS $$
+BEGIN
+  RETURN (SELECT c.of_tenant FROM db.capability c
+           WHERE c.hash = sha256(convert_to(current_setting('app.capability', true), 'UTF8')));
+END
+$$;
+
+-- Whether the present token is the system's.
+CREATE FUNCTION db.is_system() RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path = pg_catalog AS $$
+BEGIN
+  RETURN EXISTS (SELECT 1 FROM db.capability c WHERE c.of_tenant IS NULL
+                    AND c.hash = sha256(convert_to(current_setting('app.capability', true), 'UTF8')));
+END
+$$;
+
+-- Lets a token of the system in: the first ever asks nobody, every other (a new master key's) asks the system.
+-- True when the token is known afterwards.
+CREATE FUNCTION db.admit_system(token_hash bytea) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = token_hash AND c.of_tenant IS NULL) THEN RETURN true; END IF;
+  -- Two processes that start together: the second sees what the first has done.
+  PERFORM pg_advisory_xact_lock(7240918253);
+  IF db.is_system() OR NOT EXISTS (SELECT 1 FROM db.capability c WHERE c.of_tenant IS NULL) THEN
+    INSERT INTO db.capability (hash) VALUES (token_hash) ON CONFLICT (hash) DO NOTHING;
+  END IF;
+  RETURN EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = token_hash AND c.of_tenant IS NULL);
+END
+$$;
+
+-- Lets a tenant's token in; only the system may. Doing it again changes nothing.
+CREATE FUNCTION db.admit_tenant(token_hash bytea, tenant uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF NOT db.is_system() OR tenant IS NULL THEN
+    RAISE EXCEPTION 'only the system lets a tenant in' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  INSERT INTO db.capability (hash, of_tenant) VALUES (token_hash, tenant) ON CONFLICT (hash) DO NOTHING;
+END
+$$;
+
+-- Forgets a tenant that is gone: its tokens open nothing from now on.
+CREATE FUNCTION db.dismiss_tenant(tenant uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF NOT db.is_system() OR tenant IS NULL THEN
+    RAISE EXCEPTION 'only the system dismisses a tenant' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  DELETE FROM db.capability c WHERE c.of_tenant = tenant;
+END
+$$;
+
+DO $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'groundwork_app') THEN
+    GRANT USAGE ON SCHEMA db TO groundwork_app;
+  END IF;
+END
+$$;
+
 -- What both kinds of tables have in common: row security enabled and forced (so that it binds the owner too), the
 -- one policy, and the rights of groundwork_app. Call protect_tenant_table or protect_system_table instead.
 CREATE FUNCTION db.protect_table(protected regclass, policy_name name, visible text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
   in_schema name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = protected);
+  secret name;
 BEGIN
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', protected);
   EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', protected);
   EXECUTE format('CREATE POLICY %I ON %s USING (%s) WITH CHECK (%s)', policy_name, protected, visible, visible);
+  -- The planner's statistics are samples of all tenants' values, and pg_read_all_data reads pg_statistic.
+  FOR secret IN
+    SELECT a.attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+     WHERE a.attrelid = protected AND a.attnum > 0 AND NOT a.attisdropped
+       AND t.typcategory NOT IN ('B', 'D', 'N', 'T') AND a.atttypid <> 'uuid'::regtype
+  LOOP
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 0', protected, secret);
+  END LOOP;
   IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'groundwork_app') THEN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO groundwork_app', in_schema);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE %s TO groundwork_app', protected);
@@ -72,9 +160,9 @@ BEGIN
       USING HINT = 'Make one before the call: a primary key or unique constraint counts, a partial index does not.',
             ERRCODE = 'invalid_table_definition';
   END IF;
+  -- Each question is asked once a statement, and the second only where a row is not the tenant's.
   PERFORM db.protect_table(protected, 'tenant_isolation', format(
-    '%I = nullif(current_setting(''app.tenant_id'', true), '''')::uuid OR current_setting(''app.system'', true) = ''on''',
-    tenant_column));
+    'CASE WHEN %I = (SELECT db.current_tenant()) THEN true ELSE (SELECT db.is_system()) END', tenant_column));
 END
 $$;
 
@@ -82,7 +170,7 @@ $$;
 CREATE FUNCTION db.protect_system_table(protected regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
-  PERFORM db.protect_table(protected, 'system_only', 'current_setting(''app.system'', true) = ''on''');
+  PERFORM db.protect_table(protected, 'system_only', '(SELECT db.is_system())');
 END
 $$;
 

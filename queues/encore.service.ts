@@ -11,5 +11,5 @@ export default new Service("queues", { middlewares: guardOf("queues") });
 
 // Encore has no start hook: loading the service is what starts its workers.
 startAudit("queues", masterKey);
-startDatabase();
+startDatabase(masterKey);
 startQueues();

@@ -47,7 +47,16 @@ export interface HostConfig {
   /** Absent in test mode: there the API server listens on a random loopback port. */
   listen?: { host: string; port: number };
   /** Encore database name → where it is. */
-  databases: Record<string, { url: string; maxConnections?: number; minConnections?: number }>;
+  databases: Record<
+    string,
+    {
+      url: string;
+      /** Of the login that migrates, where it is another than the app's. */
+      ownerUrl?: string;
+      maxConnections?: number;
+      minConnections?: number;
+    }
+  >;
   /** The host's own, where an app with topics has no database. */
   hostDatabase?: { url: string };
   /** When set: topics, cache and cron leases live there; otherwise in the first database, the host's own or in process. */

@@ -12,4 +12,4 @@ export default new Service("vectors", { middlewares: guardOf("vectors") });
 
 requireAtStart("vectors", { "secret EmbeddingsApiKey": assertEmbedderKey });
 startAudit("vectors", masterKey);
-startDatabase();
+startDatabase(masterKey);

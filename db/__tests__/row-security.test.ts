@@ -1,7 +1,8 @@
 // The promise of the README, read off Postgres' own catalogue: what protects every table is exactly what is written
 // here. The mutations show that the comparison sees what it must.
-import { beforeAll, describe, expect, it } from "vitest";
-import type pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import pg from "pg";
+import { AppDB } from "../../database";
 import { checkIsolation } from "../boot-check";
 import { isolation } from "../connection";
 import { appPool } from "../pool";
@@ -13,18 +14,30 @@ interface Login {
   owns: boolean;
 }
 
-let login: Login;
-beforeAll(async () => {
-  const found = await appPool().query<Login>(
+/** The login that migrated, where a test can have it: the embedded database's superuser. Elsewhere the app's own. */
+const ownerAddress = new URL(AppDB.connectionString);
+if (ownerAddress.username === "app") ownerAddress.username = "postgres";
+const owners = new pg.Pool({ connectionString: ownerAddress.href, max: 1 });
+
+const loginOf = async (pool: pg.Pool): Promise<Login> => {
+  const found = await pool.query<Login>(
     `select rolsuper or rolbypassrls as bypasses, pg_has_role((select relowner from pg_class where oid = 'events.outbox'::regclass), 'usage') as owns
        from pg_roles where rolname = current_user`,
   );
-  login = found.rows[0] as Login;
+  return found.rows[0] as Login;
+};
+
+let login: Login;
+let appLogin: Login;
+beforeAll(async () => {
+  login = await loginOf(owners);
+  appLogin = await loginOf(appPool());
 });
+afterAll(() => owners.end());
 
 /** Runs `fn` in a transaction that is undone, as the role that the app acts as once `fn` asks for it. */
 async function undone<T>(fn: (client: pg.PoolClient, actAsApp: () => Promise<void>) => Promise<T>): Promise<T> {
-  const client = await appPool().connect();
+  const client = await owners.connect();
   try {
     await client.query("begin");
     return await fn(client, async () => {
@@ -67,15 +80,22 @@ describe("every table", () => {
 describe("the comparison", () => {
   const policy = (rest: string): string =>
     `drop policy tenant_isolation on events.inbox; create policy tenant_isolation on events.inbox ${rest}`;
-  const own = "tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid";
-  const system = "current_setting('app.system', true) = 'on'";
-  const both = `(${own} or ${system})`;
+  const own = "tenant_id = (select db.current_tenant())";
+  const system = "(select db.is_system())";
+  const whole = (column = "tenant_id"): string =>
+    `(case when ${column} = (select db.current_tenant()) then true else ${system} end)`;
+  const both = whole();
   const careless = "create schema careless; create table careless.note";
 
   const mutations: [string, string, RegExp][] = [
     ["OR true", policy(`using (${own} or ${system} or true) with check ${both}`), /inbox has not the one policy/],
     ["WITH CHECK true", policy(`using ${both} with check (true)`), /inbox has not the one policy/],
     ["no WITH CHECK", policy(`using ${both}`), /inbox has not the one policy/],
+    [
+      "anybody's token",
+      policy(`using (tenant_id = db.current_tenant() or db.is_system())`),
+      /inbox has not the one policy/,
+    ],
     ["no system scope", policy(`using (${own}) with check (${own})`), /inbox has not the one policy/],
     ["one command only", policy(`for select using ${both}`), /inbox has not the one policy/],
     ["one role only", policy(`to groundwork_app using ${both} with check ${both}`), /inbox has not the one policy/],
@@ -85,7 +105,7 @@ describe("the comparison", () => {
     ["a system table for all", "create policy more on auth.account using (true)", /account has not the one policy/],
     [
       "another column",
-      `drop policy tenant_isolation on auth.membership; create policy tenant_isolation on auth.membership using (account_id = nullif(current_setting('app.tenant_id', true), '')::uuid or ${system})`,
+      `drop policy tenant_isolation on auth.membership; create policy tenant_isolation on auth.membership using ${whole("account_id")}`,
       /membership has not the one policy/,
     ],
     ["not forced", "alter table auth.account no force row level security", /account has no forced row security/],
@@ -134,7 +154,7 @@ describe("the comparison", () => {
 
 describe("the boot check", () => {
   it("says how isolation holds on this connection", async () => {
-    expect(await isolation()).toEqual({ role: login.bypasses ? "groundwork_app" : null });
+    expect(await isolation()).toEqual({ role: appLogin.bypasses ? "groundwork_app" : null });
     const [me] = await withSystem("test", (tx) =>
       tx.query<{ bypasses: boolean }>(
         "select rolsuper or rolbypassrls as bypasses from pg_roles where rolname = current_user",
@@ -162,7 +182,7 @@ describe("the boot check", () => {
 
   it("refuses in production a login that bypasses row security, and says what to do", async () => {
     const check = checkIsolation(appPool(), true);
-    if (!login.bypasses) expect(await check).toEqual({ role: null });
+    if (!appLogin.bypasses) expect(await check).toEqual({ role: null });
     else
       await expect(check).rejects.toMatchObject({
         kind: "misuse",

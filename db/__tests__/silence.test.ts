@@ -91,6 +91,8 @@ describe("a server that falls silent", { timeout: 20_000 }, () => {
     const late = await systemQuery("test", "select pg_sleep(1.3), 1 as n", [], { statementTimeoutMs: 3_000 });
     expect(late).toMatchObject([{ n: 1 }]);
     const client = await appPool().connect();
+    // The session's reset after its last use is over.
+    await client.query("select 1");
     client.connection.stream.emit("timeout");
     await new Promise(setImmediate);
     expect((await client.query("select 1 as n")).rows).toEqual([{ n: 1 }]);

@@ -75,7 +75,9 @@ export function makeHostConfig(input: HostConfigInput): HostConfig {
     deployId: `run_${newMessageId()}`,
     build: input.build ?? buildInfo(root),
     listen,
-    databases: infra.databases,
+    databases: Object.fromEntries(
+      Object.entries(infra.databases).map(([name, { ownerUrl: _, ...database }]) => [name, database]),
+    ),
     ...(infra.hostDatabase ? { hostDatabase: infra.hostDatabase } : {}),
     ...(infra.redisUrl ? { redisUrl: infra.redisUrl } : {}),
     secrets: secretsOf(input),

@@ -17,7 +17,9 @@ interface Folder {
 function foldersOf(root: string, model: AppModel, infra: Infra): Folder[] {
   return model.databases.flatMap(({ name, migrationsDir }) => {
     const target = infra.databases[name];
-    return migrationsDir && target ? [{ database: name, url: target.url, dir: join(root, migrationsDir) }] : [];
+    return migrationsDir && target
+      ? [{ database: name, url: target.ownerUrl ?? target.url, dir: join(root, migrationsDir) }]
+      : [];
   });
 }
 

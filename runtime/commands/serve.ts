@@ -24,7 +24,11 @@ export async function migrateAll(root: string, model: AppModel, infra: Infra, en
   for (const database of model.databases) {
     const target = infra.databases[database.name];
     if (!database.migrationsDir || !target) continue;
-    const { applied } = await migrate(target.url, join(root, database.migrationsDir), migrateOptions(infra, env));
+    const { applied } = await migrate(
+      target.ownerUrl ?? target.url,
+      join(root, database.migrationsDir),
+      migrateOptions(infra, env),
+    );
     if (applied.length)
       say(`  ${database.name}: ${applied.length} migration${applied.length === 1 ? "" : "s"} applied`);
   }

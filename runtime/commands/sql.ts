@@ -97,7 +97,10 @@ async function runScript(session: SqlSession, script: string, show: (rows: Rows)
   }
 }
 
-function chosen(databases: Record<string, { url: string }>, name: string | undefined): { name: string; url: string } {
+function chosen(
+  databases: Record<string, { url: string; ownerUrl?: string }>,
+  name: string | undefined,
+): { name: string; url: string } {
   const names = Object.keys(databases);
   const wanted = name ?? names[0];
   const found = wanted === undefined ? undefined : databases[wanted];
@@ -105,7 +108,8 @@ function chosen(databases: Record<string, { url: string }>, name: string | undef
     throw new UsageError(
       names.length ? `there is no database "${wanted}": the app has ${names.join(", ")}` : "the app has no database",
     );
-  return { name: wanted, url: found.url };
+  // A person at the machine looks at everything; the app's own login sees what a token lets it.
+  return { name: wanted, url: found.ownerUrl ?? found.url };
 }
 
 async function open(url: string, mayWrite: boolean): Promise<SqlSession> {

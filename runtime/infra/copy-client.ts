@@ -4,6 +4,8 @@ import type { CopyAnswer, CopyRequest } from "./copy-errands";
 
 export interface ClonedDatabase {
   url: string;
+  /** For the login that owns what migrations made; the same where there is only one. */
+  ownerUrl: string;
   /** Ends the clone and removes what it kept. */
   drop(): Promise<void>;
 }
@@ -28,7 +30,7 @@ export function requestCopy(path: string, template: { dir: string; database: str
       const answer = JSON.parse(text) as CopyAnswer;
       if ("failed" in answer) return void socket.destroy(new Error(answer.failed));
       socket.unref();
-      resolve({ url: answer.url, drop: () => Promise.resolve(void socket.destroy()) });
+      resolve({ url: answer.url, ownerUrl: answer.ownerUrl, drop: () => Promise.resolve(void socket.destroy()) });
     });
   });
 }

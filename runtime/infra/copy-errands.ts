@@ -12,4 +12,4 @@ export interface CopyRequest {
 export type CopyErrand = { id: number; templateDir: string; database: string } | { id: number; drop: true };
 
 /** The database process answers the first kind; the runner passes it on, one line of JSON. */
-export type CopyAnswer = { id: number; url: string } | { id: number; failed: string };
+export type CopyAnswer = { id: number; url: string; ownerUrl: string } | { id: number; failed: string };

@@ -4,6 +4,7 @@
 import type { Server, Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import type { CopyAnswer, CopyErrand } from "./copy-errands";
+import { appName, ownerName } from "./embedded/names";
 import { compilerFlags, defaultIdleOwnerMs } from "./embedded/options";
 import { Scheduler } from "./embedded/scheduler";
 import { type Database, listen } from "./embedded/server";
@@ -41,7 +42,8 @@ async function serve({ id, templateDir, database: name }: Extract<CopyErrand, { 
     socket.once("close", () => copy.sockets.delete(socket));
   });
   copies.set(id, copy);
-  say({ id, url: `postgresql://postgres@127.0.0.1:${port}/${name}?sslmode=disable` });
+  const urlOf = (user: string): string => `postgresql://${user}@127.0.0.1:${port}/${name}?sslmode=disable`;
+  say({ id, url: urlOf(appName), ownerUrl: urlOf(ownerName) });
 }
 
 async function drop(id: number): Promise<void> {

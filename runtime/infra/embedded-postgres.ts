@@ -76,7 +76,7 @@ async function main(): Promise<void> {
   const [first] = options.databases;
   if (first !== undefined) await databaseNamed(first);
   const { port } = await listen(options.listen, {
-    ...(options.password === undefined ? {} : { password: options.password }),
+    ...(options.passwords === undefined ? {} : { passwords: options.passwords }),
     open: databaseNamed,
   });
   say({ ready: true, port });

@@ -6,12 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostFile } from "../host-files";
 import { defaultIdleOwnerMs, type EmbeddedAnswer, type EmbeddedOptions } from "./embedded/options";
+import { appName, ownerName } from "./embedded/names";
 import { InfraError } from "./errors";
 
 export interface EmbeddedPostgres {
   readonly pid: number;
-  /** Connection string of one of its databases. */
+  /** Connection string of one of its databases, for the app: a role that is neither superuser nor owner of the tables. */
   url(database: string): string;
+  /** The same for its superuser, who owns what migrations make. */
+  ownerUrl(database: string): string;
   /** Resolves when everything is written out and the process has ended. */
   stop(): Promise<void>;
   /** Settles with a message when the database cannot be kept running. */
@@ -48,8 +51,8 @@ function makeSocketDir(): string | undefined {
 }
 
 interface Where {
-  options(port: number): Pick<EmbeddedOptions, "listen" | "password">;
-  url(database: string, port: number): string;
+  options(port: number): Pick<EmbeddedOptions, "listen" | "passwords">;
+  url(user: string, database: string, port: number): string;
   cleanUp(): void;
 }
 
@@ -58,14 +61,18 @@ function chooseWhere(tcp: boolean): Where {
   if (dir) {
     return {
       options: () => ({ listen: { socket: join(dir, socketName) } }),
-      url: (database) => `postgresql://postgres@localhost/${database}?host=${encodeURIComponent(dir)}&sslmode=disable`,
+      url: (user, database) =>
+        `postgresql://${user}@localhost/${database}?host=${encodeURIComponent(dir)}&sslmode=disable`,
       cleanUp: () => rmSync(dir, { recursive: true, force: true }),
     };
   }
-  const password = randomBytes(18).toString("base64url");
+  const passwords = Object.fromEntries(
+    [appName, ownerName].map((user) => [user, randomBytes(18).toString("base64url")]),
+  );
   return {
-    options: (port) => ({ listen: { host: "127.0.0.1", port }, password }),
-    url: (database, port) => `postgresql://postgres:${password}@127.0.0.1:${port}/${database}?sslmode=disable`,
+    options: (port) => ({ listen: { host: "127.0.0.1", port }, passwords }),
+    url: (user, database, port) =>
+      `postgresql://${user}:${passwords[user] ?? ""}@127.0.0.1:${port}/${database}?sslmode=disable`,
     cleanUp: () => undefined,
   };
 }
@@ -109,7 +116,11 @@ class Supervisor implements EmbeddedPostgres {
   }
 
   url(database: string): string {
-    return this.where.url(database, this.#port);
+    return this.where.url(appName, database, this.#port);
+  }
+
+  ownerUrl(database: string): string {
+    return this.where.url(ownerName, database, this.#port);
   }
 
   async start(): Promise<void> {

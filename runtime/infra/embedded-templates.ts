@@ -57,8 +57,8 @@ export async function makeTemplateFolder(
   rmSync(draft, { recursive: true, force: true });
   const postgres = await startEmbedded({ dataDir: draft, databases: [database] });
   try {
-    if (migrationsDir) await migrate(postgres.url(database), migrationsDir, { log: () => undefined });
-    for (const statement of dropUnused) await runOnServer(postgres.url(database), statement);
+    if (migrationsDir) await migrate(postgres.ownerUrl(database), migrationsDir, { log: () => undefined });
+    for (const statement of dropUnused) await runOnServer(postgres.ownerUrl(database), statement);
   } catch (error) {
     await postgres.stop();
     rmSync(draft, { recursive: true, force: true });
@@ -75,12 +75,15 @@ export async function makeTemplateFolder(
 }
 
 /** A copy in the folder for temporary files, served by a process that ends with this one and takes the copy along. */
-export async function cloneFolder(folder: string, database: string): Promise<{ url: string; drop(): Promise<void> }> {
+export async function cloneFolder(
+  folder: string,
+  database: string,
+): Promise<{ url: string; ownerUrl: string; drop(): Promise<void> }> {
   const copy = mkdtempSync(join(tmpdir(), "groundwork-clone-"));
   try {
     cpSync(folder, copy, { recursive: true, mode: constants.COPYFILE_FICLONE });
     const postgres = await startEmbedded({ dataDir: copy, databases: [database], temporary: true });
-    return { url: postgres.url(database), drop: () => postgres.stop() };
+    return { url: postgres.url(database), ownerUrl: postgres.ownerUrl(database), drop: () => postgres.stop() };
   } catch (error) {
     rmSync(copy, { recursive: true, force: true });
     throw error;

@@ -41,12 +41,16 @@ export async function makeNativeTemplate(
   }
 }
 
-export async function cloneNative(templateUrl: string, name: string): Promise<{ url: string; drop(): Promise<void> }> {
+export async function cloneNative(
+  templateUrl: string,
+  name: string,
+): Promise<{ url: string; ownerUrl: string; drop(): Promise<void> }> {
   const server = withDatabase(templateUrl, "postgres");
   const template = decodeURIComponent(new URL(templateUrl).pathname.slice(1));
   await runOnServer(server, `CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE ${quoteIdentifier(template)}`);
   return {
     url: withDatabase(templateUrl, name),
+    ownerUrl: withDatabase(templateUrl, name),
     drop: async () => void (await runOnServer(server, `DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`)),
   };
 }

@@ -78,7 +78,9 @@ async function startEmbeddedInfra(options: InfraOptions, hasOwn: boolean): Promi
       options.log(`${message}: stopping`);
       process.kill(process.pid, "SIGTERM");
     });
-    const databases = Object.fromEntries(names.map((name) => [name, { url: postgres.url(name) }]));
+    const databases = Object.fromEntries(
+      names.map((name) => [name, { url: postgres.url(name), ownerUrl: postgres.ownerUrl(name) }]),
+    );
     tellAddresses(options.stateDir, databases);
     return {
       dataDir,

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { DatabaseModel } from "../model";
 import { type ClonedDatabase, requestCopy } from "./copy-client";
+import { appName } from "./embedded/names";
 import { cloneFolder, makeTemplateFolder } from "./embedded-templates";
 import { cloneNative, makeNativeTemplate } from "./native-templates";
 import { readMigrations } from "./migration-files";
@@ -30,7 +31,7 @@ export type Template =
     };
 
 /** Part of every template's name: raise it when the way templates are made changes. */
-const templateFormat = "3";
+const templateFormat = "4";
 
 function hashOf(database: DatabaseModel, dir: string | undefined): string {
   const hash = createHash("sha256").update(`${templateFormat}\n${database.name}\n`);
@@ -63,7 +64,7 @@ export async function createTemplate(
     kind: "embedded",
     database: database.name,
     dir: folder,
-    url: `postgresql://postgres@localhost/${database.name}`,
+    url: `postgresql://${appName}@localhost/${database.name}`,
   };
 }
 

@@ -35,10 +35,10 @@ test("a copy has what is written to it for all its connections; the template and
   const two = await requestCopy(broker.path, template);
   // More than a table: catalogue pages, which every copy has from the start, are what a shared one would spoil.
   const write = "CREATE TABLE probe AS SELECT generate_series(1, 1000) AS n";
-  await ask(one.url, write);
+  await ask(one.ownerUrl, write);
   expect(await ask(one.url, "SELECT count(*)::int AS n FROM probe")).toEqual([{ n: 1000 }]);
   await expect(ask(two.url, "SELECT n FROM probe")).rejects.toMatchObject({ code: "42P01" });
-  await ask(two.url, write);
+  await ask(two.ownerUrl, write);
   const three = await requestCopy(broker.path, template);
   await expect(ask(three.url, "SELECT n FROM probe")).rejects.toMatchObject({ code: "42P01" });
   await Promise.all([one.drop(), two.drop(), three.drop()]);

@@ -26,7 +26,7 @@ import pg from "pg";
 import { startInfra } from "./start";
 const model = JSON.parse(process.env.TEST_MODEL);
 const infra = await startInfra({ appRoot: "/", stateDir: process.env.TEST_STATE, env: {}, model, port: 4321, log: () => {} });
-const url = infra.databases.app.url;
+const url = infra.databases.app.ownerUrl;
 const client = new pg.Client(url);
 await client.connect();
 await client.query("create table if not exists written (n int primary key)");
@@ -67,7 +67,7 @@ test("a killed host leaves no process behind, loses nothing acknowledged, and a 
     await new Promise((resolve) => client.once("end", resolve));
   }
   const infra = await startInfra({ appRoot: "/", stateDir, env: {}, model: modelWith("app"), log: () => undefined });
-  const client = new pg.Client(infra.databases.app?.url);
+  const client = new pg.Client(infra.databases.app?.ownerUrl);
   await client.connect();
   const { rows } = await client.query<{ highest: number; count: number }>(
     "select max(n) as highest, count(*)::int as count from written",
@@ -110,7 +110,7 @@ test("the database's process ends when its host is killed outright", async () =>
 
 test("a database process that dies by itself comes back at the same address with everything acknowledged", async () => {
   const postgres = await startEmbedded({ dataDir: join(await stateWithDatabase(), "postgres"), databases: ["app"] });
-  const pool = new pg.Pool({ connectionString: postgres.url("app"), max: 1 });
+  const pool = new pg.Pool({ connectionString: postgres.ownerUrl("app"), max: 1 });
   pool.on("error", () => undefined);
   await pool.query("create table kept (n int); insert into kept values (1)");
   const { pid } = postgres;

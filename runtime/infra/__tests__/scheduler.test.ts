@@ -21,7 +21,12 @@ function scriptedEngine(): Engine {
     if (text.includes("commit") || text.includes("rollback")) open = false;
     return Promise.resolve([ready(open ? "T" : "I")]);
   };
-  return { run, ask: () => Promise.resolve([]) } as unknown as Engine;
+  return {
+    run,
+    ask: () => Promise.resolve([]),
+    become: () => Promise.resolve(),
+    asOwner: <T>(work: () => Promise<T>) => work(),
+  } as unknown as Engine;
 }
 
 class Client {
@@ -32,6 +37,7 @@ class Client {
     () => {
       this.ended = true;
     },
+    "app",
   );
 
   constructor(private readonly scheduler: Scheduler) {

@@ -11,9 +11,10 @@ import { cloneDatabase, type ClonedDatabase, createTemplate } from "..";
 
 export const emptyModel = (name: string): DatabaseModel => ({ name, nonSequential: false, migrations: [] });
 
-/** An embedded database without tables, with a process of its own. */
+/** An embedded database without tables, with a process of its own; the tests make theirs, so they connect as the owner. */
 export async function emptyDatabase(env: Record<string, string | undefined> = {}): Promise<ClonedDatabase> {
-  return cloneDatabase(await createTemplate(emptyModel("app"), hostPackageRoot, env));
+  const clone = await cloneDatabase(await createTemplate(emptyModel("app"), hostPackageRoot, env));
+  return { ...clone, url: clone.ownerUrl };
 }
 
 /** A model with nothing but databases. */

@@ -3,6 +3,7 @@
 import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
 import { vector } from "@electric-sql/pglite-pgvector";
 import { code, cstring, FrameReader, int32, simpleQuery, type Frame } from "./frames";
+import { appName, ownerName } from "./names";
 
 const startParams = [
   ...PGlite.defaultStartParams,
@@ -17,9 +18,33 @@ const initDbStartParams = ["--wal-segsize=1"];
 const DataRow = code("D");
 
 export type EngineSource = Pick<PGliteOptions, "dataDir" | "fs" | "fsBundle" | "pgliteWasmModule" | "initdbWasmModule">;
+/** Whom the one session acts as: the superuser that owns everything, or the role that an app gets. */
+export type Identity = "owner" | "app";
+
+/** Of the superuser that initdb makes. */
+const ownerOid = 10;
+
+/**
+ * The app's role, as Encore makes it: no superuser, not the tables' owner, reads and writes what row security does not
+ * hide, and may make schemas. Said again at each start, so that a folder of an older version has it too.
+ */
+const makeAppRole = `DO $$ BEGIN
+  CREATE ROLE ${appName} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+GRANT pg_read_all_data, pg_write_all_data TO ${appName};
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ${appName}', current_database()); END $$;`;
+
+/** Postgres' own function, which the module exports for extensions: who the current user is, and what it may not change. */
+interface UserIds {
+  _SetUserIdAndSecContext?(userId: number, securityContext: number): void;
+}
+/** SECURITY_LOCAL_USERID_CHANGE (miscadmin.h): neither `role` nor `session_authorization` can be set, by no way. */
+const lockedContext = 1;
 
 export class Engine {
   readonly #db: PGlite;
+  #identity: Identity = "owner";
+  #appOid = 0;
 
   private constructor(
     db: PGlite,
@@ -41,7 +66,50 @@ export class Engine {
     const engine = new Engine(db, Buffer.alloc(0));
     const answer = await engine.#exchange(Buffer.concat([int32(startup.length + 4), startup]));
     const parameters = answer.filter((message) => message.type === code("S")).map((message) => message.bytes);
-    return new Engine(db, Buffer.concat(parameters));
+    const opened = new Engine(db, Buffer.concat(parameters));
+    await opened.#findApp();
+    return opened;
+  }
+
+  /** Makes the app's role and makes sure that acting as it holds: an engine that could not must not serve. */
+  async #findApp(): Promise<void> {
+    await this.run(simpleQuery(makeAppRole));
+    const [[oid] = []] = await this.ask(`SELECT oid FROM pg_catalog.pg_roles WHERE rolname = '${appName}'`);
+    this.#appOid = Number(oid);
+    await this.become("app");
+    await this.run(simpleQuery(`SET SESSION AUTHORIZATION ${ownerName}`));
+    const [[name] = []] = await this.ask("SELECT current_user");
+    await this.become("owner");
+    if (name !== appName) throw new Error("the embedded Postgres does not let go of its superuser's rights");
+  }
+
+  /**
+   * Whom the statements from now on act as; only outside a transaction. PGlite's session belongs to a superuser, and
+   * SET SESSION AUTHORIZATION can be taken back by any statement; what SetUserIdAndSecContext sets can be taken back by none.
+   */
+  async become(identity: Identity): Promise<void> {
+    if (identity === this.#identity) return;
+    this.#setUser(ownerOid, 0);
+    await this.run(simpleQuery(`SET SESSION AUTHORIZATION ${identity === "app" ? appName : ownerName}`));
+    if (identity === "app") this.#setUser(this.#appOid, lockedContext);
+    this.#identity = identity;
+  }
+
+  /** Does what only the owner may, for whoever has the session. */
+  async asOwner<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#identity === "owner") return work();
+    this.#setUser(ownerOid, 0);
+    try {
+      return await work();
+    } finally {
+      this.#setUser(this.#appOid, lockedContext);
+    }
+  }
+
+  #setUser(userId: number, securityContext: number): void {
+    const { _SetUserIdAndSecContext: set } = (this.#db as unknown as { mod?: UserIds }).mod ?? {};
+    if (!set) throw new Error("this PGlite does not export SetUserIdAndSecContext");
+    set(userId, securityContext);
   }
 
   /**

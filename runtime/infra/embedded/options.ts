@@ -7,7 +7,8 @@ export interface EmbeddedOptions {
   /** The first is opened at once, the others at their first connection. */
   databases: string[];
   listen: Listen;
-  password?: string;
+  /** By user. */
+  passwords?: Record<string, string>;
   idleOwnerMs: number;
   /** The data folder goes with the process: a test's copy. */
   temporary?: boolean;

@@ -35,6 +35,8 @@ export class Scheduler {
   /** Whose settings the engine has now. */
   #settings = new Map<string, string>();
   #unnamedOwner: Session | undefined;
+  /** Whose unit ran last. */
+  #last: Session | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -103,13 +105,30 @@ export class Scheduler {
 
   /** Makes the engine look as this connection left it: its settings, its unnamed statement. */
   async #prepareFor(session: Session, unit: Unit): Promise<void> {
-    if (this.#owner !== session && this.#settings !== session.settings) {
-      await applySettings(this.engine, this.#settings, session.settings);
-      this.#settings = session.settings;
+    if (this.#owner !== session) {
+      await this.#clearAfter(session);
+      await this.engine.become(session.identity);
+      if (this.#settings !== session.settings) {
+        // What one connection may set, another may not be allowed to take back.
+        await this.engine.asOwner(() => applySettings(this.engine, this.#settings, session.settings));
+        this.#settings = session.settings;
+      }
     }
     if (unit.needsUnnamed && this.#unnamedOwner !== session && session.unnamedParse)
       await this.engine.run(session.unnamedParse);
     this.#unnamedOwner = session;
+  }
+
+  /**
+   * What a statement has set is read off its text, which does not say everything (a DO block, a function): so what an app's
+   * connection may have left in the session is taken back before another one's turn.
+   */
+  async #clearAfter(next: Session): Promise<void> {
+    const last = this.#last;
+    this.#last = next;
+    if (last === undefined || last === next || last.identity !== "app") return;
+    await this.engine.asOwner(() => this.engine.run(simpleQuery("RESET ALL")));
+    this.#settings = new Map();
   }
 
   async #deliver({ session, effects }: Unit, answer: Frame[]): Promise<void> {
@@ -160,7 +179,7 @@ export class Scheduler {
 
   async #readSettings(session: Session): Promise<void> {
     session.settingsStale = false;
-    session.settings = await readSettings(this.engine, session.customSettings);
+    session.settings = await this.engine.asOwner(() => readSettings(this.engine, session.customSettings));
     this.#settings = session.settings;
   }
 
@@ -175,13 +194,13 @@ export class Scheduler {
     );
   }
 
-  /** DISCARD ALL of one connection must not discard what the others have. */
+  /** DISCARD ALL of one connection must not discard the statements and channels that the others have. */
   async #discardAll(session: Session, unit: Unit): Promise<void> {
     await this.#forgetState(session);
-    await this.#deliver(
-      { ...unit, effects: [] },
-      await this.engine.run(simpleQuery("RESET SESSION AUTHORIZATION; SELECT 1 LIMIT 0")),
-    );
+    this.#settings = session.settings;
+    const statements = "RESET ALL; CLOSE ALL; DISCARD TEMP; SELECT pg_catalog.pg_advisory_unlock_all()";
+    const reset = session.identity === "owner" ? `${statements}; RESET SESSION AUTHORIZATION` : statements;
+    await this.#deliver({ ...unit, effects: [] }, await this.engine.asOwner(() => this.engine.run(simpleQuery(reset))));
   }
 
   async #forgetState(session: Session): Promise<void> {

@@ -17,6 +17,7 @@ import {
   sslRequestCode,
   startupParameters,
 } from "./frames";
+import { appName, ownerName } from "./names";
 import type { Scheduler } from "./scheduler";
 import { Session } from "./session";
 
@@ -26,8 +27,8 @@ export interface Database {
 }
 
 export interface ServerOptions {
-  /** Asked for at TCP connections; the Unix socket is guarded by its folder's mode. */
-  password?: string;
+  /** Asked for at TCP connections, by user; the Unix socket is guarded by its folder's mode. */
+  passwords?: Record<string, string>;
   /** The database of that name, or undefined when there is none. */
   open(name: string): Promise<Database | undefined>;
 }
@@ -94,7 +95,7 @@ class Connection {
     if (!parameters) return this.#refuse("0A000", "only protocol version 3 is spoken here");
     this.#startup = undefined;
     this.#parameters = parameters;
-    if (this.options.password === undefined) void this.#open();
+    if (this.options.passwords === undefined) void this.#open();
     else this.socket.write(askPassword);
     if (rest.length) this.#takeMessages(rest);
   }
@@ -110,14 +111,21 @@ class Connection {
     }
   }
 
+  get #user(): string {
+    return this.#parameters.get("user") ?? "";
+  }
+
   #checkPassword(given: string): void {
-    if (timingSafeEqual(digest(given), digest(this.options.password ?? ""))) void this.#open();
-    else this.#refuse("28P01", `password authentication failed for user "${this.#parameters.get("user") ?? ""}"`);
+    const wanted = new Map(Object.entries(this.options.passwords ?? {})).get(this.#user);
+    if (wanted !== undefined && timingSafeEqual(digest(given), digest(wanted))) void this.#open();
+    else this.#refuse("28P01", `password authentication failed for user "${this.#user}"`);
   }
 
   async #open(): Promise<void> {
     this.#waiting = true;
-    const name = this.#parameters.get("database") ?? this.#parameters.get("user") ?? "postgres";
+    if (this.#user !== appName && this.#user !== ownerName)
+      return this.#refuse("28000", `role "${this.#user}" does not exist`);
+    const name = this.#parameters.get("database") ?? this.#user;
     const database = await this.options.open(name).catch((error: unknown) => error as Error);
     if (database instanceof Error)
       return this.#refuse("XX000", `database "${name}" could not be opened: ${database.message}`);
@@ -126,6 +134,7 @@ class Connection {
     const session = new Session(
       (bytes) => void (this.socket.writable && this.socket.write(bytes)),
       () => this.socket.end(),
+      this.#user === ownerName ? "owner" : "app",
     );
     session.settings = startupSettings(this.#parameters.get("options") ?? "");
     this.#database = database;

@@ -1,5 +1,6 @@
 // One client connection, as far as it differs from the others: its statements, settings and channels, which
 // PGlite's only session cannot hold apart, and the work it has handed in.
+import type { Identity } from "./engine";
 import type { Frame } from "./frames";
 import { effectsOf, type SqlEffects } from "./sql-effects";
 import { prefixStatement, statementUse, type StatementUse } from "./statement-names";
@@ -39,6 +40,7 @@ export class Session {
   constructor(
     readonly write: (bytes: Buffer) => void,
     readonly end: () => void,
+    readonly identity: Identity,
   ) {}
 
   get prefix(): string {

@@ -9,7 +9,7 @@ export interface SqlEffects {
   listen: string[];
   /** `*` stands for all channels. */
   unlisten: string[];
-  /** It is DISCARD ALL and nothing else. */
+  /** It ends the use of the connection: DISCARD ALL, or what it stands for one by one, and nothing else. */
   discardAll: boolean;
   copyFromClient: boolean;
 }
@@ -35,7 +35,27 @@ const setting =
 const configCall =
   /set_config\s*\(\s*(?:'([^']*)'|[^,\s][^,]{0,500}),(?:[^()]|\([^()]*\))*?(?:,\s*(\w+|\$\d+)\s*(?:::\s*\w+\s*)?)?\)/gi;
 const channel = /(?:^|;)\s*(listen|unlisten)\s+("(?:[^"]|"")+"|[\w$]+|\*)/gi;
-const onlyDiscardAll = /^[\s;]*discard\s+all[\s;]*$/i;
+const resets = new Set([
+  "discard all",
+  "reset all",
+  "close all",
+  "unlisten *",
+  "deallocate all",
+  "discard temp",
+  "discard sequences",
+  "discard plans",
+  "select pg_advisory_unlock_all()",
+]);
+
+function endsUse(words: string): boolean {
+  const statements = words
+    .toLowerCase()
+    .split(";")
+    .map((statement) => statement.trim().split(/\s+/).join(" "))
+    .filter(Boolean);
+  const isWhole = statements.includes("discard all") || (statements.includes("reset all") && statements.length > 1);
+  return isWhole && statements.every((statement) => resets.has(statement));
+}
 const copy = /(?:^|;)\s*copy\b[^;]*\bfrom\s+stdin\b/i;
 
 const channelName = (token: string): string =>
@@ -78,7 +98,7 @@ function readEffects(sql: string): SqlEffects {
     customSettings: changed.filter((name) => /^\w+\.\w+$/.test(name)),
     listen: channels.filter(({ verb }) => verb === "listen").map(({ name }) => name),
     unlisten: channels.filter(({ verb }) => verb === "unlisten").map(({ name }) => name),
-    discardAll: onlyDiscardAll.test(words),
+    discardAll: endsUse(words),
     copyFromClient: copy.test(words),
   };
 }

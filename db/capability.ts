@@ -1,0 +1,119 @@
+// The tokens by which a transaction proves whose it is: HMAC-SHA-256 (RFC 2104) of the tenant's id, or of the word for
+// the system, under a key derived from the master key. The database keeps their hashes (db.capability), so reading all of
+// it gives no token, and a statement that an attacker bends can set no other than its own transaction's.
+// Reasons and limits: docs/adr/0008-row-security-as-a-capability.md.
+import { createHash, createHmac } from "node:crypto";
+import type { Pool, PoolClient } from "pg";
+import { cfg } from "../config";
+import type { TenantId } from "../security/principal";
+import { deriveKey } from "../security/derived-key";
+import { RecentMap } from "../security/recent-map";
+import { DbError } from "./errors";
+import { isUuid } from "./ids";
+import { sendPipelined } from "./pipeline";
+
+/** Tenants whose token this process knows to be admitted; one that was forgotten costs a round trip again. */
+const ADMITTED_MAX = 20_000;
+const PURPOSE = "row security";
+/** Tests load no service, so nobody hands them the secret; their databases hold nothing. */
+const TEST_KEYS = ["the test databases' master key, which protects nothing"];
+
+let masterKeys: (() => readonly string[]) | undefined = cfg.env === "test" ? () => TEST_KEYS : undefined;
+let derived: { from: string; key: Buffer } | undefined;
+
+/** Where the master keys are read, the present one first; the others are those before it, until every process knows the new one. */
+export function useMasterKeys(read: () => readonly string[]): void {
+  masterKeys = read;
+}
+
+function keyOf(masterKey: string): Buffer {
+  if (derived?.from !== masterKey) derived = { from: masterKey, key: derive(masterKey) };
+  return derived.key;
+}
+
+function derive(masterKey: string): Buffer {
+  try {
+    return deriveKey(masterKey, PURPOSE);
+  } catch (cause) {
+    throw new DbError("misuse", `row security needs it: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function tokenOf(subject: string, masterKey = presentKey()): string {
+  return createHmac("sha256", keyOf(masterKey)).update(subject).digest("hex");
+}
+
+function presentKeys(): readonly string[] {
+  const keys = masterKeys?.() ?? [];
+  if (keys.length === 0)
+    throw new DbError(
+      "misuse",
+      "the database is used before the secret MasterKey is known: call startDatabase(masterKey) in encore.service.ts",
+    );
+  return keys;
+}
+
+const presentKey = (): string => presentKeys()[0] ?? "";
+
+/** The token of one tenant; none for what is no tenant's id, which opens nothing. */
+export function tenantToken(tenantId: TenantId): string {
+  return isUuid(tenantId) ? tokenOf(`tenant ${tenantId.toLowerCase()}`) : "";
+}
+
+export const systemToken = (): string => tokenOf("system");
+
+const hashOf = (token: string): Buffer => createHash("sha256").update(token).digest();
+
+const SET = "select set_config('app.capability', $1, true)";
+
+/**
+ * Makes the system's token known to the database: the first ever by itself, that of a new master key with the one before.
+ * @throws DbError `misuse` when the database knows another master key
+ */
+export async function admitSystem(client: PoolClient): Promise<void> {
+  const hash = hashOf(systemToken());
+  for (const key of presentKeys()) {
+    const [, admitted] = await sendPipelined(client, [
+      { text: SET, values: [tokenOf("system", key)] },
+      { text: "select db.admit_system($1) as known", values: [hash] },
+    ]);
+    if (admitted?.rows[0]?.known === true) return;
+  }
+  throw new DbError(
+    "misuse",
+    "this database belongs to another MasterKey: set the secret to the one it was first used with, or, with the owner's login, `delete from db.capability where of_tenant is null` to hand it over",
+  );
+}
+
+const admittedBy = new WeakMap<Pool, RecentMap<Promise<void>>>();
+
+/** Resolves when the database knows the tenant's token; asks it once per process and tenant. */
+export function admitTenant(pool: Pool, tenantId: TenantId, checkout: () => Promise<PoolClient>): Promise<void> {
+  if (!isUuid(tenantId)) return Promise.resolve();
+  let admitted = admittedBy.get(pool);
+  if (!admitted) admittedBy.set(pool, (admitted = new RecentMap(ADMITTED_MAX)));
+  const known = admitted;
+  let asked = known.get(tenantId);
+  if (!asked) {
+    asked = admit(tenantId, checkout).catch((error: unknown) => {
+      known.delete(tenantId);
+      throw error;
+    });
+    known.set(tenantId, asked);
+  }
+  return asked;
+}
+
+async function admit(tenantId: TenantId, checkout: () => Promise<PoolClient>): Promise<void> {
+  const client = await checkout();
+  try {
+    await sendPipelined(client, [
+      { text: SET, values: [systemToken()] },
+      { text: "select db.admit_tenant($1, $2)", values: [hashOf(tenantToken(tenantId)), tenantId] },
+    ]);
+    client.release();
+  } catch (error) {
+    client.release(error instanceof DbError && error.kind === "unavailable");
+    throw error;
+  }
+}
