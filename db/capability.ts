@@ -39,7 +39,7 @@ function derive(masterKey: string): Buffer {
   }
 }
 
-function tokenOf(subject: string, masterKey = presentKey()): string {
+function tokenOf(subject: string, masterKey: string): string {
   return createHmac("sha256", keyOf(masterKey)).update(subject).digest("hex");
 }
 
@@ -55,12 +55,23 @@ function presentKeys(): readonly string[] {
 
 const presentKey = (): string => presentKeys()[0] ?? "";
 
-/** The token of one tenant; none for what is no tenant's id, which opens nothing. */
-export function tenantToken(tenantId: TenantId): string {
-  return isUuid(tenantId) ? tokenOf(`tenant ${tenantId.toLowerCase()}`) : "";
+/** Made for each transaction, a token would cost a tenth of a small read. Forgotten with the key. */
+let tokens = { from: "", made: new RecentMap<string>(ADMITTED_MAX) };
+
+function presentToken(subject: string): string {
+  const from = presentKey();
+  if (tokens.from !== from) tokens = { from, made: new RecentMap(ADMITTED_MAX) };
+  let token = tokens.made.get(subject);
+  if (token === undefined) tokens.made.set(subject, (token = tokenOf(subject, from)));
+  return token;
 }
 
-export const systemToken = (): string => tokenOf("system");
+/** The token of one tenant; none for what is no tenant's id, which opens nothing. */
+export function tenantToken(tenantId: TenantId): string {
+  return isUuid(tenantId) ? presentToken(`tenant ${tenantId.toLowerCase()}`) : "";
+}
+
+export const systemToken = (): string => presentToken("system");
 
 const hashOf = (token: string): Buffer => createHash("sha256").update(token).digest();
 

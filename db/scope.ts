@@ -22,13 +22,10 @@ export interface Isolation {
  */
 export function scopeStatement(scope: Scope, isolation: Isolation, statementTimeoutMs: number): Statement {
   const role = isolation.role === null ? "" : `, set_config('role', '${isolation.role}', true)`;
+  // Our own numbers stand in the text: parameters cost more than they do.
+  const limit = (name: string, ms: number): string => `set_config('${name}', '${Math.trunc(ms)}', true)`;
   return {
-    text: `select set_config('app.capability', $1, true), set_config('statement_timeout', $2, true), set_config('lock_timeout', $3, true), set_config('idle_in_transaction_session_timeout', $4, true)${role}`,
-    values: [
-      scope.kind === "system" ? systemToken() : tenantToken(scope.tenantId),
-      String(statementTimeoutMs),
-      String(cfg.db.lockTimeoutMs),
-      String(cfg.db.idleInTransactionTimeoutMs),
-    ],
+    text: `select set_config('app.capability', $1, true), ${limit("statement_timeout", statementTimeoutMs)}, ${limit("lock_timeout", cfg.db.lockTimeoutMs)}, ${limit("idle_in_transaction_session_timeout", cfg.db.idleInTransactionTimeoutMs)}${role}`,
+    values: [scope.kind === "system" ? systemToken() : tenantToken(scope.tenantId)],
   };
 }

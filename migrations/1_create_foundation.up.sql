@@ -57,18 +57,21 @@ ALTER TABLE db.capability ENABLE ROW LEVEL SECURITY;
 -- Whose the present token is; null for the system's, and for what is no token.
 CREATE FUNCTION db.current_tenant() RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path = pg_catalog AS $$
+DECLARE
+  -- Made once: written into the statement it is made for each row of a table that is small enough to be read whole.
+  token_hash bytea := sha256(convert_to(current_setting('app.capability', true), 'UTF8'));
 BEGIN
-  RETURN (SELECT c.of_tenant FROM db.capability c
-           WHERE c.hash = sha256(convert_to(current_setting('app.capability', true), 'UTF8')));
+  RETURN (SELECT c.of_tenant FROM db.capability c WHERE c.hash = token_hash);
 END
 $$;
 
 -- Whether the present token is the system's.
 CREATE FUNCTION db.is_system() RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path = pg_catalog AS $$
+DECLARE
+  token_hash bytea := sha256(convert_to(current_setting('app.capability', true), 'UTF8'));
 BEGIN
-  RETURN EXISTS (SELECT 1 FROM db.capability c WHERE c.of_tenant IS NULL
-                    AND c.hash = sha256(convert_to(current_setting('app.capability', true), 'UTF8')));
+  RETURN EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = token_hash AND c.of_tenant IS NULL);
 END
 $$;
 

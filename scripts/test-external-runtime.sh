@@ -24,6 +24,8 @@ trap clean_up EXIT
 unset GROUNDWORK_TEST_POSTGRES_URL GROUNDWORK_TEST_REDIS_URL
 
 export GROUNDWORK_STATE_DIR=$state
+# Some tests do what only the owner of the tables may.
+export GROUNDWORK_TEST_OWNER_URL=$owner_url
 DATABASE_URL=$owner_url node dist/cli.js migrate up
 DATABASE_URL=$app_url node dist/cli.js exec -- npx vitest run --no-file-parallelism \
   --exclude 'runtime/**' --exclude 'scripts/**' --exclude 'bench/**' --exclude '**/*.pg.test.ts' --exclude '**/*.web.test.ts' "$@"

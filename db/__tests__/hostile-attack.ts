@@ -4,14 +4,14 @@ import { expect } from "vitest";
 import type pg from "pg";
 import { tenantQuery, withSystem, withTenant } from "../tenant";
 import type { Isolation } from "../scope";
-import { attempt, hostileStatements, lookAround, newTenant, randomFrom } from "./hostile-statements";
+import { attempt, EVIL_SCHEMAS, hostileStatements, lookAround, newTenant, randomFrom } from "./hostile-statements";
 
 interface Attack {
   /** The attacker's login. */
   pool: pg.Pool;
   isolation: Isolation;
-  /** By the tables' owner: statistics are what a login with pg_read_all_data can read. */
-  analyze(): Promise<unknown>;
+  /** Of the tables' owner. */
+  ownerPool: pg.Pool;
   owner: string;
   count: number;
   seed: number;
@@ -20,7 +20,7 @@ interface Attack {
 const PLANTED = 40;
 
 /** Runs `count` attempts; throws naming seed, number and statements of the first that read, changed or left something. */
-export async function attackAll({ pool, isolation, analyze, owner, count, seed }: Attack): Promise<void> {
+export async function attackAll({ pool, isolation, ownerPool, owner, count, seed }: Attack): Promise<void> {
   const [victim, attacker, next] = [newTenant(), newTenant(), newTenant()];
   const secret = `victims-secret-${victim.slice(-6)}`;
   await withTenant({ tenantId: victim }, async (tx) => {
@@ -39,7 +39,8 @@ export async function attackAll({ pool, isolation, analyze, owner, count, seed }
     await withTenant({ tenantId }, (tx) =>
       tx.execute("insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, 'own', 1)", [tenantId]),
     );
-  await analyze();
+  // Statistics are what a login with pg_read_all_data can read.
+  await ownerPool.query("analyze");
   const victims = (): Promise<unknown> =>
     tenantQuery(
       { tenantId: victim },
@@ -70,4 +71,6 @@ export async function attackAll({ pool, isolation, analyze, owner, count, seed }
   expect(expected).toMatchObject({ is_own: true, is_system: false, turns: 1, held: 0, temporary: 0, locks: 0 });
   expect(await victims()).toEqual(before);
   expect(await tokens()).toEqual(known);
+  // Files that share a database with this one look at every schema.
+  await ownerPool.query(EVIL_SCHEMAS.map((schema) => `drop schema if exists ${schema} cascade`).join("; "));
 }

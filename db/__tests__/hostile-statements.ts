@@ -10,6 +10,9 @@ import { scopeStatement, type Isolation } from "../scope";
 /** Tables with a text column that can hold the victim's secret. */
 export const TABLES = ["queues.tenant_turn", "auth.organisation", "vectors.document"] as const;
 
+/** What the attacker makes of its own. */
+export const EVIL_SCHEMAS = [0, 1, 2, 3].map((n) => `evil_${n}`);
+
 type Random = () => number;
 
 /** mulberry32: small, and the same everywhere. */
@@ -36,7 +39,7 @@ export function hostileStatements(random: Random, { victim, owner }: Names): str
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const table = pick(TABLES);
   const id = table === "auth.organisation" ? "id" : "tenant_id";
-  const schema = `evil_${Math.floor(random() * 4)}`;
+  const schema = pick(EVIL_SCHEMAS);
   const token = pick([victim, `tenant ${victim}`, "system", "on", "", "true", "0".repeat(64), newId()]);
   const role = pick([owner, "postgres", "groundwork_app", "none", "pg_database_owner", "pg_read_server_files"]);
   const setting = pick(["app.capability", "app.tenant_id", "app.system", "app.role", "app.operator"]);

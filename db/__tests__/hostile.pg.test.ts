@@ -37,7 +37,7 @@ it("ten thousand generated statements read and change no row of another tenant, 
   await attackAll({
     pool,
     isolation: { role: null },
-    analyze: () => appPool().query("analyze"),
+    ownerPool: appPool(),
     owner,
     count: 10_000,
     seed,

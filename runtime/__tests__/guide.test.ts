@@ -54,7 +54,7 @@ let exported = "";
 async function migratedByEncore(): Promise<EmbeddedPostgres> {
   cpSync(join(app, ".groundwork/postgres"), join(folder, "postgres"), { recursive: true });
   const made = await startEmbedded({ dataDir: join(folder, "postgres"), databases: ["notes"], temporary: true });
-  const client = new pg.Client({ connectionString: made.url("notes") });
+  const client = new pg.Client({ connectionString: made.ownerUrl("notes") });
   await client.connect();
   await client.query("DROP TABLE notes, schema_migrations, schema_migration_checksums");
   await client.query(readFileSync(join(fixture, "notes/migrations/1_create_notes.up.sql"), "utf8"));
@@ -83,7 +83,7 @@ afterAll(async () => {
 
 async function shell(commands: string): Promise<ChildProcess> {
   const isNeeded = exported !== "" || commands.includes(addressInGuide);
-  const address = isNeeded ? (await (postgres ??= migratedByEncore())).url("notes") : "";
+  const address = isNeeded ? (await (postgres ??= migratedByEncore())).ownerUrl("notes") : "";
   const script = `set -e\n${exported}\n${commands}`
     .replaceAll(addressInGuide, address)
     .replaceAll("localhost:4000", `localhost:${port}`);

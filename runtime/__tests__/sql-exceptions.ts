@@ -3,7 +3,6 @@
 
 /** On every database. */
 export const exceptions: Record<string, string> = {
-  "sql.error.permission": "the test's role owns its tables; under `encore run` the app's role does not",
   "sql.probe.txAfterError":
     "commit() of an aborted transaction rejects; officially it claims success (Appendix B, SQL)",
   "sql.probe.settingsLeak": "what a connection has SET does not reach its next user (Appendix B, SQL)",
@@ -16,6 +15,7 @@ export const exceptions: Record<string, string> = {
 
 /** On a server of one's own: who may connect is its affair, not a proxy's that lets everybody in. */
 export const serverExceptions: Record<string, string> = {
+  "sql.error.permission": "the test's role owns its tables; under `encore run` the app's role does not",
   "sql.probe.pgApplicationName": exceptions["sql.probe.pgSearchPath"] ?? "",
   "sql.probe.pgWrongPassword": "refused",
   "sql.probe.pgWrongUser": "refused",

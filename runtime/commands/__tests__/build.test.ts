@@ -90,7 +90,7 @@ async function addressOf({ child, output, ended }: Run): Promise<string> {
 }
 
 function infraConfig(extra: object): string {
-  const url = new URL(postgres.url("app"));
+  const url = new URL(postgres.ownerUrl("app"));
   const databases = { app: { username: url.username, password: { $env: "DB_PASSWORD" } } };
   const file = join(base, "infra.json");
   writeFileSync(
@@ -154,7 +154,7 @@ test("it serves from an infra config: database, secrets, metadata, origins; and 
   });
   const started = run({
     ENCORE_INFRA_CONFIG_PATH: config,
-    DB_PASSWORD: new URL(postgres.url("app")).password,
+    DB_PASSWORD: new URL(postgres.ownerUrl("app")).password,
     KEY: "s3cret",
   });
   const address = await addressOf(started);
@@ -187,7 +187,7 @@ test("without a word about its database it does not start, and neither does it w
   expect(wrong.output()).toMatch(/object_storage of type gcs is not supported yet/);
   const misspelt = run({
     ENCORE_INFRA_CONFIG_PATH: infraConfig({ hosted_services: ["shopp"] }),
-    DB_PASSWORD: new URL(postgres.url("app")).password,
+    DB_PASSWORD: new URL(postgres.ownerUrl("app")).password,
   });
   expect(await misspelt.ended).toBe(1);
   expect(misspelt.output()).toMatch(/names shopp: the app's services are shop/);

@@ -36,7 +36,7 @@ beforeAll(async () => {
   app = scratch.fromFiles(files);
   stateDir = await stateWithDatabase();
   running = await startInfra({ appRoot: app, stateDir, env: {}, model: modelWith("app"), log: () => undefined });
-  url = running.databases.app?.url ?? "";
+  url = running.databases.app?.ownerUrl ?? "";
   await runOnServer(url, "CREATE TABLE item (name text)");
   await runOnServer(url, "INSERT INTO item VALUES ('kept')");
 }, 60_000);

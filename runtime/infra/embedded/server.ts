@@ -17,7 +17,7 @@ import {
   sslRequestCode,
   startupParameters,
 } from "./frames";
-import { appName, ownerName } from "./names";
+import { ownerName } from "./names";
 import type { Scheduler } from "./scheduler";
 import { Session } from "./session";
 
@@ -123,8 +123,6 @@ class Connection {
 
   async #open(): Promise<void> {
     this.#waiting = true;
-    if (this.#user !== appName && this.#user !== ownerName)
-      return this.#refuse("28000", `role "${this.#user}" does not exist`);
     const name = this.#parameters.get("database") ?? this.#user;
     const database = await this.options.open(name).catch((error: unknown) => error as Error);
     if (database instanceof Error)
@@ -134,6 +132,7 @@ class Connection {
     const session = new Session(
       (bytes) => void (this.socket.writable && this.socket.write(bytes)),
       () => this.socket.end(),
+      // Any other name is the app, the one with fewer rights: so does Encore's proxy, and passwords tell who is who where there are any.
       this.#user === ownerName ? "owner" : "app",
     );
     session.settings = startupSettings(this.#parameters.get("options") ?? "");
