@@ -6,7 +6,7 @@ import { createHash, createHmac } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
 import { cfg } from "../config";
 import type { TenantId } from "../security/principal";
-import { deriveKey } from "../security/derived-key";
+import { deriveKey, masterKeysIn } from "../security/derived-key";
 import { RecentMap } from "../security/recent-map";
 import { DbError } from "./errors";
 import { isUuid } from "./ids";
@@ -16,53 +16,49 @@ import { sendPipelined } from "./pipeline";
 const ADMITTED_MAX = 20_000;
 const PURPOSE = "row security";
 /** Tests load no service, so nobody hands them the secret; their databases hold nothing. */
-const TEST_KEYS = ["the test databases' master key, which protects nothing"];
+const TEST_KEY = "the-test-databases-master-key-which-protects-nothing";
 
-let masterKeys: (() => readonly string[]) | undefined = cfg.env === "test" ? () => TEST_KEYS : undefined;
-let derived: { from: string; key: Buffer } | undefined;
-
-/** Where the master keys are read, the present one first; the others are those before it, until every process knows the new one. */
-export function useMasterKeys(read: () => readonly string[]): void {
-  masterKeys = read;
+interface KeyRing {
+  from: string;
+  /** The present key's first; the others let its token in where the database knows only theirs. */
+  keys: readonly Buffer[];
+  /** Tokens of the present key: made for each transaction, one would cost a tenth of a small read. */
+  tokens: RecentMap<string>;
 }
 
-function keyOf(masterKey: string): Buffer {
-  if (derived?.from !== masterKey) derived = { from: masterKey, key: derive(masterKey) };
-  return derived.key;
+let masterKey: (() => string) | undefined = cfg.env === "test" ? () => TEST_KEY : undefined;
+let ring: KeyRing | undefined;
+
+/** Where the secret MasterKey is read: one key or several, the present one first (security/derived-key.ts). */
+export function useMasterKey(read: () => string): void {
+  masterKey = read;
 }
 
-function derive(masterKey: string): Buffer {
+function keyRing(): KeyRing {
+  const from = masterKey?.();
+  if (from === undefined)
+    throw new DbError(
+      "misuse",
+      "the database is used before the secret MasterKey is known: call startDatabase(masterKey) in encore.service.ts",
+    );
+  if (ring?.from !== from) ring = { from, keys: derive(from), tokens: new RecentMap(ADMITTED_MAX) };
+  return ring;
+}
+
+function derive(secret: string): readonly Buffer[] {
   try {
-    return deriveKey(masterKey, PURPOSE);
+    return masterKeysIn(secret).map((key) => deriveKey(key, PURPOSE));
   } catch (cause) {
     throw new DbError("misuse", `row security needs it: ${(cause as Error).message}`, { cause });
   }
 }
 
-function tokenOf(subject: string, masterKey: string): string {
-  return createHmac("sha256", keyOf(masterKey)).update(subject).digest("hex");
-}
-
-function presentKeys(): readonly string[] {
-  const keys = masterKeys?.() ?? [];
-  if (keys.length === 0)
-    throw new DbError(
-      "misuse",
-      "the database is used before the secret MasterKey is known: call startDatabase(masterKey) in encore.service.ts",
-    );
-  return keys;
-}
-
-const presentKey = (): string => presentKeys()[0] ?? "";
-
-/** Made for each transaction, a token would cost a tenth of a small read. Forgotten with the key. */
-let tokens = { from: "", made: new RecentMap<string>(ADMITTED_MAX) };
+const tokenOf = (subject: string, key: Buffer): string => createHmac("sha256", key).update(subject).digest("hex");
 
 function presentToken(subject: string): string {
-  const from = presentKey();
-  if (tokens.from !== from) tokens = { from, made: new RecentMap(ADMITTED_MAX) };
-  let token = tokens.made.get(subject);
-  if (token === undefined) tokens.made.set(subject, (token = tokenOf(subject, from)));
+  const { keys, tokens } = keyRing();
+  let token = tokens.get(subject);
+  if (token === undefined) tokens.set(subject, (token = tokenOf(subject, keys[0] as Buffer)));
   return token;
 }
 
@@ -83,7 +79,7 @@ const SET = "select set_config('app.capability', $1, true)";
  */
 export async function admitSystem(client: PoolClient): Promise<void> {
   const hash = hashOf(systemToken());
-  for (const key of presentKeys()) {
+  for (const key of keyRing().keys) {
     const [, admitted] = await sendPipelined(client, [
       { text: SET, values: [tokenOf("system", key)] },
       { text: "select db.admit_system($1) as known", values: [hash] },

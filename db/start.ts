@@ -4,7 +4,7 @@ import { cfg } from "../config";
 import { logger } from "../telemetry/logger";
 import { registerProbe } from "../telemetry/probes";
 import { isDraining } from "../telemetry/shutdown";
-import { useMasterKeys } from "./capability";
+import { useMasterKey } from "./capability";
 import { isolation } from "./connection";
 import { DbError } from "./errors";
 
@@ -19,7 +19,7 @@ export function startDatabase(masterKey: () => string): void {
   // A test file asks for its database when it uses one.
   if (hasStarted || cfg.env === "test") return;
   hasStarted = true;
-  useMasterKeys(() => [masterKey()]);
+  useMasterKey(masterKey);
   void refuseUnsafe((code) => process.exit(code));
 }
 

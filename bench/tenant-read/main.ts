@@ -10,7 +10,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { admitSystem, admitTenant, useMasterKeys } from "../../db/capability";
+import { admitSystem, admitTenant, useMasterKey } from "../../db/capability";
 import { sendPipelined, type Statement } from "../../db/pipeline";
 import { scopeStatement, type Isolation } from "../../db/scope";
 import type { TenantId } from "../../security/principal";
@@ -51,7 +51,7 @@ async function prepare(pool: pg.Pool): Promise<void> {
      create policy tenant_isolation on ${SCHEMA}.named using (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid or current_setting('app.system', true) = 'on');
      drop role if exists ${LOGIN}; create role ${LOGIN} login password '${LOGIN}'; grant pg_read_all_data to ${LOGIN}`,
   );
-  useMasterKeys(() => ["the benchmark's master key, which protects nothing"]);
+  useMasterKey(() => "the-master-key-of-a-benchmark-protects-nothing");
   const client = await pool.connect();
   await admitSystem(client);
   client.release();
