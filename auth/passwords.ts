@@ -2,6 +2,7 @@
 // and how they are kept (Argon2id, OWASP Password Storage Cheat Sheet). Checking takes the same work
 // whether or not the account exists.
 import { hash, verify } from "@node-rs/argon2";
+import { BoundedTurns } from "./bounded-turns";
 import { isCommonPassword } from "./common-passwords";
 
 /** Characters as people count them (code points), after normalisation. */
@@ -10,6 +11,15 @@ export const PASSWORD_MAX_CHARS = 128;
 
 /** 19 MiB, two passes, one lane: about 40 ms of one core. The algorithm's default is Argon2id. */
 const ARGON2ID = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
+
+/** How a hash made with these begins: one that begins otherwise is made anew when its password is known. */
+const PRESENT = `$argon2id$v=19$m=${ARGON2ID.memoryCost},t=${ARGON2ID.timeCost},p=${ARGON2ID.parallelism}$`;
+
+/**
+ * Hashing runs in libuv's pool of threads, four as a rule, which files and name look-ups need too: two at a time leave it
+ * room, and waiting for a turn ends before a client gives up. What comes beyond is refused, not queued without end.
+ */
+const turns = new BoundedTurns(2, 64);
 
 /** Of a random password nobody has, with the parameters above: what an unknown e-mail is checked against. */
 let dummyHash: Promise<string> | undefined;
@@ -27,15 +37,19 @@ export function passwordProblem(password: string, email: string): string | undef
   return undefined;
 }
 
-/** The PHC string to store. */
+/** The PHC string to store. @throws APIError service_unavailable when too many wait. */
 export function hashPassword(password: string): Promise<string> {
-  return hash(normalisePassword(password), ARGON2ID);
+  return turns.run(() => hash(normalisePassword(password), ARGON2ID));
 }
 
-/** Whether the password fits. Without a stored hash it does the same work and answers false. */
+/** Whether a stored hash was made with other parameters than new ones are. */
+export const needsRehash = (stored: string): boolean => !stored.startsWith(PRESENT);
+
+/** Whether the password fits. Without a stored hash it does the same work and answers false. Throws as hashPassword. */
 export async function checkPassword(password: string, stored: string | undefined): Promise<boolean> {
   dummyHash ??= hash(crypto.randomUUID(), ARGON2ID);
-  const fits = await verify(stored ?? (await dummyHash), normalisePassword(password));
+  const expected = stored ?? (await dummyHash);
+  const fits = await turns.run(() => verify(expected, normalisePassword(password)));
   return stored !== undefined && fits;
 }
 

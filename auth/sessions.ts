@@ -17,7 +17,7 @@ import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { BY_PASSWORD } from "./factors/methods";
 import { requireSecondFactor } from "./factors/requirement";
-import { checkPassword } from "./passwords";
+import { checkPassword, hashPassword, needsRehash } from "./passwords";
 import {
   createRefreshToken,
   createSalt,
@@ -29,7 +29,7 @@ import {
   type RefreshToken,
 } from "./refresh-token";
 import { revokeSessions } from "./revocations";
-import { accountFindByEmail, type OrganisationRow } from "./store/accounts";
+import { accountFindByEmail, accountSetPassword, type AccountRow, type OrganisationRow } from "./store/accounts";
 import {
   sessionDeleteSurplus,
   sessionEnd,
@@ -93,10 +93,17 @@ export async function signIn(
     throw errors.invalid_credentials();
   }
   await attempt?.forget();
+  if (needsRehash(account.passwordHash)) await renewHash(account, input.password);
   await requireSecondFactor(account, now);
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
   const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD));
   return completeSignIn(opened, now);
+}
+
+/** With today's parameters; a password that was set meanwhile stays. */
+async function renewHash({ id, passwordHash: checkedHash }: AccountRow, password: string): Promise<void> {
+  const passwordHash = await hashPassword(password);
+  await withSystem("rehash-password", (tx) => accountSetPassword(tx, { id, checkedHash, passwordHash }));
 }
 
 /** A new session with its first refresh token. `amr` says how its person showed who they are. */

@@ -6,11 +6,11 @@ import type { Role } from "../../security/permissions";
 import type { AuthData } from "../../security/principal";
 import { authenticate } from "../gateway";
 import { register, type Registered } from "../registration";
-import type { SignedIn } from "../sessions";
+import { refreshSession, type SignedIn } from "../sessions";
 import { purgeEnded } from "../upkeep";
 import { invitationText } from "../mail-texts";
 import { mailedToken, mailsTo } from "./mails";
-import { newcomer, password, reason } from "./people";
+import { here, newcomer, password, reason } from "./people";
 
 const as = async ({ accessToken }: SignedIn): Promise<{ authData: AuthData }> => {
   const authData = await authenticate({ authorization: `Bearer ${accessToken}` });
@@ -99,7 +99,7 @@ describe("an invitation", () => {
     await auth.removeMember({ userId: second.user.id }, await as(owner));
     expect(await reason(auth.acceptInvitation({ token: tokens[0] ?? "" }, await as(bob)))).toBe("invitation_not_found");
     expect(await reason(auth.acceptInvitation({ token: tokens[1] ?? "" }, await as(eve)))).toBe("invitation_not_found");
-    const demoted = await inside(admin, owner.organisation);
+    const demoted = await refreshSession(admin.refreshToken, new Date(), here);
     expect(await invite(demoted, eve.user.email, "viewer")).toBe("permission_denied");
   });
 

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { BoundedTurns } from "../bounded-turns";
+import { reason } from "./people";
+
+test("no more than so many run at once, the others in their order, those beyond the line are refused at once", async () => {
+  const turns = new BoundedTurns(2, 3);
+  const ends: (() => void)[] = [];
+  const begun: number[] = [];
+  const work = (n: number): Promise<void> =>
+    turns.run(() => {
+      begun.push(n);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    });
+  const all = [0, 1, 2, 3, 4].map(work);
+  expect(await reason(work(5))).toBe("service_unavailable");
+  expect(begun).toEqual([0, 1]);
+  ends[1]?.();
+  await all[1];
+  expect(begun).toEqual([0, 1, 2]);
+  all.push(work(6));
+  for (let i = 0; i < 6; i++) {
+    while (ends[i] === undefined) await Promise.resolve();
+    ends[i]?.();
+  }
+  await Promise.all(all);
+  expect(begun).toEqual([0, 1, 2, 3, 4, 6]);
+});
+
+test("a turn whose work fails is given on", async () => {
+  const turns = new BoundedTurns(1, 1);
+  const failing = turns.run(() => Promise.reject(new Error("no")));
+  const next = turns.run(() => Promise.resolve("done"));
+  await expect(failing).rejects.toThrow("no");
+  expect(await next).toBe("done");
+});
