@@ -8,6 +8,7 @@ export default defineConfig({
     exclude: [
       ...configDefaults.exclude,
       "**/*.pg.test.ts",
+      "**/*.long.test.ts",
       "**/*.web.test.ts",
       "runtime/__tests__/parity/**",
       "runtime/__tests__/fixtures/**",
