@@ -59,6 +59,9 @@ export function withLink(link: RawLink, call: () => void): void {
   });
 }
 
+/** Runs what the end of a connection or of a write starts: what listeners throw there is their request's, as in the handler. */
+export const within = (link: RawLink, run: () => void): void => current.run(link, run);
+
 /** The raw request that an exception came out of, if it was one. */
 export const currentLink = (): RawLink | undefined => current.getStore();
 

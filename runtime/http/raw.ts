@@ -7,7 +7,7 @@ import { announcesBody } from "./body";
 import type { Exchange } from "./exchange";
 import { Failure, fromThrown, type ErrorCode } from "./failure";
 import { invoke } from "./invoke";
-import { withLink, type RawLink } from "./raw-objects";
+import { within, withLink, type RawLink } from "./raw-objects";
 import type { Pending, Replier } from "./reply";
 import type { RequestLog } from "./request-log";
 import type { Handler } from "./endpoint";
@@ -129,8 +129,10 @@ export function serveRaw(
   };
   res.once("close", () => {
     if (!res.writableFinished) complete("canceled", null);
-    settle(link, writer, body, res.writableFinished);
-    setImmediate(sink.release);
+    within(link, () => {
+      settle(link, writer, body, res.writableFinished);
+      setImmediate(sink.release);
+    });
   });
   log.started(exchange);
   withLink(link, () => invoke(handler, [exchange.request, writer, body], { done: () => undefined, failed }));

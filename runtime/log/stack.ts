@@ -10,8 +10,14 @@ export interface Frame {
 
 const frameForm = /^\s*at (?:(.+?) \()?((?:file:\/\/)?[^()]+?):(\d+):\d+\)?$/;
 
-function pathOf(location: string): string {
-  return location.startsWith("file://") ? fileURLToPath(location) : location;
+/** A message is part of the stack's text, and may have lines that look like frames: a URL there need not be one of a file. */
+function pathOf(location: string): string | undefined {
+  if (!location.startsWith("file://")) return location;
+  try {
+    return fileURLToPath(location);
+  } catch {
+    return undefined;
+  }
 }
 
 function frameFrom(line: string, appRoot: string): Frame | undefined {
@@ -19,6 +25,7 @@ function frameFrom(line: string, appRoot: string): Frame | undefined {
   const location = match?.[2];
   if (!match || !location || location.startsWith("node:")) return undefined;
   const path = pathOf(location);
+  if (path === undefined) return undefined;
   const file = isAbsolute(path) ? relative(appRoot, path) : path;
   // Outside the app, a dependency, or generated: not the app's own code.
   if (
@@ -34,6 +41,7 @@ function frameFrom(line: string, appRoot: string): Frame | undefined {
 
 /** Frames of `error` that lie in the app under `appRoot`; empty when there are none. */
 export function appFrames(error: Error, appRoot: string): Frame[] {
-  const lines = (error.stack ?? "").split("\n");
+  const { stack } = error as { stack?: unknown };
+  const lines = typeof stack === "string" ? stack.split("\n") : [];
   return lines.map((line) => frameFrom(line, appRoot)).filter((frame) => frame !== undefined);
 }

@@ -33,16 +33,25 @@ export interface WriterOptions {
 
 const noFields: Fields = {};
 
+/** Anything can be thrown, also what throws when it is read; writing a line about it must not fail, or the process would end. */
+function describe(error: unknown, appRoot: string | undefined): { error: string; stack?: unknown } {
+  try {
+    if (!(error instanceof Error)) return { error: String(error) };
+    const frames = appRoot === undefined ? [] : appFrames(error, appRoot);
+    return { error: String(error.message), ...(frames.length > 0 ? { stack: frames } : {}) };
+  } catch {
+    return { error: "an error that cannot be read" };
+  }
+}
+
 export function createWriter({ format, sink, appRoot, stacks, now }: WriterOptions): LineWriter {
   return {
     write({ request, level, message, error, fields }) {
       const standard = request ? requestFields(request) : noFields;
       if (error === undefined || error === null)
         return sink.write(format.line({ level, message, user: fields, standard }, now()));
-      const text = error instanceof Error ? error.message : String(error);
-      const frames = stacks && error instanceof Error ? appFrames(error, appRoot) : [];
-      const stack = frames.length > 0 ? { stack: frames } : {};
-      sink.write(format.line({ level, message, user: fields, standard, error: text, ...stack }, now()));
+      const described = describe(error, stacks ? appRoot : undefined);
+      sink.write(format.line({ level, message, user: fields, standard, ...described }, now()));
     },
     prepare(shape) {
       const lineOf = format.prepare(shape);

@@ -4,7 +4,27 @@
 import type { HostLog } from "../host";
 import { currentLink } from "../http/raw-objects";
 
+/** Node reports what a microtask throws when its context is gone already: a raw handler's is thrown from a tick, which has one. */
+function keepContextOfMicrotasks(): void {
+  const queue = globalThis.queueMicrotask;
+  const throwLater = (thrown: unknown): void =>
+    process.nextTick(() => {
+      throw thrown;
+    });
+  globalThis.queueMicrotask = (callback) => {
+    if (currentLink() === undefined || typeof callback !== "function") return queue(callback);
+    queue(() => {
+      try {
+        callback();
+      } catch (thrown) {
+        throwLater(thrown);
+      }
+    });
+  };
+}
+
 export function surviveRawHandlers(log: HostLog): void {
+  keepContextOfMicrotasks();
   const onUncaught = (thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin): void => {
     const link = currentLink();
     if (link) {

@@ -260,6 +260,16 @@ describe.each([
     expect(await answerTo(host.port, "GET", "/alive")).toBe('200 {"ok":true}');
   });
 
+  test("does not end the process by what its listeners throw when the client has left", async () => {
+    host.forget();
+    await leave(host.port, "GET /see/gone-throws HTTP/1.1\r\nHost: a\r\n\r\n", /data/);
+    await until(
+      () => host.told("gone-throws").length === 2,
+      () => host.told("gone-throws"),
+    );
+    expect(await answerTo(host.port, "GET", "/alive")).toBe('200 {"ok":true}');
+  });
+
   test("is held back by a reader that has stopped, and told when it leaves", async () => {
     host.forget();
     const before = host.memory();

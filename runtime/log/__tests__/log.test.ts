@@ -41,6 +41,26 @@ describe("a log line", () => {
     expect(parsed()[0]).not.toHaveProperty("und");
   });
 
+  it("is written of every error, whatever its message holds and whether it can be read or not", () => {
+    const { logger, parsed } = recording();
+    const listed = Object.assign(new Error("listed"), { stack: [] });
+    const unreadable = new Proxy(new Error(), {
+      get: () => {
+        throw new Error("it cannot be read");
+      },
+    });
+    const bare = Object.create(null) as Error;
+    const framed = new Error("sent\n    at f (file://elsewhere/x:1:1)\n    at g (file:///a%2Fb:1:1)");
+    for (const error of [framed, listed, unreadable, bare])
+      logger.log(null, LogLevel.Error, "failed", error, undefined, undefined);
+    expect(parsed().map((line) => line.error)).toEqual([
+      framed.message,
+      "listed",
+      "an error that cannot be read",
+      "an error that cannot be read",
+    ]);
+  });
+
   it("lets the standard fields win over fields of the same name, except `error`", () => {
     const { logger, parsed } = recording();
     logger.log(null, LogLevel.Info, "clash", undefined, undefined, {
