@@ -8,6 +8,8 @@ import { callerAddress, callerDevice } from "../security/caller-address";
 import { register as registerAccount } from "./registration";
 import { refreshSession, signIn } from "./sessions";
 import { keyRing } from "./tokens";
+import { totpKey } from "./factors/keys";
+import { resealTotp } from "./factors/reseal";
 import { purgeEnded } from "./upkeep";
 
 interface RegisterRequest {
@@ -118,6 +120,7 @@ const SIGNING_KEY_MAX_AGE_MS = 90 * DAY_MS;
 export const maintain = api({ expose: false, method: "POST", path: "/auth/maintain" }, async (): Promise<void> => {
   await keyRing.rotate(SIGNING_KEY_MAX_AGE_MS);
   await keyRing.reseal();
+  await resealTotp(totpKey());
   await purgeEnded();
 });
 

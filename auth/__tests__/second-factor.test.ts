@@ -1,4 +1,5 @@
 // The second factor: what whoever knows the password still cannot do. Time is given, so that codes have the step they need.
+import { randomBytes } from "node:crypto";
 import { auth } from "~encore/clients";
 import { decodeJwt } from "jose";
 import { URI, type TOTP } from "otpauth";
@@ -8,10 +9,13 @@ import { Limits, limits } from "../../security/limits";
 import { callerFrom, type AuthData, type Caller } from "../../security/principal";
 import { changePassword } from "../account";
 import { forgetCredentials } from "../credentials";
+import { keysetOf, open } from "../envelope";
 import { CHALLENGE_SECONDS, createChallenge, readChallenge } from "../factors/challenge";
 import { beginTotp, confirmTotp, listFactors, removeTotp, replaceRecoveryCodes } from "../factors/enrolment";
+import { totpKey } from "../factors/keys";
 import { CODE_FAILURES_MAX } from "../factors/proof";
 import { createRecoveryCode, hashRecoveryCode } from "../factors/recovery-codes";
+import { resealTotp } from "../factors/reseal";
 import { completeSecondFactor } from "../factors/second-factor";
 import { stepUp } from "../factors/step-up";
 import { matchStep } from "../factors/totp";
@@ -194,6 +198,26 @@ describe("an account with a second factor", () => {
   });
 
   // Who knows the password has a challenge whenever he likes: a right password must not give him new guesses (gogs #5700).
+  test("is sealed again when the master key is replaced, and what no key opens stays as it is", async () => {
+    const person = await secured();
+    const [present] = totpKey();
+    const [next] = keysetOf(randomBytes(32));
+    expect(await resealTotp([next, present])).toBeGreaterThan(0);
+    expect(await resealTotp([next, present])).toBe(0);
+    const [row] = await systemQuery<{ sealed: Buffer }>(
+      "test",
+      "select secret_sealed as sealed from auth.totp where account_id = $1",
+      [person.user.id],
+    );
+    expect(open([next], row!.sealed, person.user.id).toString("hex")).toBe(person.secretHex);
+    const { challenge } = await challengeOf(person);
+    await expect(complete(challenge, { code: person.codeAt(step(1)) }, step(1))).rejects.toThrow(/sealed with the key/);
+
+    expect(await resealTotp(keysetOf(randomBytes(32)))).toBe(0);
+    expect(await resealTotp([present, next])).toBeGreaterThan(0);
+    await expect(complete(challenge, { code: person.codeAt(step(1)) }, step(1))).resolves.toBeDefined();
+  });
+
   test("shuts out who guesses codes, however often he signs in again meanwhile", async () => {
     const person = await secured();
     const strict = new Limits({ scale: 0.4 }); // two

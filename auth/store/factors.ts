@@ -99,6 +99,33 @@ export async function totpForgetFailures(tx: Tx, accountId: string): Promise<voi
   await tx.execute(`update auth.totp set failures = 0 where account_id = $1 and failures > 0`, [accountId]);
 }
 
+export interface SealedTotp {
+  accountId: string;
+  secretSealed: Buffer;
+}
+
+/** Locks the next secrets that another key than this one sealed, in the order of their accounts. */
+export async function totpListSealedByOthers(
+  tx: Tx,
+  { keyId, after, limit }: { keyId: Buffer; after: string; limit: number },
+): Promise<SealedTotp[]> {
+  return tx.query<SealedTotp>(
+    `select account_id as "accountId", secret_sealed as "secretSealed" from auth.totp
+     where account_id > $2 and substring(secret_sealed from 2 for 4) <> $1
+     order by account_id limit $3 for update`,
+    [keyId, after, limit],
+  );
+}
+
+/** The same secrets in other envelopes. The caller holds their locks. */
+export async function totpReseal(tx: Tx, secrets: readonly SealedTotp[]): Promise<number> {
+  return tx.execute(
+    `update auth.totp set secret_sealed = resealed.envelope
+     from unnest($1::uuid[], $2::bytea[]) as resealed (id, envelope) where account_id = resealed.id`,
+    [secrets.map((secret) => secret.accountId), secrets.map((secret) => secret.secretSealed)],
+  );
+}
+
 /** False when no codes are in use; a secret that waits goes too. */
 export async function totpDelete(tx: Tx, accountId: string): Promise<boolean> {
   const rows = await tx.query<{ wasUsed: boolean }>(
