@@ -155,6 +155,7 @@ interface RenamePasskeyRequest {
   name: string & MinLen<1> & MaxLen<200>;
 }
 
+/** Gives a passkey of the account another name, of at most 100 characters. No sign-in ends. */
 export const renamePasskey = api(
   { expose: true, auth: true, method: "PATCH", path: "/auth/passkeys/:id", tags: ["self"] },
   async ({ id, name }: RenamePasskeyRequest): Promise<void> => {
