@@ -27,13 +27,17 @@ const WITHOUT_PLACE = /^(?:not applicable|open): \S+ \S+ \S.*$/;
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
+/** A test file, or a part of one that stands in a file of its own. */
+const holdsTests = (path: string): boolean =>
+  path.endsWith(".test.ts") || (path.includes("/__tests__/") && /^ *test(?:\.each)?[(<]/m.test(read(path)));
+
 /** What is wrong with the last column of a row; undefined when nothing is. */
 function problemOf(holder: string): string | undefined {
   const places = [...holder.matchAll(PLACE)];
   if (places.length === 0) return WITHOUT_PLACE.test(holder) ? undefined : "names no place and gives no reason";
   for (const [, path = "", name] of places) {
     if (!existsSync(join(root, path))) return `no file ${path}`;
-    if (path.endsWith(".test.ts") !== (name !== undefined)) return `a test needs its name, and only a test: ${path}`;
+    if (holdsTests(path) !== (name !== undefined)) return `a test needs its name, and only a test: ${path}`;
     if (name !== undefined && !read(path).includes(`"${name}"`)) return `no test "${name}" in ${path}`;
   }
   return undefined;
@@ -73,6 +77,7 @@ describe("docs/asvs.md", () => {
     ["with a file that is not there", /access-token\.test\.ts/, "gone.test.ts", "no file auth/__tests__/gone.test.ts"],
     ["with a test that its file does not have", /one character/, "two characters", "no test"],
     ["with a test's file alone", / "is refused with any one character of it changed"/, "", "a test needs its name"],
+    ["with a part of a test file alone", / "are of the algorithm that is set[^"]*"/, "", "a test needs its name"],
     ["with a reason that is none", /not applicable: nothing here typesets/, "not applicable", "gives no reason"],
   ])("%s is refused", (_what, found, replacement, problem) => {
     const broken = page.replace(found, replacement);
