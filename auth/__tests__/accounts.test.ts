@@ -3,23 +3,13 @@ import { hash } from "@node-rs/argon2";
 import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
-import type { AuthData } from "../../security/principal";
 import type { Role } from "../../security/permissions";
-import { authenticate } from "../gateway";
 import { REUSE_GRACE_MS } from "../refresh-token";
 import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
+import { as, identify } from "./callers";
 import { here, newcomer, password, reason } from "./people";
 
-const identify = async (accessToken: string): Promise<AuthData> => {
-  const identity = await authenticate({ authorization: `Bearer ${accessToken}` });
-  if (identity === null) throw new Error("the auth handler answers null for nobody");
-  return identity;
-};
-/** For an endpoint's last argument. */
-const as = async ({ accessToken }: SignedIn): Promise<{ authData: AuthData }> => ({
-  authData: await identify(accessToken),
-});
 const person = async (): Promise<Registered & { email: string }> => {
   const wanted = newcomer();
   return { ...(await register(wanted, new Date())), email: wanted.email };

@@ -1,19 +1,13 @@
 import { auth, vectors } from "~encore/clients";
 import { describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
-import type { AuthData } from "../../security/principal";
 import { registerCaller, type RegisteredCaller } from "../../testing";
-import { authenticate } from "../gateway";
 import { createKeyText } from "../key-text";
 import * as store from "../store/api-keys";
 import { purgeEnded } from "../upkeep";
+import { identify } from "./callers";
 import { reason } from "./people";
 
-const identify = async (key: string): Promise<AuthData> => {
-  const identity = await authenticate({ authorization: `Bearer ${key}` });
-  if (identity === null) throw new Error("the auth handler answers null for nobody");
-  return identity;
-};
 const make = (caller: RegisteredCaller, permissions?: string[]): ReturnType<typeof auth.createApiKey> =>
   auth.createApiKey({ name: "ci", ...(permissions === undefined ? {} : { permissions }) }, caller);
 /** What is remembered of a key is forgotten. */

@@ -3,20 +3,14 @@ import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
-import type { AuthData } from "../../security/principal";
-import { authenticate } from "../gateway";
 import { register, type Registered } from "../registration";
 import { refreshSession, type SignedIn } from "../sessions";
 import { purgeEnded } from "../upkeep";
 import { invitationText } from "../mail-texts";
+import { as } from "./callers";
 import { mailedToken, mailsTo } from "./mails";
 import { here, newcomer, password, reason } from "./people";
 
-const as = async ({ accessToken }: SignedIn): Promise<{ authData: AuthData }> => {
-  const authData = await authenticate({ authorization: `Bearer ${accessToken}` });
-  if (authData === null) throw new Error("the auth handler answers null for nobody");
-  return { authData };
-};
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
 const inside = async (member: SignedIn, { id }: { id: string }): Promise<SignedIn> =>
   auth.switchTo({ organisationId: id }, await as(member));

@@ -3,25 +3,16 @@ import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { limits } from "../../security/limits";
-import type { AuthData } from "../../security/principal";
-import { authenticate } from "../gateway";
 import { sendAccountMail } from "../jobs";
 import { createOneTimeToken, hashOneTimeToken } from "../one-time-token";
 import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { purgeEnded } from "../upkeep";
+import { as, identify } from "./callers";
 import { mailedToken, mailsTo } from "./mails";
 import { count, here, newcomer, password, reason } from "./people";
 
 const fresh = "another fine passphrase";
-const identify = async (accessToken: string): Promise<AuthData> => {
-  const identity = await authenticate({ authorization: `Bearer ${accessToken}` });
-  if (identity === null) throw new Error("the auth handler answers null for nobody");
-  return identity;
-};
-const as = async ({ accessToken }: SignedIn): Promise<{ authData: AuthData }> => ({
-  authData: await identify(accessToken),
-});
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
 const isVerified = async (signedIn: SignedIn): Promise<boolean | undefined> =>
   (await auth.me(await as(signedIn))).user?.emailVerified;

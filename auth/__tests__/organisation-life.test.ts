@@ -3,22 +3,13 @@ import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
-import type { AuthData } from "../../security/principal";
-import { authenticate } from "../gateway";
 import { GRACE_DAYS } from "../organisation-life";
 import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { purgeEnded } from "../upkeep";
+import { as, identify } from "./callers";
 import { count, here, newcomer, password, reason } from "./people";
 
-const identify = async (accessToken: string): Promise<AuthData> => {
-  const identity = await authenticate({ authorization: `Bearer ${accessToken}` });
-  if (identity === null) throw new Error("the auth handler answers null for nobody");
-  return identity;
-};
-const as = async ({ accessToken }: SignedIn): Promise<{ authData: AuthData }> => ({
-  authData: await identify(accessToken),
-});
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
 const withMember = async (role: Role): Promise<{ owner: Registered; member: SignedIn; id: string }> => {
   const [owner, joining] = [await person(), await person()];
