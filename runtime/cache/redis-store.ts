@@ -1,5 +1,5 @@
 // A cache on Redis: single commands go as they are, several as one MULTI.
-import type { Redis } from "ioredis";
+import { Redis } from "ioredis";
 import { leaveRedis } from "../redis-connection";
 import { StoreError, type Command, type Refusal, type Reply, type Store } from "./store";
 
@@ -21,6 +21,15 @@ type RawReply = Reply | string | RawReply[];
 function replyOf(raw: RawReply): Reply {
   if (typeof raw === "string") return Number(raw);
   return Array.isArray(raw) ? raw.map(replyOf) : raw;
+}
+
+/** A Redis that accepts and says nothing is an error for who asks, as one that is away. */
+const limits = { maxRetriesPerRequest: 3, commandTimeout: 5_000, socketTimeout: 10_000 };
+
+export function openRedisStore(url: string, onProblem: (error: Error) => void): RedisStore {
+  const redis = new Redis(url, { stringNumbers: true, ...limits });
+  redis.on("error", onProblem);
+  return new RedisStore(redis);
 }
 
 /** `redis` is a connection with `stringNumbers`. */

@@ -8,16 +8,18 @@ import { hostedServices } from "../meta";
 import { systemClock, type Clock } from "./clock";
 import { LEASE_MS, MemoryLedger, type Ledger } from "./ledger";
 import { PostgresLedger } from "./postgres-ledger";
-import { RedisLedger } from "./redis-ledger";
 import { parseSchedule } from "./schedule";
 import { Scheduler, type ScheduledJob } from "./scheduler";
 
 export type CallEndpoint = (service: string, endpoint: string) => Promise<void>;
 
-function openLedger(config: HostConfig): Ledger {
+/** ioredis is loaded where it is used: an app that has no Redis never needs it. */
+async function openLedger(config: HostConfig): Promise<Ledger> {
   const holder = `${hostname()}-${process.pid}-${randomUUID()}`;
-  if (config.redisUrl)
+  if (config.redisUrl) {
+    const { RedisLedger } = await import("./redis-ledger");
     return new RedisLedger(config.redisUrl, config.appId ? `groundwork-${config.appId}` : "groundwork", holder);
+  }
   const database = Object.values(config.databases)[0] ?? config.hostDatabase;
   return database ? new PostgresLedger(database.url, holder) : new MemoryLedger();
 }
@@ -37,18 +39,20 @@ function scheduledJobs(host: Host, call: CallEndpoint): ScheduledJob[] {
 const switchedOff = (env: NodeJS.ProcessEnv): boolean => env.GROUNDWORK_CRONS === "off";
 
 export function createCrons(host: Host, call: CallEndpoint, clock: Clock = systemClock): Part {
-  let scheduler: Scheduler | undefined;
+  let scheduler: Promise<Scheduler> | undefined;
   return {
     name: "crons",
     takesWork: true,
     async start() {
       const jobs = switchedOff(process.env) ? [] : scheduledJobs(host, call);
       if (jobs.length === 0) return;
-      scheduler = new Scheduler({ jobs, ledger: openLedger(host.config), clock, log: host.log, leaseMs: LEASE_MS });
-      await scheduler.start();
+      scheduler = openLedger(host.config).then(
+        (ledger) => new Scheduler({ jobs, ledger, clock, log: host.log, leaseMs: LEASE_MS }),
+      );
+      await (await scheduler).start();
     },
     async drain() {
-      await scheduler?.drain();
+      await (await scheduler)?.drain();
     },
   };
 }

@@ -12,6 +12,11 @@ export type MessageQueue = Pick<
   "name" | "getFailed" | "getCompleted" | "getJobCounts" | "getJobState" | "remove"
 >;
 
+/** A message that is not to be delivered again. BullMQ knows it by its name; its own class would load all of BullMQ. */
+export class UnrecoverableError extends Error {
+  override readonly name = "UnrecoverableError";
+}
+
 /** Throws to have the message delivered again after `backoffMs`, or `UnrecoverableError` to give it up. */
 export type Processor = (delivery: Delivery) => Promise<void>;
 

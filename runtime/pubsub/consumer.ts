@@ -2,13 +2,12 @@
 // failure means. A failure is logged, tried again after a growing wait, and after `maxRetries` kept as a dead
 // letter; it never vanishes.
 import { AsyncResource } from "node:async_hooks";
-import { UnrecoverableError } from "bullmq";
 import type { HostLog } from "../host";
 import { Trace } from "../trace";
 import { requestFields } from "../log/request-fields";
 import type { SubscriptionModel } from "../model";
 import { Request } from "../native/request";
-import type { ConsumeOptions, Delivery, Processor } from "./broker";
+import { UnrecoverableError, type ConsumeOptions, type Delivery, type Processor } from "./broker";
 import type { MessageCodec } from "./codec";
 import { MessagePayload } from "./payload";
 
