@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { startApp, type AppProcess } from "./support/app-process";
 
-/** As in whole-app/event-loop.test.ts. */
+/** As in whole-app/support/event-loop.ts. */
 const HELD_MAX_MS = loadavg()[0]! > 2 * availableParallelism() ? 100 : 50;
 const ATTEMPTS = 5;
 const BODY_CHARS = 2_090_000;

@@ -1,0 +1,118 @@
+// No request holds the event loop: the longest bodies, fields, headers, queries and paths that we know, each with less
+// than 50 ms of the app's thread at a time. Which of them are sent is seeded (repeat it with GROUNDWORK_FUZZ_SEED) and
+// said by who calls: one test file each, because not everybody has the time for all.
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Pool } from "undici";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { longBodies, longFields, longHeads, type LongRequest } from "./fuzz/longest";
+import { createSampler, operationsOf, type Document } from "./fuzz/openapi";
+import { createRandom } from "./fuzz/random";
+import { migratedStateDir, type RunningApp, startApp, until } from "./running-app";
+
+/** With more than two processes to a core, which then share its caches, the same work costs up to twice as much. */
+const HELD_MAX_MS = loadavg()[0]! > 2 * availableParallelism() ? 100 : 50;
+/** Compiling code and collecting garbage take their time once, a fault of ours every time. */
+const ATTEMPTS = 8;
+/** Besides the bodies: how many of the other requests are sent. */
+const CHOSEN = 30;
+const seed = Number(process.env.GROUNDWORK_FUZZ_SEED ?? 20_260_803);
+const WATCHDOG = join(__dirname, "watchdog.mjs");
+
+const state = migratedStateDir();
+let app: RunningApp;
+let pool: Pool;
+let watchdog: string;
+let token: string;
+
+beforeAll(async () => {
+  const addressFile = join(state.path, "watchdog");
+  app = await startApp(state.path, {
+    LIMIT_SCALE: "1000000",
+    LOG_LEVEL: "error",
+    DB_STATEMENT_TIMEOUT_MS: "60000",
+    NODE_OPTIONS: `--import ${WATCHDOG}`,
+    WATCHDOG_FILE: addressFile,
+  });
+  pool = new Pool(app.baseUrl, { connections: 1, headersTimeout: 60_000, bodyTimeout: 60_000 });
+  await until("the watchdog listens", () => existsSync(addressFile) && readFileSync(addressFile, "utf8") !== "");
+  watchdog = `http://127.0.0.1:${readFileSync(addressFile, "utf8")}`;
+  const person = { email: "long@example.com", password: "a passphrase of somebody", organisation: "Long" };
+  const { body } = await pool.request({ method: "POST", path: "/auth/register", body: JSON.stringify(person) });
+  token = ((await body.json()) as { accessToken: string }).accessToken;
+}, 120_000);
+
+afterAll(async () => {
+  await pool?.close();
+  await app?.stop();
+  state.remove();
+});
+
+/** The longest that the app's thread ran without a pause since this was asked last. */
+const heldMs = async (): Promise<number> => Number(await (await fetch(watchdog)).text());
+
+/** What is wrong with the answer to a request; undefined when nothing is. */
+async function complaint({ name, method, path, headers, body }: LongRequest): Promise<string | undefined> {
+  let least = Infinity;
+  for (let attempt = 0; attempt < ATTEMPTS && least >= HELD_MAX_MS; attempt++) {
+    await heldMs();
+    const response = await pool.request({
+      method,
+      path,
+      headers: { authorization: `Bearer ${token}`, ...headers },
+      body: body ?? null,
+    });
+    const text = await response.body.text();
+    // Too many texts are read at once, or the database is busy: that is said, and asked to be tried again.
+    if (response.statusCode >= 500 && response.statusCode !== 503)
+      return `${name} was answered ${response.statusCode}: ${text.slice(0, 300)}`;
+    if (text.length > 50_000) return `${name} was answered with ${text.length} characters`;
+    await sleep(6);
+    least = Math.min(least, await heldMs());
+  }
+  return least < HELD_MAX_MS ? undefined : `${name} held the event loop for ${Math.round(least)} ms`;
+}
+
+export interface Extent {
+  /** How many endpoints get each kind of body; the kinds go round, so that every endpoint gets some. */
+  endpointsPerBody: number;
+  /** Every other request as well, instead of some. */
+  all: boolean;
+}
+
+/** Each kind of body for `perKind` of the endpoints, beginning where the kind before it ended. */
+function chooseBodies(bodies: LongRequest[][], perKind: number): LongRequest[] {
+  const count = Math.min(perKind, bodies.length);
+  const kinds = bodies[0]?.length ?? 0;
+  const ofKind = (kind: number): LongRequest[] =>
+    Array.from({ length: count }, (_, n) => bodies[(kind * count + n) % bodies.length]![kind]!);
+  return Array.from({ length: kinds }, (_, kind) => ofKind(kind)).flat();
+}
+
+/** Registers the test that sends them to an app of its own. */
+export const holdsNoEventLoop = ({ endpointsPerBody, all }: Extent): void =>
+  test(`no request holds the event loop for 50 ms (GROUNDWORK_FUZZ_SEED=${seed})`, async () => {
+    const random = createRandom(seed);
+    const root = join(__dirname, "..", "..", "..", "..");
+    const document = JSON.parse(readFileSync(join(root, "docs", "openapi.json"), "utf8")) as Document;
+    const sample = createSampler(document, random);
+    // Ending the session would have everything after it refused at the door.
+    const operations = operationsOf(document).filter(({ path }) => !path.includes("logout"));
+    const byEndpoint = operations.map(longBodies).filter((bodies) => bodies.length > 0);
+    const first = random.integer(0, byEndpoint.length - 1);
+    const bodies = chooseBodies([...byEndpoint.slice(first), ...byEndpoint.slice(0, first)], endpointsPerBody);
+    const others = operations.flatMap((operation) => [
+      ...longHeads(operation),
+      ...(operation.body === undefined ? [] : longFields(operation, sample(operation.body))),
+    ]);
+    expect(bodies.length).toBeGreaterThan(50);
+    const chosen = all ? others : Array.from({ length: CHOSEN }, () => random.pick(others));
+    const wrong: string[] = [];
+    for (const request of [...bodies, ...chosen]) {
+      const problem = await complaint(request);
+      if (problem !== undefined) wrong.push(problem);
+    }
+    expect(wrong, `seed ${seed}`).toEqual([]);
+  }, 900_000);
