@@ -61,22 +61,26 @@ function lineOf(sql: string, position: string | undefined): string {
 }
 
 /** What is left of a migration that failed: nothing, unless it has sent a COMMIT of its own. */
-const leftOf = (client: pg.Client): string =>
-  client.getTransactionStatus() === "I"
+async function leftOf(client: pg.Client): Promise<string> {
+  // A server sends the error before the state of the transaction, which comes for certain with the next answer. On a
+  // connection that the error ended no answer comes.
+  await client.query(";").catch(() => undefined);
+  return client.getTransactionStatus() === "I"
     ? "The file ends its own transaction (commit), so what stands before that was applied and what follows was not: take the commit out, undo that part by hand, and start again."
     : "Nothing of this migration was applied.";
+}
 
-function migrationError(
+async function migrationError(
   client: pg.Client,
   set: MigrationSet,
   { file }: Migration,
   sql: string,
   error: unknown,
-): unknown {
+): Promise<unknown> {
   if (!(error instanceof pg.DatabaseError) || error.code === lockNotAvailable) return error;
   const details = [error.detail, error.hint, error.where].filter(Boolean).map((text) => `\n  ${text}`);
   return new InfraError(
-    `${set.dir}/${file}${lineOf(sql, error.position)}: ${error.message} (${error.code})${details.join("")}\n  ${leftOf(client)}`,
+    `${set.dir}/${file}${lineOf(sql, error.position)}: ${error.message} (${error.code})${details.join("")}\n  ${await leftOf(client)}`,
   );
 }
 
@@ -110,8 +114,8 @@ function applyOnce(
     await createHistoryTables(client);
     const sql = migration.sql();
     await client.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutMs)}`);
-    await client.query(sql).catch((error: unknown) => {
-      throw migrationError(client, set, migration, sql, error);
+    await client.query(sql).catch(async (error: unknown) => {
+      throw await migrationError(client, set, migration, sql, error);
     });
     await recordApplied(client, set, migration);
     return true;
