@@ -31,7 +31,7 @@ const UNITS = new Uint16Array(1024);
 /** A run of letters from here on is worth a piece of its own. */
 const RUN_MAX = 64;
 const unitsText = (length: number): string =>
-  length === 0 ? "" : Reflect.apply(String.fromCharCode, String, UNITS.subarray(0, length));
+  length === 0 ? "" : (Reflect.apply(String.fromCharCode, String, UNITS.subarray(0, length)) as string);
 
 /** The value of a hexadecimal digit's code, or -1. */
 const HEX = new Int8Array(128).fill(-1);
