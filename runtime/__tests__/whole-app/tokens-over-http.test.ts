@@ -2,8 +2,8 @@
 // that the owner of a token can try is refused by the gateway.
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type RunningApp, migratedStateDir, startApp } from "../../runtime/__tests__/whole-app/support/running-app";
-import { publicAttacks } from "./token-attacks";
+import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
+import { publicAttacks } from "../../../auth/__tests__/token-attacks";
 
 const state = migratedStateDir();
 let app: RunningApp;
