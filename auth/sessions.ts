@@ -93,17 +93,20 @@ export async function signIn(
     throw errors.invalid_credentials();
   }
   await attempt?.forget();
-  if (needsRehash(account.passwordHash)) await renewHash(account, input.password);
-  await requireSecondFactor(account, now);
+  // What a second factor goes on with belongs to the hash that is stored from now on.
+  const passwordHash = await renewedHash(account, input.password);
+  await requireSecondFactor({ id: account.id, passwordHash }, now);
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
   const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD));
   return completeSignIn(opened, now);
 }
 
-/** With today's parameters; a password that was set meanwhile stays. */
-async function renewHash({ id, passwordHash: checkedHash }: AccountRow, password: string): Promise<void> {
+/** The account's hash, which has today's parameters afterwards; a password that was set meanwhile stays. */
+async function renewedHash({ id, passwordHash: checkedHash }: AccountRow, password: string): Promise<string> {
+  if (!needsRehash(checkedHash)) return checkedHash;
   const passwordHash = await hashPassword(password);
   await withSystem("rehash-password", (tx) => accountSetPassword(tx, { id, checkedHash, passwordHash }));
+  return passwordHash;
 }
 
 /** A new session with its first refresh token. `amr` says how its person showed who they are. */

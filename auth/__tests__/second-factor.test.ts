@@ -1,5 +1,6 @@
 // The second factor: what whoever knows the password still cannot do. Time is given, so that codes have the step they need.
 import { randomBytes } from "node:crypto";
+import { hash } from "@node-rs/argon2";
 import { auth } from "~encore/clients";
 import { decodeJwt } from "jose";
 import { URI, type TOTP } from "otpauth";
@@ -215,6 +216,14 @@ describe("an account with a second factor", () => {
 
     expect(await resealTotp(keysetOf(randomBytes(32)))).toBe(0);
     expect(await resealTotp([present, next])).toBeGreaterThan(0);
+    await expect(complete(challenge, { code: person.codeAt(step(1)) }, step(1))).resolves.toBeDefined();
+  });
+
+  test("goes on with the challenge of a sign-in that renewed the password's hash", async () => {
+    const person = await secured();
+    const old = await hash(password, { memoryCost: 8_192, timeCost: 1, parallelism: 1 });
+    await systemQuery("test", "update auth.account set password_hash = $2 where id = $1", [person.user.id, old]);
+    const { challenge } = await challengeOf(person);
     await expect(complete(challenge, { code: person.codeAt(step(1)) }, step(1))).resolves.toBeDefined();
   });
 
