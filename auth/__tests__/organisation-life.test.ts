@@ -1,6 +1,7 @@
 // What becomes of an organisation: renamed, left, handed over, deleted and restored.
 import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
+import { ownerPool } from "../../db/__tests__/owner";
 import { systemQuery } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
 import { GRACE_DAYS } from "../organisation-life";
@@ -127,7 +128,11 @@ describe("an organisation", () => {
     ]);
     const again = await signIn({ email: owner.user.email, password }, new Date(), here);
     expect(await reason(auth.restoreOrganisation({ id }, await as(again)))).toBe("organisation_not_found");
+    const tokens = async (): Promise<number> =>
+      (await ownerPool().query("select from db.capability where of_tenant = $1", [id])).rowCount ?? -1;
+    expect(await tokens()).toBe(1);
     expect((await purgeEnded()).organisations).toBe(1);
+    expect(await tokens()).toBe(0);
     for (const table of ["membership", "api_key", "invitation"])
       expect(await count(`auth.${table} where tenant_id = '${id}'`)).toBe(0);
     const events = await systemQuery(
