@@ -120,8 +120,8 @@ const SIGNING_KEY_MAX_AGE_MS = 90 * DAY_MS;
 export const maintain = api({ expose: false, method: "POST", path: "/auth/maintain" }, async (): Promise<void> => {
   await keyRing.rotate(SIGNING_KEY_MAX_AGE_MS);
   await keyRing.reseal();
-  await resealTotp(totpKey());
   await purgeEnded();
+  await resealTotp(totpKey());
 });
 
 export const maintainHourly = new CronJob("auth-maintain", {

@@ -1,12 +1,14 @@
 // Secrets of second factors move under the present master key, so that an earlier one can be thrown away.
 import { logger } from "../../telemetry/logger";
-import { withSystem } from "../../db/tenant";
+import { withSystem, type Tx } from "../../db/tenant";
 import { EnvelopeError, open, seal, type Keyset } from "../envelope";
 import { totpListSealedByOthers, totpReseal, type SealedTotp } from "../store/factors";
 
 const log = logger("auth");
 
 const BATCH = 500;
+/** Longer than a request's: a batch may read all accounts' secrets to find none, and nobody waits for it. */
+const STATEMENT_TIMEOUT_MS = 30_000;
 const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 
 /**
@@ -32,13 +34,14 @@ async function resealBatch(
   after: string,
   counts: { resealed: number; unopened: number },
 ): Promise<string | undefined> {
-  return withSystem("reseal-second-factors", async (tx) => {
+  const reseal = async (tx: Tx): Promise<string | undefined> => {
     const rows = await totpListSealedByOthers(tx, { keyId: keyset[0].id, after, limit: BATCH });
     const resealed = rows.flatMap((row) => resealedRow(keyset, row) ?? []);
     counts.resealed += await totpReseal(tx, resealed);
     counts.unopened += rows.length - resealed.length;
     return rows.length === BATCH ? rows.at(-1)?.accountId : undefined;
-  });
+  };
+  return withSystem("reseal-second-factors", reseal, { statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 }
 
 function resealedRow(keyset: Keyset, { accountId, secretSealed }: SealedTotp): SealedTotp | undefined {
