@@ -78,8 +78,9 @@ export const passwordChangedText = (): MailText => ({
 });
 
 export const noticeKinds = ["factor-added", "factor-removed", "recovery-codes-created", "recovery-code-used"] as const;
+export type NoticeKind = (typeof noticeKinds)[number];
 
-const happened: Readonly<Record<(typeof noticeKinds)[number], { subject: string; what: string }>> = {
+const happened: Readonly<Record<NoticeKind, { subject: string; what: string }>> = {
   "factor-added": {
     subject: "A second factor was added to your account",
     what: "Signing in to your account now asks for another factor, and sign-ins on other devices have ended.",
@@ -98,7 +99,7 @@ const happened: Readonly<Record<(typeof noticeKinds)[number], { subject: string;
   },
 };
 
-export const factorNoticeText = (kind: (typeof noticeKinds)[number]): MailText => ({
+export const factorNoticeText = (kind: NoticeKind): MailText => ({
   subject: happened[kind].subject,
   text: `${happened[kind].what}\n\nIf it was not you, set another password at once, look at the sign-ins of your account and end those you do not know.`,
 });

@@ -1,13 +1,15 @@
 // What a change of an account's factors leaves behind, in its transaction: an event, a mail to the owner (NIST SP 800-63B-4
 // §4.6), and an entry in the log of the organisation in which it happened; of an account that has chosen none, no entry.
-import { defineAction } from "../../audit/action";
+import { defineAction, type AuditAction, type FieldValue } from "../../audit/action";
 import { record } from "../../audit/record";
 import type { Tx } from "../../db/tenant";
 import { factorAdded, factorRemoved, recoveryCodesCreated, recoveryCodeUsed } from "../../events/catalog/auth";
+import type { EventDefinition } from "../../events/event";
 import { emit } from "../../events/outbox";
 import { tenantIdFrom } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
 import { requestMail } from "../jobs";
+import type { NoticeKind } from "../mail-texts";
 
 interface Whose {
   accountId: string;
@@ -31,44 +33,51 @@ const about = ({ accountId, tenantId }: Whose): Parameters<typeof emit>[3] => ({
   tenantId: tenantId === null ? null : tenantIdFrom(tenantId),
 });
 
-const inLog = ({ accountId, tenantId }: Whose & { tenantId: string }) => ({
-  tenantId: tenantIdFrom(tenantId),
-  target: { type: "account", id: accountId },
-});
-
-const isInOrganisation = (whose: Whose): whose is Whose & { tenantId: string } => whose.tenantId !== null;
+interface Change<Facts extends Readonly<Record<string, FieldValue>>> {
+  event: EventDefinition<string, number, { userId: string } & Facts>;
+  mail: NoticeKind;
+  action: AuditAction<{ [K in keyof Facts]: "plain" }>;
+  facts: Facts;
+}
 
 /** The owner acts, also where no access token says so yet. */
-const asOwner = <T>({ accountId }: Whose, act: () => Promise<T>): Promise<T> => onBehalfOf(`user:${accountId}`, act);
-
-export function recordFactorAdded(tx: Tx, whose: Whose, changed: ChangedFactor): Promise<void> {
-  return asOwner(whose, async () => {
-    await emit(tx, factorAdded, { userId: whose.accountId, ...changed }, about(whose));
-    await requestMail(tx, { kind: "factor-added", accountId: whose.accountId });
-    if (isInOrganisation(whose)) await record(tx, added, { ...inLog(whose), fields: { ...changed } });
+function tell<Facts extends Readonly<Record<string, FieldValue>>>(
+  tx: Tx,
+  whose: Whose,
+  { event, mail, action, facts }: Change<Facts>,
+): Promise<void> {
+  const { accountId, tenantId } = whose;
+  return onBehalfOf(`user:${accountId}`, async () => {
+    await emit(tx, event, { userId: accountId, ...facts }, about(whose));
+    await requestMail(tx, { kind: mail, accountId });
+    if (tenantId === null) return;
+    const target = { type: "account", id: accountId };
+    await record(tx, action, { tenantId: tenantIdFrom(tenantId), target, fields: facts });
   });
 }
 
-export function recordFactorRemoved(tx: Tx, whose: Whose, changed: ChangedFactor): Promise<void> {
-  return asOwner(whose, async () => {
-    await emit(tx, factorRemoved, { userId: whose.accountId, ...changed }, about(whose));
-    await requestMail(tx, { kind: "factor-removed", accountId: whose.accountId });
-    if (isInOrganisation(whose)) await record(tx, removed, { ...inLog(whose), fields: { ...changed } });
+export function recordFactorAdded(tx: Tx, whose: Whose, { factor, factorId }: ChangedFactor): Promise<void> {
+  return tell(tx, whose, { event: factorAdded, mail: "factor-added", action: added, facts: { factor, factorId } });
+}
+
+export function recordFactorRemoved(tx: Tx, whose: Whose, { factor, factorId }: ChangedFactor): Promise<void> {
+  return tell(tx, whose, {
+    event: factorRemoved,
+    mail: "factor-removed",
+    action: removed,
+    facts: { factor, factorId },
   });
 }
 
 export function recordRecoveryCodesCreated(tx: Tx, whose: Whose): Promise<void> {
-  return asOwner(whose, async () => {
-    await emit(tx, recoveryCodesCreated, { userId: whose.accountId }, about(whose));
-    await requestMail(tx, { kind: "recovery-codes-created", accountId: whose.accountId });
-    if (isInOrganisation(whose)) await record(tx, codesCreated, { ...inLog(whose), fields: {} });
+  return tell(tx, whose, {
+    event: recoveryCodesCreated,
+    mail: "recovery-codes-created",
+    action: codesCreated,
+    facts: {},
   });
 }
 
 export function recordRecoveryCodeUse(tx: Tx, whose: Whose, left: number): Promise<void> {
-  return asOwner(whose, async () => {
-    await emit(tx, recoveryCodeUsed, { userId: whose.accountId, left }, about(whose));
-    await requestMail(tx, { kind: "recovery-code-used", accountId: whose.accountId });
-    if (isInOrganisation(whose)) await record(tx, codeUsed, { ...inLog(whose), fields: { left } });
-  });
+  return tell(tx, whose, { event: recoveryCodeUsed, mail: "recovery-code-used", action: codeUsed, facts: { left } });
 }
