@@ -107,8 +107,8 @@ interface WriteFrame {
 }
 
 interface KeysFrame extends WriteFrame {
-  /** The keys as far as they are known, and the one that was written last or paused. */
-  keys: readonly string[] | undefined;
+  keys: readonly string[];
+  /** The one that was written last or paused. */
   key: string;
 }
 
@@ -138,43 +138,39 @@ function encodeList(list: readonly unknown[], depth: number, pace: Pace): string
   return `[${out}${piece}]`;
 }
 
-/** All enumerable string keys, inherited ones included; `toJSON` is not called. */
+/**
+ * All enumerable string keys, inherited ones included; `toJSON` is not called. The engine sorts the keys of a large object
+ * each time it is asked for them (0.25 µs each, in one go): a writer that pauses takes those that are left with it.
+ */
 function encodeKeys(value: Record<string, unknown>, depth: number, pace: Pace): string | Paused {
   if (pace.isResuming) return encodeRest(value, depth, pace, pace.resume<KeysFrame>());
   let out = "";
-  let next = 0;
+  let rest: KeysFrame | undefined;
   for (const key in value) {
+    if (rest) {
+      (rest.keys as string[]).push(key);
+      continue;
+    }
     const item = value[key];
-    next++;
     if (item === undefined) continue;
     const text = encodePaced(item, depth + 1, pace);
-    if (text === PAUSED) {
-      const frame: KeysFrame = { keys: undefined, key, next: next - 1, out, item: { value: item } };
-      return pace.pause(frame);
+    if (text === PAUSED) rest = { keys: [key], key, next: 0, out, item: { value: item } };
+    else {
+      out += `${out === "" ? "" : ","}${quote(key)}:${text}`;
+      if (pace.isDue()) rest = { keys: [], key, next: 0, out, item: undefined };
     }
-    out += `${out === "" ? "" : ","}${quote(key)}:${text}`;
-    if (pace.isDue()) return pace.pause({ keys: undefined, key, next, out, item: undefined } satisfies KeysFrame);
   }
-  return `{${out}}`;
-}
-
-/** The keys of an object whose writer paused. Not known then: the engine sorts those of a large object each time it is asked. */
-function keysOf(value: object): string[] {
-  const keys: string[] = [];
-  for (const key in value) keys.push(key);
-  return keys;
+  return rest ? pace.pause(rest) : `{${out}}`;
 }
 
 function encodeRest(
   value: Record<string, unknown>,
   depth: number,
   pace: Pace,
-  { keys = keysOf(value), key, next, out, item }: KeysFrame,
+  { keys, key, next, out, item }: KeysFrame,
 ): string | Paused {
-  // Where the keys have changed meanwhile, the place of the last one has.
-  let i = keys[item ? next : next - 1] === key ? next : keys.indexOf(key) + (item ? 0 : 1);
   let piece = "";
-  for (i = Math.max(i, 0); item || i < keys.length; i++) {
+  for (let i = next; i < keys.length; i++) {
     if (!item) key = keys[i]!;
     const known: unknown = item ? item.value : value[key];
     item = undefined;

@@ -85,7 +85,8 @@ export function atOnceOrInSlices<T>(work: (pace: Pace) => T | Paused, outcome: O
   } catch (error) {
     return outcome.failed(error);
   }
-  if (value === PAUSED) return inSlices(pace, () => work(pace), outcome);
+  // The first slice of the rest comes in the loop's next turn: an immediate of this one follows without a pause.
+  if (value === PAUSED) return void setImmediate(() => inSlices(pace, () => work(pace), outcome));
   spare = pace;
   outcome.done(value);
 }
