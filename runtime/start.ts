@@ -7,11 +7,13 @@ import { UsageError } from "./commands/app-root";
 import { sayError } from "./commands/console";
 import { start } from "./commands/start";
 import { InfraError } from "./infra";
+import { completeFromSources } from "./secrets/sources";
 
 const builtFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { port: { type: "string" } } });
+  await completeFromSources(process.env);
   await start({ dir: builtFolder, ...(values.port === undefined ? {} : { port: values.port }) }, process.env);
 }
 

@@ -31,6 +31,9 @@ variables: PORT, HOST, NODE_ENV
   DATABASE_URL               Postgres instead of the embedded one
   REDIS_URL                  Redis for topics, caches and crons
   ENCORE_INFRA_CONFIG_PATH   databases, Redis, secrets and more from a file in Encore's infra config format
+  GROUNDWORK_SECRETS_DIR     folders of mounted secrets, a file each (Kubernetes, Docker, systemd)
+  GROUNDWORK_VAULT_PATH      mount/path of a secret in Vault or OpenBao, with VAULT_ADDR and VAULT_TOKEN, VAULT_ROLE_ID and
+                             VAULT_SECRET_ID, or VAULT_KUBERNETES_ROLE
   GROUNDWORK_STATE_DIR       where the embedded database and buckets are kept (.groundwork)
   GROUNDWORK_ENV_TYPE, GROUNDWORK_ENV_NAME, GROUNDWORK_BASE_URL
                              what the app's metadata says of where it runs
@@ -43,24 +46,35 @@ const runOptions = ({ flags }: CommandInput): RunOptions => ({
   ...(flags["after-start"] === undefined ? {} : { afterStart: flags["after-start"] }),
 });
 
-export const commands: Record<string, (input: CommandInput) => Promise<void>> = {
-  run: async (input) => {
+type Command = (input: CommandInput) => Promise<void>;
+
+/** For a command that uses what the app uses: secrets kept elsewhere are read before it looks at the environment. */
+const withSecrets =
+  (command: Command): Command =>
+  async (input) => {
+    await (await import("../secrets/sources")).completeFromSources(input.env);
+    await command(input);
+  };
+
+export const commands: Record<string, Command> = {
+  run: withSecrets(async (input) => {
     if (input.flags.watch) await (await import("./watch")).watch(runOptions(input), input.env);
     else await (await import("./run")).run(runOptions(input), input.env);
-  },
+  }),
   check: async (input) => (await import("./check")).check(input),
   test: async (input) => (await import("./test")).test(input),
   build: async (input) => (await import("./build")).build(input),
-  start: async ({ flags, env }) =>
+  start: withSecrets(async ({ flags, env }) =>
     (await import("./start")).start(
       { dir: flags.dir ?? ".", ...(flags.port === undefined ? {} : { port: flags.port }) },
       env,
     ),
-  migrate: async (input) => (await import("./migrate")).migrateCommand(input),
+  ),
+  migrate: withSecrets(async (input) => (await import("./migrate")).migrateCommand(input)),
   gen: async (input) => (await import("./gen")).gen(input),
-  exec: async (input) => (await import("./exec")).exec(input),
-  sql: async (input) => (await import("./sql")).sql(input),
-  "dead-letters": async (input) => (await import("./dead-letters")).deadLettersCommand(input),
+  exec: withSecrets(async (input) => (await import("./exec")).exec(input)),
+  sql: withSecrets(async (input) => (await import("./sql")).sql(input)),
+  "dead-letters": withSecrets(async (input) => (await import("./dead-letters")).deadLettersCommand(input)),
   trace: async (input) => (await import("./trace")).trace(input),
-  replay: async (input) => (await import("./dead-letters")).replayCommand(input),
+  replay: withSecrets(async (input) => (await import("./dead-letters")).replayCommand(input)),
 };
