@@ -1,7 +1,7 @@
 // The key pairs themselves: made, sealed, opened, imported. Every key is bound to one algorithm when it is made and
 // when it is imported, so that none is ever tried with another (RFC 8725 §3.1).
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from "jose";
-import { masterKeyset, open, seal, sealedBy } from "./envelope";
+import { masterKeyset, open, seal, sealedBy } from "../security/envelope";
 import type { SigningAlgorithm } from "./key-schedule";
 
 const PURPOSE = "auth signing keys";

@@ -1,7 +1,7 @@
 // Making, replacing, revoking and resealing signing keys: each in one transaction, one process at a time.
 import { withSystem, type Tx } from "../db/tenant";
 import { logger } from "../telemetry/logger";
-import { EnvelopeError } from "./envelope";
+import { EnvelopeError } from "../security/envelope";
 import { createKey, resealPrivate } from "./key-material";
 import {
   isRotationDue,

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { normaliseEmail } from "../email";
 import { deriveKey, masterKeysIn } from "../../security/derived-key";
-import { EnvelopeError, masterKeyset, open, seal, sealedBy } from "../envelope";
+import { EnvelopeError, masterKeyset, open, seal, sealedBy } from "../../security/envelope";
 import { checkPassword, hashPassword, passwordProblem } from "../passwords";
 import {
   createRefreshToken,

@@ -10,7 +10,7 @@ import { Limits, limits } from "../../security/limits";
 import { callerFrom, type AuthData, type Caller } from "../../security/principal";
 import { changePassword } from "../account";
 import { forgetCredentials } from "../credentials";
-import { keysetOf, open } from "../envelope";
+import { keysetOf, open } from "../../security/envelope";
 import { CHALLENGE_SECONDS, createChallenge, readChallenge } from "../factors/challenge";
 import { beginTotp, confirmTotp, listFactors, removeTotp, replaceRecoveryCodes } from "../factors/enrolment";
 import { totpKey } from "../factors/keys";

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { newId } from "../../db/ids";
-import { EnvelopeError, open, seal } from "../envelope";
+import { EnvelopeError, open, seal } from "../../security/envelope";
 import { challengeKey } from "./keys";
 
 export type Purpose = "second-factor" | "passkey-registration" | "passkey-sign-in" | "passkey-step-up";

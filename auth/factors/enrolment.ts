@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { cfg } from "../../config";
 import { withSystem, type Tx } from "../../db/tenant";
 import type { Caller } from "../../security/principal";
-import { open, seal } from "../envelope";
+import { open, seal } from "../../security/envelope";
 import { errors } from "../errors";
 import { revokeSessions } from "../revocations";
 import { accountFind, accountLock } from "../store/accounts";

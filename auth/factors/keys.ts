@@ -1,6 +1,6 @@
 // The keys that seal what the factors keep or hand out: of the present master key, and of those before it to open.
 import { secret } from "encore.dev/config";
-import { masterKeyset, type Keyset } from "../envelope";
+import { masterKeyset, type Keyset } from "../../security/envelope";
 
 const masterKey = secret("MasterKey");
 

@@ -1,7 +1,7 @@
 // Checking what is shown besides a password, in the transaction of what it permits. What is used up there is used up only
 // with it; what was wrong is counted there too, so nothing here throws for a wrong proof: the count must be committed.
 import { recordRecoveryCodeUse } from "./notices";
-import { open } from "../envelope";
+import { open } from "../../security/envelope";
 import type { Tx } from "../../db/tenant";
 import { logger } from "../../telemetry/logger";
 import { recoveryCodeUse, totpCountFailure, totpFindForUpdate, totpForgetFailures, totpUse } from "../store/factors";

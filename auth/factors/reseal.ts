@@ -1,7 +1,7 @@
 // Secrets of second factors move under the present master key, so that an earlier one can be thrown away.
 import { logger } from "../../telemetry/logger";
 import { withSystem, type Tx } from "../../db/tenant";
-import { EnvelopeError, open, seal, type Keyset } from "../envelope";
+import { EnvelopeError, open, seal, type Keyset } from "../../security/envelope";
 import { totpListSealedByOthers, totpReseal, type SealedTotp } from "../store/factors";
 
 const log = logger("auth");

@@ -37,7 +37,7 @@ export const plan: readonly PlanEntry[] = [
   { group: "auth", rules: rules("auth", "access-token"), suites: suites("auth", "access-token") },
   {
     group: "auth",
-    rules: rules("auth", "refresh-token passwords common-passwords email envelope"),
+    rules: [...rules("auth", "refresh-token passwords common-passwords email"), ...rules("security", "envelope")],
     suites: suites("auth", "credentials"),
   },
   { group: "auth", rules: rules("auth", "key-text"), suites: suites("auth", "key-text") },

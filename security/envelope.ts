@@ -6,7 +6,7 @@
 // replaced while what it sealed is still there. Nonces are random: no key may seal more than 2^32 times (SP 800-38D §8.3),
 // and none here comes near, because what tenants bring is sealed by a key of their own.
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { deriveKey, keyIdOf, masterKeysIn } from "../security/derived-key";
+import { deriveKey, keyIdOf, masterKeysIn } from "./derived-key";
 
 const VERSION = 2;
 const ID_BYTES = 4;
