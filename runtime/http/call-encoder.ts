@@ -1,11 +1,21 @@
 // Payloads of service calls → requests (contract 2.5): callers inside the process meet the same decoding and
 // validation as clients do.
-import { asPayload, checkValue, compileFields, decimalText, encodeNumber, readKey } from "../schema/encoder";
+import {
+  asPayload,
+  checkValue,
+  compileFields,
+  decimalText,
+  encodePaced,
+  encodeNumber,
+  encodeValue,
+  readKey,
+} from "../schema/encoder";
 import { formatDateTime, formatHeaderDateTime } from "../schema/datetime";
 import { isDecimal } from "../schema/decimal";
 import { EncodeError } from "../schema/errors";
 import { cookieLine, headerLines } from "../schema/header-encoder";
-import { UNPACED, whole } from "../schema/pace";
+import { Pace } from "../schema/pace";
+import { inSlices, nowOrLater } from "../schema/slices";
 import { wireName, type FieldPlaces, type Payload } from "../schema/request-codec";
 import { formEncode, pathEncode } from "../schema/url-text";
 import type { Endpoint } from "./endpoint";
@@ -99,8 +109,8 @@ function encodeHeaders(places: FieldPlaces, payload: Payload | null): string[] {
   return lines;
 }
 
-/** Encodes a call. Throws Failure and EncodeError. */
-export function encodeCall(endpoint: Endpoint, data: unknown): EncodedCall {
+/** Encodes a call; one of very many parts in slices. Throws or rejects with Failure and EncodeError. */
+export function encodeCall(endpoint: Endpoint, data: unknown): EncodedCall | Promise<EncodedCall> {
   const payload = asPayload(data);
   const method = endpoint.kind === "stream" ? "GET" : endpoint.callMethod;
   const { places, readsBody } = endpoint.codec(method);
@@ -109,8 +119,12 @@ export function encodeCall(endpoint: Endpoint, data: unknown): EncodedCall {
   const lines = encodeHeaders(places, payload);
   if (!readsBody || endpoint.kind === "stream") return { method, path, query, lines, body: undefined };
   if (payload === null) return invalid("missing body payload");
-  const body = whole(compileFields(places.body.map((f) => f.name))(payload, UNPACED));
-  return { method, path, query, lines: [...lines, "content-type", "application/json"], body };
+  const encode = compileFields(places.body.map((f) => f.name));
+  const complete = (body: string): EncodedCall => {
+    return { method, path, query, lines: [...lines, "content-type", "application/json"], body };
+  };
+  const body = nowOrLater((pace) => encode(payload, pace));
+  return typeof body === "string" ? complete(body) : body.then(complete);
 }
 
 /** A mistake of the call itself: the caller gets a plain error, not an API error (G-47). */
@@ -118,14 +132,37 @@ export class CallMistake extends Error {
   readonly code = "InvalidArg";
 }
 
-/** A payload that is no object, or holds what cannot be sent, is the caller's mistake. */
-export function checkPayload(data: unknown): Payload | null {
+const mistakeOf = (error: unknown): unknown => (error instanceof EncodeError ? new CallMistake(error.message) : error);
+
+/** Auth data that is no object, or holds what cannot be sent, is the caller's mistake. */
+export function checkAuthData(data: unknown): Payload | null {
   try {
     const payload = asPayload(data);
-    if (payload) checkValue(payload);
+    if (payload && !checkValue(payload)) encodeValue(payload);
     return payload;
   } catch (error) {
-    if (error instanceof EncodeError) throw new CallMistake(error.message);
-    throw error;
+    throw mistakeOf(error);
   }
+}
+
+/** So is such a payload. One of very many parts is looked at in slices, and nothing else is done in the turn of the last. */
+export function checkPayload(data: unknown): void | Promise<void> {
+  try {
+    const payload = asPayload(data);
+    if (!payload || checkValue(payload)) return;
+    return checkLarge(payload);
+  } catch (error) {
+    throw mistakeOf(error);
+  }
+}
+
+async function checkLarge(payload: Payload): Promise<void> {
+  const pace = new Pace();
+  await new Promise(setImmediate);
+  try {
+    await new Promise<unknown>((done, failed) => inSlices(pace, () => encodePaced(payload, 1, pace), { done, failed }));
+  } catch (error) {
+    throw mistakeOf(error);
+  }
+  await new Promise(setImmediate);
 }

@@ -7,7 +7,7 @@ import { DecodeError } from "../schema/errors";
 import type { EncodedResponse } from "../schema/response-codec";
 import type { Authenticator } from "./authentication";
 import { failureOf } from "./call-answer";
-import { CallMistake, checkPayload, encodeCall, type EncodedCall } from "./call-encoder";
+import { CallMistake, checkAuthData, checkPayload, encodeCall, type EncodedCall } from "./call-encoder";
 import type { Endpoint } from "./endpoint";
 import { Exchange, type Caller } from "./exchange";
 import { Failure, fromCodec, unfitAuthData } from "./failure";
@@ -37,7 +37,7 @@ export function sourceExchange(source: Request | null): Exchange | null {
 /** the auth data the called service sees. */
 export function callerOf(context: CallContext, source: Exchange | null, opts: CallOpts | undefined): Caller | null {
   if (opts?.authData === undefined || opts.authData === null) return source?.caller ?? null;
-  const data = checkPayload(opts.authData);
+  const data = checkAuthData(opts.authData);
   if (typeof data?.userID !== "string") throw new CallMistake("userID missing in auth data");
   try {
     return context.authenticator?.toCaller(data) ?? { userId: data.userID, text: "{}", data: {} };
@@ -103,12 +103,14 @@ export async function apiCall(
   from: Request | null,
   opts: CallOpts | undefined,
 ): Promise<object | null> {
-  checkPayload(payload);
+  const checked = checkPayload(payload);
+  if (checked) await checked;
   const source = sourceExchange(from);
   try {
     const caller = callerOf(context, source, opts);
     const endpoint = findTarget(context, ...target);
-    const call = encodeCall(endpoint, payload);
+    const encoded = encodeCall(endpoint, payload);
+    const call = encoded instanceof Promise ? await encoded : encoded;
     if (endpoint.kind === "raw")
       throw new Failure("internal", "internal error", "cannot make api calls to raw endpoints");
     const exchange = exchangeFor(endpoint, call, context, source, from);

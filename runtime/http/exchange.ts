@@ -2,9 +2,11 @@
 // that a handler may not ask for is made when it does.
 import { toPlain } from "../schema/encoder";
 import { cookieText } from "../schema/header-encoder";
-import { addLateFields } from "../schema/late-fields";
+import { addLateFields, areLateFieldsRead } from "../schema/late-fields";
+import { plainMaker } from "../schema/plain";
+import { put } from "../schema/json-syntax";
 import type { Payload, RequestCodec, RequestSource as CodecSource } from "../schema/request-codec";
-import { LARGE_CHARS, type Outcome } from "../schema/slices";
+import { atOnceOrInSlices, LARGE_CHARS, type Outcome } from "../schema/slices";
 import { answerDirectly, type DirectCall } from "../native/direct-call";
 import { Request, type ApiCallData, type RequestMeta, type RequestSource, type TraceData } from "../native/request";
 import type { Endpoint } from "./endpoint";
@@ -33,6 +35,8 @@ export class Exchange implements RequestSource, CodecSource {
   private handed = false;
   /** The fields that came in a large body. */
   private fromLargeBody: readonly string[] | undefined;
+  /** Their plain values, where the app was seen to ask for such. */
+  private plainBody: Payload | undefined;
   private readonly told = new ExchangeMeta(this);
   readonly beganAtMs = Date.now();
 
@@ -64,10 +68,27 @@ export class Exchange implements RequestSource, CodecSource {
     codec.decodeBody(body, this.decoded!, {
       done: (payload) => {
         this.fromLargeBody = codec.places.body.map((f) => f.name).filter((name) => Object.hasOwn(payload, name));
-        outcome.done(payload);
+        if (areLateFieldsRead()) this.makePlainBody(body, payload, outcome);
+        else outcome.done(payload);
       },
       failed: outcome.failed,
     });
+  }
+
+  /** Decodes the body once more, for what `currentRequest()` tells. */
+  private makePlainBody(body: Buffer | string, payload: Payload, { done, failed }: Outcome<Payload>): void {
+    const keep = (plain: Payload): void => {
+      this.plainBody = plain;
+      done(payload);
+    };
+    this.endpoint.codec(this.inbound.method).decodeBody(
+      body,
+      {},
+      {
+        done: (again) => atOnceOrInSlices(plainMaker(again), { done: keep, failed }),
+        failed,
+      },
+    );
   }
 
   get readsBody(): boolean {
@@ -139,7 +160,8 @@ export class Exchange implements RequestSource, CodecSource {
     const codec = this.endpoint.codec(this.inbound.method);
     if (this.fromLargeBody) {
       const plain = plainOf(codec, codec.decodeHead(this));
-      addLateFields(plain, this.fromLargeBody, () => plainOf(codec, codec.decode(this)));
+      if (this.plainBody) for (const name of this.fromLargeBody) put(plain, name, this.plainBody[name]);
+      else addLateFields(plain, this.fromLargeBody, () => plainOf(codec, codec.decode(this)));
       return plain;
     }
     return plainOf(codec, this.handed || !this.decoded ? codec.decode(this) : this.decoded);

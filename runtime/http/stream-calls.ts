@@ -152,13 +152,14 @@ export async function openStream(
   target: [string, string],
   call: { payload: unknown; from: Request | null; opts: CallOpts | undefined },
 ): Promise<WebSocketClient> {
-  checkPayload(call.payload);
+  await checkPayload(call.payload);
   const source = sourceExchange(call.from);
   const caller = streamCaller(context, source, call.opts);
   try {
     const endpoint = findTarget(context, ...target);
     if (endpoint.kind !== "stream") throw new Failure("not_found", "no handshake schema found");
-    const exchange = exchangeFor(endpoint, encodeCall(endpoint, call.payload), context, source, call.from);
+    const encoded = await encodeCall(endpoint, call.payload);
+    const exchange = exchangeFor(endpoint, encoded, context, source, call.from);
     exchange.caller = caller;
     const peer = context.peers.of(endpoint.model.service);
     return peer ? await connectPeer(peer, exchange, codecs, context, call.from) : connect(exchange, codecs, context);

@@ -7,23 +7,33 @@ import { compileMessageCodec, EncodeError, type MessageCodec } from "../schema";
 
 export type { MessageCodec };
 
-/** The codec of a topic's message type; `encode` throws what the SDK's caller of `publish` sees (P-13). */
+/** The codec of a topic's message type; `encodeSoon` throws, or rejects with, what the SDK's caller of `publish` sees (P-13). */
 export function createMessageCodec(host: Pick<Host, "model" | "newDecimal">, message: Schema): MessageCodec {
   const codec = compileMessageCodec(host.model, message, host.newDecimal);
   return {
     ...codec,
-    encode(value) {
-      if (value === null || value === undefined) throw nativeError("no message payload provided", "InvalidArg");
+    encodeSoon: (value) => {
       try {
-        return codec.encode(value);
+        const text = codec.encodeSoon(given(value));
+        return typeof text === "string"
+          ? text
+          : text.catch((error: unknown) => {
+              throw unfit(error);
+            });
       } catch (error) {
-        if (!(error instanceof EncodeError)) throw error;
-        throw nativeError(
-          `failed to parse payload\n\nCaused by:\n    InvalidArg, ${error.message}`,
-          "GenericFailure",
-          error,
-        );
+        throw unfit(error);
       }
     },
   };
+}
+
+function given(value: unknown): unknown {
+  if (value === null || value === undefined) throw nativeError("no message payload provided", "InvalidArg");
+  return value;
+}
+
+function unfit(error: unknown): unknown {
+  return error instanceof EncodeError
+    ? nativeError(`failed to parse payload\n\nCaused by:\n    InvalidArg, ${error.message}`, "GenericFailure", error)
+    : error;
 }

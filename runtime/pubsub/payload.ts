@@ -1,12 +1,13 @@
 // What the handler of a message receives, and what `currentRequest()` tells of it: fresh values for each that asks.
 import { LARGE_CHARS, type MessageCodec } from "../schema";
-import { addLateFields } from "../schema/late-fields";
+import { addLateFields, areLateFieldsRead } from "../schema/late-fields";
 
 type Values = Record<string, unknown>;
 
 export class MessagePayload {
   private decoded: Values | undefined;
-  private names: readonly string[] | undefined;
+  /** Of a large message. */
+  private large: Values | undefined;
 
   constructor(
     private readonly text: string,
@@ -18,7 +19,13 @@ export class MessagePayload {
     const { text, codec } = this;
     const isLarge = text.length > LARGE_CHARS;
     this.decoded = isLarge ? await codec.decodeLarge(text) : codec.decode(text);
-    if (isLarge) this.names = Object.keys(this.decoded);
+    if (isLarge) this.large = areLateFieldsRead() ? await codec.decodeLarge(text) : this.later(this.decoded);
+  }
+
+  private later(decoded: Values): Values {
+    const told: Values = {};
+    addLateFields(told, Object.keys(decoded), () => this.codec.decode(this.text));
+    return told;
   }
 
   /** The first call gets what was read. */
@@ -28,11 +35,8 @@ export class MessagePayload {
     return decoded ?? this.codec.decode(this.text);
   }
 
-  /** What `parsedPayload` is: the SDK takes it whether or not the app looks at it. */
+  /** What `parsedPayload` is: the SDK takes it whether or not the app looks at it. That of a large message is made once. */
   told(): Values {
-    if (!this.names) return this.codec.decode(this.text);
-    const told: Values = {};
-    addLateFields(told, this.names, () => this.codec.decode(this.text));
-    return told;
+    return this.large ?? this.codec.decode(this.text);
   }
 }

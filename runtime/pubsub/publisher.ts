@@ -34,15 +34,25 @@ function orderingKeyOf(topic: TopicModel, fields: Record<string, unknown>): stri
   return value === null ? undefined : String(value);
 }
 
-function envelopeFor(topic: TopicModel, codec: MessageCodec, message: unknown, source: Request | null): Envelope {
-  const body = codec.encode(message);
-  const fields = message as Record<string, unknown>; // encoded, hence an object
+/** An envelope at once, or later for a message of very many parts: what orders it is read at once all the same. */
+function envelopeFor(
+  topic: TopicModel,
+  codec: MessageCodec,
+  message: unknown,
+  source: Request | null,
+): Envelope | Promise<Envelope> {
+  const body = codec.encodeSoon(message);
+  const rest = (): Omit<Envelope, "body"> => headOf(topic, message as Record<string, unknown>, source); // encoded, hence an object
+  if (typeof body === "string") return { body, ...rest() };
+  return Promise.all([body, (async () => rest())()]).then(([text, head]) => ({ body: text, ...head }));
+}
+
+function headOf(topic: TopicModel, fields: Record<string, unknown>, source: Request | null): Omit<Envelope, "body"> {
   const attributes = attributesOf(topic, fields);
   const orderingKey = orderingKeyOf(topic, fields);
   const trace = source?.meta().trace;
   return {
     id: newMessageId(),
-    body,
     publishedAt: Date.now(),
     ...(Object.keys(attributes).length > 0 ? { attributes } : {}),
     ...(orderingKey === undefined ? {} : { orderingKey }),
@@ -62,19 +72,38 @@ function within<T>(work: Promise<T>, limitMs: number): Promise<T> {
 
 export type Publish = (message: unknown, source: Request | null) => Promise<string>;
 
+/** Lets what is ordered go on in the order in which it came, however long each takes to be ready. */
+function inOrder(): <T>(ready: T | Promise<T>, handOver: (value: T) => Promise<void>) => Promise<void> {
+  let waiting = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  return (ready, handOver) => {
+    if (waiting === 0 && !(ready instanceof Promise)) return handOver(ready);
+    waiting++;
+    // In a list: what comes next waits until this was handed over, not until the broker has answered.
+    const started = Promise.all([ready, last]).then(([value]) => [handOver(value)]);
+    last = started.then(
+      () => waiting--,
+      () => waiting--,
+    );
+    return started.then(([handed]) => handed);
+  };
+}
+
 /**
  * Publishing to `topic`; resolves with the message id once every subscription's queue holds the message.
  * A broker that is away is tried again under the same id, so that no queue gets the message twice.
  */
 export function createPublish(topic: TopicModel, codec: MessageCodec, broker: () => Broker): Publish {
   const queues = topic.subscriptions.map((subscription) => queueName(topic.name, subscription.name));
+  const add = (envelope: Envelope): Promise<void> =>
+    within(
+      whileAway(() => broker().add(queues, envelope), PUBLISH_LIMIT_MS),
+      PUBLISH_LIMIT_MS,
+    );
+  const handOver = topic.orderingAttribute ? inOrder() : undefined;
   return async (message, source) => {
     const envelope = envelopeFor(topic, codec, message, source);
-    if (queues.length > 0)
-      await within(
-        whileAway(() => broker().add(queues, envelope), PUBLISH_LIMIT_MS),
-        PUBLISH_LIMIT_MS,
-      );
-    return envelope.id;
+    if (queues.length > 0) await (handOver ? handOver(envelope, add) : add(await envelope));
+    return (await envelope).id;
   };
 }

@@ -191,20 +191,35 @@ function encodeRest(
   return `{${out}${piece}}`;
 }
 
-/** Throws the EncodeError that encoding the value would throw; builds nothing. */
-export function checkValue(value: unknown, depth = 1): void {
+/** How many parts of a value are looked at without a pause. */
+const CHECKED_AT_ONCE = 5000;
+
+/**
+ * Throws the EncodeError that encoding the value would throw; builds nothing. False for a value of so many parts that not all of
+ * them were looked at: that one is to be encoded at a pace.
+ */
+export function checkValue(value: unknown): boolean {
+  return checkParts(value, 1, CHECKED_AT_ONCE) >= 0;
+}
+
+/** How many of the parts that may be looked at are left; none below zero. */
+function checkParts(value: unknown, depth: number, left: number): number {
   if (typeof value !== "object" || value === null) {
     if (typeof value !== "string" && typeof value !== "boolean" && !Number.isFinite(value)) encodeValue(value);
   } else if (depth > MAX_DEPTH || value instanceof Date || isDecimal(value)) encodePaced(value, depth, UNPACED);
-  else if (Array.isArray(value)) for (let i = 0; i < value.length; i++) checkValue(value[i], depth + 1);
-  else checkKeys(value as Record<string, unknown>, depth);
+  else if (Array.isArray(value)) {
+    for (let i = 0; i < value.length && left >= 0; i++) left = checkParts(value[i], depth + 1, left);
+  } else return checkKeys(value as Record<string, unknown>, depth, left);
+  return left - 1;
 }
 
-function checkKeys(value: Record<string, unknown>, depth: number): void {
+function checkKeys(value: Record<string, unknown>, depth: number, left: number): number {
   for (const key in value) {
     const item = value[key];
-    if (item !== undefined) checkValue(item, depth + 1);
+    if (item !== undefined) left = checkParts(item, depth + 1, left);
+    if (left < 0) break;
   }
+  return left - 1;
 }
 
 const TYPE_NAMES: Record<string, string> = {

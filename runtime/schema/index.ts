@@ -3,9 +3,9 @@ import type { AppModel, Schema } from "../model";
 import { asPayload, compileFields } from "./encoder";
 import { JsonDecoderCompiler, type NewDecimal } from "./json-decoder";
 import { readerOf } from "./json-reader";
-import { UNPACED, whole } from "./pace";
+import { UNPACED, whole, type Pace } from "./pace";
 import { ShapeResolver, type ShapeField } from "./shape";
-import { readInSlices } from "./slices";
+import { nowOrLater, readInSlices } from "./slices";
 
 export { DecodeError, EncodeError } from "./errors";
 export { encodeValue, toPlain } from "./encoder";
@@ -19,6 +19,8 @@ export interface MessageCodec {
   decodeLarge(message: string | Buffer): Promise<Record<string, unknown>>;
   /** The JSON text of a message: declared fields only. Throws EncodeError. */
   encode(value: unknown): string;
+  /** The same, in slices where there is much to write. Throws or rejects with EncodeError. */
+  encodeSoon(value: unknown): string | Promise<string>;
 }
 
 /**
@@ -36,9 +38,12 @@ export function compileMessageCodec(
   const fields = struct.fields.filter(travels);
   const decoder = new JsonDecoderCompiler(newDecimal).struct({ kind: "struct", fields });
   const encoder = compileFields(fields.map((f) => f.name));
-  const encode = (value: unknown): string => whole(encoder(asPayload(value), UNPACED));
   return {
-    encode,
+    encode: (value) => whole(encoder(asPayload(value), UNPACED)),
+    encodeSoon: (value) => {
+      const payload = asPayload(value);
+      return nowOrLater((pace: Pace) => encoder(payload, pace));
+    },
     decode: (message) => whole(decoder(readerOf(message))),
     decodeLarge: (message) =>
       new Promise((done, failed) => readInSlices(message, (reader) => decoder(reader), { done, failed })),

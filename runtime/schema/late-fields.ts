@@ -1,5 +1,10 @@
 // Fields of an object that are made when somebody asks for one of them: the SDK takes what `currentRequest()` tells whether or not
-// the app looks at it, and to make it from a large text takes long.
+// the app looks at it, and to make it from a large text takes long. Once an app was seen to look, it is made ahead, in slices.
+
+let areRead = false;
+
+/** Whether somebody asked for such a field since the process began. */
+export const areLateFieldsRead = (): boolean => areRead;
 
 /** Adds fields to `target` whose values `make` gives, all of them when the first is asked for. */
 export function addLateFields(
@@ -18,6 +23,7 @@ export function addLateFields(
       enumerable: true,
       configurable: true,
       get() {
+        areRead = true;
         fixAll();
         return target[name];
       },

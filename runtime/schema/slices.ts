@@ -73,20 +73,35 @@ export function readInSlices<T>(
 
 let spare: Pace | undefined;
 
-/** Does `work` at once when there is little of it, else what is left of it in slices. */
-export function atOnceOrInSlices<T>(work: (pace: Pace) => T | Paused, outcome: Outcome<T>): void {
+/** A first slice of `work`, at once; `after` is called for one that leaves something to do. */
+function firstSlice<T>(work: (pace: Pace) => T | Paused, after: (pace: Pace) => void): T | Paused {
   const pace = spare ?? new Pace();
   // Work can lead to other work, by an accessor of a value that is written: that one takes another pace.
   spare = undefined;
   pace.beginWith(PARTS_AT_ONCE);
+  const value = work(pace);
+  // The first slice of the rest comes in the loop's next turn: an immediate of this one follows without a pause.
+  if (value === PAUSED) setImmediate(after, pace);
+  else spare = pace;
+  return value;
+}
+
+/** Does `work` at once when there is little of it, else what is left of it in slices. */
+export function atOnceOrInSlices<T>(work: (pace: Pace) => T | Paused, outcome: Outcome<T>): void {
   let value: T | Paused;
   try {
-    value = work(pace);
+    value = firstSlice(work, (pace) => inSlices(pace, () => work(pace), outcome));
   } catch (error) {
     return outcome.failed(error);
   }
-  // The first slice of the rest comes in the loop's next turn: an immediate of this one follows without a pause.
-  if (value === PAUSED) return void setImmediate(() => inSlices(pace, () => work(pace), outcome));
-  spare = pace;
-  outcome.done(value);
+  if (value !== PAUSED) outcome.done(value);
+}
+
+/** The same for one who waits: the value, or a promise of it where there is much to do. Throws or rejects with what `work` throws. */
+export function nowOrLater<T extends Exclude<unknown, Promise<unknown>>>(
+  work: (pace: Pace) => T | Paused,
+): T | Promise<T> {
+  let outcome: Outcome<T> | undefined;
+  const value = firstSlice(work, (pace) => inSlices(pace, () => work(pace), outcome!));
+  return value === PAUSED ? new Promise<T>((done, failed) => (outcome = { done, failed })) : value;
 }

@@ -1,10 +1,11 @@
 // Readers and writers at a pace: wherever they are told to pause, they go on to the same answer, value or error, as without.
 import { expect, test } from "vitest";
 import type { Schema } from "../../model";
-import { encodePaced, encodeValue } from "../encoder";
+import { checkValue, encodePaced, encodeValue, toPlain } from "../encoder";
 import { JsonDecoderCompiler } from "../json-decoder";
 import { JsonReader } from "../json-reader";
 import { Pace, PAUSED, type Paused } from "../pace";
+import { plainMaker } from "../plain";
 import { ShapeResolver } from "../shape";
 import {
   any,
@@ -144,3 +145,39 @@ test("a value that changes while it is written is written without an error, each
   }
   expect(JSON.parse(text)).toEqual({ list: [[1], [2]], map: expect.objectContaining({ a: [1], c: [3] }) as unknown });
 });
+
+test("values are made plain where they stand as they are in a copy", () => {
+  const made = (): object => ({
+    at: new Date(0),
+    list: [new Date(1), [newDecimal("1.10")], {}, [], null, "x", 1],
+    ["__proto__"]: { at: new Date(2) },
+    empty: {},
+  });
+  const withOwnProto = (): object =>
+    Object.defineProperty(made(), "__proto__", {
+      value: new Date(3),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  for (const make of [made, withOwnProto]) {
+    for (const steps of [0, 1, 2, 3, 5, 100]) {
+      const { value } = paced(steps, plainMaker(make()));
+      expect(JSON.stringify(value)).toBe(JSON.stringify(toPlain(make())));
+      expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+    }
+  }
+});
+
+test.each([1, 4_000, 4_999, 5_001, 40_000])(
+  "a value with a mistake as its part %s is refused, or left to a paced look",
+  (at) => {
+    const list: unknown[] = Array(at).fill(0);
+    expect(checkValue({ list })).toBe(at < 4_999);
+    list.push(() => 1);
+    const isRefused = answer(() => checkValue({ list }));
+    expect(isRefused).toEqual(
+      at < 5_000 ? { problem: "JS functions cannot be represented as a serde_json::Value" } : { value: false },
+    );
+  },
+);
