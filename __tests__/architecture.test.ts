@@ -36,6 +36,7 @@ const expected: Record<string, string[]> = {
     "auth/misspelled.ts:4",
     "auth/misspelled.ts:5",
     "auth/misspelled.ts:7",
+    "auth/misspelled.ts:8",
     "security/endpoint-tags.json:1",
   ],
   "guard-mounted": [

@@ -9,23 +9,34 @@ import { UNKNOWN_ADDRESS } from "./client-ip";
 import { commonErrors } from "./common-errors";
 import { isCrossSiteBy, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
-import { limits, type LimitPolicy } from "./limits";
+import { limits, type LimitedCaller } from "./limits";
 import { can } from "./permissions";
 import { actorOf, findCaller, isPrincipal, type Caller } from "./principal";
+import type { Standing } from "./rate-limit-headers";
 
 const log = logger("guard");
 
 /**
- * Returns undefined when the call may run, or a promise of it when counting has to wait for somebody.
+ * Returns when the call may run: what its caller is to be told of a limit, if anything, or a promise of it when counting
+ * has to wait for somebody.
  * @throws APIError resource_exhausted, unauthenticated or permission_denied: at once, or the promise rejects with it.
  */
-export function admit(call: CurrentCall, policy: EndpointPolicy, span: Span | undefined): Promise<void> | undefined {
+export function admit(
+  call: CurrentCall,
+  policy: EndpointPolicy,
+  span: Span | undefined,
+): Standing | undefined | Promise<Standing | undefined> {
   const caller = findCaller();
   if (span !== undefined && caller !== undefined) nameCaller(span, caller);
-  const counting = policy.limit === null ? undefined : count(call, policy.limit, caller);
-  if (counting !== undefined) return counting.then(() => checkCaller(call, policy, caller));
+  const standing =
+    policy.limit === null ? undefined : limits.consumeCaller(policy.limit, limitedCaller(call, caller), policy.cost);
+  if (standing instanceof Promise)
+    return standing.then((counted) => {
+      checkCaller(call, policy, caller);
+      return counted;
+    });
   checkCaller(call, policy, caller);
-  return undefined;
+  return standing;
 }
 
 function nameCaller(span: Span, { subjectId, tenantId }: Caller): void {
@@ -33,12 +44,12 @@ function nameCaller(span: Span, { subjectId, tenantId }: Caller): void {
   if (tenantId !== null) span.setAttribute("tenant.id", tenantId);
 }
 
-function count(call: CurrentCall, limit: LimitPolicy, caller: Caller | undefined): Promise<void> | undefined {
-  return limits.consumeCaller(limit, {
-    ip: isStream(call) ? addressOfStream(caller) : addressOfCall(call),
-    user: caller?.subjectId,
-    tenant: caller?.tenantId ?? undefined,
-  });
+/** The keys that limits count this caller by. */
+export function limitedCaller(call: CurrentCall, caller: Caller | undefined): LimitedCaller {
+  const ip = isStream(call) ? addressOfStream(caller) : addressOfCall(call);
+  if (caller === undefined) return { ip };
+  const tenant = caller.tenantId ?? undefined;
+  return caller.kind === "key" ? { ip, key: caller.subjectId, tenant } : { ip, user: caller.subjectId, tenant };
 }
 
 /** Streams come without method and headers (contract S-13). */

@@ -5,16 +5,23 @@ import type { HandlerResponse, MiddlewareRequest } from "encore.dev/api";
 import type { CurrentCall } from "../telemetry/current-call";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { apiHeaders } from "./headers";
+import { rateLimitHeaders, type Standing } from "./rate-limit-headers";
 
 const headerEntries = Object.entries(apiHeaders);
 const privateHeaders = { ...apiHeaders, "cache-control": "no-store" };
 
 /** Adds headers to a typed answer; those that are there already stay. */
-export function setHeaders(response: HandlerResponse, call: CurrentCall, policy: EndpointPolicy): void {
+export function setHeaders(
+  response: HandlerResponse,
+  call: CurrentCall,
+  policy: EndpointPolicy,
+  standing?: Standing,
+): void {
   if (call.api.raw) return;
   const { header } = response;
   const ours = isStorable(call.method, policy) ? apiHeaders : privateHeaders;
   header.headers = isEmpty(header.headers) ? { ...ours } : { ...ours, ...header.headers };
+  if (standing !== undefined) Object.assign(header.headers, rateLimitHeaders(standing));
 }
 
 /** Most handlers add none, and on Node 20 a second spread costs as much as a promise. */
@@ -29,6 +36,12 @@ export function setRawHeaders(req: MiddlewareRequest, policy: EndpointPolicy): v
   if (raw === undefined) return;
   for (const [name, value] of headerEntries) raw.setHeader(name, value);
   if (!isStorable(req.rawRequest?.method ?? "", policy)) raw.setHeader("cache-control", "no-store");
+}
+
+/** Of a limit that is nearly used up; before the handler too. */
+export function setRawStanding({ rawResponse }: MiddlewareRequest, standing: Standing): void {
+  if (rawResponse === undefined) return;
+  for (const [name, value] of Object.entries(rateLimitHeaders(standing))) rawResponse.setHeader(name, value);
 }
 
 /** Only public reads may be kept by a cache. */

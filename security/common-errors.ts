@@ -37,7 +37,7 @@ export const commonErrors = defineErrors("common", {
     class: "resource_exhausted",
     text: "too many requests",
     retryable: true,
-    remedy: "Wait details.retryAfterSeconds and send the request again.",
+    remedy: "Wait details.retryAfterSeconds and send the request again. details.limit says which limit it was.",
   },
   invalid_request: {
     class: "invalid_argument",

@@ -23,6 +23,8 @@ export interface EndpointPolicy {
   needsFresh: boolean;
   /** null: not limited, for probes that a cluster sends. */
   limit: LimitPolicy | null;
+  /** Points of the limit that a call costs. */
+  cost: number;
   /** Probes are answered without span, metric or limit, so that they stay cheap and true under load. */
   isProbe: boolean;
   /** Where this endpoint's answers are counted. */
@@ -45,13 +47,13 @@ export function findPolicy({
 }
 
 /**
- * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `fresh`, `limit:<policy>`, `probe`; other tags
+ * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `fresh`, `limit:<policy>`, `cost:<points>`, `probe`; other tags
  * belong to others. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);
-  const access: Access =
-    limit === undefined ? { kind: "closed", problem: "an unknown or repeated limit: tag" } : readAccess(tags);
+  const cost = readCost(tags);
+  const access = accessOf(tags, limit, cost);
   const isProbe = tags.includes("probe") && access.kind === "public";
   const route = `${service}.${endpoint}`;
   const needsFresh = tags.includes("fresh");
@@ -60,9 +62,17 @@ export function readPolicy(service: string, endpoint: string, tags: readonly str
     access,
     needsFresh,
     limit: isProbe ? null : (limit ?? "default"),
+    cost: cost ?? 1,
     isProbe,
     seriesOf: keptSeries(route),
   };
+}
+
+function accessOf(tags: readonly string[], limit: LimitPolicy | undefined, cost: number | undefined): Access {
+  if (limit === undefined) return { kind: "closed", problem: "an unknown or repeated limit: tag" };
+  if (cost === undefined)
+    return { kind: "closed", problem: "a cost: tag that is no number from 1 to 1000, or a second one" };
+  return readAccess(tags);
 }
 
 function keptSeries(route: string): (method: string) => HttpSeries {
@@ -103,4 +113,13 @@ function readLimit(tags: readonly string[]): LimitPolicy | undefined {
   const [only] = named;
   if (only === undefined) return "default";
   return named.length === 1 && isLimitPolicy(only) ? only : undefined;
+}
+
+/** undefined when the tag is not usable. */
+function readCost(tags: readonly string[]): number | undefined {
+  const named = tags.filter((tag) => tag.startsWith("cost:")).map((tag) => tag.slice(5));
+  const [only] = named;
+  if (only === undefined) return 1;
+  const cost = Number(only);
+  return named.length === 1 && Number.isInteger(cost) && cost >= 1 && cost <= 1000 ? cost : undefined;
 }

@@ -36,10 +36,19 @@ export interface ErrorEntry {
   remedy?: string;
 }
 
+export interface RefusingLimit {
+  /** `policy.dimension` of security/limits.ts. */
+  name: string;
+  quota: number;
+  windowSeconds: number;
+}
+
 export interface ErrorOptions {
   /** Field path → what is wrong with it; safe to show. */
   fields?: Readonly<Record<string, string>>;
   retryAfterSeconds?: number;
+  /** Which limit refused; the edge tells it in the RateLimit fields too. */
+  limit?: RefusingLimit;
   /** What the caller goes on with, beside the rest of `details`; safe to show to them. */
   facts?: Readonly<Record<string, string | readonly string[]>>;
   /** For the log only. */
@@ -53,6 +62,7 @@ export interface ErrorDetails {
   requestId: string;
   fields?: Record<string, string>;
   retryAfterSeconds?: number;
+  limit?: RefusingLimit;
 }
 
 interface Internals {
@@ -103,6 +113,7 @@ function createError(service: string, code: string, entry: ErrorEntry, options: 
     requestId: currentRequestId(),
     ...(options.fields === undefined ? {} : { fields: { ...options.fields } }),
     ...(options.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: options.retryAfterSeconds }),
+    ...(options.limit === undefined ? {} : { limit: options.limit }),
   };
   const error = new APIError(entry.class as ErrCode, entry.text, undefined, details);
   internals.set(error, {

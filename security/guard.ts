@@ -11,11 +11,12 @@ import { logger } from "../telemetry/logger";
 import { beginWork, endWork } from "../telemetry/shutdown";
 import { failSpan, inSpan, isTracing, startRequestSpan, withSpan } from "../telemetry/tracing";
 import { admit } from "./admission";
-import { setHeaders, setRawHeaders, statusOf } from "./answer";
+import { setHeaders, setRawHeaders, setRawStanding, statusOf } from "./answer";
 import { findPolicy, type EndpointPolicy } from "./endpoint-policy";
 import { reasonOf } from "./errors";
 import { noteGuarded } from "./guard-check";
 import { httpStatusOf, normaliseError } from "./normalise";
+import type { Standing } from "./rate-limit-headers";
 
 /** Everything a service's endpoints need in front of them: `new Service("name", { middlewares: guardOf("name") })`. */
 export function guardOf(service: string): Middleware[] {
@@ -40,6 +41,8 @@ interface Passage {
   admission: Admission;
   startedAtMs: number;
   span: Span | undefined;
+  /** Of a limit that is nearly used up. */
+  standing: Standing | undefined;
 }
 
 /**
@@ -54,7 +57,7 @@ function guardCall(req: MiddlewareRequest, next: Next, admission: Admission): Pr
   if (policy.isProbe) return next(req);
   const startedAtMs = performance.now();
   const span = isTracing() ? startSpan(call, policy) : undefined;
-  const passage: Passage = { req, next, call, policy, admission, startedAtMs, span };
+  const passage: Passage = { req, next, call, policy, admission, startedAtMs, span, standing: undefined };
   beginWork();
   return run(passage).then(
     (response) => passed(passage, response),
@@ -71,19 +74,32 @@ function run(passage: Passage): Promise<HandlerResponse> {
   }
 }
 
-function runCall({ req, next, call, policy, admission }: Passage): Promise<HandlerResponse> {
-  const waiting = admission?.(call, policy, undefined);
-  return waiting === undefined ? next(req) : waiting.then(() => next(req));
+function runCall(passage: Passage): Promise<HandlerResponse> {
+  return proceed(passage, passage.admission?.(passage.call, passage.policy, undefined));
 }
 
-function runTraced({ req, next, call, policy, admission, span }: Passage): Promise<HandlerResponse> {
-  const waiting = admission && withSpan("guard", {}, () => admission(call, policy, span));
-  return waiting === undefined ? next(req) : waiting.then(() => next(req));
+function runTraced(passage: Passage): Promise<HandlerResponse> {
+  const { admission, call, policy, span } = passage;
+  return proceed(passage, admission && withSpan("guard", {}, () => admission(call, policy, span)));
+}
+
+function proceed(passage: Passage, admitted: ReturnType<NonNullable<Admission>>): Promise<HandlerResponse> {
+  if (!(admitted instanceof Promise)) return enter(passage, admitted);
+  return admitted.then((standing) => enter(passage, standing));
+}
+
+function enter(passage: Passage, standing: Standing | undefined): Promise<HandlerResponse> {
+  const { req, next } = passage;
+  if (standing !== undefined) {
+    passage.standing = standing;
+    setRawStanding(req, standing);
+  }
+  return next(req);
 }
 
 function passed(passage: Passage, response: HandlerResponse): HandlerResponse {
   try {
-    setHeaders(response, passage.call, passage.policy);
+    setHeaders(response, passage.call, passage.policy, passage.standing);
     record(passage, statusOf(passage.req, response));
   } catch (thrown) {
     return failed(passage, thrown);

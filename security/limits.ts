@@ -1,13 +1,15 @@
-// Rate limits: the policy table and one way to consume from it. Counters live in Redis when the app has one
+// Rate limits: the policy table and one way to charge it. Counters live in Redis when the app has one
 // (shared by all replicas), else in this process; when Redis is away or hangs, stricter ones in this process stand in.
 // Failed authentications are always counted in this process: refusing them may wait for nobody.
 import type { Redis } from "ioredis";
 
 import { cfg } from "../config";
-import { limitRejectionsTotal } from "../telemetry/metrics";
 import { commonErrors } from "./common-errors";
-import { WindowCounter, type Quota } from "./counter";
-import { connectRedis, RedisCounter, RedisStore } from "./redis-counter";
+import { MemoryCounter } from "./counter";
+import type { Quota, SlidingWindowQuota, TokenBucketQuota } from "./quota";
+import { standingOf, type Standing } from "./rate-limit-headers";
+import { connectRedis, RedisStore, type SharedCharge } from "./redis-counter";
+import { trips } from "./trips";
 
 export { connectRedis } from "./redis-counter";
 
@@ -15,48 +17,59 @@ export { connectRedis } from "./redis-counter";
  * Who is counted. `anonymousIp` holds for callers who are not signed in, `ip` for those who are. Of attempts to sign
  * in: `accountAtIp` one account from one address, `account` one account from everywhere; of mails: one address.
  */
-export type Dimension = "anonymousIp" | "ip" | "user" | "tenant" | "account" | "accountAtIp";
+export type Dimension = "anonymousIp" | "ip" | "user" | "key" | "tenant" | "account" | "accountAtIp";
 
-const perMinute = (points: number): Quota => ({ points, windowSeconds: 60 });
+/** For callers we know: a client that slept may catch up, and waits no longer than until one point is back. */
+const burst = (points: number): TokenBucketQuota => ({ algorithm: "token-bucket", points, windowSeconds: 60 });
+/** For strangers and what is worth guessing at: not one more in any time of that length. */
+const strict = (points: number, windowSeconds = 60): SlidingWindowQuota => ({
+  algorithm: "sliding-window",
+  points,
+  windowSeconds,
+});
 
 /** Each policy's quotas by dimension; a dimension that is absent is not counted. `LIMIT_SCALE` multiplies the points. */
 export const limitPolicies = {
   /** Every exposed endpoint that names no other policy. */
-  default: { anonymousIp: perMinute(100), ip: perMinute(3000), user: perMinute(1200), tenant: perMinute(12_000) },
+  default: { anonymousIp: strict(100), ip: burst(3000), user: burst(1200), key: burst(1200), tenant: burst(12_000) },
   /**
    * Sign-in and registration: dear to compute and worth guessing at. One address shuts itself out of one account,
    * long before it shuts out the account's owner, who is elsewhere.
    */
   auth: {
-    anonymousIp: perMinute(60),
-    ip: perMinute(60),
-    user: perMinute(60),
-    tenant: perMinute(600),
-    accountAtIp: { points: 5, windowSeconds: 900, blockSeconds: 900 },
-    account: { points: 50, windowSeconds: 3600 },
+    anonymousIp: strict(60),
+    ip: strict(60),
+    user: strict(60),
+    key: strict(60),
+    tenant: strict(600),
+    accountAtIp: { ...strict(5, 900), blockSeconds: 900 },
+    account: strict(50, 3600),
   },
   /** What ends in a mail to somebody: `account` counts the mails that one address is sent. */
   mail: {
-    anonymousIp: perMinute(30),
-    ip: perMinute(60),
-    user: perMinute(30),
-    tenant: perMinute(300),
-    account: { points: 5, windowSeconds: 3600 },
+    anonymousIp: strict(30),
+    ip: strict(60),
+    user: strict(30),
+    key: strict(30),
+    tenant: strict(300),
+    account: strict(5, 3600),
   },
-  /** Staying signed in: everybody in an office behind one address does it every few minutes. */
-  refresh: { anonymousIp: perMinute(3000), ip: perMinute(3000), user: perMinute(60), tenant: perMinute(12_000) },
-  /** A corpus arrives as hundreds of documents at once. */
-  ingest: { anonymousIp: perMinute(20), ip: perMinute(12_000), user: perMinute(6000), tenant: perMinute(12_000) },
+  /** Staying signed in: everybody in an office behind one address does it every few minutes, perhaps all at once. */
+  refresh: { anonymousIp: burst(3000), ip: burst(3000), user: burst(60), key: burst(60), tenant: burst(12_000) },
+  /** A corpus arrives as hundreds of documents at once. A document costs by its size. */
+  ingest: { anonymousIp: strict(20), ip: burst(12_000), user: burst(6000), key: burst(6000), tenant: burst(12_000) },
   /** Each search embeds its query. */
-  search: { anonymousIp: perMinute(20), ip: perMinute(1200), user: perMinute(600), tenant: perMinute(6000) },
+  search: { anonymousIp: strict(20), ip: burst(1200), user: burst(600), key: burst(600), tenant: burst(6000) },
 } as const satisfies Record<string, Partial<Record<Dimension, Quota>>>;
 
 /** Points of failed authentications that an address has, by what failed. `LIMIT_SCALE` multiplies them too. */
 export const failureQuotas = {
-  signIn: perMinute(20),
-  refresh: perMinute(60),
-  /** A forged access token costs ten points, one that has merely expired costs one. */
-  accessToken: perMinute(600),
+  signIn: strict(20),
+  refresh: strict(60),
+  /** A forged access token or key costs ten points, one that has merely expired costs one. */
+  accessToken: strict(600),
+  /** Tokens of mailed links: nobody mistypes one. */
+  oneTimeToken: strict(20),
 } as const satisfies Record<string, Quota>;
 
 export type LimitPolicy = keyof typeof limitPolicies;
@@ -70,64 +83,97 @@ export function isLimitPolicy(name: string): name is LimitPolicy {
 export interface LimitedCaller {
   ip?: string | undefined;
   user?: string | undefined;
+  /** Instead of `user`, when an API key calls. */
+  key?: string | undefined;
   tenant?: string | undefined;
 }
 
-/** The one answer of counters in this process while there is room: whoever sees it need not wait. */
-const counted: Promise<void> = Promise.resolve();
+/** One quota with its counter in this process: the only one, or the one that stands in for Redis. */
+interface Limit {
+  policy: string;
+  dimension: string;
+  quota: Quota;
+  memory: MemoryCounter;
+}
 
-type PolicyCounters = Partial<Record<Dimension, WindowCounter | RedisCounter>>;
+interface Charge {
+  limit: Limit;
+  key: string;
+}
 
 /** A full set of counters over one store. The app has one (`limits`); tests make their own. */
 export class Limits {
-  private readonly table = {} as Record<LimitPolicy, PolicyCounters>;
-  private readonly failures = {} as Record<FailureKind, WindowCounter>;
+  private readonly table = {} as Record<LimitPolicy, Partial<Record<Dimension, Limit>>>;
+  private readonly failures = {} as Record<FailureKind, Limit>;
+  private readonly store: RedisStore | undefined;
 
   constructor({ scale, redis }: { scale: number; redis?: Redis }) {
-    const store = redis === undefined ? undefined : new RedisStore(redis);
-    const scaled = (quota: Quota): Quota => ({ ...quota, points: Math.max(1, Math.round(quota.points * scale)) });
+    this.store = redis === undefined ? undefined : new RedisStore(redis);
+    const limitOf = (policy: string, dimension: string, declared: Quota, share: number): Limit => {
+      const quota = { ...declared, points: Math.max(1, Math.round(declared.points * scale)) };
+      const memory = new MemoryCounter({ ...quota, points: Math.max(1, Math.floor(quota.points * share)) });
+      return { policy, dimension, quota, memory };
+    };
     for (const [policy, quotas] of Object.entries(limitPolicies)) {
-      const counters: PolicyCounters = {};
+      const row: Partial<Record<Dimension, Limit>> = {};
       for (const [dimension, quota] of Object.entries(quotas))
-        counters[dimension as Dimension] =
-          store === undefined
-            ? new WindowCounter(scaled(quota))
-            : new RedisCounter(store, `limit:${policy}:${dimension}`, scaled(quota));
-      this.table[policy as LimitPolicy] = counters;
+        row[dimension as Dimension] = limitOf(policy, dimension, quota, this.store === undefined ? 1 : 0.5);
+      this.table[policy as LimitPolicy] = row;
     }
     for (const [kind, quota] of Object.entries(failureQuotas))
-      this.failures[kind as FailureKind] = new WindowCounter(scaled(quota));
+      this.failures[kind as FailureKind] = limitOf(kind, "failure", quota, 1);
   }
 
   /**
-   * Counts one request of a caller: by address, and when signed in by user and tenant too. Undefined when it is counted
-   * already, else a promise of it.
-   * @throws APIError resource_exhausted with retryAfterSeconds when a quota is used up: the promise rejects.
+   * Charges one request of a caller: by who they are, their tenant and their address, the narrowest first, so that
+   * whoever is over their own quota takes nothing of the others'. Answers the quota that is nearly used up, if one is;
+   * a promise only when counting has to wait for Redis.
+   * @throws APIError resource_exhausted with retryAfterSeconds when a quota is used up; the promise rejects with it.
    */
-  consumeCaller(policy: LimitPolicy, { ip, user, tenant }: LimitedCaller): Promise<void> | undefined {
-    const byIp = ip === undefined ? counted : this.consume(policy, user === undefined ? "anonymousIp" : "ip", ip);
-    const byUser = user === undefined ? counted : this.consume(policy, "user", user);
-    const byTenant = user === undefined || tenant === undefined ? counted : this.consume(policy, "tenant", tenant);
-    if (byIp === counted && byUser === counted && byTenant === counted) return undefined;
-    return Promise.all([byIp, byUser, byTenant]).then(() => undefined);
+  consumeCaller(
+    policy: LimitPolicy,
+    { user, key, tenant, ip }: LimitedCaller,
+    cost = 1,
+  ): Standing | undefined | Promise<Standing | undefined> {
+    if (this.store !== undefined) return this.consumeShared(this.chargesOf(policy, { user, key, tenant, ip }), cost);
+    const row = this.table[policy];
+    const nowMs = performance.now();
+    let near: Standing | undefined;
+    if (key !== undefined) near = take(row.key, key, cost, nowMs, near);
+    else if (user !== undefined) near = take(row.user, user, cost, nowMs, near);
+    const isKnown = user !== undefined || key !== undefined;
+    if (isKnown && tenant !== undefined) near = take(row.tenant, tenant, cost, nowMs, near);
+    if (ip !== undefined) near = take(isKnown ? row.ip : row.anonymousIp, ip, cost, nowMs, near);
+    return near;
   }
 
   /**
-   * Counts one request of `key`; does nothing when the policy has no such dimension.
+   * Charges `key`; does nothing when the policy has no such dimension.
    * @throws APIError resource_exhausted with retryAfterSeconds when the quota is used up.
    */
-  consume(policy: LimitPolicy, dimension: Dimension, key: string): Promise<unknown> {
-    const counter = this.table[policy][dimension];
-    if (counter === undefined) return counted;
-    if (counter instanceof RedisCounter)
-      return counter.consume(key).then((waitMs) => refuseWhile(waitMs, policy, dimension));
-    const waitMs = counter.consume(key);
-    return waitMs === 0 ? counted : Promise.reject(refusalOf(waitMs, policy, dimension));
+  async consume(policy: LimitPolicy, dimension: Dimension, key: string, cost = 1): Promise<void> {
+    const limit = this.table[policy][dimension];
+    if (limit === undefined) return;
+    if (this.store !== undefined) await this.consumeShared([{ limit, key }], cost);
+    else take(limit, key, cost, performance.now(), undefined);
+  }
+
+  /**
+   * Charges a caller what is known only afterwards, refused or not: the next requests wait for it. Negative costs give
+   * back what was charged for work that was not done.
+   */
+  async settleCaller(policy: LimitPolicy, caller: LimitedCaller, cost: number): Promise<void> {
+    const charges = this.chargesOf(policy, caller);
+    if (this.store !== undefined && (await this.store.settle(charges.map(sharedCharge), cost))) return;
+    for (const { limit, key } of charges) limit.memory.settle(key, cost);
   }
 
   /** Forgets what `key` has used: after a successful sign-in, for the account's counters. */
   async forget(policy: LimitPolicy, dimension: Dimension, key: string): Promise<void> {
-    await this.table[policy][dimension]?.forget(key);
+    const limit = this.table[policy][dimension];
+    if (limit === undefined) return;
+    limit.memory.forget(key);
+    await this.store?.forget(sharedKey(limit, key));
   }
 
   /**
@@ -135,23 +181,71 @@ export class Limits {
    * @throws APIError resource_exhausted with retryAfterSeconds.
    */
   assertFewFailures(kind: FailureKind, address: string): void {
-    refuseWhile(this.failures[kind].waitMs(address), kind, "failure");
+    const limit = this.failures[kind];
+    const waitMs = limit.memory.waitMs(address);
+    if (waitMs > 0) throw refusalOf(limit, address, waitMs);
   }
 
   /** Counts a failed authentication of this address. */
   countFailure(kind: FailureKind, address: string, points = 1): void {
-    this.failures[kind].consume(address, performance.now(), points);
+    this.failures[kind].memory.settle(address, points);
+  }
+
+  private chargesOf(policy: LimitPolicy, { user, key, tenant, ip }: LimitedCaller): Charge[] {
+    const row = this.table[policy];
+    const isKnown = user !== undefined || key !== undefined;
+    const charges = [
+      [row.key, key],
+      [row.user, key === undefined ? user : undefined],
+      [row.tenant, isKnown ? tenant : undefined],
+      [isKnown ? row.ip : row.anonymousIp, ip],
+    ] as const;
+    return charges.flatMap(([limit, by]) => (limit === undefined || by === undefined ? [] : [{ limit, key: by }]));
+  }
+
+  private async consumeShared(charges: readonly Charge[], cost: number): Promise<Standing | undefined> {
+    const answers = await this.store?.consume(charges.map(sharedCharge), cost);
+    let near: Standing | undefined;
+    charges.forEach(({ limit, key }, i) => {
+      const left = answers === undefined ? limit.memory.consume(key, performance.now(), cost) : (answers[i] ?? 0);
+      near = judge(limit, key, left, near);
+    });
+    return near;
   }
 }
 
-function refuseWhile(waitMs: number, policy: string, dimension: string): void {
-  if (waitMs > 0) throw refusalOf(waitMs, policy, dimension);
+const sharedKey = ({ policy, dimension }: Limit, key: string): string => `limit:${policy}:${dimension}:${key}`;
+const sharedCharge = ({ limit, key }: Charge): SharedCharge => ({ key: sharedKey(limit, key), quota: limit.quota });
+
+function take(
+  limit: Limit | undefined,
+  key: string,
+  cost: number,
+  nowMs: number,
+  near: Standing | undefined,
+): Standing | undefined {
+  return limit === undefined ? near : judge(limit, key, limit.memory.consume(key, nowMs, cost), near);
 }
 
-function refusalOf(waitMs: number, policy: string, dimension: string): Error {
-  limitRejectionsTotal.add(1, { policy, dimension });
-  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
-  return commonErrors.rate_limited({ retryAfterSeconds, internal: `policy ${policy}, dimension ${dimension}` });
+/** Callers are told of a quota while less of it than this is left: saying it to everybody would cost each answer. */
+const NEAR = 0.2;
+
+/** The nearer one of two standings. @throws APIError rate_limited for minus a time to wait. */
+function judge(limit: Limit, key: string, left: number, near: Standing | undefined): Standing | undefined {
+  if (left < 0) throw refusalOf(limit, key, -left);
+  const { points } = limit.quota;
+  if (left >= points * NEAR) return near;
+  return near !== undefined && near.left / near.quota.points <= left / points ? near : standingOf(limit, left);
+}
+
+function refusalOf(limit: Limit, key: string, waitMs: number): Error {
+  const { policy, dimension, quota } = limit;
+  trips.note({ policy, dimension, windowSeconds: quota.windowSeconds }, key);
+  return commonErrors.rate_limited({
+    retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+    limit: { name: `${policy}.${dimension}`, quota: quota.points, windowSeconds: quota.windowSeconds },
+    internal: `limit ${policy}.${dimension}`,
+  });
 }
 
 /** The app's limiters. */

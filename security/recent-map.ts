@@ -2,16 +2,22 @@
 // remember. Two generations: what is asked for moves to the young one; when that is full it becomes the old one, and
 // the old one goes as a whole. Every step is constant (a Map that loses its first key again and again is not).
 
+interface Options<V> {
+  /** Chooses values that outlive their generation; at most a quarter of all keys get this favour. */
+  mustStay?: (value: V) => boolean;
+  /** Told of each value that is forgotten, but not of those that are deleted. */
+  onLeave?: (key: string, value: V) => void;
+}
+
 /** Values of at most `max` keys. A value that is used stays while fewer than half as many other keys are used after it. */
 export class RecentMap<V> {
   private young = new Map<string, V>();
   private old = new Map<string, V>();
   private readonly half: number;
 
-  /** `mustStay` chooses values that outlive their generation; at most a quarter of all keys get this favour. */
   constructor(
     max: number,
-    private readonly mustStay?: (value: V) => boolean,
+    private readonly options: Options<V> = {},
   ) {
     this.half = Math.max(1, Math.floor(max / 2));
   }
@@ -47,10 +53,10 @@ export class RecentMap<V> {
     const leaving = this.old;
     this.old = this.young;
     this.young = new Map();
-    if (this.mustStay === undefined) return;
-    for (const [key, value] of leaving) {
-      if (this.young.size >= this.half / 2) return;
-      if (this.mustStay(value)) this.young.set(key, value);
-    }
+    const { mustStay, onLeave } = this.options;
+    if (mustStay === undefined && onLeave === undefined) return;
+    for (const [key, value] of leaving)
+      if (mustStay?.(value) === true && this.young.size < this.half / 2) this.young.set(key, value);
+      else onLeave?.(key, value);
   }
 }

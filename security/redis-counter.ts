@@ -5,100 +5,113 @@
 //          the others still count here.
 // So a Redis that hangs costs one request the command's timeout every AWAY_MS, and no other request anything.
 import { Redis } from "ioredis";
-import { RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 
 import { logger } from "../telemetry/logger";
+import { limitStoreFailuresTotal } from "../telemetry/metrics";
 import { onShutdown } from "../telemetry/shutdown";
-import { WindowCounter, type Quota } from "./counter";
+import { costWithin, type Quota } from "./quota";
 import { RecentMap } from "./recent-map";
+import { chargeScript } from "./redis-script";
 
 /** How long Redis is left alone after it failed. */
 const AWAY_MS = 5_000;
 /** How long one request waits for Redis. */
 const ANSWER_MS = 300;
-const SHUT_KEYS_MAX = 10_000;
+const SHUT_KEYS_MAX = 50_000;
 
-/** One Redis with what is known of its state, shared by all counters on it. */
+const log = logger("limits");
+
+/** One key under one quota. */
+export interface SharedCharge {
+  key: string;
+  quota: Quota;
+}
+
+/** One Redis with what is known of its state. */
 export class RedisStore {
   private awayUntilMs = 0;
+  /** Keys that Redis refused, until when. */
+  private readonly shut = new RecentMap<number>(SHUT_KEYS_MAX);
 
-  constructor(readonly redis: Redis) {
+  constructor(private readonly redis: Redis) {
+    redis.defineCommand("chargeLimits", { lua: chargeScript });
     // A connection that was made anew needs no request to find out.
     redis.on("ready", () => this.answered());
   }
 
+  /**
+   * Takes `cost` points of each, in turn, in one step on Redis; after one that does not fit the rest is not asked. For
+   * each as MemoryCounter.consume answers. Undefined, after ANSWER_MS at the latest, when Redis did not count.
+   */
+  async consume(charges: readonly SharedCharge[], cost: number): Promise<number[] | undefined> {
+    const nowMs = performance.now();
+    const waits = charges.map(({ key }) => (this.shut.get(key) ?? 0) - nowMs);
+    const shut = waits.findIndex((waitMs) => waitMs > 0);
+    if (shut >= 0) return waits.slice(0, shut + 1).map((waitMs) => (waitMs > 0 ? -waitMs : Infinity));
+    const left = await this.ask(charges, cost, "take");
+    const refused = left?.findIndex((points) => points < 0) ?? -1;
+    const key = charges[refused]?.key;
+    if (key !== undefined) this.shut.set(key, performance.now() - (left?.[refused] ?? 0));
+    return left;
+  }
+
+  /** As MemoryCounter.settle, of each. False when Redis did not count. */
+  async settle(charges: readonly SharedCharge[], cost: number): Promise<boolean> {
+    return (await this.ask(charges, cost, "settle")) !== undefined;
+  }
+
+  async forget(key: string): Promise<void> {
+    this.shut.delete(key);
+    await this.within((redis) => redis.del(key));
+  }
+
+  private ask(charges: readonly SharedCharge[], cost: number, how: "take" | "settle"): Promise<number[] | undefined> {
+    const args = charges.flatMap(({ quota }) => [
+      quota.algorithm,
+      quota.points,
+      quota.windowSeconds * 1000,
+      (quota.algorithm === "sliding-window" ? (quota.blockSeconds ?? 0) : 0) * 1000,
+      how === "take" ? costWithin(quota, cost) : cost,
+    ]);
+    return this.within((redis) =>
+      (redis as Redis & ChargeCommand).chargeLimits(charges.length, ...charges.map(({ key }) => key), how, ...args),
+    );
+  }
+
+  private async within<T>(work: (redis: Redis) => Promise<T>): Promise<T | undefined> {
+    if (!this.mayAsk(performance.now())) return undefined;
+    try {
+      const answer = await work(this.redis);
+      this.answered();
+      return answer;
+    } catch (error) {
+      this.failed(error);
+      return undefined;
+    }
+  }
+
   /** Whether this request may ask Redis. While it is away, that is one request every AWAY_MS. */
-  mayAsk(nowMs: number): boolean {
+  private mayAsk(nowMs: number): boolean {
     if (this.awayUntilMs === 0) return true;
     if (nowMs < this.awayUntilMs) return false;
     this.awayUntilMs = nowMs + AWAY_MS;
     return true;
   }
 
-  answered(): void {
+  private answered(): void {
+    if (this.awayUntilMs !== 0) log.info("limits: Redis answers again");
     this.awayUntilMs = 0;
   }
 
-  failed(nowMs: number): void {
-    this.awayUntilMs = nowMs + AWAY_MS;
+  private failed(error: unknown): void {
+    limitStoreFailuresTotal.add(1);
+    if (this.awayUntilMs === 0) log.warn({ err: error }, "limits: Redis does not answer, counting in this process");
+    this.awayUntilMs = performance.now() + AWAY_MS;
   }
 }
 
-export class RedisCounter {
-  private readonly shared: RateLimiterRedis;
-  private readonly alone: WindowCounter;
-  /** Keys that Redis refused, until when. */
-  private readonly shut = new RecentMap<number>(SHUT_KEYS_MAX);
-
-  constructor(
-    private readonly store: RedisStore,
-    name: string,
-    quota: Quota,
-  ) {
-    this.alone = new WindowCounter({ ...quota, points: Math.max(1, Math.floor(quota.points / 2)) });
-    this.shared = new RateLimiterRedis({
-      storeClient: store.redis,
-      keyPrefix: name,
-      points: quota.points,
-      duration: quota.windowSeconds,
-      blockDuration: quota.blockSeconds ?? 0,
-      rejectIfRedisNotReady: true,
-    });
-  }
-
-  /** As WindowCounter.consume; resolves after ANSWER_MS at the latest. */
-  async consume(key: string, nowMs: number = performance.now()): Promise<number> {
-    const shutUntilMs = this.shut.get(key) ?? 0;
-    if (shutUntilMs > nowMs) return shutUntilMs - nowMs;
-    if (!this.store.mayAsk(nowMs)) return this.alone.consume(key, nowMs);
-    try {
-      await this.shared.consume(key);
-      this.store.answered();
-      return 0;
-    } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) {
-        this.store.answered();
-        const waitMs = Math.max(1, refusal.msBeforeNext);
-        this.shut.set(key, performance.now() + waitMs);
-        return waitMs;
-      }
-      this.store.failed(performance.now());
-      return this.alone.consume(key, nowMs);
-    }
-  }
-
-  /** Resolves when it is forgotten here and, if Redis answers, there. */
-  async forget(key: string): Promise<void> {
-    this.shut.delete(key);
-    this.alone.forget(key);
-    if (!this.store.mayAsk(performance.now())) return;
-    try {
-      await this.shared.delete(key);
-      this.store.answered();
-    } catch {
-      this.store.failed(performance.now());
-    }
-  }
+interface ChargeCommand {
+  chargeLimits(keys: number, ...args: (string | number)[]): Promise<number[]>;
 }
 
 /**
@@ -106,7 +119,6 @@ export class RedisCounter {
  * ANSWER_MS when it hangs; a connection on which nothing arrives any more is given up and made anew.
  */
 export function connectRedis(url: string): Redis {
-  const log = logger("limits");
   const redis = new Redis(url, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,

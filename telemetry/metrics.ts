@@ -20,6 +20,9 @@ export const errorsTotal = meter.createCounter("errors_total", {
 export const limitRejectionsTotal = meter.createCounter("limit_rejections_total", {
   description: "Requests refused by a rate limit, by policy and dimension",
 });
+export const limitStoreFailuresTotal = meter.createCounter("limit_store_failures_total", {
+  description: "Times that the limits' Redis failed or did not answer in time, so that a process counted by itself",
+});
 export const cacheHitsTotal = meter.createCounter("cache_hits_total", {
   description: "Cache reads that found a value, by cache",
 });

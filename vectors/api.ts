@@ -4,12 +4,13 @@ import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { parseCursor } from "../db/cursor";
 import { isUuid } from "../db/ids";
+import { charging } from "../security/charges";
 import { parseInput } from "../security/input";
 import { currentPrincipal } from "../security/principal";
 import { activeEmbedder } from "./active-embedder";
 import { deleteDocument } from "./deletion";
 import { errors } from "./errors";
-import { ingest as ingestDocument } from "./ingestion";
+import { ingest as ingestDocument, ingestionPoints } from "./ingestion";
 import { ingestionInput, listInput, searchInput } from "./input";
 import { searchChunks } from "./search";
 import { shownDocument } from "./shown-document";
@@ -43,7 +44,9 @@ export const ingest = api(
     tags: ["can:document.write", "limit:ingest"],
   },
   async (req: IngestRequest): Promise<IngestResponse> =>
-    ingestDocument(currentPrincipal(), parseInput(ingestionInput, req), activeEmbedder().model),
+    charging("ingest", ingestionPoints(req.text), () =>
+      ingestDocument(currentPrincipal(), parseInput(ingestionInput, req), activeEmbedder().model),
+    ),
 );
 
 interface ListRequest {

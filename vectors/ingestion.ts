@@ -53,6 +53,11 @@ interface Prepared {
   chunks: Chunk[];
 }
 
+const CHARS_PER_POINT = 16_384;
+
+/** Points of the limit `ingest` that a text costs beside its request: splitting and embedding take time by its length. */
+export const ingestionPoints = (text: string): number => Math.floor(text.length / CHARS_PER_POINT);
+
 /** So often a document may be deleted just before this one would replace it; then the sender is told to wait. */
 const STORE_ATTEMPTS = 5;
 

@@ -6,6 +6,7 @@ import { ValueError } from "../schema/header-decoder";
 import { asPayload, compileFields } from "../schema/encoder";
 import { UNPACED, whole } from "../schema/pace";
 import { quote } from "../schema/encoder";
+import { comeAgain } from "./come-again";
 
 /** H-101. */
 const STATUS = {
@@ -43,8 +44,8 @@ export class Failure extends Error {
     message: string,
     readonly internal: string | null = null,
     readonly details: string | null = null,
-    /** Seconds for `Retry-After`, from `details.retryAfterSeconds`. */
-    readonly retryAfterSeconds: number | null = null,
+    /** Header lines that say when to come again, from `details`. */
+    readonly headers: readonly string[] = [],
   ) {
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
@@ -93,16 +94,19 @@ function textOf(value: unknown): string {
   }
 }
 
+interface Details {
+  text: string | null;
+  headers: readonly string[];
+}
+
 /** Every key of a value, as the native side keeps details. */
-function detailsOf(value: unknown): { text: string | null; retryAfterSeconds: number | null } {
+function detailsOf(value: unknown): Details {
   const payload = asPayload(value);
-  if (payload === null) return { text: null, retryAfterSeconds: null };
+  if (payload === null) return { text: null, headers: [] };
   if (Array.isArray(payload))
-    return { text: whole(compileFields(Object.keys(payload))(payload, UNPACED)), retryAfterSeconds: null };
-  const seconds = payload.retryAfterSeconds;
-  const isDelay = typeof seconds === "number" && Number.isFinite(seconds) && seconds >= 0;
+    return { text: whole(compileFields(Object.keys(payload))(payload, UNPACED)), headers: [] };
   const text = encodeValue(payload);
-  return { text: text.startsWith("{") ? text : "{}", retryAfterSeconds: isDelay ? Math.ceil(seconds) : null };
+  return { text: text.startsWith("{") ? text : "{}", headers: comeAgain(payload) };
 }
 
 export function isErrorCode(code: string): code is ErrorCode {
@@ -135,7 +139,7 @@ export function fromThrown(thrown: unknown): Failure {
 }
 
 function fromObject(thrown: Record<string, unknown>): Failure {
-  let details: { text: string | null; retryAfterSeconds: number | null };
+  let details: Details;
   try {
     details = detailsOf(thrown.details);
   } catch (error) {
@@ -149,7 +153,7 @@ function fromObject(thrown: Record<string, unknown>): Failure {
     cause === null || cause === undefined ? "" : `: ${textOf((Object(cause) as { message?: unknown }).message)}`;
   const message = textOf(thrown.message) + suffix;
   if (!isErrorCode(code) || code === "internal") {
-    return new Failure("internal", INTERNAL_TEXT, message, details.text, details.retryAfterSeconds);
+    return new Failure("internal", INTERNAL_TEXT, message, details.text, details.headers);
   }
-  return new Failure(code, message, null, details.text, details.retryAfterSeconds);
+  return new Failure(code, message, null, details.text, details.headers);
 }

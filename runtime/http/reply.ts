@@ -156,11 +156,10 @@ export class Replier {
   }
 
   fail(pending: Pending, failure: Failure, extra: readonly string[] = []): void {
-    const retry = failure.retryAfterSeconds === null ? [] : ["retry-after", String(failure.retryAfterSeconds)];
     this.json(
       pending,
       failure.status,
-      [...retry, ...extra],
+      [...failure.headers, ...extra],
       failure.body(this.options.includeInternal || pending.from === "service"),
     );
   }

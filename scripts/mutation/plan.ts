@@ -20,8 +20,8 @@ export const plan: readonly PlanEntry[] = [
   { group: "security", rules: rules("security", "errors input normalise"), suites: suites("security", "errors") },
   {
     group: "security",
-    rules: rules("security", "counter limits recent-map"),
-    suites: suites("security", "limits recent-map"),
+    rules: rules("security", "charges counter footprints limits rate-limit-headers recent-map trips"),
+    suites: suites("security", "charges counter limits recent-map"),
   },
   {
     group: "security",

@@ -28,6 +28,13 @@ describe("what an endpoint's tags declare", () => {
     ["an unknown limit", ["self", "limit:none"]],
     ["an inherited name as limit", ["self", "limit:constructor"]],
     ["two limits", ["self", "limit:search", "limit:ingest"]],
+    ["a cost that is no number", ["self", "cost:much"]],
+    ["a cost of nothing", ["self", "cost:0"]],
+    ["a cost without a number", ["self", "cost:"]],
+    ["a cost that gives back", ["self", "cost:-1"]],
+    ["half a point", ["self", "cost:1.5"]],
+    ["more than a thousand points", ["self", "cost:1001"]],
+    ["two costs", ["self", "cost:2", "cost:3"]],
     ["fresh alone", ["fresh"]],
     ["fresh for anybody", ["fresh", "public:why not"]],
     ["fresh for whoever brings credentials", ["fresh", "caller"]],
@@ -44,7 +51,8 @@ describe("what an endpoint's tags declare", () => {
 
   test("everything is limited, by default or by a named policy; public probes alone are not", () => {
     expect(readPolicy("s", "e", ["self"])).toMatchObject({ route: "s.e", limit: "default", isProbe: false });
-    expect(readPolicy("s", "e", ["self", "limit:ingest"]).limit).toBe("ingest");
+    expect(readPolicy("s", "e", ["self", "limit:ingest"])).toMatchObject({ limit: "ingest", cost: 1 });
+    expect(readPolicy("s", "e", ["self", "cost:1000"])).toMatchObject({ limit: "default", cost: 1000 });
     expect(readPolicy("s", "e", ["public:liveness", "probe"])).toMatchObject({ limit: null, isProbe: true });
     expect(readPolicy("s", "e", ["self", "probe"])).toMatchObject({ limit: "default", isProbe: false });
     expect(readPolicy("s", "e", ["probe"])).toMatchObject({ limit: "default", isProbe: false });

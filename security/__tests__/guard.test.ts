@@ -164,48 +164,69 @@ describe("who is let in", () => {
   });
 
   test("calls between services need no tag, and are not limited", async () => {
-    const consume = vi.spyOn(limits, "consume");
+    const consume = vi.spyOn(limits, "consumeCaller");
     expect(await outcome({ tags: [] }, guard[1])).toBe("ok");
     expect(consume).not.toHaveBeenCalled();
   });
 });
 
 describe("limits", () => {
-  test("count the address of anonymous callers, and address, user and tenant of known ones", async () => {
-    const consume = vi.spyOn(limits, "consume");
+  test("count the address of anonymous callers, and who known ones are too, by what the endpoint costs", async () => {
+    const consume = vi.spyOn(limits, "consumeCaller");
     const headers = { "x-forwarded-for": "203.0.113.77" };
+    const ip = "203.0.113.77";
     await outcome({ tags: ["public:x", "limit:auth"], headers });
-    expect(consume.mock.calls).toEqual([["auth", "anonymousIp", "203.0.113.77"]]);
-    consume.mockClear();
+    expect(consume.mock.lastCall).toEqual(["auth", { ip }, 1]);
     caller.current = user;
-    await outcome({ tags: ["self"], headers });
-    expect(consume.mock.calls).toEqual([
-      ["default", "ip", "203.0.113.77"],
-      ["default", "user", user.userID],
-      ["default", "tenant", user.tenantId],
-    ]);
+    await outcome({ tags: ["self", "cost:7"], headers });
+    expect(consume.mock.lastCall).toEqual(["default", { ip, user: user.userID, tenant: user.tenantId }, 7]);
+    const { userID, tenantId } = user;
+    caller.current = { userID, tenantId, kind: "key", scope: "document.read" };
+    await outcome({ tags: ["can:document.read"], headers });
+    expect(consume.mock.lastCall).toEqual(["default", { ip, key: userID, tenant: tenantId }, 1]);
   });
 
-  test("answer 429 with the seconds to wait, count the refusal, and come before permissions", async () => {
+  test("answer 429 with the limit and the seconds to wait, count the refusal, and come before permissions", async () => {
     caller.current = { ...user, role: "viewer" };
     const strict = new Limits({ scale: 0.0001 });
-    vi.spyOn(limits, "consume").mockImplementation((...args) =>
-      args[1] === "user" ? strict.consume(...args) : Promise.resolve(),
+    vi.spyOn(limits, "consumeCaller").mockImplementation((policy, { user: id }) =>
+      strict.consumeCaller(policy, { user: id }),
     );
     const call: Call = { tags: ["can:document.delete", "limit:search"] };
     expect(await outcome(call)).toBe("permission_denied");
     const error = await request(call).response.catch((thrown: unknown) => thrown as APIError);
     expect(error).toMatchObject({
       code: "resource_exhausted",
-      details: { reason: "rate_limited", retryAfterSeconds: expect.any(Number) },
+      details: {
+        reason: "rate_limited",
+        retryAfterSeconds: expect.any(Number),
+        limit: { name: "search.user", quota: 1, windowSeconds: 60 },
+      },
     });
     const text = await renderPrometheus();
     expect(text).toContain('limit_rejections_total{policy="search",dimension="user"} 1');
     expect(text).toMatch(/errors_total\{type="rate_limited"\} \d+/);
   });
 
+  test("that are nearly used up are told in the answer, of raw endpoints too, whether counting waits or not", async () => {
+    const standing = {
+      name: "default.user",
+      quota: { algorithm: "token-bucket", points: 10, windowSeconds: 60 },
+      left: 1,
+    } as const;
+    const told = { "ratelimit-policy": '"default.user";q=10;w=60', ratelimit: '"default.user";r=1;t=54' };
+    for (const answer of [standing, Promise.resolve(standing)]) {
+      vi.spyOn(limits, "consumeCaller").mockReturnValue(answer);
+      const { response } = request({ tags: ["public:x"] });
+      expect((await response).__internalToResponse().extraHeaders).toMatchObject(told);
+      const page = request({ tags: ["public:x"], raw: true });
+      await page.response;
+      expect(page.rawHeaders).toMatchObject(told);
+    }
+  });
+
   test("leave probes alone", async () => {
-    const consume = vi.spyOn(limits, "consume");
+    const consume = vi.spyOn(limits, "consumeCaller");
     await outcome({ tags: ["public:liveness", "probe"], headers: { "x-forwarded-for": "203.0.113.78" } });
     expect(consume).not.toHaveBeenCalled();
   });

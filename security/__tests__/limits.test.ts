@@ -1,9 +1,11 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Redis } from "ioredis";
+import { renderPrometheus } from "../../telemetry/metrics";
 import { reasonOf } from "../errors";
-import { WindowCounter } from "../counter";
 import { Limits, connectRedis, failureQuotas, isLimitPolicy, limitPolicies } from "../limits";
+import { rateLimitHeaders, type Standing } from "../rate-limit-headers";
+import { Trips } from "../trips";
 
 afterEach(() => vi.useRealTimers());
 
@@ -30,7 +32,7 @@ describe("a limit", () => {
     const { reason, details } = await refusal(limits.consume("default", "anonymousIp", "k"));
     expect(reason).toBe("rate_limited");
     expect(details.retryAfterSeconds).toBeGreaterThanOrEqual(1);
-    expect(details.retryAfterSeconds).toBeLessThanOrEqual(60);
+    expect(details.retryAfterSeconds).toBeLessThanOrEqual(70);
   });
 
   test("counts every key, dimension and policy by itself", async () => {
@@ -47,7 +49,7 @@ describe("a limit", () => {
     const limits = new Limits({ scale: 0.01 });
     await limits.consume("default", "anonymousIp", "k");
     await refusal(limits.consume("default", "anonymousIp", "k"));
-    vi.advanceTimersByTime(60_001);
+    vi.advanceTimersByTime(70_001);
     await limits.consume("default", "anonymousIp", "k");
   });
 
@@ -79,41 +81,6 @@ describe("a limit", () => {
       Array.from({ length: 100 }, () => limits.consume("default", "anonymousIp", "k")),
     );
     expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(10);
-  });
-});
-
-describe("counting in memory", () => {
-  const quota = { points: 2, windowSeconds: 60 };
-
-  test("holds no more keys than its bound, however many addresses come", () => {
-    const counter = new WindowCounter(quota, 1000);
-    let most = 0;
-    for (let i = 0; i < 20_000; i++) {
-      counter.consume(`2001:db8:${i.toString(16)}::/64`);
-      most = Math.max(most, counter.size);
-    }
-    expect(most).toBeLessThanOrEqual(1000);
-    expect(most).toBeGreaterThan(500);
-  });
-
-  // Else a flood of other addresses would be a way to get new attempts.
-  test("keeps a key that is over its quota shut through a flood of others", () => {
-    const counter = new WindowCounter(quota, 1000);
-    for (let i = 0; i < 3; i++) counter.consume("guesser", 0);
-    for (let i = 0; i < 20_000; i++) counter.consume(`other${i}`, 1);
-    expect(counter.waitMs("guesser", 2)).toBeGreaterThan(0);
-    expect(counter.consume("guesser", 2)).toBeGreaterThan(0);
-    expect(counter.consume("guesser", 60_001)).toBe(0);
-  });
-
-  test("says how long to wait without counting, and weighs what costs more", () => {
-    const counter = new WindowCounter({ points: 10, windowSeconds: 60 });
-    expect([counter.waitMs("k", 0), counter.waitMs("k", 0)]).toEqual([0, 0]);
-    expect(counter.consume("k", 0, 9)).toBe(0);
-    expect(counter.waitMs("k", 1_000)).toBe(0);
-    counter.consume("k", 1_000, 1);
-    expect(counter.waitMs("k", 1_000)).toBe(59_000);
-    expect(counter.waitMs("k", 60_000)).toBe(0);
   });
 });
 
@@ -156,10 +123,10 @@ describe("a Redis that hangs", () => {
       socket.on("data", (data) => {
         if (!answers) return;
         const text = data.toString();
-        // Enough of the protocol to be called ready (INFO), and for the limiter's script: two numbers.
+        // Enough of the protocol to be called ready (INFO), and for the limiter's script: the points left of one key.
         for (const command of text.split(/(?=\*\d+\r\n\$)/))
           if (/info/i.test(command)) socket.write("$15\r\nredis_version:8\r\n");
-          else if (/evalsha|eval/i.test(command)) socket.write("*2\r\n:1\r\n:60000\r\n");
+          else if (/evalsha|eval/i.test(command)) socket.write("*1\r\n:99\r\n");
           else socket.write("+OK\r\n");
       });
     });
@@ -209,5 +176,78 @@ describe("the policy table", () => {
       expect(Object.keys(quotas)).toEqual(expect.arrayContaining(["anonymousIp", "ip", "user", "tenant"]));
     }
     expect(isLimitPolicy("toString")).toBe(false);
+  });
+});
+
+describe("a caller's request", () => {
+  const strictly = new Limits({ scale: 0.001 }); // default: one each for address, user, key; 3 and 12 for the others
+  const charge = async (caller: Parameters<Limits["consumeCaller"]>[1], cost = 1): Promise<unknown> =>
+    strictly.consumeCaller("default", caller, cost);
+
+  test("over its user's quota takes nothing of the tenant's and the address's", async () => {
+    const caller = { user: "u", tenant: "t", ip: "203.0.113.1" };
+    await charge(caller);
+    for (let i = 0; i < 50; i++)
+      expect((await refusal(charge(caller))).details.limit).toMatchObject({ name: "default.user" });
+    for (let i = 0; i < 2; i++) await charge({ ...caller, user: `other${i}` });
+    expect((await refusal(charge({ ...caller, user: "fourth" }))).details.limit).toMatchObject({ name: "default.ip" });
+  });
+
+  test("by a key is counted by the key, and not as a person of the same id", async () => {
+    await charge({ key: "same", tenant: "t2", ip: "203.0.113.2" });
+    await charge({ user: "same", tenant: "t2", ip: "203.0.113.2" });
+    expect((await refusal(charge({ key: "same", tenant: "t2", ip: "203.0.113.2" }))).details.limit).toMatchObject({
+      name: "default.key",
+    });
+  });
+
+  test("is refused with the limit that it met: its name, its quota and its window", async () => {
+    await charge({ ip: "203.0.113.3" });
+    const { details } = await refusal(charge({ ip: "203.0.113.3" }));
+    expect(details.limit).toEqual({ name: "default.anonymousIp", quota: 1, windowSeconds: 60 });
+  });
+
+  test("is told of the quota that is nearest to its end once less than a fifth is left, and before that of none", async () => {
+    const roomy = new Limits({ scale: 0.1 }); // ten for an address, 120 for a user
+    for (let i = 0; i < 8; i++) expect(roomy.consumeCaller("default", { ip: "203.0.113.4" })).toBeUndefined();
+    const near = roomy.consumeCaller("default", { ip: "203.0.113.4" });
+    expect(near).toMatchObject({ name: "default.anonymousIp", left: 1 });
+    expect(rateLimitHeaders(near as Standing)).toEqual({
+      "ratelimit-policy": '"default.anonymousIp";q=10;w=60',
+      ratelimit: '"default.anonymousIp";r=1;t=60',
+    });
+    const user = roomy.consumeCaller("default", { user: "u", ip: "203.0.113.5" }, 119);
+    expect(rateLimitHeaders(user as Standing)).toEqual({
+      "ratelimit-policy": '"default.user";q=120;w=60',
+      ratelimit: '"default.user";r=1;t=60',
+    });
+  });
+
+  test("costs what its work costs, known before or after it, and gets back what was not done", async () => {
+    const roomy = new Limits({ scale: 0.01 }); // twelve for a user
+    const caller = { user: "u" };
+    void roomy.consumeCaller("default", caller, 10);
+    await roomy.settleCaller("default", caller, 2);
+    await expect(async () => roomy.consumeCaller("default", caller)).rejects.toThrow();
+    await roomy.settleCaller("default", caller, -12);
+    void roomy.consumeCaller("default", caller, 11);
+  });
+});
+
+describe("a limit that refuses", () => {
+  test("is counted each time, and said once a window", async () => {
+    const said: unknown[] = [];
+    const trips = new Trips((line) => said.push(line));
+    const limit = { policy: "test", dimension: "trips", windowSeconds: 60 };
+    for (let i = 0; i < 1_000; i++) trips.note(limit, `k${i}`, 0);
+    trips.note(limit, "k", 59_999);
+    trips.note({ ...limit, policy: "other" }, "k", 59_999);
+    trips.note(limit, "later", 60_000);
+    expect(said).toEqual([
+      { limit: "test.trips", key: "k0", refusedSinceLastLine: 0 },
+      { limit: "other.trips", key: "k", refusedSinceLastLine: 0 },
+      { limit: "test.trips", key: "later", refusedSinceLastLine: 1_000 },
+    ]);
+    expect(await renderPrometheus()).toContain('limit_rejections_total{policy="test",dimension="trips"} 1002');
   });
 });

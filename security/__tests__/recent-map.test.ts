@@ -35,11 +35,24 @@ describe("a map of what was used lately", () => {
   });
 
   test("keeps what must stay through any number of others, within its bound", () => {
-    const map = new RecentMap<{ shut: boolean }>(100, ({ shut }) => shut);
+    const map = new RecentMap<{ shut: boolean }>(100, { mustStay: ({ shut }) => shut });
     for (let i = 0; i < 10; i++) map.set(`shut${i}`, { shut: true });
     for (let i = 0; i < 1000; i++) map.set(`open${i}`, { shut: false });
     for (let i = 0; i < 10; i++) expect(map.get(`shut${i}`)).toEqual({ shut: true });
     for (let i = 0; i < 1000; i++) map.set(`more${i}`, { shut: true });
     expect(map.size).toBeLessThanOrEqual(100);
+  });
+
+  test("tells of each value that it forgets, once, and of none that stays or is deleted", () => {
+    const left: string[] = [];
+    const map = new RecentMap<boolean>(4, { mustStay: (stays) => stays, onLeave: (key) => left.push(key) });
+    map.set("stays", true);
+    map.set("deleted", false);
+    map.delete("deleted");
+    for (let i = 0; i < 9; i++) map.set(`k${i}`, false);
+    expect(left).not.toContain("stays");
+    expect(left).not.toContain("deleted");
+    expect(new Set(left).size).toBe(left.length);
+    expect(left.length + map.size).toBe(10);
   });
 });

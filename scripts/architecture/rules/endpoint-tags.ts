@@ -12,6 +12,7 @@ export interface ExposedEndpoint {
 }
 
 const ACCESS_TAG = /^(can:[a-z][a-z_]*\.[a-z][a-z_]*|self|caller|public:[a-z][a-z0-9 _-]*)$/;
+const COST_TAG = /^cost:(?:[1-9]\d{0,2}|1000)$/;
 const ACCESS_LIKE = /^(can|self|caller|public)(:|$)/;
 
 function apiNames(source: SourceFile): Set<string> {
@@ -68,6 +69,9 @@ function misspelled({ tags }: ExposedEndpoint, project: Project): string | undef
   const named = tags.filter((tag) => tag.startsWith("limit:"));
   if (named.length > 1)
     return `names ${named.length} limits (${named.join(", ")}), of which one decides: the guard would answer 403 to everybody`;
+  const costs = tags.filter((tag) => tag.startsWith("cost:"));
+  if (costs.length > 1 || costs.some((tag) => !COST_TAG.test(tag)))
+    return `has ${costs.join(", ")}, which is not one number from 1 to 1000: the guard would answer 403 to everybody`;
   const limit = unknownOf(tags, "limit:", limitsOf(project));
   return limit === undefined
     ? undefined

@@ -1,7 +1,8 @@
-// Breaks `endpoint-tags` three times: a permission and a limit that do not exist, each one letter away from one that does; two limits.
+// Breaks `endpoint-tags` four times: a permission and a limit that do not exist, each one letter away from one that does; two limits; a cost of nothing.
 import { api } from "encore.dev/api";
 
 export const one = api({ expose: true, path: "/one", tags: ["can:acount.read"] }, async (): Promise<void> => undefined);
 export const two = api({ expose: true, path: "/two", tags: ["self", "limit:serch"] }, async (): Promise<void> => undefined);
 export const right = api({ expose: true, path: "/right", tags: ["can:account.read", "limit:search"] }, async (): Promise<void> => undefined);
 export const both = api({ expose: true, path: "/both", tags: ["self", "limit:search", "limit:default"] }, async (): Promise<void> => undefined);
+export const free = api({ expose: true, path: "/free", tags: ["self", "cost:0"] }, async (): Promise<void> => undefined);
