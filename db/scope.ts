@@ -3,10 +3,11 @@
 // database, to every connection at once).
 import { cfg } from "../config";
 import type { TenantId } from "../security/principal";
+import type { SystemReason } from "../security/system-reasons";
 import { systemToken, tenantToken } from "./capability";
 import type { Statement } from "./pipeline";
 
-export type Scope = { kind: "tenant"; tenantId: TenantId } | { kind: "system"; reason: string };
+export type Scope = { kind: "tenant"; tenantId: TenantId } | { kind: "system"; reason: SystemReason };
 
 /** How row security is made to bind this process's connections; found once by the boot check. */
 export interface Isolation {

@@ -1,6 +1,8 @@
-// The doors to the data. withTenant is the usual one; withSystem the only other. Both set the scope locally,
-// so that forgetting a WHERE shows nothing instead of everything.
+// The doors to the data. withTenant is the usual one; withSystem the only other of the app itself; people of the
+// platform's staff come by withOperator (audit/operator.ts), which stands on these. All set the scope locally, so that
+// forgetting a WHERE shows nothing instead of everything.
 import type { TenantId } from "../security/principal";
+import type { SystemReason } from "../security/system-reasons";
 import { runStatement, runTransaction, type TransactionOptions, type Tx } from "./transaction";
 
 export type { TransactionOptions, Tx } from "./transaction";
@@ -25,11 +27,15 @@ export function withTenant<T>(
 }
 
 /**
- * Runs `fn` in one transaction that row security lets see every tenant. `reason` says why in the audit log:
- * kebab-case, constant ("relay-claim", "login-before-tenant-known").
+ * Runs `fn` in one transaction that row security lets see every tenant. `reason` is one of the catalogue
+ * (security/system-reasons.ts): each use is counted under it.
  * Upkeep gives `statementTimeoutMs`: what removes a day's rows may take longer than what a request waits for.
  */
-export function withSystem<T>(reason: string, fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T> {
+export function withSystem<T>(
+  reason: SystemReason,
+  fn: (tx: Tx) => Promise<T>,
+  options?: TransactionOptions,
+): Promise<T> {
   return runTransaction({ kind: "system", reason }, fn, options);
 }
 
@@ -45,7 +51,7 @@ export function tenantQuery<R>(
 
 /** One statement over all tenants in one round trip; `reason` as in withSystem. */
 export function systemQuery<R>(
-  reason: string,
+  reason: SystemReason,
   text: string,
   params: readonly unknown[] = [],
   options?: TransactionOptions,

@@ -19,6 +19,8 @@ import { sendPipelined, type Statement, type StatementResult } from "./pipeline"
 import { markUnused } from "./session-reset";
 import { scopeStatement, type Isolation, type Scope } from "./scope";
 import { tracedSql } from "./spans";
+import { systemUse } from "./system-use";
+import type { TransactionOptions, Tx } from "./tx";
 import { assertOutsideTransaction, runInside } from "./transaction-context";
 import {
   abortedError,
@@ -29,21 +31,7 @@ import {
   notAwaitedError,
 } from "./transaction-control";
 
-export interface Tx {
-  /** Runs one statement; resolves with its rows. Parameters as pg maps them: objects to JSON, arrays to Postgres arrays. */
-  query<R>(text: string, params?: readonly unknown[]): Promise<R[]>;
-  /** Runs one statement; resolves with the number of rows it changed. */
-  execute(text: string, params?: readonly unknown[]): Promise<number>;
-  /** The tenant it acts for; null for a system transaction. */
-  readonly tenantId: TenantId | null;
-  /** Runs `fn` after a successful commit, in order; what it throws is logged. Forgotten on rollback. */
-  afterCommit(fn: () => void): void;
-}
-
-export interface TransactionOptions {
-  /** Bounds each statement, instead of DB_STATEMENT_TIMEOUT_MS: for upkeep, which may take longer than a request. */
-  readonly statementTimeoutMs?: number;
-}
+export type { TransactionOptions, Tx } from "./tx";
 
 const MAX_RUNS = 3;
 const RETRY_BACKOFF: Backoff = { firstMs: 20, maxMs: 200 };
@@ -269,5 +257,5 @@ function isBroken(error: unknown): boolean {
 }
 
 function noteSystemScope(scope: Scope): void {
-  if (scope.kind === "system") logger("db").debug({ reason: scope.reason }, "system scope");
+  if (scope.kind === "system") systemUse().note(scope.reason);
 }

@@ -1,6 +1,7 @@
 // Removing what is past its time: in batches, each a short transaction of its own, so that nobody waits for upkeep and
 // what is done stays done. A batch that takes too long is tried again at half its size; what is left when the time is
 // used up is left to the next run.
+import type { SystemReason } from "../security/system-reasons";
 import { DbError } from "./errors";
 import { withSystem, type Tx } from "./tenant";
 
@@ -20,7 +21,7 @@ const BATCH_MIN = 10;
  * @throws DbError when even a small batch cannot be removed.
  */
 export async function removeInBatches(
-  reason: string,
+  reason: SystemReason,
   { statementTimeoutMs, totalMs, batchMax }: UpkeepBudget,
   remove: (tx: Tx, limit: number) => Promise<number>,
 ): Promise<number> {

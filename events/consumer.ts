@@ -80,7 +80,7 @@ async function receive(name: string, message: DomainEvent, handler: EventHandler
   try {
     if (!handler) throw new UnknownEventError(message);
     const event = toReceived(message);
-    await inScopeOf(event.tenantId, `consume-${name}`, async (tx) => {
+    await inScopeOf(event.tenantId, async (tx) => {
       if (await inboxRecord(tx, name, message)) await handler(tx, event);
       else outcome = "duplicate";
     });
@@ -134,8 +134,8 @@ class UnfitEventError extends Error {
   }
 }
 
-function inScopeOf(tenantId: TenantId | null, reason: string, fn: (tx: Tx) => Promise<void>): Promise<void> {
-  return tenantId === null ? withSystem(reason, fn) : withTenant({ tenantId }, fn);
+function inScopeOf(tenantId: TenantId | null, fn: (tx: Tx) => Promise<void>): Promise<void> {
+  return tenantId === null ? withSystem("consume", fn) : withTenant({ tenantId }, fn);
 }
 
 /** Why no further attempt is worth it; null while one is. */
@@ -150,7 +150,7 @@ async function settleFailure(name: string, message: DomainEvent, error: unknown)
   const log = logger("events");
   const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
   const text = errorText(error);
-  const isOver = await withSystem(`consume-failed-${name}`, async (tx) => {
+  const isOver = await withSystem("consume-failed", async (tx) => {
     const isUnknown = error instanceof UnknownEventError;
     const seen = await inboxCountFailure(tx, name, message, text, isUnknown ? 0 : 1);
     if (seen === null) return true;

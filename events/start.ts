@@ -2,6 +2,7 @@
 import { appMeta } from "encore.dev";
 import { cfg } from "../config";
 import { systemQuery } from "../db/tenant";
+import type { SystemReason } from "../security/system-reasons";
 import { observeGauge } from "../telemetry/metrics";
 import { onShutdown } from "../telemetry/shutdown";
 import { createRelay, type Relay } from "./relay";
@@ -28,7 +29,7 @@ export function startRelay(): Relay {
   return relay;
 }
 
-async function depthOf(reason: string, statement: string): Promise<number> {
+async function depthOf(reason: SystemReason, statement: string): Promise<number> {
   const [row] = await systemQuery<{ depth: number }>(reason, statement);
   return row?.depth ?? 0;
 }

@@ -32,6 +32,7 @@ const WITHOUT_TENANT_ID: Record<
   "auth.used_challenge": { systemOnly: "challenges belong to an account, in whatever organisation" },
   "auth.revocation": { systemOnly: "what every process reads to refuse access tokens" },
   "auth.signing_key": { systemOnly: "the keys of the whole installation" },
+  "db.system_use": { systemOnly: "how often the installation acted outside of any tenant" },
   "db.capability": { closed: "hashes of tokens: for the functions that row security asks, and nobody else" },
   "public.schema_migrations": { open: "which migrations were applied: numbers, nothing of a tenant" },
   "public.schema_migration_checksums": { open: "the digests of those migrations, nothing of a tenant" },

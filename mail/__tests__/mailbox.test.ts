@@ -64,7 +64,7 @@ describe("the mailbox", () => {
     const mails = Array.from({ length: 5 }, () => mailTo(to));
     for (const mail of mails) await sendMail(mail);
     await systemQuery(
-      "test-age",
+      "test",
       "update mail.message set sent_at = now() - interval '8 days' where id = any($1::uuid[])",
       [mails.slice(0, 4).map(({ id }) => id)],
     );

@@ -1,0 +1,18 @@
+// What the inside of a transaction may do.
+import type { TenantId } from "../security/principal";
+
+export interface Tx {
+  /** Runs one statement; resolves with its rows. Parameters as pg maps them: objects to JSON, arrays to Postgres arrays. */
+  query<R>(text: string, params?: readonly unknown[]): Promise<R[]>;
+  /** Runs one statement; resolves with the number of rows it changed. */
+  execute(text: string, params?: readonly unknown[]): Promise<number>;
+  /** The tenant it acts for; null for a system transaction. */
+  readonly tenantId: TenantId | null;
+  /** Runs `fn` after a successful commit, in order; what it throws is logged. Forgotten on rollback. */
+  afterCommit(fn: () => void): void;
+}
+
+export interface TransactionOptions {
+  /** Bounds each statement, instead of DB_STATEMENT_TIMEOUT_MS: for upkeep, which may take longer than a request. */
+  readonly statementTimeoutMs?: number;
+}
