@@ -1,81 +1,194 @@
-// API keys: making, revoking, and whom a presented one speaks for. A key is remembered for REMEMBER_MS, which is all that
-// lies between its end (revoked, expired, its maker demoted or removed) and its refusal by any process.
-import { hash } from "node:crypto";
+// API keys: making, rotating, revoking. A key is its maker's, or a service principal's (service-principals.ts). Whom a
+// presented one speaks for is in key-identity.ts.
 import { z } from "zod";
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
 import { newId } from "../db/ids";
 import { withTenant, type Tx } from "../db/tenant";
-import { apiKeyCreated, apiKeyRevoked } from "../events/catalog/auth";
+import { apiKeyCreated, apiKeyRevoked, apiKeyRotated } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
+import { parseNetwork } from "../security/address";
 import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
-import { isPermission, keyPermissions, permissionsOf, type Permission } from "../security/permissions";
-import { tenantIdFrom, type AuthData, type Principal } from "../security/principal";
-import { RecentMap } from "../security/recent-map";
+import { isPermission, type Permission } from "../security/permissions";
+import { tenantIdFrom, type Principal, type TenantId } from "../security/principal";
+import { assertHolds, heldNow, scopeFor } from "./authority";
 import { errors } from "./errors";
-import { createKeyText, hashKeyText } from "./key-text";
-import { apiKeyCount, apiKeyDelete, apiKeyDeleteOfAccount, apiKeyFind, apiKeyInsert } from "./store/api-keys";
+import { requestMail } from "./jobs";
+import { createKeyText } from "./key-text";
+import {
+  apiKeyCount,
+  apiKeyDelete,
+  apiKeyDeleteOfAccount,
+  apiKeyFindForUpdate,
+  apiKeyInsert,
+  apiKeyRotate,
+  type HeldApiKeyRow,
+  type KeyHolder,
+} from "./store/api-keys";
 import { membershipLock } from "./store/memberships";
+import { servicePrincipalFindForUpdate } from "./store/service-principals";
 
 export const API_KEYS_PER_ORGANISATION_MAX = 100;
+export const NETWORKS_PER_KEY_MAX = 20;
+/** How long the secret before may stay good: a week is enough to bring the new one everywhere. */
+export const OVERLAP_HOURS_MAX = 168;
+const OVERLAP_HOURS_DEFAULT = 24;
 const DAYS_DEFAULT = 90;
-const REMEMBER_MS = 1_500;
 
-const created = defineAction("auth.api_key.created", { name: "plain", permissions: "plain" });
+const created = defineAction("auth.api_key.created", {
+  name: "plain",
+  permissions: "plain",
+  networks: "plain",
+  servicePrincipalId: "plain",
+});
+const rotated = defineAction("auth.api_key.rotated", { previousUntil: "plain" });
 const revoked = defineAction("auth.api_key.revoked", {});
 
-const keyName = z.string().trim().min(1, "is empty").max(100, "is longer than 100 characters");
+export const keyName = z.string().trim().min(1, "is empty").max(100, "is longer than 100 characters");
+
+export interface NewKey {
+  name: string;
+  permissions?: readonly string[] | undefined;
+  expiresInDays?: number | undefined;
+  /** In CIDR notation; from everywhere if none. */
+  networks?: readonly string[] | undefined;
+  /** For a service principal instead of the caller. */
+  servicePrincipalId?: string | undefined;
+}
 
 export interface CreatedKey {
   id: string;
   key: string;
   name: string;
   permissions: Permission[];
+  networks: string[];
   expiresAt: Date;
 }
 
 /**
- * A key with what was asked for of what its maker may do; all of that, when nothing is. Rights over people, keys and the
- * organisation itself are for people: whoever steals a key must not be able to outlive it.
- * @throws APIError invalid_request, too_many_api_keys.
+ * A key with what was asked for of what its maker may give; all of that, when nothing is. Its maker is told by mail.
+ * @throws APIError invalid_request, service_principal_not_found, too_many_api_keys.
  */
-export async function createApiKey(
-  principal: Principal,
-  input: { name: string; permissions?: readonly string[] | undefined; expiresInDays?: number | undefined },
-): Promise<CreatedKey> {
+export async function createApiKey(principal: Principal, input: NewKey): Promise<CreatedKey> {
   const { name } = parseInput(z.object({ name: keyName }), { name: input.name });
-  const permissions = scopeFor(principal, input.permissions);
+  const networks = networksIn(input.networks ?? []);
   const { tenantId, subjectId } = principal;
-  const { text, prefix, hash: keyHash } = createKeyText();
+  const { text, prefix, hash } = createKeyText();
   const id = newId();
-  const expiresAt = await withTenant(principal, async (tx) => {
+  const { permissions, expiresAt } = await withTenant(principal, async (tx) => {
     await membershipLock(tx, tenantId);
     if ((await apiKeyCount(tx, tenantId)) >= API_KEYS_PER_ORGANISATION_MAX) throw errors.too_many_api_keys();
+    const { holder, permissions: scope } = await holderFor(tx, principal, input);
     const days = input.expiresInDays ?? DAYS_DEFAULT;
-    const key = { id, tenantId, accountId: subjectId, name, prefix, hash: keyHash, permissions, days };
-    const expires = await apiKeyInsert(tx, key);
-    const payload = { keyId: id, organisationId: tenantId, createdBy: subjectId, permissions };
-    await emit(tx, apiKeyCreated, payload, { aggregateType: "api-key", aggregateId: id });
-    await record(tx, created, {
-      target: { type: "api_key", id },
-      fields: { name, permissions: permissions.join(" ") },
+    const expires = await apiKeyInsert(tx, {
+      id,
+      tenantId,
+      holder,
+      name,
+      prefix,
+      hash,
+      permissions: scope,
+      networks,
+      days,
     });
-    return expires;
+    const { servicePrincipalId } = input;
+    await emit(
+      tx,
+      apiKeyCreated,
+      {
+        keyId: id,
+        organisationId: tenantId,
+        createdBy: subjectId,
+        permissions: scope,
+        ...(servicePrincipalId === undefined ? {} : { servicePrincipalId }),
+      },
+      { aggregateType: "api-key", aggregateId: id },
+    );
+    await requestMail(tx, { kind: "api-key-created", accountId: subjectId });
+    const facts = { permissions: scope.join(" "), networks: networks.join(" ") };
+    const fields = { name, ...facts, servicePrincipalId: servicePrincipalId ?? null };
+    await record(tx, created, { target: { type: "api_key", id }, fields });
+    return { permissions: scope, expiresAt: expires };
   });
-  return { id, key: text, name, permissions, expiresAt };
+  return { id, key: text, name, permissions, networks, expiresAt };
 }
 
-function scopeFor(principal: Principal, wanted: readonly string[] | undefined): Permission[] {
-  const unknown = wanted?.find((name) => !isPermission(name));
-  if (unknown !== undefined)
-    throw commonErrors.invalid_request({ fields: { permissions: "names one that does not exist" } });
-  const scope = keyPermissions.filter(
-    (permission) => principal.permissions.has(permission) && (wanted?.includes(permission) ?? true),
+/** Whose the key is to be, and with what. */
+async function holderFor(
+  tx: Tx,
+  principal: Principal,
+  { servicePrincipalId: id, permissions }: NewKey,
+): Promise<{ holder: KeyHolder; permissions: Permission[] }> {
+  const held = await heldNow(tx, principal);
+  if (id === undefined) return { holder: { accountId: principal.subjectId }, permissions: scopeFor(held, permissions) };
+  const service = await servicePrincipalFindForUpdate(tx, { tenantId: principal.tenantId, id });
+  if (service === undefined) throw errors.service_principal_not_found();
+  const both = new Set(service.permissions.filter(isPermission).filter((name) => held.has(name)));
+  return { holder: { serviceId: id }, permissions: scopeFor(both, permissions) };
+}
+
+function networksIn(texts: readonly string[]): string[] {
+  const invalid = (problem: string): Error => commonErrors.invalid_request({ fields: { networks: problem } });
+  if (texts.length > NETWORKS_PER_KEY_MAX) throw invalid(`has more than ${NETWORKS_PER_KEY_MAX}`);
+  const networks = texts.map((text) => {
+    const network = parseNetwork(text);
+    if (network === undefined) throw invalid("holds one that is no network in CIDR notation, such as 203.0.113.0/24");
+    return network;
+  });
+  return [...new Set(networks)];
+}
+
+export interface Rotation {
+  /** How long the secret before stays good; 0: it ends now. */
+  overlapHours?: number | undefined;
+  expiresInDays?: number | undefined;
+}
+
+export interface RotatedApiKey {
+  id: string;
+  key: string;
+  expiresAt: Date;
+  previousUntil: Date;
+}
+
+/**
+ * Gives a key another secret and a new life; the secret before stays good for a while, so that programs can be given the
+ * new one. One of before that is good no more. A person's key is rotated by that person, because who rotates learns the
+ * secret; a service principal's by whoever holds all that it may. @throws APIError api_key_not_found, permission_denied.
+ */
+export async function rotateApiKey(principal: Principal, id: string, rotation: Rotation): Promise<RotatedApiKey> {
+  const { tenantId, subjectId } = principal;
+  const { text, prefix, hash } = createKeyText();
+  const overlapHours = rotation.overlapHours ?? OVERLAP_HOURS_DEFAULT;
+  const days = rotation.expiresInDays ?? DAYS_DEFAULT;
+  const times = await withTenant(principal, async (tx) => {
+    await membershipLock(tx, tenantId);
+    const key = await apiKeyFindForUpdate(tx, { tenantId, id });
+    if (key === undefined) throw errors.api_key_not_found();
+    await assertMayLearn(tx, principal, key);
+    const done = await apiKeyRotate(tx, { tenantId, id, prefix, hash, overlapHours, days });
+    const previousUntil = done.previousUntil.toISOString();
+    const payload = { keyId: id, organisationId: tenantId, previousUntil };
+    await emit(tx, apiKeyRotated, payload, { aggregateType: "api-key", aggregateId: id });
+    await requestMail(tx, { kind: "api-key-rotated", accountId: subjectId });
+    await record(tx, rotated, { target: { type: "api_key", id }, fields: { previousUntil } });
+    return done;
+  });
+  return { id, key: text, ...times };
+}
+
+async function assertMayLearn(tx: Tx, principal: Principal, key: HeldApiKeyRow): Promise<void> {
+  if (key.servicePermissions === null) {
+    if (key.accountId !== principal.subjectId)
+      throw commonErrors.permission_denied({ internal: "a person's key is rotated by that person" });
+    return;
+  }
+  const may = new Set(key.servicePermissions);
+  assertHolds(
+    await heldNow(tx, principal),
+    key.permissions.filter((name) => may.has(name)),
   );
-  if (scope.length === 0)
-    throw commonErrors.invalid_request({ fields: { permissions: "holds none that you may give to a key" } });
-  return scope;
 }
 
 /** @throws APIError api_key_not_found, also for a key of another organisation. */
@@ -83,52 +196,21 @@ export async function revokeApiKey(principal: Principal, id: string): Promise<vo
   const { tenantId } = principal;
   await withTenant(principal, async (tx) => {
     if (!(await apiKeyDelete(tx, { tenantId, id }))) throw errors.api_key_not_found();
-    const payload = { keyId: id, organisationId: tenantId };
-    await emit(tx, apiKeyRevoked, payload, { aggregateType: "api-key", aggregateId: id });
-    await record(tx, revoked, { target: { type: "api_key", id }, fields: {} });
+    await tellRevoked(tx, tenantId, id);
   });
+}
+
+/** What the end of a key leaves behind. */
+export async function tellRevoked(tx: Tx, tenantId: TenantId, id: string): Promise<void> {
+  const payload = { keyId: id, organisationId: tenantId };
+  await emit(tx, apiKeyRevoked, payload, { aggregateType: "api-key", aggregateId: id, tenantId });
+  await record(tx, revoked, { tenantId, target: { type: "api_key", id }, fields: {} });
 }
 
 const KEYS_OF_ACCOUNT_MAX = 10_000;
 
 /** Revokes the keys that an account made, in all its organisations. */
 export async function forgetApiKeys(tx: Tx, accountId: string): Promise<void> {
-  for (const { id, tenantId: tenant } of await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX)) {
-    const tenantId = tenantIdFrom(tenant);
-    const payload = { keyId: id, organisationId: tenantId };
-    await emit(tx, apiKeyRevoked, payload, { aggregateType: "api-key", aggregateId: id, tenantId });
-    await record(tx, revoked, { tenantId, target: { type: "api_key", id }, fields: {} });
-  }
-}
-
-const remembered = new RecentMap<{ identity: AuthData; untilMs: number }>(10_000);
-/** Looked up just now: however many requests wait for one key, it is asked for once. */
-const asking = new Map<string, Promise<AuthData>>();
-
-/** The identity of a key that was looked up a moment ago. */
-export function knownKey(text: string): AuthData | undefined {
-  const known = remembered.get(hash("sha256", text, "base64url"));
-  return known !== undefined && known.untilMs > performance.now() ? known.identity : undefined;
-}
-
-/** The identity of a key. @throws TypeError when there is none: unknown, expired, revoked, or its maker is gone. */
-export function readKey(text: string): Promise<AuthData> {
-  const digest = hash("sha256", text, "base64url");
-  let answer = asking.get(digest);
-  if (answer === undefined) {
-    answer = lookUp(text, digest).finally(() => asking.delete(digest));
-    asking.set(digest, answer);
-  }
-  return answer;
-}
-
-async function lookUp(text: string, digest: string): Promise<AuthData> {
-  const askedAtMs = performance.now();
-  const row = await apiKeyFind(hashKeyText(text));
-  if (row === undefined) throw new TypeError("no such key");
-  const held = permissionsOf(row.role);
-  const scope = row.permissions.filter((name) => isPermission(name) && held.has(name)).join(" ");
-  const identity: AuthData = { userID: row.id, tenantId: row.tenantId, kind: "key", scope };
-  remembered.set(digest, { identity, untilMs: askedAtMs + REMEMBER_MS });
-  return identity;
+  for (const { id, tenantId } of await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX))
+    await tellRevoked(tx, tenantIdFrom(tenantId), id);
 }

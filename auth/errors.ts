@@ -105,6 +105,27 @@ export const errors = defineErrors("auth", {
     text: "the organisation has as many API keys as one can have",
     remedy: "Revoke one that is not used any more, with DELETE /auth/api-keys/:id.",
   },
+  address_not_allowed: {
+    class: "permission_denied",
+    text: "this API key may not be used from your address",
+    remedy:
+      "Use it from one of its networks, which GET /auth/api-keys lists, or make a key for where you are. For operators: behind a proxy, TRUSTED_PROXIES must name it.",
+  },
+  service_principal_not_found: {
+    class: "not_found",
+    text: "the organisation has no such service principal",
+    remedy: "List them with GET /auth/service-principals.",
+  },
+  service_principal_exists: {
+    class: "already_exists",
+    text: "the organisation has a service principal of this name",
+    remedy: "Choose another name.",
+  },
+  too_many_service_principals: {
+    class: "failed_precondition",
+    text: "the organisation has as many service principals as one can have",
+    remedy: "Delete one that is not used any more, with DELETE /auth/service-principals/:id.",
+  },
   member_not_found: {
     class: "not_found",
     text: "the organisation has no such member",

@@ -4,15 +4,18 @@
 import { Gateway, type APIError, type Cookie, type Header } from "encore.dev/api";
 import { authHandler } from "encore.dev/auth";
 import { JOSEError, JWTExpired } from "jose/errors";
-import { limitKeyOfChain } from "../security/client-ip";
+import { addressOfChain, limitKeyOfChain } from "../security/client-ip";
 import { commonErrors } from "../security/common-errors";
 import { refuseForeignHandshake } from "../security/csrf";
 import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
-import { knownKey, readKey } from "./api-keys";
+import { logger } from "../telemetry/logger";
 import { errors } from "./errors";
+import { identityAt, knownKey, readKey, type KnownKey } from "./key-identity";
 import { isKeyText, KEY_PREFIX } from "./key-text";
 import { knownIdentity, readAccessToken, RevokedTokenError } from "./tokens";
+
+const log = logger("auth");
 
 interface Credentials {
   authorization?: Header<"Authorization">;
@@ -77,10 +80,29 @@ function identifyByToken(token: string, now: Date, credentials: Credentials): Au
 
 function identifyByKey(key: string, credentials: Credentials): AuthData | Promise<AuthData> {
   const known = knownKey(key);
-  if (known !== undefined) return known;
+  if (known !== undefined) return fromItsNetwork(known, credentials);
   if (!isKeyText(key)) return refuseForm(credentials);
   limits.assertFewFailures("accessToken", addressOf(credentials));
-  return refusing(readKey(key), credentials);
+  return refusing(
+    readKey(key).then((read) => fromItsNetwork(read, credentials)),
+    credentials,
+  );
+}
+
+/** From elsewhere a key opens nothing, and it counts as a failure: whoever found one may try from many addresses. */
+function fromItsNetwork(key: KnownKey, credentials: Credentials): AuthData {
+  if (key.networks === undefined) return key.identity;
+  try {
+    return identityAt(key, addressOfChain(credentials.forwardedFor));
+  } catch (refusal) {
+    limits.countFailure("accessToken", addressOf(credentials), EXPIRED_POINTS);
+    const { userID, kind, tenantId } = key.identity;
+    log.warn(
+      { actor: `${kind}:${userID}`, tenantId, address: addressOf(credentials) },
+      "an API key came from a network that it is not for",
+    );
+    throw refusal;
+  }
 }
 
 /** An identity that is there is answered at once. */

@@ -47,7 +47,7 @@ makeWorker(mailJob, (mail) => sendAccountMail(mail));
 
 /** Asks for a mail in the caller's transaction; does nothing where no mail can be sent. */
 export async function requestMail(tx: Tx, mail: AccountMail): Promise<void> {
-  if (canSendMail()) await enqueue(tx, mailJob, mail, { tenantId: null });
+  if (canSendMail()) await enqueue(tx, mailJob, mail, { tenantId: tx.tenantId });
 }
 
 const LIFETIME_SECONDS: Readonly<Record<Purpose, number>> = {
@@ -92,7 +92,9 @@ async function write(mail: AccountMail, settings: LinkSettings): Promise<Address
     case "factor-added":
     case "factor-removed":
     case "recovery-codes-created":
-    case "recovery-code-used": {
+    case "recovery-code-used":
+    case "api-key-created":
+    case "api-key-rotated": {
       const account = await accountFind(mail.accountId);
       return account && { to: account.email, ...factorNoticeText(mail.kind) };
     }

@@ -77,7 +77,14 @@ export const passwordChangedText = (): MailText => ({
   text: "The password of your account was changed, and sign-ins on other devices have ended.\n\nIf it was not you, ask for a new password at once.",
 });
 
-export const noticeKinds = ["factor-added", "factor-removed", "recovery-codes-created", "recovery-code-used"] as const;
+export const noticeKinds = [
+  "factor-added",
+  "factor-removed",
+  "recovery-codes-created",
+  "recovery-code-used",
+  "api-key-created",
+  "api-key-rotated",
+] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
 const happened: Readonly<Record<NoticeKind, { subject: string; what: string }>> = {
@@ -96,6 +103,14 @@ const happened: Readonly<Record<NoticeKind, { subject: string; what: string }>> 
   "recovery-code-used": {
     subject: "A recovery code of your account was used",
     what: "Somebody signed in, or showed who they are, with one of the recovery codes of your account.",
+  },
+  "api-key-created": {
+    subject: "You made an API key",
+    what: "An API key was made in your name. Programs that hold it act in your organisation until it expires or is revoked.",
+  },
+  "api-key-rotated": {
+    subject: "You rotated an API key",
+    what: "An API key was given a new secret in your name. The secret before it ends when you chose.",
   },
 };
 

@@ -91,6 +91,49 @@ export function limitKeyOf(address: string): string {
   return `${groups.slice(0, 4).join(":")}::/64`;
 }
 
+/**
+ * A network in its one spelling (`203.0.113.0/24`; a single address has its full prefix); undefined when `text` is none.
+ * Bits behind the prefix must be zero: whoever sets them means another network than they wrote (RFC 4632 §3.1).
+ */
+export function parseNetwork(text: string): string | undefined {
+  const [addressText = "", prefixText, ...more] = text.trim().split("/");
+  const address = parseAddress(addressText);
+  if (address === undefined || more.length > 0) return undefined;
+  const bits = address.includes(":") ? 128 : 32;
+  if (prefixText === undefined) return `${address}/${bits}`;
+  if (!/^\d{1,3}$/.test(prefixText)) return undefined;
+  const prefix = prefixOf(Number(prefixText), bits === 128, addressText);
+  if (prefix > bits || hasBitsBehind(address, prefix)) return undefined;
+  return `${address}/${prefix}`;
+}
+
+/** Whether an address is not the first of its network. */
+function hasBitsBehind(address: string, prefix: number): boolean {
+  const bytes = address.includes(":") ? bytesOfIpv6(address) : address.split(".").map(Number);
+  return bytes.some((byte, index) => {
+    const kept = Math.min(8, Math.max(0, prefix - index * 8));
+    return (byte & (0xff >> kept)) !== 0;
+  });
+}
+
+/** Of a canonical address. */
+function bytesOfIpv6(address: string): number[] {
+  const [head = "", tail] = address.split("::");
+  const groups = (text: string): number[] =>
+    text === ""
+      ? []
+      : text.split(":").flatMap((group) => (group.includes(".") ? dottedGroups(group) : [Number.parseInt(group, 16)]));
+  const left = groups(head);
+  const right = tail === undefined ? [] : groups(tail);
+  const zeros = Array<number>(8 - left.length - right.length).fill(0);
+  return [...left, ...zeros, ...right].flatMap((group) => [group >> 8, group & 255]);
+}
+
+function dottedGroups(text: string): number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = text.split(".").map(Number);
+  return [(a << 8) | b, (c << 8) | d];
+}
+
 /** Networks (`10.0.0.0/8`, `::1`) as something to look addresses up in. */
 export function networkList(networks: readonly string[]): BlockList {
   const list = new BlockList();

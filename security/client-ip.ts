@@ -132,3 +132,7 @@ export const clientLimitKey = (headers: Headers): string | undefined => addresse
 /** The same of the header alone; all whose address is not known share one key. */
 export const limitKeyOfChain = (forwardedFor: string | undefined): string =>
   addresses.limitKey({ "x-forwarded-for": forwardedFor }) ?? UNKNOWN_ADDRESS;
+
+/** The address that the header alone names. */
+export const addressOfChain = (forwardedFor: string | undefined): string | undefined =>
+  addresses.find({ "x-forwarded-for": forwardedFor });

@@ -15,6 +15,8 @@ export const permissions = [
   "member.manage",
   "api_key.read",
   "api_key.manage",
+  "service_principal.read",
+  "service_principal.manage",
   "document.read",
   "document.write",
   "document.delete",
@@ -39,6 +41,8 @@ export const matrix = {
   "member.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "api_key.read": { owner: yes, admin: yes, member: no, viewer: no },
   "api_key.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  "service_principal.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "service_principal.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "document.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "document.write": { owner: yes, admin: yes, member: yes, viewer: no },
   "document.delete": { owner: yes, admin: yes, member: yes, viewer: no },
@@ -56,6 +60,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "organisation.delete",
   "member.manage",
   "api_key.manage",
+  "service_principal.manage",
   "audit.personal",
 ]);
 /** What a key may hold. */

@@ -5,7 +5,9 @@ import { registerCaller, type RegisteredCaller } from "../../testing";
 import { createKeyText } from "../key-text";
 import * as store from "../store/api-keys";
 import { purgeEnded } from "../upkeep";
+import { authenticate } from "../gateway";
 import { identify } from "./callers";
+import { mailsTo } from "./mails";
 import { reason } from "./people";
 
 const make = (caller: RegisteredCaller, permissions?: string[]): ReturnType<typeof auth.createApiKey> =>
@@ -30,6 +32,7 @@ describe("an API key", () => {
         name: "ci",
         prefix: key.slice(0, 9),
         permissions: ["document.read"],
+        networks: [],
         createdBy: owner.principal.subjectId,
         createdAt: expect.any(String),
         expiresAt: expect.any(String),
@@ -128,5 +131,100 @@ describe("an API key", () => {
       ended.id,
     ]);
     expect(await purgeEnded()).toMatchObject({ apiKeys: 1 });
+  });
+
+  test("is used from its networks alone, by the address that the trusted hop saw", async () => {
+    const owner = await registerCaller();
+    const { key, networks } = await auth.createApiKey(
+      { name: "ci", networks: ["203.0.113.0/24", "2001:DB8:0::/48", "::ffff:198.51.100.7", "203.0.113.0/24"] },
+      owner,
+    );
+    expect(networks).toEqual(["203.0.113.0/24", "2001:db8::/48", "198.51.100.7/32"]);
+    expect((await auth.listApiKeys({}, owner)).keys[0]?.networks).toEqual(networks);
+    const from = (forwardedFor?: string): Promise<string | undefined> =>
+      reason((async () => authenticate({ authorization: `Bearer ${key}`, ...(forwardedFor && { forwardedFor }) }))());
+    // Looked up the first time, remembered afterwards: both ask where it comes from.
+    expect(await from("198.51.100.8")).toBe("address_not_allowed");
+    for (const inside of [
+      "203.0.113.255",
+      "2001:db8:0:ffff::1",
+      "198.51.100.7",
+      "::ffff:203.0.113.1",
+      "192.0.2.1, 203.0.113.9",
+    ])
+      expect([inside, await from(inside)]).toEqual([inside, undefined]);
+    for (const outside of ["203.0.114.0", "2001:db8:1::1", "203.0.113.9, 192.0.2.1", "nowhere", undefined])
+      expect([outside, await from(outside)]).toEqual([outside, "address_not_allowed"]);
+    for (const wrong of [
+      "203.0.113.1/24",
+      "203.0.113.0/33",
+      "203.0.113.0/x",
+      "2001:db8::/129",
+      "2001:db8::1/48",
+      "a",
+      "",
+      "10.0.0.0/8/8",
+    ])
+      expect([wrong, await reason(auth.createApiKey({ name: "ci", networks: [wrong] }, owner))]).toEqual([
+        wrong,
+        "invalid_request",
+      ]);
+    const many = Array.from({ length: 21 }, (_, n) => `10.0.${n}.0/24`);
+    expect(await reason(auth.createApiKey({ name: "ci", networks: many }, owner))).toBe("invalid_request");
+  });
+
+  test("is rotated by its maker: the secret before stays good for the overlap, one of before that is not, and revoking ends both", async () => {
+    const [owner, stranger] = [await registerCaller(), await registerCaller()];
+    const first = await make(owner, ["document.read"]);
+    const second = await auth.rotateApiKey({ id: first.id, overlapHours: 2 }, owner);
+    expect(second.key).not.toBe(first.key);
+    for (const key of [first.key, second.key])
+      expect(await identify(key)).toMatchObject({ userID: first.id, scope: "document.read" });
+    expect((await auth.listApiKeys({}, owner)).keys[0]).toMatchObject({
+      id: first.id,
+      prefix: second.key.slice(0, 9),
+      previousUntil: second.previousUntil,
+      rotatedAt: expect.any(String),
+    });
+    const third = await auth.rotateApiKey({ id: first.id }, owner);
+    aMomentLater();
+    expect(await reason(identify(first.key))).toBe("invalid_token");
+    expect(await identify(second.key)).toMatchObject({ userID: first.id });
+    await systemQuery("test", "update auth.api_key set previous_until = now() where id = $1", [first.id]);
+    vi.restoreAllMocks();
+    const now = performance.now();
+    vi.spyOn(performance, "now").mockImplementation(() => now + 4_000);
+    expect(await reason(identify(second.key))).toBe("invalid_token");
+    const fourth = await auth.rotateApiKey({ id: first.id, overlapHours: 0 }, owner);
+    expect(await reason(identify(third.key))).toBe("invalid_token");
+    const fifth = await auth.rotateApiKey({ id: first.id }, owner);
+    for (const { key } of [fourth, fifth]) expect(await identify(key)).toMatchObject({ userID: first.id });
+    await auth.revokeApiKey({ id: first.id }, owner);
+    vi.spyOn(performance, "now").mockImplementation(() => now + 6_000);
+    for (const { key } of [fourth, fifth]) expect(await reason(identify(key))).toBe("invalid_token");
+    vi.restoreAllMocks();
+    const other = await make(owner);
+    for (const id of [other.id, first.id, "x"])
+      expect(await reason(auth.rotateApiKey({ id }, stranger))).toBe("api_key_not_found");
+    // Who rotates learns the secret, and would act as its maker.
+    const colleague = await registerCaller();
+    await systemQuery("test", "insert into auth.membership (tenant_id, account_id, role) values ($1, $2, 'owner')", [
+      owner.tenantId,
+      colleague.principal.subjectId,
+    ]);
+    const authData = { ...colleague.authData, tenantId: owner.tenantId };
+    expect(await reason(auth.rotateApiKey({ id: other.id }, { authData }))).toBe("permission_denied");
+    await auth.revokeApiKey({ id: other.id }, { authData });
+  });
+
+  test("is told to its maker by mail, when it is made and when it is rotated", async () => {
+    const owner = await registerCaller();
+    const { id } = await make(owner);
+    await auth.rotateApiKey({ id }, owner);
+    const subjects = (await mailsTo(owner.email)).map(({ subject }) => subject);
+    expect(subjects.filter((subject) => subject.includes("API key")).sort()).toEqual([
+      "You made an API key",
+      "You rotated an API key",
+    ]);
   });
 });

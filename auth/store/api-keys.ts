@@ -3,23 +3,40 @@ import type { Role } from "../../security/permissions";
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
 
+/** Whose a key is: a person's, or a service principal's. */
+export type KeyHolder = { accountId: string } | { serviceId: string };
+
 export interface NewApiKey {
   id: string;
   tenantId: string;
-  accountId: string;
+  holder: KeyHolder;
   name: string;
   prefix: string;
   hash: Buffer;
   permissions: readonly string[];
+  networks: readonly string[];
   days: number;
 }
 
 /** Resolves with when it expires. */
 export async function apiKeyInsert(tx: Tx, key: NewApiKey): Promise<Date> {
+  const accountId = "accountId" in key.holder ? key.holder.accountId : null;
+  const serviceId = "serviceId" in key.holder ? key.holder.serviceId : null;
   const rows = await tx.query<{ expiresAt: Date }>(
-    `insert into auth.api_key (id, tenant_id, account_id, name, prefix, hash, permissions, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(days => $8)) returning expires_at as "expiresAt"`,
-    [key.id, key.tenantId, key.accountId, key.name, key.prefix, key.hash, key.permissions, key.days],
+    `insert into auth.api_key (id, tenant_id, account_id, service_id, name, prefix, hash, permissions, networks, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(days => $10)) returning expires_at as "expiresAt"`,
+    [
+      key.id,
+      key.tenantId,
+      accountId,
+      serviceId,
+      key.name,
+      key.prefix,
+      key.hash,
+      key.permissions,
+      key.networks,
+      key.days,
+    ],
   );
   const [row] = rows;
   if (row === undefined) throw new Error("an insert answered no row");
@@ -34,12 +51,65 @@ export async function apiKeyCount(tx: Tx, tenantId: string): Promise<number> {
   return rows[0]?.n ?? 0;
 }
 
+export interface HeldApiKeyRow {
+  accountId: string | null;
+  serviceId: string | null;
+  name: string;
+  permissions: string[];
+  /** Of the service principal. */
+  servicePermissions: string[] | null;
+}
+
+/** A key that has not expired, locked until the transaction ends; undefined when the organisation has no such key. */
+export async function apiKeyFindForUpdate(
+  tx: Tx,
+  { tenantId, id }: { tenantId: string; id: string },
+): Promise<HeldApiKeyRow | undefined> {
+  const rows = await tx.query<HeldApiKeyRow>(
+    `select k.account_id as "accountId", k.service_id as "serviceId", k.name, k.permissions,
+            s.permissions as "servicePermissions"
+     from auth.api_key k left join auth.service_principal s on s.id = k.service_id
+     where k.tenant_id = $1 and k.id = $2 and k.expires_at > now() for update of k`,
+    [tenantId, id],
+  );
+  return rows[0];
+}
+
+export interface RotatedKey {
+  tenantId: string;
+  id: string;
+  prefix: string;
+  hash: Buffer;
+  overlapHours: number;
+  days: number;
+}
+
+/** Gives a key another secret; the one before stays good for the overlap, any earlier one is not. */
+export async function apiKeyRotate(tx: Tx, key: RotatedKey): Promise<{ expiresAt: Date; previousUntil: Date }> {
+  const rows = await tx.query<{ expiresAt: Date; previousUntil: Date }>(
+    `update auth.api_key
+     set previous_hash = hash, previous_until = least(expires_at, now() + make_interval(hours => $5)),
+         hash = $4, prefix = $3, rotated_at = now(), expires_at = now() + make_interval(days => $6)
+     where tenant_id = $1 and id = $2 returning expires_at as "expiresAt", previous_until as "previousUntil"`,
+    [key.tenantId, key.id, key.prefix, key.hash, key.overlapHours, key.days],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error("the key is gone");
+  return row;
+}
+
 export interface ListedApiKeyRow extends CursorRow {
   name: string;
   prefix: string;
   permissions: string[];
-  createdBy: string;
+  networks: string[];
+  /** Null for a service principal's. */
+  createdBy: string | null;
+  serviceId: string | null;
   createdAt: Date;
+  rotatedAt: Date | null;
+  /** While the secret before the last rotation is good. */
+  previousUntil: Date | null;
   expiresAt: Date;
   lastUsedAt: Date | null;
 }
@@ -48,7 +118,9 @@ export interface ListedApiKeyRow extends CursorRow {
 export function apiKeyList(scope: TenantScope, limit: number, from: Cursor | undefined): Promise<ListedApiKeyRow[]> {
   return tenantQuery<ListedApiKeyRow>(
     scope,
-    `select id, name, prefix, permissions, account_id as "createdBy", created_at as "createdAt",
+    `select id, name, prefix, permissions, networks, account_id as "createdBy", service_id as "serviceId",
+            created_at as "createdAt", rotated_at as "rotatedAt",
+            case when previous_until > now() then previous_until end as "previousUntil",
             expires_at as "expiresAt", last_used_at as "lastUsedAt", ${cursorMicros("created_at")} as "cursorMicros"
      from auth.api_key where tenant_id = $1 and ${beforeCursor("created_at", "id", 2)}
      order by created_at desc, id desc limit $4`,
@@ -74,23 +146,41 @@ export function apiKeyDeleteOfAccount(
   );
 }
 
+/** Removes the keys of a service principal; the organisation's number of keys bounds them. */
+export function apiKeyDeleteOfService(tx: Tx, tenantId: string, serviceId: string): Promise<{ id: string }[]> {
+  return tx.query(`delete from auth.api_key where tenant_id = $1 and service_id = $2 returning id`, [
+    tenantId,
+    serviceId,
+  ]);
+}
+
 export interface PresentedKeyRow {
   id: string;
   tenantId: string;
   permissions: string[];
-  /** Of the member who made it, now. */
-  role: Role;
+  networks: string[];
+  /** Of the member who made it, now; null for a service principal's. */
+  role: Role | null;
+  serviceId: string | null;
+  servicePermissions: string[] | null;
 }
 
-/** The live key of a hash, if who made it is still a member; notes its use, once an hour at most. */
+/**
+ * The live key of a hash, if who made it is still a member, or the service principal whose it is may act; notes its use,
+ * once an hour at most.
+ */
 export async function apiKeyFind(hash: Buffer): Promise<PresentedKeyRow | undefined> {
   const rows = await systemQuery<PresentedKeyRow>(
     "api-key-before-tenant-known",
     `with found as (
-       select k.id, k.tenant_id as "tenantId", k.permissions, m.role
-       from auth.api_key k join auth.membership m on m.tenant_id = k.tenant_id and m.account_id = k.account_id
+       select k.id, k.tenant_id as "tenantId", k.permissions, k.networks, m.role, k.service_id as "serviceId",
+              s.permissions as "servicePermissions"
+       from auth.api_key k
          join auth.organisation o on o.id = k.tenant_id and o.purge_at is null
-       where k.hash = $1 and k.expires_at > now()
+         left join auth.membership m on m.tenant_id = k.tenant_id and m.account_id = k.account_id
+         left join auth.service_principal s on s.id = k.service_id and s.tenant_id = k.tenant_id and s.disabled_at is null
+       where (k.hash = $1 or k.previous_hash = $1 and k.previous_until > now()) and k.expires_at > now()
+         and (m.account_id is not null or s.id is not null)
      ), used as (
        update auth.api_key k set last_used_at = now() from found
        where k.id = found.id and (k.last_used_at is null or k.last_used_at < now() - interval '1 hour')

@@ -110,6 +110,8 @@ export const apiKeyCreated = defineEvent({
     organisationId: z.uuid(),
     createdBy: z.uuid(),
     permissions: z.array(z.string()),
+    /** Of the service principal whose key it is. */
+    servicePrincipalId: z.uuid().optional(),
   }),
 });
 
@@ -117,6 +119,38 @@ export const apiKeyRevoked = defineEvent({
   type: "auth.api-key.revoked",
   version: 1,
   payload: z.object({ keyId: z.uuid(), organisationId: z.uuid() }),
+});
+
+/** It has a new secret; the one before is good until `previousUntil`. */
+export const apiKeyRotated = defineEvent({
+  type: "auth.api-key.rotated",
+  version: 1,
+  payload: z.object({ keyId: z.uuid(), organisationId: z.uuid(), previousUntil: z.iso.datetime() }),
+});
+
+/** A machine of an organisation came to be. */
+export const servicePrincipalCreated = defineEvent({
+  type: "auth.service-principal.created",
+  version: 1,
+  payload: z.object({ servicePrincipalId: z.uuid(), organisationId: z.uuid(), permissions: z.array(z.string()) }),
+});
+
+export const servicePrincipalChanged = defineEvent({
+  type: "auth.service-principal.changed",
+  version: 1,
+  payload: z.object({
+    servicePrincipalId: z.uuid(),
+    organisationId: z.uuid(),
+    permissions: z.array(z.string()),
+    isDisabled: z.boolean(),
+  }),
+});
+
+/** Its keys are gone with it. */
+export const servicePrincipalDeleted = defineEvent({
+  type: "auth.service-principal.deleted",
+  version: 1,
+  payload: z.object({ servicePrincipalId: z.uuid(), organisationId: z.uuid() }),
 });
 
 const factor = { factor: z.enum(["totp", "passkey"]), factorId: z.uuid().nullable() };
