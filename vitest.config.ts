@@ -1,8 +1,9 @@
 import { configDefaults, defineConfig } from "vitest/config";
 import { groundwork } from "./runtime/vitest/plugin";
+import { sharedProcesses } from "./scripts/testing/shared-worker";
 
 export default defineConfig({
-  plugins: [groundwork()],
+  plugins: [groundwork(), sharedProcesses()],
   test: {
     include: ["**/__tests__/**/*.test.ts"],
     exclude: [

@@ -1,0 +1,92 @@
+// Which test files may share a process (shared-worker.ts), and which take long.
+
+/** Their suites start the host in processes of its own, or call what keeps nothing between calls. */
+const sharingFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/", "security/"];
+
+/** In other folders, where most suites open the app's database or change what the process has one of. */
+export const sharingSuites: readonly string[] = [
+  "audit/__tests__/chain-keys.test.ts",
+  "audit/__tests__/key.test.ts",
+  "auth/__tests__/access-token.test.ts",
+  "auth/__tests__/bounded-turns.test.ts",
+  "auth/__tests__/key-schedule.test.ts",
+  "auth/__tests__/key-text.test.ts",
+  "db/__tests__/backoff.test.ts",
+  "events/__tests__/contracts.test.ts",
+  "mail/__tests__/smtp.test.ts",
+  "queues/__tests__/conventions.test.ts",
+  "telemetry/__tests__/async-variable.test.ts",
+  "telemetry/__tests__/docs-page.test.ts",
+  "vectors/__tests__/chunker.test.ts",
+  "vectors/__tests__/embedders.test.ts",
+  "vectors/__tests__/markdown-threads.test.ts",
+];
+
+/** In the sharing folders: they put other modules in the place of real ones, or open the app's database. */
+export const suitesApart: readonly string[] = [
+  "__tests__/readme-snippets.test.ts",
+  "__tests__/testing.test.ts",
+  "security/__tests__/guard-check.test.ts",
+  "security/__tests__/guard-promises.test.ts",
+  "security/__tests__/guard.test.ts",
+  "security/__tests__/principal.test.ts",
+  "security/__tests__/provenance.test.ts",
+];
+
+/** @param file from the repository's root, with slashes; suites for native servers and long ones have their own process */
+export function sharesProcess(file: string): boolean {
+  if (suitesApart.includes(file) || /\.\w+\.test\.ts$/.test(file)) return false;
+  return sharingSuites.includes(file) || sharingFolders.some((folder) => file.startsWith(folder));
+}
+
+/** Those that take over two seconds, the slowest first. One that is missing here, or gone, costs seconds of the whole run. */
+export const slowSuites: readonly string[] = [
+  "runtime/__tests__/guide.test.ts",
+  "vectors/__tests__/embedders.test.ts",
+  "runtime/http/__tests__/parity.test.ts",
+  "runtime/commands/__tests__/exec.test.ts",
+  "runtime/__tests__/whole-app/start.test.ts",
+  "runtime/__tests__/infra-parity.test.ts",
+  "runtime/__tests__/whole-app/fuzz.test.ts",
+  "runtime/parse/__tests__/parity.test.ts",
+  "runtime/infra/__tests__/lifetime.test.ts",
+  "runtime/generate/__tests__/typescript-client.test.ts",
+  "runtime/http/__tests__/large-values.test.ts",
+  "runtime/pubsub/__tests__/silent-postgres.test.ts",
+  "runtime/commands/__tests__/workspace-packages.test.ts",
+  "runtime/commands/__tests__/sql.test.ts",
+  "auth/__tests__/sessions.test.ts",
+  "runtime/commands/__tests__/watch.test.ts",
+  "runtime/generate/__tests__/client-names.test.ts",
+  "vectors/__tests__/documents.test.ts",
+  "runtime/http/__tests__/threads.test.ts",
+  "runtime/__tests__/whole-app/event-loop.test.ts",
+  "vectors/__tests__/markdown-threads.test.ts",
+  "runtime/commands/__tests__/dead-letters.test.ts",
+  "vectors/__tests__/upkeep.test.ts",
+  "db/__tests__/silence.test.ts",
+  "runtime/infra/__tests__/copies.test.ts",
+  "runtime/http/__tests__/processes.test.ts",
+  "runtime/http/__tests__/raw-endpoints.test.ts",
+  "events/__tests__/relay.test.ts",
+  "db/__tests__/hostile.test.ts",
+  "auth/__tests__/accounts.test.ts",
+  "runtime/__tests__/sql-parity.test.ts",
+  "runtime/commands/__tests__/build.test.ts",
+  "runtime/__tests__/whole-app/trace.test.ts",
+  "vectors/__tests__/chunker.test.ts",
+  "auth/__tests__/passkeys.test.ts",
+  "runtime/pubsub/__tests__/topics.test.ts",
+  "runtime/module/__tests__/lifecycle.test.ts",
+  "runtime/sql/__tests__/database.test.ts",
+  "auth/__tests__/second-factor.test.ts",
+  "runtime/__tests__/whole-app/doors.test.ts",
+  "auth/__tests__/invitations.test.ts",
+  "queues/__tests__/leaks.test.ts",
+  "runtime/infra/__tests__/embedded.test.ts",
+  "runtime/schema/__tests__/json-decoder.test.ts",
+  "runtime/generate/__tests__/generate.test.ts",
+  "queues/__tests__/fairness.test.ts",
+  "__tests__/readme-snippets.test.ts",
+  "telemetry/__tests__/metrics.test.ts",
+];
