@@ -133,6 +133,9 @@ describe("an address", () => {
     '"',
     '"1.2.3.4',
     '1.2.3.4"',
+    '"1.2.3.45',
+    '11.2.3.4"',
+    "zz:203.000.113.009",
     ":80",
     "[::1]x",
     "[::1]x:80",
@@ -173,7 +176,8 @@ describe("networks", () => {
   });
 
   test("that begin with no address are refused", () => {
-    for (const wrong of ["", "/8", "intranet", "300.0.0.0/8"]) expect(() => networkList([wrong])).toThrow(TypeError);
+    for (const wrong of ["", "/8", "intranet", "300.0.0.0/8"])
+      expect(() => networkList([wrong])).toThrow("a network begins with an address");
   });
 });
 
@@ -253,6 +257,22 @@ describe("a proxy that nobody declared", () => {
       ["203.0.113.66", false],
       ["10.0.0.5", true],
     ]);
+  });
+
+  test("is told of once only, also when its callers' chains are known already", () => {
+    const { said, addresses } = watch();
+    for (const chain of ["203.0.113.1, 10.0.0.5", "10.0.0.1, 203.0.113.5", "203.0.113.2, 10.0.0.6", ",10.0.0.7"])
+      for (let again = 0; again < 2; again++) addresses.find({ "x-forwarded-for": chain, forwarded: "for=1.1.1.1" });
+    expect(said).toEqual([
+      ["10.0.0.5", true],
+      ["203.0.113.5", false],
+    ]);
+  });
+
+  test("is told of when all that stands before it is an empty entry", () => {
+    const { said, addresses } = watch();
+    addresses.find({ "x-forwarded-for": ",10.0.0.7" });
+    expect(said).toEqual([["10.0.0.7", true]]);
   });
 
   test("is silent when it is declared, and when there is none", () => {

@@ -1,10 +1,21 @@
 import { APIError, ErrCode } from "encore.dev/api";
 import { z } from "zod";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { commonErrors } from "../common-errors";
 import { catalogueOf, defineErrors, internalsOf, reasonOf, statusOfClass } from "../errors";
 import { parseInput } from "../input";
 import { httpStatusOf, normaliseError } from "../normalise";
+
+/** Every line that the log is given, read back; in place before a logger is made. */
+const kept = vi.hoisted(() => {
+  const lines: string[] = [];
+  const key = Symbol.for("groundwork.keepLine");
+  Object.assign(globalThis, { [key]: (line: string) => void lines.push(line) });
+  return { lines, stop: () => void Reflect.deleteProperty(globalThis, key) };
+});
+const logged = (): unknown[] => kept.lines.map((line): unknown => JSON.parse(line));
+beforeEach(() => void (kept.lines.length = 0));
+afterAll(kept.stop);
 
 const errors = defineErrors("test", { document_missing: { class: "not_found", text: "there is no such document" } });
 
@@ -78,7 +89,7 @@ describe("normalisation", () => {
     ["an APIError with a class that does not exist", new APIError("teapot" as ErrCode, secret)],
     ["a unique violation nobody handled", withCode("23505")],
     ["an APIError that tells of lost data", APIError.dataLoss(secret)],
-    ["an error whose cause lies too deep", deep(7)],
+    ["an error whose cause lies too deep", deep(6)],
     ["an error whose code, kind and text are none", { code: 8006, kind: 7, message: 57014, cause: 1 }],
     ["an error that quotes a time-out", new Error("he said: Query read timeout")],
   ])("%s becomes internal_error, shows nothing of itself and keeps its cause", (_what, thrown) => {
@@ -107,6 +118,7 @@ describe("normalisation", () => {
       const error = normaliseError(thrown);
       expect([reasonOf(error), httpStatusOf(error)]).toEqual([reason, status]);
       expect(internalsOf(error)?.cause).toBe(thrown);
+      if (status === 400) expect(internalsOf(error)?.internal).toBe(`SQLSTATE ${code}`);
       if (status === 503) expect(error.details?.retryAfterSeconds).toBeGreaterThan(0);
       if (status === 400)
         expect(error.details?.fields).toEqual({ "(body)": expect.stringContaining("cannot be stored") });
@@ -158,6 +170,49 @@ describe("normalisation", () => {
       { reason: "invalid_argument", requestId: "" },
     ]);
     expect(wire(error)).not.toContain("hunter2");
+  });
+
+  test("logs what the caller is not shown: as an error what is our fault, as a warning what passes by itself", () => {
+    normaliseError(withCode("08006"));
+    normaliseError(withCode("40001"));
+    normaliseError(new Error("a bug"));
+    normaliseError(7);
+    normaliseError(APIError.internal("a bug too"));
+    expect(logged()).toMatchObject([
+      {
+        level: "error",
+        component: "errors",
+        message: "an endpoint failed on a part it depends on",
+        reason: "service_unavailable",
+        err: { code: "08006" },
+      },
+      { level: "warn", message: "an endpoint failed on a part it depends on", reason: "conflict_retry" },
+      { level: "error", message: "an endpoint threw an error that no catalogue knows", err: { message: "a bug" } },
+      { level: "error", err: { message: "thrown: number" } },
+      { level: "error", message: "an endpoint threw an internal error", err: { message: "a bug too" } },
+    ]);
+  });
+
+  test("logs of a catalogue's errors those that are our fault, with what only we may read", () => {
+    const own = defineErrors("test", {
+      broken: { class: "internal", text: "the store is broken" },
+      away: { class: "unavailable", text: "the store is away" },
+    });
+    normaliseError(own.broken({ cause: new Error("disk"), internal: "shard 3" }));
+    normaliseError(own.away());
+    normaliseError(errors.document_missing({ internal: "looked in archive" }));
+    normaliseError(APIError.notFound("there is none"));
+    expect(logged()).toMatchObject([
+      {
+        level: "error",
+        message: "an endpoint answered an error of ours",
+        reason: "broken",
+        internal: "shard 3",
+        err: { message: "disk" },
+      },
+      { level: "error", reason: "away" },
+    ]);
+    expect(kept.lines).toHaveLength(2);
   });
 
   test("every class of ours is one of Encore's codes", () => {

@@ -84,14 +84,27 @@ describe("the principal", () => {
     ["user", { userID: "1; drop table" }],
     ["tenant", { tenantId: "*" }],
     ["role", { role: "superuser" }],
+    ["role, beside a scope,", { scope: "document.read" }],
   ])("is refused when its %s is not whole", (_what, wrong) => {
     expect(reason(() => principalFrom({ ...data, ...wrong } as AuthData))).toBe("unauthenticated");
+  });
+
+  test("is refused when nothing says what they may do in their organisation, or something does and there is none", () => {
+    const { role, tenantId, ...bare } = data;
+    expect(reason(() => callerFrom({ ...bare, tenantId }))).toBe("unauthenticated");
+    expect(reason(() => callerFrom({ ...bare, role: role ?? "owner" }))).toBe("unauthenticated");
+    expect(reason(() => callerFrom({ ...bare, scope: "document.read" }))).toBe("unauthenticated");
+  });
+
+  test("says when they last showed who they are, as a number, where that is known", () => {
+    expect(callerFrom({ ...data, authTime: "1796000000" }).authTime).toBe(1_796_000_000);
+    for (const fact of ["authTime", "actor"]) expect(callerFrom(data)).not.toHaveProperty(fact);
   });
 
   test("ids come from UUIDs only", () => {
     expect(tenantIdFrom(data.tenantId)).toBe(data.tenantId);
     expect(subjectIdFrom(data.userID)).toBe(data.userID);
-    expect(() => tenantIdFrom("acme")).toThrow(TypeError);
-    expect(() => subjectIdFrom("")).toThrow(TypeError);
+    expect(() => tenantIdFrom("acme")).toThrow("a tenant id must be a UUID");
+    expect(() => subjectIdFrom("")).toThrow("a subject's id must be a UUID");
   });
 });
