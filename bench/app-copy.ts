@@ -19,6 +19,7 @@ const parts = [
   "migrations",
   "prisma",
   "queues",
+  "secrets",
   "security",
   "services",
   "telemetry",

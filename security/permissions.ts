@@ -26,6 +26,8 @@ export const permissions = [
   "job.redrive",
   "audit.read",
   "audit.personal",
+  "secret.read",
+  "secret.manage",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -52,6 +54,8 @@ export const matrix = {
   "job.redrive": { owner: yes, admin: yes, member: no, viewer: no },
   "audit.read": { owner: yes, admin: yes, member: no, viewer: no },
   "audit.personal": { owner: yes, admin: no, member: no, viewer: no },
+  "secret.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "secret.manage": { owner: yes, admin: yes, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /** Rights over people, keys and the organisation itself, which no key may hold: a stolen key must not outlive its end. */
@@ -62,6 +66,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "api_key.manage",
   "service_principal.manage",
   "audit.personal",
+  "secret.manage",
 ]);
 /** What a key may hold. */
 export const keyPermissions: readonly Permission[] = permissions.filter((permission) => !forPeople.has(permission));

@@ -74,10 +74,12 @@ export const systemReasons = {
   "revoke-signing-key": "access tokens of one key are refused",
   "reseal-signing-keys": "signing keys under the present master key",
   "reseal-second-factors": "secrets of authenticator apps under the present master key",
+  "rewrap-tenant-keys": "data keys of tenants under the present master key",
   "note-system-use": "these counts",
 
   // Upkeep: what nobody can use any more goes
   "audit-purge": "audit entries past their retention",
+  "purge-tenant-keys": "data keys of tenants that sealed nothing any more",
   "system-use-purge": "counts of system use past their retention",
   "outbox-purge": "events and jobs that were handed on",
   "inbox-purge": "notes of events that were handled",

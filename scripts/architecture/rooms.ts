@@ -7,7 +7,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["services/*", "telemetry (service)"],
   ["vectors"],
   ["auth"],
-  ["queues"],
+  ["queues", "secrets"],
   ["events", "mail"],
   ["audit"],
   ["db"],

@@ -1,0 +1,115 @@
+// Secrets that an organisation entrusts to the app. They go in by an endpoint and out to code alone (readSecret): no endpoint
+// answers one, no log, trace, event or audit entry holds one.
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
+import { newId } from "../db/ids";
+import { withTenant, type TenantScope, type Tx } from "../db/tenant";
+import { EnvelopeError, open, seal, type Keyset } from "../security/envelope";
+import { commonErrors } from "../security/common-errors";
+import { errors } from "./errors";
+import { SecretText } from "./secret-text";
+import {
+  secretCount,
+  secretDelete,
+  secretFind,
+  secretListSealedByOthers,
+  secretLock,
+  secretPut,
+  secretReseal,
+  secretUsed,
+} from "./store";
+import { addTenantKey, tenantKeyset } from "./tenant-keys";
+
+const NAME = /^[a-z][a-z0-9_.-]{0,63}$/;
+const VALUE_MAX_BYTES = 16 << 10;
+/** Of an organisation: enough for every service it uses, few enough to seal again in one transaction. */
+const SECRETS_MAX = 200;
+/** A hint tells a short secret. */
+const HINT_FROM_CHARS = 20;
+const HINT_CHARS = 4;
+
+const secretStored = defineAction("secrets.secret.stored", { name: "plain", version: "plain" });
+const secretRemoved = defineAction("secrets.secret.removed", { name: "plain" });
+const keyRotated = defineAction("secrets.key.rotated", { secrets: "plain" });
+
+const contextOf = (tenantId: string, name: string): string => `secrets.secret:${tenantId}:${name}`;
+
+/** Stores a secret, or replaces it. Resolves with its version, from 1. @throws APIError invalid_request, too_many_secrets */
+export async function putSecret(scope: TenantScope, name: string, value: string): Promise<number> {
+  const plain = Buffer.from(value);
+  if (!NAME.test(name))
+    throw commonErrors.invalid_request({
+      fields: { name: "must begin with a lower-case letter and hold those, digits, _, . and -, at most 64 in all" },
+    });
+  if (plain.length === 0 || plain.length > VALUE_MAX_BYTES)
+    throw commonErrors.invalid_request({ fields: { value: "must be 1 to 16384 bytes of UTF-8" } });
+  const { tenantId } = scope;
+  return withTenant(scope, async (tx) => {
+    await secretLock(tx, tenantId);
+    const keyset = await tenantKeyset(tx, tenantId);
+    const version = await secretPut(tx, {
+      id: newId(),
+      tenantId,
+      name,
+      sealed: seal(keyset, plain, contextOf(tenantId, name)),
+      keyId: keyset[0].id,
+      hint: value.length < HINT_FROM_CHARS ? "" : [...value].slice(-HINT_CHARS).join(""),
+    });
+    if ((await secretCount(tx, tenantId)) > SECRETS_MAX) throw errors.too_many_secrets();
+    await record(tx, secretStored, { target: { type: "secret", id: name }, fields: { name, version } });
+    return version;
+  });
+}
+
+/** @throws APIError secret_not_found */
+export async function removeSecret(scope: TenantScope, name: string): Promise<void> {
+  await withTenant(scope, async (tx) => {
+    if (!(await secretDelete(tx, scope.tenantId, name))) throw errors.secret_not_found();
+    await record(tx, secretRemoved, { target: { type: "secret", id: name }, fields: { name } });
+  });
+}
+
+/**
+ * The secret, for the call it is meant for: ask for it then, keep it nowhere. It notes that it was used, to the hour.
+ * @throws APIError secret_not_found, secret_unreadable
+ */
+export async function readSecret(scope: TenantScope, name: string): Promise<SecretText> {
+  const { tenantId } = scope;
+  return withTenant(scope, async (tx) => {
+    const row = await secretFind(tx, tenantId, name);
+    if (row === undefined) throw errors.secret_not_found();
+    const keyset = await tenantKeyset(tx, tenantId);
+    const text = opened(keyset, row.sealed, contextOf(tenantId, name));
+    if (row.isUseDue) await secretUsed(tx, tenantId, name);
+    return new SecretText(text.toString());
+  });
+}
+
+function opened(keyset: Keyset, sealed: Buffer, context: string): Buffer {
+  try {
+    return open(keyset, sealed, context);
+  } catch (cause) {
+    if (cause instanceof EnvelopeError) throw errors.secret_unreadable({ cause });
+    throw cause;
+  }
+}
+
+/** A new data key, and everything sealed with it at once. Resolves with how many secrets that were. @throws APIError secret_unreadable */
+export async function rotateTenantKey(scope: TenantScope): Promise<number> {
+  return withTenant(scope, async (tx) => {
+    await secretLock(tx, scope.tenantId);
+    const secrets = await resealSecrets(tx, scope, await addTenantKey(tx, scope.tenantId));
+    await record(tx, keyRotated, { fields: { secrets } });
+    return secrets;
+  });
+}
+
+async function resealSecrets(tx: Tx, { tenantId }: TenantScope, keyset: Keyset): Promise<number> {
+  const rows = await secretListSealedByOthers(tx, tenantId, keyset[0].id);
+  const resealed = rows.map(({ name, sealed }) => {
+    const context = contextOf(tenantId, name);
+    return { name, sealed: seal(keyset, opened(keyset, sealed, context), context) };
+  });
+  await secretReseal(tx, { tenantId, keyId: keyset[0].id, secrets: resealed });
+  return rows.length;
+}
