@@ -5,6 +5,7 @@ import type { MaxLen, MinLen } from "encore.dev/validate";
 import type { JWK } from "jose";
 import { cfg } from "../config";
 import { callerAddress, callerDevice } from "../security/caller-address";
+import { presentingMailedToken } from "./attempts";
 import { register as registerAccount } from "./registration";
 import { refreshSession, signIn } from "./sessions";
 import { keyRing } from "./tokens";
@@ -52,7 +53,10 @@ export const register = api(
     sensitive: true,
     tags: ["public:nobody has an account before registering", "limit:auth"],
   },
-  async (req: RegisterRequest): Promise<SessionResponse> => registerAccount(req, new Date(), callerDevice()),
+  async (req: RegisterRequest): Promise<SessionResponse> => {
+    const join = () => registerAccount(req, new Date(), callerDevice());
+    return req.invitation === undefined ? join() : presentingMailedToken(callerAddress(), join);
+  },
 );
 
 /** Signs in with e-mail and password. */

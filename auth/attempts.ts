@@ -1,5 +1,6 @@
 // Attempts at a password, counted before they are made: of many at once not one more than the quota gets through.
 import { createHash } from "node:crypto";
+import { reasonOf } from "../security/errors";
 import { limits } from "../security/limits";
 
 /** @throws APIError rate_limited. `forget` is for an attempt that succeeded. */
@@ -17,6 +18,22 @@ export async function countAttempt(email: string, address: string): Promise<{ fo
 /** Counts a mail to an address, whether or not anybody is registered with it. @throws APIError rate_limited. */
 export async function countMail(email: string): Promise<void> {
   await limits.consume("mail", "account", limitKey(email));
+}
+
+const WRONG_TOKEN = new Set(["link_invalid", "invitation_not_found"]);
+
+/**
+ * Work that begins with the token of a mail: not even begun for an address that has brought too many wrong ones.
+ * @throws APIError rate_limited, and whatever the work throws.
+ */
+export async function presentingMailedToken<T>(address: string, work: () => Promise<T>): Promise<T> {
+  limits.assertFewFailures("oneTimeToken", address);
+  try {
+    return await work();
+  } catch (error) {
+    if (WRONG_TOKEN.has(reasonOf(error) ?? "")) limits.countFailure("oneTimeToken", address);
+    throw error;
+  }
 }
 
 /** The limiter's store never holds an e-mail. */

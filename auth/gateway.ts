@@ -11,7 +11,7 @@ import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { errors } from "./errors";
-import { identityAt, knownKey, readKey, type KnownKey } from "./key-identity";
+import { identityAt, knownKey, readKey, wasGoodKey, type KnownKey } from "./key-identity";
 import { isKeyText, KEY_PREFIX } from "./key-text";
 import { knownIdentity, readAccessToken, RevokedTokenError } from "./tokens";
 
@@ -82,7 +82,7 @@ function identifyByKey(key: string, credentials: Credentials): AuthData | Promis
   const known = knownKey(key);
   if (known !== undefined) return fromItsNetwork(known, credentials);
   if (!isKeyText(key)) return refuseForm(credentials);
-  limits.assertFewFailures("accessToken", addressOf(credentials));
+  if (!wasGoodKey(key)) limits.assertFewFailures("accessToken", addressOf(credentials));
   return refusing(
     readKey(key).then((read) => fromItsNetwork(read, credentials)),
     credentials,

@@ -29,6 +29,9 @@ export function knownKey(text: string): KnownKey | undefined {
   return known !== undefined && known.untilMs > performance.now() ? known : undefined;
 }
 
+/** Whether a key was good when it was last looked up, in this process: what its neighbours invent does not shut it out. */
+export const wasGoodKey = (text: string): boolean => remembered.get(hash("sha256", text, "base64url")) !== undefined;
+
 /** @throws TypeError when there is none: unknown, expired, revoked, its maker gone or its service principal disabled. */
 export function readKey(text: string): Promise<KnownKey> {
   const digest = hash("sha256", text, "base64url");
@@ -43,7 +46,10 @@ export function readKey(text: string): Promise<KnownKey> {
 async function lookUp(text: string, digest: string): Promise<KnownKey> {
   const askedAtMs = performance.now();
   const row = await apiKeyFind(hashKeyText(text));
-  if (row === undefined) throw new TypeError("no such key");
+  if (row === undefined) {
+    remembered.delete(digest);
+    throw new TypeError("no such key");
+  }
   const networks = row.networks.length === 0 ? undefined : networkList(row.networks);
   const known = { identity: identityOf(row), networks };
   remembered.set(digest, { ...known, untilMs: askedAtMs + REMEMBER_MS });

@@ -13,6 +13,7 @@ import { emit } from "../events/outbox";
 import { parseInput } from "../security/input";
 import { tenantIdFrom, type Caller } from "../security/principal";
 import { errors } from "./errors";
+import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
 import { revokeSessions } from "./revocations";
 import { completeSignIn, type SignedIn } from "./sessions";
@@ -83,7 +84,7 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
   const from = { id: caller.sessionId, accountId, idleSeconds: cfg.auth.idleSeconds };
   await keyRing.signer();
   const sessionId = newId();
-  const token = createRefreshToken(sessionId);
+  const token = createRefreshToken(sessionId, familyOf(sessionId));
   const { organisation, authentication } = await withSystem("switch-organisation", async (tx) => {
     const chosen = await membershipFind(tx, { tenantId, accountId });
     if (chosen === undefined) throw errors.organisation_not_found();

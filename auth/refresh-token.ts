@@ -18,7 +18,7 @@ export const REUSE_GRACE_MS = 30_000;
 
 const ID_BYTES = 16;
 const GENERATION_BYTES = 4;
-const FAMILY_BYTES = 16;
+export const FAMILY_BYTES = 16;
 const SECRET_BYTES = 32;
 const TOKEN_BYTES = ID_BYTES + GENERATION_BYTES + FAMILY_BYTES + SECRET_BYTES;
 const TOKEN_PATTERN = new RegExp(`^[\\w-]{${Math.ceil((TOKEN_BYTES * 4) / 3)}}$`);
@@ -31,9 +31,9 @@ export interface RefreshToken {
   secret: Buffer;
 }
 
-/** The first token of a session. */
-export function createRefreshToken(sessionId: string): RefreshToken {
-  return { sessionId, generation: 0, family: randomBytes(FAMILY_BYTES), secret: randomBytes(SECRET_BYTES) };
+/** The first token of a session; `family` is a secret of FAMILY_BYTES (refresh-family.ts). */
+export function createRefreshToken(sessionId: string, family: Buffer = randomBytes(FAMILY_BYTES)): RefreshToken {
+  return { sessionId, generation: 0, family, secret: randomBytes(SECRET_BYTES) };
 }
 
 /** A salt for the next rotation. */

@@ -1,6 +1,7 @@
 import { auth, vectors } from "~encore/clients";
 import { describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
+import { Limits, limits } from "../../security/limits";
 import { registerCaller, type RegisteredCaller } from "../../testing";
 import { createKeyText } from "../key-text";
 import * as store from "../store/api-keys";
@@ -50,6 +51,25 @@ describe("an API key", () => {
       organisations: [],
     });
     expect((await auth.listApiKeys({}, owner)).keys[0]?.lastUsedAt).toEqual(expect.any(String));
+  });
+
+  test("that was good stays good while others from its address are invented, which soon reach no database", async () => {
+    const strict = new Limits({ scale: 0.05 }); // thirty points: three forged ones
+    vi.spyOn(limits, "assertFewFailures").mockImplementation(strict.assertFewFailures.bind(strict));
+    vi.spyOn(limits, "countFailure").mockImplementation(strict.countFailure.bind(strict));
+    const { key, id } = await make(await registerCaller());
+    const another = await make(await registerCaller());
+    await identify(key);
+    const looked = vi.spyOn(store, "apiKeyFind");
+    const outcomes: (string | undefined)[] = [];
+    for (let i = 0; i < 5; i++) outcomes.push(await reason(identify(createKeyText().text)));
+    expect(outcomes).toEqual([...Array<string>(3).fill("invalid_token"), "rate_limited", "rate_limited"]);
+    expect(looked).toHaveBeenCalledTimes(3);
+    aMomentLater();
+    expect(await identify(key)).toMatchObject({ userID: id });
+    // What this process has not seen cannot be told from an invented one without the database.
+    expect(await reason(identify(another.key))).toBe("rate_limited");
+    vi.restoreAllMocks();
   });
 
   test("never has rights over people, keys and the organisation, and nothing its maker has not", async () => {

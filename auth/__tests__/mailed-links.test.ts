@@ -1,12 +1,13 @@
 // What links in mails do: verify an address, set a new password.
 import { auth } from "~encore/clients";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
-import { limits } from "../../security/limits";
+import { Limits, limits } from "../../security/limits";
 import { sendAccountMail } from "../jobs";
 import { createOneTimeToken, hashOneTimeToken } from "../one-time-token";
 import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
+import * as store from "../store/one-time-tokens";
 import { purgeEnded } from "../upkeep";
 import { as, identify } from "./callers";
 import { mailedToken, mailsTo } from "./mails";
@@ -79,6 +80,31 @@ describe("a one-time token", () => {
     await age(ada.user.id, 86_400 - 3_600);
     expect(await reason(auth.verifyEmail({ token: verify }))).toBe("link_invalid");
     expect((await purgeEnded()).oneTimeTokens).toBe(2);
+  });
+
+  test("that is wrong again and again shuts its address, before the database is asked", async () => {
+    const strict = new Limits({ scale: 0.15 }); // three
+    vi.spyOn(limits, "assertFewFailures").mockImplementation(strict.assertFewFailures.bind(strict));
+    vi.spyOn(limits, "countFailure").mockImplementation(strict.countFailure.bind(strict));
+    const looked = vi.spyOn(store, "oneTimeTokenFind");
+    const token = createOneTimeToken().text;
+    const invited = { email: "nobody@example.com", password: fresh, invitation: token };
+    const outcomes = [
+      await reason(auth.verifyEmail({ token })),
+      await reason(auth.resetPassword({ token, password: fresh })),
+      await reason(auth.register(invited)),
+      await reason(auth.verifyEmail({ token })),
+      await reason(auth.resetPassword({ token, password: fresh })),
+      await reason(auth.register(invited)),
+    ];
+    expect(outcomes).toEqual([
+      "link_invalid",
+      "link_invalid",
+      "invitation_not_found",
+      ...Array<string>(3).fill("rate_limited"),
+    ]);
+    expect(looked).toHaveBeenCalledTimes(2);
+    vi.restoreAllMocks();
   });
 
   test("that nobody made is refused, whatever it looks like", async () => {

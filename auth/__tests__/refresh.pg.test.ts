@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
+import { limits } from "../../security/limits";
+import { familyOf } from "../refresh-family";
 import { hashSecret, createRefreshToken, formatRefreshToken } from "../refresh-token";
 import { register } from "../registration";
 import { refreshSession } from "../sessions";
@@ -82,6 +84,51 @@ describe("refreshing under load", () => {
       );
     expect(new Set(replays), `seed ${seed}`).toEqual(new Set(["refresh_token_invalid"]));
     expect(await count("auth.session where revoked_reason = 'token_reuse'")).toBe(CLIENTS);
+  }, 120_000);
+});
+
+describe("an office behind one address", () => {
+  const SESSIONS = 2_000;
+
+  test(`${SESSIONS} sessions refresh on time while a neighbour invents tokens: none is refused`, async () => {
+    const office = "203.0.113.200";
+    const person = await register(newcomer(), start);
+    const tokens = Array.from({ length: SESSIONS }, () => {
+      const id = crypto.randomUUID();
+      return createRefreshToken(id, familyOf(id));
+    });
+    for (const token of tokens)
+      await systemQuery(
+        "test",
+        `insert into auth.session (id, organisation_id, account_id, expires_at, family_hash, secret_hash)
+         values ($1, $2, $3, now() + interval '1 day', $4, $5)`,
+        [token.sessionId, person.organisation.id, person.user.id, hashSecret(token.family), hashSecret(token.secret)],
+      );
+    // As the guard and the endpoint do for each request.
+    const refresh = async (text: string): Promise<string> => {
+      try {
+        await limits.consumeCaller("refresh", { ip: office });
+        await refreshSession(text, start, office);
+        return "signed in";
+      } catch (error) {
+        return reasonOf(error) ?? String(error);
+      }
+    };
+    const invented: string[] = [];
+    const outcomes: string[] = [];
+    const waiting = [...tokens];
+    const runClient = async (): Promise<void> => {
+      for (let token = waiting.pop(); token !== undefined; token = waiting.pop()) {
+        if (waiting.length % 4 === 0)
+          invented.push(await refresh(formatRefreshToken(createRefreshToken(crypto.randomUUID()))));
+        outcomes.push(await refresh(formatRefreshToken(token)));
+      }
+    };
+    await Promise.all(Array.from({ length: CLIENTS_AT_ONCE }, runClient));
+    expect(outcomes).toHaveLength(SESSIONS);
+    expect(outcomes.filter((outcome) => outcome !== "signed in")).toEqual([]);
+    expect(invented).toContain("refresh_token_invalid");
+    expect(invented).toContain("rate_limited");
   }, 120_000);
 });
 

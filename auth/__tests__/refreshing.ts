@@ -5,6 +5,7 @@ import { Limits, limits } from "../../security/limits";
 import { REUSE_GRACE_MS } from "../refresh-token";
 import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
+import * as store from "../store/sessions";
 import { readAccessToken } from "../tokens";
 import { count, DAY_MS, here, later, newcomer, reason, start } from "./people";
 
@@ -142,15 +143,28 @@ export function refreshing(): void {
       },
     );
 
-    test("with invented tokens shuts the address, and nobody behind another one", async () => {
+    test("with invented tokens shuts the address to more of them, before the database, and to nobody's own", async () => {
       const strict = new Limits({ scale: 0.05 }); // three
       vi.spyOn(limits, "assertFewFailures").mockImplementation(strict.assertFewFailures.bind(strict));
       vi.spyOn(limits, "countFailure").mockImplementation(strict.countFailure.bind(strict));
+      const looked = vi.spyOn(store, "sessionFindForUpdate");
       const { refreshToken } = await newSession();
       const outcomes: (string | undefined)[] = [];
       for (let i = 0; i < 4; i++) outcomes.push(await reason(refreshSession("A".repeat(91), start, "192.0.2.66")));
       expect(outcomes).toEqual([...Array<string>(3).fill("refresh_token_invalid"), "rate_limited"]);
-      expect(await refreshSession(refreshToken, start, "192.0.2.67")).toBeDefined();
+      expect(looked).toHaveBeenCalledTimes(3);
+      // In an office somebody else's program does not sign everybody out.
+      const renewed = await refreshSession(refreshToken, start, "192.0.2.66");
+      expect(await refreshSession(renewed.refreshToken, start, "192.0.2.66")).toBeDefined();
+      // Nor does a sibling session, and a token with another family than ours is an invented one.
+      const forged = Buffer.from(refreshToken, "base64url");
+      forged[20] = (forged[20] ?? 0) ^ 1;
+      expect(await reason(refreshSession(forged.toString("base64url"), start, "192.0.2.66"))).toBe("rate_limited");
+    });
+
+    test("of two thousand sessions behind one address within a moment is within the limit", () => {
+      const office = new Limits({ scale: 1 });
+      for (let i = 0; i < 2_000; i++) expect(office.consumeCaller("refresh", { ip: "203.0.113.200" })).toBeUndefined();
     });
   });
 }

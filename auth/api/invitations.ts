@@ -3,7 +3,9 @@ import { api, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { pageOf, parseCursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
+import { callerAddress } from "../../security/caller-address";
 import { currentCaller, currentPrincipal } from "../../security/principal";
+import { presentingMailedToken } from "../attempts";
 import { errors } from "../errors";
 import { acceptInvitation as accept, inviteMember as invite, revokeInvitation as revoke } from "../invitations";
 import { invitationList } from "../store/invitations";
@@ -111,7 +113,7 @@ export const acceptInvitation = api(
     tags: ["self", "limit:auth"],
   },
   async ({ token }: AcceptInvitationRequest): Promise<JoinedOrganisation> => {
-    const { id, name, role } = await accept(currentCaller(), token);
+    const { id, name, role } = await presentingMailedToken(callerAddress(), () => accept(currentCaller(), token));
     return { id, name, role };
   },
 );

@@ -4,6 +4,7 @@ import type { MaxLen, MinLen } from "encore.dev/validate";
 import { callerAddress } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
 import { changePassword as change } from "../account";
+import { presentingMailedToken } from "../attempts";
 import { sendVerification, verifyEmail as verify } from "../email-verification";
 import { forgotPassword as forgot, resetPassword as reset } from "../password-reset";
 
@@ -58,7 +59,7 @@ export const resetPassword = api(
     sensitive: true,
     tags: ["public:the mailed token is the credential", "limit:auth"],
   },
-  async (req: ResetPasswordRequest): Promise<void> => reset(req),
+  async (req: ResetPasswordRequest): Promise<void> => presentingMailedToken(callerAddress(), () => reset(req)),
 );
 
 interface VerifyEmailRequest {
@@ -75,7 +76,7 @@ export const verifyEmail = api(
     sensitive: true,
     tags: ["public:the mailed token is the credential", "limit:auth"],
   },
-  async ({ token }: VerifyEmailRequest): Promise<void> => verify(token),
+  async ({ token }: VerifyEmailRequest): Promise<void> => presentingMailedToken(callerAddress(), () => verify(token)),
 );
 
 /** Mails the link again, if the caller's address is not verified yet. */

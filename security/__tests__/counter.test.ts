@@ -17,6 +17,7 @@ const requests = fc.array(
   {
     minLength: 1,
     maxLength: 150,
+    size: "max",
   },
 );
 
