@@ -98,13 +98,14 @@ export async function changePassword(
   const account = await accountFind(accountId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const attempt = await countAttempt(account.email, address);
-  if (!(await checkPassword(input.current, account.passwordHash))) throw errors.invalid_credentials();
+  const { passwordHash: checkedHash } = account;
+  if (!(await checkPassword(input.current, checkedHash)) || checkedHash === null) throw errors.invalid_credentials();
   await attempt.forget();
   const problem = passwordProblem(input.password, account.email);
   if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
   const passwordHash = await hashPassword(input.password);
   await withSystem("change-password", async (tx) => {
-    const isChanged = await accountSetPassword(tx, { id: accountId, checkedHash: account.passwordHash, passwordHash });
+    const isChanged = await accountSetPassword(tx, { id: accountId, checkedHash, passwordHash });
     if (!isChanged) throw errors.invalid_credentials({ internal: "changed at the same time" });
     const signInOf = caller.sessionId ?? null;
     await revokeSessions(tx, await sessionEnd(tx, { accountId, which: "others", signInOf, reason: "password_change" }));

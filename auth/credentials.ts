@@ -4,17 +4,19 @@ import type { Tx } from "../db/tenant";
 import { forgetApiKeys } from "./api-keys";
 import { forgetFactors } from "./factors/enrolment";
 import { revokeSessions } from "./revocations";
+import { identityDeleteOfAccount } from "./store/identities";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { sessionEnd, type EndReason } from "./store/sessions";
 
 /**
- * Ends the account's sessions and removes its API keys, mailed links and second factors. The password is the caller's
- * matter. Whatever else can sign in (linked identities) is forgotten here too: add its call below.
+ * Ends the account's sessions and removes its API keys, mailed links, second factors and identities elsewhere. The password is the caller's
+ * matter. Whatever else can sign in is forgotten here too: add its call below.
  */
 export async function forgetCredentials(tx: Tx, accountId: string, reason: EndReason): Promise<void> {
   await endEverySignIn(tx, accountId, reason);
   await forgetApiKeys(tx, accountId);
   await forgetFactors(tx, accountId);
+  await identityDeleteOfAccount(tx, accountId);
 }
 
 /** Ends all sessions and mailed links of an account; keys and second factors stay. */

@@ -4,12 +4,16 @@ import { startAudit } from "../audit/key";
 import { requireAtStart } from "../config/start-check";
 import { startDatabase } from "../db/start";
 import { guardOf } from "../security/guard";
+import { assertClientSecrets } from "./oidc/keys";
 import { keyRing } from "./tokens";
 
 const masterKey = secret("MasterKey");
 
 export default new Service("auth", { middlewares: guardOf("auth") });
 
-requireAtStart("auth", { "secret MasterKey": () => keyRing.assertUsable() });
+requireAtStart("auth", {
+  "secret MasterKey": () => keyRing.assertUsable(),
+  "secret OidcClientSecrets": () => assertClientSecrets(),
+});
 startAudit("auth", masterKey);
 startDatabase(masterKey);

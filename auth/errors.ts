@@ -80,6 +80,51 @@ export const errors = defineErrors("auth", {
     text: "the token of this link is not valid any more: it was used, a newer mail replaced it, or its time is up",
     remedy: "Ask for a new mail, and use the newest one that arrives.",
   },
+  oidc_provider_not_found: {
+    class: "not_found",
+    text: "there is no such provider to sign in with",
+    remedy: "List them with GET /auth/oidc/providers.",
+  },
+  oidc_unavailable: {
+    class: "unavailable",
+    text: "the provider cannot be reached",
+    remedy: "Try again later, or sign in another way.",
+  },
+  oidc_failed: {
+    class: "unauthenticated",
+    text: "the provider did not confirm who you are",
+    remedy: "Begin again. For operators: the log names the provider and what was wrong.",
+  },
+  oidc_email_missing: {
+    class: "failed_precondition",
+    text: "the provider tells no e-mail address, which an account needs",
+    remedy: "Register with an e-mail, sign in and link the provider from the account page.",
+  },
+  oidc_link_required: {
+    class: "failed_precondition",
+    text: "an account with this address exists, and the provider does not show that it is yours",
+    remedy: "Sign in to it as before, then link the provider from the account page (POST /auth/identities/begin).",
+  },
+  identity_taken: {
+    class: "already_exists",
+    text: "this account of the provider is linked already",
+    remedy: "Sign in with it; to link it to another account, unlink it there first.",
+  },
+  identity_not_found: {
+    class: "not_found",
+    text: "your account is not linked to that",
+    remedy: "List what it is linked to with GET /auth/identities.",
+  },
+  too_many_identities: {
+    class: "failed_precondition",
+    text: "the account is linked to as many as one can be",
+    remedy: "Unlink one that is not used any more, with DELETE /auth/identities/:id.",
+  },
+  last_sign_in_method: {
+    class: "failed_precondition",
+    text: "without it nobody could sign in to the account any more",
+    remedy: "Set a password (POST /auth/password/forgot) or add a passkey first.",
+  },
   session_not_found: {
     class: "not_found",
     text: "you have no such session",

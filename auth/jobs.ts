@@ -94,7 +94,9 @@ async function write(mail: AccountMail, settings: LinkSettings): Promise<Address
     case "recovery-codes-created":
     case "recovery-code-used":
     case "api-key-created":
-    case "api-key-rotated": {
+    case "api-key-rotated":
+    case "identity-linked":
+    case "identity-unlinked": {
       const account = await accountFind(mail.accountId);
       return account && { to: account.email, ...factorNoticeText(mail.kind) };
     }

@@ -84,6 +84,8 @@ export const noticeKinds = [
   "recovery-code-used",
   "api-key-created",
   "api-key-rotated",
+  "identity-linked",
+  "identity-unlinked",
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
@@ -111,6 +113,14 @@ const happened: Readonly<Record<NoticeKind, { subject: string; what: string }>> 
   "api-key-rotated": {
     subject: "You rotated an API key",
     what: "An API key was given a new secret in your name. The secret before it ends when you chose.",
+  },
+  "identity-linked": {
+    subject: "Another way to sign in was added to your account",
+    what: "An account at another provider can now sign in to your account.",
+  },
+  "identity-unlinked": {
+    subject: "A way to sign in was removed from your account",
+    what: "An account at another provider cannot sign in to your account any more.",
   },
 };
 

@@ -46,11 +46,11 @@ export function hashPassword(password: string): Promise<string> {
 export const needsRehash = (stored: string): boolean => !stored.startsWith(PRESENT);
 
 /** Whether the password fits. Without a stored hash it does the same work and answers false. Throws as hashPassword. */
-export async function checkPassword(password: string, stored: string | undefined): Promise<boolean> {
+export async function checkPassword(password: string, stored: string | null | undefined): Promise<boolean> {
   dummyHash ??= hash(crypto.randomUUID(), ARGON2ID);
   const expected = stored ?? (await dummyHash);
   const fits = await turns.run(() => verify(expected, normalisePassword(password)));
-  return stored !== undefined && fits;
+  return typeof stored === "string" && fits;
 }
 
 /** The same password typed on another keyboard is the same password (NIST: NFKC). */

@@ -30,7 +30,7 @@ import {
   type RefreshToken,
 } from "./refresh-token";
 import { revokeSessions } from "./revocations";
-import { accountFindByEmail, accountSetPassword, type AccountRow, type OrganisationRow } from "./store/accounts";
+import { accountFindByEmail, accountSetPassword, type OrganisationRow } from "./store/accounts";
 import {
   sessionDeleteSurplus,
   sessionEnd,
@@ -89,21 +89,25 @@ export async function signIn(
   const attempt = email === undefined ? undefined : await countAttempt(email, address);
   const account = email === undefined ? undefined : await accountFindByEmail(email);
   const fits = await checkPassword(input.password, account?.passwordHash);
-  if (!fits || account === undefined) {
+  const checkedHash = account?.passwordHash;
+  if (!fits || account === undefined || typeof checkedHash !== "string") {
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
   }
   await attempt?.forget();
   // What a second factor goes on with belongs to the hash that is stored from now on.
-  const passwordHash = await renewedHash(account, input.password);
-  await requireSecondFactor({ id: account.id, passwordHash }, now);
+  const passwordHash = await renewedHash({ id: account.id, checkedHash }, input.password);
+  await requireSecondFactor({ id: account.id, passwordHash }, BY_PASSWORD, now);
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
   const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD));
   return completeSignIn(opened, now);
 }
 
 /** The account's hash, which has today's parameters afterwards; a password that was set meanwhile stays. */
-async function renewedHash({ id, passwordHash: checkedHash }: AccountRow, password: string): Promise<string> {
+async function renewedHash(
+  { id, checkedHash }: { id: string; checkedHash: string },
+  password: string,
+): Promise<string> {
   if (!needsRehash(checkedHash)) return checkedHash;
   const passwordHash = await hashPassword(password);
   await withSystem("rehash-password", (tx) => accountSetPassword(tx, { id, checkedHash, passwordHash }));

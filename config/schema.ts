@@ -2,108 +2,22 @@
 // Pure: takes an environment, gives a frozen Config or one ConfigError that lists every problem at once.
 // (DATABASE_URL and PORT belong to whatever hosts the app; the app gets its database from Encore.)
 import { z } from "zod";
+import { hasInsecureIssuer, OIDC_REMEDY, oidcProviders, type OidcProvider } from "./oidc";
+import {
+  boolean,
+  decimal,
+  integer,
+  isSender,
+  networks,
+  oneOf,
+  pairs,
+  text,
+  url,
+  variable,
+  type Variable,
+} from "./variable";
 
 export type Environment = "development" | "production" | "test";
-
-/** A variable: `schema` reads its text, `remedy` completes "set NAME to …". */
-interface Variable<T> {
-  schema: z.ZodType<T, string>;
-  remedy: string;
-}
-
-function variable<T>(schema: z.ZodType<T, string>, remedy: string): Variable<T> {
-  return { schema, remedy };
-}
-
-function integer(min: number, max: number): Variable<number> {
-  const schema = z
-    .string()
-    .regex(/^-?\d+$/, "is not a whole number")
-    .transform(Number)
-    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`));
-  return variable(schema, `a whole number from ${min} to ${max}`);
-}
-
-function decimal(min: number, max: number): Variable<number> {
-  const schema = z
-    .string()
-    .regex(/^\d+(\.\d+)?$/, "is not a number")
-    .transform(Number)
-    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`));
-  return variable(schema, `a number from ${min} to ${max}`);
-}
-
-function oneOf<const T extends readonly [string, ...string[]]>(values: T): Variable<T[number]> {
-  return variable(z.enum(values, { error: "is not an allowed value" }), `one of ${values.join(", ")}`);
-}
-
-function url(protocols: readonly string[]): Variable<string> {
-  const isAllowed = (text: string): boolean =>
-    URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1));
-  return variable(
-    z.string().refine(isAllowed, "is not such a URL"),
-    `a URL starting with ${protocols.map((p) => `${p}://`).join(" or ")}`,
-  );
-}
-
-const text = (remedy: string, pattern: RegExp): Variable<string> =>
-  variable(z.string().regex(pattern, "has characters that are not allowed"), remedy);
-
-const boolean = variable(
-  z.enum(["true", "false", "1", "0"], { error: "is not a boolean" }).transform((v) => v === "true" || v === "1"),
-  "true or false",
-);
-
-/** `a=b,c=d` → record; percent-encoding as in OTEL_EXPORTER_OTLP_HEADERS. */
-function pairs(remedy: string): Variable<Record<string, string>> {
-  const schema = z
-    .string()
-    .transform((list) =>
-      list
-        .split(",")
-        .map((pair) => pair.trim())
-        .filter((pair) => pair !== ""),
-    )
-    .refine((list) => list.every((pair) => /^[^=\s]+=[^=]*/.test(pair)), "is not a list of name=value")
-    .transform((list) => Object.fromEntries(list.map((pair) => splitPair(pair))));
-  return variable(schema, remedy);
-}
-
-function splitPair(pair: string): [string, string] {
-  const at = pair.indexOf("=");
-  return [pair.slice(0, at).trim(), decodeLeniently(pair.slice(at + 1).trim())];
-}
-
-/** Percent-decodes; a text that is no valid encoding is taken as it stands. */
-function decodeLeniently(encoded: string): string {
-  try {
-    return decodeURIComponent(encoded);
-  } catch {
-    return encoded;
-  }
-}
-
-const networkPattern =
-  /^(?:\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12]\d|3[0-2]))?|[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:\/(?:\d{1,2}|1[01]\d|12[0-8]))?)$/;
-
-const networks = variable(
-  z
-    .string()
-    .transform((list) =>
-      list
-        .split(",")
-        .map((item) => item.trim())
-        .filter((item) => item !== ""),
-    )
-    .refine((list) => list.every((item) => networkPattern.test(item)), "has an entry that is no address or network"),
-  "a comma-separated list of IP addresses or networks such as 10.0.0.0/8",
-);
-
-/** `address` or `name <address>`. */
-function isSender(text: string): boolean {
-  const [, inside] = /^[^<>]*<([^<>]*)>$/.exec(text) ?? [];
-  return z.email().safeParse(inside ?? text).success;
-}
 
 const privateNetworks = [
   "127.0.0.0/8",
@@ -146,6 +60,7 @@ export const variables = {
   AUTH_SESSION_IDLE_SECONDS: integer(60, 31_536_000),
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
+  OIDC_PROVIDERS: variable(oidcProviders, OIDC_REMEDY),
   AUDIT_KEEP_DAYS: integer(90, 36_500),
   APP_URL: url(["http", "https"]),
   MAIL_URL: url(["smtp", "smtps"]),
@@ -221,6 +136,7 @@ export interface Config {
     idleSeconds: number;
     issuer: string;
     audience: string;
+    oidcProviders: OidcProvider[];
   };
   embeddings: {
     provider: "local" | "openai";
@@ -290,6 +206,14 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
   requireWhen(sendsMail, "MAIL_FROM", "with MAIL_URL");
   const isProduction = values.NODE_ENV === "production";
   requireWhen(sendsMail && isProduction, "APP_URL", "with MAIL_URL in production: links in mails lead there");
+  const { OIDC_PROVIDERS: providers = [] } = values;
+  requireWhen(
+    providers.length > 0 && isProduction,
+    "APP_URL",
+    "with OIDC_PROVIDERS in production: providers lead there",
+  );
+  if (isProduction && hasInsecureIssuer(providers))
+    problems.push({ variable: "OIDC_PROVIDERS", problem: "has an issuer without https", remedy: "set it to https" });
   const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
   const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
   if (refresh <= access) {
@@ -348,6 +272,7 @@ function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "a
       idleSeconds: v.AUTH_SESSION_IDLE_SECONDS ?? defaults.idleSeconds,
       issuer: v.AUTH_ISSUER ?? "groundwork",
       audience: v.AUTH_AUDIENCE ?? "groundwork-api",
+      oidcProviders: v.OIDC_PROVIDERS ?? [],
     },
   };
 }

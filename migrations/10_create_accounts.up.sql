@@ -6,7 +6,8 @@ CREATE TABLE auth.account (
   id            uuid        PRIMARY KEY,
   -- Normalised by the app (NFKC, trimmed, lower case): what makes two spellings one person.
   email         text        NOT NULL CONSTRAINT account_email_key UNIQUE,
-  password_hash text        NOT NULL,
+  -- Null for an account that signs in without one.
+  password_hash text,
   -- When its owner showed to read the mails of this address; null until then.
   email_verified_at timestamptz,
   created_at    timestamptz NOT NULL DEFAULT now()

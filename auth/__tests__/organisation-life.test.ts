@@ -2,11 +2,12 @@
 import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { ownerPool } from "../../db/__tests__/owner";
-import { systemQuery } from "../../db/tenant";
+import { systemQuery, withSystem } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
 import { GRACE_DAYS } from "../organisation-life";
 import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
+import { accountFindForUpdate } from "../store/accounts";
 import { purgeEnded } from "../upkeep";
 import { as, identify } from "./callers";
 import { count, here, newcomer, password, reason } from "./people";
@@ -99,6 +100,9 @@ describe("an organisation", () => {
     expect(await reason(auth.restoreOrganisation({ id }, await as(refreshed)))).toBe("organisation_not_found");
     const again = await signIn({ email: owner.user.email, password }, new Date(), here);
     expect(again.organisation).toBeNull();
+    // What every other way of signing in asks: a second factor, a passkey, a provider.
+    const account = await withSystem("test", (tx) => accountFindForUpdate(tx, owner.user.id));
+    expect(account).toMatchObject({ id: owner.user.id, organisation: null });
     const caller = await as(again);
     expect((await auth.me(caller)).organisations).toEqual([]);
     expect(await auth.organisations(caller)).toEqual({

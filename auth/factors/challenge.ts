@@ -10,7 +10,8 @@ import { newId } from "../../db/ids";
 import { EnvelopeError, open, seal } from "../../security/envelope";
 import { challengeKey } from "./keys";
 
-export type Purpose = "second-factor" | "passkey-registration" | "passkey-sign-in" | "passkey-step-up";
+export type Purpose =
+  "second-factor" | "passkey-registration" | "passkey-sign-in" | "passkey-step-up" | "oidc-sign-in" | "oidc-link";
 
 /** Long enough to find one's telephone. */
 export const CHALLENGE_SECONDS = 300;
@@ -25,16 +26,21 @@ const content = z.object({
   sessionId: z.uuid().optional(),
   /** Of the credentials that were shown first: once they change, what began with them is over. */
   credentialTag: z.string().optional(),
+  /** How its person showed who they are before: what a session that begins with it will say. */
+  first: z.array(z.string()).optional(),
+  /** Of a way to a provider and back (auth/oidc/state.ts). */
+  oidc: z.object({ provider: z.string(), verifier: z.string(), nonce: z.string(), browser: z.string() }).optional(),
 });
 
 export type Challenge = z.infer<typeof content>;
 
 export function createChallenge(
   purpose: Purpose,
-  about: Pick<Challenge, "accountId" | "sessionId" | "credentialTag">,
+  about: Omit<Challenge, "id" | "expiresAtMs">,
   now: Date,
+  seconds = CHALLENGE_SECONDS,
 ): string {
-  const challenge: Challenge = { ...about, id: newId(), expiresAtMs: now.getTime() + CHALLENGE_SECONDS * 1000 };
+  const challenge: Challenge = { ...about, id: newId(), expiresAtMs: now.getTime() + seconds * 1000 };
   return seal(challengeKey(), Buffer.from(JSON.stringify(challenge)), contextOf(purpose)).toString("base64url");
 }
 
@@ -56,7 +62,10 @@ export const webauthnChallengeOf = (text: string): string =>
   createHash("sha256").update("webauthn").update(text).digest("base64url");
 
 /** Tells whether credentials are still those of before, and nothing else of them. */
-export const credentialTagOf = (secret: string): string =>
-  createHash("sha256").update("credential").update(secret).digest("base64url");
+export const credentialTagOf = (secret: string | null): string =>
+  createHash("sha256")
+    .update("credential")
+    .update(secret ?? "")
+    .digest("base64url");
 
 const contextOf = (purpose: Purpose): string => `challenge:${purpose}`;

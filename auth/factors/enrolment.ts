@@ -9,6 +9,7 @@ import type { Caller } from "../../security/principal";
 import { open, seal } from "../../security/envelope";
 import { errors } from "../errors";
 import { revokeSessions } from "../revocations";
+import { assertSignInMethod } from "../sign-in-methods";
 import { accountFind, accountLock } from "../store/accounts";
 import {
   factorsFind,
@@ -103,6 +104,7 @@ async function putRecoveryCodes(tx: Tx, accountId: string): Promise<string[]> {
 export async function afterRemoval(tx: Tx, caller: Caller, changed: ChangedFactor): Promise<void> {
   const accountId = caller.subjectId;
   if (methodsOf(await factorsFindIn(tx, accountId)).length === 0) await recoveryCodesDelete(tx, accountId);
+  await assertSignInMethod(tx, accountId);
   await endOthers(tx, caller);
   await recordFactorRemoved(tx, whose(caller), changed);
 }

@@ -35,13 +35,14 @@ const about = ({ accountId, tenantId }: Whose): Parameters<typeof emit>[3] => ({
 
 interface Change<Facts extends Readonly<Record<string, FieldValue>>> {
   event: EventDefinition<string, number, { userId: string } & Facts>;
-  mail: NoticeKind;
+  /** Null for what needs none. */
+  mail: NoticeKind | null;
   action: AuditAction<{ [K in keyof Facts]: "plain" }>;
   facts: Facts;
 }
 
 /** The owner acts, also where no access token says so yet. */
-function tell<Facts extends Readonly<Record<string, FieldValue>>>(
+export function tell<Facts extends Readonly<Record<string, FieldValue>>>(
   tx: Tx,
   whose: Whose,
   { event, mail, action, facts }: Change<Facts>,
@@ -49,7 +50,7 @@ function tell<Facts extends Readonly<Record<string, FieldValue>>>(
   const { accountId, tenantId } = whose;
   return onBehalfOf(`user:${accountId}`, async () => {
     await emit(tx, event, { userId: accountId, ...facts }, about(whose));
-    await requestMail(tx, { kind: mail, accountId });
+    if (mail !== null) await requestMail(tx, { kind: mail, accountId });
     if (tenantId === null) return;
     const target = { type: "account", id: accountId };
     await record(tx, action, { tenantId: tenantIdFrom(tenantId), target, fields: facts });

@@ -16,12 +16,16 @@ export function methodsOf({ totpSince, passkeys, recoveryCodesLeft }: FactorsRow
 }
 
 /**
- * After the first factor, before a session.
+ * After the first factor, whose names (`amr`) the session will have, and before a session.
  * @throws APIError second_factor_required with a challenge and the methods, for an account that has a second factor.
  */
-export async function requireSecondFactor(account: { id: string; passwordHash: string }, now: Date): Promise<void> {
+export async function requireSecondFactor(
+  account: { id: string; passwordHash: string | null },
+  first: readonly string[],
+  now: Date,
+): Promise<void> {
   const methods = methodsOf(await factorsFind(account.id));
   if (methods.length === 0) return;
-  const about = { accountId: account.id, credentialTag: credentialTagOf(account.passwordHash) };
+  const about = { accountId: account.id, first: [...first], credentialTag: credentialTagOf(account.passwordHash) };
   throw errors.second_factor_required({ facts: { challenge: createChallenge("second-factor", about, now), methods } });
 }

@@ -11,7 +11,7 @@ import { accountFindForUpdate } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
 import { passkeyList } from "../store/passkeys";
 import { credentialTagOf, readChallenge, type Challenge } from "./challenge";
-import { BY_PASSWORD, TWICE } from "./methods";
+import { TWICE } from "./methods";
 import { checkProof, type Proof } from "./proof";
 import { authenticationOptions } from "./webauthn";
 
@@ -51,12 +51,12 @@ export async function completeSecondFactor(
   limits.assertFewFailures("signIn", address);
   assertOneProof(proof);
   const challenge = readChallenge("second-factor", text, now);
-  if (challenge?.accountId === undefined) {
+  if (challenge?.accountId === undefined || challenge.first === undefined) {
     limits.countFailure("signIn", address);
     throw errors.challenge_invalid();
   }
   const attempt = await countAttempt(attemptKey(challenge.accountId), address);
-  const prover = { ...challenge, accountId: challenge.accountId };
+  const prover = { ...challenge, accountId: challenge.accountId, first: challenge.first };
   const opened = await complete(prover, { ...proof, challenge: text }, now, device);
   if (opened === undefined) {
     limits.countFailure("signIn", address);
@@ -68,7 +68,7 @@ export async function completeSecondFactor(
 
 /** Undefined when the proof is wrong, which is committed. */
 function complete(
-  challenge: Challenge & { accountId: string },
+  challenge: Challenge & { accountId: string; first: string[] },
   proof: Proof & { challenge: string },
   now: Date,
   device: string | null,
@@ -81,6 +81,6 @@ function complete(
     const shown = await checkProof(tx, { accountId, tenantId: organisation?.id ?? null }, proof, now);
     if (shown === undefined) return undefined;
     if (!(await challengeConsume(tx, challenge))) throw errors.challenge_invalid({ internal: "used" });
-    return openSession(tx, { accountId, email, organisation }, device, [...BY_PASSWORD, ...shown, ...TWICE]);
+    return openSession(tx, { accountId, email, organisation }, device, [...challenge.first, ...shown, ...TWICE]);
   });
 }

@@ -13,7 +13,9 @@ export interface OrganisationRow {
 export interface AccountRow {
   id: string;
   email: string;
-  passwordHash: string;
+  isVerified: boolean;
+  /** Null for an account without a password. */
+  passwordHash: string | null;
   /** Null when the account belongs to none. */
   organisation: OrganisationRow | null;
 }
@@ -26,7 +28,8 @@ export const ORGANISATION = `case when m.role is null then null else
 export async function accountFindByEmail(email: string): Promise<AccountRow | undefined> {
   const rows = await systemQuery<AccountRow>(
     "sign-in-before-tenant-known",
-    `select a.id, a.email, a.password_hash as "passwordHash", ${ORGANISATION} as organisation
+    `select a.id, a.email, a.email_verified_at is not null as "isVerified", a.password_hash as "passwordHash",
+            ${ORGANISATION} as organisation
      from auth.account a
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
        on m.account_id = a.id
@@ -38,13 +41,25 @@ export async function accountFindByEmail(email: string): Promise<AccountRow | un
   return rows[0];
 }
 
+/** Whose address it is. */
+export async function accountFindIdByEmail(tx: Tx, email: string): Promise<string | undefined> {
+  const rows = await tx.query<{ id: string }>(`select id from auth.account where email = $1`, [email]);
+  return rows[0]?.id;
+}
+
+/** For an account that changes hands: its address is verified, its password is gone. */
+export async function accountClaim(tx: Tx, id: string): Promise<void> {
+  await tx.execute(`update auth.account set password_hash = null, email_verified_at = now() where id = $1`, [id]);
+}
+
 /** The account with its oldest membership; locks the account until the transaction ends. */
 export async function accountFindForUpdate(tx: Tx, id: string): Promise<AccountRow | undefined> {
   const rows = await tx.query<AccountRow>(
-    `select a.id, a.email, a.password_hash as "passwordHash", ${ORGANISATION} as organisation
+    `select a.id, a.email, a.email_verified_at is not null as "isVerified", a.password_hash as "passwordHash",
+            ${ORGANISATION} as organisation
      from auth.account a
-     left join auth.membership m on m.account_id = a.id
-     left join auth.organisation o on o.id = m.tenant_id
+     left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
+       on m.account_id = a.id
      where a.id = $1
      order by m.created_at, m.tenant_id
      limit 1 for update of a`,
@@ -55,7 +70,7 @@ export async function accountFindForUpdate(tx: Tx, id: string): Promise<AccountR
 
 export interface OwnAccountRow {
   email: string;
-  passwordHash: string;
+  passwordHash: string | null;
   isVerified: boolean;
 }
 
@@ -95,7 +110,7 @@ export async function accountResetPassword(
 /** False when the e-mail is taken; then nothing is written. Waits for a registration of the same e-mail under way. */
 export async function accountInsert(
   tx: Tx,
-  account: { id: string; email: string; passwordHash: string; createdAt: Date },
+  account: { id: string; email: string; passwordHash: string | null; createdAt: Date },
 ): Promise<boolean> {
   const inserted = await tx.execute(
     `insert into auth.account (id, email, password_hash, created_at) values ($1, $2, $3, $4)

@@ -99,7 +99,7 @@ export async function sessionDeleteSurplus(
   return rows.map(({ id }) => id);
 }
 
-export type EndReason = "logout" | "token_reuse" | "password_change" | "password_reset" | "factor_change";
+export type EndReason = "logout" | "token_reuse" | "password_change" | "password_reset" | "factor_change" | "claimed";
 
 /**
  * Ends sessions of an account that have not ended: of the sign-in that `signInOf` (a session or a sign-in) belongs to,

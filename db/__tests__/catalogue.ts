@@ -27,6 +27,7 @@ const WITHOUT_TENANT_ID: Record<
   "auth.session": { systemOnly: "a session belongs to an account, whichever organisation it has chosen" },
   "auth.one_time_token": { systemOnly: "links are mailed to people, whatever organisation they chose" },
   "auth.totp": { systemOnly: "factors belong to an account, in whatever organisation" },
+  "auth.identity": { systemOnly: "who people are elsewhere belongs to an account, in whatever organisation" },
   "auth.passkey": { systemOnly: "factors belong to an account, in whatever organisation" },
   "auth.recovery_code": { systemOnly: "factors belong to an account, in whatever organisation" },
   "auth.used_challenge": { systemOnly: "challenges belong to an account, in whatever organisation" },

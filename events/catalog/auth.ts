@@ -153,6 +153,28 @@ export const servicePrincipalDeleted = defineEvent({
   payload: z.object({ servicePrincipalId: z.uuid(), organisationId: z.uuid() }),
 });
 
+/** An account at an OpenID provider signs in to this one from now on; `how` it came to that. */
+export const identityLinked = defineEvent({
+  type: "auth.identity.linked",
+  version: 1,
+  payload: z.object({
+    userId: z.uuid(),
+    identityId: z.uuid(),
+    provider: z.string(),
+    /**
+     * `registered` the account with it; `matched` a verified address; `claimed` an account whose address nobody had
+     * verified, so that its sessions and credentials went; `linked` by its owner.
+     */
+    how: z.enum(["registered", "matched", "claimed", "linked"]),
+  }),
+});
+
+export const identityUnlinked = defineEvent({
+  type: "auth.identity.unlinked",
+  version: 1,
+  payload: z.object({ userId: z.uuid(), identityId: z.uuid(), provider: z.string() }),
+});
+
 const factor = { factor: z.enum(["totp", "passkey"]), factorId: z.uuid().nullable() };
 
 /** A second factor was put into use; `factorId` of a passkey. */

@@ -1,0 +1,43 @@
+// What a client is told when a provider's answer is of no use. The log gets names and codes alone: the errors of
+// openid-client hold what was answered, codes and tokens among it.
+import { AuthorizationResponseError, ClientError, ResponseBodyError } from "openid-client";
+import { logger } from "../../telemetry/logger";
+import { APIError } from "encore.dev/api";
+import { errors } from "../errors";
+import { OutboundError } from "./outbound";
+
+const log = logger("auth");
+
+/** What we ourselves find wrong; the text is for the log. */
+export class OidcProblem extends Error {
+  override readonly name = "OidcProblem";
+}
+
+/** Network errors of Node, and the library's own names for time that is up and answers that are none. */
+const AWAY =
+  /^(?:E[A-Z_]+|ABORT_ERR|OAUTH_TIMEOUT|OAUTH_ABORT|OAUTH_RESPONSE_IS_NOT_CONFORM|OAUTH_RESPONSE_IS_NOT_JSON|OAUTH_PARSE_ERROR)$/;
+
+interface Told {
+  kind: string;
+  code?: string;
+}
+
+function told(error: unknown): Told {
+  if (error instanceof AuthorizationResponseError) return { kind: "refused", code: error.error };
+  if (error instanceof ResponseBodyError) return { kind: "refused", code: error.error };
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
+  if (error instanceof ClientError && code === undefined && cause !== undefined) return told(cause);
+  if (error instanceof OidcProblem) return { kind: "invalid", code: error.message };
+  if (error instanceof OutboundError) return { kind: "away", code: error.message };
+  const text = typeof code === "string" ? code : error instanceof Error ? error.name : "unknown";
+  return { kind: AWAY.test(text) || text === "TimeoutError" || text === "AbortError" ? "away" : "invalid", code: text };
+}
+
+/** An APIError stays what it is. */
+export function asRefusal(error: unknown, provider: string): APIError {
+  if (error instanceof APIError) return error;
+  const { kind, code } = told(error);
+  log.warn({ provider, kind, code: code?.slice(0, 100) }, "a sign-in at an OpenID provider came to nothing");
+  if (kind === "away") return errors.oidc_unavailable({ internal: code ?? kind });
+  return errors.oidc_failed({ internal: `${kind}: ${code ?? ""}` });
+}

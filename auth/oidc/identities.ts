@@ -1,0 +1,75 @@
+// The accounts elsewhere that sign in to one's own: linking another by hand, listing, unlinking. Both changes ask for a fresh
+// session, and end all other sign-ins, as those of factors do.
+import { defineAction } from "../../audit/action";
+import { withSystem } from "../../db/tenant";
+import { identityUnlinked } from "../../events/catalog/auth";
+import type { Caller } from "../../security/principal";
+import { errors } from "../errors";
+import { endOthers, whose } from "../factors/enrolment";
+import { tell } from "../factors/notices";
+import { assertSignInMethod } from "../sign-in-methods";
+import { accountLock } from "../store/accounts";
+import { identityCount, identityDelete, identityList, type IdentityRow } from "../store/identities";
+import { claimsOf } from "./claims";
+import { storeIdentity } from "./linking";
+import { oidcClients, type OidcClients } from "./providers";
+import { beginAt, consumeReturn, readReturn, type Begun } from "./state";
+
+export const IDENTITIES_PER_ACCOUNT_MAX = 20;
+
+const unlinked = defineAction("auth.identity.unlinked", { identityId: "plain", provider: "plain" });
+
+export const listIdentities = (caller: Caller): Promise<IdentityRow[]> =>
+  identityList(caller.subjectId, IDENTITIES_PER_ACCOUNT_MAX);
+
+/** @throws APIError oidc_provider_not_found, oidc_unavailable, oidc_failed. */
+export async function beginLink(
+  { subjectId: accountId, sessionId }: Caller,
+  { provider, browser }: { provider: string; browser: string | undefined },
+  now: Date,
+  clients: OidcClients = oidcClients,
+): Promise<Begun> {
+  if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
+  const beginning = { purpose: "oidc-link", provider: clients.find(provider), browser } as const;
+  return beginAt(clients, { ...beginning, caller: { accountId, sessionId } }, now);
+}
+
+/**
+ * Links what came back to the caller, who began it in this session and browser.
+ * @throws APIError challenge_invalid, oidc_failed, oidc_unavailable, identity_taken, too_many_identities.
+ */
+export async function completeLink(
+  caller: Caller,
+  back: { url: string; browser: string | undefined },
+  now: Date,
+  clients: OidcClients = oidcClients,
+): Promise<{ id: string }> {
+  const { subjectId: accountId, tenantId } = caller;
+  const returned = readReturn(clients, "oidc-link", back, now);
+  const { challenge, provider } = returned;
+  if (challenge.accountId !== accountId || challenge.sessionId !== caller.sessionId)
+    throw errors.challenge_invalid({ internal: "begun by somebody else" });
+  await consumeReturn(returned);
+  const claims = await claimsOf(clients, returned);
+  const id = await withSystem("link-identity", async (tx) => {
+    await accountLock(tx, accountId);
+    if ((await identityCount(tx, accountId)) >= IDENTITIES_PER_ACCOUNT_MAX) throw errors.too_many_identities();
+    await endOthers(tx, caller);
+    return storeIdentity(tx, { provider, claims, accountId, tenantId, how: "linked" });
+  });
+  return { id };
+}
+
+/** @throws APIError identity_not_found, also for somebody else's; last_sign_in_method. */
+export async function unlink(caller: Caller, id: string): Promise<void> {
+  const { subjectId: accountId } = caller;
+  await withSystem("unlink-identity", async (tx) => {
+    await accountLock(tx, accountId);
+    const gone = await identityDelete(tx, { id, accountId });
+    if (gone === undefined) throw errors.identity_not_found();
+    await assertSignInMethod(tx, accountId);
+    await endOthers(tx, caller);
+    const facts = { identityId: id, provider: gone.provider };
+    await tell(tx, whose(caller), { event: identityUnlinked, mail: "identity-unlinked", action: unlinked, facts });
+  });
+}

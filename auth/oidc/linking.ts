@@ -1,0 +1,134 @@
+// Which account an identity elsewhere signs in to. It is known by provider, issuer and subject; an e-mail only makes the
+// first acquaintance, and only where both sides vouch for it: the provider says that the person reads its mails, and the
+// account's address was verified by us. An account whose address nobody verified is handed to whom the provider vouches
+// for, without anything by which its maker could come back (Pre-hijacked Accounts, USENIX Security 2022). In every other
+// case the person signs in as before and links by hand: better-auth's CVE-2024-56734 line of advisories and "nOAuth"
+// (Descope, 2023) began with an e-mail that was taken at its word. An account with a second factor is never linked by
+// e-mail: its owner chose to be asked for more.
+import { newId } from "../../db/ids";
+import { withSystem, type Tx } from "../../db/tenant";
+import { identityLinked } from "../../events/catalog/auth";
+import { onBehalfOf } from "../../security/provenance";
+import { defineAction } from "../../audit/action";
+import { forgetCredentials } from "../credentials";
+import { errors } from "../errors";
+import { tell } from "../factors/notices";
+import { methodsOf } from "../factors/requirement";
+import { requestMail } from "../jobs";
+import {
+  accountClaim,
+  accountFindForUpdate,
+  accountFindIdByEmail,
+  accountInsert,
+  accountSetVerified,
+} from "../store/accounts";
+import { factorsFindIn } from "../store/factors";
+import { identityFind, identityInsert, identitySetUsed } from "../store/identities";
+import type { Claims } from "./claims";
+import type { Provider } from "./providers";
+
+export type How = "registered" | "matched" | "claimed" | "linked";
+
+const linked = defineAction("auth.identity.linked", { identityId: "plain", provider: "plain", how: "plain" });
+
+/** Lost races of two sign-ins of one person, each of which stores what the other then finds. */
+const TRIES = 3;
+
+/**
+ * The account, which is made, linked or handed over where that is due.
+ * @throws APIError oidc_link_required, oidc_email_missing.
+ */
+export async function accountOf(provider: Provider, claims: Claims, now: Date): Promise<{ accountId: string }> {
+  for (let attempt = 1; attempt <= TRIES; attempt++) {
+    const found = await withSystem("oidc-sign-in", (tx) => resolve(tx, provider, claims, now));
+    if (found !== undefined) return found;
+  }
+  throw errors.oidc_unavailable({ internal: "others store the same person all the time" });
+}
+
+/** Undefined when another transaction was first. */
+async function resolve(
+  tx: Tx,
+  provider: Provider,
+  claims: Claims,
+  now: Date,
+): Promise<{ accountId: string } | undefined> {
+  const { issuer, subject, email } = claims;
+  const known = await identityFind(tx, { provider: provider.id, issuer, subject });
+  if (known !== undefined) {
+    await identitySetUsed(tx, known.id);
+    return { accountId: known.accountId };
+  }
+  if (email === undefined) throw errors.oidc_email_missing();
+  const holder = await accountFindIdByEmail(tx, email);
+  return holder === undefined
+    ? register(tx, { provider, claims, email }, now)
+    : adopt(tx, { provider, claims, email }, holder);
+}
+
+interface Newcomer {
+  provider: Provider;
+  claims: Claims;
+  email: string;
+}
+
+/** An account without a password, which belongs to no organisation yet. */
+async function register(
+  tx: Tx,
+  { provider, claims, email }: Newcomer,
+  now: Date,
+): Promise<{ accountId: string } | undefined> {
+  const accountId = newId();
+  if (!(await accountInsert(tx, { id: accountId, email, passwordHash: null, createdAt: now }))) return undefined;
+  if (claims.isEmailVerified) await accountSetVerified(tx, { id: accountId, email });
+  else await requestMail(tx, { kind: "verify-email", accountId });
+  await storeIdentity(tx, { provider, claims, accountId, how: "registered" });
+  return { accountId };
+}
+
+/** @throws APIError oidc_link_required. */
+async function adopt(
+  tx: Tx,
+  { provider, claims, email }: Newcomer,
+  id: string,
+): Promise<{ accountId: string } | undefined> {
+  if (!claims.isEmailVerified)
+    throw errors.oidc_link_required({ internal: "the provider does not vouch for the address" });
+  const account = await accountFindForUpdate(tx, id);
+  if (account?.email !== email) return undefined;
+  if (account.isVerified) {
+    if (methodsOf(await factorsFindIn(tx, id)).length > 0)
+      throw errors.oidc_link_required({ internal: "the account has a second factor" });
+    await storeIdentity(tx, { provider, claims, accountId: id, how: "matched" });
+  } else {
+    await forgetCredentials(tx, id, "claimed");
+    await accountClaim(tx, id);
+    await storeIdentity(tx, { provider, claims, accountId: id, how: "claimed" });
+  }
+  return { accountId: id };
+}
+
+/** Links it and tells of it. @throws APIError identity_taken. */
+export async function storeIdentity(
+  tx: Tx,
+  link: { provider: Provider; claims: Claims; accountId: string; how: How; tenantId?: string | null },
+): Promise<string> {
+  const { provider, claims, accountId, how, tenantId = null } = link;
+  const id = newId();
+  const { issuer, subject, email = null } = claims;
+  const identity = { id, accountId, provider: provider.id, issuer, subject, email };
+  if (!(await identityInsert(tx, identity))) throw errors.identity_taken();
+  await onBehalfOf(`user:${accountId}`, () =>
+    tell(
+      tx,
+      { accountId, tenantId },
+      {
+        event: identityLinked,
+        mail: how === "registered" ? null : "identity-linked",
+        action: linked,
+        facts: { identityId: id, provider: provider.id, how },
+      },
+    ),
+  );
+  return id;
+}

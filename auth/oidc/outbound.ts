@@ -1,0 +1,132 @@
+// Requests to providers. One that hangs, streams without end or redirects costs a bounded time and memory. Where an
+// organisation named the address, only public ones are reached, judged by the address that is connected to, so that a
+// name that changes its mind between check and use gains nothing (OWASP SSRF Prevention Cheat Sheet; RFC 6890).
+import { Resolver } from "node:dns/promises";
+import { request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { request as requestHttps } from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+import { isPublicAddress } from "../../security/public-address";
+
+/** Metadata, keys and tokens are some kilobytes. */
+const BODY_BYTES_MAX = 512 * 1024;
+
+export class OutboundError extends Error {
+  override readonly name = "OutboundError";
+}
+
+/** Who chose where requests go: `operator`, who may name private addresses, or an organisation of strangers. */
+export type Trust = "operator" | "organisation";
+
+export interface OutboundRules {
+  trust: Trust;
+  /** http and loopback are for development and tests. */
+  allowLoopback: boolean;
+}
+
+export interface OutboundRequest {
+  method: string;
+  headers: Record<string, string>;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname === "[::1]" || (isIP(hostname) === 4 && hostname.startsWith("127."));
+
+/** @throws OutboundError for an address that is not to be asked, or shown to a browser. */
+export function assertAllowed(address: string, { trust, allowLoopback }: OutboundRules): URL {
+  if (!URL.canParse(address)) throw new OutboundError("is no address");
+  const url = new URL(address);
+  if (allowLoopback && isLoopback(url.hostname) && (url.protocol === "http:" || url.protocol === "https:")) return url;
+  if (url.protocol !== "https:") throw new OutboundError("is no https address");
+  if (url.username !== "" || url.password !== "") throw new OutboundError("has credentials in it");
+  if (trust === "organisation" && isPrivateHost(url.hostname)) throw new OutboundError("is no public address");
+  return url;
+}
+
+/** By its text alone: names are judged again by what they resolve to. */
+function isPrivateHost(hostname: string): boolean {
+  const address = hostname.replace(/^\[|\]$/g, "");
+  return isIP(address) === 0 ? !address.includes(".") : !isPublicAddress(address);
+}
+
+/**
+ * By a resolver of its own, which has a time limit and holds none of libuv's threads, as `dns.lookup` would: a name server
+ * that does not answer must not stop files and names of everybody else.
+ */
+const lookupPublic: LookupFunction = (hostname, options, callback) => {
+  const resolver = new Resolver({ timeout: 1_500, tries: 2 });
+  const found = Promise.all([
+    resolver.resolve4(hostname).catch((): string[] => []),
+    resolver.resolve6(hostname).catch((): string[] => []),
+  ]);
+  void found.then(([v4, v6]) => {
+    const addresses = [...v4, ...v6].map((address) => ({ address, family: isIP(address) }));
+    const [first] = addresses;
+    const isOpen = addresses.every(({ address }) => isPublicAddress(address));
+    if (first === undefined || !isOpen) {
+      const problem =
+        first === undefined ? "the name has no address" : "the name leads to an address that is not public";
+      callback(new OutboundError(problem), "", 0);
+    } else if (options.all === true) callback(null, addresses);
+    else callback(null, first.address, first.family);
+  });
+};
+
+/** The form of `fetch`, as openid-client asks for it. */
+export function outboundFetch(rules: OutboundRules): (url: string, init: OutboundRequest) => Promise<Response> {
+  return async (address, { method, headers, body, signal }) => {
+    const url = assertAllowed(address, rules);
+    const isNearby = rules.allowLoopback && isLoopback(url.hostname);
+    const options: RequestOptions = {
+      method,
+      headers,
+      ...(signal === undefined ? {} : { signal }),
+      ...(rules.trust === "organisation" && !isNearby ? { lookup: lookupPublic } : {}),
+      agent: false,
+    };
+    const sent = (url.protocol === "http:" ? requestHttp : requestHttps)(url, options);
+    return answerOf(sent, textOf(body));
+  };
+}
+
+function textOf(body: unknown): string | undefined {
+  if (body === undefined || body === null) return undefined;
+  if (typeof body === "string") return body;
+  if (body instanceof URLSearchParams) return body.toString();
+  throw new OutboundError("a body of an unknown kind");
+}
+
+function answerOf(sent: ClientRequest, body: string | undefined): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    sent.on("error", reject);
+    sent.on("response", (answer) => {
+      readBody(answer).then((read) => {
+        resolve(responseOf(answer, read));
+      }, reject);
+    });
+    sent.end(body);
+  });
+}
+
+async function readBody(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the connection.
+    if (bytes > BODY_BYTES_MAX) throw new OutboundError("the answer is too large");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Statuses that have no body (Fetch Standard §2.2.3). */
+const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+function responseOf({ statusCode = 500, headers }: IncomingMessage, body: Buffer): Response {
+  const kept = Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+    typeof value === "string" ? [[name, value]] : [],
+  );
+  return new Response(EMPTY.has(statusCode) ? null : Uint8Array.from(body), { status: statusCode, headers: kept });
+}

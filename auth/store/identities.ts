@@ -1,0 +1,78 @@
+// Statements on auth.identity: who accounts are at OpenID providers.
+import { systemQuery, type Tx } from "../../db/tenant";
+
+/** What a provider says of somebody: nobody else has it there. */
+export interface IdentityKey {
+  provider: string;
+  issuer: string;
+  subject: string;
+}
+
+/** Whose it is; undefined when no account has it. */
+export async function identityFind(tx: Tx, key: IdentityKey): Promise<{ id: string; accountId: string } | undefined> {
+  const rows = await tx.query<{ id: string; accountId: string }>(
+    `select id, account_id as "accountId" from auth.identity where provider = $1 and issuer = $2 and subject = $3`,
+    [key.provider, key.issuer, key.subject],
+  );
+  return rows[0];
+}
+
+/** False when an account has it already. Waits for one that is linking it. */
+export async function identityInsert(
+  tx: Tx,
+  identity: IdentityKey & { id: string; accountId: string; email: string | null },
+): Promise<boolean> {
+  const inserted = await tx.execute(
+    `insert into auth.identity (id, account_id, provider, issuer, subject, email) values ($1, $2, $3, $4, $5, $6)
+     on conflict on constraint identity_subject do nothing`,
+    [identity.id, identity.accountId, identity.provider, identity.issuer, identity.subject, identity.email],
+  );
+  return inserted === 1;
+}
+
+export async function identitySetUsed(tx: Tx, id: string): Promise<void> {
+  await tx.execute(`update auth.identity set last_used_at = now() where id = $1`, [id]);
+}
+
+export interface IdentityRow {
+  id: string;
+  provider: string;
+  issuer: string;
+  email: string | null;
+  createdAt: Date;
+  lastUsedAt: Date | null;
+}
+
+/** The oldest first. */
+export function identityList(accountId: string, limit: number): Promise<IdentityRow[]> {
+  return systemQuery<IdentityRow>(
+    "identities-of-the-caller",
+    `select id, provider, issuer, email, created_at as "createdAt", last_used_at as "lastUsedAt"
+     from auth.identity where account_id = $1 order by created_at, id limit $2`,
+    [accountId, limit],
+  );
+}
+
+/** True only under accountLock. */
+export async function identityCount(tx: Tx, accountId: string): Promise<number> {
+  const rows = await tx.query<{ n: number }>(`select count(*)::int as n from auth.identity where account_id = $1`, [
+    accountId,
+  ]);
+  return rows[0]?.n ?? 0;
+}
+
+/** Undefined when the account has no such one. */
+export async function identityDelete(
+  tx: Tx,
+  { id, accountId }: { id: string; accountId: string },
+): Promise<{ provider: string; issuer: string } | undefined> {
+  const rows = await tx.query<{ provider: string; issuer: string }>(
+    `delete from auth.identity where id = $1 and account_id = $2 returning provider, issuer`,
+    [id, accountId],
+  );
+  return rows[0];
+}
+
+export async function identityDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {
+  await tx.execute(`delete from auth.identity where account_id = $1`, [accountId]);
+}
