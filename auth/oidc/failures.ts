@@ -13,9 +13,17 @@ export class OidcProblem extends Error {
   override readonly name = "OidcProblem";
 }
 
-/** Network errors of Node, and the library's own names for time that is up and answers that are none. */
-const AWAY =
-  /^(?:E[A-Z_]+|ABORT_ERR|OAUTH_TIMEOUT|OAUTH_ABORT|OAUTH_RESPONSE_IS_NOT_CONFORM|OAUTH_RESPONSE_IS_NOT_JSON|OAUTH_PARSE_ERROR)$/;
+/** Time that is up and answers that are none, by the library's names; besides them the errors of Node's network (E…). */
+const AWAY: ReadonlySet<string> = new Set([
+  "TimeoutError",
+  "AbortError",
+  "ABORT_ERR",
+  "OAUTH_TIMEOUT",
+  "OAUTH_ABORT",
+  "OAUTH_RESPONSE_IS_NOT_CONFORM",
+  "OAUTH_RESPONSE_IS_NOT_JSON",
+  "OAUTH_PARSE_ERROR",
+]);
 
 interface Told {
   kind: string;
@@ -30,7 +38,8 @@ function told(error: unknown): Told {
   if (error instanceof OidcProblem) return { kind: "invalid", code: error.message };
   if (error instanceof OutboundError) return { kind: "away", code: error.message };
   const text = typeof code === "string" ? code : error instanceof Error ? error.name : "unknown";
-  return { kind: AWAY.test(text) || text === "TimeoutError" || text === "AbortError" ? "away" : "invalid", code: text };
+  const isAway = AWAY.has(text) || (code !== undefined && text.startsWith("E"));
+  return { kind: isAway ? "away" : "invalid", code: text };
 }
 
 /** An APIError stays what it is. */
