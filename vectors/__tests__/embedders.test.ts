@@ -86,15 +86,17 @@ embedderContract("the local sentence model", () => new LocalEmbedder({ idleSecon
 embedderContract("an OpenAI-compatible server", openAiEmbedder);
 
 describe("the local sentence model", () => {
+  /** Of the tests that leave it able to answer: starting one takes longer than most of them. */
+  const embedder = new LocalEmbedder({ idleSeconds: 60, processes: 1 });
+  afterAll(() => embedder.close());
+
   test("understands paraphrase", async () => {
-    const embedder = new LocalEmbedder({ idleSeconds: 60 });
     const [question, right, wrong] = await embedder.embed([
       "how do you protect user credentials?",
       "Passwords are hashed with argon2.",
       "Knead the dough and let it rise overnight.",
     ]);
     expect(dot(question, right)).toBeGreaterThan(dot(question, wrong) + 0.1);
-    await embedder.close();
   });
 
   test("runs in a process of its own that leaves when idle and comes back when needed", async () => {
@@ -145,7 +147,6 @@ describe("the local sentence model", () => {
   });
 
   test("keeps nobody waiting beyond a deadline, also when it hangs", async () => {
-    const embedder = new LocalEmbedder({ idleSeconds: 60 });
     await embedder.embed(["warm"]);
     process.kill(embedder.pids[0] ?? 0, "SIGSTOP");
     await expect(embedder.embed(["x"], { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
@@ -153,22 +154,18 @@ describe("the local sentence model", () => {
       retryable: true,
     });
     process.kill(embedder.pids[0] ?? 0, "SIGCONT");
-    await embedder.close();
   });
 
   test("asks once more when its process is killed at work", async () => {
-    const embedder = new LocalEmbedder({ idleSeconds: 60 });
     await embedder.embed(["warm"]);
     const [victim = 0] = embedder.pids;
     const answer = embedder.embed(["one", "two"]);
     process.kill(victim, "SIGKILL");
     expect(await answer).toHaveLength(2);
     expect(embedder.pids).not.toContain(victim);
-    await embedder.close();
   });
 
   test("answers a person before the batches that have not begun", async () => {
-    const embedder = new LocalEmbedder({ idleSeconds: 60, processes: 1 });
     const order: string[] = [];
     const batch = embedder
       .embed(Array.from({ length: 40 }, (_, index) => `batch ${index}`))
@@ -176,7 +173,6 @@ describe("the local sentence model", () => {
     const person = embedder.embed(["question"], { priority: "interactive" }).then(() => order.push("person"));
     await Promise.all([batch, person]);
     expect(order).toEqual(["person", "batch"]);
-    await embedder.close();
   });
 });
 
