@@ -27,5 +27,5 @@ export GROUNDWORK_STATE_DIR=$state
 # Some tests do what only the owner of the tables may.
 export GROUNDWORK_TEST_OWNER_URL=$owner_url
 DATABASE_URL=$owner_url node dist/cli.js migrate up
-DATABASE_URL=$app_url node dist/cli.js exec -- npx vitest run --no-file-parallelism \
+DATABASE_URL=$app_url node dist/cli.js exec -- npx vitest run --configLoader runner --no-file-parallelism \
   --exclude 'runtime/**' --exclude 'scripts/**' --exclude 'bench/**' --exclude '**/*.pg.test.ts' --exclude '**/*.web.test.ts' "$@"

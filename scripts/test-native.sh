@@ -12,4 +12,4 @@ if [ -z "${GROUNDWORK_TEST_POSTGRES_URL:-}" ]; then
   # Suites that crash their servers start some of their own by the same script.
   export GROUNDWORK_TEST_OWN_BROKERS=1
 fi
-npx vitest run --config vitest.pg.config.ts "$@"
+npx vitest run --configLoader runner --config vitest.pg.config.ts "$@"

@@ -26,4 +26,4 @@ case "$actual." in
 *) echo "test-node: $bin/node is $actual, not $version" >&2; exit 1 ;;
 esac
 echo "Node $actual"
-PATH=$bin:$PATH exec node node_modules/vitest/vitest.mjs run "$@"
+PATH=$bin:$PATH exec node node_modules/vitest/vitest.mjs run --configLoader runner "$@"
