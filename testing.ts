@@ -123,5 +123,6 @@ export async function concurrent<T>(
   await warnOfOneSession();
   // Connections that have to be opened first would put the calls in a row.
   await Promise.all(Array.from({ length: count }, () => systemQuery("test", "select 1")));
-  return Promise.allSettled(Array.from({ length: count }, (_, index) => act(index)));
+  // One that throws before it returns a promise is a rejection like any other: the rest must not go on unawaited.
+  return Promise.allSettled(Array.from({ length: count }, async (_, index) => act(index)));
 }

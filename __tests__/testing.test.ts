@@ -83,6 +83,13 @@ describe("concurrent()", () => {
       return index;
     };
     const ended = [await concurrent(3, act), await concurrent(1, act)].flat();
+    let begun = 0;
+    const throwing = (): Promise<never> => {
+      begun++;
+      throw new Error("before there is a promise");
+    };
+    expect((await concurrent(2, throwing)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(begun).toBe(2);
     await new Promise((resolve) => setImmediate(resolve));
     process.off("warning", note);
     expect(ended.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);

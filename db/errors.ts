@@ -28,6 +28,7 @@ export interface DbErrorFacts {
   column?: string;
   /** What was asked, as spans and metrics name it: "select auth.account". */
   statement?: string;
+  isOfParameter?: boolean | undefined;
   cause?: unknown;
 }
 
@@ -40,6 +41,8 @@ export class DbError extends Error {
   readonly table: string | undefined;
   readonly column: string | undefined;
   statement: string | undefined;
+  /** Whether Postgres refused a parameter as it came, or what the statement made of it; undefined where that is not told. */
+  readonly isOfParameter: boolean | undefined;
 
   constructor(kind: DbErrorKind, message: string, facts: DbErrorFacts = {}) {
     super(message, { cause: facts.cause });
@@ -49,6 +52,7 @@ export class DbError extends Error {
     this.table = facts.table;
     this.column = facts.column;
     this.statement = facts.statement;
+    this.isOfParameter = facts.isOfParameter;
   }
 
   /** The SQLSTATE under the name that drivers give it. */
@@ -103,6 +107,8 @@ interface DriverError {
   constraint?: string;
   table?: string;
   column?: string;
+  /** "unnamed portal parameter $1 = '...'", in the server's language. */
+  where?: unknown;
 }
 
 /**
@@ -122,6 +128,7 @@ export function toDbError(error: unknown): unknown {
     constraint: found.constraint,
     table: found.table,
     column: found.column,
+    isOfParameter: found === error ? typeof found.where === "string" && /\$\d/.test(found.where) : undefined,
   });
 }
 

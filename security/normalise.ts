@@ -72,10 +72,12 @@ const networkCodes = new Set([
 const timeoutCodes = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "57014", "25P03", "25P04", "55P03"]);
 const collisionCodes = new Set(["40001", "40P01"]);
 /**
- * Data no rule caught and Postgres refused: not text, too long, out of range, no such date. Not 22P02 and 22P03: text in
- * the place of a number or a UUID is a statement's mistake, or that of a rule that let it pass, and must be seen as one.
+ * Data no rule caught and Postgres refused: not text, too long, out of range, no such date. Not 22P02, 22P03 and 22007: text in
+ * the place of a number, a UUID or a date is a statement's mistake, or that of a rule that let it pass, and must be seen as one.
  */
-const badDataCodes = new Set(["22021", "22P05", "22001", "22003", "22007", "22008"]);
+const badDataCodes = new Set(["22021", "22P05", "22001", "22003", "22008"]);
+/** Of these, only a value that came as it is: what overflows while a statement reckons is the statement's mistake too. */
+const overflowCodes = new Set(["22003", "22008"]);
 /** What db/ calls failures that have no code of their own. */
 const unavailableKinds = new Set(["unavailable"]);
 /** SQLSTATE classes: connection, insufficient resources, operator intervention, system error. */
@@ -92,6 +94,7 @@ function infrastructureError(thrown: unknown): APIError | undefined {
 
 function meaningOf(error: ErrorLike): ((cause: unknown) => APIError) | undefined {
   const code = typeof error.code === "string" ? error.code : "";
+  if (overflowCodes.has(code) && error.isOfParameter === false) return undefined;
   if (badDataCodes.has(code))
     return (cause) =>
       commonErrors.invalid_request({
@@ -117,6 +120,8 @@ interface ErrorLike {
   name?: unknown;
   message?: unknown;
   cause?: unknown;
+  /** Of database errors (db/errors.ts). */
+  isOfParameter?: unknown;
 }
 
 const isErrorLike = (value: unknown): value is ErrorLike => typeof value === "object" && value !== null;

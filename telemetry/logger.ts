@@ -89,7 +89,18 @@ function keepingToo(
 
 /** Errors carry fields of their own (a driver's request, for example): redacted like any other. */
 function serialiseError(error: Error): Record<string, unknown> {
-  return redactFields({ ...pino.stdSerializers.errWithCause(error) });
+  return redactFields(withoutRows({ ...pino.stdSerializers.errWithCause(error) }));
+}
+
+/** What Postgres says of rows. Our own pool's errors have none of it any more (db/errors.ts); those of other libraries' connections do. */
+const ROW_FIELDS = ["detail", "where", "hint", "internalQuery"];
+
+function withoutRows(fields: Record<string, unknown>): Record<string, unknown> {
+  const isOfPostgres = typeof fields.severity === "string" && typeof fields.code === "string";
+  if (isOfPostgres) for (const name of ROW_FIELDS) delete fields[name];
+  const { cause } = fields;
+  if (typeof cause === "object" && cause !== null) fields.cause = withoutRows({ ...cause });
+  return fields;
 }
 
 function standardError(): DestinationStream {

@@ -27,12 +27,13 @@ function redactValue(value: unknown, depth: number): unknown {
   return redactObject(value as Record<string, unknown>, depth);
 }
 
-// Bearer and basic credentials, JSON Web Tokens, user:password@ in URLs, password=… in texts and queries (and
+// Bearer and basic credentials, JSON Web Tokens, API keys of ours, user:password@ in URLs, password=… in texts and queries (and
 // "password":"…" in JSON quoted inside a text), PEM private keys.
 const secretText = new RegExp(
   [
     String.raw`(?<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}`,
     String.raw`(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*`,
+    String.raw`(?<![\w-])gw_[0-9A-Za-z]{20,}`,
     String.raw`(?<slashes>:\/\/)[^\s:@/"]*:[^\s@/"]+(?<at>@)`,
     String.raw`(?<name>(?:password|passwd|secret|token|api[-_]?key)(?:=|\\":\s*\\"))[^\s&"\\,;]+`,
     String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----BEGIN).)*?-----END [A-Z ]*PRIVATE KEY-----`,

@@ -16,7 +16,9 @@ import {
 } from "@opentelemetry/api";
 
 import { cfg, flags } from "../config";
+import { errorText } from "./error-text";
 import { withLogFields, type LogFields } from "./log-context";
+import { redactText } from "./redaction";
 import { onShutdown, trackWork } from "./shutdown";
 import { activeTracer, flushTraces, isSampled, randomId, withForcedIds } from "./tracing-sdk";
 import { logger } from "./logger";
@@ -216,7 +218,9 @@ export function inSpan<T>(span: Span, fn: () => T): T {
 export function failSpan(span: Span, error: unknown): void {
   const type = error instanceof Error ? error.name : typeof error;
   span.setAttribute("error.type", type);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : type });
+  // Spans leave the process, as log lines do.
+  const message = error instanceof Error ? error.message : errorText(error);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: redactText(message) });
 }
 
 function runInSpan<T>(span: Span, parent: Context, fn: (span: Span) => T): T {

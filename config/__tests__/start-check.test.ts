@@ -19,6 +19,13 @@ describe("what a service cannot do without", () => {
     );
   });
 
+  it("is told of by whatever a check throws", () => {
+    const thrown = (): void => {
+      throw "not an error"; // eslint-disable-line @typescript-eslint/only-throw-error -- what a library may do
+    };
+    expect(() => requireAtStart("auth", { "secret MasterKey": thrown })).toThrow("its check threw 'not an error'");
+  });
+
   it("lets a service start that lacks nothing", () => {
     expect(() => requireAtStart("auth", { "secret MasterKey": () => undefined })).not.toThrow();
   });

@@ -68,7 +68,16 @@ describe("a database error", () => {
       () => systemQuery("test", "select $1::int", [`"${secret}" "`]),
       { kind: "invalid_value" },
     ],
-    ["of a value's range", () => systemQuery("test", "select $1::text::int2", ["99999123"]), { kind: "invalid_value" }],
+    [
+      "of a value's range",
+      () => systemQuery("test", "select $1::int2", ["99999123"]),
+      { kind: "invalid_value", isOfParameter: true },
+    ],
+    [
+      "of what a statement reckons",
+      () => systemQuery("test", "select 2147483647::int + $1::int", [1]),
+      { kind: "invalid_value", isOfParameter: false },
+    ],
     ["of a date", () => systemQuery("test", "select $1::date", [`2026-13-45 ${secret}`]), { kind: "invalid_value" }],
     ["of a JSON text", () => systemQuery("test", "select $1::text::jsonb", [`{"${secret}`]), { kind: "invalid_value" }],
   ];

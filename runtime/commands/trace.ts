@@ -27,7 +27,8 @@ type Line = Record<string, unknown>;
 
 function parsed(text: string): Line | undefined {
   try {
-    return JSON.parse(text) as Line;
+    const line: unknown = JSON.parse(text);
+    return typeof line === "object" && line !== null ? (line as Line) : undefined;
   } catch {
     return undefined; // cut off by a kill
   }
@@ -59,15 +60,18 @@ const LEFT_OUT = new Set([
   "service",
 ]);
 
+/** Lines repeat what callers sent: their control characters must not reach the terminal. */
+const visible = (text: string): string =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 function print(line: Line): void {
   const fields = Object.entries(line).filter(([name]) => !LEFT_OUT.has(name) && name !== "component" && name !== "err");
   const rest = fields.map(([name, value]) => `${name}=${textOf(value)}`).join(" ");
   const time = textOf(line.time).replace(/^.*T|Z$/g, "");
-  say(
-    `${time}  ${textOf(line.level).padEnd(5)}  ${textOf(line.component ?? line.service).padEnd(10)}  ${textOf(line.message)}  ${dim(rest)}`,
-  );
+  const head = `${time}  ${textOf(line.level).padEnd(5)}  ${textOf(line.component ?? line.service).padEnd(10)}  `;
+  say(`${visible(head + textOf(line.message))}  ${dim(visible(rest))}`);
   const stack = (line.err as { stack?: unknown } | undefined)?.stack;
-  if (typeof stack === "string") say(dim(stack.replace(/^/gm, "    ")));
+  if (typeof stack === "string") for (const part of stack.split("\n")) say(dim(`    ${visible(part)}`));
 }
 
 export async function trace({ flags, words, env }: CommandInput): Promise<void> {

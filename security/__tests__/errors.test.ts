@@ -109,6 +109,7 @@ describe("normalisation", () => {
     ["55P03", "request_timeout", 503],
     ["ETIMEDOUT", "request_timeout", 503],
     ["22P02", "internal_error", 500],
+    ["22007", "internal_error", 500],
     ["22021", "invalid_request", 400],
     ["22003", "invalid_request", 400],
     ["40001", "conflict_retry", 409],
@@ -125,6 +126,17 @@ describe("normalisation", () => {
       expect(wire(error)).not.toContain("hunter2");
     }
   });
+
+  test.each([
+    [true, 400],
+    [false, 500],
+  ])(
+    "a number out of range that is a parameter (%s) means %i: what a statement reckons is no mistake of the caller's",
+    (isOfParameter, status) => {
+      for (const code of ["22003", "22008"])
+        expect(httpStatusOf(normaliseError(Object.assign(withCode(code), { isOfParameter })))).toBe(status);
+    },
+  );
 
   test("the pool's timeout and an abort by timeout mean request_timeout", () => {
     expect(reasonOf(normaliseError(new Error("timeout exceeded when trying to connect")))).toBe("request_timeout");

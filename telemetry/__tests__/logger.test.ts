@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
+import { errorText } from "../error-text";
 import { withLogFields } from "../log-context";
 import { createLogger, logBug } from "../logger";
 import { redactFields, redactText } from "../redaction";
@@ -70,6 +71,19 @@ describe("a log line", () => {
     expect(lines()[0]?.err).toMatchObject({ type: "Error", message: "outer", cause: { message: "inner" } });
   });
 
+  test("repeats no row of an error that another library's connection got from Postgres, as a cause neither", () => {
+    const rows = { detail: "Key (email)=(ann@example.com)", where: "ann@example.com", hint: "ann@example.com" };
+    const error = Object.assign(new Error("duplicate key"), { severity: "ERROR", code: "23505", ...rows });
+    const { log, lines, text } = capture();
+    log.error({ err: error }, "failed");
+    log.error({ err: new Error("a", { cause: new Error("b", { cause: error }) }) }, "failed");
+    expect(text()).not.toContain("ann@example.com");
+    expect(lines()[0]?.err).toMatchObject({ message: "duplicate key", code: "23505" });
+    expect(lines()[1]?.err).toMatchObject({ cause: { cause: { message: "duplicate key", code: "23505" } } });
+    log.error({ err: Object.assign(new Error("no row"), { detail: "of ours" }) }, "failed");
+    expect(lines()[2]?.err).toMatchObject({ detail: "of ours" });
+  });
+
   test("holds no secret, whatever field or text it came in", () => {
     const { log, text } = capture();
     log.info(
@@ -95,11 +109,32 @@ describe("a log line", () => {
       "upstream said password=hunter2-n for /reset?token=hunter2-o&x=1 and " +
         JSON.stringify({ apiKey: 1, password: "hunter2-p" }),
     );
+    log.info({ note: "called with gw_hunter2abcdefghijklmnopqrstuvw" }, "x-api-key: gw_hunter2abcdefghijklmnopqrstuvw");
     log.info({ pem: "-----BEGIN PRIVATE KEY-----\nhunter2-l\n-----END PRIVATE KEY-----" });
     expect(text()).not.toContain("hunter2");
     expect(text()).not.toContain(jwt);
     expect(text()).toContain("postgres://[redacted]@db:5432/app");
   });
+});
+
+test.each([
+  ["an error", new TypeError("no"), "TypeError: no"],
+  ["a text", "no", "no"],
+  ["nothing", undefined, "undefined"],
+  ["what has no text", Object.create(null), "an object whose text cannot be read"],
+  [
+    "one whose text throws",
+    Object.defineProperty(new Error(), "message", {
+      get: () => {
+        throw new Error("x");
+      },
+    }),
+    "an object whose text cannot be read",
+  ],
+  ["NUL", "a\0b", "a\uFFFDb"],
+  ["a long one", "x".repeat(5_000), "x".repeat(2_000)],
+])("a thrown value has a text: %s", (_name, thrown, text) => {
+  expect(errorText(thrown)).toBe(text);
 });
 
 describe("redaction", () => {

@@ -167,6 +167,14 @@ describe("while somebody listens", () => {
     expect(finished("failing").status).toEqual({ code: SpanStatusCode.ERROR, message: "no such row" });
     expect(finished("failing").attributes["error.type"]).toBe("TypeError");
     expect(finished("throwing").attributes["error.type"]).toBe("RangeError");
+    const others: [unknown, string][] = [
+      ["no answer", "no answer"],
+      [new Error("postgres://app:hunter2@db/app is away"), "postgres://[redacted]@db/app is away"],
+    ];
+    for (const [thrown, message] of others) {
+      await expect(continueTrace({}, message, {}, () => Promise.reject(thrown as Error))).rejects.toBe(thrown);
+      expect(finished(message).status).toEqual({ code: SpanStatusCode.ERROR, message });
+    }
   });
 
   test("requests at the same time keep their traces apart", async () => {
