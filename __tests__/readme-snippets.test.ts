@@ -1,5 +1,6 @@
 // What the READMEs show, runs: every block marked "ts run" is executed as a module of its own, with its
-// imports as from a folder beside the shown one (`../config`). A snippet proves itself with node:assert.
+// imports as from a folder beside the shown one (`../config`). A snippet proves itself with node:assert. Those of
+// CONTRIBUTING.md are test files (`../../testing`): what they declare are tests of this one.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -27,16 +28,18 @@ function readmes(): string[] {
   );
 }
 
-function snippetsOf(folder: string): Snippet[] {
-  const markdown = readFileSync(join(root, folder, "README.md"), "utf8");
+function snippetsIn(document: string, name: string): Snippet[] {
+  const markdown = readFileSync(join(root, document), "utf8");
   const blocks = [...markdown.matchAll(/^```ts run\n(.*?)^```$/gms)];
-  return blocks.map((block, i) => ({ name: `${folder.replaceAll("/", "-")}-${i + 1}`, code: block[1] ?? "" }));
+  return blocks.map((block, i) => ({ name: `${name}-${i + 1}`, code: block[1] ?? "" }));
 }
+
+const snippetsOf = (folder: string): Snippet[] => snippetsIn(join(folder, "README.md"), folder.replaceAll("/", "-"));
 
 /** Imports of the app become absolute, because the snippet runs from elsewhere. */
 function placed(code: string): string {
   return code.replace(
-    /(\bfrom\s+|\bimport\(\s*)"\.\.\/([^"]+)"/g,
+    /(\bfrom\s+|\bimport\(\s*)"(?:\.\.\/)+([^"]+)"/g,
     (_match, keyword: string, path: string) => `${keyword}${JSON.stringify(join(root, path))}`,
   );
 }
@@ -63,3 +66,9 @@ describe("READMEs", () => {
     },
   );
 });
+
+const contributing = snippetsIn("CONTRIBUTING.md", "contributing");
+
+test("CONTRIBUTING.md shows a test", () => expect(contributing.length).toBeGreaterThan(0));
+
+describe.each(contributing)("$name passes as it stands", async (snippet) => run(snippet));

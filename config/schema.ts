@@ -98,6 +98,8 @@ export class ConfigError extends Error {
   constructor(readonly problems: readonly ConfigProblem[]) {
     const lines = problems.map((p) => `  ${p.variable} ${p.problem}: ${p.remedy}`);
     super(`the configuration has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${lines.join("\n")}`);
+    // It ends a start: whoever set the variables has no use for a place in our code.
+    this.stack = `${this.name}: ${this.message}`;
   }
 }
 

@@ -91,7 +91,10 @@ async function runOnce<T>(
   const tx = new OpenTransaction(client, scope, opening);
   let result: T;
   try {
-    result = await runInside(tx, () => fn(tx));
+    result = await whileConnected(
+      client,
+      runInside(tx, () => fn(tx)),
+    );
     await tx.commit();
   } catch (thrown) {
     const error = toDbError(thrown);
@@ -102,6 +105,30 @@ async function runOnce<T>(
   client.release();
   tx.runHooks();
   return result;
+}
+
+/** What a body is given to notice by itself that its connection is gone. */
+const LOST_GRACE_MS = 1000;
+
+/**
+ * The body's outcome, or the end of its connection: a body that never settles, whose transaction the server has ended for
+ * its idleness, would keep its place in the pool for ever.
+ */
+async function whileConnected<T>(client: PoolClient, body: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let onEnd: (() => void) | undefined;
+  const lost = new Promise<never>((_, reject) => {
+    const end = (): void =>
+      reject(new DbError("unavailable", "the connection ended before the transaction's body did"));
+    onEnd = () => (timer = setTimeout(end, LOST_GRACE_MS));
+    client.once("end", onEnd);
+  });
+  try {
+    return await Promise.race([body, lost]);
+  } finally {
+    clearTimeout(timer);
+    if (onEnd) client.off("end", onEnd);
+  }
 }
 
 class OpenTransaction implements Tx {

@@ -8,7 +8,7 @@ import { commonErrors } from "./common-errors";
 import { MemoryCounter } from "./counter";
 import type { Quota, SlidingWindowQuota, TokenBucketQuota } from "./quota";
 import { standingOf, type Standing } from "./rate-limit-headers";
-import { connectRedis, RedisStore, type SharedCharge } from "./redis-counter";
+import { connectRedis, RedisStore, type SharedCharge, watchRedis } from "./redis-counter";
 import { trips } from "./trips";
 
 export { connectRedis } from "./redis-counter";
@@ -248,8 +248,8 @@ function refusalOf(limit: Limit, key: string, waitMs: number): Error {
   });
 }
 
+const redis = cfg.redisUrl === undefined ? undefined : connectRedis(cfg.redisUrl);
+if (redis !== undefined) watchRedis(redis);
+
 /** The app's limiters. */
-export const limits = new Limits({
-  scale: cfg.limits.scale,
-  ...(cfg.redisUrl === undefined ? {} : { redis: connectRedis(cfg.redisUrl) }),
-});
+export const limits = new Limits({ scale: cfg.limits.scale, ...(redis === undefined ? {} : { redis }) });

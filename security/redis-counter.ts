@@ -8,6 +8,7 @@ import { Redis } from "ioredis";
 
 import { logger } from "../telemetry/logger";
 import { limitStoreFailuresTotal } from "../telemetry/metrics";
+import { registerProbe } from "../telemetry/probes";
 import { onShutdown } from "../telemetry/shutdown";
 import { costWithin, type Quota } from "./quota";
 import { RecentMap } from "./recent-map";
@@ -137,4 +138,12 @@ export function connectRedis(url: string): Redis {
   });
   onShutdown("limits", () => redis.disconnect(), "idle");
   return redis;
+}
+
+/**
+ * Readiness tells of a Redis that is away or silent, and stays: requests are answered without it, jobs and events wait in
+ * Postgres, and as all replicas share it, none of them would be left.
+ */
+export function watchRedis(redis: Redis): () => void {
+  return registerProbe("redis", async () => void (await redis.ping()), { isVital: false });
 }

@@ -1,4 +1,5 @@
-// Readiness: every part that the app cannot serve without registers a probe. Results are shared between
+// Readiness: every part that the app cannot serve without registers a probe, and so may a part that it does without for a while:
+// that one is told of, but takes nobody out of service. Results are shared between
 // callers and kept for a moment, so that probing stays cheap however many ask.
 import { isDraining } from "./shutdown";
 import { withinTime } from "./time-limit";
@@ -6,6 +7,8 @@ import { withinTime } from "./time-limit";
 export interface ProbeResult {
   name: string;
   ok: boolean;
+  /** Whether the app is not ready without it. */
+  isVital: boolean;
   durationMs: number;
   /** Internal text: for the log, not for the wire. */
   error?: unknown;
@@ -19,13 +22,25 @@ export interface Readiness {
 
 type Check = () => Promise<void>;
 
-const probes = new Map<string, { check: Check; timeoutMs: number }>();
+interface ProbeOptions {
+  timeoutMs?: number;
+  /** False for a part that all replicas share and that requests are answered without: were it vital, its fall would be everybody's. */
+  isVital?: boolean;
+}
+
+type Probe = Required<ProbeOptions> & { check: Check };
+
+const probes = new Map<string, Probe>();
 const keptForMs = 500;
 let latest: { at: number; isUnderWay: boolean; result: Promise<readonly ProbeResult[]> } | undefined;
 
 /** Registers a check that resolves when the part works and rejects when not. A name registered again replaces the former check. */
-export function registerProbe(name: string, check: Check, timeoutMs = 2000): () => void {
-  probes.set(name, { check, timeoutMs });
+export function registerProbe(
+  name: string,
+  check: Check,
+  { timeoutMs = 2000, isVital = true }: ProbeOptions = {},
+): () => void {
+  probes.set(name, { check, timeoutMs, isVital });
   latest = undefined;
   return () => {
     probes.delete(name);
@@ -41,7 +56,11 @@ export async function checkReadiness(nowMs: number = performance.now()): Promise
   const known = latest;
   const isFresh = known !== undefined && (known.isUnderWay || nowMs - known.at <= keptForMs);
   const checks = await (isFresh ? known.result : startRun(nowMs));
-  return { ready: !isDraining() && checks.every((probe) => probe.ok), draining: isDraining(), checks };
+  return {
+    ready: !isDraining() && checks.every((probe) => probe.ok || !probe.isVital),
+    draining: isDraining(),
+    checks,
+  };
 }
 
 function startRun(nowMs: number): Promise<readonly ProbeResult[]> {
@@ -53,15 +72,15 @@ function startRun(nowMs: number): Promise<readonly ProbeResult[]> {
 }
 
 function runProbes(): Promise<readonly ProbeResult[]> {
-  return Promise.all([...probes].map(([name, { check, timeoutMs }]) => runProbe(name, check, timeoutMs)));
+  return Promise.all([...probes].map(([name, probe]) => runProbe(name, probe)));
 }
 
-async function runProbe(name: string, check: Check, timeoutMs: number): Promise<ProbeResult> {
+async function runProbe(name: string, { check, timeoutMs, isVital }: Probe): Promise<ProbeResult> {
   const startedAt = performance.now();
   try {
     await withinTime(check(), timeoutMs);
-    return { name, ok: true, durationMs: performance.now() - startedAt };
+    return { name, ok: true, isVital, durationMs: performance.now() - startedAt };
   } catch (error) {
-    return { name, ok: false, durationMs: performance.now() - startedAt, error };
+    return { name, ok: false, isVital, durationMs: performance.now() - startedAt, error };
   }
 }

@@ -1,5 +1,6 @@
 // Who may use a transaction, and until when. The attack: a statement that reaches the connection when the scope has
 // ended runs as whatever the connection is, on the embedded database as a superuser who sees every tenant.
+import type { PoolClient } from "pg";
 import { describe, expect, it } from "vitest";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { newId } from "../ids";
@@ -24,6 +25,25 @@ async function afterTicks<T>(ticks: number, fn: () => Promise<T>): Promise<T> {
   for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
   return fn();
 }
+
+describe("a body that never settles", () => {
+  it("loses its place in the pool when its connection ends, and nobody else waits for it", async () => {
+    let held: PoolClient | undefined;
+    appPool().once("acquire", (client) => (held = client));
+    let tx: Tx | undefined;
+    const work = withTenant(newTenant(), async (given) => {
+      tx = given;
+      await given.query("select 1");
+      // As the server does with a transaction that idles too long.
+      held?.connection.stream.destroy();
+      return new Promise<never>(() => undefined);
+    });
+    await expect(work).rejects.toMatchObject({ kind: "unavailable" });
+    expect(appPool().totalCount - appPool().idleCount).toBe(0);
+    await expect(tx?.query("select 1")).rejects.toMatchObject(misuse);
+    await expect(systemQuery("test", "select 1 as n")).resolves.toEqual([{ n: 1 }]);
+  });
+});
 
 describe("a statement asked for when the body is over", () => {
   it("is refused at every moment of the commit", async () => {

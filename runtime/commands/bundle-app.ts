@@ -107,6 +107,12 @@ function linkPackages(root: string, packages: ExternalPackage[]): void {
 /** The packages that the bundle imports, of the last time it was made. */
 export const bundledImports = (root: string): ExternalPackage[] => readInputs(root)?.packages ?? [];
 
+/** Folders beside the app's own whose sources are in the bundle, of the last time it was made: those of the workspace. */
+export function bundledFoldersBeside(root: string): string[] {
+  const files = Object.keys(readInputs(root)?.hashes ?? {}).filter((file) => file.startsWith("../"));
+  return [...new Set(files.map((file) => dirname(join(root, file))))];
+}
+
 /**
  * Bundles the app's combined entry point.
  * @returns absolute path of the bundle

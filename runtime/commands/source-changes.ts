@@ -20,11 +20,15 @@ const ignored = /(^|\/)(node_modules|encore\.gen|dist|__tests__|\.[^/]+)(\/|$)/;
 /** A burst (a formatter after the editor, a change of branches) is over after this long without another event. */
 const settleMs = 20;
 
+/** The part of a path that says what it is: `root` may lie below a hidden folder, and sources of the workspace beside it. */
+const below = (root: string, path: string): string => relative(root, path).replace(/^(?:\.\.\/)+/, "");
+
 const isWatched = (file: string): boolean =>
   watchedExtensions.has(extname(file)) && !ignored.test(file) && !/\.(test|spec)\.[jt]s$/.test(file);
 
 /**
- * Calls `changed` after changes of sources below `root`, except in `stateDir`; resolves when it sees them.
+ * Calls `changed` after changes of sources below `root`, except in `stateDir`, and below what is added to the watcher; resolves
+ * when it sees them.
  * @param failed called when a part of the folder cannot be watched
  */
 export async function watchSources(
@@ -36,10 +40,10 @@ export async function watchSources(
   let timer: NodeJS.Timeout | undefined;
   const watcher = watch(root, {
     ignoreInitial: true,
-    ignored: (path) => path === stateDir || ignored.test(relative(root, path)),
+    ignored: (path) => path === stateDir || ignored.test(below(root, path)),
   });
   const saw = (path: string): void => {
-    if (!isWatched(relative(root, path))) return;
+    if (!isWatched(below(root, path))) return;
     clearTimeout(timer);
     timer = setTimeout(changed, settleMs);
   };

@@ -6,7 +6,7 @@ import { startInfra } from "../infra";
 import type { AppStart } from "../watch-child";
 import { findAppRoot, stateDirOf } from "./app-root";
 import { AppSwap } from "./app-swap";
-import { bundleApp } from "./bundle-app";
+import { bundleApp, bundledFoldersBeside } from "./bundle-app";
 import { dim, say, sayError, sayParseErrors, step } from "./console";
 import { listenFrom } from "./environment";
 import { gracefulShutdownMs, makeHostConfig } from "./host-config";
@@ -85,6 +85,7 @@ export async function watch(options: RunOptions, env: NodeJS.ProcessEnv): Promis
   const build = async (): Promise<AppStart> => {
     const parsed: ParsedApp = await parser.parse();
     const [bundle] = await Promise.all([bundleApp(root), migrateAll(root, parsed.model, infra, env)]);
+    files.add(bundledFoldersBeside(root));
     const config = makeHostConfig({ root, stateDir, env, app: parsed, listen, infra });
     return {
       bundle,

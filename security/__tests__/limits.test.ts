@@ -3,6 +3,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Redis } from "ioredis";
 import { renderPrometheus } from "../../telemetry/metrics";
 import { reasonOf } from "../errors";
+import { checkReadiness } from "../../telemetry/probes";
+import { watchRedis } from "../redis-counter";
 import { Limits, connectRedis, failureQuotas, isLimitPolicy, limitPolicies } from "../limits";
 import { rateLimitHeaders, type Standing } from "../rate-limit-headers";
 import { Trips } from "../trips";
@@ -143,6 +145,21 @@ describe("a Redis that hangs", () => {
       },
     };
   }
+
+  test("is told of by readiness within its time limit, and takes nobody out of service", async () => {
+    const { redis, hang, stop } = await startRedis(true);
+    const forget = watchRedis(redis);
+    const seen = async (nowMs: number): Promise<unknown> => {
+      const { ready, checks } = await checkReadiness(nowMs);
+      return [ready, checks.find(({ name }) => name === "redis")?.ok];
+    };
+    await expect.poll(() => redis.status).toBe("ready");
+    expect(await seen(1e9)).toEqual([true, true]);
+    hang();
+    expect(await seen(2e9)).toEqual([true, false]);
+    forget();
+    stop();
+  });
 
   test("from the start stops nobody: each request is counted here at once", async () => {
     const { limits, stop } = await startRedis(false);

@@ -70,6 +70,12 @@ describe("probes", () => {
   test("readyz is 200 when every part works", async () => {
     undo.push(registerProbe("db", async () => {}));
     expect(await get(readyz)).toMatchObject({ status: 200 });
+    undo.push(registerProbe("shared", () => Promise.reject(new Error("away")), { isVital: false }));
+    const { status, body } = await get(readyz);
+    expect([status, JSON.parse(body)]).toMatchObject([
+      200,
+      { status: "ready", checks: { db: "ok", shared: "failed" } },
+    ]);
   });
 });
 

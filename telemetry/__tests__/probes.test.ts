@@ -20,8 +20,16 @@ describe("readiness", () => {
   });
 
   test("a probe that never answers is a failed one", async () => {
-    probe("stuck", () => new Promise(() => {}), 5);
+    probe("stuck", () => new Promise(() => {}), { timeoutMs: 5 });
     expect((await checkReadiness()).checks.find((check) => check.name === "stuck")?.ok).toBe(false);
+  });
+
+  test("does not need a part that the app does without for a while, and tells of it", async () => {
+    probe("vital", async () => {});
+    probe("shared", () => new Promise(() => {}), { timeoutMs: 5, isVital: false });
+    const { ready, checks } = await checkReadiness();
+    expect(ready).toBe(true);
+    expect(checks.find((check) => check.name === "shared")).toMatchObject({ ok: false, isVital: false });
   });
 
   test("is asked once, however many ask within half a second", async () => {

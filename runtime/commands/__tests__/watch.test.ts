@@ -101,6 +101,16 @@ export const size = api({ expose: true, method: "GET", path: "/size" }, async ()
   expect(await askUntil("five")).toEqual(["two"]);
   expect(await ask("/size")).toBe("new");
 
+  // A source of the workspace, beside the app's folder.
+  write("../lib/name.ts", `export const name = "beside one";\n`);
+  const fromLib = api("").replace('version: "" }', "version: name }");
+  writeFileSync(file, `import { name } from "../../lib/name";\n${fromLib}`);
+  await askUntil("beside one");
+  write("../lib/name.ts", `export const name = "beside two";\n`);
+  expect(await askUntil("beside two")).toEqual(["beside one"]);
+  writeFileSync(file, api("five"));
+  await askUntil("five");
+
   // Folders that are gone before anybody could look into them.
   for (let i = 0; i < 100; i++) {
     mkdirSync(join(dir, `passing-${i}/deeper`), { recursive: true });
