@@ -1,10 +1,10 @@
 import { type APIError, HandlerResponse, type MiddlewareRequest } from "encore.dev/api";
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-node";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { addSpanProcessor, withSpan } from "../../telemetry/tracing";
 import { renderPrometheus } from "../../telemetry/metrics";
 import { workInFlight } from "../../telemetry/shutdown";
-import { reasonOf } from "../errors";
+import { internalsOf, reasonOf } from "../errors";
 import { guardOf } from "../guard";
 import { apiHeaders } from "../headers";
 import { Limits, limits } from "../limits";
@@ -13,6 +13,16 @@ import type { AuthData } from "../principal";
 
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
+
+/** Every line that the log is given, read back; in place before a logger is made. */
+const kept = vi.hoisted(() => {
+  const lines: string[] = [];
+  const key = Symbol.for("groundwork.keepLine");
+  Object.assign(globalThis, { [key]: (line: string) => void lines.push(line) });
+  return { lines, stop: () => void Reflect.deleteProperty(globalThis, key) };
+});
+const logged = (): unknown[] => kept.lines.map((line): unknown => JSON.parse(line));
+afterAll(kept.stop);
 
 const guard = guardOf("test");
 const user: AuthData = {
@@ -29,17 +39,24 @@ interface Call {
   headers?: Record<string, string>;
   handler?: () => unknown;
   raw?: boolean;
+  /** What the handler sets. */
+  answerHeaders?: Record<string, string>;
+  rawStatus?: number;
+  stream?: { close?: () => void };
 }
 
 /** One request through the guard as Encore's wrapper would run it; every call is a new endpoint. */
 function request(
-  { tags, method = "GET", headers = {}, handler = () => ({ ok: true }), raw = false }: Call,
+  { tags, method = "GET", headers = {}, handler = () => ({ ok: true }), raw = false, ...more }: Call,
   which = guard[0],
 ) {
   const endpoint = `endpoint${++calls}`;
   const rawHeaders: Record<string, unknown> = {};
   const rawResponse = raw
-    ? { statusCode: 200, setHeader: (name: string, value: unknown) => void (rawHeaders[name] = value) }
+    ? {
+        statusCode: more.rawStatus ?? 200,
+        setHeader: (name: string, value: unknown) => void (rawHeaders[name] = value),
+      }
     : undefined;
   const req = {
     requestMeta: {
@@ -54,8 +71,13 @@ function request(
     },
     rawRequest: raw ? { method } : undefined,
     rawResponse,
+    stream: more.stream,
   } as unknown as MiddlewareRequest;
-  const response = which!(req, async () => new HandlerResponse(await handler()));
+  const response = which!(req, async () => {
+    const answer = new HandlerResponse(await handler());
+    for (const [name, value] of Object.entries(more.answerHeaders ?? {})) answer.header.set(name, value);
+    return answer;
+  });
   return { route: `test.${endpoint}`, rawHeaders, response };
 }
 
@@ -67,8 +89,16 @@ async function outcome(call: Call, which = guard[0]): Promise<string> {
   );
 }
 
+/** What only we may read of a refusal. */
+const internalOf = (call: Call): Promise<string | undefined> =>
+  request(call).response.then(
+    () => "ok",
+    (error: unknown) => internalsOf(error)?.internal,
+  );
+
 beforeEach(() => {
   caller.current = null;
+  kept.lines.length = 0;
 });
 afterEach(() => vi.restoreAllMocks());
 
@@ -82,7 +112,7 @@ describe("who is let in", () => {
     );
   });
 
-  test.each([["can:document.read"], ["self"]])("nobody who is not signed in, at %s", async (tag) => {
+  test.each([["can:document.read"], ["self"], ["caller"]])("nobody who is not signed in, at %s", async (tag) => {
     expect(await outcome({ tags: [tag] })).toBe("unauthenticated");
   });
 
@@ -156,6 +186,44 @@ describe("who is let in", () => {
     );
   });
 
+  test("and of a refusal only we are told what was lacking", async () => {
+    caller.current = { ...user, role: "viewer" };
+    const { route, response } = request({ tags: ["can:document.write"] });
+    const lacking = `user:${user.userID} lacks document.write`;
+    expect(await response.catch((error: unknown) => internalsOf(error)?.internal)).toBe(lacking);
+    expect(await internalOf({ tags: ["public:"] })).toBe("public: without a reason");
+    caller.current = key;
+    expect(await internalOf({ tags: ["self"] })).toBe("a key is no person");
+    expect(await internalOf({ tags: ["can:document.read", "fresh"] })).toBe("fresh: is for people");
+    expect(logged()).toMatchObject([
+      {
+        level: "warn",
+        message: "permission denied",
+        endpoint: route,
+        permission: "document.write",
+        actor: `user:${user.userID}`,
+      },
+      {
+        level: "error",
+        message: "an exposed endpoint is closed because of its tags",
+        problem: "public: without a reason",
+      },
+    ]);
+  });
+
+  test("a stream that is refused is closed, also one that its other side has closed", async () => {
+    const close = vi.fn();
+    expect(await outcome({ tags: ["self"], method: "", stream: { close } })).toBe("unauthenticated");
+    close.mockImplementationOnce(() => {
+      throw new Error("is closed");
+    });
+    expect(await outcome({ tags: ["self"], method: "", stream: { close } })).toBe("unauthenticated");
+    expect(close).toHaveBeenCalledTimes(2);
+    expect(await outcome({ tags: ["public:x"], method: "", stream: { close } })).toBe("ok");
+    expect(close).toHaveBeenCalledTimes(2);
+    expect(await outcome({ tags: ["self"], method: "", stream: {} })).toBe("unauthenticated");
+  });
+
   test("a handler that is refused never runs", async () => {
     const handler = vi.fn();
     await outcome({ tags: ["can:document.write"], handler });
@@ -184,6 +252,16 @@ describe("limits", () => {
     caller.current = { userID, tenantId, kind: "key", scope: "document.read" };
     await outcome({ tags: ["can:document.read"], headers });
     expect(consume.mock.lastCall).toEqual(["default", { ip, key: userID, tenant: tenantId }, 1]);
+  });
+
+  test("count all strangers of streams together, whose address nobody knows, and who is known by who they are", async () => {
+    const consume = vi.spyOn(limits, "consumeCaller");
+    const headers = { "x-forwarded-for": "203.0.113.77" };
+    await outcome({ tags: ["public:x"], method: "", headers });
+    expect(consume.mock.lastCall).toEqual(["default", { ip: "unknown" }, 1]);
+    caller.current = user;
+    await outcome({ tags: ["self"], method: "", headers });
+    expect(consume.mock.lastCall?.[1]).toEqual({ ip: undefined, user: user.userID, tenant: user.tenantId });
   });
 
   test("answer 429 with the limit and the seconds to wait, count the refusal, and come before permissions", async () => {
@@ -245,8 +323,36 @@ describe("answers", () => {
 
   test("of raw endpoints carry them too, set before the handler so that it may replace them", async () => {
     const { rawHeaders, response } = request({ tags: ["public:page"], raw: true });
-    await response;
+    expect((await response).__internalToResponse().extraHeaders ?? {}).toEqual({});
     expect(rawHeaders).toEqual(apiHeaders);
+    caller.current = user;
+    const own = request({ tags: ["self"], raw: true, rawStatus: 418 });
+    await own.response;
+    expect(own.rawHeaders).toEqual({ ...apiHeaders, "cache-control": "no-store" });
+    expect(await renderPrometheus()).toContain(`http_requests_total{method="GET",route="${own.route}",status="418"} 1`);
+  });
+
+  test("keep what the handler says itself", async () => {
+    caller.current = user;
+    const answerHeaders = { "cache-control": "max-age=60", "x-own": "1" };
+    const answer = (await request({ tags: ["self"], answerHeaders }).response).__internalToResponse();
+    expect(answer.extraHeaders).toEqual({ ...apiHeaders, ...answerHeaders });
+  });
+
+  test("of what writes leave a line, those of reads do not", async () => {
+    let nowMs = 1_000;
+    vi.spyOn(performance, "now").mockImplementation(() => nowMs);
+    const handler = (): object => ({ tookMs: (nowMs += 250) });
+    for (const method of ["GET", "HEAD"]) await outcome({ tags: ["public:x"], method, handler });
+    expect(logged()).toEqual([]);
+    const { route, response } = request({ tags: ["public:x"], method: "POST", handler });
+    await response;
+    expect(logged()).toMatchObject([
+      { level: "debug", component: "guard", message: "request", method: "POST", route, status: 200, durationMs: 250 },
+    ]);
+    expect(await renderPrometheus()).toContain(
+      `http_request_duration_seconds_sum{method="POST",route="${route}"} 0.25`,
+    );
   });
 
   test("are errors of a catalogue whatever the handler threw, counted by their reason", async () => {
@@ -304,6 +410,14 @@ describe("traces", () => {
       "http.response.status_code": 200,
       "http.request.method": "GET",
     });
+  });
+
+  test("name no tenant where there is none", async () => {
+    caller.current = { userID: user.userID, sessionId: "s" };
+    await outcome({ tags: ["self"] });
+    const [root] = exporter.getFinishedSpans().filter((span) => span.name.startsWith("GET"));
+    expect(Object.keys(root!.attributes)).toContain("user.id");
+    expect(Object.keys(root!.attributes)).not.toContain("tenant.id");
   });
 
   test("call a refusal an answer and a crash a failure", async () => {
