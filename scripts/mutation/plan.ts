@@ -67,12 +67,17 @@ export const plan: readonly PlanEntry[] = [
   },
   { group: "auth", rules: rules("auth", "account members organisations"), suites: suites("auth", "accounts") },
 
-  { group: "db", rules: rules("db", "backoff cursor"), suites: suites("db", "backoff cursor") },
-  { group: "db", rules: rules("db", "errors"), suites: suites("db", "errors") },
+  {
+    group: "db",
+    rules: rules("db", "backoff errors transaction-control"),
+    suites: suites("db", "backoff driver-errors transaction-control"),
+    isPure: true,
+  },
+  { group: "db", rules: rules("db", "cursor"), suites: suites("db", "cursor") },
   { group: "db", rules: rules("db", "silence"), suites: suites("db", "silence") },
   {
     group: "db",
-    rules: rules("db", "scope transaction-control transaction pipeline"),
+    rules: rules("db", "scope transaction pipeline"),
     suites: suites("db", "transaction tenant"),
   },
 

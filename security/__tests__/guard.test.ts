@@ -1,15 +1,14 @@
-import { type APIError, HandlerResponse, type MiddlewareRequest } from "encore.dev/api";
+import type { APIError } from "encore.dev/api";
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { addSpanProcessor, withSpan } from "../../telemetry/tracing";
 import { renderPrometheus } from "../../telemetry/metrics";
 import { workInFlight } from "../../telemetry/shutdown";
-import { internalsOf, reasonOf } from "../errors";
-import { guardOf } from "../guard";
+import { internalsOf } from "../errors";
 import { apiHeaders } from "../headers";
 import { Limits, limits } from "../limits";
 import { can, permissions, permissionsOf, roles } from "../permissions";
-import type { AuthData } from "../principal";
+import { guard, internalOf, outcome, request, user, type Call } from "./guarding";
 
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
@@ -23,78 +22,6 @@ const kept = vi.hoisted(() => {
 });
 const logged = (): unknown[] => kept.lines.map((line): unknown => JSON.parse(line));
 afterAll(kept.stop);
-
-const guard = guardOf("test");
-const user: AuthData = {
-  userID: "0193a1c0-0000-7000-8000-000000000001",
-  tenantId: "0193a1c0-0000-7000-8000-0000000000aa",
-  role: "member",
-  sessionId: "s",
-};
-let calls = 0;
-
-interface Call {
-  tags: string[];
-  method?: string;
-  headers?: Record<string, string>;
-  handler?: () => unknown;
-  raw?: boolean;
-  /** What the handler sets. */
-  answerHeaders?: Record<string, string>;
-  rawStatus?: number;
-  stream?: { close?: () => void };
-}
-
-/** One request through the guard as Encore's wrapper would run it; every call is a new endpoint. */
-function request(
-  { tags, method = "GET", headers = {}, handler = () => ({ ok: true }), raw = false, ...more }: Call,
-  which = guard[0],
-) {
-  const endpoint = `endpoint${++calls}`;
-  const rawHeaders: Record<string, unknown> = {};
-  const rawResponse = raw
-    ? {
-        statusCode: more.rawStatus ?? 200,
-        setHeader: (name: string, value: unknown) => void (rawHeaders[name] = value),
-      }
-    : undefined;
-  const req = {
-    requestMeta: {
-      type: "api-call",
-      method,
-      path: "/x",
-      pathAndQuery: "/x",
-      pathParams: {},
-      headers,
-      api: { service: "test", endpoint, raw, auth: false, tags },
-      trace: { traceId: "0123456789abcdefghijklmnos", spanId: "vvvvvvvvvvvvu" },
-    },
-    rawRequest: raw ? { method } : undefined,
-    rawResponse,
-    stream: more.stream,
-  } as unknown as MiddlewareRequest;
-  const response = which!(req, async () => {
-    const answer = new HandlerResponse(await handler());
-    for (const [name, value] of Object.entries(more.answerHeaders ?? {})) answer.header.set(name, value);
-    return answer;
-  });
-  return { route: `test.${endpoint}`, rawHeaders, response };
-}
-
-/** `ok`, or the reason of the refusal. */
-async function outcome(call: Call, which = guard[0]): Promise<string> {
-  return request(call, which).response.then(
-    () => "ok",
-    (error: unknown) => reasonOf(error) ?? "no reason",
-  );
-}
-
-/** What only we may read of a refusal. */
-const internalOf = (call: Call): Promise<string | undefined> =>
-  request(call).response.then(
-    () => "ok",
-    (error: unknown) => internalsOf(error)?.internal,
-  );
 
 beforeEach(() => {
   caller.current = null;
