@@ -183,8 +183,8 @@ describe("a forgotten password", () => {
 
   test("of an account that nobody had verified hands it over: whoever registered the address loses everything", async () => {
     const squatter = await person();
-    const { key } = await auth.createApiKey({ name: "backdoor" }, await as(squatter));
     const verification = await mailedToken(squatter.user.email);
+    const { key } = await auth.createApiKey({ name: "backdoor" }, await as(squatter));
     await auth.forgotPassword({ email: squatter.user.email });
     await auth.resetPassword({ token: await mailedToken(squatter.user.email), password: fresh });
     expect(await reason(identify(squatter.accessToken))).toBe("invalid_token");

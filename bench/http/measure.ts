@@ -41,7 +41,8 @@ interface Sample {
 export const median = (values: number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-function cpuMicros(pid: number): number {
+/** CPU microseconds that a process has used. */
+export function cpuMicros(pid: number): number {
   const file = `/proc/${pid}/stat`;
   if (!existsSync(file)) return Number.NaN;
   const fields = readFileSync(file, "utf8")

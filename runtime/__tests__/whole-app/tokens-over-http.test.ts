@@ -4,6 +4,7 @@ import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
+import { foreignAndMissing } from "./foreign-and-missing";
 
 const state = migratedStateDir();
 let app: RunningApp;
@@ -79,3 +80,5 @@ describe("over HTTP", () => {
     expect((await me(`Bearer ${accessToken}`)).status).toBe(200);
   }, 60_000);
 });
+
+foreignAndMissing(() => app.baseUrl);
