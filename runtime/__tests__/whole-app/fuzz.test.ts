@@ -1,15 +1,25 @@
 // Ten thousand hostile requests over every endpoint there is: never a 5xx, always the typed error shape, and
-// never a word of another organisation's document. Repeat a failure with GROUNDWORK_FUZZ_SEED.
+// never a word of another organisation's document, and nowhere one of the secrets that were planted before. Repeat a failure
+// with GROUNDWORK_FUZZ_SEED; GROUNDWORK_FUZZ_REQUESTS=100000 and GROUNDWORK_FUZZ_PLANTED=25 (of twenty secrets each) make it a long one.
+import { execFile } from "node:child_process";
 import { connect } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { Pool } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSampler, operationsOf, type Document } from "./support/fuzz/openapi";
 import { createRandom } from "./support/fuzz/random";
+import { plantInEnvironment, plantPerson, type Planted } from "./support/fuzz/planted";
 import { describeRequest, nextRequest, type FuzzRequest, type FuzzWorld } from "./support/fuzz/requests";
-import { type RunningApp, startApp, migratedStateDir } from "./support/running-app";
+import { startCollector, type Collector } from "./support/otlp-collector";
+import { type RunningApp, startApp, migratedStateDir, until } from "./support/running-app";
 
 /** All of them beside a native server (`npm run test:pg`), a quarter where everything shares one session. */
-const REQUESTS = process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined ? 2_500 : 10_000;
+const REQUESTS = Number(
+  process.env.GROUNDWORK_FUZZ_REQUESTS ?? (process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined ? 2_500 : 10_000),
+);
+/** People who plant twenty secrets each. */
+const PEOPLE = Number(process.env.GROUNDWORK_FUZZ_PLANTED ?? 2);
 const LANES = 8;
 const SECRET = "zanzibarquartz";
 const seed = Number(process.env.GROUNDWORK_FUZZ_SEED ?? 20_260_803);
@@ -25,19 +35,30 @@ interface Session {
 }
 
 const state = migratedStateDir();
+const planted: Planted = new Map();
+let collector: Collector;
 let app: RunningApp;
 let pool: Pool;
 
 beforeAll(async () => {
+  collector = await startCollector();
   // The limits are tested elsewhere; here they would answer 429 to everything after the first hundred. A busy
   // machine is no bad input: statements may take their time.
-  app = await startApp(state.path, { LIMIT_SCALE: "1000000", LOG_LEVEL: "error", DB_STATEMENT_TIMEOUT_MS: "60000" });
+  app = await startApp(state.path, {
+    LIMIT_SCALE: "1000000",
+    LOG_LEVEL: "trace",
+    DB_STATEMENT_TIMEOUT_MS: "60000",
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_METRIC_EXPORT_INTERVAL: "1000",
+    ...plantInEnvironment(planted),
+  });
   pool = new Pool(app.baseUrl, { connections: LANES, headersTimeout: 10_000, bodyTimeout: 10_000 });
 }, 120_000);
 
 afterAll(async () => {
   await pool?.close();
   await app?.stop();
+  await collector?.close();
   state.remove();
 });
 
@@ -57,7 +78,7 @@ async function call<T>(method: string, path: string, body?: unknown, token?: str
   };
   const answer = await send({ method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   expect(answer.status, `${method} ${path}: ${answer.body}`).toBeLessThan(300);
-  return JSON.parse(answer.body) as T;
+  return (answer.body === "" ? undefined : JSON.parse(answer.body)) as T;
 }
 
 const person = (name: string): { email: string; password: string } => ({
@@ -81,9 +102,33 @@ function isTypedError(text: string): boolean {
   }
 }
 
+const metricsToken = (): string => [...planted].find(([, what]) => what === "METRICS_TOKEN")?.[0] ?? "";
+
+/** Which of the planted secrets a text holds, by what they are. */
+function plantedIn(text: string): string[] {
+  return [...planted].filter(([secret]) => text.includes(secret)).map(([, what]) => what);
+}
+
+/** Everything that the database holds, as text; bytes as they are and as hexadecimal digits. */
+async function allRows(): Promise<string> {
+  const sql = async (statements: string): Promise<string> => {
+    const args = [join(__dirname, "../../../dist/cli.js"), "sql", "--json", "-c", statements];
+    const env = { ...process.env, GROUNDWORK_STATE_DIR: state.path };
+    return (await promisify(execFile)(process.execPath, args, { env, maxBuffer: 1 << 29 })).stdout;
+  };
+  const listed = await sql(
+    "select quote_ident(schemaname) || '.' || quote_ident(tablename) as t from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
+  );
+  const tables = [...listed.matchAll(/"t":\s*"([^"]+)"/g)].map(([, name]) => name!);
+  expect(tables).toEqual(expect.arrayContaining(["auth.account", "secrets.secret", "events.outbox"]));
+  return sql(tables.map((name) => `select t::text as rows from ${name} t`).join(";\n"));
+}
+
 /** What is wrong with an answer; undefined when nothing is. */
 function complaint(request: FuzzRequest, answer: Answer): string | undefined {
   if (answer.status >= 500) return `answered ${answer.status}: ${answer.body.slice(0, 300)}`;
+  const told = plantedIn(answer.body);
+  if (told.length > 0) return `told ${told.join(", ")}: ${answer.body.slice(0, 300)}`;
   if (answer.body.includes(SECRET)) return `told another organisation's text: ${answer.body.slice(0, 300)}`;
   if (answer.status < 400 || request.method === "HEAD") return undefined;
   // Before any routing, by HTTP's own parser (`H-20` in runtime/CONTRACT.md): the line or the headers are too long.
@@ -138,6 +183,8 @@ describe(`ten thousand hostile requests (GROUNDWORK_FUZZ_SEED=${seed})`, () => {
   test("each is answered by something below 500, and each error is typed", async () => {
     const random = createRandom(seed);
     const { world, renew } = await makeWorld();
+    for (let person = 0; person < PEOPLE; person++) await plantPerson(call, planted, `person-${person}`);
+    expect(planted.size).toBeGreaterThan(20 * PEOPLE);
     expect(world.operations.length).toBeGreaterThan(7);
     const wrong: string[] = [];
     const statuses = new Map<number, number>();
@@ -160,6 +207,32 @@ describe(`ten thousand hostile requests (GROUNDWORK_FUZZ_SEED=${seed})`, () => {
     expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 401, 404]));
     expect((await send({ method: "GET", path: "/livez", headers: {} })).status).toBe(200);
   }, 180_000);
+
+  test("none of the planted secrets is in a log line, a span, a metric, a dead letter or a table", async () => {
+    // What looks for them finds what is there.
+    expect(app.output().includes('"route":"auth.login"')).toBe(true);
+    const metrics = await call<unknown>("GET", "/livez").then(() =>
+      send({ method: "GET", path: "/metrics", headers: { authorization: `Bearer ${metricsToken()}` } }),
+    );
+    expect(metrics.status).toBe(200);
+    await until(
+      "spans and metrics were sent",
+      () => collector.spans.length > 100 && collector.bodies.some((body) => body.includes("db_query_duration")),
+    );
+    const rows = await allRows();
+    expect(rows.includes(SECRET)).toBe(true);
+    const places = {
+      logs: app.output(),
+      telemetry: Buffer.concat(collector.bodies).toString("latin1"),
+      metrics: metrics.body,
+      tables: rows,
+    };
+    const found = Object.entries(places).flatMap(([place, text]) =>
+      plantedIn(text).map((what) => `${what} in ${place}`),
+    );
+    const asBytes = [...planted].filter(([secret]) => rows.includes(Buffer.from(secret).toString("hex")));
+    expect([...found, ...asBytes.map(([, what]) => `${what} in tables, as bytes`)]).toEqual([]);
+  }, 60_000);
 
   test("bytes that are no HTTP do not end the process", async () => {
     const { hostname, port } = new URL(app.baseUrl);

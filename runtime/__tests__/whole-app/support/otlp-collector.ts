@@ -54,18 +54,22 @@ function spansOf(body: Buffer): CollectedSpan[] {
 export interface Collector {
   url: string;
   spans: CollectedSpan[];
+  /** All that came, of every kind, unpacked. */
+  bodies: Buffer[];
   close(): Promise<void>;
 }
 
 export async function startCollector(): Promise<Collector> {
   const spans: CollectedSpan[] = [];
+  const bodies: Buffer[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      const body = Buffer.concat(chunks);
-      if (request.url === "/v1/traces")
-        spans.push(...spansOf(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body));
+      const sent = Buffer.concat(chunks);
+      const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent;
+      bodies.push(body);
+      if (request.url === "/v1/traces") spans.push(...spansOf(body));
       response.writeHead(200, { "content-type": "application/x-protobuf" }).end();
     });
   });
@@ -73,6 +77,7 @@ export async function startCollector(): Promise<Collector> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
+    bodies,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
