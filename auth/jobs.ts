@@ -11,11 +11,13 @@ import { enqueue } from "../queues/enqueue";
 import { defineJob } from "../queues/job";
 import { makeWorker, UnrecoverableJobError } from "../queues/worker";
 import {
+  changeEmailText,
   factorNoticeText,
   invitationText,
   noticeKinds,
   passwordChangedText,
   resetPasswordText,
+  revertEmailText,
   verifyEmailText,
   type LinkSettings,
   type MailText,
@@ -23,11 +25,18 @@ import {
 import { createOneTimeToken } from "./one-time-token";
 import { accountFind } from "./store/accounts";
 import { invitationSetToken } from "./store/invitations";
-import { oneTimeTokenPut, type Purpose } from "./store/one-time-tokens";
+import { oneTimeTokenPut, oneTimeTokenRenew, type Purpose } from "./store/one-time-tokens";
 
 const accountMail = z.discriminatedUnion("kind", [
   z.object({
-    kind: z.enum(["verify-email", "reset-password", "password-changed", ...noticeKinds]),
+    kind: z.enum([
+      "verify-email",
+      "reset-password",
+      "change-email",
+      "revert-email",
+      "password-changed",
+      ...noticeKinds,
+    ]),
     accountId: z.uuid(),
   }),
   z.object({ kind: z.literal("invitation"), invitationId: z.uuid() }),
@@ -50,10 +59,9 @@ export async function requestMail(tx: Tx, mail: AccountMail): Promise<void> {
   if (canSendMail()) await enqueue(tx, mailJob, mail, { tenantId: tx.tenantId });
 }
 
-const LIFETIME_SECONDS: Readonly<Record<Purpose, number>> = {
+const LIFETIME_SECONDS: Readonly<Record<"verify-email" | "reset-password", number>> = {
   "verify-email": 86_400,
   "reset-password": 3_600,
-  "change-email": 86_400,
 };
 
 interface AddressedText extends MailText {
@@ -80,6 +88,10 @@ async function write(mail: AccountMail, settings: LinkSettings): Promise<Address
       return withToken(mail.accountId, mail.kind, (token) => verifyEmailText(token, settings));
     case "reset-password":
       return withToken(mail.accountId, mail.kind, (token) => resetPasswordText(token, settings));
+    case "change-email":
+      return toHeld(mail.accountId, mail.kind, (token) => changeEmailText(token, settings));
+    case "revert-email":
+      return toHeld(mail.accountId, mail.kind, (token) => revertEmailText(token, settings));
     case "invitation": {
       const { text, hash } = createOneTimeToken();
       const invitation = await invitationSetToken(mail.invitationId, hash);
@@ -103,9 +115,20 @@ async function write(mail: AccountMail, settings: LinkSettings): Promise<Address
   }
 }
 
-async function withToken(
+/** To the address that waits to be confirmed, or to the one before. */
+async function toHeld(
   accountId: string,
   purpose: Purpose,
+  textOf: (token: string) => MailText,
+): Promise<AddressedText | undefined> {
+  const { text, hash } = createOneTimeToken();
+  const to = await oneTimeTokenRenew(accountId, purpose, hash);
+  return to === undefined ? undefined : { to, ...textOf(text) };
+}
+
+async function withToken(
+  accountId: string,
+  purpose: keyof typeof LIFETIME_SECONDS,
   textOf: (token: string) => MailText,
 ): Promise<AddressedText | undefined> {
   const { text, hash } = createOneTimeToken();

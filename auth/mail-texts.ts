@@ -51,6 +51,32 @@ export const resetPasswordText = (token: string, settings: LinkSettings): MailTe
   ),
 });
 
+export const changeEmailText = (token: string, settings: LinkSettings): MailText => ({
+  subject: "Confirm your new e-mail address",
+  text: withLink(
+    { page: "/change-email", endpoint: "/auth/email/confirm", token },
+    [
+      "Somebody asked that an account have this address from now on. If it was you, confirm it:",
+      "The link works once, within 24 hours.",
+      "If it was not you, do nothing: the account keeps the address it has.",
+    ],
+    settings,
+  ),
+});
+
+export const revertEmailText = (token: string, settings: LinkSettings): MailText => ({
+  subject: "Your e-mail address was changed",
+  text: withLink(
+    { page: "/revert-email", endpoint: "/auth/email/revert", token },
+    [
+      "Your account has another address now. If it was not you, take it back:",
+      "The link works once, within a week. All sign-ins of the account end, and so does its password: set a new one then.",
+      "If it was you, do nothing.",
+    ],
+    settings,
+  ),
+});
+
 /** A name that somebody chose and strangers read: one that looks like an address of the web is not repeated. */
 const shownName = (name: string): string =>
   name.includes("://") || name.includes("www.") ? "an organisation" : `“${name}”`;

@@ -4,6 +4,7 @@ import type { MaxLen, MinLen } from "encore.dev/validate";
 import { callerAddress } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
 import { changePassword as change } from "../account";
+import { changeEmail as askForChange, confirmEmailChange, revertEmailChange } from "../email-change";
 import { presentingMailedToken } from "../attempts";
 import { sendVerification, verifyEmail as verify } from "../email-verification";
 import { forgotPassword as forgot, resetPassword as reset } from "../password-reset";
@@ -83,4 +84,46 @@ export const verifyEmail = api(
 export const sendVerificationMail = api(
   { expose: true, auth: true, method: "POST", path: "/auth/verify-email/send", tags: ["self", "limit:mail"] },
   async (): Promise<void> => sendVerification(currentCaller()),
+);
+
+interface EmailChangeRequest {
+  /** The new one. */
+  email: string & MinLen<1> & MaxLen<254>;
+}
+
+/** Mails a link to the new address; the answer is the same if somebody has it. */
+export const changeEmail = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/email/change",
+    sensitive: true,
+    tags: ["self", "fresh", "limit:mail"],
+  },
+  async ({ email }: EmailChangeRequest): Promise<void> => askForChange(currentCaller(), email),
+);
+
+/** Gives the account the address that the mail was sent to; the one before is told, and can take it back for a week. */
+export const confirmEmail = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/email/confirm",
+    sensitive: true,
+    tags: ["public:the mailed token is the credential", "limit:auth"],
+  },
+  async ({ token }: VerifyEmailRequest): Promise<void> => confirmEmailChange(token),
+);
+
+/** Gives the account the address back that the mail was sent to, and ends its sign-ins and its password. */
+export const revertEmail = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/auth/email/revert",
+    sensitive: true,
+    tags: ["public:the mailed token is the credential", "limit:auth"],
+  },
+  async ({ token }: VerifyEmailRequest): Promise<void> => revertEmailChange(token),
 );

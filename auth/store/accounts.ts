@@ -93,6 +93,30 @@ export async function accountSetVerified(tx: Tx, { id, email }: { id: string; em
   return changed === 1;
 }
 
+/** An address that its account can still take back is nobody else's. */
+const RESERVED = (email: string, accountId: string): string => `exists (
+  select from auth.one_time_token t where t.purpose = 'revert-email' and t.email = ${email}
+    and t.account_id <> ${accountId} and t.expires_at > now())`;
+
+/** Gives the account another address, which is verified. False when somebody has it. The caller holds the account's lock. */
+export async function accountSetEmail(tx: Tx, { id, email }: { id: string; email: string }): Promise<boolean> {
+  const taken = await tx.query(`select 1 from auth.account where email = $2 and id <> $1`, [id, email]);
+  if (taken.length > 0) return false;
+  const changed = await tx.execute(
+    `update auth.account set email = $2, email_verified_at = now() where id = $1 and not ${RESERVED("$2", "$1")}`,
+    [id, email],
+  );
+  return changed === 1;
+}
+
+/** Its first address again, which nobody else could take meanwhile; the password is gone. */
+export async function accountGiveBackEmail(tx: Tx, { id, email }: { id: string; email: string }): Promise<void> {
+  await tx.execute(
+    `update auth.account set email = $2, email_verified_at = now(), password_hash = null where id = $1`,
+    [id, email],
+  );
+}
+
 /** Sets another password for an account that has this address; undefined when it has not, else whether it was verified. */
 export async function accountResetPassword(
   tx: Tx,
@@ -113,7 +137,8 @@ export async function accountInsert(
   account: { id: string; email: string; passwordHash: string | null; createdAt: Date },
 ): Promise<boolean> {
   const inserted = await tx.execute(
-    `insert into auth.account (id, email, password_hash, created_at) values ($1, $2, $3, $4)
+    `insert into auth.account (id, email, password_hash, created_at) select $1, $2, $3, $4
+     where not ${RESERVED("$2", "$1")}
      on conflict on constraint account_email_key do nothing`,
     [account.id, account.email, account.passwordHash, account.createdAt],
   );

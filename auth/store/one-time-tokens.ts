@@ -1,7 +1,7 @@
 // Statements on auth.one_time_token: what links in mails can do. Only hashes are stored.
 import { systemQuery, type Tx } from "../../db/tenant";
 
-export type Purpose = "verify-email" | "reset-password" | "change-email";
+export type Purpose = "verify-email" | "reset-password" | "change-email" | "revert-email";
 
 /** Whose token it is, and the address that it was sent to. */
 export interface OneTimeTokenRow {
@@ -30,6 +30,45 @@ export async function oneTimeTokenPut(
   return rows[0]?.email;
 }
 
+/**
+ * Stores what a mail to another address than the account's will be for. One before of this purpose is replaced; with
+ * `keep` a live one stays as it is.
+ */
+export async function oneTimeTokenHold(
+  tx: Tx,
+  token: { accountId: string; purpose: Purpose; hash: Buffer; email: string; lifetimeSeconds: number },
+  before: "replace" | "keep",
+): Promise<void> {
+  await tx.execute(
+    `insert into auth.one_time_token as t (account_id, purpose, hash, email, expires_at)
+     values ($1, $2, $3, $4, now() + make_interval(secs => $5))
+     on conflict (account_id, purpose) do update
+       set hash = excluded.hash, email = excluded.email, created_at = now(), expires_at = excluded.expires_at
+       where $6 or t.expires_at <= now()`,
+    [token.accountId, token.purpose, token.hash, token.email, token.lifetimeSeconds, before === "replace"],
+  );
+}
+
+/**
+ * Gives what is held another token. Resolves with the address that it is for; undefined when nothing is held any more,
+ * or another account has the address.
+ */
+export async function oneTimeTokenRenew(
+  accountId: string,
+  purpose: Purpose,
+  hash: Buffer,
+): Promise<string | undefined> {
+  const rows = await systemQuery<{ email: string }>(
+    "one-time-token-for-a-mail",
+    `update auth.one_time_token t set hash = $3
+     where account_id = $1 and purpose = $2 and expires_at > clock_timestamp()
+       and not exists (select from auth.account a where a.email = t.email and a.id <> $1)
+     returning email`,
+    [accountId, purpose, hash],
+  );
+  return rows[0]?.email;
+}
+
 /** The live token of a hash, without using it up. */
 export async function oneTimeTokenFind(purpose: Purpose, hash: Buffer): Promise<OneTimeTokenRow | undefined> {
   const rows = await systemQuery<OneTimeTokenRow>(
@@ -51,9 +90,9 @@ export async function oneTimeTokenTake(tx: Tx, purpose: Purpose, hash: Buffer): 
   return rows[0];
 }
 
-/** Links that were mailed to the account before stop working. */
+/** Links that were mailed to the account before stop working, but for the way back to its first address. */
 export async function oneTimeTokenDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {
-  await tx.execute(`delete from auth.one_time_token where account_id = $1`, [accountId]);
+  await tx.execute(`delete from auth.one_time_token where account_id = $1 and purpose <> 'revert-email'`, [accountId]);
 }
 
 /** Removes tokens whose time is up, at most `limit`. */

@@ -62,6 +62,20 @@ export const emailVerified = defineEvent({
   payload: z.object({ userId: z.uuid() }),
 });
 
+/** The account has another address, which its owner confirmed. */
+export const emailChanged = defineEvent({
+  type: "auth.email.changed",
+  version: 1,
+  payload: z.object({ userId: z.uuid() }),
+});
+
+/** Its first address was given back by the link mailed there; its sign-ins ended. */
+export const emailReverted = defineEvent({
+  type: "auth.email.reverted",
+  version: 1,
+  payload: z.object({ userId: z.uuid() }),
+});
+
 /** By a mailed link. `claimed`: nobody had verified the address before, so keys and second factors of the account went too. */
 export const passwordReset = defineEvent({
   type: "auth.password.reset",

@@ -1,0 +1,113 @@
+// Another address for an account, and the way back for whoever lost it.
+import { auth } from "~encore/clients";
+import { expect, test } from "vitest";
+import { systemQuery } from "../../db/tenant";
+import { REVERT_SECONDS } from "../email-change";
+import { register, type Registered } from "../registration";
+import { signIn } from "../sessions";
+import { as, identify } from "./callers";
+import { mailedToken, mailsTo } from "./mails";
+import { here, newcomer, password, reason } from "./people";
+
+const person = async (): Promise<Registered> => register(newcomer(), new Date());
+const other = "another fine passphrase";
+const emailOf = async (ada: Registered): Promise<unknown> =>
+  (
+    await systemQuery<{ email: string }>("account-of-the-caller", "select email from auth.account where id = $1", [
+      ada.user.id,
+    ])
+  )[0]?.email;
+
+/** Resolves with the new address and the token that takes it back. */
+async function changed(ada: Registered): Promise<{ email: string; revert: string }> {
+  const { email } = newcomer();
+  await auth.changeEmail({ email }, await as(ada));
+  await auth.confirmEmail({ token: await mailedToken(email) });
+  return { email, revert: await mailedToken(ada.user.email) };
+}
+
+test("an address is changed by the link to the new one, which is verified by it; the old one is told", async () => {
+  const ada = await person();
+  const { email } = newcomer();
+  await auth.changeEmail({ email: email.toUpperCase() }, await as(ada));
+  expect(await emailOf(ada)).toBe(ada.user.email);
+  const token = await mailedToken(email);
+  const outcomes = await Promise.all([1, 2, 3].map(() => reason(auth.confirmEmail({ token }))));
+  expect(outcomes.toSorted()).toEqual(["link_invalid", "link_invalid", undefined]);
+  expect((await auth.me(await as(ada))).user).toEqual({ id: ada.user.id, email, emailVerified: true });
+  expect(await reason(signIn({ email: ada.user.email, password }, new Date(), here))).toBe("invalid_credentials");
+  expect((await signIn({ email, password }, new Date(), here)).user.id).toBe(ada.user.id);
+  expect((await mailsTo(ada.user.email))[0]?.subject).toBe("Your e-mail address was changed");
+});
+
+test("asking needs a fresh session, and answers alike for an address that is somebody's, who is not mailed", async () => {
+  const [ada, eve] = [await person(), await person()];
+  const { authData } = await as(ada);
+  const stale = { authData: { ...authData, authTime: String(Math.floor(Date.now() / 1000) - 601) } };
+  expect(await reason(auth.changeEmail({ email: newcomer().email }, stale))).toBe("step_up_required");
+  expect(await reason(auth.changeEmail({ email: "nobody" }, await as(ada)))).toBe("invalid_request");
+  const before = (await mailsTo(eve.user.email)).length;
+  expect(await auth.changeEmail({ email: eve.user.email }, await as(ada))).toBe(
+    await auth.changeEmail({ email: newcomer().email }, await as(eve)),
+  );
+  expect(await mailsTo(eve.user.email)).toHaveLength(before);
+  expect(await emailOf(ada)).toBe(ada.user.email);
+});
+
+test("an address that somebody registers before it is confirmed stays theirs", async () => {
+  const ada = await person();
+  const late = newcomer();
+  await auth.changeEmail({ email: late.email }, await as(ada));
+  const token = await mailedToken(late.email);
+  await register(late, new Date());
+  expect(await reason(auth.confirmEmail({ token }))).toBe("link_invalid");
+  expect(await emailOf(ada)).toBe(ada.user.email);
+});
+
+test("the old address takes it back: sign-ins and password end, and a new password comes by mail", async () => {
+  const ada = await person();
+  const { email, revert } = await changed(ada);
+  await auth.revertEmail({ token: revert });
+  expect(await emailOf(ada)).toBe(ada.user.email);
+  expect(await reason(identify(ada.accessToken))).toBe("invalid_token");
+  for (const address of [email, ada.user.email])
+    expect(await reason(signIn({ email: address, password }, new Date(), here))).toBe("invalid_credentials");
+  expect(await reason(auth.revertEmail({ token: revert }))).toBe("link_invalid");
+  await auth.forgotPassword({ email: ada.user.email });
+  await auth.resetPassword({ token: await mailedToken(ada.user.email), password: other });
+  expect((await signIn({ email: ada.user.email, password: other }, new Date(), here)).user.id).toBe(ada.user.id);
+});
+
+test("a thief takes the way back from nobody: by a second change, a password, or by registering the old address", async () => {
+  const ada = await person();
+  const { revert } = await changed(ada);
+  await auth.changePassword({ current: password, password: other }, await as(ada));
+  const { email: second } = newcomer();
+  await auth.changeEmail({ email: second }, await as(ada));
+  await auth.confirmEmail({ token: await mailedToken(second) });
+  const taken = register({ ...newcomer(), email: ada.user.email }, new Date());
+  expect(await reason(taken)).toBe("email_taken");
+  const eve = await person();
+  await auth.changeEmail({ email: ada.user.email }, await as(eve));
+  // The newer mail to the old address replaces the token, and is good for the same.
+  const tokens = [revert, ...(await mailsTo(ada.user.email)).map(({ token }) => token)].filter((text) => text !== "");
+  const ended = [];
+  for (const token of new Set(tokens)) {
+    expect(await reason(auth.confirmEmail({ token }))).toBe("link_invalid");
+    ended.push(await reason(auth.revertEmail({ token })));
+  }
+  expect(ended.filter((told) => told === undefined)).toHaveLength(1);
+  expect(await emailOf(ada)).toBe(ada.user.email);
+});
+
+test("the way back is open for a week", async () => {
+  const ada = await person();
+  const { revert } = await changed(ada);
+  await systemQuery(
+    "account-of-the-caller",
+    "update auth.one_time_token set expires_at = expires_at - make_interval(secs => $2) where account_id = $1",
+    [ada.user.id, REVERT_SECONDS],
+  );
+  expect(await reason(auth.revertEmail({ token: revert }))).toBe("link_invalid");
+  expect((await register({ ...newcomer(), email: ada.user.email }, new Date())).user.id).not.toBe(ada.user.id);
+});

@@ -1,0 +1,79 @@
+// Changing an account's address. States: asked for (a fresh session) → confirmed by the link to the new address → taken back
+// by the link to the old one, for a week. Asking answers the same whether or not the new address is somebody's. The way
+// back belongs to the first old address: neither another change, nor a password, nor somebody who registers the old
+// address takes it away, because whoever stole the account could do all of that. It gives the address back and ends
+// sign-ins and the password, which may be known; second factors stay, because an old mailbox may have a new owner.
+// (OWASP Authentication Cheat Sheet, "Changing A User's Registered Email Address"; ASVS 5.0 V6.3.7.)
+import { withSystem } from "../db/tenant";
+import { emailChanged, emailReverted } from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import { requireMail } from "../mail/mailer";
+import { commonErrors } from "../security/common-errors";
+import type { Caller } from "../security/principal";
+import { onBehalfOf } from "../security/provenance";
+import { countMail } from "./attempts";
+import { endEverySignIn } from "./credentials";
+import { normaliseEmail } from "./email";
+import { errors } from "./errors";
+import { requestMail } from "./jobs";
+import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
+import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail } from "./store/accounts";
+import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/one-time-tokens";
+
+const CONFIRM_SECONDS = 86_400;
+export const REVERT_SECONDS = 7 * 86_400;
+
+/** Mails a link to the new address. @throws APIError invalid_request, rate_limited, mail_not_configured. */
+export async function changeEmail(caller: Caller, address: string): Promise<void> {
+  requireMail();
+  const email = normaliseEmail(address);
+  if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
+  await countMail(email);
+  const accountId = caller.subjectId;
+  await withSystem("change-email", async (tx) => {
+    // The job that mails it makes the token; until then nobody has one that fits.
+    const { hash } = createOneTimeToken();
+    const held = { accountId, purpose: "change-email", hash, email, lifetimeSeconds: CONFIRM_SECONDS } as const;
+    await oneTimeTokenHold(tx, held, "replace");
+    await requestMail(tx, { kind: "change-email", accountId });
+  });
+}
+
+/** Uses up the link to the new address; the old one is told, and can take it back. @throws APIError link_invalid. */
+export async function confirmEmailChange(token: string): Promise<void> {
+  const hash = hashOneTimeToken(token);
+  const found = await oneTimeTokenFind("change-email", hash);
+  if (found === undefined) throw errors.link_invalid();
+  await onBehalfOf(`user:${found.accountId}`, () =>
+    withSystem("confirm-email-change", async (tx) => {
+      const account = await accountFindForUpdate(tx, found.accountId);
+      const taken = await oneTimeTokenTake(tx, "change-email", hash);
+      if (taken === undefined || account === undefined) throw errors.link_invalid();
+      const { accountId: id, email } = taken;
+      if (!(await accountSetEmail(tx, { id, email }))) throw errors.link_invalid({ internal: "the address is taken" });
+      const { hash: placeholder } = createOneTimeToken();
+      const back = { accountId: id, purpose: "revert-email", hash: placeholder, email: account.email } as const;
+      await oneTimeTokenHold(tx, { ...back, lifetimeSeconds: REVERT_SECONDS }, "keep");
+      await requestMail(tx, { kind: "revert-email", accountId: id });
+      await emit(tx, emailChanged, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
+    }),
+  );
+}
+
+/** Gives the account its first address back, by the link mailed there. @throws APIError link_invalid. */
+export async function revertEmailChange(token: string): Promise<void> {
+  const hash = hashOneTimeToken(token);
+  const found = await oneTimeTokenFind("revert-email", hash);
+  if (found === undefined) throw errors.link_invalid();
+  await onBehalfOf(`user:${found.accountId}`, () =>
+    withSystem("revert-email", async (tx) => {
+      await accountFindForUpdate(tx, found.accountId);
+      const taken = await oneTimeTokenTake(tx, "revert-email", hash);
+      if (taken === undefined) throw errors.link_invalid();
+      const { accountId: id, email } = taken;
+      await accountGiveBackEmail(tx, { id, email });
+      await endEverySignIn(tx, id, "claimed");
+      await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
+    }),
+  );
+}
