@@ -6,13 +6,7 @@ import { catalogueOf, defineErrors, internalsOf, reasonOf, statusOfClass } from 
 import { parseInput } from "../input";
 import { httpStatusOf, normaliseError } from "../normalise";
 
-/** Every line that the log is given, read back; in place before a logger is made. */
-const kept = vi.hoisted(() => {
-  const lines: string[] = [];
-  const key = Symbol.for("groundwork.keepLine");
-  Object.assign(globalThis, { [key]: (line: string) => void lines.push(line) });
-  return { lines, stop: () => void Reflect.deleteProperty(globalThis, key) };
-});
+const kept = await vi.hoisted(async () => (await import("./kept-lines")).keepLines());
 const logged = (): unknown[] => kept.lines.map((line): unknown => JSON.parse(line));
 beforeEach(() => void (kept.lines.length = 0));
 afterAll(kept.stop);

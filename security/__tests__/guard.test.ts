@@ -13,13 +13,7 @@ import { guard, internalOf, outcome, request, user, type Call } from "./guarding
 const caller: { current: unknown } = vi.hoisted(() => ({ current: null }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
 
-/** Every line that the log is given, read back; in place before a logger is made. */
-const kept = vi.hoisted(() => {
-  const lines: string[] = [];
-  const key = Symbol.for("groundwork.keepLine");
-  Object.assign(globalThis, { [key]: (line: string) => void lines.push(line) });
-  return { lines, stop: () => void Reflect.deleteProperty(globalThis, key) };
-});
+const kept = await vi.hoisted(async () => (await import("./kept-lines")).keepLines());
 const logged = (): unknown[] => kept.lines.map((line): unknown => JSON.parse(line));
 afterAll(kept.stop);
 
