@@ -41,6 +41,13 @@ export interface Authentication {
   at: Date;
 }
 
+export interface TokenFacts {
+  revision?: number | undefined;
+  /** Of a role that the organisation made: then the identity has a scope instead of a role. */
+  roleId?: string | undefined;
+  authentication?: Authentication | undefined;
+}
+
 /**
  * A token for this identity, with the revision of its membership and how the person was authenticated (claims `amr` and
  * `auth_time` of RFC 9068 §2.2.1), valid from `now` for `settings.accessTokenSeconds`.
@@ -50,12 +57,12 @@ export function signAccessToken(
   key: SigningKey,
   settings: TokenSettings,
   now: Date,
-  { revision, authentication }: { revision?: number | undefined; authentication?: Authentication | undefined } = {},
+  { revision, roleId, authentication }: TokenFacts = {},
 ): Promise<string> {
   const issuedAt = secondsOf(now);
-  const { tenantId: tenant, role, sessionId: sid } = identity;
+  const { tenantId: tenant, role, scope, sessionId: sid } = identity;
   const shown = authentication && { amr: authentication.amr, auth_time: secondsOf(authentication.at) };
-  return new SignJWT({ tenant, role, sid, rev: revision, ...shown })
+  return new SignJWT({ tenant, role, scope, role_id: roleId, sid, rev: revision, ...shown })
     .setProtectedHeader({ alg: key.algorithm, typ: TYPE, kid: key.kid })
     .setIssuer(settings.issuer)
     .setAudience(settings.audience)
@@ -72,6 +79,8 @@ export interface VerifiedToken {
   identity: Readonly<TokenIdentity>;
   /** Of the membership; 0 when the token names none, which is below every other. */
   revision: number;
+  /** Of a role that the organisation made; null for a built-in one. */
+  roleId: string | null;
   /** Milliseconds since the epoch. */
   expiresAtMs: number;
   /** Of the key that signed it. */
@@ -169,13 +178,14 @@ function checkClaims(claims: JWTPayload, settings: TokenSettings, now: Date): Om
   return { ...checkIdentity(claims), expiresAtMs: exp * 1000 };
 }
 
-function checkIdentity(claims: JWTPayload): Pick<VerifiedToken, "identity" | "revision"> {
-  const { sub, sid, rev = 0 } = claims;
+function checkIdentity(claims: JWTPayload): Pick<VerifiedToken, "identity" | "revision" | "roleId"> {
+  const { sub, sid, rev = 0, role_id: roleId = null } = claims;
   const chosen = organisationIn(claims);
   const shown = authenticationIn(claims);
   if (!isId(sub) || !isId(sid) || !Number.isSafeInteger(rev) || chosen === undefined || shown === undefined)
     throw new TypeError("the token's claims do not name an identity");
-  return { identity: { userID: sub, sessionId: sid, ...chosen, ...shown }, revision: Number(rev) };
+  const identity = { userID: sub, sessionId: sid, ...chosen, ...shown };
+  return { identity, revision: Number(rev), roleId: roleId === null ? null : String(roleId) };
 }
 
 /** Empty for a token that does not say when; undefined for one that says nonsense. */
@@ -186,10 +196,22 @@ function authenticationIn({ auth_time: at }: JWTPayload): Pick<AuthData, "authTi
 
 const isSeconds = (claim: unknown): claim is number => Number.isSafeInteger(claim);
 
-/** Tenant and role belong together; undefined when one is missing or is none. */
-function organisationIn({ tenant, role }: JWTPayload): Pick<AuthData, "tenantId" | "role"> | undefined {
-  if (tenant === undefined && role === undefined) return {};
-  return isId(tenant) && typeof role === "string" && isRole(role) ? { tenantId: tenant, role } : undefined;
+/** Names of permissions with one space between (RFC 6749 §3.3); which of them exist, the reader of the scope knows. */
+const SCOPE = /^[a-z_.]{1,80}(?: [a-z_.]{1,80}){0,99}$/;
+
+/**
+ * Tenant and role belong together, and a scope stands for the role where the organisation made it; undefined when one is
+ * missing or is none.
+ */
+function organisationIn(claims: JWTPayload): Pick<AuthData, "tenantId" | "role" | "scope"> | undefined {
+  const { tenant, role, scope, role_id: roleId } = claims;
+  if (tenant === undefined && role === undefined && scope === undefined && roleId === undefined) return {};
+  if (!isId(tenant)) return undefined;
+  if (scope !== undefined || roleId !== undefined)
+    return role === undefined && isId(roleId) && typeof scope === "string" && SCOPE.test(scope)
+      ? { tenantId: tenant, scope }
+      : undefined;
+  return typeof role === "string" && isRole(role) ? { tenantId: tenant, role } : undefined;
 }
 
 function isId(claim: unknown): claim is string {

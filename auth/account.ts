@@ -3,7 +3,7 @@ import { cfg } from "../config";
 import { withSystem } from "../db/tenant";
 import { passwordChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
-import type { Role } from "../security/permissions";
+import type { MemberRole } from "../security/permissions";
 import { isPrincipal, type Caller, type Principal } from "../security/principal";
 import { errors } from "./errors";
 import { countAttempt } from "./attempts";
@@ -20,7 +20,7 @@ import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
 export interface OrganisationOfCaller {
   id: string;
   name: string;
-  role: Role;
+  role: MemberRole;
 }
 
 export async function listOrganisations(caller: Caller): Promise<OrganisationOfCaller[]> {
@@ -37,7 +37,7 @@ export interface WhoAmI {
   kind: Caller["kind"];
   user?: { id: string; email: string; emailVerified: boolean };
   organisation: { id: string; name: string } | null;
-  role?: Role;
+  role?: MemberRole;
   permissions: string[];
   organisations: OrganisationOfCaller[];
 }

@@ -41,7 +41,7 @@ export interface SessionResponse {
   expiresIn: number;
   user: { id: string; email: string };
   /** Null for an account that belongs to none. */
-  organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" } | null;
+  organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" | "custom" } | null;
 }
 
 /** Registers a person with a new organisation, or the one they are invited to, and signs them in. */

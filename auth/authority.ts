@@ -5,14 +5,31 @@ import { commonErrors } from "../security/common-errors";
 import { isPermission, keyPermissions, permissionsOf, type Permission } from "../security/permissions";
 import type { Principal } from "../security/principal";
 import type { Tx } from "../db/tenant";
+import type { OrganisationRow } from "./store/accounts";
 import { membershipFind } from "./store/memberships";
 
 const nothing: ReadonlySet<Permission> = new Set();
 
+/** What a membership holds. */
+export function heldByRole({
+  role,
+  rolePermissions,
+}: Pick<OrganisationRow, "role" | "rolePermissions">): ReadonlySet<Permission> {
+  return role === "custom" ? new Set(rolePermissions?.filter(isPermission)) : permissionsOf(role);
+}
+
 /** What the caller, a person, holds now; true until the transaction ends under membershipLock. */
-export async function heldNow(tx: Tx, { tenantId, subjectId }: Principal): Promise<ReadonlySet<Permission>> {
-  const membership = await membershipFind(tx, { tenantId, accountId: subjectId });
-  return membership === undefined ? nothing : permissionsOf(membership.role);
+export function heldNow(tx: Tx, { tenantId, subjectId }: Principal): Promise<ReadonlySet<Permission>> {
+  return heldOf(tx, { tenantId, accountId: subjectId });
+}
+
+/** The same of any member; nothing, of who is none. */
+export async function heldOf(
+  tx: Tx,
+  member: { tenantId: string; accountId: string },
+): Promise<ReadonlySet<Permission>> {
+  const membership = await membershipFind(tx, member);
+  return membership === undefined ? nothing : heldByRole(membership);
 }
 
 /** @throws APIError permission_denied when `given` has what the caller does not hold. */

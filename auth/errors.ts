@@ -156,6 +156,28 @@ export const errors = defineErrors("auth", {
     remedy:
       "Use it from one of its networks, which GET /auth/api-keys lists, or make a key for where you are. For operators: behind a proxy, TRUSTED_PROXIES must name it.",
   },
+  role_not_found: {
+    class: "not_found",
+    text: "the organisation has no such role",
+    remedy:
+      "List the roles that it made with GET /auth/roles; owner, admin, member and viewer are named by their names.",
+  },
+  role_exists: {
+    class: "already_exists",
+    text: "the organisation has a role of this name",
+    remedy: "Choose another name; those of the built-in roles are taken too.",
+  },
+  role_in_use: {
+    class: "failed_precondition",
+    text: "members or invitations have this role",
+    remedy:
+      "Give these members another role with PATCH /auth/members/:userId, take these invitations back, then delete it.",
+  },
+  too_many_roles: {
+    class: "failed_precondition",
+    text: "the organisation has as many roles as one can have",
+    remedy: "Delete one that is not used any more, with DELETE /auth/roles/:id.",
+  },
   service_principal_not_found: {
     class: "not_found",
     text: "the organisation has no such service principal",

@@ -9,12 +9,13 @@ import { memberInvited, memberInvitationRevoked, memberJoined } from "../events/
 import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
-import { atLeast, type Role } from "../security/permissions";
 import { tenantIdFrom, type Caller, type Principal } from "../security/principal";
 import { countMail } from "./attempts";
+import { assertHolds, heldNow, heldOf } from "./authority";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
+import { heldByGiven, type GivenRole } from "./roles";
 import { hashOneTimeToken } from "./one-time-token";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
 import { accountFind, accountLock, accountSetVerified, type OrganisationRow } from "./store/accounts";
@@ -41,10 +42,9 @@ const invited = defineAction("auth.member.invited", { role: "plain", email: "per
 const revoked = defineAction("auth.invitation.revoked", { role: "plain", email: "personal" });
 const joined = defineAction("auth.member.joined", { role: "plain", invitation: "plain", email: "personal" });
 
-export interface Invitation {
+export interface Invitation extends GivenRole {
   id: string;
   email: string;
-  role: Role;
   expiresAt: Date;
 }
 
@@ -53,45 +53,45 @@ export interface Invitation {
  * when it belongs to a member, which the members' list tells anyhow.
  * @throws APIError invalid_request, permission_denied, already_member, too_many_invitations, rate_limited, mail_not_configured.
  */
-export async function inviteMember(principal: Principal, input: { email: string; role: Role }): Promise<Invitation> {
+export async function inviteMember(principal: Principal, input: { email: string } & GivenRole): Promise<Invitation> {
   requireMail();
   const email = normaliseEmail(input.email);
   if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
   const { tenantId, subjectId } = principal;
-  const { role } = input;
+  const { role, roleId } = input;
+  const made = roleId === null ? {} : { roleId };
   await countMail(email);
   const id = newId();
   const { expiresAt } = await withSystem("invite-member", async (tx) => {
     await membershipLock(tx, tenantId);
-    await assertMayGive(tx, { tenantId, accountId: subjectId }, role);
+    await assertMayGive(tx, principal, input);
     if (await membershipFindByEmail(tx, tenantId, email)) throw errors.already_member();
     if ((await invitationCountOthers(tx, tenantId, email)) >= INVITATIONS_PER_ORGANISATION_MAX)
       throw errors.too_many_invitations();
-    const invitation = { id, tenantId, email, role, invitedBy: subjectId, lifetimeSeconds: LIFETIME_SECONDS };
+    const invitation = { id, tenantId, email, role, roleId, invitedBy: subjectId, lifetimeSeconds: LIFETIME_SECONDS };
     const stored = await invitationPut(tx, invitation);
     await requestMail(tx, { kind: "invitation", invitationId: id });
-    const payload = { organisationId: tenantId, invitationId: id, role, invitedBy: subjectId };
+    const payload = { organisationId: tenantId, invitationId: id, role, ...made, invitedBy: subjectId };
     await emit(tx, memberInvited, payload, { aggregateType: "invitation", aggregateId: id, tenantId });
     await record(tx, invited, { tenantId, target: { type: "invitation", id }, fields: { role, email } });
     return stored;
   });
-  return { id, email, role, expiresAt };
+  return { id, email, role, roleId, expiresAt };
 }
 
-async function assertMayGive(tx: Tx, member: { tenantId: string; accountId: string }, role: Role): Promise<void> {
-  const acting = await membershipFind(tx, member);
-  if (acting === undefined || !atLeast(acting.role, role))
-    throw commonErrors.permission_denied({ internal: "nobody invites above their own role" });
+/** Nobody invites to what they do not hold. */
+async function assertMayGive(tx: Tx, principal: Principal, given: GivenRole): Promise<void> {
+  assertHolds(await heldNow(tx, principal), await heldByGiven(tx, principal.tenantId, given));
 }
 
 /** @throws APIError invitation_not_found, also for one of another organisation; permission_denied for one above the caller's role. */
 export async function revokeInvitation(principal: Principal, id: string): Promise<void> {
-  const { tenantId, subjectId } = principal;
+  const { tenantId } = principal;
   await withSystem("revoke-invitation", async (tx) => {
     await membershipLock(tx, tenantId);
     const gone = await invitationDelete(tx, { tenantId, id });
     if (gone === undefined) throw errors.invitation_not_found();
-    await assertMayGive(tx, { tenantId, accountId: subjectId }, gone.role);
+    await assertMayGive(tx, principal, gone);
     const payload = { organisationId: tenantId, invitationId: id };
     await emit(tx, memberInvitationRevoked, payload, { aggregateType: "invitation", aggregateId: id, tenantId });
     const { role, email } = gone;
@@ -131,18 +131,20 @@ export async function joinByInvitation(
   await membershipLock(tx, tenant);
   const taken = await invitationTake(tx, hashOneTimeToken(token));
   if (taken === undefined || taken.email !== email) throw errors.invitation_not_found();
-  const { id: invitationId, role, invitedBy } = taken;
+  const { id: invitationId, role, roleId, invitedBy } = taken;
   const tenantId = tenantIdFrom(taken.tenantId);
-  const inviter = await membershipFind(tx, { tenantId, accountId: invitedBy });
-  if (inviter === undefined || !atLeast(inviter.role, role))
+  const held = await heldOf(tx, { tenantId, accountId: invitedBy });
+  const given = await heldByGiven(tx, tenantId, taken);
+  if (![...given].every((permission) => held.has(permission)))
     throw errors.invitation_not_found({ internal: "who invited may not do so any more" });
   const present = await membershipFind(tx, { tenantId, accountId });
   if (present !== undefined) return present;
   if ((await membershipCountOfAccount(tx, accountId)) >= ORGANISATIONS_PER_ACCOUNT_MAX)
     throw errors.too_many_organisations();
-  await membershipInsert(tx, { tenantId, accountId, role, createdAt: new Date() });
+  await membershipInsert(tx, { tenantId, accountId, role, roleId, createdAt: new Date() });
   await accountSetVerified(tx, { id: accountId, email });
-  const payload = { organisationId: tenantId, userId: accountId, role, invitationId };
+  const made = roleId === null ? {} : { roleId };
+  const payload = { organisationId: tenantId, userId: accountId, role, ...made, invitationId };
   await emit(tx, memberJoined, payload, {
     aggregateType: "member",
     aggregateId: `${tenantId}/${accountId}`,

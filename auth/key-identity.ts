@@ -3,11 +3,12 @@
 import { hash } from "node:crypto";
 import type { BlockList } from "node:net";
 import { isInNetworks, networkList } from "../security/address";
-import { isPermission, permissionsOf, type Permission } from "../security/permissions";
+import { isPermission, type Permission } from "../security/permissions";
 import type { AuthData } from "../security/principal";
 import { RecentMap } from "../security/recent-map";
 import { errors } from "./errors";
 import { hashKeyText } from "./key-text";
+import { heldByRole } from "./authority";
 import { apiKeyFind, type PresentedKeyRow } from "./store/api-keys";
 
 const REMEMBER_MS = 1_500;
@@ -67,9 +68,9 @@ function identityOf(row: PresentedKeyRow): AuthData {
 
 const nothing: ReadonlySet<Permission> = new Set();
 
-function heldBy({ role, servicePermissions }: PresentedKeyRow): ReadonlySet<Permission> {
+function heldBy({ role, rolePermissions, servicePermissions }: PresentedKeyRow): ReadonlySet<Permission> {
   if (servicePermissions !== null) return new Set(servicePermissions.filter(isPermission));
-  return role === null ? nothing : permissionsOf(role);
+  return role === null ? nothing : heldByRole({ role, rolePermissions });
 }
 
 /**

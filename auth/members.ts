@@ -1,16 +1,17 @@
 // The members of an organisation. Changes of one organisation's members happen one after the other, so that two owners
-// who demote each other at once do not leave it without one. Nobody gives what they do not have: only an owner makes,
-// changes or removes an owner, judged by the role they have in the database now.
+// who demote each other at once do not leave it without one. Nobody gives what they do not have: whoever
+// changes or removes a member holds all that the member holds, before and after, judged by the database now: so only an
+// owner makes, changes or removes an owner.
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
 import { withSystem, type Tx } from "../db/tenant";
 import { memberRemoved, memberRoleChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
-import { commonErrors } from "../security/common-errors";
-import type { Role } from "../security/permissions";
 import type { Principal } from "../security/principal";
+import { assertHolds, heldByRole, heldNow } from "./authority";
 import { errors } from "./errors";
 import { revokeMembership } from "./revocations";
+import { heldByGiven, type GivenRole } from "./roles";
 import type { OrganisationRow } from "./store/accounts";
 import {
   membershipCountOwners,
@@ -20,30 +21,31 @@ import {
   membershipSetRole,
 } from "./store/memberships";
 
-const roleChanged = defineAction("auth.member.role_changed", { role: "plain", previousRole: "plain" });
+const roleChanged = defineAction("auth.member.role_changed", {
+  role: "plain",
+  roleId: "plain",
+  previousRole: "plain",
+});
 const removed = defineAction("auth.member.removed", { role: "plain" });
 
-/** @throws APIError member_not_found, also for somebody of another organisation; permission_denied, last_owner. */
-export async function changeRole(
-  principal: Principal,
-  userId: string,
-  role: Role,
-): Promise<{ id: string; role: Role }> {
-  await withSystem("change-role", (tx) => giveRole(tx, principal, userId, role));
-  return { id: userId, role };
+/** @throws APIError member_not_found, also for somebody of another organisation; role_not_found, permission_denied, last_owner. */
+export async function changeMemberRole(principal: Principal, userId: string, given: GivenRole): Promise<void> {
+  await withSystem("change-role", (tx) => giveRole(tx, principal, userId, given));
 }
 
 /** The same in the caller's transaction. */
-export async function giveRole(tx: Tx, principal: Principal, userId: string, role: Role): Promise<void> {
+export async function giveRole(tx: Tx, principal: Principal, userId: string, given: GivenRole): Promise<void> {
+  const { role, roleId } = given;
   const { tenantId } = principal;
-  const member = await memberToChange(tx, principal, userId, role);
-  if (member.role === role) return;
+  const member = await memberToChange(tx, principal, userId, given);
+  if (member.role === role && member.roleId === roleId) return;
   if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
-  const belowRevision = await membershipSetRole(tx, { tenantId, accountId: userId, role });
+  const belowRevision = await membershipSetRole(tx, { tenantId, accountId: userId, role, roleId });
   await revokeMembership(tx, { tenantId, accountId: userId, belowRevision });
-  const payload = { organisationId: tenantId, userId, role, previousRole: member.role };
+  const made = roleId === null ? {} : { roleId };
+  const payload = { organisationId: tenantId, userId, role, ...made, previousRole: member.role };
   await emit(tx, memberRoleChanged, payload, about(principal, userId));
-  const fields = { role, previousRole: member.role };
+  const fields = { role, roleId, previousRole: member.role };
   await record(tx, roleChanged, { tenantId, target: { type: "account", id: userId }, fields });
 }
 
@@ -51,7 +53,7 @@ export async function giveRole(tx: Tx, principal: Principal, userId: string, rol
 export async function removeMember(principal: Principal, userId: string): Promise<void> {
   const { tenantId } = principal;
   await withSystem("remove-member", async (tx) => {
-    const member = await memberToChange(tx, principal, userId, "viewer");
+    const member = await memberToChange(tx, principal, userId);
     if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
     await membershipDelete(tx, { tenantId, accountId: userId });
     await revokeMembership(tx, { tenantId, accountId: userId, belowRevision: member.revision + 1 });
@@ -68,17 +70,17 @@ const about = ({ tenantId }: Principal, userId: string): Parameters<typeof emit>
 
 async function memberToChange(
   tx: Tx,
-  { tenantId, subjectId }: Principal,
+  principal: Principal,
   userId: string,
-  role: Role,
+  given?: GivenRole,
 ): Promise<OrganisationRow> {
+  const { tenantId } = principal;
   await membershipLock(tx, tenantId);
   const member = await membershipFind(tx, { tenantId, accountId: userId });
   if (member === undefined) throw errors.member_not_found();
-  const acting = await membershipFind(tx, { tenantId, accountId: subjectId });
-  const concernsOwner = member.role === "owner" || role === "owner";
-  if (concernsOwner && acting?.role !== "owner")
-    throw commonErrors.permission_denied({ internal: "only an owner makes, changes or removes an owner" });
+  const held = await heldNow(tx, principal);
+  assertHolds(held, heldByRole(member));
+  if (given !== undefined) assertHolds(held, await heldByGiven(tx, tenantId, given));
   return member;
 }
 

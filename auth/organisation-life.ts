@@ -106,8 +106,8 @@ export async function transferOrganisation(principal: Principal, id: string, use
   assertOwn(principal, id);
   if (userId === principal.subjectId) throw errors.member_not_found({ internal: "to oneself" });
   await withSystem("transfer-organisation", async (tx) => {
-    await giveRole(tx, principal, userId, "owner");
-    await giveRole(tx, principal, principal.subjectId, "admin");
+    await giveRole(tx, principal, userId, { role: "owner", roleId: null });
+    await giveRole(tx, principal, principal.subjectId, { role: "admin", roleId: null });
   });
 }
 

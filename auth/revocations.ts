@@ -34,11 +34,15 @@ export interface RevocableToken {
   /** membershipSubject of account and organisation; null for a token without an organisation. */
   membership: string | null;
   revision: number;
+  /** Of a role that the organisation made. */
+  roleId?: string | null;
   /** Of the key that signed it. */
   kid: string;
 }
 
 const keySubject = (kid: string): string => `key:${kid}`;
+
+const roleSubject = (roleId: string): string => `role:${roleId}`;
 
 export const membershipSubject = (accountId: string, tenantId: string): string => `${accountId}:${tenantId}`;
 
@@ -84,9 +88,13 @@ export class Revocations {
     return this.reading.then(() => this.assertSighted());
   }
 
-  isRevoked({ sessionId, membership, revision, kid }: RevocableToken): boolean {
+  isRevoked({ sessionId, membership, roleId = null, revision, kid }: RevocableToken): boolean {
     if (this.known.has(sessionId) || this.known.has(keySubject(kid))) return true;
-    const changed = membership === null ? undefined : this.known.get(membership);
+    return this.isBelow(membership, revision) || (roleId !== null && this.isBelow(roleSubject(roleId), revision));
+  }
+
+  private isBelow(subject: string | null, revision: number): boolean {
+    const changed = subject === null ? undefined : this.known.get(subject);
     return changed !== undefined && revision < changed.belowRevision;
   }
 
@@ -190,6 +198,11 @@ export function revokeMembership(
   { accountId, tenantId, belowRevision }: { accountId: string; tenantId: string; belowRevision: number },
 ): Promise<void> {
   return revoke(tx, [{ subject: membershipSubject(accountId, tenantId), belowRevision }]);
+}
+
+/** Refuses access tokens of whoever has this role, of before it changed: one row, however many they are. */
+export function revokeRole(tx: Tx, roleId: string, belowRevision: number): Promise<void> {
+  return revoke(tx, [{ subject: roleSubject(roleId), belowRevision }]);
 }
 
 /** The same for many memberships. */

@@ -4,14 +4,14 @@
 import { cfg } from "../config";
 import { tenantIdFrom, type Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
-import type { Role } from "../security/permissions";
+import type { MemberRole } from "../security/permissions";
 import { limits } from "../security/limits";
 import { logger } from "../telemetry/logger";
 import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
 import { sessionCompromised } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
-import type { Authentication } from "./access-token";
+import type { Authentication, TokenIdentity } from "./access-token";
 import { countAttempt } from "./attempts";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
@@ -57,7 +57,7 @@ export interface SignedIn {
   expiresIn: number;
   user: { id: string; email: string };
   /** Null for an account that belongs to none: it can make one, or be invited. */
-  organisation: { id: string; name: string; role: Role } | null;
+  organisation: { id: string; name: string; role: MemberRole } | null;
 }
 
 /** A session whose refresh token is stored, waiting for its access token. */
@@ -154,9 +154,14 @@ export async function completeSignIn(opened: OpenedSession, now: Date): Promise<
 export function accessTokenOf(session: Omit<OpenedSession, "refreshToken">, now: Date): Promise<string> {
   const { member, sessionId, authentication } = session;
   const { accountId, organisation } = member;
-  const chosen = organisation === null ? {} : { tenantId: organisation.id, role: organisation.role };
-  const about = { revision: organisation?.revision, authentication };
+  const chosen = organisation === null ? {} : { tenantId: organisation.id, ...grantOf(organisation) };
+  const about = { revision: organisation?.revision, roleId: organisation?.roleId ?? undefined, authentication };
   return issueAccessToken({ userID: accountId, sessionId, ...chosen }, now, about);
+}
+
+/** What fills the permissions: a built-in role by its name, one that the organisation made by what it holds. */
+function grantOf({ role, rolePermissions }: OrganisationRow): Pick<TokenIdentity, "role" | "scope"> {
+  return role === "custom" ? { scope: (rolePermissions ?? []).join(" ") } : { role };
 }
 
 /**

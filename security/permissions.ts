@@ -4,6 +4,8 @@
 
 /** Written out, because it stands in endpoints' types and Encore reads no indexed types there. */
 export type Role = "owner" | "admin" | "member" | "viewer";
+/** What a member holds: one of these, or a role that the organisation made. */
+export type MemberRole = "owner" | "admin" | "member" | "viewer" | "custom";
 /** From the strongest to the weakest. */
 export const roles: readonly Role[] = ["owner", "admin", "member", "viewer"];
 
@@ -13,6 +15,8 @@ export const permissions = [
   "organisation.delete",
   "member.read",
   "member.manage",
+  "role.read",
+  "role.manage",
   "api_key.read",
   "api_key.manage",
   "service_principal.read",
@@ -41,6 +45,8 @@ export const matrix = {
   "organisation.delete": { owner: yes, admin: no, member: no, viewer: no },
   "member.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "member.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  "role.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "role.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "api_key.read": { owner: yes, admin: yes, member: no, viewer: no },
   "api_key.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "service_principal.read": { owner: yes, admin: yes, member: no, viewer: no },
@@ -63,6 +69,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "organisation.update",
   "organisation.delete",
   "member.manage",
+  "role.manage",
   "api_key.manage",
   "service_principal.manage",
   "audit.personal",
@@ -70,6 +77,11 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
 ]);
 /** What a key may hold. */
 export const keyPermissions: readonly Permission[] = permissions.filter((permission) => !forPeople.has(permission));
+
+/** What a role that an organisation makes may hold: all that more than the owner has. */
+export const rolePermissions: readonly Permission[] = permissions.filter((permission) =>
+  roles.some((role) => role !== "owner" && matrix[permission][role]),
+);
 
 const nothing: ReadonlySet<Permission> = new Set();
 /** Made once and shared by everybody of the role: nothing is made for a request. */
@@ -89,11 +101,6 @@ export function can(principal: { readonly permissions: ReadonlySet<Permission> }
 
 export function isPermission(text: string): text is Permission {
   return (permissions as readonly string[]).includes(text);
-}
-
-/** Whether `role` is as strong as `other` or stronger. */
-export function atLeast(role: Role, other: Role): boolean {
-  return roles.indexOf(role) <= roles.indexOf(other);
 }
 
 export function isRole(text: string): text is Role {

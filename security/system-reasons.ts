@@ -54,6 +54,9 @@ export const systemReasons = {
   // What binds accounts and an organisation
   "members-with-their-addresses": "e-mails of an organisation's members stand in their accounts",
   "change-role": "access tokens of a member with another role are refused",
+  "create-role": "a role and the revision that access tokens are compared with",
+  "change-made-role": "access tokens of whoever has a role that changed are refused",
+  "delete-role": "a role that nobody has goes",
   "remove-member": "sessions of a member that is removed lose the organisation",
   "leave-organisation": "the caller's sessions lose the organisation",
   "transfer-organisation": "access tokens of the old and the new owner are refused",

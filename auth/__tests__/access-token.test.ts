@@ -55,7 +55,13 @@ describe("an access token", () => {
   test.each(["EdDSA", "RS256"] as const)("of %s says who it is for, until it expires", async (algorithm) => {
     const text = await sign(algorithm);
     const { kid } = pairs[algorithm].signing;
-    expect(await verify(text)).toEqual({ identity, revision: 0, expiresAtMs: now.getTime() + 900_000, kid });
+    expect(await verify(text)).toEqual({
+      identity,
+      revision: 0,
+      roleId: null,
+      expiresAtMs: now.getTime() + 900_000,
+      kid,
+    });
     expect((await verify(text, new Date(now.getTime() + 899_000))).identity).toEqual(identity);
     await expect(verify(text, new Date(now.getTime() + 900_000))).rejects.toMatchObject({ code: "ERR_JWT_EXPIRED" });
   });

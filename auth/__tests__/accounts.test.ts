@@ -264,7 +264,7 @@ describe("members", () => {
         ...by,
         action: "auth.member.role_changed",
         target: member.user.id,
-        fields: { role: "viewer", previousRole: "member" },
+        fields: { role: "viewer", roleId: null, previousRole: "member" },
       },
       { ...by, action: "auth.member.removed", target: member.user.id, fields: { role: "viewer" } },
     ]);

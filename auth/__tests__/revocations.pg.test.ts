@@ -4,7 +4,7 @@ import { newId } from "../../db/ids";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
 import { callerFrom, principalFrom } from "../../security/principal";
-import { changeRole, removeMember } from "../members";
+import { changeMemberRole, removeMember } from "../members";
 import { register } from "../registration";
 import { membershipSubject, Revocations, revokeSessions } from "../revocations";
 import { refreshSession, signOut } from "../sessions";
@@ -103,7 +103,7 @@ describe("at once", () => {
       const as = (userID: string): ReturnType<typeof principalFrom> =>
         principalFrom({ userID, tenantId: ada.organisation.id, role: "owner", sessionId: newId() });
       const outcomes = await Promise.allSettled([
-        changeRole(as(ada.user.id), bob.user.id, "viewer"),
+        changeMemberRole(as(ada.user.id), bob.user.id, { role: "viewer", roleId: null }),
         removeMember(as(bob.user.id), ada.user.id),
       ]);
       expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);

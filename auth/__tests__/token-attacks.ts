@@ -1,6 +1,6 @@
 // What must not get in, as texts: RFC 8725 (JSON Web Token Best Current Practices) read as attacks. Made from one good token
 // and what its key set tells everybody; those that say `isSigned` need the private key of it, as a fault of ours would.
-import { createHmac, createPublicKey, createSign, generateKeyPairSync } from "node:crypto";
+import { createHmac, createPublicKey, createSign, generateKeyPairSync, randomUUID } from "node:crypto";
 import { CompactSign, EncryptJWT, importJWK, UnsecuredJWT, type CryptoKey, type JWK } from "jose";
 
 export interface TokenAttack {
@@ -168,6 +168,10 @@ export async function signedAttacks(
     "the role of a prototype": sign({ role: "constructor" }),
     "a tenant that is no id": sign({ tenant: "1" }),
     "a tenant without a role": sign({ role: undefined }),
+    "a role and a scope": sign({ scope: "organisation.delete", role_id: randomUUID() }),
+    "a scope of no role": sign({ role: undefined, scope: "document.read" }),
+    "a role's id without a scope": sign({ role: undefined, role_id: randomUUID() }),
+    "a scope that is none": sign({ role: undefined, role_id: randomUUID(), scope: "document.read  x" }),
     "a role without a tenant": sign({ tenant: undefined }),
     "a revision that is a text": sign({ rev: "9" }),
     "a revision that is a fraction": sign({ rev: 1.5 }),

@@ -23,7 +23,7 @@ export const logout = api(
 interface OrganisationOfCaller {
   id: string;
   name: string;
-  role: "owner" | "admin" | "member" | "viewer";
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
 }
 
 interface MeResponse {
@@ -33,7 +33,7 @@ interface MeResponse {
   /** The one that is chosen; null for none. */
   organisation: { id: string; name: string } | null;
   /** Of a person in an organisation. */
-  role?: "owner" | "admin" | "member" | "viewer";
+  role?: "owner" | "admin" | "member" | "viewer" | "custom";
   permissions: string[];
   organisations: OrganisationOfCaller[];
 }

@@ -8,18 +8,22 @@ import { currentCaller, currentPrincipal } from "../../security/principal";
 import { presentingMailedToken } from "../attempts";
 import { errors } from "../errors";
 import { acceptInvitation as accept, inviteMember as invite, revokeInvitation as revoke } from "../invitations";
+import { givenRole } from "../roles";
 import { invitationList } from "../store/invitations";
 
 interface InviteRequest {
   email: string & MinLen<3> & MaxLen<254>;
-  /** Not above your own. */
-  role: "owner" | "admin" | "member" | "viewer";
+  /** One that holds no more than you do. */
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
+  /** Of a role that the organisation made, with `custom`. */
+  roleId?: string;
 }
 
 interface InvitationResponse {
   id: string;
   email: string;
-  role: "owner" | "admin" | "member" | "viewer";
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
+  roleId?: string;
   /** ISO 8601. */
   expiresAt: string;
 }
@@ -33,9 +37,11 @@ export const inviteMember = api(
     path: "/auth/invitations",
     tags: ["can:member.manage", "limit:mail"],
   },
-  async (req: InviteRequest): Promise<InvitationResponse> => {
-    const { id, email, role, expiresAt } = await invite(currentPrincipal(), req);
-    return { id, email, role, expiresAt: expiresAt.toISOString() };
+  async ({ email: address, role, roleId }: InviteRequest): Promise<InvitationResponse> => {
+    const principal = currentPrincipal();
+    if (roleId !== undefined && !isUuid(roleId)) throw errors.role_not_found();
+    const { id, email, expiresAt } = await invite(principal, { email: address, ...givenRole({ role, roleId }) });
+    return { id, email, role, ...(roleId === undefined ? {} : { roleId }), expiresAt: expiresAt.toISOString() };
   },
 );
 
@@ -49,7 +55,8 @@ interface InvitationsRequest {
 interface ListedInvitation {
   id: string;
   email: string;
-  role: "owner" | "admin" | "member" | "viewer";
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
+  roleId?: string;
   /** The user who made it; it counts while they may give this role. */
   invitedBy: string;
   /** ISO 8601. */
@@ -69,10 +76,11 @@ export const listInvitations = api(
   async ({ limit = 50, cursor }: InvitationsRequest): Promise<InvitationsResponse> => {
     const atMost = Math.floor(limit);
     const { rows, next } = pageOf(await invitationList(currentPrincipal(), atMost, parseCursor(cursor)), atMost);
-    const invitations = rows.map(({ id, email, role, invitedBy, createdAt, expiresAt }) => ({
+    const invitations = rows.map(({ id, email, role, roleId, invitedBy, createdAt, expiresAt }) => ({
       id,
       email,
       role,
+      ...(roleId === null ? {} : { roleId }),
       invitedBy,
       createdAt: createdAt.toISOString(),
       expiresAt: expiresAt.toISOString(),
@@ -99,7 +107,7 @@ interface AcceptInvitationRequest {
 interface JoinedOrganisation {
   id: string;
   name: string;
-  role: "owner" | "admin" | "member" | "viewer";
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
 }
 
 /** Makes the caller, whose address must be the invited one, a member; POST /auth/switch chooses the organisation. */

@@ -5,7 +5,8 @@ import { pageOf, parseCursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
 import { currentPrincipal } from "../../security/principal";
 import { errors } from "../errors";
-import { changeRole, removeMember as remove } from "../members";
+import { changeMemberRole, removeMember as remove } from "../members";
+import { givenRole } from "../roles";
 import { membershipList } from "../store/memberships";
 
 interface MembersRequest {
@@ -19,7 +20,9 @@ interface Member {
   /** The user's id. */
   id: string;
   email: string;
-  role: "owner" | "admin" | "member" | "viewer";
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
+  /** Of a role that the organisation made (`custom`): GET /auth/roles. */
+  roleId?: string;
   /** ISO 8601. */
   joinedAt: string;
 }
@@ -37,10 +40,11 @@ export const listMembers = api(
     const atMost = Math.floor(limit);
     const found = await membershipList(currentPrincipal().tenantId, atMost, parseCursor(cursor));
     const { rows, next } = pageOf(found, atMost);
-    const members = rows.map(({ id, email, role, joinedAt }) => ({
+    const members = rows.map(({ id, email, role, roleId, joinedAt }) => ({
       id,
       email,
       role,
+      ...(roleId === null ? {} : { roleId }),
       joinedAt: joinedAt.toISOString(),
     }));
     return { members, ...(next === undefined ? {} : { next }) };
@@ -49,21 +53,27 @@ export const listMembers = api(
 
 interface ChangeMemberRequest {
   userId: string;
-  role: "owner" | "admin" | "member" | "viewer";
+  /** One that holds no more than you do. */
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
+  /** Of a role that the organisation made, with `custom`. */
+  roleId?: string;
 }
 
 interface ChangedMemberResponse {
   id: string;
-  role: "owner" | "admin" | "member" | "viewer";
+  role: "owner" | "admin" | "member" | "viewer" | "custom";
+  roleId?: string;
 }
 
 /** Gives a member another role; access tokens of the old one are refused within two seconds. */
 export const changeMember = api(
-  { expose: true, auth: true, method: "PATCH", path: "/auth/members/:userId", tags: ["can:member.manage"] },
-  async ({ userId, role }: ChangeMemberRequest): Promise<ChangedMemberResponse> => {
+  { expose: true, auth: true, method: "PATCH", path: "/auth/members/:userId", tags: ["can:member.manage", "fresh"] },
+  async ({ userId, role, roleId }: ChangeMemberRequest): Promise<ChangedMemberResponse> => {
     const principal = currentPrincipal();
     if (!isUuid(userId)) throw errors.member_not_found();
-    return changeRole(principal, userId, role);
+    if (roleId !== undefined && !isUuid(roleId)) throw errors.role_not_found();
+    await changeMemberRole(principal, userId, givenRole({ role, roleId }));
+    return { id: userId, role, ...(roleId === undefined ? {} : { roleId }) };
   },
 );
 

@@ -1,12 +1,15 @@
 // Statements on auth.account and auth.organisation. An account is nobody's tenant: only system transactions see it.
-import type { Role } from "../../security/permissions";
+import type { MemberRole } from "../../security/permissions";
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 
 export interface OrganisationRow {
   id: string;
   name: string;
-  role: Role;
-  /** Of the membership: see auth.membership.revision. */
+  role: MemberRole;
+  /** Of a role that the organisation made, and what it holds; null for a built-in one. */
+  roleId: string | null;
+  rolePermissions: string[] | null;
+  /** Of the membership, or of its role when that changed later: see auth.membership.revision. */
   revision: number;
 }
 
@@ -22,7 +25,10 @@ export interface AccountRow {
 
 /** A membership with its organisation as one JSON object; null where the join found none. */
 export const ORGANISATION = `case when m.role is null then null else
-  json_build_object('id', o.id, 'name', o.name, 'role', m.role, 'revision', m.revision) end`;
+  json_build_object('id', o.id, 'name', o.name, 'role', m.role, 'roleId', m.role_id, 'rolePermissions', r.permissions,
+                    'revision', greatest(m.revision, r.revision)) end`;
+/** The join that ORGANISATION needs beside m and o. */
+export const ROLE = `left join auth.role r on r.tenant_id = m.tenant_id and r.id = m.role_id`;
 
 /** The account of a normalised e-mail with its oldest membership. */
 export async function accountFindByEmail(email: string): Promise<AccountRow | undefined> {
@@ -33,6 +39,7 @@ export async function accountFindByEmail(email: string): Promise<AccountRow | un
      from auth.account a
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
        on m.account_id = a.id
+     ${ROLE}
      where a.email = $1
      order by m.created_at, m.tenant_id
      limit 1`,
@@ -60,6 +67,7 @@ export async function accountFindForUpdate(tx: Tx, id: string): Promise<AccountR
      from auth.account a
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
        on m.account_id = a.id
+     ${ROLE}
      where a.id = $1
      order by m.created_at, m.tenant_id
      limit 1 for update of a`,

@@ -1,5 +1,5 @@
 // Statements on auth.api_key. A presented key names no tenant, so it is looked up in a system transaction.
-import type { Role } from "../../security/permissions";
+import type { MemberRole } from "../../security/permissions";
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
 
@@ -160,7 +160,8 @@ export interface PresentedKeyRow {
   permissions: string[];
   networks: string[];
   /** Of the member who made it, now; null for a service principal's. */
-  role: Role | null;
+  role: MemberRole | null;
+  rolePermissions: string[] | null;
   serviceId: string | null;
   servicePermissions: string[] | null;
 }
@@ -173,11 +174,12 @@ export async function apiKeyFind(hash: Buffer): Promise<PresentedKeyRow | undefi
   const rows = await systemQuery<PresentedKeyRow>(
     "api-key-before-tenant-known",
     `with found as (
-       select k.id, k.tenant_id as "tenantId", k.permissions, k.networks, m.role, k.service_id as "serviceId",
+       select k.id, k.tenant_id as "tenantId", k.permissions, k.networks, m.role, r.permissions as "rolePermissions", k.service_id as "serviceId",
               s.permissions as "servicePermissions"
        from auth.api_key k
          join auth.organisation o on o.id = k.tenant_id and o.purge_at is null
          left join auth.membership m on m.tenant_id = k.tenant_id and m.account_id = k.account_id
+         left join auth.role r on r.tenant_id = m.tenant_id and r.id = m.role_id
          left join auth.service_principal s on s.id = k.service_id and s.tenant_id = k.tenant_id and s.disabled_at is null
        where (k.hash = $1 or k.previous_hash = $1 and k.previous_until > now()) and k.expires_at > now()
          and (m.account_id is not null or s.id is not null)

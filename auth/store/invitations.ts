@@ -1,5 +1,5 @@
 // Statements on auth.invitation. A presented token names no tenant, and mails are sent for any: those run as the system.
-import type { Role } from "../../security/permissions";
+import type { MemberRole } from "../../security/permissions";
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
 
@@ -7,7 +7,8 @@ export interface NewInvitation {
   id: string;
   tenantId: string;
   email: string;
-  role: Role;
+  role: MemberRole;
+  roleId: string | null;
   invitedBy: string;
   lifetimeSeconds: number;
 }
@@ -15,10 +16,10 @@ export interface NewInvitation {
 /** Stores it over the one before for this address, whose link stops working. */
 export async function invitationPut(tx: Tx, invitation: NewInvitation): Promise<{ expiresAt: Date }> {
   const rows = await tx.query<{ expiresAt: Date }>(
-    `insert into auth.invitation (id, tenant_id, email, role, invited_by, expires_at)
-     values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
+    `insert into auth.invitation (id, tenant_id, email, role, role_id, invited_by, expires_at)
+     values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
      on conflict (tenant_id, email) do update
-       set id = excluded.id, role = excluded.role, invited_by = excluded.invited_by, hash = null,
+       set id = excluded.id, role = excluded.role, role_id = excluded.role_id, invited_by = excluded.invited_by, hash = null,
            created_at = now(), expires_at = excluded.expires_at
      returning expires_at as "expiresAt"`,
     [
@@ -26,6 +27,7 @@ export async function invitationPut(tx: Tx, invitation: NewInvitation): Promise<
       invitation.tenantId,
       invitation.email,
       invitation.role,
+      invitation.roleId,
       invitation.invitedBy,
       invitation.lifetimeSeconds,
     ],
@@ -46,7 +48,8 @@ export async function invitationCountOthers(tx: Tx, tenantId: string, email: str
 
 export interface MailedInvitationRow {
   email: string;
-  role: Role;
+  /** Of a role that the organisation made, its own name. */
+  role: string;
   organisationName: string;
 }
 
@@ -56,7 +59,7 @@ export async function invitationSetToken(id: string, hash: Buffer): Promise<Mail
     "invitation-for-a-mail",
     `update auth.invitation i set hash = $2 from auth.organisation o
      where i.id = $1 and i.expires_at > now() and o.id = i.tenant_id and o.purge_at is null
-     returning i.email, i.role, o.name as "organisationName"`,
+     returning i.email, coalesce((select r.name from auth.role r where r.id = i.role_id), i.role) as role, o.name as "organisationName"`,
     [id, hash],
   );
   return rows[0];
@@ -66,11 +69,12 @@ export interface PresentedInvitationRow {
   id: string;
   tenantId: string;
   email: string;
-  role: Role;
+  role: MemberRole;
+  roleId: string | null;
   invitedBy: string;
 }
 
-const PRESENTED = `id, tenant_id as "tenantId", email, role, invited_by as "invitedBy"`;
+const PRESENTED = `id, tenant_id as "tenantId", email, role, role_id as "roleId", invited_by as "invitedBy"`;
 
 /** The live invitation of a hash, without using it up. */
 export async function invitationFind(hash: Buffer): Promise<PresentedInvitationRow | undefined> {
@@ -95,9 +99,9 @@ export async function invitationTake(tx: Tx, hash: Buffer): Promise<PresentedInv
 export async function invitationDelete(
   tx: Tx,
   { tenantId, id }: { tenantId: string; id: string },
-): Promise<{ email: string; role: Role } | undefined> {
-  const rows = await tx.query<{ email: string; role: Role }>(
-    `delete from auth.invitation where tenant_id = $1 and id = $2 returning email, role`,
+): Promise<Pick<PresentedInvitationRow, "email" | "role" | "roleId"> | undefined> {
+  const rows = await tx.query<Pick<PresentedInvitationRow, "email" | "role" | "roleId">>(
+    `delete from auth.invitation where tenant_id = $1 and id = $2 returning email, role, role_id as "roleId"`,
     [tenantId, id],
   );
   return rows[0];
@@ -105,7 +109,8 @@ export async function invitationDelete(
 
 export interface InvitationRow extends CursorRow {
   email: string;
-  role: Role;
+  role: MemberRole;
+  roleId: string | null;
   invitedBy: string;
   createdAt: Date;
   expiresAt: Date;
@@ -115,7 +120,7 @@ export interface InvitationRow extends CursorRow {
 export function invitationList(scope: TenantScope, limit: number, from: Cursor | undefined): Promise<InvitationRow[]> {
   return tenantQuery<InvitationRow>(
     scope,
-    `select id, email, role, invited_by as "invitedBy", created_at as "createdAt", expires_at as "expiresAt",
+    `select id, email, role, role_id as "roleId", invited_by as "invitedBy", created_at as "createdAt", expires_at as "expiresAt",
             ${cursorMicros("created_at")} as "cursorMicros"
      from auth.invitation where tenant_id = $1 and expires_at > now() and ${beforeCursor("created_at", "id", 2)}
      order by created_at desc, id desc limit $4`,

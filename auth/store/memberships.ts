@@ -1,23 +1,23 @@
 // Statements on auth.membership. Those that name e-mails run in a system transaction, bound to the tenant by themselves.
-import type { Role } from "../../security/permissions";
+import type { MemberRole } from "../../security/permissions";
 import { systemQuery, type Tx } from "../../db/tenant";
 import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
-import type { OrganisationRow } from "./accounts";
+import { ROLE, type OrganisationRow } from "./accounts";
 
 export async function membershipInsert(
   tx: Tx,
-  membership: { tenantId: string; accountId: string; role: Role; createdAt: Date },
+  membership: { tenantId: string; accountId: string; role: MemberRole; roleId?: string | null; createdAt: Date },
 ): Promise<void> {
-  await tx.execute(`insert into auth.membership (tenant_id, account_id, role, created_at) values ($1, $2, $3, $4)`, [
-    membership.tenantId,
-    membership.accountId,
-    membership.role,
-    membership.createdAt,
-  ]);
+  const { tenantId, accountId, role, roleId = null, createdAt } = membership;
+  await tx.execute(
+    `insert into auth.membership (tenant_id, account_id, role, role_id, created_at) values ($1, $2, $3, $4, $5)`,
+    [tenantId, accountId, role, roleId, createdAt],
+  );
 }
 
-const OF_ACCOUNT = `select o.id, o.name, m.role, m.revision::float8 as revision
-  from auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null`;
+const OF_ACCOUNT = `select o.id, o.name, m.role, m.role_id as "roleId", r.permissions as "rolePermissions",
+    greatest(m.revision, r.revision)::float8 as revision
+  from auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null ${ROLE}`;
 
 /** The organisations of an account, the oldest membership first. */
 export async function membershipListOfAccount(accountId: string, limit: number): Promise<OrganisationRow[]> {
@@ -80,7 +80,8 @@ export async function membershipCountOfAccount(tx: Tx, accountId: string): Promi
 
 export interface MemberRow extends CursorRow {
   email: string;
-  role: Role;
+  role: MemberRole;
+  roleId: string | null;
   joinedAt: Date;
 }
 
@@ -88,7 +89,7 @@ export interface MemberRow extends CursorRow {
 export async function membershipList(tenantId: string, limit: number, from: Cursor | undefined): Promise<MemberRow[]> {
   return systemQuery<MemberRow>(
     "members-with-their-addresses",
-    `select a.id, a.email, m.role, m.created_at as "joinedAt", ${cursorMicros("m.created_at")} as "cursorMicros"
+    `select a.id, a.email, m.role, m.role_id as "roleId", m.created_at as "joinedAt", ${cursorMicros("m.created_at")} as "cursorMicros"
      from auth.membership m join auth.account a on a.id = m.account_id
      where m.tenant_id = $1 and ${beforeCursor("m.created_at", "m.account_id", 2)}
      order by m.created_at desc, m.account_id desc limit $4`,
@@ -113,12 +114,17 @@ export async function membershipCountOwners(tx: Tx, tenantId: string): Promise<n
 /** Sets the role; resolves with the new revision, below which access tokens name a role that is gone. */
 export async function membershipSetRole(
   tx: Tx,
-  { tenantId, accountId, role }: { tenantId: string; accountId: string; role: Role },
+  {
+    tenantId,
+    accountId,
+    role,
+    roleId,
+  }: { tenantId: string; accountId: string } & Pick<OrganisationRow, "role" | "roleId">,
 ): Promise<number> {
   const rows = await tx.query<{ revision: number }>(
-    `update auth.membership set role = $3, revision = nextval('auth.membership_revision')
+    `update auth.membership set role = $3, role_id = $4, revision = nextval('auth.membership_revision')
      where tenant_id = $1 and account_id = $2 returning revision::float8 as revision`,
-    [tenantId, accountId, role],
+    [tenantId, accountId, role, roleId],
   );
   return rows[0]?.revision ?? 0;
 }

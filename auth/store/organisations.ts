@@ -63,6 +63,7 @@ export async function organisationDeleteDue(tx: Tx, limit: number): Promise<stri
   if (ids.length === 0) return ids;
   await tx.execute(`update auth.session set organisation_id = null where organisation_id = any($1::uuid[])`, [ids]);
   await tx.execute(`delete from auth.api_key where tenant_id = any($1::uuid[])`, [ids]);
+  await tx.execute(`delete from auth.invitation where tenant_id = any($1::uuid[])`, [ids]);
   await tx.execute(`delete from auth.membership where tenant_id = any($1::uuid[])`, [ids]);
   await tx.execute(`delete from auth.organisation where id = any($1::uuid[])`, [ids]);
   // Its tokens open nothing from now on, and row security's table does not grow with those that are gone.

@@ -2,7 +2,7 @@
 // acts for somebody says whose account it is.
 import { systemQuery, type Tx } from "../../db/tenant";
 import type { SessionState } from "../refresh-token";
-import { ORGANISATION, type OrganisationRow } from "./accounts";
+import { ORGANISATION, ROLE, type OrganisationRow } from "./accounts";
 
 export interface NewSession {
   id: string;
@@ -187,6 +187,7 @@ export async function sessionFindForUpdate(
      join auth.account a on a.id = s.account_id
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
        on m.tenant_id = s.organisation_id and m.account_id = s.account_id
+     ${ROLE}
      where s.id = $1 and s.family_hash = $2
      for update of s`,
     [id, familyHash, idleSeconds],

@@ -83,18 +83,20 @@ export const passwordReset = defineEvent({
   payload: z.object({ userId: z.uuid(), claimed: z.boolean() }),
 });
 
-const role = z.enum(["owner", "admin", "member", "viewer"]);
+/** `custom`: one that the organisation made, which `roleId` names. */
+const role = z.enum(["owner", "admin", "member", "viewer", "custom"]);
+const roleId = z.uuid().optional();
 
 export const memberRoleChanged = defineEvent({
   type: "auth.member.role-changed",
   version: 1,
-  payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, previousRole: role }),
+  payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, roleId, previousRole: role }),
 });
 
 export const memberInvited = defineEvent({
   type: "auth.member.invited",
   version: 1,
-  payload: z.object({ organisationId: z.uuid(), invitationId: z.uuid(), role, invitedBy: z.uuid() }),
+  payload: z.object({ organisationId: z.uuid(), invitationId: z.uuid(), role, roleId, invitedBy: z.uuid() }),
 });
 
 export const memberInvitationRevoked = defineEvent({
@@ -107,13 +109,32 @@ export const memberInvitationRevoked = defineEvent({
 export const memberJoined = defineEvent({
   type: "auth.member.joined",
   version: 1,
-  payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, invitationId: z.uuid() }),
+  payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, roleId, invitationId: z.uuid() }),
 });
 
 export const memberRemoved = defineEvent({
   type: "auth.member.removed",
   version: 1,
   payload: z.object({ organisationId: z.uuid(), userId: z.uuid() }),
+});
+
+export const roleCreated = defineEvent({
+  type: "auth.role.created",
+  version: 1,
+  payload: z.object({ roleId: z.uuid(), organisationId: z.uuid(), name: z.string(), permissions: z.array(z.string()) }),
+});
+
+/** Whoever has the role has these permissions from now on. */
+export const roleChanged = defineEvent({
+  type: "auth.role.changed",
+  version: 1,
+  payload: z.object({ roleId: z.uuid(), organisationId: z.uuid(), name: z.string(), permissions: z.array(z.string()) }),
+});
+
+export const roleDeleted = defineEvent({
+  type: "auth.role.deleted",
+  version: 1,
+  payload: z.object({ roleId: z.uuid(), organisationId: z.uuid() }),
 });
 
 export const apiKeyCreated = defineEvent({
