@@ -23,7 +23,7 @@ const settings: TokenSettings = cfg.auth;
 
 export const keyRing = new KeyRing(() => masterKey(), cfg.auth);
 
-interface RememberedToken extends VerifiedToken, RevocableToken {
+interface RememberedToken extends VerifiedToken, Omit<RevocableToken, "roleId"> {
   /** The epoch of the revocations in which it was last looked at. */
   lookedAtIn: number;
 }
