@@ -6,6 +6,9 @@ import type { JWK } from "jose";
 import { cfg } from "../config";
 import { callerAddress, callerDevice } from "../security/caller-address";
 import { presentingMailedToken } from "./attempts";
+import { refreshHeld } from "./browser/accounts";
+import { answerSignIn, browserJar, inJar, namedAccount } from "./browser/answer";
+import { findHeld } from "./browser/jar";
 import { register as registerAccount } from "./registration";
 import { refreshSession, signIn } from "./sessions";
 import { keyRing } from "./tokens";
@@ -21,24 +24,31 @@ interface RegisterRequest {
   organisation?: string & MinLen<1> & MaxLen<200>;
   /** Of an invitation's link, instead of an organisation: the caller joins that one. */
   invitation?: string & MinLen<1> & MaxLen<512>;
+  /** Tokens in cookies of the browser instead of the body; for pages of this origin. */
+  cookies?: boolean;
 }
 
 interface LoginRequest {
   email: string & MinLen<1> & MaxLen<254>;
   password: string & MinLen<1> & MaxLen<512>;
+  /** Tokens in cookies of the browser instead of the body; for pages of this origin. */
+  cookies?: boolean;
 }
 
 interface RefreshRequest {
-  refreshToken: string & MinLen<1> & MaxLen<512>;
+  /** Without it the cookie of the account that X-Account-Id names, or of the active one; the answer comes in cookies too. */
+  refreshToken?: string & MinLen<1> & MaxLen<512>;
 }
 
 export interface SessionResponse {
-  /** For the Authorization header, after "Bearer ". */
+  /** For the Authorization header, after "Bearer ". Empty when the tokens are in cookies. */
   accessToken: string;
-  /** For POST /auth/refresh; each answer brings the next one. */
+  /** For POST /auth/refresh; each answer brings the next one. Empty when the tokens are in cookies. */
   refreshToken: string;
   /** Seconds until the access token expires. */
   expiresIn: number;
+  /** When cookies were asked for, or the caller came by them. */
+  setCookie?: Header<"Set-Cookie">;
   user: { id: string; email: string };
   /** Null for an account that belongs to none. */
   organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" | "custom" } | null;
@@ -53,9 +63,11 @@ export const register = api(
     sensitive: true,
     tags: ["public:nobody has an account before registering", "limit:auth"],
   },
-  async (req: RegisterRequest): Promise<SessionResponse> => {
+  async ({ cookies, ...req }: RegisterRequest): Promise<SessionResponse> => {
     const join = () => registerAccount(req, new Date(), callerDevice());
-    return req.invitation === undefined ? join() : presentingMailedToken(callerAddress(), join);
+    return answerSignIn(cookies, () =>
+      req.invitation === undefined ? join() : presentingMailedToken(callerAddress(), join),
+    );
   },
 );
 
@@ -68,7 +80,8 @@ export const login = api(
     sensitive: true,
     tags: ["public:this is how one signs in", "limit:auth"],
   },
-  async (req: LoginRequest): Promise<SessionResponse> => signIn(req, new Date(), callerAddress(), callerDevice()),
+  async ({ cookies, ...req }: LoginRequest): Promise<SessionResponse> =>
+    answerSignIn(cookies, () => signIn(req, new Date(), callerAddress(), callerDevice())),
 );
 
 /** Exchanges a refresh token, which is used up, for new tokens; again within half a minute gives the same one. */
@@ -80,8 +93,11 @@ export const refresh = api(
     sensitive: true,
     tags: ["public:the refresh token is the credential", "limit:refresh"],
   },
-  async (req: RefreshRequest): Promise<SessionResponse> =>
-    refreshSession(req.refreshToken, new Date(), callerAddress()),
+  async ({ refreshToken }: RefreshRequest): Promise<SessionResponse> => {
+    if (refreshToken !== undefined) return refreshSession(refreshToken, new Date(), callerAddress());
+    const jar = browserJar();
+    return inJar(jar, await refreshHeld(findHeld(jar, namedAccount(jar)), new Date(), callerAddress()));
+  },
 );
 
 interface PublicKey {

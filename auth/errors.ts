@@ -135,6 +135,17 @@ export const errors = defineErrors("auth", {
     text: "you belong to no such organisation",
     remedy: "List yours with GET /auth/organisations.",
   },
+  too_many_accounts: {
+    class: "failed_precondition",
+    text: "this browser holds as many accounts as one can",
+    remedy: "Sign one out with DELETE /auth/accounts/:userId; GET /auth/accounts lists them.",
+  },
+  account_not_in_browser: {
+    class: "not_found",
+    text: "this browser is not signed in to that account",
+    remedy:
+      "GET /auth/accounts lists those it is signed in to; sign in to others with POST /auth/login and cookies: true.",
+  },
   too_many_organisations: {
     class: "failed_precondition",
     text: "you belong to as many organisations as one account can",

@@ -1,4 +1,4 @@
-// The app's gateway: who is calling, from the access token in the Authorization header or the session cookie.
+// The app's gateway: who is calling, from the access token in the Authorization header or in the browser's cookies.
 // Decided from the token alone, without a database round trip. The guard does not see requests that are refused here,
 // so an address that sends bad tokens is limited here, before their signatures are looked at.
 import { Gateway, type APIError, type Cookie, type Header } from "encore.dev/api";
@@ -10,6 +10,7 @@ import { refuseForeignHandshake } from "../security/csrf";
 import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
 import { logger } from "../telemetry/logger";
+import { sessionTokenOf } from "./browser/jar";
 import { errors } from "./errors";
 import { identityAt, knownKey, readKey, wasGoodKey, type KnownKey } from "./key-identity";
 import { isKeyText, KEY_PREFIX } from "./key-text";
@@ -19,7 +20,14 @@ const log = logger("auth");
 
 interface Credentials {
   authorization?: Header<"Authorization">;
-  session?: Cookie<string, "session">;
+  /** Places of a browser's accounts (auth/browser/jar.ts), which of them acts, and which acts when the request does not say. */
+  session0?: Cookie<string, "__Host-session-0">;
+  session1?: Cookie<string, "__Host-session-1">;
+  session2?: Cookie<string, "__Host-session-2">;
+  session3?: Cookie<string, "__Host-session-3">;
+  session4?: Cookie<string, "__Host-session-4">;
+  accountId?: Header<"X-Account-Id">;
+  active?: Cookie<string, "__Host-account">;
   /** To count bad tokens by. It is always there, so that this handler also runs for those who bring no credentials. */
   forwardedFor?: Header<"X-Forwarded-For">;
   /** The rest tells whether another site opens a stream with the cookie: the guard does not see a stream's headers. */
@@ -64,10 +72,20 @@ const KEY_START = `${SCHEME}${KEY_PREFIX}`;
 const tokenPattern = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
 
 function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData> {
-  const { session } = credentials;
-  if (session === undefined) return nobody;
+  const { session0, session1, session2, session3, session4, accountId, active } = credentials;
+  const named = accountId || active?.value;
+  if (named === undefined) return nobody;
+  const token = sessionTokenOf(named, [session0, session1, session2, session3, session4]);
+  if (token === undefined) return nobody;
   refuseForeignHandshake(credentials);
-  return identifyByToken(session.value, new Date(), credentials);
+  const identity = identifyByToken(token, new Date(), credentials);
+  return identity instanceof Promise ? identity.then((found) => ownedBy(named, found)) : ownedBy(named, identity);
+}
+
+/** A place's token speaks for the account that the request means, and for no other. */
+function ownedBy(named: string, identity: AuthData): AuthData {
+  if (identity.userID !== named) throw errors.invalid_token({ internal: "a cookie of another account" });
+  return identity;
 }
 
 /** A token that is not known is looked at only while its sender's address has not failed too often. */

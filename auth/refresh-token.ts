@@ -83,19 +83,28 @@ export interface SessionState {
 /**
  * What to do with a presented token:
  * - `rotate`: it is the present one; give its successor and use it up.
+ * - `keep`: it is the present one, and so young that late answers may still bring the one before; give it again.
  * - `repeat`: its answer was lost or it came twice; give the same successor again.
  * - `superseded`: others of the client's requests are further on; refuse, and end nothing.
  * - `ended`: the session is over, or is not as far on as the token; refuse.
  * - `replayed`: it was used long ago, or its secret is wrong; refuse and end the session.
  */
 export type RefreshVerdict =
-  { kind: "rotate" | "superseded" | "ended" | "replayed" } | { kind: "repeat"; successor: RefreshToken };
+  { kind: "rotate" | "keep" | "superseded" | "ended" | "replayed" } | { kind: "repeat"; successor: RefreshToken };
 
-export function judgeRefresh(session: SessionState, token: RefreshToken): RefreshVerdict {
+/**
+ * `keepsYoung` is for cookies, where the browser keeps what arrived last: were a token rotated again while an earlier
+ * answer is on its way, that answer would put back a token which the grace soon calls a replay.
+ */
+export function judgeRefresh(session: SessionState, token: RefreshToken, keepsYoung = false): RefreshVerdict {
   if (session.isEnded) return { kind: "ended" };
   const behind = session.generation - token.generation;
   if (behind < 0) return { kind: "ended" };
-  if (behind === 0) return { kind: isSecret(token.secret, session.secretHash) ? "rotate" : "replayed" };
+  if (behind === 0) {
+    if (!isSecret(token.secret, session.secretHash)) return { kind: "replayed" };
+    const lastMs = session.rotationAgesMs[0];
+    return { kind: keepsYoung && lastMs !== undefined && lastMs <= REUSE_GRACE_MS ? "keep" : "rotate" };
+  }
   const ageMs = session.rotationAgesMs[behind - 1];
   if (ageMs === undefined || ageMs > REUSE_GRACE_MS) return { kind: "replayed" };
   // Of older secrets nothing is kept: they get no tokens, and the grace bounds what they can be used for.

@@ -166,17 +166,22 @@ function grantOf({ role, rolePermissions }: OrganisationRow): Pick<TokenIdentity
 
 /**
  * Exchanges a refresh token for new ones. Several requests with one token, at once or after a lost answer, get the same
- * new one; once the grace is over, using it again ends the session.
+ * new one; once the grace is over, using it again ends the session. `keepsYoung`: see judgeRefresh.
  * @throws APIError refresh_token_invalid, refresh_superseded; rate_limited after too many invented tokens of the address.
  */
-export async function refreshSession(refreshToken: string, now: Date, address: string): Promise<SignedIn> {
+export async function refreshSession(
+  refreshToken: string,
+  now: Date,
+  address: string,
+  keepsYoung = false,
+): Promise<SignedIn> {
   const token = parseRefreshToken(refreshToken);
   // A token that we made is looked up whatever its neighbours behind the same address invent.
   if (token === undefined || !isOurs(token)) limits.assertFewFailures("refresh", address);
   const outcome: Exchange =
     token === undefined
       ? { kind: "unknown" }
-      : await withSystem("refresh-before-tenant-known", (tx) => exchange(tx, token));
+      : await withSystem("refresh-before-tenant-known", (tx) => exchange(tx, token, keepsYoung));
   switch (outcome.kind) {
     case "signed-in":
       return completeSignIn(outcome.opened, now);
@@ -202,7 +207,7 @@ type Exchange =
   | { kind: "unknown" | "ended" | "superseded" };
 
 /** Writes and tells, never throws for a refusal: the end of a stolen session must be committed. */
-async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
+async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean): Promise<Exchange> {
   const id = token.sessionId;
   const { idleSeconds } = cfg.auth;
   const session = await sessionFindForUpdate(tx, { id, familyHash: hashSecret(token.family), idleSeconds });
@@ -217,7 +222,7 @@ async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
       authentication: { amr, at: authenticatedAt },
     },
   });
-  const verdict = judgeRefresh(session, token);
+  const verdict = judgeRefresh(session, token, keepsYoung);
   switch (verdict.kind) {
     case "rotate": {
       const successorSalt = createSalt();
@@ -225,6 +230,8 @@ async function exchange(tx: Tx, token: RefreshToken): Promise<Exchange> {
       await sessionRotate(tx, { id, secretHash: hashSecret(next.secret), successorSalt });
       return opened(next);
     }
+    case "keep":
+      return opened(token);
     case "repeat":
       return opened(verdict.successor);
     case "replayed":

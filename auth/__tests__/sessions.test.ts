@@ -202,8 +202,15 @@ describe("access tokens", () => {
   const bearer = (token: string): Promise<unknown> =>
     Promise.resolve(authenticate({ authorization: `Bearer ${token}` }));
 
+  /** As a browser sends it that is signed in to one account. */
+  const cookiesOf = ({ accessToken, user }: { accessToken: string; user: { id: string } }) => ({
+    session0: { value: `${user.id}.${accessToken}` },
+    active: { value: user.id },
+  });
+
   test("are taken from the Authorization header or the session cookie, the header first", async () => {
-    const { accessToken, user, organisation } = await register(newcomer(), new Date());
+    const person = await register(newcomer(), new Date());
+    const { accessToken, user, organisation } = person;
     const identity = {
       userID: user.id,
       tenantId: organisation.id,
@@ -212,15 +219,16 @@ describe("access tokens", () => {
       authTime: expect.stringMatching(/^\d{10}$/),
     };
     expect(await bearer(accessToken)).toEqual(identity);
-    expect(await authenticate({ session: { value: accessToken } })).toEqual(identity);
-    expect(
-      await reason(Promise.resolve(authenticate({ authorization: "Bearer a.b.c", session: { value: accessToken } }))),
-    ).toBe("invalid_token");
+    expect(await authenticate(cookiesOf(person))).toEqual(identity);
+    expect(await reason(Promise.resolve(authenticate({ authorization: "Bearer a.b.c", ...cookiesOf(person) })))).toBe(
+      "invalid_token",
+    );
   });
 
   test("in a cookie open no stream that another site asks for; a token in the header does", async () => {
-    const { accessToken } = await register(newcomer(), new Date());
-    const cookie = { session: { value: accessToken } };
+    const person = await register(newcomer(), new Date());
+    const { accessToken } = person;
+    const cookie = cookiesOf(person);
     const foreign = { webSocketKey: "x", origin: "https://evil.example", host: "api.example.com" };
     const said = async (sent: Parameters<typeof authenticate>[0]): Promise<string | undefined> =>
       reason(Promise.resolve().then(() => authenticate(sent)));
@@ -229,6 +237,7 @@ describe("access tokens", () => {
     expect(await said({ ...cookie, ...foreign, origin: "https://api.example.com", fetchSite: "same-site" })).toBe(
       "cross_site_request",
     );
+    expect(await said({ ...cookie, webSocketKey: "x" })).toBe("cross_site_request");
     for (const own of [
       { ...cookie, ...foreign, origin: "https://api.example.com" },
       { ...foreign, authorization: `Bearer ${accessToken}` },

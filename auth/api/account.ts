@@ -1,10 +1,11 @@
 // What a person does with their own account: sign-ins and organisations.
-import { api } from "encore.dev/api";
+import { api, type Header } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { isUuid } from "../../db/ids";
 import { currentCaller } from "../../security/principal";
 import { endSignIn, listClosing, listOrganisations, listSignIns, whoAmI } from "../account";
 import type { SessionResponse } from "../api";
+import { answerLikeAsked, browserJar, forgetAccount, isByCookie } from "../browser/answer";
 import { errors } from "../errors";
 import { createOrganisation as makeOrganisation, switchOrganisation } from "../organisations";
 import { signOut } from "../sessions";
@@ -14,10 +15,19 @@ interface LogoutRequest {
   everywhere?: boolean;
 }
 
+interface LogoutResponse {
+  /** Removes the cookies of a caller who came by them. */
+  setCookie?: Header<"Set-Cookie">;
+}
+
 /** Ends the sign-in of the access token, in all its organisations. */
 export const logout = api(
   { expose: true, auth: true, method: "POST", path: "/auth/logout", tags: ["self", "limit:auth"] },
-  async ({ everywhere }: LogoutRequest): Promise<void> => signOut(currentCaller(), everywhere),
+  async ({ everywhere }: LogoutRequest): Promise<LogoutResponse> => {
+    const caller = currentCaller();
+    await signOut(caller, everywhere);
+    return isByCookie() ? { setCookie: forgetAccount(browserJar(), caller.subjectId) } : {};
+  },
 );
 
 interface OrganisationOfCaller {
@@ -54,7 +64,7 @@ export const switchTo = api(
   async ({ organisationId }: SwitchRequest): Promise<SessionResponse> => {
     const caller = currentCaller();
     if (!isUuid(organisationId)) throw errors.organisation_not_found();
-    return switchOrganisation(caller, organisationId, new Date());
+    return answerLikeAsked(await switchOrganisation(caller, organisationId, new Date()));
   },
 );
 

@@ -1,9 +1,10 @@
 // How a person shows who they are besides the password: second factors, recovery codes, step-up.
-import { api } from "encore.dev/api";
+import { api, type Header } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { callerAddress, callerDevice } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
 import type { SessionResponse } from "../api";
+import { answerAccess, answerSignIn } from "../browser/answer";
 import {
   beginTotp as begin,
   confirmTotp as confirm,
@@ -23,6 +24,8 @@ interface SecondFactorRequest {
   recoveryCode?: string & MaxLen<64>;
   /** For the options of POST /auth/login/second-factor/options. */
   passkey?: Assertion;
+  /** Tokens in cookies of the browser instead of the body; for pages of this origin. */
+  cookies?: boolean;
 }
 
 /** The second step of signing in, for an account that has a second factor. */
@@ -34,8 +37,8 @@ export const loginSecondFactor = api(
     sensitive: true,
     tags: ["public:this is how one signs in", "limit:auth"],
   },
-  async (req: SecondFactorRequest): Promise<SessionResponse> =>
-    completeSecondFactor(req, new Date(), callerAddress(), callerDevice()),
+  async ({ cookies, ...req }: SecondFactorRequest): Promise<SessionResponse> =>
+    answerSignIn(cookies, () => completeSecondFactor(req, new Date(), callerAddress(), callerDevice())),
 );
 
 interface StepUpRequest {
@@ -49,16 +52,21 @@ interface StepUpRequest {
 }
 
 interface StepUpResponse {
-  /** For the Authorization header, instead of the one before; the refresh token stays as it is. */
+  /** For the Authorization header, instead of the one before; the refresh token stays as it is. Empty when it is in the cookie. */
   accessToken: string;
   /** Seconds until the access token expires. */
   expiresIn: number;
+  /** For a caller who came by cookie. */
+  setCookie?: Header<"Set-Cookie">;
 }
 
 /** Shows again who the caller is: for ten minutes they may do what is marked `fresh`. */
 export const stepUp = api(
   { expose: true, auth: true, method: "POST", path: "/auth/step-up", sensitive: true, tags: ["self", "limit:auth"] },
-  async (req: StepUpRequest): Promise<StepUpResponse> => showAgain(currentCaller(), req, new Date(), callerAddress()),
+  async (req: StepUpRequest): Promise<StepUpResponse> => {
+    const caller = currentCaller();
+    return answerAccess(caller.subjectId, await showAgain(caller, req, new Date(), callerAddress()));
+  },
 );
 
 interface FactorsResponse {

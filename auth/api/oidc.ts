@@ -6,6 +6,7 @@ import { isUuid } from "../../db/ids";
 import { callerAddress, callerDevice } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
 import type { SessionResponse } from "../api";
+import { answerSignIn } from "../browser/answer";
 import { errors } from "../errors";
 import { beginLink, completeLink, listIdentities, unlink } from "../oidc/identities";
 import { oidcClients } from "../oidc/providers";
@@ -66,6 +67,8 @@ interface CompleteRequest {
   /** Where the provider sent the browser, as it stands in its address bar. */
   url: string & MinLen<1> & MaxLen<8192>;
   browser?: Cookie<string, "__Host-oidc">;
+  /** Tokens in cookies of the browser instead of the body; for pages of this origin. */
+  cookies?: boolean;
 }
 
 /** Signs in whom the provider vouches for; registers them where nobody has their address. */
@@ -77,11 +80,13 @@ export const completeOidc = api(
     sensitive: true,
     tags: ["public:this is how one signs in", "limit:auth"],
   },
-  async ({ url, browser }: CompleteRequest): Promise<SessionResponse> =>
-    completeOidcSignIn({ url, browser: browser?.value }, new Date(), {
-      address: callerAddress(),
-      device: callerDevice(),
-    }),
+  async ({ url, browser, cookies }: CompleteRequest): Promise<SessionResponse> =>
+    answerSignIn(cookies, () =>
+      completeOidcSignIn({ url, browser: browser?.value }, new Date(), {
+        address: callerAddress(),
+        device: callerDevice(),
+      }),
+    ),
 );
 
 interface ListedIdentity {

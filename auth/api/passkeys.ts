@@ -6,6 +6,7 @@ import { isUuid } from "../../db/ids";
 import { callerAddress, callerDevice } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
 import type { SessionResponse } from "../api";
+import { answerSignIn } from "../browser/answer";
 import { errors } from "../errors";
 import { beginPasskeySignIn, signInWithPasskey } from "../factors/passkey-sign-in";
 import {
@@ -189,6 +190,8 @@ export const beginPasskeyLogin = api(
 interface PasskeyLoginRequest {
   challenge: string & MinLen<1> & MaxLen<2048>;
   passkey: Assertion;
+  /** Tokens in cookies of the browser instead of the body; for pages of this origin. */
+  cookies?: boolean;
 }
 
 /** Signs in with a passkey, and nothing else. */
@@ -200,8 +203,8 @@ export const loginPasskey = api(
     sensitive: true,
     tags: ["public:this is how one signs in", "limit:auth"],
   },
-  async (req: PasskeyLoginRequest): Promise<SessionResponse> =>
-    signInWithPasskey(req, new Date(), callerAddress(), callerDevice()),
+  async ({ cookies, ...req }: PasskeyLoginRequest): Promise<SessionResponse> =>
+    answerSignIn(cookies, () => signInWithPasskey(req, new Date(), callerAddress(), callerDevice())),
 );
 
 interface SecondFactorOptionsRequest {

@@ -195,6 +195,31 @@ export async function sessionFindForUpdate(
   return rows[0];
 }
 
+export interface HeldSessionRow {
+  id: string;
+  accountId: string;
+  email: string;
+  /** Null where none is chosen, or the account is no member of it any more. */
+  organisation: OrganisationRow | null;
+}
+
+/** Those of the presented sessions (as many ids as families) whose family fits and that are not over, with whom they are for. */
+export async function sessionListHeld(
+  tx: Tx,
+  { ids, familyHashes, idleSeconds }: { ids: string[]; familyHashes: Buffer[]; idleSeconds: number },
+): Promise<HeldSessionRow[]> {
+  return tx.query<HeldSessionRow>(
+    `select s.id, a.id as "accountId", a.email, ${ORGANISATION} as organisation
+     from unnest($1::uuid[], $2::bytea[]) as held (id, family_hash)
+     join auth.session s on s.id = held.id and s.family_hash = held.family_hash and not ${isEnded("$3")}
+     join auth.account a on a.id = s.account_id
+     left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
+       on m.tenant_id = s.organisation_id and m.account_id = s.account_id
+     limit 10`,
+    [ids, familyHashes, idleSeconds],
+  );
+}
+
 /** The next generation over the last. The caller holds the row's lock. */
 export async function sessionRotate(
   tx: Tx,

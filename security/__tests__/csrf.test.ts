@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isCrossSite, isPlainRead, refuseForeignHandshake } from "../csrf";
+import { isCrossSite, isOwnPageBy, isPlainRead, refuseForeignHandshake } from "../csrf";
 import { reasonOf } from "../errors";
 
 describe("a request that another site may have caused", () => {
@@ -16,6 +16,7 @@ describe("a request that another site may have caused", () => {
     ["names an origin, but no host to compare it with", { origin: "https://undefined" }],
     ["has a host that is none", { origin: "https://api.example.com", host: "api.example.com:port" }],
     ["has our origin by another protocol's port", { origin: "http://api.example.com", host: "api.example.com:443" }],
+    ["has a cookie, and says nothing of where it comes from", { cookie: "__Host-account=x", host: "api.example.com" }],
     ["has an empty Authorization header beside its cookie", { "sec-fetch-site": "cross-site", authorization: "" }],
   ])("%s", (_what, headers) => {
     expect(isCrossSite(headers)).toBe(true);
@@ -59,15 +60,33 @@ describe("a stream's handshake with a cookie", () => {
     expect(refusal({ webSocketKey: "k", ...own, fetchSite: "cross-site" })).toBe("cross_site_request");
   });
 
-  test("of our own pages and of programs passes, and what opens no stream is the guard's", () => {
+  test("that does not say where it comes from is refused", () => {
+    expect(refusal({ webSocketKey: "k" })).toBe("cross_site_request");
+    expect(refusal({ webSocketKey: "k", host: "api.example.com" })).toBe("cross_site_request");
+  });
+
+  test("of our own pages passes, and what opens no stream is the guard's", () => {
     for (const passing of [
       { webSocketKey: "k", ...own },
       { webSocketKey: "k", ...foreign, fetchSite: "same-origin" },
-      { webSocketKey: "k" },
       foreign,
     ])
       expect(refusal(passing)).toBeUndefined();
   });
+});
+
+test("only a page of ours, beyond doubt, may set cookies", () => {
+  const isOwn = (headers: Record<string, string>): boolean => isOwnPageBy((name) => headers[name]);
+  expect(isOwn({ "sec-fetch-site": "same-origin" })).toBe(true);
+  expect(isOwn({ origin: "https://api.example.com", host: "api.example.com" })).toBe(true);
+  for (const doubtful of [
+    {},
+    { authorization: "Bearer x" },
+    { "sec-fetch-site": "cross-site", authorization: "Bearer x" },
+    { "sec-fetch-site": "same-site" },
+    { origin: "null", host: "api.example.com" },
+  ] as Record<string, string>[])
+    expect(isOwn(doubtful), JSON.stringify(doubtful)).toBe(false);
 });
 
 test.each([

@@ -65,6 +65,7 @@ describe.each(paths)("the stream %s", (path) => {
     ["with a foreign origin", foreign],
     ["that says it is cross-site", { ...cookie, "sec-fetch-site": "cross-site" }],
     ["that says it is of a neighbouring subdomain", { ...cookie, "sec-fetch-site": "same-site" }],
+    ["that does not say where it comes from", cookie],
     ["of a sandboxed frame", { ...cookie, origin: "null" }],
     ["with a host of the page's choice", foreign, [{ "x-forwarded-host": "evil.example" }]],
     ["with an empty Authorization of the page's choice", foreign, [{ authorization: "" }]],
@@ -78,12 +79,11 @@ describe.each(paths)("the stream %s", (path) => {
     expect(await talk(path, foreign, [inProtocol({ "Sec-Fetch-Site": "same-origin" })])).toMatch(/^400 /);
   });
 
-  test("opens for the cookie from a page of ours, for a token, and for no browser", async () => {
+  test("opens for the cookie from a page of ours, and for a token", async () => {
     const own = { ...cookie, origin: `http://127.0.0.1:${app.port}` };
     const callers: [Headers, object[]?][] = [
       [own],
       [{ ...own, "sec-fetch-site": "same-origin" }],
-      [cookie],
       [{ origin: "https://partner.example", authorization: "Bearer x" }],
       [{ origin: "https://partner.example" }, [{ authorization: "Bearer x" }]],
     ];
