@@ -23,7 +23,14 @@ test("the lists name suites that exist", () => {
 });
 
 test("no suite that replaces modules, or opens the app's database, shares its process", () => {
-  const marks = ["vi.mock(", "vi.doMock(", "vi.resetModules(", 'from "../testing"', 'from "../../db/tenant"'];
+  const marks = [
+    "vi.mock(",
+    "vi.doMock(",
+    "vi.hoisted(",
+    "vi.resetModules(",
+    'from "../testing"',
+    'from "../../db/tenant"',
+  ];
   const sharing = suites.filter(sharesProcess);
   expect(sharing.length).toBeGreaterThan(50);
   const own = "__tests__/test-processes.test.ts";

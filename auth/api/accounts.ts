@@ -12,7 +12,7 @@ interface AccountOfBrowser {
   id: string;
   email: string;
   /** The one that is chosen; null for none. */
-  organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" } | null;
+  organisation: { id: string; name: string; role: "owner" | "admin" | "member" | "viewer" | "custom" } | null;
   /** Whether it acts when a request has no X-Account-Id. */
   active: boolean;
 }

@@ -8,14 +8,14 @@ import { errors } from "../errors";
 import { hashSecret, parseRefreshToken } from "../refresh-token";
 import { revokeSessions } from "../revocations";
 import { refreshSession, type SignedIn } from "../sessions";
-import type { Role } from "../../security/permissions";
+import type { MemberRole } from "../../security/permissions";
 import { sessionEnd, sessionListHeld, type HeldSessionRow } from "../store/sessions";
 import type { HeldAccount, Jar } from "./jar";
 
 export interface BrowserAccount {
   id: string;
   email: string;
-  organisation: { id: string; name: string; role: Role } | null;
+  organisation: { id: string; name: string; role: MemberRole } | null;
   /** Whether it acts when a request names none. */
   active: boolean;
 }

@@ -27,6 +27,7 @@ export const suitesApart: readonly string[] = [
   "__tests__/readme-snippets.test.ts",
   "__tests__/testing.test.ts",
   "security/__tests__/charges.test.ts",
+  "security/__tests__/errors.test.ts",
   "security/__tests__/guard-check.test.ts",
   "security/__tests__/guard-promises.test.ts",
   "security/__tests__/guard.test.ts",

@@ -154,7 +154,12 @@ test("headers of the sub-protocol are merged, forbidden ones refused", () => {
 test("a thrown value is read by its fields, and seconds to wait become a header", () => {
   expect(
     fromThrown({ code: "resource_exhausted", message: "slow", details: { retryAfterSeconds: 1.2 } }),
-  ).toMatchObject({ status: 429, message: "slow", retryAfterSeconds: 2, details: '{"retryAfterSeconds":1.2}' });
+  ).toMatchObject({
+    status: 429,
+    message: "slow",
+    headers: ["retry-after", "2"],
+    details: '{"retryAfterSeconds":1.2}',
+  });
   expect(fromThrown(new Error("secret"))).toMatchObject({
     code: "internal",
     message: "an internal error occurred",
