@@ -66,6 +66,21 @@ export const plan: readonly PlanEntry[] = [
     suites: suites("auth", "sessions"),
   },
   { group: "auth", rules: rules("auth", "account members organisations"), suites: suites("auth", "accounts") },
+  { group: "auth", rules: rules("auth", "bounded-turns"), suites: suites("auth", "bounded-turns"), isPure: true },
+  { group: "auth", rules: rules("auth", "invitations one-time-token"), suites: suites("auth", "invitations") },
+  { group: "auth", rules: rules("auth", "organisation-life"), suites: suites("auth", "organisation-life") },
+  { group: "auth", rules: rules("auth", "password-reset email-verification"), suites: suites("auth", "mailed-links") },
+  { group: "auth", rules: rules("auth/factors", "step-up proof requirement"), suites: suites("auth", "step-up") },
+  {
+    group: "auth",
+    rules: rules("auth/factors", "challenge enrolment recovery-codes second-factor totp"),
+    suites: suites("auth", "second-factor"),
+  },
+  {
+    group: "auth",
+    rules: rules("auth/factors", "passkeys passkey-sign-in relying-party webauthn"),
+    suites: suites("auth", "passkeys"),
+  },
 
   {
     group: "db",
@@ -77,15 +92,16 @@ export const plan: readonly PlanEntry[] = [
   { group: "db", rules: rules("db", "silence"), suites: suites("db", "silence") },
   {
     group: "db",
-    rules: rules("db", "scope transaction pipeline"),
+    rules: rules("db", "capability scope transaction pipeline"),
     suites: suites("db", "transaction tenant"),
   },
 
   { group: "events", rules: rules("events", "contracts"), suites: suites("events", "contracts"), isPure: true },
+  { group: "events", rules: rules("events", "publish hand-over"), suites: suites("events", "publish"), isPure: true },
   { group: "events", rules: rules("events", "consumer dead-letters"), suites: suites("events", "consumer") },
   {
     group: "events",
-    rules: rules("events", "outbox publish hand-over destinations"),
+    rules: rules("events", "outbox destinations"),
     suites: suites("events", "relay"),
   },
 
