@@ -102,16 +102,16 @@ describe("withTenant", () => {
 
   it("throws at once when the body asks for a second connection, instead of waiting for ever", async () => {
     const one = newTenant();
-    const second = [
-      () => withTenant(one, async () => undefined),
-      () => withSystem("test", async () => undefined),
-      () => tenantQuery(one, countTurns),
-      () => systemQuery("test", countTurns),
+    const second: [string, () => Promise<unknown>][] = [
+      ["withTenant", () => withTenant(one, async () => undefined)],
+      ["withSystem", () => withSystem("test", async () => undefined)],
+      ["tenantQuery", () => tenantQuery(one, countTurns)],
+      ["systemQuery", () => systemQuery("test", countTurns)],
     ];
-    for (const open of second) {
+    for (const [name, open] of second) {
       await expect(withTenant(one, async () => open())).rejects.toMatchObject({
         kind: "misuse",
-        message: expect.stringContaining("inside a transaction") as string,
+        message: expect.stringMatching(`^${name} inside a transaction`) as string,
       });
     }
   });
