@@ -215,6 +215,7 @@ export async function sessionListHeld(
      join auth.account a on a.id = s.account_id
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
        on m.tenant_id = s.organisation_id and m.account_id = s.account_id
+     ${ROLE}
      limit 10`,
     [ids, familyHashes, idleSeconds],
   );
