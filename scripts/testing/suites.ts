@@ -25,8 +25,13 @@ export const sharingSuites: readonly string[] = [
 /** In the sharing folders: they put other modules in the place of real ones, or open the app's database. */
 export const suitesApart: readonly string[] = [
   "__tests__/readme-snippets.test.ts",
+  "__tests__/regular-expressions.test.ts",
   "__tests__/testing.test.ts",
+  "runtime/schema/__tests__/decimal.test.ts",
+  "runtime/schema/__tests__/json-decoder.test.ts",
+  "runtime/schema/__tests__/regexp.test.ts",
   "security/__tests__/charges.test.ts",
+  "security/__tests__/client-ip.test.ts",
   "security/__tests__/errors.test.ts",
   "security/__tests__/guard-check.test.ts",
   "security/__tests__/guard-promises.test.ts",
