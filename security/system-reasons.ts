@@ -94,6 +94,7 @@ export const systemReasons = {
   "audit-purge": "audit entries past their retention",
   "purge-tenant-keys": "data keys of tenants that sealed nothing any more",
   "system-use-purge": "counts of system use past their retention",
+  "purge-tenant-documents": "documents of an organisation that is gone",
   "outbox-purge": "events and jobs that were handed on",
   "inbox-purge": "notes of events that were handled",
   "dead-letter-purge": "dead letters of events past their retention",

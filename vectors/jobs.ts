@@ -3,10 +3,12 @@ import { z } from "zod";
 import { cfg } from "../config";
 import { RETRY } from "../queues/conventions";
 import { defineJob } from "../queues/job";
+import { tenantIdFrom } from "../security/principal";
 import { makeWorker, UnrecoverableJobError, type JobContext } from "../queues/worker";
 import { activeEmbedder } from "./active-embedder";
 import { embedDocument, failDocument } from "./embedding";
 import { EmbedderError } from "./providers/embedder";
+import { purgeTenant } from "./tenant-purge";
 
 const payload = z.object({ documentId: z.uuid(), documentVersion: z.int().positive() });
 
@@ -26,6 +28,22 @@ makeWorker(embedJob, runEmbedJob, {
   onFailed: async (tx, { documentId, documentVersion }, { tenantId, reason }) => {
     if (tenantId !== null) await failDocument(tx, { tenantId, id: documentId, version: documentVersion, reason });
   },
+});
+
+const purgePayload = z.object({ organisationId: z.uuid() });
+
+export const purgeJob = defineJob({
+  name: "vectors:purge-tenant",
+  payload: purgePayload,
+  // Each attempt goes on where the one before ended, and an organisation may be large.
+  retry: { ...RETRY.standard, attempts: 100, maxDelayMs: 900_000 },
+  timeoutMs: 600_000,
+  concurrency: 1,
+});
+
+makeWorker(purgeJob, async ({ organisationId }) => {
+  if (!(await purgeTenant(tenantIdFrom(organisationId))))
+    throw new Error("the organisation's documents are not gone yet: the next attempt goes on");
 });
 
 /** Embeds what the document still lacks. An error that no attempt can mend ends the job. */
