@@ -40,7 +40,7 @@ describe("a process that imports the configuration", () => {
     const { failed, stderr } = await boot({ DB_POOL_MAX: "none", LOG_LEVEL: "loud" });
     expect(failed).toBe(true);
     expect(stderr).toContain("ConfigError: the configuration has 2 problems");
-    expect(stderr).not.toMatch(/^\s+at parseConfig/m);
+    expect(stderr).not.toContain(" at parseConfig");
     expect(stderr).toContain("DB_POOL_MAX is not a whole number");
     expect(stderr).toContain("LOG_LEVEL is not an allowed value");
   });
