@@ -1,5 +1,7 @@
 // Revocation over several replicas, and what races: part of `npm run test:pg`.
-import { describe, expect, test } from "vitest";
+import pg from "pg";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { AppDB } from "../../database";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
@@ -79,16 +81,21 @@ describe("revocations", () => {
   }, 20_000);
 
   test("reading what is new is an index scan, however many there are", async () => {
-    await systemQuery(
-      "test",
-      `insert into auth.revocation (subject, expires_at) select n::text, now() + interval '1 hour' from generate_series(1, 20000) n`,
+    const client = new pg.Client(AppDB.connectionString);
+    await client.connect();
+    onTestFinished(() => client.end());
+    for (let transaction = 0; transaction < 20; transaction++)
+      await client.query(
+        "insert into auth.revocation (subject, expires_at) select n::text, now() + interval '1 hour' from generate_series(1, 1000) n",
+      );
+    await client.query("analyze auth.revocation");
+    // Of the next transaction: what runs in other databases of the server holds back the oldest running one.
+    const asked = await client.query<{ next: string }>("select pg_current_xact_id()::text as next");
+    const horizon = asked.rows[0]?.next ?? "";
+    const { rows } = await client.query<Record<string, string>>(
+      `explain select subject from auth.revocation where xid >= '${horizon}'::xid8 and position > 0 and expires_at > now() order by position limit 5000`,
     );
-    await systemQuery("test", "analyze auth.revocation").catch(() => undefined);
-    const plan = await systemQuery<Record<string, string>>(
-      "test",
-      `explain select subject from auth.revocation where xid >= (select pg_snapshot_xmin(pg_current_snapshot())) and expires_at > now() order by position limit 5000`,
-    );
-    expect(JSON.stringify(plan)).toMatch(/Index/);
+    expect(rows.map((row) => row["QUERY PLAN"]).join("\n")).toContain("revocation_xid");
   });
 });
 
