@@ -96,12 +96,14 @@ describe("a one-time token", () => {
       await reason(auth.verifyEmail({ token })),
       await reason(auth.resetPassword({ token, password: fresh })),
       await reason(auth.register(invited)),
+      await reason(auth.confirmEmail({ token })),
+      await reason(auth.revertEmail({ token })),
     ];
     expect(outcomes).toEqual([
       "link_invalid",
       "link_invalid",
       "invitation_not_found",
-      ...Array<string>(3).fill("rate_limited"),
+      ...Array<string>(5).fill("rate_limited"),
     ]);
     expect(looked).toHaveBeenCalledTimes(2);
     vi.restoreAllMocks();

@@ -113,7 +113,8 @@ export const confirmEmail = api(
     sensitive: true,
     tags: ["public:the mailed token is the credential", "limit:auth"],
   },
-  async ({ token }: VerifyEmailRequest): Promise<void> => confirmEmailChange(token),
+  async ({ token }: VerifyEmailRequest): Promise<void> =>
+    presentingMailedToken(callerAddress(), () => confirmEmailChange(token)),
 );
 
 /** Gives the account the address back that the mail was sent to, and ends its sign-ins and its password. */
@@ -125,5 +126,6 @@ export const revertEmail = api(
     sensitive: true,
     tags: ["public:the mailed token is the credential", "limit:auth"],
   },
-  async ({ token }: VerifyEmailRequest): Promise<void> => revertEmailChange(token),
+  async ({ token }: VerifyEmailRequest): Promise<void> =>
+    presentingMailedToken(callerAddress(), () => revertEmailChange(token)),
 );
