@@ -1,6 +1,7 @@
 // Refreshing with real concurrency: part of `npm run test:pg`. The embedded database has one session and cannot race.
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
+import { randomFrom } from "../../security/__tests__/random";
 import { reasonOf } from "../../security/errors";
 import { Limits, limits } from "../../security/limits";
 import { familyOf } from "../refresh-family";
@@ -16,20 +17,10 @@ const ROUNDS = 2;
 const CLIENTS_AT_ONCE = 25;
 const AT_ONCE = 10;
 
-/** Numbers in [0, 1) from a seed (mulberry32), so that a failing run can be repeated. */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 describe("refreshing under load", () => {
   test(`${CLIENTS} clients, each ${ROUNDS} times ${AT_ONCE} requests at once, every third answer lost: nobody is signed out`, async () => {
     const seed = Number(process.env.SEED ?? Date.now());
-    const next = random(seed);
+    const next = randomFrom(seed);
     const person = await register(newcomer(), start);
     const clients = Array.from({ length: CLIENTS }, () => createRefreshToken(crypto.randomUUID()));
     for (const token of clients)

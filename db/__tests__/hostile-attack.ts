@@ -4,7 +4,8 @@ import { expect } from "vitest";
 import type pg from "pg";
 import { tenantQuery, withSystem, withTenant } from "../tenant";
 import type { Isolation } from "../scope";
-import { attempt, EVIL_SCHEMAS, hostileStatements, lookAround, newTenant, randomFrom } from "./hostile-statements";
+import { attempt, EVIL_SCHEMAS, hostileStatements, lookAround, newTenant } from "./hostile-statements";
+import { randomFrom } from "../../security/__tests__/random";
 
 interface Attack {
   /** The attacker's login. */

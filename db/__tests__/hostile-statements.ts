@@ -15,17 +15,6 @@ export const EVIL_SCHEMAS = [0, 1, 2, 3].map((n) => `evil_${n}`);
 
 type Random = () => number;
 
-/** mulberry32: small, and the same everywhere. */
-export function randomFrom(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 export interface Names {

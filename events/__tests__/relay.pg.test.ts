@@ -4,12 +4,13 @@ import { newId } from "../../db/ids";
 import { appPool } from "../../db/pool";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
+import { randomFrom } from "../../security/__tests__/random";
 import { registerDestination } from "../destinations";
 import { appendToOutbox } from "../outbox";
 import { createRelay, type Relay } from "../relay";
 
 const seed = Math.floor(Math.random() * 2 ** 31);
-const random = mulberry32(seed);
+const random = randomFrom(seed);
 const tenantId = tenantIdFrom(newId());
 
 let deliveries: { aggregate: string; n: number; id: string }[] = [];
@@ -22,17 +23,6 @@ registerDestination(destination, {
     if (row) deliveries.push({ aggregate: row.aggregateId, n: (row.payload as { n: number }).n, id: row.id });
   },
 });
-
-/** Small, seedable, good enough to pick victims. Source: Tommy Ettinger's mulberry32 (public domain). */
-function mulberry32(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Writes `perAggregate` rows to each aggregate, one transaction a row, the rows of an aggregate in order. */
 async function write(aggregates: number, perAggregate: number): Promise<void> {

@@ -6,6 +6,7 @@ import { reasonOf } from "../errors";
 import { connectRedis, Limits } from "../limits";
 import type { Quota } from "../quota";
 import { RedisStore } from "../redis-counter";
+import { randomFrom } from "./random";
 
 const url = process.env.GROUNDWORK_TEST_REDIS_URL ?? "";
 const clients: Redis[] = [];
@@ -68,16 +69,6 @@ describe("limits on Redis", () => {
   });
 });
 
-/** Numbers in [0, 1) from a seed (mulberry32), so that a failing run can be repeated. */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 describe("the script", () => {
   const window = (points: number, windowSeconds: number): Quota => ({
     algorithm: "sliding-window",
@@ -99,7 +90,7 @@ describe("the script", () => {
     ["token bucket", bucket, 1],
   ])("holds a %s over replicas, wherever a time of its length begins", async (_name, quotaOf, comesBack) => {
     const seed = Number(process.env.SEED ?? Date.now());
-    const next = random(seed);
+    const next = randomFrom(seed);
     const stores = await Promise.all([store(), store(), store()]);
     const [key, lengthMs, points] = [randomUUID(), 400, 8];
     const passed: { sentMs: number; receivedMs: number }[] = [];

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { randomFrom } from "../../pubsub/__tests__/support/seed";
 import { prepareApp, type AppProcess, type PreparedApp } from "./support/app-process";
 import { pipeline, RetryingClient, type Answer, type Job } from "./support/retrying-client";
 
@@ -31,22 +32,11 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** mulberry32 */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 interface Planned extends Job {
   id: string;
 }
 
-const draw = random(SEED);
+const draw = randomFrom(SEED);
 
 /** Mostly short, some long enough to be in flight whenever the signal comes, a few uploads in pieces. */
 function plan(i: number, mayUpload: boolean): Planned {

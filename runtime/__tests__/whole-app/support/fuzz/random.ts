@@ -1,4 +1,5 @@
 // A seeded source of choices: the same seed makes the same ten thousand requests, so a failure can be repeated.
+import { randomFrom } from "../../../../pubsub/__tests__/support/seed";
 
 export interface Random {
   /** 0 ≤ x < 1 */
@@ -9,16 +10,8 @@ export interface Random {
   pick<T>(choices: readonly T[]): T;
 }
 
-/** mulberry32: 32 bits of state, good enough to choose with and short enough to read. */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const next = randomFrom(seed);
   const integer = (min: number, max: number): number => min + Math.floor(next() * (max - min + 1));
   return {
     next,
