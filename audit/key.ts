@@ -1,14 +1,11 @@
 // The key under which entries are chained, from the master key: whoever can write the table but does not have it cannot
 // make an entry that the check accepts.
-import { cfg } from "../config";
 import { requireAtStart } from "../config/start-check";
-import { deriveKey, masterKeysIn } from "../security/derived-key";
+import { deriveKey, masterKeyOfTests, masterKeysIn } from "../security/derived-key";
 
 const PURPOSE = "audit log";
-/** Tests load no service, so nobody hands them the secret. */
-const TEST_KEY = "the-test-databases-master-key-which-protects-nothing";
 
-let masterKey: (() => string) | undefined = cfg.env === "test" ? () => TEST_KEY : undefined;
+let masterKey = masterKeyOfTests;
 let derived: { from: string; keys: readonly [Buffer, ...Buffer[]] } | undefined;
 
 /**

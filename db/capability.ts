@@ -4,9 +4,8 @@
 // Reasons and limits: docs/adr/0008-row-security-as-a-capability.md.
 import { createHash, createHmac } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
-import { cfg } from "../config";
 import type { TenantId } from "../security/principal";
-import { deriveKey, masterKeysIn } from "../security/derived-key";
+import { deriveKey, masterKeyOfTests, masterKeysIn } from "../security/derived-key";
 import { RecentMap } from "../security/recent-map";
 import { DbError } from "./errors";
 import { isUuid } from "./ids";
@@ -15,8 +14,6 @@ import { sendPipelined } from "./pipeline";
 /** Tenants whose token this process knows to be admitted; one that was forgotten costs a round trip again. */
 const ADMITTED_MAX = 20_000;
 const PURPOSE = "row security";
-/** Tests load no service, so nobody hands them the secret; their databases hold nothing. */
-const TEST_KEY = "the-test-databases-master-key-which-protects-nothing";
 
 interface KeyRing {
   from: string;
@@ -26,7 +23,7 @@ interface KeyRing {
   tokens: RecentMap<string>;
 }
 
-let masterKey: (() => string) | undefined = cfg.env === "test" ? () => TEST_KEY : undefined;
+let masterKey = masterKeyOfTests;
 let ring: KeyRing | undefined;
 
 /** Where the secret MasterKey is read: one key or several, the present one first (security/derived-key.ts). */

@@ -38,4 +38,21 @@ export async function removeInBatches(
   }
 }
 
+const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
+
+/**
+ * Goes through rows in the order of their ids, in transactions of their own: `step` handles some of those after an id and
+ * resolves with the last of them, or undefined when there are no more. A transaction may run again (withSystem).
+ */
+export async function goThrough(
+  reason: SystemReason,
+  statementTimeoutMs: number,
+  step: (tx: Tx, after: string) => Promise<string | undefined>,
+): Promise<void> {
+  for (let after: string | undefined = BEFORE_ALL; after !== undefined;) {
+    const from: string = after;
+    after = await withSystem(reason, (tx) => step(tx, from), { statementTimeoutMs });
+  }
+}
+
 const tookTooLong = (error: unknown): boolean => error instanceof DbError && error.kind === "statement_timeout";

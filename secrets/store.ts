@@ -29,7 +29,7 @@ export async function tenantKeyInsert(tx: Tx, key: TenantKeyRow & { keyId: Buffe
   );
 }
 
-/** Keys that no other than `keyId` of the master keys sealed are left out; from the id `after` on. */
+/** Keys that another master key than the one with `keyId` sealed, behind the id `after`. */
 export function tenantKeyListSealedByOthers(
   tx: Tx,
   { keyId, after, limit }: { keyId: Buffer; after: string; limit: number },
@@ -41,8 +41,12 @@ export function tenantKeyListSealedByOthers(
   );
 }
 
-export async function tenantKeyReseal(tx: Tx, id: string, sealed: Buffer): Promise<void> {
-  await tx.execute(`update secrets.tenant_key set sealed = $2 where id = $1`, [id, sealed]);
+/** Resolves with how many. */
+export function tenantKeyReseal(tx: Tx, keys: readonly Pick<TenantKeyRow, "id" | "sealed">[]): Promise<number> {
+  return tx.execute(
+    `update secrets.tenant_key k set sealed = r.sealed from unnest($1::uuid[], $2::bytea[]) as r (id, sealed) where k.id = r.id`,
+    [keys.map(({ id }) => id), keys.map(({ sealed }) => sealed)],
+  );
 }
 
 /** Deletes data keys that sealed nothing that is kept, an hour after another one took their place. */

@@ -4,17 +4,8 @@
 import { randomBytes } from "node:crypto";
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
-import {
-  EnvelopeError,
-  keysetOf,
-  masterKeyset,
-  open,
-  seal,
-  sealedBy,
-  type Keyset,
-  type SealingKey,
-} from "../security/envelope";
-import { cfg } from "../config";
+import { EnvelopeError, keysetOf, masterKeyset, open, seal, type Keyset, type SealingKey } from "../security/envelope";
+import { masterKeyOfTests } from "../security/derived-key";
 import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { errors } from "./errors";
@@ -22,10 +13,8 @@ import { tenantKeyInsert, tenantKeyList, type TenantKeyRow } from "./store";
 
 const PURPOSE = "tenant keys";
 const KEY_BYTES = 32;
-/** Tests load no service, so nobody hands them the secret. */
-const TEST_KEY = "the-test-databases-master-key-which-protects-nothing";
 
-let masterKey: (() => string) | undefined = cfg.env === "test" ? () => TEST_KEY : undefined;
+let masterKey = masterKeyOfTests;
 
 /** Where the secret MasterKey is read. @throws MasterKeyError */
 export function useMasterKey(read: () => string): void {
@@ -38,10 +27,9 @@ export const masterKeys = (): Keyset => masterKeyset(masterKey?.() ?? "", PURPOS
 
 const contextOf = (tenantId: string, id: string): string => `secrets.tenant_key:${tenantId}:${id}`;
 
-/** A data key under the present master key; undefined when it is already. @throws EnvelopeError */
-export function rewrapped({ tenantId, id, sealed }: TenantKeyRow): Buffer | undefined {
+/** A data key under the present master key. @throws EnvelopeError */
+export function rewrapped({ tenantId, id, sealed }: TenantKeyRow): Buffer {
   const keys = masterKeys();
-  if (sealedBy(sealed).equals(keys[0].id)) return undefined;
   const context = contextOf(tenantId, id);
   return seal(keys, open(keys, sealed, context), context);
 }

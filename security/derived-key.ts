@@ -2,10 +2,15 @@
 // hold several, the present one first: it makes what is new, the others only read what was made before, until that has
 // been made anew (a keyset with a primary, as in https://developers.google.com/tink/design/keysets).
 import { hkdfSync } from "node:crypto";
+import { cfg } from "../config";
 
 const MASTER_KEY_MIN_CHARS = 32;
 const MASTER_KEYS_MAX = 10;
 const KEY_ID_BYTES = 4;
+
+/** Tests load no service, so nobody hands them the secret; their databases hold nothing. */
+export const masterKeyOfTests: (() => string) | undefined =
+  cfg.env === "test" ? () => "the-test-databases-master-key-which-protects-nothing" : undefined;
 
 export class MasterKeyError extends Error {
   override readonly name = "MasterKeyError";
