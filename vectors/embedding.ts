@@ -28,15 +28,10 @@ export async function embedDocument(
   { documentId, batchSize, signal }: EmbeddingRun,
   embedder: Embedder,
 ): Promise<void> {
+  const list = (): Promise<MissingContent[]> => embeddingListMissing(scope, documentId, embedder.model, batchSize);
   for (;;) {
-    signal.throwIfAborted();
-    const missing = await embeddingListMissing(scope, documentId, embedder.model, batchSize);
-    if (missing.length === 0) return finish(scope, documentId, [], embedder);
-    const batch = inFlight.take(scope.tenantId, missing);
-    if (batch.length === 0) {
-      await inFlight.released(signal);
-      continue;
-    }
+    const batch = await inFlight.next(scope.tenantId, list, signal);
+    if (batch.length === 0) return finish(scope, documentId, [], embedder);
     try {
       const vectors = await embedder.embed(await embeddingTexts(batch), { signal });
       await finish(
