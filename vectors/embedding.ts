@@ -31,15 +31,20 @@ export async function embedDocument(
   const list = (): Promise<MissingContent[]> => embeddingListMissing(scope, documentId, embedder.model, batchSize);
   for (;;) {
     const batch = await inFlight.next(scope.tenantId, list, signal);
-    if (batch.length === 0) return finish(scope, documentId, [], embedder);
+    if (batch.length === 0) {
+      await finish(scope, documentId, [], embedder);
+      return;
+    }
     try {
       const vectors = await embedder.embed(await embeddingTexts(batch), { signal });
-      await finish(
+      const ready = await finish(
         scope,
         documentId,
         batch.map((content, index) => ({ ...content, vector: vectors[index] ?? [] })),
         embedder,
       );
+      // Nothing more is asked: the document may be waiting for another model by now, and is not this run's any more.
+      if (ready) return;
     } finally {
       inFlight.release(scope.tenantId, batch);
     }
@@ -48,19 +53,20 @@ export async function embedDocument(
 
 type Embedded = MissingContent & { vector: number[] };
 
-/** Stores a batch; in the same transaction the document becomes ready if this was its last. */
+/** Stores a batch; in the same transaction the document becomes ready if this was its last. True if it did. */
 async function finish(
   scope: TenantScope,
   documentId: string,
   batch: readonly Embedded[],
   embedder: Embedder,
-): Promise<void> {
-  await withTenant(scope, async (tx) => {
+): Promise<boolean> {
+  return withTenant(scope, async (tx) => {
     if (batch.length > 0) await embeddingFill(tx, scope.tenantId, embedder.model, batch);
     const ready = await documentMarkReady(tx, scope.tenantId, documentId, embedder.model);
-    if (ready === undefined) return;
+    if (ready === undefined) return false;
     const facts = { documentId, source: ready.source, documentVersion: ready.version, chunks: ready.chunkCount };
     await emit(tx, documentReady, facts, { aggregateType: "document", aggregateId: documentId });
+    return true;
   });
 }
 
