@@ -1,6 +1,7 @@
 // Ticks in Postgres: one row per (job, tick) in `groundwork.cron_run`, leased by the database's clock, so that
 // the clocks of the replicas need not agree on more than which tick it is.
 import { Pool } from "pg";
+import { createHostSchema } from "../host-schema";
 import { dropWhenSilent } from "../silent-connection";
 import { LEASE_MS, type Claim, type Ledger, type Tick } from "./ledger";
 
@@ -8,22 +9,18 @@ const KEPT = "7 days";
 /** Longer than any statement here; a connection that says nothing for so long while it is asked is dropped. */
 const SILENCE_MS = 30_000;
 
-// Concurrent first starts may both try to create the same object; the lock makes them take turns.
-const createTables = `
-do $$ begin
-  perform pg_advisory_xact_lock(hashtext('groundwork.cron_run'));
-  create schema if not exists groundwork;
-  create table if not exists groundwork.cron_run (
-    job text not null,
-    tick timestamptz not null,
-    holder text not null,
-    lease_until timestamptz not null,
-    started_at timestamptz not null default now(),
-    finished_at timestamptz,
-    error text,
-    primary key (job, tick)
-  );
-end $$`;
+/** One transaction, as every query of several statements. */
+const createTables = `${createHostSchema}
+create table if not exists groundwork.cron_run (
+  job text not null,
+  tick timestamptz not null,
+  holder text not null,
+  lease_until timestamptz not null,
+  started_at timestamptz not null default now(),
+  finished_at timestamptz,
+  error text,
+  primary key (job, tick)
+)`;
 
 const claimTick = `
 insert into groundwork.cron_run as run (job, tick, holder, lease_until)

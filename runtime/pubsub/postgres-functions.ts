@@ -14,11 +14,12 @@
 // - Order per key: only the first unfinished message of a key may be claimed, and none while one is active, as in
 //   pg-boss' `key_strict_fifo` (timgit/pg-boss#849, #871) and pgmq's FIFO reads (pgmq/pgmq#294, #477, #497).
 
+import { createHostSchema } from "../host-schema";
+
 /** Messages that a claim looks at by age before it looks at the head of every key instead. */
 const ORDERED_WINDOW = 500;
 
-const tables = `
-create schema if not exists groundwork;
+const tables = `${createHostSchema}
 
 alter table bullmq.job set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
   autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);

@@ -6,6 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
+import { createHostSchema } from "../../host-schema";
+import { createBrokerPool, migrateBroker } from "../../pubsub/postgres-pool";
+import { PostgresLedger } from "../postgres-ledger";
 import { database, until } from "../../pubsub/__tests__/kit";
 import { bundleScript, Lines, Processes } from "../../pubsub/__tests__/support/processes";
 
@@ -95,5 +98,35 @@ describe.each([["Postgres"], ["Redis"]])("cron over three processes on %s", (kin
       "a tick that was taken over ran to its end",
     ).toBe(true);
     for (const tick of killedAt) expect(runs.get(tick), `tick ${tick} moved`).toHaveLength(2);
+  });
+});
+
+describe("a first start", () => {
+  // Each of them adds to the host's schema on a connection of its own, and several processes start together.
+  it("makes the schema once, however many parts and processes make it at the same time", async () => {
+    const first = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
+    const pool = createBrokerPool(first.url, 4, 30_000);
+    const ledgers = [new PostgresLedger(first.url, "one"), new PostgresLedger(first.url, "two")];
+    onTestFinished(async () => {
+      await Promise.all([pool.end(), ...ledgers.map((ledger) => ledger.close())]);
+      await first.drop();
+    });
+    const other = await pool.connect();
+    await other.query(`begin; ${createHostSchema}`);
+    const starting = Promise.allSettled([migrateBroker(pool), ...ledgers.map((ledger) => ledger.start())]);
+    await until(async () => {
+      const { rows } = await other.query<{ waiting: number }>(
+        `select count(*)::int as waiting from pg_locks l join pg_stat_activity a using (pid)
+         where not l.granted and a.datname = current_database()`,
+      );
+      return rows[0]?.waiting === 3;
+    });
+    await other.query("commit");
+    other.release();
+    expect((await starting).map((outcome) => (outcome.status === "rejected" ? outcome.reason : "started"))).toEqual([
+      "started",
+      "started",
+      "started",
+    ]);
   });
 });
