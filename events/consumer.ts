@@ -39,6 +39,11 @@ export type EventHandler<Payload> = (tx: Tx, event: ReceivedEvent<Payload>) => P
 
 export type EventHandlers = { readonly [K in EventKey]?: EventHandler<PayloadOfKey<K>> };
 
+export interface ConsumerOptions {
+  /** Tries before an event becomes a dead letter; EVENTS_MAX_ATTEMPTS when it is not said. */
+  maxAttempts?: number;
+}
+
 /**
  * How long an event that no replica knows is delivered again before it becomes a dead letter: longer than a
  * deployment takes, shorter than the transport's own patience (a hundred tries, about sixteen hours).
@@ -51,7 +56,11 @@ export const UNKNOWN_EVENT_HOURS = 12;
  * the catalogue of this process does not know is not, because a newer replica may have its handler. Throws while
  * attempts are left, so that the transport delivers again after its backoff.
  */
-export function consumer(name: string, handlers: EventHandlers): (message: DomainEvent) => Promise<void> {
+export function consumer(
+  name: string,
+  handlers: EventHandlers,
+  { maxAttempts = cfg.events.maxAttempts }: ConsumerOptions = {},
+): (message: DomainEvent) => Promise<void> {
   const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
   return async (message) => {
     const onlyFor = message.headers[REDRIVE_CONSUMER];
@@ -69,12 +78,22 @@ export function consumer(name: string, handlers: EventHandlers): (message: Domai
       log: message.tenantId === null ? {} : { tenantId: message.tenantId },
     };
     await continueTrace(message.headers, `consume ${message.type}`, options, () =>
-      causedBy(message, () => receive(name, message, handler)),
+      causedBy(message, () => receive({ name, maxAttempts }, message, handler)),
     );
   };
 }
 
-async function receive(name: string, message: DomainEvent, handler: EventHandler<unknown> | undefined): Promise<void> {
+interface Receiver {
+  name: string;
+  maxAttempts: number;
+}
+
+async function receive(
+  receiver: Receiver,
+  message: DomainEvent,
+  handler: EventHandler<unknown> | undefined,
+): Promise<void> {
+  const { name } = receiver;
   const startedAt = performance.now();
   let outcome = "handled";
   try {
@@ -86,7 +105,7 @@ async function receive(name: string, message: DomainEvent, handler: EventHandler
     });
   } catch (error) {
     outcome = "failed";
-    await settleFailure(name, message, error);
+    await settleFailure(receiver, message, error);
   } finally {
     eventsConsumedTotal.add(1, { consumer: name, outcome });
     eventDurationSeconds.record((performance.now() - startedAt) / 1000, { consumer: name });
@@ -139,14 +158,14 @@ function inScopeOf(tenantId: TenantId | null, fn: (tx: Tx) => Promise<void>): Pr
 }
 
 /** Why no further attempt is worth it; null while one is. */
-function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure): string | null {
+function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure, maxAttempts: number): string | null {
   if (error instanceof UnknownEventError) return waitedHours >= UNKNOWN_EVENT_HOURS ? "unknown_event" : null;
   if (error instanceof UnfitEventError) return error.reason;
-  return attempts >= cfg.events.maxAttempts ? "attempts_exhausted" : null;
+  return attempts >= maxAttempts ? "attempts_exhausted" : null;
 }
 
 /** Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. */
-async function settleFailure(name: string, message: DomainEvent, error: unknown): Promise<void> {
+async function settleFailure({ name, maxAttempts }: Receiver, message: DomainEvent, error: unknown): Promise<void> {
   const log = logger("events");
   const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
   const text = errorText(error);
@@ -155,7 +174,7 @@ async function settleFailure(name: string, message: DomainEvent, error: unknown)
     const seen = await inboxCountFailure(tx, name, message, text, isUnknown ? 0 : 1);
     if (seen === null) return true;
     const { attempts } = seen;
-    const reason = reasonToGiveUp(error, seen);
+    const reason = reasonToGiveUp(error, seen, maxAttempts);
     if (reason === null) return false;
     await buryEvent(tx, name, message, { reason, error: text, attempts });
     log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");

@@ -1,22 +1,25 @@
-// Giving up, for events and jobs alike (queues/ uses the same table code and texts), and trying again. A redrive goes
-// through the outbox like any event, addressed to the one consumer that gave up; the message carries the original
-// event's id, so others know it already.
+// Giving an event up, and what becomes of it then. A redrive goes through the outbox like any event, addressed to the
+// one consumer that gave up; the message carries the original event's id, so others know it already. queues/ uses the
+// same table code, texts and desk.
 import { defineAction } from "../audit/action";
-import { record } from "../audit/record";
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import type { TenantId } from "../security/principal";
 import { deadLettersTotal } from "../telemetry/metrics";
 import { parseTraceparent } from "../telemetry/tracing";
-import { appendToOutbox } from "./outbox";
+import { handleLetters, letterFields, type HandledLetters } from "./dead-letter-desk";
+import { signalRelay } from "./signal";
 import { deadLetters } from "./store/dead-letter";
+import type { DeadLetterFilter } from "./store/dead-letter-filter";
 import { inboxMarkDead, inboxReopen } from "./store/inbox";
-import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "./topic";
+import type { DomainEvent } from "./topic";
 
 export { DEAD_LETTER_DAYS } from "./store/dead-letter";
+export type { DeadLetterFilter } from "./store/dead-letter-filter";
 export { deadLetterTable, type DeadLetter, type ListedDeadLetter } from "./store/dead-letter-table";
 
-const redriven = defineAction("events.dead_letter.redriven", { consumer: "plain", type: "plain", eventId: "plain" });
+const redriven = defineAction("events.dead_letter.redriven", letterFields);
+const discarded = defineAction("events.dead_letter.discarded", letterFields);
 
 /** Text by reason for those whose event or job it was. What exactly went wrong is for operators and logs. */
 const PUBLIC_TEXTS: Readonly<Record<string, string>> = {
@@ -72,26 +75,16 @@ export async function buryEvent(tx: Tx, consumer: string, message: DomainEvent, 
   tx.afterCommit(() => deadLettersTotal.add(1, { source: "events" }));
 }
 
-/** Sends a dead letter to its consumer once more. False when there is no open one of that id in the transaction's scope. */
-export async function redriveEvent(tx: Tx, deadLetterId: string): Promise<boolean> {
-  const letter = await deadLetters.takeForRedrive(tx, deadLetterId);
-  if (!letter) return false;
-  await inboxReopen(tx, letter.source, letter.messageId);
-  await appendToOutbox(tx, {
-    id: newId(),
-    destination: "event",
-    tenantId: letter.tenantId,
-    aggregateType: letter.aggregateType,
-    aggregateId: letter.aggregateId,
-    type: letter.type,
-    version: letter.version,
-    payload: letter.payload,
-    headers: { ...letter.headers, [REDRIVE_OF]: letter.messageId, [REDRIVE_CONSUMER]: letter.source },
+/** Sends open dead letters once more to the consumers that gave them up, the oldest first, in the tenant's transaction. */
+export function redriveEvents(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
+  return handleLetters(tx, { tenantId, filter }, deadLetters, redriven, async (ids) => {
+    await inboxReopen(tx, ids);
+    await deadLetters.redrive(tx, ids);
+    tx.afterCommit(() => signalRelay("event"));
   });
-  const { source: consumer, type, messageId: eventId } = letter;
-  await record(tx, redriven, {
-    target: { type: "dead_letter", id: deadLetterId },
-    fields: { consumer, type, eventId },
-  });
-  return true;
+}
+
+/** Closes open dead letters for good: their consumers do not get these events again. */
+export function discardEvents(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
+  return handleLetters(tx, { tenantId, filter }, deadLetters, discarded, (ids) => deadLetters.discard(tx, ids));
 }

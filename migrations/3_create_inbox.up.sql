@@ -34,12 +34,14 @@ CREATE TABLE events.dead_letter (
   trace_id       text,
   attempts       integer     NOT NULL,
   dead_at        timestamptz NOT NULL DEFAULT now(),
-  redriven_at    timestamptz
+  redriven_at    timestamptz,
+  discarded_at   timestamptz
 );
 CREATE INDEX dead_letter_tenant ON events.dead_letter (tenant_id, dead_at, id);
 -- Retention reads from the oldest on.
 CREATE INDEX dead_letter_dead ON events.dead_letter (dead_at);
-CREATE INDEX dead_letter_open ON events.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
+-- What of one consumer is open: lists and redrives read from it, in the order of giving up.
+CREATE INDEX dead_letter_open ON events.dead_letter (tenant_id, consumer, dead_at, id) WHERE redriven_at IS NULL AND discarded_at IS NULL;
 
 SELECT db.protect_tenant_table('events.inbox');
 SELECT db.protect_tenant_table('events.dead_letter');

@@ -14,12 +14,14 @@ CREATE TABLE queues.dead_letter (
   attempts    integer     NOT NULL,
   dead_at     timestamptz NOT NULL DEFAULT now(),
   redriven_at timestamptz,
+  discarded_at timestamptz,
   -- A job that fails for good twice (after a redrive) has a new job id.
   UNIQUE (queue, job_id)
 );
 CREATE INDEX dead_letter_tenant ON queues.dead_letter (tenant_id, dead_at, id);
 CREATE INDEX dead_letter_dead ON queues.dead_letter (dead_at);
-CREATE INDEX dead_letter_open ON queues.dead_letter (dead_at, id) WHERE redriven_at IS NULL;
+-- What of one queue is open: lists and redrives read from it, in the order of giving up.
+CREATE INDEX dead_letter_open ON queues.dead_letter (tenant_id, queue, dead_at, id) WHERE redriven_at IS NULL AND discarded_at IS NULL;
 
 -- Start-time fair queueing: each tenant's last finish tag in a queue, kept while it is ahead of the queue's clock. Jobs
 -- without a tenant share one turn under the nil uuid; the clock itself is the row under the greatest one.

@@ -1,17 +1,18 @@
 // Jobs that failed for good: kept with reason and trace, and sent again through the outbox when somebody says so.
 import { defineAction } from "../audit/action";
-import { record } from "../audit/record";
 import { newId } from "../db/ids";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";
-import { DEAD_LETTER_DAYS, traceIdOf } from "../events/dead-letters";
-import { appendToOutbox } from "../events/outbox";
+import { handleLetters, letterFields, type HandledLetters } from "../events/dead-letter-desk";
+import { DEAD_LETTER_DAYS, traceIdOf, type DeadLetterFilter } from "../events/dead-letters";
+import { signalRelay } from "../events/signal";
 import { deadLettersTotal } from "../telemetry/metrics";
 import type { TenantId } from "../security/principal";
 import { JOB_DESTINATION } from "./enqueue";
 import { jobDeadLetters } from "./store/dead-letter";
 
-const redriven = defineAction("queues.dead_letter.redriven", { job: "plain", jobId: "plain" });
+const redriven = defineAction("queues.dead_letter.redriven", letterFields);
+const discarded = defineAction("queues.dead_letter.discarded", letterFields);
 
 export interface FailedJob {
   /** Job name, "domain:action". */
@@ -47,25 +48,17 @@ function inScopeOf<T>(tenantId: TenantId | null, fn: (tx: Tx) => Promise<T>): Pr
   return tenantId === null ? withSystem("job-dead-letter", fn) : withTenant({ tenantId }, fn);
 }
 
-/** Enqueues a dead letter's job once more, under a new id. False when there is no open one of that id in the transaction's scope. */
-export async function redriveJob(tx: Tx, deadLetterId: string): Promise<boolean> {
-  const letter = await jobDeadLetters.takeForRedrive(tx, deadLetterId);
-  if (!letter) return false;
-  const id = newId();
-  await appendToOutbox(tx, {
-    id,
-    destination: JOB_DESTINATION,
-    tenantId: letter.tenantId,
-    aggregateType: "job",
-    aggregateId: id,
-    type: letter.source,
-    version: 1,
-    payload: letter.payload,
-    headers: letter.headers,
+/** Enqueues the jobs of open dead letters once more, each under a new id, the oldest first, in the tenant's transaction. */
+export function redriveJobs(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
+  return handleLetters(tx, { tenantId, filter }, jobDeadLetters, redriven, async (ids) => {
+    await jobDeadLetters.redrive(tx, ids);
+    tx.afterCommit(() => signalRelay(JOB_DESTINATION));
   });
-  const fields = { job: letter.source, jobId: letter.messageId };
-  await record(tx, redriven, { target: { type: "dead_letter", id: deadLetterId }, fields });
-  return true;
+}
+
+/** Closes open dead letters for good: their jobs do not run again. */
+export function discardJobs(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
+  return handleLetters(tx, { tenantId, filter }, jobDeadLetters, discarded, (ids) => jobDeadLetters.discard(tx, ids));
 }
 
 const UPKEEP = { statementTimeoutMs: 30_000, totalMs: 100_000, batchMax: 5_000 };

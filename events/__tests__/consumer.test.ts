@@ -6,12 +6,10 @@ import { tenantIdFrom, type AuthData } from "../../security/principal";
 import { cfg } from "../../config";
 import { consumer, UNKNOWN_EVENT_HOURS } from "../consumer";
 import { purgeDeadJobs, buryJob } from "../../queues/dead-letters";
-import { redriveEvent } from "../dead-letters";
-import { createRelay } from "../relay";
-import { registerDestination } from "../destinations";
+import { redriveEvents } from "../dead-letters";
 import { INBOX_DAYS, OUTBOX_DAYS, purgeExpired } from "../retention";
 import * as inbox from "../store/inbox";
-import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "../topic";
+import type { DomainEvent } from "../topic";
 
 const tenantId = tenantIdFrom(newId());
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
@@ -129,7 +127,10 @@ describe("a consumer", () => {
     await old(event);
     const [letter] = await deadLettersOf("forgotten");
     expect(letter).toMatchObject({ reason: "unknown_event", attempts: 0, event_id: event.id });
-    expect(await withTenant({ tenantId: itsTenant }, (tx) => redriveEvent(tx, letter?.id ?? ""))).toBe(true);
+    const ids = [letter?.id ?? ""];
+    expect(await withTenant({ tenantId: itsTenant }, (tx) => redriveEvents(tx, itsTenant, { ids }))).toMatchObject({
+      count: 1,
+    });
     await expect(old(event)).rejects.toThrow("not in the catalogue");
   });
 
@@ -178,59 +179,6 @@ describe("a consumer", () => {
     const handle = consumer("strict", { "auth.user.registered@1": async () => undefined });
     await handle(documentSubmitted({ payload: { userId: 7 } }));
     expect(await deadLettersOf("strict")).toMatchObject([{ reason: "payload_invalid", attempts: 1 }]);
-  });
-});
-
-describe("a redrive", () => {
-  it("sends a dead letter to the consumer that gave it up, once, under the event's own id", async () => {
-    const event = documentSubmitted({ payload: { userId: 7 } });
-    await consumer("mended", { "auth.user.registered@1": async () => undefined })(event);
-    const [letter] = await deadLettersOf("mended");
-    const redriven = await withTenant({ tenantId }, async (tx) => [
-      await redriveEvent(tx, letter?.id ?? ""),
-      await redriveEvent(tx, letter?.id ?? ""),
-    ]);
-    expect(redriven).toEqual([true, false]);
-    expect(await deadLettersOf("mended")).toEqual([]);
-    expect(
-      await systemQuery("test", "select action, fields from audit.entry where target_id = $1", [letter?.id]),
-    ).toEqual([
-      {
-        action: "events.dead_letter.redriven",
-        fields: { consumer: "mended", type: "auth.user.registered", eventId: event.id },
-      },
-    ]);
-
-    const sent: { id: string; consumer: string | undefined }[] = [];
-    registerDestination("event", {
-      batchSize: 1,
-      publish: async ([row]) => {
-        // Files may share a database: others' rows are none of this test's business.
-        if (row?.tenantId === tenantId)
-          sent.push({ id: row.headers[REDRIVE_OF] ?? "", consumer: row.headers[REDRIVE_CONSUMER] });
-      },
-    });
-    await createRelay().runOnce();
-    expect(sent).toEqual([{ id: event.id, consumer: "mended" }]);
-
-    const handled: string[] = [];
-    const again = { ...event, payload: documentSubmitted().payload, headers: { [REDRIVE_CONSUMER]: "mended" } };
-    const handler = {
-      "auth.user.registered@1": async (_tx: unknown, received: { id: string }) => void handled.push(received.id),
-    };
-    await consumer("bystander", handler)(again);
-    await consumer("mended", handler)(again);
-    expect(handled).toEqual([event.id]);
-  });
-
-  it("knows no dead letter of another tenant", async () => {
-    await consumer("private", { "auth.user.registered@1": async () => undefined })(
-      documentSubmitted({ payload: null }),
-    );
-    const [letter] = await deadLettersOf("private");
-    expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveEvent(tx, letter?.id ?? ""))).toBe(
-      false,
-    );
   });
 });
 

@@ -9,8 +9,10 @@ import {
   type CursorRow,
   type Page,
 } from "../../db/cursor";
+import { newId } from "../../db/ids";
 import type { Tx } from "../../db/tenant";
 import type { TenantId } from "../../security/principal";
+import { filterConditions, type DeadLetterFilter } from "./dead-letter-filter";
 
 /** A dead letter, whatever it is of. */
 export interface DeadLetter {
@@ -38,24 +40,53 @@ export type ListedDeadLetter<Extra> = Omit<DeadLetter, "payload" | "headers" | "
 export interface DeadLetterTable<Extra> {
   /** Inserts the row; false when the message has one already. */
   insert(tx: Tx, row: DeadLetter & Extra): Promise<boolean>;
-  /** The tenant's open dead letters, newest first, from the cursor on. */
-  list(tx: Tx, tenantId: TenantId, limit: number, cursor: Cursor | undefined): Promise<Page<ListedDeadLetter<Extra>>>;
-  /** Marks an open one as redriven and resolves with it; undefined for any but the first who asks. */
-  takeForRedrive(tx: Tx, id: string): Promise<(DeadLetter & Extra) | undefined>;
-  /** Deletes those older than the given days, redriven or not, at most `limit`; resolves with how many went. */
+  /** The tenant's open dead letters that match, newest first, from the cursor on. */
+  list(
+    tx: Tx,
+    tenantId: TenantId,
+    filter: DeadLetterFilter,
+    limit: number,
+    cursor: Cursor | undefined,
+  ): Promise<Page<ListedDeadLetter<Extra>>>;
+  /**
+   * Locks the open ones that match, the oldest first, at most `limit`, and resolves with their ids. Who asks at the same
+   * time waits, and then gets none of them. A null tenant means the platform's own.
+   */
+  lockOpen(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter, limit: number): Promise<string[]>;
+  /**
+   * Appends locked ones to the outbox again, in the order given, and closes them. Their content never leaves the
+   * database, so that any number of large ones costs no memory here.
+   */
+  redrive(tx: Tx, ids: readonly string[]): Promise<void>;
+  /** Closes locked ones for good. */
+  discard(tx: Tx, ids: readonly string[]): Promise<void>;
+  /** Deletes those older than the given days, open or not, at most `limit`; resolves with how many went. */
   purge(tx: Tx, olderThanDays: number, limit: number): Promise<number>;
   /** Statement: open ones, counted up to a hundred thousand. */
   readonly depth: string;
+}
+
+/** SQL of what a redriven letter `l` becomes in the outbox under the new id `n.id`. */
+export interface RedrivenRow {
+  destination: string;
+  aggregateType: string;
+  aggregateId: string;
+  type: string;
+  version: string;
+  headers: string;
+  occurredAt: string;
 }
 
 export interface DeadLetterColumns<Extra> {
   table: string;
   source: string;
   messageId: string;
+  redriven: RedrivenRow;
   /** Columns that only this table has, by property. */
   extra: { readonly [K in keyof Extra]: string };
 }
 
+const OPEN = "redriven_at is null and discarded_at is null";
 const JSON_PROPERTIES = new Set(["payload", "headers"]);
 
 /** Property → column: what a list shows, and everything. */
@@ -80,6 +111,14 @@ const selected = (columns: Record<string, string>): string =>
     .map(([property, column]) => `${column} as "${property}"`)
     .join(", ");
 
+function outboxInsertOf({ table, redriven }: DeadLetterColumns<object>): string {
+  const { destination, aggregateType, aggregateId, type, version, headers, occurredAt } = redriven;
+  return `insert into events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers, occurred_at)
+     select n.id, l.tenant_id, ${destination}, ${aggregateType}, ${aggregateId}, ${type}, ${version}, l.payload, ${headers}, ${occurredAt}
+       from unnest($1::uuid[], $2::uuid[]) with ordinality as n(letter_id, id, place) join ${table} l on l.id = n.letter_id
+      order by n.place`;
+}
+
 /** The names are constants of the code, never input. */
 export function deadLetterTable<Extra extends object>(names: DeadLetterColumns<Extra>): DeadLetterTable<Extra> {
   const { table } = names;
@@ -98,21 +137,34 @@ export function deadLetterTable<Extra extends object>(names: DeadLetterColumns<E
       );
       return inserted === 1;
     },
-    async list(tx, tenantId, limit, cursor) {
+    async list(tx, tenantId, filter, limit, cursor) {
+      const params: unknown[] = [tenantId, ...cursorParams(cursor), limit + 1];
       const rows = await tx.query<ListedDeadLetter<Extra>>(
         `select ${selected(shown)}, dead_at as "deadAt", ${cursorMicros("dead_at")} as "cursorMicros" from ${table}
-          where tenant_id = $1 and redriven_at is null and ${beforeCursor("dead_at", "id", 2)}
+          where tenant_id = $1 and ${OPEN} and ${beforeCursor("dead_at", "id", 2)}
+            and ${filterConditions(filter, shown, params)}
           order by dead_at desc, id desc limit $4`,
-        [tenantId, ...cursorParams(cursor), limit + 1],
+        params,
       );
       return pageOf(rows, limit);
     },
-    async takeForRedrive(tx, id) {
-      const rows = await tx.query<DeadLetter & Extra>(
-        `update ${table} set redriven_at = now() where id = $1 and redriven_at is null returning ${selected(all)}`,
-        [id],
+    async lockOpen(tx, tenantId, filter, limit) {
+      const params: unknown[] = tenantId === null ? [limit] : [limit, tenantId];
+      const rows = await tx.query<{ id: string }>(
+        `select id from ${table}
+          where tenant_id ${tenantId === null ? "is null" : "= $2"} and ${OPEN}
+            and ${filterConditions(filter, shown, params)}
+          order by dead_at, id limit $1 for update`,
+        params,
       );
-      return rows[0];
+      return rows.map(({ id }) => id);
+    },
+    async redrive(tx, ids) {
+      await tx.execute(outboxInsertOf(names), [ids, ids.map(newId)]);
+      await tx.execute(`update ${table} set redriven_at = now() where id = any($1::uuid[])`, [ids]);
+    },
+    async discard(tx, ids) {
+      await tx.execute(`update ${table} set discarded_at = now() where id = any($1::uuid[])`, [ids]);
     },
     purge: (tx, olderThanDays, limit) =>
       tx.execute(
@@ -121,6 +173,6 @@ export function deadLetterTable<Extra extends object>(names: DeadLetterColumns<E
             order by dead_at limit $2 for update skip locked)`,
         [olderThanDays, limit],
       ),
-    depth: `select count(*) as depth from (select 1 from ${table} where redriven_at is null limit 100000) open`,
+    depth: `select count(*) as depth from (select 1 from ${table} where ${OPEN} limit 100000) open`,
   };
 }

@@ -56,11 +56,12 @@ export async function inboxMarkDead(tx: Tx, consumer: string, eventId: string): 
   );
 }
 
-/** Opens a given-up event again, with all its attempts. */
-export async function inboxReopen(tx: Tx, consumer: string, eventId: string): Promise<void> {
+/** Opens the events of dead letters again for the consumers that gave them up, with all their attempts. */
+export async function inboxReopen(tx: Tx, deadLetterIds: readonly string[]): Promise<void> {
   await tx.execute(
-    "update events.inbox set dead_at = null, attempts = 0, received_at = now() where consumer = $1 and event_id = $2 and processed_at is null",
-    [consumer, eventId],
+    `update events.inbox i set dead_at = null, attempts = 0, received_at = now() from events.dead_letter l
+      where l.id = any($1::uuid[]) and i.consumer = l.consumer and i.event_id = l.event_id and i.processed_at is null`,
+    [deadLetterIds],
   );
 }
 

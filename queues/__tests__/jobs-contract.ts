@@ -4,9 +4,9 @@ import { z } from "zod";
 import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { appendToOutbox } from "../../events/outbox";
-import { tenantIdFrom } from "../../security/principal";
+import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { runRelayAndWorkers } from "../../testing";
-import { redriveJob } from "../dead-letters";
+import { redriveJobs } from "../dead-letters";
 import { enqueue, JOB_DESTINATION } from "../enqueue";
 import { defineJob } from "../job";
 import { announceWork } from "../bull";
@@ -145,8 +145,10 @@ describe("a job", () => {
       .toEqual({ failed: 1, delayed: 0, waiting: 0 });
 
     const [letter] = await deadLettersOf("test:broken");
-    expect(await withTenant({ tenantId: tenantIdFrom(newId()) }, (tx) => redriveJob(tx, letter?.id ?? ""))).toBe(false);
-    expect(await withTenant({ tenantId }, (tx) => redriveJob(tx, letter?.id ?? ""))).toBe(true);
+    const redrive = (of: TenantId) =>
+      withTenant({ tenantId: of }, (tx) => redriveJobs(tx, of, { ids: [letter?.id ?? ""] }));
+    expect(await redrive(tenantIdFrom(newId()))).toEqual({ count: 0, isMore: false });
+    expect(await redrive(tenantId)).toEqual({ count: 1, isMore: false });
     expect(await systemQuery("test", "select action from audit.entry where target_id = $1", [letter?.id])).toEqual([
       { action: "queues.dead_letter.redriven" },
     ]);

@@ -1,10 +1,21 @@
 // Statements on queues.dead_letter: jobs that failed for good. A job has one dead letter at most; one that fails for
 // good again after a redrive has a new job id.
+import { DELAY_HEADER, JOB_DESTINATION } from "../enqueue";
 import { deadLetterTable } from "../../events/dead-letters";
 
 export const jobDeadLetters = deadLetterTable<object>({
   table: "queues.dead_letter",
   source: "queue",
   messageId: "job_id",
+  // A new job with all its attempts, at once.
+  redriven: {
+    destination: `'${JOB_DESTINATION}'`,
+    aggregateType: "'job'",
+    aggregateId: "n.id::text",
+    type: "l.queue",
+    version: "1",
+    headers: `l.headers - '${DELAY_HEADER}'`,
+    occurredAt: "now()",
+  },
   extra: {},
 });
