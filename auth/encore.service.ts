@@ -3,6 +3,7 @@ import { Service } from "encore.dev/service";
 import { startAudit } from "../audit/key";
 import { requireAtStart } from "../config/start-check";
 import { startDatabase } from "../db/start";
+import { startIdempotency } from "../idempotency/start";
 import { guardOf } from "../security/guard";
 import { assertClientSecrets } from "./oidc/keys";
 import { keyRing } from "./tokens";
@@ -17,3 +18,4 @@ requireAtStart("auth", {
 });
 startAudit("auth", masterKey);
 startDatabase(masterKey);
+startIdempotency(masterKey);

@@ -79,6 +79,7 @@ export const variables = {
   QUEUES_CONCURRENCY: integer(1, 256),
   QUEUES_JOB_TIMEOUT_MS: integer(100, 3_600_000),
   QUEUES_KEEP_COMPLETED: integer(0, 1_000_000),
+  IDEMPOTENCY_KEEP_HOURS: integer(1, 720),
   FLAGS: pairs("a comma-separated list of flag=value, for example docsPage=false"),
 } as const satisfies Record<string, Variable<unknown>>;
 
@@ -149,6 +150,7 @@ export interface Config {
   };
   events: { relayPollMs: number; relayBatch: number; maxAttempts: number };
   queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number };
+  idempotency: { keepHours: number };
   /** Local flag settings by flag name, checked by flags.ts. */
   flags: Record<string, string>;
 }
@@ -259,11 +261,15 @@ function assembleOperations(v: Values, env: Environment): Pick<Config, "log" | "
   };
 }
 
-function assembleAccess(v: Values, env: Environment): Pick<Config, "limits" | "auth" | "audit" | "mail" | "appUrl"> {
+function assembleAccess(
+  v: Values,
+  env: Environment,
+): Pick<Config, "idempotency" | "limits" | "auth" | "audit" | "mail" | "appUrl"> {
   return {
     // Tests share one address and one process: their default is out of the way, abuse tests set their own.
     limits: { scale: v.LIMIT_SCALE ?? (env === "test" ? 1000 : 1), trustedProxies: v.TRUSTED_PROXIES ?? [] },
     audit: { keepDays: v.AUDIT_KEEP_DAYS ?? 400 },
+    idempotency: { keepHours: v.IDEMPOTENCY_KEEP_HOURS ?? 24 },
     appUrl: v.APP_URL ?? "http://localhost:4000",
     mail: { ...optional("url", v.MAIL_URL), ...optional("from", v.MAIL_FROM) },
     auth: {

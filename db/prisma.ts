@@ -10,6 +10,7 @@ import { appPool } from "./pool";
 import { scopeStatement, type Scope } from "./scope";
 import type { TenantScope } from "./tenant";
 import { assertOutsideTransaction, runInside } from "./transaction-context";
+import { currentUnit } from "./unit-of-work";
 
 let client: PrismaClient | undefined;
 
@@ -18,13 +19,24 @@ export type TenantPrisma = Prisma.TransactionClient;
 
 /**
  * Runs `fn` in one interactive transaction that sees and writes only this tenant's rows; commits when it
- * resolves. The rules of withTenant hold. Costs a round trip more than withTenant for BEGIN and for the scope.
+ * resolves, at once: a unit of work (unit-of-work.ts) neither holds nor marks it. The rules of withTenant hold. Costs a
+ * round trip more than withTenant for BEGIN and for the scope.
  */
 export async function withTenantPrisma<T>(
   principal: TenantScope,
   fn: (prisma: TenantPrisma) => Promise<T>,
 ): Promise<T> {
   assertOutsideTransaction("withTenantPrisma");
+  const unit = currentUnit();
+  await unit?.enter();
+  try {
+    return await runPrisma(principal, fn);
+  } finally {
+    unit?.leave();
+  }
+}
+
+async function runPrisma<T>(principal: TenantScope, fn: (prisma: TenantPrisma) => Promise<T>): Promise<T> {
   const scope: Scope = { kind: "tenant", tenantId: principal.tenantId };
   const setting = scopeStatement(scope, await readyFor(scope), cfg.db.statementTimeoutMs);
   const mark = { isClosed: false };

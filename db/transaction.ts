@@ -21,6 +21,7 @@ import { scopeStatement, type Isolation, type Scope } from "./scope";
 import { tracedSql } from "./spans";
 import { systemUse } from "./system-use";
 import type { TransactionOptions, Tx } from "./tx";
+import { currentUnit, type EndingTransaction } from "./unit-of-work";
 import { assertOutsideTransaction, runInside } from "./transaction-context";
 import {
   abortedError,
@@ -44,6 +45,17 @@ export async function runTransaction<T>(
 ): Promise<T> {
   assertOutsideTransaction(scope.kind === "tenant" ? "withTenant" : "withSystem");
   noteSystemScope(scope);
+  const unit = currentUnit();
+  if (unit === undefined) return runUntilDone(scope, fn, options);
+  await unit.enter();
+  try {
+    return await runUntilDone(scope, fn, options);
+  } finally {
+    unit.leave();
+  }
+}
+
+async function runUntilDone<T>(scope: Scope, fn: (tx: Tx) => Promise<T>, options: TransactionOptions): Promise<T> {
   const opening = openingOf(scope, await readyFor(scope), options);
   for (let run = 1; ; run++) {
     try {
@@ -66,6 +78,7 @@ export async function runStatement<R>(
   assertOutsideTransaction(scope.kind === "tenant" ? "tenantQuery" : "systemQuery");
   const misuse = controlMisuse(text);
   if (misuse) throw misuse;
+  if (currentUnit() !== undefined) return runTransaction(scope, (tx) => tx.query<R>(text, params), options);
   noteSystemScope(scope);
   const setting = settingOf(scope, await readyFor(scope), options);
   const client = await checkout(options.statementTimeoutMs);
@@ -95,16 +108,37 @@ async function runOnce<T>(
       client,
       runInside(tx, () => fn(tx)),
     );
+    await tx.close();
+  } catch (thrown) {
+    throw await giveUp(client, tx, thrown);
+  }
+  const unit = tx.hasBegun ? currentUnit() : undefined;
+  await (unit === undefined ? end(client, tx) : unit.bodyOver(ending(client, tx)));
+  return result;
+}
+
+const ending = (client: PoolClient, tx: OpenTransaction): EndingTransaction => ({
+  commit: (setting, last) => end(client, tx, setting && last && (() => last(tx.behindBody(setting)))),
+});
+
+/** Commits, after `last`. */
+async function end(client: PoolClient, tx: OpenTransaction, last?: () => Promise<void>): Promise<void> {
+  try {
+    await last?.();
     await tx.commit();
   } catch (thrown) {
-    const error = toDbError(thrown);
-    const clean = await tx.rollback();
-    client.release(!clean || isBroken(error));
-    throw error;
+    throw await giveUp(client, tx, thrown);
   }
   client.release();
   tx.runHooks();
-  return result;
+}
+
+/** The error to throw, once everything is rolled back and the connection given back. */
+async function giveUp(client: PoolClient, tx: OpenTransaction, thrown: unknown): Promise<unknown> {
+  const error = toDbError(thrown);
+  const clean = await tx.rollback();
+  client.release(!clean || isBroken(error));
+  return error;
 }
 
 /** What a body is given to notice by itself that its connection is gone. */
@@ -139,7 +173,7 @@ class OpenTransaction implements Tx {
   private unanswered = 0;
   private wasIdle = true;
   /** Whether BEGIN was sent and nothing has ended it since. */
-  private hasBegun = false;
+  hasBegun = false;
   /** The first failure of a statement: the cause of a commit that cannot be. */
   private failure: unknown;
   /** Set when a statement ended the transaction that the scope belongs to. */
@@ -171,11 +205,33 @@ class OpenTransaction implements Tx {
     this.hooks.push(fn);
   }
 
-  async commit(): Promise<void> {
+  /** The body is over: from here on it is refused whatever it asks for. */
+  async close(): Promise<void> {
     const unanswered = this.unanswered;
     await this.end();
     if (this.escaped) throw this.escaped;
     if (unanswered > 0) throw notAwaitedError(unanswered, this.failure);
+  }
+
+  /** The same transaction for what belongs behind its body, under the scope that `setting` applies with the first statement. */
+  behindBody(setting: Statement): Tx {
+    let before = [setting];
+    const send = async (text: string, values: readonly unknown[] = []): Promise<StatementResult | undefined> => {
+      const opening = before;
+      before = [];
+      const results = await tracedSql(text, () => sendPipelined(this.client, [...opening, { text, values }]));
+      return results[opening.length];
+    };
+    return {
+      tenantId: this.tenantId,
+      query: async <R>(text: string, values?: readonly unknown[]) => ((await send(text, values))?.rows ?? []) as R[],
+      execute: async (text, values) => (await send(text, values))?.rowCount ?? 0,
+      afterCommit: (fn) => void this.hooks.push(fn),
+    };
+  }
+
+  /** After `close`. */
+  async commit(): Promise<void> {
     if (this.hasBegun) {
       const [done] = await sendPipelined(this.client, [{ text: "commit" }], true);
       this.hasBegun = false;

@@ -25,6 +25,8 @@ export interface EndpointPolicy {
   limit: LimitPolicy | null;
   /** Points of the limit that a call costs. */
   cost: number;
+  /** Whether a repeated Idempotency-Key gets the first answer again (idempotency.ts). */
+  isIdempotent: boolean;
   /** Probes are answered without span, metric or limit, so that they stay cheap and true under load. */
   isProbe: boolean;
   /** Where this endpoint's answers are counted. */
@@ -47,8 +49,8 @@ export function findPolicy({
 }
 
 /**
- * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `fresh`, `limit:<policy>`, `cost:<points>`, `probe`; other tags
- * belong to others. Several `can:` tags must all hold.
+ * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `fresh`, `limit:<policy>`, `cost:<points>`, `idempotent`, `probe`; other
+ * tags belong to others. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);
@@ -63,6 +65,7 @@ export function readPolicy(service: string, endpoint: string, tags: readonly str
     needsFresh,
     limit: isProbe ? null : (limit ?? "default"),
     cost: cost ?? 1,
+    isIdempotent: tags.includes("idempotent"),
     isProbe,
     seriesOf: keptSeries(route),
   };
@@ -97,6 +100,9 @@ function readAccess(tags: readonly string[]): Access {
     return { kind: "closed", problem: "fresh: without can: or self" };
   if (needed.length > 0) return readPermissions(needed);
   const [reason] = reasons;
+  // Keys belong to a caller, or strangers would get each other's answers.
+  if (reason !== undefined && tags.includes("idempotent"))
+    return { kind: "closed", problem: "idempotent with public:, where nobody is known to whom a key could belong" };
   if (reason === undefined) return { kind: isSelf ? "self" : "caller" };
   return reason.trim() === "" ? { kind: "closed", problem: "public: without a reason" } : { kind: "public", reason };
 }

@@ -1,5 +1,5 @@
-// The one way into every endpoint (README, "One request's way"): context → limits → permissions → endpoint → errors →
-// headers. What it enforces is read off the endpoint's tags; an exposed endpoint without them is closed.
+// The one way into every endpoint (README, "One request's way"): context → limits → permissions → idempotency →
+// endpoint → errors → headers. What it enforces is read off the endpoint's tags; an exposed endpoint without them is closed.
 // One pass, and nothing is created for a trace that nobody records: every layer costs every request.
 import type { Span } from "@opentelemetry/api";
 import { middleware, type HandlerResponse, type Middleware, type MiddlewareRequest, type Next } from "encore.dev/api";
@@ -15,6 +15,7 @@ import { setHeaders, setRawHeaders, setRawStanding, statusOf } from "./answer";
 import { findPolicy, type EndpointPolicy } from "./endpoint-policy";
 import { reasonOf } from "./errors";
 import { noteGuarded } from "./guard-check";
+import { onceOnly } from "./idempotency";
 import { httpStatusOf, normaliseError } from "./normalise";
 import type { Standing } from "./rate-limit-headers";
 
@@ -94,6 +95,8 @@ function enter(passage: Passage, standing: Standing | undefined): Promise<Handle
     passage.standing = standing;
     setRawStanding(req, standing);
   }
+  // What is called between our services was let in, and is repeated, at its edge.
+  if (passage.policy.isIdempotent && passage.admission !== undefined) return onceOnly(req, next, passage.call);
   return next(req);
 }
 

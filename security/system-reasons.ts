@@ -90,6 +90,9 @@ export const systemReasons = {
   "rewrap-tenant-keys": "data keys of tenants under the present master key",
   "note-system-use": "these counts",
 
+  "idempotency-of-the-caller": "what a caller in no organisation was answered to the same Idempotency-Key",
+  "renew-idempotency-leases": "requests with an Idempotency-Key that this process is still serving",
+
   // Upkeep: what nobody can use any more goes
   "audit-purge": "audit entries past their retention",
   "purge-tenant-keys": "data keys of tenants that sealed nothing any more",
@@ -99,6 +102,7 @@ export const systemReasons = {
   "inbox-purge": "notes of events that were handled",
   "dead-letter-purge": "dead letters of events past their retention",
   "job-dead-letter-purge": "dead letters of jobs past their retention",
+  "purge-idempotency-keys": "answers to Idempotency-Keys past their retention",
   "mailbox-purge": "old mails of the development mailbox",
   "purge-orphaned-embeddings": "embeddings of no text",
   "purge-ended-sessions": "sessions that ended",

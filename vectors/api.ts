@@ -41,7 +41,7 @@ export const ingest = api(
     auth: true,
     method: "POST",
     path: "/vectors/documents",
-    tags: ["can:document.write", "limit:ingest"],
+    tags: ["can:document.write", "limit:ingest", "idempotent"],
   },
   async (req: IngestRequest): Promise<IngestResponse> =>
     charging("ingest", ingestionPoints(req.text), () =>

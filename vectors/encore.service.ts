@@ -3,6 +3,7 @@ import { Service } from "encore.dev/service";
 import { startAudit } from "../audit/key";
 import { requireAtStart } from "../config/start-check";
 import { startDatabase } from "../db/start";
+import { startIdempotency } from "../idempotency/start";
 import { guardOf } from "../security/guard";
 import { assertEmbedderKey } from "./active-embedder";
 
@@ -13,3 +14,4 @@ export default new Service("vectors", { middlewares: guardOf("vectors") });
 requireAtStart("vectors", { "secret EmbeddingsApiKey": assertEmbedderKey });
 startAudit("vectors", masterKey);
 startDatabase(masterKey);
+startIdempotency(masterKey);

@@ -39,7 +39,7 @@ export const createApiKey = api(
     method: "POST",
     path: "/auth/api-keys",
     sensitive: true,
-    tags: ["can:api_key.manage", "fresh", "limit:auth"],
+    tags: ["can:api_key.manage", "fresh", "limit:auth", "idempotent"],
   },
   async ({ expiresInDays, ...req }: CreateKeyRequest): Promise<CreateKeyResponse> => {
     const principal = currentPrincipal();
@@ -79,7 +79,7 @@ export const rotateApiKey = api(
     method: "POST",
     path: "/auth/api-keys/:id/rotate",
     sensitive: true,
-    tags: ["can:api_key.manage", "fresh", "limit:auth"],
+    tags: ["can:api_key.manage", "fresh", "limit:auth", "idempotent"],
   },
   async ({ id, overlapHours, expiresInDays }: RotateKeyRequest): Promise<RotateKeyResponse> => {
     const principal = currentPrincipal();

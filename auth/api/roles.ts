@@ -27,7 +27,7 @@ export const createRole = api(
     auth: true,
     method: "POST",
     path: "/auth/roles",
-    tags: ["can:role.manage", "fresh", "limit:auth"],
+    tags: ["can:role.manage", "fresh", "limit:auth", "idempotent"],
   },
   async (req: CreateRoleRequest): Promise<RoleResponse> => create(currentPrincipal(), req),
 );

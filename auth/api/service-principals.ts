@@ -33,7 +33,7 @@ export const createServicePrincipal = api(
     auth: true,
     method: "POST",
     path: "/auth/service-principals",
-    tags: ["can:service_principal.manage", "fresh", "limit:auth"],
+    tags: ["can:service_principal.manage", "fresh", "limit:auth", "idempotent"],
   },
   async (req: CreateServicePrincipalRequest): Promise<ServicePrincipalResponse> => {
     const { isDisabled, ...made } = await create(currentPrincipal(), req);

@@ -85,6 +85,7 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   QUEUES_CONCURRENCY: { good: ["256"], bad: ["257"] },
   QUEUES_JOB_TIMEOUT_MS: { good: ["100"], bad: ["99"] },
   QUEUES_KEEP_COMPLETED: { good: ["0"], bad: ["none"] },
+  IDEMPOTENCY_KEEP_HOURS: { good: ["720"], bad: ["0"] },
   FLAGS: { good: ["docsPage=false,sqlSpans=off"], bad: ["docsPage"] },
 };
 
@@ -195,6 +196,7 @@ describe("the configuration as a whole", () => {
       QUEUES_CONCURRENCY: "6",
       QUEUES_JOB_TIMEOUT_MS: "600",
       QUEUES_KEEP_COMPLETED: "8",
+      IDEMPOTENCY_KEEP_HOURS: "9",
       FLAGS: "docsPage=0",
     } satisfies Record<VariableName, string>;
     expect(parseConfig(given)).toEqual({
@@ -233,6 +235,7 @@ describe("the configuration as a whole", () => {
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
       events: { relayPollMs: 50, relayBatch: 51, maxAttempts: 5 },
       queues: { concurrency: 6, jobTimeoutMs: 600, keepCompleted: 8 },
+      idempotency: { keepHours: 9 },
       flags: { docsPage: "0" },
     });
   });

@@ -9,7 +9,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["auth"],
   ["queues", "secrets"],
   ["events", "mail"],
-  ["audit"],
+  ["audit", "idempotency"],
   ["db"],
   ["security"],
   ["telemetry"],

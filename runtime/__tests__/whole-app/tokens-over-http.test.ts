@@ -37,6 +37,48 @@ const me = async (authorization: string): Promise<{ status: number; body: string
 };
 
 describe("over HTTP", () => {
+  test("a request that is sent again with its Idempotency-Key gets the same bytes, and makes nothing more", async () => {
+    const send = async (path: string, body: unknown, key: string) => {
+      const response = await fetch(`${app.baseUrl}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${accessToken}`, "idempotency-key": key },
+        body: JSON.stringify(body),
+      });
+      const replayed = response.headers.get("idempotent-replayed");
+      return {
+        status: response.status,
+        type: response.headers.get("content-type"),
+        replayed,
+        text: await response.text(),
+      };
+    };
+    const making: [string, Record<string, unknown>][] = [
+      ["/vectors/documents", { source: "again.md", text: "# Again" }],
+      ["/auth/api-keys", { name: "of a script", permissions: ["document.read"] }],
+      ["/auth/service-principals", { name: "robot", permissions: ["document.read"] }],
+      ["/auth/roles", { name: "reader", permissions: ["document.read"] }],
+      ["/auth/organisations", { name: "Another" }],
+      ["/auth/invitations", { email: "eve@example.com", role: "viewer" }],
+    ];
+    for (const [path, body] of making) {
+      const first = await send(path, body, path);
+      expect(first, path).toMatchObject({ status: 200, replayed: null });
+      expect(await send(path, body, path), path).toEqual({ ...first, replayed: "true" });
+      // Made anew by another key, or refused for being there: in neither case the first one's answer.
+      expect(
+        (await send(path, { ...body, name: "other", source: "b", email: "b@example.com" }, `${path} `)).text,
+      ).not.toBe(first.text);
+      const reused = await send(path, { ...body, name: "other", source: "b", email: "b@example.com" }, path);
+      expect(reused.status, path).toBe(400);
+      expect(JSON.parse(reused.text), path).toMatchObject({ details: { reason: "idempotency_key_reused" } });
+    }
+    const { text } = await send("/auth/api-keys", making[1]![1], "x".repeat(256));
+    expect(JSON.parse(text)).toMatchObject({
+      code: "invalid_argument",
+      details: { reason: "idempotency_key_invalid" },
+    });
+  });
+
   test("another service verifies a token by the set's address alone, which it may keep as long as the answer says", async () => {
     let asked = 0;
     const set = createRemoteJWKSet(setUrl(), {

@@ -1,0 +1,10 @@
+import { secret } from "encore.dev/config";
+import { Service } from "encore.dev/service";
+import { startDatabase } from "../db/start";
+import { guardOf } from "../security/guard";
+
+const masterKey = secret("MasterKey");
+
+export default new Service("idempotency", { middlewares: guardOf("idempotency") });
+
+startDatabase(masterKey);
