@@ -1,6 +1,7 @@
 // Consumers: what makes at-least-once delivery act once. The inbox row and the effect commit together, so a
-// second delivery finds the row and does nothing. A failing event is counted in a transaction of its own;
-// after the last attempt it becomes a dead letter and the transport is told "done".
+// second delivery finds the row and does nothing. A failing event is counted in a transaction of its own, one that was
+// lost with its process before its next attempt; after the last attempt it becomes a dead letter and the transport is
+// told "done".
 // Source: Hohpe & Woolf, Enterprise Integration Patterns, "Idempotent Receiver" and "Dead Letter Channel".
 import { tenantIdFrom, type TenantId } from "../security/principal";
 import { causedBy, provenanceOf } from "../security/provenance";
@@ -12,7 +13,8 @@ import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
-import { inboxCountFailure, inboxRecord, type InboxFailure } from "./store/inbox";
+import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
+import { inboxAttempts, inboxCountFailure, inboxRecord, type InboxFailure } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 
 /** An event as a handler gets it: payload checked against its schema. */
@@ -42,6 +44,8 @@ export type EventHandlers = { readonly [K in EventKey]?: EventHandler<PayloadOfK
 export interface ConsumerOptions {
   /** Tries before an event becomes a dead letter; EVENTS_MAX_ATTEMPTS when it is not said. */
   maxAttempts?: number;
+  /** How often the transport has delivered the event at hand, this time included; asked of Encore when it is not said. */
+  deliveryAttempt?: () => number;
 }
 
 /**
@@ -59,8 +63,9 @@ export const UNKNOWN_EVENT_HOURS = 12;
 export function consumer(
   name: string,
   handlers: EventHandlers,
-  { maxAttempts = cfg.events.maxAttempts }: ConsumerOptions = {},
+  { maxAttempts = cfg.events.maxAttempts, deliveryAttempt = deliveryAttemptNow }: ConsumerOptions = {},
 ): (message: DomainEvent) => Promise<void> {
+  const receiver: Receiver = { name, maxAttempts, lostOnes: new Turns() };
   const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
   return async (message) => {
     const onlyFor = message.headers[REDRIVE_CONSUMER];
@@ -68,6 +73,7 @@ export function consumer(
     const key = `${message.type}@${message.version}`;
     const handler = byKey.get(key);
     if (!handler && catalog.has(key)) return;
+    const attempt = deliveryAttempt();
     const options = {
       kind: "consumer" as const,
       attributes: {
@@ -78,7 +84,7 @@ export function consumer(
       log: message.tenantId === null ? {} : { tenantId: message.tenantId },
     };
     await continueTrace(message.headers, `consume ${message.type}`, options, () =>
-      causedBy(message, () => receive({ name, maxAttempts }, message, handler)),
+      causedBy(message, () => deliver(receiver, message, handler, attempt)),
     );
   };
 }
@@ -86,13 +92,37 @@ export function consumer(
 interface Receiver {
   name: string;
   maxAttempts: number;
+  lostOnes: Turns;
 }
 
-async function receive(
-  receiver: Receiver,
-  message: DomainEvent,
-  handler: EventHandler<unknown> | undefined,
-): Promise<void> {
+type Handler = EventHandler<unknown> | undefined;
+
+/** A delivery before this one that nothing is known of ended with its process: see lost-deliveries.ts. */
+async function deliver(receiver: Receiver, message: DomainEvent, handler: Handler, attempt: number): Promise<void> {
+  const wasLost = attempt > 1 && attempt - 1 > (await inboxAttempts(receiver.name, message.id));
+  if (!handler || !wasLost) return receive(receiver, message, handler, handler ? 1 : 0);
+  await receiver.lostOnes.take(async () => {
+    if (await countBeforehand(receiver, message)) await receive(receiver, message, handler, 0);
+  });
+}
+
+/** Counts the attempt that is about to begin. False when the event is done with, or was given up here. */
+function countBeforehand({ name, maxAttempts }: Receiver, message: DomainEvent): Promise<boolean> {
+  const error = "the process ended while it handled the event";
+  return withSystem("consume-failed", async (tx) => {
+    const seen = await inboxCountFailure(tx, name, message, error, 1);
+    if (seen === null) return false;
+    if (seen.attempts <= maxAttempts) return true;
+    const burial = { reason: "stalled_too_often", error, attempts: maxAttempts };
+    await buryEvent(tx, name, message, burial);
+    const facts = { consumer: name, eventId: message.id, type: message.type, reason: burial.reason };
+    logger("events").error(facts, "an event was given up: the processes that handled it kept ending");
+    return false;
+  });
+}
+
+/** `costs` is what a failure adds to the attempts that are counted. */
+async function receive(receiver: Receiver, message: DomainEvent, handler: Handler, costs: number): Promise<void> {
   const { name } = receiver;
   const startedAt = performance.now();
   let outcome = "handled";
@@ -105,7 +135,7 @@ async function receive(
     });
   } catch (error) {
     outcome = "failed";
-    await settleFailure(receiver, message, error);
+    await settleFailure(receiver, message, error, costs);
   } finally {
     eventsConsumedTotal.add(1, { consumer: name, outcome });
     eventDurationSeconds.record((performance.now() - startedAt) / 1000, { consumer: name });
@@ -165,13 +195,17 @@ function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure,
 }
 
 /** Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. */
-async function settleFailure({ name, maxAttempts }: Receiver, message: DomainEvent, error: unknown): Promise<void> {
+async function settleFailure(
+  { name, maxAttempts }: Receiver,
+  message: DomainEvent,
+  error: unknown,
+  costs: number,
+): Promise<void> {
   const log = logger("events");
   const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
   const text = errorText(error);
   const isOver = await withSystem("consume-failed", async (tx) => {
-    const isUnknown = error instanceof UnknownEventError;
-    const seen = await inboxCountFailure(tx, name, message, text, isUnknown ? 0 : 1);
+    const seen = await inboxCountFailure(tx, name, message, text, costs);
     if (seen === null) return true;
     const { attempts } = seen;
     const reason = reasonToGiveUp(error, seen, maxAttempts);

@@ -1,5 +1,5 @@
 // Statements on events.inbox: one row for each consumer and event it has seen.
-import type { Tx } from "../../db/tenant";
+import { systemQuery, type Tx } from "../../db/tenant";
 
 /** The part of an event the inbox needs. */
 export interface InboxKey {
@@ -28,6 +28,16 @@ export interface InboxFailure {
   attempts: number;
   /** Since the consumer first saw the event, or since it was opened again. */
   waitedHours: number;
+}
+
+/** Attempts that were counted so far; 0 for an event that the consumer has not seen. */
+export async function inboxAttempts(consumer: string, eventId: string): Promise<number> {
+  const rows = await systemQuery<{ attempts: number }>(
+    "consume-failed",
+    "select attempts from events.inbox where consumer = $1 and event_id = $2",
+    [consumer, eventId],
+  );
+  return rows[0]?.attempts ?? 0;
 }
 
 /** Adds `count` failed attempts and says how things stand; null when the event was handled or given up meanwhile. */
