@@ -70,7 +70,7 @@ export async function inviteMember(principal: Principal, input: { email: string 
       throw errors.too_many_invitations();
     const invitation = { id, tenantId, email, role, roleId, invitedBy: subjectId, lifetimeSeconds: LIFETIME_SECONDS };
     const stored = await invitationPut(tx, invitation);
-    await requestMail(tx, { kind: "invitation", invitationId: id });
+    await requestMail(tx, { kind: "invitation", invitationId: id }, tenantId);
     const payload = { organisationId: tenantId, invitationId: id, role, ...made, invitedBy: subjectId };
     await emit(tx, memberInvited, payload, { aggregateType: "invitation", aggregateId: id, tenantId });
     await record(tx, invited, { tenantId, target: { type: "invitation", id }, fields: { role, email } });

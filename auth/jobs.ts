@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { cfg } from "../config";
 import { newId } from "../db/ids";
-import type { Tx } from "../db/tenant";
+import { withTenant, type Tx } from "../db/tenant";
+import type { TenantId } from "../security/principal";
 import { canSendMail, hasMailbox, sendMail } from "../mail/mailer";
 import { MailError } from "../mail/transport";
 import { RETRY } from "../queues/conventions";
@@ -25,6 +26,7 @@ import {
 import { createOneTimeToken } from "./one-time-token";
 import { accountFind } from "./store/accounts";
 import { invitationSetToken } from "./store/invitations";
+import { membershipFind } from "./store/memberships";
 import { oneTimeTokenPut, oneTimeTokenRenew, type Purpose } from "./store/one-time-tokens";
 
 const accountMail = z.discriminatedUnion("kind", [
@@ -52,11 +54,11 @@ export const mailJob = defineJob({
   timeoutMs: 45_000,
 });
 
-makeWorker(mailJob, (mail) => sendAccountMail(mail));
+makeWorker(mailJob, (mail, { tenantId }) => sendAccountMail(mail, tenantId));
 
-/** Asks for a mail in the caller's transaction; does nothing where no mail can be sent. */
-export async function requestMail(tx: Tx, mail: AccountMail): Promise<void> {
-  if (canSendMail()) await enqueue(tx, mailJob, mail, { tenantId: tx.tenantId });
+/** Asks for a mail in the caller's transaction, for `tenantId`; does nothing where no mail can be sent. */
+export async function requestMail(tx: Tx, mail: AccountMail, tenantId: TenantId | null = tx.tenantId): Promise<void> {
+  if (canSendMail()) await enqueue(tx, mailJob, mail, { tenantId });
 }
 
 const LIFETIME_SECONDS: Readonly<Record<"verify-email" | "reset-password", number>> = {
@@ -68,9 +70,13 @@ interface AddressedText extends MailText {
   to: string;
 }
 
-/** Sends the mail if there is still a reason to. Each attempt has a token of its own, so each is another mail. */
-export async function sendAccountMail(mail: AccountMail): Promise<void> {
-  const written = await write(mail, { appUrl: cfg.appUrl, isMailbox: hasMailbox() });
+/**
+ * Sends the mail if there is still a reason to. Each attempt has a token of its own, so each is another mail. What a tenant
+ * asks for concerns its own invitations and members, whatever ids stand in its job: only a job of no tenant is the app's own.
+ */
+export async function sendAccountMail(mail: AccountMail, tenantId: TenantId | null): Promise<void> {
+  if (tenantId !== null && "accountId" in mail && !(await isMember(tenantId, mail.accountId))) return;
+  const written = await write(mail, tenantId, { appUrl: cfg.appUrl, isMailbox: hasMailbox() });
   if (written === undefined) return;
   try {
     await sendMail({ id: newId(), ...written });
@@ -81,8 +87,15 @@ export async function sendAccountMail(mail: AccountMail): Promise<void> {
   }
 }
 
+const isMember = async (tenantId: TenantId, accountId: string): Promise<boolean> =>
+  (await withTenant({ tenantId }, (tx) => membershipFind(tx, { tenantId, accountId }))) !== undefined;
+
 /** Undefined when its reason is gone: the account, the invitation, or an address that was verified meanwhile. */
-async function write(mail: AccountMail, settings: LinkSettings): Promise<AddressedText | undefined> {
+async function write(
+  mail: AccountMail,
+  tenantId: TenantId | null,
+  settings: LinkSettings,
+): Promise<AddressedText | undefined> {
   switch (mail.kind) {
     case "verify-email":
       return withToken(mail.accountId, mail.kind, (token) => verifyEmailText(token, settings));
@@ -93,8 +106,9 @@ async function write(mail: AccountMail, settings: LinkSettings): Promise<Address
     case "revert-email":
       return toHeld(mail.accountId, mail.kind, (token) => revertEmailText(token, settings));
     case "invitation": {
+      if (tenantId === null) throw new UnrecoverableJobError("an invitation belongs to a tenant");
       const { text, hash } = createOneTimeToken();
-      const invitation = await invitationSetToken(mail.invitationId, hash);
+      const invitation = await invitationSetToken({ tenantId }, mail.invitationId, hash);
       return invitation && { to: invitation.email, ...invitationText(text, invitation, settings) };
     }
     case "password-changed": {

@@ -183,6 +183,17 @@ class UnfitEventError extends Error {
   }
 }
 
+/**
+ * For an event that only the app itself says, of no tenant: one that comes as a tenant's is given up, whatever it names.
+ * Otherwise a tenant's event with another one's id in it would act on that one (a confused deputy).
+ */
+export function ofPlatform<Payload>(handler: EventHandler<Payload>): EventHandler<Payload> {
+  return (tx, event) => {
+    if (event.tenantId === null) return handler(tx, event);
+    throw new UnfitEventError("not_of_the_platform", `event ${event.type} ${event.id} came as a tenant's`);
+  };
+}
+
 function inScopeOf(tenantId: TenantId | null, fn: (tx: Tx) => Promise<void>): Promise<void> {
   return tenantId === null ? withSystem("consume", fn) : withTenant({ tenantId }, fn);
 }

@@ -25,6 +25,7 @@ const discarded = defineAction("events.dead_letter.discarded", letterFields);
 const PUBLIC_TEXTS: Readonly<Record<string, string>> = {
   attempts_exhausted: "every attempt failed",
   payload_invalid: "its content does not fit its contract",
+  not_of_the_platform: "only the application itself may say this",
   unknown_event: "no version of the application that runs knows this event",
   unrecoverable: "it failed in a way that no further attempt can help",
   stalled_too_often: "the processes that ran it kept ending",
@@ -48,7 +49,7 @@ export function shownDeadLetter<L extends { reason: string; deadAt: Date }>(
 }
 
 export interface Burial {
-  /** Why, in one lower_snake word: attempts_exhausted, payload_invalid, unknown_event. */
+  /** Why, in one lower_snake word: attempts_exhausted, payload_invalid, not_of_the_platform, unknown_event. */
   reason: string;
   error: string;
   attempts: number;

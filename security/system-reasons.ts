@@ -67,7 +67,6 @@ export const systemReasons = {
   "invite-member": "whether an address belongs to a member",
   "revoke-invitation": "an invitation and the job that mails it",
   "accept-invitation": "the caller becomes a member of an organisation that is not theirs yet",
-  "invitation-for-a-mail": "what a mail about an invitation says",
   "one-time-token-for-a-mail": "the token of a mailed link",
 
   // Work of the installation itself

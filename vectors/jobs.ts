@@ -41,7 +41,9 @@ export const purgeJob = defineJob({
   concurrency: 1,
 });
 
-makeWorker(purgeJob, async ({ organisationId }) => {
+makeWorker(purgeJob, async ({ organisationId }, { tenantId }) => {
+  // The app alone ends a tenant: a job of a tenant may name any other one.
+  if (tenantId !== null) throw new UnrecoverableJobError("an organisation is not purged by a tenant");
   if (!(await purgeTenant(tenantIdFrom(organisationId))))
     throw new Error("the organisation's documents are not gone yet: the next attempt goes on");
 });

@@ -1,7 +1,7 @@
 // What vectors does when events arrive. Each subscription has an inbox of its own name: an event delivered
 // twice acts once.
 import { Subscription } from "encore.dev/pubsub";
-import { consumer } from "../events/consumer";
+import { consumer, ofPlatform } from "../events/consumer";
 import { domainEvents } from "../events/topic";
 import { enqueue } from "../queues/enqueue";
 import { purgeJob } from "./jobs";
@@ -15,9 +15,9 @@ const countUsage = consumer("vectors-usage", {
 
 /** The job, not the event, has the time that a large organisation needs. */
 const purgeTenants = consumer("vectors-purge", {
-  "auth.organisation.deleted@1": async (tx, { payload: { organisationId } }) => {
+  "auth.organisation.deleted@1": ofPlatform(async (tx, { payload: { organisationId } }) => {
     await enqueue(tx, purgeJob, { organisationId }, { tenantId: null });
-  },
+  }),
 });
 
 export const purge = new Subscription(domainEvents, "vectors-purge", { handler: purgeTenants, maxConcurrency: 1 });

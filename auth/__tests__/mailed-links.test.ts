@@ -58,7 +58,7 @@ describe("a one-time token", () => {
   test("is replaced by that of a newer mail, and by that of another attempt of the same job", async () => {
     const ada = await person();
     const first = await mailedToken(ada.user.email);
-    await sendAccountMail({ kind: "verify-email", accountId: ada.user.id });
+    await sendAccountMail({ kind: "verify-email", accountId: ada.user.id }, null);
     const second = await mailedToken(ada.user.email);
     await auth.sendVerificationMail(await as(ada));
     const third = await mailedToken(ada.user.email);
@@ -138,7 +138,7 @@ describe("an address", () => {
   test("that is verified is sent no further mail", async () => {
     const ada = await verified();
     await auth.sendVerificationMail(await as(ada));
-    await sendAccountMail({ kind: "verify-email", accountId: ada.user.id });
+    await sendAccountMail({ kind: "verify-email", accountId: ada.user.id }, null);
     expect(await mailsTo(ada.user.email)).toHaveLength(1);
   });
 

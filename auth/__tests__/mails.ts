@@ -1,19 +1,21 @@
 // The mails of a test's people: runs the jobs that were asked for, as a worker would, and reads the mailbox.
 import { systemQuery } from "../../db/tenant";
 import { messageList } from "../../mail/store";
+import { tenantIdFrom } from "../../security/principal";
 import { mailJob, sendAccountMail } from "../jobs";
 
 /** Runs the mail jobs that transactions have asked for and no call of this ran before. */
 export async function deliverMails(): Promise<void> {
-  const jobs = await systemQuery<{ payload: unknown }>(
+  const jobs = await systemQuery<{ payload: unknown; tenantId: string | null }>(
     "test",
     `with taken as (
        update events.outbox set published_at = now() where destination = 'job' and type = $1 and published_at is null
-       returning id, payload)
-     select payload from taken order by id`,
+       returning id, payload, tenant_id)
+     select payload, tenant_id as "tenantId" from taken order by id`,
     [mailJob.name],
   );
-  for (const { payload } of jobs) await sendAccountMail(mailJob.payload.parse(payload));
+  for (const { payload, tenantId } of jobs)
+    await sendAccountMail(mailJob.payload.parse(payload), tenantId === null ? null : tenantIdFrom(tenantId));
 }
 
 export interface ReadMail {

@@ -1,4 +1,4 @@
-// Statements on auth.invitation. A presented token names no tenant, and mails are sent for any: those run as the system.
+// Statements on auth.invitation. A presented token names no tenant: that one runs as the system.
 import type { MemberRole } from "../../security/permissions";
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
@@ -54,13 +54,17 @@ export interface MailedInvitationRow {
 }
 
 /** Gives a live invitation the token that is being mailed; undefined when there is none any more. */
-export async function invitationSetToken(id: string, hash: Buffer): Promise<MailedInvitationRow | undefined> {
-  const rows = await systemQuery<MailedInvitationRow>(
-    "invitation-for-a-mail",
+export async function invitationSetToken(
+  scope: TenantScope,
+  id: string,
+  hash: Buffer,
+): Promise<MailedInvitationRow | undefined> {
+  const rows = await tenantQuery<MailedInvitationRow>(
+    scope,
     `update auth.invitation i set hash = $2 from auth.organisation o
-     where i.id = $1 and i.expires_at > now() and o.id = i.tenant_id and o.purge_at is null
+     where i.tenant_id = $3 and i.id = $1 and i.expires_at > now() and o.id = i.tenant_id and o.purge_at is null
      returning i.email, coalesce((select r.name from auth.role r where r.id = i.role_id), i.role) as role, o.name as "organisationName"`,
-    [id, hash],
+    [id, hash, scope.tenantId],
   );
   return rows[0];
 }
