@@ -290,14 +290,16 @@ describe("a secret in an answer", () => {
 
   test("is nowhere in the table, and is given again to whoever asked for it with the same key", async () => {
     await send({ key, handler: makeKey });
-    const [row] = await systemQuery<{ text: string }>(
+    const [row] = await systemQuery<Record<string, unknown>>(
       "test",
-      "select r::text || coalesce(convert_from(decode(encode(answer, 'hex'), 'hex'), 'LATIN1'), '') as text from idempotency.request r where tenant_id = $1",
+      "select * from idempotency.request where tenant_id = $1",
       [me.tenantId],
     );
-    expect(row?.text).not.toContain(secret);
-    expect(row?.text).not.toContain(Buffer.from(secret).toString("hex"));
-    expect(row?.text).not.toContain(key);
+    const stored = Object.values(row ?? {}).map((value) =>
+      Buffer.isBuffer(value) ? value : Buffer.from(String(value)),
+    );
+    expect(stored.length).toBeGreaterThan(8);
+    for (const value of stored) for (const text of [secret, key]) expect(value.includes(text)).toBe(false);
     expect((await send({ key, handler: makeKey })).payload).toEqual({ key: secret });
   });
 
