@@ -110,6 +110,20 @@ export function entryErase(tx: Tx, tenantId: string, targetId: string): Promise<
   );
 }
 
+/**
+ * Erases in all organisations what entries tell of a person: those about the account, about invitations that it accepted
+ * (by whatever address it had then), and that name one of its addresses.
+ */
+export function entryErasePerson(tx: Tx, accountId: string, addresses: readonly string[]): Promise<number> {
+  return tx.execute(
+    `update audit.entry set personal = null where personal is not null and (
+       personal ->> 'email' = any($2::text[])
+       or target_id = any(array(select $1::text union all
+         select fields ->> 'invitation' from audit.entry where action = 'auth.member.joined' and target_id = $1)))`,
+    [accountId, addresses],
+  );
+}
+
 /** Deletes entries from before `before`, at most `limit` of all tenants; what is kept of their chains begins after them. */
 export async function entryPurge(tx: Tx, before: Date, limit: number): Promise<number> {
   const rows = await tx.query<{ n: number }>(

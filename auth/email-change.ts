@@ -17,6 +17,8 @@ import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
+import { tellRestored } from "./account-deletion";
+import { accountIsClosing } from "./store/account-life";
 import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail } from "./store/accounts";
 import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/one-time-tokens";
 
@@ -71,8 +73,11 @@ export async function revertEmailChange(token: string): Promise<void> {
       const taken = await oneTimeTokenTake(tx, "revert-email", hash);
       if (taken === undefined) throw errors.link_invalid();
       const { accountId: id, email } = taken;
+      // Whoever stole the account may have deleted it, and the way back from that went to their address.
+      const isClosing = await accountIsClosing(tx, id);
       await accountGiveBackEmail(tx, { id, email });
       await endEverySignIn(tx, id, "claimed");
+      if (isClosing) await tellRestored(tx, id);
       await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
     }),
   );

@@ -125,6 +125,18 @@ export const errors = defineErrors("auth", {
     text: "without it nobody could sign in to the account any more",
     remedy: "Set a password (POST /auth/password/forgot) or add a passkey first.",
   },
+  account_closing: {
+    class: "failed_precondition",
+    text: "the account was deleted and waits for its end",
+    remedy:
+      "To keep it, use the link of the mail about it (POST /auth/account/restore); POST /auth/password/forgot mails it again.",
+  },
+  sole_owner: {
+    class: "failed_precondition",
+    text: "you are the last owner of organisations that have other members",
+    remedy:
+      "Hand over (POST /auth/organisations/:id/transfer) or delete each of details.organisations (details.organisationIds has their ids in the same order), then delete the account.",
+  },
   session_not_found: {
     class: "not_found",
     text: "you have no such session",

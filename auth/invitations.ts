@@ -110,7 +110,7 @@ export async function acceptInvitation(caller: Caller, token: string): Promise<O
   const { email } = account;
   const found = await findInvitation(token, email);
   return withSystem("accept-invitation", async (tx) => {
-    await accountLock(tx, accountId);
+    if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
     return joinByInvitation(tx, { accountId, email, token, tenantId: found.tenantId });
   });
 }

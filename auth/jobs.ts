@@ -18,12 +18,14 @@ import {
   noticeKinds,
   passwordChangedText,
   resetPasswordText,
+  restoreAccountText,
   revertEmailText,
   verifyEmailText,
   type LinkSettings,
   type MailText,
 } from "./mail-texts";
 import { createOneTimeToken } from "./one-time-token";
+import { restoreTokenPut } from "./store/account-life";
 import { accountFind } from "./store/accounts";
 import { invitationSetToken } from "./store/invitations";
 import { membershipFind } from "./store/memberships";
@@ -36,6 +38,7 @@ const accountMail = z.discriminatedUnion("kind", [
       "reset-password",
       "change-email",
       "revert-email",
+      "restore-account",
       "password-changed",
       ...noticeKinds,
     ]),
@@ -100,7 +103,13 @@ async function write(
     case "verify-email":
       return withToken(mail.accountId, mail.kind, (token) => verifyEmailText(token, settings));
     case "reset-password":
-      return withToken(mail.accountId, mail.kind, (token) => resetPasswordText(token, settings));
+      // Of an account that is being deleted there is no password to set: who lost the way back gets it again.
+      return (
+        (await withToken(mail.accountId, mail.kind, (token) => resetPasswordText(token, settings))) ??
+        toDeleted(mail.accountId, settings)
+      );
+    case "restore-account":
+      return toDeleted(mail.accountId, settings);
     case "change-email":
       return toHeld(mail.accountId, mail.kind, (token) => changeEmailText(token, settings));
     case "revert-email":
@@ -138,6 +147,12 @@ async function toHeld(
   const { text, hash } = createOneTimeToken();
   const to = await oneTimeTokenRenew(accountId, purpose, hash);
   return to === undefined ? undefined : { to, ...textOf(text) };
+}
+
+async function toDeleted(accountId: string, settings: LinkSettings): Promise<AddressedText | undefined> {
+  const { text, hash } = createOneTimeToken();
+  const to = await restoreTokenPut(accountId, hash);
+  return to === undefined ? undefined : { to, ...restoreAccountText(text, settings) };
 }
 
 async function withToken(

@@ -77,6 +77,19 @@ export const revertEmailText = (token: string, settings: LinkSettings): MailText
   ),
 });
 
+export const restoreAccountText = (token: string, settings: LinkSettings): MailText => ({
+  subject: "Your account was deleted",
+  text: withLink(
+    { page: "/restore-account", endpoint: "/auth/account/restore", token },
+    [
+      "Your account was deleted, and nobody can sign in to it. To keep it, take it back:",
+      "The link works once, within 30 days; then the account and all that belongs to it are removed for good. Organisations where you were alone can be restored afterwards; others would have to invite you again.",
+      "If it was not you, take it back and set a new password at once.",
+    ],
+    settings,
+  ),
+});
+
 /** A name that somebody chose and strangers read: one that looks like an address of the web is not repeated. */
 const shownName = (name: string): string =>
   name.includes("://") || name.includes("www.") ? "an organisation" : `“${name}”`;

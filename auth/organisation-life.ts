@@ -23,6 +23,7 @@ import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
 import { organisationName } from "./organisations";
 import { revokeMembership, revokeMemberships } from "./revocations";
+import type { OrganisationRow } from "./store/accounts";
 import {
   membershipBumpAll,
   membershipDelete,
@@ -86,19 +87,22 @@ export async function leaveOrganisation({ subjectId: accountId }: Caller, tenant
     const member = await membershipFind(tx, { tenantId, accountId });
     if (member === undefined) throw errors.organisation_not_found();
     if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
-    await membershipDelete(tx, { tenantId, accountId });
-    await revokeMembership(tx, { tenantId, accountId, belowRevision: member.revision + 1 });
-    const payload = { organisationId: tenantId, userId: accountId };
-    const aggregate = { aggregateType: "member", aggregateId: `${tenantId}/${accountId}` };
-    await emit(tx, memberRemoved, payload, { ...aggregate, tenantId: tenantIdFrom(tenantId) });
-    const { role } = member;
-    const fields = { role };
-    await record(tx, left, {
-      tenantId: tenantIdFrom(tenantId),
-      target: { type: "account", id: accountId },
-      fields,
-    });
+    await endMembership(tx, { ...member, tenantId, accountId });
   });
+}
+
+/** Takes an account out of an organisation by its own will. The caller holds membershipLock, and knows that an owner is left. */
+export async function endMembership(
+  tx: Tx,
+  member: { tenantId: string; accountId: string } & Pick<OrganisationRow, "role" | "revision">,
+): Promise<void> {
+  const { tenantId: tenant, accountId, role, revision } = member;
+  const tenantId = tenantIdFrom(tenant);
+  await membershipDelete(tx, { tenantId, accountId });
+  await revokeMembership(tx, { tenantId, accountId, belowRevision: revision + 1 });
+  const aggregate = { aggregateType: "member", aggregateId: `${tenantId}/${accountId}` };
+  await emit(tx, memberRemoved, { organisationId: tenantId, userId: accountId }, { ...aggregate, tenantId });
+  await record(tx, left, { tenantId, target: { type: "account", id: accountId }, fields: { role } });
 }
 
 /** Makes a member an owner and the caller, an owner, an admin; both or neither. @throws APIError member_not_found, permission_denied. */
@@ -118,14 +122,19 @@ export async function deleteOrganisation(principal: Principal, id: string): Prom
     await membershipLock(tx, id);
     const acting = await membershipFind(tx, { tenantId: id, accountId: principal.subjectId });
     if (acting?.role !== "owner") throw commonErrors.permission_denied({ internal: "only an owner deletes it" });
-    const purgeAt = await organisationClose(tx, id, GRACE_DAYS);
-    await endTokens(tx, id);
-    const payload = { organisationId: id, purgeAt: purgeAt.toISOString() };
-    await emit(tx, organisationClosing, payload, about(id));
-    const fields = { purgeAt: payload.purgeAt };
-    await record(tx, closing, { tenantId: tenantIdFrom(id), target: target(id), fields });
-    return purgeAt;
+    return closeOrganisation(tx, id);
   });
+}
+
+/** For who may: under membershipLock, a live one. Resolves with when its grace is over. */
+export async function closeOrganisation(tx: Tx, id: string): Promise<Date> {
+  const purgeAt = await organisationClose(tx, id, GRACE_DAYS);
+  await endTokens(tx, id);
+  const payload = { organisationId: id, purgeAt: purgeAt.toISOString() };
+  await emit(tx, organisationClosing, payload, about(id));
+  const fields = { purgeAt: payload.purgeAt };
+  await record(tx, closing, { tenantId: tenantIdFrom(id), target: target(id), fields });
+  return purgeAt;
 }
 
 /** New revisions, so that tokens of before are refused also after it is restored, and those of after it are not. */

@@ -68,7 +68,8 @@ export async function createOrganisation(
 ): Promise<{ id: string; name: string; role: OrganisationRow["role"] }> {
   const { name } = parseInput(z.object({ name: organisationName }), input);
   const { role, id } = await withSystem("create-organisation", async (tx) => {
-    await accountLock(tx, caller.subjectId);
+    if (!(await accountLock(tx, caller.subjectId)))
+      throw errors.invalid_token({ internal: "the account is being deleted" });
     const held = await membershipCountOfAccount(tx, caller.subjectId);
     if (held >= ORGANISATIONS_PER_ACCOUNT_MAX) throw errors.too_many_organisations();
     return storeOrganisation(tx, { id: newId(), name, createdAt: now }, caller.subjectId);
@@ -86,6 +87,8 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
   const sessionId = newId();
   const token = createRefreshToken(sessionId, familyOf(sessionId));
   const { organisation, authentication } = await withSystem("switch-organisation", async (tx) => {
+    // Behind whatever ends the account's sessions at this moment: it ends this one too, or this one is not made.
+    if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
     const chosen = await membershipFind(tx, { tenantId, accountId });
     if (chosen === undefined) throw errors.organisation_not_found();
     const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) };

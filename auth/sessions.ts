@@ -30,7 +30,8 @@ import {
   type RefreshToken,
 } from "./refresh-token";
 import { revokeSessions } from "./revocations";
-import { accountFindByEmail, accountSetPassword, type OrganisationRow } from "./store/accounts";
+import { accountIsClosing } from "./store/account-life";
+import { accountFind, accountFindByEmail, accountSetPassword, type OrganisationRow } from "./store/accounts";
 import {
   sessionDeleteSurplus,
   sessionEnd,
@@ -99,27 +100,35 @@ export async function signIn(
   const passwordHash = await renewedHash({ id: account.id, checkedHash }, input.password);
   await requireSecondFactor({ id: account.id, passwordHash }, BY_PASSWORD, now);
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
-  const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD));
+  const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD, passwordHash));
   return completeSignIn(opened, now);
 }
 
-/** The account's hash, which has today's parameters afterwards; a password that was set meanwhile stays. */
+/** The account's hash, which has today's parameters afterwards. @throws APIError invalid_credentials when another password was set meanwhile. */
 async function renewedHash(
   { id, checkedHash }: { id: string; checkedHash: string },
   password: string,
 ): Promise<string> {
   if (!needsRehash(checkedHash)) return checkedHash;
   const passwordHash = await hashPassword(password);
-  await withSystem("rehash-password", (tx) => accountSetPassword(tx, { id, checkedHash, passwordHash }));
-  return passwordHash;
+  const renewed = { id, checkedHash, passwordHash };
+  if (await withSystem("rehash-password", (tx) => accountSetPassword(tx, renewed))) return passwordHash;
+  // Another sign-in was first with the same password, or somebody set another one.
+  const present = (await accountFind(id))?.passwordHash;
+  if (!(await checkPassword(password, present)) || typeof present !== "string") throw errors.invalid_credentials();
+  return present;
 }
 
-/** A new session with its first refresh token. `amr` says how its person showed who they are. */
+/**
+ * A new session with its first refresh token. `amr` says how its person showed who they are, `checkedHash` what their
+ * password was checked against. @throws APIError account_closing; invalid_credentials when the password is another by now.
+ */
 export async function openSession(
   tx: Tx,
   member: Member,
   device: string | null,
   amr: readonly string[],
+  checkedHash?: string,
 ): Promise<OpenedSession> {
   const sessionId = newId();
   const token = createRefreshToken(sessionId, familyOf(sessionId));
@@ -133,9 +142,17 @@ export async function openSession(
     familyHash: hashSecret(token.family),
     secretHash: hashSecret(token.secret),
     amr,
+    checkedHash,
   });
+  if (at === undefined) throw await refusalOf(tx, accountId);
   await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep: SESSIONS_PER_ACCOUNT_MAX }));
   return { member, sessionId, refreshToken: formatRefreshToken(token), authentication: { amr, at } };
+}
+
+async function refusalOf(tx: Tx, accountId: string): Promise<Error> {
+  return (await accountIsClosing(tx, accountId))
+    ? errors.account_closing()
+    : errors.invalid_credentials({ internal: "the password changed, or the account went, at the same time" });
 }
 
 /** Adds the access token. After the commit: signing may need the database itself. */

@@ -1,5 +1,6 @@
 // Removing what nobody can use any more, by db's loop of batches.
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { purgeAccounts } from "./account-deletion";
 import { purgeOrganisations } from "./organisation-life";
 import { apiKeyDeleteExpired } from "./store/api-keys";
 import { invitationDeleteExpired } from "./store/invitations";
@@ -25,6 +26,7 @@ export interface Purged {
   invitations: number;
   usedChallenges: number;
   organisations: number;
+  accounts: number;
 }
 
 /** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
@@ -47,5 +49,16 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
     { ...budget, batchMax: 10 },
     purgeOrganisations,
   );
-  return { sessions, signingKeys, revocations, apiKeys, oneTimeTokens, invitations, usedChallenges, organisations };
+  const accounts = await removeInBatches("purge-deleted-accounts", { ...budget, batchMax: 10 }, purgeAccounts);
+  return {
+    sessions,
+    signingKeys,
+    revocations,
+    apiKeys,
+    oneTimeTokens,
+    invitations,
+    usedChallenges,
+    organisations,
+    accounts,
+  };
 }

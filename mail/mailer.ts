@@ -1,12 +1,14 @@
 // Sends mails by what the configuration names: an SMTP server, in development a mailbox, in production without a
 // server nothing, which is said at the start and to whoever needs a mail.
 import { cfg, type FrozenConfig } from "../config";
+import type { Tx } from "../db/tenant";
 import { logger } from "../telemetry/logger";
 import { onShutdown } from "../telemetry/shutdown";
 import { errors } from "./errors";
 import { mailSchema, type Mail } from "./message";
 import { createMailbox } from "./providers/mailbox";
 import { createSmtpTransport } from "./providers/smtp";
+import { messageDeleteTo } from "./store";
 import type { MailTransport } from "./transport";
 
 type MailConfig = Pick<FrozenConfig, "env" | "mail">;
@@ -40,6 +42,9 @@ export function requireMail(): void {
 
 /** Whether this installation sends mails: for work that goes on without one. */
 export const canSendMail = ({ env, mail }: MailConfig = cfg): boolean => env !== "production" || mail.url !== undefined;
+
+/** Removes what the development mailbox holds for these addresses: of a person who is gone. */
+export const forgetMails = (tx: Tx, addresses: readonly string[]): Promise<void> => messageDeleteTo(tx, addresses);
 
 /** The one transport of this process, opened when first needed and closed with the process. */
 function open(): MailTransport {

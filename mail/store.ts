@@ -64,3 +64,8 @@ export function messagePurge(tx: Tx, before: Date, limit: number): Promise<numbe
     [before, limit],
   );
 }
+
+/** Deletes the mails to these addresses. */
+export async function messageDeleteTo(tx: Tx, recipients: readonly string[]): Promise<void> {
+  await tx.execute(`delete from mail.message where recipient = any($1::text[])`, [recipients.map(comparableAddress)]);
+}

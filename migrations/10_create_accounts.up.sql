@@ -10,8 +10,11 @@ CREATE TABLE auth.account (
   password_hash text,
   -- When its owner showed to read the mails of this address; null until then.
   email_verified_at timestamptz,
-  created_at    timestamptz NOT NULL DEFAULT now()
+  created_at    timestamptz NOT NULL DEFAULT now(),
+  -- Of one that its owner deleted: until then it can be taken back. Null while it is live.
+  purge_at      timestamptz
 );
+CREATE INDEX account_purge ON auth.account (purge_at) WHERE purge_at IS NOT NULL;
 
 -- The id is the tenant id that every other table carries.
 CREATE TABLE auth.organisation (

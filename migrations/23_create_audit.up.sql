@@ -24,7 +24,12 @@ CREATE TABLE audit.entry (
 );
 CREATE INDEX entry_newest ON audit.entry (tenant_id, at, id);
 CREATE INDEX entry_action ON audit.entry (tenant_id, action, at, id);
-CREATE INDEX entry_target ON audit.entry (tenant_id, target_id) WHERE personal IS NOT NULL;
+-- What tells of a person is erased in all organisations at once, by whom it is about or by their address.
+CREATE INDEX entry_target ON audit.entry (target_id, tenant_id) WHERE personal IS NOT NULL;
+CREATE INDEX entry_address ON audit.entry ((personal ->> 'email')) WHERE personal IS NOT NULL;
+-- No samples of addresses in the statistics, which other roles can read.
+ALTER INDEX audit.entry_address ALTER COLUMN 1 SET STATISTICS 0;
+CREATE INDEX entry_invitation ON audit.entry (target_id) WHERE action = 'auth.member.joined';
 CREATE INDEX entry_at ON audit.entry (at);
 
 -- Where a tenant's chain ends, and where what is kept of it begins.

@@ -41,6 +41,8 @@ export const systemReasons = {
   "confirm-email-change": "another address, confirmed by a mailed link",
   "revert-email": "the address before, by a mailed link",
   "verify-email": "an address verified by a mailed link",
+  "delete-account": "the caller's account, and what becomes of their organisations",
+  "restore-account": "an account that was deleted, by a mailed link",
   "send-verification": "a mail to verify the caller's address",
   "begin-totp": "a secret for the caller's authenticator app",
   "confirm-totp": "the caller's authenticator app is in use",
@@ -112,6 +114,7 @@ export const systemReasons = {
   "purge-expired-invitations": "invitations that expired",
   "purge-used-challenges": "challenges that are over",
   "purge-deleted-organisations": "organisations whose grace is over",
+  "purge-deleted-accounts": "accounts whose grace is over, and what audit logs tell of their people",
 } as const satisfies Readonly<Record<string, string>>;
 
 /** `test` is refused wherever the app runs. */

@@ -59,6 +59,7 @@ export function upkeep(): void {
         invitations: 0,
         usedChallenges: 2,
         organisations: 0,
+        accounts: 0,
       });
       expect(await count("auth.session")).toBe(before - 4);
       expect(await count("auth.signing_key where kid = 'old'")).toBe(0);

@@ -54,9 +54,12 @@ export async function accountFindIdByEmail(tx: Tx, email: string): Promise<strin
   return rows[0]?.id;
 }
 
-/** For an account that changes hands: its address is verified, its password is gone. */
+/** For an account that changes hands: its address is verified, its password is gone; it is not deleted any more. */
 export async function accountClaim(tx: Tx, id: string): Promise<void> {
-  await tx.execute(`update auth.account set password_hash = null, email_verified_at = now() where id = $1`, [id]);
+  await tx.execute(
+    `update auth.account set password_hash = null, email_verified_at = now(), purge_at = null where id = $1`,
+    [id],
+  );
 }
 
 /** The account with its oldest membership; locks the account until the transaction ends. */
@@ -70,7 +73,7 @@ export async function accountFindForUpdate(tx: Tx, id: string): Promise<AccountR
      ${ROLE}
      where a.id = $1
      order by m.created_at, m.tenant_id
-     limit 1 for update of a`,
+     limit 1 for no key update of a`,
     [id],
   );
   return rows[0];
@@ -117,10 +120,10 @@ export async function accountSetEmail(tx: Tx, { id, email }: { id: string; email
   return changed === 1;
 }
 
-/** Its first address again, which nobody else could take meanwhile; the password is gone. */
+/** Its first address again, which nobody else could take meanwhile; the password is gone, and it is not deleted any more. */
 export async function accountGiveBackEmail(tx: Tx, { id, email }: { id: string; email: string }): Promise<void> {
   await tx.execute(
-    `update auth.account set email = $2, email_verified_at = now(), password_hash = null where id = $1`,
+    `update auth.account set email = $2, email_verified_at = now(), password_hash = null, purge_at = null where id = $1`,
     [id, email],
   );
 }
@@ -166,9 +169,16 @@ export async function accountSetPassword(
   return changed === 1;
 }
 
-/** Serialises what counts rows of one account, until the transaction ends. */
-export async function accountLock(tx: Tx, id: string): Promise<void> {
-  await tx.query(`select 1 from auth.account where id = $1 for update`, [id]);
+/**
+ * Serialises what counts rows of one account, until the transaction ends; rows that merely refer to it don't wait. False for
+ * one that is gone or being deleted. Taken before the locks of organisations.
+ */
+export async function accountLock(tx: Tx, id: string): Promise<boolean> {
+  const rows = await tx.query<{ isLive: boolean }>(
+    `select purge_at is null as "isLive" from auth.account where id = $1 for no key update`,
+    [id],
+  );
+  return rows[0]?.isLive ?? false;
 }
 
 export async function organisationInsert(

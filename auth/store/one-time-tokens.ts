@@ -1,7 +1,7 @@
 // Statements on auth.one_time_token: what links in mails can do. Only hashes are stored.
 import { systemQuery, type Tx } from "../../db/tenant";
 
-export type Purpose = "verify-email" | "reset-password" | "change-email" | "revert-email";
+export type Purpose = "verify-email" | "reset-password" | "change-email" | "revert-email" | "restore-account";
 
 /** Whose token it is, and the address that it was sent to. */
 export interface OneTimeTokenRow {
@@ -11,7 +11,7 @@ export interface OneTimeTokenRow {
 
 /**
  * Stores a token of the account's present address over the one before of this purpose. Resolves with the address;
- * undefined when there is no such account, or (`onlyUnverified`) its address is verified already.
+ * undefined when there is no such live account, or (`onlyUnverified`) its address is verified already.
  */
 export async function oneTimeTokenPut(
   token: { accountId: string; purpose: Purpose; hash: Buffer; lifetimeSeconds: number },
@@ -21,7 +21,7 @@ export async function oneTimeTokenPut(
     "one-time-token-for-a-mail",
     `insert into auth.one_time_token (account_id, purpose, hash, email, expires_at)
      select a.id, $2, $3, a.email, now() + make_interval(secs => $4)
-     from auth.account a where a.id = $1 and not ($5 and a.email_verified_at is not null)
+     from auth.account a where a.id = $1 and a.purge_at is null and not ($5 and a.email_verified_at is not null)
      on conflict (account_id, purpose) do update
        set hash = excluded.hash, email = excluded.email, created_at = now(), expires_at = excluded.expires_at
      returning email`,

@@ -16,13 +16,20 @@ export interface NewSession {
   device: string | null;
   /** How its person showed who they are. */
   amr: readonly string[];
+  /** What the password was checked against; undefined for who showed something else. */
+  checkedHash?: string | undefined;
 }
 
-/** Resolves with when its person showed who they are: now. */
-export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date> {
+/**
+ * Resolves with when its person showed who they are: now. Undefined for an account that is being deleted, or whose password
+ * is another by now. The share of the account's row makes it wait for a change under way, which then ends it or refuses it.
+ */
+export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date | undefined> {
   const rows = await tx.query<{ authenticatedAt: Date }>(
     `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device, amr)
-     values ($1, $2, $3, now() + make_interval(secs => $4), $5, $6, $7, $8)
+     select $1::uuid, a.id, $3::uuid, now() + make_interval(secs => $4), $5::bytea, $6::bytea, $7::text, $8::text[]
+     from (select id from auth.account where id = $2 and purge_at is null and ($9::text is null or password_hash = $9)
+           for share) a
      returning authenticated_at as "authenticatedAt"`,
     [
       session.id,
@@ -33,11 +40,10 @@ export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date> 
       session.secretHash,
       session.device,
       session.amr,
+      session.checkedHash ?? null,
     ],
   );
-  const [row] = rows;
-  if (row === undefined) throw new Error("an insert answered no row");
-  return row.authenticatedAt;
+  return rows[0]?.authenticatedAt;
 }
 
 /** Whether a session is over by the database's clock: its time is up, or nobody has used it for so many seconds. */
@@ -99,7 +105,8 @@ export async function sessionDeleteSurplus(
   return rows.map(({ id }) => id);
 }
 
-export type EndReason = "logout" | "token_reuse" | "password_change" | "password_reset" | "factor_change" | "claimed";
+export type EndReason =
+  "logout" | "token_reuse" | "password_change" | "password_reset" | "factor_change" | "claimed" | "account_deleted";
 
 /**
  * Ends sessions of an account that have not ended: of the sign-in that `signInOf` (a session or a sign-in) belongs to,

@@ -9,6 +9,26 @@ export const userRegistered = defineEvent({
   payload: z.object({ userId: z.uuid(), organisationId: z.uuid(), organisationName: z.string() }),
 });
 
+/** Its owner deleted the account: nobody signs in to it, and it goes at `purgeAt` unless it is taken back. */
+export const userDeletionScheduled = defineEvent({
+  type: "auth.user.deletion-scheduled",
+  version: 1,
+  payload: z.object({ userId: z.uuid(), purgeAt: z.iso.datetime() }),
+});
+
+export const userRestored = defineEvent({
+  type: "auth.user.restored",
+  version: 1,
+  payload: z.object({ userId: z.uuid() }),
+});
+
+/** The account is gone for good: whoever holds something of this person removes it. */
+export const userDeleted = defineEvent({
+  type: "auth.user.deleted",
+  version: 1,
+  payload: z.object({ userId: z.uuid() }),
+});
+
 /** An organisation, and with it a tenant, came to be. */
 export const organisationCreated = defineEvent({
   type: "auth.organisation.created",
