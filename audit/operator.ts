@@ -70,7 +70,9 @@ async function lookInto<T>(
       options,
     );
   } catch (error) {
-    await withTenant({ tenantId }, (tx) => recordLook(tx, tenantId, look, "failed"));
+    await withTenant({ tenantId }, (tx) => recordLook(tx, tenantId, look, "failed")).catch((notWritten: unknown) => {
+      throw new AggregateError([error, notWritten], "a look of an operator failed and could not be written down");
+    });
     throw error;
   }
 }

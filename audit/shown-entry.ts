@@ -1,5 +1,5 @@
 // How an entry is shown: what tells of a person only to those who may see it.
-import { can, type Permission } from "../security/permissions";
+import { can } from "../security/permissions";
 import type { FieldValue } from "./action";
 import type { EntryRow } from "./store";
 
@@ -18,7 +18,7 @@ export interface ShownEntry {
   personal?: Record<string, FieldValue>;
 }
 
-export function shownEntry(row: EntryRow, reader: { readonly permissions: ReadonlySet<Permission> }): ShownEntry {
+export function shownEntry(row: EntryRow, reader: Parameters<typeof can>[0]): ShownEntry {
   const { id, seq, at, action, actor, targetType, targetId, correlationId, fields, personal } = row;
   const isHidden = !can(reader, "audit.personal");
   return {

@@ -63,14 +63,29 @@ export async function entryList(
   limit: number,
   cursor: Cursor | undefined,
 ): Promise<Page<EntryRow & CursorRow>> {
-  const rows = await tenantQuery<EntryRow & CursorRow>(
-    scope,
-    `select ${SHOWN}, ${cursorMicros("at")} as "cursorMicros" from audit.entry
-      where tenant_id = $1 and ${action === undefined ? "$2::text is null" : "action = $2"} and ${beforeCursor("at", "id", 3)}
-      order by at desc, id desc limit $5`,
-    [scope.tenantId, action ?? null, ...cursorParams(cursor), limit + 1],
-  );
+  const rows = await tenantQuery<EntryRow & CursorRow>(scope, listOf(action), [
+    scope.tenantId,
+    action ?? null,
+    ...cursorParams(cursor),
+    limit + 1,
+  ]);
   return pageOf(rows, limit);
+}
+
+const listOf = (action: string | undefined): string =>
+  `select ${SHOWN}, ${cursorMicros("at")} as "cursorMicros" from audit.entry
+      where tenant_id = $1 and ${action === undefined ? "$2::text is null" : "action = $2"} and ${beforeCursor("at", "id", 3)}
+      order by at desc, id desc limit $5`;
+
+/** The same of all actions, in a transaction of the tenant. */
+export async function entryPage(
+  tx: Tx,
+  tenantId: string,
+  limit: number,
+  cursor: Cursor | undefined,
+): Promise<Page<EntryRow & CursorRow>> {
+  const params = [tenantId, null, ...cursorParams(cursor), limit + 1];
+  return pageOf(await tx.query<EntryRow & CursorRow>(listOf(undefined), params), limit);
 }
 
 /** Entries in the order of their numbers, from `seq` on. */

@@ -45,6 +45,8 @@ export interface WhoAmI {
 /** @throws APIError invalid_token when the account is gone. */
 export async function whoAmI(caller: Caller): Promise<WhoAmI> {
   if (isPrincipal(caller) && caller.kind !== "user") return whoAmIWithoutAccount(caller);
+  if (caller.kind === "operator")
+    return { kind: caller.kind, organisation: null, permissions: [...caller.permissions], organisations: [] };
   const account = await accountFind(caller.subjectId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const organisations = await listOrganisations(caller);

@@ -12,8 +12,8 @@ import { findHeld } from "./browser/jar";
 import { register as registerAccount } from "./registration";
 import { refreshSession, signIn } from "./sessions";
 import { keyRing } from "./tokens";
-import { totpKey } from "./factors/keys";
-import { resealTotp } from "./factors/reseal";
+import { operatorTotpKey, totpKey } from "./factors/keys";
+import { resealOperators, resealTotp } from "./factors/reseal";
 import { purgeEnded } from "./upkeep";
 
 interface RegisterRequest {
@@ -142,6 +142,7 @@ export const maintain = api({ expose: false, method: "POST", path: "/auth/mainta
   await keyRing.reseal();
   await purgeEnded();
   await resealTotp(totpKey());
+  await resealOperators(operatorTotpKey());
 });
 
 export const maintainHourly = new CronJob("auth-maintain", {

@@ -242,6 +242,31 @@ export const errors = defineErrors("auth", {
     text: "an organisation needs an owner, and this is its last",
     remedy: "Make somebody else an owner first, with PATCH /auth/members/:userId.",
   },
+  operator_setup_invalid: {
+    class: "failed_precondition",
+    text: "the set-up is not valid any more: it was completed, replaced, or its hour is up",
+    remedy: "Ask for another one, which `npm run admin -- operator reset EMAIL` prints.",
+  },
+  operator_exists: {
+    class: "already_exists",
+    text: "there is an operator with this e-mail already",
+    remedy: "See them with `npm run admin -- operator list`; `operator reset EMAIL` gives one another set-up.",
+  },
+  too_many_operators: {
+    class: "failed_precondition",
+    text: "there are as many operators as there can be",
+    remedy: "Remove who is not of the staff any more: `npm run admin -- operator list`, `operator remove EMAIL`.",
+  },
+  operator_not_found: {
+    class: "not_found",
+    text: "there is no operator with this e-mail",
+    remedy: "See them with `npm run admin -- operator list`.",
+  },
+  operator_organisation_not_found: {
+    class: "not_found",
+    text: "there is no such organisation",
+    remedy: "For operators: find it by a member's e-mail, with GET /operator/organisations?email=.",
+  },
   weak_password: {
     class: "invalid_argument",
     text: "the password is not acceptable",

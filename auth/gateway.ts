@@ -14,6 +14,8 @@ import { sessionTokenOf } from "./browser/jar";
 import { errors } from "./errors";
 import { identityAt, knownKey, readKey, wasGoodKey, type KnownKey } from "./key-identity";
 import { isKeyText, KEY_PREFIX } from "./key-text";
+import { readOperatorToken } from "./operators/sign-in";
+import { SESSION_PREFIX } from "./operators/token";
 import { knownIdentity, readAccessToken, RevokedTokenError } from "./tokens";
 
 const log = logger("auth");
@@ -60,6 +62,8 @@ function identify(credentials: Credentials): AuthData | Promise<AuthData> {
     const known = authorization.startsWith(SCHEME) ? knownIdentity(authorization.slice(SCHEME.length), now) : undefined;
     if (known !== undefined) return refusing(known, credentials);
     if (authorization.startsWith(KEY_START)) return identifyByKey(authorization.slice(SCHEME.length), credentials);
+    if (authorization.startsWith(OPERATOR_START))
+      return identifyOperator(authorization.slice(SCHEME.length), credentials);
     const token = tokenPattern.exec(authorization)?.[1];
     return token === undefined ? refuseForm(credentials) : identifyByToken(token, now, credentials);
   } catch (refusal) {
@@ -69,6 +73,7 @@ function identify(credentials: Credentials): AuthData | Promise<AuthData> {
 
 const SCHEME = "Bearer ";
 const KEY_START = `${SCHEME}${KEY_PREFIX}`;
+const OPERATOR_START = `${SCHEME}${SESSION_PREFIX}`;
 const tokenPattern = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
 
 function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData> {
@@ -121,6 +126,12 @@ function fromItsNetwork(key: KnownKey, credentials: Credentials): AuthData {
     );
     throw refusal;
   }
+}
+
+/** Asked for each time: the end of an operator's session is known at once. Never by cookie. */
+function identifyOperator(token: string, credentials: Credentials): Promise<AuthData> {
+  limits.assertFewFailures("accessToken", addressOf(credentials));
+  return readOperatorToken(token).catch((cause: unknown) => refuse(cause, credentials));
 }
 
 /** An identity that is there is answered at once. */

@@ -4,6 +4,7 @@ import { purgeAccounts } from "./account-deletion";
 import { purgeOrganisations } from "./organisation-life";
 import { apiKeyDeleteExpired } from "./store/api-keys";
 import { invitationDeleteExpired } from "./store/invitations";
+import { operatorSessionDeleteExpired } from "./store/operators";
 import { usedChallengeDeleteExpired } from "./store/factors";
 import { oneTimeTokenDeleteExpired } from "./store/one-time-tokens";
 import { revocationDeleteExpired } from "./store/revocations";
@@ -24,6 +25,7 @@ export interface Purged {
   apiKeys: number;
   oneTimeTokens: number;
   invitations: number;
+  operatorSessions: number;
   usedChallenges: number;
   organisations: number;
   accounts: number;
@@ -43,6 +45,7 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
   );
   const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
   const invitations = await removeInBatches("purge-expired-invitations", budget, invitationDeleteExpired);
+  const operatorSessions = await removeInBatches("purge-operator-sessions", budget, operatorSessionDeleteExpired);
   const usedChallenges = await removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired);
   const organisations = await removeInBatches(
     "purge-deleted-organisations",
@@ -57,6 +60,7 @@ export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged>
     apiKeys,
     oneTimeTokens,
     invitations,
+    operatorSessions,
     usedChallenges,
     organisations,
     accounts,

@@ -24,6 +24,7 @@ const options = {
   command: { type: "string", short: "c" },
   database: { type: "string" },
   write: { type: "boolean" },
+  beside: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
 

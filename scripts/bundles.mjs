@@ -12,6 +12,7 @@ const programs = {
   "watch-child": "runtime/watch-child.ts",
   demo: "scripts/demo.ts",
   search: "scripts/search.ts",
+  admin: "scripts/admin.ts",
   "embedded-copies": "runtime/infra/embedded-copies.ts",
   // What `groundwork/vitest` is outside this repository.
   "vitest/plugin": "runtime/vitest/plugin.ts",

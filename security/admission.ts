@@ -104,7 +104,8 @@ function checkAccess(policy: EndpointPolicy, caller: Caller | undefined): void {
       return;
     case "can": {
       if (caller === undefined) throw commonErrors.unauthenticated();
-      if (!isPrincipal(caller)) throw commonErrors.no_organisation();
+      // Staff are in no organisation: what they hold is not of one.
+      if (!isPrincipal(caller) && caller.kind !== "operator") throw commonErrors.no_organisation();
       const missing = access.permissions.find((permission) => !can(caller, permission));
       if (missing === undefined) return;
       log.warn({ endpoint: route, permission: missing, actor: actorOf(caller) }, "permission denied");

@@ -4,10 +4,10 @@ import type { APIDesc } from "encore.dev";
 
 import { httpSeries, type HttpSeries } from "../telemetry/metrics";
 import { isLimitPolicy, type LimitPolicy } from "./limits";
-import { isPermission, type Permission } from "./permissions";
+import { isOperatorPermission, isPermission, type OperatorPermission, type Permission } from "./permissions";
 
 export type Access =
-  | { kind: "can"; permissions: readonly Permission[] }
+  | { kind: "can"; permissions: readonly (Permission | OperatorPermission)[] }
   /** A person who is signed in, for what is theirs, in an organisation or not. */
   | { kind: "self" }
   /** Whoever brings valid credentials: to learn who they are. */
@@ -108,9 +108,10 @@ function readAccess(tags: readonly string[]): Access {
 }
 
 function readPermissions(needed: readonly string[]): Access {
-  const unknown = needed.filter((name) => !isPermission(name));
-  if (unknown.length > 0) return { kind: "closed", problem: `unknown permission ${unknown.join(", ")}` };
-  return { kind: "can", permissions: needed.filter(isPermission) };
+  const known = needed.filter((name) => isPermission(name) || isOperatorPermission(name));
+  if (known.length === needed.length) return { kind: "can", permissions: known };
+  const unknown = needed.filter((name) => !isPermission(name) && !isOperatorPermission(name));
+  return { kind: "closed", problem: `unknown permission ${unknown.join(", ")}` };
 }
 
 /** undefined when the tag is not usable. */

@@ -87,6 +87,15 @@ export const rolePermissions: readonly Permission[] = permissions.filter((permis
   roles.some((role) => role !== "owner" && matrix[permission][role]),
 );
 
+/** Of the platform's staff: no role, key or organisation holds one of these, and staff hold none of the others. */
+export const operatorPermissions = [
+  "operator.organisation.read",
+  "operator.member.read",
+  "operator.audit.read",
+  "operator.system.read",
+] as const;
+export type OperatorPermission = (typeof operatorPermissions)[number];
+
 const nothing: ReadonlySet<Permission> = new Set();
 /** Made once and shared by everybody of the role: nothing is made for a request. */
 const granted: ReadonlyMap<string, ReadonlySet<Permission>> = new Map(
@@ -99,8 +108,15 @@ export function permissionsOf(role: string): ReadonlySet<Permission> {
 }
 
 /** Whether `principal` holds `permission`. Asks its set alone, whatever filled it. */
-export function can(principal: { readonly permissions: ReadonlySet<Permission> }, permission: Permission): boolean {
+export function can(
+  principal: { readonly permissions: ReadonlySet<Permission | OperatorPermission> },
+  permission: Permission | OperatorPermission,
+): boolean {
   return principal.permissions.has(permission);
+}
+
+export function isOperatorPermission(text: string): text is OperatorPermission {
+  return (operatorPermissions as readonly string[]).includes(text);
 }
 
 export function isPermission(text: string): text is Permission {

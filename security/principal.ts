@@ -4,7 +4,15 @@ import { validate as isUuid } from "uuid";
 import { getAuthData } from "~encore/auth";
 
 import { commonErrors } from "./common-errors";
-import { isPermission, isRole, permissionsOf, type Permission, type Role } from "./permissions";
+import {
+  isOperatorPermission,
+  isPermission,
+  isRole,
+  permissionsOf,
+  type OperatorPermission,
+  type Permission,
+  type Role,
+} from "./permissions";
 import { RecentMap } from "./recent-map";
 
 declare const brand: unique symbol;
@@ -41,7 +49,7 @@ export interface Caller {
   readonly kind: PrincipalKind;
   readonly subjectId: SubjectId;
   readonly tenantId: TenantId | null;
-  readonly permissions: ReadonlySet<Permission>;
+  readonly permissions: ReadonlySet<Permission | OperatorPermission>;
   readonly sessionId?: string;
   readonly actor?: string;
   /** Seconds since the epoch: see AuthData. */
@@ -76,7 +84,15 @@ function permissionsIn(scope: string): ReadonlySet<Permission> {
   return read;
 }
 
-function permissionsFor({ tenantId, role, scope }: AuthData): ReadonlySet<Permission> | undefined {
+/** Staff are in no organisation, and hold nothing that somebody in one holds. */
+function permissionsOfOperator({ tenantId, role, scope }: AuthData): ReadonlySet<OperatorPermission> | undefined {
+  if (tenantId !== undefined || role !== undefined || scope === undefined) return undefined;
+  return new Set(scope.split(" ").filter(isOperatorPermission));
+}
+
+function permissionsFor(data: AuthData): ReadonlySet<Permission | OperatorPermission> | undefined {
+  const { kind, tenantId, role, scope } = data;
+  if (kind === "operator") return permissionsOfOperator(data);
   if (tenantId === undefined) return role === undefined && scope === undefined ? none : undefined;
   if (role !== undefined) return isRole(role) && scope === undefined ? permissionsOf(role) : undefined;
   return scope === undefined ? undefined : permissionsIn(scope);

@@ -13,6 +13,14 @@ export const systemReasons = {
   "revocations-poll": "which access tokens are refused from now on",
   "load-signing-keys": "the keys that sign and verify access tokens",
 
+  "operator-sign-in": "an operator by their e-mail, and a session for who showed password and code",
+  "operator-setup": "an operator sets up password and authenticator app",
+  "operator-session": "whose a presented operator's session is",
+
+  // What the platform's staff does: each look stands in the organisation's own log too
+  "operator-command": "operators added, reset, removed and listed by command",
+  "operator-look-up": "which organisations there are for an operator's search; the installation's own counts",
+
   // What belongs to a person, in whatever organisation
   "account-of-the-caller": "the caller's own account",
   "organisations-of-the-caller": "where the caller is a member",
@@ -89,6 +97,7 @@ export const systemReasons = {
   "reseal-signing-keys": "signing keys under the present master key",
   "reseal-second-factors": "secrets of authenticator apps under the present master key",
   "rewrap-tenant-keys": "data keys of tenants under the present master key",
+  "reseal-operators": "secrets of operators' authenticator apps under the present master key",
   "note-system-use": "these counts",
 
   "idempotency-of-the-caller": "what a caller in no organisation was answered to the same Idempotency-Key",
@@ -112,6 +121,7 @@ export const systemReasons = {
   "purge-expired-api-keys": "API keys that expired",
   "purge-expired-one-time-tokens": "tokens of mailed links that expired",
   "purge-expired-invitations": "invitations that expired",
+  "purge-operator-sessions": "sessions of operators that are over",
   "purge-used-challenges": "challenges that are over",
   "purge-deleted-organisations": "organisations whose grace is over",
   "purge-deleted-accounts": "accounts whose grace is over, and what audit logs tell of their people",

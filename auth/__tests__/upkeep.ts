@@ -49,6 +49,12 @@ export function upkeep(): void {
         `insert into auth.used_challenge (id, expires_at)
          select gen_random_uuid(), now() + make_interval(secs => n) from unnest('{-1, -900, 60}'::int[]) n`,
       );
+      await systemQuery(
+        "test",
+        `with staff as (insert into auth.operator (id, email, permissions) values (gen_random_uuid(), 'staff@example.com', '{}') returning id)
+         insert into auth.operator_session (id, operator_id, hash, expires_at)
+         select gen_random_uuid(), id, sha256(n::text::bytea), now() + make_interval(secs => n) from staff, unnest('{-1, -900, 60}'::int[]) n`,
+      );
       const before = await count("auth.session");
       expect(await purgeEnded()).toEqual({
         sessions: 4,
@@ -57,6 +63,7 @@ export function upkeep(): void {
         apiKeys: 0,
         oneTimeTokens: 0,
         invitations: 0,
+        operatorSessions: 2,
         usedChallenges: 2,
         organisations: 0,
         accounts: 0,

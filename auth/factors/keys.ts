@@ -5,4 +5,6 @@ import { masterKeyset, type Keyset } from "../../security/envelope";
 const masterKey = secret("MasterKey");
 
 export const challengeKey = (): Keyset => masterKeyset(masterKey(), "auth challenges");
+/** Of operators, whose rows are others. */
+export const operatorTotpKey = (): Keyset => masterKeyset(masterKey(), "operator totp secrets");
 export const totpKey = (): Keyset => masterKeyset(masterKey(), "totp secrets");

@@ -1,7 +1,9 @@
 // Secrets of second factors move under the present master key, so that an earlier one can be thrown away.
 import { logger } from "../../telemetry/logger";
+import { withSystem } from "../../db/tenant";
 import { goThrough } from "../../db/upkeep";
 import { EnvelopeError, open, seal, type Keyset } from "../../security/envelope";
+import { operatorListSealedByOthers, operatorReseal } from "../store/operators";
 import { totpListSealedByOthers, totpReseal, type SealedTotp } from "../store/factors";
 
 const log = logger("auth");
@@ -40,4 +42,21 @@ function resealedRow(keyset: Keyset, { accountId, secretSealed }: SealedTotp): S
     if (!(error instanceof EnvelopeError)) throw error;
     return undefined;
   }
+}
+
+/** The same for operators, who are few. */
+export function resealOperators(keyset: Keyset): Promise<number> {
+  return withSystem("reseal-operators", async (tx) => {
+    let resealed = 0;
+    for (const { id, totpSealed } of await operatorListSealedByOthers(tx, { keyId: keyset[0].id, limit: BATCH })) {
+      const renewed = resealedRow(keyset, { accountId: id, secretSealed: totpSealed });
+      if (renewed === undefined) {
+        log.error({ operatorId: id }, "an operator's secret does not open: reset the operator");
+        continue;
+      }
+      await operatorReseal(tx, { id, totpSealed: renewed.secretSealed });
+      resealed++;
+    }
+    return resealed;
+  });
 }

@@ -32,6 +32,8 @@ const WITHOUT_TENANT_ID: Record<
   "auth.recovery_code": { systemOnly: "factors belong to an account, in whatever organisation" },
   "auth.used_challenge": { systemOnly: "challenges belong to an account, in whatever organisation" },
   "auth.revocation": { systemOnly: "what every process reads to refuse access tokens" },
+  "auth.operator": { systemOnly: "the platform's staff are in no organisation" },
+  "auth.operator_session": { systemOnly: "the platform's staff are in no organisation" },
   "auth.signing_key": { systemOnly: "the keys of the whole installation" },
   "db.system_use": { systemOnly: "how often the installation acted outside of any tenant" },
   "db.capability": { closed: "hashes of tokens: for the functions that row security asks, and nobody else" },

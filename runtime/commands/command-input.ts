@@ -17,6 +17,7 @@ export interface CommandInput {
     command?: string;
     database?: string;
     write?: boolean;
+    beside?: boolean;
   };
   words: string[];
   /** What stood after `--`. */

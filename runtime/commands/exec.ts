@@ -2,7 +2,7 @@
 // scripts that import the app's own code.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { startInfra } from "../infra";
+import { databasesBeside, type Infra, startInfra } from "../infra";
 import { findAppRoot, stateDirOf, UsageError } from "./app-root";
 import { say } from "./console";
 import { listenFrom } from "./environment";
@@ -21,9 +21,10 @@ export async function exec({ flags, rest, env }: CommandInput): Promise<void> {
   const root = findAppRoot(flags.app);
   const stateDir = stateDirOf(root, env);
   const app = await parseForCommand(root);
-  const infra = await startInfra({ appRoot: root, stateDir, env, model: app.model, log: say });
+  const options = { appRoot: root, stateDir, env, model: app.model, log: say };
+  const infra = flags.beside ? await infraBeside(options) : await startInfra(options);
   try {
-    await migrateAll(root, app.model, infra, env);
+    if (!flags.beside) await migrateAll(root, app.model, infra, env);
     const config = makeHostConfig({ root, stateDir, env, app, listen: listenFrom(flags.port, env), infra });
     const child = spawn(program, args, {
       stdio: "inherit",
@@ -38,4 +39,12 @@ export async function exec({ flags, rest, env }: CommandInput): Promise<void> {
   } finally {
     await infra.stop();
   }
+}
+
+/** Of an app that may be running: only the embedded database cannot be opened a second time. */
+async function infraBeside(options: Parameters<typeof startInfra>[0]): Promise<Infra> {
+  const { env, model } = options;
+  if (env.ENCORE_INFRA_CONFIG_PATH || env.DATABASE_URL) return startInfra(options);
+  const redis = env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {};
+  return { ...(await databasesBeside({ ...options, model: () => Promise.resolve(model) })), ...redis };
 }

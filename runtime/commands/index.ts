@@ -15,7 +15,8 @@ export const usage = `groundwork <command> [--app DIR]
   migrate repair FILE …                             take edited or removed files as what was applied
   gen client --lang typescript | openapi [--output FILE]
                                                     a client for the app's endpoints, or their description
-  exec -- COMMAND …                                 run a command with the app's environment
+  exec [--beside] -- COMMAND …                      run a command with the app's environment; --beside also while the
+                                                    app runs: the database is used as it is, and nothing is migrated
   sql [-c STATEMENTS] [--write] [--database NAME] [--json]
                                                     look at the app's database, also beside the running app; reads only,
                                                     unless --write; statements from -c, a pipe or the terminal

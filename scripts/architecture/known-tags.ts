@@ -19,7 +19,12 @@ function initialiserOf(project: Project, path: string, name: string): ts.Express
 
 /** `permissions` of security/permissions.ts; undefined where a tree has none. */
 export function permissionsOf(project: Project): string[] | undefined {
-  const list = initialiserOf(project, "security/permissions.ts", "permissions");
+  const ofTenants = namesIn(project, "permissions");
+  return ofTenants && [...ofTenants, ...(namesIn(project, "operatorPermissions") ?? [])];
+}
+
+function namesIn(project: Project, name: string): string[] | undefined {
+  const list = initialiserOf(project, "security/permissions.ts", name);
   return list && ts.isArrayLiteralExpression(list)
     ? list.elements.filter(ts.isStringLiteralLike).map(({ text }) => text)
     : undefined;

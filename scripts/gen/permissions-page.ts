@@ -1,6 +1,6 @@
 // docs/permissions.md: who may do what, by role and by endpoint, as the sources say it. Its diff is what a reviewer reads
 // when a permission changes hands.
-import { matrix, permissions, roles } from "../../security/permissions";
+import { matrix, operatorPermissions, permissions, roles } from "../../security/permissions";
 
 /** What is read of the host's `.encore/groundwork/model.json`. */
 export interface EndpointsModel {
@@ -46,6 +46,8 @@ Written by \`npm run gen\` from \`security/permissions.ts\` and the endpoints' t
 | permission | ${roles.join(" | ")} |
 |---|${roles.map(() => "---|").join("")}
 ${cells.join("\n")}
+
+The platform's staff (operators) are in no organisation and hold none of these. They may hold ${operatorPermissions.map((name) => `\`${name}\``).join(", ")}, which nobody else can.
 
 ## By endpoint
 

@@ -1,11 +1,17 @@
 // Access tokens at the door of the running app: another service verifies them by the published set alone, and every attack
 // that the owner of a token can try is refused by the gateway.
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
+import { Secret, TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
 import { foreignAndMissing } from "./foreign-and-missing";
 
+const root = join(import.meta.dirname, "../../..");
+const [cli, adminProgram] = [join(root, "dist/cli.js"), join(root, "dist/admin.js")];
 const state = migratedStateDir();
 let app: RunningApp;
 let accessToken: string;
@@ -121,6 +127,51 @@ describe("over HTTP", () => {
       }
     expect((await me(`Bearer ${accessToken}`)).status).toBe(200);
   }, 60_000);
+
+  test("an operator who is made by command, beside the running app, gets in with password and code, and is out when removed", async () => {
+    const admin = async (...words: string[]): Promise<string> => {
+      const args = [cli, "exec", "--beside", "--", process.execPath, adminProgram, ...words];
+      const env = { PATH: process.env.PATH, HOME: process.env.HOME, GROUNDWORK_STATE_DIR: state.path };
+      return (await promisify(execFile)(process.execPath, args, { cwd: root, env })).stdout;
+    };
+    const send = async (path: string, body: object, token?: string): Promise<Response> =>
+      fetch(`${app.baseUrl}${path}`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
+        body: JSON.stringify(body),
+      });
+    const password = "a passphrase of many words";
+    const printed = await admin("operator", "add", "grace@example.com");
+    const setupToken = printed.split(/\s+/).find((word) => word.startsWith("gws_")) ?? "";
+    const { secret } = (await (await send("/operator/setup", { setupToken, password })).json()) as { secret: string };
+    const totp = new TOTP({ secret: Secret.fromBase32(secret) });
+    // A code counts once: the first is of the step before.
+    const earlier = totp.generate({ timestamp: Date.now() - 30_000 });
+    expect((await send("/operator/setup/confirm", { setupToken, code: earlier })).status).toBe(200);
+    const login = { email: "grace@example.com", password, code: totp.generate() };
+    const { token } = (await (await send("/operator/login", login)).json()) as { token: string };
+    const look = (reason: string): Promise<Response> =>
+      fetch(`${app.baseUrl}/operator/organisations?email=ada@example.com`, {
+        headers: { authorization: `Bearer ${token}`, "x-operator-reason": reason },
+      });
+    expect((await look("")).status).toBe(400);
+    expect(await (await look("ticket 4711: cannot sign in")).json()).toMatchObject({
+      organisations: expect.arrayContaining([expect.objectContaining({ name: "Ada" })]) as unknown,
+    });
+    const ownLog = await fetch(`${app.baseUrl}/auth/audit?limit=1`, {
+      headers: { authorization: `Bearer ${accessToken}` },
+    });
+    expect(await ownLog.json()).toMatchObject({
+      entries: [{ action: "operator.organisation.looked", fields: { reason: "ticket 4711: cannot sign in" } }],
+    });
+    expect(await admin("keys", "list")).toMatch(/^\S+ {2}EdDSA {2}signing {2}signs from \S+Z$/m);
+    await expect(admin("operator", "delete", "grace@example.com")).rejects.toMatchObject({ code: 2 });
+    expect(await admin("operator", "remove", "grace@example.com")).toContain("no operator any more");
+    expect((await look("ticket 4711: cannot sign in")).status).toBe(401);
+  }, 120_000);
 });
 
 foreignAndMissing(() => app.baseUrl);

@@ -11,7 +11,7 @@ export interface ExposedEndpoint {
   tags: string[];
 }
 
-const ACCESS_TAG = /^(can:[a-z][a-z_]*\.[a-z][a-z_]*|self|caller|public:[a-z][a-z0-9 _-]*)$/;
+const ACCESS_TAG = /^(can:(?:operator\.)?[a-z][a-z_]*\.[a-z][a-z_]*|self|caller|public:[a-z][a-z0-9 _-]*)$/;
 const COST_TAG = /^cost:(?:[1-9]\d{0,2}|1000)$/;
 const ACCESS_LIKE = /^(can|self|caller|public)(:|$)/;
 

@@ -1,0 +1,85 @@
+// Where the platform's staff sets itself up, signs in and out. Operators are added by command only.
+import { api } from "encore.dev/api";
+import type { MaxLen, MinLen } from "encore.dev/validate";
+import { callerAddress } from "../../security/caller-address";
+import { currentCaller } from "../../security/principal";
+import { beginSetup, completeSetup, signInOperator, signOutOperator } from "../operators/sign-in";
+
+interface OperatorSetupRequest {
+  /** What `operator add` or `operator reset` printed; good for an hour. */
+  setupToken: string & MinLen<1> & MaxLen<200>;
+  /** 8 to 128 characters, not among the common ones. */
+  password: string & MinLen<1> & MaxLen<512>;
+}
+
+interface OperatorSetupResponse {
+  /** For an authenticator app, as people type it. */
+  secret: string;
+  /** The same as a link, for a QR code. */
+  uri: string;
+}
+
+/** Begins an operator's set-up: a password, and the secret of an authenticator app. */
+export const setUpOperator = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/operator/setup",
+    sensitive: true,
+    tags: ["public:the set-up token is the credential", "limit:auth"],
+  },
+  async (req: OperatorSetupRequest): Promise<OperatorSetupResponse> => beginSetup(req, callerAddress()),
+);
+
+interface ConfirmOperatorSetupRequest {
+  setupToken: string & MinLen<1> & MaxLen<200>;
+  /** Of the authenticator app. */
+  code: string & MinLen<6> & MaxLen<10>;
+}
+
+/** Completes an operator's set-up with a code of the app; the token is used up. */
+export const confirmOperatorSetup = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/operator/setup/confirm",
+    sensitive: true,
+    tags: ["public:the set-up token is the credential", "limit:auth"],
+  },
+  async (req: ConfirmOperatorSetupRequest): Promise<void> => completeSetup(req, new Date(), callerAddress()),
+);
+
+interface OperatorLoginRequest {
+  email: string & MinLen<1> & MaxLen<254>;
+  password: string & MinLen<1> & MaxLen<512>;
+  /** Of the authenticator app. */
+  code: string & MinLen<1> & MaxLen<10>;
+}
+
+interface OperatorLoginResponse {
+  /** For the Authorization header, after "Bearer "; over after a quarter of an hour without use. */
+  token: string;
+  /** Seconds until it ends anyhow. */
+  expiresIn: number;
+}
+
+/** Signs an operator in: password and code at once. */
+export const operatorLogin = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/operator/login",
+    sensitive: true,
+    tags: ["public:this is how staff sign in", "limit:auth"],
+  },
+  async (req: OperatorLoginRequest): Promise<OperatorLoginResponse> => signInOperator(req, new Date(), callerAddress()),
+);
+
+/** Ends the operator's session of the token; does nothing for other callers. */
+export const operatorLogout = api(
+  { expose: true, auth: true, method: "POST", path: "/operator/logout", tags: ["caller", "limit:auth"] },
+  async (): Promise<void> => {
+    const caller = currentCaller();
+    if (caller.kind === "operator") await signOutOperator(caller);
+  },
+);

@@ -1,0 +1,175 @@
+// Operators set themselves up with what the command printed, and sign in with password and authenticator app in one step:
+// whatever of it is wrong, the answer and the work are the same, so a right password cannot be told from a wrong one. A
+// session is looked up with each request, so its end (removed, reset, signed out) is known at once; it ends when it was not
+// used for a quarter of an hour, and after four hours. As long as Sentry's superusers have (src/sentry/auth/superuser.py);
+// impersonation at WorkOS lasts one (https://workos.com/docs/authkit/impersonation).
+import { randomBytes } from "node:crypto";
+import { defineAction } from "../../audit/action";
+import { recordForPlatform } from "../../audit/platform";
+import { cfg } from "../../config";
+import { newId } from "../../db/ids";
+import { withSystem, type Tx } from "../../db/tenant";
+import { open, seal } from "../../security/envelope";
+import { isOperatorPermission } from "../../security/permissions";
+import { limits } from "../../security/limits";
+import type { AuthData, Caller } from "../../security/principal";
+import { onBehalfOf } from "../../security/provenance";
+import { countAttempt } from "../attempts";
+import { normaliseEmail } from "../email";
+import { errors } from "../errors";
+import { operatorTotpKey } from "../factors/keys";
+import { CODE_FAILURES_MAX } from "../factors/proof";
+import { describeSecret, matchStep, SECRET_BYTES } from "../factors/totp";
+import { checkPassword, hashPassword, passwordProblem } from "../passwords";
+import {
+  operatorActivate,
+  operatorCountFailure,
+  operatorFindByEmail,
+  operatorFindBySetup,
+  operatorFindForUpdate,
+  operatorSessionDelete,
+  operatorSessionDeleteAll,
+  operatorSessionInsert,
+  operatorSessionUse,
+  operatorSetCredentials,
+  operatorUseStep,
+  type OperatorRow,
+} from "../store/operators";
+import { createToken, hashToken, isToken } from "./token";
+
+const SESSION_SECONDS = 4 * 3_600;
+export const SESSION_IDLE_SECONDS = 900;
+const SESSIONS_MAX = 10;
+
+const activated = defineAction("operator.account.activated", {});
+const signedIn = defineAction("operator.session.opened", {});
+const refused = defineAction("operator.session.refused", { failures: "plain" });
+
+const actor = ({ id }: Pick<OperatorRow, "id">): string => `operator:${id}`;
+const target = ({ id }: Pick<OperatorRow, "id">): { type: string; id: string } => ({ type: "operator", id });
+
+/**
+ * A password and a secret for an authenticator app, both waiting for completeSetup; again replaces them.
+ * @throws APIError operator_setup_invalid, weak_password.
+ */
+export async function beginSetup(
+  input: { setupToken: string; password: string },
+  address: string,
+): Promise<{ secret: string; uri: string }> {
+  const passwordHash = await hashNew(input, address);
+  return withSystem("operator-setup", async (tx) => {
+    const operator = await findSetup(tx, input.setupToken, address);
+    const problem = passwordProblem(input.password, operator.email);
+    if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
+    const secret = randomBytes(SECRET_BYTES);
+    const totpSealed = seal(operatorTotpKey(), secret, operator.id);
+    await operatorSetCredentials(tx, { id: operator.id, passwordHash, totpSealed });
+    return describeSecret(secret, { issuer: `${cfg.auth.issuer} operator`, email: operator.email });
+  });
+}
+
+/** Hashing is dear: not for who has no set-up. Outside of the transaction, which holds a connection. */
+async function hashNew(
+  { setupToken, password }: { setupToken: string; password: string },
+  address: string,
+): Promise<string> {
+  limits.assertFewFailures("signIn", address);
+  await withSystem("operator-setup", (tx) => findSetup(tx, setupToken, address));
+  return hashPassword(password);
+}
+
+async function findSetup(tx: Tx, token: string, address: string): Promise<OperatorRow> {
+  const operator = isToken("setup", token) ? await operatorFindBySetup(tx, hashToken(token)) : undefined;
+  if (operator !== undefined) return operator;
+  limits.countFailure("signIn", address);
+  throw errors.operator_setup_invalid();
+}
+
+/** With a code of the app: from now on the operator can sign in, and the set-up is over. @throws APIError operator_setup_invalid, second_factor_invalid. */
+export async function completeSetup(
+  input: { setupToken: string; code: string },
+  now: Date,
+  address: string,
+): Promise<void> {
+  limits.assertFewFailures("signIn", address);
+  await withSystem("operator-setup", async (tx) => {
+    const operator = await findSetup(tx, input.setupToken, address);
+    if (operator.totpSealed === null) throw errors.operator_setup_invalid({ internal: "no password yet" });
+    const totpStep = matchStep(open(operatorTotpKey(), operator.totpSealed, operator.id), input.code, now, null);
+    if (totpStep === undefined) {
+      limits.countFailure("signIn", address);
+      throw errors.second_factor_invalid();
+    }
+    await operatorActivate(tx, { id: operator.id, totpStep });
+    await operatorSessionDeleteAll(tx, operator.id);
+    await onBehalfOf(actor(operator), () => recordForPlatform(tx, activated, { target: target(operator), fields: {} }));
+  });
+}
+
+export interface OperatorSignedIn {
+  token: string;
+  expiresIn: number;
+}
+
+/** @throws APIError invalid_credentials, whatever of it is wrong; rate_limited. */
+export async function signInOperator(
+  input: { email: string; password: string; code: string },
+  now: Date,
+  address: string,
+): Promise<OperatorSignedIn> {
+  limits.assertFewFailures("signIn", address);
+  const email = normaliseEmail(input.email);
+  const attempt = email === undefined ? undefined : await countAttempt(`operator:${email}`, address);
+  const operator = email === undefined ? undefined : await operatorFindByEmail(email);
+  const passwordHash = operator?.isActive === true ? (operator.passwordHash ?? undefined) : undefined;
+  const fits = await checkPassword(input.password, passwordHash);
+  const token = fits && operator !== undefined ? await openSession(operator, input.code, now) : undefined;
+  if (token === undefined) {
+    limits.countFailure("signIn", address);
+    throw errors.invalid_credentials();
+  }
+  await attempt?.forget();
+  return { token, expiresIn: SESSION_SECONDS };
+}
+
+/** Undefined for a wrong code, which is counted and written down. */
+function openSession({ id, passwordHash }: OperatorRow, code: string, now: Date): Promise<string | undefined> {
+  return withSystem("operator-sign-in", async (tx) => {
+    const operator = await operatorFindForUpdate(tx, id);
+    if (operator?.passwordHash !== passwordHash || operator === undefined || !operator.isActive) return undefined;
+    const totpStep = stepOf(operator, code, now);
+    if (totpStep === undefined) {
+      await operatorCountFailure(tx, id);
+      const fields = { failures: operator.totpFailures + 1 };
+      await onBehalfOf(actor(operator), () => recordForPlatform(tx, refused, { target: target(operator), fields }));
+      return undefined;
+    }
+    const token = createToken("session");
+    await operatorUseStep(tx, { id, totpStep });
+    const session = { id: newId(), operatorId: id, hash: hashToken(token) };
+    await operatorSessionInsert(tx, { ...session, lifetimeSeconds: SESSION_SECONDS, keep: SESSIONS_MAX });
+    await onBehalfOf(actor(operator), () => recordForPlatform(tx, signedIn, { target: target(operator), fields: {} }));
+    return token;
+  });
+}
+
+/** After too many wrong codes only `operator reset` helps (NIST SP 800-63B-4 §3.2.2). */
+function stepOf({ id, totpSealed, totpStep, totpFailures }: OperatorRow, code: string, now: Date): number | undefined {
+  if (totpSealed === null || totpFailures >= CODE_FAILURES_MAX) return undefined;
+  return matchStep(open(operatorTotpKey(), totpSealed, id), code, now, totpStep);
+}
+
+/** Whom a session's token speaks for. @throws TypeError when it is none, or over. */
+export async function readOperatorToken(token: string): Promise<AuthData> {
+  const session = isToken("session", token)
+    ? await operatorSessionUse(hashToken(token), SESSION_IDLE_SECONDS)
+    : undefined;
+  if (session === undefined) throw new TypeError("no such session of an operator");
+  const { id: sessionId, operatorId: userID, permissions } = session;
+  return { userID, kind: "operator", sessionId, scope: permissions.filter(isOperatorPermission).join(" ") };
+}
+
+export async function signOutOperator({ sessionId }: Caller): Promise<void> {
+  if (sessionId === undefined) return;
+  await withSystem("operator-sign-in", (tx) => operatorSessionDelete(tx, sessionId));
+}
