@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { sharesProcess, sharingSuites, suitesApart } from "../scripts/testing/suites";
+import { plainSuites, processGroup, suitesApart } from "../scripts/testing/suites";
 
 const root = join(import.meta.dirname, "..");
 const skipped = ["node_modules", "dist", ".groundwork", "parity", "fixtures"];
@@ -19,29 +19,39 @@ function suitesIn(folder: string): string[] {
 const suites = suitesIn("");
 
 test("the lists name suites that exist", () => {
-  expect([...sharingSuites, ...suitesApart].filter((file) => !suites.includes(file))).toEqual([]);
+  expect([...plainSuites, ...suitesApart].filter((file) => !suites.includes(file))).toEqual([]);
 });
 
-test("no suite that replaces modules, opens the app's database or counts the process's time shares its process", () => {
-  const marks = [
-    "vi.mock(",
-    "vi.doMock(",
-    "vi.hoisted(",
-    "vi.resetModules(",
-    "process.cpuUsage(",
-    'from "../testing"',
-    'from "../../db/tenant"',
-  ];
-  const sharing = suites.filter(sharesProcess);
-  expect(sharing.length).toBeGreaterThan(50);
-  const own = "__tests__/test-processes.test.ts";
-  const wrong = sharing.filter((file) => {
+const own = "__tests__/test-processes.test.ts";
+const holding = (marks: readonly string[], files: readonly string[]): string[] =>
+  files.filter((file) => {
     const text = readFileSync(join(root, file), "utf8");
     return file !== own && marks.some((mark) => text.includes(mark));
   });
-  expect(wrong, "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
+
+test("no suite that replaces modules, or counts the process's time, shares its process", () => {
+  const marks = ["vi.mock(", "vi.doMock(", "vi.hoisted(", "vi.resetModules(", "process.cpuUsage("];
+  const sharing = suites.filter((file) => processGroup(file) !== "own");
+  expect(sharing.length).toBeGreaterThan(100);
+  expect(holding(marks, sharing), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
+});
+
+test("no suite that runs a relay or workers shares the app's database: they take up what everybody left there", () => {
+  const app = suites.filter((file) => processGroup(file) === "app");
+  expect(app.length).toBeGreaterThan(30);
+  const marks = ["runRelayAndWorkers(", "createRelay(", "startWorkers(", "runOnce("];
+  expect(holding(marks, app), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
+});
+
+test("no suite that opens the app's database shares the process of those that do not", () => {
+  const plain = suites.filter((file) => processGroup(file) === "plain");
+  expect(plain.length).toBeGreaterThan(50);
+  const marks = ['from "../testing"', 'from "../../testing"', 'from "../../db/tenant"'];
+  expect(holding(marks, plain), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
 });
 
 test("suites for native servers, and long ones, have a process of their own", () => {
-  expect(suites.filter((file) => /\.(pg|long|web)\.test\.ts$/.test(file)).filter(sharesProcess)).toEqual([]);
+  expect(
+    suites.filter((file) => /\.(pg|long|web)\.test\.ts$/.test(file)).filter((file) => processGroup(file) !== "own"),
+  ).toEqual([]);
 });

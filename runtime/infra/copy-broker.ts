@@ -1,12 +1,15 @@
-// The test runner's side of the databases for tests: one process per worker serves the copies of its files (see
-// embedded-copies.ts), started when the worker first asks, again when it ended, gone with the runner.
+// The test runner's side of the databases for tests, which outlive a test file where several share a process: a copy
+// goes with the connection of whoever asked for it. Embedded ones are served by one process per worker (see
+// embedded-copies.ts), started when the worker first asks, again when it ended, gone with the runner; native ones are
+// made and dropped here.
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostFile } from "../host-files";
-import type { CopyAnswer, CopyErrand, CopyRequest } from "./copy-errands";
+import type { CopyAnswer, CopyErrand, CopyRequest, ServedAnswer, Template } from "./copy-errands";
+import { cloneNative } from "./native-templates";
 
 export interface CopyBroker {
   /** Where test files ask; in their environment as GROUNDWORK_TEST_COPIES. */
@@ -23,9 +26,13 @@ const nodeFlags = ["--expose-gc", "--max-semi-space-size=2"];
 /** `connected` is true for a moment longer than the process lives. */
 const isRunning = (child: ChildProcess): boolean => child.connected && !child.killed && child.exitCode === null;
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 class Broker {
   readonly #processes = new Map<string, ChildProcess>();
   readonly #waiting = new Map<number, Socket>();
+  /** Native copies that are being made, wanted or being dropped. */
+  readonly #native = new Set<Promise<void>>();
   #lastId = 0;
 
   #processOf(worker: string): ChildProcess {
@@ -37,7 +44,7 @@ class Broker {
       env: { ...process.env, NODE_OPTIONS: "" },
     });
     this.#processes.set(worker, child);
-    child.on("message", (answer: CopyAnswer) => this.#waiting.get(answer.id)?.write(`${JSON.stringify(answer)}\n`));
+    child.on("message", ({ id, ...answer }: ServedAnswer) => this.#answer(id, answer));
     child.on("error", () => undefined); // it ended before it was told something; its copies end with it
     return child;
   }
@@ -53,17 +60,46 @@ class Broker {
     socket.on("data", (chunk: string) => {
       text += chunk;
       if (!text.endsWith("\n")) return;
-      const { worker, templateDir, database } = JSON.parse(text) as CopyRequest;
-      const child = this.#processOf(worker);
-      const tell = (errand: CopyErrand): void => void (child.connected && child.send(errand));
-      const end = (): void => void socket.destroy();
-      child.once("exit", end);
-      socket.once("close", () => {
-        child.off("exit", end);
-        tell({ id, drop: true });
-      });
-      tell({ id, templateDir, database });
+      const { worker, template } = JSON.parse(text) as CopyRequest;
+      if (template.kind === "embedded") return this.#serveEmbedded(id, socket, worker, template);
+      const served = this.#serveNative(id, socket, template);
+      this.#native.add(served);
+      void served.finally(() => this.#native.delete(served));
     });
+  }
+
+  #answer(id: number, answer: CopyAnswer): void {
+    this.#waiting.get(id)?.write(`${JSON.stringify(answer)}\n`);
+  }
+
+  #serveEmbedded(
+    id: number,
+    socket: Socket,
+    worker: string,
+    { dir: templateDir, database }: Extract<Template, { kind: "embedded" }>,
+  ): void {
+    const child = this.#processOf(worker);
+    const tell = (errand: CopyErrand): void => void (child.connected && child.send(errand));
+    const end = (): void => void socket.destroy();
+    child.once("exit", end);
+    socket.once("close", () => {
+      child.off("exit", end);
+      tell({ id, drop: true });
+    });
+    tell({ id, templateDir, database });
+  }
+
+  /** Resolves when the copy is gone. */
+  async #serveNative(id: number, socket: Socket, template: Extract<Template, { kind: "native" }>): Promise<void> {
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    try {
+      const { drop, ...urls } = await cloneNative(template.url);
+      this.#answer(id, urls);
+      await closed;
+      await drop().catch((error: unknown) => process.stderr.write(`a test's database stays: ${messageOf(error)}\n`));
+    } catch (error) {
+      this.#answer(id, { failed: messageOf(error) });
+    }
   }
 
   kill(): void {
@@ -76,7 +112,7 @@ class Broker {
       .map((child) => new Promise((resolve) => child.once("exit", resolve)));
     for (const child of this.#processes.values()) if (child.connected) child.disconnect();
     for (const socket of this.#waiting.values()) socket.destroy();
-    await Promise.all(ended);
+    await Promise.all([...ended, ...this.#native]);
   }
 }
 

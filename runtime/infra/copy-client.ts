@@ -1,6 +1,6 @@
 // A test file's side: asks the runner for a copy of a template. Loaded by every test file, therefore almost nothing.
 import { connect } from "node:net";
-import type { CopyAnswer, CopyRequest } from "./copy-errands";
+import type { CopyAnswer, CopyRequest, Template } from "./copy-errands";
 
 export interface ClonedDatabase {
   url: string;
@@ -11,12 +11,8 @@ export interface ClonedDatabase {
 }
 
 /** @param path where the runner listens (GROUNDWORK_TEST_COPIES) */
-export function requestCopy(path: string, template: { dir: string; database: string }): Promise<ClonedDatabase> {
-  const request: CopyRequest = {
-    worker: process.env.VITEST_POOL_ID ?? "",
-    templateDir: template.dir,
-    database: template.database,
-  };
+export function requestCopy(path: string, template: Template): Promise<ClonedDatabase> {
+  const request: CopyRequest = { worker: process.env.VITEST_POOL_ID ?? "", template };
   const socket = connect(path);
   socket.setEncoding("utf8");
   socket.write(`${JSON.stringify(request)}\n`);

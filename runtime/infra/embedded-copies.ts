@@ -3,7 +3,7 @@
 // Ends when its IPC channel does.
 import type { Server, Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
-import type { CopyAnswer, CopyErrand } from "./copy-errands";
+import type { CopyErrand, ServedAnswer } from "./copy-errands";
 import { appName, ownerName } from "./embedded/names";
 import { compilerFlags, defaultIdleOwnerMs } from "./embedded/options";
 import { Scheduler } from "./embedded/scheduler";
@@ -19,7 +19,7 @@ interface Copy {
 
 const copies = new Map<number, Copy>();
 
-const say = (answer: CopyAnswer): void => void process.send?.(answer);
+const say = (answer: ServedAnswer): void => void process.send?.(answer);
 
 /** The copy is made at the first connection: files that touch no database pay nothing. */
 async function serve({ id, templateDir, database: name }: Extract<CopyErrand, { templateDir: string }>): Promise<void> {

@@ -1,6 +1,8 @@
 // Template databases on a real Postgres server, for tests of races, kills and throughput.
+import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { connect } from "./connect";
+import type { ClonedDatabase } from "./copy-client";
 import { quoteIdentifier, runOnServer, withDatabase } from "./database-url";
 import { InfraError } from "./errors";
 import { migrate } from "./migrations";
@@ -41,10 +43,8 @@ export async function makeNativeTemplate(
   }
 }
 
-export async function cloneNative(
-  templateUrl: string,
-  name: string,
-): Promise<{ url: string; ownerUrl: string; drop(): Promise<void> }> {
+export async function cloneNative(templateUrl: string): Promise<ClonedDatabase> {
+  const name = `groundwork_test_${randomBytes(6).toString("hex")}`;
   const server = withDatabase(templateUrl, "postgres");
   const template = decodeURIComponent(new URL(templateUrl).pathname.slice(1));
   await runOnServer(server, `CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE ${quoteIdentifier(template)}`);

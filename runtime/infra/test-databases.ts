@@ -2,33 +2,17 @@
 // a copy of its own. Embedded: the template is a data folder, a clone a copy of it: in a test file one that the process
 // of its worker serves from memory (embedded-copies.ts), elsewhere a folder with its own process.
 // Native (GROUNDWORK_TEST_POSTGRES_URL): the template is a database, a clone CREATE DATABASE … TEMPLATE.
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { DatabaseModel } from "../model";
 import { type ClonedDatabase, requestCopy } from "./copy-client";
+import type { Template } from "./copy-errands";
 import { appName } from "./embedded/names";
 import { cloneFolder, makeTemplateFolder } from "./embedded-templates";
 import { cloneNative, makeNativeTemplate } from "./native-templates";
 import { readMigrations } from "./migration-files";
 
-export type { ClonedDatabase };
-
-/** Plain JSON: it travels from the test runner to its workers. */
-export type Template =
-  | {
-      kind: "embedded";
-      database: string;
-      /** Folder of the migrated data. */
-      dir: string;
-      /** User and database name as a clone will have them. */
-      url: string;
-    }
-  | {
-      kind: "native";
-      database: string;
-      /** The template database itself. */
-      url: string;
-    };
+export type { ClonedDatabase, Template };
 
 /** Part of every template's name: raise it when the way templates are made changes. */
 const templateFormat = "4";
@@ -70,7 +54,7 @@ export async function createTemplate(
 
 /** A copy of the template, ready for connections. */
 export function cloneDatabase(template: Template): Promise<ClonedDatabase> {
-  if (template.kind === "native") return cloneNative(template.url, `groundwork_test_${randomBytes(6).toString("hex")}`);
+  if (template.kind === "native") return cloneNative(template.url);
   const copies = process.env.GROUNDWORK_TEST_COPIES;
   return copies ? requestCopy(copies, template) : cloneFolder(template.dir, template.database);
 }

@@ -1,6 +1,7 @@
 // Once per vitest run: the host's own bundles, the app's model and encore.gen/, and one migrated template per
 // database. What the test files need of it travels by vitest's provide/inject.
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { TestProject } from "vitest/node";
@@ -18,8 +19,10 @@ export interface TestApp {
   /** Of the host's own database, where the app's topics have no other store. */
   hostTemplate: unknown;
   redisUrl: string | null;
-  /** Where copies of embedded templates are asked for. */
+  /** Where copies of templates are asked for. */
   copies: string;
+  /** Where a process keeps what its buckets hold; private, and gone with the run. */
+  folder: string;
 }
 
 declare module "vitest" {
@@ -51,6 +54,11 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     ? await createTemplate({ name: hostDatabase, nonSequential: false, migrations: [] }, root, process.env)
     : null;
   const broker = await startCopyBroker();
-  project.provide("groundworkTestApp", { root, modelFile, templates, hostTemplate, redisUrl, copies: broker.path });
-  return () => broker.stop();
+  const folder = mkdtempSync(join(tmpdir(), "groundwork-test-")); // only we can enter it
+  const copies = broker.path;
+  project.provide("groundworkTestApp", { root, modelFile, templates, hostTemplate, redisUrl, copies, folder });
+  return async () => {
+    await broker.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
 }

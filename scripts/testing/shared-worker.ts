@@ -1,6 +1,6 @@
 // vitest's processes for the test files of this repository. To start one and to load what a file imports takes longer
-// than most files' tests, so files that leave nothing behind run one after the other in the same one; each other file,
-// above all one that opens the app's database, has a process of its own.
+// than most files' tests, so files that leave nothing behind run one after the other in the same one, and so do those
+// that open the app's database, which is then theirs together; each other file has a process of its own.
 import { relative, sep } from "node:path";
 import type { Plugin } from "vitest/config";
 import {
@@ -13,45 +13,48 @@ import {
   type Vitest,
   type WorkerRequest,
 } from "vitest/node";
-import { sharesProcess, slowSuites } from "./suites";
+import { processGroup, slowSuites, type ProcessGroup } from "./suites";
 
 const poolName = "shared";
+const groups: readonly ProcessGroup[] = ["own", "app", "plain"];
 
 const nameOf = (root: string, file: string): string => relative(root, file).replaceAll(sep, "/");
 
 class SharedWorker extends ForksPoolWorker {
   override readonly name = poolName;
   readonly #root: string;
-  /** Whether all that ran here so far leaves nothing behind. */
-  #isClean = true;
+  /** Of all that ran here so far. */
+  #group: ProcessGroup | undefined;
 
   constructor(options: PoolOptions) {
     super(options);
     this.#root = options.project.config.root;
   }
 
-  #share(files: readonly { filepath: string }[]): boolean {
-    return files.every(({ filepath }) => sharesProcess(nameOf(this.#root, filepath)));
+  #groupOf(files: readonly { filepath: string }[]): ProcessGroup {
+    const groups = new Set(files.map(({ filepath }) => processGroup(nameOf(this.#root, filepath))));
+    const [group] = groups;
+    return groups.size === 1 && group !== undefined ? group : "own";
   }
 
   override send(message: WorkerRequest): void {
-    if (message.type === "run" || message.type === "collect") this.#isClean &&= this.#share(message.context.files);
+    if (message.type === "run" || message.type === "collect") this.#group = this.#groupOf(message.context.files);
     super.send(message);
   }
 
   canReuse(task: PoolTask): boolean {
-    return this.#isClean && this.#share(task.context.files);
+    return this.#group !== "own" && this.#group === this.#groupOf(task.context.files);
   }
 }
 
 /**
- * First what has a process of its own, then what shares one: vitest ends a process when the next file cannot use it.
- * In both the slow ones first, or the last minute has one worker: a fresh clone knows the size of a file only.
+ * Group by group, for vitest ends a process when the next file cannot use it: first what has a process of its own.
+ * In each the slow ones first, or the last minute has one worker: a fresh clone knows the size of a file only.
  */
 function ordered(Sequencer: new (vitest: Vitest) => TestSequencer): new (vitest: Vitest) => TestSequencer {
   const rank = (file: string): number => {
     const slow = Sequencer === BaseSequencer ? slowSuites.indexOf(file) : -1; // unless the order is random
-    return (sharesProcess(file) ? 1_000 : 0) + (slow < 0 ? slowSuites.length : slow);
+    return groups.indexOf(processGroup(file)) * 1_000 + (slow < 0 ? slowSuites.length : slow);
   };
   return class extends BaseSequencer {
     override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

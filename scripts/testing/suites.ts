@@ -1,10 +1,13 @@
 // Which test files may share a process (shared-worker.ts), and which take long.
 
 /** Their suites start the host in processes of its own, or call what keeps nothing between calls. */
-const sharingFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/", "security/"];
+const plainFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/", "security/"];
 
-/** In other folders, where most suites open the app's database or change what the process has one of. */
-export const sharingSuites: readonly string[] = [
+/** Their suites open the app's database, and look only at what they put there: organisations of their own. */
+const appFolders = ["audit/", "auth/", "db/", "mail/", "secrets/", "vectors/"];
+
+/** In other folders, but like those of plainFolders. */
+export const plainSuites: readonly string[] = [
   "audit/__tests__/chain-keys.test.ts",
   "audit/__tests__/key.test.ts",
   "auth/__tests__/access-token.test.ts",
@@ -22,11 +25,19 @@ export const sharingSuites: readonly string[] = [
   "vectors/__tests__/markdown-threads.test.ts",
 ];
 
-/** In the sharing folders: they put other modules in the place of real ones, or open the app's database. */
+/**
+ * They put other modules in the place of real ones, change what a process has one of, or count its time; or they run a relay
+ * or workers, which take up what everybody before them left.
+ */
 export const suitesApart: readonly string[] = [
   "__tests__/readme-snippets.test.ts",
   "__tests__/regular-expressions.test.ts",
   "__tests__/testing.test.ts",
+  "auth/__tests__/credentials.test.ts",
+  "auth/__tests__/mailed-links.test.ts",
+  "auth/__tests__/oidc.test.ts",
+  "auth/__tests__/revocations.test.ts",
+  "auth/__tests__/start.test.ts",
   "runtime/schema/__tests__/decimal.test.ts",
   "runtime/schema/__tests__/json-decoder.test.ts",
   "runtime/schema/__tests__/regexp.test.ts",
@@ -38,12 +49,19 @@ export const suitesApart: readonly string[] = [
   "security/__tests__/guard.test.ts",
   "security/__tests__/principal.test.ts",
   "security/__tests__/provenance.test.ts",
+  "secrets/__tests__/secrets.test.ts",
+  "vectors/__tests__/documents.test.ts",
+  "vectors/__tests__/tenant-purge.test.ts",
 ];
 
+/** Test files share a process with those of their group only: what opened the database leaves connections and loops. */
+export type ProcessGroup = "own" | "app" | "plain";
+
 /** @param file from the repository's root, with slashes; suites for native servers and long ones have their own process */
-export function sharesProcess(file: string): boolean {
-  if (suitesApart.includes(file) || /\.\w+\.test\.ts$/.test(file)) return false;
-  return sharingSuites.includes(file) || sharingFolders.some((folder) => file.startsWith(folder));
+export function processGroup(file: string): ProcessGroup {
+  if (suitesApart.includes(file) || /\.\w+\.test\.ts$/.test(file)) return "own";
+  if (plainSuites.includes(file) || plainFolders.some((folder) => file.startsWith(folder))) return "plain";
+  return appFolders.some((folder) => file.startsWith(folder)) ? "app" : "own";
 }
 
 /** Those that take over two seconds, the slowest first. One that is missing here, or gone, costs seconds of the whole run. */

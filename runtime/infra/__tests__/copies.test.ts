@@ -68,6 +68,6 @@ test("a copy that is dropped can no longer be reached, and a process that ended 
 test("a database of another name, and one whose template is gone, are refused in words", async () => {
   const copy = await requestCopy(broker.path, template);
   await expect(ask(copy.url.replace("/app?", "/other?"), "SELECT 1")).rejects.toThrow('"other" does not exist');
-  const gone = await requestCopy(broker.path, { dir: `${template.dir}-gone`, database: "app" });
+  const gone = await requestCopy(broker.path, { ...template, dir: `${template.dir}-gone` });
   await expect(ask(gone.url, "SELECT 1")).rejects.toThrow('"app" could not be opened: ENOENT');
 });
