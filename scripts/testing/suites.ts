@@ -38,6 +38,7 @@ export const suitesApart: readonly string[] = [
   "auth/__tests__/oidc.test.ts",
   "auth/__tests__/revocations.test.ts",
   "auth/__tests__/start.test.ts",
+  "db/__tests__/confused-deputies.test.ts",
   "runtime/schema/__tests__/decimal.test.ts",
   "runtime/schema/__tests__/json-decoder.test.ts",
   "runtime/schema/__tests__/regexp.test.ts",
