@@ -13,6 +13,7 @@ import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
+import { declarations } from "./declarations";
 import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
 import { inboxAttempts, inboxCountFailure, inboxRecord, type InboxFailure } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
@@ -56,8 +57,8 @@ export const UNKNOWN_EVENT_HOURS = 12;
 
 /**
  * The subscription handler of one consumer. `name` is its identity in the inbox: renaming it makes it handle
- * every retained event again. Events of the catalogue that it has no handler for are acknowledged; an event that
- * the catalogue of this process does not know is not, because a newer replica may have its handler. Throws while
+ * every retained event again. Events of the catalogue that no version of it which runs has a handler for are
+ * acknowledged; an event that another version handles, or that the catalogue of this process does not know, is not. Throws while
  * attempts are left, so that the transport delivers again after its backoff.
  */
 export function consumer(
@@ -67,12 +68,13 @@ export function consumer(
 ): (message: DomainEvent) => Promise<void> {
   const receiver: Receiver = { name, maxAttempts, lostOnes: new Turns() };
   const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
+  declarations.declare(name, [...byKey.keys()]);
   return async (message) => {
     const onlyFor = message.headers[REDRIVE_CONSUMER];
     if (onlyFor !== undefined && onlyFor !== name) return;
     const key = `${message.type}@${message.version}`;
     const handler = byKey.get(key);
-    if (!handler && catalog.has(key)) return;
+    if (!handler && catalog.has(key) && !(await declarations.isHandledElsewhere(name, key))) return;
     const attempt = deliveryAttempt();
     const options = {
       kind: "consumer" as const,
@@ -142,11 +144,15 @@ async function receive(receiver: Receiver, message: DomainEvent, handler: Handle
   }
 }
 
-/** Another version of the app emitted it. Not the event's fault, so it costs none of its attempts. */
+/** Another version of the app emitted it, or handles it. Not the event's fault, so it costs none of its attempts. */
 class UnknownEventError extends Error {
   override readonly name = "UnknownEventError";
   constructor({ type, version }: DomainEvent) {
-    super(`event ${type}@${version} is not in the catalogue of this process`);
+    const key = `${type}@${version}`;
+    const why = catalog.has(key)
+      ? "has no handler in this version of the consumer"
+      : "is not in the catalogue of this process";
+    super(`event ${key} ${why}`);
   }
 }
 

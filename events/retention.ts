@@ -4,6 +4,7 @@
 // each table (runs may overlap, they pass over each other's rows): enough to remove ten times what the pipeline can write (upkeep.pg.test.ts measures it).
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { deadLetters, DEAD_LETTER_DAYS } from "./store/dead-letter";
+import { declarationsPurge } from "./store/declaration";
 import { inboxPurge } from "./store/inbox";
 import { outboxPurge } from "./store/outbox";
 
@@ -15,6 +16,7 @@ export interface Purged {
   outbox: number;
   inbox: number;
   deadLetters: number;
+  declarations: number;
 }
 
 /** Deletes what is past its time; resolves with how many rows went. `budget` holds for each table. */
@@ -25,5 +27,6 @@ export async function purgeExpired(budget: UpkeepBudget = BUDGET): Promise<Purge
     deadLetters: await removeInBatches("dead-letter-purge", budget, (tx, limit) =>
       deadLetters.purge(tx, DEAD_LETTER_DAYS, limit),
     ),
+    declarations: await removeInBatches("declaration-purge", budget, declarationsPurge),
   };
 }

@@ -4,7 +4,10 @@ import { cfg } from "../config";
 import { systemQuery } from "../db/tenant";
 import type { SystemReason } from "../security/system-reasons";
 import { observeGauge } from "../telemetry/metrics";
+import { logger } from "../telemetry/logger";
 import { onShutdown } from "../telemetry/shutdown";
+import { declarations, READ_EVERY_MS } from "./declarations";
+import { offerFilter } from "./delivery-filter";
 import { createRelay, type Relay } from "./relay";
 import { onRelaySignal } from "./signal";
 import { deadLetters } from "./store/dead-letter";
@@ -13,12 +16,40 @@ import { isReadyForWork } from "./work-gate";
 
 /** Starts the relay where the process hosts the service. Tests make relays of their own. */
 export function startEvents(): void {
+  startConsumers();
   if (cfg.env !== "test" && "events" in appMeta().deploy.hostedServices) startRelay();
+}
+
+/** While the database has not answered yet. */
+const ASK_AGAIN_MS = 500;
+let hasConsumers = false;
+
+/**
+ * Called by each encore.service.ts whose service has subscriptions: declares the consumers of this process for as long
+ * as it lives, and tells the host which subscriptions a message is for. Tests do it by their own.
+ */
+export function startConsumers(): void {
+  if (hasConsumers || cfg.env === "test") return;
+  hasConsumers = true;
+  offerFilter((consumer, message) => declarations.isWanted(consumer, message));
+  let timer: NodeJS.Timeout | undefined;
+  const exchange = (): void => {
+    void declarations
+      .refresh()
+      .catch((error: unknown) => logger("events").warn({ err: error }, "what consumers declare could not be read"))
+      .finally(() => {
+        timer = setTimeout(exchange, declarations.isKnown() ? READ_EVERY_MS : ASK_AGAIN_MS);
+        timer.unref();
+      });
+  };
+  // When all modules are loaded, and with them all consumers.
+  timer = setTimeout(exchange, 0);
+  onShutdown("consumer declarations", async () => clearTimeout(timer));
 }
 
 /** Starts a relay that commits of this process wake. */
 export function startRelay(): Relay {
-  const relay = createRelay({ isReady: isReadyForWork });
+  const relay = createRelay({ isReady: async () => declarations.isKnown() && (await isReadyForWork()) });
   onRelaySignal((destination) => relay.wake(destination));
   onShutdown("relay", () => relay.stop());
   observeGauge("outbox_depth", () => depthOf("metrics-outbox-depth", OUTBOX_DEPTH));

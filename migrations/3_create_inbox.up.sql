@@ -45,3 +45,18 @@ CREATE INDEX dead_letter_open ON events.dead_letter (tenant_id, consumer, dead_a
 
 SELECT db.protect_tenant_table('events.inbox');
 SELECT db.protect_tenant_table('events.dead_letter');
+
+-- Which events each consumer handles, as each version of the app that runs declares it: publishing reads here who wants
+-- an event, and a replica without a handler whether the next version has one. A row for each consumer and version.
+CREATE TABLE events.consumer_declaration (
+  consumer text        NOT NULL,
+  -- Of what it declares: processes of one version share the row.
+  digest   bytea       NOT NULL,
+  handled  text[]      NOT NULL,
+  -- What that version of the app knows at all.
+  known    text[]      NOT NULL,
+  seen_at  timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (consumer, digest)
+) WITH (fillfactor = 50);
+
+SELECT db.protect_system_table('events.consumer_declaration');

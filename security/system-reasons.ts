@@ -82,6 +82,7 @@ export const systemReasons = {
   // Work of the installation itself
   "relay-claim": "events and jobs that wait to be handed on",
   "relay-settle": "what became of them",
+  "declare-consumers": "which events the versions of the app that run have handlers for",
   consume: "an event that belongs to no tenant",
   "consume-failed": "a failed delivery is counted before its tenant can be believed",
   "job-dead-letter": "a failed job that belongs to no tenant",
@@ -110,6 +111,7 @@ export const systemReasons = {
   "purge-tenant-documents": "documents of an organisation that is gone",
   "outbox-purge": "events and jobs that were handed on",
   "inbox-purge": "notes of events that were handled",
+  "declaration-purge": "what versions declared that run no more",
   "dead-letter-purge": "dead letters of events past their retention",
   "job-dead-letter-purge": "dead letters of jobs past their retention",
   "purge-idempotency-keys": "answers to Idempotency-Keys past their retention",

@@ -7,6 +7,7 @@ import type { Broker } from "./broker";
 import type { MessageCodec } from "./codec";
 import { queueName, type Envelope } from "./envelope";
 import { newMessageId } from "./ids";
+import { wantedBy } from "./wanted-by";
 
 const PUBLISH_LIMIT_MS = 15_000;
 
@@ -90,19 +91,20 @@ function inOrder(): <T>(ready: T | Promise<T>, handOver: (value: T) => Promise<v
 }
 
 /**
- * Publishing to `topic`; resolves with the message id once every subscription's queue holds the message.
+ * Publishing to `topic`; resolves with the message id once the queue of every subscription that wants it holds the message.
  * A broker that is away is tried again under the same id, so that no queue gets the message twice.
  */
 export function createPublish(topic: TopicModel, codec: MessageCodec, broker: () => Broker): Publish {
-  const queues = topic.subscriptions.map((subscription) => queueName(topic.name, subscription.name));
-  const add = (envelope: Envelope): Promise<void> =>
-    within(
-      whileAway(() => broker().add(queues, envelope), PUBLISH_LIMIT_MS),
-      PUBLISH_LIMIT_MS,
-    );
+  const names = topic.subscriptions.map((subscription) => subscription.name);
   const handOver = topic.orderingAttribute ? inOrder() : undefined;
   return async (message, source) => {
     const envelope = envelopeFor(topic, codec, message, source);
+    const queues = wantedBy(topic.name, names, message).map((name) => queueName(topic.name, name));
+    const add = (ready: Envelope): Promise<void> =>
+      within(
+        whileAway(() => broker().add(queues, ready), PUBLISH_LIMIT_MS),
+        PUBLISH_LIMIT_MS,
+      );
     if (queues.length > 0) await (handOver ? handOver(envelope, add) : add(await envelope));
     return (await envelope).id;
   };

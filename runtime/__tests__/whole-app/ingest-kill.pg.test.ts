@@ -184,6 +184,8 @@ test(`${KILLS} kills during an ingestion lose nothing and repeat only what was i
   );
   expect(await count("events.dead_letter")).toBe(0);
   expect(await count("queues.dead_letter")).toBe(0);
+  // What a subscription has no handler for is not delivered to it.
+  expect(await count("bullmq.job where queue = 'domain-events/vectors-purge'")).toBe(0);
   await until(
     "every ready document is counted",
     async () => (await count(`vectors.usage where document_count = ${DOCUMENTS}`)) === 1,

@@ -53,6 +53,40 @@ describe.each(transports)("topics on %s", (transport) => {
     expect(id).toMatch(/^[0-9a-v]{20}$/);
   });
 
+  it("gives a message to those subscriptions that the app says want it, and to all when it cannot say", async () => {
+    const [a, b, received] = [name(), name(), [] as Received[]];
+    const part = pubsub({ subscriptions: [subscription(a), subscription(b)] });
+    listen(part, a, received);
+    listen(part, b, received);
+    await part.start();
+    const asked: unknown[] = [];
+    const key = Symbol.for("groundwork.wanted-by");
+    const app = globalThis as { [key: symbol]: unknown };
+    app[key] = (topic: string, sub: string, message: { n: number }): boolean => {
+      asked.push([topic, sub, message.n]);
+      if (message.n === 3) throw new Error("cannot say");
+      return message.n === 2 && sub === b;
+    };
+    try {
+      for (const n of [1, 2, 3]) await part.topic("orders").publish({ n });
+    } finally {
+      app[key] = undefined;
+    }
+    await until(() => received.length === 3);
+    expect(received.map(({ sub, n }) => [sub, n]).sort()).toEqual(
+      [
+        [a, 3],
+        [b, 2],
+        [b, 3],
+      ].sort(),
+    );
+    expect(asked).toEqual([1, 2, 3].flatMap((n) => [a, b].map((sub) => ["orders", sub, n])));
+    const queues = await Promise.all(
+      [a, b].map((sub) => countMessages(part.broker(), { topic: "orders", subscription: sub })),
+    );
+    expect(queues.map(({ waiting, active, delayed }) => waiting + active + delayed)).toEqual([0, 0]);
+  });
+
   it("holds a message for a subscription that nobody is listening to yet", async () => {
     const [sub, received] = [name(), [] as Received[]];
     const publisher = pubsub({ subscriptions: [subscription(sub)] });

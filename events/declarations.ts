@@ -1,0 +1,104 @@
+// Who wants which event. Each process declares its consumers in a table and reads what the others declare, so that
+// whoever publishes, of whatever version, knows which subscriptions have a handler and delivers to no other; and so that
+// a replica which finds no handler of its own can tell "nobody wants it" from "the next version does". What is not known
+// counts as wanted: a consumer that nobody declared, an event that a version of the consumer has never heard of, a table
+// that could not be read for a while. Kafka Streams and Debezium leave this to topics; NATS and Google's Pub/Sub filter by
+// attributes of the subscription, which Encore has not, hence the consumer still passes over what it gets all the same.
+import { catalog } from "./catalog";
+import { declarationsHeld, declarationsRenew, type ConsumerDeclaration } from "./store/declaration";
+import { REDRIVE_CONSUMER } from "./topic";
+
+/** How often a running process reads what the others declare; a new handler of a known event begins this much later. */
+export const READ_EVERY_MS = 5_000;
+const RENEW_EVERY_MS = 60_000;
+/** What was read longer ago is not relied upon; well below what a declaration holds. */
+const READ_HOLDS_MS = 120_000;
+/** A consumer that has no handler asks anew when what it knows is older. */
+const FRESH_MS = 1_000;
+
+interface Handling {
+  handled: ReadonlySet<string>;
+  known: ReadonlySet<string>;
+}
+
+/** The parts of a message that decide. */
+export interface Wanted {
+  type: string;
+  version: number;
+  headers: Readonly<Record<string, string>>;
+}
+
+const setsOf = ({ handled, known }: Pick<ConsumerDeclaration, "handled" | "known">): Handling => ({
+  handled: new Set(handled),
+  known: new Set(known),
+});
+
+export class Declarations {
+  private readonly own = new Map<string, ConsumerDeclaration>();
+  private held = new Map<string, Handling[]>();
+  private readAtMs = -Infinity;
+  private renewedAtMs = -Infinity;
+  private reading: Promise<void> | undefined;
+
+  constructor(private readonly nowMs: () => number = () => performance.now()) {}
+
+  /** Notes what a consumer of this process handles. */
+  declare(consumer: string, handled: readonly string[], known: Iterable<string> = catalog.keys()): void {
+    this.own.set(consumer, { consumer, handled: [...handled].sort(), known: [...known].sort() });
+    this.renewedAtMs = -Infinity;
+  }
+
+  /** Writes down what is this process's own when it is time to, and reads what all declare. */
+  refresh(): Promise<void> {
+    this.reading ??= this.exchange().finally(() => (this.reading = undefined));
+    return this.reading;
+  }
+
+  private async exchange(): Promise<void> {
+    const startedAtMs = this.nowMs();
+    if (this.own.size > 0 && startedAtMs - this.renewedAtMs >= RENEW_EVERY_MS) {
+      const own = [...this.own.values()];
+      this.renewedAtMs = startedAtMs;
+      await declarationsRenew(own).catch((error: unknown) => {
+        this.renewedAtMs = -Infinity;
+        throw error;
+      });
+    }
+    const held = new Map<string, Handling[]>();
+    for (const row of await declarationsHeld())
+      held.set(row.consumer, [...(held.get(row.consumer) ?? []), setsOf(row)]);
+    this.held = held;
+    this.readAtMs = startedAtMs;
+  }
+
+  /** Whether the table has been read, lately enough to rely on it. */
+  isKnown(): boolean {
+    return this.nowMs() - this.readAtMs < READ_HOLDS_MS;
+  }
+
+  /** Whether a message is to be delivered to the subscription of that name. Yes, where it is not known. */
+  isWanted(consumer: string, { type, version, headers }: Wanted): boolean {
+    if (!this.isKnown()) return true;
+    const versions = this.versionsOf(consumer);
+    if (versions.length === 0) return true;
+    const onlyFor = headers[REDRIVE_CONSUMER];
+    if (onlyFor !== undefined && onlyFor !== consumer) return false;
+    const key = `${type}@${version}`;
+    return versions.some(({ handled, known }) => handled.has(key) || !known.has(key));
+  }
+
+  /** Whether another version of the consumer that runs has a handler. Rejects when the table cannot be read. */
+  async isHandledElsewhere(consumer: string, key: string): Promise<boolean> {
+    if (this.nowMs() - this.readAtMs >= FRESH_MS) await this.refresh();
+    return this.versionsOf(consumer).some(({ handled }) => handled.has(key));
+  }
+
+  private versionsOf(consumer: string): Handling[] {
+    const own = this.own.get(consumer);
+    const held = this.held.get(consumer) ?? [];
+    return own ? [...held, setsOf(own)] : held;
+  }
+}
+
+/** This process's. */
+export const declarations = new Declarations();

@@ -1,0 +1,20 @@
+// A courtesy to an app that knows which of its subscriptions have a use for a message: it may put a function under
+// `Symbol.for("groundwork.wanted-by")`, and what it says no to is not put into that subscription's queue. Encore delivers
+// to all, so an app must bear what it does not want; without the function, or when it throws, so does this host.
+
+export type WantedBy = (topic: string, subscription: string, message: unknown) => boolean;
+
+const key = Symbol.for("groundwork.wanted-by");
+
+/** Those of the subscriptions that are to get the message. */
+export function wantedBy(topic: string, subscriptions: readonly string[], message: unknown): readonly string[] {
+  const isWanted = (globalThis as { [key: symbol]: unknown })[key] as WantedBy | undefined;
+  if (typeof isWanted !== "function") return subscriptions;
+  return subscriptions.filter((subscription) => {
+    try {
+      return isWanted(topic, subscription, message);
+    } catch {
+      return true;
+    }
+  });
+}
