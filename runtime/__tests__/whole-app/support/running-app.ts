@@ -90,14 +90,15 @@ function kill(pid: number): void {
   }
 }
 
-/** Starts `groundwork run` on any free port and resolves when it serves. */
+/** Starts `groundwork run` of the app in `folder` on any free port and resolves when it serves. */
 export async function startApp(
   stateDir: string,
   env: Record<string, string> = {},
   args: string[] = [],
+  folder: string = root,
 ): Promise<RunningApp> {
   const child = spawn(process.execPath, [join(root, "dist", "cli.js"), "run", "--port", "0", ...args], {
-    cwd: root,
+    cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", GROUNDWORK_STATE_DIR: stateDir, ...env },
   });

@@ -1,0 +1,69 @@
+// Runs attempts on another organisation and judges them: an answer with the victim's marker in it, and any row of the
+// victim's that became different, are leaks, whatever the code meant.
+import { differences, type Rows } from "../../../../../db/__tests__/victim";
+import { operationsOf, type Document } from "../fuzz/openapi";
+import { createRandom } from "../fuzz/random";
+import { Attempts, forgeries, type Attempt } from "./attempts";
+import { MARKER, type AttackWorld, type Send } from "./world";
+
+export interface Report {
+  /** A line each; empty when nothing leaked. */
+  leaks: string[];
+  attempts: Record<Attempt["kind"], number>;
+  statuses: Record<number, number>;
+  sweepSize: number;
+  perSecond: number;
+}
+
+interface Attacked {
+  world: AttackWorld;
+  send: Send;
+  rows: () => Promise<Rows>;
+  document: Document;
+  count: number;
+  seed: number;
+  /** Leaks after which it stops: a planted one shows at once. */
+  enough?: number;
+}
+
+const LANES = 16;
+/** So often the attacker makes sure of being signed in. */
+const RENEW_EVERY = 500;
+
+export async function attack({ world, send, rows, document, count, seed, enough = 20 }: Attacked): Promise<Report> {
+  const random = createRandom(seed);
+  const forged = await forgeries(world, random);
+  const attempts = new Attempts(document, operationsOf(document), world, forged, random);
+  const report: Report = {
+    leaks: [],
+    attempts: { "foreign id": 0, "forged claims": 0, "swapped keys": 0, "named tenant": 0 },
+    statuses: {},
+    sweepSize: attempts.sweepSize,
+    perSecond: 0,
+  };
+  const before = await rows();
+  const startedAtMs = performance.now();
+  const lane = async (batch: Attempt[]): Promise<void> => {
+    for (let attempt = batch.pop(); attempt !== undefined; attempt = batch.pop()) {
+      const { kind, ...request } = attempt;
+      const { status, body } = await send(request);
+      report.attempts[kind]++;
+      report.statuses[status] = (report.statuses[status] ?? 0) + 1;
+      if (body.includes(MARKER))
+        report.leaks.push(`${kind}: ${describe(attempt)}\n    ${status} ${body.slice(0, 300)}`);
+    }
+  };
+  for (let done = 0; done < count && report.leaks.length < enough; done += RENEW_EVERY) {
+    await world.renew();
+    const batch = Array.from({ length: Math.min(RENEW_EVERY, count - done) }, (_, at) => attempts.next(done + at));
+    await Promise.all(Array.from({ length: LANES }, () => lane(batch)));
+  }
+  report.perSecond = Math.round((count / (performance.now() - startedAtMs)) * 1000);
+  report.leaks.push(...differences(before, await rows(), world.judged));
+  return report;
+}
+
+function describe({ method, path, headers, body }: Attempt): string {
+  const { authorization = "", ...rest } = headers;
+  return `${method} ${path.slice(0, 200)} ${authorization.slice(0, 30)} ${JSON.stringify(rest).slice(0, 200)} ${(body ?? "").slice(0, 300)}`;
+}

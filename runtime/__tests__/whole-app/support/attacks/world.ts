@@ -1,0 +1,140 @@
+// Two organisations of one app: a victim, every word of whose data holds a marker, and an attacker with everything that a
+// client can have. What the victim's things are called is what the attacker knows: ids, never a marked word.
+import { crc32 } from "node:zlib";
+import { decodeJwt } from "jose";
+import type { Victim } from "../../../../../db/__tests__/victim";
+
+export const MARKER = "zanzibarquartz";
+
+export interface Answer {
+  status: number;
+  body: string;
+}
+
+/** One request to the app. */
+export type Send = (request: {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+}) => Promise<Answer>;
+
+interface Session {
+  accessToken: string;
+  refreshToken: string;
+  user: { id: string };
+  organisation: { id: string };
+}
+
+export interface Tenant {
+  session: Session;
+  /** The key of a person, and of a machine. */
+  keys: [string, string];
+  /** Ids by what they are of. */
+  things: Record<string, string>;
+}
+
+export interface AttackWorld {
+  victim: Tenant;
+  attacker: Tenant;
+  judged: Victim;
+  /** Signs the attacker in again: some of what it sends ends its own sessions. */
+  renew(): Promise<void>;
+}
+
+const password = "a passphrase of many words";
+
+async function call<T>(send: Send, method: string, path: string, body?: unknown, token?: string): Promise<T> {
+  const headers = {
+    "content-type": "application/json",
+    "user-agent": "kit",
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+  const request = { method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+  const { status, body: text } = await send(request);
+  if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+async function makeTenant(send: Send, word: string): Promise<Tenant> {
+  const email = `${word}@attacks.example`;
+  const session = await call<Session>(send, "POST", "/auth/register", { email, password, organisation: word });
+  const token = session.accessToken;
+  const made = <T = { id: string }>(path: string, body: unknown): Promise<T> =>
+    call<T>(send, "POST", path, body, token);
+  const document = await made("/vectors/documents", { source: `${word}.md`, title: word, text: `All about ${word}.` });
+  await call(send, "PUT", "/secrets/provider", { value: `the secret of ${word}` }, token);
+  const role = await made("/auth/roles", { name: word, permissions: ["document.read"] });
+  const machine = await made("/auth/service-principals", { name: word, permissions: ["document.read"] });
+  const key = await made<{ id: string; key: string }>("/auth/api-keys", { name: word });
+  const machineKey = await made<{ key: string }>("/auth/api-keys", { name: word, servicePrincipalId: machine.id });
+  const invitation = await made("/auth/invitations", { email: `guest-of-${email}`, role: "viewer" });
+  const things = {
+    organisation: session.organisation.id,
+    user: session.user.id,
+    session: String(decodeJwt(token).sid),
+    document: document.id,
+    role: role.id,
+    machine: machine.id,
+    key: key.id,
+    invitation: invitation.id,
+    secret: "provider",
+  };
+  return { session, keys: [key.key, machineKey.key], things };
+}
+
+export async function makeWorld(send: Send): Promise<AttackWorld> {
+  const victim = await makeTenant(send, MARKER);
+  const attacker = await makeTenant(send, "attacker");
+  for (;;) {
+    const { status } = await call<{ status: string }>(
+      send,
+      "GET",
+      `/vectors/documents/${victim.things.document}`,
+      undefined,
+      victim.session.accessToken,
+    );
+    if (status === "ready") break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const world: AttackWorld = {
+    victim,
+    attacker,
+    judged: {
+      marker: MARKER,
+      ids: [victim.things.organisation!, victim.things.user!],
+      attackers: [attacker.things.organisation!],
+    },
+    renew: async () => {
+      const credentials = { email: "attacker@attacks.example", password };
+      const signedIn = await call<Session>(send, "POST", "/auth/login", credentials);
+      attacker.session =
+        signedIn.organisation?.id === attacker.things.organisation
+          ? signedIn
+          : await call<Session>(
+              send,
+              "POST",
+              "/auth/switch",
+              { organisationId: attacker.things.organisation },
+              signedIn.accessToken,
+            );
+    },
+  };
+  return world;
+}
+
+/** A text of a key's form and checksum, the first half of one key and the second of another. */
+export function splicedKey(own: string, other: string): string {
+  const body = own.slice(0, 24) + other.slice(24, -6);
+  const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  let check = "";
+  for (let rest = crc32(body); check.length < 6; rest = Math.floor(rest / 62)) check = digits[rest % 62]! + check;
+  return body + check;
+}
+
+/** The attacker's refresh token for the victim's session: the id stands in its first bytes. */
+export function splicedRefreshToken(own: string, sessionId: string): string {
+  const bytes = Buffer.from(own, "base64url");
+  bytes.write(sessionId.replaceAll("-", ""), "hex");
+  return bytes.toString("base64url");
+}
