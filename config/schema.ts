@@ -41,6 +41,7 @@ export const variables = {
   DB_LOCK_TIMEOUT_MS: integer(10, 600_000),
   DB_IDLE_TIMEOUT_MS: integer(0, 3_600_000),
   DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: integer(100, 3_600_000),
+  DB_ALLOW_OWNER_LOGIN: boolean,
   OTEL_EXPORTER_OTLP_ENDPOINT: url(["http", "https"]),
   OTEL_EXPORTER_OTLP_HEADERS: pairs("a comma-separated list of name=value"),
   OTEL_TRACES_SAMPLER_ARG: decimal(0, 1),
@@ -114,6 +115,7 @@ export interface Config {
     lockTimeoutMs: number;
     idleTimeoutMs: number;
     idleInTransactionTimeoutMs: number;
+    allowOwnerLogin: boolean;
   };
   /** `endpoint` is the collector's base URL (traces go to `<endpoint>/v1/traces`); without it nothing is exported. */
   otel: {
@@ -285,15 +287,20 @@ function assembleAccess(
   };
 }
 
+function assembleDatabase(v: Values): Config["db"] {
+  return {
+    poolMax: v.DB_POOL_MAX ?? 20,
+    statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000,
+    lockTimeoutMs: v.DB_LOCK_TIMEOUT_MS ?? 4000,
+    idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000,
+    idleInTransactionTimeoutMs: v.DB_IDLE_IN_TRANSACTION_TIMEOUT_MS ?? 30_000,
+    allowOwnerLogin: v.DB_ALLOW_OWNER_LOGIN ?? false,
+  };
+}
+
 function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | "queues"> {
   return {
-    db: {
-      poolMax: v.DB_POOL_MAX ?? 20,
-      statementTimeoutMs: v.DB_STATEMENT_TIMEOUT_MS ?? 5000,
-      lockTimeoutMs: v.DB_LOCK_TIMEOUT_MS ?? 4000,
-      idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000,
-      idleInTransactionTimeoutMs: v.DB_IDLE_IN_TRANSACTION_TIMEOUT_MS ?? 30_000,
-    },
+    db: assembleDatabase(v),
     embeddings: {
       provider: v.EMBEDDINGS_PROVIDER ?? "local",
       ...optional("baseUrl", v.EMBEDDINGS_BASE_URL),

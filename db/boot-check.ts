@@ -2,6 +2,7 @@
 // transaction: Postgres itself answers, per table, whether row security binds the role we act as.
 import type { Pool, PoolClient } from "pg";
 import { cfg } from "../config";
+import { logger } from "../telemetry/logger";
 import { DbError } from "./errors";
 import type { Isolation } from "./scope";
 
@@ -13,18 +14,29 @@ interface Login {
   bypasses: boolean;
 }
 
+export interface LoginRules {
+  isProduction: boolean;
+  /** DB_ALLOW_OWNER_LOGIN: in production the tables' owner is let in, and told of. */
+  allowsOwner: boolean;
+}
+
 /**
  * How isolation holds on this pool's connections. Throws DbError `misuse` when it would not: a table with tenant_id
  * whose row security is off, not forced or does not bind us; in production, any login that is or may become a role
- * that bypasses row security (superuser, BYPASSRLS), because one bent statement would make it that role; elsewhere
- * (the embedded database has only a superuser), one that may not become groundwork_app.
+ * that bypasses row security (superuser, BYPASSRLS) or that owns what row security stands on, because one bent statement
+ * would make it that role or switch row security off; elsewhere (the embedded database has only a superuser), one that
+ * may not become groundwork_app.
  */
-export async function checkIsolation(pool: Pool, isProduction = cfg.env === "production"): Promise<Isolation> {
+export async function checkIsolation(
+  pool: Pool,
+  rules: LoginRules = { isProduction: cfg.env === "production", allowsOwner: cfg.db.allowOwnerLogin },
+): Promise<Isolation> {
   const client = await pool.connect();
   try {
     await client.query("begin");
     const login = await loginOf(client);
-    if (isProduction && login.bypasses_as !== null) throw refusedLogin(login, login.bypasses_as);
+    if (rules.isProduction && login.bypasses_as !== null) throw refusedLogin(login, login.bypasses_as);
+    if (rules.isProduction) await assertNoOwner(client, login, rules);
     if (login.bypasses) await becomeApp(client);
     const open = await unprotectedTables(client);
     if (open.length > 0) {
@@ -57,9 +69,47 @@ function refusedLogin({ name }: Login, bypassesAs: string): DbError {
   const why = name === bypassesAs ? "is a superuser or has BYPASSRLS" : `may become ${bypassesAs}, which bypasses it`;
   return new DbError(
     "misuse",
-    `production refuses the database login ${name}, because row security does not bind it: it ${why}. Make one that it binds, ` +
-      "`create role app login password '…' nosuperuser nobypassrls in role groundwork_app; grant create on database … to app`, and connect as that",
+    `production refuses the database login ${name}, because row security does not bind it: it ${why}. ${REMEDY}`,
   );
+}
+
+const REMEDY =
+  "Make one that it binds, `create role app login password '…' nosuperuser nobypassrls in role groundwork_app; " +
+  "grant pg_read_all_data to app; grant create on database … to app`, connect as that, and migrate with the owner's login";
+
+interface Owned {
+  name: string;
+  owner: string;
+}
+
+/**
+ * Forced row security binds a table's owner, but the owner may switch it off, in a statement as well as by hand; who owns
+ * the functions that its policies ask, or the schema they stand in, may put others in their place.
+ */
+async function assertNoOwner(client: PoolClient, { name }: Login, { allowsOwner }: LoginRules): Promise<void> {
+  const found = await client.query<Owned>(
+    `select name, pg_get_userbyid(owner) as owner
+       from (select oid::regclass::text as name, relowner as owner, relnamespace as space, 1 as rank
+               from pg_class where relrowsecurity and relkind in ('r', 'p')
+             union all
+             select oid::regprocedure::text, proowner, pronamespace, 2
+               from pg_proc where pronamespace = to_regnamespace('db')
+             union all
+             select 'the schema ' || nspname, nspowner, oid, 3
+               from pg_namespace
+              where oid in (select relnamespace from pg_class where relrowsecurity and relkind in ('r', 'p'))) owned
+      where pg_has_role(session_user, owner, 'member') order by rank, name limit 1`,
+  );
+  const owned = found.rows[0];
+  if (owned === undefined) return;
+  const how = owned.owner === name ? "owns" : `may become ${owned.owner}, which owns`;
+  const text = `the database login ${name} ${how} ${owned.name}: one bent statement could switch row security off`;
+  if (!allowsOwner)
+    throw new DbError(
+      "misuse",
+      `production refuses it: ${text}. ${REMEDY}. Where there is no other login, DB_ALLOW_OWNER_LOGIN=true takes that risk`,
+    );
+  logger("db").warn({ login: name, owns: owned.name }, `${text}; DB_ALLOW_OWNER_LOGIN lets it in`);
 }
 
 /** Becomes groundwork_app for the rest of this transaction: what every transaction of this process will do. */

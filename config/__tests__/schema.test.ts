@@ -24,6 +24,7 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   DB_STATEMENT_TIMEOUT_MS: { good: ["10", "600000"], bad: ["9", "5s"] },
   DB_LOCK_TIMEOUT_MS: { good: ["10", "4000"], bad: ["0", "never"] },
   DB_IDLE_TIMEOUT_MS: { good: ["0"], bad: ["-1"] },
+  DB_ALLOW_OWNER_LOGIN: { good: ["true", "false"], bad: ["perhaps", "yes"] },
   DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: { good: ["100", "60000"], bad: ["0", "99"] },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     good: ["http://collector:4318", "https://otlp.example.com/base"],
@@ -127,6 +128,7 @@ describe("the configuration as a whole", () => {
         lockTimeoutMs: 4000,
         idleTimeoutMs: 30_000,
         idleInTransactionTimeoutMs: 30_000,
+        allowOwnerLogin: false,
       },
       otel: { sampleRatio: 1, serviceName: "groundwork", metricIntervalMs: 30_000 },
       limits: { scale: 1, trustedProxies: [] },
@@ -164,6 +166,7 @@ describe("the configuration as a whole", () => {
       DB_LOCK_TIMEOUT_MS: "72",
       DB_IDLE_TIMEOUT_MS: "71",
       DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: "173",
+      DB_ALLOW_OWNER_LOGIN: "true",
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318",
       OTEL_EXPORTER_OTLP_HEADERS: "x=a%20b",
       OTEL_TRACES_SAMPLER_ARG: "0.5",
@@ -209,6 +212,7 @@ describe("the configuration as a whole", () => {
         lockTimeoutMs: 72,
         idleTimeoutMs: 71,
         idleInTransactionTimeoutMs: 173,
+        allowOwnerLogin: true,
       },
       otel: {
         endpoint: "http://c:4318",

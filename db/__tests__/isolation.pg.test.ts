@@ -11,7 +11,9 @@ import { systemQuery, withSystem } from "../tenant";
 const suffix = newId().slice(-12);
 const name = (role: string): string => `gw_${role}_${suffix}`;
 const password = newId();
-const roles = ["bypassing", "member", "owner", "bound"].map(name);
+const roles = ["bypassing", "member", "owner", "heir", "bound"].map(name);
+const production = { isProduction: true, allowsOwner: false };
+const elsewhere = { isProduction: false, allowsOwner: false };
 const pools: pg.Pool[] = [];
 let tables: string[];
 
@@ -47,42 +49,70 @@ afterAll(async () => {
 describe("a login", () => {
   it("with BYPASSRLS is refused in production, and elsewhere acts as groundwork_app or not at all", async () => {
     const pool = poolOf("bypassing");
-    await expect(checkIsolation(pool, true)).rejects.toMatchObject({
+    await expect(checkIsolation(pool, production)).rejects.toMatchObject({
       kind: "misuse",
       message: expect.stringContaining(
         `${name("bypassing")}, because row security does not bind it: it is a superuser`,
       ),
     });
-    await expect(checkIsolation(pool, false)).rejects.toMatchObject({
+    await expect(checkIsolation(pool, elsewhere)).rejects.toMatchObject({
       kind: "misuse",
       message: expect.stringContaining("may not become groundwork_app"),
     });
     await run(`grant groundwork_app to ${name("bypassing")}`);
-    expect(await checkIsolation(pool, false)).toEqual({ role: "groundwork_app" });
+    expect(await checkIsolation(pool, elsewhere)).toEqual({ role: "groundwork_app" });
   });
 
   it("that may become one with BYPASSRLS is refused in production by that role's name", async () => {
     const pool = poolOf("member");
-    await expect(checkIsolation(pool, true)).rejects.toMatchObject({
+    await expect(checkIsolation(pool, production)).rejects.toMatchObject({
       kind: "misuse",
       message: expect.stringContaining(`may become ${name("bypassing")}, which bypasses it`),
     });
-    expect(await checkIsolation(pool, false)).toEqual({ role: null });
+    expect(await checkIsolation(pool, elsewhere)).toEqual({ role: null });
   });
 
   it("that nothing lets bypass row security is accepted", async () => {
-    expect(await checkIsolation(poolOf("bound"), true)).toEqual({ role: null });
+    expect(await checkIsolation(poolOf("bound"), production)).toEqual({ role: null });
   });
 
-  it("that owns the tables is accepted while row security is forced, and refused naming the table where it is not", async () => {
+  it("that owns a table, a function of the policies or a schema is refused in production by its name, itself or as a member", async () => {
     expect(tables.length).toBeGreaterThan(5);
+    const [table = ""] = tables;
+    const owned: [string, string, string][] = [
+      ["table", table, table],
+      ["table", "db.capability", "db.capability"],
+      ["function", "db.is_system()", "db.is_system()"],
+      ["schema", "auth", "the schema auth"],
+      ["schema", "db", "the schema db"],
+    ];
+    await run(`grant ${name("owner")} to ${name("heir")}`);
+    for (const [kind, what, shown] of owned) {
+      await run(`alter ${kind} ${what} owner to ${name("owner")}`);
+      try {
+        const pool = poolOf("owner");
+        await expect(checkIsolation(pool, production), what).rejects.toMatchObject({
+          kind: "misuse",
+          message: expect.stringContaining(`${name("owner")} owns ${shown}: one bent statement`),
+        });
+        await expect(checkIsolation(poolOf("heir"), production), what).rejects.toMatchObject({
+          kind: "misuse",
+          message: expect.stringContaining(`${name("heir")} may become ${name("owner")}, which owns ${shown}:`),
+        });
+        expect(await checkIsolation(pool, { ...production, allowsOwner: true })).toEqual({ role: null });
+        expect(await checkIsolation(pool, elsewhere)).toEqual({ role: null });
+      } finally {
+        await run(`alter ${kind} ${what} owner to current_user`);
+      }
+    }
+  });
+
+  it("that owns the tables and is allowed is still refused where row security is not forced", async () => {
     for (const table of tables) await run(`alter table ${table} owner to ${name("owner")}`);
-    const pool = poolOf("owner");
-    expect(await checkIsolation(pool, true)).toEqual({ role: null });
     const [table = ""] = tables;
     await run(`alter table ${table} no force row level security`);
     try {
-      await expect(checkIsolation(pool, true)).rejects.toMatchObject({
+      await expect(checkIsolation(poolOf("owner"), { ...production, allowsOwner: true })).rejects.toMatchObject({
         kind: "misuse",
         message: expect.stringContaining(`row security does not hold for ${table}:`),
       });
