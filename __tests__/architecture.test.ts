@@ -30,14 +30,15 @@ const expected: Record<string, string[]> = {
   "migration-order": ["migrations/2_add_name.sql:1", "migrations/3_add_two.up.sql:1"],
   environment: ["auth/issuer.ts:2", "auth/issuer.ts:4", "auth/issuer.ts:6"],
   "endpoint-tags": [
-    "auth/api.ts:4",
     "auth/api.ts:5",
     "auth/api.ts:6",
+    "auth/api.ts:7",
     "auth/misspelled.ts:4",
     "auth/misspelled.ts:5",
     "auth/misspelled.ts:7",
     "auth/misspelled.ts:8",
     "security/endpoint-tags.json:1",
+    "security/permissions.ts:1",
   ],
   "guard-mounted": [
     "services/bare/encore.service.ts:2",

@@ -95,11 +95,37 @@ function staleList(project: Project): Violation[] {
   return [{ rule: "endpoint-tags", file, line: 1, message: "is not what the sources say: run `npm run gen`" }];
 }
 
+/** What a file asks the caller for in words: `can(caller, "…")`, where a permission decides how much an answer tells. */
+function askedInCode({ ast }: SourceFile): string[] {
+  const found: string[] = [];
+  walk(ast, (node) => {
+    if (!ts.isCallExpression(node) || node.expression.getText(ast) !== "can") return;
+    const permission = node.arguments[1];
+    if (permission !== undefined && ts.isStringLiteralLike(permission)) found.push(permission.text);
+  });
+  return found;
+}
+
+/** A permission that nothing asks for is a promise that nobody keeps: roles are made of it, and it opens nothing. */
+function unused(project: Project, shipped: readonly SourceFile[], endpoints: readonly ExposedEndpoint[]): Violation[] {
+  const tags = new Set(endpoints.flatMap((endpoint) => endpoint.tags));
+  const inCode = new Set(shipped.flatMap(askedInCode));
+  return (permissionsOf(project) ?? [])
+    .filter((permission) => !tags.has(`can:${permission}`) && !inCode.has(permission))
+    .map((permission) => ({
+      rule: "endpoint-tags",
+      file: "security/permissions.ts",
+      line: 1,
+      message: `no endpoint asks for the permission ${permission}: tag one with can:${permission}, or take it away`,
+    }));
+}
+
 function check(project: Project): Violation[] {
   const shipped = [...project.sources.values()].filter(
     ({ path }) => !isTest(path) && !/^(runtime|scripts|bench)\//.test(path),
   );
-  const wrong = shipped.flatMap(exposedEndpoints).flatMap((endpoint) => {
+  const endpoints = shipped.flatMap(exposedEndpoints);
+  const wrong = endpoints.flatMap((endpoint) => {
     const message = complaint(endpoint) ?? misspelled(endpoint, project);
     return message === undefined
       ? []
@@ -112,11 +138,11 @@ function check(project: Project): Violation[] {
           },
         ];
   });
-  return [...wrong, ...staleList(project)];
+  return [...wrong, ...unused(project, shipped, endpoints), ...staleList(project)];
 }
 
 export const endpointTags: Rule = {
   name: "endpoint-tags",
-  promise: "every exposed endpoint says who may call it",
+  promise: "every exposed endpoint says who may call it, and every permission opens one",
   check,
 };

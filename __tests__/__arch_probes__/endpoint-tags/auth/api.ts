@@ -1,10 +1,12 @@
 // Breaks `endpoint-tags` three times: no access tag, two of them, one that the guard does not know.
 import { api } from "encore.dev/api";
+import { can } from "../security/permissions";
 
 export const open = api({ expose: true, method: "GET", path: "/open", tags: ["limit:default"] }, async (): Promise<void> => undefined);
 export const twice = api({ expose: true, path: "/twice", tags: ["self", "can:account.read"] }, async (): Promise<void> => undefined);
 export const unknown = api.raw({ expose: true, path: "/unknown", tags: ["can:everything"] }, async (_request, response) => void response.end());
 
 // Correct:
+export const shown = (caller: object): boolean => can(caller, "account.personal");
 export const inner = api({ path: "/inner" }, async (): Promise<void> => undefined);
 export const login = api({ expose: true, path: "/login", tags: ["public:sign-in"] }, async (): Promise<void> => undefined);
