@@ -107,6 +107,13 @@ describe("over HTTP", () => {
     ]);
   });
 
+  test("a script of another origin can read how long it is to wait", async () => {
+    const response = await fetch(setUrl(), { headers: { origin: "https://app.example" } });
+    expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example");
+    const exposed = response.headers.get("access-control-expose-headers")?.split(",");
+    expect(exposed).toEqual(expect.arrayContaining(["retry-after", "ratelimit", "ratelimit-policy"]));
+  });
+
   test("every attack answers 401 in the typed form, and the token itself is still good", async () => {
     const { keys } = (await (await fetch(setUrl())).json()) as { keys: Record<string, string>[] };
     const kid = (JSON.parse(Buffer.from(accessToken.split(".")[0] ?? "", "base64url").toString()) as { kid: string })
