@@ -8,7 +8,8 @@ import { isPrincipal, type Caller, type Principal } from "../security/principal"
 import { errors } from "./errors";
 import { countAttempt } from "./attempts";
 import { requestMail } from "./jobs";
-import { checkPassword, hashPassword, passwordProblem } from "./passwords";
+import { screenPassword, wordsAbout } from "./password-screen";
+import { checkPassword, hashPassword } from "./passwords";
 import { revokeSessions } from "./revocations";
 import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
@@ -103,8 +104,7 @@ export async function changePassword(
   const { passwordHash: checkedHash } = account;
   if (!(await checkPassword(input.current, checkedHash)) || checkedHash === null) throw errors.invalid_credentials();
   await attempt.forget();
-  const problem = passwordProblem(input.password, account.email);
-  if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
+  await screenPassword(input.password, await wordsAbout(accountId, account.email));
   const passwordHash = await hashPassword(input.password);
   await withSystem("change-password", async (tx) => {
     const isChanged = await accountSetPassword(tx, { id: accountId, checkedHash, passwordHash });

@@ -6,6 +6,7 @@ import { startDatabase } from "../db/start";
 import { startIdempotency } from "../idempotency/start";
 import { guardOf } from "../security/guard";
 import { assertClientSecrets } from "./oidc/keys";
+import { readCommonPasswords } from "./password-screen";
 import { keyRing } from "./tokens";
 
 const masterKey = secret("MasterKey");
@@ -18,4 +19,5 @@ requireAtStart("auth", {
 });
 startAudit("auth", masterKey);
 startDatabase(masterKey);
+void readCommonPasswords();
 startIdempotency(masterKey);

@@ -267,10 +267,17 @@ export const errors = defineErrors("auth", {
     text: "there is no such organisation",
     remedy: "For operators: find it by a member's e-mail, with GET /operator/organisations?email=.",
   },
+  password_unchecked: {
+    class: "unavailable",
+    text: "the password could not be looked for among leaked ones",
+    retryable: true,
+    remedy:
+      "Try again later. For operators: BREACHED_PASSWORDS_URL does not answer, and BREACHED_PASSWORDS_WHEN_AWAY is refuse.",
+  },
   weak_password: {
     class: "invalid_argument",
     text: "the password is not acceptable",
     remedy:
-      "Choose one of 8 to 128 characters that is not among the common ones and is not your e-mail; a few random words do well.",
+      "Choose one of 8 to 128 characters that is not among the common or leaked ones and is not made of your e-mail or a name of this place; a few random words do well.",
   },
 });

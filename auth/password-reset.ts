@@ -14,7 +14,8 @@ import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { hashOneTimeToken } from "./one-time-token";
-import { hashPassword, passwordProblem } from "./passwords";
+import { screenPassword, wordsAbout } from "./password-screen";
+import { hashPassword } from "./passwords";
 import { accountFindByEmail, accountResetPassword } from "./store/accounts";
 import { oneTimeTokenFind, oneTimeTokenTake } from "./store/one-time-tokens";
 
@@ -32,15 +33,14 @@ export async function forgotPassword(address: string): Promise<void> {
 /**
  * Sets the password and ends every sign-in of the account; it signs nobody in. The token shows that its bearer reads the
  * address's mails: if nobody had shown that before, all credentials of whoever registered are forgotten.
- * @throws APIError link_invalid, weak_password (the token stays usable).
+ * @throws APIError link_invalid, weak_password, password_unchecked (the token stays usable).
  */
 export async function resetPassword(input: { token: string; password: string }): Promise<void> {
   const hash = hashOneTimeToken(input.token);
   // Before the dear hashing: an invented token costs one read.
   const found = await oneTimeTokenFind("reset-password", hash);
   if (found === undefined) throw errors.link_invalid();
-  const problem = passwordProblem(input.password, found.email);
-  if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
+  await screenPassword(input.password, await wordsAbout(found.accountId, found.email));
   const passwordHash = await hashPassword(input.password);
   await onBehalfOf(`user:${found.accountId}`, () =>
     withSystem("reset-password", async (tx) => {

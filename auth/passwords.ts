@@ -24,8 +24,12 @@ const turns = new BoundedTurns(2, 64);
 /** Of a random password nobody has, with the parameters above: what an unknown e-mail is checked against. */
 let dummyHash: Promise<string> | undefined;
 
-/** What is wrong with a new password, for people; undefined when nothing is. */
+/** In UTF-16 units, before anything else is done with it: no normalisation makes so long a text short enough. */
+const PASSWORD_MAX_UNITS = 8 * PASSWORD_MAX_CHARS;
+
+/** What is wrong with a new password by the policy alone, for people; undefined when nothing is (password-screen.ts asks for more). */
 export function passwordProblem(password: string, email: string): string | undefined {
+  if (password.length > PASSWORD_MAX_UNITS) return `is longer than ${PASSWORD_MAX_CHARS} characters`;
   const text = normalisePassword(password);
   const chars = [...text].length;
   if (chars < PASSWORD_MIN_CHARS) return `is shorter than ${PASSWORD_MIN_CHARS} characters`;
@@ -54,6 +58,6 @@ export async function checkPassword(password: string, stored: string | null | un
 }
 
 /** The same password typed on another keyboard is the same password (NIST: NFKC). */
-function normalisePassword(password: string): string {
+export function normalisePassword(password: string): string {
   return password.normalize("NFKC");
 }

@@ -15,7 +15,8 @@ import { findInvitation, joinByInvitation } from "./invitations";
 import { requestMail } from "./jobs";
 import { organisationName, storeOrganisation, type NewOrganisation } from "./organisations";
 import { BY_PASSWORD } from "./factors/methods";
-import { hashPassword, passwordProblem } from "./passwords";
+import { screenPassword } from "./password-screen";
+import { hashPassword } from "./passwords";
 import { completeSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
 import { accountInsert } from "./store/accounts";
 import { keyRing } from "./tokens";
@@ -42,8 +43,8 @@ export async function register(input: Registration, now: Date, device: string | 
   const email = normaliseEmail(input.email);
   if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
   const entrance = await entranceOf(input, email, now);
-  const problem = passwordProblem(input.password, email);
-  if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
+  const names = entrance.kind === "make" ? [entrance.organisation.name] : [];
+  await screenPassword(input.password, { email, names });
   // Before looking whether the e-mail is taken: both answers take the same time.
   const passwordHash = await hashPassword(input.password);
   const account = { id: newId(), email, passwordHash, createdAt: now };

@@ -62,6 +62,8 @@ export const variables = {
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   OIDC_PROVIDERS: variable(oidcProviders, OIDC_REMEDY),
+  BREACHED_PASSWORDS_URL: url(["http", "https"]),
+  BREACHED_PASSWORDS_WHEN_AWAY: oneOf(["accept", "refuse"]),
   AUDIT_KEEP_DAYS: integer(90, 36_500),
   APP_URL: url(["http", "https"]),
   MAIL_URL: url(["smtp", "smtps"]),
@@ -142,6 +144,8 @@ export interface Config {
     issuer: string;
     audience: string;
     oidcProviders: OidcProvider[];
+    /** `url` answers ranges of hashes of leaked passwords (auth/breached-passwords.ts); without it none is asked. */
+    breachedPasswords: { url?: string; whenAway: "accept" | "refuse" };
   };
   embeddings: {
     provider: "local" | "openai";
@@ -220,6 +224,12 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
   );
   if (isProduction && hasInsecureIssuer(providers))
     problems.push({ variable: "OIDC_PROVIDERS", problem: "has an issuer without https", remedy: "set it to https" });
+  if (isProduction && values.BREACHED_PASSWORDS_URL?.startsWith("https:") === false)
+    problems.push({
+      variable: "BREACHED_PASSWORDS_URL",
+      problem: "is not https",
+      remedy: "set it to an https address",
+    });
   const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
   const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
   if (refresh <= access) {
@@ -283,6 +293,7 @@ function assembleAccess(
       issuer: v.AUTH_ISSUER ?? "groundwork",
       audience: v.AUTH_AUDIENCE ?? "groundwork-api",
       oidcProviders: v.OIDC_PROVIDERS ?? [],
+      breachedPasswords: assembleBreaches(v),
     },
   };
 }
@@ -297,6 +308,11 @@ function assembleDatabase(v: Values): Config["db"] {
     allowOwnerLogin: v.DB_ALLOW_OWNER_LOGIN ?? false,
   };
 }
+
+const assembleBreaches = (v: Values): Config["auth"]["breachedPasswords"] => ({
+  ...optional("url", v.BREACHED_PASSWORDS_URL),
+  whenAway: v.BREACHED_PASSWORDS_WHEN_AWAY ?? "accept",
+});
 
 function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | "queues"> {
   return {

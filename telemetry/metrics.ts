@@ -23,6 +23,9 @@ export const limitRejectionsTotal = meter.createCounter("limit_rejections_total"
 export const limitStoreFailuresTotal = meter.createCounter("limit_store_failures_total", {
   description: "Times that the limits' Redis failed or did not answer in time, so that a process counted by itself",
 });
+export const breachChecksTotal = meter.createCounter("breach_checks_total", {
+  description: "New passwords looked for among leaked ones, by outcome: absent, found, away",
+});
 export const cacheHitsTotal = meter.createCounter("cache_hits_total", {
   description: "Cache reads that found a value, by cache",
 });

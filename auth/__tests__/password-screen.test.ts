@@ -1,0 +1,155 @@
+// The screen that new passwords pass, wherever one is set: common ones, words of the context, leaked ones.
+import { createHash } from "node:crypto";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { auth } from "~encore/clients";
+import { afterEach, describe, expect, test } from "vitest";
+import { parseConfig } from "../../config/schema";
+import { askForBreaches } from "../breached-passwords";
+import { readCommonPasswords, screenPassword } from "../password-screen";
+import { register } from "../registration";
+import { as } from "./callers";
+import { mailedToken } from "./mails";
+import { newcomer, password, reason } from "./people";
+
+const about = { email: "ada.lovelace@example.com", names: ["Analytical Engines", "Óbuda Kft."] };
+const problemOf = async (text: string): Promise<string | undefined> =>
+  screenPassword(text, about).then(
+    () => undefined,
+    (error: unknown) => (error as { details: { fields: { password: string } } }).details.fields.password,
+  );
+
+describe("a new password", () => {
+  test("is none of the most common ones that are long enough, of which there are more than three thousand", async () => {
+    expect((await readCommonPasswords()).size).toBeGreaterThan(3_000);
+    for (const common of ["starwars1", "Qwerty123456", "football1", "ILOVEYOU2", "１２３４５６７８９"])
+      expect(await problemOf(common), common).toMatch(/common|repeats/);
+  });
+
+  test.each([
+    "lovelace1815",
+    "Ada.Lovelace",
+    "ada.lovelace!!",
+    "AnalyticalEngines",
+    "analytical-engines-1",
+    "4n4lyt1cal 3ngin3s",
+    "óbuda kft 24",
+    "groundwork 1st",
+    "Gr0undw0rk!!!!",
+  ])("%s is made of words that whoever guesses tries first", async (text) => {
+    expect(await problemOf(text)).toMatch(/e-mail|name/);
+  });
+
+  test.each(["lovelace rides a bicycle", "my groundwork is made of stone", "correct horse battery", "Ada!Bex?Cyd#Dov"])(
+    "%s has enough beside them",
+    async (text) => {
+      expect(await problemOf(text)).toBeUndefined();
+    },
+  );
+
+  test("of a hundred thousand characters is refused before anything is done with it", async () => {
+    // One sign that becomes eighteen: the worst for normalising.
+    for (const long of ["\ufdfa".repeat(100_000), "a".repeat(100_000), "e\u0301".repeat(50_000)]) {
+      const before = process.cpuUsage();
+      expect(await problemOf(long)).toMatch(/longer/);
+      expect(process.cpuUsage(before).user).toBeLessThan(50_000);
+    }
+  });
+
+  test("is screened at registration, change and reset", async () => {
+    const weak = "starwars1";
+    const ada = newcomer();
+    expect(await reason(register({ ...ada, password: weak }, new Date()))).toBe("weak_password");
+    expect(await reason(register({ ...ada, organisation: "Difference", password: "difference1" }, new Date()))).toBe(
+      "weak_password",
+    );
+    const organisation = "Sesame Street";
+    const registered = await register({ ...ada, organisation }, new Date());
+    const caller = await as(registered);
+    for (const bad of [weak, "sesame street 1"])
+      expect(await reason(auth.changePassword({ current: password, password: bad }, caller))).toBe("weak_password");
+    await auth.forgotPassword({ email: ada.email });
+    const token = await mailedToken(ada.email);
+    for (const bad of [weak, "sesame street 1"])
+      expect(await reason(auth.resetPassword({ token, password: bad }))).toBe("weak_password");
+    await auth.resetPassword({ token, password: "another fine passphrase" });
+  });
+});
+
+// A server written from the documentation of Have I Been Pwned's range API.
+describe("leaked passwords", () => {
+  let server: Server | undefined;
+  const asked: { url: string; padding: string | undefined }[] = [];
+  afterEach(() => {
+    server?.closeAllConnections();
+    server?.close();
+    asked.length = 0;
+  });
+
+  async function serviceOf(
+    listener: RequestListener,
+    more: Record<string, string> = {},
+  ): Promise<Parameters<typeof askForBreaches>[1]> {
+    const listening = createServer((req, res) => {
+      asked.push({ url: req.url ?? "", padding: req.headers["add-padding"] as string | undefined });
+      listener(req, res);
+    });
+    server = listening;
+    await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+    const { port } = listening.address() as AddressInfo;
+    return parseConfig({ NODE_ENV: "test", BREACHED_PASSWORDS_URL: `http://127.0.0.1:${port}/range`, ...more });
+  }
+
+  const sha1 = (text: string): string => createHash("sha1").update(text).digest("hex").toUpperCase();
+  const line = (text: string, count: number): string => `${sha1(text).slice(5)}:${count}`;
+  const answering =
+    (lines: string[], status = 200): RequestListener =>
+    (_req, res) => {
+      res.writeHead(status, { "content-type": "text/plain" }).end(lines.join("\r\n"));
+    };
+
+  test("are asked for by five characters of the hash, and found among its range", async () => {
+    const service = await serviceOf(
+      answering([`${"0".repeat(35)}:3`, line("a leaked passphrase", 42), line("padding", 0)]),
+    );
+    expect(await askForBreaches("a leaked passphrase", service)).toBe("found");
+    expect(asked).toEqual([{ url: `/range/${sha1("a leaked passphrase").slice(0, 5)}`, padding: "true" }]);
+    expect(await askForBreaches("padding", service), "lines that pad have the count 0").toBe("absent");
+    expect(await askForBreaches("another", service)).toBe("absent");
+  });
+
+  test("are not asked for where no service is configured", async () => {
+    expect(await askForBreaches("a leaked passphrase", parseConfig({ NODE_ENV: "test" }))).toBe("absent");
+    expect(() => parseConfig({ NODE_ENV: "production", BREACHED_PASSWORDS_URL: "http://api.example/range" })).toThrow(
+      /BREACHED_PASSWORDS_URL is not https/,
+    );
+  });
+
+  test("a service that fails, talks without end, or hangs is away", async () => {
+    expect(await askForBreaches("x", await serviceOf(answering([], 503)))).toBe("away");
+    server?.close();
+    const endless = await serviceOf((_req, res) => {
+      const more = (): boolean => res.write("0".repeat(65_536));
+      res.on("drain", more);
+      more();
+    });
+    expect(await askForBreaches("x", endless)).toBe("away");
+    server?.closeAllConnections();
+    server?.close();
+    const silent = await serviceOf(() => undefined);
+    expect(await askForBreaches("x", silent, 50)).toBe("away");
+  });
+
+  test("refuse a password, and so does a service that is away where operators chose that", async () => {
+    const leaked = "a leaked passphrase";
+    const answers = await serviceOf(answering([line(leaked, 1)]));
+    expect(await reason(screenPassword(leaked, about, answers))).toBe("weak_password");
+    expect(await reason(screenPassword("another passphrase", about, answers))).toBeUndefined();
+    server?.close();
+    const away = answering([], 500);
+    expect(await reason(screenPassword(leaked, about, await serviceOf(away)))).toBeUndefined();
+    server?.close();
+    const strict = await serviceOf(away, { BREACHED_PASSWORDS_WHEN_AWAY: "refuse" });
+    expect(await reason(screenPassword(leaked, about, strict))).toBe("password_unchecked");
+  });
+});

@@ -1,0 +1,66 @@
+// Whether a password is among leaked ones, asked of a service that learns five characters of its SHA-1: the range API of Have
+// I Been Pwned, or whatever answers like it. `GET <url>/<5 hex digits>` answers lines "<35 hex digits>:<count>"; with
+// `Add-Padding: true` there are invented lines among them, whose count is 0 (haveibeenpwned.com/API/v3,
+// "Searching by range" and "Introducing padding"). SHA-1 is what that corpus is keyed by; nothing of it is stored.
+import { createHash } from "node:crypto";
+import { cfg, type FrozenConfig } from "../config";
+import { logger } from "../telemetry/logger";
+import { breachChecksTotal } from "../telemetry/metrics";
+import { BoundedTurns } from "./bounded-turns";
+import { outboundFetch } from "./oidc/outbound";
+
+export type BreachAnswer = "absent" | "found" | "away";
+
+/** Its answers take some 100 ms; whoever registers does not wait for a service that hangs. */
+const TIMEOUT_MS = 2_000;
+const PREFIX_CHARS = 5;
+/** Of one that hangs, no more connections than these wait; who comes when the line is full does not. */
+const turns = new BoundedTurns(16, 64);
+const log = logger("auth");
+
+export type BreachConfig = Pick<FrozenConfig, "env"> & { auth: Pick<FrozenConfig["auth"], "breachedPasswords"> };
+
+/** `away` when it does not answer in time, or not as it should; `absent` also where no service is configured. */
+export async function askForBreaches(
+  password: string,
+  { env, auth }: BreachConfig = cfg,
+  timeoutMs = TIMEOUT_MS,
+): Promise<BreachAnswer> {
+  const { url } = auth.breachedPasswords;
+  if (url === undefined) return "absent";
+  const outcome = await ask(url, password, { allowLoopback: env !== "production", timeoutMs });
+  breachChecksTotal.add(1, { outcome });
+  return outcome;
+}
+
+async function ask(
+  url: string,
+  password: string,
+  { allowLoopback, timeoutMs }: { allowLoopback: boolean; timeoutMs: number },
+): Promise<BreachAnswer> {
+  const digest = createHash("sha1").update(password).digest("hex").toUpperCase();
+  const signal = AbortSignal.timeout(timeoutMs);
+  const address = `${url.endsWith("/") ? url.slice(0, -1) : url}/${digest.slice(0, PREFIX_CHARS)}`;
+  const headers = { "add-padding": "true", "user-agent": "groundwork", accept: "text/plain" };
+  try {
+    const answer = await turns.run(() => {
+      signal.throwIfAborted();
+      return outboundFetch({ trust: "operator", allowLoopback })(address, { method: "GET", headers, signal });
+    });
+    if (answer.status !== 200) throw new Error(`status ${answer.status}`);
+    return isListed(await answer.text(), digest.slice(PREFIX_CHARS)) ? "found" : "absent";
+  } catch (error) {
+    // Not the address: its end is part of a hash.
+    log.warn({ err: error instanceof Error ? error.name : "unknown" }, "leaked passwords could not be asked for");
+    return "away";
+  }
+}
+
+/** Lines end as the sender likes; hex digits are compared in capitals. */
+function isListed(lines: string, suffix: string): boolean {
+  const text = lines.toUpperCase();
+  const at = text.indexOf(`${suffix}:`);
+  if (at === -1) return false;
+  const count = Number.parseInt(text.slice(at + suffix.length + 1, at + suffix.length + 12), 10);
+  return count > 0;
+}
