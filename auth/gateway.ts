@@ -16,7 +16,7 @@ import { identityAt, knownKey, readKey, wasGoodKey, type KnownKey } from "./key-
 import { isKeyText, KEY_PREFIX } from "./key-text";
 import { readOperatorToken } from "./operators/sign-in";
 import { SESSION_PREFIX } from "./operators/token";
-import { knownIdentity, readAccessToken, RevokedTokenError } from "./tokens";
+import { knownIdentity, readAccessToken, readOfGoodSession, RevokedTokenError } from "./tokens";
 
 const log = logger("auth");
 
@@ -93,10 +93,12 @@ function ownedBy(named: string, identity: AuthData): AuthData {
   return identity;
 }
 
-/** A token that is not known is looked at only while its sender's address has not failed too often. */
+/** A token that is not known is looked at only while its sender's address has not failed too often, or its session was good. */
 function identifyByToken(token: string, now: Date, credentials: Credentials): AuthData | Promise<AuthData> {
   const known = knownIdentity(token, now);
   if (known !== undefined) return refusing(known, credentials);
+  const ofGoodSession = readOfGoodSession(token, now);
+  if (ofGoodSession !== undefined) return refusing(ofGoodSession, credentials);
   limits.assertFewFailures("accessToken", addressOf(credentials));
   return refusing(readAccessToken(token, now), credentials);
 }

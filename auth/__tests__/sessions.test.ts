@@ -279,6 +279,36 @@ describe("access tokens", () => {
     fewFailures.mockRestore();
   });
 
+  test("that a neighbour forges do not shut out who signs in and refreshes at the same address, nor let the forger in through it", async () => {
+    const strict = new Limits({ scale: 1 });
+    vi.spyOn(limits, "assertFewFailures").mockImplementation(strict.assertFewFailures.bind(strict));
+    vi.spyOn(limits, "countFailure").mockImplementation(strict.countFailure.bind(strict));
+    const from = (token: string): Promise<string | undefined> =>
+      reason(Promise.resolve(authenticate({ forwardedFor: "192.0.2.77", authorization: `Bearer ${token}` })));
+    const forgedOf = (token: string): string => `${token.slice(0, -10)}AAAAAAAAAA`;
+    const person = await register(newcomer(), new Date());
+    // A session that nobody has.
+    const [head, claims = "", signature] = person.accessToken.split(".");
+    const payload = JSON.parse(Buffer.from(claims, "base64url").toString()) as object;
+    const invented = Buffer.from(JSON.stringify({ ...payload, sid: crypto.randomUUID() })).toString("base64url");
+    for (let n = 0; n < 60; n++) expect(await from(`${head}.${invented}.${signature}`)).toBe("invalid_token");
+    expect(await from(`${head}.${invented}.${signature}`)).toBe("rate_limited");
+
+    expect(await from(person.accessToken)).toBeUndefined();
+    const renewed = await refreshSession(person.refreshToken, new Date(), "192.0.2.77");
+    const together = await Promise.all(Array.from({ length: 6 }, () => from(renewed.accessToken)));
+    expect(new Set(together)).toEqual(new Set([undefined]));
+
+    expect(await from(forgedOf(renewed.accessToken))).toBe("invalid_token");
+    expect(await from(forgedOf(renewed.accessToken))).toBe("rate_limited");
+    expect(await from(renewed.accessToken)).toBeUndefined();
+    const again = await refreshSession(renewed.refreshToken, new Date(), "192.0.2.77");
+    const many = await Promise.all(Array.from({ length: 40 }, () => from(forgedOf(again.accessToken))));
+    expect(many.filter((outcome) => outcome === "invalid_token")).toHaveLength(16);
+    expect(many.filter((outcome) => outcome === "rate_limited")).toHaveLength(24);
+    vi.restoreAllMocks();
+  });
+
   // Each costs a signature check, and no endpoint with its limits is reached.
   test("that are forged shut their address after sixty, before another look; known and absent ones stay in", async () => {
     const strict = new Limits({ scale: 1 });
