@@ -15,6 +15,7 @@ import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
 import { declarations } from "./declarations";
 import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
+import { RELAY } from "./store/dead-letter";
 import { inboxAttempts, inboxCountFailure, inboxRecord, type InboxFailure } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 
@@ -67,6 +68,7 @@ export function consumer(
   { maxAttempts = cfg.events.maxAttempts, deliveryAttempt = deliveryAttemptNow }: ConsumerOptions = {},
 ): (message: DomainEvent) => Promise<void> {
   const receiver: Receiver = { name, maxAttempts, lostOnes: new Turns() };
+  if (name.startsWith(RELAY)) throw new TypeError(`a consumer's name may not begin with ${RELAY}: "${name}"`);
   const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
   declarations.declare(name, [...byKey.keys()]);
   return async (message) => {

@@ -28,6 +28,7 @@ const PUBLIC_TEXTS: Readonly<Record<string, string>> = {
   not_of_the_platform: "only the application itself may say this",
   unknown_event: "no version of the application that runs knows this event",
   unrecoverable: "it failed in a way that no further attempt can help",
+  not_handed_over: "it could not be handed to those it is for",
   stalled_too_often: "the processes that ran it kept ending",
 };
 

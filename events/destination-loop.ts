@@ -8,7 +8,7 @@
 import { setMaxListeners } from "node:events";
 import { newId } from "../db/ids";
 import { backoffMs, type Backoff } from "../db/backoff";
-import { errorsTotal } from "../telemetry/metrics";
+import { deadLettersTotal, errorsTotal } from "../telemetry/metrics";
 import { logger } from "../telemetry/logger";
 import { destinationOf } from "./destinations";
 import { publishBatch, type BatchReport } from "./publish";
@@ -21,6 +21,8 @@ export interface LoopOptions {
   /** Hand-overs of one batch at once. */
   concurrency: number;
   backoff: Backoff;
+  /** Refusals of a row by a destination that accepts others before it becomes a dead letter. */
+  maxAttempts: number;
   isReady: () => Promise<boolean>;
   random: () => number;
 }
@@ -29,6 +31,8 @@ export interface LoopOptions {
 const BEGIN_SHARE = 0.5;
 const ANSWER_SHARE = 0.8;
 const OPEN_BATCHES_MAX = 4;
+/** A destination that accepted something within this time is in order: what it refuses then is the row's own fault. */
+const ACCEPTING_MS = 600_000;
 /** Hand-overs whose answer may still come; more than that are only made by a destination that never answers. */
 const UNANSWERED_MAX = 1_000;
 /** Shorter than what a shutdown grants. */
@@ -55,6 +59,7 @@ export class DestinationLoop {
   /** Batches in a row without any answer. */
   private silent = 0;
   private probeAtMs = 0;
+  private acceptedAtMs = -Infinity;
 
   constructor(
     private readonly destination: string,
@@ -140,11 +145,13 @@ export class DestinationLoop {
   private async deliver({ leaseId, claimedAtMs, rows }: Claim): Promise<void> {
     const destination = destinationOf(this.destination);
     if (rows.length === 0 || !destination) return;
-    const { leaseMs, concurrency, backoff, random } = this.options;
+    const { leaseMs, concurrency, backoff, maxAttempts, random } = this.options;
     const report = await publishBatch(destination, rows, {
       concurrency,
       backoff,
       random,
+      maxAttempts,
+      isAccepting: () => performance.now() - this.acceptedAtMs < ACCEPTING_MS,
       mayBegin: () => !this.isStopping && performance.now() < claimedAtMs + leaseMs * BEGIN_SHARE,
       answerByMs: claimedAtMs + leaseMs * ANSWER_SHARE,
       stop: this.stopped.signal,
@@ -158,9 +165,10 @@ export class DestinationLoop {
   /** The answer came after its time: what was accepted is published, whoever holds it now. */
   private async settleLate(leaseId: string, rows: readonly OutboxRow[]): Promise<void> {
     this.silent = 0;
+    this.acceptedAtMs = performance.now();
     const keys = [...new Set(rows.map((row) => row.aggregateKey))];
     try {
-      await outboxSettle(leaseId, { keys, published: rows.map((row) => row.id), failed: [], released: [] });
+      await outboxSettle(leaseId, { keys, published: rows.map((row) => row.id), failed: [], dead: [], released: [] });
     } catch (error) {
       // They are handed over once more, under the same ids.
       this.noteError(error);
@@ -168,15 +176,19 @@ export class DestinationLoop {
     this.wake();
   }
 
-  private note({ published, failed, unanswered, example }: BatchReport): void {
+  private note({ published, failed, dead, unanswered, example }: BatchReport): void {
+    if (published > 0) this.acceptedAtMs = performance.now();
+    if (dead > 0) deadLettersTotal.add(dead, { source: "relay" });
     this.silent = published === 0 && unanswered > 0 && unanswered === failed ? this.silent + 1 : 0;
     if (this.silent > 0)
       this.probeAtMs = performance.now() + backoffMs(PROBE_BACKOFF, this.silent, this.options.random);
     if (!example) return;
     errorsTotal.add(failed, { type: "publish" });
     logger("relay").warn(
-      { destination: this.destination, failed, unanswered, waiting: this.unanswered.size, example },
-      "outbox rows could not be published and will be tried again",
+      { destination: this.destination, failed, dead, unanswered, waiting: this.unanswered.size, example },
+      dead > 0
+        ? "outbox rows could not be published, and some were given up: see the dead letters"
+        : "outbox rows could not be published and will be tried again",
     );
   }
 

@@ -7,4 +7,10 @@ export const errors = defineErrors("events", {
     text: "none of these ids is that of an open dead letter",
     remedy: "List the open ones with GET /events/dead-letters; they may have been redriven or discarded already.",
   },
+  payload_too_large: {
+    class: "invalid_argument",
+    text: "what follows from this request is too large to be passed on",
+    remedy:
+      "Send less at once. For maintainers: put the content into a table or bucket, and its id into the event or job; details says the type, its bytes and the most that is taken.",
+  },
 });

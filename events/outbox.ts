@@ -4,6 +4,7 @@ import { provenanceHeaders } from "../security/provenance";
 import { traceHeaders, withSpan } from "../telemetry/tracing";
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
+import { errors } from "./errors";
 import type { EventDefinition } from "./event";
 import { signalRelay } from "./signal";
 import { outboxInsert, type OutboxInsert } from "./store/outbox";
@@ -18,7 +19,8 @@ export interface EmitOptions {
 
 /**
  * Records an event in the caller's transaction and resolves with its id. It is published after the commit,
- * at least once, and never if the transaction rolls back. Throws ZodError when the payload does not fit.
+ * at least once, and never if the transaction rolls back. Throws ZodError when the payload does not fit its
+ * schema, APIError payload_too_large when it is longer than PAYLOAD_BYTES_MAX.
  */
 export async function emit<Payload>(
   tx: Tx,
@@ -42,21 +44,32 @@ export async function emit<Payload>(
 /** A row to append; `destination` says who publishes it: 'event' → the domain-events topic, others by registerDestination. */
 export type OutboxEntry = OutboxInsert;
 
+/** Longest payload in bytes of JSON: what the narrowest of the usual transports takes (SNS and SQS; Kafka's default is 1 MB). */
+export const PAYLOAD_BYTES_MAX = 256 * 1024;
+
+/** @throws APIError payload_too_large, before anything is written: no transport would take it, and its aggregate would wait for ever. */
+function payloadText({ type, payload }: OutboxEntry): string {
+  const text = JSON.stringify(payload ?? null);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= PAYLOAD_BYTES_MAX) return text;
+  const facts = { type, bytes: String(bytes), bytesMax: String(PAYLOAD_BYTES_MAX) };
+  throw errors.payload_too_large({ facts, internal: `the payload of ${type} has ${bytes} bytes of JSON` });
+}
+
 /**
  * Appends a row for any destination; a second append with the same id is no error and no second row. The row
  * carries the trace it is written in and who caused it, unless its headers say so already (a redrive stays in the old one).
  */
-export function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
+export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
   const attributes = {
     "messaging.operation.type": "create",
     "messaging.message.id": entry.id,
     "messaging.destination.name": entry.destination,
   };
+  const payload = payloadText(entry);
   return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
-    await outboxInsert(tx, {
-      ...entry,
-      headers: { ...traceHeaders(), ...provenanceHeaders(entry.id), ...entry.headers },
-    });
+    const headers = { ...traceHeaders(), ...provenanceHeaders(entry.id), ...entry.headers };
+    await outboxInsert(tx, { ...entry, headers }, payload);
     tx.afterCommit(() => signalRelay(entry.destination));
     return entry.id;
   });

@@ -1,6 +1,9 @@
 // Handing one claimed batch over: aggregates side by side, the rows of one aggregate strictly one after the other. The
-// first row that fails stops its aggregate; rows not tried go back untouched. What is done is settled soon after, so
+// first row that fails stops its aggregate; rows not tried go back untouched. Rows that were refused together are tried
+// one by one, so that a bad one costs its neighbours nothing. One that was refused alone often enough, by a destination
+// that accepts others, is given up: the transport's trouble is not the event's. What is done is settled soon after, so
 // that one row whose answer is slow holds up its own aggregate only.
+import { newId } from "../db/ids";
 import { backoffMs, type Backoff } from "../db/backoff";
 import { errorText } from "../telemetry/error-text";
 import { outboxPublishedTotal, relayLagSeconds } from "../telemetry/metrics";
@@ -15,12 +18,18 @@ export interface PublishOptions extends HandOverOptions {
   mayBegin: () => boolean;
   backoff: Backoff;
   random: () => number;
+  /** Refusals of a row, alone and while others are accepted, before it is given up. */
+  maxAttempts: number;
+  /** Whether the destination has accepted anything lately. */
+  isAccepting: () => boolean;
   settle: (settlement: OutboxSettlement) => Promise<void>;
 }
 
 export interface BatchReport {
   published: number;
   failed: number;
+  /** Failures that were the last: the rows are dead letters now. */
+  dead: number;
   /** Failures that were no answer at all. */
   unanswered: number;
   example?: { id: string; error: string };
@@ -67,10 +76,12 @@ function lanesOf(rows: readonly OutboxRow[], batchSize: number): Lane[] {
 /** Longest that finished lanes wait for others to be settled together. */
 const SETTLE_EVERY_MS = 100;
 
-const nothing = (): OutboxSettlement => ({ keys: [], published: [], failed: [], released: [] });
+const REFUSED_ALONE_MAX = 3;
+
+const nothing = (): OutboxSettlement => ({ keys: [], published: [], failed: [], dead: [], released: [] });
 
 class Batch {
-  readonly report: BatchReport = { published: 0, failed: 0, unanswered: 0 };
+  readonly report: BatchReport = { published: 0, failed: 0, dead: 0, unanswered: 0 };
   private done = nothing();
   private timer: NodeJS.Timeout | undefined;
   private settling: Promise<void> = Promise.resolve();
@@ -85,12 +96,13 @@ class Batch {
     for (let at = 0; at < rows.length; at += step) {
       const isLate = !this.options.mayBegin();
       if (!isLate && (await this.publishPart(rows.slice(at, at + step), lane))) continue;
-      lane.released = rows.slice(isLate ? at : at + step).map((row) => row.id);
+      lane.released.push(...rows.slice(isLate ? at : at + step).map((row) => row.id));
       break;
     }
     this.done.keys.push(...new Set(rows.map((row) => row.aggregateKey)));
     this.done.published.push(...lane.published);
     this.done.failed.push(...lane.failed);
+    this.done.dead.push(...lane.dead);
     this.done.released.push(...lane.released);
     this.timer ??= setTimeout(() => this.flush(), SETTLE_EVERY_MS);
   }
@@ -117,20 +129,39 @@ class Batch {
     try {
       await handOver(this.destination, part, this.options);
     } catch (failure) {
-      const error = errorText(failure);
-      const { backoff, random } = this.options;
-      lane.failed.push(
-        ...part.map((row) => ({ id: row.id, retryInMs: backoffMs(backoff, row.attempts, random), error })),
-      );
-      this.report.failed += part.length;
-      if (failure instanceof NoAnswerError) this.report.unanswered += part.length;
-      this.report.example ??= { id: part[0]?.id ?? "", error };
+      if (part.length > 1 && !(failure instanceof NoAnswerError)) await this.publishAlone(part, lane, failure);
+      else this.noteFailure(part, lane, failure);
       return false;
     }
     lane.published.push(...part.map((row) => row.id));
     this.report.published += part.length;
     notePublished(part);
     return true;
+  }
+
+  /** Of rows that were refused together each by itself, but no more than a few of a destination that takes none. */
+  private async publishAlone(part: readonly OutboxRow[], lane: OutboxSettlement, together: unknown): Promise<void> {
+    let accepted = 0;
+    for (const [at, row] of part.entries()) {
+      if (accepted === 0 && at >= REFUSED_ALONE_MAX) return this.noteFailure(part.slice(at), lane, together);
+      if (!this.options.mayBegin()) return void lane.released.push(...part.slice(at).map(({ id }) => id));
+      if (await this.publishPart([row], lane)) accepted++;
+    }
+  }
+
+  private noteFailure(part: readonly OutboxRow[], lane: OutboxSettlement, failure: unknown): void {
+    const error = errorText(failure);
+    const { backoff, random, maxAttempts, isAccepting } = this.options;
+    const isRefused = part.length === 1 && (this.report.published > 0 || isAccepting());
+    for (const { id, attempts, refusals } of part) {
+      if (isRefused && refusals + 1 >= maxAttempts) {
+        lane.dead.push({ id, letterId: newId(), error });
+        this.report.dead++;
+      } else lane.failed.push({ id, retryInMs: backoffMs(backoff, attempts, random), isRefused, error });
+    }
+    this.report.failed += part.length;
+    if (failure instanceof NoAnswerError) this.report.unanswered += part.length;
+    this.report.example ??= { id: part[0]?.id ?? "", error };
   }
 }
 

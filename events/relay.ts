@@ -23,6 +23,8 @@ export interface Relay {
 }
 
 const LEASE_MS = 30_000;
+/** Some twenty minutes of the back-off below. */
+const MAX_ATTEMPTS = 30;
 const ROW_BACKOFF: Backoff = { firstMs: 200, maxMs: 60_000 };
 
 export function createRelay(options: RelayOptions = {}): Relay {
@@ -34,6 +36,7 @@ export function createRelay(options: RelayOptions = {}): Relay {
     leaseMs: options.leaseMs ?? LEASE_MS,
     concurrency: options.concurrency ?? 8,
     backoff: options.backoff ?? ROW_BACKOFF,
+    maxAttempts: options.maxAttempts ?? MAX_ATTEMPTS,
     isReady: options.isReady ?? (() => Promise.resolve(true)),
     random: options.random ?? Math.random,
   };

@@ -36,13 +36,17 @@ CREATE TABLE events.outbox (
   headers         jsonb       NOT NULL DEFAULT '{}',
   occurred_at     timestamptz NOT NULL DEFAULT now(),
   created_at      timestamptz NOT NULL DEFAULT now(),
+  -- When nobody has to hand it over any more: it was, or it was given up.
   published_at    timestamptz,
+  dead_at         timestamptz,
   attempts        integer     NOT NULL DEFAULT 0,
+  -- Those of them that failed while its destination accepted others: they are the row's own fault.
+  refusals        integer     NOT NULL DEFAULT 0,
   -- Not before; moved on by each failure.
   next_attempt_at timestamptz NOT NULL DEFAULT now(),
   last_error      text,
   status          text        GENERATED ALWAYS AS (
-    CASE WHEN published_at IS NOT NULL THEN 'SENT' WHEN last_error IS NOT NULL THEN 'FAILED' ELSE 'PENDING' END
+    CASE WHEN dead_at IS NOT NULL THEN 'DEAD' WHEN published_at IS NOT NULL THEN 'SENT' WHEN last_error IS NOT NULL THEN 'FAILED' ELSE 'PENDING' END
   ) STORED
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
@@ -181,7 +185,8 @@ $$;
 -- Writes down what became of claimed rows and ends the leases of their aggregates. What was published is published,
 -- also when it is said after the lease has passed to another; failures count only while the lease is this claim's own.
 CREATE FUNCTION events.outbox_settle(lease uuid, keys uuid[], published uuid[], released uuid[],
-                                     failed uuid[], retry_in_ms integer[], errors text[])
+                                     failed uuid[], retry_in_ms integer[], refused boolean[], errors text[],
+                                     dead uuid[], letters uuid[], dead_errors text[])
   RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
   own uuid[];
@@ -191,9 +196,21 @@ BEGIN
     SELECT a.key FROM events.outbox_aggregate a WHERE a.key = ANY (keys) AND a.lease_id = lease FOR NO KEY UPDATE) held;
   UPDATE events.outbox o SET attempts = o.attempts - 1
    WHERE o.id = ANY (released) AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
-  UPDATE events.outbox o SET next_attempt_at = now() + f.retry_in_ms * interval '1 millisecond', last_error = f.error
-    FROM unnest(failed, retry_in_ms, errors) AS f(id, retry_in_ms, error)
+  UPDATE events.outbox o SET next_attempt_at = now() + f.retry_in_ms * interval '1 millisecond', last_error = f.error, refusals = o.refusals + f.refused::int
+    FROM unnest(failed, retry_in_ms, refused, errors) AS f(id, retry_in_ms, refused, error)
    WHERE o.id = f.id AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
+  -- Given up: a dead letter of the relay, which can be sent again like any other, and its aggregate goes on without it.
+  WITH buried AS (
+    UPDATE events.outbox o SET published_at = now(), dead_at = now(), last_error = d.error
+      FROM unnest(dead, letters, dead_errors) AS d(id, letter, error)
+     WHERE o.id = d.id AND o.published_at IS NULL AND o.aggregate_key = ANY (own)
+     RETURNING d.letter, d.error, o.*
+  )
+  INSERT INTO events.dead_letter (id, tenant_id, consumer, event_id, aggregate_type, aggregate_id, type, version, payload, headers,
+                                  occurred_at, reason, error, trace_id, attempts)
+  SELECT b.letter, b.tenant_id, 'relay:' || b.destination, coalesce((b.headers ->> 'redrive-of')::uuid, b.id), b.aggregate_type, b.aggregate_id, b.type,
+         b.version, b.payload, b.headers, b.occurred_at, 'not_handed_over', b.error, nullif(split_part(b.headers ->> 'traceparent', '-', 2), ''), b.attempts
+    FROM buried b;
   PERFORM events.outbox_rest(own);
   -- Said late, and nobody holds the aggregate: its next row need not wait for the retry of the published one.
   UPDATE events.outbox_aggregate a SET due_at = now()

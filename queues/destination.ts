@@ -1,6 +1,7 @@
 // How the relay hands jobs over: into their queues, under the outbox row's id, so that a row handed over
 // twice is one job; with the turn its tenant has.
 import type { Destination, OutboxRow } from "../events/destinations";
+import { REDRIVE_OF } from "../events/topic";
 import { announceWork } from "./bull";
 import { queueNameOf } from "./conventions";
 import { DELAY_HEADER } from "./enqueue";
@@ -27,7 +28,8 @@ async function publishToQueue(jobName: string, rows: readonly OutboxRow[]): Prom
       data: { payload: row.payload, tenantId: row.tenantId, headers: row.headers },
       opts: {
         ...jobOptions(),
-        jobId: row.id,
+        // What the relay gave up and was sent again may have been accepted after all.
+        jobId: row.headers[REDRIVE_OF] ?? row.id,
         priority: priorities[index] ?? 1,
         delay: Number(row.headers[DELAY_HEADER] ?? 0),
       },

@@ -98,6 +98,7 @@ describe("a replica", () => {
       occurredAt: new Date(),
       createdAt: new Date(),
       attempts: 1,
+      refusals: 0,
     });
     const old = consumer(name, {});
     await declarations.refresh();

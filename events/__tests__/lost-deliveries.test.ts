@@ -18,6 +18,7 @@ const newEvent = (): DomainEvent =>
     occurredAt: new Date(),
     createdAt: new Date(),
     attempts: 1,
+    refusals: 0,
   });
 
 /** A consumer as a new process has it, and how its transport says how often it delivered. */

@@ -18,6 +18,7 @@ const row = (aggregateKey: string, position: number, more: Partial<OutboxRow> = 
   payload: {},
   headers: {},
   attempts: 1,
+  refusals: 0,
   occurredAt: new Date(),
   createdAt: new Date(),
   ...more,
@@ -43,6 +44,8 @@ function optionsOf(more: Partial<PublishOptions> = {}): PublishOptions & { settl
     mayBegin: () => true,
     backoff: { firstMs: 100, maxMs: 1_000, jitter: 0.5 },
     random: () => 1,
+    maxAttempts: 5,
+    isAccepting: () => true,
     settle: async (settlement) => void settlements.push(settlement),
     answerByMs: performance.now() + 60_000,
     stop: new AbortController().signal,
@@ -60,9 +63,11 @@ describe("a batch", () => {
     const destination = destinationOf({ batchSize: 10 });
     const options = optionsOf();
     const report = await publishBatch(destination, [row("a", 1), row("a", 2), row("a", 3)], options);
-    expect(report).toEqual({ published: 3, failed: 0, unanswered: 0 });
+    expect(report).toEqual({ published: 3, failed: 0, dead: 0, unanswered: 0 });
     expect(destination.handed).toEqual(["a1", "a2", "a3"]);
-    expect(options.settlements).toEqual([{ keys: ["a"], published: ["a1", "a2", "a3"], failed: [], released: [] }]);
+    expect(options.settlements).toEqual([
+      { keys: ["a"], published: ["a1", "a2", "a3"], failed: [], dead: [], released: [] },
+    ]);
   });
 
   test("of many aggregates hands over together those that are alone, as many as the destination takes", async () => {
@@ -82,22 +87,53 @@ describe("a batch", () => {
     expect(report).toEqual({
       published: 3,
       failed: 1,
+      dead: 0,
       unanswered: 0,
       example: { id: "a2", error: "Error: refused" },
     });
     expect(destination.handed).not.toContain("a3");
     const [settlement] = options.settlements;
     expect(settlement?.published.toSorted()).toEqual(["a1", "b1", "b2"]);
-    expect(settlement?.failed).toEqual([{ id: "a2", retryInMs: 200, error: "Error: refused" }]);
+    expect(settlement?.failed).toEqual([{ id: "a2", retryInMs: 200, isRefused: true, error: "Error: refused" }]);
     expect(settlement?.released).toEqual(["a3", "a4"]);
   });
 
-  test("that a destination refuses together fails as one", async () => {
-    const destination = destinationOf({ batchSize: 2, refuses: "b1" });
+  test("that a destination refuses together is tried one by one, so that one bad row costs its neighbours nothing", async () => {
+    const destination = destinationOf({ batchSize: 4, refuses: "b1" });
     const options = optionsOf();
-    const report = await publishBatch(destination, [row("a", 1), row("b", 1), row("c", 1), row("d", 1)], options);
-    expect(report).toMatchObject({ published: 2, failed: 2, example: { id: "a1" } });
-    expect(options.settlements[0]?.failed.map(({ id }) => id)).toEqual(["a1", "b1"]);
+    const rows = [row("a", 1), row("b", 1), row("c", 1), row("d", 1)];
+    expect(await publishBatch(destination, rows, options)).toMatchObject({
+      published: 3,
+      failed: 1,
+      example: { id: "b1" },
+    });
+    expect(destination.handed).toEqual(["a1 b1 c1 d1", "a1", "b1", "c1", "d1"]);
+    expect(options.settlements[0]?.failed.map(({ id }) => id)).toEqual(["b1"]);
+  });
+
+  test("of a destination that takes none is tried no further after a few, and none of it counts as refused", async () => {
+    let tried = 0;
+    const publish = (): Promise<void> => Promise.reject(new Error(`away ${++tried}`));
+    const options = optionsOf({ isAccepting: () => false });
+    const rows = [..."abcdef"].map((key) => row(key, 1));
+    expect(await publishBatch({ batchSize: 6, publish }, rows, options)).toMatchObject({ published: 0, failed: 6 });
+    expect(tried).toBe(4);
+    expect(options.settlements[0]?.failed.map(({ isRefused }) => isRefused)).toEqual(Array(6).fill(false));
+  });
+
+  test.each([
+    ["refused for the last time by a destination that accepts others is given up", 4, true, ["a1"], []],
+    ["that may be refused once more is tried again", 3, true, [], ["a1"]],
+    ["of a destination that accepts nothing is tried again, however often it was", 4, false, [], ["a1"]],
+  ])("with a row %s", async (_what, refusals, accepts, dead, failed) => {
+    const options = optionsOf({ isAccepting: () => accepts });
+    const rows = [row("a", 1, { attempts: 500, refusals }), row("a", 2)];
+    const report = await publishBatch(destinationOf({ refuses: "a1" }), rows, options);
+    expect(report).toMatchObject({ failed: 1, dead: dead.length });
+    const [settlement] = options.settlements;
+    expect(settlement?.dead.map(({ id, error }) => [id, error])).toEqual(dead.map((id) => [id, "Error: refused"]));
+    expect(settlement?.failed.map(({ id }) => id)).toEqual(failed);
+    expect(settlement?.released).toEqual(["a2"]);
   });
 
   test("begins nothing once it may not, and gives back what it did not begin", async () => {
@@ -107,7 +143,7 @@ describe("a batch", () => {
     const report = await publishBatch(destination, [row("a", 1), row("a", 2), row("a", 3), row("b", 1)], options);
     expect([report.published, destination.handed]).toEqual([2, ["a1", "a2"]]);
     expect(options.settlements).toEqual([
-      { keys: ["a", "b"], published: ["a1", "a2"], failed: [], released: ["a3", "b1"] },
+      { keys: ["a", "b"], published: ["a1", "a2"], failed: [], dead: [], released: ["a3", "b1"] },
     ]);
   });
 
@@ -126,7 +162,12 @@ describe("a batch", () => {
 
   test("of nothing settles nothing", async () => {
     const options = optionsOf();
-    expect(await publishBatch(destinationOf(), [], options)).toEqual({ published: 0, failed: 0, unanswered: 0 });
+    expect(await publishBatch(destinationOf(), [], options)).toEqual({
+      published: 0,
+      failed: 0,
+      dead: 0,
+      unanswered: 0,
+    });
     expect(options.settlements).toEqual([]);
   });
 

@@ -67,6 +67,7 @@ describe("a redrive", () => {
       occurredAt: new Date("2026-01-01T00:00:00Z"),
       createdAt: new Date(),
       attempts: 1,
+      refusals: 0,
     });
     await consumer("mended", { "auth.user.registered@1": async () => undefined })(event);
     const [open] = (await events.listDeadLetters({}, { authData })).deadLetters;
@@ -197,6 +198,7 @@ describe("a discard", () => {
       occurredAt: new Date(),
       createdAt: new Date(),
       attempts: 1,
+      refusals: 0,
     });
     await consumer("closed", { "auth.user.registered@1": async () => undefined })(event);
     const filter = { consumer: "closed" };

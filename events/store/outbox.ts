@@ -27,12 +27,24 @@ export interface OutboxRow extends OutboxInsert {
   createdAt: Date;
   /** Tries so far, this one included. */
   attempts: number;
+  /** Tries so far that failed while the destination accepted others. */
+  refusals: number;
 }
 
 /** One claimed row that was not published. */
 export interface OutboxFailure {
   id: string;
   retryInMs: number;
+  /** Whether the destination accepted others meanwhile. */
+  isRefused: boolean;
+  error: string;
+}
+
+/** One claimed row that is given up. */
+export interface OutboxBurial {
+  id: string;
+  /** Of the dead letter that it becomes. */
+  letterId: string;
   error: string;
 }
 
@@ -42,12 +54,13 @@ export interface OutboxSettlement {
   keys: string[];
   published: string[];
   failed: OutboxFailure[];
+  dead: OutboxBurial[];
   /** Rows that nobody tried: the attempt does not count. */
   released: string[];
 }
 
-/** Appends a row; an id that is already there is left as it is. */
-export async function outboxInsert(tx: Tx, row: OutboxInsert): Promise<void> {
+/** Appends a row, whose content comes as JSON text; an id that is already there is left as it is. */
+export async function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload: string): Promise<void> {
   await tx.execute(
     `insert into events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers)
      values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb)
@@ -60,7 +73,7 @@ export async function outboxInsert(tx: Tx, row: OutboxInsert): Promise<void> {
       row.aggregateId,
       row.type,
       row.version,
-      JSON.stringify(row.payload),
+      payload,
       JSON.stringify(row.headers),
     ],
   );
@@ -79,7 +92,7 @@ export function outboxClaim(
   return systemQuery<OutboxRow>(
     "relay-claim",
     `select id, position, tenant_id as "tenantId", destination, aggregate_type as "aggregateType", aggregate_id as "aggregateId",
-            aggregate_key as "aggregateKey", type, version, payload, headers, occurred_at as "occurredAt", created_at as "createdAt", attempts
+            aggregate_key as "aggregateKey", type, version, payload, headers, occurred_at as "occurredAt", created_at as "createdAt", attempts, refusals
        from events.outbox_claim($1, $2, $3, $4)
       order by position`,
     [destination, limit, leaseId, leaseMs],
@@ -92,11 +105,11 @@ export function outboxClaim(
  */
 export async function outboxSettle(
   leaseId: string,
-  { keys, published, failed, released }: OutboxSettlement,
+  { keys, published, failed, dead, released }: OutboxSettlement,
 ): Promise<void> {
   await systemQuery(
     "relay-settle",
-    "select events.outbox_settle($1, $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::text[])",
+    "select events.outbox_settle($1, $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::boolean[], $8::text[], $9::uuid[], $10::uuid[], $11::text[])",
     [
       leaseId,
       keys,
@@ -104,7 +117,11 @@ export async function outboxSettle(
       released,
       failed.map(({ id }) => id),
       failed.map(({ retryInMs }) => Math.round(retryInMs)),
+      failed.map(({ isRefused }) => isRefused),
       failed.map(({ error }) => error),
+      dead.map(({ id }) => id),
+      dead.map(({ letterId }) => letterId),
+      dead.map(({ error }) => error),
     ],
   );
 }

@@ -1,5 +1,6 @@
 // Statements on queues.dead_letter: jobs that failed for good. A job has one dead letter at most; one that fails for
 // good again after a redrive has a new job id.
+import { REDRIVE_OF } from "../../events/topic";
 import { DELAY_HEADER, JOB_DESTINATION } from "../enqueue";
 import { deadLetterTable } from "../../events/dead-letters";
 
@@ -14,7 +15,7 @@ export const jobDeadLetters = deadLetterTable<object>({
     aggregateId: "n.id::text",
     type: "l.queue",
     version: "1",
-    headers: `l.headers - '${DELAY_HEADER}'`,
+    headers: `l.headers - '${DELAY_HEADER}' - '${REDRIVE_OF}'`,
     occurredAt: "now()",
   },
   extra: {},

@@ -98,11 +98,15 @@ export const plan: readonly PlanEntry[] = [
 
   { group: "events", rules: rules("events", "contracts"), suites: suites("events", "contracts"), isPure: true },
   { group: "events", rules: rules("events", "publish hand-over"), suites: suites("events", "publish"), isPure: true },
-  { group: "events", rules: rules("events", "consumer dead-letters"), suites: suites("events", "consumer") },
+  {
+    group: "events",
+    rules: rules("events", "consumer dead-letters dead-letter-desk declarations lost-deliveries"),
+    suites: suites("events", "consumer redrive declarations lost-deliveries"),
+  },
   {
     group: "events",
     rules: rules("events", "outbox destinations"),
-    suites: suites("events", "relay"),
+    suites: suites("events", "relay refused-rows"),
   },
 
   { group: "queues", rules: rules("queues", "conventions"), suites: suites("queues", "conventions"), isPure: true },
