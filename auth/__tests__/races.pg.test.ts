@@ -1,0 +1,227 @@
+// What several people, or one person's several clicks, do at the same moment: one of them wins, and nothing is left half done.
+// On a server, where it really is the same moment; each race is run several times over.
+import { auth } from "~encore/clients";
+import { describe, expect, test } from "vitest";
+import { systemQuery } from "../../db/tenant";
+import type { Role } from "../../security/permissions";
+import { concurrent } from "../../testing";
+import { register, type Registered } from "../registration";
+import { signIn, type SignedIn } from "../sessions";
+import { as } from "./callers";
+import { mailedToken } from "./mails";
+import { newcomer, password, reason } from "./people";
+
+const ROUNDS = 5;
+const other = "another fine passphrase";
+const person = async (): Promise<Registered> => register(newcomer(), new Date());
+const join = async (joining: Registered, { organisation: { id } }: Registered, role: Role): Promise<SignedIn> => {
+  const sql = "insert into auth.membership (tenant_id, account_id, role) values ($1, $2, $3)";
+  await systemQuery("test", sql, [id, joining.user.id, role]);
+  return auth.switchTo({ organisationId: id }, await as(joining));
+};
+const number = async (from: string, values: unknown[]): Promise<number> =>
+  (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${from}`, values))[0]?.n ?? -1;
+const owners = (id: string): Promise<number> => number("auth.membership where tenant_id = $1 and role = 'owner'", [id]);
+const liveSessions = (accountId: string): Promise<number> =>
+  number("auth.session where account_id = $1 and revoked_at is null and expires_at > now()", [accountId]);
+
+/** Runs all at once; how each ended: undefined for success, else the reason. */
+async function outcomes(acts: readonly (() => Promise<unknown>)[]): Promise<(string | undefined)[]> {
+  const ended = await concurrent(acts.length, (n) => acts[n]?.() ?? Promise.reject(new Error("no act")));
+  return Promise.all(
+    ended.map(async (one) =>
+      one.status === "fulfilled" ? undefined : ((await reason(Promise.reject(one.reason as Error))) ?? "unknown"),
+    ),
+  );
+}
+const wins = (ended: readonly (string | undefined)[]): number => ended.filter((told) => told === undefined).length;
+
+async function inRounds(round: () => Promise<void>): Promise<void> {
+  for (let n = 0; n < ROUNDS; n++) await round();
+}
+
+/** Of many who bring one token, one has the effect, and the others are told that it was used. */
+async function oneOf(act: (n: number) => Promise<unknown>, refusal = "link_invalid"): Promise<void> {
+  const ended = await outcomes(Array.from({ length: 8 }, (_, n) => () => act(n)));
+  expect(wins(ended)).toBe(1);
+  expect(new Set(ended.filter((told) => told !== undefined))).toEqual(new Set([refusal]));
+}
+
+describe("a mailed token that is shown many times at once", () => {
+  test("verifies an address once", () =>
+    inRounds(async () => {
+      const token = await mailedToken((await person()).user.email);
+      await oneOf(() => auth.verifyEmail({ token }));
+    }));
+
+  test("sets one password, that of who won", () =>
+    inRounds(async () => {
+      const { email } = (await person()).user;
+      await auth.forgotPassword({ email });
+      const token = await mailedToken(email);
+      await oneOf((n) => auth.resetPassword({ token, password: `${other} ${n}` }));
+      const fits = await outcomes(
+        Array.from(
+          { length: 8 },
+          (_, n) => () => signIn({ email, password: `${other} ${n}` }, new Date(), `198.51.100.${n}`),
+        ),
+      );
+      expect(wins(fits)).toBe(1);
+    }));
+
+  test("changes an address once, and gives it back once", () =>
+    inRounds(async () => {
+      const ada = await person();
+      const { email } = newcomer();
+      await auth.changeEmail({ email }, await as(ada));
+      const token = await mailedToken(email);
+      await oneOf(() => auth.confirmEmail({ token }));
+      const back = await mailedToken(ada.user.email);
+      await oneOf(() => auth.revertEmail({ token: back }));
+    }));
+
+  test("takes a deleted account back once", () =>
+    inRounds(async () => {
+      const ada = await person();
+      await auth.deleteAccount(await as(ada));
+      const token = await mailedToken(ada.user.email);
+      await oneOf(() => auth.restoreAccount({ token }));
+      const told = "events.outbox where type = 'auth.user.restored' and aggregate_id = $1";
+      expect(await number(told, [ada.user.id])).toBe(1);
+    }));
+});
+
+describe("an invitation", () => {
+  const invited = async (): Promise<{ owner: Registered; email: string; id: string; token: string }> => {
+    const owner = await person();
+    const { email } = newcomer();
+    const { id } = await auth.inviteMember({ email, role: "member" }, await as(owner));
+    return { owner, email, id, token: await mailedToken(email) };
+  };
+
+  test("that is accepted many times at once makes one member; of registrations with it there is one", () =>
+    inRounds(async () => {
+      const { owner, email, token } = await invited();
+      const acts = Array.from({ length: 4 }, () => () => register({ email, password, invitation: token }, new Date()));
+      expect(wins(await outcomes(acts))).toBe(1);
+      const again = await person();
+      await auth.inviteMember({ email: again.user.email, role: "viewer" }, await as(owner));
+      const second = await mailedToken(again.user.email);
+      const caller = await as(again);
+      await oneOf(() => auth.acceptInvitation({ token: second }, caller), "invitation_not_found");
+      expect(await number("auth.membership where tenant_id = $1", [owner.organisation.id])).toBe(3);
+    }));
+
+  test("that is revoked while it is accepted is one of the two", () =>
+    inRounds(async () => {
+      const { owner, email, id, token } = await invited();
+      const joining = await register({ ...newcomer(), email }, new Date());
+      const [revoker, acceptor] = [await as(owner), await as(joining)];
+      const ended = await outcomes([
+        () => auth.revokeInvitation({ id }, revoker),
+        () => auth.acceptInvitation({ token }, acceptor),
+      ]);
+      expect(wins(ended)).toBe(1);
+      const members = await number("auth.membership where tenant_id = $1", [owner.organisation.id]);
+      expect(members).toBe(ended[1] === undefined ? 2 : 1);
+    }));
+
+  test("that is made while the organisation is deleted lets nobody in", () =>
+    inRounds(async () => {
+      const owner = await person();
+      const joining = await person();
+      const caller = await as(owner);
+      const { id } = owner.organisation;
+      const ended = await outcomes([
+        () => auth.deleteOrganisation({ id }, caller),
+        () => auth.inviteMember({ email: joining.user.email, role: "admin" }, caller),
+        () => auth.deleteOrganisation({ id }, caller),
+      ]);
+      expect(wins([ended[0], ended[2]])).toBe(1);
+      const token = await mailedToken(joining.user.email);
+      expect(await reason(auth.acceptInvitation({ token }, await as(joining)))).toBe("invitation_not_found");
+    }));
+});
+
+describe("an organisation keeps an owner", () => {
+  test("when it is handed over to two at once: one is", () =>
+    inRounds(async () => {
+      const [ada, bob, eve] = [await person(), await person(), await person()];
+      const { id } = ada.organisation;
+      for (const one of [bob, eve]) await join(one, ada, "member");
+      const caller = await as(ada);
+      const ended = await outcomes(
+        [bob, eve].map(
+          ({ user }) =>
+            () =>
+              auth.transferOrganisation({ id, userId: user.id }, caller),
+        ),
+      );
+      expect(wins(ended)).toBe(1);
+      expect(await owners(id)).toBe(1);
+    }));
+
+  test("when its two owners leave, demote, or remove each other at once", () =>
+    inRounds(async () => {
+      const acts = [
+        (_who: string, id: string) => (caller: Awaited<ReturnType<typeof as>>) =>
+          auth.leaveOrganisation({ id }, caller),
+        (who: string) => (caller: Awaited<ReturnType<typeof as>>) =>
+          auth.changeMember({ userId: who, role: "viewer" }, caller),
+        (who: string) => (caller: Awaited<ReturnType<typeof as>>) => auth.removeMember({ userId: who }, caller),
+      ];
+      for (const act of acts) {
+        const [ada, bob] = [await person(), await person()];
+        const { id } = ada.organisation;
+        const there = await join(bob, ada, "owner");
+        const callers = [await as(ada), await as(there)] as const;
+        const ended = await outcomes([() => act(bob.user.id, id)(callers[0]), () => act(ada.user.id, id)(callers[1])]);
+        expect(wins(ended)).toBe(1);
+        expect(await owners(id)).toBe(1);
+      }
+    }));
+
+  test("when its two owners delete their accounts at once, or one while it is handed over to them", () =>
+    inRounds(async () => {
+      const [ada, bob, eve] = [await person(), await person(), await person()];
+      const { id } = ada.organisation;
+      await join(bob, ada, "owner");
+      await join(eve, ada, "member");
+      const callers = [await as(ada), await as(bob)] as const;
+      const ended = await outcomes(callers.map((caller) => () => auth.deleteAccount(caller)));
+      expect(ended.toSorted()).toEqual(["sole_owner", undefined]);
+      expect(await owners(id)).toBe(1);
+
+      const [carol, dan] = [await person(), await person()];
+      await join(dan, carol, "admin");
+      const [giver, taker] = [await as(carol), await as(dan)];
+      const given = { id: carol.organisation.id, userId: dan.user.id };
+      const both = await outcomes([() => auth.transferOrganisation(given, giver), () => auth.deleteAccount(taker)]);
+      expect(wins(both)).toBe(1);
+      expect(await owners(given.id)).toBe(1);
+    }));
+});
+
+describe("a password that changes", () => {
+  test("lets no sign-in with the one before be left, nor a session of another device that switches meanwhile", () =>
+    inRounds(async () => {
+      const ada = await person();
+      const { email, id: accountId } = ada.user;
+      const elsewhere = await signIn({ email, password }, new Date(), "198.51.100.1");
+      const [caller, stolen] = [await as(ada), await as(elsewhere)];
+      const { id: organisationId } = ada.organisation;
+      // As often as it is let in: the change takes a while to hash, and the last moment is what counts.
+      const switching = async (): Promise<void> => {
+        for (let n = 0; n < 200; n++) if (await reason(auth.switchTo({ organisationId }, stolen))) return;
+      };
+      const acts = Array.from({ length: 6 }, (_, n) =>
+        n % 2 === 0 ? () => signIn({ email, password }, new Date(), `198.51.100.${n}`) : switching,
+      );
+      const ended = await outcomes([
+        () => auth.changePassword({ current: password, password: other }, caller),
+        ...acts,
+      ]);
+      expect(ended[0]).toBeUndefined();
+      expect(await liveSessions(accountId)).toBe(1);
+    }));
+});
