@@ -7,6 +7,7 @@ import { startIdempotency } from "../idempotency/start";
 import { guardOf } from "../security/guard";
 import { assertClientSecrets } from "./oidc/keys";
 import { readCommonPasswords } from "./password-screen";
+import { sealedCount } from "./store/sealed";
 import { keyRing } from "./tokens";
 
 const masterKey = secret("MasterKey");
@@ -18,6 +19,6 @@ requireAtStart("auth", {
   "secret OidcClientSecrets": () => assertClientSecrets(),
 });
 startAudit("auth", masterKey);
-startDatabase(masterKey);
+startDatabase(masterKey, sealedCount);
 void readCommonPasswords();
 startIdempotency(masterKey);

@@ -1,6 +1,7 @@
-// Signing keys by command (scripts/admin.ts): what is done to them stands in the installation's log.
+// Signing keys and master keys by command (scripts/admin.ts): what is done to them stands in the installation's log.
 import { defineAction } from "../audit/action";
 import { recordForPlatform } from "../audit/platform";
+import { retireMasterKey, type SealedRows } from "../db/master-keys";
 import { withSystem } from "../db/tenant";
 import { onBehalfOf } from "../security/provenance";
 import { cfg } from "../config";
@@ -46,4 +47,14 @@ export async function revokeSigningKeyByCommand(kid: string): Promise<boolean> {
     withSystem("revoke-signing-key", (tx) => recordForPlatform(tx, revoked, { target, fields: {} })),
   );
   return keyRing.revoke(kid);
+}
+
+const masterKeyRetired = defineAction("operator.master_key.retired", {});
+
+/** As retireMasterKey, written down. @throws MasterKeyInUseError */
+export function retireMasterKeyByCommand(id: string, sealed: readonly SealedRows[]): Promise<number | undefined> {
+  const target = { type: "master_key", id };
+  return onBehalfOf(COMMAND, () =>
+    retireMasterKey(id, sealed, (tx) => recordForPlatform(tx, masterKeyRetired, { target, fields: {} })),
+  );
 }

@@ -5,7 +5,7 @@
 import { createHash, createHmac } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
 import type { TenantId } from "../security/principal";
-import { deriveKey, masterKeyOfTests, masterKeysIn } from "../security/derived-key";
+import { deriveKey, keyIdOf, masterKeyOfTests, masterKeysIn } from "../security/derived-key";
 import { RecentMap } from "../security/recent-map";
 import { DbError } from "./errors";
 import { isUuid } from "./ids";
@@ -19,8 +19,14 @@ interface KeyRing {
   from: string;
   /** The present key's first; the others let its token in where the database knows only theirs. */
   keys: readonly Buffer[];
+  /** Of the present key, as envelopes name it. */
+  id: Buffer;
+  /** Of all of them. */
+  ids: readonly Buffer[];
   /** Tokens of the present key: made for each transaction, one would cost a tenth of a small read. */
   tokens: RecentMap<string>;
+  /** Tenants whose token of the present key a database knows. */
+  admitted: WeakMap<Pool, RecentMap<Promise<void>>>;
 }
 
 let masterKey = masterKeyOfTests;
@@ -38,13 +44,22 @@ function keyRing(): KeyRing {
       "misuse",
       "the database is used before the secret MasterKey is known: call startDatabase(masterKey) in encore.service.ts",
     );
-  if (ring?.from !== from) ring = { from, keys: derive(from), tokens: new RecentMap(ADMITTED_MAX) };
+  if (ring?.from !== from) ring = makeRing(from);
   return ring;
 }
 
-function derive(secret: string): readonly Buffer[] {
+/** Another one when the secret has changed: what is known by the one before holds no more. */
+export const presentRing = (): object => keyRing();
+
+/** Hexadecimal, the present one first. */
+export const masterKeyIds = (): readonly string[] => keyRing().ids.map((id) => id.toString("hex"));
+
+function makeRing(from: string): KeyRing {
   try {
-    return masterKeysIn(secret).map((key) => deriveKey(key, PURPOSE));
+    const secrets = masterKeysIn(from);
+    const [id, ...others] = [keyIdOf(secrets[0]), ...secrets.slice(1).map((secret) => keyIdOf(secret))];
+    const keys = secrets.map((secret) => deriveKey(secret, PURPOSE));
+    return { from, keys, id, ids: [id, ...others], tokens: new RecentMap(ADMITTED_MAX), admitted: new WeakMap() };
   } catch (cause) {
     throw new DbError("misuse", `row security needs it: ${(cause as Error).message}`, { cause });
   }
@@ -72,30 +87,36 @@ const SET = "select set_config('app.capability', $1, true)";
 
 /**
  * Makes the system's token known to the database: the first ever by itself, that of a new master key with the one before.
- * @throws DbError `misuse` when the database knows another master key
+ * @throws DbError `misuse` when the database knows another master key, or has retired this one
  */
 export async function admitSystem(client: PoolClient): Promise<void> {
+  const { keys, id } = keyRing();
   const hash = hashOf(systemToken());
-  for (const key of keyRing().keys) {
+  for (const key of keys) {
     const [, admitted] = await sendPipelined(client, [
       { text: SET, values: [tokenOf("system", key)] },
-      { text: "select db.admit_system($1) as known", values: [hash] },
+      { text: "select db.admit_system($1, $2) as standing", values: [hash, id] },
     ]);
-    if (admitted?.rows[0]?.known === true) return;
+    const standing: unknown = admitted?.rows[0]?.standing;
+    if (standing === "known") return;
+    if (standing === "retired")
+      throw new DbError(
+        "misuse",
+        `the master key ${id.toString("hex")}, which is the first in the secret MasterKey, was retired on this database: put the one that replaced it first`,
+      );
   }
   throw new DbError(
     "misuse",
-    "this database belongs to another MasterKey: set the secret to the one it was first used with, or, with the owner's login, `delete from db.capability where of_tenant is null` to hand it over",
+    `this database belongs to another MasterKey than ${id.toString("hex")}: set the secret to the one it was first used with, or, with the owner's login, \`delete from db.capability where of_tenant is null\` to hand it over`,
   );
 }
 
-const admittedBy = new WeakMap<Pool, RecentMap<Promise<void>>>();
-
-/** Resolves when the database knows the tenant's token; asks it once per process and tenant. */
+/** Resolves when the database knows the tenant's token; asks it once per process, tenant and master key. */
 export function admitTenant(pool: Pool, tenantId: TenantId, checkout: () => Promise<PoolClient>): Promise<void> {
   if (!isUuid(tenantId)) return Promise.resolve();
-  let admitted = admittedBy.get(pool);
-  if (!admitted) admittedBy.set(pool, (admitted = new RecentMap(ADMITTED_MAX)));
+  const { admitted: byPool } = keyRing();
+  let admitted = byPool.get(pool);
+  if (!admitted) byPool.set(pool, (admitted = new RecentMap(ADMITTED_MAX)));
   const known = admitted;
   let asked = known.get(tenantId);
   if (!asked) {
@@ -113,7 +134,7 @@ async function admit(tenantId: TenantId, checkout: () => Promise<PoolClient>): P
   try {
     await sendPipelined(client, [
       { text: SET, values: [systemToken()] },
-      { text: "select db.admit_tenant($1, $2)", values: [hashOf(tenantToken(tenantId)), tenantId] },
+      { text: "select db.admit_tenant($1, $2, $3)", values: [hashOf(tenantToken(tenantId)), tenantId, keyRing().id] },
     ]);
     client.release();
   } catch (error) {

@@ -1,29 +1,50 @@
 // Taking a connection from the pool, and knowing once per process how isolation holds on it.
 import type { PoolClient } from "pg";
 import { checkIsolation } from "./boot-check";
-import { admitSystem, admitTenant } from "./capability";
+import { admitSystem, admitTenant, presentRing } from "./capability";
 import { toDbError } from "./errors";
 import { appPool } from "./pool";
 import type { Isolation, Scope } from "./scope";
 import { limitSilence } from "./silence";
 
-let checked: Promise<Isolation> | undefined;
+let checked: { by: object; found: Promise<Isolation> } | undefined;
 
-/** How isolation holds, asked on first use; throws as checkIsolation does, and asks again next time after a failure. */
-export function isolation(): Promise<Isolation> {
-  checked ??= check().catch((error: unknown) => {
+/**
+ * How isolation holds, asked on first use and when the master key has changed; throws as checkIsolation does, and asks
+ * again next time after a failure.
+ */
+export async function isolation(): Promise<Isolation> {
+  const by = presentRing();
+  if (checked?.by !== by) {
+    const found = check().catch((error: unknown) => {
+      checked = undefined;
+      throw toDbError(error);
+    });
+    checked = { by, found };
+  }
+  return checked.found;
+}
+
+/** Asks whether the database still takes this process's master key, which may have been retired since it started. */
+export async function askAgain(): Promise<void> {
+  try {
+    await admit();
+  } catch (error) {
     checked = undefined;
     throw toDbError(error);
-  });
-  return checked;
+  }
 }
 
 async function check(): Promise<Isolation> {
   const found = await checkIsolation(appPool());
+  await admit();
+  return found;
+}
+
+async function admit(): Promise<void> {
   const client = await checkout();
   try {
     await admitSystem(client);
-    return found;
   } finally {
     client.release();
   }

@@ -5,43 +5,87 @@ import { logger } from "../telemetry/logger";
 import { registerProbe } from "../telemetry/probes";
 import { isDraining } from "../telemetry/shutdown";
 import { useMasterKey } from "./capability";
-import { isolation } from "./connection";
+import { askAgain, isolation } from "./connection";
 import { DbError } from "./errors";
+import { tellOfUnopened, type SealedRows } from "./master-keys";
 
 const ASK_AGAIN_MS = 500;
+/** A master key that is retired while a process runs is noticed so soon. */
+const WATCH_MS = 30_000;
 let hasStarted = false;
+const counts: (() => Promise<SealedRows[]>)[] = [];
 
 /**
  * Called by each encore.service.ts whose service keeps data, with the secret MasterKey, which only a service may read.
- * Production ends, with the remedy, on a database that isolation does not hold for.
+ * Production ends, with the remedy, on a database that isolation does not hold for. `countSealed` tells what of the
+ * service's rows which master key has sealed: what no key opens is named at start.
  */
-export function startDatabase(masterKey: () => string): void {
+export function startDatabase(masterKey: () => string, countSealed?: () => Promise<SealedRows[]>): void {
   // A test file asks for its database when it uses one.
-  if (hasStarted || cfg.env === "test") return;
+  if (cfg.env === "test") return;
+  if (countSealed) counts.push(countSealed);
+  if (hasStarted) return;
   hasStarted = true;
   useMasterKey(masterKey);
-  void refuseUnsafe((code) => process.exit(code));
+  const end = (code: number): void => process.exit(code);
+  void refuseUnsafe(end).then(async (isSafe) => {
+    if (!isSafe) return;
+    await nameUnopened(counts);
+    await watchMasterKey(end);
+  });
 }
 
-/** Asks until the database has answered. Exported for its test. */
+/** Asks until the database has answered; false when it may not be used. Exported for its test. */
 export async function refuseUnsafe(
   end: (code: number) => void,
-  ask = isolation,
+  ask: () => Promise<unknown> = isolation,
   isProduction = cfg.env === "production",
-): Promise<void> {
+): Promise<boolean> {
   while (!isDraining()) {
     try {
       await ask();
-      return;
+      return true;
     } catch (error) {
-      if (error instanceof DbError && error.kind === "misuse") {
-        logger("db").error({ err: error }, "the database may not be used as it is");
-        registerProbe("isolation", () => Promise.reject(error));
-        if (isProduction) end(1);
-        return;
-      }
+      if (refuse(error, end, isProduction)) return false;
       // Away: it may come. Readiness says so meanwhile.
-      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS).unref());
+      await pause(ASK_AGAIN_MS);
+    }
+  }
+  return false;
+}
+
+/** Ends a process whose master key was retired: it would see nothing from then on. Exported for its test. */
+export async function watchMasterKey(
+  end: (code: number) => void,
+  ask: () => Promise<unknown> = askAgain,
+  isProduction = cfg.env === "production",
+  everyMs = WATCH_MS,
+): Promise<void> {
+  while (!isDraining()) {
+    await pause(everyMs);
+    try {
+      await ask();
+    } catch (error) {
+      if (refuse(error, end, isProduction)) return;
     }
   }
 }
+
+/** Exported for its test. */
+export async function nameUnopened(ofServices: readonly (() => Promise<SealedRows[]>)[]): Promise<void> {
+  for (const count of ofServices)
+    await count().then(tellOfUnopened, (error: unknown) =>
+      logger("db").warn({ err: error }, "what is sealed with which master key could not be counted"),
+    );
+}
+
+/** Whether it is a database that may not be used as it is. */
+function refuse(error: unknown, end: (code: number) => void, isProduction: boolean): boolean {
+  if (!(error instanceof DbError) || error.kind !== "misuse") return false;
+  logger("db").error({ err: error }, "the database may not be used as it is");
+  registerProbe("isolation", () => Promise.reject(error));
+  if (isProduction) end(1);
+  return true;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms).unref());

@@ -35,3 +35,28 @@ export function systemUsePurge(tx: Tx, before: Date, limit: number): Promise<num
     [before, limit],
   );
 }
+
+/** A master key that the database has known. */
+export interface MasterKeyRow {
+  /** Hexadecimal. */
+  id: string;
+  admittedAt: Date;
+  retiredAt: Date | null;
+  tokens: number;
+  /** When a token of it was let in last. */
+  lastTokenAt: Date | null;
+}
+
+/** The first hundred. */
+export function masterKeyList(tx: Tx): Promise<MasterKeyRow[]> {
+  return tx.query<MasterKeyRow>(
+    `select encode(id, 'hex') as id, admitted_at as "admittedAt", retired_at as "retiredAt", tokens, last_token_at as "lastTokenAt"
+       from db.list_master_keys()`,
+  );
+}
+
+/** How many tokens went; undefined when there is no such key, or it is retired. */
+export async function masterKeyRetire(tx: Tx, id: string): Promise<number | undefined> {
+  const rows = await tx.query<{ gone: number | null }>("select db.retire_master_key(decode($1, 'hex')) as gone", [id]);
+  return rows[0]?.gone ?? undefined;
+}

@@ -49,10 +49,20 @@ CREATE TABLE db.capability (
   hash       bytea       PRIMARY KEY CHECK (octet_length(hash) = 32),
   -- Null: the system, which sees every tenant.
   of_tenant  uuid        CHECK (of_tenant > '00000000-0000-0000-0000-000000000000' AND of_tenant < 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
+  -- Of the master key that the token was made under, as envelopes name it: with it go the tokens of a key that is retired.
+  key_id     bytea       NOT NULL CHECK (octet_length(key_id) = 4),
   created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX capability_tenant ON db.capability (of_tenant);
 ALTER TABLE db.capability ENABLE ROW LEVEL SECURITY;
+
+-- The master keys that this database has known. One that was retired never comes back: its tokens are not let in again.
+CREATE TABLE db.master_key (
+  id          bytea       PRIMARY KEY CHECK (octet_length(id) = 4),
+  admitted_at timestamptz NOT NULL DEFAULT now(),
+  retired_at  timestamptz
+);
+ALTER TABLE db.master_key ENABLE ROW LEVEL SECURITY;
 
 -- Whose the present token is; null for the system's, and for what is no token.
 CREATE FUNCTION db.current_tenant() RETURNS uuid
@@ -76,28 +86,65 @@ END
 $$;
 
 -- Lets a token of the system in: the first ever asks nobody, every other (a new master key's) asks the system.
--- True when the token is known afterwards.
-CREATE FUNCTION db.admit_system(token_hash bytea) RETURNS boolean
+-- 'known' when it is afterwards, 'unknown' when another key has the database, 'retired' when its key was.
+CREATE FUNCTION db.admit_system(token_hash bytea, token_key bytea) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = token_hash AND c.of_tenant IS NULL) THEN RETURN true; END IF;
+  IF EXISTS (SELECT 1 FROM db.master_key k WHERE k.id = token_key AND k.retired_at IS NOT NULL) THEN RETURN 'retired'; END IF;
+  IF EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = token_hash AND c.of_tenant IS NULL) THEN RETURN 'known'; END IF;
   -- Two processes that start together: the second sees what the first has done.
   PERFORM pg_advisory_xact_lock(7240918253);
-  IF db.is_system() OR NOT EXISTS (SELECT 1 FROM db.capability c WHERE c.of_tenant IS NULL) THEN
-    INSERT INTO db.capability (hash) VALUES (token_hash) ON CONFLICT (hash) DO NOTHING;
+  IF EXISTS (SELECT 1 FROM db.master_key k WHERE k.id = token_key AND k.retired_at IS NOT NULL) THEN RETURN 'retired'; END IF;
+  IF NOT (db.is_system() OR NOT EXISTS (SELECT 1 FROM db.capability c WHERE c.of_tenant IS NULL)) THEN
+    RETURN CASE WHEN EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = token_hash AND c.of_tenant IS NULL) THEN 'known' ELSE 'unknown' END;
   END IF;
-  RETURN EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = token_hash AND c.of_tenant IS NULL);
+  INSERT INTO db.master_key (id) VALUES (token_key) ON CONFLICT (id) DO NOTHING;
+  INSERT INTO db.capability (hash, key_id) VALUES (token_hash, token_key) ON CONFLICT (hash) DO NOTHING;
+  RETURN 'known';
 END
 $$;
 
 -- Lets a tenant's token in; only the system may. Doing it again changes nothing.
-CREATE FUNCTION db.admit_tenant(token_hash bytea, tenant uuid) RETURNS void
+CREATE FUNCTION db.admit_tenant(token_hash bytea, tenant uuid, token_key bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   IF NOT db.is_system() OR tenant IS NULL THEN
     RAISE EXCEPTION 'only the system lets a tenant in' USING ERRCODE = 'insufficient_privilege';
   END IF;
-  INSERT INTO db.capability (hash, of_tenant) VALUES (token_hash, tenant) ON CONFLICT (hash) DO NOTHING;
+  INSERT INTO db.capability (hash, of_tenant, key_id) VALUES (token_hash, tenant, token_key) ON CONFLICT (hash) DO NOTHING;
+END
+$$;
+
+-- The master keys that this database has known, with how many tokens each has; only the system asks.
+CREATE FUNCTION db.list_master_keys() RETURNS TABLE (id bytea, admitted_at timestamptz, retired_at timestamptz, tokens bigint, last_token_at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  IF NOT db.is_system() THEN
+    RAISE EXCEPTION 'only the system asks for master keys' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN QUERY SELECT k.id, k.admitted_at, k.retired_at, count(c.hash), max(c.created_at)
+                 FROM db.master_key k LEFT JOIN db.capability c ON c.key_id = k.id
+                GROUP BY k.id ORDER BY k.admitted_at, k.id LIMIT 100;
+END
+$$;
+
+-- Retires a master key: its tokens open nothing from now on and are not let in again. Only the system may, by a token of
+-- another key. How many tokens went; null when there is no such key, or it is retired already.
+CREATE FUNCTION db.retire_master_key(old_key bytea) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  own bytea := sha256(convert_to(current_setting('app.capability', true), 'UTF8'));
+  gone bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(7240918253);
+  IF NOT db.is_system() OR EXISTS (SELECT 1 FROM db.capability c WHERE c.hash = own AND c.key_id = old_key) THEN
+    RAISE EXCEPTION 'only the system retires a master key, and not the one it acts by' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  UPDATE db.master_key k SET retired_at = now() WHERE k.id = old_key AND k.retired_at IS NULL;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  DELETE FROM db.capability c WHERE c.key_id = old_key;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone;
 END
 $$;
 

@@ -8,7 +8,15 @@ import {
   resetOperator,
   type OperatorSetup,
 } from "../auth/operators/operators";
-import { listSigningKeys, revokeSigningKeyByCommand, rotateSigningKeysByCommand } from "../auth/key-commands";
+import {
+  listSigningKeys,
+  retireMasterKeyByCommand,
+  revokeSigningKeyByCommand,
+  rotateSigningKeysByCommand,
+} from "../auth/key-commands";
+import { sealedCount } from "../auth/store/sealed";
+import { listMasterKeys, type SealedRows } from "../db/master-keys";
+import { tenantKeySealedCount } from "../secrets/store";
 import { shutDown } from "../telemetry/shutdown";
 
 const usage = `npm run admin -- <command>
@@ -20,6 +28,8 @@ const usage = `npm run admin -- <command>
   keys list                signing keys and what each does
   keys rotate              the key that stands by is to sign, once verifiers have it
   keys revoke KID          tokens of this key are refused within two seconds, and another signs
+  master-keys list         which the database has known, and what each has sealed
+  master-keys retire ID    once nothing is sealed with it and no process has it as its first: its access to the data ends
 `;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -72,7 +82,29 @@ const commands: Record<string, { run: Command; word?: string }> = {
       say(`${kid} is revoked`);
     },
   },
+  "master-keys list": {
+    run: async () => {
+      const sealed = await sealedRows();
+      for (const { id, standing, admittedAt, retiredAt, tokens, lastTokenAt } of await listMasterKeys()) {
+        const state = retiredAt === null ? standing : `retired ${retiredAt.toISOString()}`;
+        const last = lastTokenAt === null ? "" : ` (last ${lastTokenAt.toISOString()})`;
+        say(`${id}  ${state}  since ${admittedAt.toISOString()}  tokens ${tokens}${last}`);
+        for (const { what, keyId, rows } of sealed) if (keyId === id) say(`          ${what}: ${rows}`);
+      }
+    },
+  },
+  "master-keys retire": {
+    word: "ID",
+    run: async (id) => {
+      const gone = await retireMasterKeyByCommand(id, await sealedRows());
+      if (gone === undefined)
+        throw new Error(`there is no master key ${id} to retire: \`master-keys list\` shows them`);
+      say(`${id} is retired, and its ${gone} tokens are gone`);
+    },
+  },
 };
+
+const sealedRows = async (): Promise<SealedRows[]> => [...(await sealedCount()), ...(await tenantKeySealedCount())];
 
 async function main([noun = "", verb = "", word]: string[]): Promise<void> {
   const name = `${noun} ${verb}`;

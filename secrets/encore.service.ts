@@ -4,6 +4,7 @@ import { startAudit } from "../audit/key";
 import { requireAtStart } from "../config/start-check";
 import { startDatabase } from "../db/start";
 import { guardOf } from "../security/guard";
+import { tenantKeySealedCount } from "./store";
 import { useMasterKey } from "./tenant-keys";
 
 const masterKey = secret("MasterKey");
@@ -12,4 +13,4 @@ export default new Service("secrets", { middlewares: guardOf("secrets") });
 
 requireAtStart("secrets", { "secret MasterKey": () => useMasterKey(masterKey) });
 startAudit("secrets", masterKey);
-startDatabase(masterKey);
+startDatabase(masterKey, tenantKeySealedCount);

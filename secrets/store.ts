@@ -1,5 +1,6 @@
 // Statements on secrets.tenant_key and secrets.secret.
-import { tenantQuery, type TenantScope, type Tx } from "../db/tenant";
+import type { SealedRows } from "../db/master-keys";
+import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../db/tenant";
 
 export interface TenantKeyRow {
   id: string;
@@ -164,5 +165,16 @@ export async function secretReseal(tx: Tx, { tenantId, keyId, secrets }: Reseale
     `update secrets.secret s set sealed = r.sealed, key_id = $2
        from unnest($3::text[], $4::bytea[]) as r (name, sealed) where s.tenant_id = $1 and s.name = r.name`,
     [tenantId, keyId, secrets.map(({ name }) => name), secrets.map(({ sealed }) => sealed)],
+  );
+}
+
+/** How many data keys each master key has sealed; reads all of them, once a start. */
+export function tenantKeySealedCount(): Promise<SealedRows[]> {
+  return systemQuery<SealedRows>(
+    "count-sealed-rows",
+    `select 'data keys of organisations' as what, encode(substring(sealed from 2 for 4), 'hex') as "keyId", count(*) as rows
+       from secrets.tenant_key group by 2 order by 2 limit 100`,
+    [],
+    { statementTimeoutMs: 60_000 },
   );
 }

@@ -99,6 +99,8 @@ export const systemReasons = {
   "reseal-second-factors": "secrets of authenticator apps under the present master key",
   "rewrap-tenant-keys": "data keys of tenants under the present master key",
   "reseal-operators": "secrets of operators' authenticator apps under the present master key",
+  "count-sealed-rows": "how many rows each master key has sealed: at start, and before one is retired",
+  "retire-master-key": "master keys listed and retired by command",
   "note-system-use": "these counts",
 
   "idempotency-of-the-caller": "what a caller in no organisation was answered to the same Idempotency-Key",

@@ -9,11 +9,13 @@ const tenantPolicy = (column: string): string =>
 
 /** Functions that run with their owner's rights, each of which asks for the token first. */
 const DEFINERS = [
-  "db.admit_system(bytea)",
-  "db.admit_tenant(bytea,uuid)",
+  "db.admit_system(bytea,bytea)",
+  "db.admit_tenant(bytea,uuid,bytea)",
   "db.current_tenant()",
   "db.dismiss_tenant(uuid)",
   "db.is_system()",
+  "db.list_master_keys()",
+  "db.retire_master_key(bytea)",
 ];
 
 /** Tables without `tenant_id`, and the schemas of others: how each is protected, or why it needs no policy. */
@@ -38,6 +40,7 @@ const WITHOUT_TENANT_ID: Record<
   "events.consumer_declaration": { systemOnly: "which events the versions of the app that run have handlers for" },
   "db.system_use": { systemOnly: "how often the installation acted outside of any tenant" },
   "db.capability": { closed: "hashes of tokens: for the functions that row security asks, and nobody else" },
+  "db.master_key": { closed: "ids of master keys: for the same functions, and nobody else" },
   "public.schema_migrations": { open: "which migrations were applied: numbers, nothing of a tenant" },
   "public.schema_migration_checksums": { open: "the digests of those migrations, nothing of a tenant" },
 };
@@ -108,7 +111,7 @@ function complaintsOf(table: ProtectedTable): string[] {
   const found: string[] = [];
   if (table.rights.some((right) => !/^groundwork_app (select|insert|update|delete)$/.test(right)))
     found.push(`gives rights to others: ${table.rights.join(", ")}`);
-  if (table.name === "db.capability")
+  if (table.name === "db.capability" || table.name === "db.master_key")
     return [
       ...found,
       ...(table.enabled && table.policies.length === 0 && table.rights.length === 0 ? [] : ["is open"]),

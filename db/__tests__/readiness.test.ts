@@ -103,7 +103,7 @@ describe("a start on a database that may not be used", () => {
 
   it("ends the process in production, elsewhere it is never ready", async () => {
     const ended: number[] = [];
-    const refuse = (isProduction: boolean): Promise<void> =>
+    const refuse = (isProduction: boolean): Promise<boolean> =>
       refuseUnsafe(
         (code) => ended.push(code),
         () => Promise.reject(misuse),

@@ -175,6 +175,9 @@ describe("over HTTP", () => {
       entries: [{ action: "operator.organisation.looked", fields: { reason: "ticket 4711: cannot sign in" } }],
     });
     expect(await admin("keys", "list")).toMatch(/^\S+ {2}EdDSA {2}signing {2}signs from \S+Z$/m);
+    const masterKeys = await admin("master-keys", "list");
+    expect(masterKeys).toMatch(/^([0-9a-f]{8}) {2}present {2}since \S+Z {2}tokens \d+ \(last \S+Z\)$/m);
+    expect(masterKeys).toContain("          secrets of operators' authenticator apps: 1\n          signing keys: 2\n");
     await expect(admin("operator", "delete", "grace@example.com")).rejects.toMatchObject({ code: 2 });
     expect(await admin("operator", "remove", "grace@example.com")).toContain("no operator any more");
     expect((await look("ticket 4711: cannot sign in")).status).toBe(401);
