@@ -4,6 +4,7 @@ import { idFromParts, newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import { appendToOutbox } from "../events/outbox";
 import type { JobDefinition } from "./job";
+import { taskInsert } from "./store/task";
 
 export interface EnqueueOptions {
   /** Same job, tenant and key → one job, for as long as the outbox remembers. See idempotencyKey. */
@@ -31,7 +32,7 @@ export async function enqueue<Payload>(
     options.dedupeKey === undefined ? newId() : idFromParts("job", job.name, tenantId ?? "", options.dedupeKey);
   const delay: Record<string, string> =
     options.delayMs === undefined ? {} : { [DELAY_HEADER]: String(options.delayMs) };
-  return appendToOutbox(tx, {
+  const enqueued = await appendToOutbox(tx, {
     id,
     destination: JOB_DESTINATION,
     tenantId,
@@ -43,4 +44,6 @@ export async function enqueue<Payload>(
     payload: job.payload.parse(payload),
     headers: delay,
   });
+  await taskInsert(tx, { id, tenantId, job: job.name });
+  return enqueued;
 }

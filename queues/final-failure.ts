@@ -1,6 +1,6 @@
 // What happens once when a job fails for good, however it ended: by its handler, its time, its payload, or the death of
 // its workers. The dead letter and what the job's owner does about it are one transaction.
-import type { Tx } from "../db/tenant";
+import { withSystem, withTenant, type Tx } from "../db/tenant";
 import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import type { BullJob } from "./bull";
@@ -11,7 +11,7 @@ import type { JobDefinition } from "./job";
 export interface JobFailure {
   readonly tenantId: TenantId | null;
   readonly jobId: string;
-  /** attempts_exhausted, unrecoverable, stalled_too_often. */
+  /** attempts_exhausted, unrecoverable, stalled_too_often, canceled. */
   readonly reason: string;
   /** Internal text. */
   readonly error: string;
@@ -23,6 +23,21 @@ export interface JobFailure {
  * both happen or neither. Not called for a payload that does not fit. When it throws, the dead letter is written alone.
  */
 export type FailureHandler<Payload> = (tx: Tx, payload: Payload, failure: JobFailure) => Promise<void>;
+
+/** Runs `onFailed` without a dead letter, for a job that was called off. */
+export async function tellOwner<Payload>(
+  job: JobDefinition<Payload>,
+  onFailed: FailureHandler<Payload> | undefined,
+  bullJob: BullJob,
+  how: Pick<JobFailure, "reason" | "error" | "attempts">,
+): Promise<void> {
+  const { payload, tenantId } = openEnvelope(bullJob.data);
+  const fit = job.payload.safeParse(payload);
+  if (onFailed === undefined || !fit.success) return;
+  const failure: JobFailure = { ...how, tenantId, jobId: bullJob.id ?? "" };
+  const tell = (tx: Tx): Promise<void> => onFailed(tx, fit.data, failure);
+  await (tenantId === null ? withSystem("job-dead-letter", tell) : withTenant({ tenantId }, tell));
+}
 
 /** Writes the dead letter and runs `onFailed` beside it. Rejects when the database is away: the job is then tried again. */
 export async function giveUp<Payload>(

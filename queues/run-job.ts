@@ -7,10 +7,11 @@ import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import type { BullJob } from "./bull";
 import { openEnvelope } from "./envelope";
-import { giveUp, type FailureHandler } from "./final-failure";
+import { giveUp, tellOwner, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
 import { observeRun } from "./observability";
 import type { RunningJobs } from "./running-jobs";
+import { beginTask, endTask, TaskCanceledError, taskIdOf, type RunningTask } from "./tasks";
 
 export interface JobContext {
   readonly tenantId: TenantId | null;
@@ -25,10 +26,17 @@ export interface JobContext {
   readonly correlationId: string;
   /** W3C trace context of the transaction that enqueued the job. */
   readonly traceHeaders: Readonly<Record<string, string>>;
+  /** How far it has come, from 0 to 1: GET /tasks/:id shows it. */
+  progress(fraction: number): void;
+  /** A line for whoever follows the task: at most 1,000 characters, 200 lines an attempt. Nothing secret. */
+  log(text: string): void;
 }
 
-/** Does the work. Must be idempotent: it may run again after a crash. Throw UnrecoverableJobError to skip the remaining attempts. */
-export type JobHandler<Payload> = (payload: Payload, ctx: JobContext) => Promise<void>;
+/**
+ * Does the work; what it resolves with is the task's result (JSON of at most 16 KiB, else none). Must be idempotent: it may run
+ * again after a crash. Throw UnrecoverableJobError to skip the remaining attempts.
+ */
+export type JobHandler<Payload> = (payload: Payload, ctx: JobContext) => Promise<unknown>;
 
 /** Thrown by a handler when no further attempt can help. */
 export class UnrecoverableJobError extends Error {
@@ -50,7 +58,7 @@ export interface JobRunner<Payload> {
 
 interface Run<Payload> {
   payload: Payload;
-  context: Omit<JobContext, "signal">;
+  context: Omit<JobContext, "signal" | "progress" | "log">;
 }
 
 /**
@@ -77,17 +85,55 @@ export function runJob<Payload>(
   };
   return continueTrace(headers, `job ${job.name}`, options, () =>
     observeRun(job.name, bullJob, async () => {
+      const taskId = taskIdOf(job.name, jobId);
       try {
         const { payload, context } = toRun(job, bullJob);
-        await causedBy({ id: jobId, headers }, () =>
-          runner.running.within(job.timeoutMs, job.name, (signal) => runner.handler(payload, { ...context, signal })),
-        );
+        const task = await beginTask({ id: taskId, tenantId, job: job.name, attempt: context.attempt });
+        if (task === undefined) throw new TaskCanceledError("the task was canceled before it ran");
+        const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, { payload, context }, task));
+        endTask(taskId, context.attempt, { state: "completed", result });
       } catch (error) {
-        throw await settleFailure(job, runner.onFailed, bullJob, error);
+        if (error instanceof TaskCanceledError) return callOff(job, runner.onFailed, bullJob, error);
+        const failure = await settleFailure(job, runner.onFailed, bullJob, error);
+        const isFinal = failure instanceof UnrecoverableError;
+        const end = { state: isFinal ? "failed" : "waiting", reason: reasonFor(error) } as const;
+        endTask(taskId, bullJob.attemptsMade + 1, end);
+        throw failure;
       }
     }),
   );
 }
+
+function runTask<Payload>(
+  { timeoutMs, name }: JobDefinition<Payload>,
+  { handler, running }: JobRunner<Payload>,
+  { payload, context }: Run<Payload>,
+  task: RunningTask,
+): Promise<unknown> {
+  const tell = {
+    progress: (fraction: number) => task.setProgress(fraction),
+    log: (text: string) => task.addLine(text),
+  };
+  return running.within(timeoutMs, name, (signal) => handler(payload, { ...context, ...tell, signal }), task.run);
+}
+
+/** A canceled job is over for BullMQ, and for its owner as if it had failed for good; there is no dead letter to redrive. */
+async function callOff<Payload>(
+  job: JobDefinition<Payload>,
+  onFailed: FailureHandler<Payload> | undefined,
+  bullJob: BullJob,
+  error: TaskCanceledError,
+): Promise<void> {
+  await tellOwner(job, onFailed, bullJob, {
+    reason: "canceled",
+    error: error.message,
+    attempts: bullJob.attemptsMade + 1,
+  });
+  endTask(taskIdOf(job.name, bullJob.id ?? ""), bullJob.attemptsMade + 1, { state: "canceled", reason: "canceled" });
+}
+
+const reasonFor = (error: unknown): string =>
+  error instanceof UnrecoverableJobError ? error.reason : "attempts_exhausted";
 
 /** Throws UnfitJobError when what was stored is not what the job takes. */
 function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob): Run<Payload> {

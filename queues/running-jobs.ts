@@ -15,11 +15,15 @@ export class RunningJobs {
   }
 
   /**
-   * Runs `work` with a signal that aborts after `timeoutMs` or by abortAll(). Rejects with the reason as soon as it
-   * aborts, whether or not `work` listens; what such work does later is nobody's business any more.
+   * Runs `work` with a signal that aborts after `timeoutMs` or by abortAll(). `run` may be aborted by others too.
+   * Rejects with the reason as soon as it aborts, whether or not `work` listens; what such work does later is nobody's business any more.
    */
-  async within<T>(timeoutMs: number, jobName: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const run = new AbortController();
+  async within<T>(
+    timeoutMs: number,
+    jobName: string,
+    work: (signal: AbortSignal) => Promise<T>,
+    run = new AbortController(),
+  ): Promise<T> {
     const late = (): void => run.abort(new JobTimeoutError(`job ${jobName} took longer than ${timeoutMs} ms`));
     const timer = setTimeout(late, timeoutMs);
     this.running.add(run);

@@ -12,6 +12,7 @@ import { closeStorage } from "./bull";
 import { jobDestination } from "./destination";
 import { JOB_DESTINATION } from "./enqueue";
 import { allWorkers, closeQueues, type JobWorker } from "./factory";
+import { flushTasks } from "./tasks";
 import { jobDeadLetters } from "./store/dead-letter";
 
 const FIRST_LOOK_MS = 50;
@@ -43,6 +44,7 @@ export async function stopWorkers(force = false): Promise<void> {
   const stopping = [...running];
   running.clear();
   await Promise.allSettled(stopping.map((worker) => worker.stop(force)));
+  await flushTasks();
   await closeQueues();
   await closeStorage();
 }

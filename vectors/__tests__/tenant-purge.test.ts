@@ -25,6 +25,9 @@ const STAYS: Record<string, string> = {
   "events.inbox": "so that a late delivery does not act again; events' retention",
   "events.dead_letter": "for who looks at what failed; events' retention",
   "queues.dead_letter": "for who looks at what failed; queues' retention",
+  "queues.task": "for who looks at what became of a job, those of the purge among them; queues' retention",
+  "queues.task_log": "what those tasks logged",
+  "idempotency.request": "so that a request that is sent again does nothing twice; IDEMPOTENCY_KEEP_HOURS",
   "queues.tenant_turn": "while it is ahead of the queue's clock",
 };
 

@@ -43,6 +43,24 @@ const me = async (authorization: string): Promise<{ status: number; body: string
 };
 
 describe("over HTTP", () => {
+  test("a document's job is a task, followed to its end as server-sent events, which say when to stay away", async () => {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${accessToken}` };
+    const body = JSON.stringify({ source: "task.md", text: "# Followed" });
+    expect((await fetch(`${app.baseUrl}/vectors/documents`, { method: "POST", headers, body })).status).toBe(200);
+    const listed = (await (await fetch(`${app.baseUrl}/tasks?job=vectors:embed`, { headers })).json()) as {
+      tasks: { id: string }[];
+    };
+    const url = `${app.baseUrl}/tasks/${listed.tasks[0]?.id}/events`;
+    const stream = await fetch(url, { headers });
+    expect(stream.headers.get("content-type")).toBe("text/event-stream");
+    const events = (await stream.text()).split("\n\n").filter((part) => part.startsWith("event: task"));
+    expect(events.at(-1)).toContain('"state":"completed"');
+    const [, id = ""] = /^id: (\d+)$/m.exec(events.at(-1) ?? "") ?? [];
+    expect((await fetch(url, { headers: { ...headers, "last-event-id": id } })).status).toBe(204);
+    expect((await fetch(`${app.baseUrl}/tasks/none/events`, { headers })).status).toBe(404);
+    expect((await fetch(url)).status).toBe(401);
+  });
+
   test("a request that is sent again with its Idempotency-Key gets the same bytes, and makes nothing more", async () => {
     const send = async (path: string, body: unknown, key: string) => {
       const response = await fetch(`${app.baseUrl}${path}`, {

@@ -1,0 +1,245 @@
+// What people see of their jobs, and that they can call them off.
+import { PassThrough } from "node:stream";
+import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { queues } from "~encore/clients";
+import { newId } from "../../db/ids";
+import { systemQuery, withTenant } from "../../db/tenant";
+import { reasonOf } from "../../security/errors";
+import { createCaller, runRelayAndWorkers } from "../../testing";
+import { enqueue } from "../enqueue";
+import { defineJob, type JobDefinition } from "../job";
+import { admitFollower, followTask } from "../task-stream";
+import { purgeTasks } from "../tasks";
+import { makeWorker, UnrecoverableJobError, type JobContext } from "../worker";
+
+const payload = z.object({ n: z.number() });
+const retry = { attempts: 2, firstDelayMs: 1, maxDelayMs: 5, jitter: 0 };
+const job = (name: string): JobDefinition<{ n: number }> => defineJob({ name, payload, retry, timeoutMs: 20_000 });
+const telling = job("test:telling");
+const failing = job("test:failing");
+const endless = job("test:endless");
+const ended: string[] = [];
+const calledOff: unknown[] = [];
+const begun: string[] = [];
+const owner = createCaller("owner");
+
+makeWorker(telling, async ({ n }, ctx) => {
+  ctx.log("begins\0");
+  // Told inside of a transaction, as rules do: written outside of it.
+  await withTenant(owner, async (tx) => {
+    await tx.query("select 1");
+    ctx.progress(0.25);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    ctx.log("x".repeat(2_000));
+  });
+  for (const wrong of [-1, 2, NaN]) ctx.progress(wrong);
+  for (let line = 0; line < 500; line++) ctx.log(`line ${line}`);
+  return { doubled: n * 2 };
+});
+makeWorker(failing, ({ n }) => Promise.reject(n === 1 ? new UnrecoverableJobError("never") : new Error("not now")));
+const untilAborted = ({ signal, jobId }: JobContext): Promise<void> =>
+  new Promise((_, reject) => {
+    begun.push(jobId);
+    signal.addEventListener("abort", () => {
+      ended.push(jobId);
+      reject(signal.reason as Error);
+    });
+  });
+makeWorker(endless, (_payload, ctx) => untilAborted(ctx), {
+  onFailed: (_tx, { n }, { reason }) => Promise.resolve(void calledOff.push([n, reason])),
+});
+
+runRelayAndWorkers();
+
+const ask = (which: JobDefinition<{ n: number }>, n = 1, delayMs?: number): Promise<string> =>
+  withTenant(owner, (tx) => enqueue(tx, which, { n }, delayMs === undefined ? {} : { delayMs }));
+const stateOf = async (id: string): Promise<string> => (await queues.getTask({ id }, owner)).state;
+const reason = (work: Promise<unknown>): Promise<unknown> => work.then(() => "ok", reasonOf);
+
+describe("a task", () => {
+  test("is there with the transaction that enqueues it, and not without", async () => {
+    const id = await ask(telling, 1, 60_000);
+    expect(await queues.getTask({ id }, owner)).toMatchObject({
+      id,
+      job: "test:telling",
+      state: "waiting",
+      progress: 0,
+      attempts: 0,
+      log: [],
+    });
+    let lost = "";
+    await withTenant(owner, async (tx) => {
+      lost = await enqueue(tx, telling, { n: 1 });
+      throw new Error("rolled back");
+    }).catch(() => undefined);
+    expect(await reason(queues.getTask({ id: lost }, owner))).toBe("task_not_found");
+  });
+
+  test("tells how far it is while it runs, and its result and bounded lines when it is over", async () => {
+    const id = await ask(telling, 21);
+    await expect
+      .poll(async () => (await queues.getTask({ id }, owner)).progress, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("completed");
+    const { log, ...task } = await queues.getTask({ id }, owner);
+    expect(task).toMatchObject({
+      state: "completed",
+      progress: 1,
+      attempts: 1,
+      canceling: false,
+      result: { doubled: 42 },
+    });
+    expect(log).toHaveLength(200);
+    expect(log[0]).toMatchObject({ text: "begins" });
+    expect(log[1]?.text).toBe("x".repeat(1_000));
+    expect(log[199]).toMatchObject({ text: "further lines are not kept" });
+  });
+
+  test("says why it failed, after its attempts or at once", async () => {
+    const [often, once] = [await ask(failing, 0), await ask(failing, 1)];
+    await expect.poll(() => stateOf(often), { timeout: 10_000 }).toBe("failed");
+    await expect.poll(() => stateOf(once), { timeout: 10_000 }).toBe("failed");
+    expect(await queues.getTask({ id: often }, owner)).toMatchObject({ error: "attempts_exhausted", attempts: 2 });
+    expect(await queues.getTask({ id: once }, owner)).toMatchObject({ error: "unrecoverable", attempts: 1 });
+  });
+
+  test("is listed by state and job, page by page, for its own organisation only", async () => {
+    const stranger = createCaller("owner");
+    expect(await queues.listTasks({}, stranger)).toEqual({ tasks: [] });
+    const failed = await queues.listTasks({ state: "failed", limit: 1 }, owner);
+    expect(failed.tasks).toMatchObject([{ job: "test:failing", state: "failed" }]);
+    const rest = await queues.listTasks({ state: "failed", ...(failed.next && { cursor: failed.next }) }, owner);
+    expect(rest.tasks).toHaveLength(1);
+    const [task] = failed.tasks;
+    expect(await reason(queues.getTask({ id: task!.id }, stranger))).toBe("task_not_found");
+    expect(await reason(queues.cancelTask({ id: task!.id }, stranger))).toBe("task_not_found");
+    expect(await reason(queues.getTask({ id: "no uuid" }, owner))).toBe("task_not_found");
+    expect(await reason(queues.getTask({ id: task!.id }, createCaller("member", owner)))).toBe("permission_denied");
+  });
+});
+
+describe("canceling", () => {
+  test("aborts a task that runs, wherever it does, and tells its owner; it runs no more", async () => {
+    const id = await ask(endless, 7);
+    await expect.poll(() => begun.includes(id), { timeout: 10_000 }).toBe(true);
+    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "running", canceling: true });
+    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
+    expect(ended).toContain(id);
+    expect(calledOff).toContainEqual([7, "canceled"]);
+    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "canceled", canceling: false });
+    const letters = await systemQuery("test", "select 1 from queues.dead_letter where job_id = $1", [id]);
+    expect(letters).toEqual([]);
+    expect(begun.filter((other) => other === id)).toHaveLength(1);
+  });
+
+  test("keeps one that waits from ever running", async () => {
+    const id = await ask(endless, 8, 700);
+    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "canceled" });
+    await expect.poll(() => calledOff, { timeout: 10_000 }).toContainEqual([8, "canceled"]);
+    expect(begun).not.toContain(id);
+  });
+
+  test("is too late for one that has ended", async () => {
+    const { tasks } = await queues.listTasks({ state: "completed" }, owner);
+    expect(await reason(queues.cancelTask({ id: tasks[0]!.id }, owner))).toBe("task_ended");
+  });
+});
+
+describe("a stream of a task", () => {
+  interface Event {
+    event: string;
+    id: number;
+    data: { state?: string; text?: string };
+  }
+  const eventsIn = (text: string): Event[] =>
+    text
+      .split("\n\n")
+      .filter((part) => part.startsWith("event"))
+      .map((part) => {
+        const [event = "", id = "", data = ""] = part.split("\n").map((line) => line.slice(line.indexOf(": ") + 2));
+        return { event, id: Number(id), data: JSON.parse(data) as Event["data"] };
+      });
+  const follow = async (id: string, after = 0): Promise<Event[]> => {
+    const to = new PassThrough();
+    let text = "";
+    to.on("data", (part: Buffer) => (text += part.toString()));
+    await followTask(owner.principal, id, after, to, (row) => ({ state: row.state }));
+    return eventsIn(text);
+  };
+
+  test("tells each change and each line once, in order, and ends with the task", async () => {
+    const id = await ask(telling, 3);
+    const events = await follow(id);
+    const states = events.filter(({ event }) => event === "task").map(({ data }) => data.state);
+    expect(states.at(-1)).toBe("completed");
+    const lines = events.filter(({ event }) => event === "log");
+    expect(lines).toHaveLength(200);
+    expect(lines.map(({ id: place }) => place)).toEqual(
+      [...new Set(lines.map(({ id: place }) => place))].sort((a, b) => a - b),
+    );
+    // Who comes again goes on behind the line that they have.
+    const half = lines[99]!.id;
+    const rest = await follow(id, half);
+    expect(rest.filter(({ event }) => event === "log").map(({ id: place }) => place)).toEqual(
+      lines.slice(100).map(({ id: place }) => place),
+    );
+    expect(rest[0]).toMatchObject({ event: "task", id: half, data: { state: "completed" } });
+  });
+
+  test("holds nothing for a reader that does not read, who then has it all", async () => {
+    const id = await ask(telling, 4);
+    const to = new PassThrough({ highWaterMark: 64 });
+    const following = followTask(owner.principal, id, 0, to, (row) => ({ state: row.state }));
+    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("completed");
+    expect(to.readableLength + to.writableLength).toBeLessThan(30_000);
+    let text = "";
+    to.on("data", (part: Buffer) => (text += part.toString()));
+    await following;
+    const events = eventsIn(text);
+    expect(events.filter(({ event }) => event === "log")).toHaveLength(200);
+    expect(events.filter(({ event }) => event === "task").at(-1)?.data.state).toBe("completed");
+  });
+
+  test("ends when its reader leaves, and a caller has eight at most", async () => {
+    const id = await ask(telling, 5, 60_000);
+    const to = new PassThrough();
+    const following = followTask(owner.principal, id, 0, to, (row) => row.state);
+    setTimeout(() => to.destroy(), 50);
+    await following;
+    const leaves = Array.from({ length: 8 }, () => admitFollower(owner.principal));
+    expect(() => admitFollower(owner.principal)).toThrow("too many requests");
+    leaves[0]?.();
+    leaves.push(admitFollower(owner.principal));
+    for (const leave of leaves.slice(1)) leave();
+  });
+});
+
+describe("upkeep", () => {
+  let old: string;
+  let lost: string;
+  beforeAll(async () => {
+    [old, lost] = [newId(), newId()];
+    const insert = (id: string, state: string, ended: boolean) =>
+      systemQuery(
+        "test",
+        `insert into queues.task (id, tenant_id, job, state, created_at, seen_at, ended_at)
+         values ($1, $2, 'test:old', $3, now() - interval '8 days', now() - interval '2 hours', case when $4 then now() - interval '8 days' end)`,
+        [id, owner.tenantId, state, ended],
+      );
+    await insert(old, "completed", true);
+    await insert(lost, "running", false);
+    await systemQuery(
+      "test",
+      "insert into queues.task_log (tenant_id, task_id, seq, text) values ($1, $2, 1, 'a line')",
+      [owner.tenantId, old],
+    );
+  });
+
+  test("removes tasks a week after their end, with their lines, and ends those whose process is gone", async () => {
+    await purgeTasks();
+    expect(await reason(queues.getTask({ id: old }, owner))).toBe("task_not_found");
+    expect(await systemQuery("test", "select 1 from queues.task_log where task_id = $1", [old])).toEqual([]);
+    expect(await queues.getTask({ id: lost }, owner)).toMatchObject({ state: "failed", error: "lost" });
+  });
+});

@@ -1,0 +1,138 @@
+// Following one task as server-sent events (WHATWG HTML §9.2): its present state at once and after each change, its lines
+// in order. A line's place is the event's id, so a client that comes again with Last-Event-ID misses none and gets none twice;
+// one that has seen the end is answered 204, which tells EventSource to stay away. What a slow reader has not read yet
+// is asked for when it reads: nothing is gathered for anybody.
+import { AsyncLocalStorage } from "node:async_hooks";
+import { once } from "node:events";
+import type { Writable } from "node:stream";
+import { systemQuery } from "../db/tenant";
+import { commonErrors } from "../security/common-errors";
+import type { Principal } from "../security/principal";
+import { isDraining } from "../telemetry/shutdown";
+import { logger } from "../telemetry/logger";
+import { TASKS_VERSIONS, taskFind, taskLogList, type TaskRow } from "./store/task";
+
+const LOOK_MS = 400;
+/** A comment in between keeps proxies from ending a quiet stream. */
+const QUIET_MS = 15_000;
+const LINES = 100;
+/** Who reads nothing for so long has left. */
+const READ_WITHIN_MS = 60_000;
+const STREAMS_OF_CALLER_MAX = 8;
+const STREAMS_MAX = 2_000;
+
+interface Follower {
+  id: string;
+  /** Resolves the wait for a change. */
+  wake: () => void;
+  seen: string;
+}
+
+/** The look at all streams belongs to no request. */
+const outside = AsyncLocalStorage.snapshot();
+
+const followers = new Set<Follower>();
+const callers = new Map<string, number>();
+let timer: NodeJS.Timeout | undefined;
+
+/** @throws APIError rate_limited, for a caller with too many streams */
+export function admitFollower({ kind, subjectId }: Principal): () => void {
+  const caller = `${kind}:${subjectId}`;
+  const open = callers.get(caller) ?? 0;
+  if (open >= STREAMS_OF_CALLER_MAX || followers.size >= STREAMS_MAX)
+    throw commonErrors.rate_limited({
+      retryAfterSeconds: 5,
+      internal: `${open} streams of ${caller}, ${followers.size} in all`,
+    });
+  callers.set(caller, open + 1);
+  return () => {
+    const left = (callers.get(caller) ?? 1) - 1;
+    if (left === 0) callers.delete(caller);
+    else callers.set(caller, left);
+  };
+}
+
+/** Resolves when the task has ended and all is written, the reader has left, or the process drains. */
+export async function followTask(
+  principal: Principal,
+  id: string,
+  after: number,
+  to: Writable,
+  show: (row: TaskRow) => unknown,
+): Promise<void> {
+  const follower: Follower = { id, wake: () => undefined, seen: "" };
+  followers.add(follower);
+  const left = (): void => follower.wake();
+  to.once("close", left);
+  let version = -1;
+  let seq = after;
+  try {
+    while (!to.destroyed && !isDraining()) {
+      const changed = change(follower);
+      const row = await taskFind(principal, id);
+      if (row === undefined) return;
+      const lines = await taskLogList(principal, id, seq, LINES);
+      seq = lines.at(-1)?.seq ?? seq;
+      const texts = lines.map(({ seq: place, at, text }) => eventText("log", place, { at: at.toISOString(), text }));
+      if (row.version !== version) texts.unshift(eventText("task", lines[0] ? lines[0].seq - 1 : seq, show(row)));
+      version = row.version;
+      if (texts.length > 0 && !(await written(to, texts.join("")))) return;
+      if (lines.length === LINES) continue;
+      if (row.endedAt !== null) return;
+      if ((await changed) === "quiet" && !(await written(to, ": \n\n"))) return;
+    }
+  } finally {
+    followers.delete(follower);
+    to.off("close", left);
+  }
+}
+
+/** Also when the reader leaves. */
+function change(follower: Follower): Promise<"changed" | "quiet"> {
+  timer ??= outside(() => setTimeout(() => void look(), LOOK_MS).unref());
+  return new Promise((resolve) => {
+    const quiet = setTimeout(() => resolve("quiet"), QUIET_MS).unref();
+    follower.wake = () => {
+      clearTimeout(quiet);
+      resolve("changed");
+    };
+  });
+}
+
+/** One question for all streams of the process. */
+async function look(): Promise<void> {
+  try {
+    const ids = [...new Set([...followers].map(({ id }) => id))];
+    const rows = await systemQuery<{ id: string; version: number; seq: number }>("task-changes", TASKS_VERSIONS, [ids]);
+    const seen = new Map(rows.map(({ id, version, seq }) => [id, `${version} ${seq}`]));
+    for (const follower of followers) {
+      const now = seen.get(follower.id) ?? "gone";
+      if (now !== follower.seen || isDraining()) follower.wake();
+      follower.seen = now;
+    }
+  } catch (error) {
+    logger("queues").warn({ err: error }, "whether followed tasks have changed could not be asked");
+  }
+  timer = followers.size === 0 ? undefined : setTimeout(() => void look(), LOOK_MS).unref();
+}
+
+const eventText = (name: string, id: number, data: unknown): string =>
+  `event: ${name}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+
+/** False when the reader has left, or reads no more. */
+async function written(to: Writable, text: string): Promise<boolean> {
+  if (to.destroyed) return false;
+  if (to.write(text)) return true;
+  const left = new AbortController();
+  const late = setTimeout(() => left.abort(), READ_WITHIN_MS).unref();
+  try {
+    await Promise.race([once(to, "drain", { signal: left.signal }), once(to, "close", { signal: left.signal })]);
+  } catch {
+    to.destroy();
+    return false;
+  } finally {
+    clearTimeout(late);
+    left.abort();
+  }
+  return !to.destroyed;
+}
