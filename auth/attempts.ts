@@ -1,7 +1,21 @@
 // Attempts at a password, counted before they are made: of many at once not one more than the quota gets through.
 import { createHash } from "node:crypto";
 import { reasonOf } from "../security/errors";
+import { MemoryCounter } from "../security/counter";
 import { limits } from "../security/limits";
+
+/** Refuses nobody: it says who goes first. */
+const tries = new MemoryCounter({ algorithm: "sliding-window", points: 1_000, windowSeconds: 60 });
+
+/**
+ * Notes that an address tries to sign in; `before` is how often it did so in the last minute without success, tries that are
+ * still being looked at included: a crowd that guesses from many addresses then waits behind those who come first.
+ */
+export function noteTry(address: string): { before: number; succeeded: () => void } {
+  const before = tries.used(address);
+  tries.settle(address, 1);
+  return { before, succeeded: () => tries.settle(address, -1) };
+}
 
 /** @throws APIError rate_limited. `forget` is for an attempt that succeeded. */
 export async function countAttempt(email: string, address: string): Promise<{ forget: () => Promise<void> }> {

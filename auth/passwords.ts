@@ -49,11 +49,18 @@ export function hashPassword(password: string): Promise<string> {
 /** Whether a stored hash was made with other parameters than new ones are. */
 export const needsRehash = (stored: string): boolean => !stored.startsWith(PRESENT);
 
-/** Whether the password fits. Without a stored hash it does the same work and answers false. Throws as hashPassword. */
-export async function checkPassword(password: string, stored: string | null | undefined): Promise<boolean> {
+/**
+ * Whether the password fits. Without a stored hash it does the same work and answers false. Who has more `failures` waits
+ * behind those who have fewer. Throws as hashPassword.
+ */
+export async function checkPassword(
+  password: string,
+  stored: string | null | undefined,
+  failures = 0,
+): Promise<boolean> {
   dummyHash ??= hash(crypto.randomUUID(), ARGON2ID);
   const expected = stored ?? (await dummyHash);
-  const fits = await turns.run(() => verify(expected, normalisePassword(password)));
+  const fits = await turns.run(() => verify(expected, normalisePassword(password)), failures);
   return typeof stored === "string" && fits;
 }
 

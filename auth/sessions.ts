@@ -12,7 +12,7 @@ import { withSystem, type Tx } from "../db/tenant";
 import { sessionCompromised } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { Authentication, TokenIdentity } from "./access-token";
-import { countAttempt } from "./attempts";
+import { countAttempt, noteTry } from "./attempts";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { BY_PASSWORD } from "./factors/methods";
@@ -89,12 +89,14 @@ export async function signIn(
   const email = normaliseEmail(input.email);
   const attempt = email === undefined ? undefined : await countAttempt(email, address);
   const account = email === undefined ? undefined : await accountFindByEmail(email);
-  const fits = await checkPassword(input.password, account?.passwordHash);
+  const attemptHere = noteTry(address);
+  const fits = await checkPassword(input.password, account?.passwordHash, attemptHere.before);
   const checkedHash = account?.passwordHash;
   if (!fits || account === undefined || typeof checkedHash !== "string") {
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
   }
+  attemptHere.succeeded();
   await attempt?.forget();
   // What a second factor goes on with belongs to the hash that is stored from now on.
   const passwordHash = await renewedHash({ id: account.id, checkedHash }, input.password);

@@ -61,6 +61,12 @@ export class MemoryCounter {
     return state === undefined ? 0 : this.algorithm.waitMs(state, 1, nowMs);
   }
 
+  /** Points that `key` has used and not got back yet. Counts nothing. */
+  used(key: string, nowMs: number = performance.now()): number {
+    const state = this.states.get(key);
+    return state === undefined ? 0 : this.algorithm.used(state, nowMs);
+  }
+
   forget(key: string): void {
     this.states.delete(key);
     this.footprints.forget(key);
