@@ -10,6 +10,7 @@ import { appPool } from "./pool";
 import { scopeStatement, type Scope } from "./scope";
 import type { TenantScope } from "./tenant";
 import { assertOutsideTransaction, runInside } from "./transaction-context";
+import { controlMisuse, endedInsideError } from "./transaction-control";
 import { currentUnit } from "./unit-of-work";
 
 let client: PrismaClient | undefined;
@@ -44,7 +45,10 @@ async function runPrisma<T>(principal: TenantScope, fn: (prisma: TenantPrisma) =
     return await prismaClient().$transaction(
       async (prisma) => {
         await prisma.$queryRawUnsafe(setting.text, ...(setting.values ?? []));
-        return runInside(mark, () => fn(prisma));
+        const raw = { wasUsed: false };
+        const result = await runInside(mark, () => fn(guarded(prisma, raw)));
+        if (raw.wasUsed) await assertScope(prisma, setting.values?.[0]);
+        return result;
       },
       { maxWait: 10_000, timeout: 30_000 },
     );
@@ -53,6 +57,39 @@ async function runPrisma<T>(principal: TenantScope, fn: (prisma: TenantPrisma) =
   } finally {
     mark.isClosed = true;
   }
+}
+
+const RAW: ReadonlySet<unknown> = new Set(["$queryRaw", "$queryRawUnsafe", "$executeRaw", "$executeRawUnsafe"]);
+
+/** The same client, whose raw statements are looked at before they are sent (transaction-control.ts). */
+function guarded(prisma: TenantPrisma, raw: { wasUsed: boolean }): TenantPrisma {
+  return new Proxy(prisma, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (!RAW.has(name) || typeof member !== "function") return member;
+      return (...args: unknown[]): unknown => {
+        const misuse = controlMisuse(textOf(args[0]));
+        if (misuse) return Promise.reject(misuse);
+        raw.wasUsed = true;
+        return Reflect.apply(member, target, args) as unknown;
+      };
+    },
+  });
+}
+
+/** Of a text, a template, or what Prisma.sql makes. */
+function textOf(statement: unknown): string {
+  if (typeof statement === "string") return statement;
+  if (Array.isArray(statement)) return statement.join("?");
+  return String((statement as { sql?: unknown } | undefined)?.sql ?? "");
+}
+
+/** Without parameters the driver sends several statements as one text, and the second may have ended the transaction. */
+async function assertScope(prisma: TenantPrisma, token: unknown): Promise<void> {
+  const rows = await prisma.$queryRawUnsafe<{ token: unknown }[]>(
+    "select current_setting('app.capability', true) as token",
+  );
+  if (rows[0]?.token !== token) throw endedInsideError();
 }
 
 function prismaClient(): PrismaClient {

@@ -39,6 +39,35 @@ describe("withTenantPrisma", () => {
   });
 });
 
+describe("a raw statement that would end the transaction", () => {
+  const commits: [string, (prisma: TenantPrisma) => Promise<unknown>][] = [
+    ["$executeRawUnsafe", (prisma) => prisma.$executeRawUnsafe("/* x */ commit")],
+    ["$queryRawUnsafe", (prisma) => prisma.$queryRawUnsafe("rollback")],
+    ["$executeRaw", (prisma) => prisma.$executeRaw`commit`],
+    ["$queryRaw", (prisma) => prisma.$queryRaw`set role none`],
+    ["a second statement", (prisma) => prisma.$executeRawUnsafe("select 1; commit")],
+  ];
+
+  it.each(commits)("is refused by %s", async (_name, commit) => {
+    const tenant = await newOrganisation("before");
+    await expect(withTenantPrisma(tenant, commit)).rejects.toMatchObject({ kind: "misuse" });
+  });
+
+  it("leaves nothing written, and other raw statements do what they say", async () => {
+    const tenant = await newOrganisation("before");
+    const change = withTenantPrisma(tenant, async (prisma) => {
+      await prisma.organisation.update({ where: { id: tenant.tenantId }, data: { name: "after" } });
+      await prisma.$executeRawUnsafe("commit");
+    });
+    await expect(change).rejects.toMatchObject({ kind: "misuse" });
+    const read = withTenantPrisma(
+      tenant,
+      (prisma) => prisma.$queryRaw`select name from auth.organisation where id = ${tenant.tenantId}::uuid`,
+    );
+    expect(await read).toEqual([{ name: "before" }]);
+  });
+});
+
 describe("the Prisma schema", () => {
   it("names only tables and columns that exist", async () => {
     const reads: ((prisma: TenantPrisma) => Promise<unknown>)[] = [
