@@ -13,8 +13,11 @@ export interface Attempt {
   body?: string;
 }
 
-/** The mailbox of the machine's owner shows every mail by design, and exists in development only. */
-const isAttacked = ({ path }: Operation): boolean => !path.startsWith("/mail");
+/**
+ * Not the mailbox: it shows the machine's owner every mail by design, and exists in development only. Nor the end of the
+ * attacker's own account, after which there would be nobody to attack.
+ */
+const isAttacked = ({ path }: Operation): boolean => !path.startsWith("/mail") && path !== "/auth/account/delete";
 
 const ID = /(?:^|[a-z])(?:id|Id|name|token|cursor|after|challenge)$/;
 
