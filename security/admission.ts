@@ -10,6 +10,7 @@ import { commonErrors } from "./common-errors";
 import { isCrossSiteBy, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { limits, type LimitedCaller } from "./limits";
+import { checkOwner } from "./ownership";
 import { can } from "./permissions";
 import { actorOf, findCaller, isPrincipal, type Caller } from "./principal";
 import type { Standing } from "./rate-limit-headers";
@@ -30,13 +31,22 @@ export function admit(
   if (span !== undefined && caller !== undefined) nameCaller(span, caller);
   const standing =
     policy.limit === null ? undefined : limits.consumeCaller(policy.limit, limitedCaller(call, caller), policy.cost);
-  if (standing instanceof Promise)
-    return standing.then((counted) => {
-      checkCaller(call, policy, caller);
-      return counted;
-    });
+  if (standing instanceof Promise) return standing.then((counted) => checked(call, policy, caller, counted));
+  return checked(call, policy, caller, standing);
+}
+
+function checked(
+  call: CurrentCall,
+  policy: EndpointPolicy,
+  caller: Caller | undefined,
+  standing: Standing | undefined,
+): Standing | undefined | Promise<Standing | undefined> {
   checkCaller(call, policy, caller);
-  return standing;
+  const { access, route } = policy;
+  if (access.kind !== "can" || access.owns === undefined) return standing;
+  // Staff own nothing in an organisation.
+  if (caller === undefined || !isPrincipal(caller)) throw commonErrors.no_organisation();
+  return checkOwner(access.owns, caller, route).then(() => standing);
 }
 
 function nameCaller(span: Span, { subjectId, tenantId }: Caller): void {

@@ -7,13 +7,21 @@ import { isLimitPolicy, type LimitPolicy } from "./limits";
 import { isOperatorPermission, isPermission, type OperatorPermission, type Permission } from "./permissions";
 
 export type Access =
-  | { kind: "can"; permissions: readonly (Permission | OperatorPermission)[] }
+  | { kind: "can"; permissions: readonly (Permission | OperatorPermission)[]; owns?: Ownership }
   /** A person who is signed in, for what is theirs, in an organisation or not. */
   | { kind: "self" }
   /** Whoever brings valid credentials: to learn who they are. */
   | { kind: "caller" }
   | { kind: "public"; reason: string }
   | { kind: "closed"; problem: string };
+
+/** Only for who owns the thing that the path's `id` names, or may do it with everybody's. */
+export interface Ownership {
+  /** What it is: ownership.ts knows who says whose. */
+  thing: string;
+  /** Who holds this need not own it. */
+  unless: Permission;
+}
 
 export interface EndpointPolicy {
   /** `service.endpoint`: the label of metrics and spans. */
@@ -49,8 +57,8 @@ export function findPolicy({
 }
 
 /**
- * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `fresh`, `limit:<policy>`, `cost:<points>`, `idempotent`, `probe`; other
- * tags belong to others. Several `can:` tags must all hold.
+ * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `owns:<thing>`, `fresh`, `limit:<policy>`, `cost:<points>`,
+ * `idempotent`, `probe`; other tags belong to others. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);
@@ -98,7 +106,10 @@ function readAccess(tags: readonly string[]): Access {
   // Only a person can be asked to show again who they are.
   if (tags.includes("fresh") && needed.length === 0 && !isSelf)
     return { kind: "closed", problem: "fresh: without can: or self" };
-  if (needed.length > 0) return readPermissions(needed);
+  const things = tags.filter((tag) => tag.startsWith("owns:")).map((tag) => tag.slice(5));
+  if (things.length > 0 && (needed.length === 0 || things.length > 1))
+    return { kind: "closed", problem: "owns: without can:, or a second one" };
+  if (needed.length > 0) return readPermissions(needed, things[0]);
   const [reason] = reasons;
   // Keys belong to a caller, or strangers would get each other's answers.
   if (reason !== undefined && tags.includes("idempotent"))
@@ -107,11 +118,14 @@ function readAccess(tags: readonly string[]): Access {
   return reason.trim() === "" ? { kind: "closed", problem: "public: without a reason" } : { kind: "public", reason };
 }
 
-function readPermissions(needed: readonly string[]): Access {
-  const known = needed.filter((name) => isPermission(name) || isOperatorPermission(name));
-  if (known.length === needed.length) return { kind: "can", permissions: known };
+function readPermissions(needed: readonly string[], thing: string | undefined): Access {
+  const permissions = needed.filter((name) => isPermission(name) || isOperatorPermission(name));
   const unknown = needed.filter((name) => !isPermission(name) && !isOperatorPermission(name));
-  return { kind: "closed", problem: `unknown permission ${unknown.join(", ")}` };
+  if (unknown.length > 0) return { kind: "closed", problem: `unknown permission ${unknown.join(", ")}` };
+  if (thing === undefined) return { kind: "can", permissions };
+  const unless = `${thing}.manage`;
+  if (!isPermission(unless)) return { kind: "closed", problem: `owns:${thing} without a permission ${unless}` };
+  return { kind: "can", permissions, owns: { thing, unless } };
 }
 
 /** undefined when the tag is not usable. */

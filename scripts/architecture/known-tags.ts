@@ -1,7 +1,7 @@
 // The tags an endpoint may carry, read off the sources that give them a meaning: the permissions, the limits, and the
 // few words of the guard. The architecture rule and `npm run gen` use the same list.
 import ts from "typescript";
-import { walk, type Project } from "./project";
+import { isTest, walk, type Project } from "./project";
 
 /** A tag of your own that other code reads off `currentRequest().api.tags` is added here. */
 const OTHER_TAGS = ["self", "caller", "public:*", "probe", "fresh", "cost:*", "idempotent"];
@@ -38,9 +38,24 @@ export function limitsOf(project: Project): string[] | undefined {
     : undefined;
 }
 
+/** What rooms say whose it is of, by `declareOwner("thing", …)`. */
+export function ownedThings(project: Project): string[] {
+  const found = new Set<string>();
+  for (const { path, ast, text } of project.sources.values()) {
+    if (isTest(path) || !text.includes("declareOwner(")) continue;
+    walk(ast, (node) => {
+      if (!ts.isCallExpression(node) || node.expression.getText(ast) !== "declareOwner") return;
+      const [thing] = node.arguments;
+      if (thing && ts.isStringLiteralLike(thing)) found.add(thing.text);
+    });
+  }
+  return [...found];
+}
+
 /** Every tag that means something, sorted. */
 export function knownTags(project: Project): string[] {
   return [
+    ...ownedThings(project).map((thing) => `owns:${thing}`),
     ...(permissionsOf(project) ?? []).map((name) => `can:${name}`),
     ...(limitsOf(project) ?? []).map((name) => `limit:${name}`),
     ...OTHER_TAGS,

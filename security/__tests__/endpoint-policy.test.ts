@@ -46,6 +46,9 @@ describe("what an endpoint's tags declare", () => {
     ["fresh alone", ["fresh"], none],
     ["fresh for anybody", ["fresh", "public:why not"], "fresh: without can: or self"],
     ["fresh for whoever brings credentials", ["fresh", "caller"], "fresh: without can: or self"],
+    ["owns without a permission", ["self", "owns:secret"], "owns: without can:, or a second one"],
+    ["owners of two things", ["can:secret.read", "owns:secret", "owns:role"], "owns: without can:, or a second one"],
+    ["owners of what nobody manages", ["can:document.read", "owns:x"], "owns:x without a permission x.manage"],
     ["something that looks like self", ["SELF", "self:yes"], none],
   ])("%s closes the endpoint, and says why", (_what, tags, problem) => {
     expect(access(...tags)).toEqual({ kind: "closed", problem });
@@ -59,6 +62,14 @@ describe("what an endpoint's tags declare", () => {
       needsFresh: true,
     });
     expect(readPolicy("s", "e", ["self"]).needsFresh).toBe(false);
+  });
+
+  test("owners of the thing that the path names, and who manages all of them", () => {
+    expect(access("can:secret.read", "owns:secret")).toEqual({
+      kind: "can",
+      permissions: ["secret.read"],
+      owns: { thing: "secret", unless: "secret.manage" },
+    });
   });
 
   test("everything is limited, by default or by a named policy; public probes alone are not", () => {

@@ -1,7 +1,7 @@
 // Every exposed endpoint says who may call it, on its declaration: `can:<resource>.<action>`, `self` or
 // `public:<reason>`, exactly one. The guard denies by default; this test makes the omission visible earlier.
 import ts from "typescript";
-import { knownTags, limitsOf, permissionsOf } from "../known-tags";
+import { knownTags, limitsOf, ownedThings, permissionsOf } from "../known-tags";
 import { isTest, lineOf, walk, type Project, type Rule, type SourceFile, type Violation } from "../project";
 
 export interface ExposedEndpoint {
@@ -73,6 +73,9 @@ function misspelled({ tags }: ExposedEndpoint, project: Project): string | undef
   if (costs.length > 1 || costs.some((tag) => !COST_TAG.test(tag)))
     return `has ${costs.join(", ")}, which is not one number from 1 to 1000: the guard would answer 403 to everybody`;
   const limit = unknownOf(tags, "limit:", limitsOf(project));
+  const thing = unknownOf(tags, "owns:", ownedThings(project));
+  if (thing !== undefined)
+    return `is for owners of a ${thing}, of which nobody says whose it is: add declareOwner("${thing}", …), or the guard answers 403 to everybody`;
   return limit === undefined
     ? undefined
     : `names the limit ${limit}, which security/limits.ts does not have: the guard would answer 403 to everybody`;
