@@ -4,6 +4,8 @@ CREATE TABLE queues.task (
   id           uuid        PRIMARY KEY,
   tenant_id    uuid,
   job          text        NOT NULL,
+  -- On whose behalf, as in the headers of its message: "user:ID".
+  actor        text        NOT NULL,
   state        text        NOT NULL CHECK (state IN ('waiting', 'running', 'completed', 'failed', 'canceled')),
   -- Counts up with each change: what followers compare.
   version      integer     NOT NULL DEFAULT 1,
@@ -20,6 +22,7 @@ CREATE TABLE queues.task (
   ended_at     timestamptz
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX task_tenant ON queues.task (tenant_id, created_at DESC, id DESC);
+CREATE INDEX task_actor ON queues.task (tenant_id, actor, created_at DESC, id DESC);
 CREATE INDEX task_ended ON queues.task (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX task_open ON queues.task (created_at) WHERE ended_at IS NULL;
 

@@ -48,7 +48,7 @@ interface ListJobDeadLettersResponse {
 
 /** The tenant's open dead letters that match, newest first. */
 export const listDeadLetters = api(
-  { expose: true, auth: true, method: "GET", path: "/queues/dead-letters", tags: ["can:job.read"] },
+  { expose: true, auth: true, method: "GET", path: "/queues/dead-letters", tags: ["can:job.manage"] },
   async (req: ListJobDeadLettersRequest): Promise<ListJobDeadLettersResponse> => {
     const principal = currentPrincipal();
     const cursor = parseCursor(req.after, "after");

@@ -1,5 +1,6 @@
 // Enqueuing through the outbox: a job exists if and only if the transaction that wanted it committed.
 import type { TenantId } from "../security/principal";
+import { currentProvenance } from "../security/provenance";
 import { idFromParts, newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import { appendToOutbox } from "../events/outbox";
@@ -44,6 +45,6 @@ export async function enqueue<Payload>(
     payload: job.payload.parse(payload),
     headers: delay,
   });
-  await taskInsert(tx, { id, tenantId, job: job.name });
+  await taskInsert(tx, { id, tenantId, job: job.name, actor: currentProvenance(id).actor });
   return enqueued;
 }

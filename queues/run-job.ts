@@ -88,7 +88,8 @@ export function runJob<Payload>(
       const taskId = taskIdOf(job.name, jobId);
       try {
         const { payload, context } = toRun(job, bullJob);
-        const task = await beginTask({ id: taskId, tenantId, job: job.name, attempt: context.attempt });
+        const { actor } = provenanceOf({ id: jobId, headers });
+        const task = await beginTask({ id: taskId, tenantId, job: job.name, attempt: context.attempt, actor });
         if (task === undefined) throw new TaskCanceledError("the task was canceled before it ran");
         const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, { payload, context }, task));
         endTask(taskId, context.attempt, { state: "completed", result });

@@ -32,6 +32,8 @@ export interface TaskFacts {
   job: string;
   /** From 1. */
   attempt: number;
+  /** On whose behalf: "user:ID". */
+  actor: string;
 }
 
 export type TaskEnd =
@@ -49,6 +51,7 @@ const begins = new Batch<TaskFacts, boolean>(async (tasks) => {
     last.map(({ tenantId }) => tenantId),
     last.map(({ job }) => job),
     last.map(({ attempt }) => attempt),
+    last.map(({ actor }) => actor),
   ]);
   const canceled = new Set(rows.filter(({ isCanceled }) => isCanceled).map(({ id }) => id));
   return tasks.map(({ id }) => !canceled.has(id));

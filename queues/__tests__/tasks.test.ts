@@ -6,6 +6,8 @@ import { queues } from "~encore/clients";
 import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
+import { actorOf } from "../../security/principal";
+import { onBehalfOf } from "../../security/provenance";
 import { createCaller, runRelayAndWorkers } from "../../testing";
 import { enqueue } from "../enqueue";
 import { defineJob, type JobDefinition } from "../job";
@@ -115,7 +117,23 @@ describe("a task", () => {
     expect(await reason(queues.getTask({ id: task!.id }, stranger))).toBe("task_not_found");
     expect(await reason(queues.cancelTask({ id: task!.id }, stranger))).toBe("task_not_found");
     expect(await reason(queues.getTask({ id: "no uuid" }, owner))).toBe("task_not_found");
-    expect(await reason(queues.getTask({ id: task!.id }, createCaller("member", owner)))).toBe("permission_denied");
+  });
+
+  test("is for whoever caused it, and for who manages everybody's", async () => {
+    const [member, colleague] = [createCaller("member", owner), createCaller("member", owner)];
+    const id = await withTenant(owner, (tx) =>
+      onBehalfOf(actorOf(member.principal), () => enqueue(tx, telling, { n: 3 }, { delayMs: 60_000 })),
+    );
+    expect((await queues.getTask({ id }, member)).state).toBe("waiting");
+    expect((await queues.listTasks({}, member)).tasks.map((task) => task.id)).toEqual([id]);
+    expect((await queues.listTasks({}, colleague)).tasks).toEqual([]);
+    expect(await reason(queues.getTask({ id }, colleague))).toBe("permission_denied");
+    expect(await reason(queues.cancelTask({ id }, colleague))).toBe("permission_denied");
+    expect((await queues.getTask({ id }, createCaller("admin", owner))).state).toBe("waiting");
+    // Ids that are nobody's are answered alike, whoever asks.
+    for (const unknown of [newId(), "no uuid"])
+      expect(await reason(queues.getTask({ id: unknown }, colleague))).toBe("task_not_found");
+    expect((await queues.cancelTask({ id }, member)).state).toBe("canceled");
   });
 });
 
@@ -223,8 +241,8 @@ describe("upkeep", () => {
     const insert = (id: string, state: string, ended: boolean) =>
       systemQuery(
         "test",
-        `insert into queues.task (id, tenant_id, job, state, created_at, seen_at, ended_at)
-         values ($1, $2, 'test:old', $3, now() - interval '8 days', now() - interval '2 hours', case when $4 then now() - interval '8 days' end)`,
+        `insert into queues.task (id, tenant_id, job, actor, state, created_at, seen_at, ended_at)
+         values ($1, $2, 'test:old', 'system', $3, now() - interval '8 days', now() - interval '2 hours', case when $4 then now() - interval '8 days' end)`,
         [id, owner.tenantId, state, ended],
       );
     await insert(old, "completed", true);

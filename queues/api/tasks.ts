@@ -6,9 +6,10 @@ import type { Max, MaxLen, Min } from "encore.dev/validate";
 import { parseCursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
 import { withTenant } from "../../db/tenant";
+import { declareOwner, ownOnly } from "../../security/ownership";
 import { currentPrincipal, type Principal } from "../../security/principal";
 import { errors } from "../errors";
-import { taskCancel, taskFind, taskList, taskLogList, type TaskRow } from "../store/task";
+import { taskActor, taskCancel, taskFind, taskList, taskLogList, type TaskRow } from "../store/task";
 import { admitFollower, followTask } from "../task-stream";
 import { purgeTasks } from "../tasks";
 
@@ -72,12 +73,16 @@ interface ListTasksResponse {
   next?: string;
 }
 
-/** The organisation's tasks, the newest first; one that ended is kept for a week. */
+declareOwner("job", (principal, id) => (isUuid(id) ? taskActor(principal, id) : Promise.resolve(undefined)));
+
+/** The caller's tasks, or those of the whole organisation for who manages them, the newest first; one that ended is kept for a week. */
 export const listTasks = api(
   { expose: true, auth: true, method: "GET", path: "/tasks", tags: ["can:job.read"] },
   async ({ state, job, limit, cursor }: ListTasksRequest): Promise<ListTasksResponse> => {
     const from = parseCursor(cursor);
-    const { rows, next } = await taskList(currentPrincipal(), { state, job }, Math.floor(limit ?? 50), from);
+    const principal = currentPrincipal();
+    const filter = { state, job, actor: ownOnly(principal, "job.manage") };
+    const { rows, next } = await taskList(principal, filter, Math.floor(limit ?? 50), from);
     return { tasks: rows.map(shown), ...(next === undefined ? {} : { next }) };
   },
 );
@@ -95,7 +100,7 @@ interface TaskResponse extends Task {
 
 /** One task, with what it logged. */
 export const getTask = api(
-  { expose: true, auth: true, method: "GET", path: "/tasks/:id", tags: ["can:job.read"] },
+  { expose: true, auth: true, method: "GET", path: "/tasks/:id", tags: ["can:job.read", "owns:job"] },
   async ({ id }: { id: string }): Promise<TaskResponse> => {
     const principal = currentPrincipal();
     const row = await find(principal, id);
@@ -106,7 +111,7 @@ export const getTask = api(
 
 /** Calls a task off: one that waits does not run, one that runs is aborted within two seconds. */
 export const cancelTask = api(
-  { expose: true, auth: true, method: "POST", path: "/tasks/:id/cancel", tags: ["can:job.cancel"] },
+  { expose: true, auth: true, method: "POST", path: "/tasks/:id/cancel", tags: ["can:job.cancel", "owns:job"] },
   async ({ id }: { id: string }): Promise<Task> => {
     const principal = currentPrincipal();
     const known = await find(principal, id);
@@ -128,7 +133,7 @@ function placeIn(sent: string | string[] | undefined): number | undefined {
  * line. Ends when the task has ended. Last-Event-ID goes on behind a line; 204 for who has seen the end.
  */
 export const followTaskEvents = api.raw(
-  { expose: true, auth: true, method: "GET", path: "/tasks/:id/events", tags: ["can:job.read"] },
+  { expose: true, auth: true, method: "GET", path: "/tasks/:id/events", tags: ["can:job.read", "owns:job"] },
   async (req, resp) => {
     const principal = currentPrincipal();
     const meta = currentRequest();

@@ -33,22 +33,22 @@ const COLUMNS = `id, job, state, version, attempts, progress, result, reason, ca
 /** Once for each id: a job that is asked for again by its dedupe key is the same task. */
 export async function taskInsert(
   tx: Tx,
-  { id, tenantId, job }: { id: string; tenantId: string | null; job: string },
+  { id, tenantId, job, actor }: { id: string; tenantId: string | null; job: string; actor: string },
 ): Promise<void> {
   await tx.execute(
-    "insert into queues.task (id, tenant_id, job, state) values ($1, $2, $3, 'waiting') on conflict (id) do nothing",
-    [id, tenantId, job],
+    "insert into queues.task (id, tenant_id, job, actor, state) values ($1, $2, $3, $4, 'waiting') on conflict (id) do nothing",
+    [id, tenantId, job, actor],
   );
 }
 
 /**
- * Runs that begin ($1 ids, $2 tenants, $3 jobs, $4 attempts); answers those that were canceled before, which end here. One
+ * Runs that begin ($1 ids, $2 tenants, $3 jobs, $4 attempts, $5 actors); answers those that were canceled before, which end here. One
  * that nobody has enqueued in a transaction (a schedule's, a redriven one) gets its row now. In one order, against deadlocks.
  */
 export const TASKS_BEGIN = `
-  insert into queues.task as t (id, tenant_id, job, state, attempts, started_at, seen_at)
-  select id, tenant_id, job, 'running', attempt, now(), now()
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[]) as b (id, tenant_id, job, attempt) order by id
+  insert into queues.task as t (id, tenant_id, job, actor, state, attempts, started_at, seen_at)
+  select id, tenant_id, job, actor, 'running', attempt, now(), now()
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[]) as b (id, tenant_id, job, attempt, actor) order by id
   on conflict (id) do update
      set state = case when t.cancel_at is null then 'running' else 'canceled' end,
          ended_at = case when t.cancel_at is null then null else coalesce(t.ended_at, now()) end,
@@ -94,7 +94,7 @@ export const TASKS_VERSIONS = `
 
 export async function taskList(
   scope: TenantScope,
-  filter: { state: string | undefined; job: string | undefined },
+  filter: { state: string | undefined; job: string | undefined; actor: string | undefined },
   limit: number,
   from: Cursor | undefined,
 ): Promise<Page<TaskRow>> {
@@ -103,8 +103,9 @@ export async function taskList(
     `select ${COLUMNS} from queues.task
       where tenant_id = $1 and ${beforeCursor("created_at", "id", 2)}
         and ($4::text is null or state = $4) and ($5::text is null or job = $5)
-      order by created_at desc, id desc limit $6`,
-    [scope.tenantId, ...cursorParams(from), filter.state ?? null, filter.job ?? null, limit + 1],
+        and ($6::text is null or actor = $6)
+      order by created_at desc, id desc limit $7`,
+    [scope.tenantId, ...cursorParams(from), filter.state ?? null, filter.job ?? null, filter.actor ?? null, limit + 1],
   );
   return pageOf(rows, limit);
 }
@@ -116,6 +117,12 @@ export async function taskFind(scope: TenantScope, id: string): Promise<TaskRow 
       id,
     ])
   )[0];
+}
+
+/** On whose behalf it runs; undefined when the tenant has no such task. */
+export async function taskActor(scope: TenantScope, id: string): Promise<string | undefined> {
+  const sql = "select actor from queues.task where tenant_id = $1 and id = $2";
+  return (await tenantQuery<{ actor: string }>(scope, sql, [scope.tenantId, id]))[0]?.actor;
 }
 
 /** Lines behind `seq`, in order. */
