@@ -11,8 +11,8 @@ import { RunningJobs } from "../running-jobs";
 import { startWorkers, stopWorkers } from "../start";
 import { makeWorker } from "../worker";
 
-const PART = 50;
-const RUNS = 200;
+const PART = 100;
+const RUNS = 800;
 const job = defineJob({ name: "test:tidy", payload: z.object({ n: z.number() }), timeoutMs: 60_000, concurrency: 2 });
 let ended = 0;
 
