@@ -41,7 +41,7 @@ export const variables = {
   DB_LOCK_TIMEOUT_MS: integer(10, 600_000),
   DB_IDLE_TIMEOUT_MS: integer(0, 3_600_000),
   DB_IDLE_IN_TRANSACTION_TIMEOUT_MS: integer(100, 3_600_000),
-  DB_ALLOW_OWNER_LOGIN: boolean,
+  DB_OWNER_LOGIN: oneOf(["warn", "refuse"]),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(["http", "https"]),
   OTEL_EXPORTER_OTLP_HEADERS: pairs("a comma-separated list of name=value"),
   OTEL_TRACES_SAMPLER_ARG: decimal(0, 1),
@@ -117,7 +117,7 @@ export interface Config {
     lockTimeoutMs: number;
     idleTimeoutMs: number;
     idleInTransactionTimeoutMs: number;
-    allowOwnerLogin: boolean;
+    ownerLogin: "warn" | "refuse";
   };
   /** `endpoint` is the collector's base URL (traces go to `<endpoint>/v1/traces`); without it nothing is exported. */
   otel: {
@@ -305,7 +305,7 @@ function assembleDatabase(v: Values): Config["db"] {
     lockTimeoutMs: v.DB_LOCK_TIMEOUT_MS ?? 4000,
     idleTimeoutMs: v.DB_IDLE_TIMEOUT_MS ?? 30_000,
     idleInTransactionTimeoutMs: v.DB_IDLE_IN_TRANSACTION_TIMEOUT_MS ?? 30_000,
-    allowOwnerLogin: v.DB_ALLOW_OWNER_LOGIN ?? false,
+    ownerLogin: v.DB_OWNER_LOGIN ?? "warn",
   };
 }
 

@@ -16,27 +16,27 @@ interface Login {
 
 export interface LoginRules {
   isProduction: boolean;
-  /** DB_ALLOW_OWNER_LOGIN: in production the tables' owner is let in, and told of. */
-  allowsOwner: boolean;
+  /** DB_OWNER_LOGIN: in production the tables' owner is told of, or refused. */
+  ownerLogin: "warn" | "refuse";
 }
 
 /**
  * How isolation holds on this pool's connections. Throws DbError `misuse` when it would not: a table with tenant_id
  * whose row security is off, not forced or does not bind us; in production, any login that is or may become a role
- * that bypasses row security (superuser, BYPASSRLS) or that owns what row security stands on, because one bent statement
- * would make it that role or switch row security off; elsewhere (the embedded database has only a superuser), one that
+ * that bypasses row security (superuser, BYPASSRLS), because one bent statement would make it that role, and where
+ * DB_OWNER_LOGIN says so, one that owns what row security stands on, which could be switched off; elsewhere (the embedded database has only a superuser), one that
  * may not become groundwork_app.
  */
 export async function checkIsolation(
   pool: Pool,
-  rules: LoginRules = { isProduction: cfg.env === "production", allowsOwner: cfg.db.allowOwnerLogin },
+  rules: LoginRules = { isProduction: cfg.env === "production", ownerLogin: cfg.db.ownerLogin },
 ): Promise<Isolation> {
   const client = await pool.connect();
   try {
     await client.query("begin");
     const login = await loginOf(client);
     if (rules.isProduction && login.bypasses_as !== null) throw refusedLogin(login, login.bypasses_as);
-    if (rules.isProduction) await assertNoOwner(client, login, rules);
+    if (rules.isProduction) await checkOwner(client, login, rules);
     if (login.bypasses) await becomeApp(client);
     const open = await unprotectedTables(client);
     if (open.length > 0) {
@@ -86,7 +86,7 @@ interface Owned {
  * Forced row security binds a table's owner, but the owner may switch it off, in a statement as well as by hand; who owns
  * the functions that its policies ask, or the schema they stand in, may put others in their place.
  */
-async function assertNoOwner(client: PoolClient, { name }: Login, { allowsOwner }: LoginRules): Promise<void> {
+async function checkOwner(client: PoolClient, { name }: Login, { ownerLogin }: LoginRules): Promise<void> {
   const found = await client.query<Owned>(
     `select name, pg_get_userbyid(owner) as owner
        from (select oid::regclass::text as name, relowner as owner, relnamespace as space, 1 as rank
@@ -104,12 +104,11 @@ async function assertNoOwner(client: PoolClient, { name }: Login, { allowsOwner 
   if (owned === undefined) return;
   const how = owned.owner === name ? "owns" : `may become ${owned.owner}, which owns`;
   const text = `the database login ${name} ${how} ${owned.name}: one bent statement could switch row security off`;
-  if (!allowsOwner)
-    throw new DbError(
-      "misuse",
-      `production refuses it: ${text}. ${REMEDY}. Where there is no other login, DB_ALLOW_OWNER_LOGIN=true takes that risk`,
-    );
-  logger("db").warn({ login: name, owns: owned.name }, `${text}; DB_ALLOW_OWNER_LOGIN lets it in`);
+  if (ownerLogin === "refuse") throw new DbError("misuse", `DB_OWNER_LOGIN=refuse: ${text}. ${REMEDY}`);
+  logger("db").warn(
+    { login: name, owns: owned.name },
+    `${text}. ${REMEDY}; DB_OWNER_LOGIN=refuse then holds it to that`,
+  );
 }
 
 /** Becomes groundwork_app for the rest of this transaction: what every transaction of this process will do. */

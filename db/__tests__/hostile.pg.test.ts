@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 it("ten thousand generated statements read and change no row of another tenant, and leave nothing to the next user", async () => {
-  expect(await checkIsolation(pool, { isProduction: true, allowsOwner: false })).toEqual({ role: null });
+  expect(await checkIsolation(pool, { isProduction: true, ownerLogin: "refuse" })).toEqual({ role: null });
   await attackAll({
     pool,
     isolation: { role: null },

@@ -170,7 +170,7 @@ describe("the boot check", () => {
   });
 
   it("refuses in production a login that bypasses row security, and says what to do", async () => {
-    const check = checkIsolation(appPool(), { isProduction: true, allowsOwner: false });
+    const check = checkIsolation(appPool(), { isProduction: true, ownerLogin: "refuse" });
     if (!appLogin.bypasses) expect(await check).toEqual({ role: null });
     else
       await expect(check).rejects.toMatchObject({

@@ -12,7 +12,7 @@ import { startWorkers, stopWorkers } from "../start";
 import { makeWorker } from "../worker";
 
 const PART = 100;
-const RUNS = 800;
+const RUNS = 500;
 const job = defineJob({ name: "test:tidy", payload: z.object({ n: z.number() }), timeoutMs: 60_000, concurrency: 2 });
 let ended = 0;
 
