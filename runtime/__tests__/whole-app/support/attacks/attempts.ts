@@ -33,7 +33,8 @@ function slotsOf(document: Document, operation: Operation): Slot[] {
   const parameters = operation.parameters.flatMap(({ in: place, name }): Slot[] =>
     place === "path" || (place === "query" && ID.test(name)) ? [{ operation, place, name }] : [],
   );
-  const members = Object.keys(body?.properties ?? {}).filter((name) => ID.test(name));
+  // Names of new things are the attacker's own words: an organisation of theirs may be called like the victim's id.
+  const members = Object.keys(body?.properties ?? {}).filter((name) => ID.test(name) && name !== "name");
   return [...parameters, ...members.map((name): Slot => ({ operation, place: "body", name }))];
 }
 
