@@ -158,6 +158,7 @@ const STAYS: Record<string, string> = {
   "auth.revocation": "while access tokens of before could be shown",
   "events.outbox": "what was said stays while it can be replayed, by ids; events' retention",
   "events.outbox_aggregate": "while something of it is unpublished",
+  "queues.task": "whose job it was, by an id; a week after the job's end",
 };
 
 /** Nothing of a person, and not for the app to read. */
