@@ -45,6 +45,12 @@ const WITHOUT_TENANT_ID: Record<
   "public.schema_migration_checksums": { open: "the digests of those migrations, nothing of a tenant" },
 };
 
+/** Whether a table has nothing of tenants or people: the app's login may not even read some of these. */
+export function isOfNobody(table: string): boolean {
+  const protection = WITHOUT_TENANT_ID[table];
+  return protection !== undefined && ("closed" in protection || "open" in protection);
+}
+
 /** Schemas that their owners make and migrate, and that no statement of ours reads. */
 const FOREIGN_SCHEMAS: Record<string, string> = {
   bullmq: "BullMQ's own: reached by its pool alone, which no request's statement uses",

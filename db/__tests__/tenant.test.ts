@@ -147,9 +147,10 @@ describe("withTenant", () => {
 describe("withSystem", () => {
   it("sees the rows of every tenant", async () => {
     const [one, other] = [newTenant(), newTenant()];
-    await withTenant(one, (tx) => addTurn(tx, one.tenantId, "system"));
-    await withTenant(other, (tx) => addTurn(tx, other.tenantId, "system"));
-    expect(await systemQuery("test", `${countTurns} where queue = 'system'`)).toEqual([{ n: 2 }]);
+    const queue = `system ${one.tenantId}`;
+    await withTenant(one, (tx) => addTurn(tx, one.tenantId, queue));
+    await withTenant(other, (tx) => addTurn(tx, other.tenantId, queue));
+    expect(await systemQuery("test", `${countTurns} where queue = $1`, [queue])).toEqual([{ n: 2 }]);
   });
 });
 
