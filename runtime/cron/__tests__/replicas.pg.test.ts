@@ -107,11 +107,12 @@ describe("a first start", () => {
     const first = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
     const pool = createBrokerPool(first.url, 4, 30_000);
     const ledgers = [new PostgresLedger(first.url, "one"), new PostgresLedger(first.url, "two")];
+    const other = await pool.connect();
     onTestFinished(async () => {
+      other.release(true);
       await Promise.all([pool.end(), ...ledgers.map((ledger) => ledger.close())]);
       await first.drop();
     });
-    const other = await pool.connect();
     await other.query(`begin; ${createHostSchema}`);
     const starting = Promise.allSettled([migrateBroker(pool), ...ledgers.map((ledger) => ledger.start())]);
     await until(async () => {
@@ -120,13 +121,12 @@ describe("a first start", () => {
          where not l.granted and a.datname = current_database()`,
       );
       return rows[0]?.waiting === 3;
-    });
+    }, 60_000);
     await other.query("commit");
-    other.release();
     expect((await starting).map((outcome) => (outcome.status === "rejected" ? outcome.reason : "started"))).toEqual([
       "started",
       "started",
       "started",
     ]);
-  });
+  }, 90_000);
 });

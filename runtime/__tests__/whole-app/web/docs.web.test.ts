@@ -115,7 +115,7 @@ describe("/docs in a browser", () => {
     await page.getByRole("button", { name: "Authorize" }).click();
     await page.locator(".auth-container input").first().fill(accessToken);
     await page.locator(".auth-btn-wrapper .authorize").first().click();
-    await page.getByRole("button", { name: "Close" }).click();
+    await page.getByRole("button", { name: "Close", exact: true }).click();
     const answer = await tryOut(operation(page, "get", "/vectors/search"), { q: "how are credentials protected?" });
     expect(answer.status).toBe("200");
     expect(answer.body).toContain("argon2id");
