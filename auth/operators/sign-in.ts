@@ -20,7 +20,8 @@ import { errors } from "../errors";
 import { operatorTotpKey } from "../factors/keys";
 import { CODE_FAILURES_MAX } from "../factors/proof";
 import { describeSecret, matchStep, SECRET_BYTES } from "../factors/totp";
-import { checkPassword, hashPassword, passwordProblem } from "../passwords";
+import { screenPassword } from "../password-screen";
+import { checkPassword, hashPassword } from "../passwords";
 import {
   operatorActivate,
   operatorCountFailure,
@@ -50,7 +51,7 @@ const target = ({ id }: Pick<OperatorRow, "id">): { type: string; id: string } =
 
 /**
  * A password and a secret for an authenticator app, both waiting for completeSetup; again replaces them.
- * @throws APIError operator_setup_invalid, weak_password.
+ * @throws APIError operator_setup_invalid, weak_password, password_unchecked.
  */
 export async function beginSetup(
   input: { setupToken: string; password: string },
@@ -59,8 +60,6 @@ export async function beginSetup(
   const passwordHash = await hashNew(input, address);
   return withSystem("operator-setup", async (tx) => {
     const operator = await findSetup(tx, input.setupToken, address);
-    const problem = passwordProblem(input.password, operator.email);
-    if (problem !== undefined) throw errors.weak_password({ fields: { password: problem } });
     const secret = randomBytes(SECRET_BYTES);
     const totpSealed = seal(operatorTotpKey(), secret, operator.id);
     await operatorSetCredentials(tx, { id: operator.id, passwordHash, totpSealed });
@@ -68,13 +67,14 @@ export async function beginSetup(
   });
 }
 
-/** Hashing is dear: not for who has no set-up. Outside of the transaction, which holds a connection. */
+/** Screening and hashing are dear: not for who has no set-up. Outside of the transaction, which holds a connection. */
 async function hashNew(
   { setupToken, password }: { setupToken: string; password: string },
   address: string,
 ): Promise<string> {
   limits.assertFewFailures("signIn", address);
-  await withSystem("operator-setup", (tx) => findSetup(tx, setupToken, address));
+  const { email } = await withSystem("operator-setup", (tx) => findSetup(tx, setupToken, address));
+  await screenPassword(password, { email, names: [] });
   return hashPassword(password);
 }
 
