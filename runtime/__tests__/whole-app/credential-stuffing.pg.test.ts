@@ -96,7 +96,9 @@ test(
       path: "/metrics",
       headers: { authorization: `Bearer ${metricsToken}` },
     });
-    const trips = /limit\w*rejections\w*\{[^}]*policy="signIn"[^}]*\} (\d+)/.exec(await metrics.body.text())?.[1];
+    // Some are refused by the quota of their address, some by that of failed attempts: each is a series of its own.
+    const series = [...(await metrics.body.text()).matchAll(/^limit\w*rejections\w*\{[^}]*\} (\d+)/gm)];
+    const trips = series.reduce((sum, [, count]) => sum + Number(count), 0);
     tookMs.sort((a, b) => a - b);
     const slowestMs = Math.round(tookMs.at(-1) ?? Infinity);
     process.stdout.write(
@@ -109,7 +111,7 @@ test(
     // Those that were looked at fit the quotas of the addresses, and what was looked at when they were used up.
     expect(wrong.get(401) ?? 0).toBeLessThanOrEqual(ADDRESSES * 20 * Math.ceil(SECONDS / 60 + 1));
     if (LONG_SECONDS) {
-      expect(Number(trips)).toBeGreaterThan(total / 4);
+      expect(trips).toBeGreaterThanOrEqual(wrong.get(429) ?? Infinity);
       expect(wrong.get(429)).toBeGreaterThan(total / 4);
       expect(slowestMs).toBeLessThan(1_000);
     }
