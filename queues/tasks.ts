@@ -159,13 +159,15 @@ function reportSoon(task: RunningTask): void {
   flushSoon();
 }
 
+/** One at a time: while the table is held by somebody, what is told meanwhile gathers instead of taking connections. */
 function flushSoon(): void {
-  flushTimer ??= outside(() =>
-    setTimeout(() => {
-      flushTimer = undefined;
-      void flushTasks();
-    }, REPORT_MS).unref(),
-  );
+  flushTimer ??= outside(() => setTimeout(() => void flushAndGoOn(), REPORT_MS).unref());
+}
+
+async function flushAndGoOn(): Promise<void> {
+  await flushTasks();
+  flushTimer = undefined;
+  if (reporting.size > 0 || finished.size > 0) flushSoon();
 }
 
 /** Writes what was told so far: first what tasks tell, then what they have come to. Never rejects. */
