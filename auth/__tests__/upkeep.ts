@@ -24,6 +24,8 @@ async function endedSessions({ organisation, user }: Registered, many: number, d
 export function upkeep(): void {
   describe("what is over", () => {
     test("is removed a week after its end, whichever way it ended, and nothing else is", async () => {
+      // Where all files share one database, what others left to expire goes first.
+      await purgeEnded();
       const person = await register(newcomer(), start);
       await endedSessions(person, 3);
       await endedSessions(person, 2, -6);
@@ -47,7 +49,7 @@ export function upkeep(): void {
       await systemQuery(
         "test",
         `insert into auth.used_challenge (id, expires_at)
-         select gen_random_uuid(), now() + make_interval(secs => n) from unnest('{-1, -900, 60}'::int[]) n`,
+         select md5('upkeep' || n)::uuid, now() + make_interval(secs => n) from unnest('{-1, -900, 60}'::int[]) n`,
       );
       await systemQuery(
         "test",
@@ -56,18 +58,27 @@ export function upkeep(): void {
          select gen_random_uuid(), id, sha256(n::text::bytea), now() + make_interval(secs => n) from staff, unnest('{-1, -900, 60}'::int[]) n`,
       );
       const before = await count("auth.session");
-      expect(await purgeEnded()).toEqual({
+      const removed = await purgeEnded();
+      expect(removed).toEqual({
         sessions: 4,
         signingKeys: 1,
-        revocations: 2,
+        // Other files' may end this very moment; these live minutes only.
+        revocations: expect.any(Number),
         apiKeys: 0,
         oneTimeTokens: 0,
         invitations: 0,
         operatorSessions: 2,
-        usedChallenges: 2,
+        usedChallenges: expect.any(Number),
         organisations: 0,
         accounts: 0,
       });
+      expect(Math.min(removed.revocations, removed.usedChallenges)).toBeGreaterThanOrEqual(2);
+      expect(await count("auth.revocation where subject = 'x'")).toBe(1);
+      expect(
+        await count(
+          "auth.used_challenge where id in (select md5('upkeep' || n)::uuid from unnest('{-1, -900, 60}'::int[]) n)",
+        ),
+      ).toBe(1);
       expect(await count("auth.session")).toBe(before - 4);
       expect(await count("auth.signing_key where kid = 'old'")).toBe(0);
       expect(await count("auth.signing_key where verify_until is null")).toBeGreaterThan(0);
