@@ -21,6 +21,7 @@ const IGNORED = [
   // Laid over the app by the bench; on its own its imports lead nowhere.
   "bench/http/__tests__/guarded/**",
   "bench/memory/__tests__/fixtures/**",
+  "bench/queues/__tests__/fixtures/**",
   "**/__arch_probes__/**",
 ];
 

@@ -2,12 +2,12 @@
 // 200,000 of each unless told. The app runs as ever (embedded, or on DATABASE_URL and REDIS_URL); memory is read after
 // garbage collections, through its inspector. Prints the least-squares slope of heap and resident memory, and a verdict.
 // Ends by itself after LIMIT_MINUTES, with what it has.
-import { spawn, type ChildProcess } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import WebSocket from "ws";
 import { root } from "../../runtime/http/__tests__/support/repository-root";
 import { copyOfApp } from "../app-copy";
+import { served, spawnApp, textOf, type AppProcess } from "../app-process";
 import { takeCensus, takeMemory, type Census, type Inspect, type Memory } from "./census";
 import { slopeOf } from "./slope";
 
@@ -18,25 +18,8 @@ const LANES = 32;
 /** Flat: less than this stays of each; what remains is noise of the collector. */
 const FLAT_BYTES = 16;
 
-interface App {
-  baseUrl: string;
+interface App extends AppProcess {
   inspect: Inspect;
-  stop(): Promise<void>;
-}
-
-function textOf(child: ChildProcess, pattern: RegExp): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    const look = (chunk: Buffer): void => {
-      text += chunk.toString();
-      const found = pattern.exec(text)?.[1];
-      if (found !== undefined) resolve(found);
-      text = text.slice(-10_000);
-    };
-    child.stdout?.on("data", look);
-    child.stderr?.on("data", look);
-    child.once("exit", (code) => reject(new Error(`the app ended with ${code}:\n${text}`)));
-  });
 }
 
 /** Commands of the inspector's protocol over its socket. */
@@ -65,33 +48,10 @@ async function inspectorAt(url: string): Promise<Inspect> {
 }
 
 async function start(app: string): Promise<App> {
-  const env = {
-    ...process.env,
-    GROUNDWORK_STATE_DIR: join(app, ".groundwork"),
-    LIMIT_SCALE: "1000000",
-    ENCORE_RUNTIME_LOG: "error",
-    LOG_LEVEL: "error",
-  };
-  const args = ["--inspect=127.0.0.1:0", join(root, "dist/cli.js"), "run", "--app", app, "--port", "0"];
-  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawnApp(app, ["--inspect=127.0.0.1:0"]);
   const inspector = textOf(child, /Debugger listening on (ws:\/\/\S+)/);
-  const [baseUrl, url] = await Promise.all([textOf(child, /serving (http:\/\/\S+)/), inspector]);
-  return {
-    baseUrl,
-    inspect: await inspectorAt(url),
-    stop: () =>
-      new Promise((resolve) => {
-        child.once("exit", () => resolve());
-        child.kill("SIGTERM");
-        setTimeout(() => child.kill("SIGKILL"), 15_000).unref();
-      }),
-  };
-}
-
-async function post(app: App, path: string, body: object): Promise<Record<string, unknown>> {
-  const response = await fetch(app.baseUrl + path, { method: "POST", body: JSON.stringify(body) });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as Record<string, unknown>;
+  const [running, url] = await Promise.all([served(child), inspector]);
+  return { ...running, inspect: await inspectorAt(url) };
 }
 
 async function request(app: App, token: string, count: number): Promise<void> {
@@ -146,9 +106,9 @@ cpSync(join(root, "bench/memory/__tests__/fixtures/load"), folder, { recursive: 
 const app = await start(folder);
 try {
   const owner = { email: "bench@example.com", password: "correct horse battery", organisation: "Bench" };
-  const token = String((await post(app, "/auth/register", owner)).accessToken);
+  const token = String((await app.post("/auth/register", owner)).accessToken);
   await measure(app, "requests", requests, (count) => request(app, token, count));
-  await measure(app, "jobs", jobs, async (count) => void (await post(app, "/load/jobs", { count })));
+  await measure(app, "jobs", jobs, async (count) => void (await app.post("/load/jobs", { count })));
 } finally {
   await app.stop();
   rmSync(folder, { recursive: true, force: true });
