@@ -8,35 +8,38 @@ import type { Ownership } from "./endpoint-policy";
 import { can, type Permission } from "./permissions";
 import { actorOf, type Principal } from "./principal";
 
-/**
- * The actor ("user:ID") that owns the thing of the caller's organisation with this id, which may be any text; undefined when
- * there is no such thing: then the endpoint runs and says so in its own words, the same for a foreign one.
- */
-export type OwnerOf = (principal: Principal, id: string) => Promise<string | undefined>;
-
-const lookups = new Map<string, OwnerOf>();
-
-/** Says whose a thing is. By the room that keeps it, beside its endpoints. */
-export function declareOwner(thing: string, ownerOf: OwnerOf): void {
-  lookups.set(thing, ownerOf);
+export interface Owned {
+  /** The actor ("user:ID") that owns the thing of the caller's organisation with this id, which may be any text; undefined when there is no such thing. */
+  ownerOf: (principal: Principal, id: string) => Promise<string | undefined>;
+  /** What the endpoints say of a thing that does not exist. */
+  missing: () => Error;
 }
 
-/** @throws APIError permission_denied, also when nobody says whose the thing is */
+const rooms = new Map<string, Owned>();
+
+/** Says whose a thing is. By the room that keeps it, beside its endpoints. */
+export function declareOwner(thing: string, owned: Owned): void {
+  rooms.set(thing, owned);
+}
+
+/**
+ * What a colleague owns answers as what does not exist, and by the same steps: that there is such a thing is the owner's affair.
+ * @throws what the room says of a missing thing; APIError endpoint_closed when nobody says whose the thing is
+ */
 export async function checkOwner({ thing, unless }: Ownership, principal: Principal, route: string): Promise<void> {
   if (can(principal, unless)) return;
-  const ownerOf = lookups.get(thing);
+  const room = rooms.get(thing);
   const id = pathId();
-  if (ownerOf === undefined || id === undefined) {
-    const problem = ownerOf === undefined ? `nobody declares whose a ${thing} is` : "owns: without :id in the path";
+  if (room === undefined || id === undefined) {
+    const problem = room === undefined ? `nobody declares whose a ${thing} is` : "owns: without :id in the path";
     logger("guard").error({ endpoint: route, problem }, "an exposed endpoint is closed because of its tags");
     throw commonErrors.endpoint_closed({ internal: problem });
   }
-  const owner = await ownerOf(principal, id);
-  if (owner === undefined || owner === actorOf(principal)) return;
-  logger("guard").warn({ endpoint: route, thing, actor: actorOf(principal) }, "permission denied");
-  throw commonErrors.permission_denied({
-    internal: `${actorOf(principal)} does not own the ${thing} and lacks ${unless}`,
-  });
+  const actor = actorOf(principal);
+  const owner = await room.ownerOf(principal, id);
+  if (owner === actor) return;
+  logger("guard").warn({ endpoint: route, thing, actor, owner: owner ?? null }, "not the caller's own");
+  throw room.missing();
 }
 
 /** For lists: the actor whose things alone the caller may see; undefined for who holds `unless`. */

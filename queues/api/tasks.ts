@@ -73,7 +73,10 @@ interface ListTasksResponse {
   next?: string;
 }
 
-declareOwner("job", (principal, id) => (isUuid(id) ? taskActor(principal, id) : Promise.resolve(undefined)));
+declareOwner("job", {
+  ownerOf: (principal, id) => (isUuid(id) ? taskActor(principal, id) : Promise.resolve(undefined)),
+  missing: () => errors.task_not_found(),
+});
 
 /** The caller's tasks, or those of the whole organisation for who manages them, the newest first; one that ended is kept for a week. */
 export const listTasks = api(

@@ -202,4 +202,4 @@ describe("over HTTP", () => {
   }, 120_000);
 });
 
-foreignAndMissing(() => app.baseUrl);
+foreignAndMissing({ baseUrl: () => app.baseUrl });

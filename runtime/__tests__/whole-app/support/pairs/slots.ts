@@ -1,0 +1,102 @@
+// Where ids stand in requests, read off the app's model: each exposed endpoint, each parameter of its path, each id of its
+// query, headers and body. An endpoint that is added is tried without being named here.
+import type { AppModel } from "../../../../model";
+import { createSampler, operationsOf, type Document, type Operation, type Schema } from "../fuzz/openapi";
+import { createRandom } from "../fuzz/random";
+
+/** Where an id stands in a request. */
+export interface Slot {
+  operation: Operation;
+  where: "path" | "query" | "header" | "body";
+  /** In a body with dots, as in `filter.ids`. */
+  name: string;
+}
+
+export interface PairRequest {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body?: string;
+}
+
+const ID = /ids?$/i;
+/** Things of a person's device, by its own names for them (WebAuthn). */
+const OF_DEVICES = new Set(["passkey", "attestation"]);
+/** Of a body's members within members; no id of ours is deeper. */
+const DEPTH_MAX = 3;
+
+export const describeSlot = ({ operation, where, name }: Slot): string =>
+  `${operation.method} ${operation.path}, ${name} in the ${where}`;
+
+/** Not the pages and the mailbox of development, whose ids belong to nobody. Nor names that PUT gives to the asker's own things. */
+const isAsked = ({ method, path }: Operation): boolean =>
+  method !== "PUT" && !path.startsWith("/mail") && !path.startsWith("/docs");
+
+export function slotsOf(document: Document, model: AppModel): Slot[] {
+  const exposed = new Set(
+    model.services.flatMap(({ endpoints }) =>
+      endpoints.flatMap(({ expose, methods, path }) =>
+        expose
+          ? methods.map(
+              (method) => `${method} /${path.map(({ kind, value }) => (kind === "literal" ? value : "{}")).join("/")}`,
+            )
+          : [],
+      ),
+    ),
+  );
+  return operationsOf(document)
+    .filter((operation) => isAsked(operation))
+    .filter(({ method, path }) => exposed.has(`${method} ${path.replace(/\{[^{}]*\}/g, "{}")}`))
+    .flatMap((operation) => [
+      ...operation.parameters.flatMap(({ in: where, name }): Slot[] =>
+        where === "path" || (where !== "cookie" && ID.test(name)) ? [{ operation, where, name }] : [],
+      ),
+      ...idsOf(document, operation.body, "", 0).map((name): Slot => ({ operation, where: "body", name })),
+    ]);
+}
+
+function idsOf(document: Document, schema: Schema | undefined, at: string, depth: number): string[] {
+  const meant =
+    schema?.$ref === undefined ? schema : document.components?.schemas?.[schema.$ref.split("/").at(-1) ?? ""];
+  if (meant === undefined || depth > DEPTH_MAX) return [];
+  return Object.entries(meant.properties ?? {}).flatMap(([name, property]) => {
+    if (OF_DEVICES.has(name)) return [];
+    return ID.test(name) ? [`${at}${name}`] : idsOf(document, property, `${at}${name}.`, depth + 1);
+  });
+}
+
+/**
+ * A request with the id in its slot. Everything else is the same for the same seed: values that the schemas accept, and
+ * in other places of the path things of the asker's own, by the places' names.
+ */
+export function requestFor(
+  document: Document,
+  { operation, where, name }: Slot,
+  id: string,
+  { own, seed }: { own: (place: string) => string; seed: number },
+): PairRequest {
+  const { method, path, parameters, body } = operation;
+  const sample = createSampler(document, createRandom(seed));
+  const address = path.replace(/\{([^{}]*)\}/g, (_, place: string) =>
+    encodeURIComponent(where === "path" && place === name ? id : own(place)),
+  );
+  const required = parameters
+    .filter((parameter) => parameter.in === "header")
+    .map((parameter) => [parameter.name, String(sample(parameter.schema))]);
+  const headers = { ...Object.fromEntries(required), ...(where === "header" ? { [name]: id } : {}) };
+  const query = where === "query" ? `?${encodeURIComponent(name)}=${encodeURIComponent(id)}` : "";
+  if (body === undefined) return { method, path: address + query, headers };
+  const filled = sample(body) as Record<string, unknown>;
+  if (where === "body") put(filled, name.split("."), id);
+  return { method, path: address + query, headers, body: JSON.stringify(filled) };
+}
+
+function put(into: Record<string, unknown>, [first = "", ...rest]: string[], id: string): void {
+  if (rest.length === 0) {
+    into[first] = first.endsWith("s") ? [id] : id;
+    return;
+  }
+  const next = into[first];
+  into[first] = typeof next === "object" && next !== null ? next : {};
+  put(into[first] as Record<string, unknown>, rest, id);
+}
