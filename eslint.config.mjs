@@ -20,6 +20,7 @@ const IGNORED = [
   "runtime/__tests__/fixtures/**",
   // Laid over the app by the bench; on its own its imports lead nowhere.
   "bench/http/__tests__/guarded/**",
+  "bench/events/__tests__/fixtures/**",
   "bench/memory/__tests__/fixtures/**",
   "bench/queues/__tests__/fixtures/**",
   "**/__arch_probes__/**",
