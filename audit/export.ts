@@ -1,8 +1,8 @@
 // The whole log as lines of JSON (NDJSON), oldest first, written no faster than it is read. A break of the connection
 // shows: the last line says how many entries there were and what the chain's last hash is, to be kept elsewhere.
-import { once } from "node:events";
 import type { Writable } from "node:stream";
 import type { Principal } from "../security/principal";
+import { NdjsonWriter } from "./ndjson";
 import { shownEntry } from "./shown-entry";
 import { entryChain, headFind } from "./store";
 
@@ -11,6 +11,7 @@ const PAGE = 500;
 /** Resolves when all is written or the reader has left. */
 export async function exportEntries(principal: Principal, to: Writable): Promise<void> {
   const ends = await headFind(principal);
+  const writer = new NdjsonWriter(to);
   let count = 0;
   for (let seq = ends.keptFrom; seq <= ends.seq;) {
     const page = (await entryChain(principal, seq, PAGE)).filter((entry) => entry.seq <= ends.seq);
@@ -19,24 +20,9 @@ export async function exportEntries(principal: Principal, to: Writable): Promise
     const lines = page.map(
       (entry) => `${JSON.stringify({ ...shownEntry(entry, principal), hash: entry.hash.toString("hex") })}\n`,
     );
-    if (!(await written(to, lines.join("")))) return;
+    if (!(await writer.write(lines.join("")))) return;
     count += page.length;
     seq = last.seq + 1;
   }
-  to.end(`${JSON.stringify({ entries: count, lastHash: ends.hash.toString("hex") })}\n`);
-}
-
-/** False when the reader has left. */
-async function written(to: Writable, text: string): Promise<boolean> {
-  if (to.destroyed) return false;
-  if (to.write(text)) return true;
-  const left = new AbortController();
-  try {
-    await Promise.race([once(to, "drain", { signal: left.signal }), once(to, "close", { signal: left.signal })]);
-  } catch {
-    return false;
-  } finally {
-    left.abort();
-  }
-  return !to.destroyed;
+  writer.end(`${JSON.stringify({ entries: count, lastHash: ends.hash.toString("hex") })}\n`);
 }

@@ -1,6 +1,7 @@
 // Statements on audit.entry and audit.head: an organisation's log, and where its chain begins and ends.
 import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type CursorRow, type Page } from "../db/cursor";
 import { tenantQuery, type TenantScope, type Tx } from "../db/tenant";
+import { declareExport } from "../db/tenant-export";
 import { NO_HASH, type ChainedEntry } from "./chain";
 
 interface HeadPosition {
@@ -157,3 +158,20 @@ export async function entryPurge(tx: Tx, before: Date, limit: number): Promise<n
   );
   return rows[0]?.n ?? 0;
 }
+
+declareExport("audit", {
+  exported: [
+    {
+      name: "audit.entry",
+      order: { seq: "bigint" },
+      columns: [
+        ...["seq", "id", "at", "action", "actor", "target_type", "target_id", "correlation_id", "fields", "personal"],
+        "hash",
+      ],
+      personal: ["personal"],
+      omitted: { personal_digest: "keyed: by it the chain holds when what is personal is erased" },
+      large: ["fields", "personal"],
+    },
+  ],
+  left: { "audit.head": "where the chain begins and ends: GET /auth/audit/export says it" },
+});

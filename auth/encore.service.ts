@@ -9,6 +9,7 @@ import { assertClientSecrets } from "./oidc/keys";
 import { readCommonPasswords } from "./password-screen";
 import { sealedCount } from "./store/sealed";
 import { keyRing } from "./tokens";
+import "./store/export";
 
 const masterKey = secret("MasterKey");
 

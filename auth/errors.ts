@@ -242,6 +242,13 @@ export const errors = defineErrors("auth", {
     text: "an organisation needs an owner, and this is its last",
     remedy: "Make somebody else an owner first, with PATCH /auth/members/:userId.",
   },
+  export_unavailable: {
+    class: "unavailable",
+    text: "the export cannot be made here now",
+    retryable: true,
+    remedy:
+      "Try again later. For operators: this process does not host all services that keep something of organisations.",
+  },
   operator_setup_invalid: {
     class: "failed_precondition",
     text: "the set-up is not valid any more: it was completed, replaced, or its hour is up",

@@ -322,7 +322,10 @@ class OpenTransaction implements Tx {
 }
 
 function openingOf(scope: Scope, applied: Isolation, options: TransactionOptions): readonly Statement[] {
-  return [{ text: "begin" }, settingOf(scope, applied, options)];
+  return [
+    { text: options.isSnapshot ? "begin isolation level repeatable read read only" : "begin" },
+    settingOf(scope, applied, options),
+  ];
 }
 
 function settingOf(scope: Scope, applied: Isolation, options: TransactionOptions): Statement {

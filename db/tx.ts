@@ -15,4 +15,6 @@ export interface Tx {
 export interface TransactionOptions {
   /** Bounds each statement, instead of DB_STATEMENT_TIMEOUT_MS: for upkeep, which may take longer than a request. */
   readonly statementTimeoutMs?: number;
+  /** All statements see one state of the database, that of the first, and none changes anything. */
+  readonly isSnapshot?: boolean;
 }

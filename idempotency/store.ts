@@ -1,5 +1,6 @@
 // Statements on idempotency.request.
 import type { Tx } from "../db/tenant";
+import { declareExport } from "../db/tenant-export";
 import type { TenantId } from "../security/principal";
 
 /** Names a key of a caller: the same key of another tenant or principal is another row. */
@@ -116,3 +117,8 @@ export function requestPurge(tx: Tx, limit: number): Promise<number> {
     [limit],
   );
 }
+
+declareExport("idempotency", {
+  exported: [],
+  left: { "idempotency.request": "answers that were given, sealed under keys that the callers chose, kept for hours" },
+});

@@ -1,6 +1,7 @@
 // Statements on secrets.tenant_key and secrets.secret.
 import type { SealedRows } from "../db/master-keys";
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../db/tenant";
+import { declareExport } from "../db/tenant-export";
 
 export interface TenantKeyRow {
   id: string;
@@ -178,3 +179,20 @@ export function tenantKeySealedCount(): Promise<SealedRows[]> {
     { statementTimeoutMs: 60_000 },
   );
 }
+
+declareExport("secrets", {
+  exported: [
+    {
+      name: "secrets.secret",
+      order: { name: "text" },
+      columns: ["name", "version", "created_at", "updated_at", "last_used_at"],
+      omitted: {
+        id: "nothing names it",
+        sealed: "the secret",
+        key_id: "which key sealed it",
+        hint: "characters of the secret",
+      },
+    },
+  ],
+  left: { "secrets.tenant_key": "the keys that seal the organisation's secrets" },
+});

@@ -58,6 +58,8 @@ export const limitPolicies = {
   refresh: { anonymousIp: burst(3000), ip: burst(3000), user: burst(60), key: burst(60), tenant: burst(12_000) },
   /** A corpus arrives as hundreds of documents at once. A document costs by its size. */
   ingest: { anonymousIp: strict(20), ip: burst(12_000), user: burst(6000), key: burst(6000), tenant: burst(12_000) },
+  /** Reads everything of an organisation: for a person now and then, not for a program. */
+  export: { anonymousIp: strict(5, 3600), ip: strict(60, 3600), user: strict(6, 3600), tenant: strict(12, 3600) },
   /** Each search embeds its query. */
   search: { anonymousIp: strict(20), ip: burst(1200), user: burst(600), key: burst(600), tenant: burst(6000) },
 } as const satisfies Record<string, Partial<Record<Dimension, Quota>>>;

@@ -13,6 +13,7 @@ export const permissions = [
   "organisation.read",
   "organisation.update",
   "organisation.delete",
+  "organisation.export",
   "member.read",
   "member.manage",
   "role.read",
@@ -47,6 +48,7 @@ export const matrix = {
   "organisation.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "organisation.update": { owner: yes, admin: yes, member: no, viewer: no },
   "organisation.delete": { owner: yes, admin: no, member: no, viewer: no },
+  "organisation.export": { owner: yes, admin: no, member: no, viewer: no },
   "member.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "member.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "role.read": { owner: yes, admin: yes, member: no, viewer: no },
@@ -76,6 +78,7 @@ export const matrix = {
 const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "organisation.update",
   "organisation.delete",
+  "organisation.export",
   "member.manage",
   "role.manage",
   "api_key.manage",

@@ -24,6 +24,7 @@ export const systemReasons = {
   // What belongs to a person, in whatever organisation
   "account-of-the-caller": "the caller's own account",
   "organisations-of-the-caller": "where the caller is a member",
+  "export-of-the-caller": "whether who takes an organisation's data out may still do so",
   "closing-organisations-of-the-caller": "what the caller deleted and can restore",
   "sessions-of-the-caller": "where the caller is signed in",
   "accounts-of-a-browser": "the accounts whose refresh cookies a browser holds",

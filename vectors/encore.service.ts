@@ -7,6 +7,7 @@ import { startConsumers } from "../events/start";
 import { startIdempotency } from "../idempotency/start";
 import { guardOf } from "../security/guard";
 import { assertEmbedderKey } from "./active-embedder";
+import "./store/export";
 
 const masterKey = secret("MasterKey");
 

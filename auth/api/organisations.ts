@@ -1,9 +1,11 @@
 // What becomes of an organisation. Its id in the path must be that of the caller's present one, where a permission is asked.
+import { currentRequest } from "encore.dev";
 import { api } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { isUuid } from "../../db/ids";
 import { currentCaller, currentPrincipal } from "../../security/principal";
 import { errors } from "../errors";
+import { beginExport, writeExport } from "../organisation-export";
 import {
   deleteOrganisation as close,
   leaveOrganisation as leave,
@@ -120,3 +122,27 @@ export const transferOrganisation = api(
     await transfer(principal, id, userId);
   },
 );
+
+/** Everything that the caller's organisation may take with it, as lines of JSON; the last line has counts and a SHA-256. For owners. */
+export const exportOrganisation = api.raw(
+  {
+    expose: true,
+    auth: true,
+    method: "GET",
+    path: "/auth/organisations/:id/export",
+    tags: ["can:organisation.export", "fresh", "limit:export"],
+  },
+  async (_req, resp) => {
+    const principal = currentPrincipal();
+    const id = pathId();
+    await beginExport(principal, id);
+    resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
+    resp.setHeader("content-disposition", `attachment; filename="organisation-${id}.ndjson"`);
+    await writeExport(principal, resp, new Date());
+  },
+);
+
+function pathId(): string {
+  const call = currentRequest();
+  return call?.type === "api-call" ? ((call.pathParams as { id?: string }).id ?? "") : "";
+}

@@ -6,7 +6,8 @@ import { AppDB } from "../../database";
 import { checkIsolation } from "../boot-check";
 import { appPool } from "../pool";
 import { newId } from "../ids";
-import { systemQuery, withSystem } from "../tenant";
+import { systemQuery, withSystem, withTenant } from "../tenant";
+import { tenantIdFrom } from "../../security/principal";
 
 const suffix = newId().slice(-12);
 const name = (role: string): string => `gw_${role}_${suffix}`;
@@ -150,4 +151,23 @@ describe("a transaction whose body waits for something else", () => {
     expect(await free()).toBe(true);
     expect(await systemQuery("test", "select 1 as n")).toEqual([{ n: 1 }]);
   });
+});
+
+it("a snapshot's statements all see the state of its first, whatever others commit meanwhile", async () => {
+  const tenantId = tenantIdFrom(newId());
+  const count = "select count(*) as n from queues.tenant_turn where tenant_id = $1";
+  const add = (): Promise<unknown> =>
+    run(`insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ('${tenantId}', '${newId()}', 1)`);
+  const countTwice = (isSnapshot: boolean): Promise<unknown> =>
+    withTenant(
+      { tenantId },
+      async (tx) => {
+        const before = await tx.query(count, [tenantId]);
+        await add();
+        return [before, await tx.query(count, [tenantId])];
+      },
+      { isSnapshot },
+    );
+  expect(await countTwice(true)).toEqual([[{ n: 0 }], [{ n: 0 }]]);
+  expect(await countTwice(false)).toEqual([[{ n: 1 }], [{ n: 2 }]]);
 });

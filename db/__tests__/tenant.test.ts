@@ -144,6 +144,18 @@ describe("withTenant", () => {
   });
 });
 
+describe("a snapshot", () => {
+  it("reads and refuses to change anything", async () => {
+    const one = newTenant();
+    await withTenant(one, (tx) => addTurn(tx, one.tenantId));
+    const seen = await withTenant(one, (tx) => tx.query(countTurns), { isSnapshot: true });
+    expect(seen).toEqual([{ n: 1 }]);
+    const writing = withTenant(one, (tx) => addTurn(tx, one.tenantId, "other"), { isSnapshot: true });
+    await expect(writing).rejects.toMatchObject({ sqlState: "25006" });
+    await withTenant(one, (tx) => addTurn(tx, one.tenantId, "after"));
+  });
+});
+
 describe("withSystem", () => {
   it("sees the rows of every tenant", async () => {
     const [one, other] = [newTenant(), newTenant()];

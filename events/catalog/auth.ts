@@ -55,6 +55,13 @@ export const organisationRestored = defineEvent({
   payload: z.object({ organisationId: z.uuid() }),
 });
 
+/** An owner takes everything out that the organisation may take with it. */
+export const organisationExportStarted = defineEvent({
+  type: "auth.organisation.export-started",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), userId: z.uuid() }),
+});
+
 /** It is gone for good: whoever holds something of this tenant removes it. */
 export const organisationDeleted = defineEvent({
   type: "auth.organisation.deleted",

@@ -103,6 +103,24 @@ describe("over HTTP", () => {
     });
   });
 
+  test("an owner's export of the organisation arrives whole, and another organisation's is as if it did not exist", async () => {
+    const headers = { authorization: `Bearer ${accessToken}` };
+    const me = (await (await fetch(`${app.baseUrl}/auth/me`, { headers })).json()) as { organisation: { id: string } };
+    const urlOf = (id: string): string => `${app.baseUrl}/auth/organisations/${id}/export`;
+    const answer = await fetch(urlOf(me.organisation.id), { headers });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe("application/x-ndjson; charset=utf-8");
+    expect(answer.headers.get("content-disposition")).toBe(
+      `attachment; filename="organisation-${me.organisation.id}.ndjson"`,
+    );
+    const lines = (await answer.text()).trimEnd().split("\n");
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ end: true, rows: lines.length - 2 });
+    const foreign = await fetch(urlOf(crypto.randomUUID()), { headers });
+    expect(foreign.status).toBe(404);
+    expect(await foreign.json()).toMatchObject({ details: { reason: "organisation_not_found" } });
+    expect((await fetch(urlOf(me.organisation.id))).status).toBe(401);
+  });
+
   test("another service verifies a token by the set's address alone, which it may keep as long as the answer says", async () => {
     let asked = 0;
     const set = createRemoteJWKSet(setUrl(), {

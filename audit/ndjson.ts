@@ -1,0 +1,60 @@
+// Lines of JSON to somebody who reads them as fast as they like: nothing is made before what came before it is taken, so a
+// slow reader costs a page of memory and no more. One who takes nothing for a minute, or needs longer than an hour, is left.
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import type { Writable } from "node:stream";
+
+export interface NdjsonLimits {
+  /** How long a reader may take nothing. */
+  stallMs: number;
+  totalMs: number;
+}
+
+const LIMITS: NdjsonLimits = { stallMs: 60_000, totalMs: 3_600_000 };
+
+export class NdjsonWriter {
+  private readonly hash = createHash("sha256");
+  private readonly endsAtMs: number;
+
+  constructor(
+    private readonly to: Writable,
+    private readonly limits: NdjsonLimits = LIMITS,
+  ) {
+    this.endsAtMs = performance.now() + limits.totalMs;
+  }
+
+  /** Of all that was written. */
+  get sha256(): string {
+    return this.hash.copy().digest("hex");
+  }
+
+  /** Writes whole lines; resolves when more may be made: false when the reader has left, or was left. */
+  async write(text: string): Promise<boolean> {
+    if (this.to.destroyed) return false;
+    this.hash.update(text);
+    if (!this.to.write(text)) await this.drained();
+    return !this.to.destroyed;
+  }
+
+  /** The last line. */
+  end(text: string): void {
+    this.to.end(text);
+  }
+
+  private async drained(): Promise<void> {
+    const left = new AbortController();
+    const waitMs = Math.min(this.limits.stallMs, this.endsAtMs - performance.now());
+    const timer = setTimeout(() => this.to.destroy(), Math.max(0, waitMs));
+    try {
+      await Promise.race([
+        once(this.to, "drain", { signal: left.signal }),
+        once(this.to, "close", { signal: left.signal }),
+      ]);
+    } catch {
+      this.to.destroy();
+    } finally {
+      clearTimeout(timer);
+      left.abort();
+    }
+  }
+}

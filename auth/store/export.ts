@@ -1,0 +1,61 @@
+// What an organisation's export holds of auth: who may do what in it. Of people their address, as the members' list shows
+// it; of keys and invitations nothing that opens anything.
+import { declareExport } from "../../db/tenant-export";
+
+const NEWEST = { created_at: "timestamptz", id: "uuid" };
+
+declareExport("auth", {
+  exported: [
+    {
+      name: "auth.organisation",
+      order: { id: "uuid" },
+      columns: ["id", "name", "created_at"],
+      omitted: { purge_at: "null while anybody can export it" },
+      tenantColumn: "id",
+    },
+    {
+      name: "auth.role",
+      order: { id: "uuid" },
+      columns: ["id", "name", "permissions", "created_at"],
+      omitted: { revision: "what access tokens are compared with" },
+    },
+    {
+      name: "auth.membership",
+      order: { created_at: "timestamptz", account_id: "uuid" },
+      columns: ["account_id", "role", "role_id", "created_at"],
+      personal: ["email"],
+      omitted: { revision: "what access tokens are compared with" },
+      joined: {
+        reason: "members-with-their-addresses",
+        sql: "join auth.account a on a.id = t.account_id",
+        columns: { email: "a.email" },
+      },
+    },
+    {
+      name: "auth.invitation",
+      order: NEWEST,
+      columns: ["id", "email", "role", "role_id", "invited_by", "created_at", "expires_at"],
+      personal: ["email"],
+      omitted: { hash: "of the token that opens it" },
+    },
+    {
+      name: "auth.service_principal",
+      order: NEWEST,
+      columns: ["id", "name", "permissions", "disabled_at", "created_at"],
+    },
+    {
+      name: "auth.api_key",
+      order: NEWEST,
+      columns: [
+        ...["id", "account_id", "service_id", "name", "prefix", "permissions", "networks"],
+        ...["created_at", "rotated_at", "expires_at", "last_used_at"],
+      ],
+      omitted: {
+        hash: "of the key",
+        previous_hash: "of the key before",
+        previous_until: "of the key before",
+      },
+    },
+  ],
+  left: {},
+});

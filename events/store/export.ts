@@ -1,0 +1,12 @@
+// Why an organisation's export holds nothing of events.
+import { declareExport } from "../../db/tenant-export";
+
+declareExport("events", {
+  exported: [],
+  left: {
+    "events.outbox": "messages on their way, kept for days: what happened stands in the audit log",
+    "events.outbox_aggregate": "which of them are next",
+    "events.inbox": "which of them had their effect",
+    "events.dead_letter": "messages that could not have it",
+  },
+});

@@ -1,0 +1,275 @@
+// An organisation's export: all of it that may be taken along, nothing of anybody else, no secret, bounded memory, and the
+// end of it when who began it may not have it any more.
+import { auth } from "~encore/clients";
+import { createHash } from "node:crypto";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import pg from "pg";
+import { describe, expect, test } from "vitest";
+import { readTables } from "../../db/__tests__/catalogue";
+import { AppDB } from "../../database";
+import { NdjsonWriter } from "../../audit/ndjson";
+import { beginExport, writeExport, type ExportOptions } from "../../auth/organisation-export";
+import { signOut } from "../../auth/sessions";
+import { sessionMayExport } from "../../auth/store/sessions";
+import { systemQuery } from "../../db/tenant";
+import { declaredExports } from "../../db/tenant-export";
+import { PAGE_BYTES } from "../../db/tenant-export-page";
+import { putSecret } from "../../secrets/tenant-secret";
+import { reasonOf } from "../../security/errors";
+import { registerCaller, type RegisteredCaller } from "../../testing";
+import { ingest } from "../ingestion";
+import "../../auth/store/export";
+import "../../events/store/export";
+import "../../queues/store/export";
+import "../store/export";
+
+interface Exported {
+  head: Record<string, unknown> & { tables: Record<string, { columns: string[]; personal: string[] }> };
+  rows: { table: string; row: Record<string, unknown> }[];
+  end: { rows: number; tables: Record<string, number>; consistent: boolean; sha256: string };
+  written: string;
+}
+
+const always: ExportOptions = { mayGoOn: () => Promise.resolve(true) };
+const inPages: ExportOptions = { ...always, snapshotBytes: 0 };
+
+async function exported({ principal, tenantId }: RegisteredCaller, options: ExportOptions): Promise<Exported> {
+  await beginExport(principal, tenantId);
+  const out = new PassThrough();
+  const [written] = await Promise.all([text(out), writeExport(principal, out, new Date(), options)]);
+  const lines = written.trimEnd().split("\n");
+  const parsed = lines.map((line) => JSON.parse(line) as unknown);
+  return {
+    head: parsed[0] as Exported["head"],
+    rows: parsed.slice(1, -1) as Exported["rows"],
+    end: parsed.at(-1) as Exported["end"],
+    written,
+  };
+}
+
+const SECRET = "of the organisation, and long enough to be shown in part";
+
+/** Something in every table that is exported. */
+async function organisation(): Promise<{ owner: RegisteredCaller; key: string }> {
+  const owner = await registerCaller();
+  await ingest(owner.principal, { source: "a.md", text: "## One\n\nOf mine." }, "m");
+  await putSecret(owner, "smtp", SECRET);
+  const { id: roleId } = await auth.createRole({ name: "Readers", permissions: ["document.read"] }, owner);
+  await auth.createServicePrincipal({ name: "ci", permissions: ["document.read"] }, owner);
+  const { key } = await auth.createApiKey({ name: "k" }, owner);
+  await auth.inviteMember({ email: `${crypto.randomUUID()}@example.com`, role: "custom", roleId }, owner);
+  return { owner, key };
+}
+
+/** More than one page by rows and by bytes, written at one moment. */
+const manyDocuments = (tenantId: string, rows: number, characters: number): Promise<unknown> =>
+  systemQuery(
+    "test",
+    `insert into vectors.document (id, tenant_id, source, title, text, text_hash, status, chunk_count)
+     select gen_random_uuid(), $1, 'd' || n, 't', repeat('x', $3), ''::bytea, 'ready', 1 from generate_series(1, $2) n`,
+    [tenantId, rows, characters],
+  );
+
+async function withClient<T>(ask: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(AppDB.connectionString);
+  await client.connect();
+  try {
+    return await ask(client);
+  } finally {
+    await client.end();
+  }
+}
+
+describe("what is declared", () => {
+  test("says of every table of tenants, and of each column, whether it is exported or why not", async () => {
+    const { exported: tables, left, missing } = declaredExports();
+    expect(missing).toEqual([]);
+    const ofTenants = (await withClient(readTables)).filter(
+      ({ name, kind, has_tenant_id: has }) => (has || name === "auth.organisation") && (kind === "r" || kind === "p"),
+    );
+    expect([...tables.map(({ name }) => name), ...Object.keys(left)].sort()).toEqual(
+      ofTenants.map(({ name }) => name).sort(),
+    );
+    for (const { name, columns, omitted = {}, tenantColumn = "tenant_id", joined, personal = [] } of tables) {
+      const found = await withClient((client) =>
+        client.query<{ column: string }>(
+          `select attname::text as column from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped`,
+          [name],
+        ),
+      );
+      const said = [...new Set([...columns, ...Object.keys(omitted), tenantColumn])].sort();
+      expect(said, name).toEqual(found.rows.map(({ column }) => column).sort());
+      expect([...columns, ...Object.keys(joined?.columns ?? {})], name).toEqual(expect.arrayContaining([...personal]));
+    }
+  });
+
+  test("reads each table in the order of an index that begins with the tenant", async () => {
+    for (const { name, order, tenantColumn = "tenant_id" } of declaredExports().exported) {
+      const wanted = tenantColumn === "id" ? ["id"] : [tenantColumn, ...Object.keys(order)];
+      const found = await withClient((client) =>
+        client.query<{ columns: string[] }>(
+          `select array(select a.attname::text from unnest(i.indkey) with ordinality k(n, o)
+                          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.n order by k.o) as columns
+             from pg_index i where i.indrelid = $1::regclass and i.indpred is null`,
+          [name],
+        ),
+      );
+      expect(
+        found.rows.map(({ columns }) => columns.slice(0, wanted.length)),
+        name,
+      ).toContainEqual(wanted);
+    }
+  });
+});
+
+describe("an organisation's export", () => {
+  test("holds all that is its own, of one moment when it is small, with counts and a hash; nothing of others, no secret", async () => {
+    const { owner, key } = await organisation();
+    const { owner: neighbour } = await organisation();
+    const { head, rows, end, written } = await exported(owner, always);
+    const tables = declaredExports().exported.map(({ name }) => name);
+    expect([...new Set(rows.map(({ table }) => table))]).toEqual(tables);
+    expect(Object.keys(head.tables)).toEqual(tables);
+    expect(head).toMatchObject({
+      format: "groundwork.organisation-export",
+      version: 1,
+      organisationId: owner.tenantId,
+      startedBy: owner.principal.subjectId,
+      notExported: { "secrets.tenant_key": expect.any(String) as string },
+    });
+    for (const { table, row } of rows) expect(Object.keys(row), table).toEqual(head.tables[table]?.columns);
+    expect(rows.find(({ table }) => table === "auth.membership")?.row).toMatchObject({
+      account_id: owner.principal.subjectId,
+      email: owner.email,
+      role: "owner",
+    });
+    expect(rows.find(({ table }) => table === "vectors.document")?.row).toMatchObject({
+      source: "a.md",
+      text: "## One\n\nOf mine.",
+    });
+    expect(end).toEqual({
+      end: true,
+      rows: rows.length,
+      tables: Object.fromEntries(tables.map((name) => [name, rows.filter(({ table }) => table === name).length])),
+      consistent: true,
+      sha256: createHash("sha256")
+        .update(written.slice(0, written.lastIndexOf('{"end":')))
+        .digest("hex"),
+    });
+    expect(written).not.toContain(neighbour.tenantId);
+    expect(written).not.toContain(neighbour.email);
+    for (const hidden of [key, SECRET, SECRET.slice(-4), "\\\\x"])
+      expect(written.replaceAll(/"hash" : "[^"]*"/g, ""), hidden).not.toContain(hidden);
+  });
+
+  test("is told to the log and as an event before it is written, and to the log when it is whole", async () => {
+    const owner = await registerCaller();
+    const { rows, end } = await exported(owner, always);
+    const actions = rows.filter(({ table }) => table === "audit.entry").map(({ row }) => row.action);
+    expect(actions).toContain("auth.organisation.export_started");
+    const [entry] = await systemQuery<{ fields: unknown; actor: string }>(
+      "test",
+      "select fields, actor from audit.entry where tenant_id = $1 and action = 'auth.organisation.export_completed'",
+      [owner.tenantId],
+    );
+    expect(entry?.fields).toEqual({ rows: end.rows, sha256: end.sha256, consistent: true });
+    const events = await systemQuery<{ payload: unknown }>(
+      "test",
+      "select payload from events.outbox where tenant_id = $1 and type = 'auth.organisation.export-started'",
+      [owner.tenantId],
+    );
+    expect(events.map(({ payload }) => payload)).toEqual([
+      { organisationId: owner.tenantId, userId: owner.principal.subjectId },
+    ]);
+  });
+
+  test("of a large one goes page by page over rows of one moment, each once, and says that it is of no one state", async () => {
+    const { owner } = await organisation();
+    await manyDocuments(owner.tenantId, 1_100, 1);
+    const { rows, end } = await exported(owner, always);
+    const sources = rows.filter(({ table }) => table === "vectors.document").map(({ row }) => row.source);
+    expect(sources.length).toBe(1_101);
+    expect(new Set(sources).size).toBe(1_101);
+    expect(end).toMatchObject({ consistent: false, rows: rows.length, tables: { "vectors.document": 1_101 } });
+    // The same rows as in one state, where nothing changes meanwhile.
+    const small = (await organisation()).owner;
+    const kinds = async (options: ExportOptions) => (await exported(small, options)).end.tables;
+    expect(await kinds(always)).toEqual({
+      ...(await kinds(inPages)),
+      "audit.entry": expect.any(Number) as number,
+    });
+  });
+
+  test("waits for its reader: what is made and not taken is a page at most, and one who leaves ends it", async () => {
+    const owner = await registerCaller();
+    await manyDocuments(owner.tenantId, 40, 100_000);
+    const out = new PassThrough({ highWaterMark: 1 });
+    let most = 0;
+    const writing = writeExport(owner.principal, out, new Date(), always);
+    for await (const chunk of out) {
+      most = Math.max(most, (chunk as Buffer).length + out.readableLength + out.writableLength);
+      if (out.destroyed) break;
+    }
+    await writing;
+    expect(most).toBeGreaterThan(PAGE_BYTES / 2);
+    expect(most).toBeLessThan(2 * PAGE_BYTES + 100_000);
+    const left = new PassThrough({ highWaterMark: 1 });
+    const gone = writeExport(owner.principal, left, new Date(), always);
+    left.destroy();
+    await gone;
+    expect(left.readableLength).toBe(0);
+  });
+
+  test("is cut off, without its last line, once who began it may not have it any more", async () => {
+    const owner = await registerCaller();
+    await manyDocuments(owner.tenantId, 30, 100_000);
+    const out = new PassThrough();
+    const parts: Buffer[] = [];
+    out.on("data", (part: Buffer) => parts.push(part));
+    await writeExport(owner.principal, out, new Date(), {
+      askAgainMs: 0,
+      mayGoOn: () => Promise.resolve(parts.length < 4),
+    });
+    expect(out.destroyed).toBe(true);
+    const written = Buffer.concat(parts).toString();
+    expect(written).toContain('"table":"auth.organisation"');
+    expect(written).not.toContain('{"end":');
+  });
+
+  test("may be had while its session is live and owns the organisation, and no longer", async () => {
+    const mayBeHad = ({ principal, tenantId }: RegisteredCaller) =>
+      sessionMayExport({ id: principal.sessionId!, accountId: principal.subjectId, tenantId, idleSeconds: 3600 });
+    const [owner, other, closing] = [await registerCaller(), await registerCaller(), await registerCaller()];
+    expect(await mayBeHad(owner)).toBe(true);
+    expect(await mayBeHad({ ...owner, tenantId: other.tenantId })).toBe(false);
+    expect(await mayBeHad({ ...owner, principal: other.principal })).toBe(false);
+    await signOut(owner.principal);
+    expect(await mayBeHad(owner)).toBe(false);
+    await systemQuery("test", "update auth.membership set role = 'admin' where tenant_id = $1", [other.tenantId]);
+    expect(await mayBeHad(other)).toBe(false);
+    await auth.deleteOrganisation({ id: closing.tenantId }, closing);
+    expect(await mayBeHad(closing)).toBe(false);
+  });
+
+  test("of another organisation, or of none, is as if it did not exist, and leaves nothing", async () => {
+    const [owner, other] = [await registerCaller(), await registerCaller()];
+    for (const id of [other.tenantId, crypto.randomUUID(), "x", ""])
+      expect(reasonOf(await beginExport(owner.principal, id).catch((error: unknown) => error))).toBe(
+        "organisation_not_found",
+      );
+    const entries = await systemQuery(
+      "test",
+      "select from audit.entry where tenant_id = any($1) and action like 'auth.organisation.export%'",
+      [[owner.tenantId, other.tenantId]],
+    );
+    expect(entries).toEqual([]);
+  });
+});
+
+test("a reader who takes nothing is left, and so is one who never ends", async () => {
+  const stalled = new PassThrough({ highWaterMark: 1 });
+  expect(await new NdjsonWriter(stalled, { stallMs: 1, totalMs: 60_000 }).write("a line\n")).toBe(false);
+  const endless = new PassThrough({ highWaterMark: 1 });
+  expect(await new NdjsonWriter(endless, { stallMs: 60_000, totalMs: 0 }).write("a line\n")).toBe(false);
+});
