@@ -3,9 +3,9 @@
 // byte, and there is one effect. Repeat a failure
 // with GROUNDWORK_KILL_SEED; GROUNDWORK_KILL_ROUNDS makes it longer.
 import { randomInt } from "node:crypto";
-import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRandom } from "./support/fuzz/random";
+import { makeOwnDatabase, type OwnDatabase } from "./support/own-database";
 import { type RunningApp, startApp, temporaryStateDir } from "./support/running-app";
 
 const ROUNDS = Number(process.env.GROUNDWORK_KILL_ROUNDS ?? 2);
@@ -15,31 +15,17 @@ const KILL_AFTER_MS_MAX = 700;
 
 const seed = Number(process.env.GROUNDWORK_KILL_SEED ?? randomInt(2 ** 31));
 const random = createRandom(seed);
-const server = process.env.GROUNDWORK_TEST_POSTGRES_URL;
-const databaseName = `groundwork_idempotency_${process.pid}`;
 const states = [temporaryStateDir(), temporaryStateDir()];
 
-let admin: pg.Client;
-let database: pg.Client;
+let database: OwnDatabase;
 let replicas: RunningApp[] = [];
 let token = "";
 
-function databaseUrl(): string {
-  const url = new URL(server ?? "");
-  url.pathname = `/${databaseName}`;
-  return url.href;
-}
-
 const start = (at: number): Promise<RunningApp> =>
-  startApp(states[at]!.path, { DATABASE_URL: databaseUrl(), LIMIT_SCALE: "100000", LOG_LEVEL: "error" });
+  startApp(states[at]!.path, { DATABASE_URL: database.url, LIMIT_SCALE: "100000", LOG_LEVEL: "error" });
 
 beforeAll(async () => {
-  if (server === undefined) throw new Error("GROUNDWORK_TEST_POSTGRES_URL is not set: run npm run test:pg");
-  admin = new pg.Client({ connectionString: server });
-  await admin.connect();
-  await admin.query(`create database ${databaseName}`);
-  database = new pg.Client({ connectionString: databaseUrl() });
-  await database.connect();
+  database = await makeOwnDatabase("idempotency");
   replicas = [await start(0)];
   replicas.push(await start(1));
   const response = await fetch(`${replicas[0]!.baseUrl}/auth/register`, {
@@ -52,9 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.killTree()));
-  await database?.end();
-  await admin?.query(`drop database if exists ${databaseName} with (force)`);
-  await admin?.end();
+  await database?.drop();
   for (const state of states) state.remove();
 });
 
@@ -102,11 +86,11 @@ test(`${ROUNDS} × ${REQUESTS} requests at once with one key, while servers die:
     ]);
     const answers = new Set(await answering);
     expect([...answers], `seed ${seed}, round ${round}`).toHaveLength(1);
-    const { rows } = await database.query("select id from auth.organisation where name = $1", [key]);
+    const { rows } = await database.client.query("select id from auth.organisation where name = $1", [key]);
     expect(rows, `seed ${seed}, round ${round}`).toHaveLength(1);
     expect([...answers][0]).toContain((rows[0] as { id: string }).id);
   }
-  const { rows } = await database.query("select 1 from idempotency.request where answered_at is null");
+  const { rows } = await database.client.query("select 1 from idempotency.request where answered_at is null");
   expect(rows).toEqual([]);
   process.stderr.write(
     `idempotency-kill: seed ${seed}, ${ROUNDS * REQUESTS} requests, ${losses} lost with their servers and ${refusals} told to wait\n`,

@@ -2,9 +2,9 @@
 // ingestion, and started again. At the end every document is found exactly once, nothing was embedded twice but
 // what was in flight at a kill, and nothing is stuck. Repeat a failure with GROUNDWORK_KILL_SEED.
 import { randomInt } from "node:crypto";
-import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRandom } from "./support/fuzz/random";
+import { makeOwnDatabase, type OwnDatabase } from "./support/own-database";
 import { startRecordingOpenAi, type EmbeddingRequest, type RecordingOpenAi } from "./support/recording-openai";
 import { type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
 
@@ -17,8 +17,6 @@ const KILL_AFTER_MS_MAX = 1_500;
 const IN_FLIGHT_MS = 3_000;
 
 const seed = Number(process.env.GROUNDWORK_KILL_SEED ?? randomInt(2 ** 31));
-const server = process.env.GROUNDWORK_TEST_POSTGRES_URL;
-const databaseName = `groundwork_kill_${process.pid}`;
 const state = temporaryStateDir();
 const random = createRandom(seed);
 
@@ -34,8 +32,7 @@ interface Kill {
   atMs: number;
 }
 
-let admin: pg.Client;
-let database: pg.Client;
+let database: OwnDatabase;
 let openAi: RecordingOpenAi;
 let app: RunningApp | undefined;
 let token = "";
@@ -45,34 +42,21 @@ const documents: Document[] = Array.from({ length: DOCUMENTS }, (_, number) => (
   text: `# Document ${number}\n\n${Array.from({ length: 12 }, (_, part) => `## Part ${part}\n\nThe signal of document ${number} part ${part} is marker${number}x${part}y. ${"Some filling words follow here. ".repeat(1 + (part % 4))}`).join("\n\n")}`,
 }));
 
-function databaseUrl(): string {
-  const url = new URL(server ?? "");
-  url.pathname = `/${databaseName}`;
-  return url.href;
-}
-
 beforeAll(async () => {
-  if (server === undefined) throw new Error("GROUNDWORK_TEST_POSTGRES_URL is not set: run npm run test:pg");
-  admin = new pg.Client({ connectionString: server });
-  await admin.connect();
-  await admin.query(`create database ${databaseName}`);
-  database = new pg.Client({ connectionString: databaseUrl() });
-  await database.connect();
+  database = await makeOwnDatabase("ingest");
   openAi = await startRecordingOpenAi(120);
 }, 60_000);
 
 afterAll(async () => {
   await app?.killTree();
   openAi?.stop();
-  await database?.end();
-  await admin?.query(`drop database if exists ${databaseName} with (force)`);
-  await admin?.end();
+  await database?.drop();
   state.remove();
 });
 
 const start = (): Promise<RunningApp> =>
   startApp(state.path, {
-    DATABASE_URL: databaseUrl(),
+    DATABASE_URL: database.url,
     EMBEDDINGS_PROVIDER: "openai",
     EMBEDDINGS_BASE_URL: openAi.baseUrl,
     EMBEDDINGS_MODEL: "recorded",
@@ -123,7 +107,7 @@ async function runUntilKilled(): Promise<Kill> {
 }
 
 async function count(statement: string): Promise<number> {
-  return (await database.query<{ n: number }>(`select count(*)::int as n from ${statement}`)).rows[0]?.n ?? -1;
+  return (await database.client.query<{ n: number }>(`select count(*)::int as n from ${statement}`)).rows[0]?.n ?? -1;
 }
 
 function embeddedTwice(): string[] {
@@ -201,5 +185,5 @@ test(`${KILLS} kills during an ingestion lose nothing and repeat only what was i
 /** Jobs that are neither done nor waiting to be removed. */
 async function unfinishedJobs(): Promise<unknown[]> {
   const sql = "select queue, state, count(*)::int as n from bullmq.job where state <> 'completed' group by 1, 2";
-  return (await database.query<{ queue: string; state: string; n: number }>(sql)).rows;
+  return (await database.client.query<{ queue: string; state: string; n: number }>(sql)).rows;
 }

@@ -75,8 +75,16 @@ async function rows(): Promise<Rows> {
   return found;
 }
 
-async function rowSecurity(word: "enable" | "disable"): Promise<void> {
-  for (const name of await tables()) await database.query(`alter table ${name} ${word} row level security`);
+async function withoutRowSecurity<T>(act: () => Promise<T>): Promise<T> {
+  const turn = async (word: "enable" | "disable"): Promise<void> => {
+    for (const name of await tables()) await database.query(`alter table ${name} ${word} row level security`);
+  };
+  await turn("disable");
+  try {
+    return await act();
+  } finally {
+    await turn("enable");
+  }
 }
 
 async function run(count: number): Promise<Report> {
@@ -125,12 +133,7 @@ describe(`attempts on another organisation (GROUNDWORK_ATTACK_SEED=${seed})`, ()
   }, 3_600_000);
 
   test("nor without row security: each statement names its tenant", async () => {
-    await rowSecurity("disable");
-    try {
-      expect((await run(WITHOUT_A_LAYER)).leaks).toEqual([]);
-    } finally {
-      await rowSecurity("enable");
-    }
+    expect((await withoutRowSecurity(() => run(WITHOUT_A_LAYER))).leaks).toEqual([]);
   }, 600_000);
 
   test("nor without the guard, nor then without row security", async () => {
@@ -142,12 +145,7 @@ describe(`attempts on another organisation (GROUNDWORK_ATTACK_SEED=${seed})`, ()
     expect(off).toBe(true);
     await start(copy);
     expect((await run(WITHOUT_A_LAYER)).leaks).toEqual([]);
-    await rowSecurity("disable");
-    try {
-      expect((await run(WITHOUT_A_LAYER)).leaks).toEqual([]);
-    } finally {
-      await rowSecurity("enable");
-    }
+    expect((await withoutRowSecurity(() => run(WITHOUT_A_LAYER))).leaks).toEqual([]);
   }, 600_000);
 
   test("statements that forget their tenant leak nothing while row security is there, and without it they are seen", async () => {
@@ -156,15 +154,10 @@ describe(`attempts on another organisation (GROUNDWORK_ATTACK_SEED=${seed})`, ()
     expect(files.filter((file) => rewrite(file, forgetTenant)).length).toBeGreaterThan(1);
     await start(copy);
     expect((await run(WITHOUT_A_LAYER)).leaks).toEqual([]);
-    await rowSecurity("disable");
-    try {
-      const { leaks } = await run(WITHOUT_A_LAYER);
-      // An answer that shows it, and a row that is gone.
-      expect(leaks.filter((leak) => /^(?:foreign id|named tenant):/.test(leak))).not.toEqual([]);
-      expect(leaks.filter((leak) => leak.startsWith("vectors.document: changed or gone"))).not.toEqual([]);
-    } finally {
-      await rowSecurity("enable");
-    }
+    const { leaks } = await withoutRowSecurity(() => run(WITHOUT_A_LAYER));
+    // An answer that shows it, and a row that is gone.
+    expect(leaks.filter((leak) => /^(?:foreign id|named tenant):/.test(leak))).not.toEqual([]);
+    expect(leaks.filter((leak) => leak.startsWith("vectors.document: changed or gone"))).not.toEqual([]);
   }, 600_000);
 });
 
