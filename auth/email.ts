@@ -2,6 +2,8 @@
 import { domainToASCII } from "node:url";
 
 const MAX_CHARS = 254;
+/** With which `domainToASCII` would end the name, or decode it: another address than the one that was written. */
+const NOT_OF_NAMES = ["/", "?", "#", "\\", ":", "%"];
 const SHAPE = /^[^\s@\u0000-\u001f\u007f]{1,64}@[a-z0-9.-]+\.[a-z0-9-]+$/;
 
 /**
@@ -12,7 +14,9 @@ const SHAPE = /^[^\s@\u0000-\u001f\u007f]{1,64}@[a-z0-9.-]+\.[a-z0-9-]+$/;
 export function normaliseEmail(text: string): string | undefined {
   const folded = text.normalize("NFKC").trim().toLowerCase();
   const at = folded.lastIndexOf("@");
-  const domain = domainToASCII(folded.slice(at + 1));
+  const written = folded.slice(at + 1);
+  if (NOT_OF_NAMES.some((mark) => written.includes(mark))) return undefined;
+  const domain = domainToASCII(written);
   const email = `${folded.slice(0, at)}@${domain}`;
   return at > 0 && domain !== "" && email.length <= MAX_CHARS && SHAPE.test(email) ? email : undefined;
 }

@@ -216,6 +216,39 @@ export const errors = defineErrors("auth", {
     text: "the organisation has as many service principals as one can have",
     remedy: "Delete one that is not used any more, with DELETE /auth/service-principals/:id.",
   },
+  domain_not_found: {
+    class: "not_found",
+    text: "the organisation has no such domain",
+    remedy: "List them with GET /auth/domains.",
+  },
+  domain_exists: {
+    class: "already_exists",
+    text: "the organisation has named this domain already",
+    remedy: "GET /auth/domains says which record is looked for.",
+  },
+  too_many_domains: {
+    class: "failed_precondition",
+    text: "the organisation has as many domains as one can have",
+    remedy: "Remove one that is not used any more, with DELETE /auth/domains/:id.",
+  },
+  domain_unproven: {
+    class: "failed_precondition",
+    text: "the record that shows whose the domain is was not found",
+    retryable: true,
+    remedy:
+      "Make the TXT record that GET /auth/domains names, with its value to the letter, and try again when the name servers have it: an answer of before may be remembered for as long as the zone says (mostly minutes, at most a day).",
+  },
+  domain_taken: {
+    class: "already_exists",
+    text: "another organisation has this domain verified, and shows its record still",
+    remedy: "Remove the domain there, or its record from the name server, then try again.",
+  },
+  dns_unavailable: {
+    class: "unavailable",
+    text: "the domain's name servers do not answer",
+    retryable: true,
+    remedy: "Try again later. For operators: the machine's resolver must reach the internet.",
+  },
   member_not_found: {
     class: "not_found",
     text: "the organisation has no such member",

@@ -22,6 +22,8 @@ export const permissions = [
   "api_key.manage",
   "service_principal.read",
   "service_principal.manage",
+  "domain.read",
+  "domain.manage",
   "document.read",
   "document.write",
   "document.delete",
@@ -57,6 +59,9 @@ export const matrix = {
   "api_key.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "service_principal.read": { owner: yes, admin: yes, member: no, viewer: no },
   "service_principal.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  // Who speaks for a domain's people speaks for the owner too: for nobody below one.
+  "domain.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "domain.manage": { owner: yes, admin: no, member: no, viewer: no },
   "document.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "document.write": { owner: yes, admin: yes, member: yes, viewer: no },
   "document.delete": { owner: yes, admin: yes, member: yes, viewer: no },
@@ -83,6 +88,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "role.manage",
   "api_key.manage",
   "service_principal.manage",
+  "domain.manage",
   "audit.personal",
   "secret.manage",
 ]);

@@ -75,6 +75,8 @@ export const systemReasons = {
   "transfer-organisation": "access tokens of the old and the new owner are refused",
   "delete-organisation": "access tokens of all members are refused",
   "restore-organisation": "an organisation that lets nobody in is restored",
+  "take-domain": "which organisation has a domain verified that another one shows to be its own now",
+  "recheck-domains": "whether records of verified domains are still there",
   "invite-member": "whether an address belongs to a member",
   "revoke-invitation": "an invitation and the job that mails it",
   "accept-invitation": "the caller becomes a member of an organisation that is not theirs yet",

@@ -215,6 +215,39 @@ export const servicePrincipalDeleted = defineEvent({
   payload: z.object({ servicePrincipalId: z.uuid(), organisationId: z.uuid() }),
 });
 
+/** The organisation says that the domain is its own; nothing follows from it yet. */
+export const domainAdded = defineEvent({
+  type: "auth.domain.added",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), domainId: z.uuid(), domain: z.string() }),
+});
+
+/** A record at the domain's name server showed that it is the organisation's. */
+export const domainVerified = defineEvent({
+  type: "auth.domain.verified",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), domainId: z.uuid(), domain: z.string() }),
+});
+
+/** `missing`: the record was not there for days; `taken`: nor when another organisation showed its own. */
+export const domainLost = defineEvent({
+  type: "auth.domain.lost",
+  version: 1,
+  payload: z.object({
+    organisationId: z.uuid(),
+    domainId: z.uuid(),
+    domain: z.string(),
+    reason: z.enum(["missing", "taken"]),
+  }),
+});
+
+/** The organisation gave it up. */
+export const domainRemoved = defineEvent({
+  type: "auth.domain.removed",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), domainId: z.uuid(), domain: z.string() }),
+});
+
 /** An account at an OpenID provider signs in to this one from now on; `how` it came to that. */
 export const identityLinked = defineEvent({
   type: "auth.identity.linked",

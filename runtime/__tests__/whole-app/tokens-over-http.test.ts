@@ -83,16 +83,16 @@ describe("over HTTP", () => {
       ["/auth/roles", { name: "reader", permissions: ["document.read"] }],
       ["/auth/organisations", { name: "Another" }],
       ["/auth/invitations", { email: "eve@example.com", role: "viewer" }],
+      ["/auth/domains", { domain: "again.example.com" }],
     ];
+    const other = { name: "other", source: "b", email: "b@example.com", domain: "other.example.com" };
     for (const [path, body] of making) {
       const first = await send(path, body, path);
       expect(first, path).toMatchObject({ status: 200, replayed: null });
       expect(await send(path, body, path), path).toEqual({ ...first, replayed: "true" });
       // Made anew by another key, or refused for being there: in neither case the first one's answer.
-      expect(
-        (await send(path, { ...body, name: "other", source: "b", email: "b@example.com" }, `${path} `)).text,
-      ).not.toBe(first.text);
-      const reused = await send(path, { ...body, name: "other", source: "b", email: "b@example.com" }, path);
+      expect((await send(path, { ...body, ...other }, `${path} `)).text).not.toBe(first.text);
+      const reused = await send(path, { ...body, ...other }, path);
       expect(reused.status, path).toBe(400);
       expect(JSON.parse(reused.text), path).toMatchObject({ details: { reason: "idempotency_key_reused" } });
     }

@@ -98,6 +98,7 @@ export async function makePairWorld(send: PairSend, word: string): Promise<PairW
     invitation: await made("/auth/invitations", { email: `guest-${word}@pairs.example`, role: "viewer" }),
     service: await made("/auth/service-principals", { name: "machine", permissions: ["document.read"] }),
     role: await made("/auth/roles", { name: "readers", permissions: ["document.read"] }),
+    domain: await made("/auth/domains", { domain: `${word}.pairs.example` }),
     secret: "provider",
   };
   await call(send, "PUT", "/secrets/provider", { value: "a value of the owner" }, owner);

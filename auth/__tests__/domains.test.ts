@@ -1,0 +1,244 @@
+// Whose a domain is, as a real name server says, and what becomes of it when it says so no more.
+import { audit, auth } from "~encore/clients";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { systemQuery } from "../../db/tenant";
+import { createCaller, registerCaller, type RegisteredCaller } from "../../testing";
+import { txtLookup, type TxtLookup } from "../domains/dns";
+import { DOMAINS_PER_ORGANISATION_MAX, verifyDomain } from "../domains/domains";
+import { parseDomain, recordOf, shows } from "../domains/name";
+import { recheckDomains } from "../domains/recheck";
+import { startNameServer, type NameServer } from "./name-server";
+import { reason } from "./people";
+
+let server: NameServer;
+let lookUp: TxtLookup;
+let acme: RegisteredCaller;
+let globex: RegisteredCaller;
+
+beforeAll(async () => {
+  server = await startNameServer();
+  lookUp = txtLookup({ servers: [server.address], timeoutMs: 5_000 });
+  acme = await registerCaller("Acme");
+  globex = await registerCaller("Globex");
+});
+afterAll(() => server.close());
+
+let names = 0;
+const file = crypto.randomUUID().slice(0, 8);
+const newName = (): string => `d${++names}-${file}.example.com`;
+interface Named {
+  id: string;
+  domain: string;
+  record: { type: string; name: string; value: string };
+}
+/** Puts the record where the organisation is told to. */
+const show = ({ record }: Named): void => {
+  const there = server.zone.get(record.name);
+  server.zone.set(record.name, [...(Array.isArray(there) ? there : []), record.value]);
+};
+const hide = ({ record }: Named): void => {
+  const there = server.zone.get(record.name);
+  server.zone.set(record.name, Array.isArray(there) ? there.filter((text) => text !== record.value) : []);
+};
+const verify = (by: RegisteredCaller, { id }: Named): Promise<unknown> => verifyDomain(by.principal, id, lookUp);
+const verified = async (by: RegisteredCaller, name = newName()): Promise<Named> => {
+  const domain = await auth.addDomain({ domain: name }, by);
+  show(domain);
+  await verify(by, domain);
+  return domain;
+};
+const isVerified = async (by: RegisteredCaller, { id }: Named): Promise<boolean> =>
+  (await auth.listDomains(by)).domains.some((domain) => domain.id === id && domain.verifiedAt !== undefined);
+const eventsOf = (id: string): Promise<{ type: string }[]> =>
+  systemQuery(
+    "test",
+    "select type from events.outbox where aggregate_type = 'domain' and aggregate_id = $1 order by id",
+    [id],
+  );
+/** As if so much time had passed. */
+const age = (domain: Named, column: string, by: string): Promise<unknown> =>
+  systemQuery("test", `update auth.domain set ${column} = ${column} - $2::interval where id = $1`, [domain.id, by]);
+
+describe("a domain", () => {
+  test("is the organisation's once the record that it was told stands at the name server", async () => {
+    const domain = await auth.addDomain({ domain: ` ${newName().toUpperCase()}. ` }, acme);
+    expect(domain.record).toEqual({
+      type: "TXT",
+      name: `_groundwork-challenge.${domain.domain}`,
+      value: expect.stringMatching(/^groundwork-domain-verification=[\w-]{43}$/),
+    });
+    expect(await reason(verify(acme, domain))).toBe("domain_unproven");
+    server.zone.set(domain.record.name, ["v=spf1 -all", `${domain.record.value}x`, "x".repeat(600)]);
+    expect(await reason(verify(acme, domain))).toBe("domain_unproven");
+    show(domain);
+    await verify(acme, domain);
+    await verify(acme, domain);
+    expect(await isVerified(acme, domain)).toBe(true);
+    expect(await eventsOf(domain.id)).toEqual([{ type: "auth.domain.added" }, { type: "auth.domain.verified" }]);
+    const { entries } = await audit.listEntries({}, acme);
+    expect(entries.filter(({ target }) => target?.id === domain.id).map(({ action }) => action)).toEqual([
+      "auth.domain.verified",
+      "auth.domain.added",
+    ]);
+    await auth.removeDomain({ id: domain.id }, acme);
+    expect(await isVerified(acme, domain)).toBe(false);
+    expect(await reason(auth.removeDomain({ id: domain.id }, acme))).toBe("domain_not_found");
+  });
+
+  test("is not verified by a name server that is silent or broken, which is no wrong record either", async () => {
+    const domain = await auth.addDomain({ domain: newName() }, acme);
+    const impatient = txtLookup({ servers: [server.address], timeoutMs: 20, totalMs: 40 });
+    server.zone.set(domain.record.name, "silent");
+    expect(await reason(verifyDomain(acme.principal, domain.id, impatient))).toBe("dns_unavailable");
+    server.zone.set(domain.record.name, "broken");
+    expect(await reason(verify(acme, domain))).toBe("dns_unavailable");
+  });
+
+  test("of one organisation is no other's while its record is there, and the other's once only theirs is", async () => {
+    const ours = await verified(acme);
+    const theirs = await auth.addDomain({ domain: ours.domain }, globex);
+    expect(theirs.record.value).not.toBe(ours.record.value);
+    // Our token does nothing for them.
+    expect(await reason(verify(globex, theirs))).toBe("domain_unproven");
+    show(theirs);
+    expect(await reason(verify(globex, theirs))).toBe("domain_taken");
+    expect(await isVerified(acme, ours)).toBe(true);
+    hide(ours);
+    await verify(globex, theirs);
+    expect([await isVerified(acme, ours), await isVerified(globex, theirs)]).toEqual([false, true]);
+    expect((await eventsOf(ours.id)).at(-1)).toEqual({ type: "auth.domain.lost" });
+    show(ours);
+    expect(await reason(verify(acme, ours))).toBe("domain_taken");
+  });
+
+  test("belongs to the organisation that named it, which names it once and for its owners", async () => {
+    const domain = await auth.addDomain({ domain: newName() }, acme);
+    expect(await reason(auth.addDomain({ domain: domain.domain }, acme))).toBe("domain_exists");
+    expect(await reason(auth.removeDomain({ id: domain.id }, globex))).toBe("domain_not_found");
+    expect(await reason(auth.verifyDomain({ id: domain.id }, globex))).toBe("domain_not_found");
+    const admin = createCaller("admin", acme);
+    expect((await auth.listDomains(admin)).domains.map(({ id }) => id)).toContain(domain.id);
+    for (const act of [
+      auth.addDomain({ domain: newName() }, admin),
+      auth.verifyDomain({ id: domain.id }, admin),
+      auth.removeDomain({ id: domain.id }, admin),
+      auth.listDomains(createCaller("member", acme)),
+    ])
+      expect(await reason(act)).toBe("permission_denied");
+  });
+
+  test("is one of fifty at most", async () => {
+    const { principal, ...owner } = await registerCaller();
+    await systemQuery(
+      "test",
+      `insert into auth.domain (id, tenant_id, name, token)
+       select gen_random_uuid(), $1, 'n' || n || '.example.com', repeat('t', 43) from generate_series(1, $2) n`,
+      [principal.tenantId, DOMAINS_PER_ORGANISATION_MAX],
+    );
+    expect(await reason(auth.addDomain({ domain: newName() }, owner))).toBe("too_many_domains");
+  });
+
+  test("is spelled as in addresses, and nothing else is one", () => {
+    expect(parseDomain("Bücher.Example.")).toBe("xn--bcher-kva.example");
+    expect(parseDomain("eu.example.com")).toBe("eu.example.com");
+    const none = [
+      "",
+      ".",
+      "com",
+      "a..com",
+      "-a.com",
+      "a-.com",
+      "10.0.0.1",
+      "[::1]",
+      "a@b.com",
+      "a b.com",
+      "a.com/x",
+      "*.a.com",
+      "_x.a.com",
+    ];
+    const long = [`${"a".repeat(64)}.com`, `${"a.".repeat(120)}com`, "a".repeat(100_000)];
+    for (const text of [...none, ...long]) expect({ text, name: parseDomain(text) }).toEqual({ text, name: undefined });
+    const { value } = recordOf("a.com", "t");
+    expect([shows([` ${value} `], "t"), shows([value], "u"), shows([value.slice(0, -1)], "t")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+});
+
+describe("looking again", () => {
+  // Those of other tests are not due; those of other suites nobody looks for here.
+  let ours: Named[];
+  const recheck = async (): Promise<unknown> => {
+    for (const domain of ours) await age(domain, "next_check_at", "2 days");
+    return recheckDomains((name) =>
+      ours.some(({ record }) => record.name === name) ? lookUp(name) : Promise.resolve(undefined),
+    );
+  };
+  beforeEach(() => {
+    ours = [];
+  });
+
+  test("takes a domain whose record was missing for three days, and not before", async () => {
+    const [kept, lost] = [await verified(acme), await verified(acme)];
+    ours = [kept, lost];
+    hide(lost);
+    await recheck();
+    expect((await auth.listDomains(acme)).domains.find(({ id }) => id === lost.id)).toMatchObject({
+      verifiedAt: expect.any(String),
+      missingSince: expect.any(String),
+    });
+    await age(lost, "missing_since", "2 days 23 hours");
+    await recheck();
+    expect(await isVerified(acme, lost)).toBe(true);
+    await age(lost, "missing_since", "1 hour");
+    await recheck();
+    expect([await isVerified(acme, kept), await isVerified(acme, lost)]).toEqual([true, false]);
+    expect((await eventsOf(lost.id)).at(-1)).toEqual({ type: "auth.domain.lost" });
+    // Once: it is no longer among those that are looked at.
+    await recheck();
+    expect((await eventsOf(lost.id)).filter(({ type }) => type === "auth.domain.lost")).toHaveLength(1);
+    show(lost);
+    await verify(acme, lost);
+    expect(await isVerified(acme, lost)).toBe(true);
+  });
+
+  test("forgets that a record was missing when it is back", async () => {
+    const domain = await verified(acme);
+    ours = [domain];
+    hide(domain);
+    await recheck();
+    await age(domain, "missing_since", "4 days");
+    show(domain);
+    await recheck();
+    hide(domain);
+    await recheck();
+    expect(await isVerified(acme, domain)).toBe(true);
+  });
+
+  test("takes nothing while name servers don't answer, however long that is", async () => {
+    const domain = await verified(acme);
+    ours = [domain];
+    server.zone.set(domain.record.name, "broken");
+    await recheck();
+    await age(domain, "checked_at", "30 days");
+    await recheck();
+    expect((await auth.listDomains(acme)).domains.find(({ id }) => id === domain.id)).toMatchObject({
+      verifiedAt: expect.any(String),
+    });
+    expect(await eventsOf(domain.id)).toHaveLength(2);
+  });
+
+  test("asks for each domain once a day, and of two runs at once one asks", async () => {
+    const domain = await verified(acme);
+    ours = [domain];
+    const before = server.asked();
+    const only: TxtLookup = (name) => (name === domain.record.name ? lookUp(name) : Promise.resolve(undefined));
+    await recheckDomains(only);
+    expect(server.asked()).toBe(before);
+    await age(domain, "next_check_at", "2 days");
+    await Promise.all([recheckDomains(only), recheckDomains(only)]);
+    expect(server.asked()).toBe(before + 1);
+  });
+});

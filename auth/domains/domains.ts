@@ -1,0 +1,144 @@
+// Domains of an organisation, which it shows to be its own by a TXT record with a token. States of one:
+//   added     anybody may say that a domain is theirs; nothing follows from it
+//   verified  the record was there; one organisation has a domain verified, and its provider may vouch for the people there
+//   lost      the record was missing for three days at each look (recheck.ts), or another organisation showed its own
+//             record while ours was gone, as when a domain is sold; as added again
+// One record for each domain, and its state with it: where several domains share one state, adding another makes those
+// before unverified (better-auth #10784). Without any verification whoever registers a provider takes over accounts of
+// strangers (better-auth #5543, saas-starter-kit #2577; https://workos.com/docs/sso/domains says why).
+import { randomBytes } from "node:crypto";
+import { defineAction } from "../../audit/action";
+import { record } from "../../audit/record";
+import { DbError } from "../../db/errors";
+import { newId } from "../../db/ids";
+import { withSystem, withTenant, type Tx } from "../../db/tenant";
+import { domainAdded, domainLost, domainRemoved, domainVerified } from "../../events/catalog/auth";
+import { emit } from "../../events/outbox";
+import { commonErrors } from "../../security/common-errors";
+import { tenantIdFrom, type Principal } from "../../security/principal";
+import { errors } from "../errors";
+import {
+  domainCount,
+  domainDelete,
+  domainFind,
+  domainFindHolder,
+  domainInsert,
+  domainLose,
+  domainSetVerified,
+  type DomainRow,
+} from "../store/domains";
+import { membershipLock } from "../store/memberships";
+import { lookUpTxt, type TxtLookup } from "./dns";
+import { parseDomain, recordOf, shows } from "./name";
+
+export const DOMAINS_PER_ORGANISATION_MAX = 50;
+
+const added = defineAction("auth.domain.added", { domain: "plain" });
+const verified = defineAction("auth.domain.verified", { domain: "plain" });
+const lost = defineAction("auth.domain.lost", { domain: "plain", reason: "plain" });
+const removed = defineAction("auth.domain.removed", { domain: "plain", wasVerified: "plain" });
+
+const about = (tenantId: string, id: string): Parameters<typeof emit>[3] => ({
+  aggregateType: "domain",
+  aggregateId: id,
+  tenantId: tenantIdFrom(tenantId),
+});
+const target = (id: string): { type: string; id: string } => ({ type: "domain", id });
+
+/** @throws APIError invalid_request, domain_exists, too_many_domains. */
+export async function addDomain(principal: Principal, text: string): Promise<DomainRow> {
+  const name = parseDomain(text);
+  if (name === undefined)
+    throw commonErrors.invalid_request({
+      fields: { domain: "is not a domain, as it stands behind the @ of addresses" },
+    });
+  const { tenantId } = principal;
+  const domain = { id: newId(), tenantId, name, token: randomBytes(32).toString("base64url") };
+  return withTenant(principal, async (tx) => {
+    await membershipLock(tx, tenantId);
+    if ((await domainCount(tx, tenantId)) >= DOMAINS_PER_ORGANISATION_MAX) throw errors.too_many_domains();
+    const stored = await domainInsert(tx, domain);
+    if (stored === undefined) throw errors.domain_exists();
+    const payload = { organisationId: tenantId, domainId: domain.id, domain: name };
+    await emit(tx, domainAdded, payload, about(tenantId, domain.id));
+    await record(tx, added, { target: target(domain.id), fields: { domain: name } });
+    return stored;
+  });
+}
+
+/**
+ * Looks for the record now. One that is verified already stays so, whatever is found.
+ * @throws APIError domain_not_found, domain_unproven, domain_taken, dns_unavailable, service_unavailable.
+ */
+export async function verifyDomain(
+  principal: Principal,
+  id: string,
+  lookUp: TxtLookup = lookUpTxt,
+): Promise<DomainRow> {
+  const domain = await domainFind(principal, id);
+  if (domain === undefined) throw errors.domain_not_found();
+  const texts = await lookUp(recordOf(domain.name, domain.token).name);
+  if (texts === undefined) throw errors.dns_unavailable();
+  if (!shows(texts, domain.token)) throw errors.domain_unproven();
+  const isFree = await setVerified(principal, domain);
+  if (!isFree) {
+    await takeFromHolder(domain, texts);
+    if (!(await setVerified(principal, domain))) throw errors.domain_taken();
+  }
+  const found = await domainFind(principal, id);
+  if (found === undefined) throw errors.domain_not_found();
+  return found;
+}
+
+/** False when another organisation has it verified. */
+async function setVerified(principal: Principal, { id, name }: DomainRow): Promise<boolean> {
+  const { tenantId } = principal;
+  try {
+    await withTenant(principal, async (tx) => {
+      const found = await domainSetVerified(tx, { tenantId, id });
+      if (found === undefined) throw errors.domain_not_found();
+      if (found.wasVerified) return;
+      await emit(tx, domainVerified, { organisationId: tenantId, domainId: id, domain: name }, about(tenantId, id));
+      await record(tx, verified, { target: target(id), fields: { domain: name } });
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof DbError && error.constraint === "domain_verified") return false;
+    throw error;
+  }
+}
+
+/** Who shows the record now has the domain; both do where two organisations are one's own, and the first keeps it. */
+async function takeFromHolder({ name }: DomainRow, texts: readonly string[]): Promise<void> {
+  await withSystem("take-domain", async (tx) => {
+    const holder = await domainFindHolder(tx, name);
+    if (holder === undefined) return;
+    if (shows(texts, holder.token)) throw errors.domain_taken();
+    await loseDomain(tx, holder, "taken");
+  });
+}
+
+/** Nothing follows from the domain any more; where it is verified no longer already, nothing happens. */
+export async function loseDomain(
+  tx: Tx,
+  { id, tenantId, name }: { id: string; tenantId: string; name: string },
+  reason: "missing" | "taken",
+): Promise<boolean> {
+  if (!(await domainLose(tx, { tenantId, id }))) return false;
+  await emit(tx, domainLost, { organisationId: tenantId, domainId: id, domain: name, reason }, about(tenantId, id));
+  const facts = { tenantId: tenantIdFrom(tenantId), target: target(id), fields: { domain: name, reason } };
+  await record(tx, lost, facts);
+  return true;
+}
+
+/** @throws APIError domain_not_found. */
+export async function removeDomain(principal: Principal, id: string): Promise<void> {
+  const { tenantId } = principal;
+  await withTenant(principal, async (tx) => {
+    const gone = await domainDelete(tx, { tenantId, id });
+    if (gone === undefined) throw errors.domain_not_found();
+    const { name: domain, wasVerified } = gone;
+    await emit(tx, domainRemoved, { organisationId: tenantId, domainId: id, domain }, about(tenantId, id));
+    await record(tx, removed, { target: target(id), fields: { domain, wasVerified } });
+  });
+}

@@ -1,0 +1,21 @@
+-- Domains that organisations say are theirs, and show to be by a TXT record. Many may say so of one domain; one has it verified.
+CREATE TABLE auth.domain (
+  id            uuid        PRIMARY KEY,
+  tenant_id     uuid        NOT NULL REFERENCES auth.organisation (id) ON DELETE CASCADE,
+  -- As it stands in addresses: lower case, in ASCII.
+  name          text        NOT NULL CHECK (length(name) BETWEEN 3 AND 231),
+  -- What the record has to hold: everybody can read it there, so it is no secret.
+  token         text        NOT NULL CHECK (length(token) = 43),
+  created_at    timestamptz NOT NULL DEFAULT now(),
+  verified_at   timestamptz,
+  -- When name servers last answered.
+  checked_at    timestamptz,
+  -- Of a verified one: since when its record was not there, as far as name servers answered.
+  missing_since timestamptz,
+  next_check_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (tenant_id, name)
+);
+CREATE UNIQUE INDEX domain_verified ON auth.domain (name) WHERE verified_at IS NOT NULL;
+CREATE INDEX domain_check ON auth.domain (next_check_at) WHERE verified_at IS NOT NULL;
+
+SELECT db.protect_tenant_table('auth.domain');
