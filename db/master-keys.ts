@@ -50,7 +50,7 @@ export async function retireMasterKey(
   const left = sealed.filter(({ keyId, rows }) => keyId === id && rows > 0);
   if (left.length > 0)
     throw new MasterKeyInUseError(
-      `${id} has sealed ${left.map(({ what, rows }) => `${what} (${rows})`).join(", ")}: the hourly upkeep seals them with the present key while the secret MasterKey has both`,
+      `${id} has sealed ${left.map(({ what, rows }) => `${what} (${rows})`).join(", ")}: the hourly upkeep seals them with the present key, and answers expire, while the secret MasterKey has both`,
     );
   return withSystem(
     "retire-master-key",

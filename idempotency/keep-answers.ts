@@ -13,6 +13,7 @@ import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { UnitOfWork } from "../db/unit-of-work";
 import { commonErrors } from "../security/common-errors";
 import type { AnswerKeeper } from "../security/idempotency";
+import { sealedBy } from "../security/envelope";
 import { normaliseError } from "../security/normalise";
 import { currentCaller, type Caller } from "../security/principal";
 import { logger } from "../telemetry/logger";
@@ -127,8 +128,9 @@ async function answer(response: HandlerResponse, unit: UnitOfWork, claim: Claim)
 }
 
 async function keep(tx: Tx, { name, key, leaseId }: Claim, text: string | undefined): Promise<void> {
-  const sealed = text === undefined ? null : sealAnswer(text, name, key);
-  if (!(await store.requestAnswer(tx, name, leaseId, sealed))) throw lost();
+  const sealed = text === undefined ? undefined : sealAnswer(text, name, key);
+  const kept = sealed === undefined ? null : { sealed, keyId: sealedBy(sealed) };
+  if (!(await store.requestAnswer(tx, name, leaseId, kept))) throw lost();
 }
 
 /** In the transaction that is held, or else in one of its own. */

@@ -20,8 +20,11 @@ CREATE TABLE idempotency.request (
   answered_at  timestamptz,
   -- Sealed.
   answer       bytea       CHECK (octet_length(answer) <= 70000),
+  -- Of the master key that sealed it.
+  key_id       bytea       CHECK (octet_length(key_id) = 4),
   expires_at   timestamptz NOT NULL,
-  CHECK (answer IS NULL OR answered_at IS NOT NULL)
+  CHECK (answer IS NULL OR answered_at IS NOT NULL),
+  CHECK ((answer IS NULL) = (key_id IS NULL))
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 CREATE UNIQUE INDEX request_key ON idempotency.request (tenant_id, principal, key_hash) NULLS NOT DISTINCT;

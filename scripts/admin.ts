@@ -16,6 +16,7 @@ import {
 } from "../auth/key-commands";
 import { sealedCount } from "../auth/store/sealed";
 import { listMasterKeys, type SealedRows } from "../db/master-keys";
+import { requestSealedCount } from "../idempotency/store";
 import { tenantKeySealedCount } from "../secrets/store";
 import { shutDown } from "../telemetry/shutdown";
 
@@ -104,7 +105,11 @@ const commands: Record<string, { run: Command; word?: string }> = {
   },
 };
 
-const sealedRows = async (): Promise<SealedRows[]> => [...(await sealedCount()), ...(await tenantKeySealedCount())];
+const sealedRows = async (): Promise<SealedRows[]> => [
+  ...(await sealedCount()),
+  ...(await tenantKeySealedCount()),
+  ...(await requestSealedCount()),
+];
 
 async function main([noun = "", verb = "", word]: string[]): Promise<void> {
   const name = `${noun} ${verb}`;

@@ -273,6 +273,18 @@ describe("a look", () => {
     expect(JSON.stringify([members, entries])).not.toContain(owner.email);
   });
 
+  test("at its log shows what happened and nothing personal, which its owner reads in the same entry", async () => {
+    const owner = await registerCaller();
+    const email = newEmail();
+    await auth.inviteMember({ email, role: "viewer" }, owner);
+    const { entries } = await auth.operatorAudit({ id: owner.tenantId, reason: REASON, limit: 5 }, as);
+    const seen = entries.find(({ action }) => action === "auth.member.invited");
+    expect(seen).toMatchObject({ fields: { role: "viewer" }, personal: { email: "[personal]" } });
+    expect(JSON.stringify(entries)).not.toContain(email);
+    const { rows } = await entryList({ tenantId: owner.tenantId }, "auth.member.invited", 1, undefined);
+    expect(rows[0]).toMatchObject({ id: seen?.id, personal: { email } });
+  });
+
   test("without a reason is refused, and nothing is told", async () => {
     const owner = await registerCaller();
     const id = owner.tenantId ?? "";
