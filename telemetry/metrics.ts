@@ -48,6 +48,13 @@ export const jobsTotal = meter.createCounter("jobs_total", { description: "Jobs 
 export const jobDurationSeconds = seconds("job_duration_seconds", "Time to run one job, by job");
 export const jobWaitSeconds = seconds("job_wait_seconds", "Time a job waited before its first run, by job");
 
+export const sagasTotal = meter.createCounter("sagas_total", {
+  description: "Sagas by what became of them: completed, compensated, stuck",
+});
+export const sagaStepsTotal = meter.createCounter("saga_steps_total", {
+  description: "Attempts of sagas' steps and undos, by saga, step, act and outcome",
+});
+
 /** Gauges whose value somebody else knows: read when metrics are collected. */
 const gaugeDescriptions = {
   db_pool_active_connections: "Connections of the pool that are in use",
@@ -55,6 +62,7 @@ const gaugeDescriptions = {
   db_pool_waiting_requests: "Callers waiting for a connection",
   outbox_depth: "Outbox rows not yet handed over",
   queue_depth: "Jobs waiting, by queue and state",
+  sagas_open: "Sagas that have not ended, by state",
   dead_letters: "Dead letters not yet redriven, by source",
   embedder_processes: "Embedding processes that are up",
 } as const;

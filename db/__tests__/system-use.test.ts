@@ -125,7 +125,19 @@ describe("counts", () => {
 
 test("each declared reason is used by the app, and that of tests is not", () => {
   const root = join(import.meta.dirname, "../..");
-  const rooms = ["audit", "auth", "db", "events", "idempotency", "mail", "queues", "secrets", "vectors", "telemetry"];
+  const rooms = [
+    "audit",
+    "auth",
+    "db",
+    "events",
+    "idempotency",
+    "mail",
+    "queues",
+    "sagas",
+    "secrets",
+    "vectors",
+    "telemetry",
+  ];
   const sources = rooms.flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts") && !file.includes("__tests__"))

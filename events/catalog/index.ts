@@ -2,9 +2,10 @@
 // gate reads it.
 import type { EventDefinition, PayloadOf } from "../event";
 import * as auth from "./auth";
+import * as sagas from "./sagas";
 import * as vectors from "./vectors";
 
-const domains = { ...auth, ...vectors };
+const domains = { ...auth, ...sagas, ...vectors };
 
 type AnyEvent = (typeof domains)[keyof typeof domains];
 

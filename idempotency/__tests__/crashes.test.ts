@@ -1,10 +1,8 @@
 // A server that dies at each place where it could: before and behind every message that a request sends to the database.
-// What dies here is the request: its connection breaks and nothing of it runs any further, which is all that a database
-// sees of a killed process. Then the client sends its request again, as often as it takes.
-import { AsyncLocalStorage } from "node:async_hooks";
+// Then the client sends its request again, as often as it takes.
 import { randomUUID } from "node:crypto";
-import pg, { type PoolClient } from "pg";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
+import { dieEverywhere, makeWorkMortal, surviveDeath, type Side } from "../../db/__tests__/deaths";
 import { tenantQuery } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
 import { tenantIdFrom, type AuthData } from "../../security/principal";
@@ -13,64 +11,15 @@ import { addRow, countRows, endLeases, member, send } from "./requests";
 const caller: { current: AuthData } = vi.hoisted(() => ({ current: {} as AuthData }));
 vi.mock("~encore/auth", () => ({ getAuthData: () => caller.current }));
 
-interface Death {
-  /** The message, from 1, and on which side of it. */
-  at: number;
-  side: "before" | "behind";
-  messages: number;
-  isDead: boolean;
-  died: () => void;
-}
-const dying = new AsyncLocalStorage<Death>();
-const realQuery = pg.Client.prototype.query as (...args: unknown[]) => unknown;
-
-function die(death: Death, client: PoolClient): void {
-  death.isDead = true;
-  client.connection.stream.destroy();
-  // Its place in the pool goes with the process.
-  setImmediate(() => {
-    client.release(true);
-    death.died();
-  });
-}
-
-beforeAll(() => {
-  pg.Client.prototype.query = function (this: PoolClient, ...args: unknown[]): unknown {
-    const death = dying.getStore();
-    if (death === undefined || typeof args[0] === "string") return realQuery.apply(this, args);
-    // Nothing of a dead process is sent, and nobody there waits for an answer.
-    if (death.isDead) return args[0];
-    if (++death.messages !== death.at) return realQuery.apply(this, args);
-    if (death.side === "before") {
-      die(death, this);
-      return args[0];
-    }
-    (args[0] as { callback: () => void }).callback = () => die(death, this);
-    return realQuery.apply(this, args);
-  } as never;
-});
-afterAll(() => {
-  pg.Client.prototype.query = realQuery as never;
-});
+makeWorkMortal();
 
 let me: AuthData & { tenantId: string };
 beforeEach(() => {
   caller.current = me = member();
 });
 
-/** Whether it got to its end before its death. */
-function sendAndDie(at: number, side: Death["side"], key: string, handler: () => Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const death: Death = { at, side, messages: 0, isDead: false, died: () => resolve(false) };
-    dying.run(death, () => {
-      send({ key, handler }).then(
-        () => resolve(true),
-        // A message behind its end may be its last: then it has failed, and is dead.
-        (error: unknown) => (death.isDead ? resolve(false) : reject(error as Error)),
-      );
-    });
-  });
-}
+const sendAndDie = (at: number, side: Side, key: string, handler: () => Promise<unknown>): Promise<boolean> =>
+  surviveDeath(at, side, () => send({ key, handler }));
 
 /** As a client that does not give up, with the lease's ten seconds over at once. */
 async function repeat(key: string, handler: () => Promise<unknown>): Promise<unknown> {
@@ -85,26 +34,20 @@ async function repeat(key: string, handler: () => Promise<unknown>): Promise<unk
   throw new Error("the key was never given back");
 }
 
-/** Dies at every place there is. */
-async function everywhere(
+/** Dies at every place there is; answers how many messages there are. */
+const everywhere = (
   handler: () => Promise<unknown>,
   check: (place: string, key: string) => Promise<void>,
-): Promise<number> {
-  for (const side of ["before", "behind"] as const) {
-    for (let at = 1; ; at++) {
-      caller.current = me = member();
-      const key = randomUUID();
-      // Makes the tenant known to the database, which happens once and is no part of a request.
-      await tenantQuery({ tenantId: tenantIdFrom(me.tenantId) }, "select 1");
-      const survived = await sendAndDie(at, side, key, handler);
-      await check(`${side} message ${at}`, key);
-      if (!survived) continue;
-      if (side === "behind") return at - 1;
-      break;
-    }
-  }
-  return 0;
-}
+): Promise<number> =>
+  dieEverywhere(async (at, side) => {
+    caller.current = me = member();
+    const key = randomUUID();
+    // Makes the tenant known to the database, which happens once and is no part of a request.
+    await tenantQuery({ tenantId: tenantIdFrom(me.tenantId) }, "select 1");
+    const survived = await sendAndDie(at, side, key, handler);
+    await check(`${side} message ${at}`, key);
+    return survived;
+  });
 
 test("a request with one transaction has one effect and one answer, wherever its server dies", async () => {
   const handler = async (): Promise<unknown> => ({ id: await addRow(me.tenantId) });

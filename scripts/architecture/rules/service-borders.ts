@@ -1,9 +1,18 @@
-// Services meet through ~encore/clients and events. From the foundation services (events, queues, mail, audit, secrets, idempotency, telemetry)
+// Services meet through ~encore/clients and events. From the foundation services (events, queues, sagas, mail, audit, secrets, idempotency, telemetry)
 // others import the library part; from the rest only `types.ts`, and only as types.
 import { isTest, type Project, type Rule, type SourceFile, type Violation } from "../project";
 import { folderOf, roomOf, SERVICE_EDGE } from "../rooms";
 
-const WITH_LIBRARY_PART = new Set(["telemetry", "events", "queues", "mail", "audit", "secrets", "idempotency"]);
+const WITH_LIBRARY_PART = new Set([
+  "telemetry",
+  "events",
+  "queues",
+  "sagas",
+  "mail",
+  "audit",
+  "secrets",
+  "idempotency",
+]);
 
 function serviceFolders(project: Project): Set<string> {
   const declarations = project.files.filter((file) => file.endsWith("/encore.service.ts") && !isTest(file));

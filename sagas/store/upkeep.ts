@@ -1,0 +1,38 @@
+// Statements over the sagas of all tenants.
+import type { Tx } from "../../db/tenant";
+import type { SagaRow } from "./saga";
+
+export type OverdueRow = Pick<SagaRow, "id" | "tenantId" | "name" | "version" | "actor" | "correlationId">;
+
+/** Open ones of these definitions that nobody has driven on for `graceMs`, the longest first; not again before as long. */
+export function sagaTakeOverdue(
+  tx: Tx,
+  known: readonly { name: string; version: number }[],
+  graceMs: number,
+  limit: number,
+): Promise<OverdueRow[]> {
+  return tx.query<OverdueRow>(
+    `update sagas.saga set due_at = now() + $3 * interval '1 millisecond'
+      where id = any(array(
+        select s.id from sagas.saga s join unnest($1::text[], $2::int[]) as k (name, version) using (name, version)
+         where s.state in ('running', 'compensating') and s.due_at < now() - $3 * interval '1 millisecond'
+           and (s.leased_until is null or s.leased_until < now())
+         order by s.due_at limit $4 for update of s skip locked))
+     returning id, tenant_id as "tenantId", name, version, actor, correlation_id as "correlationId"`,
+    [known.map(({ name }) => name), known.map(({ version }) => version), graceMs, limit],
+  );
+}
+
+/** How many are open, by state. */
+export const SAGAS_OPEN = `
+  select state, count(*)::int as count from sagas.saga where ended_at is null group by state`;
+
+/** Deletes those that ended `days` ago, the oldest first. */
+export function sagaPurge(tx: Tx, days: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from sagas.saga where id = any(array(
+       select id from sagas.saga where ended_at < now() - $1 * interval '1 day'
+        order by ended_at limit $2 for update skip locked))`,
+    [days, limit],
+  );
+}

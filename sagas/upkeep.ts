@@ -1,0 +1,30 @@
+// What nobody drives on is found by the database's own record, whatever became of its job; and what ended long ago goes.
+import { withSystem } from "../db/tenant";
+import { removeInBatches } from "../db/upkeep";
+import { enqueue } from "../queues/enqueue";
+import { jobOf } from "./job";
+import { sagaPurge, sagaTakeOverdue } from "./store/upkeep";
+import { onBehalfOfStarter } from "./turn";
+
+/** Longer than a job needs to come, or to be taken from a worker that died. */
+const GRACE_MS = 30_000;
+const BATCH = 200;
+const KEEP_DAYS = 30;
+const UPKEEP = { statementTimeoutMs: 60_000, totalMs: 5 * 60_000, batchMax: 2_000 };
+
+/** Enqueues a drive for sagas of these definitions that are overdue; resolves with how many. */
+export function driveOverdue(
+  known: readonly { name: string; version: number }[],
+  graceMs: number = GRACE_MS,
+): Promise<number> {
+  return withSystem("sagas-overdue", async (tx) => {
+    const overdue = await sagaTakeOverdue(tx, known, graceMs, BATCH);
+    for (const row of overdue)
+      await onBehalfOfStarter(row, () => enqueue(tx, jobOf(row), { sagaId: row.id }, { tenantId: row.tenantId }));
+    return overdue.length;
+  });
+}
+
+/** Resolves with how many sagas that ended are no longer kept. */
+export const purgeSagas = (): Promise<number> =>
+  removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurge(tx, KEEP_DAYS, limit));
