@@ -17,14 +17,15 @@ CREATE TABLE queues.task (
   cancel_at    timestamptz,
   created_at   timestamptz NOT NULL DEFAULT now(),
   started_at   timestamptz,
-  -- Of one that runs: when its process was last heard of.
+  -- Of one that is open: when it was last heard of.
   seen_at      timestamptz,
   ended_at     timestamptz
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX task_tenant ON queues.task (tenant_id, created_at DESC, id DESC);
 CREATE INDEX task_actor ON queues.task (tenant_id, actor, created_at DESC, id DESC);
 CREATE INDEX task_ended ON queues.task (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX task_open ON queues.task (created_at) WHERE ended_at IS NULL;
+-- Those that nothing was heard of for long are looked for.
+CREATE INDEX task_open ON queues.task (coalesce(seen_at, created_at)) WHERE ended_at IS NULL;
 
 CREATE TABLE queues.task_log (
   tenant_id uuid,
@@ -39,3 +40,16 @@ CREATE INDEX task_log_tenant ON queues.task_log (tenant_id, task_id, seq);
 
 SELECT db.protect_tenant_table('queues.task');
 SELECT db.protect_tenant_table('queues.task_log');
+
+-- A job is a task as soon as its row is in the outbox, in the same statement: enqueuing costs one round trip. What is sent again
+-- because the outbox gave it up is the same job, whose task is known.
+CREATE FUNCTION queues.task_enter() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO queues.task (id, tenant_id, job, actor, state)
+  VALUES (NEW.id, NEW.tenant_id, NEW.type, coalesce(NEW.headers ->> 'actor', 'system'), 'waiting')
+  ON CONFLICT (id) DO NOTHING;
+  RETURN NULL;
+END;
+$$;
+CREATE TRIGGER task_enter AFTER INSERT ON events.outbox FOR EACH ROW
+  WHEN (NEW.destination = 'job' AND NOT NEW.headers ? 'redrive-of') EXECUTE FUNCTION queues.task_enter();

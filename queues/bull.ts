@@ -35,6 +35,14 @@ export interface BullJob {
   repeatJobKey?: string;
 }
 
+/** One that is in a queue, as it was when it was asked for. */
+export interface QueuedJob extends BullJob {
+  getState(): Promise<string>;
+  updateData(data: JobData): Promise<void>;
+  /** Rejects when it is not delayed. */
+  promote(): Promise<void>;
+}
+
 export type JobState = "waiting" | "prioritized" | "active" | "delayed" | "failed" | "completed";
 
 /** The part of a BullMQ queue that is used here. */
@@ -43,6 +51,9 @@ export interface BullQueue {
   addBulk(jobs: { name: string; data: JobData; opts: JobsOptions }[]): Promise<unknown>;
   getJobCounts(...states: JobState[]): Promise<Record<string, number>>;
   getJobs(states: JobState[], start: number, end: number, ascending: boolean): Promise<BullJob[]>;
+  getJob(id: string): Promise<QueuedJob | undefined>;
+  /** "unknown" for one that it does not have. */
+  getJobState(id: string): Promise<string>;
   upsertJobScheduler(
     id: string,
     repeat: { every: number } | { pattern: string; tz: string },

@@ -1,11 +1,9 @@
 // Enqueuing through the outbox: a job exists if and only if the transaction that wanted it committed.
 import type { TenantId } from "../security/principal";
-import { currentProvenance } from "../security/provenance";
 import { idFromParts, newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import { appendToOutbox } from "../events/outbox";
 import type { JobDefinition } from "./job";
-import { taskInsert } from "./store/task";
 
 export interface EnqueueOptions {
   /** Same job, tenant and key → one job, for as long as the outbox remembers. See idempotencyKey. */
@@ -33,7 +31,8 @@ export async function enqueue<Payload>(
     options.dedupeKey === undefined ? newId() : idFromParts("job", job.name, tenantId ?? "", options.dedupeKey);
   const delay: Record<string, string> =
     options.delayMs === undefined ? {} : { [DELAY_HEADER]: String(options.delayMs) };
-  const enqueued = await appendToOutbox(tx, {
+  // Its row in queues.task is made with it, by the database (migration 34).
+  return appendToOutbox(tx, {
     id,
     destination: JOB_DESTINATION,
     tenantId,
@@ -45,6 +44,4 @@ export async function enqueue<Payload>(
     payload: job.payload.parse(payload),
     headers: delay,
   });
-  await taskInsert(tx, { id, tenantId, job: job.name, actor: currentProvenance(id).actor });
-  return enqueued;
 }

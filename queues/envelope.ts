@@ -4,6 +4,9 @@ import { z } from "zod";
 import { isUuid } from "../db/ids";
 import { tenantIdFrom, type TenantId } from "../security/principal";
 
+/** Header of a job that was canceled before it ran. */
+export const CANCELED_HEADER = "job-canceled";
+
 export const jobEnvelope = z.object({
   payload: z.unknown(),
   tenantId: z

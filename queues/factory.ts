@@ -8,9 +8,9 @@ import { queueNameOf, retryDelayMs } from "./conventions";
 import { giveUp, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
 import { observeDepth } from "./observability";
-import { runJob, type JobHandler } from "./run-job";
+import { runJob, taskOf, type JobHandler } from "./run-job";
 import { RunningJobs } from "./running-jobs";
-import { endTask, taskIdOf } from "./tasks";
+import { endTask } from "./tasks";
 
 /**
  * A worker that dies is noticed after its job's lock ends and two checks have seen it: 15 s at most. A job
@@ -161,7 +161,7 @@ async function buryStalled<Payload>(
   const how = { reason: "stalled_too_often", error: error.message, attempts: bullJob.attemptsMade };
   try {
     await giveUp(job, onFailed, bullJob, how);
-    endTask(taskIdOf(job.name, bullJob.id ?? ""), bullJob.attemptsMade + 1, { state: "failed", reason: how.reason });
+    endTask(taskOf(job, bullJob), { state: "failed", reason: how.reason });
   } catch (failure) {
     logger("queues").error({ err: failure, job: job.name, jobId: bullJob.id }, "a dead letter could not be written");
   }

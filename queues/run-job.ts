@@ -6,12 +6,12 @@ import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
 import type { BullJob } from "./bull";
-import { openEnvelope } from "./envelope";
+import { CANCELED_HEADER, openEnvelope } from "./envelope";
 import { giveUp, tellOwner, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
 import { observeRun } from "./observability";
 import type { RunningJobs } from "./running-jobs";
-import { beginTask, endTask, TaskCanceledError, taskIdOf, type RunningTask } from "./tasks";
+import { endTask, RunningTask, TaskCanceledError, taskIdOf } from "./tasks";
 
 export interface JobContext {
   readonly tenantId: TenantId | null;
@@ -85,24 +85,36 @@ export function runJob<Payload>(
   };
   return continueTrace(headers, `job ${job.name}`, options, () =>
     observeRun(job.name, bullJob, async () => {
-      const taskId = taskIdOf(job.name, jobId);
+      const task = taskOf(job, bullJob);
       try {
-        const { payload, context } = toRun(job, bullJob);
-        const { actor } = provenanceOf({ id: jobId, headers });
-        const task = await beginTask({ id: taskId, tenantId, job: job.name, attempt: context.attempt, actor });
-        if (task === undefined) throw new TaskCanceledError("the task was canceled before it ran");
-        const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, { payload, context }, task));
-        endTask(taskId, context.attempt, { state: "completed", result });
+        if (CANCELED_HEADER in headers) throw new TaskCanceledError("the task was canceled before it ran");
+        const run = toRun(job, bullJob);
+        const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, run, task));
+        endTask(task, { state: "completed", result });
       } catch (error) {
-        if (error instanceof TaskCanceledError) return callOff(job, runner.onFailed, bullJob, error);
+        if (error instanceof TaskCanceledError) {
+          await callOff(job, runner.onFailed, bullJob, error);
+          return endTask(task, { state: "canceled", reason: "canceled" });
+        }
         const failure = await settleFailure(job, runner.onFailed, bullJob, error);
         const isFinal = failure instanceof UnrecoverableError;
-        const end = { state: isFinal ? "failed" : "waiting", reason: reasonFor(error) } as const;
-        endTask(taskId, bullJob.attemptsMade + 1, end);
+        endTask(task, { state: isFinal ? "failed" : "waiting", reason: reasonFor(error) });
         throw failure;
+      } finally {
+        // Also when its failure could not be settled: nobody watches it any more.
+        task.leave();
       }
     }),
   );
+}
+
+/** The run as the registry knows it; it is watched until it ends. */
+export function taskOf(job: JobDefinition, bullJob: BullJob): RunningTask {
+  const { headers, tenantId } = openEnvelope(bullJob.data);
+  const jobId = bullJob.id ?? "";
+  const { actor } = provenanceOf({ id: jobId, headers });
+  const id = taskIdOf(job.name, jobId);
+  return new RunningTask({ id, tenantId, job: job.name, attempt: bullJob.attemptsMade + 1, actor });
 }
 
 function runTask<Payload>(
@@ -130,7 +142,6 @@ async function callOff<Payload>(
     error: error.message,
     attempts: bullJob.attemptsMade + 1,
   });
-  endTask(taskIdOf(job.name, bullJob.id ?? ""), bullJob.attemptsMade + 1, { state: "canceled", reason: "canceled" });
 }
 
 const reasonFor = (error: unknown): string =>

@@ -1,15 +1,17 @@
 // What is known of each run of a job, and how it is called off:
 //   waiting → running → completed | failed | canceled; and back to waiting when a failed attempt will be tried again.
-// Whoever enqueues writes the row; the process that runs the job writes the rest, many at once. The registry tells of the
-// jobs and does not hold them up: when it cannot be written, they run all the same (a task that then never ends is `lost`
-// after an hour). Canceling reaches the process by its own look, twice a second, at the tasks it runs, whichever it is.
+// The row comes with the job's own in the outbox; the process that runs the job writes the rest, ten times a second, all that it
+// has to tell in few statements, beside the runs and never before them. A run that is over by then is written once. What has ended
+// stays ended, and of two attempts the later one counts, whoever comes late. The registry tells of the jobs and does not hold
+// them up: what cannot be written is tried again, and what a process takes with it when it dies is asked of BullMQ
+// later (task-upkeep.ts). Canceling reaches a run by its process's own look, twice a second, at the tasks that it runs.
+// River completes jobs in batches as well (its batch completer, riverqueue/river #338), and looks at running jobs for
+// cancellations by itself, since a notification may be lost (#1564). graphile-worker's batches gave up after one failure (#636).
 import { AsyncLocalStorage } from "node:async_hooks";
 import { idFromParts, isUuid } from "../db/ids";
 import { systemQuery, withSystem } from "../db/tenant";
-import { removeInBatches } from "../db/upkeep";
 import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
-import { Batch } from "./batch";
 import * as store from "./store/task";
 
 const WATCH_MS = 500;
@@ -18,9 +20,11 @@ const RESULT_MAX_BYTES = 16 << 10;
 /** Of one attempt. */
 const LINES_MAX = 200;
 const LINE_MAX_CHARS = 1_000;
-const KEEP_DAYS = 7;
-/** Of those that never ended: a job may wait for long. */
-const KEEP_OPEN_DAYS = 400;
+/** Until the database is back. */
+const REPORT_AGAIN_MS = 1_000;
+/** Ends that wait for a database that is away; more than that are left to the upkeep. */
+const ENDS_MAX = 20_000;
+const BATCH_MAX = 500;
 
 export class TaskCanceledError extends Error {
   override readonly name = "TaskCanceledError";
@@ -43,20 +47,6 @@ export type TaskEnd =
 export const taskIdOf = (job: string, jobId: string): string =>
   isUuid(jobId) ? jobId : idFromParts("task", job, jobId);
 
-const begins = new Batch<TaskFacts, boolean>(async (tasks) => {
-  // The last of a task's runs in one batch: a row cannot be written twice by one statement.
-  const last = [...new Map(tasks.map((task) => [task.id, task])).values()];
-  const rows = await systemQuery<{ id: string; isCanceled: boolean }>("task-notes", store.TASKS_BEGIN, [
-    last.map(({ id }) => id),
-    last.map(({ tenantId }) => tenantId),
-    last.map(({ job }) => job),
-    last.map(({ attempt }) => attempt),
-    last.map(({ actor }) => actor),
-  ]);
-  const canceled = new Set(rows.filter(({ isCanceled }) => isCanceled).map(({ id }) => id));
-  return tasks.map(({ id }) => !canceled.has(id));
-});
-
 /** JSON; null for what has none or is too large. */
 function resultText(result: unknown): string | null {
   if (result === undefined) return null;
@@ -71,12 +61,15 @@ function resultText(result: unknown): string | null {
 /** One run: what its handler tells, and the signal of its end. */
 export class RunningTask {
   readonly run = new AbortController();
+  readonly beganAtMs = performance.now();
   private lines = 0;
   private pending: { seq: number; text: string }[] = [];
   private progress: number | undefined;
 
   constructor(readonly facts: TaskFacts) {
     running.set(facts.id, this);
+    beginning.add(this);
+    flushSoon();
     watch();
   }
 
@@ -99,6 +92,10 @@ export class RunningTask {
     reportSoon(this);
   }
 
+  cancel(): void {
+    this.run.abort(new TaskCanceledError("the task was canceled"));
+  }
+
   takePending(): { lines: { seq: number; text: string }[]; progress: number | undefined } {
     const taken = { lines: this.pending, progress: this.progress };
     this.pending = [];
@@ -115,25 +112,28 @@ export class RunningTask {
 /** A line may be told inside of a transaction, and is written outside of it. */
 const outside = AsyncLocalStorage.snapshot();
 
-const running = new Map<string, RunningTask>();
-const reporting = new Set<RunningTask>();
-const finished = new Map<string, { attempt: number; end: TaskEnd }>();
-let watchTimer: NodeJS.Timeout | undefined;
-let flushTimer: NodeJS.Timeout | undefined;
-
-/** Undefined when it was canceled before. */
-export async function beginTask(facts: TaskFacts): Promise<RunningTask | undefined> {
-  const may = await begins.submit(facts).catch((error: unknown) => {
-    logger("queues").warn({ err: error, job: facts.job }, "a task's beginning could not be noted");
-    return true;
-  });
-  return may ? new RunningTask(facts) : undefined;
+interface Ended {
+  task: RunningTask;
+  end: TaskEnd;
+  ranMs: number;
 }
 
-/** Written with others, a moment later; a newer attempt that has begun meanwhile is not touched. */
-export function endTask(id: string, attempt: number, end: TaskEnd): void {
-  running.get(id)?.leave();
-  finished.set(id, { attempt, end });
+const running = new Map<string, RunningTask>();
+/** Those that nothing was written of yet. */
+const beginning = new Set<RunningTask>();
+const reporting = new Set<RunningTask>();
+const finished = new Map<string, Ended>();
+let watchTimer: NodeJS.Timeout | undefined;
+let flushTimer: NodeJS.Timeout | undefined;
+let flushing: Promise<boolean> = Promise.resolve(true);
+
+/** Written with others, a moment later. */
+export function endTask(task: RunningTask, end: TaskEnd): void {
+  task.leave();
+  const known = finished.get(task.facts.id);
+  if (known !== undefined && known.task.facts.attempt > task.facts.attempt) return;
+  if (known === undefined && finished.size >= ENDS_MAX) return;
+  finished.set(task.facts.id, { task, end, ranMs: performance.now() - task.beganAtMs });
   flushSoon();
 }
 
@@ -146,7 +146,7 @@ async function look(): Promise<void> {
   try {
     if (running.size > 0)
       for (const { id } of await systemQuery<{ id: string }>("task-notes", store.TASKS_WATCH, [[...running.keys()]]))
-        running.get(id)?.run.abort(new TaskCanceledError("the task was canceled"));
+        running.get(id)?.cancel();
   } catch (error) {
     logger("queues").warn({ err: error }, "whether tasks were canceled could not be asked");
   }
@@ -160,40 +160,78 @@ function reportSoon(task: RunningTask): void {
 }
 
 /** One at a time: while the table is held by somebody, what is told meanwhile gathers instead of taking connections. */
-function flushSoon(): void {
-  flushTimer ??= outside(() => setTimeout(() => void flushAndGoOn(), REPORT_MS).unref());
+function flushSoon(afterMs = REPORT_MS): void {
+  flushTimer ??= outside(() => setTimeout(() => void flushAndGoOn(), afterMs).unref());
 }
 
 async function flushAndGoOn(): Promise<void> {
-  await flushTasks();
+  const isWritten = await flushTasks();
   flushTimer = undefined;
-  if (reporting.size > 0 || finished.size > 0) flushSoon();
+  if (beginning.size + reporting.size + finished.size > 0) flushSoon(isWritten ? REPORT_MS : REPORT_AGAIN_MS);
 }
 
-/** Writes what was told so far: first what tasks tell, then what they have come to. Never rejects. */
-export async function flushTasks(): Promise<void> {
+/** Writes what was told so far, after what is being written. False when it could not be; never rejects. */
+export function flushTasks(): Promise<boolean> {
+  return (flushing = flushing.then(flush));
+}
+
+async function flush(): Promise<boolean> {
   const told = [...reporting];
-  const ended = [...finished];
+  const ended = [...finished.values()];
+  // What a run tells needs its row; one that is over and has told nothing is written once, by its end.
+  const begun = [...beginning].filter((task) => running.get(task.facts.id) === task || reporting.has(task));
+  beginning.clear();
   reporting.clear();
   finished.clear();
   try {
-    if (told.length > 0) await report(told);
-    if (ended.length > 0) await writeEnds(ended);
+    for (const part of partsOf(latestOf(begun))) await writeBeginnings(part);
+    begun.length = 0;
+    if (told.length > 0) await report(told.splice(0));
+    while (ended.length > 0) {
+      await writeEnds(ended.slice(0, BATCH_MAX));
+      ended.splice(0, BATCH_MAX);
+    }
+    return true;
   } catch (error) {
-    logger("queues").warn(
-      { err: error, tasks: ended.length },
-      "what became of tasks could not be written: they will be lost",
-    );
+    logger("queues").warn({ err: error, tasks: ended.length }, "what became of tasks could not be written yet");
+    for (const task of begun) beginning.add(task);
+    for (const task of told) reporting.add(task);
+    for (const { task, end, ranMs } of ended)
+      if (!finished.has(task.facts.id)) finished.set(task.facts.id, { task, end, ranMs });
+    return false;
   }
 }
 
-async function writeEnds(ended: readonly [string, { attempt: number; end: TaskEnd }][]): Promise<void> {
+/** Of each task the last: a row cannot be written twice by one statement. */
+const latestOf = (tasks: readonly RunningTask[]): RunningTask[] => [
+  ...new Map(tasks.map((task) => [task.facts.id, task])).values(),
+];
+
+function* partsOf<T>(items: readonly T[]): Generator<T[]> {
+  for (let at = 0; at < items.length; at += BATCH_MAX) yield items.slice(at, at + BATCH_MAX);
+}
+
+const factsOf = (runs: readonly { task: RunningTask; ranMs: number }[]): unknown[] => [
+  runs.map(({ task }) => task.facts.id),
+  runs.map(({ task }) => task.facts.tenantId),
+  runs.map(({ task }) => task.facts.job),
+  runs.map(({ task }) => task.facts.actor),
+  runs.map(({ task }) => task.facts.attempt),
+  runs.map(({ ranMs }) => Math.round(ranMs)),
+];
+
+async function writeBeginnings(tasks: readonly RunningTask[]): Promise<void> {
+  const runs = tasks.map((task) => ({ task, ranMs: performance.now() - task.beganAtMs }));
+  const rows = await systemQuery<{ id: string; isCanceled: boolean }>("task-notes", store.TASKS_BEGIN, factsOf(runs));
+  for (const { id, isCanceled } of rows) if (isCanceled) running.get(id)?.cancel();
+}
+
+async function writeEnds(ended: readonly Ended[]): Promise<void> {
   await systemQuery("task-notes", store.TASKS_END, [
-    ended.map(([id]) => id),
-    ended.map(([, { attempt }]) => attempt),
-    ended.map(([, { end }]) => end.state),
-    ended.map(([, { end }]) => (end.state === "completed" ? null : end.reason)),
-    ended.map(([, { end }]) => (end.state === "completed" ? resultText(end.result) : null)),
+    ...factsOf(ended),
+    ended.map(({ end }) => end.state),
+    ended.map(({ end }) => (end.state === "completed" ? null : end.reason)),
+    ended.map(({ end }) => (end.state === "completed" ? resultText(end.result) : null)),
   ]);
 }
 
@@ -211,13 +249,4 @@ async function report(tasks: readonly RunningTask[]): Promise<void> {
     if (moved.length > 0)
       await tx.execute(store.TASKS_PROGRESS, [moved.map(({ id }) => id), moved.map(({ progress }) => progress)]);
   });
-}
-
-const UPKEEP = { statementTimeoutMs: 60_000, totalMs: 5 * 60_000, batchMax: 5_000 };
-
-/** Resolves with how many tasks that ended are no longer kept. */
-export async function purgeTasks(): Promise<number> {
-  await removeInBatches("task-purge", UPKEEP, store.taskEndLost);
-  await removeInBatches("task-purge", UPKEEP, (tx, limit) => store.taskPurgeOpen(tx, KEEP_OPEN_DAYS, limit));
-  return removeInBatches("task-purge", UPKEEP, (tx, limit) => store.taskPurge(tx, KEEP_DAYS, limit));
 }

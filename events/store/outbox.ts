@@ -130,6 +130,10 @@ export async function outboxSettle(
 export const OUTBOX_DEPTH =
   "select count(*) as depth from (select 1 from events.outbox where published_at is null limit 100000) pending";
 
+/** Which of the rows $1 nobody has handed over: they wait, or were given up and may be sent again. */
+export const OUTBOX_KEPT =
+  "select id from events.outbox where id = any($1::uuid[]) and (published_at is null or dead_at is not null)";
+
 /** Deletes rows published longer ago than the given days, at most `limit`; resolves with how many went. */
 export async function outboxPurge(tx: Tx, olderThanDays: number, limit: number): Promise<number> {
   await tx.query("select set_config('app.outbox_purge', 'on', true)");

@@ -3,20 +3,18 @@ import { expect, test, vi } from "vitest";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { createCaller } from "../../testing";
-import { beginTask, endTask } from "../tasks";
+import { endTask, RunningTask } from "../tasks";
 
 const WAITING = "select count(*)::int as n from pg_locks where relation = 'queues.task_log'::regclass and not granted";
 
 test("while the table of tasks is held, what they tell waits on one connection and comes afterwards", async () => {
   const { tenantId } = createCaller("owner");
   const id = newId();
-  const task = await beginTask({ id, tenantId, job: "test:telling", attempt: 1, actor: "system" });
-  // Nothing looks whether it is canceled, which takes a connection too.
-  task?.leave();
+  const task = new RunningTask({ id, tenantId, job: "test:telling", attempt: 1, actor: "system" });
   await withSystem("test", async (tx) => {
     await tx.execute("lock table queues.task_log in access exclusive mode");
     let told = 0;
-    const telling = setInterval(() => task?.addLine(`line ${told++}`), 20);
+    const telling = setInterval(() => task.addLine(`line ${told++}`), 20);
     try {
       await vi.waitUntil(() => told > 50, { timeout: 10_000 });
       expect(await tx.query(WAITING)).toEqual([{ n: 1 }]);
@@ -24,7 +22,7 @@ test("while the table of tasks is held, what they tell waits on one connection a
       clearInterval(telling);
     }
   });
-  endTask(id, 1, { state: "completed", result: null });
+  endTask(task, { state: "completed", result: null });
   await vi.waitUntil(
     async () =>
       (await systemQuery("test", "select 1 from queues.task where id = $1 and ended_at is not null", [id])).length,

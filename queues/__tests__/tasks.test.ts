@@ -1,6 +1,6 @@
 // What people see of their jobs, and that they can call them off.
 import { PassThrough } from "node:stream";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { queues } from "~encore/clients";
 import { newId } from "../../db/ids";
@@ -8,11 +8,14 @@ import { systemQuery, withTenant } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
 import { actorOf } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
-import { createCaller, runRelayAndWorkers } from "../../testing";
+import { createCaller, failDestination, runRelayAndWorkers } from "../../testing";
+import { cancelTask as callOff } from "../cancel";
 import { enqueue } from "../enqueue";
 import { defineJob, type JobDefinition } from "../job";
 import { admitFollower, followTask } from "../task-stream";
-import { purgeTasks } from "../tasks";
+import { makeQueue } from "../factory";
+import { healTasks, purgeTasks } from "../task-upkeep";
+import { endTask, flushTasks, RunningTask } from "../tasks";
 import { makeWorker, UnrecoverableJobError, type JobContext } from "../worker";
 
 const payload = z.object({ n: z.number() });
@@ -133,7 +136,8 @@ describe("a task", () => {
     // Ids that are nobody's are answered alike, whoever asks.
     for (const unknown of [newId(), "no uuid"])
       expect(await reason(queues.getTask({ id: unknown }, colleague))).toBe("task_not_found");
-    expect((await queues.cancelTask({ id }, member)).state).toBe("canceled");
+    expect((await queues.cancelTask({ id }, member)).id).toBe(id);
+    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
   });
 });
 
@@ -141,7 +145,7 @@ describe("canceling", () => {
   test("aborts a task that runs, wherever it does, and tells its owner; it runs no more", async () => {
     const id = await ask(endless, 7);
     await expect.poll(() => begun.includes(id), { timeout: 10_000 }).toBe(true);
-    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "running", canceling: true });
+    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ canceling: true });
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
     expect(ended).toContain(id);
     expect(calledOff).toContainEqual([7, "canceled"]);
@@ -151,10 +155,35 @@ describe("canceling", () => {
     expect(begun.filter((other) => other === id)).toHaveLength(1);
   });
 
-  test("keeps one that waits from ever running", async () => {
-    const id = await ask(endless, 8, 700);
-    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "canceled" });
+  test("keeps one that waits in its queue from ever running, and tells its owner at once", async () => {
+    const id = await ask(endless, 8, 600_000);
+    await expect.poll(async () => (await makeQueue(endless.name)).getJobState(id), { timeout: 10_000 }).toBe("delayed");
+    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "canceled", canceling: false });
     await expect.poll(() => calledOff, { timeout: 10_000 }).toContainEqual([8, "canceled"]);
+    expect(begun).not.toContain(id);
+  });
+
+  test("keeps one that is still in the outbox from running when it is handed over", async () => {
+    failDestination("job", 1);
+    const id = await ask(endless, 9, 600_000);
+    expect(await queues.cancelTask({ id }, owner)).toMatchObject({ job: endless.name });
+    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
+    expect(calledOff).toContainEqual([9, "canceled"]);
+    expect(begun).not.toContain(id);
+  });
+
+  test("keeps one from running that is just being handed over", async () => {
+    const queue = await makeQueue(endless.name);
+    const addBulk = queue.addBulk.bind(queue);
+    const whileHandedOver = vi.spyOn(queue, "addBulk").mockImplementationOnce(async (jobs) => {
+      const answer = await callOff(owner.principal, jobs[0]?.opts.jobId ?? "");
+      expect(answer).toMatchObject({ state: "waiting", isCanceling: true });
+      return addBulk(jobs);
+    });
+    const id = await ask(endless, 10, 600_000);
+    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
+    expect(whileHandedOver).toHaveBeenCalled();
+    expect(calledOff).toContainEqual([10, "canceled"]);
     expect(begun).not.toContain(id);
   });
 
@@ -255,9 +284,77 @@ describe("upkeep", () => {
   });
 
   test("removes tasks a week after their end, with their lines, and ends those whose process is gone", async () => {
+    await healTasks();
     await purgeTasks();
     expect(await reason(queues.getTask({ id: old }, owner))).toBe("task_not_found");
     expect(await systemQuery("test", "select 1 from queues.task_log where task_id = $1", [old])).toEqual([]);
     expect(await queues.getTask({ id: lost }, owner)).toMatchObject({ state: "failed", error: "lost" });
+  });
+
+  // As a process leaves them that dies between the end of a run and its note.
+  test("finds out what became of those that nobody told of, and leaves those alone that wait", async () => {
+    const [over, dead, waiting] = [await ask(telling, 4), await ask(failing, 1), await ask(telling, 5, 600_000)];
+    await expect.poll(() => stateOf(over), { timeout: 10_000 }).toBe("completed");
+    await expect.poll(() => stateOf(dead), { timeout: 10_000 }).toBe("failed");
+    const queue = await makeQueue(telling.name);
+    await expect.poll(() => queue.getJobState(waiting), { timeout: 10_000 }).toBe("delayed");
+    await systemQuery(
+      "test",
+      `update queues.task set state = case when id = $3 then 'waiting' else 'running' end, progress = null, reason = null, ended_at = null,
+              created_at = now() - interval '1 day', seen_at = now() - interval '11 minutes' where id in ($1, $2, $3)`,
+      [over, dead, waiting],
+    );
+    await healTasks();
+    expect(await queues.getTask({ id: over }, owner)).toMatchObject({ state: "completed", progress: 1 });
+    expect(await queues.getTask({ id: dead }, owner)).toMatchObject({ state: "failed", error: "unrecoverable" });
+    expect(await stateOf(waiting)).toBe("waiting");
+  });
+});
+
+describe("what is told late", () => {
+  const run = (id: string, attempt: number): RunningTask =>
+    new RunningTask({ id, tenantId: owner.tenantId, job: telling.name, attempt, actor: "system" });
+
+  test("never sets a task back: not behind a later attempt, and not behind its end", async () => {
+    const id = newId();
+    const [first, second] = [run(id, 1), run(id, 2)];
+    await flushTasks();
+    expect(await queues.getTask({ id }, owner)).toMatchObject({ state: "running", attempts: 2 });
+    endTask(first, { state: "waiting", reason: "attempts_exhausted" });
+    await flushTasks();
+    expect(await queues.getTask({ id }, owner)).toMatchObject({ state: "running", attempts: 2 });
+    endTask(second, { state: "completed", result: 1 });
+    await flushTasks();
+    const late = run(id, 2);
+    await flushTasks();
+    endTask(late, { state: "failed", reason: "attempts_exhausted" });
+    await flushTasks();
+    expect(await queues.getTask({ id }, owner)).toMatchObject({ state: "completed", attempts: 2, result: 1 });
+  });
+
+  test("is written once for a run that was over at once, and comes after an outage of the table", async () => {
+    const id = newId();
+    endTask(run(id, 1), { state: "completed", result: { at: "once" } });
+    await flushTasks();
+    const [row] = await systemQuery<{ version: number }>("test", "select version from queues.task where id = $1", [id]);
+    expect(row).toEqual({ version: 1 });
+    const unfit = run(newId(), 1);
+    endTask(unfit, { state: "no such state" as "failed", reason: "as when the database refuses" });
+    const other = run(newId(), 1);
+    endTask(other, { state: "completed", result: 2 });
+    expect(await flushTasks()).toBe(false);
+    endTask(unfit, { state: "failed", reason: "as it should be" });
+    expect(await flushTasks()).toBe(true);
+    expect(await queues.getTask({ id: other.facts.id }, owner)).toMatchObject({ state: "completed", result: 2 });
+  });
+});
+
+test("enqueuing is one statement, the task's row included", async () => {
+  await withTenant(owner, async (tx) => {
+    const execute = vi.spyOn(tx, "execute");
+    const query = vi.spyOn(tx, "query");
+    const id = await enqueue(tx, telling, { n: 1 }, { delayMs: 600_000 });
+    expect(execute.mock.calls.length + query.mock.calls.length).toBe(1);
+    expect(await tx.query("select state from queues.task where id = $1", [id])).toEqual([{ state: "waiting" }]);
   });
 });

@@ -5,13 +5,13 @@ import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min } from "encore.dev/validate";
 import { parseCursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
-import { withTenant } from "../../db/tenant";
 import { declareOwner, ownOnly } from "../../security/ownership";
 import { currentPrincipal, type Principal } from "../../security/principal";
+import { cancelTask as callOff } from "../cancel";
 import { errors } from "../errors";
-import { taskActor, taskCancel, taskFind, taskList, taskLogList, type TaskRow } from "../store/task";
+import { taskActor, taskFind, taskList, taskLogList, type TaskRow } from "../store/task";
 import { admitFollower, followTask } from "../task-stream";
-import { purgeTasks } from "../tasks";
+import { healTasks, purgeTasks } from "../task-upkeep";
 
 interface Task {
   id: string;
@@ -118,7 +118,7 @@ export const cancelTask = api(
   async ({ id }: { id: string }): Promise<Task> => {
     const principal = currentPrincipal();
     const known = await find(principal, id);
-    const row = await withTenant(principal, (tx) => taskCancel(tx, principal.tenantId, id));
+    const row = await callOff(principal, id);
     if (row !== undefined) return shown(row);
     if (known.state === "canceled") return shown(known);
     throw errors.task_ended();
@@ -166,12 +166,13 @@ export const followTaskEvents = api.raw(
 export const purgeOldTasks = api(
   { expose: false, method: "POST", path: "/queues/purge-tasks" },
   async (): Promise<void> => {
+    await healTasks();
     await purgeTasks();
   },
 );
 
 export const purgeTasksHourly = new CronJob("queues-purge-tasks", {
-  title: "Delete tasks past their retention",
+  title: "End tasks that nobody tells of, and delete those past their retention",
   every: "1h",
   endpoint: purgeOldTasks,
 });

@@ -30,43 +30,36 @@ export interface LogRow {
 const COLUMNS = `id, job, state, version, attempts, progress, result, reason, cancel_at is not null as "isCanceling",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt", ${cursorMicros("created_at")} as "cursorMicros"`;
 
-/** Once for each id: a job that is asked for again by its dedupe key is the same task. */
-export async function taskInsert(
-  tx: Tx,
-  { id, tenantId, job, actor }: { id: string; tenantId: string | null; job: string; actor: string },
-): Promise<void> {
-  await tx.execute(
-    "insert into queues.task (id, tenant_id, job, actor, state) values ($1, $2, $3, $4, 'waiting') on conflict (id) do nothing",
-    [id, tenantId, job, actor],
-  );
-}
-
 /**
- * Runs that begin ($1 ids, $2 tenants, $3 jobs, $4 attempts, $5 actors); answers those that were canceled before, which end here. One
- * that nobody has enqueued in a transaction (a schedule's, a redriven one) gets its row now. In one order, against deadlocks.
+ * Runs that began ($1 ids, $2 tenants, $3 jobs, $4 actors, $5 attempts, $6 milliseconds ago); answers those that are to be
+ * canceled. A task that has ended stays so, and one of which a later attempt is known stays at that one. A run that nobody
+ * has enqueued in a transaction gets its row now. In one order, against deadlocks.
  */
 export const TASKS_BEGIN = `
   insert into queues.task as t (id, tenant_id, job, actor, state, attempts, started_at, seen_at)
-  select id, tenant_id, job, actor, 'running', attempt, now(), now()
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[]) as b (id, tenant_id, job, attempt, actor) order by id
+  select id, tenant_id, job, actor, 'running', attempt, now() - ago * interval '1 millisecond', now()
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[]) as b (id, tenant_id, job, actor, attempt, ago) order by id
   on conflict (id) do update
-     set state = case when t.cancel_at is null then 'running' else 'canceled' end,
-         ended_at = case when t.cancel_at is null then null else coalesce(t.ended_at, now()) end,
-         version = t.version + 1, attempts = excluded.attempts, started_at = coalesce(t.started_at, now()), seen_at = now(),
-         progress = null, reason = null
-  returning id, state = 'canceled' as "isCanceled"`;
+     set state = 'running', version = t.version + 1, attempts = excluded.attempts, seen_at = now(),
+         started_at = coalesce(t.started_at, excluded.started_at), progress = null, reason = null
+   where t.ended_at is null and t.attempts <= excluded.attempts
+  returning id, cancel_at is not null as "isCanceled"`;
 
 /**
- * Runs that are over ($1 ids, $2 attempts, $3 states, $4 reasons, $5 results as JSON). 'waiting' is one that will be tried
- * again; one whose next attempt has begun already stays as that left it.
+ * Runs that are over ($1 to $6 as above, $7 states, $8 reasons, $9 results as JSON). 'waiting' is one that will be tried
+ * again. What has ended, and what a later attempt has come to, is left alone.
  */
 export const TASKS_END = `
-  update queues.task t
-     set state = e.state, version = t.version + 1, reason = e.reason, result = e.result::jsonb, seen_at = null,
-         progress = case when e.state = 'completed' then 1 else t.progress end,
-         ended_at = case when e.state = 'waiting' then null else now() end
-    from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[]) as e (id, attempt, state, reason, result)
-   where t.id = e.id and t.attempts <= e.attempt`;
+  insert into queues.task as t (id, tenant_id, job, actor, state, attempts, started_at, seen_at, reason, result, progress, ended_at)
+  select id, tenant_id, job, actor, state, attempt, now() - ago * interval '1 millisecond', now(), reason, result::jsonb,
+         case when state = 'completed' then 1 end, case when state <> 'waiting' then now() end
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[], $7::text[], $8::text[], $9::text[])
+         as e (id, tenant_id, job, actor, attempt, ago, state, reason, result) order by id
+  on conflict (id) do update
+     set state = excluded.state, version = t.version + 1, attempts = excluded.attempts, seen_at = now(),
+         started_at = coalesce(t.started_at, excluded.started_at), reason = excluded.reason, result = excluded.result,
+         progress = coalesce(excluded.progress, t.progress), ended_at = excluded.ended_at
+   where t.ended_at is null and t.attempts <= excluded.attempts`;
 
 /** How far runs have come ($1 ids, $2 fractions). */
 export const TASKS_PROGRESS = `
@@ -134,28 +127,58 @@ export function taskLogList(scope: TenantScope, id: string, seq: number, limit: 
   );
 }
 
-/** Asks for the end of a task that has not ended; one that nobody runs ends here. Undefined when it has ended, or is none. */
+/** Asks for the end of a task that has not ended. Undefined when it has, or is none. */
 export async function taskCancel(tx: Tx, tenantId: string, id: string): Promise<TaskRow | undefined> {
   const [row] = await tx.query<TaskRow>(
-    `update queues.task set cancel_at = coalesce(cancel_at, now()), version = version + 1,
-            state = case when state = 'waiting' then 'canceled' else state end,
-            ended_at = case when state = 'waiting' then now() end
+    `update queues.task set cancel_at = coalesce(cancel_at, now()), version = version + 1
       where tenant_id = $1 and id = $2 and ended_at is null returning ${COLUMNS}`,
     [tenantId, id],
   );
   return row;
 }
 
-/** Ends tasks whose process was not heard of for an hour: BullMQ has given them to another or buried them long since. */
-export function taskEndLost(tx: Tx, limit: number): Promise<number> {
-  return tx.execute(
-    `update queues.task set state = 'failed', reason = 'lost', ended_at = now(), version = version + 1
-      where id = any(array(select id from queues.task
-        where ended_at is null and state = 'running' and created_at < now() - interval '1 hour' and seen_at < now() - interval '1 hour'
-        order by created_at limit $1 for update skip locked))`,
-    [limit],
+/** Ends a task that was canceled before it ran. Undefined when it runs, or has ended. */
+export async function taskCallOff(tx: Tx, tenantId: string, id: string): Promise<TaskRow | undefined> {
+  const [row] = await tx.query<TaskRow>(
+    `update queues.task set state = 'canceled', reason = 'canceled', ended_at = now(), version = version + 1
+      where tenant_id = $1 and id = $2 and cancel_at is not null and state = 'waiting' and ended_at is null returning ${COLUMNS}`,
+    [tenantId, id],
+  );
+  return row;
+}
+
+/** Which of the tasks $1 are to be canceled. */
+export const TASKS_CANCELED = "select id from queues.task where id = any($1::uuid[]) and cancel_at is not null";
+
+export interface StaleTask {
+  id: string;
+  job: string;
+  version: number;
+  isOld: boolean;
+}
+
+/** Open tasks of which nothing was heard for ten minutes, the longest first; each is looked at by one, and not again for as long. */
+export function taskClaimStale(tx: Tx, oldDays: number, limit: number): Promise<StaleTask[]> {
+  return tx.query<StaleTask>(
+    `update queues.task set seen_at = now() where id = any(array(
+       select id from queues.task where ended_at is null and coalesce(seen_at, created_at) < now() - interval '10 minutes'
+        order by coalesce(seen_at, created_at) limit $2 for update skip locked))
+     returning id, job, version, created_at < now() - $1 * interval '1 day' as "isOld"`,
+    [oldDays, limit],
   );
 }
+
+/**
+ * What became of tasks that nobody has told of ($1 ids, $2 versions that were seen, $3 states): of those that failed for good
+ * the dead letter says why. Nothing is known of the others: `lost`.
+ */
+export const TASKS_HEAL = `
+  update queues.task t set state = h.state, ended_at = now(), version = t.version + 1,
+         progress = case when h.state = 'completed' then 1 else t.progress end,
+         reason = case when h.state = 'failed' then coalesce(
+           (select l.reason from queues.dead_letter l where l.queue = t.job and l.job_id = t.id::text), 'lost') end
+    from unnest($1::uuid[], $2::int[], $3::text[]) as h (id, version, state)
+   where t.id = h.id and t.version = h.version and t.ended_at is null`;
 
 /** Deletes tasks that ended `days` ago, the oldest first. */
 export function taskPurge(tx: Tx, days: number, limit: number): Promise<number> {
@@ -163,16 +186,6 @@ export function taskPurge(tx: Tx, days: number, limit: number): Promise<number> 
     `delete from queues.task where id = any(array(
        select id from queues.task where ended_at < now() - $1 * interval '1 day'
         order by ended_at limit $2 for update skip locked))`,
-    [days, limit],
-  );
-}
-
-/** Deletes tasks of which nothing was heard for `days`: whoever ran them knew nothing of tasks. */
-export function taskPurgeOpen(tx: Tx, days: number, limit: number): Promise<number> {
-  return tx.execute(
-    `delete from queues.task where id = any(array(
-       select id from queues.task where ended_at is null and created_at < now() - $1 * interval '1 day'
-        order by created_at limit $2 for update skip locked))`,
     [days, limit],
   );
 }
