@@ -1,13 +1,14 @@
 // Writing to the outbox: the only way an event or a job leaves a transaction.
 import type { TenantId } from "../security/principal";
 import { provenanceHeaders } from "../security/provenance";
+import type { SystemReason } from "../security/system-reasons";
 import { traceHeaders, withSpan } from "../telemetry/tracing";
 import { newId } from "../db/ids";
-import type { Tx } from "../db/tenant";
+import { systemQuery, type Tx } from "../db/tenant";
 import { errors } from "./errors";
 import type { EventDefinition } from "./event";
 import { signalRelay } from "./signal";
-import { outboxInsert, type OutboxInsert } from "./store/outbox";
+import { OUTBOX_KEPT, outboxInsert, type OutboxInsert } from "./store/outbox";
 
 export interface EmitOptions {
   /** What the event is about; events of one aggregate are published in the order they were emitted. */
@@ -73,4 +74,10 @@ export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string
     tx.afterCommit(() => signalRelay(entry.destination));
     return entry.id;
   });
+}
+
+/** Which of these rows nobody has handed over: they wait, or were given up and may be sent again. */
+export async function keptInOutbox(reason: SystemReason, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await systemQuery<{ id: string }>(reason, OUTBOX_KEPT, [ids]);
+  return new Set(rows.map(({ id }) => id));
 }

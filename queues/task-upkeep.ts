@@ -5,7 +5,7 @@
 //   gone from BullMQ                                 failed, `lost`: it is over, and nobody knows how
 import { systemQuery, withSystem } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";
-import { OUTBOX_KEPT } from "../events/store/outbox";
+import { keptInOutbox } from "../events/outbox";
 import { makeQueue } from "./factory";
 import { taskClaimStale, TASKS_HEAL, taskPurge, type StaleTask } from "./store/task";
 
@@ -38,11 +38,13 @@ export async function healTasks(): Promise<number> {
 
 async function heal(tasks: readonly StaleTask[]): Promise<number> {
   // In this order: what is not in the outbox any more has been put into its queue before.
-  const kept = await systemQuery<{ id: string }>("task-purge", OUTBOX_KEPT, [tasks.map(({ id }) => id)]);
-  const isKept = new Set(kept.map(({ id }) => id));
+  const kept = await keptInOutbox(
+    "task-purge",
+    tasks.map(({ id }) => id),
+  );
   const over: { task: StaleTask; verdict: Verdict }[] = [];
   for (const task of tasks) {
-    const verdict = task.isOld ? "failed" : isKept.has(task.id) ? "open" : await verdictOf(task);
+    const verdict = task.isOld ? "failed" : kept.has(task.id) ? "open" : await verdictOf(task);
     if (verdict !== "open") over.push({ task, verdict });
   }
   if (over.length === 0) return 0;
