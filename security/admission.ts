@@ -71,8 +71,24 @@ const addressOfStream = (caller: Caller | undefined): string | undefined =>
 
 function checkCaller(call: CurrentCall, policy: EndpointPolicy, caller: Caller | undefined): void {
   if (caller !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
+  if (caller !== undefined && policy.access.kind !== "public") checkOrganisation(call, caller);
   checkAccess(policy, caller);
   if (policy.needsFresh) checkFresh(caller);
+}
+
+/** Lower case, as calls name headers. */
+const ORGANISATION_HEADER = "x-organisation-id";
+
+/**
+ * A page that shows organisation A writes nothing into B, into which a tab beside it has switched the browser's session:
+ * it says what it shows, and is told before anything is done. What is said only refuses, it never chooses; products that
+ * kept the choice in the session alone served one organisation's data under another's name (influxdata/chronograf issue
+ * 5742, decocms/studio pull request 3250). Empty: in none. Streams reach the guard without headers (contract S-13).
+ */
+function checkOrganisation(call: CurrentCall, { tenantId }: Caller): void {
+  const sent = call.header(ORGANISATION_HEADER);
+  if (sent === undefined || (typeof sent === "string" && sent.toLowerCase() === (tenantId ?? ""))) return;
+  throw commonErrors.organisation_mismatch();
 }
 
 /** How long after showing who they are a person may do what an endpoint tagged `fresh` does. */

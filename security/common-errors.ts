@@ -17,6 +17,12 @@ export const commonErrors = defineErrors("common", {
     text: "this needs an organisation, and you have chosen none",
     remedy: "Choose one with POST /auth/switch, or make one with POST /auth/organisations.",
   },
+  organisation_mismatch: {
+    class: "aborted",
+    text: "you act in another organisation than X-Organisation-Id names",
+    remedy:
+      "Show the organisation that GET /auth/me answers (without the header), or choose the other one with POST /auth/switch. Nothing was done.",
+  },
   step_up_required: {
     class: "permission_denied",
     text: "this needs you to show again who you are",

@@ -3,6 +3,7 @@
 // the bundle: its name is in no registry, or somebody else's there.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { GuardHeader } from "../generate/openapi";
 import type { AppModel } from "../model";
 import {
   installedFolder,
@@ -19,7 +20,7 @@ export interface AppPackage {
   version?: string;
   dependencies?: Record<string, string>;
   overrides?: unknown;
-  groundwork?: { edgeHeaders?: Record<string, string>; include?: string[] };
+  groundwork?: { edgeHeaders?: Record<string, string>; include?: string[]; openapiHeaders?: GuardHeader[] };
 }
 
 export function readPackage(root: string): AppPackage {

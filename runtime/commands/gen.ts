@@ -1,24 +1,23 @@
 // `groundwork gen client`: a client for the app's endpoints, or their OpenAPI description.
-import { existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
-import { openapi } from "../generate/openapi";
+import { renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, relative, resolve } from "node:path";
+import { openapi, type DocumentInfo } from "../generate/openapi";
 import { writeGeneratedFile } from "../generate/write";
 import { typescriptClient } from "../generate/typescript-client";
 import type { AppModel } from "../model";
 import { findAppRoot, UsageError } from "./app-root";
+import { readPackage } from "./dependencies";
 import { say } from "./console";
 import type { CommandInput } from "./command-input";
 import { ParseFailure, parseForCommand } from "./parse-app";
 
-function packageInfo(root: string): { title: string; version: string } {
-  const file = join(root, "package.json");
-  const parsed = existsSync(file)
-    ? (JSON.parse(readFileSync(file, "utf8")) as { name?: string; version?: string })
-    : {};
-  return { title: parsed.name ?? "app", version: parsed.version ?? "0.0.0" };
+/** With `package.json#groundwork.openapiHeaders`: what the app's middlewares read. */
+function packageInfo(root: string): DocumentInfo {
+  const { name, version, groundwork } = readPackage(root);
+  return { title: name ?? "app", version: version ?? "0.0.0", headers: groundwork?.openapiHeaders ?? [] };
 }
 
-type Generator = (model: AppModel, info: { title: string; version: string }) => string;
+type Generator = (model: AppModel, info: DocumentInfo) => string;
 
 const languages: Record<string, Generator> = {
   openapi: (model, info) => `${JSON.stringify(openapi(model, info), null, 2)}\n`,

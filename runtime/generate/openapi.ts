@@ -7,6 +7,15 @@ import { JsonSchemas, type JsonSchema } from "./openapi-schema";
 export interface DocumentInfo {
   title: string;
   version: string;
+  headers?: readonly GuardHeader[];
+}
+
+/** A header that the app's middlewares read, so that no endpoint declares it. All requests may send it, or those of endpoints with a tag, or with `auth`. */
+export interface GuardHeader {
+  name: string;
+  description: string;
+  tag?: string;
+  auth?: boolean;
 }
 
 const METHODS = new Set(["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"]);
@@ -34,25 +43,40 @@ function securityScheme(handler: AuthHandlerModel, model: AppModel): JsonSchema 
   return { type: "apiKey", in: wire.in, name };
 }
 
-function addPath(
-  paths: Record<string, JsonSchema>,
-  endpoint: EndpointModel,
-  model: AppModel,
-  schemas: JsonSchemas,
-): void {
+type Describe = (endpoint: EndpointModel, method: string) => JsonSchema;
+
+function addPath(paths: Record<string, JsonSchema>, endpoint: EndpointModel, describe: Describe): void {
   const item = (paths[openapiPath(endpoint.path)] ??= {});
-  for (const method of endpoint.methods.filter((name) => METHODS.has(name))) {
-    item[method.toLowerCase()] ??= operation(endpoint, method, model, schemas);
-  }
+  for (const method of endpoint.methods.filter((name) => METHODS.has(name)))
+    item[method.toLowerCase()] ??= describe(endpoint, method);
+}
+
+/** Those headers that the endpoint does not declare by itself. */
+function withHeaders(described: JsonSchema, endpoint: EndpointModel, headers: readonly GuardHeader[]): JsonSchema {
+  const parameters = described.parameters as { in: string; name: string }[];
+  const known = new Set(parameters.filter((p) => p.in === "header").map(({ name }) => name.toLowerCase()));
+  const read = headers.filter(
+    ({ name, tag, auth }) =>
+      !known.has(name.toLowerCase()) &&
+      (tag === undefined || endpoint.tags.includes(tag)) &&
+      (auth !== true || endpoint.auth),
+  );
+  const added = read.map(({ name, description }) => ({
+    ...{ name, in: "header", required: false, description },
+    schema: { type: "string" },
+  }));
+  return { ...described, parameters: [...parameters, ...added] };
 }
 
 /** Exposed endpoints only: what is internal is nobody else's contract. */
-export function openapi(model: AppModel, { title, version }: DocumentInfo): object {
+export function openapi(model: AppModel, { title, version, headers = [] }: DocumentInfo): object {
   const schemas = new JsonSchemas(model);
   const paths: Record<string, JsonSchema> = {};
+  const describe: Describe = (endpoint, method) =>
+    withHeaders(operation(endpoint, method, model, schemas), endpoint, headers);
   const services = sortedServices(model).filter((service) => service.endpoints.some((endpoint) => endpoint.expose));
   for (const service of services)
-    for (const endpoint of service.endpoints) if (endpoint.expose) addPath(paths, endpoint, model, schemas);
+    for (const endpoint of service.endpoints) if (endpoint.expose) addPath(paths, endpoint, describe);
   const handler = model.authHandler;
   const error = {
     description: "Error",

@@ -37,6 +37,36 @@ describe("who is let in", () => {
     expect(await outcome({ tags: [tag] })).toBe("unauthenticated");
   });
 
+  test("whoever acts in the organisation that their page shows, and nobody who acts in another", async () => {
+    const shown = (id: string, tags = ["self"]): Call => ({
+      tags,
+      method: "POST",
+      headers: { "x-organisation-id": id },
+    });
+    const { tenantId = "", ...inNone } = user;
+    const other = "0193a1c0-0000-7000-8000-0000000000bb";
+    for (const tags of [["self"], ["caller"], ["can:document.write"]]) {
+      caller.current = user;
+      for (const id of [tenantId, tenantId.toUpperCase()]) expect(await outcome(shown(id, tags)), id).toBe("ok");
+      for (const id of [other, "", "x", `${tenantId}, ${tenantId}`])
+        expect(await outcome(shown(id, tags)), id).toBe("organisation_mismatch");
+      expect(await outcome({ tags, headers: { "x-organisation-id": [tenantId, other] as never } })).toBe(
+        "organisation_mismatch",
+      );
+    }
+    // Before it is asked whether they may: what they are told is where they are, not what they lack there.
+    caller.current = { ...user, role: "viewer" };
+    expect(await outcome(shown(other, ["can:document.write"]))).toBe("organisation_mismatch");
+    const { role: _role, ...person } = inNone;
+    caller.current = person;
+    expect(await outcome(shown(""))).toBe("ok");
+    expect(await outcome(shown(tenantId))).toBe("organisation_mismatch");
+    // What is done in nobody's name has no organisation.
+    expect(await outcome(shown(tenantId, ["public:test"]))).toBe("ok");
+    caller.current = null;
+    expect(await outcome(shown(tenantId))).toBe("unauthenticated");
+  });
+
   test("at a fresh endpoint a person who has shown who they are within ten minutes, and no key", async () => {
     const fresh = { tags: ["can:document.read", "fresh"] };
     const ago = (seconds: number): string => String(Math.floor(Date.now() / 1000) - seconds);

@@ -92,6 +92,44 @@ describe("signing in, in cookies", () => {
     expect(body.organisation).toMatchObject({ name: "Second" });
   });
 
+  test("a tab that shows an organisation writes nothing into another, into which a tab beside it has switched", async () => {
+    const browser = new CookieBrowser(app.baseUrl);
+    await joined(browser);
+    const shown = async (): Promise<string> =>
+      ((await browser.ask("GET", "/auth/me")).body.organisation as { id: string }).id;
+    const invite = (id: string): ReturnType<CookieBrowser["post"]> =>
+      browser.post(
+        "/auth/invitations",
+        { email: `${crypto.randomUUID()}@example.com`, role: "viewer" },
+        { "x-organisation-id": id },
+      );
+    const first = await shown();
+    expect((await invite(first)).status).toBe(200);
+    // The other tab, of the same browser.
+    const { body: second } = await browser.post(
+      "/auth/organisations",
+      { name: "Second" },
+      { "x-organisation-id": first },
+    );
+    expect((await browser.post("/auth/switch", { organisationId: second.id })).status).toBe(200);
+    expect(await invite(first)).toMatchObject({ status: 409, body: { details: { reason: "organisation_mismatch" } } });
+    const invitations = await browser.ask("GET", "/auth/invitations");
+    expect(invitations.body.invitations).toEqual([]);
+    expect((await invite(await shown())).status).toBe(200);
+    // A page of another origin may say it too.
+    const preflight = await fetch(`${app.baseUrl}/auth/invitations`, {
+      method: "OPTIONS",
+      headers: {
+        origin: "https://app.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "idempotency-key,x-organisation-id",
+      },
+    });
+    expect(preflight.headers.get("access-control-allow-headers")?.split(",")).toEqual(
+      expect.arrayContaining(["x-organisation-id", "idempotency-key"]),
+    );
+  });
+
   test("needs no access token to go on: an expired or revoked one is in nobody's way", async () => {
     const browser = new CookieBrowser(app.baseUrl);
     const { id } = await joined(browser);

@@ -16,7 +16,14 @@ interface Description {
     string,
     Record<
       string,
-      { summary?: string; description?: string; security?: unknown[]; responses?: Record<string, unknown> }
+      {
+        operationId: string;
+        parameters?: { in: string; name: string }[];
+        summary?: string;
+        description?: string;
+        security?: unknown[];
+        responses?: Record<string, unknown>;
+      }
     >
   >;
 }
@@ -53,6 +60,25 @@ describe("docs/openapi.json", () => {
       Object.keys(item).map((method) => `${method.toUpperCase()} ${shape(path)}`),
     );
     expect(described.sort()).toEqual(expected.sort());
+  });
+
+  test("names the headers that the guard reads: Idempotency-Key and X-Organisation-Id, where it reads them", () => {
+    const model = JSON.parse(readFileSync(inject("groundworkTestApp").modelFile, "utf8")) as AppModel;
+    const exposed = model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose));
+    const operations = Object.values(committed().paths).flatMap((item) => Object.values(item));
+    const withHeader = (name: string): string[] =>
+      operations
+        .filter(({ parameters }) =>
+          parameters?.some((parameter) => parameter.in === "header" && parameter.name === name),
+        )
+        .map(({ operationId }) => operationId)
+        .sort();
+    const named = (endpoints: typeof exposed): string[] =>
+      endpoints.map(({ service, name }) => `${service}.${name}`).sort();
+    const idempotent = named(exposed.filter(({ tags }) => tags.includes("idempotent")));
+    expect(idempotent.length).toBeGreaterThan(5);
+    expect(withHeader("Idempotency-Key")).toEqual(idempotent);
+    expect(withHeader("X-Organisation-Id")).toEqual(named(exposed.filter(({ auth }) => auth)));
   });
 
   test("says of every endpoint what it does and how it may fail", () => {

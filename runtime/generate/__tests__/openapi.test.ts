@@ -93,6 +93,32 @@ describe("the OpenAPI document", () => {
     ]);
   });
 
+  it("names what middlewares read at the endpoints it is for, and not again where an endpoint declares it", () => {
+    const named = (endpointTag?: string): Record<string, string[]> => {
+      const result = parseApp(scratch.fromFiles(FILES));
+      if (!result.ok) throw new Error(JSON.stringify(result.errors));
+      for (const { endpoints } of result.model.services)
+        for (const endpoint of endpoints) if (endpoint.name === "list" && endpointTag) endpoint.tags = [endpointTag];
+      const headers = [
+        { name: "idempotency-key", description: "declared by create", auth: true },
+        { name: "X-Place", description: "where", auth: true },
+        { name: "X-Once", description: "once", tag: "once" },
+      ];
+      const { paths } = openapi(result.model, { title: "Shop", version: "1", headers }) as Document;
+      return Object.fromEntries(
+        Object.entries(paths).map(([path, item]) => [
+          path,
+          Object.values(item).flatMap(({ parameters }) =>
+            (parameters as { in: string; name: string }[]).flatMap((p) => (p.in === "header" ? [p.name] : [])),
+          ),
+        ]),
+      );
+    };
+    const expected = { "/shops/{shop}/items": ["Idempotency-Key", "X-Place"], "/files/{path}": [], "/stock": [] };
+    expect(named()).toEqual({ ...expected, "/items": [] });
+    expect(named("once")).toEqual({ ...expected, "/items": ["X-Once"] });
+  });
+
   it("writes validation as keywords", () => {
     const body = document.paths["/shops/{shop}/items"]?.post?.requestBody;
     expect(body).toMatchObject({
