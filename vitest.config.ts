@@ -17,8 +17,11 @@ export default defineConfig({
       ".groundwork/**",
       "dist/**",
     ],
-    maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // More than the two cores that are promised: many a file waits for processes it started.
+    maxWorkers: 3,
+    // Bounds for what hangs, not for what is slow: a busy machine fails no test.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 });

@@ -86,15 +86,12 @@ export function upkeep(): void {
       expect(await reason(refreshSession(revoked.refreshToken, start, here))).toBe("refresh_token_invalid");
     });
 
-    // Sign-in costs 40 ms of a core: fifty a second from two cores, 180,000 an hour, at the very most. An hour of
-    // upkeep has ten minutes; at ten times that rate it must remove 3,000 a second.
-    test("is removed in batches, by index, at ten times the rate at which anybody can sign in", async () => {
+    // At which rate is seen in refresh.pg.test.ts.
+    test("is removed in batches, by index", async () => {
       const person = await register(newcomer(), start);
       await endedSessions(person, 3_500);
       const batches = vi.spyOn(store, "sessionDeleteEnded");
-      const startedAtMs = performance.now();
       expect((await purgeEnded()).sessions).toBe(3_500);
-      const perSecond = 3_500 / ((performance.now() - startedAtMs) / 1000);
       expect(batches).toHaveBeenCalledTimes(4);
       batches.mockRestore();
       const plan = await systemQuery<Record<string, string>>(
@@ -102,7 +99,6 @@ export function upkeep(): void {
         "explain select id from auth.session where expires_at < now() - interval '7 days' order by expires_at limit 1000",
       );
       expect(JSON.stringify(plan)).toContain("session_expiry");
-      expect(perSecond, "sessions removed per second").toBeGreaterThan(3_000);
     });
 
     test("is removed in smaller batches when one takes too long, and what is done stays done", async () => {

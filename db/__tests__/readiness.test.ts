@@ -51,7 +51,7 @@ describe("the probe of a database", () => {
     for (let round = 0; round < 3; round++) {
       const startedAt = performance.now();
       await Promise.all([1, 2, 3].map(() => expect(probe.check()).rejects.toThrow()));
-      expect(performance.now() - startedAt).toBeLessThan(1_500);
+      expect(performance.now() - startedAt).toBeLessThan(10_000);
     }
     await expect.poll(() => sockets.size).toBe(0);
   });

@@ -89,7 +89,7 @@ describe(`relays (seed ${seed})`, () => {
     const running = relays(3);
     for (const relay of running) relay.start();
     await write(20, 25);
-    await expect.poll(allPublished, { timeout: 15_000 }).toBe(true);
+    await expect.poll(allPublished).toBe(true);
     await Promise.all(running.map((relay) => relay.stop()));
     expect(deliveries.length).toBe(500);
     for (let a = 0; a < 20; a++)
@@ -103,7 +103,7 @@ describe(`relays (seed ${seed})`, () => {
     const killer = killConnections(40);
     await write(10, 20);
     await killer;
-    await expect.poll(allPublished, { timeout: 15_000 }).toBe(true);
+    await expect.poll(allPublished).toBe(true);
     await Promise.all(running.map((relay) => relay.stop()));
     for (let a = 0; a < 10; a++)
       expect(firstDeliveriesOf(`aggregate-${a}`)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));

@@ -361,10 +361,10 @@ describe("a destination that never answers", () => {
     const running = relay({ pollMs: 60_000, leaseMs: 600, concurrency: 2, random: () => 1 });
     running.start();
     await expect.poll(() => calls.length).toBe(2);
-    await expect.poll(() => calls.length, { timeout: 5_000 }).toBe(3);
+    await expect.poll(() => calls.length).toBe(3);
     const before = performance.now();
     await running.stop();
-    expect(performance.now() - before).toBeLessThan(3_000);
+    expect(performance.now() - before).toBeLessThan(10_000);
     registerDestination(elsewhere, {
       batchSize: 100,
       publish: async (rows) => void delivered.push(...rows.map(() => ({ aggregate: "", n: 0 }))),

@@ -66,7 +66,7 @@ test.each([-SKEW_MS, SKEW_MS])(
     shiftClock(byMs);
     const holder = await open();
     void holder.run();
-    await expect.poll(() => runs, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => runs).toBe(1);
     const taken = await state(name);
     expect(taken?.lockLeftMs).toBeGreaterThan(0);
     expect(taken?.lockLeftMs).toBeLessThanOrEqual(LOCK_MS);
@@ -84,12 +84,12 @@ test.each([-SKEW_MS, SKEW_MS])(
     };
     for (let seen = 0; seen < 3; seen++) {
       const before = await looks();
-      await expect.poll(looks, { timeout: 10_000 }).toBeGreaterThan(before);
+      await expect.poll(looks).toBeGreaterThan(before);
     }
     expect(runs).toBe(1);
     expect(await state(name)).toMatchObject({ state: "active", stalled: 0 });
     end();
-    await expect.poll(async () => (await state(name))?.state, { timeout: 10_000 }).toBe("completed");
+    await expect.poll(async () => (await state(name))?.state).toBe("completed");
     await Promise.all([holder.close(true), neighbour.close(true)]);
     await queue.close();
   },

@@ -34,7 +34,7 @@ describe("turns", () => {
       order.push(ctx.tenantId === large ? "large" : "small");
     });
     await startWorkers([worker]);
-    await expect.poll(() => order.length, { timeout: 18_000 }).toBe(33);
+    await expect.poll(() => order.length).toBe(33);
     // Each of the small tenant's jobs waits for at most one more of the large one's.
     expect(order.slice(0, 6).filter((tenant) => tenant === "small").length).toBe(3);
     expect(order.slice(6)).toEqual(Array.from({ length: 27 }, () => "large"));

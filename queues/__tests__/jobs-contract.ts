@@ -89,7 +89,7 @@ runRelayAndWorkers();
 describe("a job", () => {
   it("runs once after the transaction that enqueued it, with its payload, tenant and id", async () => {
     const id = await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 1 }));
-    await expect.poll(() => runsOf("test:steady").length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => runsOf("test:steady").length).toBe(1);
     expect(runsOf("test:steady")[0]).toMatchObject({ n: 1, ctx: { tenantId, jobId: id, attempt: 1 } });
   });
 
@@ -103,7 +103,7 @@ describe("a job", () => {
       withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: "three" as unknown as number })),
     ).rejects.toThrow();
     await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 4 }));
-    await expect.poll(() => runsOf("test:steady").length, { timeout: 5_000 }).toBe(before + 1);
+    await expect.poll(() => runsOf("test:steady").length).toBe(before + 1);
     expect(runsOf("test:steady").at(-1)?.n).toBe(4);
   });
 
@@ -116,20 +116,20 @@ describe("a job", () => {
       await withTenant({ tenantId: other }, (tx) => enqueue(tx, steady, { n: 7 }, { dedupeKey: "same" })),
     ];
     expect(new Set(ids).size).toBe(2);
-    await expect.poll(() => runsOf("test:steady").length, { timeout: 5_000 }).toBe(before + 2);
+    await expect.poll(() => runsOf("test:steady").length).toBe(before + 2);
   });
 
   it("is tried again by its retry table until it succeeds", async () => {
     await withTenant({ tenantId }, (tx) => enqueue(tx, flaky, { n: 1 }));
-    await expect.poll(() => runsOf("test:flaky").map((run) => run.ctx.attempt), { timeout: 8_000 }).toEqual([1, 2, 3]);
-    await expect.poll(() => countJobs("test:flaky", "completed"), { timeout: 5_000 }).toEqual({ completed: 1 });
+    await expect.poll(() => runsOf("test:flaky").map((run) => run.ctx.attempt)).toEqual([1, 2, 3]);
+    await expect.poll(() => countJobs("test:flaky", "completed")).toEqual({ completed: 1 });
     expect(await deadLettersOf("test:flaky")).toEqual([]);
   });
 
   it("becomes a dead letter after its last attempt, and runs again when it is redriven", async () => {
     const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, broken, { n: 1 }));
     await expect
-      .poll(() => deadLettersOf("test:broken"), { timeout: 8_000 })
+      .poll(() => deadLettersOf("test:broken"))
       .toEqual([
         expect.objectContaining({
           job_id: jobId,
@@ -141,7 +141,7 @@ describe("a job", () => {
       ]);
     expect(runsOf("test:broken").length).toBe(3);
     await expect
-      .poll(() => countJobs("test:broken", "failed", "delayed", "waiting"), { timeout: 5_000 })
+      .poll(() => countJobs("test:broken", "failed", "delayed", "waiting"))
       .toEqual({ failed: 1, delayed: 0, waiting: 0 });
 
     const [letter] = await deadLettersOf("test:broken");
@@ -152,21 +152,19 @@ describe("a job", () => {
     expect(await systemQuery("test", "select action from audit.entry where target_id = $1", [letter?.id])).toEqual([
       { action: "queues.dead_letter.redriven" },
     ]);
-    await expect.poll(() => runsOf("test:broken").length, { timeout: 8_000 }).toBe(6);
+    await expect.poll(() => runsOf("test:broken").length).toBe(6);
   });
 
   it("is given up at once when the handler says nothing can help", async () => {
     await withTenant({ tenantId }, (tx) => enqueue(tx, hopeless, { n: 1 }));
-    await expect
-      .poll(() => deadLettersOf("test:hopeless"), { timeout: 5_000 })
-      .toMatchObject([{ reason: "unrecoverable", attempts: 1 }]);
+    await expect.poll(() => deadLettersOf("test:hopeless")).toMatchObject([{ reason: "unrecoverable", attempts: 1 }]);
     expect(runsOf("test:hopeless").length).toBe(1);
   });
 
   it("is aborted when its time is up, which counts as a failed attempt", async () => {
     await withTenant({ tenantId }, (tx) => enqueue(tx, slow, { n: 1 }));
     await expect
-      .poll(() => deadLettersOf("test:slow"), { timeout: 8_000 })
+      .poll(() => deadLettersOf("test:slow"))
       .toMatchObject([{ error: "JobTimeoutError: job test:slow took longer than 30 ms" }]);
   });
 
@@ -178,7 +176,7 @@ describe("a job", () => {
     async (_how, job) => {
       const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, job, { n: 2 }));
       const told = () => failures.filter(({ failure }) => failure.jobId === jobId);
-      await expect.poll(told, { timeout: 8_000 }).toMatchObject([
+      await expect.poll(told).toMatchObject([
         {
           n: 2,
           failure: { reason: "attempts_exhausted", attempts: 3, tenantId },
@@ -192,7 +190,7 @@ describe("a job", () => {
 
   it("is a dead letter also when its owner's hook fails", async () => {
     const jobId = await withTenant({ tenantId }, (tx) => enqueue(tx, careless, { n: 1 }));
-    await expect.poll(() => deadLettersOf(careless.name), { timeout: 5_000 }).toMatchObject([{ job_id: jobId }]);
+    await expect.poll(() => deadLettersOf(careless.name)).toMatchObject([{ job_id: jobId }]);
   });
 
   it.each([
@@ -204,7 +202,7 @@ describe("a job", () => {
     await (await makeQueue(steady.name)).addBulk([{ name: steady.name, data: data as JobData, opts }]);
     announceWork(queueNameOf(steady.name));
     await expect
-      .poll(() => deadLettersOf(steady.name), { timeout: 8_000 })
+      .poll(() => deadLettersOf(steady.name))
       .toContainEqual(expect.objectContaining({ job_id: jobId, reason: "payload_invalid", tenant_id: null }));
   });
 
@@ -224,7 +222,7 @@ describe("a job", () => {
       }),
     );
     await expect
-      .poll(() => deadLettersOf("test:steady"), { timeout: 8_000 })
+      .poll(() => deadLettersOf("test:steady"))
       .toContainEqual(expect.objectContaining({ job_id: id, reason: "payload_invalid", tenant_id: tenantId }));
   });
 });
@@ -233,11 +231,9 @@ describe("a schedule", () => {
   it("runs its job again and again, without a tenant, until it is removed", async () => {
     const scheduler = makeScheduler(scheduled);
     await scheduler.every("tick", 100, { n: 8 });
-    await expect.poll(() => runsOf("test:scheduled").length, { timeout: 8_000 }).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => runsOf("test:scheduled").length).toBeGreaterThanOrEqual(2);
     expect(runsOf("test:scheduled")[0]).toMatchObject({ n: 8, ctx: { tenantId: null } });
     await scheduler.remove("tick");
-    await expect
-      .poll(() => countJobs("test:scheduled", "delayed", "waiting"), { timeout: 5_000 })
-      .toEqual({ delayed: 0, waiting: 0 });
+    await expect.poll(() => countJobs("test:scheduled", "delayed", "waiting")).toEqual({ delayed: 0, waiting: 0 });
   });
 });

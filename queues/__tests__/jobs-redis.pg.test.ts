@@ -80,9 +80,9 @@ describe("jobs on Redis", () => {
     const id = await withTenant({ tenantId }, (tx) => enqueue(tx, steady, { n: 77 }));
     expect(await pendingOf(id)).toBe(1);
     door.thaw();
-    await expect.poll(() => pendingOf(id), { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => pendingOf(id)).toBe(0);
     await expect
-      .poll(async () => (await queue.getJobs(["completed"], 0, 100, false)).map((job) => job.id), { timeout: 20_000 })
+      .poll(async () => (await queue.getJobs(["completed"], 0, 100, false)).map((job) => job.id))
       .toContain(id);
   }, 60_000);
 });

@@ -34,7 +34,7 @@ describe("a job whose worker dies", () => {
       { failed: () => undefined },
     );
     void dying.run();
-    await expect.poll(() => held.length, { timeout: 5_000 }).toBe(5);
+    await expect.poll(() => held.length).toBe(5);
     await dying.close(true);
 
     const done: string[] = [];
@@ -46,7 +46,7 @@ describe("a job whose worker dies", () => {
       { lockMs: 2_000, stalledCheckMs: 200 },
     );
     await startWorkers([worker]);
-    await expect.poll(() => done.length, { timeout: 8_000 }).toBe(5);
+    await expect.poll(() => done.length).toBe(5);
     await expect
       .poll(() => countJobs(job.name, "completed", "active", "waiting", "failed"))
       .toEqual({ completed: 5, active: 0, waiting: 0, failed: 0 });

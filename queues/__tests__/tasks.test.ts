@@ -83,10 +83,8 @@ describe("a task", () => {
 
   test("tells how far it is while it runs, and its result and bounded lines when it is over", async () => {
     const id = await ask(telling, 21);
-    await expect
-      .poll(async () => (await queues.getTask({ id }, owner)).progress, { timeout: 10_000 })
-      .toBeGreaterThan(0);
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("completed");
+    await expect.poll(async () => (await queues.getTask({ id }, owner)).progress).toBeGreaterThan(0);
+    await expect.poll(() => stateOf(id)).toBe("completed");
     const { log, ...task } = await queues.getTask({ id }, owner);
     expect(task).toMatchObject({
       state: "completed",
@@ -103,8 +101,8 @@ describe("a task", () => {
 
   test("says why it failed, after its attempts or at once", async () => {
     const [often, once] = [await ask(failing, 0), await ask(failing, 1)];
-    await expect.poll(() => stateOf(often), { timeout: 10_000 }).toBe("failed");
-    await expect.poll(() => stateOf(once), { timeout: 10_000 }).toBe("failed");
+    await expect.poll(() => stateOf(often)).toBe("failed");
+    await expect.poll(() => stateOf(once)).toBe("failed");
     expect(await queues.getTask({ id: often }, owner)).toMatchObject({ error: "attempts_exhausted", attempts: 2 });
     expect(await queues.getTask({ id: once }, owner)).toMatchObject({ error: "unrecoverable", attempts: 1 });
   });
@@ -137,16 +135,16 @@ describe("a task", () => {
     for (const unknown of [newId(), "no uuid"])
       expect(await reason(queues.getTask({ id: unknown }, colleague))).toBe("task_not_found");
     expect((await queues.cancelTask({ id }, member)).id).toBe(id);
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
+    await expect.poll(() => stateOf(id)).toBe("canceled");
   });
 });
 
 describe("canceling", () => {
   test("aborts a task that runs, wherever it does, and tells its owner; it runs no more", async () => {
     const id = await ask(endless, 7);
-    await expect.poll(() => begun.includes(id), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => begun.includes(id)).toBe(true);
     expect(await queues.cancelTask({ id }, owner)).toMatchObject({ canceling: true });
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
+    await expect.poll(() => stateOf(id)).toBe("canceled");
     expect(ended).toContain(id);
     expect(calledOff).toContainEqual([7, "canceled"]);
     expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "canceled", canceling: false });
@@ -157,9 +155,9 @@ describe("canceling", () => {
 
   test("keeps one that waits in its queue from ever running, and tells its owner at once", async () => {
     const id = await ask(endless, 8, 600_000);
-    await expect.poll(async () => (await makeQueue(endless.name)).getJobState(id), { timeout: 10_000 }).toBe("delayed");
+    await expect.poll(async () => (await makeQueue(endless.name)).getJobState(id)).toBe("delayed");
     expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "canceled", canceling: false });
-    await expect.poll(() => calledOff, { timeout: 10_000 }).toContainEqual([8, "canceled"]);
+    await expect.poll(() => calledOff).toContainEqual([8, "canceled"]);
     expect(begun).not.toContain(id);
   });
 
@@ -167,7 +165,7 @@ describe("canceling", () => {
     failDestination("job", 1);
     const id = await ask(endless, 9, 600_000);
     expect(await queues.cancelTask({ id }, owner)).toMatchObject({ job: endless.name });
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
+    await expect.poll(() => stateOf(id)).toBe("canceled");
     expect(calledOff).toContainEqual([9, "canceled"]);
     expect(begun).not.toContain(id);
   });
@@ -181,7 +179,7 @@ describe("canceling", () => {
       return addBulk(jobs);
     });
     const id = await ask(endless, 10, 600_000);
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("canceled");
+    await expect.poll(() => stateOf(id)).toBe("canceled");
     expect(whileHandedOver).toHaveBeenCalled();
     expect(calledOff).toContainEqual([10, "canceled"]);
     expect(begun).not.toContain(id);
@@ -238,7 +236,7 @@ describe("a stream of a task", () => {
     const id = await ask(telling, 4);
     const to = new PassThrough({ highWaterMark: 64 });
     const following = followTask(owner.principal, id, 0, to, (row) => ({ state: row.state }));
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("completed");
+    await expect.poll(() => stateOf(id)).toBe("completed");
     expect(to.readableLength + to.writableLength).toBeLessThan(30_000);
     let text = "";
     to.on("data", (part: Buffer) => (text += part.toString()));
@@ -294,10 +292,10 @@ describe("upkeep", () => {
   // As a process leaves them that dies between the end of a run and its note.
   test("finds out what became of those that nobody told of, and leaves those alone that wait", async () => {
     const [over, dead, waiting] = [await ask(telling, 4), await ask(failing, 1), await ask(telling, 5, 600_000)];
-    await expect.poll(() => stateOf(over), { timeout: 10_000 }).toBe("completed");
-    await expect.poll(() => stateOf(dead), { timeout: 10_000 }).toBe("failed");
+    await expect.poll(() => stateOf(over)).toBe("completed");
+    await expect.poll(() => stateOf(dead)).toBe("failed");
     const queue = await makeQueue(telling.name);
-    await expect.poll(() => queue.getJobState(waiting), { timeout: 10_000 }).toBe("delayed");
+    await expect.poll(() => queue.getJobState(waiting)).toBe("delayed");
     await systemQuery(
       "test",
       `update queues.task set state = case when id = $3 then 'waiting' else 'running' end, progress = null, reason = null, ended_at = null,

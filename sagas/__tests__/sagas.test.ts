@@ -85,8 +85,7 @@ runRelayAndWorkers();
 const start = (saga: Saga<{ n: number }>, caller = owner, options = {}): Promise<string> =>
   withTenant(caller, (tx) => startSaga(tx, saga, { n: 1 }, options));
 const stateOf = async (id: string, caller = owner): Promise<string> => (await sagas.getSaga({ id }, caller)).state;
-const ended = (id: string, state: string): Promise<void> =>
-  expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe(state);
+const ended = (id: string, state: string): Promise<void> => expect.poll(() => stateOf(id)).toBe(state);
 const reason = (work: Promise<unknown>): Promise<unknown> => work.then(() => "ok", reasonOf);
 const eventsOf = (id: string): Promise<{ type: string; payload: unknown }[]> =>
   systemQuery("test", "select type, payload from events.outbox where aggregate_type = 'saga' and aggregate_id = $1", [
@@ -150,7 +149,7 @@ describe("a saga", () => {
   test("is rolled back by its time, also when its step does not listen", async () => {
     const caller = createCaller("owner");
     const id = await start(slow, caller);
-    await expect.poll(() => stateOf(id, caller), { timeout: 10_000 }).toBe("compensated");
+    await expect.poll(() => stateOf(id, caller)).toBe("compensated");
     expect(await sagas.getSaga({ id }, caller)).toMatchObject({ reason: "timed_out", steps: [{ state: "failed" }] });
     const rows = await systemQuery(
       "test",
@@ -199,9 +198,7 @@ describe("a saga", () => {
 describe("canceling", () => {
   test("aborts the call at hand and undoes what was done, and what nobody knows", async () => {
     const id = await start(endless);
-    await expect
-      .poll(async () => (await sagas.getSaga({ id }, owner)).steps[1]?.state, { timeout: 10_000 })
-      .toBe("running");
+    await expect.poll(async () => (await sagas.getSaga({ id }, owner)).steps[1]?.state).toBe("running");
     expect(await sagas.cancel({ id }, owner)).toMatchObject({ state: "running", canceling: true });
     await ended(id, "compensated");
     expect(aborted).toHaveLength(1);

@@ -59,10 +59,13 @@ describe("the caller's address", () => {
       ":".repeat(16_384),
     ];
     for (const chain of chains) {
-      const startedAtMs = performance.now();
-      clientIp({ "x-forwarded-for": `${chain},10.0.0.1` });
-      firstBeyond(proxies, `${chain},10.0.0.1`);
-      expect(performance.now() - startedAtMs).toBeLessThan(50);
+      const takesMs = (): number => {
+        const startedAtMs = performance.now();
+        clientIp({ "x-forwarded-for": `${chain},10.0.0.1` });
+        firstBeyond(proxies, `${chain},10.0.0.1`);
+        return performance.now() - startedAtMs;
+      };
+      expect(Math.min(takesMs(), takesMs(), takesMs())).toBeLessThan(50);
     }
   });
 });

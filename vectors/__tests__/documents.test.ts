@@ -55,7 +55,7 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
 
 async function sendAndAwait(source: string, text: string, as = caller): Promise<string> {
   const { id } = await send(source, text, as);
-  await expect.poll(() => stateOf(id, as), { timeout: 10_000 }).toBe("ready");
+  await expect.poll(() => stateOf(id, as)).toBe("ready");
   return id;
 }
 
@@ -78,7 +78,7 @@ describe("a document", () => {
       "# Guide\n\n## Passwords\n\nPasswords are hashed with argon2id.\n\n## Bread\n\nKnead the dough for ten minutes.",
     );
     expect(status).toBe("pending");
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
+    await expect.poll(() => stateOf(id)).toBe("ready");
     expect(await vectors.getDocument({ id }, { authData: caller })).toMatchObject({ source: "guide.md", chunks: 2 });
     const results = await find("hashed passwords");
     expect(results[0]).toEqual({
@@ -124,7 +124,7 @@ describe("a document", () => {
     const asked = embedder.texts.length;
     const { status } = await send("manual.md", manual(60, { 23: "This paragraph is about zeppelins now." }));
     expect(status).toBe("pending");
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
+    await expect.poll(() => stateOf(id)).toBe("ready");
     const again = embedder.texts.slice(asked);
     expect(again.length).toBeGreaterThan(0);
     expect(again.length).toBeLessThanOrEqual(4);
@@ -137,7 +137,7 @@ describe("a document", () => {
     const parts = Array.from({ length: 5 }, (_, index) => manual(60, { [index]: `Only in document ${index}.` }));
     const sent = await Promise.all(parts.map((text, index) => send(`shared-${index}.md`, text)));
     await expect
-      .poll(async () => (await Promise.all(sent.map(({ id }) => stateOf(id)))).join(), { timeout: 15_000 })
+      .poll(async () => (await Promise.all(sent.map(({ id }) => stateOf(id)))).join())
       .toBe("ready,ready,ready,ready,ready");
     expect(new Set(embedder.texts).size).toBe(embedder.texts.length);
     expect(Math.max(...embedder.batches)).toBeLessThanOrEqual(64);
@@ -146,7 +146,7 @@ describe("a document", () => {
   test("sent by ten at once is one document", async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => send("same.md", "The same text.")));
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
-    await expect.poll(() => stateOf(answers[0]?.id ?? ""), { timeout: 10_000 }).toBe("ready");
+    await expect.poll(() => stateOf(answers[0]?.id ?? "")).toBe("ready");
     expect(embedder.texts).toHaveLength(1);
   });
 
@@ -160,13 +160,13 @@ describe("a document", () => {
   test("is failed when no attempt can help, and sending it again tries anew", async () => {
     embedder.failures.push(new EmbedderError("three dimensions where 512 are stored", false));
     const { id } = await send("hopeless.md", "A text that cannot be embedded.");
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("failed");
+    await expect.poll(() => stateOf(id)).toBe("failed");
     const [row] = await systemQuery<{ reason: string }>("test", "select reason from vectors.document where id = $1", [
       id,
     ]);
     expect(row?.reason).toBe("unrecoverable");
     expect((await send("hopeless.md", "A text that cannot be embedded.")).status).toBe("pending");
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
+    await expect.poll(() => stateOf(id)).toBe("ready");
   });
 
   test("is embedded anew when the model changes, and vectors of two models are never compared", async () => {
@@ -175,7 +175,7 @@ describe("a document", () => {
     replaceEmbedder(next);
     expect((await find("compared within"))[0]?.score).toBe(0.5);
     expect(await send("model.md", "Texts are compared within one model.")).toEqual({ id, status: "pending" });
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
+    await expect.poll(() => stateOf(id)).toBe("ready");
     expect((await find("compared within"))[0]?.score).toBe(1);
   });
 
@@ -184,9 +184,9 @@ describe("a document", () => {
       (await tenantQuery(principal, "select document_count, chunk_count from vectors.usage"))[0];
     await sendAndAwait("a.md", "First.");
     await sendAndAwait("b.md", "## One\n\nText.\n\n## Two\n\nText.");
-    await expect.poll(usage, { timeout: 5_000 }).toEqual({ document_count: 2, chunk_count: 3 });
+    await expect.poll(usage).toEqual({ document_count: 2, chunk_count: 3 });
     await sendAndAwait("b.md", "## One\n\nText.\n\n## Two\n\nText.\n\n## Three\n\nText.");
-    await expect.poll(usage, { timeout: 5_000 }).toEqual({ document_count: 2, chunk_count: 4 });
+    await expect.poll(usage).toEqual({ document_count: 2, chunk_count: 4 });
   });
 
   test("leaves no embedding behind that nothing needs, a day after it changed", async () => {
@@ -271,7 +271,7 @@ describe("what is sent", () => {
       { source: "odd ' \" $1.md", title: "T", text, metadata: { a: "1", b: 2, c: true } },
       { authData: caller },
     );
-    await expect.poll(() => stateOf(id), { timeout: 10_000 }).toBe("ready");
+    await expect.poll(() => stateOf(id)).toBe("ready");
     expect((await find("Ünïcödé"))[0]?.text).toContain("日本語 😀");
   });
 });

@@ -13,7 +13,7 @@ test("a server that does not answer is told of in a bounded time", async () => {
   await expect(connect(`postgresql://a:b@127.0.0.1:${port}/c?sslmode=disable`, "test", 200)).rejects.toThrow(
     "accepts connections but does not answer within 200 ms",
   );
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
   for (const socket of sockets) socket.destroy();
   await new Promise((resolve) => server.close(resolve));
 });
