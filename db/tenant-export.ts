@@ -5,7 +5,16 @@
 import type { SystemReason } from "../security/system-reasons";
 
 /** The rooms with tables of tenants. */
-export const exportingRooms = ["audit", "auth", "events", "idempotency", "queues", "secrets", "vectors"] as const;
+export const exportingRooms = [
+  "audit",
+  "auth",
+  "events",
+  "idempotency",
+  "queues",
+  "sagas",
+  "secrets",
+  "vectors",
+] as const;
 export type ExportingRoom = (typeof exportingRooms)[number];
 
 export interface ExportedTable {

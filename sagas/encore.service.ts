@@ -4,6 +4,7 @@ import { startAudit } from "../audit/key";
 import { startDatabase } from "../db/start";
 import { guardOf } from "../security/guard";
 import { reportSagas, startSagas } from "./start";
+import "./store/export";
 
 const masterKey = secret("MasterKey");
 

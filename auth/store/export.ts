@@ -39,6 +39,17 @@ declareExport("auth", {
       omitted: { hash: "of the token that opens it" },
     },
     {
+      name: "auth.domain",
+      order: { name: "text" },
+      columns: ["id", "name", "created_at", "verified_at"],
+      omitted: {
+        token: "of the record that shows whose the domain is",
+        checked_at: "when that record was looked for",
+        missing_since: "when that record was looked for",
+        next_check_at: "when that record is looked for",
+      },
+    },
+    {
       name: "auth.service_principal",
       order: NEWEST,
       columns: ["id", "name", "permissions", "disabled_at", "created_at"],

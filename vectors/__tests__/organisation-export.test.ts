@@ -22,6 +22,7 @@ import { ingest } from "../ingestion";
 import "../../auth/store/export";
 import "../../events/store/export";
 import "../../queues/store/export";
+import "../../sagas/store/export";
 import "../store/export";
 
 interface Exported {
@@ -57,6 +58,12 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
   await putSecret(owner, "smtp", SECRET);
   const { id: roleId } = await auth.createRole({ name: "Readers", permissions: ["document.read"] }, owner);
   await auth.createServicePrincipal({ name: "ci", permissions: ["document.read"] }, owner);
+  const domain = `d${crypto.randomUUID()}.example`;
+  await systemQuery(
+    "test",
+    "insert into auth.domain (id, tenant_id, name, token) values (gen_random_uuid(), $1, $2, repeat('t', 43))",
+    [owner.tenantId, domain],
+  );
   const { key } = await auth.createApiKey({ name: "k" }, owner);
   await auth.inviteMember({ email: `${crypto.randomUUID()}@example.com`, role: "custom", roleId }, owner);
   return { owner, key };
@@ -159,7 +166,7 @@ describe("an organisation's export", () => {
     });
     expect(written).not.toContain(neighbour.tenantId);
     expect(written).not.toContain(neighbour.email);
-    for (const hidden of [key, SECRET, SECRET.slice(-4), "\\\\x"])
+    for (const hidden of [key, "t".repeat(43), SECRET, SECRET.slice(-4), "\\\\x"])
       expect(written.replaceAll(/"hash" : "[^"]*"/g, ""), hidden).not.toContain(hidden);
   });
 
