@@ -100,6 +100,33 @@ export const errors = defineErrors("auth", {
     text: "the provider tells no e-mail address, which an account needs",
     remedy: "Register with an e-mail, sign in and link the provider from the account page.",
   },
+  oidc_address_refused: {
+    class: "permission_denied",
+    text: "the organisation's provider may not speak for this address",
+    remedy:
+      "The provider must tell an address of a domain that the organisation has verified (GET /auth/domains), and not say that it is unverified; the account's own address must be of one too.",
+  },
+  oidc_membership_ended: {
+    class: "permission_denied",
+    text: "you are no member of the organisation any more",
+    remedy: "Ask for an invitation (POST /auth/invitations), or sign in another way to your account.",
+  },
+  provider_required: {
+    class: "permission_denied",
+    text: "your organisation asks you to sign in at its provider",
+    remedy:
+      "Begin with POST /auth/oidc/begin and your e-mail. Its owners sign in as ever, and can change that with PUT /auth/identity-provider.",
+  },
+  identity_provider_not_found: {
+    class: "not_found",
+    text: "the organisation has no provider of its own",
+    remedy: "Set one up with PUT /auth/identity-provider.",
+  },
+  domain_required: {
+    class: "failed_precondition",
+    text: "the organisation has no verified domain, so its provider could vouch for nobody",
+    remedy: "Name and verify one first, with POST /auth/domains.",
+  },
   oidc_link_required: {
     class: "failed_precondition",
     text: "an account with this address exists, and the provider does not show that it is yours",

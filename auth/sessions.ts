@@ -29,6 +29,7 @@ import {
   successorOf,
   type RefreshToken,
 } from "./refresh-token";
+import { organisationFor } from "./required-provider";
 import { revokeSessions } from "./revocations";
 import { accountIsClosing } from "./store/account-life";
 import { accountFind, accountFindByEmail, accountSetPassword, type OrganisationRow } from "./store/accounts";
@@ -48,6 +49,8 @@ export interface Member {
   email: string;
   /** The one that is chosen; null for none. */
   organisation: OrganisationRow | null;
+  /** The organisation whose provider vouched for them at this sign-in. */
+  vouchedBy?: string | undefined;
 }
 
 /** What every way of signing in answers. */
@@ -123,7 +126,7 @@ async function renewedHash(
 
 /**
  * A new session with its first refresh token. `amr` says how its person showed who they are, `checkedHash` what their
- * password was checked against. @throws APIError account_closing; invalid_credentials when the password is another by now.
+ * password was checked against. @throws APIError provider_required; account_closing; invalid_credentials when the password is another by now.
  */
 export async function openSession(
   tx: Tx,
@@ -134,7 +137,8 @@ export async function openSession(
 ): Promise<OpenedSession> {
   const sessionId = newId();
   const token = createRefreshToken(sessionId, familyOf(sessionId));
-  const { accountId, organisation } = member;
+  const { accountId, vouchedBy = null } = member;
+  const organisation = await organisationFor(tx, member);
   const at = await sessionInsert(tx, {
     id: sessionId,
     accountId,
@@ -144,11 +148,13 @@ export async function openSession(
     familyHash: hashSecret(token.family),
     secretHash: hashSecret(token.secret),
     amr,
+    vouchedBy,
     checkedHash,
   });
   if (at === undefined) throw await refusalOf(tx, accountId);
   await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep: SESSIONS_PER_ACCOUNT_MAX }));
-  return { member, sessionId, refreshToken: formatRefreshToken(token), authentication: { amr, at } };
+  const refreshToken = formatRefreshToken(token);
+  return { member: { ...member, organisation }, sessionId, refreshToken, authentication: { amr, at } };
 }
 
 async function refusalOf(tx: Tx, accountId: string): Promise<Error> {

@@ -16,6 +16,8 @@ CREATE TABLE auth.session (
   created_at     timestamptz NOT NULL DEFAULT now(),
   -- How and when its person last showed who they are: names of RFC 8176, and two of ours (auth/factors/methods.ts).
   amr            text[]      NOT NULL DEFAULT '{pwd}' CHECK (cardinality(amr) BETWEEN 1 AND 8),
+  -- The organisation whose provider vouched for its person; null for who signed in another way.
+  vouched_by      uuid,
   authenticated_at timestamptz NOT NULL DEFAULT now(),
   -- When it ends, or when it was ended before its time.
   expires_at     timestamptz NOT NULL,

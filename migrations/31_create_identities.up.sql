@@ -4,7 +4,7 @@
 CREATE TABLE auth.identity (
   id              uuid        PRIMARY KEY,
   account_id      uuid        NOT NULL REFERENCES auth.account (id) ON DELETE CASCADE,
-  -- The id of a provider of the installation (OIDC_PROVIDERS).
+  -- The id of a provider of the installation (OIDC_PROVIDERS), or of an organisation (auth.identity_provider).
   provider        text        NOT NULL CHECK (length(provider) <= 64),
   issuer          text        NOT NULL CHECK (length(issuer) <= 500),
   subject         text        NOT NULL CHECK (length(subject) BETWEEN 1 AND 255),

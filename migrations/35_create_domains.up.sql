@@ -19,3 +19,21 @@ CREATE UNIQUE INDEX domain_verified ON auth.domain (name) WHERE verified_at IS N
 CREATE INDEX domain_check ON auth.domain (next_check_at) WHERE verified_at IS NOT NULL;
 
 SELECT db.protect_tenant_table('auth.domain');
+
+-- The provider that an organisation brings for the people of its verified domains: one, whichever domains they are. Its client's
+-- secret stands in secrets.secret.
+CREATE TABLE auth.identity_provider (
+  -- Names it where OIDC_PROVIDERS have their ids: in redirect addresses and identities.
+  id           uuid        PRIMARY KEY,
+  tenant_id    uuid        NOT NULL UNIQUE REFERENCES auth.organisation (id) ON DELETE CASCADE,
+  issuer       text        NOT NULL CHECK (length(issuer) BETWEEN 1 AND 500),
+  client_id    text        NOT NULL CHECK (length(client_id) BETWEEN 1 AND 500),
+  -- What who signs in by it for the first time becomes. No owner: nobody vouches for those.
+  default_role text        NOT NULL CHECK (default_role IN ('admin', 'member', 'viewer')),
+  -- Whether members of the domains, but for owners, come into the organisation by it alone.
+  is_required  boolean     NOT NULL,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  updated_at   timestamptz NOT NULL DEFAULT now()
+);
+
+SELECT db.protect_tenant_table('auth.identity_provider');

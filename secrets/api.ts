@@ -4,7 +4,7 @@ import { CronJob } from "encore.dev/cron";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { currentPrincipal } from "../security/principal";
 import { secretList } from "./store";
-import { putSecret, removeSecret, rotateTenantKey } from "./tenant-secret";
+import { assertNotOwn, putSecret, removeSecret, rotateTenantKey } from "./tenant-secret";
 import { purgeTenantKeys, rewrapTenantKeys } from "./upkeep";
 
 interface PutSecretRequest {
@@ -30,10 +30,10 @@ export const put = api(
     sensitive: true,
     tags: ["can:secret.manage", "fresh"],
   },
-  async ({ name, value }: PutSecretRequest): Promise<PutSecretResponse> => ({
-    name,
-    version: await putSecret(currentPrincipal(), name, value),
-  }),
+  async ({ name, value }: PutSecretRequest): Promise<PutSecretResponse> => {
+    assertNotOwn(name);
+    return { name, version: await putSecret(currentPrincipal(), name, value) };
+  },
 );
 
 interface ListedSecret {
@@ -68,6 +68,7 @@ export const list = api(
 export const remove = api(
   { expose: true, auth: true, method: "DELETE", path: "/secrets/:name", tags: ["can:secret.manage", "fresh"] },
   async ({ name }: { name: string }): Promise<void> => {
+    assertNotOwn(name);
     await removeSecret(currentPrincipal(), name);
   },
 );

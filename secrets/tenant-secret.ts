@@ -35,7 +35,12 @@ const keyRotated = defineAction("secrets.key.rotated", { secrets: "plain" });
 const contextOf = (tenantId: string, name: string): string => `secrets.secret:${tenantId}:${name}`;
 
 /** Stores a secret, or replaces it. Resolves with its version, from 1. @throws APIError invalid_request, too_many_secrets */
-export async function putSecret(scope: TenantScope, name: string, value: string): Promise<number> {
+export function putSecret(scope: TenantScope, name: string, value: string): Promise<number> {
+  return withTenant(scope, (tx) => putSecretIn(tx, scope, name, value));
+}
+
+/** The same in the caller's transaction. */
+export async function putSecretIn(tx: Tx, scope: TenantScope, name: string, value: string): Promise<number> {
   const plain = Buffer.from(value);
   if (!NAME.test(name))
     throw commonErrors.invalid_request({
@@ -44,29 +49,42 @@ export async function putSecret(scope: TenantScope, name: string, value: string)
   if (plain.length === 0 || plain.length > VALUE_MAX_BYTES)
     throw commonErrors.invalid_request({ fields: { value: "must be 1 to 16384 bytes of UTF-8" } });
   const { tenantId } = scope;
-  return withTenant(scope, async (tx) => {
-    await secretLock(tx, tenantId);
-    const keyset = await tenantKeyset(tx, tenantId);
-    const version = await secretPut(tx, {
-      id: newId(),
-      tenantId,
-      name,
-      sealed: seal(keyset, plain, contextOf(tenantId, name)),
-      keyId: keyset[0].id,
-      hint: value.length < HINT_FROM_CHARS ? "" : [...value].slice(-HINT_CHARS).join(""),
-    });
-    if ((await secretCount(tx, tenantId)) > SECRETS_MAX) throw errors.too_many_secrets();
-    await record(tx, secretStored, { target: { type: "secret", id: name }, fields: { name, version } });
-    return version;
+  await secretLock(tx, tenantId);
+  const keyset = await tenantKeyset(tx, tenantId);
+  const version = await secretPut(tx, {
+    id: newId(),
+    tenantId,
+    name,
+    sealed: seal(keyset, plain, contextOf(tenantId, name)),
+    keyId: keyset[0].id,
+    hint: value.length < HINT_FROM_CHARS ? "" : [...value].slice(-HINT_CHARS).join(""),
   });
+  if ((await secretCount(tx, tenantId)) > SECRETS_MAX) throw errors.too_many_secrets();
+  await record(tx, secretStored, { tenantId, target: { type: "secret", id: name }, fields: { name, version } });
+  return version;
 }
 
 /** @throws APIError secret_not_found */
 export async function removeSecret(scope: TenantScope, name: string): Promise<void> {
-  await withTenant(scope, async (tx) => {
-    if (!(await secretDelete(tx, scope.tenantId, name))) throw errors.secret_not_found();
-    await record(tx, secretRemoved, { target: { type: "secret", id: name }, fields: { name } });
-  });
+  await withTenant(scope, (tx) => removeSecretIn(tx, scope, name));
+}
+
+/** The same in the caller's transaction. */
+export async function removeSecretIn(tx: Tx, scope: TenantScope, name: string): Promise<void> {
+  if (!(await secretDelete(tx, scope.tenantId, name))) throw errors.secret_not_found();
+  const target = { type: "secret", id: name };
+  await record(tx, secretRemoved, { tenantId: scope.tenantId, target, fields: { name } });
+}
+
+/** Names that begin so are those of other rooms of the app, which have rules of their own for them. */
+const OWN_PREFIX = "app.";
+
+/** Of the endpoints, for everybody's own secrets. @throws APIError invalid_request */
+export function assertNotOwn(name: string): void {
+  if (name.startsWith(OWN_PREFIX))
+    throw commonErrors.invalid_request({
+      fields: { name: `begins with ${OWN_PREFIX}: what it is for has an endpoint of its own` },
+    });
 }
 
 /**

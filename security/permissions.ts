@@ -24,6 +24,8 @@ export const permissions = [
   "service_principal.manage",
   "domain.read",
   "domain.manage",
+  "identity_provider.read",
+  "identity_provider.manage",
   "document.read",
   "document.write",
   "document.delete",
@@ -65,6 +67,8 @@ export const matrix = {
   // Who speaks for a domain's people speaks for the owner too: for nobody below one.
   "domain.read": { owner: yes, admin: yes, member: no, viewer: no },
   "domain.manage": { owner: yes, admin: no, member: no, viewer: no },
+  "identity_provider.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "identity_provider.manage": { owner: yes, admin: no, member: no, viewer: no },
   "document.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "document.write": { owner: yes, admin: yes, member: yes, viewer: no },
   "document.delete": { owner: yes, admin: yes, member: yes, viewer: no },
@@ -95,6 +99,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "api_key.manage",
   "service_principal.manage",
   "domain.manage",
+  "identity_provider.manage",
   "audit.personal",
   "secret.manage",
 ]);

@@ -4,6 +4,7 @@
 
 export const systemReasons = {
   // Before it is known whose the request is
+  "provider-before-tenant-known": "the provider of an organisation, by its id or by the domain of an address",
   "sign-in-before-tenant-known": "the account of an e-mail, to check a password",
   "api-key-before-tenant-known": "whose a presented API key is",
   "refresh-before-tenant-known": "whose a presented refresh token is, and the next one",
@@ -75,6 +76,8 @@ export const systemReasons = {
   "transfer-organisation": "access tokens of the old and the new owner are refused",
   "delete-organisation": "access tokens of all members are refused",
   "restore-organisation": "an organisation that lets nobody in is restored",
+  "change-identity-provider": "accounts elsewhere of an issuer that is no more the organisation's",
+  "remove-identity-provider": "accounts elsewhere sign in by a provider that is gone no more",
   "take-domain": "which organisation has a domain verified that another one shows to be its own now",
   "recheck-domains": "whether records of verified domains are still there",
   "invite-member": "whether an address belongs to a member",

@@ -32,6 +32,15 @@ export const oidcProviders = api(
   }),
 );
 
+interface BeginSignInRequest {
+  /** One of both: the id of a provider, */
+  provider?: string & MinLen<1> & MaxLen<64>;
+  /** or the e-mail of who signs in, for the provider of the organisation that has its domain verified. */
+  email?: string & MinLen<1> & MaxLen<254>;
+  /** Of the answer before, if there was one. */
+  browser?: Cookie<string, "__Host-oidc">;
+}
+
 interface BeginRequest {
   provider: string & MinLen<1> & MaxLen<64>;
   /** Of the answer before, if there was one. */
@@ -59,8 +68,8 @@ export const beginOidc = api(
     sensitive: true,
     tags: ["public:this is how one signs in", "limit:auth"],
   },
-  async ({ provider, browser }: BeginRequest): Promise<BeginResponse> =>
-    shown(await beginOidcSignIn({ provider, browser: browser?.value }, new Date())),
+  async ({ browser, ...where }: BeginSignInRequest): Promise<BeginResponse> =>
+    shown(await beginOidcSignIn({ ...where, browser: browser?.value }, new Date())),
 );
 
 interface CompleteRequest {

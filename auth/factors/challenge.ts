@@ -28,6 +28,8 @@ const content = z.object({
   credentialTag: z.string().optional(),
   /** How its person showed who they are before: what a session that begins with it will say. */
   first: z.array(z.string()).optional(),
+  /** The organisation whose provider vouched for them first. */
+  vouchedBy: z.uuid().optional(),
   /** Of a way to a provider and back (auth/oidc/state.ts). */
   oidc: z.object({ provider: z.string(), verifier: z.string(), nonce: z.string(), browser: z.string() }).optional(),
 });

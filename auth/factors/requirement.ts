@@ -23,9 +23,11 @@ export async function requireSecondFactor(
   account: { id: string; passwordHash: string | null },
   first: readonly string[],
   now: Date,
+  vouchedBy?: string,
 ): Promise<void> {
   const methods = methodsOf(await factorsFind(account.id));
   if (methods.length === 0) return;
-  const about = { accountId: account.id, first: [...first], credentialTag: credentialTagOf(account.passwordHash) };
+  const credentialTag = credentialTagOf(account.passwordHash);
+  const about = { accountId: account.id, first: [...first], credentialTag, ...(vouchedBy && { vouchedBy }) };
   throw errors.second_factor_required({ facts: { challenge: createChallenge("second-factor", about, now), methods } });
 }

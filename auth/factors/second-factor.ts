@@ -9,6 +9,7 @@ import { errors } from "../errors";
 import { completeSignIn, openSession, type OpenedSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
+import { membershipFind } from "../store/memberships";
 import { passkeyList } from "../store/passkeys";
 import { credentialTagOf, readChallenge, type Challenge } from "./challenge";
 import { TWICE } from "./methods";
@@ -77,10 +78,17 @@ function complete(
     const account = await accountFindForUpdate(tx, challenge.accountId);
     if (account === undefined || credentialTagOf(account.passwordHash) !== challenge.credentialTag)
       throw errors.challenge_invalid({ internal: "the password changed" });
-    const { id: accountId, email, organisation } = account;
+    const { id: accountId, email } = account;
+    const { vouchedBy } = challenge;
+    const chosen = vouchedBy && (await membershipFind(tx, { tenantId: vouchedBy, accountId }));
+    const organisation = chosen || account.organisation;
     const shown = await checkProof(tx, { accountId, tenantId: organisation?.id ?? null }, proof, now);
     if (shown === undefined) return undefined;
     if (!(await challengeConsume(tx, challenge))) throw errors.challenge_invalid({ internal: "used" });
-    return openSession(tx, { accountId, email, organisation }, device, [...challenge.first, ...shown, ...TWICE]);
+    return openSession(tx, { accountId, email, organisation, vouchedBy }, device, [
+      ...challenge.first,
+      ...shown,
+      ...TWICE,
+    ]);
   });
 }

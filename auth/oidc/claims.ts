@@ -14,6 +14,8 @@ export interface Claims {
   email: string | undefined;
   /** Whether the provider says that the person reads its mails: `true`, and nothing like it. */
   isEmailVerified: boolean;
+  /** Whether it says that they don't: of one that says nothing both are false. */
+  isEmailUnverified: boolean;
 }
 
 const SUBJECT_CHARS_MAX = 255;
@@ -33,9 +35,14 @@ export function claimsOf(clients: OidcClients, { provider, url, state, oidc }: R
     if (subject === "" || subject.length > SUBJECT_CHARS_MAX) throw new OidcProblem("a subject of a strange length");
     const told = claims["email"] === undefined ? await askForEmail(client, tokens.access_token, subject) : claims;
     const email = typeof told["email"] === "string" ? normaliseEmail(told["email"]) : undefined;
-    return { issuer, subject, email, isEmailVerified: email !== undefined && told["email_verified"] === true };
+    const says = told["email_verified"];
+    const isEmailVerified = email !== undefined && says === true;
+    return { issuer, subject, email, isEmailVerified, isEmailUnverified: isDenied(says) };
   });
 }
+
+/** Some write it as a text. */
+const isDenied = (says: unknown): boolean => says !== undefined && says !== null && says !== true && says !== "true";
 
 async function askForEmail(client: Configuration, token: string, subject: string): Promise<Record<string, unknown>> {
   if (client.serverMetadata().userinfo_endpoint === undefined) return {};

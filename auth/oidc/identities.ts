@@ -12,6 +12,7 @@ import { accountLock } from "../store/accounts";
 import { identityCount, identityDelete, identityList, type IdentityRow } from "../store/identities";
 import { claimsOf } from "./claims";
 import { storeIdentity } from "./linking";
+import { assertSpeaksFor, provision } from "./provisioning";
 import { oidcClients, type OidcClients } from "./providers";
 import { beginAt, consumeReturn, readReturn, type Begun } from "./state";
 
@@ -30,13 +31,14 @@ export async function beginLink(
   clients: OidcClients = oidcClients,
 ): Promise<Begun> {
   if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
-  const beginning = { purpose: "oidc-link", provider: clients.find(provider), browser } as const;
+  const beginning = { purpose: "oidc-link", provider: await clients.find(provider), browser } as const;
   return beginAt(clients, { ...beginning, caller: { accountId, sessionId } }, now);
 }
 
 /**
  * Links what came back to the caller, who began it in this session and browser.
- * @throws APIError challenge_invalid, oidc_failed, oidc_unavailable, identity_taken, too_many_identities.
+ * @throws APIError challenge_invalid, oidc_failed, oidc_unavailable, identity_taken, too_many_identities; of an
+ * organisation's provider oidc_address_refused too.
  */
 export async function completeLink(
   caller: Caller,
@@ -45,7 +47,7 @@ export async function completeLink(
   clients: OidcClients = oidcClients,
 ): Promise<{ id: string }> {
   const { subjectId: accountId, tenantId } = caller;
-  const returned = readReturn(clients, "oidc-link", back, now);
+  const returned = await readReturn(clients, "oidc-link", back, now);
   const { challenge, provider } = returned;
   if (challenge.accountId !== accountId || challenge.sessionId !== caller.sessionId)
     throw errors.challenge_invalid({ internal: "begun by somebody else" });
@@ -55,7 +57,11 @@ export async function completeLink(
     await accountLock(tx, accountId);
     if ((await identityCount(tx, accountId)) >= IDENTITIES_PER_ACCOUNT_MAX) throw errors.too_many_identities();
     await endOthers(tx, caller);
-    return storeIdentity(tx, { provider, claims, accountId, tenantId, how: "linked" });
+    if (provider.tenantId !== undefined) await assertSpeaksFor(tx, provider.tenantId, claims, accountId);
+    const stored = await storeIdentity(tx, { provider, claims, accountId, tenantId, how: "linked" });
+    if (provider.tenantId !== undefined)
+      await provision(tx, { providerId: provider.id, tenantId: provider.tenantId, accountId });
+    return stored;
   });
   return { id };
 }

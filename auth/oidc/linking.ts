@@ -4,7 +4,7 @@
 // for, without anything by which its maker could come back (Pre-hijacked Accounts, USENIX Security 2022). In every other
 // case the person signs in as before and links by hand: better-auth's CVE-2024-56734 line of advisories and "nOAuth"
 // (Descope, 2023) began with an e-mail that was taken at its word. An account with a second factor is never linked by
-// e-mail: its owner chose to be asked for more.
+// e-mail: its owner chose to be asked for more. What an organisation's provider may do beside that: provisioning.ts.
 import { newId } from "../../db/ids";
 import { withSystem, type Tx } from "../../db/tenant";
 import { identityLinked } from "../../events/catalog/auth";
@@ -23,8 +23,10 @@ import {
   accountSetVerified,
 } from "../store/accounts";
 import { factorsFindIn } from "../store/factors";
+import { membershipHasOther } from "../store/memberships";
 import { identityFind, identityInsert, identitySetUsed } from "../store/identities";
 import type { Claims } from "./claims";
+import { assertMember, assertSpeaksFor, provision } from "./provisioning";
 import type { Provider } from "./providers";
 
 export type How = "registered" | "matched" | "claimed" | "linked";
@@ -36,7 +38,7 @@ const TRIES = 3;
 
 /**
  * The account, which is made, linked or handed over where that is due.
- * @throws APIError oidc_link_required, oidc_email_missing.
+ * @throws APIError oidc_link_required, oidc_email_missing; oidc_address_refused, oidc_membership_ended.
  */
 export async function accountOf(provider: Provider, claims: Claims, now: Date): Promise<{ accountId: string }> {
   for (let attempt = 1; attempt <= TRIES; attempt++) {
@@ -54,16 +56,23 @@ async function resolve(
   now: Date,
 ): Promise<{ accountId: string } | undefined> {
   const { issuer, subject, email } = claims;
+  const { tenantId } = provider;
   const known = await identityFind(tx, { provider: provider.id, issuer, subject });
+  if (tenantId !== undefined) await assertSpeaksFor(tx, tenantId, claims, known?.accountId);
   if (known !== undefined) {
+    if (tenantId !== undefined) await assertMember(tx, { tenantId, accountId: known.accountId });
     await identitySetUsed(tx, known.id);
     return { accountId: known.accountId };
   }
   if (email === undefined) throw errors.oidc_email_missing();
+  // Who has a domain's mails in hand could have any of its addresses verified: having it verified vouches for them.
+  const vouched = tenantId === undefined ? claims : { ...claims, isEmailVerified: true };
+  const newcomer = { provider, claims: vouched, email };
   const holder = await accountFindIdByEmail(tx, email);
-  return holder === undefined
-    ? register(tx, { provider, claims, email }, now)
-    : adopt(tx, { provider, claims, email }, holder);
+  const found = holder === undefined ? await register(tx, newcomer, now) : await adopt(tx, newcomer, holder);
+  if (found !== undefined && tenantId !== undefined)
+    await provision(tx, { providerId: provider.id, tenantId, accountId: found.accountId });
+  return found;
 }
 
 interface Newcomer {
@@ -96,9 +105,12 @@ async function adopt(
     throw errors.oidc_link_required({ internal: "the provider does not vouch for the address" });
   const account = await accountFindForUpdate(tx, id);
   if (account?.email !== email) return undefined;
+  const { tenantId } = provider;
+  if (tenantId !== undefined && (await membershipHasOther(tx, { tenantId, accountId: id })))
+    throw linkRequired(provider, "the account belongs to other organisations too");
   if (account.isVerified) {
     if (methodsOf(await factorsFindIn(tx, id)).length > 0)
-      throw errors.oidc_link_required({ internal: "the account has a second factor" });
+      throw linkRequired(provider, "the account has a second factor");
     await storeIdentity(tx, { provider, claims, accountId: id, how: "matched" });
   } else {
     await forgetCredentials(tx, id, "claimed");
@@ -107,6 +119,10 @@ async function adopt(
   }
   return { accountId: id };
 }
+
+/** Who signs in another way first is told the id to link by. */
+const linkRequired = ({ id }: Provider, internal: string): Error =>
+  errors.oidc_link_required({ internal, facts: { provider: id } });
 
 /** Links it and tells of it. @throws APIError identity_taken. */
 export async function storeIdentity(

@@ -9,12 +9,15 @@ import {
   enableNonRepudiationChecks,
   type Configuration,
 } from "openid-client";
+import { createHash } from "node:crypto";
 import { cfg } from "../../config";
+import type { TenantId } from "../../security/principal";
 import { RecentMap } from "../../security/recent-map";
 import { BoundedTurns } from "../bounded-turns";
 import { errors } from "../errors";
 import { asRefusal, OidcProblem } from "./failures";
 import { clientSecretOf } from "./keys";
+import { organisationProvider } from "./organisation-provider";
 import { assertAllowed, outboundFetch, type OutboundRules, type Trust } from "./outbound";
 
 export interface Provider {
@@ -24,6 +27,8 @@ export interface Provider {
   clientId: string;
   clientSecret: string;
   trust: Trust;
+  /** Whose it is; undefined for one of the installation. */
+  tenantId?: TenantId;
 }
 
 const KEPT_MS = 600_000;
@@ -31,6 +36,10 @@ const FAILURE_KEPT_MS = 10_000;
 const PROVIDERS_MAX = 200;
 /** Of one provider, in one process. */
 const AT_ONCE = 32;
+/** Of organisations, whose providers may be anything: few of one, so that one that hangs leaves the others theirs. */
+const ORGANISATIONS_MAX = 1_000;
+const AT_ONCE_OF_ORGANISATION = 8;
+const AT_ONCE_OF_ORGANISATIONS = 256;
 const TIMEOUT_MS = 5_000;
 
 interface Known {
@@ -45,6 +54,8 @@ interface Known {
 
 export interface OidcSettings {
   providers: () => readonly Provider[];
+  /** The provider of an organisation, by its id. */
+  ofOrganisation?: (id: string) => Promise<Provider | undefined>;
   timeoutMs?: number;
   /** http and loopback; never in production. */
   allowLoopback?: boolean;
@@ -52,6 +63,8 @@ export interface OidcSettings {
 
 export class OidcClients {
   private readonly known = new RecentMap<Known>(PROVIDERS_MAX);
+  private readonly knownOfOrganisations = new RecentMap<Known>(ORGANISATIONS_MAX);
+  private readonly turnsOfOrganisations = new BoundedTurns(AT_ONCE_OF_ORGANISATIONS, 0);
 
   constructor(private readonly settings: OidcSettings) {}
 
@@ -60,8 +73,8 @@ export class OidcClients {
   }
 
   /** @throws APIError oidc_provider_not_found. */
-  find(id: string): Provider {
-    const found = this.list().find((candidate) => candidate.id === id);
+  async find(id: string): Promise<Provider> {
+    const found = this.list().find((candidate) => candidate.id === id) ?? (await this.settings.ofOrganisation?.(id));
     if (found === undefined) throw errors.oidc_provider_not_found();
     return found;
   }
@@ -72,21 +85,29 @@ export class OidcClients {
    */
   async use<T>(provider: Provider, work: (client: Configuration) => Promise<T>): Promise<T> {
     const known = this.knownOf(provider);
-    return known.turns.run(async () => {
-      try {
-        return await work(await this.clientOf(known, provider));
-      } catch (error) {
-        throw asRefusal(error, provider.id);
-      }
-    });
+    const run = (): Promise<T> =>
+      known.turns.run(async () => {
+        try {
+          return await work(await this.clientOf(known, provider));
+        } catch (error) {
+          throw asRefusal(error, provider.id);
+        }
+      });
+    return provider.trust === "organisation" ? this.turnsOfOrganisations.run(run) : run();
   }
 
   private knownOf(provider: Provider): Known {
-    const from = JSON.stringify([provider.issuer, provider.clientId, provider.clientSecret]);
-    const present = this.known.get(provider.id);
+    const { id, issuer, clientId, clientSecret, trust } = provider;
+    const isOfOrganisation = trust === "organisation";
+    const all = isOfOrganisation ? this.knownOfOrganisations : this.known;
+    const from = createHash("sha256")
+      .update(JSON.stringify([issuer, clientId, clientSecret]))
+      .digest("base64url");
+    const present = all.get(id);
     if (present?.from === from) return present;
-    const made: Known = { from, turns: new BoundedTurns(AT_ONCE, 0), goodUntilMs: 0 };
-    this.known.set(provider.id, made);
+    const turns = new BoundedTurns(isOfOrganisation ? AT_ONCE_OF_ORGANISATION : AT_ONCE, 0);
+    const made: Known = { from, turns, goodUntilMs: 0 };
+    all.set(id, made);
     return made;
   }
 
@@ -147,5 +168,6 @@ export const oidcClients = new OidcClients({
       const clientSecret = clientSecretOf(provider.id);
       return clientSecret === undefined ? [] : [{ ...provider, clientSecret, trust: "operator" }];
     }),
+  ofOrganisation: organisationProvider,
   allowLoopback: cfg.env !== "production",
 });

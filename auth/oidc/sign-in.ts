@@ -3,23 +3,45 @@
 // asked for is its own affair.
 import { withSystem } from "../../db/tenant";
 import { limits } from "../../security/limits";
+import { commonErrors } from "../../security/common-errors";
+import { domainOf } from "../domains/name";
+import { normaliseEmail } from "../email";
 import { errors } from "../errors";
 import { BY_PROVIDER } from "../factors/methods";
 import { requireSecondFactor } from "../factors/requirement";
 import { completeSignIn, openSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
+import { identityProviderFindByDomain } from "../store/identity-providers";
+import { membershipFind } from "../store/memberships";
 import { claimsOf } from "./claims";
 import { accountOf } from "./linking";
 import { oidcClients, type OidcClients } from "./providers";
 import { beginAt, consumeReturn, readReturn, type Begun, type Returned } from "./state";
 
-/** @throws APIError oidc_provider_not_found, oidc_unavailable, oidc_failed. */
+/** Where the browser is to go: a provider by its id, or that of the organisation that has the domain of an address verified. */
+export interface Begin {
+  provider?: string | undefined;
+  email?: string | undefined;
+  browser: string | undefined;
+}
+
+/**
+ * By an address it answers the same whether or not anybody has it.
+ * @throws APIError invalid_request, oidc_provider_not_found, oidc_unavailable, oidc_failed.
+ */
 export async function beginOidcSignIn(
-  { provider, browser }: { provider: string; browser: string | undefined },
+  { provider: id, email: text, browser }: Begin,
   now: Date,
   clients: OidcClients = oidcClients,
 ): Promise<Begun> {
-  return beginAt(clients, { purpose: "oidc-sign-in", provider: clients.find(provider), browser }, now);
+  if ((id === undefined) === (text === undefined))
+    throw commonErrors.invalid_request({ fields: { provider: "is to be named, or else an e-mail" } });
+  if (id !== undefined)
+    return beginAt(clients, { purpose: "oidc-sign-in", provider: await clients.find(id), browser }, now);
+  const loginHint = normaliseEmail(text ?? "");
+  const found = loginHint === undefined ? undefined : await identityProviderFindByDomain(domainOf(loginHint));
+  if (found === undefined || loginHint === undefined) throw errors.oidc_provider_not_found();
+  return beginAt(clients, { purpose: "oidc-sign-in", provider: await clients.find(found.id), browser, loginHint }, now);
 }
 
 export interface Caller {
@@ -29,7 +51,7 @@ export interface Caller {
 
 /**
  * @throws APIError challenge_invalid (begun by another browser, at another provider, too long ago, or used), oidc_failed,
- * oidc_unavailable, oidc_link_required, oidc_email_missing, second_factor_required with a challenge; rate_limited after
+ * oidc_unavailable, oidc_link_required, oidc_email_missing, oidc_address_refused, oidc_membership_ended, second_factor_required with a challenge; rate_limited after
  * too many failures of the address.
  */
 export async function completeOidcSignIn(
@@ -39,24 +61,27 @@ export async function completeOidcSignIn(
   clients: OidcClients = oidcClients,
 ): Promise<SignedIn> {
   limits.assertFewFailures("signIn", address);
-  const returned = countingFailure(address, () => readReturn(clients, "oidc-sign-in", back, now));
+  const returned = await countingFailure(address, () => readReturn(clients, "oidc-sign-in", back, now));
   await consumeReturn(returned);
+  const vouchedBy = returned.provider.tenantId;
   const { accountId } = await accountOf(returned.provider, await claimsOf(clients, returned), now);
   const account = await withSystem("oidc-sign-in", (tx) => accountFindForUpdate(tx, accountId));
   if (account === undefined) throw errors.oidc_failed({ internal: "the account is gone" });
-  await requireSecondFactor(account, BY_PROVIDER, now);
+  await requireSecondFactor(account, BY_PROVIDER, now, vouchedBy);
   const opened = await withSystem("oidc-sign-in", async (tx) => {
     const present = await accountFindForUpdate(tx, accountId);
     if (present === undefined) throw errors.oidc_failed({ internal: "the account is gone" });
+    const chosen = vouchedBy && (await membershipFind(tx, { tenantId: vouchedBy, accountId }));
     const { email, organisation } = present;
-    return openSession(tx, { accountId, email, organisation }, device, BY_PROVIDER);
+    const member = { accountId, email, organisation: chosen || organisation, vouchedBy };
+    return openSession(tx, member, device, BY_PROVIDER);
   });
   return completeSignIn(opened, now);
 }
 
-function countingFailure(address: string, read: () => Returned): Returned {
+async function countingFailure(address: string, read: () => Promise<Returned>): Promise<Returned> {
   try {
-    return read();
+    return await read();
   } catch (error) {
     limits.countFailure("signIn", address);
     throw error;

@@ -42,11 +42,13 @@ export interface Beginning {
   browser: string | undefined;
   /** Of a link: whose it is to be. */
   caller?: { accountId: string; sessionId: string };
+  /** Of a sign-in: whom the provider is to think of first. */
+  loginHint?: string;
 }
 
 /** @throws APIError oidc_unavailable, oidc_failed. */
 export async function beginAt(clients: OidcClients, beginning: Beginning, now: Date): Promise<Begun> {
-  const { purpose, provider, caller } = beginning;
+  const { purpose, provider, caller, loginHint } = beginning;
   const browser = BROWSER.test(beginning.browser ?? "")
     ? (beginning.browser ?? "")
     : randomBytes(32).toString("base64url");
@@ -63,6 +65,7 @@ export async function beginAt(clients: OidcClients, beginning: Beginning, now: D
       nonce,
       code_challenge: challenge,
       code_challenge_method: "S256",
+      ...(loginHint === undefined ? {} : { login_hint: loginHint }),
     });
     return Promise.resolve({ url: url.href, browser });
   });
@@ -81,12 +84,12 @@ export interface Returned {
  * What came back, if this browser began it, and at this provider. Nothing is used up yet.
  * @throws APIError challenge_invalid; oidc_provider_not_found when the provider was removed meanwhile.
  */
-export function readReturn(
+export async function readReturn(
   clients: OidcClients,
   purpose: OidcPurpose,
   { url: text, browser }: { url: string; browser: string | undefined },
   now: Date,
-): Returned {
+): Promise<Returned> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const state = url?.searchParams.get("state") ?? "";
   const challenge = readChallenge(purpose, state, now);
@@ -95,7 +98,7 @@ export function readReturn(
   const shown = Buffer.from(digestOf(browser ?? ""));
   if (!timingSafeEqual(shown, Buffer.from(oidc.browser)))
     throw errors.challenge_invalid({ internal: "another browser began it" });
-  const provider = clients.find(oidc.provider);
+  const provider = await clients.find(oidc.provider);
   if (`${url.origin}${url.pathname}` !== redirectUriOf(provider))
     throw errors.challenge_invalid({ internal: "the answer of another provider" });
   return { url, provider, challenge, oidc, state };

@@ -27,6 +27,15 @@ export async function domainInsert(
   return rows[0];
 }
 
+/** Whether the organisation has this one verified, or, without a name, any. */
+export async function domainIsVerified(tx: Tx, tenantId: string, name?: string): Promise<boolean> {
+  const rows = await tx.query(
+    `select 1 from auth.domain where tenant_id = $1 and verified_at is not null and name = coalesce($2, name) limit 1`,
+    [tenantId, name ?? null],
+  );
+  return rows.length > 0;
+}
+
 /** How many the organisation has named. True only under membershipLock. */
 export async function domainCount(tx: Tx, tenantId: string): Promise<number> {
   const rows = await tx.query<{ n: number }>(`select count(*)::int as n from auth.domain where tenant_id = $1`, [

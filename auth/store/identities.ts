@@ -73,6 +73,14 @@ export async function identityDelete(
   return rows[0];
 }
 
+/** Of a provider that is gone, or, with `exceptIssuer`, is another from now on. */
+export async function identityDeleteOfProvider(tx: Tx, provider: string, exceptIssuer: string | null): Promise<void> {
+  await tx.execute(`delete from auth.identity where provider = $1 and issuer is distinct from $2`, [
+    provider,
+    exceptIssuer,
+  ]);
+}
+
 export async function identityDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {
   await tx.execute(`delete from auth.identity where account_id = $1`, [accountId]);
 }

@@ -40,6 +40,30 @@ export async function membershipFind(
   return rows[0];
 }
 
+/** The oldest of an account's memberships but for one; undefined when it has no other in a live organisation. */
+export async function membershipFindOther(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<OrganisationRow | undefined> {
+  const rows = await tx.query<OrganisationRow>(
+    `${OF_ACCOUNT} where m.account_id = $2 and m.tenant_id <> $1 order by m.created_at, m.tenant_id limit 1`,
+    [tenantId, accountId],
+  );
+  return rows[0];
+}
+
+/** Whether the account is a member of another organisation, one that is being deleted included. */
+export async function membershipHasOther(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<boolean> {
+  const rows = await tx.query(`select 1 from auth.membership where account_id = $2 and tenant_id <> $1 limit 1`, [
+    tenantId,
+    accountId,
+  ]);
+  return rows.length > 0;
+}
+
 /** Whether the account owns this organisation, and it is being deleted. */
 export async function membershipIsOwnerOfClosing(
   tx: Tx,

@@ -16,6 +16,8 @@ export interface NewSession {
   device: string | null;
   /** How its person showed who they are. */
   amr: readonly string[];
+  /** The organisation whose provider vouched for its person. */
+  vouchedBy: string | null;
   /** What the password was checked against; undefined for who showed something else. */
   checkedHash?: string | undefined;
 }
@@ -26,8 +28,8 @@ export interface NewSession {
  */
 export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date | undefined> {
   const rows = await tx.query<{ authenticatedAt: Date }>(
-    `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device, amr)
-     select $1::uuid, a.id, $3::uuid, now() + make_interval(secs => $4), $5::bytea, $6::bytea, $7::text, $8::text[]
+    `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device, amr, vouched_by)
+     select $1::uuid, a.id, $3::uuid, now() + make_interval(secs => $4), $5::bytea, $6::bytea, $7::text, $8::text[], $10::uuid
      from (select id from auth.account where id = $2 and purge_at is null and ($9::text is null or password_hash = $9)
            for share) a
      returning authenticated_at as "authenticatedAt"`,
@@ -41,6 +43,7 @@ export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date |
       session.device,
       session.amr,
       session.checkedHash ?? null,
+      session.vouchedBy,
     ],
   );
   return rows[0]?.authenticatedAt;
@@ -71,6 +74,18 @@ export async function sessionSetAuthenticated(
   return rows[0];
 }
 
+/** The organisation whose provider vouched for the session's person; null for none. */
+export async function sessionVouchedBy(
+  tx: Tx,
+  { id, accountId }: { id: string; accountId: string },
+): Promise<string | null> {
+  const rows = await tx.query<{ vouchedBy: string | null }>(
+    `select vouched_by as "vouchedBy" from auth.session where id = $1 and account_id = $2`,
+    [id, accountId],
+  );
+  return rows[0]?.vouchedBy ?? null;
+}
+
 /** A session of the same sign-in, device and end, in another organisation. Undefined when the one it comes of is over. */
 export async function sessionInsertSibling(
   tx: Tx,
@@ -79,8 +94,8 @@ export async function sessionInsertSibling(
 ): Promise<SessionAuthentication | undefined> {
   const rows = await tx.query<SessionAuthentication>(
     `insert into auth.session
-       (id, account_id, organisation_id, sign_in_id, expires_at, family_hash, secret_hash, device, amr, authenticated_at)
-     select $4, s.account_id, $5, coalesce(s.sign_in_id, s.id), s.expires_at, $6, $7, s.device, s.amr, s.authenticated_at
+       (id, account_id, organisation_id, sign_in_id, expires_at, family_hash, secret_hash, device, amr, authenticated_at, vouched_by)
+     select $4, s.account_id, $5, coalesce(s.sign_in_id, s.id), s.expires_at, $6, $7, s.device, s.amr, s.authenticated_at, s.vouched_by
      from auth.session s where s.id = $1 and s.account_id = $2 and not ${isEnded("$3")}
      returning amr, authenticated_at as "authenticatedAt"`,
     [of.id, of.accountId, of.idleSeconds, sibling.id, sibling.tenantId, sibling.familyHash, sibling.secretHash],

@@ -139,6 +139,13 @@ export const memberJoined = defineEvent({
   payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, roleId, invitationId: z.uuid() }),
 });
 
+/** Somebody signed in by the organisation's provider for the first time. */
+export const memberProvisioned = defineEvent({
+  type: "auth.member.provisioned",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), userId: z.uuid(), role, identityProviderId: z.uuid() }),
+});
+
 export const memberRemoved = defineEvent({
   type: "auth.member.removed",
   version: 1,
@@ -246,6 +253,26 @@ export const domainRemoved = defineEvent({
   type: "auth.domain.removed",
   version: 1,
   payload: z.object({ organisationId: z.uuid(), domainId: z.uuid(), domain: z.string() }),
+});
+
+/** The organisation has a provider of its own, or the one it has is another from now on. */
+export const identityProviderChanged = defineEvent({
+  type: "auth.identity-provider.changed",
+  version: 1,
+  payload: z.object({
+    organisationId: z.uuid(),
+    identityProviderId: z.uuid(),
+    issuer: z.string(),
+    defaultRole: z.enum(["admin", "member", "viewer"]),
+    isRequired: z.boolean(),
+  }),
+});
+
+/** Nobody signs in by it any more. */
+export const identityProviderRemoved = defineEvent({
+  type: "auth.identity-provider.removed",
+  version: 1,
+  payload: z.object({ organisationId: z.uuid(), identityProviderId: z.uuid() }),
 });
 
 /** An account at an OpenID provider signs in to this one from now on; `how` it came to that. */

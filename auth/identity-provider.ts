@@ -1,0 +1,130 @@
+// The provider of an organisation: setting it up, changing it, removing it. An owner's matter, because who chooses the provider
+// can be any member. What is set up is asked first, so a mistyped issuer is told here and not to those who sign in; only
+// organisations with a verified domain can make us ask. The client's secret goes in and never out, and to another issuer
+// or client it goes only when it is given again.
+import { z } from "zod";
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
+import { newId } from "../db/ids";
+import { withSystem, withTenant } from "../db/tenant";
+import { identityProviderChanged, identityProviderRemoved } from "../events/catalog/auth";
+import { emit } from "../events/outbox";
+import { putSecretIn, readSecret, removeSecretIn } from "../secrets/tenant-secret";
+import { parseInput } from "../security/input";
+import { commonErrors } from "../security/common-errors";
+import type { Principal } from "../security/principal";
+import { errors } from "./errors";
+import { CLIENT_SECRET } from "./oidc/organisation-provider";
+import { oidcClients, type OidcClients } from "./oidc/providers";
+import { domainIsVerified } from "./store/domains";
+import { identityDeleteOfProvider } from "./store/identities";
+import {
+  identityProviderDelete,
+  identityProviderOf,
+  identityProviderPut,
+  type DefaultRole,
+  type IdentityProviderRow,
+} from "./store/identity-providers";
+import { membershipLock } from "./store/memberships";
+
+const changed = defineAction("auth.identity_provider.changed", {
+  issuer: "plain",
+  clientId: "plain",
+  defaultRole: "plain",
+  isRequired: "plain",
+  isSecretChanged: "plain",
+});
+const removed = defineAction("auth.identity_provider.removed", { issuer: "plain" });
+
+export interface IdentityProviderInput {
+  issuer: string;
+  clientId: string;
+  clientSecret?: string | undefined;
+  defaultRole: DefaultRole;
+  isRequired: boolean;
+}
+
+const input = z.object({
+  issuer: z.string().min(1, "is empty").max(500, "is longer than 500 characters"),
+  clientId: z.string().min(1, "is empty").max(500, "is longer than 500 characters"),
+  clientSecret: z.string().min(1, "is empty").max(2_000, "is longer than 2000 characters").optional(),
+  defaultRole: z.enum(["admin", "member", "viewer"]),
+  isRequired: z.boolean(),
+});
+
+const about = ({ tenantId }: Principal, id: string): Parameters<typeof emit>[3] => ({
+  aggregateType: "identity-provider",
+  aggregateId: id,
+  tenantId,
+});
+const target = (id: string): { type: string; id: string } => ({ type: "identity_provider", id });
+
+/** @throws APIError identity_provider_not_found. */
+export async function readIdentityProvider(principal: Principal): Promise<IdentityProviderRow> {
+  const found = await identityProviderOf(principal);
+  if (found === undefined) throw errors.identity_provider_not_found();
+  return found;
+}
+
+/** @throws APIError invalid_request, domain_required, oidc_unavailable, oidc_failed, service_unavailable. */
+export async function setIdentityProvider(
+  principal: Principal,
+  wanted: IdentityProviderInput,
+  clients: OidcClients = oidcClients,
+): Promise<IdentityProviderRow> {
+  const { clientSecret, ...given } = parseInput(input, wanted);
+  const { tenantId } = principal;
+  if (!(await withTenant(principal, (tx) => domainIsVerified(tx, tenantId)))) throw errors.domain_required();
+  const present = await identityProviderOf(principal);
+  const isSame = present?.issuer === given.issuer && present.clientId === given.clientId;
+  if (clientSecret === undefined && !isSame)
+    throw commonErrors.invalid_request({ fields: { clientSecret: "is to be given with another issuer or clientId" } });
+  const provider: IdentityProviderRow = { ...given, id: present?.id ?? newId(), tenantId };
+  const secret = clientSecret ?? (await readSecret(principal, CLIENT_SECRET)).reveal();
+  await ask(clients, provider, secret, principal);
+  await store(principal, provider, clientSecret);
+  return provider;
+}
+
+/** What it says of itself. */
+async function ask(clients: OidcClients, provider: IdentityProviderRow, clientSecret: string, { tenantId }: Principal) {
+  const { id, issuer, clientId } = provider;
+  const asked = { id, name: id, issuer, clientId, clientSecret, trust: "organisation", tenantId } as const;
+  await clients.use(asked, () => Promise.resolve());
+}
+
+async function store(
+  principal: Principal,
+  provider: IdentityProviderRow,
+  clientSecret: string | undefined,
+): Promise<void> {
+  const { id, issuer, clientId, defaultRole, isRequired } = provider;
+  // Identities are no tenant's: those of another issuer are nobody's any more.
+  await withSystem("change-identity-provider", async (tx) => {
+    const { tenantId } = principal;
+    await membershipLock(tx, tenantId);
+    await identityProviderPut(tx, provider);
+    await identityDeleteOfProvider(tx, id, issuer);
+    const payload = { organisationId: tenantId, identityProviderId: id, issuer, defaultRole, isRequired };
+    await emit(tx, identityProviderChanged, payload, about(principal, id));
+    if (clientSecret !== undefined) await putSecretIn(tx, principal, CLIENT_SECRET, clientSecret);
+    const fields = { issuer, clientId, defaultRole, isRequired, isSecretChanged: clientSecret !== undefined };
+    await record(tx, changed, { tenantId, target: target(id), fields });
+  });
+}
+
+/** Nobody signs in by it any more; accounts stay, and members do. @throws APIError identity_provider_not_found. */
+export async function removeIdentityProvider(principal: Principal): Promise<void> {
+  const { tenantId } = principal;
+  const { issuer } = await readIdentityProvider(principal);
+  await withSystem("remove-identity-provider", async (tx) => {
+    await membershipLock(tx, tenantId);
+    const id = await identityProviderDelete(tx, tenantId);
+    if (id === undefined) throw errors.identity_provider_not_found();
+    await identityDeleteOfProvider(tx, id, null);
+    const payload = { organisationId: tenantId, identityProviderId: id };
+    await emit(tx, identityProviderRemoved, payload, about(principal, id));
+    await removeSecretIn(tx, principal, CLIENT_SECRET);
+    await record(tx, removed, { tenantId, target: target(id), fields: { issuer } });
+  });
+}
