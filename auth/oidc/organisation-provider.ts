@@ -5,7 +5,7 @@ import { tenantIdFrom } from "../../security/principal";
 import { readSecret } from "../../secrets/tenant-secret";
 import { errors } from "../errors";
 import { identityProviderFind } from "../store/identity-providers";
-import type { Provider } from "./providers";
+import type { Provider } from "./provider";
 
 /** Where its client's secret stands in secrets/, whose endpoints leave names like it alone. */
 export const CLIENT_SECRET = "app.identity-provider";

@@ -11,25 +11,16 @@ import {
 } from "openid-client";
 import { createHash } from "node:crypto";
 import { cfg } from "../../config";
-import type { TenantId } from "../../security/principal";
 import { RecentMap } from "../../security/recent-map";
 import { BoundedTurns } from "../bounded-turns";
 import { errors } from "../errors";
 import { asRefusal, OidcProblem } from "./failures";
 import { clientSecretOf } from "./keys";
 import { organisationProvider } from "./organisation-provider";
-import { assertAllowed, outboundFetch, type OutboundRules, type Trust } from "./outbound";
+import { assertAllowed, outboundFetch, type OutboundRules } from "./outbound";
+import type { Provider } from "./provider";
 
-export interface Provider {
-  id: string;
-  name: string;
-  issuer: string;
-  clientId: string;
-  clientSecret: string;
-  trust: Trust;
-  /** Whose it is; undefined for one of the installation. */
-  tenantId?: TenantId;
-}
+export type { Provider } from "./provider";
 
 const KEPT_MS = 600_000;
 const FAILURE_KEPT_MS = 10_000;
