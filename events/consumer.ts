@@ -3,37 +3,25 @@
 // lost with its process before its next attempt; after the last attempt it becomes a dead letter and the transport is
 // told "done".
 // Source: Hohpe & Woolf, Enterprise Integration Patterns, "Idempotent Receiver" and "Dead Letter Channel".
-import { tenantIdFrom, type TenantId } from "../security/principal";
-import { causedBy, provenanceOf } from "../security/provenance";
+import { causedBy } from "../security/provenance";
 import { cfg } from "../config";
-import { withSystem, withTenant, type Tx } from "../db/tenant";
+import { inScopeOf } from "./scope-of-event";
+import { withSystem, type Tx } from "../db/tenant";
 import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
-import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
-import { continueTrace } from "../telemetry/tracing";
+import { continueTrace, type ContinueOptions } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
 import { declarations } from "./declarations";
 import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
+import { toReceived, UnfitEventError, UnknownEventError, type ReceivedEvent } from "./received";
+import { settleFailure, type Receiver } from "./settle-failure";
 import { RELAY } from "./store/dead-letter";
-import { inboxAttempts, inboxCountFailure, inboxRecord, type InboxFailure } from "./store/inbox";
+import { inboxAttempts, inboxCountFailure, inboxRecord } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 
-/** An event as a handler gets it: payload checked against its schema. */
-export interface ReceivedEvent<Payload> {
-  readonly id: string;
-  readonly tenantId: TenantId | null;
-  readonly type: string;
-  readonly version: number;
-  readonly aggregateType: string;
-  readonly aggregateId: string;
-  readonly occurredAt: Date;
-  /** Who caused it: `kind:id` of a principal, or `system…` for what the app did by itself. */
-  readonly actor: string;
-  /** The same in all that follows from one request. */
-  readonly correlationId: string;
-  readonly payload: Payload;
-}
+export type { ReceivedEvent } from "./received";
+export { UNKNOWN_EVENT_HOURS } from "./settle-failure";
 
 /**
  * Does the effect inside `tx`, which acts for the event's tenant (for all tenants when the event has none).
@@ -51,12 +39,6 @@ export interface ConsumerOptions {
 }
 
 /**
- * How long an event that no replica knows is delivered again before it becomes a dead letter: longer than a
- * deployment takes, shorter than the transport's own patience (a hundred tries, about sixteen hours).
- */
-export const UNKNOWN_EVENT_HOURS = 12;
-
-/**
  * The subscription handler of one consumer. `name` is its identity in the inbox: renaming it makes it handle
  * every retained event again. Events of the catalogue that no version of it which runs has a handler for are
  * acknowledged; an event that another version handles, or that the catalogue of this process does not know, is not. Throws while
@@ -67,10 +49,11 @@ export function consumer(
   handlers: EventHandlers,
   { maxAttempts = cfg.events.maxAttempts, deliveryAttempt = deliveryAttemptNow }: ConsumerOptions = {},
 ): (message: DomainEvent) => Promise<void> {
-  const receiver: Receiver = { name, maxAttempts, lostOnes: new Turns() };
+  const receiver = { name, maxAttempts, lostOnes: new Turns() };
   if (name.startsWith(RELAY)) throw new TypeError(`a consumer's name may not begin with ${RELAY}: "${name}"`);
   const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
   declarations.declare(name, [...byKey.keys()]);
+  localConsumers.set(name, { name, maxAttempts, byKey });
   return async (message) => {
     const onlyFor = message.headers[REDRIVE_CONSUMER];
     if (onlyFor !== undefined && onlyFor !== name) return;
@@ -78,31 +61,45 @@ export function consumer(
     const handler = byKey.get(key);
     if (!handler && catalog.has(key) && !(await declarations.isHandledElsewhere(name, key))) return;
     const attempt = deliveryAttempt();
-    const options = {
-      kind: "consumer" as const,
-      attributes: {
-        "messaging.operation.type": "process",
-        "messaging.message.id": message.id,
-        "messaging.destination.name": name,
-      },
-      log: message.tenantId === null ? {} : { tenantId: message.tenantId },
-    };
-    await continueTrace(message.headers, `consume ${message.type}`, options, () =>
-      causedBy(message, () => deliver(receiver, message, handler, attempt)),
-    );
+    await asConsequence(name, message, () => deliver(receiver, message, handler, attempt));
   };
 }
 
-interface Receiver {
-  name: string;
-  maxAttempts: number;
+/** A consumer of this process, as the relay finds it (direct-delivery.ts). */
+export interface LocalConsumer extends Receiver {
+  readonly byKey: ReadonlyMap<string, EventHandler<unknown>>;
+}
+
+/** By name. One that is declared again replaces the first. */
+export const localConsumers = new Map<string, LocalConsumer>();
+
+/** Runs the handling of an event in the trace that emitted it, on behalf of who caused it. */
+export function asConsequence<T>(consumer: string, message: DomainEvent, fn: () => T): T {
+  const options: ContinueOptions = {
+    kind: "consumer",
+    attributes: {
+      "messaging.operation.type": "process",
+      "messaging.message.id": message.id,
+      "messaging.destination.name": consumer,
+    },
+    log: message.tenantId === null ? {} : { tenantId: message.tenantId },
+  };
+  return continueTrace(message.headers, `consume ${message.type}`, options, () => causedBy(message, fn));
+}
+
+interface TopicReceiver extends Receiver {
   lostOnes: Turns;
 }
 
 type Handler = EventHandler<unknown> | undefined;
 
 /** A delivery before this one that nothing is known of ended with its process: see lost-deliveries.ts. */
-async function deliver(receiver: Receiver, message: DomainEvent, handler: Handler, attempt: number): Promise<void> {
+async function deliver(
+  receiver: TopicReceiver,
+  message: DomainEvent,
+  handler: Handler,
+  attempt: number,
+): Promise<void> {
   const wasLost = attempt > 1 && attempt - 1 > (await inboxAttempts(receiver.name, message.id));
   if (!handler || !wasLost) return receive(receiver, message, handler, handler ? 1 : 0);
   await receiver.lostOnes.take(async () => {
@@ -146,51 +143,6 @@ async function receive(receiver: Receiver, message: DomainEvent, handler: Handle
   }
 }
 
-/** Another version of the app emitted it, or handles it. Not the event's fault, so it costs none of its attempts. */
-class UnknownEventError extends Error {
-  override readonly name = "UnknownEventError";
-  constructor({ type, version }: DomainEvent) {
-    const key = `${type}@${version}`;
-    const why = catalog.has(key)
-      ? "has no handler in this version of the consumer"
-      : "is not in the catalogue of this process";
-    super(`event ${key} ${why}`);
-  }
-}
-
-/** Throws UnfitEventError for what no further attempt can mend. */
-function toReceived(message: DomainEvent): ReceivedEvent<unknown> {
-  const key = `${message.type}@${message.version}`;
-  const definition = catalog.get(key);
-  if (!definition) throw new UnknownEventError(message);
-  const payload = definition.payload.safeParse(message.payload);
-  if (!payload.success)
-    throw new UnfitEventError("payload_invalid", `event ${key} ${message.id}: ${payload.error.message}`);
-  const { actor, correlationId } = provenanceOf(message);
-  return {
-    id: message.id,
-    tenantId: message.tenantId === null ? null : tenantIdFrom(message.tenantId),
-    type: message.type,
-    version: message.version,
-    aggregateType: message.aggregateType,
-    aggregateId: message.aggregateId,
-    occurredAt: new Date(message.occurredAt),
-    actor,
-    correlationId,
-    payload: payload.data,
-  };
-}
-
-class UnfitEventError extends Error {
-  override readonly name = "UnfitEventError";
-  constructor(
-    readonly reason: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
 /**
  * For an event that only the app itself says, of no tenant: one that comes as a tenant's is given up, whatever it names.
  * Otherwise a tenant's event with another one's id in it would act on that one (a confused deputy).
@@ -200,40 +152,4 @@ export function ofPlatform<Payload>(handler: EventHandler<Payload>): EventHandle
     if (event.tenantId === null) return handler(tx, event);
     throw new UnfitEventError("not_of_the_platform", `event ${event.type} ${event.id} came as a tenant's`);
   };
-}
-
-function inScopeOf(tenantId: TenantId | null, fn: (tx: Tx) => Promise<void>): Promise<void> {
-  return tenantId === null ? withSystem("consume", fn) : withTenant({ tenantId }, fn);
-}
-
-/** Why no further attempt is worth it; null while one is. */
-function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure, maxAttempts: number): string | null {
-  if (error instanceof UnknownEventError) return waitedHours >= UNKNOWN_EVENT_HOURS ? "unknown_event" : null;
-  if (error instanceof UnfitEventError) return error.reason;
-  return attempts >= maxAttempts ? "attempts_exhausted" : null;
-}
-
-/** Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. */
-async function settleFailure(
-  { name, maxAttempts }: Receiver,
-  message: DomainEvent,
-  error: unknown,
-  costs: number,
-): Promise<void> {
-  const log = logger("events");
-  const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
-  const text = errorText(error);
-  const isOver = await withSystem("consume-failed", async (tx) => {
-    const seen = await inboxCountFailure(tx, name, message, text, costs);
-    if (seen === null) return true;
-    const { attempts } = seen;
-    const reason = reasonToGiveUp(error, seen, maxAttempts);
-    if (reason === null) return false;
-    await buryEvent(tx, name, message, { reason, error: text, attempts });
-    log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");
-    return true;
-  });
-  if (isOver) return;
-  log.warn(facts, "an event could not be handled and will be delivered again");
-  throw error;
 }

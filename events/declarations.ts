@@ -35,6 +35,8 @@ const setsOf = ({ handled, known }: Pick<ConsumerDeclaration, "handled" | "known
 
 export class Declarations {
   private readonly own = new Map<string, ConsumerDeclaration>();
+  /** The same, to be asked for each message. */
+  private readonly ownSets = new Map<string, Handling>();
   private held = new Map<string, Handling[]>();
   private readAtMs = -Infinity;
   private renewedAtMs = -Infinity;
@@ -44,7 +46,9 @@ export class Declarations {
 
   /** Notes what a consumer of this process handles. */
   declare(consumer: string, handled: readonly string[], known: Iterable<string> = catalog.keys()): void {
-    this.own.set(consumer, { consumer, handled: [...handled].sort(), known: [...known].sort() });
+    const declaration = { consumer, handled: [...handled].sort(), known: [...known].sort() };
+    this.own.set(consumer, declaration);
+    this.ownSets.set(consumer, setsOf(declaration));
     this.renewedAtMs = -Infinity;
   }
 
@@ -87,6 +91,12 @@ export class Declarations {
     return versions.some(({ handled, known }) => handled.has(key) || !known.has(key));
   }
 
+  /** The consumers, of those that anybody declares, that the message is to be delivered to. */
+  wantedBy(message: Wanted): string[] {
+    const names = new Set([...this.held.keys(), ...this.own.keys()]);
+    return [...names].filter((consumer) => this.isWanted(consumer, message));
+  }
+
   /** Whether another version of the consumer that runs has a handler. Rejects when the table cannot be read. */
   async isHandledElsewhere(consumer: string, key: string): Promise<boolean> {
     if (this.nowMs() - this.readAtMs >= FRESH_MS) await this.refresh();
@@ -94,9 +104,9 @@ export class Declarations {
   }
 
   private versionsOf(consumer: string): Handling[] {
-    const own = this.own.get(consumer);
+    const own = this.ownSets.get(consumer);
     const held = this.held.get(consumer) ?? [];
-    return own ? [...held, setsOf(own)] : held;
+    return own ? [...held, own] : held;
   }
 }
 

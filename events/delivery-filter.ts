@@ -12,3 +12,10 @@ export function offerFilter(isWanted: (consumer: string, message: DomainEvent) =
   const filter: Filter = (topic, subscription, message) => topic !== TOPIC || isWanted(subscription, message);
   (globalThis as { [key: symbol]: unknown })[Symbol.for("groundwork.wanted-by")] = filter;
 }
+
+/** How many messages of the subscription of that name the host handles at once in this process; 0 where it handles none, or does not say. */
+export function concurrencyHere(consumer: string): number {
+  const consumed = (globalThis as { [key: symbol]: unknown })[Symbol.for("groundwork.consumed-here")];
+  const concurrency: unknown = consumed instanceof Map ? consumed.get(`${TOPIC} ${consumer}`) : undefined;
+  return typeof concurrency === "number" ? concurrency : 0;
+}

@@ -35,6 +35,8 @@ const OPEN_BATCHES_MAX = 4;
 const ACCEPTING_MS = 600_000;
 /** Hand-overs whose answer may still come; more than that are only made by a destination that never answers. */
 const UNANSWERED_MAX = 1_000;
+/** First poll after something was found; each that finds nothing waits twice as long. Other processes' commits wake nobody here. */
+const SOON_MS = 10;
 /** Shorter than what a shutdown grants. */
 const STOP_GRACE_MS = 2_000;
 /** When the database itself fails. */
@@ -58,6 +60,8 @@ export class DestinationLoop {
   private readonly unanswered = new Set<object>();
   /** Batches in a row without any answer. */
   private silent = 0;
+  /** Claims in a row that found nothing. */
+  private idle = 0;
   private probeAtMs = 0;
   private acceptedAtMs = -Infinity;
 
@@ -125,7 +129,8 @@ export class DestinationLoop {
     if (this.open.size >= openMax) return this.sleep(pollMs);
 
     const claim = await this.claim(this.silent > 0 ? 1 : batch);
-    if (claim.rows.length === 0) return this.sleep(pollMs);
+    if (claim.rows.length === 0) return this.sleep(Math.min(pollMs, SOON_MS * 2 ** this.idle++));
+    this.idle = 0;
     const work: Promise<void> = this.deliver(claim)
       .catch((error: unknown) => this.noteError(error))
       .finally(() => {

@@ -1,5 +1,7 @@
 // Who publishes an outbox row, by its `destination`. Events are published here; layers above register theirs.
-import { domainEvents, REDRIVE_OF } from "./topic";
+import { byAggregate } from "./aggregates";
+import { direct } from "./direct-delivery";
+import { domainEvents, messageOf } from "./topic";
 import type { OutboxRow } from "./store/outbox";
 
 export type { OutboxRow };
@@ -13,9 +15,13 @@ export interface Destination {
   publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void>;
   /** Rows handed over together at most. 1 keeps one bad row from holding up its neighbours. */
   readonly batchSize: number;
+  /** Whether rows of one aggregate may be handed over together too: it keeps their order. */
+  readonly isOrdered?: boolean;
 }
 
-const destinations = new Map<string, Destination>([["event", { batchSize: 1, publish: publishEvents }]]);
+const destinations = new Map<string, Destination>([
+  ["event", { batchSize: 50, isOrdered: true, publish: publishEvents }],
+]);
 
 const listeners = new Set<() => void>();
 
@@ -42,17 +48,11 @@ export function destinationOf(name: string): Destination | undefined {
 }
 
 async function publishEvents(rows: readonly OutboxRow[]): Promise<void> {
-  for (const row of rows) {
-    await domainEvents.publish({
-      id: row.headers[REDRIVE_OF] ?? row.id,
-      tenantId: row.tenantId,
-      type: row.type,
-      version: row.version,
-      aggregateType: row.aggregateType,
-      aggregateId: row.aggregateId,
-      payload: row.payload,
-      headers: row.headers,
-      occurredAt: row.occurredAt.toISOString(),
-    });
-  }
+  await direct.before(rows, async () => {
+    await Promise.all(
+      byAggregate(rows).map(async (lane) => {
+        for (const row of lane) await domainEvents.publish(messageOf(row));
+      }),
+    );
+  });
 }

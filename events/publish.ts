@@ -7,6 +7,7 @@ import { newId } from "../db/ids";
 import { backoffMs, type Backoff } from "../db/backoff";
 import { errorText } from "../telemetry/error-text";
 import { outboxPublishedTotal, relayLagSeconds } from "../telemetry/metrics";
+import { byAggregate } from "./aggregates";
 import type { Destination } from "./destinations";
 import { handOver, NoAnswerError, type HandOverOptions } from "./hand-over";
 import type { OutboxRow, OutboxSettlement } from "./store/outbox";
@@ -42,7 +43,7 @@ export async function publishBatch(
   options: PublishOptions,
 ): Promise<BatchReport> {
   const batch = new Batch(destination, options);
-  const lanes = lanesOf(rows, destination.batchSize);
+  const lanes = lanesOf(rows, destination);
   const runLanes = async (): Promise<void> => {
     for (let lane = lanes.shift(); lane; lane = lanes.shift()) await batch.publishLane(lane);
   };
@@ -57,19 +58,25 @@ interface Lane {
   step: number;
 }
 
-/** One lane for each aggregate with several rows; rows alone in their aggregate share lanes of the batch size. */
-function lanesOf(rows: readonly OutboxRow[], batchSize: number): Lane[] {
-  const byAggregate = new Map<string, OutboxRow[]>();
-  for (const row of rows) {
-    const known = byAggregate.get(row.aggregateKey);
-    if (known) known.push(row);
-    else byAggregate.set(row.aggregateKey, [row]);
+/**
+ * One lane for each aggregate with several rows; rows alone in their aggregate share lanes of the batch size. All do, whole
+ * aggregates, where the destination keeps the order.
+ */
+function lanesOf(rows: readonly OutboxRow[], { batchSize, isOrdered = false }: Destination): Lane[] {
+  const lanes: Lane[] = [];
+  let shared: OutboxRow[] = [];
+  for (const aggregate of byAggregate(rows)) {
+    if (aggregate.length > 1 && !isOrdered) {
+      lanes.push({ rows: aggregate, step: 1 });
+      continue;
+    }
+    if (shared.length > 0 && shared.length + aggregate.length > batchSize) {
+      lanes.push({ rows: shared, step: batchSize });
+      shared = [];
+    }
+    shared.push(...aggregate);
   }
-  const aggregates = [...byAggregate.values()];
-  const alone = aggregates.filter((aggregate) => aggregate.length === 1).flat();
-  const lanes = aggregates.filter((aggregate) => aggregate.length > 1).map((several) => ({ rows: several, step: 1 }));
-  for (let at = 0; at < alone.length; at += batchSize)
-    lanes.push({ rows: alone.slice(at, at + batchSize), step: batchSize });
+  if (shared.length > 0) lanes.push({ rows: shared, step: batchSize });
   return lanes;
 }
 
@@ -142,10 +149,16 @@ class Batch {
   /** Of rows that were refused together each by itself, but no more than a few of a destination that takes none. */
   private async publishAlone(part: readonly OutboxRow[], lane: OutboxSettlement, together: unknown): Promise<void> {
     let accepted = 0;
+    const stuck = new Set<string>();
     for (const [at, row] of part.entries()) {
+      if (stuck.has(row.aggregateKey)) {
+        lane.released.push(row.id);
+        continue;
+      }
       if (accepted === 0 && at >= REFUSED_ALONE_MAX) return this.noteFailure(part.slice(at), lane, together);
       if (!this.options.mayBegin()) return void lane.released.push(...part.slice(at).map(({ id }) => id));
       if (await this.publishPart([row], lane)) accepted++;
+      else stuck.add(row.aggregateKey);
     }
   }
 

@@ -5,6 +5,7 @@
 import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { deadLetters, DEAD_LETTER_DAYS } from "./store/dead-letter";
 import { declarationsPurge } from "./store/declaration";
+import { detourPurge } from "./store/detour";
 import { inboxPurge } from "./store/inbox";
 import { outboxPurge } from "./store/outbox";
 
@@ -17,6 +18,7 @@ export interface Purged {
   inbox: number;
   deadLetters: number;
   declarations: number;
+  detours: number;
 }
 
 /** Deletes what is past its time; resolves with how many rows went. `budget` holds for each table. */
@@ -28,5 +30,6 @@ export async function purgeExpired(budget: UpkeepBudget = BUDGET): Promise<Purge
       deadLetters.purge(tx, DEAD_LETTER_DAYS, limit),
     ),
     declarations: await removeInBatches("declaration-purge", budget, declarationsPurge),
+    detours: await removeInBatches("inbox-purge", budget, (tx, limit) => detourPurge(tx, INBOX_DAYS, limit)),
   };
 }

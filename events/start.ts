@@ -8,6 +8,7 @@ import { logger } from "../telemetry/logger";
 import { onShutdown } from "../telemetry/shutdown";
 import { declarations, READ_EVERY_MS } from "./declarations";
 import { offerFilter } from "./delivery-filter";
+import { direct } from "./direct-delivery";
 import { createRelay, type Relay } from "./relay";
 import { onRelaySignal } from "./signal";
 import { deadLetters } from "./store/dead-letter";
@@ -31,7 +32,7 @@ let hasConsumers = false;
 export function startConsumers(): void {
   if (hasConsumers || cfg.env === "test") return;
   hasConsumers = true;
-  offerFilter((consumer, message) => declarations.isWanted(consumer, message));
+  offerFilter((consumer, message) => !direct.hasHad(consumer, message.id) && declarations.isWanted(consumer, message));
   let timer: NodeJS.Timeout | undefined;
   const exchange = (): void => {
     void declarations
@@ -44,7 +45,13 @@ export function startConsumers(): void {
   };
   // When all modules are loaded, and with them all consumers.
   timer = setTimeout(exchange, 0);
-  onShutdown("consumer declarations", async () => clearTimeout(timer));
+  // By then relays of other processes know the consumers of this one, and note what they send them by the topic.
+  const directTimer = setTimeout(() => direct.turn(true), 2 * READ_EVERY_MS).unref();
+  onShutdown("consumer declarations", async () => {
+    clearTimeout(timer);
+    clearTimeout(directTimer);
+    direct.turn(false);
+  });
 }
 
 /** Starts a relay that commits of this process wake. */

@@ -21,6 +21,23 @@ export interface DomainEvent {
   occurredAt: string;
 }
 
+/** What is published of an event's row in the outbox. A redriven one goes by the id that it had first. */
+export function messageOf(row: Omit<DomainEvent, "occurredAt"> & { occurredAt: Date }): DomainEvent {
+  const { tenantId, type, version, aggregateType, aggregateId, payload, headers, occurredAt } = row;
+  const id = headers[REDRIVE_OF] ?? row.id;
+  return {
+    id,
+    tenantId,
+    type,
+    version,
+    aggregateType,
+    aggregateId,
+    payload,
+    headers,
+    occurredAt: occurredAt.toISOString(),
+  };
+}
+
 export const domainEvents = new Topic<DomainEvent>("domain-events", {
   deliveryGuarantee: "at-least-once",
   orderingAttribute: "aggregateId",

@@ -16,6 +16,20 @@ CREATE TABLE events.inbox (
 CREATE INDEX inbox_tenant ON events.inbox (tenant_id, received_at);
 CREATE INDEX inbox_received ON events.inbox (received_at);
 
+-- Events on their way to a consumer by the topic: what follows in their aggregate does not overtake them
+-- (events/direct-delivery.ts). Few: the relay itself hands events to the consumers of its process.
+CREATE TABLE events.detour (
+  consumer      text        NOT NULL,
+  aggregate_key uuid        NOT NULL,
+  event_id      uuid        NOT NULL,
+  tenant_id     uuid,
+  begun_at      timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (consumer, event_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX detour_aggregate ON events.detour (aggregate_key, consumer);
+CREATE INDEX detour_tenant ON events.detour (tenant_id);
+CREATE INDEX detour_begun ON events.detour (begun_at);
+
 -- Dead letters: events a consumer has given up on, with what a person needs to decide about them.
 CREATE TABLE events.dead_letter (
   id             uuid        PRIMARY KEY,
@@ -44,6 +58,7 @@ CREATE INDEX dead_letter_dead ON events.dead_letter (dead_at);
 CREATE INDEX dead_letter_open ON events.dead_letter (tenant_id, consumer, dead_at, id) WHERE redriven_at IS NULL AND discarded_at IS NULL;
 
 SELECT db.protect_tenant_table('events.inbox');
+SELECT db.protect_tenant_table('events.detour');
 SELECT db.protect_tenant_table('events.dead_letter');
 
 -- Which events each consumer handles, as each version of the app that runs declares it: publishing reads here who wants

@@ -87,6 +87,7 @@ export const systemReasons = {
 
   // Work of the installation itself
   "relay-claim": "events and jobs that wait to be handed on",
+  "relay-detour": "which events are on their way by the topic, so that none overtakes another",
   "relay-settle": "what became of them",
   "declare-consumers": "which events the versions of the app that run have handlers for",
   consume: "an event that belongs to no tenant",

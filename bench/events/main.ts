@@ -18,6 +18,8 @@ const RATE_SECONDS = 5;
 const RIVAL_RATE = 500;
 const TENANTS = 10;
 const AGGREGATES = 200;
+/** Until every process knows every other one's consumers. */
+const KNOWN_MS = 12_000;
 const QUIET_LIMIT_MS = 120_000;
 const RIVALS = ["graphile-worker", "graphile-worker, local queue and batched completion", "dbos"];
 
@@ -98,6 +100,7 @@ async function measureApp(url: string, asked: ReadonlySet<Part>, count: number, 
   try {
     const first = await start();
     const emitter = await start(["emitter"]);
+    await delay(KNOWN_MS);
     await pipeline(emitter, [first], 2_000, 0);
     const one = asked.has("one") ? await pipeline(emitter, [first], count, 0) : undefined;
     if (one) say("one process relays and consumes", one);
@@ -105,10 +108,16 @@ async function measureApp(url: string, asked: ReadonlySet<Part>, count: number, 
       say(`at ${rate}/s`, await pipeline(emitter, [first], rate * RATE_SECONDS, rate));
     if (asked.has("two")) {
       const second = await start();
+      await delay(KNOWN_MS);
       await pipeline(emitter, [first, second], 2_000, 0);
       const two = await pipeline(emitter, [first, second], count, 0);
       say("two processes relay and consume", two, one && `${(two.perSecond / one.perSecond).toFixed(2)} of one`);
     }
+    const database = new pg.Client({ connectionString: url });
+    await database.connect();
+    const { rows } = await database.query("select last_value as n from bullmq.job_seq");
+    console.log(`  messages and jobs by way of BullMQ: ${String((rows[0] as { n: string }).n)}`);
+    await database.end();
   } finally {
     await Promise.all(running.map((app) => app.stop()));
     copy.remove();

@@ -10,17 +10,48 @@ export interface InboxKey {
 
 /**
  * Notes that `consumer` handles the event in this transaction. False when it has done so already or has given
- * it up. A second delivery at the same time waits here until the first has committed or rolled back.
+ * it up. A second delivery at the same time waits here until the first has committed or rolled back. Its detour, if it
+ * came by one, is over either way.
  */
 export async function inboxRecord(tx: Tx, consumer: string, event: InboxKey): Promise<boolean> {
   const rows = await tx.query(
-    `insert into events.inbox (consumer, event_id, tenant_id, type, processed_at) values ($1, $2, $3, $4, now())
+    `with ended as (delete from events.detour where consumer = $1 and event_id = $2)
+     insert into events.inbox (consumer, event_id, tenant_id, type, processed_at) values ($1, $2, $3, $4, now())
      on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
       where inbox.processed_at is null and inbox.dead_at is null
      returning 1`,
     [consumer, event.id, event.tenantId, event.type],
   );
   return rows.length > 0;
+}
+
+/**
+ * The same for several events of one tenant in one statement; resolves with the ids of those that are to be handled. In
+ * the order of their ids, so that two that note the same events do not wait for each other in a circle.
+ */
+export async function inboxRecordTogether(
+  tx: Tx,
+  consumer: string,
+  tenantId: string | null,
+  events: readonly InboxKey[],
+): Promise<Set<string>> {
+  const rows = await tx.query<{ id: string }>(
+    `insert into events.inbox (consumer, event_id, tenant_id, type, processed_at)
+     select $1, e.id, $2, e.type, now() from unnest($3::uuid[], $4::text[]) as e (id, type) order by e.id
+     on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
+      where inbox.processed_at is null and inbox.dead_at is null
+     returning event_id as id`,
+    [consumer, tenantId, events.map(({ id }) => id), events.map(({ type }) => type)],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Takes back, in the transaction that noted them, that these events are handled in it. */
+export async function inboxLeave(tx: Tx, consumer: string, eventIds: readonly string[]): Promise<void> {
+  await tx.execute("update events.inbox set processed_at = null where consumer = $1 and event_id = any($2::uuid[])", [
+    consumer,
+    eventIds,
+  ]);
 }
 
 export interface InboxFailure {
@@ -61,7 +92,8 @@ export async function inboxCountFailure(
 /** Closes the event for the consumer: later deliveries are acknowledged without effect. */
 export async function inboxMarkDead(tx: Tx, consumer: string, eventId: string): Promise<void> {
   await tx.execute(
-    "update events.inbox set dead_at = now() where consumer = $1 and event_id = $2 and processed_at is null",
+    `with ended as (delete from events.detour where consumer = $1 and event_id = $2)
+     update events.inbox set dead_at = now() where consumer = $1 and event_id = $2 and processed_at is null`,
     [consumer, eventId],
   );
 }

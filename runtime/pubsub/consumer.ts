@@ -36,7 +36,7 @@ export function backoffMs({ minBackoffNs, maxBackoffNs }: SubscriptionModel["ret
 }
 
 /** A negative number means no limit. */
-function concurrencyOf(subscription: SubscriptionModel): number {
+export function concurrencyOf(subscription: SubscriptionModel): number {
   const wanted = subscription.maxConcurrency ?? CONCURRENCY_DEFAULT;
   return wanted < 0 ? CONCURRENCY_MAX : Math.max(1, wanted);
 }

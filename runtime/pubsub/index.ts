@@ -7,11 +7,12 @@ import { nativeError } from "../native/native-error";
 import { PubSubSubscription, PubSubTopic } from "./native-classes";
 import type { Broker, BrokerTimings, Consumer } from "./broker";
 import { createMessageCodec } from "./codec";
-import { createConsumer, type Handler } from "./consumer";
+import { concurrencyOf, createConsumer, type Handler } from "./consumer";
 import { queueName } from "./envelope";
 import { openBroker } from "./open-broker";
 import { createPublish } from "./publisher";
 import { recordPublished } from "./published";
+import { consumedHere } from "./wanted-by";
 
 export type { Broker } from "./broker";
 export {
@@ -108,6 +109,8 @@ class PubSub implements PubSubPart {
 
   async drain(): Promise<void> {
     this.#running = false;
+    for (const { topic, subscription } of this.#registrations.values())
+      consumedHere().delete(`${topic.name} ${subscription.name}`);
     const consumers = [...this.#registrations.values()].map(({ consumer }) => consumer);
     await Promise.all(consumers.map(async (consumer) => (await consumer)?.close()));
   }
@@ -123,6 +126,7 @@ class PubSub implements PubSubPart {
 
   #consume(key: string, registration: Registration): Promise<Consumer> {
     const { topic, subscription } = registration;
+    consumedHere().set(`${topic.name} ${subscription.name}`, concurrencyOf(subscription));
     registration.consumer ??= this.broker().consume(
       key,
       ...this.#processorFor(topic, subscription, (request) => registration.handler(request)),

@@ -98,8 +98,10 @@ export function createPublish(topic: TopicModel, codec: MessageCodec, broker: ()
   const names = topic.subscriptions.map((subscription) => subscription.name);
   const handOver = topic.orderingAttribute ? inOrder() : undefined;
   return async (message, source) => {
-    const envelope = envelopeFor(topic, codec, message, source);
     const queues = wantedBy(topic.name, names, message).map((name) => queueName(topic.name, name));
+    // The app has said that nobody wants it: nothing to write down.
+    if (queues.length === 0 && names.length > 0) return newMessageId();
+    const envelope = envelopeFor(topic, codec, message, source);
     const add = (ready: Envelope): Promise<void> =>
       within(
         whileAway(() => broker().add(queues, ready), PUBLISH_LIMIT_MS),

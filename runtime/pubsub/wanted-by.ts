@@ -18,3 +18,14 @@ export function wantedBy(topic: string, subscriptions: readonly string[], messag
     }
   });
 }
+
+const consumedKey = Symbol.for("groundwork.consumed-here");
+
+/**
+ * And to one that hands messages of its own making to its own subscriptions: how many messages at once this process handles of
+ * each subscription that it consumes, by "<topic> <subscription>", while it does.
+ */
+export function consumedHere(): Map<string, number> {
+  const holder = globalThis as { [key: symbol]: unknown };
+  return (holder[consumedKey] ??= new Map<string, number>()) as Map<string, number>;
+}

@@ -1,0 +1,178 @@
+// From the relay to the consumers of its own process, without the topic in between: what a claim brings is handled at once,
+// several events in a transaction, and the backlog stays in the outbox, where claims are fair. Whoever is not in this
+// process, fails, is slow, or has something of the aggregate on its way by the topic, gets it by the topic, which has the
+// retries, their waits and the count of those that end their process. Such a detour is noted before it is begun and is over
+// when the consumer is done with the event, so that the order of an aggregate holds over both ways.
+//   direct    rows claimed for the first time, for a consumer of this process that handles them and has no detour there
+//   resting   the consumer took longer than BUDGET_MS: everything of it goes by the topic for REST_MS
+// A row that is claimed again may have ended its process, and goes by the topic. Handing over stays at least once, and
+// first wins: a handler that ends late, in a process that lost its lease, finds its events noted or is found by the topic.
+// ADR 0010 says why, and what else was looked at.
+import { logger } from "../telemetry/logger";
+import { localConsumers, type LocalConsumer } from "./consumer";
+import { declarations } from "./declarations";
+import { concurrencyHere } from "./delivery-filter";
+import { receiveTogether, type Entry } from "./receive-together";
+import { detoursBegin, detoursOf } from "./store/detour";
+import type { OutboxRow } from "./store/outbox";
+import { messageOf, REDRIVE_CONSUMER, REDRIVE_OF } from "./topic";
+
+/** A consumer begins no further event of one hand-over after so long: at this pace the topic, which runs many at once, is faster. */
+const BUDGET_MS = 2_000;
+/** And what it has begun is not waited for longer: the topic brings it too. With the lane's turns well below a lease. */
+const LIMIT_MS = 5_000;
+const REST_MS = 60_000;
+/** Of one hand-over at once, where its subscription allows so many. */
+const TRANSACTIONS_MAX = 8;
+
+interface Lane {
+  /** The hand-over before: one at a time. */
+  last: Promise<void>;
+  restsUntilMs: number;
+}
+
+export interface DirectTimes {
+  budgetMs: number;
+  limitMs: number;
+  restMs: number;
+}
+
+/** Consumers that are done with each row, by its id. */
+export type Done = ReadonlyMap<string, ReadonlySet<string>>;
+
+export class DirectDelivery {
+  private isOn = false;
+  private readonly lanes = new Map<string, Lane>();
+  private readonly publishing = new Map<string, ReadonlySet<string>>();
+
+  constructor(private readonly times: DirectTimes = { budgetMs: BUDGET_MS, limitMs: LIMIT_MS, restMs: REST_MS }) {}
+
+  turn(isOn: boolean): void {
+    this.isOn = isOn;
+  }
+
+  /** Whether the consumer is done with an event that is being published just now. */
+  hasHad(consumer: string, eventId: string): boolean {
+    return this.publishing.get(eventId)?.has(consumer) === true;
+  }
+
+  /**
+   * Hands the rows, sorted by position, to the consumers of this process, notes the detours of the others, and runs
+   * `publish`, which gives the rows to the topic for those.
+   */
+  async before(rows: readonly OutboxRow[], publish: () => Promise<void>): Promise<void> {
+    if (!this.isOn) return publish();
+    const done = await this.deliver(rows);
+    await this.noteDetours(rows, done);
+    for (const [id, had] of done) this.publishing.set(id, had);
+    try {
+      await publish();
+    } finally {
+      for (const id of done.keys()) this.publishing.delete(id);
+    }
+  }
+
+  private async deliver(rows: readonly OutboxRow[]): Promise<Done> {
+    const done = new Map<string, Set<string>>();
+    const isFit = ({ attempts, headers }: OutboxRow): boolean => attempts === 1 && headers[REDRIVE_OF] === undefined;
+    const fit = rows.filter(isFit);
+    const unfit = rows.filter((row) => !isFit(row));
+    const consumers = [...localConsumers.values()].filter(
+      (consumer) =>
+        concurrencyHere(consumer.name) > 0 && !this.isResting(consumer.name) && fit.some((row) => isFor(consumer, row)),
+    );
+    if (consumers.length === 0) return done;
+    const detours = new Set<string>();
+    for (const { consumer, aggregateKey } of await detoursOf([...new Set(fit.map((row) => row.aggregateKey))]))
+      detours.add(`${consumer} ${aggregateKey}`);
+    await Promise.all(
+      consumers.map((consumer) => {
+        // Behind a row that goes by the topic, the rest of its aggregate does too.
+        const held = new Set(unfit.filter((row) => isFor(consumer, row)).map((row) => row.aggregateKey));
+        const own = fit.filter(
+          (row) =>
+            isFor(consumer, row) && !held.has(row.aggregateKey) && !detours.has(`${consumer.name} ${row.aggregateKey}`),
+        );
+        return this.give(consumer, own, (id) => done.set(id, (done.get(id) ?? new Set()).add(consumer.name)));
+      }),
+    );
+    return done;
+  }
+
+  /** Never rejects: what went wrong goes by the topic. */
+  private async give(consumer: LocalConsumer, rows: readonly OutboxRow[], onDone: (id: string) => void): Promise<void> {
+    const lane = this.laneOf(consumer.name);
+    const before = lane.last;
+    let end!: () => void;
+    lane.last = new Promise((resolve) => (end = resolve));
+    await before;
+    try {
+      if (!this.isResting(consumer.name)) await this.giveNow(consumer, rows, onDone);
+    } finally {
+      end();
+    }
+  }
+
+  private async giveNow(
+    consumer: LocalConsumer,
+    rows: readonly OutboxRow[],
+    onDone: (id: string) => void,
+  ): Promise<void> {
+    const { budgetMs, limitMs, restMs } = this.times;
+    const until = performance.now() + budgetMs;
+    let isWaitedFor = true;
+    const work = receiveTogether(
+      consumer,
+      rows.map((row): Entry => ({ message: messageOf(row), aggregateKey: row.aggregateKey })),
+      {
+        transactions: Math.min(concurrencyHere(consumer.name), TRANSACTIONS_MAX),
+        mayGoOn: () => isWaitedFor && performance.now() < until,
+        onDone: ({ message }) => {
+          if (isWaitedFor) onDone(message.id);
+        },
+      },
+    ).catch((error: unknown) =>
+      logger("events").warn({ err: error, consumer: consumer.name }, "events go to their consumer by the topic"),
+    );
+    const isInTime = await endsWithin(work, limitMs);
+    isWaitedFor = false;
+    if (!isInTime || performance.now() > until) this.laneOf(consumer.name).restsUntilMs = performance.now() + restMs;
+  }
+
+  /** The topic's messages for consumers that anybody declares; unknown ones have no direct way. */
+  private async noteDetours(rows: readonly OutboxRow[], done: Done): Promise<void> {
+    const detours = rows
+      .filter(({ headers }) => headers[REDRIVE_OF] === undefined)
+      .flatMap((row) =>
+        declarations
+          .wantedBy(row)
+          .filter((consumer) => done.get(row.id)?.has(consumer) !== true)
+          .map((consumer) => ({ consumer, aggregateKey: row.aggregateKey, eventId: row.id, tenantId: row.tenantId })),
+      );
+    if (detours.length > 0) await detoursBegin(detours);
+  }
+
+  private isResting(consumer: string): boolean {
+    return performance.now() < this.laneOf(consumer).restsUntilMs;
+  }
+
+  private laneOf(consumer: string): Lane {
+    const lane = this.lanes.get(consumer) ?? { last: Promise.resolve(), restsUntilMs: -Infinity };
+    this.lanes.set(consumer, lane);
+    return lane;
+  }
+}
+
+const isFor = ({ name, byKey }: LocalConsumer, { type, version, headers }: OutboxRow): boolean =>
+  byKey.has(`${type}@${version}`) && (headers[REDRIVE_CONSUMER] === undefined || headers[REDRIVE_CONSUMER] === name);
+
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
+  const inTime = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return inTime;
+}
+
+/** This process's. */
+export const direct = new DirectDelivery();

@@ -1,0 +1,51 @@
+// What follows when an event could not be handled: it is counted, and given up after its last attempt.
+import { withSystem } from "../db/tenant";
+import { errorText } from "../telemetry/error-text";
+import { logger } from "../telemetry/logger";
+import { buryEvent } from "./dead-letters";
+import { UnfitEventError, UnknownEventError } from "./received";
+import { inboxCountFailure, type InboxFailure } from "./store/inbox";
+import type { DomainEvent } from "./topic";
+
+export interface Receiver {
+  readonly name: string;
+  readonly maxAttempts: number;
+}
+
+/**
+ * How long an event that no replica knows is delivered again before it becomes a dead letter: longer than a
+ * deployment takes, shorter than the transport's own patience (a hundred tries, about sixteen hours).
+ */
+export const UNKNOWN_EVENT_HOURS = 12;
+
+/** Why no further attempt is worth it; null while one is. */
+function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure, maxAttempts: number): string | null {
+  if (error instanceof UnknownEventError) return waitedHours >= UNKNOWN_EVENT_HOURS ? "unknown_event" : null;
+  if (error instanceof UnfitEventError) return error.reason;
+  return attempts >= maxAttempts ? "attempts_exhausted" : null;
+}
+
+/** Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. */
+export async function settleFailure(
+  { name, maxAttempts }: Receiver,
+  message: DomainEvent,
+  error: unknown,
+  costs: number,
+): Promise<void> {
+  const log = logger("events");
+  const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
+  const text = errorText(error);
+  const isOver = await withSystem("consume-failed", async (tx) => {
+    const seen = await inboxCountFailure(tx, name, message, text, costs);
+    if (seen === null) return true;
+    const { attempts } = seen;
+    const reason = reasonToGiveUp(error, seen, maxAttempts);
+    if (reason === null) return false;
+    await buryEvent(tx, name, message, { reason, error: text, attempts });
+    log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");
+    return true;
+  });
+  if (isOver) return;
+  log.warn(facts, "an event could not be handled and will be delivered again");
+  throw error;
+}
