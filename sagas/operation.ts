@@ -4,6 +4,7 @@ import { record } from "../audit/record";
 import { withTenant, type Tx } from "../db/tenant";
 import { enqueue } from "../queues/enqueue";
 import type { Principal } from "../security/principal";
+import { tellCanceled } from "./cancel-notice";
 import { errors } from "./errors";
 import { jobOf } from "./job";
 import * as store from "./store/saga";
@@ -19,6 +20,7 @@ export function cancelSaga(principal: Principal, id: string): Promise<store.Saga
     const row = await store.sagaCancel(tx, principal.tenantId, id);
     if (row === undefined) throw errors.saga_not_running();
     await driveOn(tx, row);
+    tellCanceled(tx, id);
     await record(tx, canceled, { target: target(id), fields: named(row) });
     return row;
   });

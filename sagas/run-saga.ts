@@ -11,6 +11,7 @@ import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { sagaStepsTotal } from "../telemetry/metrics";
 import { withSpan } from "../telemetry/tracing";
+import { onCancelNotice } from "./cancel-notice";
 import { UnrecoverableStepError, type Saga } from "./definition";
 import { jobOf } from "./job";
 import { isStorable } from "./storable";
@@ -30,9 +31,19 @@ class TurnLostError extends Error {
   override readonly name = "TurnLostError";
 }
 
+/** A turn, and how often its row is looked at while an attempt runs. */
+interface Driver extends store.Turn {
+  holdMs: number;
+}
+
 /** Rejects when the process stops, or the database is away: the job is then run again. */
-export async function runSaga(saga: Saga, of: { tenantId: TenantId; id: string }, stop: AbortSignal): Promise<void> {
-  const turn: store.Turn = { ...of, runId: newId() };
+export async function runSaga(
+  saga: Saga,
+  of: { tenantId: TenantId; id: string },
+  stop: AbortSignal,
+  { holdMs = HOLD_MS }: { holdMs?: number } = {},
+): Promise<void> {
+  const turn: Driver = { ...of, runId: newId(), holdMs };
   for (;;) {
     stop.throwIfAborted();
     const work = await takeTurn(saga, turn);
@@ -41,14 +52,14 @@ export async function runSaga(saga: Saga, of: { tenantId: TenantId; id: string }
   }
 }
 
-function tracedAttempt(saga: Saga, turn: store.Turn, work: Work, stop: AbortSignal): Promise<boolean> {
+function tracedAttempt(saga: Saga, turn: Driver, work: Work, stop: AbortSignal): Promise<boolean> {
   const attributes = { "saga.id": turn.id, "saga.step": work.step.name, "saga.attempt": work.attempt };
   const name = `saga ${saga.name} ${work.act} ${work.step.name}`;
   return withSpan(name, { kind: "internal", attributes }, () => attempt(saga, turn, work, stop));
 }
 
 /** True when this run may go on at once. */
-async function attempt(saga: Saga, turn: store.Turn, work: Work, stop: AbortSignal): Promise<boolean> {
+async function attempt(saga: Saga, turn: Driver, work: Work, stop: AbortSignal): Promise<boolean> {
   const { step, act } = work;
   const run = new AbortController();
   const onStop = (): void => run.abort(stop.reason);
@@ -76,7 +87,8 @@ async function attempt(saga: Saga, turn: store.Turn, work: Work, stop: AbortSign
 }
 
 /** Keeps the turn while an attempt runs, and hears of its cancellation. Returns the end of it. */
-function holdTurn(turn: store.Turn, { act }: Work, run: AbortController): () => void {
+function holdTurn(turn: Driver, { act }: Work, run: AbortController): () => void {
+  const { holdMs } = turn;
   let isAsking = false;
   const hold = async (): Promise<void> => {
     if (isAsking) return;
@@ -93,8 +105,12 @@ function holdTurn(turn: store.Turn, { act }: Work, run: AbortController): () => 
       isAsking = false;
     }
   };
-  const timer = setInterval(() => void hold(), HOLD_MS).unref();
-  return () => clearInterval(timer);
+  const timer = setInterval(() => void hold(), holdMs).unref();
+  const deafen = onCancelNotice(turn.id, () => void hold());
+  return () => {
+    clearInterval(timer);
+    deafen();
+  };
 }
 
 /** Settles as `work`, or rejects with the signal's reason as soon as it aborts, whether or not `work` listens. */
@@ -161,7 +177,7 @@ function textOf(result: unknown): string | undefined {
 }
 
 /** True when this run goes on at once: with undoing, or because the attempt has committed after all. */
-async function settleFailure(saga: Saga, turn: store.Turn, work: Work, error: unknown): Promise<boolean> {
+async function settleFailure(saga: Saga, turn: Driver, work: Work, error: unknown): Promise<boolean> {
   const { act, step, position, row } = work;
   const facts = { err: error, sagaId: turn.id, saga: saga.name, step: step.name, act, attempt: work.attempt };
   logger("sagas").warn(facts, "an attempt of a saga's step failed");

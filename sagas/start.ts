@@ -6,6 +6,7 @@ import { isReadyForWork } from "../events/work-gate";
 import { logger } from "../telemetry/logger";
 import { observeGauge } from "../telemetry/metrics";
 import { onShutdown } from "../telemetry/shutdown";
+import { listenForCancels } from "./cancel-notice";
 import { SAGAS_OPEN } from "./store/upkeep";
 import { driveOverdue } from "./upkeep";
 import { knownSagas } from "./worker";
@@ -23,7 +24,7 @@ export function startSagas(): void {
       .catch((error: unknown) => logger("sagas").warn({ err: error }, "overdue sagas could not be looked for"))
       .finally(() => (timer = setTimeout(look, LOOK_MS).unref()));
   };
-  timer = setTimeout(look, LOOK_MS).unref();
+  timer = setTimeout(look, 0).unref();
   onShutdown("sagas", () => clearTimeout(timer));
 }
 
@@ -42,5 +43,9 @@ export function reportSagas(): void {
 async function lookOnce(): Promise<void> {
   const hosted = appMeta().deploy.hostedServices;
   const mine = knownSagas().filter(({ name }) => (name.split(":")[0] ?? "") in hosted);
-  if (mine.length > 0 && (await isReadyForWork())) await driveOverdue(mine);
+  if (mine.length === 0 || !(await isReadyForWork())) return;
+  await listenForCancels().catch((error: unknown) =>
+    logger("sagas").warn({ err: error }, "the bus does not tell of cancellations: they take up to two seconds"),
+  );
+  await driveOverdue(mine);
 }

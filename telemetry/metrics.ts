@@ -48,6 +48,9 @@ export const jobsTotal = meter.createCounter("jobs_total", { description: "Jobs 
 export const jobDurationSeconds = seconds("job_duration_seconds", "Time to run one job, by job");
 export const jobWaitSeconds = seconds("job_wait_seconds", "Time a job waited before its first run, by job");
 
+export const busNoticesTotal = meter.createCounter("bus_notices_total", {
+  description: "Notices of the bus by type and outcome: published, handled, failed, dropped, lost",
+});
 export const sagasTotal = meter.createCounter("sagas_total", {
   description: "Sagas by what became of them: completed, compensated, stuck",
 });

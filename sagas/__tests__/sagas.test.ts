@@ -8,9 +8,8 @@ import { reasonOf } from "../../security/errors";
 import { actorOf } from "../../security/principal";
 import { currentProvenance, onBehalfOf } from "../../security/provenance";
 import { createCaller, runRelayAndWorkers } from "../../testing";
+import { listenForCancels } from "../cancel-notice";
 import { defineSaga, UnrecoverableStepError, type Saga } from "../definition";
-import { jobOf } from "../job";
-import { nextOf } from "../next";
 import { runSaga } from "../run-saga";
 import { startSaga } from "../start-saga";
 import { driveOverdue, purgeSagas } from "../upkeep";
@@ -46,18 +45,20 @@ const broken = head("test:broken")
   })
   .step("third", { run: () => Promise.reject(new UnrecoverableStepError("out_of_luck")), undo: "nothing" });
 const aborted: unknown[] = [];
-const endless = head("test:endless")
-  .step("first", { run: nothing, undo: (_tx, { sagaId }) => Promise.resolve(undone.push(sagaId)) })
-  .call("second", {
-    run: ({ signal }) =>
-      new Promise((_, reject) => {
-        signal.addEventListener("abort", () => {
-          aborted.push(signal.reason);
-          reject(signal.reason as Error);
-        });
-      }),
-    undo: ({ stepKey, result }) => Promise.resolve(void undone.push(`${stepKey} ${String(result)}`)),
-  });
+const endlessOf = (name: string) =>
+  head(name)
+    .step("first", { run: nothing, undo: (_tx, { sagaId }) => Promise.resolve(undone.push(sagaId)) })
+    .call("second", {
+      run: ({ signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener("abort", () => {
+            aborted.push(signal.reason);
+            reject(signal.reason as Error);
+          });
+        }),
+      undo: ({ stepKey, result }) => Promise.resolve(void undone.push(`${stepKey} ${String(result)}`)),
+    });
+const endless = endlessOf("test:endless");
 const slow = head("test:slow").step("first", {
   run: async (tx) => {
     await tx.execute("insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, 'do:slow x', 1)", [
@@ -218,6 +219,22 @@ const auditOf = async (id: string): Promise<string[]> =>
     )
   ).map(({ action }) => action);
 
+test("a cancellation is told by the bus, before the row is looked at", async () => {
+  await listenForCancels();
+  // No worker drives it: this test does.
+  const unheard = endlessOf("test:unheard");
+  const id = await start(unheard);
+  const before = aborted.length;
+  const of = { tenantId: owner.tenantId, id };
+  // A look at the row that would come too late for this test.
+  const run = runSaga(unheard, of, new AbortController().signal, { holdMs: 3_600_000 });
+  await expect.poll(async () => (await sagas.getSaga({ id }, owner)).steps[1]?.state).toBe("running");
+  await sagas.cancel({ id }, owner);
+  await run;
+  expect(aborted).toHaveLength(before + 1);
+  expect(await stateOf(id)).toBe("compensated");
+});
+
 describe("an undo that keeps failing", () => {
   let id = "";
   beforeAll(async () => {
@@ -348,38 +365,4 @@ test("ended sagas go after thirty days, and those that have not ended stay", asy
   await purgeSagas();
   expect(await reason(sagas.getSaga({ id: old }, owner))).toBe("saga_not_found");
   expect(await stateOf(stuck)).toBe("stuck");
-});
-
-describe("a definition", () => {
-  test("is refused at load when it cannot be", () => {
-    expect(() => head("no-colon")).toThrow("domain:action");
-    expect(() => head("test:x", 0)).toThrow("positive integer");
-    expect(() => head("test:x").step("No", idle)).toThrow("lower case");
-    expect(() => head("test:x").step("a", idle).call("a", idle)).toThrow("two steps");
-    expect(() => registerSaga(head("test:x"))).toThrow("no steps");
-    expect(() => registerSaga(plain)).toThrow("twice");
-    expect(() => new UnrecoverableStepError("Not a code")).toThrow("lower_snake");
-    expect(jobOf({ name: "orders:place", version: 2 }).name).toBe("orders:saga-place-v2");
-  });
-
-  test("says what is next by the records alone", () => {
-    const progress = {
-      state: "compensating" as const,
-      position: 2,
-      stepNames: ["first", "second", "third"],
-      isCanceling: false,
-    };
-    const row = (position: number, state: "completed" | "undone" | "running") => ({
-      ...{ position, name: "x", state, begun: 1, failed: 0, result: null, startedAt: new Date(0), endedAt: null },
-    });
-    const next = (rows: ReturnType<typeof row>[]) => nextOf(broken, progress, rows);
-    // A transaction that did not commit, and a step without an undo, leave nothing to undo.
-    expect(next([row(0, "completed"), row(1, "running"), row(2, "completed")])).toMatchObject({
-      act: "undo",
-      position: 0,
-    });
-    expect(next([row(0, "undone"), row(1, "completed")])).toMatchObject({ act: "undo", position: 1 });
-    expect(next([row(0, "undone"), row(1, "undone")])).toEqual({ act: "end", state: "compensated" });
-    expect(next([])).toEqual({ act: "end", state: "compensated" });
-  });
 });
