@@ -1,5 +1,6 @@
 // Where ids stand in requests, read off the app's model: each exposed endpoint, each parameter of its path, each id of its
 // query, headers and body. An endpoint that is added is tried without being named here.
+import { readFileSync } from "node:fs";
 import type { AppModel } from "../../../../model";
 import { createSampler, operationsOf, type Document, type Operation, type Schema } from "../fuzz/openapi";
 import { createRandom } from "../fuzz/random";
@@ -19,6 +20,11 @@ export interface PairRequest {
   body?: string;
 }
 
+const manifest = JSON.parse(readFileSync(new URL("../../../../../package.json", import.meta.url), "utf8")) as {
+  groundwork: { openapiHeaders: { name: string }[] };
+};
+/** Said of every endpoint and decided before it, the same for whatever id: security/__tests__/guard.test.ts. */
+const OF_GUARD = new Set(manifest.groundwork.openapiHeaders.map(({ name }) => name));
 const ID = /ids?$/i;
 /** Things of a person's device, by its own names for them (WebAuthn). */
 const OF_DEVICES = new Set(["passkey", "attestation"]);
@@ -49,7 +55,9 @@ export function slotsOf(document: Document, model: AppModel): Slot[] {
     .filter(({ method, path }) => exposed.has(`${method} ${path.replace(/\{[^{}]*\}/g, "{}")}`))
     .flatMap((operation) => [
       ...operation.parameters.flatMap(({ in: where, name }): Slot[] =>
-        where === "path" || (where !== "cookie" && ID.test(name)) ? [{ operation, where, name }] : [],
+        where === "path" || (where !== "cookie" && ID.test(name) && !OF_GUARD.has(name))
+          ? [{ operation, where, name }]
+          : [],
       ),
       ...idsOf(document, operation.body, "", 0).map((name): Slot => ({ operation, where: "body", name })),
     ]);
@@ -81,7 +89,7 @@ export function requestFor(
     encodeURIComponent(where === "path" && place === name ? id : own(place)),
   );
   const required = parameters
-    .filter((parameter) => parameter.in === "header")
+    .filter((parameter) => parameter.in === "header" && !OF_GUARD.has(parameter.name))
     .map((parameter) => [parameter.name, String(sample(parameter.schema))]);
   const headers = { ...Object.fromEntries(required), ...(where === "header" ? { [name]: id } : {}) };
   const query = where === "query" ? `?${encodeURIComponent(name)}=${encodeURIComponent(id)}` : "";
