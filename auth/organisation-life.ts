@@ -27,6 +27,7 @@ import type { OrganisationRow } from "./store/accounts";
 import {
   membershipBumpAll,
   membershipDelete,
+  membershipExists,
   membershipFind,
   membershipIsOwnerOfClosing,
   membershipLock,
@@ -52,6 +53,11 @@ const about = (tenantId: string): Parameters<typeof emit>[3] => ({
   tenantId: tenantIdFrom(tenantId),
 });
 const target = (id: string): { type: string; id: string } => ({ type: "organisation", id });
+
+/** Before the lock: strangers must neither hold up an organisation's own people nor learn by the time that there is one. */
+async function assertMember(tx: Tx, membership: { tenantId: string; accountId: string }): Promise<void> {
+  if (!(await membershipExists(tx, membership))) throw errors.organisation_not_found();
+}
 
 /** The caller's organisation, if it is this one: any other is answered as one that does not exist. */
 function assertOwn({ tenantId }: Principal, id: string): void {
@@ -83,6 +89,7 @@ export async function renameOrganisation(principal: Principal, id: string, wante
 /** The account stays. @throws APIError organisation_not_found; last_owner: who is alone in it deletes it instead. */
 export async function leaveOrganisation({ subjectId: accountId }: Caller, tenantId: string): Promise<void> {
   await withSystem("leave-organisation", async (tx) => {
+    await assertMember(tx, { tenantId, accountId });
     await membershipLock(tx, tenantId);
     const member = await membershipFind(tx, { tenantId, accountId });
     if (member === undefined) throw errors.organisation_not_found();
@@ -149,6 +156,7 @@ async function endTokens(tx: Tx, tenantId: string): Promise<void> {
 /** Takes the deletion back while the grace lasts. @throws APIError organisation_not_found to all but its owners. */
 export async function restoreOrganisation({ subjectId: accountId }: Caller, id: string): Promise<void> {
   await withSystem("restore-organisation", async (tx) => {
+    await assertMember(tx, { tenantId: id, accountId });
     await membershipLock(tx, id);
     if (!(await membershipIsOwnerOfClosing(tx, { tenantId: id, accountId }))) throw errors.organisation_not_found();
     await organisationReopen(tx, id);

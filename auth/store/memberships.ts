@@ -121,6 +121,15 @@ export async function membershipList(tenantId: string, limit: number, from: Curs
   );
 }
 
+/** Whether the account is a member, of an organisation in whatever state. Locks nothing. */
+export async function membershipExists(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<boolean> {
+  const sql = "select 1 from auth.membership where tenant_id = $1 and account_id = $2";
+  return (await tx.query(sql, [tenantId, accountId])).length > 0;
+}
+
 /** Serialises changes of an organisation's members, until the transaction ends. */
 export async function membershipLock(tx: Tx, tenantId: string): Promise<void> {
   await tx.query(`select 1 from auth.organisation where id = $1 for update`, [tenantId]);

@@ -3,9 +3,10 @@
 import type pg from "pg";
 
 const IS_SYSTEM = "( SELECT db.is_system() AS is_system)";
+const SYSTEM_ONLY = `booleq(booleq(${IS_SYSTEM}, true), true)`;
 /** As Postgres writes it, without its line breaks. */
 const tenantPolicy = (column: string): string =>
-  `CASE WHEN (${column} = ( SELECT db.current_tenant() AS current_tenant)) THEN true ELSE ${IS_SYSTEM} END`;
+  `CASE WHEN booleq((${column} = ( SELECT db.current_tenant() AS current_tenant)), true) THEN true ELSE ${IS_SYSTEM} END`;
 
 /** Functions that run with their owner's rights, each of which asks for the token first. */
 const DEFINERS = [
@@ -105,7 +106,7 @@ function expectedPolicy(table: ProtectedTable): ExpectedPolicy | undefined {
   const own = WITHOUT_TENANT_ID[table.name];
   const tenantColumn = table.has_tenant_id ? "tenant_id" : own && "tenantColumn" in own ? own.tenantColumn : undefined;
   if (tenantColumn !== undefined) return { name: "tenant_isolation", tenantColumn, text: tenantPolicy(tenantColumn) };
-  return own && "systemOnly" in own ? { name: "system_only", text: IS_SYSTEM } : undefined;
+  return own && "systemOnly" in own ? { name: "system_only", text: SYSTEM_ONLY } : undefined;
 }
 
 function complaintsOf(table: ProtectedTable): string[] {

@@ -1,6 +1,7 @@
 // Statements on queues.task and queues.task_log.
 import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type Page } from "../../db/cursor";
 import type { TenantScope, Tx } from "../../db/tenant";
+import { uniformRead } from "../../db/uniform-read";
 import { tenantQuery } from "../../db/tenant";
 
 export type TaskState = "waiting" | "running" | "completed" | "failed" | "canceled";
@@ -114,8 +115,8 @@ export async function taskFind(scope: TenantScope, id: string): Promise<TaskRow 
 
 /** On whose behalf it runs; undefined when the tenant has no such task. */
 export async function taskActor(scope: TenantScope, id: string): Promise<string | undefined> {
-  const sql = "select actor from queues.task where tenant_id = $1 and id = $2";
-  return (await tenantQuery<{ actor: string }>(scope, sql, [scope.tenantId, id]))[0]?.actor;
+  const sql = uniformRead("select actor from queues.task where tenant_id = $1 and id = $2");
+  return (await tenantQuery<{ value: string | null }>(scope, sql, [scope.tenantId, id]))[0]?.value ?? undefined;
 }
 
 /** Lines behind `seq`, in order. */

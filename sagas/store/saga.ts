@@ -1,6 +1,7 @@
 // Statements on sagas.saga and sagas.step.
 import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type Page } from "../../db/cursor";
 import { tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
+import { uniformRead } from "../../db/uniform-read";
 import type { TenantId } from "../../security/principal";
 
 export type SagaState = "running" | "compensating" | "stuck" | "completed" | "compensated";
@@ -239,8 +240,8 @@ export async function sagaFind(scope: TenantScope, id: string): Promise<SagaRow 
 
 /** On whose behalf it runs; undefined when the tenant has no such saga. */
 export async function sagaActor(scope: TenantScope, id: string): Promise<string | undefined> {
-  const sql = "select actor from sagas.saga where tenant_id = $1 and id = $2";
-  return (await tenantQuery<{ actor: string }>(scope, sql, [scope.tenantId, id]))[0]?.actor;
+  const sql = uniformRead("select actor from sagas.saga where tenant_id = $1 and id = $2");
+  return (await tenantQuery<{ value: string | null }>(scope, sql, [scope.tenantId, id]))[0]?.value ?? undefined;
 }
 
 /** Newest first. */

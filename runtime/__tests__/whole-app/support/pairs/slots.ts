@@ -2,6 +2,7 @@
 // query, headers and body. An endpoint that is added is tried without being named here.
 import { readFileSync } from "node:fs";
 import type { AppModel } from "../../../../model";
+import { modelFile } from "../../../../parse/cache";
 import { createSampler, operationsOf, type Document, type Operation, type Schema } from "../fuzz/openapi";
 import { createRandom } from "../fuzz/random";
 
@@ -37,6 +38,9 @@ export const describeSlot = ({ operation, where, name }: Slot): string =>
 /** Not the pages and the mailbox of development, whose ids belong to nobody. Nor names that PUT gives to the asker's own things. */
 const isAsked = ({ method, path }: Operation): boolean =>
   method !== "PUT" && !path.startsWith("/mail") && !path.startsWith("/docs");
+
+/** Of an app that was parsed. */
+export const modelOf = (root: string): AppModel => JSON.parse(readFileSync(modelFile(root), "utf8")) as AppModel;
 
 export function slotsOf(document: Document, model: AppModel): Slot[] {
   const exposed = new Set(

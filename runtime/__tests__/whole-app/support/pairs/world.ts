@@ -32,7 +32,7 @@ export interface PairWorld {
 }
 
 /** What is a person's own, not the organisation's. */
-export const PERSONAL = ["session", "task", "passkey", "identity"];
+export const PERSONAL = ["session", "task", "saga", "passkey", "identity"];
 
 const password = "a passphrase of many words";
 
@@ -110,7 +110,7 @@ export async function makePairWorld(send: PairSend, word: string): Promise<PairW
 
 /** What takes a device, a provider or a failure to come by: rows as the app writes them. By a login that row security does not hold. */
 export async function plantThings(database: pg.Pool, { owner, things }: PairWorld): Promise<void> {
-  const [passkey, identity, letter, job] = [v7(), v7(), v7(), v7()];
+  const [passkey, identity, letter, job, domain, saga] = [v7(), v7(), v7(), v7(), v7(), v7()];
   await database.query(
     `insert into auth.passkey (id, account_id, credential_id, public_key, sign_count, is_synced, is_backed_up, transports, name)
      values ($1::uuid, $2, uuid_send($1::uuid), '\\x00', 0, false, false, '{}', 'Planted')`,
@@ -130,5 +130,14 @@ export async function plantThings(database: pg.Pool, { owner, things }: PairWorl
      values ($1::uuid, $2, 'vectors:embed', $1::uuid::text, '{}', 'handler_failed', 'planted', 1)`,
     [job, owner.organisationId],
   );
-  Object.assign(things, { passkey, identity, letter, job });
+  await database.query(
+    `insert into auth.domain (id, tenant_id, name, token) values ($1, $2, 'planted.example', repeat('x', 43))`,
+    [domain, owner.organisationId],
+  );
+  await database.query(
+    `insert into sagas.saga (id, tenant_id, name, version, step_names, input, actor, correlation_id, state, ended_at)
+     values ($1::uuid, $2, 'planted:saga', 1, '{}', '{}', $3, $1::uuid::text, 'completed', now())`,
+    [saga, owner.organisationId, `user:${owner.userId}`],
+  );
+  Object.assign(things, { passkey, identity, letter, job, domain, saga });
 }
