@@ -31,8 +31,6 @@ export interface BullJob {
   timestamp: number;
   priority?: number;
   delay?: number;
-  /** Set on the runs of a schedule. */
-  repeatJobKey?: string;
 }
 
 /** One that is in a queue, as it was when it was asked for. */
@@ -54,12 +52,6 @@ export interface BullQueue {
   getJob(id: string): Promise<QueuedJob | undefined>;
   /** "unknown" for one that it does not have. */
   getJobState(id: string): Promise<string>;
-  upsertJobScheduler(
-    id: string,
-    repeat: { every: number } | { pattern: string; tz: string },
-    template: { name: string; data: JobData; opts: JobsOptions },
-  ): Promise<unknown>;
-  removeJobScheduler(id: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -126,9 +118,6 @@ export async function openWorker(
     on.failed(job, error);
     announceWork(name);
   });
-  worker.on("completed", (job) => {
-    if (job.repeatJobKey !== undefined) announceWork(name);
-  });
   await readyOrClosed(worker);
   return worker;
 }
@@ -145,7 +134,7 @@ async function readyOrClosed(part: { waitUntilReady(): Promise<unknown>; close()
 
 /**
  * Tells the workers of this process that a queue has work, now or at a time they do not know of yet (a
- * retry, a schedule's next run). Elsewhere Postgres does so with NOTIFY; the embedded database delivers
+ * retry). Elsewhere Postgres does so with NOTIFY; the embedded database delivers
  * none, and polling alone would cost up to five seconds a job.
  */
 export function announceWork(queueName: string): void {

@@ -1,4 +1,4 @@
-// makeQueue, makeWorker, makeScheduler: BullMQ with the retries, limits, dead letters, traces and intervals
+// makeQueue, makeWorker: BullMQ with the retries, limits, dead letters, traces and intervals
 // that every job here has.
 import type { JobsOptions } from "bullmq";
 import { cfg } from "../config";
@@ -165,37 +165,6 @@ async function buryStalled<Payload>(
   } catch (failure) {
     logger("queues").error({ err: failure, job: job.name, jobId: bullJob.id }, "a dead letter could not be written");
   }
-}
-
-export interface JobScheduler<Payload> {
-  /** Runs the job every `ms` milliseconds, one run over all processes. The same id again replaces the schedule. */
-  every(id: string, ms: number, payload: Payload): Promise<void>;
-  /** Runs the job by a five-field cron pattern in UTC. */
-  cron(id: string, pattern: string, payload: Payload): Promise<void>;
-  remove(id: string): Promise<void>;
-}
-
-/** Schedules of a job. Its runs belong to no tenant. */
-export function makeScheduler<Payload>(job: JobDefinition<Payload>): JobScheduler<Payload> {
-  const template = (payload: Payload) => ({
-    name: job.name,
-    data: { payload: job.payload.parse(payload), tenantId: null, headers: {} },
-    opts: jobOptions(),
-  });
-  const upsert = async (
-    id: string,
-    repeat: { every: number } | { pattern: string; tz: string },
-    payload: Payload,
-  ): Promise<void> => {
-    await (await makeQueue(job.name)).upsertJobScheduler(id, repeat, template(payload));
-  };
-  return {
-    every: (id, ms, payload) => upsert(id, { every: ms }, payload),
-    cron: (id, pattern, payload) => upsert(id, { pattern, tz: "UTC" }, payload),
-    remove: async (id) => {
-      await (await makeQueue(job.name)).removeJobScheduler(id);
-    },
-  };
 }
 
 /** Closes every queue made here: for the shutdown and for tests. */

@@ -12,6 +12,7 @@ import { closeStorage } from "./bull";
 import { jobDestination } from "./destination";
 import { JOB_DESTINATION } from "./enqueue";
 import { allWorkers, closeQueues, type JobWorker } from "./factory";
+import { startSchedules, stopSchedules } from "./schedules";
 import { flushTasks } from "./tasks";
 import { jobDeadLetters } from "./store/dead-letter";
 
@@ -37,12 +38,14 @@ export async function startWorkers(workers: readonly JobWorker[] = allWorkers())
       throw error;
     });
   }
+  startSchedules();
 }
 
 /** Stops the workers, then closes the queues and their connections. With `force` jobs at hand are aborted. */
 export async function stopWorkers(force = false): Promise<void> {
   const stopping = [...running];
   running.clear();
+  await stopSchedules();
   await Promise.allSettled(stopping.map((worker) => worker.stop(force)));
   await flushTasks();
   await closeQueues();
@@ -68,6 +71,7 @@ function runWorkersWhileReady(): void {
       if (isReady) await startWorkers(mine());
       if (isReady === isPaused)
         await Promise.all([...running].map((worker) => (isReady ? worker.resume() : worker.pause())));
+      if (!isReady) await stopSchedules();
       isPaused = !isReady;
     } catch (error) {
       logger("queues").error({ err: error }, "the workers could not be started and will be tried again");
@@ -76,7 +80,7 @@ function runWorkersWhileReady(): void {
 
   onShutdown("workers pause", async () => {
     clearTimeout(timer);
-    await Promise.all([...running].map((worker) => worker.pause()));
+    await Promise.all([stopSchedules(), ...[...running].map((worker) => worker.pause())]);
   });
   onShutdown("workers stop", () => stopWorkers(true), "idle");
   observeGauge("dead_letters", async () => {

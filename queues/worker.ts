@@ -1,11 +1,5 @@
 // The front door for those who run jobs.
-export {
-  makeQueue,
-  makeScheduler,
-  makeWorker,
-  type JobScheduler,
-  type JobWorker,
-  type WorkerSettings,
-} from "./factory";
+export { makeQueue, makeWorker, type JobWorker, type WorkerSettings } from "./factory";
 export type { FailureHandler, JobFailure } from "./final-failure";
 export { UnrecoverableJobError, type JobContext, type JobHandler } from "./run-job";
+export { makeScheduler, type JobScheduler, type ScheduleOptions } from "./schedules";

@@ -93,6 +93,7 @@ export const systemReasons = {
   consume: "an event that belongs to no tenant",
   "consume-failed": "a failed delivery is counted before its tenant can be believed",
   "job-dead-letter": "a failed job that belongs to no tenant",
+  "job-schedules": "jobs that are due by the clock",
   "task-notes": "what became of the jobs that this process runs, and which of them were canceled",
   "task-changes": "whether tasks that somebody follows have changed",
   "sagas-overdue": "sagas that nobody has driven on, of whichever tenant",
