@@ -3,13 +3,15 @@ import { withSystem } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";
 import { enqueue } from "../queues/enqueue";
 import { jobOf } from "./job";
-import { sagaPurge, sagaTakeOverdue } from "./store/upkeep";
+import { sagaPurge, sagaPurgeOpen, sagaTakeOverdue } from "./store/upkeep";
 import { onBehalfOfStarter } from "./turn";
 
 /** Longer than a job needs to come, or to be taken from a worker that died. */
 const GRACE_MS = 30_000;
 const BATCH = 200;
 const KEEP_DAYS = 30;
+/** Of those that never ended: a person may take long. */
+const KEEP_OPEN_DAYS = 400;
 const UPKEEP = { statementTimeoutMs: 60_000, totalMs: 5 * 60_000, batchMax: 2_000 };
 
 /** Enqueues a drive for sagas of these definitions that are overdue; resolves with how many. */
@@ -25,6 +27,8 @@ export function driveOverdue(
   });
 }
 
-/** Resolves with how many sagas that ended are no longer kept. */
-export const purgeSagas = (): Promise<number> =>
-  removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurge(tx, KEEP_DAYS, limit));
+/** Resolves with how many sagas are no longer kept. */
+export async function purgeSagas(): Promise<number> {
+  const open = await removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurgeOpen(tx, KEEP_OPEN_DAYS, limit));
+  return open + (await removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurge(tx, KEEP_DAYS, limit)));
+}

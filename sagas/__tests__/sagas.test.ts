@@ -349,7 +349,7 @@ test("a run that has lost its turn commits nothing", async () => {
   ).toEqual([]);
 });
 
-test("ended sagas go after thirty days, and those that have not ended stay", async () => {
+test("ended sagas go after thirty days, and those that have not ended stay, but not for ever", async () => {
   const insert = async (state: string, ended: boolean): Promise<string> => {
     const id = newId();
     await systemQuery(
@@ -362,7 +362,14 @@ test("ended sagas go after thirty days, and those that have not ended stay", asy
     return id;
   };
   const [old, stuck] = [await insert("completed", true), await insert("stuck", false)];
+  const forgotten = await insert("stuck", false);
+  await systemQuery(
+    "test",
+    "update sagas.saga set created_at = now() - interval '401 days', due_at = now() - interval '401 days' where id = $1",
+    [forgotten],
+  );
   await purgeSagas();
+  expect(await reason(sagas.getSaga({ id: forgotten }, owner))).toBe("saga_not_found");
   expect(await reason(sagas.getSaga({ id: old }, owner))).toBe("saga_not_found");
   expect(await stateOf(stuck)).toBe("stuck");
 });

@@ -36,3 +36,14 @@ export function sagaPurge(tx: Tx, days: number, limit: number): Promise<number> 
     [days, limit],
   );
 }
+
+/** Deletes open ones that nobody has driven on, or put right, for `days`: their version, or their organisation, is gone. */
+export function sagaPurgeOpen(tx: Tx, days: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from sagas.saga where id = any(array(
+       select id from sagas.saga
+        where ended_at is null and created_at < now() - $1 * interval '1 day' and due_at < now() - $1 * interval '1 day'
+        order by created_at limit $2 for update skip locked))`,
+    [days, limit],
+  );
+}
