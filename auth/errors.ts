@@ -25,6 +25,18 @@ export const errors = defineErrors("auth", {
     text: "the challenge is not valid any more: it was used, its time is up, or the password changed",
     remedy: "Begin again.",
   },
+  provider_did_not_ask: {
+    class: "unauthenticated",
+    text: "the provider did not ask again who you are",
+    remedy:
+      "Sign in there anew when it asks; one that never does tells no auth_time: use another of GET /auth/step-up/methods.",
+  },
+  step_up_by_mail_refused: {
+    class: "failed_precondition",
+    text: "a mailed code is for accounts with a verified address and no password",
+    remedy:
+      "Use one of GET /auth/step-up/methods; POST /auth/verify-email/send mails the link that verifies the address.",
+  },
   totp_in_use: {
     class: "failed_precondition",
     text: "the account has codes of an app already",

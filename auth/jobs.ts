@@ -20,10 +20,13 @@ import {
   resetPasswordText,
   restoreAccountText,
   revertEmailText,
+  stepUpText,
   verifyEmailText,
   type LinkSettings,
   type MailText,
 } from "./mail-texts";
+import { hashMailedCode, MAILED_CODE_SECONDS } from "./factors/mailed-code";
+import { createRecoveryCode } from "./factors/recovery-codes";
 import { createOneTimeToken } from "./one-time-token";
 import { restoreTokenPut } from "./store/account-life";
 import { accountFind } from "./store/accounts";
@@ -44,6 +47,7 @@ const accountMail = z.discriminatedUnion("kind", [
     ]),
     accountId: z.uuid(),
   }),
+  z.object({ kind: z.literal("step-up"), accountId: z.uuid(), sessionId: z.uuid() }),
   z.object({ kind: z.literal("invitation"), invitationId: z.uuid() }),
 ]);
 
@@ -108,6 +112,14 @@ async function write(
         (await withToken(mail.accountId, mail.kind, (token) => resetPasswordText(token, settings))) ??
         toDeleted(mail.accountId, settings)
       );
+    case "step-up": {
+      const code = createRecoveryCode();
+      const hash = hashMailedCode(mail.sessionId, code);
+      if (hash === undefined) throw new Error("a code of ours is none");
+      const token = { accountId: mail.accountId, purpose: mail.kind, hash, lifetimeSeconds: MAILED_CODE_SECONDS };
+      const to = await oneTimeTokenPut(token, false);
+      return to === undefined ? undefined : { to, ...stepUpText(code) };
+    }
     case "restore-account":
       return toDeleted(mail.accountId, settings);
     case "change-email":

@@ -111,6 +111,11 @@ export const invitationText = (
   ),
 });
 
+export const stepUpText = (code: string): MailText => ({
+  subject: "Your code",
+  text: `Somebody who is signed in to your account wants to change something that matters. If it is you, enter this code where you were asked for it:\n\n${code}\n\nIt works once, within ten minutes, and only there.\n\nIf it is not you, give it to nobody: look at the sign-ins of your account and end those you do not know.`,
+});
+
 export const passwordChangedText = (): MailText => ({
   subject: "Your password was changed",
   text: "The password of your account was changed, and sign-ins on other devices have ended.\n\nIf it was not you, ask for a new password at once.",

@@ -2,7 +2,7 @@
 -- of each purpose, so a newer one replaces the one before and the table has no more rows than accounts times purposes.
 CREATE TABLE auth.one_time_token (
   account_id uuid        NOT NULL REFERENCES auth.account (id) ON DELETE CASCADE,
-  purpose    text        NOT NULL CHECK (purpose IN ('verify-email', 'reset-password', 'change-email', 'revert-email', 'restore-account')),
+  purpose    text        NOT NULL CHECK (purpose IN ('verify-email', 'reset-password', 'change-email', 'revert-email', 'restore-account', 'step-up')),
   hash       bytea       NOT NULL CONSTRAINT one_time_token_hash UNIQUE CHECK (octet_length(hash) = 32),
   -- The address it is sent to: whoever presents it has shown to read the mails of this one, and of no other.
   email      text        NOT NULL,

@@ -1,5 +1,5 @@
 // How a person shows who they are besides the password: second factors, recovery codes, step-up.
-import { api, type Header } from "encore.dev/api";
+import { api, type Cookie, type Header } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { callerAddress, callerDevice } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
@@ -14,6 +14,7 @@ import {
 } from "../factors/enrolment";
 import { completeSecondFactor } from "../factors/second-factor";
 import { stepUp as showAgain } from "../factors/step-up";
+import { mailCode, stepUpWays } from "../factors/step-up-elsewhere";
 import type { Assertion } from "./passkeys";
 
 interface SecondFactorRequest {
@@ -42,13 +43,18 @@ export const loginSecondFactor = api(
 );
 
 interface StepUpRequest {
-  /** One of the four; the password only where the account has no second factor. */
+  /** One of these ways, of those that GET /auth/step-up/methods answers. */
   password?: string & MinLen<1> & MaxLen<512>;
   code?: string & MaxLen<64>;
   recoveryCode?: string & MaxLen<64>;
   /** For the options of POST /auth/step-up/options, with their challenge. */
   passkey?: Assertion;
   challenge?: string & MaxLen<2048>;
+  /** For POST /auth/step-up/oidc: where the provider sent the browser, as it stands in its address bar. */
+  url?: string & MinLen<1> & MaxLen<8192>;
+  browser?: Cookie<string, "__Host-oidc">;
+  /** Of POST /auth/step-up/mail. */
+  mailedCode?: string & MinLen<1> & MaxLen<64>;
 }
 
 interface StepUpResponse {
@@ -63,10 +69,30 @@ interface StepUpResponse {
 /** Shows again who the caller is: for ten minutes they may do what is marked `fresh`. */
 export const stepUp = api(
   { expose: true, auth: true, method: "POST", path: "/auth/step-up", sensitive: true, tags: ["self", "limit:auth"] },
-  async (req: StepUpRequest): Promise<StepUpResponse> => {
+  async ({ browser, ...req }: StepUpRequest): Promise<StepUpResponse> => {
     const caller = currentCaller();
-    return answerAccess(caller.subjectId, await showAgain(caller, req, new Date(), callerAddress()));
+    const shown = await showAgain(caller, { ...req, browser: browser?.value }, new Date(), callerAddress());
+    return answerAccess(caller.subjectId, shown);
   },
+);
+
+interface StepUpMethodsResponse {
+  /** What the account can show now; never empty for one with a verified address. */
+  methods: ("password" | "totp" | "passkey" | "recovery-code" | "provider" | "mail")[];
+  /** For `provider`: those that the account is linked to. */
+  providers: string[];
+}
+
+/** By what the caller can step up. */
+export const stepUpMethods = api(
+  { expose: true, auth: true, method: "GET", path: "/auth/step-up/methods", tags: ["self"] },
+  async (): Promise<StepUpMethodsResponse> => stepUpWays(currentCaller()),
+);
+
+/** Mails a code to step up with in this session, to an account without password and second factor. */
+export const stepUpMail = api(
+  { expose: true, auth: true, method: "POST", path: "/auth/step-up/mail", tags: ["self", "limit:mail"] },
+  async (): Promise<void> => mailCode(currentCaller()),
 );
 
 interface FactorsResponse {

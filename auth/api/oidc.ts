@@ -8,6 +8,7 @@ import { currentCaller } from "../../security/principal";
 import type { SessionResponse } from "../api";
 import { answerSignIn } from "../browser/answer";
 import { errors } from "../errors";
+import { beginStepUp } from "../factors/step-up-elsewhere";
 import { beginLink, completeLink, listIdentities, unlink } from "../oidc/identities";
 import { oidcClients } from "../oidc/providers";
 import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
@@ -143,6 +144,20 @@ export const beginIdentity = api(
   },
   async ({ provider, browser }: BeginRequest): Promise<BeginResponse> =>
     shown(await beginLink(currentCaller(), { provider, browser: browser?.value }, new Date())),
+);
+
+/** Begins to step up at a provider that the account is linked to, which asks anew; POST /auth/step-up ends it. */
+export const stepUpOidc = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/step-up/oidc",
+    sensitive: true,
+    tags: ["self", "limit:auth"],
+  },
+  async ({ provider, browser }: BeginRequest): Promise<BeginResponse> =>
+    shown(await beginStepUp(currentCaller(), { provider, browser: browser?.value }, new Date())),
 );
 
 interface LinkedResponse {

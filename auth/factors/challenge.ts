@@ -11,7 +11,13 @@ import { EnvelopeError, open, seal } from "../../security/envelope";
 import { challengeKey } from "./keys";
 
 export type Purpose =
-  "second-factor" | "passkey-registration" | "passkey-sign-in" | "passkey-step-up" | "oidc-sign-in" | "oidc-link";
+  | "second-factor"
+  | "passkey-registration"
+  | "passkey-sign-in"
+  | "passkey-step-up"
+  | "oidc-sign-in"
+  | "oidc-link"
+  | "oidc-step-up";
 
 /** Long enough to find one's telephone. */
 export const CHALLENGE_SECONDS = 300;

@@ -4,6 +4,8 @@
 export const BY_PASSWORD: readonly string[] = ["pwd"];
 /** An account elsewhere, at an OpenID provider; RFC 8176 has no name for it. */
 export const BY_PROVIDER: readonly string[] = ["oidc"];
+/** A code that was mailed to the account's address; RFC 8176 has no name for it. */
+export const BY_MAIL: readonly string[] = ["mail"];
 /** A code that counts with the clock. */
 export const BY_CODE: readonly string[] = ["otp"];
 /** One of the codes that were written down; RFC 8176 has no name for it. */

@@ -20,8 +20,11 @@ import { authenticationOptions } from "./webauthn";
 export const attemptKey = (accountId: string): string => `second-factor:${accountId}`;
 
 /** @throws APIError invalid_request */
-export function assertOneProof(proof: Proof & { password?: string | undefined }): void {
-  const given = [proof.password, proof.code, proof.recoveryCode, proof.passkey].filter((shown) => shown !== undefined);
+export function assertOneProof(
+  proof: Proof & { [Way in "password" | "url" | "mailedCode"]?: string | undefined },
+): void {
+  const { password, code, recoveryCode, passkey, url, mailedCode } = proof;
+  const given = [password, code, recoveryCode, passkey, url, mailedCode].filter((shown) => shown !== undefined);
   if (given.length !== 1)
     throw commonErrors.invalid_request({ fields: { proof: "is not exactly one of the ways to show who you are" } });
 }

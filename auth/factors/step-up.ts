@@ -3,22 +3,23 @@
 // afterwards says the same. Only the session that asks becomes fresh.
 // Sources: NIST SP 800-63B-4 §5.2; RFC 9470 (step-up by another access token).
 import { cfg } from "../../config";
-import { withSystem, type Tx } from "../../db/tenant";
+import { withSystem } from "../../db/tenant";
 import type { Caller } from "../../security/principal";
 import { countAttempt } from "../attempts";
 import { errors } from "../errors";
 import { checkPassword } from "../passwords";
-import { accessTokenOf, type Member } from "../sessions";
+import type { OidcClients } from "../oidc/providers";
+import { accessTokenOf } from "../sessions";
 import { accountFind, accountFindForUpdate, accountLock, type OwnAccountRow } from "../store/accounts";
 import { challengeConsume, factorsFindIn } from "../store/factors";
-import { membershipFind } from "../store/memberships";
 import { passkeyList } from "../store/passkeys";
-import { sessionSetAuthenticated } from "../store/sessions";
 import { createChallenge, readChallenge, type Challenge } from "./challenge";
+import { setFresh, type Shown } from "./fresh";
 import { BY_PASSWORD } from "./methods";
 import { checkProof, type Proof } from "./proof";
 import { methodsOf } from "./requirement";
 import { assertOneProof, attemptKey } from "./second-factor";
+import { byMailedCode, byProvider } from "./step-up-elsewhere";
 import { authenticationOptions } from "./webauthn";
 
 export interface SteppedUp {
@@ -31,25 +32,49 @@ export interface StepUpInput extends Proof {
   password?: string | undefined;
   /** What a passkey signed: that of stepUpOptions. */
   challenge?: string | undefined;
+  /** Where the provider sent the browser back to: that of beginStepUp, in the same browser. */
+  url?: string | undefined;
+  browser?: string | undefined;
+  /** Of mailCode. */
+  mailedCode?: string | undefined;
 }
 
-type Shown = Parameters<typeof accessTokenOf>[0];
-
 /**
- * By the password, or, where the account has a second factor, by that: what is fresh was shown with the strongest.
+ * By the password, or, where the account has a second factor, by that: what is fresh was shown with the strongest. Where it has
+ * neither, by its provider or a mailed code (step-up-elsewhere.ts).
  * @throws APIError invalid_credentials, second_factor_required, second_factor_invalid, rate_limited; invalid_token when
  * the caller's session is over.
  */
-export async function stepUp(caller: Caller, input: StepUpInput, now: Date, address: string): Promise<SteppedUp> {
+export async function stepUp(
+  caller: Caller,
+  input: StepUpInput,
+  now: Date,
+  address: string,
+  clients?: OidcClients,
+): Promise<SteppedUp> {
   assertOneProof(input);
   const account = await accountFind(caller.subjectId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
-  const { password } = input;
-  const shown =
-    password === undefined
-      ? await byFactor(caller, account.email, input, now, address)
-      : await byPassword(caller, account, password, address);
+  const shown = await show(caller, account, input, { now, address, clients });
   return { accessToken: await accessTokenOf(shown, now), expiresIn: cfg.auth.accessTokenSeconds };
+}
+
+interface Asking {
+  now: Date;
+  address: string;
+  clients: OidcClients | undefined;
+}
+
+function show(
+  caller: Caller,
+  account: OwnAccountRow,
+  { password, url, browser, mailedCode, ...proof }: StepUpInput,
+  { now, address, clients }: Asking,
+): Promise<Shown> {
+  if (password !== undefined) return byPassword(caller, account, password, address);
+  if (url !== undefined) return byProvider(caller, { url, browser }, now, clients);
+  if (mailedCode !== undefined) return byMailedCode(caller, mailedCode, address);
+  return byFactor(caller, account.email, proof, now, address);
 }
 
 async function byPassword(
@@ -82,7 +107,7 @@ export async function stepUpOptions(
 async function byFactor(
   caller: Caller,
   email: string,
-  proof: Omit<StepUpInput, "password">,
+  proof: Proof & { challenge?: string | undefined },
   now: Date,
   address: string,
 ): Promise<Shown> {
@@ -106,15 +131,4 @@ function requireChallenge({ subjectId, sessionId }: Caller, text: string | undef
   const challenge = readChallenge("passkey-step-up", text ?? "", now);
   if (challenge?.accountId !== subjectId || challenge.sessionId !== sessionId) throw errors.challenge_invalid();
   return challenge;
-}
-
-async function setFresh(tx: Tx, caller: Caller, email: string, amr: readonly string[]): Promise<Shown> {
-  const { subjectId: accountId, sessionId, tenantId } = caller;
-  if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
-  const { idleSeconds } = cfg.auth;
-  const session = await sessionSetAuthenticated(tx, { id: sessionId, accountId, amr, idleSeconds });
-  if (session === undefined) throw errors.invalid_token({ internal: "the session is over" });
-  const organisation = tenantId === null ? undefined : await membershipFind(tx, { tenantId, accountId });
-  const member: Member = { accountId, email, organisation: organisation ?? null };
-  return { member, sessionId, authentication: { amr: session.amr, at: session.authenticatedAt } };
 }

@@ -16,6 +16,8 @@ export interface Claims {
   isEmailVerified: boolean;
   /** Whether it says that they don't: of one that says nothing both are false. */
   isEmailUnverified: boolean;
+  /** When the person last showed the provider who they are, in seconds since 1970; undefined when it does not say. */
+  authTime: number | undefined;
 }
 
 const SUBJECT_CHARS_MAX = 255;
@@ -31,13 +33,13 @@ export function claimsOf(clients: OidcClients, { provider, url, state, oidc }: R
     });
     const claims = tokens.claims();
     if (claims === undefined) throw new OidcProblem("no ID token");
-    const { iss: issuer, sub: subject } = claims;
+    const { iss: issuer, sub: subject, auth_time: authTime } = claims;
     if (subject === "" || subject.length > SUBJECT_CHARS_MAX) throw new OidcProblem("a subject of a strange length");
     const told = claims["email"] === undefined ? await askForEmail(client, tokens.access_token, subject) : claims;
     const email = typeof told["email"] === "string" ? normaliseEmail(told["email"]) : undefined;
     const says = told["email_verified"];
     const isEmailVerified = email !== undefined && says === true;
-    return { issuer, subject, email, isEmailVerified, isEmailUnverified: isDenied(says) };
+    return { issuer, subject, email, isEmailVerified, isEmailUnverified: isDenied(says), authTime };
   });
 }
 

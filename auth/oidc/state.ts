@@ -44,11 +44,13 @@ export interface Beginning {
   caller?: { accountId: string; sessionId: string };
   /** Of a sign-in: whom the provider is to think of first. */
   loginHint?: string;
+  /** Whether the provider is to ask again who they are, however lately it did. */
+  isFresh?: boolean;
 }
 
 /** @throws APIError oidc_unavailable, oidc_failed. */
 export async function beginAt(clients: OidcClients, beginning: Beginning, now: Date): Promise<Begun> {
-  const { purpose, provider, caller, loginHint } = beginning;
+  const { purpose, provider, caller, loginHint, isFresh = false } = beginning;
   const browser = BROWSER.test(beginning.browser ?? "")
     ? (beginning.browser ?? "")
     : randomBytes(32).toString("base64url");
@@ -66,6 +68,8 @@ export async function beginAt(clients: OidcClients, beginning: Beginning, now: D
       code_challenge: challenge,
       code_challenge_method: "S256",
       ...(loginHint === undefined ? {} : { login_hint: loginHint }),
+      // By `max_age` it has to tell `auth_time` (OpenID Connect Core §3.1.2.1), without which nobody knows whether it asked.
+      ...(isFresh ? { prompt: "login", max_age: "0" } : {}),
     });
     return Promise.resolve({ url: url.href, browser });
   });

@@ -1,7 +1,8 @@
 // Statements on auth.one_time_token: what links in mails can do. Only hashes are stored.
 import { systemQuery, type Tx } from "../../db/tenant";
 
-export type Purpose = "verify-email" | "reset-password" | "change-email" | "revert-email" | "restore-account";
+export type Purpose =
+  "verify-email" | "reset-password" | "change-email" | "revert-email" | "restore-account" | "step-up";
 
 /** Whose token it is, and the address that it was sent to. */
 export interface OneTimeTokenRow {
