@@ -3,6 +3,7 @@ import { api, type Query } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min } from "encore.dev/validate";
 import { parseCursor } from "../db/cursor";
+import { downloadHeaders } from "../security/headers";
 import { currentPrincipal } from "../security/principal";
 import { exportEntries } from "./export";
 import { purgeAudit } from "./retention";
@@ -93,7 +94,8 @@ export const exportLog = api.raw(
   async (_req, resp) => {
     const principal = currentPrincipal();
     resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
-    resp.setHeader("cache-control", "no-store");
+    const headers = downloadHeaders(`audit-${principal.tenantId}.ndjson`);
+    for (const [name, value] of Object.entries(headers)) resp.setHeader(name, value);
     await exportEntries(principal, resp);
   },
 );

@@ -126,7 +126,12 @@ function shownKey({ kty = "", kid = "", alg = "", use = "", ...more }: JWK): Pub
 
 /** The public keys of access tokens (RFC 7517): the one that signs, those that will, and those whose tokens may still be valid. */
 export const jwks = api(
-  { expose: true, method: "GET", path: "/.well-known/jwks.json", tags: ["public:public keys are for everybody"] },
+  {
+    expose: true,
+    method: "GET",
+    path: "/.well-known/jwks.json",
+    tags: ["public:public keys are for everybody", "cacheable"],
+  },
   async (): Promise<KeySetResponse> => ({
     keys: (await keyRing.published()).map(shownKey),
     cacheControl: `public, max-age=${cfg.auth.jwksMaxAgeSeconds}`,

@@ -1,13 +1,10 @@
 // The mailbox as a page: plain HTML without scripts. A mail's text is shown, never its HTML, and its links can be followed.
-import { apiHeaders } from "../security/headers";
+import { plainPageHeaders } from "../security/headers";
 import type { ListedMessage } from "./store";
 
 export const mailboxPageHeaders = {
-  ...apiHeaders,
-  "content-security-policy":
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  ...plainPageHeaders,
   "content-type": "text/html; charset=utf-8",
-  "cache-control": "no-store",
 } as const satisfies Record<string, string>;
 
 const STYLE = `

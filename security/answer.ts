@@ -1,14 +1,14 @@
-// What the guard adds to answers: security headers, and for somebody's own data the word to every cache not
-// to keep it. Error answers carry no headers of ours (Encore drops them): there the edge adds apiHeaders.
+// What the guard adds to answers: security headers, and the word to every cache not to keep it, unless the endpoint is
+// tagged `cacheable` (a public GET may be by cookies too, and answer somebody's own). Error answers carry no headers of ours (Encore drops them): there the edge adds apiHeaders.
 import type { HandlerResponse, MiddlewareRequest } from "encore.dev/api";
 
 import type { CurrentCall } from "../telemetry/current-call";
 import type { EndpointPolicy } from "./endpoint-policy";
-import { apiHeaders } from "./headers";
+import { apiHeaders, cacheableHeaders } from "./headers";
 import { rateLimitHeaders, type Standing } from "./rate-limit-headers";
 
-const headerEntries = Object.entries(apiHeaders);
-const privateHeaders = { ...apiHeaders, "cache-control": "no-store" };
+const headersOf = ({ isCacheable }: EndpointPolicy): Readonly<Record<string, string>> =>
+  isCacheable ? cacheableHeaders : apiHeaders;
 
 /** Adds headers to a typed answer; those that are there already stay. */
 export function setHeaders(
@@ -19,7 +19,7 @@ export function setHeaders(
 ): void {
   if (call.api.raw) return;
   const { header } = response;
-  const ours = isStorable(call.method, policy) ? apiHeaders : privateHeaders;
+  const ours = headersOf(policy);
   header.headers = isEmpty(header.headers) ? { ...ours } : { ...ours, ...header.headers };
   if (standing !== undefined) Object.assign(header.headers, rateLimitHeaders(standing));
 }
@@ -34,19 +34,13 @@ function isEmpty(headers: object): boolean {
 export function setRawHeaders(req: MiddlewareRequest, policy: EndpointPolicy): void {
   const raw = req.rawResponse;
   if (raw === undefined) return;
-  for (const [name, value] of headerEntries) raw.setHeader(name, value);
-  if (!isStorable(req.rawRequest?.method ?? "", policy)) raw.setHeader("cache-control", "no-store");
+  for (const [name, value] of Object.entries(headersOf(policy))) raw.setHeader(name, value);
 }
 
 /** Of a limit that is nearly used up; before the handler too. */
 export function setRawStanding({ rawResponse }: MiddlewareRequest, standing: Standing): void {
   if (rawResponse === undefined) return;
   for (const [name, value] of Object.entries(rateLimitHeaders(standing))) rawResponse.setHeader(name, value);
-}
-
-/** Only public reads may be kept by a cache. */
-function isStorable(method: string, policy: EndpointPolicy): boolean {
-  return policy.access.kind === "public" && method === "GET";
 }
 
 /** The status of a successful answer. */

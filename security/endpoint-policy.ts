@@ -35,6 +35,8 @@ export interface EndpointPolicy {
   cost: number;
   /** Whether a repeated Idempotency-Key gets the first answer again (idempotency.ts). */
   isIdempotent: boolean;
+  /** Of a public endpoint that says itself how long its answers may be kept: of all others no cache keeps any. */
+  isCacheable: boolean;
   /** Probes are answered without span, metric or limit, so that they stay cheap and true under load. */
   isProbe: boolean;
   /** Where this endpoint's answers are counted. */
@@ -58,7 +60,7 @@ export function findPolicy({
 
 /**
  * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `owns:<thing>`, `fresh`, `limit:<policy>`, `cost:<points>`,
- * `idempotent`, `probe`; other tags belong to others. Several `can:` tags must all hold.
+ * `idempotent`, `cacheable`, `probe`; other tags belong to others. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);
@@ -74,6 +76,7 @@ export function readPolicy(service: string, endpoint: string, tags: readonly str
     limit: isProbe ? null : (limit ?? "default"),
     cost: cost ?? 1,
     isIdempotent: tags.includes("idempotent"),
+    isCacheable: tags.includes("cacheable") && access.kind === "public",
     isProbe,
     seriesOf: keptSeries(route),
   };
@@ -83,7 +86,10 @@ function accessOf(tags: readonly string[], limit: LimitPolicy | undefined, cost:
   if (limit === undefined) return { kind: "closed", problem: "an unknown or repeated limit: tag" };
   if (cost === undefined)
     return { kind: "closed", problem: "a cost: tag that is no number from 1 to 1000, or a second one" };
-  return readAccess(tags);
+  const access = readAccess(tags);
+  return access.kind !== "public" && access.kind !== "closed" && tags.includes("cacheable")
+    ? { kind: "closed", problem: "cacheable without public:, where an answer is somebody's own" }
+    : access;
 }
 
 function keptSeries(route: string): (method: string) => HttpSeries {

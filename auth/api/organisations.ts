@@ -3,6 +3,7 @@ import { currentRequest } from "encore.dev";
 import { api } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { isUuid } from "../../db/ids";
+import { downloadHeaders } from "../../security/headers";
 import { currentCaller, currentPrincipal } from "../../security/principal";
 import { errors } from "../errors";
 import { beginExport, writeExport } from "../organisation-export";
@@ -137,7 +138,8 @@ export const exportOrganisation = api.raw(
     const id = pathId();
     await beginExport(principal, id);
     resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
-    resp.setHeader("content-disposition", `attachment; filename="organisation-${id}.ndjson"`);
+    for (const [name, value] of Object.entries(downloadHeaders(`organisation-${id}.ndjson`)))
+      resp.setHeader(name, value);
     await writeExport(principal, resp, new Date());
   },
 );

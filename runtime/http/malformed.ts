@@ -33,7 +33,8 @@ function linesOf(pairs: readonly string[]): string[] {
 /** The bytes of an answer that ends the connection. A well-formed request with an unknown method gets the JSON error (H-16). */
 export function malformedAnswer(status: number, packet?: Buffer): string {
   const method = methodOf(packet);
-  const lines = ["server: Pingora", "cache-control: private, no-store", "connection: close", ...linesOf(refusal.edge)];
+  const ours = refusal.edge.filter((_, i) => refusal.edge[i - (i % 2)]?.toLowerCase() !== "cache-control");
+  const lines = ["server: Pingora", "cache-control: private, no-store", "connection: close", ...linesOf(ours)];
   let body = "";
   if (method !== undefined) {
     body = new Failure("invalid_argument", "invalid method", `invalid method: ${method}`).body(refusal.includeInternal);

@@ -5,7 +5,7 @@ import { addSpanProcessor, withSpan } from "../../telemetry/tracing";
 import { renderPrometheus } from "../../telemetry/metrics";
 import { workInFlight } from "../../telemetry/shutdown";
 import { internalsOf } from "../errors";
-import { apiHeaders } from "../headers";
+import { apiHeaders, cacheableHeaders } from "../headers";
 import { Limits, limits } from "../limits";
 import { can, permissions, permissionsOf, roles } from "../permissions";
 import { guard, internalOf, outcome, request, user, type Call } from "./guarding";
@@ -262,14 +262,18 @@ describe("limits", () => {
 });
 
 describe("answers", () => {
-  test("carry the security headers, and no cache keeps them unless they are public reads", async () => {
+  test("carry the security headers, and no cache keeps them but those of public endpoints tagged cacheable", async () => {
     caller.current = user;
-    const own = (await request({ tags: ["self"] }).response).__internalToResponse().extraHeaders;
-    expect(own).toEqual({ ...apiHeaders, "cache-control": "no-store" });
-    expect((await request({ tags: ["public:keys"] }).response).__internalToResponse().extraHeaders).toEqual(apiHeaders);
-    expect(
-      (await request({ tags: ["public:sign-in"], method: "POST" }).response).__internalToResponse().extraHeaders,
-    ).toMatchObject({ "cache-control": "no-store" });
+    const headers = async (call: Call): Promise<unknown> =>
+      (await request(call).response).__internalToResponse().extraHeaders;
+    expect(apiHeaders["cache-control"]).toBe("no-store");
+    expect(await headers({ tags: ["self"] })).toEqual(apiHeaders);
+    // A public read may be by a cookie, and answer somebody's own.
+    expect(await headers({ tags: ["public:cookies are the credential"] })).toEqual(apiHeaders);
+    expect(await headers({ tags: ["public:sign-in"], method: "POST" })).toEqual(apiHeaders);
+    expect(await headers({ tags: ["public:keys", "cacheable"] })).toEqual(cacheableHeaders);
+    for (const tags of [["self"], ["caller"], ["can:document.read"]])
+      expect(await outcome({ tags: [...tags, "cacheable"] })).toBe("endpoint_closed");
   });
 
   test("of raw endpoints carry them too, set before the handler so that it may replace them", async () => {
@@ -279,7 +283,7 @@ describe("answers", () => {
     caller.current = user;
     const own = request({ tags: ["self"], raw: true, rawStatus: 418 });
     await own.response;
-    expect(own.rawHeaders).toEqual({ ...apiHeaders, "cache-control": "no-store" });
+    expect(own.rawHeaders).toEqual(apiHeaders);
     expect(await renderPrometheus()).toContain(`http_requests_total{method="GET",route="${own.route}",status="418"} 1`);
   });
 

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
 import { foreignAndMissing } from "./foreign-and-missing";
+import { securityHeaders } from "./security-headers";
 
 const root = join(import.meta.dirname, "../../..");
 const [cli, adminProgram] = [join(root, "dist/cli.js"), join(root, "dist/admin.js")];
@@ -221,3 +222,18 @@ describe("over HTTP", () => {
 });
 
 foreignAndMissing({ baseUrl: () => app.baseUrl });
+securityHeaders(
+  () => app.baseUrl,
+  async () => {
+    const response = await fetch(`${app.baseUrl}/auth/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        email: `${crypto.randomUUID()}@example.com`,
+        password: "a passphrase of many words",
+        organisation: "Headers",
+      }),
+    });
+    return ((await response.json()) as { accessToken: string }).accessToken;
+  },
+);
