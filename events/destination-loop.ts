@@ -12,10 +12,12 @@ import { deadLettersTotal, errorsTotal } from "../telemetry/metrics";
 import { logger } from "../telemetry/logger";
 import { destinationOf } from "./destinations";
 import { publishBatch, type BatchReport } from "./publish";
-import { outboxClaim, outboxSettle, type OutboxRow } from "./store/outbox";
+import { outboxClaim, outboxSettle, outboxTenants, type OutboxRow } from "./store/outbox";
 
 export interface LoopOptions {
   batch: number;
+  /** Tenants that one claim shares between when more is due than it takes. */
+  tenantsMax: number;
   pollMs: number;
   leaseMs: number;
   /** Hand-overs of one batch at once. */
@@ -37,6 +39,8 @@ const ACCEPTING_MS = 600_000;
 const UNANSWERED_MAX = 1_000;
 /** First poll after something was found; each that finds nothing waits twice as long. Other processes' commits wake nobody here. */
 const SOON_MS = 10;
+/** Below every tenant's id. */
+const FIRST_TENANT = "00000000-0000-0000-0000-000000000000";
 /** Shorter than what a shutdown grants. */
 const STOP_GRACE_MS = 2_000;
 /** When the database itself fails. */
@@ -60,6 +64,9 @@ export class DestinationLoop {
   private readonly unanswered = new Set<object>();
   /** Batches in a row without any answer. */
   private silent = 0;
+  /** More is due than a claim takes: from then on claims share between tenants. */
+  private isBehind = false;
+  private lastTenant = FIRST_TENANT;
   /** Claims in a row that found nothing. */
   private idle = 0;
   private probeAtMs = 0;
@@ -142,9 +149,20 @@ export class DestinationLoop {
   }
 
   private async claim(limit: number): Promise<Claim> {
+    const tenantIds = this.isBehind ? await this.nextTenants() : [];
     const leaseId = newId();
     const claimedAtMs = performance.now();
-    return { leaseId, claimedAtMs, rows: await outboxClaim(this.destination, limit, leaseId, this.options.leaseMs) };
+    const rows = await outboxClaim(this.destination, limit, leaseId, this.options.leaseMs, tenantIds);
+    this.isBehind = rows.length >= limit;
+    return { leaseId, claimedAtMs, rows };
+  }
+
+  /** Whose turn it is: all tenants in a circle, some of them for each claim. */
+  private async nextTenants(): Promise<string[]> {
+    const { tenantsMax } = this.options;
+    const tenantIds = await outboxTenants(this.lastTenant, tenantsMax);
+    this.lastTenant = (tenantIds.length === tenantsMax ? tenantIds.at(-1) : undefined) ?? FIRST_TENANT;
+    return tenantIds;
   }
 
   private async deliver({ leaseId, claimedAtMs, rows }: Claim): Promise<void> {

@@ -32,6 +32,7 @@ export function createRelay(options: RelayOptions = {}): Relay {
   const names = (): string[] => destinationNames().filter(isServed);
   const settings: LoopOptions = {
     batch: options.batch ?? cfg.events.relayBatch,
+    tenantsMax: options.tenantsMax ?? 50,
     pollMs: options.pollMs ?? cfg.events.relayPollMs,
     leaseMs: options.leaseMs ?? LEASE_MS,
     concurrency: options.concurrency ?? 8,

@@ -20,7 +20,8 @@ CREATE TABLE events.outbox_aggregate (
   leased_until timestamptz
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX outbox_aggregate_due ON events.outbox_aggregate (destination, due_at);
-CREATE INDEX outbox_aggregate_tenant ON events.outbox_aggregate (tenant_id);
+-- Claims that share between tenants read each one's own from it.
+CREATE INDEX outbox_aggregate_tenant ON events.outbox_aggregate (tenant_id, destination, due_at);
 
 CREATE TABLE events.outbox (
   id              uuid        PRIMARY KEY,
@@ -144,25 +145,59 @@ BEGIN
 END
 $$;
 
--- Leases up to `row_limit` due aggregates, the longest due first, and returns their first unpublished rows, up to
--- `row_limit` in all. The rows are read by a statement after the one that takes the leases, so that it sees what
--- the aggregate's last holder published. Attempts are counted here: a row that kills its relay is counted too.
-CREATE FUNCTION events.outbox_claim(target text, row_limit integer, lease uuid, lease_ms integer)
+-- Tenants that have something to publish, in the order of their ids after the given one, `tenants_max` at most: from
+-- index entry to index entry, however much each has.
+CREATE FUNCTION events.outbox_tenants(after uuid, tenants_max integer) RETURNS SETOF uuid LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+  WITH RECURSIVE tenant AS (
+    (SELECT a.tenant_id AS id, 1 AS place FROM events.outbox_aggregate a WHERE a.tenant_id > after ORDER BY a.tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT a.tenant_id FROM events.outbox_aggregate a WHERE a.tenant_id > tenant.id ORDER BY a.tenant_id LIMIT 1), tenant.place + 1
+      FROM tenant WHERE tenant.id IS NOT NULL AND tenant.place < tenants_max
+  )
+  SELECT tenant.id FROM tenant WHERE tenant.id IS NOT NULL
+$$;
+
+-- Leases up to `row_limit` due aggregates and returns their first unpublished rows, up to `row_limit` in all: first those
+-- of `tenants`, and of no tenant, in equal shares, so that nobody's backlog makes them wait; then the longest due of all,
+-- so that whoever is not named is not passed over for ever. The rows are read by a statement after those that take the leases, so that
+-- it sees what the aggregate's last holder published. Attempts are counted here: a row that kills its relay is counted too.
+CREATE FUNCTION events.outbox_claim(target text, row_limit integer, lease uuid, lease_ms integer, tenants uuid[])
   RETURNS SETOF events.outbox LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
   taken uuid[];
+  more uuid[];
   idle uuid[];
   ids uuid[];
+  share integer := greatest(1, row_limit / (cardinality(tenants) + 1));
 BEGIN
+  IF cardinality(tenants) > 0 THEN
+    WITH due AS (
+      SELECT own.key FROM unnest(tenants) AS t(id) CROSS JOIN LATERAL (
+        SELECT a.key FROM events.outbox_aggregate a
+         WHERE a.tenant_id = t.id AND a.destination = target AND a.due_at <= now() AND (a.leased_until IS NULL OR a.leased_until <= now())
+         ORDER BY a.due_at LIMIT share FOR NO KEY UPDATE SKIP LOCKED) own
+      UNION ALL
+      SELECT nobodys.key FROM (
+        SELECT a.key FROM events.outbox_aggregate a
+         WHERE a.tenant_id IS NULL AND a.destination = target AND a.due_at <= now() AND (a.leased_until IS NULL OR a.leased_until <= now())
+         ORDER BY a.due_at LIMIT share FOR NO KEY UPDATE SKIP LOCKED) nobodys
+      LIMIT row_limit
+    ), leased AS (
+      UPDATE events.outbox_aggregate a SET lease_id = lease, leased_until = now() + lease_ms * interval '1 millisecond'
+        FROM due WHERE a.key = due.key RETURNING a.key
+    )
+    SELECT array_agg(leased.key) INTO taken FROM leased;
+  END IF;
   WITH due AS (
     SELECT a.key FROM events.outbox_aggregate a
      WHERE a.destination = target AND a.due_at <= now() AND (a.leased_until IS NULL OR a.leased_until <= now())
-     ORDER BY a.due_at LIMIT row_limit FOR NO KEY UPDATE SKIP LOCKED
+     ORDER BY a.due_at LIMIT row_limit - coalesce(cardinality(taken), 0) FOR NO KEY UPDATE SKIP LOCKED
   ), leased AS (
     UPDATE events.outbox_aggregate a SET lease_id = lease, leased_until = now() + lease_ms * interval '1 millisecond'
       FROM due WHERE a.key = due.key RETURNING a.key
   )
-  SELECT array_agg(leased.key) INTO taken FROM leased;
+  SELECT array_agg(leased.key) INTO more FROM leased;
+  taken := CASE WHEN taken IS NULL THEN more WHEN more IS NULL THEN taken ELSE taken || more END;
   IF taken IS NULL THEN RETURN; END IF;
 
   SELECT array_agg(head.id) FILTER (WHERE head.is_due),

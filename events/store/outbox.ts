@@ -79,8 +79,18 @@ export async function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, p
   );
 }
 
+/** Tenants that have something to publish, in the order of their ids after the given one, `limit` at most. */
+export async function outboxTenants(after: string, limit: number): Promise<string[]> {
+  const rows = await systemQuery<{ id: string }>(
+    "relay-claim",
+    "select id from events.outbox_tenants($1, $2) as t (id)",
+    [after, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /**
- * Leases up to `limit` due aggregates of the destination and resolves with their first unpublished rows, at most
+ * Leases up to `limit` due aggregates of the destination, first of the tenants that are named and then the longest due, and resolves with their first unpublished rows, at most
  * `limit` in all, sorted by position. Costs the same however many rows wait behind one that fails.
  */
 export function outboxClaim(
@@ -88,14 +98,15 @@ export function outboxClaim(
   limit: number,
   leaseId: string,
   leaseMs: number,
+  tenantIds: readonly string[],
 ): Promise<OutboxRow[]> {
   return systemQuery<OutboxRow>(
     "relay-claim",
     `select id, position, tenant_id as "tenantId", destination, aggregate_type as "aggregateType", aggregate_id as "aggregateId",
             aggregate_key as "aggregateKey", type, version, payload, headers, occurred_at as "occurredAt", created_at as "createdAt", attempts, refusals
-       from events.outbox_claim($1, $2, $3, $4)
+       from events.outbox_claim($1, $2, $3, $4, $5::uuid[])
       order by position`,
-    [destination, limit, leaseId, leaseMs],
+    [destination, limit, leaseId, leaseMs, tenantIds],
   );
 }
 
