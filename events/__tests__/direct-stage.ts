@@ -22,12 +22,22 @@ const consumed = ((globalThis as { [key: symbol]: unknown })[Symbol.for("groundw
   number
 >()) as Map<string, number>;
 
+/** However slow the machine is. */
+const PATIENT: DirectTimes = { budgetMs: 600_000, limitMs: 600_000, restMs: 0 };
+
 /** A consumer of this process, a relay that hands over to it, and what the topic would bring it. */
-export function stage(act: Act, { times, isHere = true }: { times?: DirectTimes; isHere?: boolean } = {}) {
+export function stage(
+  act: Act,
+  {
+    times = PATIENT,
+    isHere = true,
+    concurrency = 4,
+  }: { times?: DirectTimes; isHere?: boolean; concurrency?: number } = {},
+) {
   const name = `direct-${newId()}`;
   const destination = name;
   const handle = consumer(name, { "auth.user.registered@1": act }, { deliveryAttempt: () => 1 });
-  if (isHere) consumed.set(`domain-events ${name}`, 4);
+  if (isHere) consumed.set(`domain-events ${name}`, concurrency);
   // Or it would be given what the next test emits.
   onTestFinished(() => {
     consumed.delete(`domain-events ${name}`);
