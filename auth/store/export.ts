@@ -50,6 +50,11 @@ declareExport("auth", {
       },
     },
     {
+      name: "auth.identity_provider",
+      order: { id: "uuid" },
+      columns: ["id", "issuer", "client_id", "default_role", "is_required", "created_at", "updated_at"],
+    },
+    {
       name: "auth.service_principal",
       order: NEWEST,
       columns: ["id", "name", "permissions", "disabled_at", "created_at"],

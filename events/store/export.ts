@@ -6,6 +6,7 @@ declareExport("events", {
   left: {
     "events.outbox": "messages on their way, kept for days: what happened stands in the audit log",
     "events.outbox_aggregate": "which of them are next",
+    "events.detour": "which of them take another way",
     "events.inbox": "which of them had their effect",
     "events.dead_letter": "messages that could not have it",
   },

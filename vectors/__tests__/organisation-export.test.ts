@@ -64,6 +64,12 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
     "insert into auth.domain (id, tenant_id, name, token) values (gen_random_uuid(), $1, $2, repeat('t', 43))",
     [owner.tenantId, domain],
   );
+  await systemQuery(
+    "test",
+    `insert into auth.identity_provider (id, tenant_id, issuer, client_id, default_role, is_required)
+     values (gen_random_uuid(), $1, 'https://id.example.com', 'groundwork', 'viewer', false)`,
+    [owner.tenantId],
+  );
   const { key } = await auth.createApiKey({ name: "k" }, owner);
   await auth.inviteMember({ email: `${crypto.randomUUID()}@example.com`, role: "custom", roleId }, owner);
   return { owner, key };
@@ -113,15 +119,19 @@ describe("what is declared", () => {
 
   test("reads each table in the order of an index that begins with the tenant", async () => {
     for (const { name, order, tenantColumn = "tenant_id" } of declaredExports().exported) {
-      const wanted = tenantColumn === "id" ? ["id"] : [tenantColumn, ...Object.keys(order)];
+      const wanted = [tenantColumn, ...Object.keys(order)];
       const found = await withClient((client) =>
-        client.query<{ columns: string[] }>(
+        client.query<{ columns: string[]; isUnique: boolean }>(
           `select array(select a.attname::text from unnest(i.indkey) with ordinality k(n, o)
-                          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.n order by k.o) as columns
+                          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.n order by k.o) as columns,
+                  i.indisunique as "isUnique"
              from pg_index i where i.indrelid = $1::regclass and i.indpred is null`,
           [name],
         ),
       );
+      // Of some there is one a tenant.
+      const isOne = found.rows.some(({ columns, isUnique }) => isUnique && columns.join() === tenantColumn);
+      if (isOne) continue;
       expect(
         found.rows.map(({ columns }) => columns.slice(0, wanted.length)),
         name,
