@@ -90,10 +90,11 @@ export function defineBusContract(name: string, bus: Bus): void {
 
     test("brings nothing to who has left, and handles outside of the transaction that published", async () => {
       const notice = newNotice();
-      const [left, stayed]: number[][] = [[], []];
+      const [left, tried, stayed]: number[][] = [[], [], []];
       const leaving = await bus.subscribe(notice, collect(left!));
       const scope = { tenantId: tenantIdFrom(newId()) };
       await bus.subscribe(notice, async ({ data: { n } }) => {
+        tried!.push(n);
         await withTenant(scope, (tx) => tx.query("select 1"));
         stayed!.push(n);
       });
@@ -104,6 +105,8 @@ export function defineBusContract(name: string, bus: Bus): void {
       });
       await vi.waitFor(() => expect(stayed).toEqual([1]), WITHIN);
       expect(left).toEqual([]);
+      // Inside of a transaction it would have been refused, and tried again.
+      expect(tried).toEqual([1]);
     });
 
     test("refuses what does not fit, what is too long, and names that are none", async () => {
