@@ -1,6 +1,8 @@
 // Where ids stand in requests, read off the app's model: each exposed endpoint, each parameter of its path, each id of its
 // query, headers and body. An endpoint that is added is tried without being named here.
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../../../../http/__tests__/support/repository-root";
 import type { AppModel } from "../../../../model";
 import { modelFile } from "../../../../parse/cache";
 import { createSampler, operationsOf, type Document, type Operation, type Schema } from "../fuzz/openapi";
@@ -21,7 +23,7 @@ export interface PairRequest {
   body?: string;
 }
 
-const manifest = JSON.parse(readFileSync(new URL("../../../../../package.json", import.meta.url), "utf8")) as {
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   groundwork: { openapiHeaders: { name: string }[] };
 };
 /** Said of every endpoint and decided before it, the same for whatever id: security/__tests__/guard.test.ts. */
@@ -40,7 +42,7 @@ const isAsked = ({ method, path }: Operation): boolean =>
   method !== "PUT" && !path.startsWith("/mail") && !path.startsWith("/docs");
 
 /** Of an app that was parsed. */
-export const modelOf = (root: string): AppModel => JSON.parse(readFileSync(modelFile(root), "utf8")) as AppModel;
+export const modelOf = (app: string): AppModel => JSON.parse(readFileSync(modelFile(app), "utf8")) as AppModel;
 
 export function slotsOf(document: Document, model: AppModel): Slot[] {
   const exposed = new Set(
