@@ -95,7 +95,7 @@ test("the purge of an organisation empties every table of it but those that are 
       const left = Object.keys(await rowsOf(owner.tenantId)).filter((name) => !Object.hasOwn(STAYS, name));
       expect(left).toEqual([]);
     },
-    { timeout: 30_000, interval: 100 },
+    { timeout: 50_000, interval: 100 },
   );
   const after = await rowsOf(neighbour.tenantId);
   expect(gone.map((name) => [name, after[name]])).toEqual(gone.map((name) => [name, kept[name]]));
