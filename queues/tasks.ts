@@ -112,8 +112,9 @@ export class RunningTask {
 /** A line may be told inside of a transaction, and is written outside of it. */
 const outside = AsyncLocalStorage.snapshot();
 
+/** Of a run that is over its facts alone: thousands may wait for a slow database. */
 interface Ended {
-  task: RunningTask;
+  facts: TaskFacts;
   end: TaskEnd;
   ranMs: number;
 }
@@ -130,10 +131,11 @@ let flushing: Promise<boolean> = Promise.resolve(true);
 /** Written with others, a moment later. */
 export function endTask(task: RunningTask, end: TaskEnd): void {
   task.leave();
+  if (!reporting.has(task)) beginning.delete(task);
   const known = finished.get(task.facts.id);
-  if (known !== undefined && known.task.facts.attempt > task.facts.attempt) return;
+  if (known !== undefined && known.facts.attempt > task.facts.attempt) return;
   if (known === undefined && finished.size >= ENDS_MAX) return;
-  finished.set(task.facts.id, { task, end, ranMs: performance.now() - task.beganAtMs });
+  finished.set(task.facts.id, { facts: task.facts, end, ranMs: performance.now() - task.beganAtMs });
   flushSoon();
 }
 
@@ -196,8 +198,7 @@ async function flush(): Promise<boolean> {
     logger("queues").warn({ err: error, tasks: ended.length }, "what became of tasks could not be written yet");
     for (const task of begun) beginning.add(task);
     for (const task of told) reporting.add(task);
-    for (const { task, end, ranMs } of ended)
-      if (!finished.has(task.facts.id)) finished.set(task.facts.id, { task, end, ranMs });
+    for (const one of ended) if (!finished.has(one.facts.id)) finished.set(one.facts.id, one);
     return false;
   }
 }
@@ -211,17 +212,17 @@ function* partsOf<T>(items: readonly T[]): Generator<T[]> {
   for (let at = 0; at < items.length; at += BATCH_MAX) yield items.slice(at, at + BATCH_MAX);
 }
 
-const factsOf = (runs: readonly { task: RunningTask; ranMs: number }[]): unknown[] => [
-  runs.map(({ task }) => task.facts.id),
-  runs.map(({ task }) => task.facts.tenantId),
-  runs.map(({ task }) => task.facts.job),
-  runs.map(({ task }) => task.facts.actor),
-  runs.map(({ task }) => task.facts.attempt),
+const factsOf = (runs: readonly { facts: TaskFacts; ranMs: number }[]): unknown[] => [
+  runs.map(({ facts }) => facts.id),
+  runs.map(({ facts }) => facts.tenantId),
+  runs.map(({ facts }) => facts.job),
+  runs.map(({ facts }) => facts.actor),
+  runs.map(({ facts }) => facts.attempt),
   runs.map(({ ranMs }) => Math.round(ranMs)),
 ];
 
 async function writeBeginnings(tasks: readonly RunningTask[]): Promise<void> {
-  const runs = tasks.map((task) => ({ task, ranMs: performance.now() - task.beganAtMs }));
+  const runs = tasks.map(({ facts, beganAtMs }) => ({ facts, ranMs: performance.now() - beganAtMs }));
   const rows = await systemQuery<{ id: string; isCanceled: boolean }>("task-notes", store.TASKS_BEGIN, factsOf(runs));
   for (const { id, isCanceled } of rows) if (isCanceled) running.get(id)?.cancel();
 }
