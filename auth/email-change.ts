@@ -18,6 +18,7 @@ import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
+import { assertMayMove } from "./required-provider";
 import { accountIsClosing } from "./store/account-life";
 import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail } from "./store/accounts";
 import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/one-time-tokens";
@@ -25,7 +26,7 @@ import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/on
 const CONFIRM_SECONDS = 86_400;
 export const REVERT_SECONDS = 7 * 86_400;
 
-/** Mails a link to the new address. @throws APIError invalid_request, rate_limited, mail_not_configured. */
+/** Mails a link to the new address. @throws APIError invalid_request, rate_limited, mail_not_configured, provider_required. */
 export async function changeEmail(caller: Caller, address: string): Promise<void> {
   requireMail();
   const email = normaliseEmail(address);
@@ -33,6 +34,9 @@ export async function changeEmail(caller: Caller, address: string): Promise<void
   await countMail(email);
   const accountId = caller.subjectId;
   await withSystem("change-email", async (tx) => {
+    const account = await accountFindForUpdate(tx, accountId);
+    if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
+    await assertMayMove(tx, { accountId, from: account.email, to: email });
     // The job that mails it makes the token; until then nobody has one that fits.
     const { hash } = createOneTimeToken();
     const held = { accountId, purpose: "change-email", hash, email, lifetimeSeconds: CONFIRM_SECONDS } as const;
@@ -41,7 +45,7 @@ export async function changeEmail(caller: Caller, address: string): Promise<void
   });
 }
 
-/** Uses up the link to the new address; the old one is told, and can take it back. @throws APIError link_invalid. */
+/** Uses up the link to the new address; the old one is told, and can take it back. @throws APIError link_invalid, provider_required. */
 export async function confirmEmailChange(token: string): Promise<void> {
   const hash = hashOneTimeToken(token);
   const found = await oneTimeTokenFind("change-email", hash);
@@ -52,6 +56,7 @@ export async function confirmEmailChange(token: string): Promise<void> {
       const taken = await oneTimeTokenTake(tx, "change-email", hash);
       if (taken === undefined || account === undefined) throw errors.link_invalid();
       const { accountId: id, email } = taken;
+      await assertMayMove(tx, { accountId: id, from: account.email, to: email });
       if (!(await accountSetEmail(tx, { id, email }))) throw errors.link_invalid({ internal: "the address is taken" });
       const { hash: placeholder } = createOneTimeToken();
       const back = { accountId: id, purpose: "revert-email", hash: placeholder, email: account.email } as const;

@@ -127,7 +127,7 @@ export const errors = defineErrors("auth", {
     class: "permission_denied",
     text: "your organisation asks you to sign in at its provider",
     remedy:
-      "Begin with POST /auth/oidc/begin and your e-mail. Its owners sign in as ever, and can change that with PUT /auth/identity-provider.",
+      "Begin with POST /auth/oidc/begin and your e-mail. Its owners sign in as ever, and can change that with PUT /auth/identity-provider. Your address can be changed for one of your organisation's domains alone.",
   },
   identity_provider_not_found: {
     class: "not_found",

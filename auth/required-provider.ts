@@ -7,6 +7,7 @@ import { domainOf } from "./domains/name";
 import { errors } from "./errors";
 import { methodsOf } from "./factors/requirement";
 import type { OrganisationRow } from "./store/accounts";
+import { domainIsVerified } from "./store/domains";
 import { factorsFindIn } from "./store/factors";
 import { identityProviderRequired } from "./store/identity-providers";
 import { membershipFindOther } from "./store/memberships";
@@ -46,4 +47,14 @@ export async function assertMayEnter(
   if (vouchedBy === tenantId) return;
   const required = await identityProviderRequired(tx, { accountId, domain: domainOf(email) });
   if (required?.tenantId === tenantId) throw errors.provider_required({ facts: { provider: required.id } });
+}
+
+/** Who gets in by the provider for their domain's sake is no guest by an address of another one. @throws APIError provider_required. */
+export async function assertMayMove(
+  tx: Tx,
+  { accountId, from, to }: { accountId: string; from: string; to: string },
+): Promise<void> {
+  const required = await identityProviderRequired(tx, { accountId, domain: domainOf(from) });
+  if (required === undefined || (await domainIsVerified(tx, required.tenantId, domainOf(to)))) return;
+  throw errors.provider_required({ facts: { provider: required.id } });
 }

@@ -277,6 +277,34 @@ describe("a provider that is required", () => {
     await require(false);
   });
 
+  test("is not shaken off by another address, but for one of the organisation's other domains", async () => {
+    const ada = await colleague(newEmail(), acme.owner);
+    const guest = await colleague(newEmail("guests.example.com"), acme.owner);
+    const [away, second] = [newEmail("mail.example.com"), `second-${file}.example.com`];
+    const move = async (who: SignedIn, email: string): Promise<unknown> => auth.changeEmail({ email }, await as(who));
+    await move(ada, away);
+    const asked = await mailedToken(away);
+    await require(true);
+    expect(await reason(auth.confirmEmail({ token: asked }))).toBe("provider_required");
+    expect(await reason(move(ada, newEmail("mail.example.com")))).toBe("provider_required");
+    const addressed = await systemQuery<{ email: string }>("test", "select email from auth.account where id = $1", [
+      ada.user.id,
+    ]);
+    expect(addressed).toEqual([{ email: ada.user.email }]);
+    await verified(acme.owner, second);
+    const [within, elsewhereOfGuest] = [newEmail(second), newEmail("mail.example.com")];
+    for (const [who, email] of [
+      [ada, within],
+      [guest, elsewhereOfGuest],
+    ] as const) {
+      await move(who, email);
+      await auth.confirmEmail({ token: await mailedToken(email) });
+    }
+    expect(await reason(withPassword(within))).toBe("provider_required");
+    expect((await withPassword(elsewhereOfGuest)).organisation?.id).toBe(acme.owner.tenantId);
+    await require(false);
+  });
+
   test("asks no more when the domain is lost: then it vouches for nobody, and passwords open again", async () => {
     const ada = await colleague(newEmail(), acme.owner);
     const person = somebody(ada.user.email);
