@@ -60,7 +60,17 @@ CREATE INDEX membership_newest ON auth.membership (tenant_id, created_at, accoun
 -- Sign-in asks for the oldest membership of an account.
 CREATE INDEX membership_account ON auth.membership (account_id, created_at);
 
+-- Who was removed or has left: an organisation's provider makes no member of them again, an invitation does.
+CREATE TABLE auth.ended_membership (
+  tenant_id  uuid        NOT NULL REFERENCES auth.organisation (id) ON DELETE CASCADE,
+  account_id uuid        NOT NULL REFERENCES auth.account (id) ON DELETE CASCADE,
+  ended_at   timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, account_id)
+);
+CREATE INDEX ended_membership_account ON auth.ended_membership (account_id);
+
 SELECT db.protect_system_table('auth.account');
 SELECT db.protect_tenant_table('auth.organisation', 'id');
 SELECT db.protect_tenant_table('auth.role');
 SELECT db.protect_tenant_table('auth.membership');
+SELECT db.protect_tenant_table('auth.ended_membership');

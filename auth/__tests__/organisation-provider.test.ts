@@ -10,7 +10,7 @@ import { verifyDomain } from "../domains/domains";
 import { beginTotp, confirmTotp } from "../factors/enrolment";
 import { completeSecondFactor } from "../factors/second-factor";
 import { removeIdentityProvider, setIdentityProvider } from "../identity-provider";
-import { beginLink, completeLink, listIdentities } from "../oidc/identities";
+import { beginLink, completeLink, listIdentities, unlink } from "../oidc/identities";
 import { organisationProvider } from "../oidc/organisation-provider";
 import { OidcClients } from "../oidc/providers";
 import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
@@ -184,6 +184,35 @@ describe("who signs in at their organisation's provider", () => {
     expect(await reason(signInAs(person))).toBe("oidc_membership_ended");
     const left = await systemQuery("test", "select 1 from auth.membership where account_id = $1", [ada.user.id]);
     expect(left).toEqual([]);
+  });
+
+  test("nor by unlinking it first, by linking it by hand, or after another issuer: an invitation alone brings them back", async () => {
+    const gone = await colleague(newEmail(), acme.owner);
+    const left = await colleague(newEmail(), acme.owner);
+    const [person, leaver] = [somebody(gone.user.email), somebody(left.user.email)];
+    await signInAs(person);
+    await signInAs(leaver);
+    await auth.removeMember({ userId: gone.user.id }, acme.owner);
+    await auth.leaveOrganisation({ id: acme.owner.tenantId }, await as(left));
+    for (const [signedIn, who] of [
+      [gone, person],
+      [left, leaver],
+    ] as const) {
+      const caller = await callerOf(await withPassword(signedIn.user.email));
+      for (const { id } of await listIdentities(caller)) await unlink(caller, id);
+      expect(await reason(signInAs(who))).toBe("oidc_membership_ended");
+      expect(await reason(linkByHand(await withPassword(signedIn.user.email), who))).toBe("oidc_membership_ended");
+      expect(await listIdentities(caller)).toEqual([]);
+    }
+    await setIdentityProvider(acme.owner.principal, { ...usual, issuer: elsewhere.issuer }, clients);
+    await require(false);
+    expect(await reason(signInAs(person))).toBe("oidc_membership_ended");
+    await auth.inviteMember({ email: gone.user.email, role: "viewer" }, acme.owner);
+    const back = await as(await withPassword(gone.user.email));
+    await auth.acceptInvitation({ token: await mailedToken(gone.user.email) }, back);
+    expect((await signInAs(person)).organisation).toMatchObject({ id: acme.owner.tenantId, role: "viewer" });
+    await auth.removeMember({ userId: gone.user.id }, acme.owner);
+    expect(await reason(signInAs(person))).toBe("oidc_membership_ended");
   });
 
   test("is asked for the second factor that their account has, and is in the organisation then", async () => {

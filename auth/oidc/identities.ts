@@ -38,7 +38,7 @@ export async function beginLink(
 /**
  * Links what came back to the caller, who began it in this session and browser.
  * @throws APIError challenge_invalid, oidc_failed, oidc_unavailable, identity_taken, too_many_identities; of an
- * organisation's provider oidc_address_refused too.
+ * organisation's provider oidc_address_refused and oidc_membership_ended too.
  */
 export async function completeLink(
   caller: Caller,

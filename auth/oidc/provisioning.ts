@@ -19,7 +19,13 @@ import { ORGANISATIONS_PER_ACCOUNT_MAX } from "../organisations";
 import { accountFindForUpdate } from "../store/accounts";
 import { domainIsVerified } from "../store/domains";
 import { identityProviderFindIn } from "../store/identity-providers";
-import { membershipCountOfAccount, membershipFind, membershipInsert, membershipLock } from "../store/memberships";
+import {
+  membershipCountOfAccount,
+  membershipFind,
+  membershipHasEnded,
+  membershipInsert,
+  membershipLock,
+} from "../store/memberships";
 import type { Claims } from "./claims";
 
 const provisioned = defineAction("auth.member.provisioned", {
@@ -50,13 +56,17 @@ export async function assertMember(tx: Tx, member: { tenantId: TenantId; account
   if ((await membershipFind(tx, member)) === undefined) throw errors.oidc_membership_ended();
 }
 
-/** Makes the account a member, with the role that the provider's people get. The caller holds the account's lock. */
+/**
+ * Makes the account a member, with the role that the provider's people get. The caller holds the account's lock.
+ * @throws APIError oidc_membership_ended for who was removed or has left: however they came to be unknown to the provider.
+ */
 export async function provision(
   tx: Tx,
   { providerId, tenantId, accountId }: { providerId: string; tenantId: TenantId; accountId: string },
 ): Promise<void> {
   await membershipLock(tx, tenantId);
   if ((await membershipFind(tx, { tenantId, accountId })) !== undefined) return;
+  if (await membershipHasEnded(tx, { tenantId, accountId })) throw errors.oidc_membership_ended();
   const provider = await identityProviderFindIn(tx, providerId);
   if (provider === undefined) throw errors.oidc_provider_not_found();
   if ((await membershipCountOfAccount(tx, accountId)) >= ORGANISATIONS_PER_ACCOUNT_MAX)

@@ -73,5 +73,7 @@ declareExport("auth", {
       },
     },
   ],
-  left: {},
+  left: {
+    "auth.ended_membership": "people who are members no more: the audit log has who left when",
+  },
 });

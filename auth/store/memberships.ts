@@ -1,4 +1,4 @@
-// Statements on auth.membership. Those that name e-mails run in a system transaction, bound to the tenant by themselves.
+// Statements on auth.membership, and on what tells of those that ended. Those that name e-mails run in a system transaction, bound to the tenant by themselves.
 import type { MemberRole } from "../../security/permissions";
 import { systemQuery, type Tx } from "../../db/tenant";
 import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
@@ -10,7 +10,8 @@ export async function membershipInsert(
 ): Promise<void> {
   const { tenantId, accountId, role, roleId = null, createdAt } = membership;
   await tx.execute(
-    `insert into auth.membership (tenant_id, account_id, role, role_id, created_at) values ($1, $2, $3, $4, $5)`,
+    `with back as (delete from auth.ended_membership where tenant_id = $1 and account_id = $2)
+     insert into auth.membership (tenant_id, account_id, role, role_id, created_at) values ($1, $2, $3, $4, $5)`,
     [tenantId, accountId, role, roleId, createdAt],
   );
 }
@@ -162,9 +163,24 @@ export async function membershipSetRole(
   return rows[0]?.revision ?? 0;
 }
 
+/** Ends it, and notes that. */
 export async function membershipDelete(
   tx: Tx,
   { tenantId, accountId }: { tenantId: string; accountId: string },
 ): Promise<void> {
-  await tx.execute(`delete from auth.membership where tenant_id = $1 and account_id = $2`, [tenantId, accountId]);
+  await tx.execute(
+    `with gone as (delete from auth.membership where tenant_id = $1 and account_id = $2 returning tenant_id, account_id)
+     insert into auth.ended_membership (tenant_id, account_id) select tenant_id, account_id from gone
+     on conflict (tenant_id, account_id) do nothing`,
+    [tenantId, accountId],
+  );
+}
+
+/** Whether the account was removed or has left, and is no member since. True only under membershipLock. */
+export async function membershipHasEnded(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<boolean> {
+  const sql = "select 1 from auth.ended_membership where tenant_id = $1 and account_id = $2";
+  return (await tx.query(sql, [tenantId, accountId])).length > 0;
 }

@@ -3,6 +3,7 @@ import { auth } from "~encore/clients";
 import pg from "pg";
 import { expect, test, vi } from "vitest";
 import { AppDB } from "../../database";
+import { membershipDelete, membershipInsert } from "../../auth/store/memberships";
 import { purgeEnded } from "../../auth/upkeep";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { readTables } from "../../db/__tests__/catalogue";
@@ -64,12 +65,18 @@ async function organisationWithEverything(): Promise<RegisteredCaller> {
   const { id } = await auth.createServicePrincipal({ name: "ci", permissions: ["document.read"] }, owner);
   await auth.createApiKey({ name: "k", servicePrincipalId: id }, owner);
   await auth.createApiKey({ name: "k" }, owner);
+  const left = { tenantId, accountId: (await registerCaller()).principal.subjectId };
+  await withSystem("test", async (tx) => {
+    await membershipInsert(tx, { ...left, role: "viewer", createdAt: new Date() });
+    await membershipDelete(tx, left);
+  });
   await auth.inviteMember({ email: `${crypto.randomUUID()}@example.com`, role: "custom", roleId }, owner);
   return owner;
 }
 
 const gone = [
   "auth.api_key",
+  "auth.ended_membership",
   "auth.invitation",
   "auth.membership",
   "auth.organisation",
