@@ -56,6 +56,11 @@ export function isInTransaction(client: PoolClient): boolean {
   return client.getTransactionStatus() !== "I";
 }
 
+/** Whether a statement of it failed, so that the server takes no more and will not commit. */
+export function isAbortedOn(client: PoolClient): boolean {
+  return client.getTransactionStatus() === "E";
+}
+
 export function isOverError(): DbError {
   return new DbError(
     "misuse",

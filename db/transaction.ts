@@ -27,6 +27,7 @@ import {
   abortedError,
   controlMisuse,
   endedInsideError,
+  isAbortedOn,
   isInTransaction,
   isOverError,
   notAwaitedError,
@@ -192,6 +193,10 @@ class OpenTransaction implements Tx {
     return this.state === "closed";
   }
 
+  get isAborted(): boolean {
+    return isAbortedOn(this.client);
+  }
+
   query<R>(text: string, params: readonly unknown[] = []): Promise<R[]> {
     return this.ask({ text, values: params }, (result) => result.rows as R[]);
   }
@@ -222,8 +227,12 @@ class OpenTransaction implements Tx {
       const results = await tracedSql(text, () => sendPipelined(this.client, [...opening, { text, values }]));
       return results[opening.length];
     };
+    const { client } = this;
     return {
       tenantId: this.tenantId,
+      get isAborted() {
+        return isAbortedOn(client);
+      },
       query: async <R>(text: string, values?: readonly unknown[]) => ((await send(text, values))?.rows ?? []) as R[],
       execute: async (text, values) => (await send(text, values))?.rowCount ?? 0,
       afterCommit: (fn) => void this.hooks.push(fn),

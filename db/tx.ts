@@ -8,6 +8,8 @@ export interface Tx {
   execute(text: string, params?: readonly unknown[]): Promise<number>;
   /** The tenant it acts for; null for a system transaction. */
   readonly tenantId: TenantId | null;
+  /** Whether a statement failed: then nothing more can be asked for, and nothing will commit. */
+  readonly isAborted: boolean;
   /** Runs `fn` after a successful commit, in order; what it throws is logged. Forgotten on rollback. */
   afterCommit(fn: () => void): void;
 }

@@ -17,6 +17,7 @@ import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries"
 import { toReceived, UnfitEventError, UnknownEventError, type ReceivedEvent } from "./received";
 import { settleFailure, type Receiver } from "./settle-failure";
 import { RELAY } from "./store/dead-letter";
+import { detourEnd, detourEndIn } from "./store/detour";
 import { inboxAttempts, inboxCountFailure, inboxRecord } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 
@@ -59,7 +60,8 @@ export function consumer(
     if (onlyFor !== undefined && onlyFor !== name) return;
     const key = `${message.type}@${message.version}`;
     const handler = byKey.get(key);
-    if (!handler && catalog.has(key) && !(await declarations.isHandledElsewhere(name, key))) return;
+    if (!handler && catalog.has(key) && !(await declarations.isHandledElsewhere(name, key)))
+      return detourEnd(name, message.id);
     const attempt = deliveryAttempt();
     await asConsequence(name, message, () => deliver(receiver, message, handler, attempt));
   };
@@ -112,7 +114,10 @@ function countBeforehand({ name, maxAttempts }: Receiver, message: DomainEvent):
   const error = "the process ended while it handled the event";
   return withSystem("consume-failed", async (tx) => {
     const seen = await inboxCountFailure(tx, name, message, error, 1);
-    if (seen === null) return false;
+    if (seen === null) {
+      await detourEndIn(tx, name, message.id);
+      return false;
+    }
     if (seen.attempts <= maxAttempts) return true;
     const burial = { reason: "stalled_too_often", error, attempts: maxAttempts };
     await buryEvent(tx, name, message, burial);

@@ -39,6 +39,8 @@ const ACCEPTING_MS = 600_000;
 const UNANSWERED_MAX = 1_000;
 /** First poll after something was found; each that finds nothing waits twice as long. Other processes' commits wake nobody here. */
 const SOON_MS = 10;
+/** Tenants that are looked at for each that a claim names: others may have something for another destination only. */
+const VISITS_PER_TENANT = 4;
 /** Below every tenant's id. */
 const FIRST_TENANT = "00000000-0000-0000-0000-000000000000";
 /** Shorter than what a shutdown grants. */
@@ -149,7 +151,7 @@ export class DestinationLoop {
   }
 
   private async claim(limit: number): Promise<Claim> {
-    const tenantIds = this.isBehind ? await this.nextTenants() : [];
+    const tenantIds = this.isBehind ? await this.nextTenants(limit) : [];
     const leaseId = newId();
     const claimedAtMs = performance.now();
     const rows = await outboxClaim(this.destination, limit, leaseId, this.options.leaseMs, tenantIds);
@@ -157,12 +159,16 @@ export class DestinationLoop {
     return { leaseId, claimedAtMs, rows };
   }
 
-  /** Whose turn it is: all tenants in a circle, some of them for each claim. */
-  private async nextTenants(): Promise<string[]> {
-    const { tenantsMax } = this.options;
-    const tenantIds = await outboxTenants(this.lastTenant, tenantsMax);
-    this.lastTenant = (tenantIds.length === tenantsMax ? tenantIds.at(-1) : undefined) ?? FIRST_TENANT;
-    return tenantIds;
+  /** Whose turn it is: all tenants in a circle, as many for each claim as it has room for beside the longest due. */
+  private async nextTenants(limit: number): Promise<string[]> {
+    const most = Math.max(1, Math.min(this.options.tenantsMax, Math.floor(limit / 2)));
+    const visits = most * VISITS_PER_TENANT;
+    const visited = await outboxTenants(this.destination, this.lastTenant, visits);
+    const due = visited.filter(({ isDue }) => isDue).slice(0, most);
+    // The next claim goes on behind the last one taken, or behind all that were looked at.
+    const last = due.length === most ? due.at(-1) : visited.length === visits ? visited.at(-1) : undefined;
+    this.lastTenant = last?.id ?? FIRST_TENANT;
+    return due.map(({ id }) => id);
   }
 
   private async deliver({ leaseId, claimedAtMs, rows }: Claim): Promise<void> {

@@ -47,12 +47,13 @@ export function destinationOf(name: string): Destination | undefined {
   return destinations.get(name);
 }
 
-async function publishEvents(rows: readonly OutboxRow[]): Promise<void> {
-  await direct.before(rows, async () => {
+async function publishEvents(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void> {
+  const publish = async (): Promise<void> => {
     await Promise.all(
       byAggregate(rows).map(async (lane) => {
         for (const row of lane) await domainEvents.publish(messageOf(row));
       }),
     );
-  });
+  };
+  await direct.before(rows, publish, signal);
 }

@@ -60,9 +60,9 @@ export class DirectDelivery {
    * Hands the rows, sorted by position, to the consumers of this process, notes the detours of the others, and runs
    * `publish`, which gives the rows to the topic for those.
    */
-  async before(rows: readonly OutboxRow[], publish: () => Promise<void>): Promise<void> {
-    if (!this.isOn) return publish();
-    const done = await this.deliver(rows);
+  async before(rows: readonly OutboxRow[], publish: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    const done: Done = this.isOn ? await this.deliver(rows, signal) : new Map();
+    // Also while it is off: what follows may be handed over directly, here or by another process.
     await this.noteDetours(rows, done);
     for (const [id, had] of done) this.publishing.set(id, had);
     try {
@@ -72,42 +72,56 @@ export class DirectDelivery {
     }
   }
 
-  private async deliver(rows: readonly OutboxRow[]): Promise<Done> {
+  private async deliver(rows: readonly OutboxRow[], signal: AbortSignal | undefined): Promise<Done> {
     const done = new Map<string, Set<string>>();
     const isFit = ({ attempts, headers }: OutboxRow): boolean => attempts === 1 && headers[REDRIVE_OF] === undefined;
     const fit = rows.filter(isFit);
-    const unfit = rows.filter((row) => !isFit(row));
     const consumers = [...localConsumers.values()].filter(
       (consumer) =>
         concurrencyHere(consumer.name) > 0 && !this.isResting(consumer.name) && fit.some((row) => isFor(consumer, row)),
     );
     if (consumers.length === 0) return done;
     const detours = new Set<string>();
-    for (const { consumer, aggregateKey } of await detoursOf([...new Set(fit.map((row) => row.aggregateKey))]))
-      detours.add(`${consumer} ${aggregateKey}`);
+    const keys = [...new Set(fit.map((row) => row.aggregateKey))];
+    const names = consumers.map(({ name }) => name);
+    for (const { consumer, aggregateKey } of await detoursOf(names, keys)) detours.add(`${consumer} ${aggregateKey}`);
     await Promise.all(
-      consumers.map((consumer) => {
-        // Behind a row that goes by the topic, the rest of its aggregate does too.
-        const held = new Set(unfit.filter((row) => isFor(consumer, row)).map((row) => row.aggregateKey));
+      consumers.map(async (consumer) => {
+        // Behind a row that goes by the topic, as one that only another version handles, the rest of its aggregate does too.
+        const goesByTopic = (row: OutboxRow): boolean =>
+          !(isFit(row) && isFor(consumer, row)) && declarations.isWanted(consumer.name, row);
+        const held = new Set(rows.filter(goesByTopic).map((row) => row.aggregateKey));
         const own = fit.filter(
           (row) =>
             isFor(consumer, row) && !held.has(row.aggregateKey) && !detours.has(`${consumer.name} ${row.aggregateKey}`),
         );
-        return this.give(consumer, own, (id) => done.set(id, (done.get(id) ?? new Set()).add(consumer.name)));
+        const onDone = (id: string): void => void done.set(id, (done.get(id) ?? new Set()).add(consumer.name));
+        if (own.length > 0) await this.give(consumer, own, onDone, signal);
       }),
     );
     return done;
   }
 
-  /** Never rejects: what went wrong goes by the topic. */
-  private async give(consumer: LocalConsumer, rows: readonly OutboxRow[], onDone: (id: string) => void): Promise<void> {
+  /**
+   * Never rejects: what went wrong goes by the topic. The budget begins with the wait for the lane: hand-overs that queue
+   * behind a consumer hold up everybody they have something for.
+   */
+  private async give(
+    consumer: LocalConsumer,
+    rows: readonly OutboxRow[],
+    onDone: (id: string) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const lane = this.laneOf(consumer.name);
+    const until = performance.now() + this.times.budgetMs;
     const before = lane.last;
     let end!: () => void;
     lane.last = new Promise((resolve) => (end = resolve));
     await before;
     try {
-      if (!this.isResting(consumer.name)) await this.giveNow(consumer, rows, onDone);
+      if (performance.now() >= until) lane.restsUntilMs = performance.now() + this.times.restMs;
+      else if (!this.isResting(consumer.name) && !signal?.aborted)
+        await this.giveNow(consumer, rows, { onDone, until, signal });
     } finally {
       end();
     }
@@ -116,17 +130,16 @@ export class DirectDelivery {
   private async giveNow(
     consumer: LocalConsumer,
     rows: readonly OutboxRow[],
-    onDone: (id: string) => void,
+    { onDone, until, signal }: { onDone: (id: string) => void; until: number; signal: AbortSignal | undefined },
   ): Promise<void> {
-    const { budgetMs, limitMs, restMs } = this.times;
-    const until = performance.now() + budgetMs;
+    const { limitMs, restMs } = this.times;
     let isWaitedFor = true;
     const work = receiveTogether(
       consumer,
       rows.map((row): Entry => ({ message: messageOf(row), aggregateKey: row.aggregateKey })),
       {
         transactions: Math.min(concurrencyHere(consumer.name), TRANSACTIONS_MAX),
-        mayGoOn: () => isWaitedFor && performance.now() < until,
+        mayGoOn: () => isWaitedFor && performance.now() < until && signal?.aborted !== true,
         onDone: ({ message }) => {
           if (isWaitedFor) onDone(message.id);
         },
@@ -141,14 +154,18 @@ export class DirectDelivery {
 
   /** The topic's messages for consumers that anybody declares; unknown ones have no direct way. */
   private async noteDetours(rows: readonly OutboxRow[], done: Done): Promise<void> {
-    const detours = rows
-      .filter(({ headers }) => headers[REDRIVE_OF] === undefined)
-      .flatMap((row) =>
-        declarations
-          .wantedBy(row)
-          .filter((consumer) => done.get(row.id)?.has(consumer) !== true)
-          .map((consumer) => ({ consumer, aggregateKey: row.aggregateKey, eventId: row.id, tenantId: row.tenantId })),
-      );
+    const detours = rows.flatMap((row) =>
+      declarations
+        .wantedBy(row)
+        .filter((consumer) => done.get(row.id)?.has(consumer) !== true)
+        // A redrive is the event it was.
+        .map((consumer) => ({
+          consumer,
+          aggregateKey: row.aggregateKey,
+          eventId: row.headers[REDRIVE_OF] ?? row.id,
+          tenantId: row.tenantId,
+        })),
+    );
     if (detours.length > 0) await detoursBegin(detours);
   }
 

@@ -2,6 +2,7 @@
 // Each has its own outcome: one that fails rolls the others back with it, is counted by itself, and the others run again
 // without it and without what follows it in its aggregate. So a failing event neither loses nor repeats its neighbours'
 // effects, and costs nobody a savepoint: Postgres pays for one with a subtransaction even when nothing fails.
+import { DbError } from "../db/errors";
 import type { Tx } from "../db/tenant";
 import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
 import { byAggregate } from "./aggregates";
@@ -99,14 +100,17 @@ async function attempt(consumer: LocalConsumer, entries: readonly Entry[], mayGo
       at = entry;
       return { entry, event: toReceived(entry.message) };
     });
-    at = undefined;
     await inScopeOf(received[0]?.event.tenantId ?? null, async (tx) => {
+      // It runs again after a deadlock.
+      at = undefined;
       run = await handleAll(tx, consumer, received, mayGoOn, (entry) => (at = entry));
     });
   } catch (error) {
-    if (at === undefined) throw error;
+    // A deadlock is nobody's fault: its events go another way.
+    if (at === undefined || (error instanceof DbError && error.retryable)) throw error;
     eventsConsumedTotal.add(1, { consumer: consumer.name, outcome: "failed" });
-    const isOver = await settleFailure(consumer, at.message, error, 1).then(
+    const { message } = at;
+    const isOver = await asConsequence(consumer.name, message, () => settleFailure(consumer, message, error, 1)).then(
       () => true,
       () => false,
     );
@@ -152,6 +156,9 @@ async function handleAll(
     }
     onHandler(entry);
     await asConsequence(name, entry.message, async () => byKey.get(`${event.type}@${event.version}`)?.(tx, event));
+    // Or the next event would be blamed for what this one's handler caught.
+    if (tx.isAborted)
+      throw new DbError("transaction_aborted", "a statement of the handler failed: its transaction cannot commit");
     onHandler(undefined);
     run.handled.push(entry);
   }

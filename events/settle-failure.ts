@@ -4,6 +4,7 @@ import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { buryEvent } from "./dead-letters";
 import { UnfitEventError, UnknownEventError } from "./received";
+import { detourEndIn } from "./store/detour";
 import { inboxCountFailure, type InboxFailure } from "./store/inbox";
 import type { DomainEvent } from "./topic";
 
@@ -37,7 +38,10 @@ export async function settleFailure(
   const text = errorText(error);
   const isOver = await withSystem("consume-failed", async (tx) => {
     const seen = await inboxCountFailure(tx, name, message, text, costs);
-    if (seen === null) return true;
+    if (seen === null) {
+      await detourEndIn(tx, name, message.id);
+      return true;
+    }
     const { attempts } = seen;
     const reason = reasonToGiveUp(error, seen, maxAttempts);
     if (reason === null) return false;

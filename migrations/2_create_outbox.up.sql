@@ -145,16 +145,19 @@ BEGIN
 END
 $$;
 
--- Tenants that have something to publish, in the order of their ids after the given one, `tenants_max` at most: from
--- index entry to index entry, however much each has.
-CREATE FUNCTION events.outbox_tenants(after uuid, tenants_max integer) RETURNS SETOF uuid LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+-- Tenants that have something to publish, in the order of their ids after the given one, `visits_max` at most, and whether
+-- something of it is due for this destination: from index entry to index entry, however much each has.
+CREATE FUNCTION events.outbox_tenants(target text, after uuid, visits_max integer)
+  RETURNS TABLE (id uuid, is_due boolean) LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
   WITH RECURSIVE tenant AS (
     (SELECT a.tenant_id AS id, 1 AS place FROM events.outbox_aggregate a WHERE a.tenant_id > after ORDER BY a.tenant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT a.tenant_id FROM events.outbox_aggregate a WHERE a.tenant_id > tenant.id ORDER BY a.tenant_id LIMIT 1), tenant.place + 1
-      FROM tenant WHERE tenant.id IS NOT NULL AND tenant.place < tenants_max
+      FROM tenant WHERE tenant.id IS NOT NULL AND tenant.place < visits_max
   )
-  SELECT tenant.id FROM tenant WHERE tenant.id IS NOT NULL
+  SELECT tenant.id, EXISTS (SELECT FROM events.outbox_aggregate a
+                             WHERE a.tenant_id = tenant.id AND a.destination = target AND a.due_at <= now())
+    FROM tenant WHERE tenant.id IS NOT NULL ORDER BY tenant.place
 $$;
 
 -- Leases up to `row_limit` due aggregates and returns their first unpublished rows, up to `row_limit` in all: first those
@@ -246,6 +249,8 @@ BEGIN
   SELECT b.letter, b.tenant_id, 'relay:' || b.destination, coalesce((b.headers ->> 'redrive-of')::uuid, b.id), b.aggregate_type, b.aggregate_id, b.type,
          b.version, b.payload, b.headers, b.occurred_at, 'not_handed_over', b.error, nullif(split_part(b.headers ->> 'traceparent', '-', 2), ''), b.attempts
     FROM buried b;
+  -- A redrive goes to the consumers anew.
+  IF cardinality(dead) > 0 THEN DELETE FROM events.detour WHERE event_id = ANY (dead); END IF;
   PERFORM events.outbox_rest(own);
   -- Said late, and nobody holds the aggregate: its next row need not wait for the retry of the published one.
   UPDATE events.outbox_aggregate a SET due_at = now()

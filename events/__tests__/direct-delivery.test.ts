@@ -2,7 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { newId } from "../../db/ids";
 import { withTenant } from "../../db/tenant";
+import { consumer } from "../consumer";
 import { appendToOutbox } from "../outbox";
+import { REDRIVE_CONSUMER, REDRIVE_OF } from "../topic";
 import { detoursOf, effectsOf, leave, rowsOf, stage, tenant } from "./direct-stage";
 
 describe("from the relay to a consumer of its process", () => {
@@ -105,6 +107,63 @@ describe("from the relay to a consumer of its process", () => {
     set.setTopicAway(false);
     await set.relayAll();
     expect([calls, set.topicNumbers()]).toEqual([1, ["p1"]]);
+  });
+
+  it("what goes by the topic while a process is new is not overtaken by what follows", async () => {
+    const tenantId = tenant();
+    const set = stage(async (tx, { payload }) => void (await leave(tx, set.name, payload.organisationName)));
+    set.turn(false);
+    await set.emit(tenantId, ["p", 1]);
+    await set.relayAll();
+    set.turn(true);
+    await set.emit(tenantId, ["p", 2], ["q", 1]);
+    await set.relayAll();
+    expect([await effectsOf(set.name), set.topicNumbers()]).toEqual([["q1"], ["p1", "p2"]]);
+    for (const message of set.byTopic.splice(0)) await set.handle(message);
+    expect([await effectsOf(set.name), await detoursOf(set.name)]).toEqual([["p1", "p2", "q1"], 0]);
+  });
+
+  it("nor is what only another version handles, or a redrive, by what follows in the same claim", async () => {
+    const tenantId = tenant();
+    const set = stage(async (tx, { payload }) => void (await leave(tx, set.name, payload.organisationName)));
+    const append = (aggregateId: string, type: string, headers: Record<string, string>): Promise<void> =>
+      withTenant({ tenantId }, async (tx) => {
+        const about = { destination: set.name, tenantId, aggregateType: "user", aggregateId, version: 1, payload: {} };
+        await appendToOutbox(tx, { id: newId(), type, headers, ...about });
+      });
+    await append("p", "test.of-another-version", {});
+    const redriven = newId();
+    await append("q", "auth.user.registered", { [REDRIVE_OF]: redriven, [REDRIVE_CONSUMER]: set.name });
+    await set.emit(tenantId, ["p", 1], ["q", 1], ["r", 1]);
+    await set.relayAll();
+    expect(await effectsOf(set.name)).toEqual(["r1"]);
+    expect(set.topicNumbers()).toEqual([undefined, "p1", undefined, "q1"]);
+    const noted = "select count(*)::int as n from events.detour where consumer = $1 and event_id = ";
+    expect(await rowsOf(set.name, `${noted}'${redriven}'`)).toBe(1);
+  });
+
+  it("of a statement's failure that its handler swallowed, the handler's own event is found guilty", async () => {
+    const tenantId = tenant();
+    const set = stage(async (tx, { payload: { organisationName: what } }) => {
+      if (what === "p1") await tx.execute("select 1 / 0").catch(() => undefined);
+      else await leave(tx, set.name, what);
+    });
+    await set.emit(tenantId, ["p", 1], ["q", 1], ["r", 1]);
+    await set.relayAll();
+    expect([await effectsOf(set.name), set.topicNumbers()]).toEqual([["q1", "r1"], ["p1"]]);
+    const failed = "select count(*)::int as n from events.inbox where consumer = $1 and attempts > 0";
+    expect(await rowsOf(set.name, failed)).toBe(1);
+  });
+
+  it("the note of what goes by the topic ends when its consumer passes the event over, or has had it meanwhile", async () => {
+    const tenantId = tenant();
+    const set = stage(async (tx, { payload }) => void (await leave(tx, set.name, payload.organisationName)));
+    set.turn(false);
+    await set.emit(tenantId, ["p", 1]);
+    await set.relayAll();
+    const [message] = set.byTopic.splice(0);
+    await consumer(set.name, {}, { deliveryAttempt: () => 1 })(message!);
+    expect([await effectsOf(set.name), await detoursOf(set.name)]).toEqual([[], 0]);
   });
 
   it("a consumer that another process has gets everything by the topic", async () => {

@@ -63,6 +63,7 @@ export function stage(
     byTopic,
     /** The numbers of what the topic has to bring. */
     topicNumbers: () => byTopic.map(({ payload }) => (payload as Registered).organisationName),
+    turn: (isOn: boolean) => delivery.turn(isOn),
     setTopicAway: (isAway: boolean) => (isTopicAway = isAway),
     relayOnce: () => relay.runOnce(),
     relayAll: async () => {

@@ -153,7 +153,7 @@ class Reader {
     ][];
     const deaths = new Map(pending.map(([id, , , count]) => [id, count]));
     for (let cursor = "0-0"; ;) {
-      const [next, claimed] = (await redis.xautoclaim(key, group, consumer, staleMs, cursor, "COUNT", 10)) as [
+      const [next, claimed] = (await redis.xautoclaim(key, group, consumer, staleMs, cursor, "COUNT", 1)) as [
         string,
         StreamEntry[],
       ];

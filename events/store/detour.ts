@@ -9,12 +9,16 @@ export interface Detour {
   tenantId: string | null;
 }
 
-/** Which consumers have one under way in which of these aggregates. */
-export function detoursOf(aggregateKeys: readonly string[]): Promise<Pick<Detour, "consumer" | "aggregateKey">[]> {
+/** Which of these consumers have one under way in which of these aggregates: one look at the index a pair. */
+export function detoursOf(
+  consumers: readonly string[],
+  aggregateKeys: readonly string[],
+): Promise<Pick<Detour, "consumer" | "aggregateKey">[]> {
   return systemQuery(
     "relay-detour",
-    `select distinct consumer, aggregate_key as "aggregateKey" from events.detour where aggregate_key = any($1::uuid[])`,
-    [aggregateKeys],
+    `select c.name as consumer, a.key as "aggregateKey" from unnest($1::text[]) as c (name) cross join unnest($2::uuid[]) as a (key)
+      where exists (select from events.detour d where d.aggregate_key = a.key and d.consumer = c.name)`,
+    [consumers, aggregateKeys],
   );
 }
 
@@ -31,6 +35,18 @@ export async function detoursBegin(detours: readonly Detour[]): Promise<void> {
       detours.map(({ tenantId }) => tenantId),
     ],
   );
+}
+
+const END = "delete from events.detour where consumer = $1 and event_id = $2";
+
+/** The consumer is done with the event, without its handler. */
+export async function detourEnd(consumer: string, eventId: string): Promise<void> {
+  await systemQuery("relay-detour", END, [consumer, eventId]);
+}
+
+/** The same in a transaction. */
+export async function detourEndIn(tx: Tx, consumer: string, eventId: string): Promise<void> {
+  await tx.execute(END, [consumer, eventId]);
 }
 
 /** Deletes detours older than the given days, which nobody ended, at most `limit`; resolves with how many went. */

@@ -79,14 +79,20 @@ export async function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, p
   );
 }
 
-/** Tenants that have something to publish, in the order of their ids after the given one, `limit` at most. */
-export async function outboxTenants(after: string, limit: number): Promise<string[]> {
-  const rows = await systemQuery<{ id: string }>(
-    "relay-claim",
-    "select id from events.outbox_tenants($1, $2) as t (id)",
-    [after, limit],
-  );
-  return rows.map(({ id }) => id);
+/**
+ * Tenants that have something to publish, in the order of their ids after the given one, `limit` at most, and whether
+ * something of it is due for the destination.
+ */
+export function outboxTenants(
+  destination: string,
+  after: string,
+  limit: number,
+): Promise<{ id: string; isDue: boolean }[]> {
+  return systemQuery("relay-claim", `select id, is_due as "isDue" from events.outbox_tenants($1, $2, $3)`, [
+    destination,
+    after,
+    limit,
+  ]);
 }
 
 /**
