@@ -44,11 +44,17 @@ export async function runSaga(
   { holdMs = HOLD_MS }: { holdMs?: number } = {},
 ): Promise<void> {
   const turn: Driver = { ...of, runId: newId(), holdMs };
-  for (;;) {
-    stop.throwIfAborted();
-    const work = await takeTurn(saga, turn);
-    if (work === undefined) return;
-    if (!(await onBehalfOfStarter(work.row, () => tracedAttempt(saga, turn, work, stop)))) return;
+  try {
+    for (;;) {
+      stop.throwIfAborted();
+      const work = await takeTurn(saga, turn);
+      if (work === undefined) return;
+      if (!(await onBehalfOfStarter(work.row, () => tracedAttempt(saga, turn, work, stop)))) return;
+    }
+  } catch (error) {
+    // Or whoever runs the job next would find the turn taken until its lease ends, and leave it.
+    await withTenant(turn, (tx) => store.sagaLetGo(tx, turn)).catch(() => undefined);
+    throw error;
   }
 }
 

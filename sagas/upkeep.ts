@@ -1,9 +1,10 @@
 // What nobody drives on is found by the database's own record, whatever became of its job; and what ended long ago goes.
 import { withSystem } from "../db/tenant";
-import { removeInBatches } from "../db/upkeep";
+import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { enqueue } from "../queues/enqueue";
+import type { TenantId } from "../security/principal";
 import { jobOf } from "./job";
-import { sagaPurge, sagaPurgeOpen, sagaTakeOverdue } from "./store/upkeep";
+import { sagaPurge, sagaPurgeOpen, sagaPurgeTenant, sagaTakeOverdue } from "./store/upkeep";
 import { onBehalfOfStarter } from "./turn";
 
 /** Longer than a job needs to come, or to be taken from a worker that died. */
@@ -31,4 +32,14 @@ export function driveOverdue(
 export async function purgeSagas(): Promise<number> {
   const open = await removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurgeOpen(tx, KEEP_OPEN_DAYS, limit));
   return open + (await removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurge(tx, KEEP_DAYS, limit)));
+}
+
+/** Less than the job's time. */
+const TENANT_BUDGET = { statementTimeoutMs: 30_000, totalMs: 480_000, batchMax: 1_000 };
+
+/** Removes what `tenantId` has, within a budget of time; resolves with whether nothing is left. */
+export async function purgeTenantSagas(tenantId: TenantId, budget: UpkeepBudget = TENANT_BUDGET): Promise<boolean> {
+  const endsAtMs = performance.now() + budget.totalMs;
+  await removeInBatches("purge-tenant-sagas", budget, (tx, limit) => sagaPurgeTenant(tx, tenantId, limit));
+  return performance.now() <= endsAtMs;
 }

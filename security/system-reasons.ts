@@ -123,6 +123,7 @@ export const systemReasons = {
   "purge-tenant-keys": "data keys of tenants that sealed nothing any more",
   "system-use-purge": "counts of system use past their retention",
   "purge-tenant-documents": "documents of an organisation that is gone",
+  "purge-tenant-sagas": "sagas of an organisation that is gone",
   "outbox-purge": "events and jobs that were handed on",
   "inbox-purge": "notes of events that were handled",
   "declaration-purge": "what versions declared that run no more",

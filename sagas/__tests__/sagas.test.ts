@@ -351,6 +351,23 @@ test("a run that has lost its turn commits nothing", async () => {
   ).toEqual([]);
 });
 
+test("a run that its process stops gives its turn back: whoever runs the job next goes on at once", async () => {
+  const stop = new AbortController();
+  const stopped = head("test:stopped").step("first", {
+    run: async () => {
+      stop.abort(new Error("the process stops"));
+      await new Promise(() => undefined);
+    },
+    undo: "nothing",
+  });
+  const caller = createCaller("owner");
+  const id = await start(stopped, caller);
+  await expect(runSaga(stopped, { tenantId: caller.tenantId, id }, stop.signal)).rejects.toThrow("the process stops");
+  expect(await systemQuery("test", "select run_id, leased_until from sagas.saga where id = $1", [id])).toEqual([
+    { run_id: null, leased_until: null },
+  ]);
+});
+
 test("ended sagas go after thirty days, and those that have not ended stay, but not for ever", async () => {
   const insert = async (state: string, ended: boolean): Promise<string> => {
     const id = newId();

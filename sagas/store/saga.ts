@@ -122,6 +122,14 @@ export async function sagaRelease(tx: Tx, tenantId: TenantId, id: string, delayM
   );
 }
 
+/** Gives the turn back, unless another run has it. */
+export async function sagaLetGo(tx: Tx, { tenantId, id, runId }: Turn): Promise<void> {
+  await tx.execute(
+    "update sagas.saga set run_id = null, leased_until = null where tenant_id = $1 and id = $2 and run_id = $3",
+    [tenantId, id, runId],
+  );
+}
+
 export async function sagaEnd(
   tx: Tx,
   tenantId: TenantId,

@@ -1,5 +1,6 @@
 // Statements over the sagas of all tenants.
 import type { Tx } from "../../db/tenant";
+import type { TenantId } from "../../security/principal";
 import type { SagaRow } from "./saga";
 
 export type OverdueRow = Pick<SagaRow, "id" | "tenantId" | "name" | "version" | "actor" | "correlationId">;
@@ -45,5 +46,14 @@ export function sagaPurgeOpen(tx: Tx, days: number, limit: number): Promise<numb
         where ended_at is null and created_at < now() - $1 * interval '1 day' and due_at < now() - $1 * interval '1 day'
         order by created_at limit $2 for update skip locked))`,
     [days, limit],
+  );
+}
+
+/** Deletes those of one tenant, open ones too: a run that has the turn of one commits nothing any more. */
+export function sagaPurgeTenant(tx: Tx, tenantId: TenantId, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from sagas.saga where tenant_id = $1 and id = any(array(
+       select id from sagas.saga where tenant_id = $1 order by created_at desc, id desc limit $2))`,
+    [tenantId, limit],
   );
 }

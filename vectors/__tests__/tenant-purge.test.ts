@@ -2,18 +2,28 @@
 import { auth } from "~encore/clients";
 import pg from "pg";
 import { expect, test, vi } from "vitest";
+import { z } from "zod";
 import { AppDB } from "../../database";
 import { membershipDelete, membershipInsert } from "../../auth/store/memberships";
 import { purgeEnded } from "../../auth/upkeep";
-import { systemQuery, withSystem } from "../../db/tenant";
+import { systemQuery, withSystem, withTenant } from "../../db/tenant";
 import { readTables } from "../../db/__tests__/catalogue";
 import { registerCaller, runRelayAndWorkers, type RegisteredCaller } from "../../testing";
 import { usageCountDocument } from "../store/documents";
 import { ingest } from "../ingestion";
 import { purgeTenant } from "../tenant-purge";
 import { putSecret } from "../../secrets/tenant-secret";
+import { defineSaga } from "../../sagas/definition";
+import { startSaga } from "../../sagas/start-saga";
+import "../../sagas/subscriptions";
 import "../../secrets/subscriptions";
 import "../subscriptions";
+
+/** Its jobs have no worker here: it is open when its organisation goes. */
+const open = defineSaga({ name: "vectors:purged", version: 1, input: z.object({}) }).step("wait", {
+  run: () => Promise.resolve(),
+  undo: "nothing",
+});
 
 runRelayAndWorkers();
 
@@ -60,6 +70,13 @@ async function organisationWithEverything(): Promise<RegisteredCaller> {
   for (const source of ["b.md", "c.md"]) await ingest(owner.principal, { source, text: text(source) }, "m");
   await ingest(owner.principal, { source: "a.md", text: "## One\n\nAnother." }, "m");
   await withSystem("test", (tx) => usageCountDocument(tx, tenantId, first));
+  await withTenant(owner.principal, async (tx) => {
+    const id = await startSaga(tx, open, {});
+    await tx.execute(
+      "insert into sagas.step (tenant_id, saga_id, position, name, state) values ($1, $2, 0, 'wait', 'running')",
+      [tenantId, id],
+    );
+  });
   await putSecret(owner, "key", "of the organisation");
   const { id: roleId } = await auth.createRole({ name: "Readers", permissions: ["document.read"] }, owner);
   const { id } = await auth.createServicePrincipal({ name: "ci", permissions: ["document.read"] }, owner);
@@ -82,6 +99,8 @@ const gone = [
   "auth.organisation",
   "auth.role",
   "auth.service_principal",
+  "sagas.saga",
+  "sagas.step",
   "secrets.secret",
   "secrets.tenant_key",
   "vectors.chunk",
