@@ -43,9 +43,13 @@ function imports({ file, gateways, services, model }: Parts): string[] {
         `import { ${endpoint.exportName} as ${handlerName(endpoint, i)} } from ${importPath(file, endpoint.place.file, "")};`,
     ),
     ...subscriptionFiles.map((path) => `import ${importPath(file, path, "")};`),
-    ...services.flatMap(({ name, file: own }) =>
-      own === undefined ? [] : [`import * as ${identifier(name)}_service from ${importPath(file, own, "")};`],
-    ),
+    ...services.flatMap((service) => {
+      const { name, file: own } = service;
+      if (own === undefined) return [];
+      // A service without endpoints has its workers: esbuild leaves out an import whose name nothing uses.
+      const binding = handledEndpoints(service).length === 0 ? "" : `* as ${identifier(name)}_service from `;
+      return [`import ${binding}${importPath(file, own, "")};`];
+    }),
     ...metricFiles(metrics).map((path) => `import ${importPath(file, path, "")};`),
   ];
 }

@@ -63,6 +63,9 @@ ${NAMES.map((name) => `  n += (await names.${name}({ a: "" })).n;`).join("\n")}
   return { n };
 });
 `,
+  "workers/encore.service.ts": `import { Service } from "encore.dev/service";
+export default new Service("workers");
+`,
   "auth/auth.ts": `import { Gateway, type Header } from "encore.dev/api";
 import { authHandler } from "encore.dev/auth";
 export const auth = authHandler<{ token: Header<"Authorization"> }, { userID: string }>(async () => ({ userID: "u" }));
@@ -103,6 +106,13 @@ describe("encore.gen", () => {
     expect(main).toContain("middlewares: my_shop_service.default.cfg.middlewares || []");
     expect(main).toContain("const gateways: any[] = [api_gatewayGW];");
     expect(main.match(/apiRoute:/g)).toHaveLength(5 + NAMES.length + 3);
+  });
+
+  it("loads a service that has no endpoint, for the workers in it", () => {
+    for (const entrypoint of ["combined", "services/workers"])
+      expect(read(`internal/entrypoints/${entrypoint}/main.ts`)).toMatch(
+        /^import "[^"]*\/workers\/encore\.service[^"]*";$/m,
+      );
   });
 
   it("type-checks together with the app", () => {
