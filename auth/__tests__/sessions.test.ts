@@ -150,10 +150,10 @@ describe("signing in", () => {
       for (let i = 0; i < 20; i++)
         expect(await wrong(`stranger${i}@example.com`, "192.0.2.1")).toBe("invalid_credentials");
       const statements = vi.spyOn(store, "accountFindByEmail");
-      const before = process.cpuUsage();
-      expect(await reason(signIn({ email: person.email, password }, start, "192.0.2.1"))).toBe("rate_limited");
-      const { user, system } = process.cpuUsage(before);
-      expect((user + system) / 1000, "ms of CPU; a password takes forty").toBeLessThan(20);
+      const startedAtMs = performance.now();
+      for (let n = 0; n < 10; n++)
+        expect(await reason(signIn({ email: person.email, password }, start, "192.0.2.1"))).toBe("rate_limited");
+      expect(performance.now() - startedAtMs, "ms; ten passwords take 400").toBeLessThan(200);
       expect(statements).not.toHaveBeenCalled();
       expect(await signIn({ email: person.email, password }, start, "192.0.2.2")).toBeDefined();
     });
