@@ -21,6 +21,7 @@ import { identityDeleteOfProvider } from "./store/identities";
 import {
   identityProviderDelete,
   identityProviderOf,
+  identityProviderOfIn,
   identityProviderPut,
   type DefaultRole,
   type IdentityProviderRow,
@@ -76,14 +77,20 @@ export async function setIdentityProvider(
   const { tenantId } = principal;
   if (!(await withTenant(principal, (tx) => domainIsVerified(tx, tenantId)))) throw errors.domain_required();
   const present = await identityProviderOf(principal);
-  const isSame = present?.issuer === given.issuer && present.clientId === given.clientId;
-  if (clientSecret === undefined && !isSame)
-    throw commonErrors.invalid_request({ fields: { clientSecret: "is to be given with another issuer or clientId" } });
+  if (clientSecret === undefined) assertSame(present, given);
   const provider: IdentityProviderRow = { ...given, id: present?.id ?? newId(), tenantId };
   const secret = clientSecret ?? (await readSecret(principal, CLIENT_SECRET)).reveal();
   await ask(clients, provider, secret, principal);
-  await store(principal, provider, clientSecret);
-  return provider;
+  return store(principal, provider, clientSecret);
+}
+
+/** The secret that is stored was given for this issuer and client alone. @throws APIError invalid_request. */
+function assertSame(
+  present: IdentityProviderRow | undefined,
+  { issuer, clientId }: Pick<IdentityProviderRow, "issuer" | "clientId">,
+): void {
+  if (present?.issuer !== issuer || present.clientId !== clientId)
+    throw commonErrors.invalid_request({ fields: { clientSecret: "is to be given with another issuer or clientId" } });
 }
 
 /** What it says of itself. */
@@ -93,23 +100,29 @@ async function ask(clients: OidcClients, provider: IdentityProviderRow, clientSe
   await clients.use(asked, () => Promise.resolve());
 }
 
+/** Decided by what is stored by now: another owner may have set it up, or removed it, while the provider was asked. */
 async function store(
   principal: Principal,
-  provider: IdentityProviderRow,
+  asked: IdentityProviderRow,
   clientSecret: string | undefined,
-): Promise<void> {
-  const { id, issuer, clientId, defaultRole, isRequired } = provider;
-  // Identities are no tenant's: those of another issuer are nobody's any more.
-  await withSystem("change-identity-provider", async (tx) => {
+): Promise<IdentityProviderRow> {
+  const { issuer, clientId, defaultRole, isRequired } = asked;
+  return withSystem("change-identity-provider", async (tx) => {
     const { tenantId } = principal;
     await membershipLock(tx, tenantId);
+    const present = await identityProviderOfIn(tx, tenantId);
+    if (clientSecret === undefined) assertSame(present, asked);
+    const provider = { ...asked, id: present?.id ?? asked.id };
+    const { id } = provider;
     await identityProviderPut(tx, provider);
+    // Identities are no tenant's: those of another issuer are nobody's any more.
     await identityDeleteOfProvider(tx, id, issuer);
     const payload = { organisationId: tenantId, identityProviderId: id, issuer, defaultRole, isRequired };
     await emit(tx, identityProviderChanged, payload, about(principal, id));
     if (clientSecret !== undefined) await putSecretIn(tx, principal, CLIENT_SECRET, clientSecret);
     const fields = { issuer, clientId, defaultRole, isRequired, isSecretChanged: clientSecret !== undefined };
     await record(tx, changed, { tenantId, target: target(id), fields });
+    return provider;
   });
 }
 

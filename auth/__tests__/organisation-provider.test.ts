@@ -5,13 +5,11 @@ import { URI, type TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { callerFrom, type Caller, type Principal } from "../../security/principal";
-import { createCaller, registerCaller, type RegisteredCaller } from "../../testing";
-import { verifyDomain } from "../domains/domains";
+import { createCaller, registerCaller } from "../../testing";
 import { beginTotp, confirmTotp } from "../factors/enrolment";
 import { completeSecondFactor } from "../factors/second-factor";
 import { removeIdentityProvider, setIdentityProvider } from "../identity-provider";
 import { beginLink, completeLink, listIdentities, unlink } from "../oidc/identities";
-import { organisationProvider } from "../oidc/organisation-provider";
 import { OidcClients } from "../oidc/providers";
 import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
 import { redirectUriOf } from "../oidc/state";
@@ -21,47 +19,17 @@ import { readAccessToken } from "../tokens";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
 import { CLIENT, startOpenIdProvider, type Person, type StartedProvider } from "./openid-provider";
+import { clients, colleague, file, organisation, usual, verified, type Organisation } from "./organisation-providers";
 import { here, password, reason } from "./people";
 
-const clients = new OidcClients({
-  timeoutMs: 10_000,
-  allowLoopback: true,
-  providers: () => [],
-  ofOrganisation: organisationProvider,
-});
-const usual = { ...CLIENT, defaultRole: "member", isRequired: false } as const;
-const file = crypto.randomUUID().slice(0, 8);
-
-interface Organisation {
-  owner: RegisteredCaller;
-  domain: string;
-  domainId: string;
-  provider: StartedProvider;
-  id: string;
-}
 let elsewhere: StartedProvider;
 let acme: Organisation;
 let globex: Organisation;
 
-const verified = async (owner: RegisteredCaller, name: string): Promise<string> => {
-  const { id, record } = await auth.addDomain({ domain: name }, owner);
-  await verifyDomain(owner.principal, id, () => Promise.resolve([record.value]));
-  return id;
-};
-async function organisation(name: string): Promise<Organisation> {
-  const owner = await registerCaller(name);
-  const domain = `${name}-${file}.example.com`;
-  const domainId = await verified(owner, domain);
-  // Its id, and with it the redirect address, is known once something is set up.
-  const { id } = await setIdentityProvider(owner.principal, { ...usual, issuer: elsewhere.issuer }, clients);
-  const provider = await startOpenIdProvider([redirectUriOf({ id })]);
-  await setIdentityProvider(owner.principal, { ...usual, issuer: provider.issuer }, clients);
-  return { owner, domain, domainId, provider, id };
-}
 beforeAll(async () => {
   elsewhere = await startOpenIdProvider([redirectUriOf({ id: "elsewhere" })]);
-  acme = await organisation("acme");
-  globex = await organisation("globex");
+  acme = await organisation("acme", elsewhere);
+  globex = await organisation("globex", elsewhere);
 });
 afterAll(() => Promise.all([elsewhere, acme.provider, globex.provider].map((provider) => provider.close())));
 
@@ -79,16 +47,6 @@ async function signInAs(person: Person, at = acme): Promise<SignedIn> {
 const withPassword = (email: string): Promise<SignedIn> => signIn({ email, password }, new Date(), here);
 const callerOf = async ({ accessToken }: Pick<SignedIn, "accessToken">): Promise<Caller> =>
   callerFrom(await readAccessToken(accessToken, new Date()));
-/** With a password, verified, and of the organisation alone when it is invited by one. */
-async function colleague(email: string, of?: RegisteredCaller): Promise<SignedIn> {
-  if (of === undefined) {
-    const ada = await register({ email, password, organisation: "Own" }, new Date());
-    await auth.verifyEmail({ token: await mailedToken(email) });
-    return ada;
-  }
-  await auth.inviteMember({ email, role: "viewer" }, of);
-  return register({ email, password, invitation: await mailedToken(email) }, new Date());
-}
 async function linkByHand(signedIn: SignedIn, person: Person): Promise<unknown> {
   const caller = await callerOf(signedIn);
   const begun = await beginLink(caller, { provider: acme.id, browser: undefined }, new Date(), clients);
@@ -186,7 +144,7 @@ describe("who signs in at their organisation's provider", () => {
     expect(left).toEqual([]);
   });
 
-  test("nor by unlinking it first, by linking it by hand, or after another issuer: an invitation alone brings them back", async () => {
+  test("stays no member after unlinking it, by linking it by hand, and after another issuer: an invitation brings them back", async () => {
     const gone = await colleague(newEmail(), acme.owner);
     const left = await colleague(newEmail(), acme.owner);
     const [person, leaver] = [somebody(gone.user.email), somebody(left.user.email)];
@@ -394,8 +352,33 @@ describe("setting it up", () => {
       expect(await reason(act)).toBe("invalid_request");
   });
 
+  test("by two owners at once is one provider, and takes no secret along that is another one's by then", async () => {
+    const owner = await registerCaller();
+    await verified(owner, `raced-${file}.example.com`);
+    /** Sets it up while what was read is asked, as another owner would. */
+    const overtakenBy = (wanted: Parameters<typeof setIdentityProvider>[1]): OidcClients => {
+      class Overtaken extends OidcClients {
+        override async use<T>(...[provider, work]: Parameters<typeof clients.use<T>>): Promise<T> {
+          await setIdentityProvider(owner.principal, wanted, clients);
+          return clients.use(provider, work);
+        }
+      }
+      return new Overtaken({ providers: () => [] });
+    };
+    const one = { ...usual, issuer: globex.provider.issuer };
+    const other = { ...usual, issuer: elsewhere.issuer };
+    const second = await setIdentityProvider(owner.principal, one, overtakenBy(other));
+    const stored = await auth.identityProvider(owner);
+    expect(stored).toMatchObject({ id: second.id, issuer: one.issuer });
+    const { entries } = await audit.listEntries({ action: "auth.identity_provider.changed" }, owner);
+    expect(entries.map(({ target }) => target?.id)).toEqual([second.id, second.id]);
+    const kept = { ...one, clientSecret: undefined };
+    expect(await reason(setIdentityProvider(owner.principal, kept, overtakenBy(other)))).toBe("invalid_request");
+    expect(await auth.identityProvider(owner)).toMatchObject({ id: second.id, issuer: other.issuer });
+  });
+
   test("is undone: nobody signs in by it, its identities and its secret are gone, members stay", async () => {
-    const initech = await organisation("initech");
+    const initech = await organisation("initech", elsewhere);
     const person = somebody(newEmail(initech.domain));
     const ada = await signInAs(person, initech);
     await removeIdentityProvider(initech.owner.principal);

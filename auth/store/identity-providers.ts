@@ -54,6 +54,12 @@ export async function identityProviderFindIn(tx: Tx, id: string): Promise<Signin
   return rows[0];
 }
 
+/** The organisation's own, under membershipLock: true until the transaction ends. */
+export async function identityProviderOfIn(tx: Tx, tenantId: string): Promise<IdentityProviderRow | undefined> {
+  const sql = `select ${COLUMNS} from auth.identity_provider p where p.tenant_id = $1`;
+  return (await tx.query<IdentityProviderRow>(sql, [tenantId]))[0];
+}
+
 /** Stores it over the one before. The caller holds membershipLock. */
 export async function identityProviderPut(tx: Tx, provider: IdentityProviderRow): Promise<void> {
   await tx.execute(
