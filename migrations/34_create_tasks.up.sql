@@ -11,7 +11,8 @@ CREATE TABLE queues.task (
   version      integer     NOT NULL DEFAULT 1,
   attempts     integer     NOT NULL DEFAULT 0,
   progress     real        CHECK (progress BETWEEN 0 AND 1),
-  result       jsonb       CHECK (pg_column_size(result) <= 20000),
+  -- 16 KiB of JSON text; as jsonb small numbers take six times as much.
+  result       jsonb       CHECK (pg_column_size(result) <= 262144),
   -- Why it failed, in one lower_snake word.
   reason       text,
   cancel_at    timestamptz,

@@ -8,18 +8,20 @@
 // River completes jobs in batches as well (its batch completer, riverqueue/river #338), and looks at running jobs for
 // cancellations by itself, since a notification may be lost (#1564). graphile-worker's batches gave up after one failure (#636).
 import { AsyncLocalStorage } from "node:async_hooks";
+import { DbError, type DbErrorKind } from "../db/errors";
 import { idFromParts, isUuid } from "../db/ids";
 import { systemQuery, withSystem } from "../db/tenant";
 import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import * as store from "./store/task";
+import { lineText, resultText } from "./task-text";
 
 const WATCH_MS = 500;
 const REPORT_MS = 100;
-const RESULT_MAX_BYTES = 16 << 10;
 /** Of one attempt. */
 const LINES_MAX = 200;
-const LINE_MAX_CHARS = 1_000;
+/** Of all runs, that wait for a database that is away. */
+const LINES_HELD_MAX = 10_000;
 /** Until the database is back. */
 const REPORT_AGAIN_MS = 1_000;
 /** Ends that wait for a database that is away; more than that are left to the upkeep. */
@@ -47,15 +49,9 @@ export type TaskEnd =
 export const taskIdOf = (job: string, jobId: string): string =>
   isUuid(jobId) ? jobId : idFromParts("task", job, jobId);
 
-/** JSON; null for what has none or is too large. */
-function resultText(result: unknown): string | null {
-  if (result === undefined) return null;
-  try {
-    const text = JSON.stringify(result).replaceAll("\\u0000", "");
-    return Buffer.byteLength(text) <= RESULT_MAX_BYTES ? text : null;
-  } catch {
-    return null;
-  }
+interface Told {
+  lines: { seq: number; text: string }[];
+  progress: number | undefined;
 }
 
 /** One run: what its handler tells, and the signal of its end. */
@@ -85,10 +81,7 @@ export class RunningTask {
     if (this.lines >= LINES_MAX) return;
     this.lines++;
     const line = this.lines === LINES_MAX ? "further lines are not kept" : text;
-    this.pending.push({
-      seq: this.facts.attempt * 1_000 + this.lines,
-      text: line.replaceAll("\0", "").slice(0, LINE_MAX_CHARS),
-    });
+    this.pending.push({ seq: this.facts.attempt * 1_000 + this.lines, text: lineText(line) });
     reportSoon(this);
   }
 
@@ -96,11 +89,17 @@ export class RunningTask {
     this.run.abort(new TaskCanceledError("the task was canceled"));
   }
 
-  takePending(): { lines: { seq: number; text: string }[]; progress: number | undefined } {
+  takePending(): Told {
     const taken = { lines: this.pending, progress: this.progress };
     this.pending = [];
     this.progress = undefined;
     return taken;
+  }
+
+  /** What was taken could not be written. */
+  putBack({ lines, progress }: Told): void {
+    this.pending = [...lines, ...this.pending];
+    this.progress ??= progress;
   }
 
   /** Nothing of it is watched any more. */
@@ -115,7 +114,10 @@ const outside = AsyncLocalStorage.snapshot();
 /** Of a run that is over its facts alone: thousands may wait for a slow database. */
 interface Ended {
   facts: TaskFacts;
-  end: TaskEnd;
+  state: TaskEnd["state"];
+  reason: string | null;
+  /** JSON. */
+  result: string | null;
   ranMs: number;
 }
 
@@ -135,7 +137,9 @@ export function endTask(task: RunningTask, end: TaskEnd): void {
   const known = finished.get(task.facts.id);
   if (known !== undefined && known.facts.attempt > task.facts.attempt) return;
   if (known === undefined && finished.size >= ENDS_MAX) return;
-  finished.set(task.facts.id, { facts: task.facts, end, ranMs: performance.now() - task.beganAtMs });
+  const [reason, result] = end.state === "completed" ? [null, resultText(end.result)] : [end.reason, null];
+  const ranMs = performance.now() - task.beganAtMs;
+  finished.set(task.facts.id, { facts: task.facts, state: end.state, reason, result, ranMs });
   flushSoon();
 }
 
@@ -186,19 +190,61 @@ async function flush(): Promise<boolean> {
   reporting.clear();
   finished.clear();
   try {
-    for (const part of partsOf(latestOf(begun))) await writeBeginnings(part);
+    await writeParts(latestOf(begun), writeBeginnings);
     begun.length = 0;
-    if (told.length > 0) await report(told.splice(0));
-    while (ended.length > 0) {
-      await writeEnds(ended.slice(0, BATCH_MAX));
-      ended.splice(0, BATCH_MAX);
-    }
+    await report(told);
+    told.length = 0;
+    await writeParts(ended, writeEnds, (one) => ({ ...one, result: null }));
     return true;
   } catch (error) {
     logger("queues").warn({ err: error, tasks: ended.length }, "what became of tasks could not be written yet");
     for (const task of begun) beginning.add(task);
     for (const task of told) reporting.add(task);
-    for (const one of ended) if (!finished.has(one.facts.id)) finished.set(one.facts.id, one);
+    for (const one of ended)
+      if (!finished.has(one.facts.id) && finished.size < ENDS_MAX) finished.set(one.facts.id, one);
+    return false;
+  }
+}
+
+/** That will pass, for all alike. Any other answer of the database is about what it was given. */
+const PASSING: ReadonlySet<DbErrorKind> = new Set<DbErrorKind>([
+  "unavailable",
+  "pool_exhausted",
+  "lock_timeout",
+  "statement_timeout",
+  "deadlock",
+  "serialization_failure",
+  "transaction_aborted",
+  "insufficient_privilege",
+]);
+const isRefusal = (error: unknown): boolean => error instanceof DbError && !PASSING.has(error.kind);
+
+/** Takes from `items` what is written, in batches. What the database refuses is written as `lessOf` has it, or given up: it holds up no others. */
+async function writeParts<T extends { facts: TaskFacts }>(
+  items: T[],
+  write: (part: readonly T[]) => Promise<void>,
+  lessOf?: (item: T) => T,
+): Promise<void> {
+  for (; items.length > 0; items.splice(0, BATCH_MAX)) {
+    const part = items.slice(0, BATCH_MAX);
+    if (await isTaken(write(part))) continue;
+    for (const item of part) {
+      if (await isTaken(write([item]))) continue;
+      const isTakenLess = lessOf !== undefined && (await isTaken(write([lessOf(item)])));
+      const { id, job } = item.facts;
+      logger("queues").error({ task: id, job, isTakenLess }, "the database refused what became of a task");
+    }
+  }
+}
+
+/** False when the database refuses it; rejects when it cannot be asked. */
+async function isTaken(writing: Promise<void>): Promise<boolean> {
+  try {
+    await writing;
+    return true;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    logger("queues").warn({ err: error }, "the database refused what was told of tasks");
     return false;
   }
 }
@@ -207,10 +253,6 @@ async function flush(): Promise<boolean> {
 const latestOf = (tasks: readonly RunningTask[]): RunningTask[] => [
   ...new Map(tasks.map((task) => [task.facts.id, task])).values(),
 ];
-
-function* partsOf<T>(items: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < items.length; at += BATCH_MAX) yield items.slice(at, at + BATCH_MAX);
-}
 
 const factsOf = (runs: readonly { facts: TaskFacts; ranMs: number }[]): unknown[] => [
   runs.map(({ facts }) => facts.id),
@@ -230,15 +272,29 @@ async function writeBeginnings(tasks: readonly RunningTask[]): Promise<void> {
 async function writeEnds(ended: readonly Ended[]): Promise<void> {
   await systemQuery("task-notes", store.TASKS_END, [
     ...factsOf(ended),
-    ended.map(({ end }) => end.state),
-    ended.map(({ end }) => (end.state === "completed" ? null : end.reason)),
-    ended.map(({ end }) => (end.state === "completed" ? resultText(end.result) : null)),
+    ended.map(({ state }) => state),
+    ended.map(({ reason }) => reason),
+    ended.map(({ result }) => result),
   ]);
 }
 
 async function report(tasks: readonly RunningTask[]): Promise<void> {
-  const told = tasks.map((task) => ({ id: task.facts.id, ...task.takePending() }));
-  const lines = told.flatMap(({ id, lines }) => lines.map((line) => ({ id, ...line })));
+  if (tasks.length === 0) return;
+  const told = tasks.map((task) => ({ task, ...task.takePending() }));
+  try {
+    await isTaken(writeTold(told));
+  } catch (error) {
+    let held = 0;
+    for (const { task, lines, progress } of told) {
+      held += lines.length;
+      task.putBack({ lines: held > LINES_HELD_MAX ? [] : lines, progress });
+    }
+    throw error;
+  }
+}
+
+async function writeTold(told: readonly ({ task: RunningTask } & Told)[]): Promise<void> {
+  const lines = told.flatMap(({ task, lines }) => lines.map((line) => ({ id: task.facts.id, ...line })));
   const moved = told.filter(({ progress }) => progress !== undefined);
   await withSystem("task-notes", async (tx) => {
     if (lines.length > 0)
@@ -248,6 +304,9 @@ async function report(tasks: readonly RunningTask[]): Promise<void> {
         lines.map(({ text }) => text),
       ]);
     if (moved.length > 0)
-      await tx.execute(store.TASKS_PROGRESS, [moved.map(({ id }) => id), moved.map(({ progress }) => progress)]);
+      await tx.execute(store.TASKS_PROGRESS, [
+        moved.map(({ task }) => task.facts.id),
+        moved.map(({ progress }) => progress),
+      ]);
   });
 }

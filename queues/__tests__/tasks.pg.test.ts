@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { createCaller } from "../../testing";
-import { endTask, RunningTask } from "../tasks";
+import { endTask, flushTasks, RunningTask } from "../tasks";
 
 const WAITING = "select count(*)::int as n from pg_locks where relation = 'queues.task_log'::regclass and not granted";
 
@@ -34,4 +34,32 @@ test("while the table of tasks is held, what they tell waits on one connection a
     [id],
   );
   expect(kept?.n).toBeGreaterThan(50);
+});
+
+test("what could not be written for a lock comes later: lines, progress and ends", async () => {
+  const { tenantId } = createCaller("owner");
+  const run = (): RunningTask =>
+    new RunningTask({ id: newId(), tenantId, job: "test:telling", attempt: 1, actor: "system" });
+  const [task, over] = [run(), run()];
+  await flushTasks();
+  await withSystem("test", async (tx) => {
+    await tx.execute("lock table queues.task_log in access exclusive mode");
+    task.addLine("told while it was held");
+    task.setProgress(0.5);
+    endTask(over, { state: "completed", result: null });
+    // Until the time to wait for a lock is over.
+    while (await flushTasks());
+  });
+  while (!(await flushTasks()));
+  expect(
+    await systemQuery(
+      "test",
+      "select l.text, t.progress from queues.task t join queues.task_log l on l.task_id = t.id where t.id = $1",
+      [task.facts.id],
+    ),
+  ).toEqual([{ text: "told while it was held", progress: 0.5 }]);
+  expect(await systemQuery("test", "select state from queues.task where id = $1", [over.facts.id])).toEqual([
+    { state: "completed" },
+  ]);
+  endTask(task, { state: "completed", result: null });
 });

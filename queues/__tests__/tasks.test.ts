@@ -330,20 +330,36 @@ describe("what is told late", () => {
     expect(await queues.getTask({ id }, owner)).toMatchObject({ state: "completed", attempts: 2, result: 1 });
   });
 
-  test("is written once for a run that was over at once, and comes after an outage of the table", async () => {
+  test("is written once for a run that was over at once", async () => {
     const id = newId();
     endTask(run(id, 1), { state: "completed", result: { at: "once" } });
     await flushTasks();
     const [row] = await systemQuery<{ version: number }>("test", "select version from queues.task where id = $1", [id]);
     expect(row).toEqual({ version: 1 });
-    const unfit = run(newId(), 1);
+  });
+
+  test("of what the database refuses holds up nobody else's", async () => {
+    const [unfit, other] = [run(newId(), 1), run(newId(), 1)];
     endTask(unfit, { state: "no such state" as "failed", reason: "as when the database refuses" });
-    const other = run(newId(), 1);
-    endTask(other, { state: "completed", result: 2 });
-    expect(await flushTasks()).toBe(false);
-    endTask(unfit, { state: "failed", reason: "as it should be" });
+    endTask(other, { state: "completed", result: 3 });
     expect(await flushTasks()).toBe(true);
-    expect(await queues.getTask({ id: other.facts.id }, owner)).toMatchObject({ state: "completed", result: 2 });
+    expect(await queues.getTask({ id: other.facts.id }, owner)).toMatchObject({ state: "completed", result: 3 });
+    expect(await reason(queues.getTask({ id: unfit.facts.id }, owner))).toBe("task_not_found");
+  });
+
+  test.each([
+    ["small numbers, which take more as jsonb", Array(8_000).fill(1), Array(8_000).fill(1)],
+    ["half a pair, in a name too", { "a\ud800": ["\udc00b", "😀"] }, { "a\ufffd": ["\ufffdb", "😀"] }],
+    ["NUL, and the text of its escape", ["a\0b", "\\u0000", "\\\0", { "\0c": 1 }], ["ab", "\\u0000", "\\", { c: 1 }]],
+    ["more than is kept", "x".repeat(17_000), undefined],
+  ])("is kept as the database takes it: %s", async (_what, result, kept) => {
+    const task = run(newId(), 1);
+    task.addLine("half \ud83d\0");
+    endTask(task, { state: "completed", result });
+    await flushTasks();
+    const row = await queues.getTask({ id: task.facts.id }, owner);
+    expect(row).toMatchObject({ state: "completed", log: [{ text: "half \ufffd" }] });
+    expect(row.result ?? undefined).toEqual(kept);
   });
 });
 
