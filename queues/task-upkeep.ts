@@ -1,7 +1,7 @@
 // What is left of tasks: those that ended go after a week, and those that nobody tells of any more are looked into. A process
 // that dies takes with it what it had not written yet, and its jobs go on elsewhere or are over: BullMQ knows.
 //   not handed over yet, waiting, delayed, running   the task stays as it is, and is looked at again later
-//   completed, failed                                it ends so
+//   completed, failed                                it ends so; canceled when that was asked for
 //   gone from BullMQ                                 failed, `lost`: it is over, and nobody knows how
 import { systemQuery, withSystem } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";

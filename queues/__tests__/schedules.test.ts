@@ -81,6 +81,34 @@ describe("the ticks of a pattern in its zone", () => {
       "2026-04-04T00:00Z",
       ["2026-04-06T03:15", "2026-04-13T03:15", "2026-04-20T03:15"],
     ],
+    [
+      "of a list each time that comes twice is one",
+      "30 1,2 * * *",
+      "Europe/Berlin",
+      "2026-10-24T12:00Z",
+      ["2026-10-24T23:30", "2026-10-25T00:30", "2026-10-26T00:30"],
+    ],
+    [
+      "and each that is skipped",
+      "30 1-2 * * *",
+      "Europe/Berlin",
+      "2026-03-28T12:00Z",
+      ["2026-03-29T00:30", "2026-03-29T01:00", "2026-03-29T23:30"],
+    ],
+    [
+      "steps go by the hands of the clock: twice in autumn",
+      "*/30 2 * * *",
+      "Europe/Berlin",
+      "2026-10-25T00:15Z",
+      ["2026-10-25T00:30", "2026-10-25T01:00", "2026-10-25T01:30"],
+    ],
+    [
+      "and not in spring",
+      "*/30 2 * * *",
+      "Europe/Berlin",
+      "2026-03-28T12:00Z",
+      ["2026-03-30T00:00", "2026-03-30T00:30", "2026-03-31T00:00"],
+    ],
   ])("%s: %s in %s", (_what, pattern, zone, from, ticks) => {
     expect(ticksOf({ pattern, zone }, from)).toEqual(ticks);
   });
@@ -96,6 +124,9 @@ describe("the ticks of a pattern in its zone", () => {
     [{ pattern: "* * * * * *", zone: "UTC" }, "five fields"],
     [{ pattern: "61 * * * *", zone: "UTC" }, "five fields"],
     [{ pattern: "0 0 * * *", zone: "Mars/Base" }, "IANA zone"],
+    [{ pattern: "2027-01-01T00:00:00", zone: "UTC" }, "five fields"],
+    [{ pattern: "@daily", zone: "UTC" }, "five fields"],
+    [{ pattern: "0 0 * * *", zone: "" }, "IANA zone"],
     [{ pattern: "0 0 30 2 *", zone: "UTC" }, "never comes"],
     [{ everyMs: 0 }, "positive"],
     [{ everyMs: 1.5 }, "positive"],
@@ -175,20 +206,35 @@ describe("a schedule", () => {
     expect(await runsOf(job.name)).toMatchObject([{ payload: { n: 4 } }]);
   });
 
-  test("whose payload no longer fits does not hold up others, and goes on", async () => {
+  test.each([
+    ["whose payload this version does not take", `payload = '{"n": "x"}'`],
+    ["that cannot be taken", `pattern = '2000-01-01T00:00:00', zone = 'UTC', every_ms = null`],
+  ])("%s holds up no other, and stays due for other processes", async (_what, fault) => {
     const loose = tickOf();
     await loose.scheduler.every("s", 600_000, { n: 1 });
     const { job, scheduler } = tickOf();
     await scheduler.every("s", 600_000, { n: 1 });
-    await systemQuery("test", `update queues.schedule set payload = '{"n": "x"}' where job = $1`, [loose.job.name]);
+    await systemQuery("test", `update queues.schedule set ${fault} where job = $1`, [loose.job.name]);
     await dueAgo(loose.job.name, "2 seconds");
     await dueAgo(job.name, "1 second");
+    const due = await nextOf(loose.job.name);
     await untilTaken();
+    expect(await takeTicks()).toBeGreaterThan(0);
     expect(await runsOf(loose.job.name)).toEqual([]);
+    expect(await nextOf(loose.job.name)).toBe(due);
     expect(await runsOf(job.name)).toHaveLength(1);
+    // As its next version does at its start.
+    await loose.scheduler.every("s", 600_000, { n: 2 });
+    await dueAgo(loose.job.name, "1 second");
+    await untilTaken();
+    expect(await runsOf(loose.job.name)).toMatchObject([{ payload: { n: 2 } }]);
   });
 
   test("that is none is refused with the reason", async () => {
     await expect(tickOf().scheduler.cron("s", "0 0 * * *", { n: 1 }, { zone: "Berlin" })).rejects.toThrow(RangeError);
+    const long = defineJob({ name: `test:t-${newId()}`, payload: z.string(), timeoutMs: 1_000 });
+    await expect(makeScheduler(long).every("s", 1_000, "x".repeat(256 * 1024))).rejects.toMatchObject({
+      details: { reason: "payload_too_large" },
+    });
   });
 });

@@ -1,8 +1,11 @@
 // What only a server shows: a table that somebody holds.
 import { expect, test, vi } from "vitest";
+import { z } from "zod";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { createCaller } from "../../testing";
+import { defineJob } from "../job";
+import { makeScheduler, takeTicks } from "../schedules";
 import { endTask, flushTasks, RunningTask } from "../tasks";
 
 const WAITING = "select count(*)::int as n from pg_locks where relation = 'queues.task_log'::regclass and not granted";
@@ -62,4 +65,18 @@ test("what could not be written for a lock comes later: lines, progress and ends
     { state: "completed" },
   ]);
   endTask(task, { state: "completed", result: null });
+});
+
+test("while another process holds the schedule that is due, this one does not ask without a pause", async () => {
+  const job = defineJob({ name: `test:t-${newId()}`, payload: z.object({}), timeoutMs: 1_000 });
+  const scheduler = makeScheduler(job);
+  await scheduler.every("s", 600_000, {});
+  await systemQuery("test", "update queues.schedule set next_at = now() where job = $1", [job.name]);
+  await withSystem("test", async (tx) => {
+    await tx.query("select 1 from queues.schedule where job = $1 for update", [job.name]);
+    expect(await takeTicks()).toBe(250);
+  });
+  expect(await takeTicks()).toBe(0);
+  expect(await takeTicks()).toBeGreaterThan(250);
+  await scheduler.remove("s");
 });

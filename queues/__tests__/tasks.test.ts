@@ -292,6 +292,8 @@ describe("upkeep", () => {
   // As a process leaves them that dies between the end of a run and its note.
   test("finds out what became of those that nobody told of, and leaves those alone that wait", async () => {
     const [over, dead, waiting] = [await ask(telling, 4), await ask(failing, 1), await ask(telling, 5, 600_000)];
+    const stopped = await ask(telling, 6);
+    await expect.poll(() => stateOf(stopped)).toBe("completed");
     await expect.poll(() => stateOf(over)).toBe("completed");
     await expect.poll(() => stateOf(dead)).toBe("failed");
     const queue = await makeQueue(telling.name);
@@ -299,12 +301,14 @@ describe("upkeep", () => {
     await systemQuery(
       "test",
       `update queues.task set state = case when id = $3 then 'waiting' else 'running' end, progress = null, reason = null, ended_at = null,
-              created_at = now() - interval '1 day', seen_at = now() - interval '11 minutes' where id in ($1, $2, $3)`,
-      [over, dead, waiting],
+              cancel_at = case when id = $4 then now() end,
+              created_at = now() - interval '1 day', seen_at = now() - interval '11 minutes' where id in ($1, $2, $3, $4)`,
+      [over, dead, waiting, stopped],
     );
     await healTasks();
     expect(await queues.getTask({ id: over }, owner)).toMatchObject({ state: "completed", progress: 1 });
     expect(await queues.getTask({ id: dead }, owner)).toMatchObject({ state: "failed", error: "unrecoverable" });
+    expect(await queues.getTask({ id: stopped }, owner)).toMatchObject({ state: "canceled", error: "canceled" });
     expect(await stateOf(waiting)).toBe("waiting");
   });
 });

@@ -49,14 +49,24 @@ export async function scheduleDelete(tx: Tx, job: string, name: string): Promise
   await tx.execute("delete from queues.schedule where job = $1 and name = $2", [job, name]);
 }
 
-/** Due schedules of these jobs, the longest first, held until the end of the transaction; what another holds is left to it. */
-export async function scheduleClaim(tx: Tx, jobs: readonly string[], limit: number): Promise<ScheduleRow[]> {
-  const rows = await tx.query<Stored>(
-    `select ${COLUMNS} from queues.schedule where job = any($1) and next_at <= clock_timestamp()
-      order by next_at limit $2 for update skip locked`,
-    [jobs, limit],
+const LEFT_ALONE = (at: number): string => `(job, name) in (select * from unnest($${at}::text[], $${at + 1}::text[]))`;
+
+/**
+ * The schedule of these jobs that is due the longest, without those of `asideJobs` and `asideNames`, held until the end of the
+ * transaction; what another holds is left to it.
+ */
+export async function scheduleClaim(
+  tx: Tx,
+  jobs: readonly string[],
+  asideJobs: readonly string[],
+  asideNames: readonly string[],
+): Promise<ScheduleRow | undefined> {
+  const [row] = await tx.query<Stored>(
+    `select ${COLUMNS} from queues.schedule where job = any($1) and next_at <= clock_timestamp() and not ${LEFT_ALONE(2)}
+      order by next_at limit 1 for update skip locked`,
+    [jobs, asideJobs, asideNames],
   );
-  return rows.map(rowOf);
+  return row && rowOf(row);
 }
 
 export async function scheduleAdvance(tx: Tx, { job, name }: ScheduleRow, nextMs: number): Promise<void> {
@@ -66,6 +76,7 @@ export async function scheduleAdvance(tx: Tx, { job, name }: ScheduleRow, nextMs
   );
 }
 
-/** Milliseconds until one of these jobs is due, by the database's clock; undefined when none has a schedule. */
+/** Milliseconds until one of the jobs $1 is due, without the schedules $2 (jobs), $3 (names), by the database's clock; null when there is none. */
 export const SCHEDULES_WAIT = `
-  select (extract(epoch from min(next_at) - clock_timestamp()) * 1000)::float8 as ms from queues.schedule where job = any($1)`;
+  select (extract(epoch from min(next_at) - clock_timestamp()) * 1000)::float8 as ms from queues.schedule
+   where job = any($1) and not ${LEFT_ALONE(2)}`;

@@ -171,15 +171,19 @@ export function taskClaimStale(tx: Tx, oldDays: number, limit: number): Promise<
 
 /**
  * What became of tasks that nobody has told of ($1 ids, $2 versions that were seen, $3 states): of those that failed for good
- * the dead letter says why. Nothing is known of the others: `lost`.
+ * the dead letter says why. One that was to be canceled and has no dead letter was: BullMQ has it as completed, or not at all.
+ * Nothing is known of the others: `lost`.
  */
 export const TASKS_HEAL = `
-  update queues.task t set state = h.state, ended_at = now(), version = t.version + 1,
-         progress = case when h.state = 'completed' then 1 else t.progress end,
-         reason = case when h.state = 'failed' then coalesce(
-           (select l.reason from queues.dead_letter l where l.queue = t.job and l.job_id = t.id::text), 'lost') end
-    from unnest($1::uuid[], $2::int[], $3::text[]) as h (id, version, state)
-   where t.id = h.id and t.version = h.version and t.ended_at is null`;
+  update queues.task t set state = o.state, ended_at = now(), version = t.version + 1,
+         progress = case when o.state = 'completed' then 1 else t.progress end,
+         reason = case o.state when 'failed' then coalesce(o.letter, 'lost') when 'canceled' then 'canceled' end
+    from (select h.id, h.version, l.reason as letter,
+                 case when c.cancel_at is not null and (h.state = 'completed' or l.reason is null) then 'canceled' else h.state end as state
+            from unnest($1::uuid[], $2::int[], $3::text[]) as h (id, version, state)
+            join queues.task c on c.id = h.id
+            left join queues.dead_letter l on l.queue = c.job and l.job_id = c.id::text) o
+   where t.id = o.id and t.version = o.version and t.ended_at is null`;
 
 /** Deletes tasks that ended `days` ago, the oldest first. */
 export function taskPurge(tx: Tx, days: number, limit: number): Promise<number> {
