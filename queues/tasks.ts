@@ -178,7 +178,7 @@ async function flushAndGoOn(): Promise<void> {
 
 /** Writes what was told so far, after what is being written. False when it could not be; never rejects. */
 export function flushTasks(): Promise<boolean> {
-  return (flushing = flushing.then(flush));
+  return (flushing = flushing.then(() => outside(flush)));
 }
 
 async function flush(): Promise<boolean> {
@@ -216,6 +216,7 @@ const PASSING: ReadonlySet<DbErrorKind> = new Set<DbErrorKind>([
   "serialization_failure",
   "transaction_aborted",
   "insufficient_privilege",
+  "misuse",
 ]);
 const isRefusal = (error: unknown): boolean => error instanceof DbError && !PASSING.has(error.kind);
 
