@@ -17,8 +17,7 @@ export default defineConfig({
       ".groundwork/**",
       "dist/**",
     ],
-    // More than the two cores that are promised: many a file waits for processes it started.
-    maxWorkers: 3,
+    maxWorkers: 2,
     // Bounds for what hangs, not for what is slow: a busy machine fails no test.
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -7,8 +7,6 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    // The servers want their share.
-    maxWorkers: 2,
     exclude: base.test?.exclude?.filter((pattern) => !/\.(pg|long)\.test\.ts$/.test(pattern)) ?? [],
   },
 });

@@ -1,21 +1,15 @@
-// Nothing that a job takes stays behind: a worker runs for weeks.
+// Nothing that a job takes stays behind: a worker runs for weeks. Its memory is weighed in run-leaks.long.test.ts.
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { ofThisProcess, takeCensus, takeMemory, type Census } from "../../bench/memory/census";
-import { slopeOf, type Sample } from "../../bench/memory/slope";
+import { ofThisProcess, takeCensus, type Census } from "../../bench/memory/census";
 import { newId } from "../../db/ids";
 import { jobOptions, makeQueue } from "../factory";
 import { defineJob } from "../job";
-import { runJob } from "../run-job";
 import { RunningJobs } from "../running-jobs";
 import { startWorkers, stopWorkers } from "../start";
-import { flushTasks } from "../tasks";
 import { makeWorker } from "../worker";
 
 const PART = 100;
-const RUNS = 1_500;
-/** At once, as a busy worker has them. */
-const WIDTH = 50;
 const job = defineJob({ name: "test:tidy", payload: z.object({ n: z.number() }), timeoutMs: 60_000, concurrency: 2 });
 let ended = 0;
 
@@ -56,28 +50,6 @@ describe("a worker that has run many jobs", () => {
       expect(last[what] - first[what]).toBeLessThan(2 * PART);
     },
   );
-});
-
-describe("a run", () => {
-  it("leaves less than 256 bytes in memory, whether it succeeds or fails", async () => {
-    const running = new RunningJobs();
-    const data = { payload: { n: 1 }, tenantId: newId(), headers: {} };
-    const run = (n: number): Promise<void> =>
-      runJob(
-        job,
-        { handler: n % 2 ? async () => undefined : () => Promise.reject(new Error("not yet")), running },
-        { id: String(n), name: job.name, data, attemptsMade: 0, timestamp: Date.now() },
-      ).catch(() => undefined);
-    const samples: Sample[] = [];
-    for (let done = 0; done <= 5 * RUNS; done += RUNS) {
-      // The first part warms up.
-      for (let n = 0; n < RUNS; n += WIDTH) await Promise.all(Array.from({ length: WIDTH }, (_, at) => run(n + at)));
-      // What waits to be written is gone with the next flush, whenever a busy machine comes to it.
-      await flushTasks();
-      samples.push({ done, bytes: (await ofThisProcess(takeMemory)).heapUsedBytes });
-    }
-    expect(slopeOf(samples.slice(1)), JSON.stringify(samples)).toBeLessThan(256);
-  });
 });
 
 describe("the runs under way", () => {

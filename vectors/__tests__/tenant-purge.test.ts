@@ -34,6 +34,7 @@ const STAYS: Record<string, string> = {
   "events.outbox": "what was said stays while it can be replayed; events' retention",
   "events.outbox_aggregate": "while something of it is unpublished",
   "events.inbox": "so that a late delivery does not act again; events' retention",
+  "events.detour": "while what it notes is on its way to its consumer; events' retention",
   "events.dead_letter": "for who looks at what failed; events' retention",
   "queues.dead_letter": "for who looks at what failed; queues' retention",
   "queues.task": "for who looks at what became of a job, those of the purge among them; queues' retention",
