@@ -1,11 +1,9 @@
 // The bus of one process: what the app has without Redis, where one process is all there is.
 import { AsyncLocalStorage } from "node:async_hooks";
-import { backoffMs } from "../../db/backoff";
 import type { TenantId } from "../../security/principal";
 import { handleNotice } from "./handle-notice";
 import {
   assertGroup,
-  ATTEMPTS_MAX,
   noticeFrom,
   WAITING_MAX,
   type Bus,
@@ -17,7 +15,6 @@ import {
 } from "./bus";
 import { busNoticesTotal } from "../../telemetry/metrics";
 
-const RETRY = { firstMs: 50, maxMs: 1_000 };
 /** A notice may be published inside of a transaction or a request, and is handled outside of it. */
 const outside = AsyncLocalStorage.snapshot();
 
@@ -50,15 +47,8 @@ class Subscriber {
     // Whoever publishes does not wait for it.
     await new Promise(setImmediate);
     for (let notice = this.waiting.shift(); notice !== undefined; notice = this.waiting.shift())
-      await this.handle(notice);
+      await handleNotice(this.handler, notice, 1, () => !this.isClosed);
     this.handling = undefined;
-  }
-
-  private async handle(notice: Notice): Promise<void> {
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX && !this.isClosed; attempt++) {
-      if (await handleNotice(this.handler, notice, attempt)) return;
-      await new Promise((resolve) => setTimeout(resolve, backoffMs(RETRY, attempt)));
-    }
   }
 }
 

@@ -1,11 +1,29 @@
-// One attempt of a handler, which may fail or hang, and what is told of it.
+// The attempts of a handler, each of which may fail or hang, and what is told of them.
+import { backoffMs } from "../../db/backoff";
 import { logger } from "../../telemetry/logger";
 import { busNoticesTotal } from "../../telemetry/metrics";
 import { withinTime } from "../../telemetry/time-limit";
 import { ATTEMPTS_MAX, HANDLER_LIMIT_MS, type Notice, type NoticeHandler } from "./bus";
 
-/** True when it was handled. Never rejects. @param attempt from 1 */
-export async function handleNotice(handler: NoticeHandler<unknown>, notice: Notice, attempt: number): Promise<boolean> {
+const RETRY = { firstMs: 50, maxMs: 1_000 };
+
+/**
+ * Tries until it is handled, has had all its attempts, or `goesOn` says no. Never rejects.
+ * @param firstAttempt 1, or more where readers before this one have died with it
+ */
+export async function handleNotice(
+  handler: NoticeHandler<unknown>,
+  notice: Notice,
+  firstAttempt = 1,
+  goesOn: () => boolean = () => true,
+): Promise<void> {
+  for (let attempt = firstAttempt; attempt <= ATTEMPTS_MAX && goesOn(); attempt++) {
+    if (await isHandled(handler, notice, attempt)) return;
+    if (attempt < ATTEMPTS_MAX) await new Promise((resolve) => setTimeout(resolve, backoffMs(RETRY, attempt)));
+  }
+}
+
+async function isHandled(handler: NoticeHandler<unknown>, notice: Notice, attempt: number): Promise<boolean> {
   const { type, id } = notice;
   try {
     await withinTime(

@@ -40,7 +40,6 @@ const BLOCK_MS = 2_000;
 const SILENCE_MS = 10_000;
 /** Consumers of processes that are gone. */
 const GONE_MS = 3_600_000;
-const RETRY = { firstMs: 50, maxMs: 1_000 };
 const RECONNECT = { firstMs: 200, maxMs: 5_000 };
 const log = logger("bus");
 
@@ -186,10 +185,7 @@ class Reader {
       );
       return;
     }
-    for (let attempt = deaths + 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      if (await handleNotice(this.handler, notice, attempt)) return;
-      if (attempt < ATTEMPTS_MAX) await new Promise((resolve) => setTimeout(resolve, backoffMs(RETRY, attempt)));
-    }
+    await handleNotice(this.handler, notice, deaths + 1);
   }
 
   /** Everything it had is acknowledged by now, unless Redis was away: then it stays, until another has taken that over. */
