@@ -38,6 +38,24 @@ export async function removeInBatches(
   }
 }
 
+/**
+ * The same for several, one after the other, of which the first must be empty before the next; resolves with whether
+ * nothing is left. False when the time was used up: the next run goes on where this one ended.
+ */
+export async function removeInTurn(
+  reason: SystemReason,
+  budget: UpkeepBudget,
+  removes: readonly ((tx: Tx, limit: number) => Promise<number>)[],
+): Promise<boolean> {
+  const endsAtMs = performance.now() + budget.totalMs;
+  for (const remove of removes) {
+    const totalMs = Math.max(0, endsAtMs - performance.now());
+    await removeInBatches(reason, { ...budget, totalMs }, remove);
+    if (performance.now() > endsAtMs) return false;
+  }
+  return true;
+}
+
 const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 
 /**

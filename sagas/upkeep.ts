@@ -1,6 +1,6 @@
 // What nobody drives on is found by the database's own record, whatever became of its job; and what ended long ago goes.
 import { withSystem } from "../db/tenant";
-import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { removeInBatches, removeInTurn } from "../db/upkeep";
 import { enqueue } from "../queues/enqueue";
 import type { TenantId } from "../security/principal";
 import { jobOf } from "./job";
@@ -38,8 +38,6 @@ export async function purgeSagas(): Promise<number> {
 const TENANT_BUDGET = { statementTimeoutMs: 30_000, totalMs: 480_000, batchMax: 1_000 };
 
 /** Removes what `tenantId` has, within a budget of time; resolves with whether nothing is left. */
-export async function purgeTenantSagas(tenantId: TenantId, budget: UpkeepBudget = TENANT_BUDGET): Promise<boolean> {
-  const endsAtMs = performance.now() + budget.totalMs;
-  await removeInBatches("purge-tenant-sagas", budget, (tx, limit) => sagaPurgeTenant(tx, tenantId, limit));
-  return performance.now() <= endsAtMs;
+export function purgeTenantSagas(tenantId: TenantId): Promise<boolean> {
+  return removeInTurn("purge-tenant-sagas", TENANT_BUDGET, [(tx, limit) => sagaPurgeTenant(tx, tenantId, limit)]);
 }
