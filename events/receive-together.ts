@@ -100,6 +100,7 @@ async function attempt(consumer: LocalConsumer, entries: readonly Entry[], mayGo
       at = entry;
       return { entry, event: toReceived(entry.message) };
     });
+    at = undefined;
     await inScopeOf(received[0]?.event.tenantId ?? null, async (tx) => {
       // It runs again after a deadlock.
       at = undefined;

@@ -1,9 +1,11 @@
 // What the relay hands to consumers of its own process, and what goes by the topic instead.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { DbError } from "../../db/errors";
 import { newId } from "../../db/ids";
 import { withTenant } from "../../db/tenant";
 import { consumer } from "../consumer";
 import { appendToOutbox } from "../outbox";
+import * as scopes from "../scope-of-event";
 import { REDRIVE_CONSUMER, REDRIVE_OF } from "../topic";
 import { detoursOf, effectsOf, leave, rowsOf, stage, tenant } from "./direct-stage";
 
@@ -153,6 +155,18 @@ describe("from the relay to a consumer of its process", () => {
     expect([await effectsOf(set.name), set.topicNumbers()]).toEqual([["q1", "r1"], ["p1"]]);
     const failed = "select count(*)::int as n from events.inbox where consumer = $1 and attempts > 0";
     expect(await rowsOf(set.name, failed)).toBe(1);
+  });
+
+  it("of a database that is away nobody is found guilty: what it was to handle goes by the topic", async () => {
+    const tenantId = tenant();
+    const set = stage(async (tx, { payload }) => void (await leave(tx, set.name, payload.organisationName)));
+    await set.emit(tenantId, ["p", 1]);
+    vi.spyOn(scopes, "inScopeOf").mockRejectedValueOnce(new DbError("unavailable", "away"));
+    await set.relayAll();
+    vi.restoreAllMocks();
+    expect([await effectsOf(set.name), set.topicNumbers()]).toEqual([[], ["p1"]]);
+    const failed = "select count(*)::int as n from events.inbox where consumer = $1 and attempts > 0";
+    expect(await rowsOf(set.name, failed)).toBe(0);
   });
 
   it("the note of what goes by the topic ends when its consumer passes the event over, or has had it meanwhile", async () => {
