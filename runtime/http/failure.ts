@@ -1,11 +1,8 @@
 // API errors on their way to a client (contract 3.9): one class, made from what handlers throw and from what the
 // host itself refuses.
-import { encodeValue } from "../schema/encoder";
 import { EncodeError, type DecodeError } from "../schema/errors";
 import { ValueError } from "../schema/header-decoder";
-import { asPayload, compileFields } from "../schema/encoder";
-import { UNPACED, whole } from "../schema/pace";
-import { quote } from "../schema/encoder";
+import { asPayload, encodePaced, quote, writeBounded } from "../schema/encoder";
 import { comeAgain } from "./come-again";
 
 /** H-101. */
@@ -94,19 +91,30 @@ function textOf(value: unknown): string {
   }
 }
 
+/** Of an error's details, which are written in one go: a few milliseconds at most. */
+const DETAILS_BOUND = { parts: 20_000, textChars: 1 << 20 };
+/** Characters of a message; what is beyond them is cut off. */
+const MESSAGE_CHARS_MAX = 64 << 10;
+
+const cut = (text: string): string => (text.length > MESSAGE_CHARS_MAX ? `${text.slice(0, MESSAGE_CHARS_MAX)}…` : text);
+
 interface Details {
   text: string | null;
   headers: readonly string[];
+}
+
+function detailsText(details: Record<string, unknown>): string {
+  const { parts } = DETAILS_BOUND;
+  const fields = Array.isArray(details) ? { ...details.slice(0, parts + 1) } : details;
+  return writeBounded((pace) => encodePaced(fields, 1, pace), DETAILS_BOUND);
 }
 
 /** Every key of a value, as the native side keeps details. */
 function detailsOf(value: unknown): Details {
   const payload = asPayload(value);
   if (payload === null) return { text: null, headers: [] };
-  if (Array.isArray(payload))
-    return { text: whole(compileFields(Object.keys(payload))(payload, UNPACED)), headers: [] };
-  const text = encodeValue(payload);
-  return { text: text.startsWith("{") ? text : "{}", headers: comeAgain(payload) };
+  const text = detailsText(payload);
+  return { text: text.startsWith("{") ? text : "{}", headers: Array.isArray(payload) ? [] : comeAgain(payload) };
 }
 
 export function isErrorCode(code: string): code is ErrorCode {
@@ -151,7 +159,7 @@ function fromObject(thrown: Record<string, unknown>): Failure {
   const cause = thrown.cause;
   const suffix =
     cause === null || cause === undefined ? "" : `: ${textOf((Object(cause) as { message?: unknown }).message)}`;
-  const message = textOf(thrown.message) + suffix;
+  const message = cut(textOf(thrown.message) + suffix);
   if (!isErrorCode(code) || code === "internal") {
     return new Failure("internal", INTERNAL_TEXT, message, details.text, details.headers);
   }

@@ -1,7 +1,7 @@
 // Message channels of streams: an inbox of received messages, and an outgoing side that is either a WebSocket or the other end
 // inside the process.
 import type { MessageChannel } from "../native/streams";
-import { EncodeError, type MessageCodec } from "../schema";
+import { EncodeError, type MessageCodec, type WriteBound } from "../schema";
 import type { PacedInbox } from "./paced-inbox";
 
 export const SERVER_END = "socket receive channel closed";
@@ -9,6 +9,12 @@ export const CLIENT_END = "websocket client receive channel closed";
 
 /** What may wait for a peer that does not read; beyond that it is cut. */
 export const UNSENT_BYTES_MAX = 64 << 20;
+
+/**
+ * The largest message that is sent. `send` gives nothing to wait for, so a message is written when it is given, whatever becomes of
+ * it afterwards: in one go, of some milliseconds.
+ */
+export const MESSAGE_BOUND: WriteBound = { parts: 50_000, textChars: 2 << 20 };
 
 /** Of a side that receives nothing: no message gets as far. */
 const refuse = (): never => {
@@ -37,7 +43,7 @@ export function encodeMessage(codec: MessageCodec | null, message: unknown): str
     throw new EncodeError(`Expect value to be Object, but received ${message === null ? "Null" : "Undefined"}`);
   }
   if (!codec) throw new Error("outgoing message body can't be empty");
-  return codec.encode(message);
+  return codec.encodeBounded(message, MESSAGE_BOUND);
 }
 
 /** A channel over a carrier: messages are copied through their JSON texts in both directions. */

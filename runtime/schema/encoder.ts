@@ -2,7 +2,7 @@
 import { formatDateTime, isRepresentable } from "./datetime";
 import { formatDecimal, isDecimal, parseDecimal } from "./decimal";
 import { EncodeError } from "./errors";
-import { PAUSED, UNPACED, whole, type Pace, type Paused } from "./pace";
+import { Pace, PAUSED, UNPACED, whole, type Paused } from "./pace";
 import { floatText } from "./rust-text";
 
 const MAX_DEPTH = 128;
@@ -64,7 +64,7 @@ export function encodeValue(value: unknown): string {
 export function encodePaced(value: unknown, depth: number, pace: Pace): string | Paused {
   switch (typeof value) {
     case "string":
-      return quote(value);
+      return value.length > PIECE_CHARS ? quoteLong(value, pace) : quote(value);
     case "number":
       return encodeNumber(value);
     case "boolean":
@@ -99,6 +99,17 @@ const PIECE_CHARS = 4096;
 /** Characters of one value that count as one element more. */
 const STEP_CHARS = 64;
 
+/** A long text is written in one go, and counts as the many elements that it is like. */
+function quoteLong(text: string, pace: Pace): string {
+  if (text.length > pace.textCharsMax) {
+    throw new EncodeError(
+      `too large: a text of ${text.length} characters, where ${pace.textCharsMax} may be sent at once; send it in parts`,
+    );
+  }
+  pace.spend(text.length / STEP_CHARS);
+  return quote(text);
+}
+
 /** Where the writer of a container paused: what it has written, and the value it was writing, if it was that which paused. */
 interface WriteFrame {
   out: string;
@@ -129,7 +140,7 @@ function encodeList(list: readonly unknown[], depth: number, pace: Pace): string
     if (text === PAUSED) return pace.pause({ out: append(out, piece), next: i, item: { value } } satisfies WriteFrame);
     piece += i === 0 ? text : `,${text}`;
     if (piece.length > PIECE_CHARS) {
-      pace.spend(text.length / STEP_CHARS);
+      if (typeof value !== "string") pace.spend(text.length / STEP_CHARS);
       out = append(out, piece);
       piece = "";
     }
@@ -182,7 +193,7 @@ function encodeRest(
     }
     piece += `${out === "" && piece === "" ? "" : ","}${quote(key)}:${text}`;
     if (piece.length > PIECE_CHARS) {
-      pace.spend(text.length / STEP_CHARS);
+      if (typeof known !== "string") pace.spend(text.length / STEP_CHARS);
       out = append(out, piece);
       piece = "";
     }
@@ -220,6 +231,23 @@ function checkKeys(value: Record<string, unknown>, depth: number, left: number):
     if (left < 0) break;
   }
   return left - 1;
+}
+
+/** How much may be written in one go: so many values, each 64 characters of a longer text counting as one, and no longer text. */
+export interface WriteBound {
+  parts: number;
+  textChars: number;
+}
+
+/** The text of something that is written at once, or not at all. Throws EncodeError, also when it is more than that. */
+export function writeBounded(write: (pace: Pace) => string | Paused, { parts, textChars }: WriteBound): string {
+  const pace = new Pace();
+  pace.beginWith(parts, textChars);
+  const text = write(pace);
+  if (text !== PAUSED && !pace.isDue()) return text;
+  throw new EncodeError(
+    `too large: ${parts} values may be sent at once, or a text of ${textChars} characters; send it in parts`,
+  );
 }
 
 const TYPE_NAMES: Record<string, string> = {

@@ -1,6 +1,6 @@
 // Schemas of the model compiled into codecs. The http, pubsub and stream parts use these; nothing here knows them.
 import type { AppModel, Schema } from "../model";
-import { asPayload, compileFields } from "./encoder";
+import { asPayload, compileFields, writeBounded, type WriteBound } from "./encoder";
 import { JsonDecoderCompiler, type NewDecimal } from "./json-decoder";
 import { readerOf } from "./json-reader";
 import { UNPACED, whole, type Pace } from "./pace";
@@ -9,6 +9,7 @@ import { nowOrLater, readInSlices } from "./slices";
 
 export { DecodeError, EncodeError } from "./errors";
 export { encodeValue, toPlain } from "./encoder";
+export type { WriteBound } from "./encoder";
 export { LARGE_CHARS } from "./slices";
 export type { NewDecimal } from "./json-decoder";
 
@@ -19,6 +20,8 @@ export interface MessageCodec {
   decodeLarge(message: string | Buffer): Promise<Record<string, unknown>>;
   /** The JSON text of a message: declared fields only. Throws EncodeError. */
   encode(value: unknown): string;
+  /** The same, of what is not more than may be written in one go. */
+  encodeBounded(value: unknown, bound: WriteBound): string;
   /** The same, in slices where there is much to write. Throws or rejects with EncodeError. */
   encodeSoon(value: unknown): string | Promise<string>;
 }
@@ -40,6 +43,10 @@ export function compileMessageCodec(
   const encoder = compileFields(fields.map((f) => f.name));
   return {
     encode: (value) => whole(encoder(asPayload(value), UNPACED)),
+    encodeBounded: (value, bound) => {
+      const payload = asPayload(value);
+      return writeBounded((pace) => encoder(payload, pace), bound);
+    },
     encodeSoon: (value) => {
       const payload = asPayload(value);
       return nowOrLater((pace: Pace) => encoder(payload, pace));

@@ -13,6 +13,8 @@ const STEPS = 128;
 export class Pace {
   /** Whether functions that are called have a frame to go on from. */
   isResuming = false;
+  /** Longer texts are refused: one text is written in one go. */
+  textCharsMax = Infinity;
   private readonly frames: unknown[] = [];
   private steps = Infinity;
   private deadline = Infinity;
@@ -39,7 +41,8 @@ export class Pace {
   }
 
   /** Begins a first slice of so many elements, whatever they take. */
-  beginWith(steps: number): void {
+  beginWith(steps: number, textCharsMax = Infinity): void {
+    this.textCharsMax = textCharsMax;
     this.steps = steps;
     this.deadline = -Infinity;
   }

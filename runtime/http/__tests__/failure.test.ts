@@ -1,5 +1,6 @@
 // What handlers throw is read once only where nobody can change it, and describing a failure takes no stack.
 import { expect, test } from "vitest";
+import { failureOf } from "../call-answer";
 import { Failure, fromThrown } from "../failure";
 
 const thrown = (details: unknown, more: object = {}): Error =>
@@ -77,4 +78,62 @@ test.each<[string, unknown, readonly string[]]>([
   ],
 ])("of details with %s the answer's headers say as much", (_what, details, headers) => {
   expect(fromThrown(thrown(details)).headers).toEqual(headers);
+});
+
+test.each<[string, (read: () => number) => unknown]>([
+  [
+    "values",
+    (read) => ({
+      rows: Array.from({ length: 40_000 }, () => ({
+        get a() {
+          return read();
+        },
+      })),
+    }),
+  ],
+  [
+    "entries of a list",
+    (read) =>
+      Array.from({ length: 40_000 }, () => ({
+        get a() {
+          return read();
+        },
+      })),
+  ],
+  [
+    "long texts",
+    (read) => ({
+      rows: Array.from({ length: 1000 }, () => ({
+        get a() {
+          return read() && "x".repeat(10_000);
+        },
+      })),
+    }),
+  ],
+  ["characters of one text", () => ({ text: "x".repeat(3 << 20) })],
+])("details of too many %s are refused before they are written, as what cannot be sent", (_what, make) => {
+  let seen = 0;
+  const failure = fromThrown(thrown(make(() => ++seen)));
+  expect(failure).toMatchObject({ code: "internal", message: "an internal error occurred", details: null });
+  expect(failure.internal).toMatch(/^unable to parse error details: InvalidArg, too large: /);
+  expect(seen).toBeLessThanOrEqual(20_000 + 128);
+});
+
+test("details below that are kept, and a message of any length is cut", () => {
+  const details = { rows: Array(15_000).fill(1) };
+  const failure = fromThrown(thrown(details, { message: "m".repeat(1 << 20) }));
+  expect(failure).toMatchObject({ code: "unauthenticated", details: JSON.stringify(details) });
+  expect(failure.message).toBe(`${"m".repeat(64 << 10)}…`);
+});
+
+test("an error that another service answers with is read up to a bound", () => {
+  const answer = (text: string) => ({
+    status: 400,
+    headers: null,
+    body: `{"code":"aborted","message":"${text}","details":null}`,
+  });
+  expect(failureOf(answer("x"))).toMatchObject({ code: "aborted", message: "x" });
+  const { code, message } = failureOf(answer("x".repeat(2 << 20)));
+  expect(code).toBe("invalid_argument");
+  expect(message).toMatch(/^unable to parse error response: 2097\d+ characters are too many/);
 });
