@@ -64,7 +64,10 @@ export class KeyRing {
     this.load = AsyncResource.bind(this.load.bind(this));
   }
 
-  /** The key to sign with; the first call ever makes it. Not inside a transaction. @throws EnvelopeError, MasterKeyError */
+  /**
+   * The key to sign with; the first call ever makes it. Not inside a transaction. @throws EnvelopeError, MasterKeyError;
+   * APIError as `find`.
+   */
   async signer(): Promise<SigningKey> {
     const row = await this.signingRow();
     if (this.opened?.kid !== row.kid) {
@@ -121,7 +124,10 @@ export class KeyRing {
   }
 
   private async signingRow(): Promise<SigningKeyRow> {
-    if (this.ageMs() > RELOAD_AFTER_MS) await this.reload();
+    const ageMs = this.ageMs();
+    if (ageMs > BLIND_MAX_MS) await this.reload().catch(refuseForNow);
+    // Waited for, because another key may sign by now; one that is known goes on when the table says nothing.
+    else if (ageMs > RELOAD_AFTER_MS) await this.reload().catch(tellOfFailure);
     const known = this.signingNow();
     if (known !== undefined) return known;
     await this.rotate(Infinity);

@@ -79,6 +79,36 @@ export function signingKeys(): void {
       expect(read).toHaveBeenCalledTimes(1);
     });
 
+    test("go on signing for ten seconds when their table says nothing, then who asks is told to come again", async () => {
+      let hangs = false;
+      const read = (): ReturnType<typeof signingKeyList> => (hangs ? new Promise(() => undefined) : signingKeyList());
+      const ring = new KeyRing(() => masterKey, cfg.auth, undefined, read);
+      const { kid } = await ring.signer();
+      hangs = true;
+      const now = performance.now.bind(performance);
+      let aheadMs = 2_001;
+      vi.spyOn(performance, "now").mockImplementation(() => now() + aheadMs);
+      vi.useFakeTimers({ toFake: ["setTimeout"] });
+      try {
+        const asked = Promise.all([ring.signer(), ring.published()]);
+        await vi.advanceTimersByTimeAsync(2_000);
+        expect(await asked).toEqual([
+          expect.objectContaining({ kid }),
+          expect.arrayContaining([expect.objectContaining({ kid })]),
+        ]);
+        aheadMs += 8_000;
+        const refused = expect(ring.signer()).rejects.toMatchObject({
+          code: "unavailable",
+          details: { reason: "service_unavailable", retryAfterSeconds: 1 },
+        });
+        await vi.advanceTimersByTimeAsync(2_000);
+        await refused;
+      } finally {
+        vi.useRealTimers();
+        vi.restoreAllMocks();
+      }
+    });
+
     test("are of the algorithm that is set; those of the other one stay good, each for its own algorithm", async () => {
       await forget();
       const old = (await replica().signer()).kid;

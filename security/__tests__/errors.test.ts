@@ -1,6 +1,7 @@
 import { APIError, ErrCode } from "encore.dev/api";
 import { z } from "zod";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { withinTime } from "../../telemetry/time-limit";
 import { commonErrors } from "../common-errors";
 import { catalogueOf, defineErrors, internalsOf, reasonOf, statusOfClass } from "../errors";
 import { parseInput } from "../input";
@@ -132,11 +133,13 @@ describe("normalisation", () => {
     },
   );
 
-  test("the pool's timeout and an abort by timeout mean request_timeout", () => {
+  test("the pool's timeout, an abort by timeout and a limit of our own mean request_timeout", async () => {
     expect(reasonOf(normaliseError(new Error("timeout exceeded when trying to connect")))).toBe("request_timeout");
     expect(reasonOf(normaliseError(new DOMException("The operation was aborted due to timeout", "TimeoutError")))).toBe(
       "request_timeout",
     );
+    const late: unknown = await withinTime(new Promise(() => undefined), 1).catch((error: unknown) => error);
+    expect(reasonOf(normaliseError(late))).toBe("request_timeout");
   });
 
   test("a database error without a code counts by its kind", () => {
