@@ -5,23 +5,28 @@
 import type { Socket } from "node:net";
 import type { ClientBase } from "pg";
 
-/** Parts of pg's client that its types leave out: `readyForQuery` is false while something waits for an answer. */
+/**
+ * Parts of pg's client that its types leave out: `readyForQuery` is false while something waits for an answer, `_ending`
+ * is true from `end()` on, which waits for the server to close.
+ */
 interface Driver {
   connection: { stream: Socket };
   readyForQuery: boolean;
+  _ending: boolean;
 }
 
-/** Once for each new connection; `limitMs` is longer than any statement on it takes. */
+/** Once for each new connection, before its first statement; `limitMs` is longer than any statement on it takes. */
 export function dropWhenSilent(client: ClientBase, limitMs: number): void {
   const driver = client as unknown as Driver;
   const socket = driver.connection.stream;
+  const isAwaited = (): boolean => !driver.readyForQuery || driver._ending;
   socket.setTimeout(limitMs);
   socket.on("timeout", () => {
-    if (driver.readyForQuery) return;
+    if (!isAwaited()) return;
     const received = socket.bytesRead;
     // Where this process was busy for longer than the limit, the answer may be here and not yet read.
     setImmediate(() => {
-      if (socket.bytesRead === received && !driver.readyForQuery) socket.destroy(silent(limitMs));
+      if (socket.bytesRead === received && isAwaited()) socket.destroy(silent(limitMs));
     });
   });
 }

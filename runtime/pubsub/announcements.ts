@@ -19,6 +19,8 @@ export class Announcements {
   readonly #wakeups: Wakeups;
   readonly #timings: BrokerTimings;
   #listener: Client | undefined;
+  /** The listener that has not yet answered. */
+  #asked: Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -51,10 +53,20 @@ export class Announcements {
     if (idle.length > 0) {
       const found = await this.#pool.query<{ queue: string }>(claimable, [idle, Date.now()]).catch(() => undefined);
       for (const row of found?.rows ?? []) this.#wakeups.signal(row.queue);
-      // A listener on a dead line would wait for ever: asked now and then, it is dropped when it does not answer.
-      this.#listener?.query("select 1").catch(() => undefined);
+      this.#askListener();
     }
     this.#schedule();
+  }
+
+  /** A listener on a dead line would wait for ever: asked now and then, it is dropped when it does not answer. */
+  #askListener(): void {
+    const listener = this.#listener;
+    if (!listener || this.#asked === listener) return;
+    this.#asked = listener;
+    const answered = (): void => {
+      if (this.#asked === listener) this.#asked = undefined;
+    };
+    listener.query("select 1").then(answered, answered);
   }
 
   /** Keeps a listening connection if a notification sent to ourselves arrives; the embedded database drops it. */
@@ -71,10 +83,10 @@ export class Announcements {
       await client.connect();
       dropWhenSilent(client, this.#timings.silenceMs);
       await client.query(`listen ${CHANNEL}`);
-      if (await this.#hears(client)) this.#listener = client;
+      if ((await this.#hears(client)) && !this.#closed) this.#listener = client;
       else await client.end();
     } catch {
-      this.#lost(client);
+      client.end().catch(() => undefined); // not awaited: it may hang, as what failed did
     }
   }
 

@@ -27,16 +27,15 @@ export function createBrokerPool(url: string, maxConnections: number, silenceMs:
     application_name: "groundwork-pubsub",
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool awaits it, its types only do not say so
     onConnect: async (client) => {
+      // Before its first statement: the pool's own limit ends when the server has let us in, its `connect` comes after this.
+      client.on("error", () => undefined);
+      dropWhenSilent(client, silenceMs);
       await client.query(setSearchPath);
     },
   });
   // A connection that breaks is replaced by the next query; without a listener it would end the process, whether
   // it was idle (the pool's event) or checked out (its own).
   pool.on("error", () => undefined);
-  pool.on("connect", (client) => {
-    client.on("error", () => undefined);
-    dropWhenSilent(client, silenceMs);
-  });
   return pool;
 }
 

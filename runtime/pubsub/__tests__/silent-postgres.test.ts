@@ -5,7 +5,10 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PostgresLedger } from "../../cron/postgres-ledger";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
+import { Announcements } from "../announcements";
 import { PostgresBroker } from "../postgres-broker";
+import { createBrokerPool } from "../postgres-pool";
+import { Wakeups } from "../wakeups";
 import { database, impatient, until } from "./kit";
 
 /** Longer than a busy machine lets a statement wait: a connection dropped while it works would be another test. */
@@ -20,16 +23,29 @@ let url: string;
 const sockets = new Set<Socket>();
 /** Sockets that were open when the line went dead. */
 const dead = new Set<Socket>();
+/** A connection goes dead when it asks for this; once. */
+let lastWords: string | undefined;
+
+const isSilencedBy = (bytes: Buffer): boolean => {
+  if (lastWords === undefined || !bytes.includes(lastWords)) return false;
+  lastWords = undefined;
+  return true;
+};
 
 beforeAll(async () => {
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
   const target = new URL(clone.url);
-  server = createServer((socket) => {
+  // A line that is dead does not carry the word that its other end has gone, either.
+  server = createServer({ allowHalfOpen: true }, (socket) => {
     const folder = target.searchParams.get("host");
     const port = Number(target.port || "5432");
     const back = folder ? connect(join(folder, `.s.PGSQL.${port}`)) : connect(port, target.hostname);
     for (const side of [socket, back]) sockets.add(side.on("error", () => undefined));
-    socket.on("data", (bytes) => dead.has(socket) || back.write(bytes)).on("close", () => back.destroy());
+    socket.on("data", (bytes) => {
+      if (isSilencedBy(bytes)) dead.add(socket);
+      if (!dead.has(socket)) back.write(bytes);
+    });
+    socket.on("end", () => dead.has(socket) || back.end()).on("close", () => back.destroy());
     back.on("data", (bytes) => dead.has(socket) || socket.write(bytes)).on("close", () => socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -79,6 +95,23 @@ test("messages are added and delivered over new connections", async () => {
   }
   await consumer.close();
   await broker.close();
+});
+
+test("a new connection that goes silent before it is ready is given up, and nobody waits for it", async () => {
+  lastWords = "search_path";
+  const broker = new PostgresBroker(url, 5, timings);
+  await broker.add(["unready"], message(1));
+  expect(lastWords, "a connection was asked for its search path").toBeUndefined();
+  await broker.close();
+});
+
+test("closing does not wait for a listener whose line is dead", async () => {
+  const pool = createBrokerPool(clone.url, 1, SILENCE_MS);
+  const announcements = new Announcements(pool, url, new Wakeups(), timings);
+  await announcements.start();
+  cutSilently();
+  await announcements.close();
+  await pool.end();
 });
 
 test("a consumer that waits hears of another process's message again", async () => {
