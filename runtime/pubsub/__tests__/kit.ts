@@ -121,11 +121,25 @@ export function listen(
 
 export const makePubSub = (options: HostOptions): PubSubPart => createPubSub(makeHost(options), impatient);
 
-/** Waits until `condition` holds; fails after `limitMs`. */
-export async function until(condition: () => boolean | Promise<boolean>, limitMs = 8000): Promise<void> {
-  const end = Date.now() + limitMs;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`did not happen within ${limitMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+/**
+ * Waits until `condition` holds. Fails after `limitMs`, also when the condition itself has no answer by then, and at once,
+ * with its error, when the `work` that should bring it about fails. `state` says how far it came.
+ */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  limitMs = 8000,
+  work: Promise<unknown> = new Promise(() => undefined),
+  state: () => string = () => "",
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`did not happen within ${limitMs} ms ${state()}`.trimEnd())), limitMs);
+    work.catch(reject);
+  });
+  try {
+    while (!(await Promise.race([condition(), over]))) await new Promise((resolve) => setTimeout(resolve, 10));
+  } finally {
+    over.catch(() => undefined); // nobody waits for it any more
+    clearTimeout(timer);
   }
 }
