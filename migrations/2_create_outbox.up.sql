@@ -86,8 +86,12 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER outbox_append_only BEFORE UPDATE OR DELETE ON events.outbox
+-- Two for what is published once and not rewritten: what a claim and a settlement do to each row runs neither.
+CREATE TRIGGER outbox_append_only BEFORE DELETE OR UPDATE OF id, position, tenant_id, destination, aggregate_type, aggregate_id, aggregate_key,
+    type, version, payload, headers, occurred_at, created_at ON events.outbox
   FOR EACH ROW EXECUTE FUNCTION events.outbox_guard();
+CREATE TRIGGER outbox_published_once BEFORE UPDATE ON events.outbox
+  FOR EACH ROW WHEN (OLD.published_at IS NOT NULL) EXECUTE FUNCTION events.outbox_guard();
 CREATE TRIGGER outbox_no_truncate BEFORE TRUNCATE ON events.outbox
   FOR EACH STATEMENT EXECUTE FUNCTION events.outbox_guard();
 
@@ -122,26 +126,32 @@ CREATE TRIGGER outbox_reschedule AFTER UPDATE OF next_attempt_at ON events.outbo
 
 -- Ends leases: an aggregate without unpublished rows goes, any other is due when its first row is. Removing it takes
 -- two statements, because what the second sees must be younger than the lock of the first; one that somebody writes
--- to just now stays and is looked at again.
+-- to just now stays and is looked at again. Whether a row waits is asked by a subquery with a limit, which is one look at the
+-- index for each key: EXISTS became a join with all that waits wherever statistics were older than a burst.
 CREATE FUNCTION events.outbox_rest(keys uuid[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
   empty uuid[];
+  gone uuid[];
 BEGIN
-  SELECT array_agg(locked.key) INTO empty FROM (
+  SELECT array_agg(locked.key) INTO empty FROM unnest(keys) AS k(key) CROSS JOIN LATERAL (
     SELECT a.key FROM events.outbox_aggregate a
-     WHERE a.key = ANY (keys)
-       AND NOT EXISTS (SELECT FROM events.outbox o WHERE o.aggregate_key = a.key AND o.published_at IS NULL)
+     WHERE a.key = k.key
+       AND (SELECT o.id FROM events.outbox o WHERE o.aggregate_key = a.key AND o.published_at IS NULL ORDER BY o.position LIMIT 1) IS NULL
        FOR UPDATE SKIP LOCKED) locked;
   IF empty IS NOT NULL THEN
-    DELETE FROM events.outbox_aggregate a
-     WHERE a.key = ANY (empty)
-       AND NOT EXISTS (SELECT FROM events.outbox o WHERE o.aggregate_key = a.key AND o.published_at IS NULL);
+    WITH removed AS (
+      DELETE FROM events.outbox_aggregate a
+       WHERE a.key = ANY (empty)
+         AND (SELECT o.id FROM events.outbox o WHERE o.aggregate_key = a.key AND o.published_at IS NULL ORDER BY o.position LIMIT 1) IS NULL
+       RETURNING a.key)
+    SELECT array_agg(removed.key) INTO gone FROM removed;
   END IF;
+  IF cardinality(gone) = cardinality(keys) THEN RETURN; END IF;
   UPDATE events.outbox_aggregate a
      SET lease_id = NULL, leased_until = NULL,
          due_at = greatest(now(), (SELECT o.next_attempt_at FROM events.outbox o
                                     WHERE o.aggregate_key = a.key AND o.published_at IS NULL ORDER BY o.position LIMIT 1))
-   WHERE a.key = ANY (keys);
+   WHERE a.key = ANY (keys) AND (gone IS NULL OR a.key <> ALL (gone));
 END
 $$;
 
@@ -232,30 +242,40 @@ BEGIN
   UPDATE events.outbox SET published_at = now(), last_error = NULL WHERE id = ANY (published) AND published_at IS NULL;
   SELECT coalesce(array_agg(held.key), '{}') INTO own FROM (
     SELECT a.key FROM events.outbox_aggregate a WHERE a.key = ANY (keys) AND a.lease_id = lease FOR NO KEY UPDATE) held;
-  UPDATE events.outbox o SET attempts = o.attempts - 1
-   WHERE o.id = ANY (released) AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
-  UPDATE events.outbox o SET next_attempt_at = now() + f.retry_in_ms * interval '1 millisecond', last_error = f.error, refusals = o.refusals + f.refused::int
-    FROM unnest(failed, retry_in_ms, refused, errors) AS f(id, retry_in_ms, refused, error)
-   WHERE o.id = f.id AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
+  IF cardinality(released) > 0 THEN
+    UPDATE events.outbox o SET attempts = o.attempts - 1
+     WHERE o.id = ANY (released) AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
+  END IF;
+  IF cardinality(failed) > 0 THEN
+    UPDATE events.outbox o SET next_attempt_at = now() + f.retry_in_ms * interval '1 millisecond', last_error = f.error, refusals = o.refusals + f.refused::int
+      FROM unnest(failed, retry_in_ms, refused, errors) AS f(id, retry_in_ms, refused, error)
+     WHERE o.id = f.id AND o.published_at IS NULL AND o.aggregate_key = ANY (own);
+  END IF;
   -- Given up: a dead letter of the relay, which can be sent again like any other, and its aggregate goes on without it.
-  WITH buried AS (
-    UPDATE events.outbox o SET published_at = now(), dead_at = now(), last_error = d.error
-      FROM unnest(dead, letters, dead_errors) AS d(id, letter, error)
-     WHERE o.id = d.id AND o.published_at IS NULL AND o.aggregate_key = ANY (own)
-     RETURNING d.letter, d.error, o.*
-  )
-  INSERT INTO events.dead_letter (id, tenant_id, consumer, event_id, aggregate_type, aggregate_id, type, version, payload, headers,
-                                  occurred_at, reason, error, trace_id, attempts)
-  SELECT b.letter, b.tenant_id, 'relay:' || b.destination, coalesce((b.headers ->> 'redrive-of')::uuid, b.id), b.aggregate_type, b.aggregate_id, b.type,
-         b.version, b.payload, b.headers, b.occurred_at, 'not_handed_over', b.error, nullif(split_part(b.headers ->> 'traceparent', '-', 2), ''), b.attempts
-    FROM buried b;
-  -- A redrive goes to the consumers anew.
-  IF cardinality(dead) > 0 THEN DELETE FROM events.detour WHERE event_id = ANY (dead); END IF;
+  IF cardinality(dead) > 0 THEN
+    WITH buried AS (
+      UPDATE events.outbox o SET published_at = now(), dead_at = now(), last_error = d.error
+        FROM unnest(dead, letters, dead_errors) AS d(id, letter, error)
+       WHERE o.id = d.id AND o.published_at IS NULL AND o.aggregate_key = ANY (own)
+       RETURNING d.letter, d.error, o.*
+    )
+    INSERT INTO events.dead_letter (id, tenant_id, consumer, event_id, aggregate_type, aggregate_id, type, version, payload, headers,
+                                    occurred_at, reason, error, trace_id, attempts)
+    SELECT b.letter, b.tenant_id, 'relay:' || b.destination, coalesce((b.headers ->> 'redrive-of')::uuid, b.id), b.aggregate_type, b.aggregate_id, b.type,
+           b.version, b.payload, b.headers, b.occurred_at, 'not_handed_over', b.error, nullif(split_part(b.headers ->> 'traceparent', '-', 2), ''), b.attempts
+      FROM buried b;
+    -- A redrive goes to the consumers anew.
+    DELETE FROM events.detour WHERE event_id = ANY (dead);
+  END IF;
   PERFORM events.outbox_rest(own);
   -- Said late, and nobody holds the aggregate: its next row need not wait for the retry of the published one.
-  UPDATE events.outbox_aggregate a SET due_at = now()
-   WHERE a.key IN (SELECT l.key FROM events.outbox_aggregate l
-                    WHERE l.key = ANY (keys) AND l.key <> ALL (own) AND l.lease_id IS NULL AND l.due_at > now()
-                      FOR NO KEY UPDATE SKIP LOCKED);
+  IF cardinality(own) < cardinality(keys) THEN
+    UPDATE events.outbox_aggregate a SET due_at = now()
+      FROM unnest(keys) AS k(key) CROSS JOIN LATERAL (
+        SELECT l.key FROM events.outbox_aggregate l
+         WHERE l.key = k.key AND l.key <> ALL (own) AND l.lease_id IS NULL AND l.due_at > now()
+           FOR NO KEY UPDATE SKIP LOCKED) late
+     WHERE a.key = late.key;
+  END IF;
 END
 $$;
