@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
+import { overgrowth } from "../scripts/testing/growth";
 
 const root = join(import.meta.dirname, "..");
 
@@ -71,23 +72,12 @@ const sources = execFileSync("git", ["ls-files", "--cached", "--others", "--excl
   .filter((file) => file !== "" && !file.endsWith(".d.ts") && !OWN_TEXT.test(file));
 const expressions = new Map(sources.map((file) => [file, expressionsOf(file)]));
 
-/** Far above what a linear expression takes on a busy machine, far below what a quadratic one takes for 100 KB. */
-const LIMIT_MS = 250;
-
-/** The sizes at which it took too long, also when tried again; it ends at the first, as larger ones may not end at all. */
-function tooSlowAt(regexp: RegExp, { start = "", piece }: Worst): number | undefined {
-  return [20, 1_000, 10_000, 30_000, 100_000].find((size) => {
-    const text = `${start}${piece.repeat(Math.ceil(size / piece.length))}\n!`;
-    const took = (): number => {
-      const began = performance.now();
-      text.replace(regexp, ""); // once, or at every place where it is global
-      return performance.now() - began;
-    };
-    const first = took();
-    // A pause of the machine is not repeated; what takes this long is none.
-    return first > 4 * LIMIT_MS || (first > LIMIT_MS && took() > LIMIT_MS && took() > LIMIT_MS);
-  });
-}
+const slowness = (regexp: RegExp, { start = "", piece }: Worst): Promise<string | undefined> =>
+  overgrowth(
+    100_000,
+    (size) => `${start}${piece.repeat(Math.ceil(size / piece.length))}\n!`,
+    (text) => text.replace(regexp, ""), // once, or at every place where it is global
+  );
 
 describe("regular expressions that see text from outside", () => {
   test("all are listed, and nothing else", () => {
@@ -99,18 +89,19 @@ describe("regular expressions that see text from outside", () => {
     );
   });
 
-  test.each(Object.entries(listed))("%s: 100 KB of their worst text take a time in proportion", (file, all) => {
+  test.each(Object.entries(listed))("%s: 100 KB of their worst text take a time in proportion", async (file, all) => {
     for (const [text, worst] of Object.entries(all)) {
       const regexp = expressions.get(file)?.get(text);
       expect(regexp, `${text}: put what it is in the end into BUILT`).toBeInstanceOf(RegExp);
-      expect(tooSlowAt(regexp as RegExp, worst), `${text} is too slow for this many characters`).toBeUndefined();
+      expect(await slowness(regexp as RegExp, worst), text).toBeUndefined();
     }
   });
 
-  test("a quadratic one is told from the rest", () => {
+  test("a quadratic one is told from the rest", async () => {
     // From texts: the linter would find these, which is the point.
-    const slowAt = (pattern: string, piece: string): number | undefined => tooSlowAt(new RegExp(pattern), { piece });
-    expect(slowAt("\\s+$", " ")).toBeGreaterThan(1_000);
-    expect(slowAt("(?<!\\s)\\s+$", " ")).toBeUndefined();
+    const slow = (pattern: string, piece: string): Promise<string | undefined> =>
+      slowness(new RegExp(pattern), { piece });
+    expect(await slow("\\s+$", " ")).toMatch(/^\d+ ms for /);
+    expect(await slow("(?<!\\s)\\s+$", " ")).toBeUndefined();
   });
 });

@@ -88,9 +88,12 @@ const SHAPES: Record<string, (size: number) => string> = {
   "long headings": (size) => fill(`# ${fill("word ", 1_500)}\n\ntext\n\n`, size),
 };
 
-export function hostileTexts(size: number): [name: string, text: string][] {
-  return [
-    ...Object.entries(UNITS).map(([name, unit]): [string, string] => [name, fill(unit, size)]),
-    ...Object.entries(SHAPES).map(([name, make]): [string, string] => [name, make(size)]),
-  ];
+export function hostileText(name: string, size: number): string {
+  const unit = UNITS[name];
+  const text = unit === undefined ? SHAPES[name]?.(size) : fill(unit, size);
+  if (text === undefined) throw new Error(`there is no such text: ${name}`);
+  return text;
 }
+
+export const hostileTexts = (size: number): [name: string, text: string][] =>
+  [...Object.keys(UNITS), ...Object.keys(SHAPES)].map((name) => [name, hostileText(name, size)]);
