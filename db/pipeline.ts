@@ -61,7 +61,7 @@ class PipelinedStatements implements Submittable {
     private readonly statements: readonly Statement[],
     private readonly parserFor: (typeId: number) => Parser,
     /** Where the connection's use ends with it: called when its own answer is complete. */
-    private readonly onEnd: ((then: () => void) => void) | undefined,
+    private readonly onEnd: ((hasFailed: boolean, then: () => void) => void) | undefined,
     callback: Callback,
   ) {
     this.callback = callback;
@@ -109,15 +109,15 @@ class PipelinedStatements implements Submittable {
   }
 
   handleError(error: Error): void {
-    this.end(() => this.callback(error, []));
+    this.end(true, () => this.callback(error, []));
   }
 
   handleReadyForQuery(): void {
-    this.end(() => this.callback(this.failure, this.results));
+    this.end(false, () => this.callback(this.failure, this.results));
   }
 
-  private end(answer: () => void): void {
-    if (this.onEnd) this.onEnd(answer);
+  private end(hasFailed: boolean, answer: () => void): void {
+    if (this.onEnd) this.onEnd(hasFailed, answer);
     else answer();
   }
 
@@ -159,7 +159,7 @@ export function sendPipelined(
       new PipelinedStatements(
         encoded,
         parserFor,
-        isLast ? (then) => awaitReset(client, then) : undefined,
+        isLast ? (hasFailed, then) => awaitReset(client, hasFailed, then) : undefined,
         (error, results) => (error ? reject(toDbError(error)) : resolve(results)),
       ),
     );

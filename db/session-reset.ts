@@ -17,6 +17,9 @@ const RESET = [
   "SELECT pg_advisory_unlock_all()",
 ].join("; ");
 
+/** SQLSTATE in_failed_sql_transaction. */
+const IN_FAILED_TRANSACTION = "25P02";
+
 interface SimpleWire {
   query(text: string): void;
   stream: { destroy(error?: Error): void };
@@ -29,6 +32,8 @@ class SessionReset implements Submittable {
 
   constructor(
     private readonly isSent: boolean,
+    /** Whether it may find a transaction that failed before its COMMIT: whoever rolls that back resets the session then. */
+    private readonly mayBeRefused: boolean,
     /** Called once it is this one's turn, or can never be: from then on the connection may be asked again. */
     private onTurn?: () => void,
   ) {}
@@ -40,7 +45,8 @@ class SessionReset implements Submittable {
     return undefined;
   }
 
-  handleError(error: Error): void {
+  handleError(error: Error & { code?: string }): void {
+    if (this.mayBeRefused && error.code === IN_FAILED_TRANSACTION) return;
     this.failure = error;
     this.turn();
     this.wire?.stream.destroy(error);
@@ -71,11 +77,11 @@ export function writeReset(connection: unknown): void {
 
 /**
  * Takes the answer to what writeReset has sent. Call it when the answer before it is complete: the driver
- * wants no queue; `onTurn` is when it has none.
+ * wants no queue; `onTurn` is when it has none. `mayBeRefused`: the message before it failed, perhaps in a transaction.
  */
-export function awaitReset(client: PoolClient, onTurn: () => void): void {
-  clean.add(client);
-  client.query(new SessionReset(true, onTurn));
+export function awaitReset(client: PoolClient, mayBeRefused: boolean, onTurn: () => void): void {
+  if (!mayBeRefused) clean.add(client);
+  client.query(new SessionReset(true, mayBeRefused, onTurn));
 }
 
 /** Says that a connection was not used at all. */
@@ -87,6 +93,6 @@ export function markUnused(client: PoolClient): void {
 export function resetOnRelease(pool: Pool): void {
   pool.on("release", (error: unknown, client: PoolClient) => {
     const isClean = clean.delete(client);
-    if (!error && !isClean) client.query(new SessionReset(false));
+    if (!error && !isClean) client.query(new SessionReset(false, false));
   });
 }

@@ -1,6 +1,8 @@
 // One transaction: idle → open → ending → closed.
 //   idle    a connection is held, nothing was sent; a body that never asks anything costs no round trip.
 //   open    from the first statement on, which travels together with BEGIN and the scope in one message.
+//           Statements whose outcome the body does not wait for travel with the next one, or with COMMIT: a body that asks
+//           for such only is one message in all, whose Sync ends its implicit transaction (pipeline.ts).
 //   ending  the body is over: COMMIT or ROLLBACK is under way. Whatever is asked for now would run behind it,
 //           without the scope, so it is refused, and so is what was asked for before but not yet sent.
 //   closed  committed or rolled back; every further use is refused.
@@ -35,6 +37,8 @@ import {
 
 export type { TransactionOptions, Tx } from "./tx";
 
+const BEGIN: Statement = { text: "begin" };
+const COMMIT: Statement = { text: "commit" };
 const MAX_RUNS = 3;
 const RETRY_BACKOFF: Backoff = { firstMs: 20, maxMs: 200 };
 
@@ -110,6 +114,8 @@ async function runOnce<T>(
       runInside(tx, () => fn(tx)),
     );
     await tx.close();
+    // Whoever keeps a unit's outcome writes it into this transaction, under another scope.
+    if (currentUnit() !== undefined) await tx.sendLater();
   } catch (thrown) {
     throw await giveUp(client, tx, thrown);
   }
@@ -180,6 +186,8 @@ class OpenTransaction implements Tx {
   /** Set when a statement ended the transaction that the scope belongs to. */
   private escaped: DbError | undefined;
   private readonly hooks: (() => void)[] = [];
+  /** Asked for and to be sent with what comes next. */
+  private readonly later: Statement[] = [];
 
   constructor(
     private readonly client: PoolClient,
@@ -203,6 +211,12 @@ class OpenTransaction implements Tx {
 
   execute(text: string, params: readonly unknown[] = []): Promise<number> {
     return this.ask({ text, values: params }, (result) => result.rowCount ?? 0);
+  }
+
+  executeLater(text: string, values: readonly unknown[] = []): void {
+    const refusal = this.isOver ? isOverError() : controlMisuse(text);
+    if (refusal) throw refusal;
+    this.later.push({ text, values });
   }
 
   afterCommit(fn: () => void): void {
@@ -235,20 +249,47 @@ class OpenTransaction implements Tx {
       },
       query: async <R>(text: string, values?: readonly unknown[]) => ((await send(text, values))?.rows ?? []) as R[],
       execute: async (text, values) => (await send(text, values))?.rowCount ?? 0,
+      executeLater: () => {
+        throw isOverError();
+      },
       afterCommit: (fn) => void this.hooks.push(fn),
     };
   }
 
+  /** Sends what was to be sent later. */
+  async sendLater(): Promise<void> {
+    const last = this.later.pop();
+    if (last !== undefined) await this.send(last);
+  }
+
   /** After `close`. */
   async commit(): Promise<void> {
-    if (this.hasBegun) {
-      const [done] = await sendPipelined(this.client, [{ text: "commit" }], true);
-      this.hasBegun = false;
-      // Postgres answers ROLLBACK to the COMMIT of a transaction in which a statement failed.
-      if (done?.command !== "COMMIT") throw abortedError(this.failure);
-    }
+    const isCommitted = await this.sendLast();
+    this.hasBegun = false;
+    if (!isCommitted) throw abortedError(this.failure);
     if (this.wasIdle) markUnused(this.client);
     this.state = "closed";
+  }
+
+  /** What is left to send and the end of the transaction, in one message. False when it was rolled back. */
+  private async sendLast(): Promise<boolean> {
+    const later = this.later.splice(0);
+    const [first] = later;
+    if (first === undefined && !this.hasBegun) return true;
+    this.wasIdle = false;
+    const send = (statements: readonly Statement[]): Promise<StatementResult[]> =>
+      first === undefined
+        ? sendPipelined(this.client, statements, true)
+        : tracedSql(first.text, () => sendPipelined(this.client, statements, true));
+    const [begin, setting] = this.opening;
+    if (!this.hasBegun && begin === BEGIN && setting !== undefined) {
+      await send([setting, ...later]);
+      return true;
+    }
+    const before = this.hasBegun ? later : [...this.opening, ...later];
+    this.hasBegun = true;
+    // Postgres answers ROLLBACK to the COMMIT of a transaction in which a statement failed.
+    return (await send([...before, COMMIT])).at(-1)?.command === "COMMIT";
   }
 
   /** False when the connection is in no state to be used again. */
@@ -316,23 +357,23 @@ class OpenTransaction implements Tx {
   }
 
   private async send(statement: Statement): Promise<StatementResult> {
-    const opening = this.state === "idle" ? this.opening : [];
-    this.state = "open";
+    const before = [...(this.hasBegun ? [] : this.opening), ...this.later.splice(0)];
+    if (this.state === "idle") this.state = "open";
     this.wasIdle = false;
     this.hasBegun = true;
-    const results = await tracedSql(statement.text, () => sendPipelined(this.client, [...opening, statement]));
+    const results = await tracedSql(statement.text, () => sendPipelined(this.client, [...before, statement]));
     if (!isInTransaction(this.client)) {
       this.hasBegun = false;
       this.state = "ending";
       throw (this.escaped = endedInsideError());
     }
-    return results[opening.length] ?? { rows: [], rowCount: 0, command: "" };
+    return results[before.length] ?? { rows: [], rowCount: 0, command: "" };
   }
 }
 
 function openingOf(scope: Scope, applied: Isolation, options: TransactionOptions): readonly Statement[] {
   return [
-    { text: options.isSnapshot ? "begin isolation level repeatable read read only" : "begin" },
+    options.isSnapshot ? { text: "begin isolation level repeatable read read only" } : BEGIN,
     settingOf(scope, applied, options),
   ];
 }

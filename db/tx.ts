@@ -6,6 +6,11 @@ export interface Tx {
   query<R>(text: string, params?: readonly unknown[]): Promise<R[]>;
   /** Runs one statement; resolves with the number of rows it changed. */
   execute(text: string, params?: readonly unknown[]): Promise<number>;
+  /**
+   * Sends one statement with the next one, or with the commit, in the same message: for a write whose outcome nobody in
+   * the body waits for. Where it fails, what it travels with fails by it.
+   */
+  executeLater(text: string, params?: readonly unknown[]): void;
   /** The tenant it acts for; null for a system transaction. */
   readonly tenantId: TenantId | null;
   /** Whether a statement failed: then nothing more can be asked for, and nothing will commit. */

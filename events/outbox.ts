@@ -19,7 +19,8 @@ export interface EmitOptions {
 }
 
 /**
- * Records an event in the caller's transaction and resolves with its id. It is published after the commit,
+ * Records an event in the caller's transaction and resolves with its id; the row travels with the transaction's next
+ * statement or its commit, which fails if the database refuses it. It is published after the commit,
  * at least once, and never if the transaction rolls back. Throws ZodError when the payload does not fit its
  * schema, APIError payload_too_large when it is longer than PAYLOAD_BYTES_MAX.
  */
@@ -68,9 +69,9 @@ export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string
     "messaging.destination.name": entry.destination,
   };
   const payload = payloadText(entry);
-  return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
+  return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, () => {
     const headers = { ...traceHeaders(), ...provenanceHeaders(entry.id), ...entry.headers };
-    await outboxInsert(tx, { ...entry, headers }, payload);
+    outboxInsert(tx, { ...entry, headers }, payload);
     tx.afterCommit(() => signalRelay(entry.destination));
     return entry.id;
   });

@@ -59,9 +59,12 @@ export interface OutboxSettlement {
   released: string[];
 }
 
-/** Appends a row, whose content comes as JSON text; an id that is already there is left as it is. */
-export async function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload: string): Promise<void> {
-  await tx.execute(
+/**
+ * Appends a row, whose content comes as JSON text, with the transaction's next statement or its commit; an id that is
+ * already there is left as it is.
+ */
+export function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload: string): void {
+  tx.executeLater(
     `insert into events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers)
      values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb)
      on conflict (id) do nothing`,
