@@ -27,7 +27,7 @@ const callerOf = (authData: AuthData): Caller => {
 export function createCaller(role: Role = "member", colleague?: Pick<Caller, "tenantId">): Caller {
   const tenantId = colleague?.tenantId ?? randomUUID();
   const authTime = String(Math.floor(Date.now() / 1000));
-  return callerOf({ userID: randomUUID(), tenantId, role, sessionId: randomUUID(), authTime });
+  return callerOf({ userID: randomUUID(), tenantId, role, sessionId: randomUUID(), authTime, amr: "pwd" });
 }
 
 export interface RegisteredCaller extends Caller {

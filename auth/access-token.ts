@@ -189,9 +189,17 @@ function checkIdentity(claims: JWTPayload): Pick<VerifiedToken, "identity" | "re
 }
 
 /** Empty for a token that does not say when; undefined for one that says nonsense. */
-function authenticationIn({ auth_time: at }: JWTPayload): Pick<AuthData, "authTime"> | undefined {
-  if (at === undefined) return {};
-  return Number.isSafeInteger(at) ? { authTime: String(at) } : undefined;
+function authenticationIn({ auth_time: at, amr }: JWTPayload): Pick<AuthData, "authTime" | "amr"> | undefined {
+  if (at === undefined && amr === undefined) return {};
+  return Number.isSafeInteger(at) && isNames(amr) ? { authTime: String(at), amr: amr.join(" ") } : undefined;
+}
+
+const AMR_NAME = /^[a-z]{1,20}$/;
+
+function isNames(claim: unknown): claim is string[] {
+  return (
+    Array.isArray(claim) && claim.length <= 8 && claim.every((name) => typeof name === "string" && AMR_NAME.test(name))
+  );
 }
 
 const isSeconds = (claim: unknown): claim is number => Number.isSafeInteger(claim);

@@ -4,7 +4,7 @@
 // address takes it away, because whoever stole the account could do all of that. It gives the address back and ends
 // sign-ins and the password, which may be known; second factors stay, because an old mailbox may have a new owner.
 // (OWASP Authentication Cheat Sheet, "Changing A User's Registered Email Address"; ASVS 5.0 V6.3.7.)
-import { withSystem } from "../db/tenant";
+import { withSystem, type Tx } from "../db/tenant";
 import { emailChanged, emailReverted } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
@@ -14,13 +14,15 @@ import { onBehalfOf } from "../security/provenance";
 import { countMail } from "./attempts";
 import { endEverySignIn } from "./credentials";
 import { normaliseEmail } from "./email";
+import { assertMayMove, organisationLeftBy } from "./entrance";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
+import { endMembership } from "./organisation-life";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
-import { assertMayMove } from "./required-provider";
 import { accountIsClosing } from "./store/account-life";
 import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail } from "./store/accounts";
+import { membershipFind, membershipLock } from "./store/memberships";
 import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/one-time-tokens";
 
 const CONFIRM_SECONDS = 86_400;
@@ -67,17 +69,22 @@ export async function confirmEmailChange(token: string): Promise<void> {
   );
 }
 
-/** Gives the account its first address back, by the link mailed there. @throws APIError link_invalid. */
+/**
+ * Gives the account its first address back, by the link mailed there. It is not refused to an account that gets into an
+ * organisation by the provider of the domain that it leaves, because the link is for who was robbed; but the account leaves
+ * that organisation, or it would be a guest there whom no provider vouches for. @throws APIError link_invalid.
+ */
 export async function revertEmailChange(token: string): Promise<void> {
   const hash = hashOneTimeToken(token);
   const found = await oneTimeTokenFind("revert-email", hash);
   if (found === undefined) throw errors.link_invalid();
   await onBehalfOf(`user:${found.accountId}`, () =>
     withSystem("revert-email", async (tx) => {
-      await accountFindForUpdate(tx, found.accountId);
+      const account = await accountFindForUpdate(tx, found.accountId);
       const taken = await oneTimeTokenTake(tx, "revert-email", hash);
       if (taken === undefined) throw errors.link_invalid();
       const { accountId: id, email } = taken;
+      if (account !== undefined) await leaveRequired(tx, { accountId: id, from: account.email, to: email });
       // Whoever stole the account may have deleted it, and the way back from that went to their address.
       const isClosing = await accountIsClosing(tx, id);
       await accountGiveBackEmail(tx, { id, email });
@@ -86,4 +93,13 @@ export async function revertEmailChange(token: string): Promise<void> {
       await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
     }),
   );
+}
+
+async function leaveRequired(tx: Tx, moving: { accountId: string; from: string; to: string }): Promise<void> {
+  const left = await organisationLeftBy(tx, moving);
+  if (left === undefined) return;
+  const member = { tenantId: left.tenantId, accountId: moving.accountId };
+  await membershipLock(tx, member.tenantId);
+  const present = await membershipFind(tx, member);
+  if (present !== undefined && present.role !== "owner") await endMembership(tx, { ...present, ...member });
 }

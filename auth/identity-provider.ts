@@ -16,6 +16,7 @@ import type { Principal } from "../security/principal";
 import { errors } from "./errors";
 import { CLIENT_SECRET } from "./oidc/organisation-provider";
 import { oidcClients, type OidcClients } from "./oidc/providers";
+import { endTokens } from "./organisation-life";
 import { domainIsVerified } from "./store/domains";
 import { identityDeleteOfProvider } from "./store/identities";
 import {
@@ -117,6 +118,8 @@ async function store(
     await identityProviderPut(tx, provider);
     // Identities are no tenant's: those of another issuer are nobody's any more.
     await identityDeleteOfProvider(tx, id, issuer);
+    // Whoever is in by what counts no more asks for the next token by then, and is looked at.
+    if (present?.issuer !== issuer || (isRequired && !present.isRequired)) await endTokens(tx, tenantId);
     const payload = { organisationId: tenantId, identityProviderId: id, issuer, defaultRole, isRequired };
     await emit(tx, identityProviderChanged, payload, about(principal, id));
     if (clientSecret !== undefined) await putSecretIn(tx, principal, CLIENT_SECRET, clientSecret);
@@ -135,6 +138,7 @@ export async function removeIdentityProvider(principal: Principal): Promise<void
     const id = await identityProviderDelete(tx, tenantId);
     if (id === undefined) throw errors.identity_provider_not_found();
     await identityDeleteOfProvider(tx, id, null);
+    await endTokens(tx, tenantId);
     const payload = { organisationId: tenantId, identityProviderId: id };
     await emit(tx, identityProviderRemoved, payload, about(principal, id));
     await removeSecretIn(tx, principal, CLIENT_SECRET);

@@ -18,6 +18,7 @@ import { emit } from "../events/outbox";
 import { z } from "zod";
 import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
+import { assertOwnProof } from "../security/own-proof";
 import { tenantIdFrom, type Caller, type Principal } from "../security/principal";
 import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
@@ -86,8 +87,10 @@ export async function renameOrganisation(principal: Principal, id: string, wante
   return name;
 }
 
-/** The account stays. @throws APIError organisation_not_found; last_owner: who is alone in it deletes it instead. */
-export async function leaveOrganisation({ subjectId: accountId }: Caller, tenantId: string): Promise<void> {
+/** The account stays. @throws APIError organisation_not_found; own_proof_required for another than the present one; last_owner: who is alone in it deletes it instead. */
+export async function leaveOrganisation(caller: Caller, tenantId: string): Promise<void> {
+  const { subjectId: accountId } = caller;
+  if (tenantId !== caller.tenantId) assertOwnProof(caller);
   await withSystem("leave-organisation", async (tx) => {
     await assertMember(tx, { tenantId, accountId });
     await membershipLock(tx, tenantId);
@@ -145,7 +148,7 @@ export async function closeOrganisation(tx: Tx, id: string): Promise<Date> {
 }
 
 /** New revisions, so that tokens of before are refused also after it is restored, and those of after it are not. */
-async function endTokens(tx: Tx, tenantId: string): Promise<void> {
+export async function endTokens(tx: Tx, tenantId: string): Promise<void> {
   const bumped = await membershipBumpAll(tx, tenantId);
   await revokeMemberships(
     tx,

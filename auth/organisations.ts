@@ -12,15 +12,15 @@ import { organisationCreated } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { parseInput } from "../security/input";
 import { tenantIdFrom, type Caller } from "../security/principal";
+import { assertMayEnter } from "./entrance";
 import { errors } from "./errors";
 import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
-import { assertMayEnter } from "./required-provider";
 import { revokeSessions } from "./revocations";
 import { completeSignIn, type SignedIn } from "./sessions";
 import { accountFind, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
 import { membershipCountOfAccount, membershipFind, membershipInsert } from "./store/memberships";
-import { sessionDeleteSurplus, sessionInsertSibling, sessionVouchedBy } from "./store/sessions";
+import { sessionDeleteSurplus, sessionInsertSibling, sessionProof } from "./store/sessions";
 import { keyRing } from "./tokens";
 
 /** Organisations that one account may belong to. */
@@ -78,7 +78,7 @@ export async function createOrganisation(
   return { id, name, role };
 }
 
-/** @throws APIError organisation_not_found, also for one that the caller does not belong to; provider_required; invalid_token when the caller's session is over. */
+/** @throws APIError organisation_not_found, also for one that the caller does not belong to; provider_required, own_proof_required; invalid_token when the caller's session is over. */
 export async function switchOrganisation(caller: Caller, tenantId: string, now: Date): Promise<SignedIn> {
   const accountId = caller.subjectId;
   const account = await accountFind(accountId);
@@ -92,8 +92,9 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
     if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
     const chosen = await membershipFind(tx, { tenantId, accountId });
     if (chosen === undefined) throw errors.organisation_not_found();
-    const vouchedBy = await sessionVouchedBy(tx, from);
-    await assertMayEnter(tx, { accountId, email: account.email, tenantId, vouchedBy });
+    const proof = await sessionProof(tx, from);
+    if (proof === undefined) throw errors.invalid_token({ internal: "the session is gone" });
+    await assertMayEnter(tx, { ...proof, email: account.email, organisation: chosen });
     const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) };
     const made = await sessionInsertSibling(tx, from, { id: sessionId, tenantId, ...hashes });
     if (made === undefined) throw errors.invalid_token({ internal: "the session is over" });

@@ -14,7 +14,9 @@ import { emit } from "../events/outbox";
 import type { Authentication, TokenIdentity } from "./access-token";
 import { countAttempt, noteTry } from "./attempts";
 import { normaliseEmail } from "./email";
+import { organisationFor, organisationOf } from "./entrance";
 import { errors } from "./errors";
+import type { Vouch } from "./factors/challenge";
 import { BY_PASSWORD } from "./factors/methods";
 import { requireSecondFactor } from "./factors/requirement";
 import { checkPassword, hashPassword, needsRehash } from "./passwords";
@@ -29,7 +31,6 @@ import {
   successorOf,
   type RefreshToken,
 } from "./refresh-token";
-import { organisationFor } from "./required-provider";
 import { revokeSessions } from "./revocations";
 import { accountIsClosing } from "./store/account-life";
 import { accountFind, accountFindByEmail, accountSetPassword, type OrganisationRow } from "./store/accounts";
@@ -49,8 +50,8 @@ export interface Member {
   email: string;
   /** The one that is chosen; null for none. */
   organisation: OrganisationRow | null;
-  /** The organisation whose provider vouched for them at this sign-in. */
-  vouchedBy?: string | undefined;
+  /** Of an organisation's provider, at this sign-in. */
+  vouch?: Vouch | undefined;
 }
 
 /** What every way of signing in answers. */
@@ -137,8 +138,8 @@ export async function openSession(
 ): Promise<OpenedSession> {
   const sessionId = newId();
   const token = createRefreshToken(sessionId, familyOf(sessionId));
-  const { accountId, vouchedBy = null } = member;
-  const organisation = await organisationFor(tx, member);
+  const { accountId } = member;
+  const organisation = await organisationFor(tx, { ...member, amr });
   const at = await sessionInsert(tx, {
     id: sessionId,
     accountId,
@@ -148,7 +149,7 @@ export async function openSession(
     familyHash: hashSecret(token.family),
     secretHash: hashSecret(token.secret),
     amr,
-    vouchedBy,
+    vouchId: member.vouch?.vouchId ?? null,
     checkedHash,
   });
   if (at === undefined) throw await refusalOf(tx, accountId);
@@ -237,7 +238,8 @@ async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean): Promi
   const { idleSeconds } = cfg.auth;
   const session = await sessionFindForUpdate(tx, { id, familyHash: hashSecret(token.family), idleSeconds });
   if (session === undefined) return { kind: "unknown" };
-  const { accountId, email, organisation, amr, authenticatedAt } = session;
+  const { accountId, email, amr, authenticatedAt } = session;
+  const organisation = organisationOf(session);
   const opened = (next: RefreshToken): Exchange => ({
     kind: "signed-in",
     opened: {

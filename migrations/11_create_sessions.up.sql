@@ -14,10 +14,10 @@ CREATE TABLE auth.session (
   -- What the browser or program called itself.
   device         text        CHECK (length(device) <= 200),
   created_at     timestamptz NOT NULL DEFAULT now(),
-  -- How and when its person last showed who they are: names of RFC 8176, and two of ours (auth/factors/methods.ts).
+  -- How and when its person showed who they are: names of RFC 8176, and some of ours (auth/factors/methods.ts).
   amr            text[]      NOT NULL DEFAULT '{pwd}' CHECK (cardinality(amr) BETWEEN 1 AND 8),
-  -- The organisation whose provider vouched for its person; null for who signed in another way.
-  vouched_by      uuid,
+  -- Which organisations' providers vouched for its person (auth.identity_provider.vouch_id); empty for who signed in another way.
+  vouched_by     uuid[]      NOT NULL DEFAULT '{}' CHECK (cardinality(vouched_by) <= 20),
   authenticated_at timestamptz NOT NULL DEFAULT now(),
   -- When it ends, or when it was ended before its time.
   expires_at     timestamptz NOT NULL,

@@ -10,6 +10,8 @@ CREATE TABLE auth.identity (
   subject         text        NOT NULL CHECK (length(subject) BETWEEN 1 AND 255),
   -- What the provider called it when it was linked: for its owner's list.
   email           text        CHECK (length(email) <= 254),
+  -- How the two came together (auth/oidc/linking.ts).
+  how             text        NOT NULL CHECK (how IN ('registered', 'matched', 'claimed', 'linked')),
   created_at      timestamptz NOT NULL DEFAULT now(),
   last_used_at    timestamptz,
   CONSTRAINT identity_subject UNIQUE (provider, issuer, subject)

@@ -32,6 +32,8 @@ CREATE TABLE auth.identity_provider (
   default_role text        NOT NULL CHECK (default_role IN ('admin', 'member', 'viewer')),
   -- Whether members of the domains, but for owners, come into the organisation by it alone.
   is_required  boolean     NOT NULL,
+  -- What sessions keep of it, renewed with another issuer: what one that is retired vouched for counts no more.
+  vouch_id     uuid        NOT NULL DEFAULT gen_random_uuid(),
   created_at   timestamptz NOT NULL DEFAULT now(),
   updated_at   timestamptz NOT NULL DEFAULT now()
 );

@@ -10,6 +10,7 @@ import { commonErrors } from "./common-errors";
 import { isCrossSiteBy, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { limits, type LimitedCaller } from "./limits";
+import { assertOwnProof } from "./own-proof";
 import { checkOwner } from "./ownership";
 import { can } from "./permissions";
 import { actorOf, findCaller, isPrincipal, type Caller } from "./principal";
@@ -73,6 +74,8 @@ function checkCaller(call: CurrentCall, policy: EndpointPolicy, caller: Caller |
   if (caller !== undefined && isForgeable(call, policy)) throw commonErrors.cross_site_request();
   if (caller !== undefined && policy.access.kind !== "public") checkOrganisation(call, caller);
   checkAccess(policy, caller);
+  // First: what shows something of the account's own makes fresh as well.
+  if (policy.needsOwnProof) assertOwnProof(caller);
   if (policy.needsFresh) checkFresh(caller);
 }
 

@@ -28,6 +28,12 @@ export const commonErrors = defineErrors("common", {
     text: "this needs you to show again who you are",
     remedy: "Send POST /auth/step-up and repeat the request with the access token that it answers, within ten minutes.",
   },
+  own_proof_required: {
+    class: "permission_denied",
+    text: "this needs something of your account's own: an organisation's provider vouched for you, for that organisation alone",
+    remedy:
+      "Send POST /auth/step-up with your password, a factor, a code that is mailed to you, or by one of the `ownProviders` (GET /auth/step-up/methods names the ways), and repeat the request with the access token that it answers. Or sign in by one of these. For another organisation that has a provider of its own, begin there with POST /auth/oidc/begin.",
+  },
   endpoint_closed: {
     class: "permission_denied",
     text: "this endpoint is not open to anybody",

@@ -29,6 +29,8 @@ export interface EndpointPolicy {
   access: Access;
   /** Only for a person who has shown a moment ago who they are (admission.ts). */
   needsFresh: boolean;
+  /** Only for a session that has shown something of the account's own (own-proof.ts). */
+  needsOwnProof: boolean;
   /** null: not limited, for probes that a cluster sends. */
   limit: LimitPolicy | null;
   /** Points of the limit that a call costs. */
@@ -59,7 +61,7 @@ export function findPolicy({
 }
 
 /**
- * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `owns:<thing>`, `fresh`, `limit:<policy>`, `cost:<points>`,
+ * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `owns:<thing>`, `fresh`, `own-proof`, `limit:<policy>`, `cost:<points>`,
  * `idempotent`, `cacheable`, `probe`; other tags belong to others. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
@@ -73,6 +75,7 @@ export function readPolicy(service: string, endpoint: string, tags: readonly str
     route,
     access,
     needsFresh,
+    needsOwnProof: tags.includes("own-proof"),
     limit: isProbe ? null : (limit ?? "default"),
     cost: cost ?? 1,
     isIdempotent: tags.includes("idempotent"),
@@ -87,6 +90,8 @@ function accessOf(tags: readonly string[], limit: LimitPolicy | undefined, cost:
   if (cost === undefined)
     return { kind: "closed", problem: "a cost: tag that is no number from 1 to 1000, or a second one" };
   const access = readAccess(tags);
+  if (tags.includes("own-proof") && access.kind !== "self" && access.kind !== "closed")
+    return { kind: "closed", problem: "own-proof: without self" };
   return access.kind !== "public" && access.kind !== "closed" && tags.includes("cacheable")
     ? { kind: "closed", problem: "cacheable without public:, where an answer is somebody's own" }
     : access;

@@ -42,6 +42,8 @@ export interface AuthData {
   actor?: string;
   /** When the person last showed who they are, in seconds since the epoch (OIDC Core §2, `auth_time`). */
   authTime?: string;
+  /** How they did: names with a space between (RFC 8176, `amr`). */
+  amr?: string;
 }
 
 /** Whoever brings valid credentials; perhaps in no organisation, and then without any permission. */
@@ -54,6 +56,8 @@ export interface Caller {
   readonly actor?: string;
   /** Seconds since the epoch: see AuthData. */
   readonly authTime?: number;
+  /** See AuthData. */
+  readonly amr?: string;
 }
 
 /** A caller in an organisation: what everything that belongs to a tenant asks for. */
@@ -103,7 +107,7 @@ function permissionsFor(data: AuthData): ReadonlySet<Permission | OperatorPermis
  * @throws APIError unauthenticated when the data does not hold a whole identity.
  */
 export function callerFrom(data: AuthData): Caller {
-  const { userID, tenantId, sessionId, actor, authTime } = data;
+  const { userID, tenantId, sessionId, actor, authTime, amr } = data;
   const permissions = permissionsFor(data);
   if (!isUuid(userID) || (tenantId !== undefined && !isUuid(tenantId)) || permissions === undefined) {
     throw commonErrors.unauthenticated({ internal: "auth data without a whole identity" });
@@ -118,6 +122,7 @@ export function callerFrom(data: AuthData): Caller {
   if (sessionId !== undefined) caller.sessionId = sessionId;
   if (actor !== undefined) caller.actor = actor;
   if (authTime !== undefined) caller.authTime = Number(authTime);
+  if (amr !== undefined) caller.amr = amr;
   return caller;
 }
 

@@ -201,8 +201,8 @@ test("nothing tells of a person whose grace is over but ids; logs still hold, an
   );
   await systemQuery(
     "test",
-    `insert into auth.identity (id, account_id, provider, issuer, subject, email)
-     values (gen_random_uuid(), $1, 'p', 'https://p.example', $2, $2)`,
+    `insert into auth.identity (id, account_id, provider, issuer, subject, email, how)
+     values (gen_random_uuid(), $1, 'p', 'https://p.example', $2, $2, 'linked')`,
     [accountId, email],
   );
   const personal = ["auth.api_key", "auth.identity", "auth.invitation", "auth.membership", "auth.one_time_token"];

@@ -219,6 +219,7 @@ describe("access tokens", () => {
       role: "owner",
       sessionId: expect.any(String),
       authTime: expect.stringMatching(/^\d{10}$/),
+      amr: "pwd",
     };
     expect(await bearer(accessToken)).toEqual(identity);
     expect(await authenticate(cookiesOf(person))).toEqual(identity);

@@ -16,7 +16,13 @@ interface DeletedAccountResponse {
 
 /** Deletes the caller's account: its sign-ins end, and it is removed with all that belongs to it after 30 days, unless it is taken back. */
 export const deleteAccount = api(
-  { expose: true, auth: true, method: "POST", path: "/auth/account/delete", tags: ["self", "fresh", "limit:auth"] },
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/account/delete",
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
+  },
   async (): Promise<DeletedAccountResponse> => {
     const caller = currentCaller();
     const purgeAt = await close(caller);

@@ -119,7 +119,13 @@ interface CreateOrganisationRequest {
 
 /** Makes an organisation that the caller owns; POST /auth/switch chooses it. */
 export const createOrganisation = api(
-  { expose: true, auth: true, method: "POST", path: "/auth/organisations", tags: ["self", "limit:auth", "idempotent"] },
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/auth/organisations",
+    tags: ["self", "own-proof", "limit:auth", "idempotent"],
+  },
   async (req: CreateOrganisationRequest): Promise<OrganisationOfCaller> =>
     makeOrganisation(currentCaller(), req, new Date()),
 );

@@ -81,6 +81,8 @@ interface StepUpMethodsResponse {
   methods: ("password" | "totp" | "passkey" | "recovery-code" | "provider" | "mail")[];
   /** For `provider`: those that the account is linked to. */
   providers: string[];
+  /** Those of them that speak for the account, and not for their organisation alone; all other methods do. */
+  ownProviders: string[];
 }
 
 /** By what the caller can step up. */
@@ -128,7 +130,7 @@ export const beginTotp = api(
     method: "POST",
     path: "/auth/factors/totp",
     sensitive: true,
-    tags: ["self", "fresh", "limit:auth"],
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
   },
   async (): Promise<TotpResponse> => begin(currentCaller()),
 );
@@ -150,7 +152,7 @@ export const confirmTotp = api(
     method: "POST",
     path: "/auth/factors/totp/confirm",
     sensitive: true,
-    tags: ["self", "fresh", "limit:auth"],
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
   },
   async ({ code }: ConfirmTotpRequest): Promise<ConfirmTotpResponse> => {
     const recoveryCodes = await confirm(currentCaller(), code, new Date());
@@ -160,7 +162,13 @@ export const confirmTotp = api(
 
 /** Removes the codes of an app. All other sign-ins of the account end. */
 export const removeTotp = api(
-  { expose: true, auth: true, method: "DELETE", path: "/auth/factors/totp", tags: ["self", "fresh", "limit:auth"] },
+  {
+    expose: true,
+    auth: true,
+    method: "DELETE",
+    path: "/auth/factors/totp",
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
+  },
   async (): Promise<void> => remove(currentCaller()),
 );
 
@@ -177,7 +185,7 @@ export const replaceRecoveryCodes = api(
     method: "POST",
     path: "/auth/factors/recovery-codes",
     sensitive: true,
-    tags: ["self", "fresh", "limit:auth"],
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
   },
   async (): Promise<RecoveryCodesResponse> => ({ recoveryCodes: await replace(currentCaller()) }),
 );

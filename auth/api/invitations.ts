@@ -118,7 +118,7 @@ export const acceptInvitation = api(
     method: "POST",
     path: "/auth/invitations/accept",
     sensitive: true,
-    tags: ["self", "limit:auth"],
+    tags: ["self", "own-proof", "limit:auth"],
   },
   async ({ token }: AcceptInvitationRequest): Promise<JoinedOrganisation> => {
     const { id, name, role } = await presentingMailedToken(callerAddress(), () => accept(currentCaller(), token));

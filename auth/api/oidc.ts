@@ -105,6 +105,8 @@ interface ListedIdentity {
   issuer: string;
   /** What the provider called it when it was linked. */
   email?: string;
+  /** At the first sign-in there, which made the account, matched it by its address, or took over one that nobody had verified; or by its person's hand. */
+  how: "registered" | "matched" | "claimed" | "linked";
   /** ISO 8601. */
   createdAt: string;
   lastUsedAt?: string;
@@ -120,10 +122,11 @@ export const identities = api(
   async (): Promise<IdentitiesResponse> => {
     const rows = await listIdentities(currentCaller());
     return {
-      identities: rows.map(({ id, provider, issuer, email, createdAt, lastUsedAt }) => ({
+      identities: rows.map(({ id, provider, issuer, email, how, createdAt, lastUsedAt }) => ({
         id,
         provider,
         issuer,
+        how,
         ...(email === null ? {} : { email }),
         createdAt: createdAt.toISOString(),
         ...(lastUsedAt === null ? {} : { lastUsedAt: lastUsedAt.toISOString() }),
@@ -140,7 +143,7 @@ export const beginIdentity = api(
     method: "POST",
     path: "/auth/identities/begin",
     sensitive: true,
-    tags: ["self", "fresh", "limit:auth"],
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
   },
   async ({ provider, browser }: BeginRequest): Promise<BeginResponse> =>
     shown(await beginLink(currentCaller(), { provider, browser: browser?.value }, new Date())),
@@ -172,7 +175,7 @@ export const linkIdentity = api(
     method: "POST",
     path: "/auth/identities",
     sensitive: true,
-    tags: ["self", "limit:auth"],
+    tags: ["self", "own-proof", "limit:auth"],
   },
   async ({ url, browser }: CompleteRequest): Promise<LinkedResponse> =>
     completeLink(currentCaller(), { url, browser: browser?.value }, new Date()),
@@ -180,7 +183,13 @@ export const linkIdentity = api(
 
 /** Unlinks it, unless nothing else signs in to the account. All other sign-ins of the account end. */
 export const unlinkIdentity = api(
-  { expose: true, auth: true, method: "DELETE", path: "/auth/identities/:id", tags: ["self", "fresh", "limit:auth"] },
+  {
+    expose: true,
+    auth: true,
+    method: "DELETE",
+    path: "/auth/identities/:id",
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
+  },
   async ({ id }: { id: string }): Promise<void> => {
     const caller = currentCaller();
     if (!isUuid(id)) throw errors.identity_not_found();

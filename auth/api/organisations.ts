@@ -83,7 +83,7 @@ export const restoreOrganisation = api(
     auth: true,
     method: "POST",
     path: "/auth/organisations/:id/restore",
-    tags: ["self", "limit:auth"],
+    tags: ["self", "own-proof", "limit:auth"],
   },
   async ({ id }: OrganisationRequest): Promise<void> => {
     const caller = currentCaller();

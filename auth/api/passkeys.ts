@@ -89,7 +89,7 @@ export const beginPasskey = api(
     method: "POST",
     path: "/auth/passkeys/options",
     sensitive: true,
-    tags: ["self", "fresh", "limit:auth"],
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
   },
   async (): Promise<CreationResponse> => begin(currentCaller(), new Date()),
 );
@@ -115,7 +115,7 @@ export const addPasskey = api(
     method: "POST",
     path: "/auth/passkeys",
     sensitive: true,
-    tags: ["self", "fresh", "limit:auth"],
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
   },
   async (req: AddPasskeyRequest): Promise<AddPasskeyResponse> => add(currentCaller(), req, new Date()),
 );
@@ -158,7 +158,7 @@ interface RenamePasskeyRequest {
 
 /** Gives a passkey of the account another name, of at most 100 characters. No sign-in ends. */
 export const renamePasskey = api(
-  { expose: true, auth: true, method: "PATCH", path: "/auth/passkeys/:id", tags: ["self"] },
+  { expose: true, auth: true, method: "PATCH", path: "/auth/passkeys/:id", tags: ["self", "own-proof"] },
   async ({ id, name }: RenamePasskeyRequest): Promise<void> => {
     const caller = currentCaller();
     if (!isUuid(id)) throw errors.factor_not_found();
@@ -168,7 +168,13 @@ export const renamePasskey = api(
 
 /** Removes a passkey. All other sign-ins of the account end. */
 export const removePasskey = api(
-  { expose: true, auth: true, method: "DELETE", path: "/auth/passkeys/:id", tags: ["self", "fresh", "limit:auth"] },
+  {
+    expose: true,
+    auth: true,
+    method: "DELETE",
+    path: "/auth/passkeys/:id",
+    tags: ["self", "own-proof", "fresh", "limit:auth"],
+  },
   async ({ id }: { id: string }): Promise<void> => {
     const caller = currentCaller();
     if (!isUuid(id)) throw errors.factor_not_found();

@@ -99,7 +99,7 @@ export const changeEmail = api(
     method: "POST",
     path: "/auth/email/change",
     sensitive: true,
-    tags: ["self", "fresh", "limit:mail"],
+    tags: ["self", "own-proof", "fresh", "limit:mail"],
   },
   async ({ email }: EmailChangeRequest): Promise<void> => askForChange(currentCaller(), email),
 );

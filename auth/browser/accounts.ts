@@ -4,6 +4,7 @@
 // of them active, a bound on how many).
 import { cfg } from "../../config";
 import { withSystem, type Tx } from "../../db/tenant";
+import { organisationOf } from "../entrance";
 import { errors } from "../errors";
 import { hashSecret, parseRefreshToken } from "../refresh-token";
 import { revokeSessions } from "../revocations";
@@ -39,7 +40,8 @@ export async function listAccounts({ active, accounts }: Jar): Promise<BrowserAc
   return accounts.flatMap(({ accountId }): BrowserAccount[] => {
     const row = rows.find((live) => live.accountId === accountId);
     if (row === undefined) return [];
-    const { email, organisation } = row;
+    const { email } = row;
+    const organisation = organisationOf(row);
     const chosen = organisation && { id: organisation.id, name: organisation.name, role: organisation.role };
     return [{ id: accountId, email, organisation: chosen, active: accountId === active }];
   });

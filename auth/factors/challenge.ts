@@ -23,6 +23,14 @@ export type Purpose =
 export const CHALLENGE_SECONDS = 300;
 const TEXT_MAX = 2_048;
 
+const vouch = z.object({
+  tenantId: z.uuid(),
+  /** What a session keeps of it: another one once the provider is another. */
+  vouchId: z.uuid(),
+});
+/** The provider of an organisation that vouched for somebody who signs in. */
+export type Vouch = z.infer<typeof vouch>;
+
 const content = z.object({
   id: z.uuid(),
   expiresAtMs: z.number(),
@@ -34,8 +42,8 @@ const content = z.object({
   credentialTag: z.string().optional(),
   /** How its person showed who they are before: what a session that begins with it will say. */
   first: z.array(z.string()).optional(),
-  /** The organisation whose provider vouched for them first. */
-  vouchedBy: z.uuid().optional(),
+  /** Of an organisation's provider that they showed first. */
+  vouch: vouch.optional(),
   /** Of a way to a provider and back (auth/oidc/state.ts). */
   oidc: z.object({ provider: z.string(), verifier: z.string(), nonce: z.string(), browser: z.string() }).optional(),
 });

@@ -82,16 +82,12 @@ function complete(
     if (account === undefined || credentialTagOf(account.passwordHash) !== challenge.credentialTag)
       throw errors.challenge_invalid({ internal: "the password changed" });
     const { id: accountId, email } = account;
-    const { vouchedBy } = challenge;
-    const chosen = vouchedBy && (await membershipFind(tx, { tenantId: vouchedBy, accountId }));
+    const { vouch } = challenge;
+    const chosen = vouch && (await membershipFind(tx, { tenantId: vouch.tenantId, accountId }));
     const organisation = chosen || account.organisation;
     const shown = await checkProof(tx, { accountId, tenantId: organisation?.id ?? null }, proof, now);
     if (shown === undefined) return undefined;
     if (!(await challengeConsume(tx, challenge))) throw errors.challenge_invalid({ internal: "used" });
-    return openSession(tx, { accountId, email, organisation, vouchedBy }, device, [
-      ...challenge.first,
-      ...shown,
-      ...TWICE,
-    ]);
+    return openSession(tx, { accountId, email, organisation, vouch }, device, [...challenge.first, ...shown, ...TWICE]);
   });
 }

@@ -11,6 +11,7 @@ import { errors } from "../errors";
 import { requestMail } from "../jobs";
 import { claimsOf } from "../oidc/claims";
 import { assertMember, assertSpeaksFor } from "../oidc/provisioning";
+import { amrOf, vouchOf, type Provider } from "../oidc/provider";
 import { oidcClients, type OidcClients } from "../oidc/providers";
 import { beginAt, consumeReturn, readReturn, STATE_SECONDS, type Begun } from "../oidc/state";
 import { accountFindForUpdate, type AccountRow } from "../store/accounts";
@@ -19,7 +20,7 @@ import { identityFind, identityList, identitySetUsed } from "../store/identities
 import { oneTimeTokenTake } from "../store/one-time-tokens";
 import { setFresh, type Shown } from "./fresh";
 import { hashMailedCode } from "./mailed-code";
-import { BY_MAIL, BY_PROVIDER } from "./methods";
+import { BY_MAIL } from "./methods";
 import { methodsOf, type Method } from "./requirement";
 import { attemptKey } from "./second-factor";
 
@@ -29,6 +30,8 @@ export interface StepUpWays {
   methods: StepUpMethod[];
   /** For the method `provider`: those that the account is linked to. */
   providers: string[];
+  /** Those of them that speak for the account, and not for their organisation alone. */
+  ownProviders: string[];
 }
 
 /** Clocks of providers differ from ours by so much. */
@@ -38,19 +41,21 @@ const IDENTITIES_MAX = 20;
 /** By what the caller can step up. @throws APIError invalid_token. */
 export async function stepUpWays(caller: Caller, clients: OidcClients = oidcClients): Promise<StepUpWays> {
   const linked = new Set((await identityList(caller.subjectId, IDENTITIES_MAX)).map(({ provider }) => provider));
-  const isThere = (id: string): Promise<string[]> =>
+  const isThere = (id: string): Promise<Provider[]> =>
     clients.find(id).then(
-      () => [id],
+      (provider) => [provider],
       () => [],
     );
-  const providers = (await Promise.all([...linked].map(isThere))).flat();
+  const found = (await Promise.all([...linked].map(isThere))).flat();
+  const providers = found.map(({ id }) => id);
+  const ownProviders = found.flatMap((provider) => (vouchOf(provider) === undefined ? [provider.id] : []));
   return withSystem("step-up", async (tx) => {
     const { account, factors } = await accountOf(tx, caller);
-    if (factors.length > 0) return { methods: factors, providers: [] };
+    if (factors.length > 0) return { methods: factors, providers: [], ownProviders: [] };
     const methods: StepUpMethod[] = account.passwordHash === null ? [] : ["password"];
     if (providers.length > 0) methods.push("provider");
     if (isMailable(account) && canSendMail()) methods.push("mail");
-    return { methods, providers };
+    return { methods, providers, ownProviders };
   });
 }
 
@@ -112,7 +117,7 @@ export async function byProvider(
       await assertMember(tx, { tenantId, accountId });
     }
     await identitySetUsed(tx, known.id);
-    return setFresh(tx, caller, email, BY_PROVIDER);
+    return setFresh(tx, caller, email, amrOf(provider), vouchOf(provider)?.vouchId);
   });
 }
 

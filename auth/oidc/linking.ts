@@ -24,12 +24,10 @@ import {
 } from "../store/accounts";
 import { factorsFindIn } from "../store/factors";
 import { membershipHasOther } from "../store/memberships";
-import { identityFind, identityInsert, identitySetUsed } from "../store/identities";
+import { identityFind, identityInsert, identitySetUsed, type How } from "../store/identities";
 import type { Claims } from "./claims";
 import { assertMember, assertSpeaksFor, provision } from "./provisioning";
 import type { Provider } from "./providers";
-
-export type How = "registered" | "matched" | "claimed" | "linked";
 
 const linked = defineAction("auth.identity.linked", { identityId: "plain", provider: "plain", how: "plain" });
 
@@ -132,7 +130,7 @@ export async function storeIdentity(
   const { provider, claims, accountId, how, tenantId = null } = link;
   const id = newId();
   const { issuer, subject, email = null } = claims;
-  const identity = { id, accountId, provider: provider.id, issuer, subject, email };
+  const identity = { id, accountId, provider: provider.id, issuer, subject, email, how };
   if (!(await identityInsert(tx, identity))) throw errors.identity_taken();
   await onBehalfOf(`user:${accountId}`, () =>
     tell(

@@ -19,6 +19,6 @@ export async function organisationProvider(id: string): Promise<Provider | undef
   const secret = await readSecret({ tenantId }, CLIENT_SECRET).catch((cause: unknown) => {
     throw errors.oidc_failed({ internal: "the client's secret cannot be read", cause });
   });
-  const { issuer, clientId, organisationName: name } = row;
-  return { id, name, issuer, clientId, clientSecret: secret.reveal(), trust: "organisation", tenantId };
+  const { issuer, clientId, organisationName: name, vouchId } = row;
+  return { id, name, issuer, clientId, clientSecret: secret.reveal(), trust: "organisation", tenantId, vouchId };
 }

@@ -7,7 +7,6 @@ import { commonErrors } from "../../security/common-errors";
 import { domainOf } from "../domains/name";
 import { normaliseEmail } from "../email";
 import { errors } from "../errors";
-import { BY_PROVIDER } from "../factors/methods";
 import { requireSecondFactor } from "../factors/requirement";
 import { completeSignIn, openSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
@@ -15,6 +14,7 @@ import { identityProviderFindByDomain } from "../store/identity-providers";
 import { membershipFind } from "../store/memberships";
 import { claimsOf } from "./claims";
 import { accountOf } from "./linking";
+import { amrOf, vouchOf } from "./provider";
 import { oidcClients, type OidcClients } from "./providers";
 import { beginAt, consumeReturn, readReturn, type Begun, type Returned } from "./state";
 
@@ -63,18 +63,20 @@ export async function completeOidcSignIn(
   limits.assertFewFailures("signIn", address);
   const returned = await countingFailure(address, () => readReturn(clients, "oidc-sign-in", back, now));
   await consumeReturn(returned);
-  const vouchedBy = returned.provider.tenantId;
-  const { accountId } = await accountOf(returned.provider, await claimsOf(clients, returned), now);
+  const { provider } = returned;
+  const vouch = vouchOf(provider);
+  const amr = amrOf(provider);
+  const { accountId } = await accountOf(provider, await claimsOf(clients, returned), now);
   const account = await withSystem("oidc-sign-in", (tx) => accountFindForUpdate(tx, accountId));
   if (account === undefined) throw errors.oidc_failed({ internal: "the account is gone" });
-  await requireSecondFactor(account, BY_PROVIDER, now, vouchedBy);
+  await requireSecondFactor(account, amr, now, vouch);
   const opened = await withSystem("oidc-sign-in", async (tx) => {
     const present = await accountFindForUpdate(tx, accountId);
     if (present === undefined) throw errors.oidc_failed({ internal: "the account is gone" });
-    const chosen = vouchedBy && (await membershipFind(tx, { tenantId: vouchedBy, accountId }));
+    const { tenantId } = provider;
+    const chosen = tenantId && (await membershipFind(tx, { tenantId, accountId }));
     const { email, organisation } = present;
-    const member = { accountId, email, organisation: chosen || organisation, vouchedBy };
-    return openSession(tx, member, device, BY_PROVIDER);
+    return openSession(tx, { accountId, email, organisation: chosen || organisation, vouch }, device, amr);
   });
   return completeSignIn(opened, now);
 }

@@ -53,6 +53,7 @@ declareExport("auth", {
       name: "auth.identity_provider",
       order: { id: "uuid" },
       columns: ["id", "issuer", "client_id", "default_role", "is_required", "created_at", "updated_at"],
+      omitted: { vouch_id: "what sessions are compared with" },
     },
     {
       name: "auth.service_principal",

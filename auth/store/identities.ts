@@ -1,6 +1,9 @@
 // Statements on auth.identity: who accounts are at OpenID providers.
 import { systemQuery, type Tx } from "../../db/tenant";
 
+/** How identity and account came together (oidc/linking.ts). */
+export type How = "registered" | "matched" | "claimed" | "linked";
+
 /** What a provider says of somebody: nobody else has it there. */
 export interface IdentityKey {
   provider: string;
@@ -20,12 +23,15 @@ export async function identityFind(tx: Tx, key: IdentityKey): Promise<{ id: stri
 /** False when an account has it already. Waits for one that is linking it. */
 export async function identityInsert(
   tx: Tx,
-  identity: IdentityKey & { id: string; accountId: string; email: string | null },
+  identity: IdentityKey & { id: string; accountId: string; email: string | null; how: How },
 ): Promise<boolean> {
   const inserted = await tx.execute(
-    `insert into auth.identity (id, account_id, provider, issuer, subject, email) values ($1, $2, $3, $4, $5, $6)
+    `insert into auth.identity (id, account_id, provider, issuer, subject, email, how) values ($1, $2, $3, $4, $5, $6, $7)
      on conflict on constraint identity_subject do nothing`,
-    [identity.id, identity.accountId, identity.provider, identity.issuer, identity.subject, identity.email],
+    [
+      ...[identity.id, identity.accountId, identity.provider, identity.issuer, identity.subject],
+      ...[identity.email, identity.how],
+    ],
   );
   return inserted === 1;
 }
@@ -39,6 +45,7 @@ export interface IdentityRow {
   provider: string;
   issuer: string;
   email: string | null;
+  how: How;
   createdAt: Date;
   lastUsedAt: Date | null;
 }
@@ -47,7 +54,7 @@ export interface IdentityRow {
 export function identityList(accountId: string, limit: number): Promise<IdentityRow[]> {
   return systemQuery<IdentityRow>(
     "identities-of-the-caller",
-    `select id, provider, issuer, email, created_at as "createdAt", last_used_at as "lastUsedAt"
+    `select id, provider, issuer, email, how, created_at as "createdAt", last_used_at as "lastUsedAt"
      from auth.identity where account_id = $1 order by created_at, id limit $2`,
     [accountId, limit],
   );

@@ -12,6 +12,37 @@ export interface IdentityProviderRow {
   isRequired: boolean;
 }
 
+export interface SpeakerRow {
+  id: string;
+  isRequired: boolean;
+  /** Whether it vouched for who is asked about. */
+  hasVouched: boolean;
+}
+
+/**
+ * An organisation's provider as JSON, where it speaks for an address: of a domain that the organisation has verified now. Null for none.
+ * Takes expressions of SQL.
+ */
+export const speakerOf = ({
+  tenantId,
+  email,
+  vouchedBy,
+}: Readonly<Record<"tenantId" | "email" | "vouchedBy", string>>) =>
+  `(select json_build_object('id', p.id, 'isRequired', p.is_required, 'hasVouched', p.vouch_id = any(${vouchedBy}))
+    from auth.identity_provider p
+    join auth.domain d on d.tenant_id = p.tenant_id and d.name = split_part(${email}, '@', -1) and d.verified_at is not null
+    where p.tenant_id = ${tenantId})`;
+
+/** The same for who has shown so much. */
+export async function identityProviderSpeaking(
+  tx: Tx,
+  about: { tenantId: string; email: string; vouchedBy: readonly string[] },
+): Promise<SpeakerRow | null> {
+  const sql = `select ${speakerOf({ tenantId: "$1::uuid", email: "$2::text", vouchedBy: "$3::uuid[]" })} as speaker`;
+  const rows = await tx.query<{ speaker: SpeakerRow | null }>(sql, [about.tenantId, about.email, about.vouchedBy]);
+  return rows[0]?.speaker ?? null;
+}
+
 const COLUMNS = `p.id, p.tenant_id as "tenantId", p.issuer, p.client_id as "clientId", p.default_role as "defaultRole",
   p.is_required as "isRequired"`;
 
@@ -27,9 +58,11 @@ export async function identityProviderOf(scope: TenantScope): Promise<IdentityPr
 
 export interface SigningInRow extends IdentityProviderRow {
   organisationName: string;
+  /** What sessions keep of it. */
+  vouchId: string;
 }
 
-const LIVE = `select ${COLUMNS}, o.name as "organisationName" from auth.identity_provider p
+const LIVE = `select ${COLUMNS}, p.vouch_id as "vouchId", o.name as "organisationName" from auth.identity_provider p
   join auth.organisation o on o.id = p.tenant_id and o.purge_at is null`;
 
 /** One of a live organisation. */
@@ -60,12 +93,13 @@ export async function identityProviderOfIn(tx: Tx, tenantId: string): Promise<Id
   return (await tx.query<IdentityProviderRow>(sql, [tenantId]))[0];
 }
 
-/** Stores it over the one before. The caller holds membershipLock. */
+/** Stores it over the one before; what one of another issuer vouched for counts no more. The caller holds membershipLock. */
 export async function identityProviderPut(tx: Tx, provider: IdentityProviderRow): Promise<void> {
   await tx.execute(
     `insert into auth.identity_provider (id, tenant_id, issuer, client_id, default_role, is_required)
      values ($1, $2, $3, $4, $5, $6)
-     on conflict (tenant_id) do update set issuer = excluded.issuer, client_id = excluded.client_id,
+     on conflict (tenant_id) do update set issuer = excluded.issuer,
+       vouch_id = case when identity_provider.issuer = excluded.issuer then identity_provider.vouch_id else gen_random_uuid() end, client_id = excluded.client_id,
        default_role = excluded.default_role, is_required = excluded.is_required, updated_at = now()`,
     [provider.id, provider.tenantId, provider.issuer, provider.clientId, provider.defaultRole, provider.isRequired],
   );

@@ -3,6 +3,10 @@
 import { systemQuery, type Tx } from "../../db/tenant";
 import type { SessionState } from "../refresh-token";
 import { ORGANISATION, ROLE, type OrganisationRow } from "./accounts";
+import { speakerOf, type SpeakerRow } from "./identity-providers";
+
+/** That of the organisation of a session `s` of an account `a` with a membership `m`. */
+const SPEAKER = speakerOf({ tenantId: "m.tenant_id", email: "a.email", vouchedBy: "s.vouched_by" });
 
 export interface NewSession {
   id: string;
@@ -16,8 +20,8 @@ export interface NewSession {
   device: string | null;
   /** How its person showed who they are. */
   amr: readonly string[];
-  /** The organisation whose provider vouched for its person. */
-  vouchedBy: string | null;
+  /** What of an organisation's provider vouched for its person (auth.identity_provider.vouch_id). */
+  vouchId: string | null;
   /** What the password was checked against; undefined for who showed something else. */
   checkedHash?: string | undefined;
 }
@@ -29,7 +33,8 @@ export interface NewSession {
 export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date | undefined> {
   const rows = await tx.query<{ authenticatedAt: Date }>(
     `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device, amr, vouched_by)
-     select $1::uuid, a.id, $3::uuid, now() + make_interval(secs => $4), $5::bytea, $6::bytea, $7::text, $8::text[], $10::uuid
+     select $1::uuid, a.id, $3::uuid, now() + make_interval(secs => $4), $5::bytea, $6::bytea, $7::text, $8::text[],
+            array_remove(array[$10::uuid], null)
      from (select id from auth.account where id = $2 and purge_at is null and ($9::text is null or password_hash = $9)
            for share) a
      returning authenticated_at as "authenticatedAt"`,
@@ -43,7 +48,7 @@ export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date |
       session.device,
       session.amr,
       session.checkedHash ?? null,
-      session.vouchedBy,
+      session.vouchId,
     ],
   );
   return rows[0]?.authenticatedAt;
@@ -59,31 +64,48 @@ export interface SessionAuthentication {
   authenticatedAt: Date;
 }
 
+/** The providers of organisations that one session has met at most: the last count. */
+const VOUCHES_MAX = 20;
+
+export interface SessionProof {
+  amr: string[];
+  /** See NewSession. */
+  vouchedBy: string[];
+}
+
 /** Notes that the session's person showed again who they are, and how. Undefined when the session is over, or another account's. */
 export async function sessionSetAuthenticated(
   tx: Tx,
-  session: { id: string; accountId: string; amr: readonly string[]; idleSeconds: number },
-): Promise<SessionAuthentication | undefined> {
-  const rows = await tx.query<SessionAuthentication>(
+  session: {
+    id: string;
+    accountId: string;
+    amr: readonly string[];
+    vouchId: string | null;
+    idleSeconds: number;
+  },
+): Promise<(SessionAuthentication & SessionProof & { tenantId: string | null }) | undefined> {
+  const rows = await tx.query<SessionAuthentication & SessionProof & { tenantId: string | null }>(
     `update auth.session s set authenticated_at = clock_timestamp(),
-            amr = array(select distinct method from unnest(s.amr || $3::text[]) method order by method)
+            amr = array(select distinct method from unnest(s.amr || $3::text[]) method order by method),
+            vouched_by = (array_remove(array[$5::uuid], null) || array_remove(s.vouched_by, $5::uuid))[1:${VOUCHES_MAX}]
      where s.id = $1 and s.account_id = $2 and not ${isEnded("$4")}
-     returning s.amr, s.authenticated_at as "authenticatedAt"`,
-    [session.id, session.accountId, session.amr, session.idleSeconds],
+     returning s.amr, s.authenticated_at as "authenticatedAt", s.vouched_by as "vouchedBy",
+               s.organisation_id as "tenantId"`,
+    [session.id, session.accountId, session.amr, session.idleSeconds, session.vouchId],
   );
   return rows[0];
 }
 
-/** The organisation whose provider vouched for the session's person; null for none. */
-export async function sessionVouchedBy(
+/** How a session's person showed who they are; undefined for one of another account. */
+export async function sessionProof(
   tx: Tx,
   { id, accountId }: { id: string; accountId: string },
-): Promise<string | null> {
-  const rows = await tx.query<{ vouchedBy: string | null }>(
-    `select vouched_by as "vouchedBy" from auth.session where id = $1 and account_id = $2`,
+): Promise<SessionProof | undefined> {
+  const rows = await tx.query<SessionProof>(
+    `select amr, vouched_by as "vouchedBy" from auth.session where id = $1 and account_id = $2`,
     [id, accountId],
   );
-  return rows[0]?.vouchedBy ?? null;
+  return rows[0];
 }
 
 /** A session of the same sign-in, device and end, in another organisation. Undefined when the one it comes of is over. */
@@ -206,6 +228,8 @@ export interface PresentedSessionRow extends SessionState, SessionAuthentication
   tenantId: string | null;
   /** Null where none is chosen, or the account is no member of it any more. */
   organisation: OrganisationRow | null;
+  /** That organisation's provider, where it speaks for the account. */
+  speaker: SpeakerRow | null;
 }
 
 /**
@@ -222,7 +246,8 @@ export async function sessionFindForUpdate(
             array(select (extract(epoch from clock_timestamp() - at) * 1000)::float8
                   from unnest(s.rotated_at) with ordinality as rotation (at, n) order by n) as "rotationAgesMs",
             s.amr, s.authenticated_at as "authenticatedAt",
-            a.id as "accountId", a.email, s.organisation_id as "tenantId", ${ORGANISATION} as organisation
+            a.id as "accountId", a.email, s.organisation_id as "tenantId", ${ORGANISATION} as organisation,
+            ${SPEAKER} as speaker
      from auth.session s
      join auth.account a on a.id = s.account_id
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
@@ -241,6 +266,9 @@ export interface HeldSessionRow {
   email: string;
   /** Null where none is chosen, or the account is no member of it any more. */
   organisation: OrganisationRow | null;
+  amr: string[];
+  /** That organisation's provider, where it speaks for the account. */
+  speaker: SpeakerRow | null;
 }
 
 /** Those of the presented sessions (as many ids as families) whose family fits and that are not over, with whom they are for. */
@@ -249,7 +277,7 @@ export async function sessionListHeld(
   { ids, familyHashes, idleSeconds }: { ids: string[]; familyHashes: Buffer[]; idleSeconds: number },
 ): Promise<HeldSessionRow[]> {
   return tx.query<HeldSessionRow>(
-    `select s.id, a.id as "accountId", a.email, ${ORGANISATION} as organisation
+    `select s.id, a.id as "accountId", a.email, s.amr, ${ORGANISATION} as organisation, ${SPEAKER} as speaker
      from unnest($1::uuid[], $2::bytea[]) as held (id, family_hash)
      join auth.session s on s.id = held.id and s.family_hash = held.family_hash and not ${isEnded("$3")}
      join auth.account a on a.id = s.account_id

@@ -16,7 +16,7 @@ export interface EndpointsModel {
   }[];
 }
 
-const ACCESS = /^(can:|self$|caller$|public:|fresh$)/;
+const ACCESS = /^(can:|self$|caller$|public:|fresh$|own-proof$)/;
 
 function endpointRows(model: EndpointsModel): string[] {
   const exposed = model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose));
@@ -51,7 +51,7 @@ The platform's staff (operators) are in no organisation and hold none of these. 
 
 ## By endpoint
 
-\`self\`: a person who is signed in, for what is theirs; \`caller\`: whoever brings valid credentials, an API key too; \`fresh\`: only within ten minutes of showing who one is (\`POST /auth/step-up\`). Everything else than these tags is closed.
+\`self\`: a person who is signed in, for what is theirs; \`caller\`: whoever brings valid credentials, an API key too; \`fresh\`: only within ten minutes of showing who one is (\`POST /auth/step-up\`); \`own-proof\`: only in a session that has shown something of the account's own, and not the word of an organisation's provider alone. Everything else than these tags is closed.
 
 | request | endpoint | who may | limit |
 |---|---|---|---|

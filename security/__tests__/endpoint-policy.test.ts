@@ -46,6 +46,8 @@ describe("what an endpoint's tags declare", () => {
     ["fresh alone", ["fresh"], none],
     ["fresh for anybody", ["fresh", "public:why not"], "fresh: without can: or self"],
     ["fresh for whoever brings credentials", ["fresh", "caller"], "fresh: without can: or self"],
+    ["own-proof with a permission", ["can:secret.read", "own-proof"], "own-proof: without self"],
+    ["own-proof for anybody", ["public:why not", "own-proof"], "own-proof: without self"],
     ["owns without a permission", ["self", "owns:secret"], "owns: without can:, or a second one"],
     ["owners of two things", ["can:secret.read", "owns:secret", "owns:role"], "owns: without can:, or a second one"],
     ["owners of what nobody manages", ["can:document.read", "owns:x"], "owns:x without a permission x.manage"],

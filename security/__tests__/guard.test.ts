@@ -85,6 +85,21 @@ describe("who is let in", () => {
     expect(await outcome({ tags: ["can:document.write", "fresh"] })).toBe("permission_denied");
   });
 
+  test("at own-proof who has shown something of their account's own, before being asked to show it again", async () => {
+    const own = { tags: ["self", "own-proof"] };
+    for (const amr of ["pwd", "oidc", "pwd sso", "sso otp mfa", "mail"]) {
+      caller.current = { ...user, amr };
+      expect(await outcome(own), amr).toBe("ok");
+    }
+    for (const amr of ["sso", "", " ", undefined]) {
+      caller.current = amr === undefined ? user : { ...user, amr };
+      expect(await outcome(own), String(amr)).toBe("own_proof_required");
+      expect(await outcome({ tags: ["self", "own-proof", "fresh"] })).toBe("own_proof_required");
+    }
+    caller.current = { ...user, amr: "pwd" };
+    expect(await outcome({ tags: ["self", "own-proof", "fresh"] })).toBe("step_up_required");
+  });
+
   test("anybody at a public endpoint; anybody signed in at self", async () => {
     expect(await outcome({ tags: ["public:sign-in"] })).toBe("ok");
     caller.current = { ...user, role: "viewer" };

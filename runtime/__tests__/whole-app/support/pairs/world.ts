@@ -117,7 +117,7 @@ export async function plantThings(database: pg.Pool, { owner, things }: PairWorl
     [passkey, owner.userId],
   );
   await database.query(
-    `insert into auth.identity (id, account_id, provider, issuer, subject) values ($1::uuid, $2, 'planted', 'https://planted.example', $1::uuid::text)`,
+    `insert into auth.identity (id, account_id, provider, issuer, subject, how) values ($1::uuid, $2, 'planted', 'https://planted.example', $1::uuid::text, 'linked')`,
     [identity, owner.userId],
   );
   await database.query(
