@@ -1,12 +1,16 @@
 // What a service that keeps data does when it is loaded: ask whether the database may be used at all, before the
 // first request does. Every use asks as well (connection.ts), so nothing is served in the meantime.
+import { appMeta } from "encore.dev";
 import { cfg } from "../config";
 import { logger } from "../telemetry/logger";
 import { registerProbe } from "../telemetry/probes";
 import { isDraining } from "../telemetry/shutdown";
 import { useMasterKey } from "./capability";
+import { INSTALLATION } from "./store";
 import { askAgain, isolation } from "./connection";
 import { DbError } from "./errors";
+import { claimRedis } from "./redis-claim";
+import { systemQuery } from "./tenant";
 import { tellOfUnopened, type SealedRows } from "./master-keys";
 
 const ASK_AGAIN_MS = 500;
@@ -30,9 +34,18 @@ export function startDatabase(masterKey: () => string, countSealed?: () => Promi
   const end = (code: number): void => process.exit(code);
   void refuseUnsafe(end).then(async (isSafe) => {
     if (!isSafe) return;
+    void refuseUnsafe(end, claimSharedRedis);
     await nameUnopened(counts);
     await watchMasterKey(end);
   });
+}
+
+/** What is in Redis is this installation's alone. */
+async function claimSharedRedis(): Promise<void> {
+  const url = cfg.redisUrl;
+  if (url === undefined) return;
+  const [row] = await systemQuery<{ installation: string }>("whose-redis-it-is", INSTALLATION);
+  if (row !== undefined) await claimRedis({ url, appId: appMeta().appId, installation: row.installation });
 }
 
 /** Asks until the database has answered; false when it may not be used. Exported for its test. */
@@ -82,7 +95,7 @@ export async function nameUnopened(ofServices: readonly (() => Promise<SealedRow
 /** Whether it is a database that may not be used as it is. */
 function refuse(error: unknown, end: (code: number) => void, isProduction: boolean): boolean {
   if (!(error instanceof DbError) || error.kind !== "misuse") return false;
-  logger("db").error({ err: error }, "the database may not be used as it is");
+  logger("db").error({ err: error }, "the database, or Redis beside it, may not be used as it is");
   registerProbe("isolation", () => Promise.reject(error));
   if (isProduction) end(1);
   return true;

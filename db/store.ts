@@ -36,6 +36,9 @@ export function systemUsePurge(tx: Tx, before: Date, limit: number): Promise<num
   );
 }
 
+/** Which installation this database is of; once the first token was let in. */
+export const INSTALLATION = "select db.installation() as installation";
+
 /** A master key that the database has known. */
 export interface MasterKeyRow {
   /** Hexadecimal. */

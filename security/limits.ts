@@ -1,6 +1,7 @@
 // Rate limits: the policy table and one way to charge it. Counters live in Redis when the app has one
 // (shared by all replicas), else in this process; when Redis is away or hangs, stricter ones in this process stand in.
 // Failed authentications are always counted in this process: refusing them may wait for nobody.
+import { appMeta } from "encore.dev";
 import type { Redis } from "ioredis";
 
 import { cfg } from "../config";
@@ -250,7 +251,8 @@ function refusalOf(limit: Limit, key: string, waitMs: number): Error {
   });
 }
 
-const redis = cfg.redisUrl === undefined ? undefined : connectRedis(cfg.redisUrl);
+const appPrefix = (): string => (appMeta().appId === "" ? "groundwork:" : `groundwork:${appMeta().appId}:`);
+const redis = cfg.redisUrl === undefined ? undefined : connectRedis(cfg.redisUrl, appPrefix());
 if (redis !== undefined) watchRedis(redis);
 
 /** The app's limiters. */

@@ -116,11 +116,12 @@ interface ChargeCommand {
 }
 
 /**
- * One connection for all counters. Commands fail at once instead of queueing when Redis is away, and after
+ * One connection for all counters, whose keys begin with `keyPrefix`: other apps may count on the same Redis. Commands fail at once instead of queueing when Redis is away, and after
  * ANSWER_MS when it hangs; a connection on which nothing arrives any more is given up and made anew.
  */
-export function connectRedis(url: string): Redis {
+export function connectRedis(url: string, keyPrefix = ""): Redis {
   const redis = new Redis(url, {
+    keyPrefix,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     commandTimeout: ANSWER_MS,

@@ -111,6 +111,7 @@ export const systemReasons = {
   "reseal-second-factors": "secrets of authenticator apps under the present master key",
   "rewrap-tenant-keys": "data keys of tenants under the present master key",
   "reseal-operators": "secrets of operators' authenticator apps under the present master key",
+  "whose-redis-it-is": "the name of this installation, which it leaves in its Redis at start",
   "count-sealed-rows": "how many rows each master key has sealed: at start, and before one is retired",
   "retire-master-key": "master keys listed and retired by command",
   "note-system-use": "these counts",

@@ -14,6 +14,7 @@ const DEFINERS = [
   "db.admit_tenant(bytea,uuid,bytea)",
   "db.current_tenant()",
   "db.dismiss_tenant(uuid)",
+  "db.installation()",
   "db.is_system()",
   "db.list_master_keys()",
   "db.retire_master_key(bytea)",

@@ -118,6 +118,7 @@ export function hostileStatements(random: Random, { victim, owner }: Names): str
     `select db.admit_system(sha256('mine'), '\\x00000000')`,
     `select db.admit_tenant(sha256('mine'), ${quoted(victim)}, '\\x00000000')`,
     "select db.list_master_keys()",
+    "select db.installation()",
     "select db.retire_master_key((select key_id from db.capability limit 1))",
     "update db.master_key set retired_at = now()",
     `select db.dismiss_tenant(${quoted(victim)})`,

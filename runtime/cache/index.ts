@@ -25,6 +25,11 @@ function redisOnDemand(host: Host, url: string): Store {
   };
 }
 
+/** Other apps may have clusters of the same names on the same Redis. */
+function ownPrefix({ config, testMode }: Host): string {
+  return config.redisUrl && !testMode && config.appId ? `groundwork-${config.appId}:` : "";
+}
+
 export interface Caches extends Part {
   cluster(name: string): CacheCluster;
   /** The store behind all clusters, for the threads that share it. */
@@ -37,7 +42,7 @@ export function createCaches(host: Host, shared?: Store): Caches {
     name: "caches",
     store: () => (store ??= openStore(host, shared)),
     cluster(name) {
-      return new CacheCluster(this.store(), `${name}/`);
+      return new CacheCluster(this.store(), `${ownPrefix(host)}${name}/`);
     },
     start: () => Promise.resolve(),
     async drain() {
