@@ -29,6 +29,7 @@ const expected: Record<string, string[]> = {
   "table-owner": ["migrations/1_create_account.up.sql:1", "vectors/store.ts:2"],
   "migration-order": ["migrations/2_add_name.sql:1", "migrations/3_add_two.up.sql:1"],
   environment: ["auth/issuer.ts:2", "auth/issuer.ts:4", "auth/issuer.ts:6"],
+  "deprecated-events": ["auth/invoices.ts:3"],
   "endpoint-tags": [
     "auth/api.ts:5",
     "auth/api.ts:6",

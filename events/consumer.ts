@@ -6,7 +6,7 @@
 import { causedBy } from "../security/provenance";
 import { cfg } from "../config";
 import { inScopeOf } from "./scope-of-event";
-import { withSystem, type Tx } from "../db/tenant";
+import { withSystem } from "../db/tenant";
 import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
 import { logger } from "../telemetry/logger";
 import { continueTrace, type ContinueOptions } from "../telemetry/tracing";
@@ -14,21 +14,16 @@ import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
 import { declarations } from "./declarations";
 import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
-import { toReceived, UnfitEventError, UnknownEventError, type ReceivedEvent } from "./received";
+import { toReceived, UnfitEventError, UnknownEventError, type EventHandler } from "./received";
 import { settleFailure, type Receiver } from "./settle-failure";
 import { RELAY } from "./store/dead-letter";
 import { detourEnd, detourEndIn } from "./store/detour";
 import { inboxAttempts, inboxCountFailure, inboxRecord } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
+import { withOlderVersions } from "./upcasting";
 
-export type { ReceivedEvent } from "./received";
+export type { EventHandler, ReceivedEvent } from "./received";
 export { UNKNOWN_EVENT_HOURS } from "./settle-failure";
-
-/**
- * Does the effect inside `tx`, which acts for the event's tenant (for all tenants when the event has none).
- * May be run again with the same event if it throws or the process dies, never after it committed.
- */
-export type EventHandler<Payload> = (tx: Tx, event: ReceivedEvent<Payload>) => Promise<void>;
 
 export type EventHandlers = { readonly [K in EventKey]?: EventHandler<PayloadOfKey<K>> };
 
@@ -43,7 +38,8 @@ export interface ConsumerOptions {
  * The subscription handler of one consumer. `name` is its identity in the inbox: renaming it makes it handle
  * every retained event again. Events of the catalogue that no version of it which runs has a handler for are
  * acknowledged; an event that another version handles, or that the catalogue of this process does not know, is not. Throws while
- * attempts are left, so that the transport delivers again after its backoff.
+ * attempts are left, so that the transport delivers again after its backoff. Events of older versions than it handles come
+ * upcast (upcasting.ts).
  */
 export function consumer(
   name: string,
@@ -52,7 +48,7 @@ export function consumer(
 ): (message: DomainEvent) => Promise<void> {
   const receiver = { name, maxAttempts, lostOnes: new Turns() };
   if (name.startsWith(RELAY)) throw new TypeError(`a consumer's name may not begin with ${RELAY}: "${name}"`);
-  const byKey = new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>;
+  const byKey = withOlderVersions(new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>);
   declarations.declare(name, [...byKey.keys()]);
   localConsumers.set(name, { name, maxAttempts, byKey });
   return async (message) => {

@@ -1,6 +1,7 @@
 // A message as handlers get it, and why one cannot be given to them.
 import { tenantIdFrom, type TenantId } from "../security/principal";
 import { provenanceOf } from "../security/provenance";
+import type { Tx } from "../db/tenant";
 import { catalog } from "./catalog";
 import type { DomainEvent } from "./topic";
 
@@ -19,6 +20,12 @@ export interface ReceivedEvent<Payload> {
   readonly correlationId: string;
   readonly payload: Payload;
 }
+
+/**
+ * Does the effect inside `tx`, which acts for the event's tenant (for all tenants when the event has none).
+ * May be run again with the same event if it throws or the process dies, never after it committed.
+ */
+export type EventHandler<Payload> = (tx: Tx, event: ReceivedEvent<Payload>) => Promise<void>;
 
 /** Another version of the app emitted it, or handles it. Not the event's fault, so it costs none of its attempts. */
 export class UnknownEventError extends Error {

@@ -1,26 +1,26 @@
-// Called by `npm run gen`: writes the contract of each event in the catalogue and
-// refuses, writing nothing, when a committed one would break.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// Called by `npm run gen`: writes the contract of each event in the catalogue, removes those that may go, and refuses,
+// writing nothing, what the gate refuses.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { catalog } from "./catalog";
-import { breakingChanges, contractFileName, contractOf, type JsonSchema } from "./contracts";
+import { refusals } from "./contract-gate/gate";
+import { contractFileName, contractOf, type JsonSchema } from "./contracts";
 
 const folder = join("events", "contracts");
 
-const contracts = [...catalog.values()].map((definition) => ({
-  file: join(folder, contractFileName(definition)),
-  schema: contractOf(definition),
-}));
-const broken = contracts.flatMap(({ file, schema }) => {
-  if (!existsSync(file)) return [];
-  const changes = breakingChanges(JSON.parse(readFileSync(file, "utf8")) as JsonSchema, schema);
-  return changes.map((change) => `${file}: ${change}`);
-});
+mkdirSync(folder, { recursive: true });
+const files = readdirSync(folder);
+const read = (file: string): JsonSchema => JSON.parse(readFileSync(join(folder, file), "utf8")) as JsonSchema;
+const committed = new Map(files.map(read).map((contract) => [String(contract.title), contract]));
+const refused = refusals({ committed, catalog, today: new Date().toISOString().slice(0, 10) });
 
-if (broken.length > 0) {
-  process.stderr.write(`${broken.join("\n")}\nGive the event a new version instead.\n`);
+if (refused.length > 0) {
+  process.stderr.write(`${refused.join("\n")}\n`);
   process.exitCode = 1;
 } else {
-  mkdirSync(folder, { recursive: true });
-  for (const { file, schema } of contracts) writeFileSync(file, `${JSON.stringify(schema, null, 2)}\n`);
+  const definitions = [...catalog.values()];
+  const kept = new Set(definitions.map(contractFileName));
+  for (const file of files.filter((each) => !kept.has(each))) rmSync(join(folder, file));
+  for (const definition of definitions)
+    writeFileSync(join(folder, contractFileName(definition)), `${JSON.stringify(contractOf(definition), null, 2)}\n`);
 }

@@ -1,10 +1,14 @@
 import { events, queues } from "~encore/clients";
-import { describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
 import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { tenantIdFrom, type AuthData } from "../../security/principal";
 import { cfg } from "../../config";
-import { consumer, UNKNOWN_EVENT_HOURS } from "../consumer";
+import { catalog } from "../catalog";
+import { consumer, UNKNOWN_EVENT_HOURS, type EventHandler } from "../consumer";
+import { declarations } from "../declarations";
+import { defineEvent, upcastFrom, type EventDefinition } from "../event";
 import { purgeDeadJobs, buryJob } from "../../queues/dead-letters";
 import { redriveEvents } from "../dead-letters";
 import { INBOX_DAYS, OUTBOX_DAYS, purgeExpired } from "../retention";
@@ -342,5 +346,55 @@ describe("upkeep", () => {
         tenantOfJob,
       ]),
     ).toEqual([{ job_id: "young" }]);
+  });
+});
+
+describe("a consumer of a newer version", () => {
+  const first = defineEvent({ type: "test.person.named", version: 1, payload: z.object({ name: z.string() }) });
+  const second = defineEvent({
+    type: "test.person.named",
+    version: 2,
+    payload: z.object({ words: z.array(z.string()).nonempty() }),
+    upcast: upcastFrom(first, ({ name }) => ({ words: name.split(" ").filter(Boolean) as [string, ...string[]] })),
+  });
+  const third = defineEvent({
+    type: "test.person.named",
+    version: 3,
+    payload: z.object({ family: z.string() }),
+    upcast: upcastFrom(second, ({ words }) => ({ family: words.at(-1) ?? "" })),
+  });
+  const definitions = catalog as Map<string, EventDefinition>;
+  beforeAll(() => [first, second, third].forEach((each) => definitions.set(each.key, each)));
+  afterAll(() => [first, second, third].forEach((each) => definitions.delete(each.key)));
+
+  const named = (version: number, payload: unknown) => documentSubmitted({ type: first.type, version, payload });
+  const seen: { version: number; payload: unknown }[] = [];
+  const note: EventHandler<unknown> = async (_tx, { version, payload }) => void seen.push({ version, payload });
+  const handling = (name: string, ...keys: string[]) =>
+    consumer(name, Object.fromEntries(keys.map((key) => [key, note])));
+  beforeEach(() => void seen.splice(0));
+
+  it("is given stored events of each version before as its own, once, and what it handles itself as it is", async () => {
+    const [old, newest] = [named(1, { name: "Ada Lovelace" }), named(3, { family: "Hopper" })];
+    const newer = handling("of-newest", "test.person.named@3");
+    await newer(old);
+    await newer(old);
+    await newer(newest);
+    expect(seen.splice(0)).toEqual([
+      { version: 3, payload: { family: "Lovelace" } },
+      { version: 3, payload: { family: "Hopper" } },
+    ]);
+    const both = handling("of-both", "test.person.named@3", "test.person.named@2");
+    await both(named(1, { name: "Ada Lovelace" }));
+    expect(seen.splice(0)).toEqual([{ version: 2, payload: { words: ["Ada", "Lovelace"] } }]);
+    // It is declared too, so that who publishes delivers the older ones.
+    const wanted = (name: string, version: number) => declarations.isHandledElsewhere(name, `${first.type}@${version}`);
+    expect([await wanted("of-newest", 1), await wanted("of-newest", 2)]).toEqual([true, true]);
+  });
+
+  it("buries what its upcaster makes nothing fitting of, at once", async () => {
+    await handling("of-nothing", "test.person.named@2")(named(1, { name: " " }));
+    expect(await deadLettersOf("of-nothing")).toMatchObject([{ reason: "payload_invalid", attempts: 1 }]);
+    expect(seen).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 // All architecture rules, in the order in which a report reads best.
 import type { Project, Rule, Violation } from "./project";
 import { cycles } from "./rules/cycles";
+import { deprecatedEvents } from "./rules/deprecated-events";
 import { documents } from "./rules/documents";
 import { endpointTags } from "./rules/endpoint-tags";
 import { environment } from "./rules/environment";
@@ -23,6 +24,7 @@ export const rules: readonly Rule[] = [
   tableOwner,
   migrationOrder,
   environment,
+  deprecatedEvents,
   endpointTags,
   guardMounted,
   readmes,

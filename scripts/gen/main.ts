@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { knownTags } from "../architecture/known-tags";
 import { loadProject } from "../architecture/project";
+import { emissionsOfDeprecated } from "../architecture/rules/deprecated-events";
 import { roomGraph, toMermaid } from "../architecture/room-graph";
 import { renderPermissions, type EndpointsModel } from "./permissions-page";
 
@@ -31,6 +32,8 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const project = loadProject(root);
 // First: the app does not parse while one of its endpoints has a tag that is not on this list.
 write("security/endpoint-tags.json", `${JSON.stringify(knownTags(project), null, 2)}\n`);
+for (const { file, line, name, until } of emissionsOfDeprecated(project))
+  console.warn(`! ${file}:${line} emits ${name}, which is deprecated: after ${until} the build refuses it`);
 run("events/contracts/", ["scripts/run-ts.mjs", "events/write-contracts.ts"]);
 run("docs/openapi.json", ["dist/cli.js", "gen", "client", "--lang", "openapi", "--output", "docs/openapi.json"]);
 write("docs/permissions.md", renderPermissions(JSON.parse(read(".encore/groundwork/model.json")) as EndpointsModel));

@@ -96,7 +96,15 @@ export const plan: readonly PlanEntry[] = [
     suites: suites("db", "transaction tenant"),
   },
 
-  { group: "events", rules: rules("events", "contracts"), suites: suites("events", "contracts"), isPure: true },
+  {
+    group: "events",
+    rules: rules(
+      "events",
+      "contracts contract-gate/alternatives contract-gate/bounds contract-gate/gate contract-gate/misfits contract-gate/samples",
+    ),
+    suites: suites("events", "contracts contract-gate"),
+    isPure: true,
+  },
   { group: "events", rules: rules("events", "publish hand-over"), suites: suites("events", "publish"), isPure: true },
   {
     group: "events",

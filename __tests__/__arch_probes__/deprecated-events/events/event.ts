@@ -1,0 +1,1 @@
+export const defineEvent = <T>(definition: T): T => definition;
