@@ -16,6 +16,7 @@ import type { Principal } from "../security/principal";
 import { errors } from "./errors";
 import { CLIENT_SECRET } from "./oidc/organisation-provider";
 import { oidcClients, type OidcClients } from "./oidc/providers";
+import { tellOwners } from "./owner-notices";
 import { endTokens } from "./organisation-life";
 import { domainIsVerified } from "./store/domains";
 import { identityDeleteOfProvider } from "./store/identities";
@@ -125,6 +126,7 @@ async function store(
     if (clientSecret !== undefined) await putSecretIn(tx, principal, CLIENT_SECRET, clientSecret);
     const fields = { issuer, clientId, defaultRole, isRequired, isSecretChanged: clientSecret !== undefined };
     await record(tx, changed, { tenantId, target: target(id), fields });
+    await tellOwners(tx, tenantId, "provider-changed", issuer);
     return provider;
   });
 }
@@ -143,5 +145,6 @@ export async function removeIdentityProvider(principal: Principal): Promise<void
     await emit(tx, identityProviderRemoved, payload, about(principal, id));
     await removeSecretIn(tx, principal, CLIENT_SECRET);
     await record(tx, removed, { tenantId, target: target(id), fields: { issuer } });
+    await tellOwners(tx, tenantId, "provider-removed", issuer);
   });
 }

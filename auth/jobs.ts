@@ -16,6 +16,8 @@ import {
   factorNoticeText,
   invitationText,
   noticeKinds,
+  ownerNotices,
+  ownerNoticeText,
   passwordChangedText,
   resetPasswordText,
   restoreAccountText,
@@ -45,6 +47,12 @@ const accountMail = z.discriminatedUnion("kind", [
       "password-changed",
       ...noticeKinds,
     ]),
+    accountId: z.uuid(),
+  }),
+  z.object({
+    kind: z.literal("owner-notice"),
+    notice: z.enum(ownerNotices),
+    about: z.string().max(500),
     accountId: z.uuid(),
   }),
   z.object({ kind: z.literal("step-up"), accountId: z.uuid(), sessionId: z.uuid() }),
@@ -135,6 +143,10 @@ async function write(
     case "password-changed": {
       const account = await accountFind(mail.accountId);
       return account && { to: account.email, ...passwordChangedText() };
+    }
+    case "owner-notice": {
+      const account = await accountFind(mail.accountId);
+      return account && { to: account.email, ...ownerNoticeText(mail.notice, mail.about) };
     }
     case "factor-added":
     case "factor-removed":

@@ -168,6 +168,48 @@ const happened: Readonly<Record<NoticeKind, { subject: string; what: string }>> 
   },
 };
 
+export const ownerNotices = [
+  "domain-missing",
+  "domain-unanswered",
+  "domain-lost",
+  "provider-changed",
+  "provider-removed",
+] as const;
+export type OwnerNotice = (typeof ownerNotices)[number];
+
+const told: Readonly<Record<OwnerNotice, { subject: string; what: (about: string) => string }>> = {
+  "domain-missing": {
+    subject: "The record of a domain is missing",
+    what: (domain) =>
+      `The TXT record that shows that ${domain} is your organisation's is not there any more. If it is not back within three days, your organisation loses the domain: its provider then signs nobody in by it, and is not required of its people.`,
+  },
+  "domain-unanswered": {
+    subject: "The name servers of a domain do not answer",
+    what: (domain) =>
+      `The name servers of ${domain} have not answered for a day. If they don't within two weeks of the first time, your organisation loses the domain: its provider then signs nobody in by it, and is not required of its people.`,
+  },
+  "domain-lost": {
+    subject: "Your organisation has a domain no more",
+    what: (domain) =>
+      `${domain} is not your organisation's verified domain any more. Its provider signs nobody in by it, and is not required of its people. To have it back, show its record and verify it again.`,
+  },
+  "provider-changed": {
+    subject: "The provider of your organisation was changed",
+    what: (issuer) =>
+      `People of your organisation's domains sign in at ${issuer} from now on, as an owner has set it up.`,
+  },
+  "provider-removed": {
+    subject: "The provider of your organisation was removed",
+    what: (issuer) => `Nobody signs in to your organisation at ${issuer} any more, as an owner has decided.`,
+  },
+};
+
+/** `about` is a domain or an issuer: what an owner of the organisation has written. */
+export const ownerNoticeText = (notice: OwnerNotice, about: string): MailText => ({
+  subject: told[notice].subject,
+  text: `${told[notice].what(about)}\n\nYou get this as an owner. The log of your organisation says who did what; if that is not what you and the other owners want, change it.`,
+});
+
 export const factorNoticeText = (kind: NoticeKind): MailText => ({
   subject: happened[kind].subject,
   text: `${happened[kind].what}\n\nIf it was not you, set another password at once, look at the sign-ins of your account and end those you do not know.`,

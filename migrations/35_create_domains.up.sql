@@ -12,6 +12,10 @@ CREATE TABLE auth.domain (
   checked_at    timestamptz,
   -- Of a verified one: since when its record was not there, as far as name servers answered.
   missing_since timestamptz,
+  -- Since when only its own name servers fail, while those above them answer.
+  unanswered_since timestamptz,
+  -- When the owners were warned of what is so now.
+  warned_at     timestamptz,
   next_check_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (tenant_id, name)
 );

@@ -8,6 +8,7 @@ import { DOMAINS_PER_ORGANISATION_MAX, verifyDomain } from "../domains/domains";
 import { parseDomain, recordOf, shows } from "../domains/name";
 import { recheckDomains } from "../domains/recheck";
 import { startNameServer, type NameServer } from "./name-server";
+import { mailsTo } from "./mails";
 import { reason } from "./people";
 
 let server: NameServer;
@@ -170,15 +171,35 @@ describe("a domain", () => {
 describe("looking again", () => {
   // Those of other tests are not due; those of other suites nobody looks for here.
   let ours: Named[];
+  /** Whether the name servers above all domains answer. */
+  let isAboveThere: boolean;
+  let askedAbove: number;
   const recheck = async (): Promise<unknown> => {
     for (const domain of ours) await age(domain, "next_check_at", "2 days");
-    return recheckDomains((name) =>
-      ours.some(({ record }) => record.name === name) ? lookUp(name) : Promise.resolve(undefined),
-    );
+    askedAbove = 0;
+    return recheckDomains((name) => {
+      if (name === "com") {
+        askedAbove++;
+        return Promise.resolve(isAboveThere ? [] : undefined);
+      }
+      return ours.some(({ record }) => record.name === name) ? lookUp(name) : Promise.resolve(undefined);
+    });
   };
   beforeEach(() => {
     ours = [];
+    isAboveThere = false;
   });
+  /** Subjects of what an organisation's owner was told of a domain, the oldest first. */
+  const toldOf = async ({ domain }: Named, owner = acme): Promise<string[]> =>
+    (await mailsTo(owner.email))
+      .filter(({ text }) => text.includes(` ${domain} `) || text.startsWith(`${domain} `))
+      .map(({ subject }) => subject)
+      .toReversed();
+  const [GONE, SILENT, LOST] = [
+    "The record of a domain is missing",
+    "The name servers of a domain do not answer",
+    "Your organisation has a domain no more",
+  ];
 
   test("takes a domain whose record was missing for three days, and not before", async () => {
     const [kept, lost] = [await verified(acme), await verified(acme)];
@@ -217,12 +238,80 @@ describe("looking again", () => {
     expect(await isVerified(acme, domain)).toBe(true);
   });
 
-  test("takes nothing while name servers don't answer, however long that is", async () => {
+  test("tells the owners when a record is missing, once for each time, and when the domain is lost or given up", async () => {
+    const [domain, given, named] = [
+      await verified(acme),
+      await verified(acme),
+      await auth.addDomain({ domain: newName() }, acme),
+    ];
+    ours = [domain];
+    for (const expected of [[GONE], [GONE, GONE]]) {
+      hide(domain);
+      await recheck();
+      await recheck();
+      expect(await toldOf(domain)).toEqual(expected);
+      show(domain);
+      await recheck();
+    }
+    hide(domain);
+    await recheck();
+    await age(domain, "missing_since", "3 days");
+    await recheck();
+    expect(await toldOf(domain)).toEqual([GONE, GONE, GONE, LOST]);
+    expect(await toldOf(domain, globex)).toEqual([]);
+    for (const { id } of [given, named]) await auth.removeDomain({ id }, acme);
+    expect([await toldOf(given), await toldOf(named)]).toEqual([[LOST], []]);
+  });
+
+  test("takes a domain whose own name servers have failed for two weeks, with a warning after a day", async () => {
+    const domain = await verified(acme);
+    ours = [domain];
+    isAboveThere = true;
+    const broken = (): unknown => server.zone.set(domain.record.name, "broken");
+    broken();
+    await recheck();
+    expect(askedAbove).toBe(1);
+    await age(domain, "unanswered_since", "23 hours");
+    await recheck();
+    expect(await toldOf(domain)).toEqual([]);
+    await age(domain, "unanswered_since", "1 hour");
+    await recheck();
+    await recheck();
+    expect(await toldOf(domain)).toEqual([SILENT]);
+    // An answer without the record is another matter, of which they are told too; one with it ends both.
+    server.zone.set(domain.record.name, []);
+    await recheck();
+    expect(await toldOf(domain)).toEqual([SILENT, GONE]);
+    show(domain);
+    await recheck();
+    broken();
+    await recheck();
+    await age(domain, "unanswered_since", "13 days 23 hours");
+    await recheck();
+    expect([await isVerified(acme, domain), await toldOf(domain)]).toEqual([true, [SILENT, GONE, SILENT]]);
+    await age(domain, "unanswered_since", "1 hour");
+    await recheck();
+    expect([await isVerified(acme, domain), await toldOf(domain)]).toEqual([false, [SILENT, GONE, SILENT, LOST]]);
+    expect((await eventsOf(domain.id)).at(-1)).toEqual({ type: "auth.domain.lost" });
+    const { entries } = await audit.listEntries({ action: "auth.domain.lost" }, acme);
+    expect(entries[0]).toMatchObject({ fields: { domain: domain.domain, reason: "unanswered" } });
+    // Verified again, nothing of before counts.
+    server.zone.set(domain.record.name, [domain.record.value]);
+    await verify(acme, domain);
+    broken();
+    await recheck();
+    expect(await isVerified(acme, domain)).toBe(true);
+  });
+
+  test("takes nothing while nobody answers, however long that is", async () => {
     const domain = await verified(acme);
     ours = [domain];
     server.zone.set(domain.record.name, "broken");
     await recheck();
     await age(domain, "checked_at", "30 days");
+    await systemQuery("test", "update auth.domain set unanswered_since = now() - interval '30 days' where id = $1", [
+      domain.id,
+    ]);
     await recheck();
     expect((await auth.listDomains(acme)).domains.find(({ id }) => id === domain.id)).toMatchObject({
       verifiedAt: expect.any(String),

@@ -233,6 +233,9 @@ describe("a session that an organisation's provider alone vouched for", () => {
       clients,
     );
     expect((await refreshed(again)).organisation?.id).toBe(t.owner.tenantId);
+    const told = (await mailsTo(t.owner.email)).filter(({ subject }) => subject.endsWith("was changed"));
+    expect(told[0]?.text).toContain(`sign in at ${t.provider.issuer} from now on`);
+    expect(told.length).toBeGreaterThan(2);
   });
 });
 

@@ -17,7 +17,7 @@ import { register } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { readAccessToken } from "../tokens";
 import { as } from "./callers";
-import { mailedToken } from "./mails";
+import { mailedToken, mailsTo } from "./mails";
 import { CLIENT, startOpenIdProvider, type Person, type StartedProvider } from "./openid-provider";
 import { clients, colleague, file, organisation, usual, verified, type Organisation } from "./organisation-providers";
 import { here, password, reason } from "./people";
@@ -385,6 +385,7 @@ describe("setting it up", () => {
     expect(await reason(signInAs(person, initech))).toBe("oidc_provider_not_found");
     expect(await listIdentities(caller)).toEqual([]);
     expect((await secrets.list(initech.owner)).secrets).toEqual([]);
+    expect((await mailsTo(initech.owner.email))[0]?.subject).toBe("The provider of your organisation was removed");
     const members = (await auth.listMembers({}, initech.owner)).members.map(({ id }) => id);
     expect(members).toContain(ada.user.id);
     expect(await reason(auth.identityProvider(initech.owner))).toBe("identity_provider_not_found");

@@ -1,8 +1,10 @@
 // Domains of an organisation, which it shows to be its own by a TXT record with a token. States of one:
 //   added     anybody may say that a domain is theirs; nothing follows from it
 //   verified  the record was there; one organisation has a domain verified, and its provider may vouch for the people there
-//   lost      the record was missing for three days at each look (recheck.ts), or another organisation showed its own
-//             record while ours was gone, as when a domain is sold; as added again
+//   lost      the record was missing for three days at each look, or the domain's name servers failed for two weeks
+//             (recheck.ts), or another organisation showed its own record while ours was gone, as when a domain is sold;
+//             as added again
+// Owners are told by mail before and when a domain is lost or given up: then its people get in another way, or not at all.
 // One record for each domain, and its state with it: where several domains share one state, adding another makes those
 // before unverified (better-auth #10784). Without any verification whoever registers a provider takes over accounts of
 // strangers (better-auth #5543, saas-starter-kit #2577; https://workos.com/docs/sso/domains says why).
@@ -17,6 +19,7 @@ import { emit } from "../../events/outbox";
 import { commonErrors } from "../../security/common-errors";
 import { tenantIdFrom, type Principal } from "../../security/principal";
 import { errors } from "../errors";
+import { tellOwners } from "../owner-notices";
 import {
   domainCount,
   domainDelete,
@@ -122,10 +125,17 @@ async function takeFromHolder({ name }: DomainRow, texts: readonly string[]): Pr
 export async function loseDomain(
   tx: Tx,
   { id, tenantId, name }: { id: string; tenantId: string; name: string },
-  reason: "missing" | "taken",
+  reason: "missing" | "unanswered" | "taken",
 ): Promise<boolean> {
   if (!(await domainLose(tx, { tenantId, id }))) return false;
-  await emit(tx, domainLost, { organisationId: tenantId, domainId: id, domain: name, reason }, about(tenantId, id));
+  const told = reason === "unanswered" ? "missing" : reason;
+  await emit(
+    tx,
+    domainLost,
+    { organisationId: tenantId, domainId: id, domain: name, reason: told },
+    about(tenantId, id),
+  );
+  await tellOwners(tx, tenantId, "domain-lost", name);
   const facts = { tenantId: tenantIdFrom(tenantId), target: target(id), fields: { domain: name, reason } };
   await record(tx, lost, facts);
   return true;
@@ -140,5 +150,6 @@ export async function removeDomain(principal: Principal, id: string): Promise<vo
     const { name: domain, wasVerified } = gone;
     await emit(tx, domainRemoved, { organisationId: tenantId, domainId: id, domain }, about(tenantId, id));
     await record(tx, removed, { target: target(id), fields: { domain, wasVerified } });
+    if (wasVerified) await tellOwners(tx, tenantId, "domain-lost", domain);
   });
 }

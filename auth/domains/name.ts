@@ -13,6 +13,9 @@ const DIGITS = /^\d+$/;
 /** What stands behind the @ of a normalised address. */
 export const domainOf = (email: string): string => email.slice(email.lastIndexOf("@") + 1);
 
+/** Of a domain's name, its last label. */
+export const topLevelOf = (name: string): string => name.slice(name.lastIndexOf(".") + 1);
+
 /** In the spelling of addresses; undefined for what is no domain below a top-level one. */
 export function parseDomain(text: string): string | undefined {
   const trimmed = text.trim();

@@ -1,17 +1,30 @@
 // Looking again whether the records of verified domains are still there: each once a day, and every hour while it is missing.
-// A look that nobody answers says nothing: our own resolver may be away, and must not take everybody's domains. Domains are
+// A look that nobody answers says nothing where our own resolver may be away, which must not take everybody's domains: it counts
+// only when the name servers of the top-level domain answer meanwhile. So a domain that expired, or whose servers are gone, is
+// lost too, after longer. Owners are warned first: at once of a record that is not there, after a day of servers that fail. Domains are
 // claimed in batches by the time of their next look, so replicas share the work and one that is killed leaves it for an hour.
 import { withSystem } from "../../db/tenant";
 import { logger } from "../../telemetry/logger";
-import { domainClaimDue, domainNoteMissing, domainNoteShown, type DueDomainRow } from "../store/domains";
+import { tellOwners } from "../owner-notices";
+import {
+  domainClaimDue,
+  domainNoteMissing,
+  domainNoteShown,
+  domainNoteUnanswered,
+  type DueDomainRow,
+} from "../store/domains";
 import { lookUpTxt, type TxtLookup } from "./dns";
 import { loseDomain } from "./domains";
-import { recordOf, shows } from "./name";
+import { recordOf, shows, topLevelOf } from "./name";
 
 const log = logger("auth");
 
 /** How long a record may be missing: name servers are moved, and panels lose records. */
 export const MISSING_DAYS = 3;
+/** How long its name servers may fail: an outage is not a sale. */
+export const UNANSWERED_DAYS = 14;
+/** One look that fails is no news. */
+export const UNANSWERED_WARN_HOURS = 24;
 /** No more than may wait for a turn at the resolver. */
 const BATCH = 64;
 const RUN_MS = 5 * 60_000;
@@ -19,38 +32,70 @@ const RUN_MS = 5 * 60_000;
 export interface Rechecked {
   shown: number;
   missing: number;
+  /** Of these domains themselves: others answer. */
   unanswered: number;
+  /** Where nobody answers, whom one can't tell from our own resolver. */
+  unknown: number;
   lost: number;
 }
 
 export async function recheckDomains(lookUp: TxtLookup = lookUpTxt, runMs = RUN_MS): Promise<Rechecked> {
   const endsAtMs = performance.now() + runMs;
-  const sum: Rechecked = { shown: 0, missing: 0, unanswered: 0, lost: 0 };
+  const sum: Rechecked = { shown: 0, missing: 0, unanswered: 0, unknown: 0, lost: 0 };
+  const lookAbove = once(lookUp);
   for (let due = BATCH; due === BATCH && performance.now() < endsAtMs;) {
     const domains = await withSystem("recheck-domains", (tx) => domainClaimDue(tx, BATCH));
     due = domains.length;
-    const looks = await Promise.all(domains.map((domain) => look(domain, lookUp)));
+    const looks = await Promise.all(domains.map((domain) => look(domain, lookUp, lookAbove)));
     await note(domains, looks, sum);
   }
-  if (sum.missing > 0) log.warn({ ...sum }, "records of verified domains are missing");
+  if (sum.missing + sum.unanswered > 0) log.warn({ ...sum }, "records of verified domains are not found");
   return sum;
 }
 
-type Look = "shown" | "missing" | "unanswered";
+type Look = "shown" | "missing" | "unanswered" | "unknown";
 
-async function look({ name, token }: DueDomainRow, lookUp: TxtLookup): Promise<Look> {
-  const texts = await lookUp(recordOf(name, token).name).catch(() => undefined);
-  if (texts === undefined) return "unanswered";
-  return shows(texts, token) ? "shown" : "missing";
+const asked = (name: string, lookUp: TxtLookup): Promise<string[] | undefined> => lookUp(name).catch(() => undefined);
+
+/** Whether anybody answers for a top-level domain: asked once a run. */
+function once(lookUp: TxtLookup): (name: string) => Promise<boolean> {
+  const known = new Map<string, Promise<boolean>>();
+  return (name) => {
+    const answers = known.get(name) ?? asked(name, lookUp).then((texts) => texts !== undefined);
+    known.set(name, answers);
+    return answers;
+  };
+}
+
+async function look(
+  { name, token }: DueDomainRow,
+  lookUp: TxtLookup,
+  lookAbove: (name: string) => Promise<boolean>,
+): Promise<Look> {
+  const texts = await asked(recordOf(name, token).name, lookUp);
+  if (texts !== undefined) return shows(texts, token) ? "shown" : "missing";
+  return (await lookAbove(topLevelOf(name))) ? "unanswered" : "unknown";
 }
 
 async function note(domains: readonly DueDomainRow[], looks: readonly Look[], sum: Rechecked): Promise<void> {
   for (const seen of looks) sum[seen]++;
-  const shown = domains.filter((_domain, at) => looks[at] === "shown").map(({ id }) => id);
+  const of = (seen: Look): DueDomainRow[] => domains.filter((_domain, at) => looks[at] === seen);
+  const shown = of("shown").map(({ id }) => id);
   if (shown.length > 0) await withSystem("recheck-domains", (tx) => domainNoteShown(tx, shown));
-  for (const domain of domains.filter((_domain, at) => looks[at] === "missing"))
-    await withSystem("recheck-domains", async (tx) => {
-      const isLost = await domainNoteMissing(tx, { ...domain, days: MISSING_DAYS });
-      if (isLost && (await loseDomain(tx, domain, "missing"))) sum.lost++;
-    });
+  for (const domain of of("missing")) sum.lost += await noteFailing(domain, "missing");
+  for (const domain of of("unanswered")) sum.lost += await noteFailing(domain, "unanswered");
+}
+
+/** Resolves with how many are lost by it. */
+async function noteFailing(domain: DueDomainRow, how: "missing" | "unanswered"): Promise<0 | 1> {
+  const { tenantId, name } = domain;
+  return withSystem("recheck-domains", async (tx) => {
+    const failing =
+      how === "missing"
+        ? await domainNoteMissing(tx, { ...domain, days: MISSING_DAYS })
+        : await domainNoteUnanswered(tx, { ...domain, days: UNANSWERED_DAYS, warnHours: UNANSWERED_WARN_HOURS });
+    if (failing?.isLost === true) return (await loseDomain(tx, domain, how)) ? 1 : 0;
+    if (failing?.isNews === true) await tellOwners(tx, tenantId, `domain-${how}`, name);
+    return 0;
+  });
 }

@@ -73,7 +73,7 @@ export async function domainSetVerified(
   const rows = await tx.query<{ wasVerified: boolean }>(
     `with before as (select id, verified_at from auth.domain where tenant_id = $1 and id = $2 for update)
      update auth.domain d set verified_at = coalesce(d.verified_at, now()), checked_at = now(), missing_since = null,
-            next_check_at = now() + interval '1 day'
+            unanswered_since = null, warned_at = null, next_check_at = now() + interval '1 day'
      from before where d.tenant_id = $1 and d.id = before.id returning before.verified_at is not null as "wasVerified"`,
     [tenantId, id],
   );
@@ -95,7 +95,7 @@ export async function domainFindHolder(
 /** False when it was not verified. */
 export async function domainLose(tx: Tx, { tenantId, id }: { tenantId: string; id: string }): Promise<boolean> {
   const changed = await tx.execute(
-    `update auth.domain set verified_at = null, missing_since = null
+    `update auth.domain set verified_at = null, missing_since = null, unanswered_since = null, warned_at = null
      where tenant_id = $1 and id = $2 and verified_at is not null`,
     [tenantId, id],
   );
@@ -134,22 +134,46 @@ export function domainClaimDue(tx: Tx, limit: number): Promise<DueDomainRow[]> {
 
 export async function domainNoteShown(tx: Tx, ids: readonly string[]): Promise<void> {
   await tx.execute(
-    `update auth.domain set checked_at = now(), missing_since = null, next_check_at = now() + interval '1 day'
+    `update auth.domain set checked_at = now(), missing_since = null, unanswered_since = null, warned_at = null,
+            next_check_at = now() + interval '1 day'
      where id = any($1::uuid[])`,
     [ids],
   );
 }
 
-/** Whether it has been missing for so many days. */
+export interface FailingRow {
+  /** Whether it has been so for as many days as a domain may be. */
+  isLost: boolean;
+  /** Whether its owners are to be warned now, and were not before. */
+  isNews: boolean;
+}
+
+/** That an answer did not have the record. Undefined for one that is verified no longer. */
 export async function domainNoteMissing(
   tx: Tx,
   { tenantId, id, days }: { tenantId: string; id: string; days: number },
-): Promise<boolean> {
-  const rows = await tx.query<{ isLost: boolean }>(
-    `update auth.domain set checked_at = now(), missing_since = coalesce(missing_since, now())
+): Promise<FailingRow | undefined> {
+  const rows = await tx.query<FailingRow>(
+    `update auth.domain set checked_at = now(), missing_since = coalesce(missing_since, now()), unanswered_since = null,
+            warned_at = case when missing_since is null then now() else warned_at end
      where tenant_id = $1 and id = $2 and verified_at is not null
-     returning missing_since <= now() - make_interval(days => $3) as "isLost"`,
+     returning missing_since <= now() - make_interval(days => $3) as "isLost", missing_since = now() as "isNews"`,
     [tenantId, id, days],
   );
-  return rows[0]?.isLost ?? false;
+  return rows[0];
+}
+
+/** That its own name servers gave no answer. Undefined for one that is verified no longer. */
+export async function domainNoteUnanswered(
+  tx: Tx,
+  { tenantId, id, days, warnHours }: { tenantId: string; id: string; days: number; warnHours: number },
+): Promise<FailingRow | undefined> {
+  const rows = await tx.query<FailingRow>(
+    `update auth.domain set unanswered_since = coalesce(unanswered_since, now()),
+            warned_at = case when unanswered_since <= now() - make_interval(hours => $4) then coalesce(warned_at, now()) else warned_at end
+     where tenant_id = $1 and id = $2 and verified_at is not null
+     returning unanswered_since <= now() - make_interval(days => $3) as "isLost", coalesce(warned_at = now(), false) as "isNews"`,
+    [tenantId, id, days, warnHours],
+  );
+  return rows[0];
 }

@@ -46,6 +46,8 @@ declareExport("auth", {
         token: "of the record that shows whose the domain is",
         checked_at: "when that record was looked for",
         missing_since: "when that record was looked for",
+        unanswered_since: "when that record was looked for",
+        warned_at: "when owners were told of it",
         next_check_at: "when that record is looked for",
       },
     },

@@ -145,6 +145,16 @@ export async function membershipCountOwners(tx: Tx, tenantId: string): Promise<n
   return rows[0]?.n ?? 0;
 }
 
+/** The accounts of its owners, the oldest membership first. */
+export async function membershipListOwners(tx: Tx, tenantId: string, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ accountId: string }>(
+    `select account_id as "accountId" from auth.membership where tenant_id = $1 and role = 'owner'
+     order by created_at, account_id limit $2`,
+    [tenantId, limit],
+  );
+  return rows.map(({ accountId }) => accountId);
+}
+
 /** Sets the role; resolves with the new revision, below which access tokens name a role that is gone. */
 export async function membershipSetRole(
   tx: Tx,

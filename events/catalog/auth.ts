@@ -236,7 +236,7 @@ export const domainVerified = defineEvent({
   payload: z.object({ organisationId: z.uuid(), domainId: z.uuid(), domain: z.string() }),
 });
 
-/** `missing`: the record was not there for days; `taken`: nor when another organisation showed its own. */
+/** `missing`: the record was not there for days, or nobody answered for two weeks; `taken`: nor when another organisation showed its own. */
 export const domainLost = defineEvent({
   type: "auth.domain.lost",
   version: 1,
