@@ -34,7 +34,7 @@ const project = loadProject(root);
 write("security/endpoint-tags.json", `${JSON.stringify(knownTags(project), null, 2)}\n`);
 for (const { file, line, name, until } of emissionsOfDeprecated(project))
   console.warn(`! ${file}:${line} emits ${name}, which is deprecated: after ${until} the build refuses it`);
-run("events/contracts/", ["scripts/run-ts.mjs", "events/write-contracts.ts"]);
+run("events/contracts/, docs/asyncapi.json, docs/events.html", ["scripts/run-ts.mjs", "events/write-contracts.ts"]);
 run("docs/openapi.json", ["dist/cli.js", "gen", "client", "--lang", "openapi", "--output", "docs/openapi.json"]);
 write("docs/permissions.md", renderPermissions(JSON.parse(read(".encore/groundwork/model.json")) as EndpointsModel));
 const map = /```mermaid\s*\nflowchart TD[\s\S]*?```/;

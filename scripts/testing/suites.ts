@@ -15,6 +15,7 @@ export const plainSuites: readonly string[] = [
   "auth/__tests__/key-schedule.test.ts",
   "auth/__tests__/key-text.test.ts",
   "db/__tests__/backoff.test.ts",
+  "events/__tests__/asyncapi.test.ts",
   "events/__tests__/contract-gate.test.ts",
   "events/__tests__/contracts.test.ts",
   "mail/__tests__/smtp.test.ts",
