@@ -4,7 +4,8 @@
 // retries, their waits and the count of those that end their process. Such a detour is noted before it is begun and is over
 // when the consumer is done with the event, so that the order of an aggregate holds over both ways.
 //   direct    rows claimed for the first time, for a consumer of this process that handles them and has no detour there
-//   resting   the consumer took longer than BUDGET_MS: everything of it goes by the topic for REST_MS
+//   resting   the consumer took longer than BUDGET_MS, or hand-overs waited longer than WAIT_MS for it: everything of it
+//             goes by the topic for REST_MS
 // A row that is claimed again may have ended its process, and goes by the topic. Handing over stays at least once, and
 // first wins: a handler that ends late, in a process that lost its lease, finds its events noted or is found by the topic.
 // ADR 0010 says why, and what else was looked at.
@@ -19,6 +20,8 @@ import { messageOf, REDRIVE_CONSUMER, REDRIVE_OF } from "./topic";
 
 /** A consumer begins no further event of one hand-over after so long: at this pace the topic, which runs many at once, is faster. */
 const BUDGET_MS = 2_000;
+/** A hand-over waits for those before it no longer: longer queues than a busy process has on a slow machine. */
+const WAIT_MS = 6_000;
 /** And what it has begun is not waited for longer: the topic brings it too. With the lane's turns well below a lease. */
 const LIMIT_MS = 5_000;
 const REST_MS = 60_000;
@@ -32,10 +35,13 @@ interface Lane {
 }
 
 export interface DirectTimes {
+  waitMs: number;
   budgetMs: number;
   limitMs: number;
   restMs: number;
 }
+
+const TIMES: DirectTimes = { waitMs: WAIT_MS, budgetMs: BUDGET_MS, limitMs: LIMIT_MS, restMs: REST_MS };
 
 /** Consumers that are done with each row, by its id. */
 export type Done = ReadonlyMap<string, ReadonlySet<string>>;
@@ -45,7 +51,10 @@ export class DirectDelivery {
   private readonly lanes = new Map<string, Lane>();
   private readonly publishing = new Map<string, ReadonlySet<string>>();
 
-  constructor(private readonly times: DirectTimes = { budgetMs: BUDGET_MS, limitMs: LIMIT_MS, restMs: REST_MS }) {}
+  constructor(
+    private readonly times: DirectTimes = TIMES,
+    private readonly nowMs: () => number = () => performance.now(),
+  ) {}
 
   turn(isOn: boolean): void {
     this.isOn = isOn;
@@ -103,8 +112,9 @@ export class DirectDelivery {
   }
 
   /**
-   * Never rejects: what went wrong goes by the topic. The budget begins with the wait for the lane: hand-overs that queue
-   * behind a consumer hold up everybody they have something for.
+   * Never rejects: what went wrong goes by the topic. The wait for the lane has an end of its own: hand-overs that queue
+   * behind a consumer hold up everybody they have something for, but those of a busy consumer queue too, and the topic,
+   * which costs more for each event, would only make it slower.
    */
   private async give(
     consumer: LocalConsumer,
@@ -113,13 +123,14 @@ export class DirectDelivery {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const lane = this.laneOf(consumer.name);
-    const until = performance.now() + this.times.budgetMs;
+    const waitsUntil = this.nowMs() + this.times.waitMs;
     const before = lane.last;
     let end!: () => void;
     lane.last = new Promise((resolve) => (end = resolve));
     await before;
     try {
-      if (performance.now() >= until) lane.restsUntilMs = performance.now() + this.times.restMs;
+      const until = this.nowMs() + this.times.budgetMs;
+      if (this.nowMs() >= waitsUntil) lane.restsUntilMs = this.nowMs() + this.times.restMs;
       else if (!this.isResting(consumer.name) && !signal?.aborted)
         await this.giveNow(consumer, rows, { onDone, until, signal });
     } finally {
@@ -139,7 +150,7 @@ export class DirectDelivery {
       rows.map((row): Entry => ({ message: messageOf(row), aggregateKey: row.aggregateKey })),
       {
         transactions: Math.min(concurrencyHere(consumer.name), TRANSACTIONS_MAX),
-        mayGoOn: () => isWaitedFor && performance.now() < until && signal?.aborted !== true,
+        mayGoOn: () => isWaitedFor && this.nowMs() < until && signal?.aborted !== true,
         onDone: ({ message }) => {
           if (isWaitedFor) onDone(message.id);
         },
@@ -149,7 +160,7 @@ export class DirectDelivery {
     );
     const isInTime = await endsWithin(work, limitMs);
     isWaitedFor = false;
-    if (!isInTime || performance.now() > until) this.laneOf(consumer.name).restsUntilMs = performance.now() + restMs;
+    if (!isInTime || this.nowMs() > until) this.laneOf(consumer.name).restsUntilMs = this.nowMs() + restMs;
   }
 
   /** The topic's messages for consumers that anybody declares; unknown ones have no direct way. */
@@ -170,7 +181,7 @@ export class DirectDelivery {
   }
 
   private isResting(consumer: string): boolean {
-    return performance.now() < this.laneOf(consumer).restsUntilMs;
+    return this.nowMs() < this.laneOf(consumer).restsUntilMs;
   }
 
   private laneOf(consumer: string): Lane {

@@ -113,6 +113,17 @@ END
 $$;
 CREATE TRIGGER outbox_enter BEFORE INSERT ON events.outbox FOR EACH ROW EXECUTE FUNCTION events.outbox_enter();
 
+-- Appends a row; an id that is already there is left as it is. A function only because a connection keeps its plan: reading and
+-- planning the statement anew, which connections without named statements do each time, costs a seventh of it.
+CREATE FUNCTION events.outbox_append(row_id uuid, tenant uuid, target text, about_type text, about_id text, kind text, kind_version integer, content jsonb, facts jsonb)
+  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers)
+  VALUES (row_id, tenant, target, about_type, about_id, kind, kind_version, content, facts)
+  ON CONFLICT ON CONSTRAINT outbox_pkey DO NOTHING;
+END
+$$;
+
 -- A hand on next_attempt_at (an operator who wants a row tried now, or later) moves the aggregate along.
 CREATE FUNCTION events.outbox_reschedule() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN

@@ -92,7 +92,7 @@ describe("from the relay to a consumer of its process", () => {
   it("a slow consumer begins no more than its time allows: the rest goes by the topic, in order", async () => {
     const tenantId = tenant();
     const set = stage(async (tx, { payload }) => void (await leave(tx, set.name, payload.organisationName)), {
-      times: { budgetMs: 0, limitMs: 60_000, restMs: 0 },
+      times: { waitMs: 600_000, budgetMs: 0, limitMs: 60_000, restMs: 0 },
     });
     await set.emit(tenantId, ["p", 1], ["p", 2]);
     await set.relayAll();

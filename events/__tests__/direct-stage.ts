@@ -23,7 +23,7 @@ const consumed = ((globalThis as { [key: symbol]: unknown })[Symbol.for("groundw
 >()) as Map<string, number>;
 
 /** However slow the machine is. */
-const PATIENT: DirectTimes = { budgetMs: 600_000, limitMs: 600_000, restMs: 0 };
+const PATIENT: DirectTimes = { waitMs: 600_000, budgetMs: 600_000, limitMs: 600_000, restMs: 0 };
 
 /** A consumer of this process, a relay that hands over to it, and what the topic would bring it. */
 export function stage(
@@ -32,7 +32,8 @@ export function stage(
     times = PATIENT,
     isHere = true,
     concurrency = 4,
-  }: { times?: DirectTimes; isHere?: boolean; concurrency?: number } = {},
+    nowMs = () => performance.now(),
+  }: { times?: DirectTimes; isHere?: boolean; concurrency?: number; nowMs?: () => number } = {},
 ) {
   const name = `direct-${newId()}`;
   const destination = name;
@@ -43,7 +44,7 @@ export function stage(
     consumed.delete(`domain-events ${name}`);
     localConsumers.delete(name);
   });
-  const delivery = new DirectDelivery(times);
+  const delivery = new DirectDelivery(times, nowMs);
   delivery.turn(true);
   const byTopic: DomainEvent[] = [];
   let isTopicAway = false;

@@ -64,22 +64,17 @@ export interface OutboxSettlement {
  * already there is left as it is.
  */
 export function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload: string): void {
-  tx.executeLater(
-    `insert into events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers)
-     values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb)
-     on conflict (id) do nothing`,
-    [
-      row.id,
-      row.tenantId,
-      row.destination,
-      row.aggregateType,
-      row.aggregateId,
-      row.type,
-      row.version,
-      payload,
-      JSON.stringify(row.headers),
-    ],
-  );
+  tx.executeLater("select from events.outbox_append($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
+    row.id,
+    row.tenantId,
+    row.destination,
+    row.aggregateType,
+    row.aggregateId,
+    row.type,
+    row.version,
+    payload,
+    JSON.stringify(row.headers),
+  ]);
 }
 
 /**
