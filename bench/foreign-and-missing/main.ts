@@ -1,8 +1,10 @@
 // Whether the time of an answer tells what belongs to somebody else from what does not exist: every place of the app's model
 // that takes an id is asked for a thing of another organisation (and of a colleague) and for one that nobody has, pair after
-// pair, in random order: `npm run bench:foreign-and-missing -- URL [PAIRS] [--seed N] [--only TEXT]`, a superuser's address of a
-// native Postgres. Each place then has its statistics, and so have all together; |t| and |z| of 4.5 and more fail the run. So
-// does a delay of 100 µs, planted in the app's copy, that is not seen. A report, never a test.
+// pair, in random order: `npm run bench:foreign-and-missing -- URL [PAIRS] [--each] [--seed N] [--only TEXT]`, a superuser's
+// address of a native Postgres. Each place then has its statistics, and so have all together; |t| and |z| of 4.5 and more fail
+// the run. So does a delay of 100 µs, planted in the app's copy, that is not seen. PAIRS (10,000) are of all places together,
+// and with `--each` of every one, place after place (how long each took is said); `--only TEXT` asks only in places whose
+// `STATUS METHOD PATH, NAME in the PLACE` holds the text. A report, never a test.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -25,11 +27,15 @@ import { compareTimes, isTold, together, type Comparison } from "./statistics";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { seed: { type: "string", default: "20261128" }, only: { type: "string", default: "" } },
+  options: {
+    seed: { type: "string", default: "20261128" },
+    only: { type: "string", default: "" },
+    each: { type: "boolean", default: false },
+  },
 });
 const [url, pairsText = "10000"] = positionals;
 if (url === undefined)
-  throw new Error("usage: npm run bench:foreign-and-missing -- URL [PAIRS] [--seed N] [--only TEXT]");
+  throw new Error("usage: npm run bench:foreign-and-missing -- URL [PAIRS] [--each] [--seed N] [--only TEXT]");
 const PAIRS = Number(pairsText);
 const PLANTED = "GET /vectors/documents/{id}";
 const WARM_PAIRS = 30;
@@ -134,10 +140,24 @@ const line = (name: string, { pairs, t, z, differenceMicros, seenMicros }: Compa
   `  ${name.padEnd(76)} ${String(pairs).padStart(6)} pairs  t ${t.toFixed(2).padStart(6)}  z ${z.toFixed(2).padStart(6)}` +
   `  ${differenceMicros.toFixed(1).padStart(6)} µs (${seenMicros.toFixed(0)} would be seen)`;
 
+const say = (name: string, comparison: Comparison, more = ""): void =>
+  console.log(`${line(name, comparison)}${more}${isTold(comparison) ? "  TOLD APART" : ""}`);
+
+/** All together in random order, or place after place. */
+async function measureAll(client: Client, places: Place[], renewing: () => Promise<void>): Promise<void> {
+  if (!values.each) return measure(client, places, PAIRS, "0", renewing);
+  for (const place of places) {
+    const startedAtMs = performance.now();
+    await measure(client, [place], PAIRS, "0", renewing);
+    const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+    say(place.name, compareTimes(place.times.foreign, place.times.missing), `  ${seconds} s`);
+  }
+}
+
 function report(places: readonly Place[]): boolean {
   const compared = places.map(({ name, times }) => ({ name, ...compareTimes(times.foreign, times.missing) }));
-  for (const { name, ...comparison } of compared)
-    console.log(`${line(name, comparison)}${isTold(comparison) ? "  TOLD APART" : ""}`);
+  // With --each every place was said as soon as it was asked.
+  if (!values.each) for (const { name, ...comparison } of compared) say(name, comparison);
   const all = { t: together(compared.map(({ t }) => t)), z: together(compared.map(({ z }) => z)) };
   const pairs = compared.reduce((sum, comparison) => sum + comparison.pairs, 0);
   const isAnyTold = isTold(all) || compared.some(isTold);
@@ -214,12 +234,13 @@ try {
 
   const { places, renewAll } = await placesOf(client, app, pool);
   let renewedAtMs = performance.now();
-  await measure(client, places, PAIRS, "0", async () => {
+  if (places.length === 0) throw new Error(`no place is called "${values.only}"`);
+  console.log(`foreign beside missing, seed ${values.seed}, ${places.length} places`);
+  await measureAll(client, places, async () => {
     if (performance.now() - renewedAtMs < RENEW_MS) return;
     await renewAll();
     renewedAtMs = performance.now();
   });
-  console.log(`foreign beside missing, seed ${values.seed}`);
   const isAnyTold = report(places);
   await renewAll();
   if (!(await hasPower(client, places)) || isAnyTold) process.exitCode = 1;

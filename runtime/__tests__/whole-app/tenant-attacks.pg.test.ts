@@ -12,16 +12,30 @@ import { copyOfApp } from "../../../bench/app-copy";
 import { AppDB } from "../../../database";
 import { readTables } from "../../../db/__tests__/catalogue";
 import { rowsOfTable, type Rows } from "../../../db/__tests__/victim";
+import { root } from "../../http/__tests__/support/repository-root";
 import { attack, type Report } from "./support/attacks/run";
 import { makeWorld, type AttackWorld, type Send } from "./support/attacks/world";
 import type { Document } from "./support/fuzz/openapi";
+import { exposedIn, modelOf } from "./support/pairs/slots";
 import { type RunningApp, startApp, temporaryStateDir } from "./support/running-app";
 
 const COUNT = Number(process.env.GROUNDWORK_ATTACKS ?? 3_000);
 /** With a layer away: every place and id once, and as many more at random. */
-const WITHOUT_A_LAYER = Math.min(COUNT, 100_000, Math.max(1_200, Math.round(COUNT / 10)));
+const WITHOUT_A_LAYER = Math.min(COUNT, 100_000, Math.round(COUNT / 10));
 const seed = Number(process.env.GROUNDWORK_ATTACK_SEED ?? 20_261_128);
 const masterKey = "the-master-key-of-an-app-that-is-attacked";
+
+/** Places that an attacker's credentials never get behind, and why. */
+const CLOSED = [
+  // For the platform's staff: every role of an organisation is refused. Without the guard they are reached below.
+  /^\w+ \/operator\//,
+  // What is asked for is a secret of the server's own making: one that nobody was given is refused as such.
+  /, (?:challenge|mailedCode|refreshToken) in the body$/,
+];
+/** The mailbox shows the machine's owner every mail; without an account of its own nobody attacks. */
+const NOT_ATTACKED = ["POST /auth/account/delete", "GET /mail/messages/{}", "GET /mail/messages", "GET /mail"];
+
+const STREAM_MS = 10_000;
 
 const database = new pg.Pool({ connectionString: AppDB.connectionString, max: 2 });
 const state = temporaryStateDir();
@@ -33,14 +47,23 @@ let document: Document;
 
 const send: Send = async ({ method, path, headers, body }) => {
   if (pool === undefined) throw new Error("the app is not running");
-  const response = await pool.request({
-    method,
-    path,
-    headers: headers ?? {},
-    body: body ?? null,
-  });
-  return { status: response.statusCode, body: await response.body.text() };
+  const response = await pool.request({ method, path, headers: headers ?? {}, body: body ?? null });
+  return { status: response.statusCode, body: await shownOf(response.body) };
 };
+
+/** A stream without an end shows at once what it has. */
+async function shownOf(body: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<string> {
+  let text = "";
+  const ended = setTimeout(() => body.destroy(), STREAM_MS);
+  try {
+    for await (const chunk of body) text += chunk.toString();
+  } catch {
+    // cut off by the timer
+  } finally {
+    clearTimeout(ended);
+  }
+  return text;
+}
 
 async function start(folder?: string): Promise<void> {
   const env = { DATABASE_URL: AppDB.connectionString, MasterKey: masterKey, LIMIT_SCALE: "1000000" };
@@ -87,9 +110,17 @@ async function withoutRowSecurity<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-async function run(count: number): Promise<Report> {
-  const report = await attack({ world, send, rows, document, count, seed });
-  const { leaks, ...figures } = report;
+async function run(count: number, enough?: number): Promise<Report> {
+  const report = await attack({
+    world,
+    send,
+    rows,
+    document,
+    count,
+    seed,
+    ...(enough === undefined ? {} : { enough }),
+  });
+  const { leaks, attacked: _, unreached: __, ...figures } = report;
   process.stdout.write(`attacks: ${leaks.length} leaks, ${JSON.stringify(figures)}, seed ${seed}\n`);
   return report;
 }
@@ -112,7 +143,7 @@ function rewrite(file: string, change: (text: string) => string): boolean {
 
 beforeAll(async () => {
   await start();
-  world = await makeWorld(send);
+  world = await makeWorld(send, database);
   document = JSON.parse((await send({ method: "GET", path: "/docs/openapi.json" })).body) as Document;
 }, 150_000);
 
@@ -125,9 +156,12 @@ afterAll(async () => {
 
 describe(`attempts on another organisation (GROUNDWORK_ATTACK_SEED=${seed})`, () => {
   test("none reads or changes anything", async () => {
-    const { leaks, statuses, sweepSize } = await run(COUNT);
+    const { leaks, statuses, sweepSize, unreached, attacked } = await run(COUNT);
     expect(leaks).toEqual([]);
-    expect(sweepSize).toBeGreaterThan(300);
+    expect(sweepSize).toBeGreaterThan(1_500);
+    expect(unreached.filter((place) => !CLOSED.some((reason) => reason.test(place)))).toEqual([]);
+    const tried = new Set(attacked.map((operation) => operation.replace(/\{[^{}]*\}/g, "{}")));
+    expect(exposedIn(modelOf(root)).filter((operation) => !tried.has(operation))).toEqual(NOT_ATTACKED);
     // Whoever is only ever refused at the door tests the door.
     expect(Object.keys(statuses)).toEqual(expect.arrayContaining(["200", "400", "401", "404"]));
   }, 3_600_000);
@@ -150,16 +184,49 @@ describe(`attempts on another organisation (GROUNDWORK_ATTACK_SEED=${seed})`, ()
 
   test("statements that forget their tenant leak nothing while row security is there, and without it they are seen", async () => {
     await stop();
-    const files = sources(join(copy, "vectors"));
-    expect(files.filter((file) => rewrite(file, forgetTenant)).length).toBeGreaterThan(1);
+    const files = FORGETFUL.flatMap((path) => (path.endsWith(".ts") ? [join(copy, path)] : sources(join(copy, path))));
+    expect(files.filter((file) => rewrite(file, forgetTenant)).length).toBeGreaterThan(7);
     await start(copy);
     expect((await run(WITHOUT_A_LAYER)).leaks).toEqual([]);
-    const { leaks } = await withoutRowSecurity(() => run(WITHOUT_A_LAYER));
-    // An answer that shows it, and a row that is gone.
-    expect(leaks.filter((leak) => /^(?:foreign id|named tenant):/.test(leak))).not.toEqual([]);
-    expect(leaks.filter((leak) => leak.startsWith("vectors.document: changed or gone"))).not.toEqual([]);
+    const { leaks } = await withoutRowSecurity(() => run(WITHOUT_A_LAYER, Infinity));
+    const unseen = SEEN_LEAKS.filter((seen) => !leaks.some((leak) => leak.startsWith(seen)));
+    expect(unseen).toEqual([]);
   }, 600_000);
 });
 
+/** Whose statements are made to forget their tenant: of every kind of thing that an organisation has. */
+const FORGETFUL = [
+  "vectors",
+  "queues/store",
+  "sagas/store/saga.ts",
+  "events/store/dead-letter-table.ts",
+  "auth/store/domains.ts",
+  "auth/store/identity-providers.ts",
+  "db/tenant-export-page.ts",
+];
+
+/** Answers that show the victim's, and rows that are changed or gone. */
+const SEEN_LEAKS = [
+  "foreign id: GET /vectors/documents",
+  "vectors.document: changed or gone",
+  "foreign id: GET /tasks/",
+  "queues.task: changed or gone",
+  "foreign id: GET /sagas/",
+  "sagas.saga: changed or gone",
+  "events.dead_letter: changed or gone",
+  "queues.dead_letter: changed or gone",
+  "foreign id: GET /auth/domains",
+  "auth.domain: changed or gone",
+  "foreign id: GET /auth/identity-provider",
+  "foreign id: GET /auth/organisations/",
+];
+
 const forgetTenant = (text: string): string =>
-  text.replaceAll(/\b(?:\w+\.)?tenant_id = (\$\d+)(?!::)/g, "$1::uuid is not null");
+  text
+    .replaceAll(/\b(?:\w+\.)?tenant_id = (\$\d+)(?!::)/g, "$1::uuid is not null")
+    .replace('"= $2"', '"is distinct from $2"')
+    // But for what is read in the system's scope, where this is the only lock.
+    .replace(
+      "t.${tenantColumn} = $1",
+      () => '${joined === undefined ? "$1::uuid is not null" : `t.${tenantColumn} = $1`}',
+    );

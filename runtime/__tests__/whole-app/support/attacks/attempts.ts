@@ -3,10 +3,14 @@
 import { generateKeyPair, SignJWT, UnsecuredJWT, decodeJwt, decodeProtectedHeader } from "jose";
 import { createSampler, type Document, type Operation, type Sampler } from "../fuzz/openapi";
 import type { Random } from "../fuzz/random";
+import { cookiesOf } from "../pairs/asker";
+import { membersOf, putMember } from "../pairs/slots";
 import { splicedKey, splicedRefreshToken, type AttackWorld } from "./world";
 
 export interface Attempt {
   kind: "foreign id" | "forged claims" | "swapped keys" | "named tenant";
+  /** Of the first time that every place is asked for every id. */
+  place?: string;
   method: string;
   path: string;
   headers: Record<string, string>;
@@ -19,24 +23,47 @@ export interface Attempt {
  */
 const isAttacked = ({ path }: Operation): boolean => !path.startsWith("/mail") && path !== "/auth/account/delete";
 
-const ID = /(?:^|[a-z])(?:id|Id|name|token|cursor|after|challenge)$/;
+const ID = /(?:^|[a-z])(?:ids?|Ids?|name|[tT]oken|cursor|after|challenge|provider|invitation|mailedCode)$/;
+/** A client of a provider is registered there: its id names nothing of ours. */
+const NOT_OURS = new Set(["clientId"]);
+/** The only header of the model that names something stored; those that name a tenant are tried with every request. */
+const KEYED = "Idempotency-Key";
 
 interface Slot {
   operation: Operation;
-  place: "path" | "query" | "body";
+  place: "path" | "query" | "header" | "body";
+  /** In a body with dots, as in `filter.ids`. */
   name: string;
 }
 
+export const describeSlot = ({ operation, place, name }: Slot): string =>
+  `${operation.method} ${operation.path}, ${name} in the ${place}`;
+
 function slotsOf(document: Document, operation: Operation): Slot[] {
-  const named = operation.body?.$ref?.split("/").at(-1) ?? "";
-  const body = operation.body?.$ref === undefined ? operation.body : document.components?.schemas?.[named];
-  const parameters = operation.parameters.flatMap(({ in: place, name }): Slot[] =>
-    place === "path" || (place === "query" && ID.test(name)) ? [{ operation, place, name }] : [],
+  const parameters = operation.parameters.flatMap(({ in: place, name, schema }): Slot[] =>
+    place === "path" ||
+    (place === "query" && ID.test(name) && schema?.type === "string") ||
+    (place === "header" && name === KEYED)
+      ? [{ operation, place, name }]
+      : [],
   );
   // Names of new things are the attacker's own words: an organisation of theirs may be called like the victim's id.
-  const members = Object.keys(body?.properties ?? {}).filter((name) => ID.test(name) && name !== "name");
+  const members = membersOf(document, operation.body, ID).filter((name) => name !== "name" && !NOT_OURS.has(name));
   return [...parameters, ...members.map((name): Slot => ({ operation, place: "body", name }))];
 }
+
+/** A place and what stands in it; neither where nothing is filled in. */
+interface Filled {
+  slot?: Slot;
+  id?: string;
+}
+
+interface Planned extends Filled {
+  operation: Operation;
+}
+
+const headerOf = ({ slot, id }: Filled): Record<string, string> =>
+  slot?.place === "header" && id !== undefined ? { [slot.name.toLowerCase()]: id } : {};
 
 /** Makes tokens that the attacker's own key signs, or that nothing does, about the victim. */
 export async function forgeries({ attacker, victim }: AttackWorld, random: Random): Promise<() => string> {
@@ -72,7 +99,7 @@ export class Attempts {
   private readonly sample: Sampler;
   private readonly operations: readonly Operation[];
   private readonly foreign: readonly string[];
-  private readonly sweep: { slot: Slot; id: string }[];
+  private readonly sweep: Planned[];
 
   constructor(
     private readonly document: Document,
@@ -84,9 +111,19 @@ export class Attempts {
     this.sample = createSampler(document, random);
     this.operations = operations.filter(isAttacked);
     this.foreign = Object.values(world.victim.things);
-    this.sweep = this.operations
+    const asked = this.operations
       .flatMap((operation) => slotsOf(document, operation))
-      .flatMap((slot) => this.foreign.map((id) => ({ slot, id })));
+      .flatMap((slot) => this.foreign.map((id) => ({ operation: slot.operation, slot, id })));
+    // What lists, counts, searches or exports the attacker's own, too.
+    this.sweep = [
+      ...asked,
+      ...this.operations.filter(({ method }) => method === "GET").map((operation) => ({ operation })),
+    ];
+  }
+
+  /** Every operation that is attacked, as `METHOD path`. */
+  get attacked(): string[] {
+    return this.operations.map(({ method, path }) => `${method} ${path}`);
   }
 
   /** How many it takes until each place has been asked for each id. */
@@ -99,18 +136,22 @@ export class Attempts {
     const planned = this.sweep[number];
     if (planned !== undefined) {
       // By who may do most: what is refused for want of a permission asks no statement anything.
-      const headers = this.headers(this.world.attacker.session.accessToken);
-      return { kind: "foreign id", ...this.request(planned.slot.operation, planned), headers };
+      const { slot, operation } = planned;
+      return {
+        kind: "foreign id",
+        place: slot === undefined ? `${operation.method} ${operation.path}` : describeSlot(slot),
+        ...this.request(operation, planned, true),
+        headers: { ...this.headersFor(operation), ...headerOf(planned) },
+      };
     }
     const operation = this.random.pick(this.operations);
     const slots = slotsOf(this.document, operation);
-    const filled =
-      slots.length === 0 ? undefined : { slot: this.random.pick(slots), id: this.random.pick(this.foreign) };
+    const filled = slots.length === 0 ? {} : { slot: this.random.pick(slots), id: this.random.pick(this.foreign) };
     const request = this.request(operation, filled);
     const kind = this.random.pick(["foreign id", "forged claims", "swapped keys", "named tenant"] as const);
     switch (kind) {
       case "foreign id":
-        return { kind, ...request, headers: this.headers(this.own()) };
+        return { kind, ...request, headers: { ...this.headers(this.own()), ...headerOf(filled) } };
       case "forged claims":
         return { kind, ...request, headers: this.headers(this.forged()) };
       case "swapped keys":
@@ -125,6 +166,13 @@ export class Attempts {
     return this.random.pick([session.accessToken, session.accessToken, session.accessToken, ...keys]);
   }
 
+  /** By who may do most: accounts of a browser ask for its cookies. */
+  private headersFor({ path }: Operation): Record<string, string> {
+    const { things, session } = this.world.attacker;
+    if (!path.startsWith("/auth/accounts")) return this.headers(session.accessToken);
+    return { "content-type": "application/json", ...cookiesOf({ userId: things.user!, ...session }) };
+  }
+
   private headers(token: string, more: Record<string, string> = {}): Record<string, string> {
     return { "content-type": "application/json", authorization: `Bearer ${token}`, ...more };
   }
@@ -132,31 +180,41 @@ export class Attempts {
   /** What its schemas accept, with the victim's id in one place, or in every place that takes one. */
   private request(
     operation: Operation,
-    filled: { slot: Slot; id: string } | undefined,
+    { slot, id }: Filled,
+    isPlanned = false,
   ): { method: string; path: string; body?: string } {
-    const everywhere = this.random.chance(0.3);
+    const everywhere = !isPlanned && this.random.chance(0.3);
     const idFor = (place: Slot["place"], name: string): string | undefined => {
-      if (filled?.slot.place === place && filled.slot.name === name) return filled.id;
+      if (slot?.place === place && slot.name === name) return id;
       return everywhere ? this.random.pick(this.foreign) : undefined;
     };
     const path = operation.path.replace(/\{([^{}]*)\}/g, (_, name: string) =>
-      encodeURIComponent(idFor("path", name) ?? this.world.attacker.things.document!),
+      encodeURIComponent(idFor("path", name) ?? this.ownFor(operation, name)),
     );
     const query = operation.parameters
       .filter((parameter) => parameter.in === "query")
-      .flatMap(({ name, schema }) => {
+      .flatMap(({ name, schema, required }) => {
         const value = ID.test(name) ? idFor("query", name) : undefined;
-        const sampled = value ?? (this.random.chance(0.3) ? String(this.sample(schema)) : undefined);
+        const isSampled = required === true || (!isPlanned && this.random.chance(0.3));
+        const sampled = value ?? (isSampled ? String(this.sample(schema)) : undefined);
         return sampled === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(sampled)}`];
       });
     const address = query.length === 0 ? path : `${path}?${query.join("&")}`;
     if (operation.body === undefined) return { method: operation.method, path: address };
     const body = this.sample(operation.body) as Record<string, unknown>;
     for (const { place, name } of slotsOf(this.document, operation)) {
-      const id = place === "body" ? idFor("body", name) : undefined;
-      if (id !== undefined) body[name] = id;
+      const found = place === "body" ? idFor("body", name) : undefined;
+      if (found !== undefined) putMember(body, name.split("."), found);
     }
+    // A role of the organisation's own is taken with this word alone.
+    if (slot?.name === "roleId") body.role = "custom";
     return { method: operation.method, path: address, body: JSON.stringify(body) };
+  }
+
+  private ownFor({ path }: Operation, name: string): string {
+    const { things } = this.world.attacker;
+    if (name === "userId") return things.user!;
+    return (path.startsWith("/auth/organisations") ? things.organisation : things.document)!;
   }
 
   /** Halves of two keys, tokens for another session, cookies that name another account. */

@@ -11,6 +11,10 @@ export interface Report {
   leaks: string[];
   attempts: Record<Attempt["kind"], number>;
   statuses: Record<number, number>;
+  /** Places and lists that were only ever refused at the door. */
+  unreached: string[];
+  /** As `METHOD path`. */
+  attacked: string[];
   sweepSize: number;
   perSecond: number;
 }
@@ -20,6 +24,7 @@ interface Attacked {
   send: Send;
   rows: () => Promise<Rows>;
   document: Document;
+  /** At least so many, and each place once for each id. */
   count: number;
   seed: number;
   /** Leaks after which it stops: a planted one shows at once. */
@@ -30,14 +35,45 @@ const LANES = 16;
 /** So often the attacker makes sure of being signed in. */
 const RENEW_EVERY = 500;
 
-export async function attack({ world, send, rows, document, count, seed, enough = 20 }: Attacked): Promise<Report> {
+/** What is said before anything stored is looked at, but for two answers that only a look can give. */
+const AT_THE_DOOR = new Set([400, 401, 403, 405, 429]);
+const LOOKED_UP = /"reason":"(?:link_invalid|idempotency_key_reused)"/;
+
+/** Which places let an attempt get as far as what is stored. */
+class Reached {
+  private readonly places = new Map<string, boolean>();
+
+  note(place: string | undefined, { status, body }: Answer): void {
+    if (place === undefined) return;
+    const isReached = !AT_THE_DOOR.has(status) || LOOKED_UP.test(body);
+    this.places.set(place, isReached || this.places.get(place) === true);
+  }
+
+  get missed(): string[] {
+    return [...this.places].filter(([, isReached]) => !isReached).map(([place]) => place);
+  }
+}
+
+export async function attack({
+  world,
+  send,
+  rows,
+  document,
+  count: atLeast,
+  seed,
+  enough = 20,
+}: Attacked): Promise<Report> {
   const random = createRandom(seed);
   const forged = await forgeries(world, random);
   const attempts = new Attempts(document, operationsOf(document), world, forged, random);
+  const count = Math.max(atLeast, attempts.sweepSize);
+  const reached = new Reached();
   const report: Report = {
     leaks: [],
     attempts: { "foreign id": 0, "forged claims": 0, "swapped keys": 0, "named tenant": 0 },
     statuses: {},
+    unreached: [],
+    attacked: attempts.attacked,
     sweepSize: attempts.sweepSize,
     perSecond: 0,
   };
@@ -59,9 +95,11 @@ export async function attack({ world, send, rows, document, count, seed, enough 
   };
   const lane = async (batch: Attempt[]): Promise<void> => {
     for (let attempt = batch.pop(); attempt !== undefined; attempt = batch.pop()) {
-      const { kind, ...request } = attempt;
-      const { status, body } = await sendSignedIn(kind, request);
+      const { kind, place, ...request } = attempt;
+      const answer = await sendSignedIn(kind, request);
+      const { status, body } = answer;
       report.attempts[kind]++;
+      reached.note(place, answer);
       report.statuses[status] = (report.statuses[status] ?? 0) + 1;
       if (body.includes(MARKER))
         report.leaks.push(`${kind}: ${describe(attempt)}\n    ${status} ${body.slice(0, 300)}`);
@@ -73,6 +111,7 @@ export async function attack({ world, send, rows, document, count, seed, enough 
     await Promise.all(Array.from({ length: LANES }, () => lane(batch)));
   }
   report.perSecond = Math.round((count / (performance.now() - startedAtMs)) * 1000);
+  report.unreached = reached.missed;
   report.leaks.push(...differences(before, await rows(), world.judged));
   return report;
 }

@@ -2,7 +2,9 @@
 // client can have. What the victim's things are called is what the attacker knows: ids, never a marked word.
 import { crc32 } from "node:zlib";
 import { decodeJwt } from "jose";
+import type pg from "pg";
 import type { Victim } from "../../../../../db/__tests__/victim";
+import { plantThings } from "../pairs/world";
 
 export const MARKER = "zanzibarquartz";
 
@@ -42,6 +44,8 @@ export interface AttackWorld {
   renew(): Promise<void>;
 }
 
+const IDEMPOTENCY_KEY = "one-key-that-both-may-have";
+
 const password = "a passphrase of many words";
 
 async function call<T>(send: Send, method: string, path: string, body?: unknown, token?: string): Promise<T> {
@@ -49,6 +53,8 @@ async function call<T>(send: Send, method: string, path: string, body?: unknown,
     "content-type": "application/json",
     "user-agent": "kit",
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    // Whoever repeats a key gets the answer of the first request: an attacker may send the same.
+    ...(path === "/vectors/documents" && body !== undefined ? { "idempotency-key": IDEMPOTENCY_KEY } : {}),
   };
   const request = { method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
   const { status, body: text } = await send(request);
@@ -62,7 +68,9 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
   const token = session.accessToken;
   const made = <T = { id: string }>(path: string, body: unknown): Promise<T> =>
     call<T>(send, "POST", path, body, token);
-  const document = await made("/vectors/documents", { source: `${word}.md`, title: word, text: `All about ${word}.` });
+  const ingested = { source: `${word}.md`, title: word, text: `All about ${word}.` };
+  const document = await made("/vectors/documents", ingested);
+  const { tasks } = await call<{ tasks: { id: string }[] }>(send, "GET", "/tasks", undefined, token);
   await call(send, "PUT", "/secrets/provider", { value: `the secret of ${word}` }, token);
   const role = await made("/auth/roles", { name: word, permissions: ["document.read"] });
   const machine = await made("/auth/service-principals", { name: word, permissions: ["document.read"] });
@@ -81,11 +89,14 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
     invitation: invitation.id,
     domain: domain.id,
     secret: "provider",
+    task: tasks[0]!.id,
+    idempotencyKey: IDEMPOTENCY_KEY,
   };
   return { session, keys: [key.key, machineKey.key], things };
 }
 
-export async function makeWorld(send: Send): Promise<AttackWorld> {
+/** @param database by a login that row security does not hold: some of the victim's things are planted. */
+export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWorld> {
   const victim = await makeTenant(send, MARKER);
   const attacker = await makeTenant(send, "attacker");
   for (;;) {
@@ -99,6 +110,15 @@ export async function makeWorld(send: Send): Promise<AttackWorld> {
     if (status === "ready") break;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  const { organisation = "", user = "" } = victim.things;
+  await plantThings(database, { owner: { organisationId: organisation, userId: user }, things: victim.things }, MARKER);
+  await database.query("insert into queues.task_log (tenant_id, task_id, seq, text) values ($1, $2, 1, $3)", [
+    organisation,
+    victim.things.endedTask,
+    MARKER,
+  ]);
+  const page = await call<{ next?: string }>(send, "GET", "/tasks?limit=1", undefined, victim.session.accessToken);
+  victim.things.cursor = page.next ?? "";
   const world: AttackWorld = {
     victim,
     attacker,

@@ -24,6 +24,7 @@ export interface Schema {
 export interface Parameter {
   name: string;
   in: "path" | "query" | "header" | "cookie";
+  required?: boolean;
   schema?: Schema;
 }
 
@@ -64,14 +65,27 @@ export function operationsOf(document: Document): Operation[] {
   );
 }
 
-export type Sampler = (schema: Schema | undefined, depth?: number) => unknown;
+export type Sampler = (schema: Schema | undefined, depth?: number, name?: string) => unknown;
+
+/** What a field of such a name takes where its schema says no more than "text": else nothing gets behind the look at its form. */
+const BY_NAME: readonly [RegExp, (random: Random) => string][] = [
+  [/^email$/, (random) => `fuzz-${random.integer(1, 50)}@example.com`],
+  [/^domain$/, (random) => `fuzz-${random.integer(1, 50)}.example.com`],
+  [/^permissions$/, (random) => random.pick(["document.read", "member.read", "job.read"])],
+  [/^networks$/, (random) => random.pick(["10.0.0.0/8", "127.0.0.1"])],
+  [/^issuer$/, () => "https://127.0.0.1:9/fuzz"],
+  [/^(?:from|until)$/, (random) => `20${random.integer(20, 30)}-01-02T03:04:05Z`],
+  [/[iI]ds?$/, () => "01890000-0000-7000-8000-000000000000"],
+];
 
 /** Makes values that the document's schemas accept; recursion ends after five levels. */
 export function createSampler(document: Document, random: Random): Sampler {
-  const text = (schema: Schema): string => {
+  const text = (schema: Schema, _: number, name: string): string => {
     if (schema.format === "email") return `fuzz-${random.integer(1, 50)}@example.com`;
     if (schema.format === "uuid") return "01890000-0000-7000-8000-000000000000";
     if (schema.format === "date-time") return "2026-01-02T03:04:05Z";
+    const named = BY_NAME.find(([pattern]) => pattern.test(name));
+    if (named !== undefined) return named[1](random);
     return "lorem ipsum dolor "
       .repeat(8)
       .slice(0, Math.max(schema.minLength ?? 0, Math.min(schema.maxLength ?? 40, 40)));
@@ -83,15 +97,16 @@ export function createSampler(document: Document, random: Random): Sampler {
     const wanted = Object.entries(schema.properties ?? {}).filter(
       ([name]) => schema.required?.includes(name) || random.chance(0.5),
     );
-    return Object.fromEntries(wanted.map(([name, property]) => [name, sample(property, depth + 1)]));
+    return Object.fromEntries(wanted.map(([name, property]) => [name, sample(property, depth + 1, name)]));
   };
-  const byType: Record<string, (schema: Schema, depth: number) => unknown> = {
+  const byType: Record<string, (schema: Schema, depth: number, name: string) => unknown> = {
     string: text,
     integer: (schema) => schema.minimum ?? random.integer(0, 20),
     number: (schema) => numberOf(schema.minimum ?? 0, schema.maximum ?? 20),
     boolean: () => random.chance(0.5),
     null: () => null,
-    array: (schema, depth) => Array.from({ length: random.integer(0, 3) }, () => sample(schema.items, depth + 1)),
+    array: (schema, depth, name) =>
+      Array.from({ length: random.integer(0, 3) }, () => sample(schema.items, depth + 1, name)),
     object: record,
   };
   const combined = (schema: Schema, depth: number): { value: unknown } | undefined => {
@@ -103,7 +118,7 @@ export function createSampler(document: Document, random: Random): Sampler {
       return { value: Object.assign({}, ...schema.allOf.map((part) => sample(part, depth + 1))) };
     return undefined;
   };
-  const sample: Sampler = (schema, depth = 0) => {
+  const sample: Sampler = (schema, depth = 0, name = "") => {
     if (schema === undefined || depth > 5) return null;
     if (schema.const !== undefined) return schema.const;
     if (schema.enum !== undefined) return random.pick(schema.enum);
@@ -112,7 +127,7 @@ export function createSampler(document: Document, random: Random): Sampler {
     const type = Array.isArray(schema.type)
       ? random.pick(schema.type)
       : (schema.type ?? (schema.properties ? "object" : "string"));
-    return byType[type]?.(schema, depth) ?? null;
+    return byType[type]?.(schema, depth, name) ?? null;
   };
   return sample;
 }

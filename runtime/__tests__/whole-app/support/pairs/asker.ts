@@ -29,7 +29,8 @@ export class Asker {
     const { userId, organisationId, accessToken } = this.person;
     const own = (place: string): string => (place === "userId" ? userId : organisationId);
     const request = requestFor(this.document, slot, id, { own, seed });
-    return { ...request, headers: { ...request.headers, authorization: `Bearer ${accessToken}` } };
+    const credentials = isOfBrowser(slot) ? cookiesOf(this.person) : { authorization: `Bearer ${accessToken}` };
+    return { ...request, headers: { ...request.headers, ...credentials } };
   }
 
   ask(slot: Slot, id: string): Promise<PairAnswer> {
@@ -48,6 +49,17 @@ export class Asker {
     return furthest!.answer;
   }
 }
+
+/** Endpoints about the accounts of a browser, which ask for its cookies. */
+const isOfBrowser = ({ operation }: Slot): boolean => operation.path.startsWith("/auth/accounts");
+
+/** What a browser sends that is signed in to this one account. */
+export const cookiesOf = ({ userId, accessToken, refreshToken }: Credentials): Record<string, string> => ({
+  "sec-fetch-site": "same-origin",
+  cookie: `__Host-session-0=${userId}.${accessToken}; __Host-refresh-0=${userId}.${refreshToken}; __Host-account=${userId}`,
+});
+
+type Credentials = Pick<Person, "userId" | "accessToken" | "refreshToken">;
 
 /** Of the form of ours, and as new; in place of a name, another one of its length. */
 export const missingId = (like?: string): string =>

@@ -44,18 +44,20 @@ const isAsked = ({ method, path }: Operation): boolean =>
 /** Of an app that was parsed. */
 export const modelOf = (app: string): AppModel => JSON.parse(readFileSync(modelFile(app), "utf8")) as AppModel;
 
-export function slotsOf(document: Document, model: AppModel): Slot[] {
-  const exposed = new Set(
-    model.services.flatMap(({ endpoints }) =>
-      endpoints.flatMap(({ expose, methods, path }) =>
-        expose
-          ? methods.map(
-              (method) => `${method} /${path.map(({ kind, value }) => (kind === "literal" ? value : "{}")).join("/")}`,
-            )
-          : [],
-      ),
+/** Each endpoint that clients reach, as `METHOD /path` with `{}` for what varies. */
+export const exposedIn = (model: AppModel): string[] =>
+  model.services.flatMap(({ endpoints }) =>
+    endpoints.flatMap(({ expose, methods, path }) =>
+      expose
+        ? methods.map(
+            (method) => `${method} /${path.map(({ kind, value }) => (kind === "literal" ? value : "{}")).join("/")}`,
+          )
+        : [],
     ),
   );
+
+export function slotsOf(document: Document, model: AppModel): Slot[] {
+  const exposed = new Set(exposedIn(model));
   return operationsOf(document)
     .filter((operation) => isAsked(operation))
     .filter(({ method, path }) => exposed.has(`${method} ${path.replace(/\{[^{}]*\}/g, "{}")}`))
@@ -65,17 +67,24 @@ export function slotsOf(document: Document, model: AppModel): Slot[] {
           ? [{ operation, where, name }]
           : [],
       ),
-      ...idsOf(document, operation.body, "", 0).map((name): Slot => ({ operation, where: "body", name })),
+      ...membersOf(document, operation.body, ID).map((name): Slot => ({ operation, where: "body", name })),
     ]);
 }
 
-function idsOf(document: Document, schema: Schema | undefined, at: string, depth: number): string[] {
+/** Members of a body whose names fit, those of members within it too, as in `filter.ids`. */
+export function membersOf(
+  document: Document,
+  schema: Schema | undefined,
+  pattern: RegExp,
+  at = "",
+  depth = 0,
+): string[] {
   const meant =
     schema?.$ref === undefined ? schema : document.components?.schemas?.[schema.$ref.split("/").at(-1) ?? ""];
   if (meant === undefined || depth > DEPTH_MAX) return [];
   return Object.entries(meant.properties ?? {}).flatMap(([name, property]) => {
     if (OF_DEVICES.has(name)) return [];
-    return ID.test(name) ? [`${at}${name}`] : idsOf(document, property, `${at}${name}.`, depth + 1);
+    return pattern.test(name) ? [`${at}${name}`] : membersOf(document, property, pattern, `${at}${name}.`, depth + 1);
   });
 }
 
@@ -101,16 +110,16 @@ export function requestFor(
   const query = where === "query" ? `?${encodeURIComponent(name)}=${encodeURIComponent(id)}` : "";
   if (body === undefined) return { method, path: address + query, headers };
   const filled = sample(body) as Record<string, unknown>;
-  if (where === "body") put(filled, name.split("."), id);
+  if (where === "body") putMember(filled, name.split("."), id);
   return { method, path: address + query, headers, body: JSON.stringify(filled) };
 }
 
-function put(into: Record<string, unknown>, [first = "", ...rest]: string[], id: string): void {
+export function putMember(into: Record<string, unknown>, [first = "", ...rest]: string[], id: string): void {
   if (rest.length === 0) {
     into[first] = first.endsWith("s") ? [id] : id;
     return;
   }
   const next = into[first];
   into[first] = typeof next === "object" && next !== null ? next : {};
-  put(into[first] as Record<string, unknown>, rest, id);
+  putMember(into[first] as Record<string, unknown>, rest, id);
 }

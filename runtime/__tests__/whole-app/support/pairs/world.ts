@@ -17,6 +17,7 @@ export type PairSend = (request: PairRequest) => Promise<PairAnswer>;
 export interface Person {
   email: string;
   accessToken: string;
+  refreshToken: string;
   userId: string;
   organisationId: string;
 }
@@ -32,7 +33,17 @@ export interface PairWorld {
 }
 
 /** What is a person's own, not the organisation's. */
-export const PERSONAL = ["session", "task", "saga", "passkey", "identity"];
+export const PERSONAL = [
+  "session",
+  "task",
+  "openTask",
+  "endedTask",
+  "saga",
+  "runningSaga",
+  "stuckSaga",
+  "passkey",
+  "identity",
+];
 
 const password = "a passphrase of many words";
 
@@ -52,23 +63,27 @@ export async function call<T>(
 
 interface Session {
   accessToken: string;
+  refreshToken: string;
   user: { id: string };
   organisation: { id: string };
 }
 
 async function register(send: PairSend, email: string, more: Record<string, string>): Promise<Person> {
-  const { accessToken, user, organisation } = await call<Session>(send, "POST", "/auth/register", {
+  const { accessToken, refreshToken, user, organisation } = await call<Session>(send, "POST", "/auth/register", {
     email,
     password,
     ...more,
   });
-  return { email, accessToken, userId: user.id, organisationId: organisation.id };
+  return { email, accessToken, refreshToken, userId: user.id, organisationId: organisation.id };
 }
 
 /** Signed in anew: some endpoints want a sign-in of the last minutes. */
 export async function renew(send: PairSend, person: Person): Promise<Person> {
-  const { accessToken } = await call<Session>(send, "POST", "/auth/login", { email: person.email, password });
-  return { ...person, accessToken };
+  const { accessToken, refreshToken } = await call<Session>(send, "POST", "/auth/login", {
+    email: person.email,
+    password,
+  });
+  return { ...person, accessToken, refreshToken };
 }
 
 async function mailedToken(send: PairSend, email: string): Promise<string> {
@@ -108,36 +123,79 @@ export async function makePairWorld(send: PairSend, word: string): Promise<PairW
   return { owner, stranger, colleague, things };
 }
 
-/** What takes a device, a provider or a failure to come by: rows as the app writes them. By a login that row security does not hold. */
-export async function plantThings(database: pg.Pool, { owner, things }: PairWorld): Promise<void> {
-  const [passkey, identity, letter, job, domain, saga] = [v7(), v7(), v7(), v7(), v7(), v7()];
-  await database.query(
+/**
+ * What takes a device, a provider, a failure or luck with the moment to come by: rows as the app writes them. By a login that
+ * row security does not hold.
+ * @param word stands in every text of theirs
+ */
+export async function plantThings(
+  database: pg.Pool,
+  { owner, things }: { owner: Pick<Person, "userId" | "organisationId">; things: Record<string, string> },
+  word = "planted",
+): Promise<void> {
+  const { userId, organisationId } = owner;
+  const plant = async (kind: string, sql: string, params: unknown[]): Promise<void> => {
+    things[kind] = v7();
+    await database.query(sql, [things[kind], ...params]);
+  };
+  await plant(
+    "passkey",
     `insert into auth.passkey (id, account_id, credential_id, public_key, sign_count, is_synced, is_backed_up, transports, name)
-     values ($1::uuid, $2, uuid_send($1::uuid), '\\x00', 0, false, false, '{}', 'Planted')`,
-    [passkey, owner.userId],
+     values ($1::uuid, $2, uuid_send($1::uuid), '\\x00', 0, false, false, '{}', $3)`,
+    [userId, word],
   );
-  await database.query(
-    `insert into auth.identity (id, account_id, provider, issuer, subject, how) values ($1::uuid, $2, 'planted', 'https://planted.example', $1::uuid::text, 'linked')`,
-    [identity, owner.userId],
+  await plant(
+    "identity",
+    `insert into auth.identity (id, account_id, provider, issuer, subject, how)
+     values ($1::uuid, $2, $3, 'https://planted.example', $1::uuid::text, 'linked')`,
+    [userId, word],
   );
-  await database.query(
+  await plant(
+    "letter",
     `insert into events.dead_letter (id, tenant_id, consumer, event_id, aggregate_type, aggregate_id, type, version, payload, occurred_at, reason, error, attempts)
-     values ($1::uuid, $2, 'planted', $1::uuid, 'planted', 'planted', 'planted', 1, '{}', now(), 'handler_failed', 'planted', 1)`,
-    [letter, owner.organisationId],
+     values ($1::uuid, $2, $3, $1::uuid, $3, $3, $3, 1, jsonb_build_object('word', $3::text), now(), 'handler_failed', $3, 1)`,
+    [organisationId, word],
   );
-  await database.query(
+  await plant(
+    "job",
     `insert into queues.dead_letter (id, tenant_id, queue, job_id, payload, reason, error, attempts)
-     values ($1::uuid, $2, 'vectors:embed', $1::uuid::text, '{}', 'handler_failed', 'planted', 1)`,
-    [job, owner.organisationId],
+     values ($1::uuid, $2, 'vectors:' || $3::text, $1::uuid::text, jsonb_build_object('word', $3::text), 'handler_failed', $3, 1)`,
+    [organisationId, word],
   );
-  await database.query(
-    `insert into auth.domain (id, tenant_id, name, token) values ($1, $2, 'planted.example', repeat('x', 43))`,
-    [domain, owner.organisationId],
+  await plant(
+    "domain",
+    `insert into auth.domain (id, tenant_id, name, token) values ($1, $2, $3::text || '.planted.example', repeat('x', 43))`,
+    [organisationId, word],
   );
-  await database.query(
-    `insert into sagas.saga (id, tenant_id, name, version, step_names, input, actor, correlation_id, state, ended_at)
-     values ($1::uuid, $2, 'planted:saga', 1, '{}', '{}', $3, $1::uuid::text, 'completed', now())`,
-    [saga, owner.organisationId, `user:${owner.userId}`],
+  await plant(
+    "provider",
+    `insert into auth.identity_provider (id, tenant_id, issuer, client_id, default_role, is_required)
+     values ($1, $2, 'https://planted.example', $3, 'viewer', false)`,
+    [organisationId, word],
   );
-  Object.assign(things, { passkey, identity, letter, job, domain, saga });
+  await plantWork(plant, [organisationId, `user:${userId}`, word]);
+}
+
+/** Tasks and sagas in each state that somebody can do something to; none is due, so that nothing of theirs changes by itself. */
+async function plantWork(
+  plant: (kind: string, sql: string, params: unknown[]) => Promise<void>,
+  params: unknown[],
+): Promise<void> {
+  await plant(
+    "openTask",
+    `insert into queues.task (id, tenant_id, job, actor, state, seen_at)
+     values ($1, $2, 'planted:' || $4::text, $3, 'waiting', now() + interval '1 day')`,
+    params,
+  );
+  await plant(
+    "endedTask",
+    `insert into queues.task (id, tenant_id, job, actor, state, result, ended_at)
+     values ($1, $2, 'planted:' || $4::text, $3, 'completed', jsonb_build_object('word', $4::text), now())`,
+    params,
+  );
+  const saga = `insert into sagas.saga (id, tenant_id, name, version, step_names, input, actor, correlation_id, state, stuck_state, stuck_reason, ended_at, due_at)
+     select $1::uuid, $2::uuid, 'planted:' || $4::text, 1, array[$4::text], jsonb_build_object('word', $4::text), $3::text, $1::uuid::text`;
+  await plant("saga", `${saga}, 'completed', null, null, now(), now()`, params);
+  await plant("runningSaga", `${saga}, 'running', null, null, null, now() + interval '1 year'`, params);
+  await plant("stuckSaga", `${saga}, 'stuck', 'compensating', 'undo_failed', null, now()`, params);
 }
