@@ -10,6 +10,8 @@ import { describeSlot, slotsOf, type Slot } from "./support/pairs/slots";
 import { call, makePairWorld, PERSONAL, type PairSend, type PairWorld } from "./support/pairs/world";
 import type { Document } from "./support/fuzz/openapi";
 
+const LANES = 8;
+
 const root = new URL("../../../", import.meta.url);
 
 interface Finding {
@@ -26,13 +28,12 @@ async function compare(asker: Asker, slot: Slot, things: [kind: string, id: stri
   const answered = async (id: string): Promise<string> => comparable(await asker.ask(slot, id));
   const { status } = await asker.prepare(slot);
   const missing = await answered(missingId());
-  const differences = await Promise.all(
-    things.map(async ([kind, id]) => {
-      const [foreign, none] = [await answered(id), isUuid(id) ? missing : await answered(missingId(id))];
-      return foreign === none ? [] : [`${place}, the ${kind}: ${foreign}\n    and a missing one: ${none}`];
-    }),
-  );
-  return { place, status, differences: differences.flat() };
+  const differences: string[] = [];
+  for (const [kind, id] of things) {
+    const [foreign, none] = [await answered(id), isUuid(id) ? missing : await answered(missingId(id))];
+    if (foreign !== none) differences.push(`${place}, the ${kind}: ${foreign}\n    and a missing one: ${none}`);
+  }
+  return { place, status, differences };
 }
 
 interface Shared {
@@ -69,12 +70,16 @@ export function foreignAndMissing({ baseUrl, plant }: Shared): void {
       const personal = Object.entries(world.things).filter(([kind]) => PERSONAL.includes(kind));
       const stranger = new Asker(send, document, world.stranger);
       const colleague = new Asker(send, document, world.colleague);
-      const findings = await Promise.all(
-        slots.flatMap((slot) => [
-          compare(stranger, slot, Object.entries(world.things)),
-          compare(colleague, slot, personal),
-        ]),
-      );
+      const asked = slots.flatMap((slot) => [
+        () => compare(stranger, slot, Object.entries(world.things)),
+        () => compare(colleague, slot, personal),
+      ]);
+      const findings: Finding[] = [];
+      // A few at a time: a machine that is busy sheds what is asked at once (503), which tells of nothing.
+      const lane = async (): Promise<void> => {
+        for (let next = asked.pop(); next !== undefined; next = asked.pop()) findings.push(await next());
+      };
+      await Promise.all(Array.from({ length: LANES }, lane));
       const told = findings.flatMap(({ differences }) => differences);
       expect(told).toEqual([]);
       // Who owns an organisation gets as far as the look for the thing everywhere but at operators' endpoints; where a member

@@ -114,12 +114,13 @@ export function requestFor(
   return { method, path: address + query, headers, body: JSON.stringify(filled) };
 }
 
+/** Alone in the member that it stands in: what else a filter names could keep the id from being looked for. */
 export function putMember(into: Record<string, unknown>, [first = "", ...rest]: string[], id: string): void {
   if (rest.length === 0) {
     into[first] = first.endsWith("s") ? [id] : id;
     return;
   }
-  const next = into[first];
-  into[first] = typeof next === "object" && next !== null ? next : {};
-  putMember(into[first] as Record<string, unknown>, rest, id);
+  const inner: Record<string, unknown> = {};
+  into[first] = inner;
+  putMember(inner, rest, id);
 }
