@@ -25,6 +25,8 @@ export const usage = `groundwork <command> [--app DIR]
   dead-letters discard TOPIC/SUBSCRIPTION ID …      delete them for good
   trace ID [--json]                                 the way of one request through the app's last lines (development)
   replay TOPIC/SUBSCRIPTION --since TIME            deliver handled messages again (the newest 1000 are kept)
+  secrets seal NAME                                 a value from a pipe, or a random one, sealed by Vault's transit engine
+  secrets rewrap NAME                               what is set for NAME, under the newest version of the transit key
 
 The app is the folder above the current one that holds encore.app, or DIR.
 
@@ -35,6 +37,7 @@ variables: PORT, HOST, NODE_ENV
   GROUNDWORK_SECRETS_DIR     folders of mounted secrets, a file each (Kubernetes, Docker, systemd)
   GROUNDWORK_VAULT_PATH      mount/path of a secret in Vault or OpenBao, with VAULT_ADDR and VAULT_TOKEN, VAULT_ROLE_ID and
                              VAULT_SECRET_ID, or VAULT_KUBERNETES_ROLE
+  GROUNDWORK_VAULT_TRANSIT   mount/key of a transit engine there, which opens values that it sealed ("vault:v1:…")
   GROUNDWORK_STATE_DIR       where the embedded database and buckets are kept (.groundwork)
   GROUNDWORK_ENV_TYPE, GROUNDWORK_ENV_NAME, GROUNDWORK_BASE_URL
                              what the app's metadata says of where it runs
@@ -76,6 +79,7 @@ export const commands: Record<string, Command> = {
   exec: withSecrets(async (input) => (await import("./exec")).exec(input)),
   sql: withSecrets(async (input) => (await import("./sql")).sql(input)),
   "dead-letters": withSecrets(async (input) => (await import("./dead-letters")).deadLettersCommand(input)),
+  secrets: async (input) => (await import("./secrets")).secretsCommand(input),
   trace: async (input) => (await import("./trace")).trace(input),
   replay: withSecrets(async (input) => (await import("./dead-letters")).replayCommand(input)),
 };

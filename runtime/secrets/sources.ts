@@ -1,9 +1,11 @@
 // Secrets that are kept outside the environment: in mounted files, or in Vault or OpenBao. Each source that is named is read
 // once, before a command reads the environment, and fills in what that leaves open: so an address of the database or
-// a password of the app's own configuration can come from there as well as what is declared by `secret("Name")`.
+// a password of the app's own configuration can come from there as well as what is declared by `secret("Name")`. What a
+// transit engine sealed, wherever it came from, is opened then.
 // A source that is named and cannot be read stops the start.
 import { InfraError } from "../infra/errors";
 import { mountedSecrets } from "./mounted";
+import { unsealInPlace } from "./transit";
 import { vaultSecrets } from "./vault";
 
 /** What can be an environment variable, and so the name of a secret. */
@@ -16,6 +18,12 @@ const OF_THE_LOADER = /^(?:NODE_|LD_|DYLD_|npm_)/;
  * What is set already stays. @throws InfraError
  */
 export async function completeFromSources(env: NodeJS.ProcessEnv): Promise<void> {
+  await gatherFromSources(env);
+  await unsealInPlace(env);
+}
+
+/** The same, and what is sealed stays so. @throws InfraError */
+export async function gatherFromSources(env: NodeJS.ProcessEnv): Promise<void> {
   fill(env, mountedSecrets(env.GROUNDWORK_SECRETS_DIR ?? ""));
   if (env.GROUNDWORK_VAULT_PATH) fill(env, await vaultSecrets(env.GROUNDWORK_VAULT_PATH, env));
 }
