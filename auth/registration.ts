@@ -17,7 +17,7 @@ import { organisationName, storeOrganisation, type NewOrganisation } from "./org
 import { BY_PASSWORD } from "./factors/methods";
 import { screenPassword } from "./password-screen";
 import { hashPassword } from "./passwords";
-import { completeSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
+import { completeNewSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
 import { accountInsert } from "./store/accounts";
 import { keyRing } from "./tokens";
 
@@ -54,7 +54,7 @@ export async function register(input: Registration, now: Date, device: string | 
     withSystem("register-new-tenant", (tx) => storeRegistration(tx, account, entrance, device)),
   );
   if (opened === undefined) throw errors.email_taken();
-  const { organisation, ...signedIn } = await completeSignIn(opened, now);
+  const { organisation, ...signedIn } = await completeNewSignIn(opened, now);
   if (organisation === null) throw new Error("registered without an organisation");
   return { ...signedIn, organisation };
 }

@@ -107,7 +107,7 @@ export async function signIn(
   await requireSecondFactor({ id: account.id, passwordHash }, BY_PASSWORD, now);
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
   const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD, passwordHash));
-  return completeSignIn(opened, now);
+  return completeNewSignIn(opened, now);
 }
 
 /** The account's hash, which has today's parameters afterwards. @throws APIError invalid_credentials when another password was set meanwhile. */
@@ -162,6 +162,15 @@ async function refusalOf(tx: Tx, accountId: string): Promise<Error> {
   return (await accountIsClosing(tx, accountId))
     ? errors.account_closing()
     : errors.invalid_credentials({ internal: "the password changed, or the account went, at the same time" });
+}
+
+const log = logger("auth");
+
+/** Of a sign-in that is new, however its person showed who they are: after the commit, it leaves a line (ASVS 5.0 16.3.1). */
+export function completeNewSignIn(opened: OpenedSession, now: Date): Promise<SignedIn> {
+  const { member, sessionId, authentication } = opened;
+  log.info({ accountId: member.accountId, sessionId, amr: authentication.amr }, "signed in");
+  return completeSignIn(opened, now);
 }
 
 /** Adds the access token. After the commit: signing may need the database itself. */

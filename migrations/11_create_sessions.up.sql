@@ -22,7 +22,7 @@ CREATE TABLE auth.session (
   -- When it ends, or when it was ended before its time.
   expires_at     timestamptz NOT NULL,
   revoked_at     timestamptz,
-  revoked_reason text        CHECK (revoked_reason IN ('logout', 'token_reuse', 'password_change', 'password_reset', 'factor_change', 'claimed', 'account_deleted')),
+  revoked_reason text        CHECK (revoked_reason IN ('logout', 'token_reuse', 'password_change', 'password_reset', 'factor_change', 'claimed', 'account_deleted', 'administrator')),
   -- The same part of every token of the session: what tells an old token of it from an invented one.
   family_hash    bytea       NOT NULL CHECK (octet_length(family_hash) = 32),
   -- How often it was refreshed: the generation of the one token that is good.

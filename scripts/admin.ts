@@ -1,5 +1,6 @@
 // `npm run admin -- …`: what is done to the installation by who has its machine and its secrets, and by no request. Runs in
 // the app's environment (`groundwork exec --beside`), beside the running app; each command stands in the installation's log.
+import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { startCommand } from "../auth/operators/command-start";
 import {
   addOperator,
@@ -26,6 +27,7 @@ const usage = `npm run admin -- <command>
   operator reset EMAIL     takes both away, ends the operator's sessions, prints another set-up
   operator remove EMAIL    with the operator's sessions
   operator list
+  sessions end EMAIL       all sign-ins of the account; its access tokens are refused within two seconds
   keys list                signing keys and what each does
   keys rotate              the key that stands by is to sign, once verifiers have it
   keys revoke KID          tokens of this key are refused within two seconds, and another signs
@@ -59,6 +61,14 @@ const commands: Record<string, { run: Command; word?: string }> = {
         say(
           `${email}  ${activatedAt === null ? "not set up" : "active"}  last used ${lastUsedAt?.toISOString() ?? "never"}  ${permissions.join(" ")}`,
         );
+    },
+  },
+  "sessions end": {
+    word: "EMAIL",
+    run: async (email) => {
+      const count = await endSessionsByCommand(email);
+      if (count === undefined) throw new Error(`nobody has an account with the e-mail ${email}`);
+      say(`${count} sessions of ${email} are over`);
     },
   },
   "keys list": {

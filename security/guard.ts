@@ -144,9 +144,10 @@ function answerError(passage: Passage, thrown: unknown): Error {
   const { span } = passage;
   const error = span === undefined ? normaliseError(thrown) : inSpan(span, () => normaliseError(thrown));
   const status = httpStatusOf(error);
-  errorsTotal.add(1, { type: reasonOf(error) ?? error.code });
+  const reason = reasonOf(error) ?? error.code;
+  errorsTotal.add(1, { type: reason });
   if (span !== undefined && status >= 500) failSpan(span, error);
-  record(passage, status);
+  record(passage, status, reason);
   return error;
 }
 
@@ -155,16 +156,20 @@ const log = logger("guard");
 const writesAt = cfg.env === "production" ? "info" : "debug";
 
 /** Writes leave a line, so that the id in an answer leads somewhere; reads leave one only when they fail. */
-function logWrite({ call, policy }: Passage, status: number, durationMs: number): void {
+function logWrite({ call, policy }: Passage, status: number, durationMs: number, reason?: string): void {
   if (call.method === "GET" || call.method === "HEAD" || !log.isLevelEnabled(writesAt)) return;
-  log[writesAt]({ method: call.method, route: policy.route, status, durationMs: Math.round(durationMs) }, "request");
+  const refused = reason === undefined ? {} : { reason };
+  log[writesAt](
+    { method: call.method, route: policy.route, status, ...refused, durationMs: Math.round(durationMs) },
+    "request",
+  );
 }
 
-function record(passage: Passage, status: number): void {
+function record(passage: Passage, status: number, reason?: string): void {
   const { call, policy, span, startedAtMs } = passage;
   const durationMs = performance.now() - startedAtMs;
   policy.seriesOf(call.method).record(status, durationMs / 1000);
-  logWrite(passage, status, durationMs);
+  logWrite(passage, status, durationMs, reason);
   if (span === undefined) return;
   span.setAttribute("http.response.status_code", status);
   span.end();

@@ -19,6 +19,7 @@ export const systemReasons = {
   "operator-session": "whose a presented operator's session is",
 
   // What the platform's staff does: each look stands in the organisation's own log too
+  "end-sessions": "sign-ins of an account ended by command",
   "operator-command": "operators added, reset, removed and listed by command",
   "operator-look-up": "which organisations there are for an operator's search; the installation's own counts",
 

@@ -12,6 +12,7 @@ import { callerFrom, tenantIdFrom, type AuthData } from "../../security/principa
 import { registerCaller, createCaller } from "../../testing";
 import { resealOperators } from "../factors/reseal";
 import { listSigningKeys, revokeSigningKeyByCommand, rotateSigningKeysByCommand } from "../key-commands";
+import { endSessionsByCommand } from "../operators/end-sessions";
 import { listOperators, removeOperator, addOperator, resetOperator } from "../operators/operators";
 import {
   beginSetup,
@@ -20,7 +21,7 @@ import {
   signInOperator,
   SESSION_IDLE_SECONDS,
 } from "../operators/sign-in";
-import { keyRing } from "../tokens";
+import { keyRing, readAccessToken } from "../tokens";
 
 const ADDRESS = "203.0.113.20";
 const PASSWORD = "a passphrase of many words";
@@ -325,6 +326,29 @@ describe("a look", () => {
       fields: { reason: REASON, found: 0 },
       personal: { email: "[personal]" },
     });
+  });
+});
+
+describe("sessions by command", () => {
+  const isLive = (accessToken: string): Promise<boolean> =>
+    readAccessToken(accessToken).then(
+      () => true,
+      () => false,
+    );
+
+  test("end for one account, and for nobody else; the installation's log says how many and by whom", async () => {
+    const [ended, bystander] = [await registerCaller(), await registerCaller()];
+    const email = (await auth.me(ended)).user?.email ?? "";
+    expect(await endSessionsByCommand(email)).toBe(1);
+    expect([await isLive(ended.accessToken), await isLive(bystander.accessToken)]).toEqual([false, true]);
+    expect((await logOf(platformLog.tenantId))[0]).toEqual({
+      action: "operator.sessions.ended",
+      actor: "system:command",
+      fields: { sessions: 1 },
+    });
+    expect(await endSessionsByCommand(email)).toBe(0);
+    expect(await endSessionsByCommand(newEmail())).toBeUndefined();
+    expect(await endSessionsByCommand("no address")).toBeUndefined();
   });
 });
 

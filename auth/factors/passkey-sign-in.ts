@@ -4,7 +4,7 @@
 import { withSystem } from "../../db/tenant";
 import { limits } from "../../security/limits";
 import { errors } from "../errors";
-import { completeSignIn, openSession, type SignedIn } from "../sessions";
+import { completeNewSignIn, openSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
 import { passkeyFindAccount } from "../store/passkeys";
@@ -47,5 +47,5 @@ export async function signInWithPasskey(
     limits.countFailure("signIn", address);
     throw errors.passkey_invalid();
   }
-  return completeSignIn(opened, now);
+  return completeNewSignIn(opened, now);
 }

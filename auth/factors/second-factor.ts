@@ -6,7 +6,7 @@ import { commonErrors } from "../../security/common-errors";
 import { limits } from "../../security/limits";
 import { countAttempt } from "../attempts";
 import { errors } from "../errors";
-import { completeSignIn, openSession, type OpenedSession, type SignedIn } from "../sessions";
+import { completeNewSignIn, openSession, type OpenedSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
 import { membershipFind } from "../store/memberships";
@@ -67,7 +67,7 @@ export async function completeSecondFactor(
     throw errors.second_factor_invalid();
   }
   await attempt.forget();
-  return completeSignIn(opened, now);
+  return completeNewSignIn(opened, now);
 }
 
 /** Undefined when the proof is wrong, which is committed. */

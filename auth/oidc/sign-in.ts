@@ -8,7 +8,7 @@ import { domainOf } from "../domains/name";
 import { normaliseEmail } from "../email";
 import { errors } from "../errors";
 import { requireSecondFactor } from "../factors/requirement";
-import { completeSignIn, openSession, type SignedIn } from "../sessions";
+import { completeNewSignIn, openSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
 import { identityProviderFindByDomain } from "../store/identity-providers";
 import { membershipFind } from "../store/memberships";
@@ -78,7 +78,7 @@ export async function completeOidcSignIn(
     const { email, organisation } = present;
     return openSession(tx, { accountId, email, organisation: chosen || organisation, vouch }, device, amr);
   });
-  return completeSignIn(opened, now);
+  return completeNewSignIn(opened, now);
 }
 
 async function countingFailure(address: string, read: () => Promise<Returned>): Promise<Returned> {

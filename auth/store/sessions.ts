@@ -143,7 +143,14 @@ export async function sessionDeleteSurplus(
 }
 
 export type EndReason =
-  "logout" | "token_reuse" | "password_change" | "password_reset" | "factor_change" | "claimed" | "account_deleted";
+  | "logout"
+  | "token_reuse"
+  | "password_change"
+  | "password_reset"
+  | "factor_change"
+  | "claimed"
+  | "account_deleted"
+  | "administrator";
 
 /**
  * Ends sessions of an account that have not ended: of the sign-in that `signInOf` (a session or a sign-in) belongs to,
