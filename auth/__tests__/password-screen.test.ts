@@ -3,14 +3,19 @@ import { createHash } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { auth } from "~encore/clients";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { parseConfig } from "../../config/schema";
+import { newId } from "../../db/ids";
 import { askForBreaches } from "../breached-passwords";
 import { readCommonPasswords, screenPassword } from "../password-screen";
 import { register } from "../registration";
+import { signIn } from "../sessions";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
 import { newcomer, password, reason } from "./people";
+
+const kept = await vi.hoisted(async () => (await import("../../security/__tests__/kept-lines")).keepLines());
+afterAll(kept.stop);
 
 const about = { email: "ada.lovelace@example.com", names: ["Analytical Engines", "Óbuda Kft."] };
 const problemOf = async (text: string): Promise<string | undefined> =>
@@ -152,4 +157,19 @@ describe("leaked passwords", () => {
     const strict = await serviceOf(away, { BREACHED_PASSWORDS_WHEN_AWAY: "refuse" });
     expect(await reason(screenPassword(leaked, about, strict))).toBe("password_unchecked");
   });
+});
+
+// Source of the rule: ASVS 5.0 16.3.1. Here, because this file has a process of its own: the log is read back.
+test("a sign-in leaves a line with account, session and how its person showed who they are, and no credential", async () => {
+  const person = { email: `${newId()}@example.com`, password: "a passphrase of many words" };
+  const registered = await register({ ...person, organisation: "Acme" }, new Date());
+  await expect(signIn({ ...person, password: "a wrong passphrase" }, new Date(), "203.0.113.9")).rejects.toThrow();
+  const session = await signIn(person, new Date(), "203.0.113.9");
+  const lines = kept.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const signedIn = lines.filter(({ message }) => message === "signed in");
+  const line = { level: "info", component: "auth", accountId: registered.user.id, amr: ["pwd"] };
+  expect(signedIn).toMatchObject([line, line]);
+  expect(new Set(signedIn.map(({ sessionId }) => sessionId)).size).toBe(2);
+  expect(kept.lines.join("\n")).not.toContain(person.password);
+  expect(kept.lines.join("\n")).not.toContain(session.refreshToken);
 });

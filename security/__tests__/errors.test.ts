@@ -6,6 +6,7 @@ import { commonErrors } from "../common-errors";
 import { catalogueOf, defineErrors, internalsOf, reasonOf, statusOfClass } from "../errors";
 import { parseInput } from "../input";
 import { httpStatusOf, normaliseError } from "../normalise";
+import { outcome } from "./guarding";
 
 const kept = await vi.hoisted(async () => (await import("./kept-lines")).keepLines());
 const logged = (): unknown[] => kept.lines.map((line): unknown => JSON.parse(line));
@@ -292,4 +293,11 @@ describe("parseInput", () => {
     }
     expect(reasonOf(commonErrors.invalid_request())).toBe("invalid_request");
   });
+});
+
+test("a refused write leaves a line with its status and reason, and a refused read none", async () => {
+  for (const method of ["GET", "POST"]) await outcome({ tags: ["public:"], method });
+  const lines = kept.lines.map((line) => JSON.parse(line) as object).filter((line) => "status" in line);
+  expect(lines).toMatchObject([{ message: "request", method: "POST", status: 403, reason: "permission_denied" }]);
+  expect(lines).toHaveLength(1);
 });

@@ -325,14 +325,6 @@ describe("answers", () => {
     );
   });
 
-  test("of a refusal leave a line that says why: so do failed sign-ins", async () => {
-    const { route, response } = request({ tags: ["self"], method: "POST" });
-    await response.catch(() => undefined);
-    expect(logged()).toContainEqual(
-      expect.objectContaining({ message: "request", method: "POST", route, status: 401, reason: "unauthenticated" }),
-    );
-  });
-
   test("are errors of a catalogue whatever the handler threw, counted by their reason", async () => {
     const thrown = request({
       tags: ["public:x"],
