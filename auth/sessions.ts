@@ -164,8 +164,6 @@ async function refusalOf(tx: Tx, accountId: string): Promise<Error> {
     : errors.invalid_credentials({ internal: "the password changed, or the account went, at the same time" });
 }
 
-const log = logger("auth");
-
 /** Of a sign-in that is new, however its person showed who they are: after the commit, it leaves a line (ASVS 5.0 16.3.1). */
 export function completeNewSignIn(opened: OpenedSession, now: Date): Promise<SignedIn> {
   const { member, sessionId, authentication } = opened;

@@ -331,7 +331,7 @@ describe("a look", () => {
 
 describe("sessions by command", () => {
   const isLive = (accessToken: string): Promise<boolean> =>
-    readAccessToken(accessToken).then(
+    readAccessToken(accessToken, new Date()).then(
       () => true,
       () => false,
     );

@@ -162,6 +162,7 @@ describe("leaked passwords", () => {
 // Source of the rule: ASVS 5.0 16.3.1. Here, because this file has a process of its own: the log is read back.
 test("a sign-in leaves a line with account, session and how its person showed who they are, and no credential", async () => {
   const person = { email: `${newId()}@example.com`, password: "a passphrase of many words" };
+  kept.lines.length = 0;
   const registered = await register({ ...person, organisation: "Acme" }, new Date());
   await expect(signIn({ ...person, password: "a wrong passphrase" }, new Date(), "203.0.113.9")).rejects.toThrow();
   const session = await signIn(person, new Date(), "203.0.113.9");

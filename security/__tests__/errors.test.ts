@@ -298,6 +298,6 @@ describe("parseInput", () => {
 test("a refused write leaves a line with its status and reason, and a refused read none", async () => {
   for (const method of ["GET", "POST"]) await outcome({ tags: ["public:"], method });
   const lines = kept.lines.map((line) => JSON.parse(line) as object).filter((line) => "status" in line);
-  expect(lines).toMatchObject([{ message: "request", method: "POST", status: 403, reason: "permission_denied" }]);
+  expect(lines).toMatchObject([{ message: "request", method: "POST", status: 403, reason: "endpoint_closed" }]);
   expect(lines).toHaveLength(1);
 });
