@@ -33,6 +33,13 @@ export interface BullJob {
   delay?: number;
 }
 
+/** One that a worker of this process has taken. */
+export interface TakenJob extends BullJob {
+  token?: string | undefined;
+  /** Back to its queue, for whoever takes it next; this is no attempt. */
+  moveToWait(token?: string): Promise<unknown>;
+}
+
 /** One that is in a queue, as it was when it was asked for. */
 export interface QueuedJob extends BullJob {
   getState(): Promise<string>;
@@ -61,7 +68,7 @@ export interface BullWorker {
   pause(doNotWaitActive: boolean): Promise<void>;
   resume(): Promise<void>;
   isPaused(): boolean;
-  close(force: boolean): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface WorkerListeners {
@@ -101,7 +108,7 @@ export async function openQueue(name: string): Promise<BullQueue> {
 /** Opens a worker that does nothing until run() is called. Rejects when its queue cannot be reached. */
 export async function openWorker(
   name: string,
-  process: (job: BullJob) => Promise<void>,
+  process: (job: TakenJob) => Promise<void>,
   options: Omit<WorkerOptions, "connection">,
   on: WorkerListeners,
 ): Promise<BullWorker> {

@@ -1,14 +1,23 @@
 // makeQueue, makeWorker: BullMQ with the retries, limits, dead letters, traces and intervals
 // that every job here has.
-import type { JobsOptions } from "bullmq";
+import { WaitingError, type JobsOptions } from "bullmq";
 import { cfg } from "../config";
 import { logger } from "../telemetry/logger";
-import { openQueue, openWorker, type BullJob, type BullQueue, type BullWorker, type JobState } from "./bull";
+import { withinTime } from "../telemetry/time-limit";
+import {
+  openQueue,
+  openWorker,
+  type BullJob,
+  type BullQueue,
+  type BullWorker,
+  type JobState,
+  type TakenJob,
+} from "./bull";
 import { queueNameOf, retryDelayMs } from "./conventions";
 import { giveUp, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
 import { observeDepth } from "./observability";
-import { runJob, taskOf, type JobHandler } from "./run-job";
+import { runJob, taskOf, type JobHandler, type JobRunner } from "./run-job";
 import { RunningJobs } from "./running-jobs";
 import { endTask } from "./tasks";
 
@@ -19,6 +28,8 @@ import { endTask } from "./tasks";
 const LOCK_MS = 10_000;
 const STALLED_CHECK_MS = 5_000;
 const MAX_STALLS = 30;
+/** How long a process that stops waits until the jobs at hand are back in their queue. */
+const GIVE_BACK_LIMIT_MS = 2_000;
 /** More than any retry table: the worker decides when a job is over, BullMQ only counts. */
 const ATTEMPTS_CEILING = 1_000;
 const KEEP_FAILED = { age: 7 * 86_400, count: 1_000 };
@@ -72,7 +83,7 @@ export interface JobWorker {
   /** Takes no more jobs until resume(); those at hand go on. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Resolves when the jobs at hand are done; with `force` at once: they are aborted and run again elsewhere. */
+  /** Resolves when the jobs at hand are done; with `force` at once: they are aborted, given back and run elsewhere; that is no attempt. */
   stop(force?: boolean): Promise<void>;
 }
 
@@ -114,7 +125,7 @@ function createWorker<Payload>(
   const open = (): Promise<BullWorker> =>
     openWorker(
       queueNameOf(job.name),
-      (bullJob) => runJob(job, runner, bullJob),
+      (bullJob) => take(job, runner, bullJob),
       {
         concurrency: settings.concurrency ?? job.concurrency ?? cfg.queues.concurrency,
         lockDuration: settings.lockMs ?? LOCK_MS,
@@ -129,6 +140,7 @@ function createWorker<Payload>(
   return {
     jobName: job.name,
     start: async () => {
+      running.begin();
       opened ??= open().catch((error: unknown) => {
         opened = undefined;
         throw error;
@@ -143,11 +155,25 @@ function createWorker<Payload>(
     pause: async () => (await opened)?.pause(true),
     resume: async () => (await opened)?.resume(),
     stop: async (force = false) => {
-      if (force) running.abortAll(new Error("the process is stopping"));
-      await (await opened)?.close(force);
+      const worker = await opened;
+      const closed = worker?.close(); // from here on it takes nothing, not even what it gives back
+      if (force) running.stop();
+      await (force ? withinTime(Promise.resolve(closed), GIVE_BACK_LIMIT_MS).catch(tellOfSlowEnd) : closed);
       opened = undefined;
     },
   };
+}
+
+function tellOfSlowEnd(error: unknown): void {
+  logger("queues").warn(
+    { err: error },
+    "a worker is not closed yet: what it has at hand runs again when its locks end",
+  );
+}
+
+/** What BullMQ is to do of a job when it has run here: with WaitingError, nothing. */
+async function take<Payload>(job: JobDefinition<Payload>, runner: JobRunner<Payload>, taken: TakenJob): Promise<void> {
+  if ((await runJob(job, runner, taken)) === "given_back") throw new WaitingError();
 }
 
 /** The one failure the handler's own path does not see: BullMQ gives up a job whose workers keep dying. */

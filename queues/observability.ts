@@ -11,16 +11,18 @@ import type { BullJob, BullQueue } from "./bull";
 
 const DEPTH_STATES = ["waiting", "prioritized", "active", "delayed", "failed"] as const;
 
+/** How a run ended that has not failed; given back: its process stops, and another one runs the job. */
+export type RunOutcome = "completed" | "given_back";
+
 /** Runs `run` and records how it went. */
-export async function observeRun(jobName: string, job: BullJob, run: () => Promise<void>): Promise<void> {
+export async function observeRun(jobName: string, job: BullJob, run: () => Promise<RunOutcome>): Promise<RunOutcome> {
   const startedAt = performance.now();
   if (job.attemptsMade === 0)
     jobWaitSeconds.record(Math.max(0, Date.now() - job.timestamp - (job.delay ?? 0)) / 1000, { job: jobName });
-  let outcome = "completed";
+  let outcome: RunOutcome | "failed" = "failed";
   try {
-    await run();
+    return (outcome = await run());
   } catch (error) {
-    outcome = "failed";
     errorsTotal.add(1, { type: "job" });
     throw error;
   } finally {

@@ -5,12 +5,12 @@ import { causedBy, provenanceOf } from "../security/provenance";
 import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
-import type { BullJob } from "./bull";
+import type { BullJob, TakenJob } from "./bull";
 import { CANCELED_HEADER, openEnvelope } from "./envelope";
 import { giveUp, tellOwner, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
-import { observeRun } from "./observability";
-import type { RunningJobs } from "./running-jobs";
+import { observeRun, type RunOutcome } from "./observability";
+import { ProcessStoppingError, type RunningJobs } from "./running-jobs";
 import { endTask, RunningTask, TaskCanceledError, taskIdOf } from "./tasks";
 
 export interface JobContext {
@@ -64,13 +64,13 @@ interface Run<Payload> {
 /**
  * Runs the handler under the job's trace and time limit. A failure that is final is written to the dead
  * letters before BullMQ hears of it, so that a crash in between loses neither; then BullMQ's
- * UnrecoverableError ends the job.
+ * UnrecoverableError ends the job. One that the end of this process cut short has not failed: it goes back to its queue.
  */
 export function runJob<Payload>(
   job: JobDefinition<Payload>,
   runner: JobRunner<Payload>,
-  bullJob: BullJob,
-): Promise<void> {
+  bullJob: TakenJob,
+): Promise<RunOutcome> {
   const { headers, tenantId } = openEnvelope(bullJob.data);
   const jobId = bullJob.id ?? "";
   const options = {
@@ -91,10 +91,17 @@ export function runJob<Payload>(
         const run = toRun(job, bullJob);
         const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, run, task));
         endTask(task, { state: "completed", result });
+        return "completed";
       } catch (error) {
         if (error instanceof TaskCanceledError) {
           await callOff(job, runner.onFailed, bullJob, error);
-          return endTask(task, { state: "canceled", reason: "canceled" });
+          endTask(task, { state: "canceled", reason: "canceled" });
+          return "completed";
+        }
+        if (error instanceof ProcessStoppingError) {
+          await giveBack(job, bullJob);
+          endTask(task, { state: "waiting", reason: "process_stopping" });
+          return "given_back";
         }
         const failure = await settleFailure(job, runner.onFailed, bullJob, error);
         const isFinal = failure instanceof UnrecoverableError;
@@ -128,6 +135,16 @@ function runTask<Payload>(
     log: (text: string) => task.addLine(text),
   };
   return running.within(timeoutMs, name, (signal) => handler(payload, { ...context, ...tell, signal }), task.run);
+}
+
+/** Where it can't be given back it stays locked until the lock ends, as the job of a process that was killed. */
+async function giveBack(job: JobDefinition, bullJob: TakenJob): Promise<void> {
+  await bullJob.moveToWait(bullJob.token).catch((error: unknown) => {
+    logger("queues").warn(
+      { err: error, job: job.name },
+      "a job could not be given back: it runs again when its lock ends",
+    );
+  });
 }
 
 /** A canceled job is over for BullMQ, and for its owner as if it had failed for good; there is no dead letter to redrive. */

@@ -7,8 +7,14 @@ export class JobTimeoutError extends Error {
   override readonly name = "JobTimeoutError";
 }
 
+/** Why a run was aborted: its process stops, and another one runs the job. */
+export class ProcessStoppingError extends Error {
+  override readonly name = "ProcessStoppingError";
+}
+
 export class RunningJobs {
   private readonly running = new Set<AbortController>();
+  private stopping: Error | undefined;
 
   get size(): number {
     return this.running.size;
@@ -24,6 +30,7 @@ export class RunningJobs {
     work: (signal: AbortSignal) => Promise<T>,
     run = new AbortController(),
   ): Promise<T> {
+    if (this.stopping) throw this.stopping;
     const late = (): void => run.abort(new JobTimeoutError(`job ${jobName} took longer than ${timeoutMs} ms`));
     const timer = setTimeout(late, timeoutMs);
     this.running.add(run);
@@ -36,6 +43,17 @@ export class RunningJobs {
       clearTimeout(timer);
       this.running.delete(run);
     }
+  }
+
+  /** Aborts every run with ProcessStoppingError, also those that would begin before `begin`. */
+  stop(): void {
+    this.stopping = new ProcessStoppingError("the process is stopping");
+    this.abortAll(this.stopping);
+  }
+
+  /** Runs may begin, from the first on or again. */
+  begin(): void {
+    this.stopping = undefined;
   }
 
   /** Aborts every run that is under way; those that begin later are not concerned. */

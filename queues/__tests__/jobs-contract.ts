@@ -10,7 +10,7 @@ import { redriveJobs } from "../dead-letters";
 import { enqueue, JOB_DESTINATION } from "../enqueue";
 import { defineJob } from "../job";
 import { announceWork } from "../bull";
-import { queueNameOf } from "../conventions";
+import { queueNameOf, RETRY } from "../conventions";
 import type { JobData } from "../envelope";
 import { countJobs, jobOptions, makeQueue } from "../factory";
 import {
@@ -205,6 +205,35 @@ describe("a job", () => {
       .poll(() => deadLettersOf(steady.name))
       .toContainEqual(expect.objectContaining({ job_id: jobId, reason: "payload_invalid", tenant_id: null }));
   });
+
+  it.each([
+    ["listens", true],
+    ["does not listen", false],
+  ])(
+    "that the end of its process cuts short runs elsewhere, also at its last attempt, if it %s",
+    async (_how, listens) => {
+      const name = `test:cut-short-${listens ? "listening" : "deaf"}`;
+      const job = defineJob({ name, payload, retry: RETRY.once, timeoutMs: 60_000 });
+      const attempts: number[] = [];
+      const ending = makeWorker(job, (_payload, { signal, attempt }) => {
+        attempts.push(attempt);
+        return new Promise<void>((_resolve, reject) => {
+          if (listens) signal.addEventListener("abort", () => reject(new Error("stopped")));
+        });
+      });
+      await ending.start();
+      await withTenant({ tenantId }, (tx) => enqueue(tx, job, { n: 1 }));
+      await expect.poll(() => attempts).toEqual([1]);
+      await ending.stop(true);
+      expect(await countJobs(name, "failed", "delayed", "active")).toEqual({ failed: 0, delayed: 0, active: 0 });
+    const other = makeWorker(job, (_payload, { attempt }) => Promise.resolve(void attempts.push(attempt)));
+      await other.start();
+      await expect.poll(() => countJobs(name, "completed")).toEqual({ completed: 1 });
+      await other.stop();
+      expect(attempts).toEqual([1, 1]);
+      expect(await deadLettersOf(name)).toEqual([]);
+    },
+  );
 
   it("is given up at once when what is stored does not fit", async () => {
     const id = newId();

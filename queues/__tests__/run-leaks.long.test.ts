@@ -17,11 +17,18 @@ const job = defineJob({ name: "test:tidy", payload: z.object({ n: z.number() }),
 it("leaves less than 256 bytes in memory, whether it succeeds or fails", async () => {
   const running = new RunningJobs();
   const data = { payload: { n: 1 }, tenantId: newId(), headers: {} };
-  const run = (n: number): Promise<void> =>
+  const run = (n: number): Promise<unknown> =>
     runJob(
       job,
       { handler: n % 2 ? async () => undefined : () => Promise.reject(new Error("not yet")), running },
-      { id: String(n), name: job.name, data, attemptsMade: 0, timestamp: Date.now() },
+      {
+        id: String(n),
+        name: job.name,
+        data,
+        attemptsMade: 0,
+        timestamp: Date.now(),
+        moveToWait: async () => undefined,
+      },
     ).catch(() => undefined);
   const samples: Sample[] = [];
   for (let done = 0; done <= 5 * RUNS; done += RUNS) {

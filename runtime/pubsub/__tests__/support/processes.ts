@@ -37,6 +37,7 @@ export class Processes {
     const victim = this.#running[index];
     if (!victim?.pid) throw new Error(`no process ${index}`);
     this.#killed.add(victim);
+    this.check(); // one that has ended by itself ends no second time
     const gone = once(victim, "exit");
     victim.kill("SIGKILL");
     await gone;
@@ -49,9 +50,17 @@ export class Processes {
     return this.kill(this.#running.findIndex((one) => one.pid === pid));
   }
 
-  /** Resolves when all of them have said that they are ready. */
+  /** Resolves when all of them have said that they are ready. @throws Error when one ends before */
   async ready(): Promise<void> {
-    await Promise.all(this.#running.map((one) => once(one, "message")));
+    await Promise.all(
+      this.#running.map(async (one) => {
+        const ended = once(one, "exit").then(([code]) => {
+          throw new Error(`a process ended by itself with ${code} before it was ready`);
+        });
+        ended.catch(() => undefined); // later it is somebody else's matter
+        await Promise.race([once(one, "message"), ended]);
+      }),
+    );
   }
 
   /** @throws Error when one has ended that was not killed */
