@@ -68,7 +68,7 @@ export interface BullWorker {
   pause(doNotWaitActive: boolean): Promise<void>;
   resume(): Promise<void>;
   isPaused(): boolean;
-  close(): Promise<void>;
+  close(force: boolean): Promise<void>;
 }
 
 export interface WorkerListeners {

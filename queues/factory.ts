@@ -156,7 +156,7 @@ function createWorker<Payload>(
     resume: async () => (await opened)?.resume(),
     stop: async (force = false) => {
       const worker = await opened;
-      const closed = worker?.close(); // from here on it takes nothing, not even what it gives back
+      const closed = worker?.close(false); // from here on it takes nothing, not even what it gives back
       if (force) running.stop();
       await (force ? withinTime(Promise.resolve(closed), GIVE_BACK_LIMIT_MS).catch(tellOfSlowEnd) : closed);
       opened = undefined;
