@@ -226,7 +226,7 @@ describe("a job", () => {
       await expect.poll(() => attempts).toEqual([1]);
       await ending.stop(true);
       expect(await countJobs(name, "failed", "delayed", "active")).toEqual({ failed: 0, delayed: 0, active: 0 });
-    const other = makeWorker(job, (_payload, { attempt }) => Promise.resolve(void attempts.push(attempt)));
+      const other = makeWorker(job, (_payload, { attempt }) => Promise.resolve(void attempts.push(attempt)));
       await other.start();
       await expect.poll(() => countJobs(name, "completed")).toEqual({ completed: 1 });
       await other.stop();
