@@ -6,6 +6,7 @@ import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { newId } from "../ids";
 import { appPool } from "../pool";
 import { systemQuery, tenantQuery, withSystem, withTenant, type Tx } from "../tenant";
+import { UnitOfWork } from "../unit-of-work";
 
 const insertTurn = "insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, $2, 1)";
 const countTurns = "select count(*) as n from queues.tenant_turn";
@@ -220,6 +221,51 @@ describe("a transaction's own time limit", () => {
   });
 });
 
+describe("a unit of work", () => {
+  const scope = { kind: "system", reason: "test" } as const;
+  const begin = async (): Promise<{ unit: UnitOfWork; marks: { n: number } }> => {
+    const marks = { n: 0 };
+    const mark = (): Promise<void> => Promise.resolve(void marks.n++);
+    return { unit: await UnitOfWork.begin(scope, mark), marks };
+  };
+
+  it("holds the last transaction, a single statement as well, until its outcome is written with it", async () => {
+    const one = newTenant();
+    const { unit, marks } = await begin();
+    await unit.run(async () => {
+      await withTenant(one, (tx) => addTurn(tx, one, "first"));
+      await tenantQuery(one, insertTurn, [one.tenantId, "second"]);
+    });
+    expect(marks.n).toBe(1);
+    const ran: string[] = [];
+    const isWritten = await unit.finish(async (tx) => {
+      tx.afterCommit(() => ran.push("hook"));
+      expect(
+        await tx.query("select count(*)::int as n from queues.tenant_turn where tenant_id = $1", [one.tenantId]),
+      ).toEqual([{ n: 2 }]);
+      ran.push("last");
+    });
+    expect([isWritten, ran]).toEqual([true, ["last", "hook"]]);
+    expect(await tenantQuery(one, countTurns)).toEqual([{ n: 2 }]);
+  });
+
+  it("commits what begins when it is over as always, and writes nothing of its own where none is held", async () => {
+    const one = newTenant();
+    const { unit, marks } = await begin();
+    expect(await unit.finish(() => Promise.reject(new Error("not asked")))).toBe(false);
+    await unit.run(() => withTenant(one, (tx) => addTurn(tx, one)));
+    expect([marks.n, await tenantQuery(one, countTurns)]).toEqual([0, [{ n: 1 }]]);
+  });
+
+  it("undoes the transaction with which its outcome cannot be written", async () => {
+    const one = newTenant();
+    const { unit } = await begin();
+    await unit.run(() => withTenant(one, (tx) => addTurn(tx, one)));
+    await expect(unit.finish(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(await tenantQuery(one, countTurns)).toEqual([{ n: 0 }]);
+  });
+});
+
 describe("the pool's connections", () => {
   it("are given back outside of any transaction", async () => {
     await Promise.all(Array.from({ length: 5 }, () => withSystem("test", (tx) => tx.query("select 1"))));
@@ -228,6 +274,44 @@ describe("the pool's connections", () => {
       expect(client.getTransactionStatus()).toBe("I");
     } finally {
       client.release();
+    }
+  });
+
+  it("are sent nothing for a body that asks nothing, and are left without listeners", async () => {
+    let client: PoolClient | undefined;
+    let sent = 0;
+    const listeners: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      appPool().once("acquire", (given) => {
+        client = given;
+        sent = given.connection.stream.bytesWritten;
+      });
+      expect(await withSystem("test", () => Promise.resolve(i))).toBe(i);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(client?.connection.stream.bytesWritten).toBe(sent);
+      listeners.push(client?.listenerCount("end") ?? -1);
+    }
+    expect(new Set(listeners).size).toBe(1);
+  });
+
+  it("are given up where the server says that it goes away, and kept where a statement fails", async () => {
+    const raise = (state: string): string => `do $$ begin raise exception using errcode = '${state}'; end $$`;
+    const removed: unknown[] = [];
+    const note = (client: unknown): unknown => removed.push(client);
+    appPool().on("remove", note);
+    try {
+      for (const fail of [
+        (state: string) => systemQuery("test", raise(state)),
+        (state: string) => withSystem("test", (tx) => tx.query(raise(state))),
+      ]) {
+        removed.length = 0;
+        await expect(fail("22012")).rejects.toMatchObject({ sqlState: "22012" });
+        expect(removed).toHaveLength(0);
+        await expect(fail("57P01")).rejects.toMatchObject({ kind: "unavailable" });
+        await expect.poll(() => removed.length).toBe(1);
+      }
+    } finally {
+      appPool().off("remove", note);
     }
   });
 });

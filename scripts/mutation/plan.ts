@@ -92,8 +92,8 @@ export const plan: readonly PlanEntry[] = [
   { group: "db", rules: rules("db", "silence"), suites: suites("db", "silence") },
   {
     group: "db",
-    rules: rules("db", "capability scope transaction pipeline"),
-    suites: suites("db", "transaction tenant"),
+    rules: rules("db", "capability scope transaction unit-of-work pipeline"),
+    suites: suites("db", "transaction tenant execute-later"),
   },
 
   {
