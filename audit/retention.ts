@@ -2,7 +2,7 @@
 // themselves insist on.
 import { cfg } from "../config";
 import { systemUsePurge } from "../db/store";
-import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { removeEach, removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { entryPurge } from "./store";
 
 const DAY_MS = 86_400_000;
@@ -15,6 +15,9 @@ export async function purgeAudit(
   budget: UpkeepBudget = BUDGET,
 ): Promise<number> {
   const before = new Date(now.getTime() - keepDays * DAY_MS);
-  const uses = await removeInBatches("system-use-purge", budget, (tx, limit) => systemUsePurge(tx, before, limit));
-  return uses + (await removeInBatches("audit-purge", budget, (tx, limit) => entryPurge(tx, before, limit)));
+  const { uses, entries } = await removeEach({
+    uses: () => removeInBatches("system-use-purge", budget, (tx, limit) => systemUsePurge(tx, before, limit)),
+    entries: () => removeInBatches("audit-purge", budget, (tx, limit) => entryPurge(tx, before, limit)),
+  });
+  return uses + entries;
 }

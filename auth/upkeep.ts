@@ -1,5 +1,5 @@
 // Removing what nobody can use any more, by db's loop of batches.
-import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { removeEach, removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { purgeAccounts } from "./account-deletion";
 import { purgeOrganisations } from "./organisation-life";
 import { apiKeyDeleteExpired } from "./store/api-keys";
@@ -31,38 +31,22 @@ export interface Purged {
   accounts: number;
 }
 
-/** Resolves with what was removed. @throws DbError when even a small batch cannot be removed. */
-export async function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged> {
-  const sessions = await removeInBatches("purge-ended-sessions", budget, (tx, limit) =>
-    sessionDeleteEnded(tx, KEEP_DAYS, limit),
-  );
-  const signingKeys = await removeInBatches("purge-ended-signing-keys", budget, (tx, limit) =>
-    signingKeyDeleteEnded(tx, KEEP_DAYS, limit),
-  );
-  const revocations = await removeInBatches("purge-expired-revocations", budget, revocationDeleteExpired);
-  const apiKeys = await removeInBatches("purge-expired-api-keys", budget, (tx, limit) =>
-    apiKeyDeleteExpired(tx, KEEP_KEYS_DAYS, limit),
-  );
-  const oneTimeTokens = await removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired);
-  const invitations = await removeInBatches("purge-expired-invitations", budget, invitationDeleteExpired);
-  const operatorSessions = await removeInBatches("purge-operator-sessions", budget, operatorSessionDeleteExpired);
-  const usedChallenges = await removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired);
-  const organisations = await removeInBatches(
-    "purge-deleted-organisations",
-    { ...budget, batchMax: 10 },
-    purgeOrganisations,
-  );
-  const accounts = await removeInBatches("purge-deleted-accounts", { ...budget, batchMax: 10 }, purgeAccounts);
-  return {
-    sessions,
-    signingKeys,
-    revocations,
-    apiKeys,
-    oneTimeTokens,
-    invitations,
-    operatorSessions,
-    usedChallenges,
-    organisations,
-    accounts,
-  };
+/** Resolves with what was removed. @throws what failed, once everything had its turn. */
+export function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged> {
+  const few = { ...budget, batchMax: 10 };
+  return removeEach({
+    sessions: () =>
+      removeInBatches("purge-ended-sessions", budget, (tx, limit) => sessionDeleteEnded(tx, KEEP_DAYS, limit)),
+    signingKeys: () =>
+      removeInBatches("purge-ended-signing-keys", budget, (tx, limit) => signingKeyDeleteEnded(tx, KEEP_DAYS, limit)),
+    revocations: () => removeInBatches("purge-expired-revocations", budget, revocationDeleteExpired),
+    apiKeys: () =>
+      removeInBatches("purge-expired-api-keys", budget, (tx, limit) => apiKeyDeleteExpired(tx, KEEP_KEYS_DAYS, limit)),
+    oneTimeTokens: () => removeInBatches("purge-expired-one-time-tokens", budget, oneTimeTokenDeleteExpired),
+    invitations: () => removeInBatches("purge-expired-invitations", budget, invitationDeleteExpired),
+    operatorSessions: () => removeInBatches("purge-operator-sessions", budget, operatorSessionDeleteExpired),
+    usedChallenges: () => removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired),
+    organisations: () => removeInBatches("purge-deleted-organisations", few, purgeOrganisations),
+    accounts: () => removeInBatches("purge-deleted-accounts", few, purgeAccounts),
+  });
 }

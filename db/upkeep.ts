@@ -2,6 +2,7 @@
 // what is done stays done. A batch that takes too long is tried again at half its size; what is left when the time is
 // used up is left to the next run.
 import type { SystemReason } from "../security/system-reasons";
+import { errorText } from "../telemetry/error-text";
 import { DbError } from "./errors";
 import { withSystem, type Tx } from "./tenant";
 
@@ -39,7 +40,25 @@ export async function removeInBatches(
 }
 
 /**
- * The same for several, one after the other, of which the first must be empty before the next; resolves with whether
+ * Several removals that don't depend on each other, one after the other: one that fails, time and again perhaps, keeps none of
+ * those behind it from their turn. Resolves with how many rows each removed.
+ * @throws what failed, once all had their turn; an AggregateError when several did
+ */
+export async function removeEach<Name extends string>(
+  removals: Record<Name, () => Promise<number>>,
+): Promise<Record<Name, number>> {
+  const removed = {} as Record<Name, number>;
+  const failures: unknown[] = [];
+  for (const name of Object.keys(removals) as Name[])
+    removed[name] = await removals[name]().catch((error: unknown) => (failures.push(error), 0));
+  if (failures.length > 1)
+    throw new AggregateError(failures, `${failures.length} removals failed: ${failures.map(errorText).join("; ")}`);
+  if (failures.length === 1) throw failures[0];
+  return removed;
+}
+
+/**
+ * As removeInBatches for several, one after the other, of which the first must be empty before the next; resolves with whether
  * nothing is left. False when the time was used up: the next run goes on where this one ended.
  */
 export async function removeInTurn(

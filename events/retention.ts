@@ -2,7 +2,7 @@
 // consumer that acts on it, one dead letter for each of these given up. The inbox remembers longer than the outbox and
 // any transport, or an event delivered late would act twice. A run begins every ten minutes and has five of them for
 // each table (runs may overlap, they pass over each other's rows): enough to remove ten times what the pipeline can write (upkeep.pg.test.ts measures it).
-import { removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { removeEach, removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { deadLetters, DEAD_LETTER_DAYS } from "./store/dead-letter";
 import { declarationsPurge } from "./store/declaration";
 import { detourPurge } from "./store/detour";
@@ -23,13 +23,12 @@ export interface Purged {
 
 /** Deletes what is past its time; resolves with how many rows went. `budget` holds for each table. */
 export async function purgeExpired(budget: UpkeepBudget = BUDGET): Promise<Purged> {
-  return {
-    outbox: await removeInBatches("outbox-purge", budget, (tx, limit) => outboxPurge(tx, OUTBOX_DAYS, limit)),
-    inbox: await removeInBatches("inbox-purge", budget, (tx, limit) => inboxPurge(tx, INBOX_DAYS, limit)),
-    deadLetters: await removeInBatches("dead-letter-purge", budget, (tx, limit) =>
-      deadLetters.purge(tx, DEAD_LETTER_DAYS, limit),
-    ),
-    declarations: await removeInBatches("declaration-purge", budget, declarationsPurge),
-    detours: await removeInBatches("inbox-purge", budget, (tx, limit) => detourPurge(tx, INBOX_DAYS, limit)),
-  };
+  return removeEach({
+    outbox: () => removeInBatches("outbox-purge", budget, (tx, limit) => outboxPurge(tx, OUTBOX_DAYS, limit)),
+    inbox: () => removeInBatches("inbox-purge", budget, (tx, limit) => inboxPurge(tx, INBOX_DAYS, limit)),
+    deadLetters: () =>
+      removeInBatches("dead-letter-purge", budget, (tx, limit) => deadLetters.purge(tx, DEAD_LETTER_DAYS, limit)),
+    declarations: () => removeInBatches("declaration-purge", budget, declarationsPurge),
+    detours: () => removeInBatches("inbox-purge", budget, (tx, limit) => detourPurge(tx, INBOX_DAYS, limit)),
+  });
 }

@@ -1,6 +1,6 @@
 // What nobody drives on is found by the database's own record, whatever became of its job; and what ended long ago goes.
 import { withSystem } from "../db/tenant";
-import { removeInBatches, removeInTurn } from "../db/upkeep";
+import { removeEach, removeInBatches, removeInTurn } from "../db/upkeep";
 import { enqueue } from "../queues/enqueue";
 import type { TenantId } from "../security/principal";
 import { jobOf } from "./job";
@@ -30,8 +30,11 @@ export function driveOverdue(
 
 /** Resolves with how many sagas are no longer kept. */
 export async function purgeSagas(): Promise<number> {
-  const open = await removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurgeOpen(tx, KEEP_OPEN_DAYS, limit));
-  return open + (await removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurge(tx, KEEP_DAYS, limit)));
+  const { open, over } = await removeEach({
+    open: () => removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurgeOpen(tx, KEEP_OPEN_DAYS, limit)),
+    over: () => removeInBatches("saga-purge", UPKEEP, (tx, limit) => sagaPurge(tx, KEEP_DAYS, limit)),
+  });
+  return open + over;
 }
 
 /** Less than the job's time. */
