@@ -287,23 +287,6 @@ describe("the pool's connections", () => {
     }
   });
 
-  it("are sent nothing for a body that asks nothing, and are left without listeners", async () => {
-    let client: PoolClient | undefined;
-    let sent = 0;
-    const listeners: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      appPool().once("acquire", (given) => {
-        client = given;
-        sent = given.connection.stream.bytesWritten;
-      });
-      expect(await withSystem("test", () => Promise.resolve(i))).toBe(i);
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(client?.connection.stream.bytesWritten).toBe(sent);
-      listeners.push(client?.listenerCount("end") ?? -1);
-    }
-    expect(new Set(listeners).size).toBe(1);
-  });
-
   it("are given up where the server says that it goes away, and kept where a statement fails", async () => {
     const raise = (state: string): string => `do $$ begin raise exception using errcode = '${state}'; end $$`;
     const removed: unknown[] = [];
