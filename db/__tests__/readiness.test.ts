@@ -59,12 +59,18 @@ describe("the probe of a database", () => {
   it("fails within its time when the database falls silent later, and works again when it is back", async () => {
     const line = await throughDatabase();
     const probe = probeOf(line.url, 400);
-    await probe.check();
+    // Where the machine pauses for longer than that, it is asked once more.
+    const works = (): Promise<boolean> =>
+      probe.check().then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(works).toBe(true);
     line.isSilent = true;
     await expect(probe.check()).rejects.toThrow();
     await expect(probe.check()).rejects.toThrow();
     line.isSilent = false;
-    await expect(probe.check()).resolves.toBeUndefined();
+    await expect.poll(works).toBe(true);
   });
 
   it("fails at once where nobody listens", async () => {

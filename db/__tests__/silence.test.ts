@@ -43,7 +43,7 @@ async function failureOf(ask: () => Promise<unknown>): Promise<unknown> {
 
 const goSilent = (): void => void (line.isSilent = true);
 
-describe("a server that falls silent", { timeout: 20_000 }, () => {
+describe("a server that falls silent", () => {
   it.each<[string, () => Promise<unknown>]>([
     [
       "in one statement",

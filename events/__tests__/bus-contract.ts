@@ -12,7 +12,7 @@ let types = 0;
 export const newNotice = (category: "billing" | "security" | "system" | "user" = "system") =>
   defineNotice({ category, type: `test.notice.n${++types}-${newId().slice(-6)}`, data });
 
-const WITHIN = { timeout: 10_000 };
+const WITHIN = { timeout: 45_000 };
 
 export function defineBusContract(name: string, bus: Bus): void {
   const collect = (into: number[]) => async (notice: Notice<{ n: number }>) => void into.push(notice.data.n);

@@ -26,7 +26,7 @@ async function runJobs(count: number): Promise<void> {
   await queue.addBulk(
     Array.from({ length: count }, () => ({ name: job.name, data, opts: { ...opts, jobId: newId() } })),
   );
-  await vi.waitUntil(() => ended - before === count, { timeout: 20_000, interval: 20 });
+  await vi.waitUntil(() => ended - before === count, { timeout: 55_000, interval: 20 });
 }
 
 beforeAll(() => startWorkers([worker]), 30_000);

@@ -228,9 +228,7 @@ test("a cancellation is told by the bus, before the row is looked at", async () 
   const of = { tenantId: owner.tenantId, id };
   // A look at the row that would come too late for this test.
   const run = runSaga(unheard, of, new AbortController().signal, { holdMs: 3_600_000 });
-  await expect
-    .poll(async () => (await sagas.getSaga({ id }, owner)).steps[1]?.state, { timeout: 10_000 })
-    .toBe("running");
+  await expect.poll(async () => (await sagas.getSaga({ id }, owner)).steps[1]?.state).toBe("running");
   await sagas.cancel({ id }, owner);
   await run;
   expect(aborted).toHaveLength(before + 1);
@@ -318,7 +316,7 @@ test("two runs of one saga do not work at once: the second leaves it to the firs
   const id = await start(shared as Saga<{ n: number }>);
   const of = { tenantId: owner.tenantId, id };
   const firstRun = runSaga(shared, of, new AbortController().signal);
-  await expect.poll(() => runs, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => runs).toBe(1);
   await runSaga(shared, of, new AbortController().signal);
   goOn();
   await firstRun;

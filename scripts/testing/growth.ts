@@ -55,3 +55,13 @@ export async function overgrowth<T>(
   if (ms <= GROWTH_MAX * smallerMs) return undefined;
   return `${Math.round(ms)} ms for ${size}, ${Math.round(smallerMs)} ms for ${smaller}`;
 }
+
+/** What `reference` takes of a thread where the limits of tests were measured. */
+const REFERENCE_MS = 10;
+const sample = JSON.stringify(Array.from({ length: 20_000 }, (_, n) => ({ n, text: `number ${n}`, all: [n, n + 1] })));
+const reference = (): unknown => JSON.stringify(JSON.parse(sample));
+
+/** How many times as long as there this machine takes just now, for work like that of most tests; at least one. */
+export async function slowdown(): Promise<number> {
+  return Math.max(1, (await leastThreadMs(reference)) / REFERENCE_MS);
+}

@@ -209,7 +209,7 @@ describe("an organisation that is gone", () => {
         { aggregateType: "organisation", aggregateId: id, tenantId: null },
       ),
     );
-    await vi.waitFor(async () => expect(await keyCount(owner)).toBe(0), { timeout: 20_000, interval: 50 });
+    await vi.waitFor(async () => expect(await keyCount(owner)).toBe(0), { timeout: 55_000, interval: 50 });
     expect(await stored(owner)).toBe("[]");
     expect((await readSecret(other, "a")).reveal()).toBe("of the other");
   });

@@ -23,7 +23,7 @@ interface Subject {
 }
 
 const until = async (condition: () => boolean, what: () => unknown): Promise<void> => {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 45_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`it did not come to pass: ${JSON.stringify(what())}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

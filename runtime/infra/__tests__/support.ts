@@ -93,7 +93,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Waits for a condition, looking every 10 ms. */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error("the condition did not come true in time");

@@ -27,7 +27,7 @@ test("a spy sees the message, which is handled all the same", async () => {
   const publish = vi.spyOn(orders, "publish");
   await place({ n: 1 });
   expect(publish).toHaveBeenCalledExactlyOnceWith({ n: 1 });
-  await vi.waitFor(() => expect(billed).toEqual([1]), 10_000);
+  await vi.waitFor(() => expect(billed).toEqual([1]), 45_000);
 });
 test("a spy can keep it back", async () => {
   vi.spyOn(orders, "publish").mockResolvedValue("kept back");
@@ -45,7 +45,7 @@ test("what was published, by the topic or its name", async () => {
   const numbers: number[] = publishedMessages(orders).map(({ message }) => message.n);
   expect(numbers).toEqual([3, 4]);
   expect(publishedMessages("orders")[0]).toEqual({ id: expect.stringMatching(/^[0-9a-v]{20}$/), message: { n: 3 } });
-  await vi.waitFor(() => expect([...billed].sort()).toEqual([3, 4]), 10_000);
+  await vi.waitFor(() => expect([...billed].sort()).toEqual([3, 4]), 45_000);
 });
 test("is forgotten on demand", async () => {
   clearPublished();

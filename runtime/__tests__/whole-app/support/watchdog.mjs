@@ -1,6 +1,7 @@
 // Loaded into the app's process (`node --import`) by a test that wants to know what holds its event loop. Counts the
 // processor time of the main thread between two ticks, not the time that went by: other processes of a busy machine
-// take the latter, never the former. Answers the most since it was asked last, in milliseconds.
+// take the latter, never the former. Answers what there was
+// since it was asked last, in milliseconds: the most between two ticks, and all.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { isMainThread } from "node:worker_threads";
@@ -22,15 +23,18 @@ function ranMs() {
 const program = process.env.WATCHDOG_PROGRAM ?? "cli.js";
 if (isMainThread && addressFile !== undefined && process.argv[1]?.endsWith(program)) {
   let last = ranMs();
-  let longest = 0;
+  let longestMs = 0;
+  let ranBefore = last;
   setInterval(() => {
     const now = ranMs();
-    longest = Math.max(longest, now - last);
+    longestMs = Math.max(longestMs, now - last);
     last = now;
   }, TICK_MS).unref();
   const server = createServer((request, response) => {
-    response.end(String(longest));
-    longest = 0;
+    const now = ranMs();
+    response.end(JSON.stringify({ longestMs, ranMs: now - ranBefore }));
+    longestMs = 0;
+    ranBefore = now;
   });
   server.listen(0, "127.0.0.1", () => writeFileSync(addressFile, String(server.address().port), { flag: "wx" }));
   server.unref();

@@ -1,19 +1,15 @@
 // An app whose event loop is watched: what the longest time is that its thread ran without a pause.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { startApp, type AppOptions, type AppProcess } from "./app-process";
+import { holding, watchdogAt } from "./event-loop";
 
 const WATCHDOG = join(import.meta.dirname, "../../../__tests__/whole-app/support/watchdog.mjs");
 
-/** As in whole-app/support/event-loop.ts. */
-export const HELD_MAX_MS = loadavg()[0]! > 2 * availableParallelism() ? 100 : 50;
-const ATTEMPTS = 5;
-
 export interface WatchedApp extends AppProcess {
-  /** The least that `act` holds the event loop: compiling and collecting garbage come in between now and then. */
-  heldMs(act: () => Promise<void>): Promise<number>;
+  /** Does `act`; says how long it holds the event loop, when that is too long. */
+  held(act: () => Promise<void>): Promise<string | undefined>;
 }
 
 export async function startWatchedApp(appDir: string, options: AppOptions = {}): Promise<WatchedApp> {
@@ -27,19 +23,12 @@ export async function startWatchedApp(appDir: string, options: AppOptions = {}):
   };
   const app = await startApp(appDir, { ...options, env });
   if (!existsSync(file)) throw new Error("the watchdog did not start");
-  const watchdog = `http://127.0.0.1:${readFileSync(file, "utf8")}`;
-  const longest = async (): Promise<number> => Number(await (await fetch(watchdog)).text());
+  const watchdog = watchdogAt(readFileSync(file, "utf8"));
   return {
     ...app,
-    async heldMs(act) {
-      let least = Infinity;
-      for (let attempt = 0; attempt < ATTEMPTS && least >= HELD_MAX_MS; attempt++) {
-        await longest();
-        await act();
-        await sleep(6);
-        least = Math.min(least, await longest());
-      }
-      return least;
+    async held(act) {
+      const { ms, isHeld } = await holding(watchdog, act);
+      return isHeld ? `${Math.round(ms)} ms` : undefined;
     },
     async stop() {
       await app.stop();
