@@ -282,6 +282,8 @@ describe("looking again", () => {
     server.zone.set(domain.record.name, []);
     await recheck();
     expect(await toldOf(domain)).toEqual([SILENT, GONE]);
+    const since = "select unanswered_since as since from auth.domain where id = $1";
+    expect(await systemQuery("test", since, [domain.id])).toEqual([{ since: null }]);
     show(domain);
     await recheck();
     broken();

@@ -95,7 +95,7 @@ export async function domainFindHolder(
 /** False when it was not verified. */
 export async function domainLose(tx: Tx, { tenantId, id }: { tenantId: string; id: string }): Promise<boolean> {
   const changed = await tx.execute(
-    `update auth.domain set verified_at = null, missing_since = null, unanswered_since = null, warned_at = null
+    `update auth.domain set verified_at = null, missing_since = null
      where tenant_id = $1 and id = $2 and verified_at is not null`,
     [tenantId, id],
   );

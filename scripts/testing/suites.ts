@@ -40,6 +40,7 @@ export const suitesApart: readonly string[] = [
   "auth/__tests__/mailed-links.test.ts",
   "auth/__tests__/oidc.test.ts",
   "auth/__tests__/operators.test.ts",
+  "auth/__tests__/uniform-answers.test.ts",
   "auth/__tests__/password-screen.test.ts",
   "auth/__tests__/revocations.test.ts",
   "auth/__tests__/start.test.ts",

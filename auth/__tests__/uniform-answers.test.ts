@@ -1,0 +1,87 @@
+// Whether an address is registered is told neither by what is answered nor by the work that is done before it: passwords that are
+// hashed and checked, which is nearly all of the time, and mails that are asked for. The attack: ask, compare, and time.
+// (OWASP Authentication Cheat Sheet, "Authentication and Error Messages"; ASVS 5.0 V6.3.8.)
+import { auth } from "~encore/clients";
+import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { systemQuery } from "../../db/tenant";
+import { register } from "../registration";
+import { as } from "./callers";
+import { mailedToken } from "./mails";
+import { newcomer, password } from "./people";
+
+// The real library, watched.
+const { library, hash, verify } = await vi.hoisted(async () => {
+  const real = await import("@node-rs/argon2");
+  return { library: real, hash: vi.fn(real.hash), verify: vi.fn(real.verify) };
+});
+vi.mock("@node-rs/argon2", () => ({ ...library, hash, verify }));
+
+const set = (what: string, email: string): Promise<unknown> =>
+  systemQuery("test", `update auth.account set ${what} where email = $1`, [email]);
+
+/** Addresses of every kind of account, and of none. */
+const addresses: Record<string, string> = {};
+beforeAll(async () => {
+  for (const kind of ["unverified", "verified", "without a password", "deleted"]) {
+    const person = newcomer();
+    const signedIn = await register(person, new Date());
+    addresses[kind] = person.email;
+    if (kind !== "unverified") await auth.verifyEmail({ token: await mailedToken(person.email) });
+    if (kind === "without a password") await set("password_hash = null", person.email);
+    if (kind === "deleted") await auth.deleteAccount(await as(signedIn));
+  }
+  // What a check of nobody's password is compared with is made once.
+  await auth.login({ email: newcomer().email, password }).catch(() => undefined);
+}, 120_000);
+
+beforeEach(() => {
+  hash.mockClear();
+  verify.mockClear();
+});
+
+/** What who asks gets to know: the answer, without what is of the request or for the log alone, and the work. */
+async function told(ask: () => Promise<unknown>): Promise<unknown> {
+  const [hashed, verified] = [hash.mock.calls.length, verify.mock.calls.length];
+  const answer = await ask().then(
+    (value) => ({ value }),
+    ({ code, message, details }: { code: string; message: string; details?: object }) => ({
+      code,
+      message,
+      details: { ...details, requestId: undefined },
+    }),
+  );
+  return { answer, hashed: hash.mock.calls.length - hashed, verified: verify.mock.calls.length - verified };
+}
+const ofAll = async (ask: (email: string) => Promise<unknown>, more: string[] = []): Promise<unknown[]> => {
+  const answers: unknown[] = [];
+  for (const email of [...Object.values(addresses), ...more]) answers.push(await told(() => ask(email)));
+  return answers;
+};
+
+describe("is not told by", () => {
+  test("signing in: one check of a password and one answer, also for who has none, is deleted, or is nobody", async () => {
+    const answers = await ofAll((email) => auth.login({ email, password: "a wrong passphrase" }), [newcomer().email]);
+    expect(answers[0]).toMatchObject({ answer: { code: "unauthenticated" }, hashed: 0, verified: 1 });
+    expect(answers).toEqual(answers.map(() => answers[0]));
+  });
+
+  test("asking for a new password", async () => {
+    const answers = await ofAll((email) => auth.forgotPassword({ email }), [newcomer().email]);
+    expect(answers[0]).toEqual({ answer: { value: null }, hashed: 0, verified: 0 });
+    expect(answers).toEqual(answers.map(() => answers[0]));
+  });
+
+  test("the work of registering, which does say that an address is taken: the password is hashed before", async () => {
+    const answers = await ofAll((email) => register({ email, password, organisation: "Mine" }, new Date()));
+    expect(answers[0]).toMatchObject({ answer: { details: { reason: "email_taken" } }, hashed: 1, verified: 0 });
+    expect(answers).toEqual(answers.map(() => answers[0]));
+    const free = await told(() => register(newcomer(), new Date()));
+    expect(free).toMatchObject({ hashed: 1, verified: 0 });
+  });
+
+  test("moving one's own account to it", async () => {
+    const by = await as(await register(newcomer(), new Date()));
+    const answers = await ofAll((email) => auth.changeEmail({ email }, by), [newcomer().email]);
+    expect(answers).toEqual(answers.map(() => answers[0]));
+  });
+});
