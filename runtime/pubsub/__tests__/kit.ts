@@ -137,7 +137,8 @@ export async function until(
     work.catch(reject);
   });
   try {
-    while (!(await Promise.race([condition(), over]))) await new Promise((resolve) => setTimeout(resolve, 10));
+    // `over` first: of two that are settled the first one counts, and an answer that needs no waiting always is.
+    while (!(await Promise.race([over, condition()]))) await new Promise((resolve) => setTimeout(resolve, 10));
   } finally {
     over.catch(() => undefined); // nobody waits for it any more
     clearTimeout(timer);
