@@ -54,6 +54,7 @@ export const suitesApart: readonly string[] = [
   "security/__tests__/errors.test.ts",
   "security/__tests__/guard-check.test.ts",
   "security/__tests__/guard-promises.test.ts",
+  "security/__tests__/guard-traces.test.ts",
   "security/__tests__/guard.test.ts",
   "security/__tests__/principal.test.ts",
   "security/__tests__/provenance.test.ts",
