@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { plainSuites, processGroup, suitesApart } from "../scripts/testing/suites";
+import { plainSuites, processGroup, suitesApart, workerSuites } from "../scripts/testing/suites";
 
 const root = join(import.meta.dirname, "..");
 const skipped = ["node_modules", "dist", ".groundwork", "parity", "fixtures"];
@@ -19,7 +19,7 @@ function suitesIn(folder: string): string[] {
 const suites = suitesIn("");
 
 test("the lists name suites that exist", () => {
-  expect([...plainSuites, ...suitesApart].filter((file) => !suites.includes(file))).toEqual([]);
+  expect([...plainSuites, ...workerSuites, ...suitesApart].filter((file) => !suites.includes(file))).toEqual([]);
 });
 
 const own = "__tests__/test-processes.test.ts";
@@ -40,7 +40,7 @@ test("no suite that runs a relay or workers shares the app's database: they take
   const app = suites.filter((file) => processGroup(file) === "app");
   expect(app.length).toBeGreaterThan(30);
   const marks = ["runRelayAndWorkers(", "createRelay(", "startWorkers(", "runOnce("];
-  expect(holding(marks, app), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
+  expect(holding(marks, app), "add them to workerSuites or suitesApart in scripts/testing/suites.ts").toEqual([]);
 });
 
 test("no suite that opens the app's database shares the process of those that do not", () => {

@@ -1,6 +1,7 @@
 // vitest's processes for the test files of this repository. To start one and to load what a file imports takes longer
 // than most files' tests, so files that leave nothing behind run one after the other in the same one, and so do those
-// that open the app's database, which is then theirs together; each other file has a process of its own.
+// that open the app's database, which is then theirs together, and those that run relays and workers; each other file has
+// a process of its own.
 import { relative, sep } from "node:path";
 import type { Plugin } from "vitest/config";
 import {
@@ -16,7 +17,7 @@ import {
 import { processGroup, slowSuites, type ProcessGroup } from "./suites";
 
 const poolName = "shared";
-const groups: readonly ProcessGroup[] = ["own", "app", "plain"];
+const groups: readonly ProcessGroup[] = ["own", "workers", "app", "plain"];
 
 const nameOf = (root: string, file: string): string => relative(root, file).replaceAll(sep, "/");
 

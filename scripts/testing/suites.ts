@@ -6,6 +6,15 @@ const plainFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/",
 /** Their suites open the app's database, and look only at what they put there: organisations of their own. */
 const appFolders = ["audit/", "auth/", "db/", "mail/", "secrets/", "vectors/"];
 
+/**
+ * Their suites run relays and workers, which take up what everybody before them left: they look only at destinations,
+ * queues and consumers of their own, and not at a database that the suites of appFolders filled.
+ */
+const workerFolders = ["events/", "queues/", "sagas/"];
+
+/** In other folders, but like those of workerFolders. */
+export const workerSuites: readonly string[] = ["__tests__/testing.test.ts", "idempotency/__tests__/plans.test.ts"];
+
 /** In other folders, but like those of plainFolders. */
 export const plainSuites: readonly string[] = [
   "audit/__tests__/chain-keys.test.ts",
@@ -18,24 +27,30 @@ export const plainSuites: readonly string[] = [
   "events/__tests__/asyncapi.test.ts",
   "events/__tests__/contract-gate.test.ts",
   "events/__tests__/contracts.test.ts",
+  "events/__tests__/event-bus.test.ts",
+  "events/__tests__/publish.test.ts",
   "mail/__tests__/smtp.test.ts",
   "queues/__tests__/conventions.test.ts",
+  "queues/__tests__/silent-redis.test.ts",
   "sagas/__tests__/definition.test.ts",
+  "telemetry/__tests__/api.test.ts",
   "telemetry/__tests__/async-variable.test.ts",
   "telemetry/__tests__/docs-page.test.ts",
+  "telemetry/__tests__/metrics.test.ts",
+  "telemetry/__tests__/probes.test.ts",
+  "telemetry/__tests__/tracing.test.ts",
   "vectors/__tests__/chunker.test.ts",
   "vectors/__tests__/embedders.test.ts",
   "vectors/__tests__/markdown-threads.test.ts",
 ];
 
 /**
- * They put other modules in the place of real ones, change what a process has one of, or count its time; or they run a relay
- * or workers, which take up what everybody before them left.
+ * They put other modules in the place of real ones, change what a process has one of, or count its time; or a relay is to
+ * bring what they wait for to the consumers of their own room, past whatever others left.
  */
 export const suitesApart: readonly string[] = [
   "__tests__/readme-snippets.test.ts",
   "__tests__/regular-expressions.test.ts",
-  "__tests__/testing.test.ts",
   "auth/__tests__/credentials.test.ts",
   "auth/__tests__/mailed-links.test.ts",
   "auth/__tests__/oidc.test.ts",
@@ -46,6 +61,7 @@ export const suitesApart: readonly string[] = [
   "auth/__tests__/start.test.ts",
   "db/__tests__/confused-deputies.test.ts",
   "db/__tests__/master-keys.test.ts",
+  "queues/__tests__/leaks.test.ts",
   "runtime/schema/__tests__/decimal.test.ts",
   "runtime/schema/__tests__/json-decoder.test.ts",
   "runtime/schema/__tests__/regexp.test.ts",
@@ -64,13 +80,16 @@ export const suitesApart: readonly string[] = [
 ];
 
 /** Test files share a process with those of their group only: what opened the database leaves connections and loops. */
-export type ProcessGroup = "own" | "app" | "plain";
+export type ProcessGroup = "own" | "workers" | "app" | "plain";
 
 /** @param file from the repository's root, with slashes; suites for native servers and long ones have their own process */
 export function processGroup(file: string): ProcessGroup {
   if (suitesApart.includes(file) || /\.\w+\.test\.ts$/.test(file)) return "own";
-  if (plainSuites.includes(file) || plainFolders.some((folder) => file.startsWith(folder))) return "plain";
-  return appFolders.some((folder) => file.startsWith(folder)) ? "app" : "own";
+  const isIn = (folders: readonly string[]): boolean => folders.some((folder) => file.startsWith(folder));
+  if (workerSuites.includes(file)) return "workers";
+  if (plainSuites.includes(file) || isIn(plainFolders)) return "plain";
+  if (isIn(workerFolders)) return "workers";
+  return isIn(appFolders) ? "app" : "own";
 }
 
 /** Those that take over two seconds by themselves, the slowest first. One that is missing here, or gone, costs seconds of the whole run. */
