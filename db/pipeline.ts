@@ -141,6 +141,10 @@ class PipelinedStatements implements Submittable {
   }
 }
 
+/** The statement with its values as they travel; encoding them again changes nothing. @throws for a value that has no encoding: a cycle */
+export const encoded = ({ text, values }: Statement): Statement =>
+  values === undefined ? { text } : { text, values: values.map(prepareValue) };
+
 /**
  * Sends the statements and one Sync; resolves with one result a statement. Values are encoded before the
  * first byte leaves, so a value that cannot be (a cycle) leaves the connection clean. Outside a
@@ -153,11 +157,10 @@ export function sendPipelined(
   isLast = false,
 ): Promise<StatementResult[]> {
   return new Promise((resolve, reject) => {
-    const encoded = statements.map(({ text, values }) => ({ text, values: values?.map(prepareValue) }));
     const parserFor = (typeId: number): Parser => client.getTypeParser(typeId, "text") as Parser;
     client.query(
       new PipelinedStatements(
-        encoded,
+        statements.map(encoded),
         parserFor,
         isLast ? (hasFailed, then) => awaitReset(client, hasFailed, then) : undefined,
         (error, results) => (error ? reject(toDbError(error)) : resolve(results)),

@@ -1,44 +1,23 @@
-// One transaction: idle → open → ending → closed.
-//   idle    a connection is held, nothing was sent; a body that never asks anything costs no round trip.
-//   open    from the first statement on, which travels together with BEGIN and the scope in one message.
-//           Statements whose outcome the body does not wait for travel with the next one, or with COMMIT: a body that asks
-//           for such only is one message in all, whose Sync ends its implicit transaction (pipeline.ts).
-//   ending  the body is over: COMMIT or ROLLBACK is under way. Whatever is asked for now would run behind it,
-//           without the scope, so it is refused, and so is what was asked for before but not yet sent.
-//   closed  committed or rolled back; every further use is refused.
-// Statements of one transaction run one after the other in the order they were asked for. A body that ends
-// while one of its statements has no answer is rolled back: whoever did not wait cannot know what was written.
+// A body in one transaction under its scope (open-transaction.ts), run again after a deadlock.
 // While the body runs, its async context may not take a second connection: on the embedded database, which has
 // one session, that would wait for ever, and elsewhere it can exhaust the pool.
 import type { PoolClient } from "pg";
 import { cfg } from "../config";
-import type { TenantId } from "../security/principal";
-import { logger } from "../telemetry/logger";
 import { backoffMs, type Backoff } from "./backoff";
 import { DbError, toDbError, withCallerStack } from "./errors";
 import { checkout, readyFor } from "./connection";
-import { sendPipelined, type Statement, type StatementResult } from "./pipeline";
-import { markUnused } from "./session-reset";
+import { BEGIN, OpenTransaction } from "./open-transaction";
+import { sendPipelined, type Statement } from "./pipeline";
 import { scopeStatement, type Isolation, type Scope } from "./scope";
 import { tracedSql } from "./spans";
 import { systemUse } from "./system-use";
 import type { TransactionOptions, Tx } from "./tx";
 import { currentUnit, type EndingTransaction } from "./unit-of-work";
 import { assertOutsideTransaction, runInside } from "./transaction-context";
-import {
-  abortedError,
-  controlMisuse,
-  endedInsideError,
-  isAbortedOn,
-  isInTransaction,
-  isOverError,
-  notAwaitedError,
-} from "./transaction-control";
+import { controlMisuse, endedInsideError, isInTransaction } from "./transaction-control";
 
 export type { TransactionOptions, Tx } from "./tx";
 
-const BEGIN: Statement = { text: "begin" };
-const COMMIT: Statement = { text: "commit" };
 const MAX_RUNS = 3;
 const RETRY_BACKOFF: Backoff = { firstMs: 20, maxMs: 200 };
 
@@ -172,205 +151,6 @@ async function whileConnected<T>(client: PoolClient, body: Promise<T>): Promise<
   }
 }
 
-class OpenTransaction implements Tx {
-  readonly tenantId: TenantId | null;
-  private state: "idle" | "open" | "ending" | "closed" = "idle";
-  /** Resolves when the statement asked for last has its answer; never rejects. */
-  private last: Promise<void> = Promise.resolve();
-  private unanswered = 0;
-  private wasIdle = true;
-  /** Whether BEGIN was sent and nothing has ended it since. */
-  hasBegun = false;
-  /** The first failure of a statement: the cause of a commit that cannot be. */
-  private failure: unknown;
-  /** Set when a statement ended the transaction that the scope belongs to. */
-  private escaped: DbError | undefined;
-  private readonly hooks: (() => void)[] = [];
-  /** Asked for and to be sent with what comes next. */
-  private readonly later: Statement[] = [];
-
-  constructor(
-    private readonly client: PoolClient,
-    scope: Scope,
-    private readonly opening: readonly Statement[],
-  ) {
-    this.tenantId = scope.kind === "system" ? null : scope.tenantId;
-  }
-
-  get isClosed(): boolean {
-    return this.state === "closed";
-  }
-
-  get isAborted(): boolean {
-    return isAbortedOn(this.client);
-  }
-
-  query<R>(text: string, params: readonly unknown[] = []): Promise<R[]> {
-    return this.ask({ text, values: params }, (result) => result.rows as R[]);
-  }
-
-  execute(text: string, params: readonly unknown[] = []): Promise<number> {
-    return this.ask({ text, values: params }, (result) => result.rowCount ?? 0);
-  }
-
-  executeLater(text: string, values: readonly unknown[] = []): void {
-    const refusal = this.isOver ? isOverError() : controlMisuse(text);
-    if (refusal) throw refusal;
-    this.later.push({ text, values });
-  }
-
-  afterCommit(fn: () => void): void {
-    if (this.isOver) throw isOverError();
-    this.hooks.push(fn);
-  }
-
-  /** The body is over: from here on it is refused whatever it asks for. */
-  async close(): Promise<void> {
-    const unanswered = this.unanswered;
-    await this.end();
-    if (this.escaped) throw this.escaped;
-    if (unanswered > 0) throw notAwaitedError(unanswered, this.failure);
-  }
-
-  /** The same transaction for what belongs behind its body, under the scope that `setting` applies with the first statement. */
-  behindBody(setting: Statement): Tx {
-    let before = [setting];
-    const send = async (text: string, values: readonly unknown[] = []): Promise<StatementResult | undefined> => {
-      const opening = before;
-      before = [];
-      const results = await tracedSql(text, () => sendPipelined(this.client, [...opening, { text, values }]));
-      return results[opening.length];
-    };
-    const { client } = this;
-    return {
-      tenantId: this.tenantId,
-      get isAborted() {
-        return isAbortedOn(client);
-      },
-      query: async <R>(text: string, values?: readonly unknown[]) => ((await send(text, values))?.rows ?? []) as R[],
-      execute: async (text, values) => (await send(text, values))?.rowCount ?? 0,
-      executeLater: () => {
-        throw isOverError();
-      },
-      afterCommit: (fn) => void this.hooks.push(fn),
-    };
-  }
-
-  /** Sends what was to be sent later. */
-  async sendLater(): Promise<void> {
-    const last = this.later.pop();
-    if (last !== undefined) await this.send(last);
-  }
-
-  /** After `close`. */
-  async commit(): Promise<void> {
-    const isCommitted = await this.sendLast();
-    this.hasBegun = false;
-    if (!isCommitted) throw abortedError(this.failure);
-    if (this.wasIdle) markUnused(this.client);
-    this.state = "closed";
-  }
-
-  /** What is left to send and the end of the transaction, in one message. False when it was rolled back. */
-  private async sendLast(): Promise<boolean> {
-    const later = this.later.splice(0);
-    const [first] = later;
-    if (first === undefined && !this.hasBegun) return true;
-    this.wasIdle = false;
-    const send = (statements: readonly Statement[]): Promise<StatementResult[]> =>
-      first === undefined
-        ? sendPipelined(this.client, statements, true)
-        : tracedSql(first.text, () => sendPipelined(this.client, statements, true));
-    const [begin, setting] = this.opening;
-    if (!this.hasBegun && begin === BEGIN && setting !== undefined) {
-      await send([setting, ...later]);
-      return true;
-    }
-    const before = this.hasBegun ? later : [...this.opening, ...later];
-    this.hasBegun = true;
-    // Postgres answers ROLLBACK to the COMMIT of a transaction in which a statement failed.
-    return (await send([...before, COMMIT])).at(-1)?.command === "COMMIT";
-  }
-
-  /** False when the connection is in no state to be used again. */
-  async rollback(): Promise<boolean> {
-    await this.end();
-    try {
-      if (this.hasBegun) await sendPipelined(this.client, [{ text: "rollback" }], true);
-      return !isInTransaction(this.client);
-    } catch {
-      return false;
-    } finally {
-      this.state = "closed";
-    }
-  }
-
-  runHooks(): void {
-    for (const hook of this.hooks) {
-      try {
-        hook();
-      } catch (error) {
-        logger("db").error({ err: error }, "an after-commit hook failed");
-      }
-    }
-  }
-
-  private get isOver(): boolean {
-    return this.state === "ending" || this.state === "closed";
-  }
-
-  /** From here on nothing is sent; resolves when what was sent has its answer. */
-  private async end(): Promise<void> {
-    this.state = "ending";
-    await this.last;
-  }
-
-  private ask<T>(statement: Statement, read: (result: StatementResult) => T): Promise<T> {
-    const refusal = this.isOver ? isOverError() : controlMisuse(statement.text);
-    if (refusal) {
-      logger("db").error({ err: refusal }, "a statement was refused");
-      return handled(Promise.reject(refusal));
-    }
-    // One reaction only, the caller's: V8 follows a promise to who waits for it when it has no second one.
-    const answer: Promise<T> = this.run(statement, read, () => void handled(answer));
-    return answer;
-  }
-
-  private async run<T>(statement: Statement, read: (result: StatementResult) => T, onFailure: () => void): Promise<T> {
-    const before = this.last;
-    let answered!: () => void;
-    this.last = new Promise((resolve) => (answered = resolve));
-    this.unanswered++;
-    try {
-      await before;
-      if (this.isOver) throw isOverError();
-      return read(await this.send(statement));
-    } catch (thrown) {
-      const error = withCallerStack(thrown);
-      this.failure ??= error;
-      onFailure();
-      throw error;
-    } finally {
-      this.unanswered--;
-      answered();
-    }
-  }
-
-  private async send(statement: Statement): Promise<StatementResult> {
-    const before = [...(this.hasBegun ? [] : this.opening), ...this.later.splice(0)];
-    if (this.state === "idle") this.state = "open";
-    this.wasIdle = false;
-    this.hasBegun = true;
-    const results = await tracedSql(statement.text, () => sendPipelined(this.client, [...before, statement]));
-    if (!isInTransaction(this.client)) {
-      this.hasBegun = false;
-      this.state = "ending";
-      throw (this.escaped = endedInsideError());
-    }
-    return results[before.length] ?? { rows: [], rowCount: 0, command: "" };
-  }
-}
-
 function openingOf(scope: Scope, applied: Isolation, options: TransactionOptions): readonly Statement[] {
   return [
     options.isSnapshot ? { text: "begin isolation level repeatable read read only" } : BEGIN,
@@ -380,12 +160,6 @@ function openingOf(scope: Scope, applied: Isolation, options: TransactionOptions
 
 function settingOf(scope: Scope, applied: Isolation, options: TransactionOptions): Statement {
   return scopeStatement(scope, applied, options.statementTimeoutMs ?? cfg.db.statementTimeoutMs);
-}
-
-/** A rejection that nobody may be waiting for: the transaction fails with it, or the log has it, so it must not end the process. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }
 
 function isBroken(error: unknown): boolean {

@@ -8,9 +8,11 @@ export interface Tx {
   execute(text: string, params?: readonly unknown[]): Promise<number>;
   /**
    * Sends one statement with the next one, or with the commit, in the same message: for a write whose outcome nobody in
-   * the body waits for. Where it fails, what it travels with fails by it.
+   * the body waits for. Where it fails, what it travels with fails by it. Where nothing follows it within a second it is sent.
    */
   executeLater(text: string, params?: readonly unknown[]): void;
+  /** How many statements of executeLater were not sent yet. */
+  readonly unsent: number;
   /** The tenant it acts for; null for a system transaction. */
   readonly tenantId: TenantId | null;
   /** Whether a statement failed: then nothing more can be asked for, and nothing will commit. */

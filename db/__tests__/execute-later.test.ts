@@ -1,6 +1,6 @@
 // Statements whose outcome a body does not wait for: they travel with what comes next, and are as much of the transaction.
 import type { PoolClient } from "pg";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { newId } from "../ids";
 import { appPool } from "../pool";
@@ -86,6 +86,43 @@ describe("a statement that is sent later", () => {
       expect(path.rows[0]?.search_path).not.toBe("queues");
     },
   );
+
+  it("is not sent before what was asked for before it, and not lost where that cannot be sent", async () => {
+    const one = newTenant();
+    await withTenant(one, async (tx) => {
+      const before = tx.query(queuesOf);
+      later(tx, one, "a");
+      expect(await before).toEqual([]);
+      await expect(tx.query("select $1", [{ n: 1n }])).rejects.toThrow(/BigInt/);
+      expect(tx.unsent).toBe(1);
+    });
+    expect(await queues(one)).toEqual(["a"]);
+    await withTenant(one, async (tx) => {
+      await expect(tx.query("select $1", [{ n: 1n }])).rejects.toThrow(/BigInt/);
+      later(tx, one, "b");
+      expect(() => tx.executeLater("select $1", [{ n: 1n }])).toThrow(/BigInt/);
+    });
+    expect(await queues(one)).toEqual(["a", "b"]);
+  });
+
+  it("is sent by itself where the body waits for something else, and fails the commit where it fails", async () => {
+    const [one, other] = [newTenant(), newTenant()];
+    const waits = async (tx: Tx, of: Tenant): Promise<void> => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      later(tx, of, "a");
+      vi.advanceTimersByTime(1_000);
+      vi.useRealTimers();
+      expect(tx.unsent).toBe(0);
+    };
+    const connection = nextConnection();
+    await withTenant(one, async (tx) => {
+      await waits(tx, one);
+      await expect.poll(() => connection.messages).toBe(1);
+    });
+    expect(await queues(one)).toEqual(["a"]);
+    await expect(withTenant(one, (tx) => waits(tx, other))).rejects.toMatchObject({ kind: "transaction_aborted" });
+    expect(await queues(other)).toEqual([]);
+  });
 
   it("goes with a body that throws, and is refused when the body is over or the statement would end it", async () => {
     const one = newTenant();

@@ -92,7 +92,7 @@ export const plan: readonly PlanEntry[] = [
   { group: "db", rules: rules("db", "silence"), suites: suites("db", "silence") },
   {
     group: "db",
-    rules: rules("db", "capability scope transaction unit-of-work pipeline"),
+    rules: rules("db", "capability scope transaction open-transaction unit-of-work pipeline"),
     suites: suites("db", "transaction tenant execute-later"),
   },
 
