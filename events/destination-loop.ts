@@ -30,7 +30,7 @@ export interface LoopOptions {
 }
 
 /** Shares of the lease: when the last hand-over begins, and until when answers count. The rest is for settling. */
-const BEGIN_SHARE = 0.5;
+const BEGIN_SHARE = 0.4;
 const ANSWER_SHARE = 0.8;
 const OPEN_BATCHES_MAX = 4;
 /** A destination that accepted something within this time is in order: what it refuses then is the row's own fault. */

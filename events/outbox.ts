@@ -69,9 +69,9 @@ export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string
     "messaging.destination.name": entry.destination,
   };
   const payload = payloadText(entry);
-  return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, () => {
+  return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
     const headers = { ...traceHeaders(), ...provenanceHeaders(entry.id), ...entry.headers };
-    outboxInsert(tx, { ...entry, headers }, payload);
+    await outboxInsert(tx, { ...entry, headers }, payload);
     tx.afterCommit(() => signalRelay(entry.destination));
     return entry.id;
   });

@@ -156,10 +156,17 @@ async function handleAll(
       break;
     }
     onHandler(entry);
-    await asConsequence(name, entry.message, async () => byKey.get(`${event.type}@${event.version}`)?.(tx, event));
-    // Or the next event would be blamed for what this one's handler caught.
-    if (tx.isAborted)
-      throw new DbError("transaction_aborted", "a statement of the handler failed: its transaction cannot commit");
+    // What handlers before it have emitted travels with its statements: a failure of those may be theirs, and is nobody's.
+    const isAlone = tx.unsent === 0;
+    try {
+      await asConsequence(name, entry.message, async () => byKey.get(`${event.type}@${event.version}`)?.(tx, event));
+      // Or the next event would be blamed for what this one's handler caught.
+      if (tx.isAborted)
+        throw new DbError("transaction_aborted", "a statement of the handler failed: its transaction cannot commit");
+    } catch (error) {
+      if (!isAlone && (error instanceof DbError || tx.isAborted)) onHandler(undefined);
+      throw error;
+    }
     onHandler(undefined);
     run.handled.push(entry);
   }

@@ -59,12 +59,16 @@ export interface OutboxSettlement {
   released: string[];
 }
 
+const APPEND = "select from events.outbox_append($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+/** Rows that a transaction keeps in memory at most. */
+const UNSENT_MAX = 50;
+
 /**
- * Appends a row, whose content comes as JSON text, with the transaction's next statement or its commit; an id that is
- * already there is left as it is.
+ * Appends a row, whose content comes as JSON text, with the transaction's next statement or its commit, or at once where
+ * many wait for that; an id that is already there is left as it is.
  */
-export function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload: string): void {
-  tx.executeLater("select from events.outbox_append($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
+export async function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload: string): Promise<void> {
+  const values = [
     row.id,
     row.tenantId,
     row.destination,
@@ -74,7 +78,9 @@ export function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload
     row.version,
     payload,
     JSON.stringify(row.headers),
-  ]);
+  ];
+  if (tx.unsent < UNSENT_MAX) tx.executeLater(APPEND, values);
+  else await tx.execute(APPEND, values);
 }
 
 /**
