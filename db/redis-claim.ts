@@ -27,6 +27,7 @@ export async function claimRedis({ url, appId, installation }: RedisClaim): Prom
     return redis.get(key);
   });
   if (owner === installation) return;
+  if (owner === null) throw new DbError("unavailable", "the Redis was given free at the same moment");
   const number = new URL(url).pathname.slice(1) || "0";
   throw new DbError(
     "misuse",

@@ -34,7 +34,8 @@ export function startDatabase(masterKey: () => string, countSealed?: () => Promi
   const end = (code: number): void => process.exit(code);
   void refuseUnsafe(end).then(async (isSafe) => {
     if (!isSafe) return;
-    void refuseUnsafe(end, claimSharedRedis);
+    // In development too: it would go on taking the other one's work.
+    void refuseUnsafe(end, claimSharedRedis, true);
     await nameUnopened(counts);
     await watchMasterKey(end);
   });
@@ -54,12 +55,13 @@ export async function refuseUnsafe(
   ask: () => Promise<unknown> = isolation,
   isProduction = cfg.env === "production",
 ): Promise<boolean> {
-  while (!isDraining()) {
+  for (let isFirst = true; !isDraining(); isFirst = false) {
     try {
       await ask();
       return true;
-    } catch (error) {
-      if (refuse(error, end, isProduction)) return false;
+    } catch (err) {
+      if (refuse(err, end, isProduction)) return false;
+      if (isFirst) logger("db").warn({ err }, "the database, or Redis beside it, cannot be asked yet: asked again");
       // Away: it may come. Readiness says so meanwhile.
       await pause(ASK_AGAIN_MS);
     }

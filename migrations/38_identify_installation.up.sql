@@ -7,7 +7,7 @@ BEGIN
   IF NOT db.is_system() THEN
     RAISE EXCEPTION 'only the system asks which installation this is' USING ERRCODE = 'insufficient_privilege';
   END IF;
-  RETURN (SELECT encode(sha256(convert_to(concat_ws(' ', min(k.admitted_at AT TIME ZONE 'UTC'), c.system_identifier, d.oid), 'UTF8')), 'hex')
+  RETURN (SELECT encode(sha256(convert_to(concat_ws(' ', extract(epoch FROM min(k.admitted_at)), c.system_identifier, d.oid), 'UTF8')), 'hex')
             FROM db.master_key k, pg_control_system() c, pg_database d
            WHERE d.datname = current_database() GROUP BY c.system_identifier, d.oid);
 END
