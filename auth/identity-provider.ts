@@ -48,7 +48,12 @@ export interface IdentityProviderInput {
 }
 
 const input = z.object({
-  issuer: z.string().min(1, "is empty").max(500, "is longer than 500 characters"),
+  // It stands in mails to owners: an address, and no text.
+  issuer: z
+    .string()
+    .min(1, "is empty")
+    .max(500, "is longer than 500 characters")
+    .regex(/^[!-~]*$/, "is no address: blanks, line ends and other letters than ASCII don't belong there"),
   clientId: z.string().min(1, "is empty").max(500, "is longer than 500 characters"),
   clientSecret: z.string().min(1, "is empty").max(2_000, "is longer than 2000 characters").optional(),
   defaultRole: z.enum(["admin", "member", "viewer"]),
@@ -126,7 +131,9 @@ async function store(
     if (clientSecret !== undefined) await putSecretIn(tx, principal, CLIENT_SECRET, clientSecret);
     const fields = { issuer, clientId, defaultRole, isRequired, isSecretChanged: clientSecret !== undefined };
     await record(tx, changed, { tenantId, target: target(id), fields });
-    await tellOwners(tx, tenantId, "provider-changed", issuer);
+    const isNews =
+      present?.issuer !== issuer || present.isRequired !== isRequired || present.defaultRole !== defaultRole;
+    if (isNews) await tellOwners(tx, tenantId, "provider-changed", issuer);
     return provider;
   });
 }

@@ -146,7 +146,9 @@ async function write(
     }
     case "owner-notice": {
       const account = await accountFind(mail.accountId);
-      return account && { to: account.email, ...ownerNoticeText(mail.notice, mail.about) };
+      // Whoever registers a stranger's address could make them read what they call their provider.
+      if (account?.isVerified !== true) return undefined;
+      return { to: account.email, ...ownerNoticeText(mail.notice, mail.about) };
     }
     case "factor-added":
     case "factor-removed":

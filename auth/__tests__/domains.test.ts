@@ -8,7 +8,7 @@ import { DOMAINS_PER_ORGANISATION_MAX, verifyDomain } from "../domains/domains";
 import { parseDomain, recordOf, shows } from "../domains/name";
 import { recheckDomains } from "../domains/recheck";
 import { startNameServer, type NameServer } from "./name-server";
-import { mailsTo } from "./mails";
+import { mailsTo, verifyAddressOf } from "./mails";
 import { reason } from "./people";
 
 let server: NameServer;
@@ -21,6 +21,7 @@ beforeAll(async () => {
   lookUp = txtLookup({ servers: [server.address], timeoutMs: 5_000 });
   acme = await registerCaller("Acme");
   globex = await registerCaller("Globex");
+  for (const owner of [acme, globex]) await verifyAddressOf(owner);
 });
 afterAll(() => server.close());
 
@@ -292,6 +293,10 @@ describe("looking again", () => {
     await recheck();
     expect([await isVerified(acme, domain), await toldOf(domain)]).toEqual([true, [SILENT, GONE, SILENT]]);
     await age(domain, "unanswered_since", "1 hour");
+    await recheck();
+    // They have a week from the warning, however seldom somebody looked.
+    expect([await isVerified(acme, domain), await toldOf(domain)]).toEqual([true, [SILENT, GONE, SILENT]]);
+    await age(domain, "warned_at", "7 days");
     await recheck();
     expect([await isVerified(acme, domain), await toldOf(domain)]).toEqual([false, [SILENT, GONE, SILENT, LOST]]);
     expect((await eventsOf(domain.id)).at(-1)).toEqual({ type: "auth.domain.lost" });

@@ -1,4 +1,5 @@
 // The mails of a test's people: runs the jobs that were asked for, as a worker would, and reads the mailbox.
+import { auth } from "~encore/clients";
 import { systemQuery } from "../../db/tenant";
 import { messageList } from "../../mail/store";
 import { tenantIdFrom } from "../../security/principal";
@@ -30,6 +31,11 @@ export async function mailsTo(address: string): Promise<ReadMail[]> {
   await deliverMails();
   const { rows } = await messageList(address, 20, undefined);
   return rows.map(({ subject, text }) => ({ subject, text, token: /#token=([\w-]+)/.exec(text)?.[1] ?? "" }));
+}
+
+/** Opens the link that a new account is mailed. */
+export async function verifyAddressOf({ email }: { email: string }): Promise<void> {
+  await auth.verifyEmail({ token: await mailedToken(email) });
 }
 
 /** The token of the newest mail to the address. */

@@ -53,7 +53,7 @@ export function providers({ acme: started, settings }: Shared): void {
     test("that hangs is given up, refuses at once from then on, and stops nobody else", async () => {
       const hung = await listening(() => undefined);
       const both = [provided("hung", hung.url), provided("acme", started().issuer)];
-      const own = new OidcClients({ ...settings, timeoutMs: 100, providers: () => both });
+      const own = new OidcClients({ ...settings, timeoutMs: 2_000, providers: () => both });
       const begin = (provider: string): Promise<unknown> =>
         beginOidcSignIn({ provider, browser: undefined }, new Date(), own);
       const many = Array.from({ length: 40 }, () => reason(begin("hung")));

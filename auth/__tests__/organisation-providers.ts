@@ -8,7 +8,7 @@ import { OidcClients } from "../oidc/providers";
 import { redirectUriOf } from "../oidc/state";
 import { register } from "../registration";
 import type { SignedIn } from "../sessions";
-import { mailedToken } from "./mails";
+import { mailedToken, verifyAddressOf } from "./mails";
 import { CLIENT, startOpenIdProvider, type StartedProvider } from "./openid-provider";
 import { password } from "./people";
 
@@ -37,6 +37,7 @@ export const verified = async (owner: RegisteredCaller, name: string): Promise<s
 /** One whose provider runs here; `elsewhere` is another, for while its own has no redirect address yet. */
 export async function organisation(name: string, elsewhere: StartedProvider): Promise<Organisation> {
   const owner = await registerCaller(name);
+  await verifyAddressOf(owner);
   const domain = `${name}-${file}.example.com`;
   const domainId = await verified(owner, domain);
   // Its id, and with it the redirect address, is known once something is set up.

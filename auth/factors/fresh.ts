@@ -23,13 +23,14 @@ export async function setFresh(
   shown: readonly string[],
   vouchId: string | null = null,
 ): Promise<Shown> {
-  const { subjectId: accountId, sessionId, tenantId } = caller;
+  const { subjectId: accountId, sessionId } = caller;
   if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
   const { idleSeconds } = cfg.auth;
   const about = { id: sessionId, accountId, amr: shown, vouchId, idleSeconds };
   const session = await sessionSetAuthenticated(tx, about);
   if (session === undefined) throw errors.invalid_token({ internal: "the session is over" });
-  const { amr, vouchedBy, authenticatedAt: at } = session;
+  // The session's, not the token's: what was shown just now may open it.
+  const { amr, vouchedBy, tenantId, authenticatedAt: at } = session;
   const chosen = tenantId === null ? undefined : await membershipFind(tx, { tenantId, accountId });
   const speaker = chosen && (await identityProviderSpeaking(tx, { tenantId: chosen.id, email, vouchedBy }));
   const organisation = organisationOf({ organisation: chosen ?? null, amr, speaker: speaker ?? null });

@@ -6,7 +6,7 @@ import { withSystem } from "../../db/tenant";
 import { onBehalfOf } from "../../security/provenance";
 import { normaliseEmail } from "../email";
 import { revokeSessions } from "../revocations";
-import { accountFindIdByEmail } from "../store/accounts";
+import { accountFindIdByEmail, accountLock } from "../store/accounts";
 import { sessionEnd } from "../store/sessions";
 
 const COMMAND = "system:command";
@@ -21,6 +21,8 @@ export async function endSessionsByCommand(text: string): Promise<number | undef
     withSystem("end-sessions", async (tx) => {
       const accountId = await accountFindIdByEmail(tx, email);
       if (accountId === undefined) return undefined;
+      // A switch that is under way would leave its new session behind.
+      await accountLock(tx, accountId);
       const ids = await sessionEnd(tx, { accountId, which: "all", signInOf: null, reason: "administrator" });
       await revokeSessions(tx, ids);
       const target = { type: "account", id: accountId };

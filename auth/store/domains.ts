@@ -163,6 +163,9 @@ export async function domainNoteMissing(
   return rows[0];
 }
 
+/** Owners have so long to act on the warning, however seldom there was a look. */
+const WARNED_DAYS = 7;
+
 /** That its own name servers gave no answer. Undefined for one that is verified no longer. */
 export async function domainNoteUnanswered(
   tx: Tx,
@@ -170,9 +173,13 @@ export async function domainNoteUnanswered(
 ): Promise<FailingRow | undefined> {
   const rows = await tx.query<FailingRow>(
     `update auth.domain set unanswered_since = coalesce(unanswered_since, now()),
-            warned_at = case when unanswered_since <= now() - make_interval(hours => $4) then coalesce(warned_at, now()) else warned_at end
+            warned_at = case when unanswered_since is null then null
+                             when unanswered_since <= now() - make_interval(hours => $4) then coalesce(warned_at, now())
+                             else warned_at end
      where tenant_id = $1 and id = $2 and verified_at is not null
-     returning unanswered_since <= now() - make_interval(days => $3) as "isLost", coalesce(warned_at = now(), false) as "isNews"`,
+     returning coalesce(unanswered_since <= now() - make_interval(days => $3)
+                        and warned_at <= now() - make_interval(days => ${WARNED_DAYS}), false) as "isLost",
+               coalesce(warned_at = now(), false) as "isNews"`,
     [tenantId, id, days, warnHours],
   );
   return rows[0];

@@ -1,6 +1,7 @@
 // Statements on auth.session. Sessions belong to accounts, so only system transactions see them; each statement that
 // acts for somebody says whose account it is.
 import { systemQuery, type Tx } from "../../db/tenant";
+import { NOT_OWN } from "../../security/own-proof";
 import type { SessionState } from "../refresh-token";
 import { ORGANISATION, ROLE, type OrganisationRow } from "./accounts";
 import { speakerOf, type SpeakerRow } from "./identity-providers";
@@ -73,7 +74,11 @@ export interface SessionProof {
   vouchedBy: string[];
 }
 
-/** Notes that the session's person showed again who they are, and how. Undefined when the session is over, or another account's. */
+/**
+ * Notes that the session's person showed again who they are, and how. What an organisation's provider alone says makes no
+ * session fresh that was begun by something of the account's own: it would open more than is that organisation's.
+ * Undefined when the session is over, or another account's.
+ */
 export async function sessionSetAuthenticated(
   tx: Tx,
   session: {
@@ -85,7 +90,9 @@ export async function sessionSetAuthenticated(
   },
 ): Promise<(SessionAuthentication & SessionProof & { tenantId: string | null }) | undefined> {
   const rows = await tx.query<SessionAuthentication & SessionProof & { tenantId: string | null }>(
-    `update auth.session s set authenticated_at = clock_timestamp(),
+    `update auth.session s set authenticated_at =
+              case when $3::text[] <@ array['${NOT_OWN}'] and not s.amr <@ array['${NOT_OWN}'] then s.authenticated_at
+                   else clock_timestamp() end,
             amr = array(select distinct method from unnest(s.amr || $3::text[]) method order by method),
             vouched_by = (array_remove(array[$5::uuid], null) || array_remove(s.vouched_by, $5::uuid))[1:${VOUCHES_MAX}]
      where s.id = $1 and s.account_id = $2 and not ${isEnded("$4")}
