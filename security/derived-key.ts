@@ -26,7 +26,14 @@ export function masterKeysIn(secret: string): readonly [string, ...string[]] {
   const [present, ...before] = new Set(secret.split(/[\s,]+/).filter((key) => key !== ""));
   if (present === undefined) throw new MasterKeyError(`the secret MasterKey is not set: ${REMEDY}`);
   const keys: [string, ...string[]] = [present, ...before];
-  for (const key of keys) assertLongEnough(key);
+  for (const key of keys) {
+    assertLongEnough(key);
+    // Whoever reads the file would know the key.
+    if (key.includes("vault:v"))
+      throw new MasterKeyError(
+        "the secret MasterKey holds a ciphertext that no transit engine has opened: give it without quotes, and see config/README.md",
+      );
+  }
   if (keys.length > MASTER_KEYS_MAX)
     throw new MasterKeyError(
       `the secret MasterKey holds more than ${MASTER_KEYS_MAX} keys: remove those that nothing needs`,

@@ -14,7 +14,7 @@ const SEPARATOR = /([\s,]+)/;
 const PARTS_MAX = 100;
 
 export const isSealed = (value: string): boolean =>
-  value.startsWith("vault:v") && value.split(SEPARATOR, PARTS_MAX).some((part) => CIPHERTEXT.test(part));
+  value.includes("vault:v") && value.split(SEPARATOR, PARTS_MAX).some((part) => CIPHERTEXT.test(part));
 
 interface Key {
   mount: string;
