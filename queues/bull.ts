@@ -36,6 +36,8 @@ export interface BullJob {
 /** One that a worker of this process has taken. */
 export interface TakenJob extends BullJob {
   token?: string | undefined;
+  /** How often it was taken up, also where that was no attempt. */
+  attemptsStarted?: number;
   /** Back to its queue, for whoever takes it next; this is no attempt. */
   moveToWait(token?: string): Promise<unknown>;
 }

@@ -11,7 +11,9 @@ import { giveUp, tellOwner, type FailureHandler } from "./final-failure";
 import type { JobDefinition } from "./job";
 import { observeRun, type RunOutcome } from "./observability";
 import { ProcessStoppingError, type RunningJobs } from "./running-jobs";
-import { endTask, RunningTask, TaskCanceledError, taskIdOf } from "./tasks";
+import { endTask, flushTasks, RunningTask, TaskCanceledError, taskIdOf } from "./tasks";
+
+const GIVE_BACKS_MAX = 30;
 
 export interface JobContext {
   readonly tenantId: TenantId | null;
@@ -98,9 +100,11 @@ export function runJob<Payload>(
           endTask(task, { state: "canceled", reason: "canceled" });
           return "completed";
         }
-        if (error instanceof ProcessStoppingError) {
-          await giveBack(job, bullJob);
+        if (error instanceof ProcessStoppingError && mayGiveBack(bullJob)) {
+          // Before somebody else takes it: what is written later would be said of their run.
           endTask(task, { state: "waiting", reason: "process_stopping" });
+          await flushTasks();
+          await giveBack(job, bullJob);
           return "given_back";
         }
         const failure = await settleFailure(job, runner.onFailed, bullJob, error);
@@ -136,6 +140,10 @@ function runTask<Payload>(
   };
   return running.within(timeoutMs, name, (signal) => handler(payload, { ...context, ...tell, signal }), task.run);
 }
+
+/** A job that ends its process itself, or outlives every process, is a failed one at last. */
+const mayGiveBack = ({ attemptsStarted = 0, attemptsMade }: TakenJob): boolean =>
+  attemptsStarted - attemptsMade <= GIVE_BACKS_MAX;
 
 /** Where it can't be given back it stays locked until the lock ends, as the job of a process that was killed. */
 async function giveBack(job: JobDefinition, bullJob: TakenJob): Promise<void> {

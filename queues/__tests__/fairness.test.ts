@@ -24,11 +24,11 @@ describe("turns", () => {
     await withTenant({ tenantId: large }, async (tx) => {
       for (let n = 0; n < 30; n++) await enqueue(tx, job, { n });
     });
-    await relay.runOnce();
+    while ((await relay.runOnce()) > 0);
     await withTenant({ tenantId: small }, async (tx) => {
       for (let n = 0; n < 3; n++) await enqueue(tx, job, { n });
     });
-    await relay.runOnce();
+    while ((await relay.runOnce()) > 0);
 
     const worker = makeWorker(job, async (_payload, ctx) => {
       order.push(ctx.tenantId === large ? "large" : "small");
