@@ -64,7 +64,7 @@ export function encodeValue(value: unknown): string {
 export function encodePaced(value: unknown, depth: number, pace: Pace): string | Paused {
   switch (typeof value) {
     case "string":
-      return value.length > PIECE_CHARS ? quoteLong(value, pace) : quote(value);
+      return value.length > STEP_CHARS ? quoteLong(value, pace) : quote(value);
     case "number":
       return encodeNumber(value);
     case "boolean":
