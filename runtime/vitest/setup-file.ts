@@ -32,7 +32,8 @@ if (app && process.env.GROUNDWORK_TEST_COPIES !== app.copies) {
     stateDir: folder,
     modelFile: app.modelFile,
     environment: { name: "test", type: "test", cloud: "local" },
-    appId: model.app.id,
+    // Processes that share a Redis, and no database, would take each other's messages.
+    appId: app.redisUrl ? `${model.app.id}-${process.pid}` : model.app.id,
     apiBaseUrl: "http://localhost:4000",
     deployId: "test",
     build: { revision: "", uncommittedChanges: false },

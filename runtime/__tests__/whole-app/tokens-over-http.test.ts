@@ -192,10 +192,10 @@ describe("over HTTP", () => {
     const setupToken = printed.split(/\s+/).find((word) => word.startsWith("gws_")) ?? "";
     const { secret } = (await (await send("/operator/setup", { setupToken, password })).json()) as { secret: string };
     const totp = new TOTP({ secret: Secret.fromBase32(secret) });
-    // A code counts once: the first is of the step before.
-    const earlier = totp.generate({ timestamp: Date.now() - 30_000 });
+    // A code counts once: the second is of the next step, which may begin meanwhile.
+    const earlier = totp.generate();
     expect((await send("/operator/setup/confirm", { setupToken, code: earlier })).status).toBe(200);
-    const login = { email: "grace@example.com", password, code: totp.generate() };
+    const login = { email: "grace@example.com", password, code: totp.generate({ timestamp: Date.now() + 30_000 }) };
     const { token } = (await (await send("/operator/login", login)).json()) as { token: string };
     const look = (reason: string): Promise<Response> =>
       fetch(`${app.baseUrl}/operator/organisations?email=ada@example.com`, {

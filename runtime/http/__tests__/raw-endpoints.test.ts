@@ -225,7 +225,7 @@ async function storyOf(one: Subject, name: string, enough?: number): Promise<{ a
   const told = (): Story => one.told(name);
   if (enough !== undefined) await until(() => told().length >= enough, told).catch(() => undefined);
   else if (last) await until(() => told().some(([what]) => what === last), told);
-  if (enough === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+  if (enough === undefined) await new Promise((resolve) => setTimeout(resolve, 100));
   // Events of one moment come in an order that node does not promise.
   return { answer, story: sorted(told()) };
 }
@@ -274,8 +274,9 @@ describe.each([
     host.forget();
     const before = host.memory();
     const socket = await open(host.port);
-    socket.pause();
     socket.write("GET /see/flood HTTP/1.1\r\nHost: a\r\n\r\n");
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.pause();
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(host.memory() - before).toBeLessThan(80);
     socket.destroy();

@@ -127,7 +127,7 @@ export const makePubSub = (options: HostOptions): PubSubPart => createPubSub(mak
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  limitMs = 8000,
+  limitMs = 45_000,
   work: Promise<unknown> = new Promise(() => undefined),
   state: () => string = () => "",
 ): Promise<void> {
