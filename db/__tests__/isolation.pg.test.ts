@@ -134,7 +134,7 @@ describe("a transaction whose body waits for something else", () => {
     await expect(
       withSystem("test", async (tx) => {
         await tx.query(
-          "select pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '150', true)",
+          "select pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '3000', true)",
           [key],
         );
         const held = new pg.Client({ connectionString: AppDB.connectionString });
