@@ -181,6 +181,10 @@ describe("envelopes", () => {
     for (const text of ["", " \n, "]) expect(() => masterKeysIn(text)).toThrow(/MasterKey is not set.*openssl/);
     expect(() => masterKeysIn(`${first},short`)).toThrow(/shorter than 32 characters \(several/);
     expect(masterKeysIn(`${second}, ${first}\n${second}`)).toEqual([second, first]);
+    // Whoever reads the ciphertext would know the key.
+    const sealed = `vault:v1:${"a".repeat(40)}`;
+    for (const text of [sealed, `"${sealed}"`, `${first},${sealed}`])
+      expect(() => masterKeysIn(text)).toThrow(/ciphertext that no transit engine has opened/);
     const many = Array.from({ length: 11 }, (_, n) => `${first}${n}`).join(" ");
     expect(() => masterKeysIn(many)).toThrow(/more than 10 keys/);
   });

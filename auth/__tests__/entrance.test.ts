@@ -276,6 +276,14 @@ describe("an organisation that requires its provider", () => {
     const there = await into(vouched, t.owner.tenantId);
     expect((await refreshed(there)).organisation?.id).toBe(t.owner.tenantId);
     expect((await into(there, ownId)).organisation?.id).toBe(ownId);
+    // What was opened by something of the account's own stays as fresh as that: the provider's word is the organisation's.
+    const authenticatedAt = (text: string): unknown => decodeJwt(text)["auth_time"];
+    expect(authenticatedAt(vouched.accessToken)).toBe(authenticatedAt(mine.accessToken));
+    const alone = await signInAs(person);
+    await systemQuery("test", "update auth.session set authenticated_at = now() - interval '1 hour' where id = $1", [
+      (await callerOf(alone)).sessionId,
+    ]);
+    expect(authenticatedAt((await vouchIn(alone, person)).accessToken)).toBeGreaterThan(Date.now() / 1000 - 600);
     await require(false);
   });
 

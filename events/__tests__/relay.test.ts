@@ -358,7 +358,7 @@ describe("a destination that never answers", () => {
     hang();
     const ids: string[] = [];
     for (let n = 1; n <= 8; n++) ids.push(await appendOne(entry(`many-${n}`, n, { destination: elsewhere })));
-    const running = relay({ pollMs: 60_000, leaseMs: 2_000, concurrency: 2, random: () => 1 });
+    const running = relay({ pollMs: 60_000, leaseMs: 1_200, concurrency: 2, random: () => 1 });
     running.start();
     await expect.poll(() => calls.length).toBe(2);
     await expect.poll(() => calls.length).toBe(3);

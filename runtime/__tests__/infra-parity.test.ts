@@ -6,7 +6,7 @@ import { cases as recorded, normalise, type Answer, type Case } from "./infra-ca
 import { exceptions } from "./infra-exceptions";
 import { expectSame as expectSameBut, groupOf, send as sendTo, startKitApp } from "./infra-kit-app";
 
-const QUIET_MS = 250;
+const QUIET_MS = 120;
 /** They only wait, for the last of several deliveries: where a native server is (`npm run test:pg`) there is time for it. */
 const LONG = ["bus.drop_after_max_retries", "bus.bad_payload.logs"];
 const isShort = process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined;

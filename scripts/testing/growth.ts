@@ -13,7 +13,7 @@ export function threadMs(): number {
   }
 }
 
-const TRIES = 5;
+const TRIES = 3;
 
 /** The least that `act` takes of this thread: compiling, collecting garbage and the machine's pauses come and go. Ends at `enoughMs`. */
 export async function leastThreadMs(act: () => unknown, enoughMs = 0): Promise<number> {

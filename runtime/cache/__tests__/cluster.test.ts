@@ -129,7 +129,7 @@ describe.each(stores)("a cache %s", (_, open) => {
 
   it("ends a value's life when it is told, forgets that on overwriting, and keeps it on request", async () => {
     // Longer than a machine that is busy with something else needs for what is asked meanwhile.
-    const LIFE_MS = 1_500;
+    const LIFE_MS = 600;
     await cache.set("t1", bytes("x"), LIFE_MS);
     await cache.set("t2", bytes("x"), LIFE_MS);
     await cache.set("t2", bytes("y"));
