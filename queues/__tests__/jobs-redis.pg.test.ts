@@ -67,7 +67,7 @@ afterAll(() => door.close());
 describe("jobs on Redis", () => {
   it("are on Redis", async () => {
     const redis = new Redis(door.target);
-    expect((await redis.keys("groundwork-jobs:test.steady:*")).length).toBeGreaterThan(0);
+    expect((await redis.keys("groundwork-jobs*:test.steady:*")).length).toBeGreaterThan(0);
     await redis.quit();
   });
 
