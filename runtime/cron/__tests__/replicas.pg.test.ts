@@ -15,7 +15,7 @@ import { bundleScript, Lines, Processes } from "../../pubsub/__tests__/support/p
 const TICKS = 50;
 const PERIOD_MS = 150;
 const RUN_MS = 100;
-const LEASE_MS = 4_000;
+const LEASE_MS = 1000;
 const folder = mkdtempSync(join(tmpdir(), "crons-"));
 const redisUrl = process.env.GROUNDWORK_TEST_REDIS_URL ?? "";
 let clone: ClonedDatabase;
