@@ -7,6 +7,8 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
+    // These bring processes and servers of their own.
+    maxWorkers: 2,
     exclude: base.test?.exclude?.filter((pattern) => !/\.(pg|long)\.test\.ts$/.test(pattern)) ?? [],
   },
 });
