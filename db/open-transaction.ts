@@ -43,7 +43,7 @@ export class OpenTransaction implements Tx {
   hasBegun = false;
   /** The first failure of a statement: the cause of a commit that cannot be. */
   private failure: unknown;
-  /** Whether the server refused the last statement: that it is ready again, and how, it says later. */
+  /** Whether the last statement that was answered was refused: that the server is ready again, and how, it says later. */
   private isRefused = false;
   /** Set when a statement ended the transaction that the scope belongs to. */
   private escaped: DbError | undefined;
@@ -265,6 +265,7 @@ export class OpenTransaction implements Tx {
     } catch (thrown) {
       const error = withCallerStack(thrown);
       this.failure ??= error;
+      this.isRefused = true;
       throw error;
     } finally {
       answered();
@@ -277,7 +278,6 @@ export class OpenTransaction implements Tx {
     if (this.state === "idle") this.state = "open";
     this.wasIdle = false;
     this.hasBegun = true;
-    this.isRefused = true;
     const results = await tracedSql(statements.at(-1)?.text ?? "", () => sendPipelined(this.client, all));
     this.isRefused = false;
     if (!isInTransaction(this.client)) {

@@ -124,6 +124,20 @@ describe("a statement that is sent later", () => {
     expect(await queues(other)).toEqual([]);
   });
 
+  it("is no failure while it is under way, and one as soon as it is refused", async () => {
+    const [one, other] = [newTenant(), newTenant()];
+    const work = withTenant(one, async (tx) => {
+      const asked = tx.query("select pg_sleep(0.05)");
+      await new Promise(setImmediate);
+      expect(tx.isAborted).toBe(false);
+      await asked;
+      later(tx, other, "foreign");
+      await tx.query("select 1").catch(() => undefined);
+      expect(tx.isAborted).toBe(true);
+    });
+    await expect(work).rejects.toMatchObject({ kind: "transaction_aborted" });
+  });
+
   it("goes with a body that throws, and is refused when the body is over or the statement would end it", async () => {
     const one = newTenant();
     let kept: Tx | undefined;
