@@ -13,6 +13,8 @@ import { announceWork } from "../bull";
 import { queueNameOf, RETRY } from "../conventions";
 import type { JobData } from "../envelope";
 import { countJobs, jobOptions, makeQueue } from "../factory";
+import { runJob } from "../run-job";
+import { RunningJobs } from "../running-jobs";
 import {
   makeScheduler,
   makeWorker,
@@ -235,6 +237,23 @@ describe("a job", () => {
       expect(await deadLettersOf(name)).toEqual([]);
     },
   );
+
+  it("that ends every process it is taken by fails at last", async () => {
+    const job = defineJob({ name: "test:ends-processes", payload, retry: RETRY.once, timeoutMs: 60_000 });
+    const running = new RunningJobs();
+    running.stop();
+    const backs: number[] = [];
+    const take = (attemptsStarted: number): Promise<unknown> => {
+      const data = { payload: { n: 1 }, tenantId, headers: {} };
+      const moveToWait = (): Promise<void> => Promise.resolve(void backs.push(attemptsStarted));
+      const taken = { id: newId(), name: job.name, data, attemptsMade: 0, attemptsStarted, timestamp: Date.now() };
+      return runJob(job, { handler: () => Promise.resolve(), running }, { ...taken, moveToWait });
+    };
+    expect(await take(30)).toBe("given_back");
+    await expect(take(31)).rejects.toThrow("the process is stopping");
+    expect(backs).toEqual([30]);
+    expect(await deadLettersOf(job.name)).toMatchObject([{ reason: "attempts_exhausted" }]);
+  });
 
   it("is given up at once when what is stored does not fit", async () => {
     const id = newId();
