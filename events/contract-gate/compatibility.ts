@@ -11,7 +11,7 @@
 // Looked at before writing this: json-schema-diff 1.0 (drafts 4 to 7, no $ref across, says what differs but not for whom),
 // json-schema-diff-validator 0.4 (a textual diff: refuses any replaced node), jsoncompat 0.4 (a real containment check of
 // 2020-12 in WebAssembly; answers yes or no without a reason, calls itself alpha, 1.5 s to load). The last one is the second
-// opinion in gate.long.test.ts: what this gate lets through, it does too.
+// opinion in contract-gate.long.test.ts: what this gate lets through, it does too.
 import type { JsonSchema } from "../contracts";
 import { misfitsOf } from "./misfits";
 import { sentenceOf } from "./sentences";
