@@ -64,7 +64,7 @@ export function encodeValue(value: unknown): string {
 export function encodePaced(value: unknown, depth: number, pace: Pace): string | Paused {
   switch (typeof value) {
     case "string":
-      return value.length > STEP_CHARS ? quoteLong(value, pace) : quote(value);
+      return quotePaced(value, pace);
     case "number":
       return encodeNumber(value);
     case "boolean":
@@ -99,8 +99,9 @@ const PIECE_CHARS = 4096;
 /** Characters of one value that count as one element more. */
 const STEP_CHARS = 64;
 
-/** A long text is written in one go, and counts as the many elements that it is like. */
-function quoteLong(text: string, pace: Pace): string {
+/** A value or a key. A long one is written in one go, and counts as the many elements that it is like. */
+function quotePaced(text: string, pace: Pace): string {
+  if (text.length <= STEP_CHARS) return quote(text);
   if (text.length > pace.textCharsMax) {
     throw new EncodeError(
       `too large: a text of ${text.length} characters, where ${pace.textCharsMax} may be sent at once; send it in parts`,
@@ -167,7 +168,7 @@ function encodeKeys(value: Record<string, unknown>, depth: number, pace: Pace): 
     const text = encodePaced(item, depth + 1, pace);
     if (text === PAUSED) rest = { keys: [key], key, next: 0, out, item: { value: item } };
     else {
-      out += `${out === "" ? "" : ","}${quote(key)}:${text}`;
+      out += `${out === "" ? "" : ","}${quotePaced(key, pace)}:${text}`;
       if (pace.isDue()) rest = { keys: [], key, next: 0, out, item: undefined };
     }
   }
@@ -191,7 +192,7 @@ function encodeRest(
       const frame: KeysFrame = { keys, key, next: i, out: append(out, piece), item: { value: known } };
       return pace.pause(frame);
     }
-    piece += `${out === "" && piece === "" ? "" : ","}${quote(key)}:${text}`;
+    piece += `${out === "" && piece === "" ? "" : ","}${quotePaced(key, pace)}:${text}`;
     if (piece.length > PIECE_CHARS) {
       if (typeof known !== "string") pace.spend(text.length / STEP_CHARS);
       out = append(out, piece);

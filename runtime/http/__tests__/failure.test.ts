@@ -111,6 +111,9 @@ test.each<[string, (read: () => number) => unknown]>([
     }),
   ],
   ["characters of one text", () => ({ text: "x".repeat(3 << 20) })],
+  ["characters of one key", () => ({ ["x".repeat(3 << 20)]: 1 })],
+  ["long keys", () => Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`${n}${"x".repeat(4000)}`, 1]))],
+  ["middling texts", () => ({ rows: Array(15_000).fill("x".repeat(4000)) })],
 ])("details of too many %s are refused before they are written, as what cannot be sent", (_what, make) => {
   let seen = 0;
   const failure = fromThrown(thrown(make(() => ++seen)));
