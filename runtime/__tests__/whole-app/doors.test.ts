@@ -1,5 +1,5 @@
-// The doors that depend on who stands between a client and the process, over HTTP and in production: metrics, and the
-// address that limits count by. Two processes of one build: as it comes, and with a token and a declared proxy.
+// The doors that depend on who stands between a client and the process, over HTTP and in production: metrics, the mailbox,
+// which there is none of, and the address that limits count by. Two processes of one build: as it comes, and with a token and a declared proxy.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AppProcess, PreparedApp } from "../../http/__tests__/support/app-process";
 import { prepareGuardedApp } from "./support/guarded-app";
@@ -61,6 +61,17 @@ describe("in production, with a token and a declared proxy", () => {
       expect(await ask("/metrics", { authorization: `Bearer ${wrong}` }), wrong).toBe(403);
     for (let i = 0; i < 2 * QUOTA; i++) expect(await ask("/metrics", { authorization: `Bearer ${token}` })).toBe(200);
   });
+
+  test.each(["/mail", "/mail/messages", "/mail/messages/01890000-0000-7000-8000-000000000000"])(
+    "there is no %s, not even for this machine's own networks",
+    async (path) => {
+      const answer = await fetch(`http://127.0.0.1:${prepared.port}${path}`, {
+        headers: { "x-forwarded-for": "10.2.3.4" },
+      });
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ code: "not_found", details: { reason: "mailbox_not_found" } });
+    },
+  );
 
   test.each<[string, (i: number) => string, string]>([
     ["with a port", (i) => `203.0.113.9:${50_000 + i}`, "203.0.113.10:40000"],

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
 import { foreignAndMissing } from "./foreign-and-missing";
+import { mailboxDoor } from "./mailbox-door";
 import { securityHeaders } from "./security-headers";
 
 const root = join(import.meta.dirname, "../../..");
@@ -222,6 +223,7 @@ describe("over HTTP", () => {
 });
 
 foreignAndMissing({ baseUrl: () => app.baseUrl });
+mailboxDoor(() => app.baseUrl);
 securityHeaders(
   () => app.baseUrl,
   async () => {

@@ -1,12 +1,16 @@
-// A small app of our own parts without a database: configuration, guard and telemetry service as they are, a gateway
-// that takes a name as its token, and streams of every kind. For what only shows between guard and host.
+// A small app of our own parts without a database: configuration, guard, telemetry service and the mailbox as they are, a
+// gateway that takes a name as its token, and streams of every kind. For what only shows between guard and host.
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type AppOptions, type PreparedApp, prepareApp } from "../../../http/__tests__/support/app-process";
 import { root } from "../../../http/__tests__/support/repository-root";
 
-const OWN_PARTS = ["config", "security", "telemetry"];
+const OWN_PARTS = ["config", "security", "telemetry", "db", "mail", "database.ts", "migrations"];
+/** The generated client stays behind, and a service that would wait for its database has another beginning below. */
+const LEFT_OUT = ["db/prisma.ts", "mail/encore.service.ts"];
+const isTaken = (from: string): boolean =>
+  !from.endsWith("__tests__") && !LEFT_OUT.some((path) => from === join(root, path));
 
 const gateway = `import { Gateway, type Cookie, type Header } from "encore.dev/api";
 import { authHandler } from "encore.dev/auth";
@@ -50,6 +54,10 @@ const files: Record<string, string> = {
 import { guardOf } from "../security/guard";
 export default new Service("doors", { middlewares: guardOf("doors") });
 `,
+  "mail/encore.service.ts": `import { Service } from "encore.dev/service";
+import { guardOf } from "../security/guard";
+export default new Service("mail", { middlewares: guardOf("mail") });
+`,
   "doors/gateway.ts": gateway,
   "doors/streams.ts": streams,
 };
@@ -61,7 +69,7 @@ export async function prepareGuardedApp(options: AppOptions = {}): Promise<Prepa
     for (const part of OWN_PARTS)
       cpSync(join(root, part), join(folder, part), {
         recursive: true,
-        filter: (from) => !from.endsWith("__tests__"),
+        filter: isTaken,
       });
     cpSync(join(root, "tsconfig.json"), join(folder, "tsconfig.json"));
     for (const [path, text] of Object.entries(files)) {
