@@ -4,15 +4,26 @@
 import { auth } from "~encore/clients";
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
+import { checkPassword, hashPassword } from "../passwords";
 import { register } from "../registration";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
-import { newcomer, password } from "./people";
+import { newcomer, password, reason } from "./people";
 
 // The real library, watched.
-const { library, hash, verify } = await vi.hoisted(async () => {
+const { library, hash, verify, running } = await vi.hoisted(async () => {
   const real = await import("@node-rs/argon2");
-  return { library: real, hash: vi.fn(real.hash), verify: vi.fn(real.verify) };
+  const running = { now: 0, most: 0 };
+  const watched = <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
+    vi.fn(async (...args: Args): Promise<Result> => {
+      running.most = Math.max(running.most, ++running.now);
+      try {
+        return await work(...args);
+      } finally {
+        running.now--;
+      }
+    });
+  return { library: real, hash: watched(real.hash), verify: watched(real.verify), running };
 });
 vi.mock("@node-rs/argon2", () => ({ ...library, hash, verify }));
 
@@ -84,4 +95,16 @@ describe("is not told by", () => {
     const answers = await ofAll((email) => auth.changeEmail({ email }, by), [newcomer().email]);
     expect(answers).toEqual(answers.map(() => answers[0]));
   });
+});
+
+test("no more than two passwords are hashed or checked at once, so that libuv's other threads stay free", async () => {
+  running.most = 0;
+  const work = [
+    ...Array.from({ length: 10 }, () => reason(auth.login({ email: newcomer().email, password }))),
+    ...Array.from({ length: 3 }, () => hashPassword(password)),
+    ...Array.from({ length: 3 }, () => checkPassword(password, undefined)),
+  ];
+  expect(new Set((await Promise.all(work)).slice(0, 10))).toEqual(new Set(["invalid_credentials"]));
+  expect(verify.mock.calls.length).toBe(13);
+  expect(running).toEqual({ now: 0, most: 2 });
 });
