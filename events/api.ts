@@ -113,7 +113,13 @@ export const redriveDeadLetters = api(
 
 /** Closes open dead letters for good: their consumers do not get these events again. */
 export const discardDeadLetters = api(
-  { expose: true, auth: true, method: "POST", path: "/events/dead-letters/discard", tags: ["can:event.discard"] },
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/events/dead-letters/discard",
+    tags: ["can:event.discard", "fresh"],
+  },
   async (req: DeadLettersRequest): Promise<DiscardedDeadLettersResponse> => {
     const { count, isMore } = await inOwnTenant(req, discardEvents);
     return { discarded: count, more: isMore };

@@ -105,7 +105,13 @@ export const redriveDeadLetters = api(
 
 /** Closes open dead letters for good: their jobs do not run again. */
 export const discardDeadLetters = api(
-  { expose: true, auth: true, method: "POST", path: "/queues/dead-letters/discard", tags: ["can:job.discard"] },
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/queues/dead-letters/discard",
+    tags: ["can:job.discard", "fresh"],
+  },
   async (req: JobDeadLettersRequest): Promise<DiscardedJobDeadLettersResponse> => {
     const { count, isMore } = await inOwnTenant(req, discardJobs);
     return { discarded: count, more: isMore };

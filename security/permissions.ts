@@ -89,7 +89,10 @@ export const matrix = {
   "secret.manage": { owner: yes, admin: yes, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
-/** Rights over people, keys and the organisation itself, which no key may hold: a stolen key must not outlive its end. */
+/**
+ * Rights over people, keys and the organisation itself, which no key may hold: a stolen key must not outlive its end. Nor
+ * what cannot be undone: its endpoints are `fresh`, and a key has nothing to show anew.
+ */
 const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "organisation.update",
   "organisation.delete",
@@ -102,6 +105,8 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "identity_provider.manage",
   "audit.personal",
   "secret.manage",
+  "event.discard",
+  "job.discard",
 ]);
 /** What a key may hold. */
 export const keyPermissions: readonly Permission[] = permissions.filter((permission) => !forPeople.has(permission));

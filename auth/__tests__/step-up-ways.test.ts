@@ -1,6 +1,6 @@
 // No kind of account is shut out of what asks for a fresh sign-in: each kind × each way that it is told of × each endpoint
 // tagged `fresh` is executed. And what is no way: an old sign-in at a provider, somebody else's, a code of another session.
-import { auth, secrets } from "~encore/clients";
+import { auth, events, queues, secrets } from "~encore/clients";
 import { readFileSync } from "node:fs";
 import { decodeJwt } from "jose";
 import { URI, type TOTP } from "otpauth";
@@ -43,7 +43,7 @@ interface Acting {
 }
 const id = newId();
 const challenge = "x";
-/** With what does no harm where it is let in. */
+/** By their names, those of other services with the service's. With what does no harm where it is let in. */
 const dangerous: Record<string, (as: Acting) => Promise<unknown>> = {
   addDomain: (as) => auth.addDomain({ domain: "none" }, as),
   addPasskey: (as) =>
@@ -73,8 +73,11 @@ const dangerous: Record<string, (as: Acting) => Promise<unknown>> = {
   createServicePrincipal: (as) => auth.createServicePrincipal({ name: "x", permissions: [] }, as),
   deleteOrganisation: (as) => auth.deleteOrganisation({ id }, as),
   deleteRole: (as) => auth.deleteRole({ id }, as),
+  deleteServicePrincipal: (as) => auth.deleteServicePrincipal({ id }, as),
+  inviteMember: (as) => auth.inviteMember({ email: "none", role: "viewer" }, as),
   removeDomain: (as) => auth.removeDomain({ id }, as),
   removeIdentityProvider: (as) => auth.removeIdentityProvider(as),
+  removeMember: (as) => auth.removeMember({ userId: id }, as),
   removePasskey: (as) => auth.removePasskey({ id }, as),
   removeTotp: (as) => auth.removeTotp({ authData: { ...as.authData, userID: id } }),
   replaceRecoveryCodes: (as) => auth.replaceRecoveryCodes({ authData: { ...as.authData, userID: id } }),
@@ -82,9 +85,11 @@ const dangerous: Record<string, (as: Acting) => Promise<unknown>> = {
   setIdentityProvider: (as) => auth.setIdentityProvider({ issuer: "x", clientId: "x", clientSecret: "x" }, as),
   transferOrganisation: (as) => auth.transferOrganisation({ id, userId: id }, as),
   unlinkIdentity: (as) => auth.unlinkIdentity({ id }, as),
-  put: (as) => secrets.put({ name: "No name", value: "x" }, as),
-  remove: (as) => secrets.remove({ name: "none" }, as),
-  rotate: (as) => secrets.rotate(as),
+  "events.discardDeadLetters": (as) => events.discardDeadLetters({ filter: { ids: [id] } }, as),
+  "queues.discardDeadLetters": (as) => queues.discardDeadLetters({ filter: { ids: [id] } }, as),
+  "secrets.put": (as) => secrets.put({ name: "No name", value: "x" }, as),
+  "secrets.remove": (as) => secrets.remove({ name: "none" }, as),
+  "secrets.rotate": (as) => secrets.rotate(as),
   // The last of all: it is let in.
   deleteAccount: (as) => auth.deleteAccount(as),
 };
@@ -207,7 +212,8 @@ describe("what asks for a fresh sign-in", () => {
     const page = readFileSync(new URL("../../docs/permissions.md", import.meta.url), "utf8");
     const tagged = page
       .split("\n")
-      .flatMap((line) => (line.includes("`fresh`") ? (/`\w+\.(\w+)`/.exec(line)?.[1] ?? []) : []));
+      .flatMap((line) => (line.includes("`fresh`") ? (/`(\w+\.\w+)`/.exec(line)?.[1] ?? []) : []))
+      .map((name) => name.replace(/^auth\./, ""));
     expect(tagged.toSorted()).toEqual([...Object.keys(dangerous), ...RAW].toSorted());
   });
 

@@ -35,7 +35,7 @@ export const inviteMember = api(
     auth: true,
     method: "POST",
     path: "/auth/invitations",
-    tags: ["can:member.manage", "limit:mail", "idempotent"],
+    tags: ["can:member.manage", "fresh", "limit:mail", "idempotent"],
   },
   async ({ email: address, role, roleId }: InviteRequest): Promise<InvitationResponse> => {
     const principal = currentPrincipal();

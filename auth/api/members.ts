@@ -79,7 +79,7 @@ export const changeMember = api(
 
 /** Removes a member; the account stays. */
 export const removeMember = api(
-  { expose: true, auth: true, method: "DELETE", path: "/auth/members/:userId", tags: ["can:member.manage"] },
+  { expose: true, auth: true, method: "DELETE", path: "/auth/members/:userId", tags: ["can:member.manage", "fresh"] },
   async ({ userId }: { userId: string }): Promise<void> => {
     const principal = currentPrincipal();
     if (!isUuid(userId)) throw errors.member_not_found();

@@ -125,7 +125,7 @@ export const deleteServicePrincipal = api(
     auth: true,
     method: "DELETE",
     path: "/auth/service-principals/:id",
-    tags: ["can:service_principal.manage"],
+    tags: ["can:service_principal.manage", "fresh"],
   },
   async ({ id }: { id: string }): Promise<void> => {
     const principal = currentPrincipal();

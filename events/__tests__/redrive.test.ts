@@ -15,6 +15,7 @@ const caller = (): AuthData & { tenantId: TenantId } => ({
   tenantId: tenantIdFrom(newId()),
   role: "owner",
   sessionId: newId(),
+  authTime: String(Math.floor(Date.now() / 1000)),
 });
 
 /** Adds an open dead letter as it stands in the table. */

@@ -43,7 +43,8 @@ const rowOf = async (id: string) =>
   (await systemQuery("test", "select status, attempts, last_error from events.outbox where id = $1", [id]))[0];
 
 describe("a row that its destination refuses while it accepts others", () => {
-  const authData = { userID: newId(), tenantId, role: "owner", sessionId: newId() } as const;
+  const authTime = String(Math.floor(Date.now() / 1000));
+  const authData = { userID: newId(), tenantId, role: "owner", sessionId: newId(), authTime } as const;
   const letters = async () =>
     (await events.listDeadLetters({ consumer: `relay:${destination}` }, { authData })).deadLetters;
   const filter = { consumer: `relay:${destination}` };

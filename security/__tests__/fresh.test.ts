@@ -1,0 +1,75 @@
+// What is dangerous asks to be shown again who one is (`fresh`: ASVS 5.0 7.5.1 and 7.5.3). Nobody forgets to decide: every
+// endpoint that changes something in somebody's name is `fresh`, or stands here with the reason why a stolen token gains
+// nothing there that step-up would keep from it. That each `fresh` one refuses: auth/__tests__/step-up-ways.test.ts.
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { keyPermissions } from "../permissions";
+
+const DAILY = "the product's daily work, which keys do too";
+const AGAIN = "runs again what had been let run before";
+const ENDS = "ends access and gives none: it must not be slow when something leaks";
+const SHOWS = "this is how one shows it";
+const UNDONE = "takes back what somebody fresh began";
+
+const notFresh: Record<string, string> = {
+  "POST /vectors/documents": DAILY,
+  "DELETE /vectors/documents/:id": DAILY,
+  "POST /tasks/:id/cancel": DAILY,
+  "POST /sagas/:id/cancel": DAILY,
+  "POST /sagas/:id/retry": AGAIN,
+  "POST /sagas/:id/skip": "leaves one compensation of one saga undone, and the saga keeps who did so and why",
+  "POST /events/dead-letters/redrive": AGAIN,
+  "POST /queues/dead-letters/redrive": AGAIN,
+  "DELETE /auth/api-keys/:id": ENDS,
+  "DELETE /auth/sessions/:id": ENDS,
+  "POST /auth/logout": ENDS,
+  "POST /operator/logout": ENDS,
+  "DELETE /auth/invitations/:id": UNDONE,
+  "POST /auth/organisations/:id/restore": UNDONE,
+  "PATCH /auth/organisations/:id": "a name, and the one before is in the log",
+  "PATCH /auth/passkeys/:id": "a name that its owner alone sees",
+  "POST /auth/domains/:id/verify": "the domain's record shows it, and adding the domain was fresh",
+  "POST /auth/identities": "goes on from POST /auth/identities/begin, which is fresh, in the same session",
+  "POST /auth/invitations/accept": "the mailed token shows it",
+  "POST /auth/organisations": "makes one more, and takes nothing away",
+  "POST /auth/organisations/:id/leave": "an admin invites again, and the last owner cannot",
+  "POST /auth/password/change": "asks for the present password",
+  "POST /auth/switch": "chooses among what the session may be in",
+  "POST /auth/verify-email/send": "a mail to the account's own address",
+  "POST /auth/step-up": SHOWS,
+  "POST /auth/step-up/mail": SHOWS,
+  "POST /auth/step-up/oidc": SHOWS,
+  "POST /auth/step-up/options": SHOWS,
+  // It reads, and it is all at once:
+  "GET /auth/audit/export": "collectors fetch it with a key; people read the same at GET /auth/audit, page by page",
+};
+
+interface Row {
+  request: string;
+  tags: string[];
+}
+
+/** The endpoints of docs/permissions.md, which __tests__/generated.test.ts holds to the sources. */
+const rows = readFileSync(new URL("../../docs/permissions.md", import.meta.url), "utf8")
+  .split("\n")
+  .flatMap((line): Row[] => {
+    const [, request, , who] = /^\| `([A-Z]+ \/[^`]*)` \| `(\w+\.\w+)` \| (.*) \| \w+ \|$/.exec(line) ?? [];
+    if (request === undefined || who === undefined) return [];
+    return [{ request, tags: [...who.matchAll(/`([^`]+)`/g)].map(([, tag = ""]) => tag) }];
+  });
+
+test("every change in somebody's name is fresh, or there is a reason why not", () => {
+  const named = rows.filter(({ tags }) => !tags.some((tag) => tag.startsWith("public:")));
+  const changing = named.filter(({ request }) => !request.startsWith("GET "));
+  expect(changing.length).toBeGreaterThan(50);
+  const isFresh = ({ tags }: Row): boolean => tags.includes("fresh");
+  const undecided = changing.filter((row) => !isFresh(row) && notFresh[row.request] === undefined);
+  expect(undecided.map(({ request }) => request)).toEqual([]);
+  const open = new Set(named.filter((row) => !isFresh(row)).map(({ request }) => request));
+  expect(Object.keys(notFresh).filter((request) => !open.has(request))).toEqual([]);
+});
+
+test("what a key may hold opens something to keys", () => {
+  const opened = new Set(rows.filter(({ tags }) => !tags.includes("fresh")).flatMap(({ tags }) => tags));
+  expect(keyPermissions.filter((permission) => !opened.has(`can:${permission}`))).toEqual([]);
+});
