@@ -14,6 +14,7 @@ import { parseInput } from "../security/input";
 import { tenantIdFrom, type Caller } from "../security/principal";
 import { assertMayEnter } from "./entrance";
 import { errors } from "./errors";
+import { normalisedName } from "./normalised-name";
 import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
 import { revokeSessions } from "./revocations";
@@ -28,16 +29,13 @@ export const ORGANISATIONS_PER_ACCOUNT_MAX = 100;
 /** Sessions of one sign-in; a switch beyond them ends its oldest, and never one of another device. */
 const SESSIONS_PER_SIGN_IN_MAX = 20;
 
-export const organisationName = z
-  .string()
-  .transform((name) => name.normalize("NFC").trim())
-  .pipe(
-    z
-      .string()
-      .min(1, "is empty")
-      .max(100, "is longer than 100 characters")
-      .regex(/^[^\p{Cc}]*$/u, "has control characters"),
-  );
+export const organisationName = normalisedName.pipe(
+  z
+    .string()
+    .min(1, "is empty")
+    .max(100, "is longer than 100 characters")
+    .regex(/^[^\p{Cc}]*$/u, "has control characters"),
+);
 
 export interface NewOrganisation {
   id: string;

@@ -64,7 +64,10 @@ export async function checkPassword(
   return typeof stored === "string" && fits;
 }
 
-/** The same password typed on another keyboard is the same password (NIST: NFKC). */
+/**
+ * The same password typed on another keyboard is the same password (NIST: NFKC). One that is too long to be anybody's stays
+ * as it is: normalising takes the square of a text of combining marks, and who signs in may send a megabyte of them.
+ */
 export function normalisePassword(password: string): string {
-  return password.normalize("NFKC");
+  return password.length > PASSWORD_MAX_UNITS ? password : password.normalize("NFKC");
 }

@@ -15,6 +15,7 @@ import { isRole, rolePermissions, type MemberRole, type Permission } from "../se
 import { tenantIdFrom, type Principal } from "../security/principal";
 import { assertHolds, heldByRole, heldNow } from "./authority";
 import { errors } from "./errors";
+import { normalisedName } from "./normalised-name";
 import { revokeRole } from "./revocations";
 import { membershipLock } from "./store/memberships";
 import {
@@ -35,10 +36,7 @@ const created = defineAction("auth.role.created", facts);
 const changed = defineAction("auth.role.changed", { ...facts, previousPermissions: "plain" });
 const deleted = defineAction("auth.role.deleted", facts);
 
-const roleName = z
-  .string()
-  .transform((name) => name.normalize("NFC").trim())
-  .pipe(z.string().min(1, "is empty").max(100, "is longer than 100 characters"));
+const roleName = normalisedName.pipe(z.string().min(1, "is empty").max(100, "is longer than 100 characters"));
 
 /** A role as members and invitations have it: a built-in one, or one that the organisation made. */
 export interface GivenRole {

@@ -1,5 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { normaliseEmail } from "../email";
+import { organisationName } from "../organisations";
+import { normalisedName } from "../normalised-name";
 import { deriveKey, masterKeysIn } from "../../security/derived-key";
 import { EnvelopeError, masterKeyset, open, seal, sealedBy } from "../../security/envelope";
 import { checkPassword, hashPassword, passwordProblem } from "../passwords";
@@ -60,6 +62,22 @@ describe("e-mail addresses", () => {
   ])("%j is none", (text) => {
     expect(normaliseEmail(text)).toBeUndefined();
   });
+});
+
+// Putting combining marks in order takes the square of their number: 40,000 of them held the process up for a second and a half.
+test("what is too long to be an address, a password or a name is not normalised", async () => {
+  const marks = "\u0315".repeat(40_000) + "\u0316".repeat(40_000);
+  const normalise = vi.spyOn(String.prototype, "normalize");
+  expect(normaliseEmail(`a${marks}@example.com`)).toBeUndefined();
+  expect(normaliseEmail(`a@b${marks}.example`)).toBeUndefined();
+  // Each of these letters becomes eighteen.
+  expect(normaliseEmail(`a@b${"\ufdfa".repeat(1_000)}.example`)).toBeUndefined();
+  expect(await checkPassword(`a${marks}`, await hashPassword("a passphrase of many words"))).toBe(false);
+  expect(passwordProblem(`a${marks}`, "ada@example.com")).toContain("longer");
+  for (const name of [organisationName, normalisedName]) expect(name.safeParse(`a${marks}`).success).toBe(false);
+  expect(Math.max(...normalise.mock.contexts.map((text) => String(text).length))).toBeLessThan(2_000);
+  normalise.mockRestore();
+  expect(organisationName.parse(`${"a\u0301".repeat(100)} `)).toBe("\u00e1".repeat(100));
 });
 
 describe("passwords", () => {

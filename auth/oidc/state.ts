@@ -17,6 +17,9 @@ export type OidcPurpose = Extract<Purpose, `oidc-${string}`>;
 /** Long enough for a second factor at the provider. */
 export const STATE_SECONDS = 600;
 
+/** Of the address with a code and our state in it: a host that is longer takes the square of its length to read. */
+const RETURN_CHARS_MAX = 8_192;
+
 const BROWSER = /^[\w-]{43}$/;
 
 export interface Begun {
@@ -94,7 +97,7 @@ export async function readReturn(
   { url: text, browser }: { url: string; browser: string | undefined },
   now: Date,
 ): Promise<Returned> {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = text.length <= RETURN_CHARS_MAX && URL.canParse(text) ? new URL(text) : undefined;
   const state = url?.searchParams.get("state") ?? "";
   const challenge = readChallenge(purpose, state, now);
   const oidc = challenge?.oidc;

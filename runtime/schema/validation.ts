@@ -4,6 +4,7 @@ import { compareDecimal, type DecimalValue } from "./decimal";
 import { isEmail } from "./email";
 import { compileRegexp, RegexpLimit } from "./regexp";
 import { debugString, displayFloat, floatText, quotable } from "./rust-text";
+import { isUrl } from "./url";
 import type { Work } from "./work";
 
 /** A decoded value before it becomes the handler's: numbers know whether they were written as floats. */
@@ -51,9 +52,7 @@ function compileRule(rule: ValidationRule): Check {
     case "matchesRegexp":
       return regexp(rule.value);
     case "is":
-      return rule.value === "email"
-        ? text(isEmail, "value is not an email")
-        : text((v) => URL.canParse(v), "value is not a url");
+      return rule.value === "email" ? text(isEmail, "value is not an email") : text(isUrl, "value is not a url");
   }
 }
 

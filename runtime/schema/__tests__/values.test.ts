@@ -1,5 +1,5 @@
 // The small languages of the wire: date-times, e-mail addresses, Rust patterns, query strings, headers.
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { PathSegment } from "../../model";
 import { parseDateTime } from "../datetime";
 import { isEmail } from "../email";
@@ -10,8 +10,25 @@ import { compileRegexp } from "../regexp";
 import { placeFields, RequestCodec, type RequestSource } from "../request-codec";
 import { ResponseCodec } from "../response-codec";
 import { ShapeResolver } from "../shape";
+import { isUrl } from "../url";
 import type { Field, Schema } from "../../model";
 import { bool, checked, list, newDecimal, num, problem, str, struct, union } from "./support";
+
+describe("addresses", () => {
+  test.each(["https://example.com", "data:,x", "mailto:a@example.com", `https://example.com/${"x".repeat(100_000)}`])(
+    "%s is one",
+    (text) => expect(isUrl(text)).toBe(true),
+  );
+  // A host takes the square of its length to read: 16,000 of these marks held the process up for a second.
+  test("with a host that nobody could have is none, and is not read", () => {
+    const read = vi.spyOn(URL, "canParse");
+    const host = `a${"\u0315\u0316".repeat(2_000)}.example`;
+    for (const start of ["https://", "  HTTPS:", "ht\ntp:\\\\", "wss:///", "https://user:x@"])
+      expect(isUrl(`${start}${host}/`)).toBe(false);
+    expect(read).not.toHaveBeenCalled();
+    read.mockRestore();
+  });
+});
 
 describe("date-times", () => {
   test.each([

@@ -1,0 +1,11 @@
+// What people call something, in the one form in which it is stored and compared.
+import { z } from "zod";
+
+/** In UTF-16 units, before it is normalised, which takes the square of its length: composing makes four units one at most. */
+const UNITS_MAX = 400;
+
+/** What else a name must be is said of the result. */
+export const normalisedName = z
+  .string()
+  .max(UNITS_MAX, "is longer than 100 characters")
+  .transform((name) => name.normalize("NFC").trim());
