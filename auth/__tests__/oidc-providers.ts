@@ -136,6 +136,7 @@ export function providers({ acme: started, settings }: Shared): void {
         "https://2130706433",
         "https://user:password@id.example.com",
         "ftp://id.example.com",
+        `https://id.example.com/${"x".repeat(2_048)}`,
       ];
       for (const address of refused) {
         expect(() => assertAllowed(address, rules), address).toThrow();

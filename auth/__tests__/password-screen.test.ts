@@ -1,5 +1,6 @@
 // The screen that new passwords pass, wherever one is set: common ones, words of the context, leaked ones.
 import { createHash } from "node:crypto";
+import dns from "node:dns";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { auth } from "~encore/clients";
@@ -143,6 +144,14 @@ describe("leaked passwords", () => {
     server?.close();
     const silent = await serviceOf(() => undefined);
     expect(await askForBreaches("x", silent, 50)).toBe("away");
+  });
+
+  test("a service whose name hangs is looked up once, however many ask for it", async () => {
+    const look = vi.spyOn(dns.promises, "lookup").mockReturnValue(new Promise(() => undefined));
+    const hung = parseConfig({ NODE_ENV: "test", BREACHED_PASSWORDS_URL: "https://hung.example/range" });
+    for (let n = 0; n < 3; n++) expect(await askForBreaches("x", hung, 20)).toBe("away");
+    expect(look.mock.calls.map(([name]) => name)).toEqual(["hung.example"]);
+    look.mockRestore();
   });
 
   test("refuse a password, and so does a service that is away where operators chose that", async () => {

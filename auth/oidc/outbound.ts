@@ -1,14 +1,19 @@
 // Requests to providers. One that hangs, streams without end or redirects costs a bounded time and memory. Where an
 // organisation named the address, only public ones are reached, judged by the address that is connected to, so that a
-// name that changes its mind between check and use gains nothing (OWASP SSRF Prevention Cheat Sheet; RFC 6890).
+// name that changes its mind between check and use gains nothing (OWASP SSRF Prevention Cheat Sheet; RFC 6890). An operator's
+// names are looked up as the machine does, one that hangs once at a time (security/name-lookup.ts).
 import { Resolver } from "node:dns/promises";
 import { request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { lookupJoined } from "../../security/name-lookup";
 import { isPublicAddress } from "../../security/public-address";
 
 /** Metadata, keys and tokens are some kilobytes. */
 const BODY_BYTES_MAX = 512 * 1024;
+
+/** Nobody's address is longer, and a host that is takes the square of its length to read. */
+const ADDRESS_CHARS_MAX = 2_048;
 
 export class OutboundError extends Error {
   override readonly name = "OutboundError";
@@ -35,7 +40,7 @@ const isLoopback = (hostname: string): boolean =>
 
 /** @throws OutboundError for an address that is not to be asked, or shown to a browser. */
 export function assertAllowed(address: string, { trust, allowLoopback }: OutboundRules): URL {
-  if (!URL.canParse(address)) throw new OutboundError("is no address");
+  if (address.length > ADDRESS_CHARS_MAX || !URL.canParse(address)) throw new OutboundError("is no address");
   const url = new URL(address);
   if (allowLoopback && isLoopback(url.hostname) && (url.protocol === "http:" || url.protocol === "https:")) return url;
   if (url.protocol !== "https:") throw new OutboundError("is no https address");
@@ -82,7 +87,7 @@ export function outboundFetch(rules: OutboundRules): (url: string, init: Outboun
       method,
       headers,
       ...(signal === undefined ? {} : { signal }),
-      ...(rules.trust === "organisation" && !isNearby ? { lookup: lookupPublic } : {}),
+      lookup: rules.trust === "organisation" && !isNearby ? lookupPublic : lookupJoined,
       agent: false,
     };
     const sent = (url.protocol === "http:" ? requestHttp : requestHttps)(url, options);

@@ -2,6 +2,7 @@
 // llama.cpp, text-embeddings-inference. Answers are validated like everything from outside.
 import { z } from "zod";
 import { backoffMs, type Backoff } from "../../db/backoff";
+import { nameLookups } from "../../security/name-lookup";
 import {
   checkVectors,
   EMBEDDING_DIMENSIONS,
@@ -87,8 +88,10 @@ export class OpenAiEmbedder implements Embedder {
   ): Promise<{ vectors: number[][] } | { error: EmbedderError; waitMs?: number }> {
     const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const key = this.settings.apiKey();
+    const until = signal === undefined ? limit : AbortSignal.any([limit, signal]);
     let response: Response;
     try {
+      await nameLookups.untilFound(this.url, until);
       response = await fetch(this.url, {
         method: "POST",
         headers: { "content-type": "application/json", ...(key === "" ? {} : { authorization: `Bearer ${key}` }) },
@@ -99,7 +102,7 @@ export class OpenAiEmbedder implements Embedder {
           encoding_format: "float",
           dimensions: this.dimensions,
         }),
-        signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
+        signal: until,
         redirect: "error",
       });
     } catch (cause) {
