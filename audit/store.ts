@@ -126,17 +126,33 @@ export function entryErase(tx: Tx, tenantId: string, targetId: string): Promise<
   );
 }
 
-/**
- * Erases in all organisations what entries tell of a person: those about the account, about invitations that it accepted
- * (by whatever address it had then), and that name one of its addresses.
- */
-export function entryErasePerson(tx: Tx, accountId: string, addresses: readonly string[]): Promise<number> {
+/** Erases in all organisations what entries that name one of these addresses tell. By index: see entry_address. */
+export function entryEraseAddresses(tx: Tx, addresses: readonly string[]): Promise<number> {
+  return tx.execute("update audit.entry set personal = null where address = any($1::text[])", [addresses]);
+}
+
+/** The same of those about an account, and about invitations that it accepted, by whatever address it had then. By index: entry_target. */
+export function entryEraseAccount(tx: Tx, accountId: string): Promise<number> {
   return tx.execute(
-    `update audit.entry set personal = null where personal is not null and (
-       personal ->> 'email' = any($2::text[])
-       or target_id = any(array(select $1::text union all
-         select fields ->> 'invitation' from audit.entry where action = 'auth.member.joined' and target_id = $1)))`,
-    [accountId, addresses],
+    `update audit.entry set personal = null where personal is not null and target_id = any(array(
+       select $1::text union all
+       select fields ->> 'invitation' from audit.entry where action = 'auth.member.joined' and target_id = $1))`,
+    [accountId],
+  );
+}
+
+/** Notes that the organisation is gone for good. */
+export async function headEnd(tx: Tx, tenantId: string): Promise<void> {
+  await tx.execute("update audit.head set gone_at = now() where tenant_id = $1 and gone_at is null", [tenantId]);
+}
+
+/** Deletes heads of organisations that are gone, and of which no entry is kept, at most `limit`. */
+export function headPurge(tx: Tx, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from audit.head where gone_at is not null and kept_from > seq and tenant_id in (
+       select tenant_id from audit.head where gone_at is not null and kept_from > seq order by gone_at limit $1
+       for update skip locked)`,
+    [limit],
   );
 }
 
@@ -169,7 +185,10 @@ declareExport("audit", {
         "hash",
       ],
       personal: ["personal"],
-      omitted: { personal_digest: "keyed: by it the chain holds when what is personal is erased" },
+      omitted: {
+        personal_digest: "keyed: by it the chain holds when what is personal is erased",
+        address: "the e-mail of what is personal once more, to find it by",
+      },
       large: ["fields", "personal"],
     },
   ],

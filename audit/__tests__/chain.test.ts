@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { explaining } from "../../db/__tests__/explaining";
 import { ownerPool } from "../../db/__tests__/owner";
 import { newId } from "../../db/ids";
 import { systemQuery, tenantQuery, withSystem, withTenant, type TenantScope } from "../../db/tenant";
 import { onBehalfOf } from "../../security/provenance";
 import { tenantIdFrom } from "../../security/principal";
 import { defineAction } from "../action";
+import { endLog, erasePerson } from "../erasure";
 import { record } from "../record";
 import { purgeAudit } from "../retention";
 import { entryErase, entryList } from "../store";
@@ -179,6 +181,42 @@ describe("what is kept", () => {
     expect(await verifyAll(scope)).toEqual({ checked: 2, through: 5, isDone: true });
     await write(scope, 1);
     expect(await verifyAll(scope)).toEqual({ checked: 3, through: 6, isDone: true });
+  });
+
+  test("of an organisation that is gone ends with its last entry; of one that is there the end is kept", async () => {
+    const [gone, there] = [newTenant(), newTenant()];
+    const heads = (): Promise<unknown[]> =>
+      systemQuery("test", "select tenant_id as id from audit.head where tenant_id = any($1::uuid[]) order by 1", [
+        [gone.tenantId, there.tenantId],
+      ]);
+    for (const scope of [gone, there]) await write(scope, 2);
+    await withSystem("test", (tx) => endLog(tx, gone.tenantId));
+    const of = [[gone.tenantId, there.tenantId]];
+    await tamper(
+      "update audit.entry set at = at - interval '100 days' where tenant_id = any($1::uuid[]) and seq = 1",
+      of,
+    );
+    await purgeAudit(new Date(), 95);
+    expect(await heads()).toHaveLength(2);
+    await tamper("update audit.entry set at = at - interval '100 days' where tenant_id = any($1::uuid[])", of);
+    expect(await purgeAudit(new Date(), 95)).toBe(3);
+    expect(await heads()).toEqual([{ id: there.tenantId }]);
+    await write(there, 1);
+    expect(await verifyAll(there)).toEqual({ checked: 1, through: 3, isDone: true });
+  });
+
+  test("of a person is found by index, by whomever the entries are, as the app's role too", async () => {
+    const plans = await withSystem("test", async (tx) => {
+      await tx.execute("set local enable_seqscan = off");
+      const explained = explaining(tx);
+      await erasePerson(explained.tx, newId(), ["ada@example.com"]);
+      return explained.plans;
+    });
+    expect(plans).toHaveLength(2);
+    expect(plans[0]).toContain("entry_address");
+    expect(plans[1]).toContain("entry_target");
+    expect(plans[1]).toContain("entry_invitation");
+    for (const plan of plans) expect(plan).not.toContain("Seq Scan");
   });
 
   test("is checked in pages, each beginning where the one before ended", async () => {
