@@ -65,8 +65,10 @@ export const register = api(
   },
   async ({ cookies, ...req }: RegisterRequest): Promise<SessionResponse> => {
     const join = () => registerAccount(req, new Date(), callerDevice());
-    return answerSignIn(cookies, () =>
-      req.invitation === undefined ? join() : presentingMailedToken(callerAddress(), join),
+    return answerSignIn(
+      cookies,
+      () => (req.invitation === undefined ? join() : presentingMailedToken(callerAddress(), join)),
+      true,
     );
   },
 );

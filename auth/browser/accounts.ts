@@ -21,8 +21,10 @@ export interface BrowserAccount {
   active: boolean;
 }
 
+type Held = Pick<HeldAccount, "accountId" | "refreshToken">;
+
 /** The live sign-ins among those held, each only for the account whose id stands before its token. */
-async function liveOf(tx: Tx, held: readonly HeldAccount[]): Promise<HeldSessionRow[]> {
+async function liveOf(tx: Tx, held: readonly Held[]): Promise<HeldSessionRow[]> {
   const presented = held.flatMap(({ accountId, refreshToken }) => {
     const token = parseRefreshToken(refreshToken);
     return token === undefined ? [] : [{ accountId, id: token.sessionId, familyHash: hashSecret(token.family) }];
@@ -47,8 +49,17 @@ export async function listAccounts({ active, accounts }: Jar): Promise<BrowserAc
   });
 }
 
+/** The jar without the accounts whose sign-ins are over: their places are free. */
+export async function withoutEnded(jar: Jar): Promise<Jar> {
+  const rows = await withSystem("accounts-of-a-browser", (tx) => liveOf(tx, jar.accounts));
+  return {
+    ...jar,
+    accounts: jar.accounts.filter(({ accountId }) => rows.some((live) => live.accountId === accountId)),
+  };
+}
+
 /** Ends these sign-ins, in all their organisations; what has ended already is left alone. */
-export async function signOutHeld(held: readonly HeldAccount[]): Promise<void> {
+export async function signOutHeld(held: readonly Held[]): Promise<void> {
   if (held.length === 0) return;
   await withSystem("sign-out-of-a-browser", async (tx) => {
     for (const { id, accountId } of await liveOf(tx, held))

@@ -7,7 +7,7 @@ import { isOwnPageBy } from "../../security/csrf";
 import { currentCall } from "../../telemetry/current-call";
 import { errors } from "../errors";
 import type { SignedIn } from "../sessions";
-import { signOutHeld } from "./accounts";
+import { signOutHeld, withoutEnded } from "./accounts";
 import {
   findHeld,
   forgetActive,
@@ -50,22 +50,35 @@ export function browserJar(): Jar {
 }
 
 /**
- * Signs in; in cookies where the request asks for them, and then the account is the active one.
- * @throws APIError cross_site_request, too_many_accounts: before anything is done.
+ * Signs in; in cookies where the request asks for them, and then the account is the active one. It takes its own place, else
+ * a free one, else that of an account whose sign-in is over.
+ * @throws APIError cross_site_request, before anything is done. too_many_accounts where all places are of accounts that are
+ * signed in: before anything is done with `isNew`, of an account that is made by it; else the sign-in is ended again.
  */
 export async function answerSignIn(
   inCookies: boolean | undefined,
   signIn: () => Promise<SignedIn>,
+  isNew = false,
 ): Promise<SignInAnswer> {
   if (inCookies !== true) return signIn();
   const jar = browserJar();
-  if (slotFor(jar) === undefined) throw errors.too_many_accounts();
+  if (isNew && slotFor(await withPlaceFor(jar)) === undefined) throw errors.too_many_accounts();
   const signedIn = await signIn();
-  const before = findHeld(jar, signedIn.user.id);
+  const { id: accountId } = signedIn.user;
+  const before = findHeld(jar, accountId);
   // A new sign-in ends the one in its place (ASVS 5.0 7.2.4).
   if (before !== undefined) await signOutHeld([before]);
-  return inJar(jar, signedIn, true);
+  const present = await withPlaceFor(jar, accountId);
+  if (slotFor(present, accountId) === undefined) {
+    await signOutHeld([{ accountId, refreshToken: signedIn.refreshToken }]);
+    throw errors.too_many_accounts();
+  }
+  return inJar(present, signedIn, true);
 }
+
+/** The jar; where it has no place for the account, without those whose sign-ins are over. */
+const withPlaceFor = async (jar: Jar, accountId?: string): Promise<Jar> =>
+  slotFor(jar, accountId) === undefined ? withoutEnded(jar) : jar;
 
 /** The answer for whoever came by cookie; others get the tokens in the body. */
 export const answerLikeAsked = (signedIn: SignedIn): SignInAnswer =>

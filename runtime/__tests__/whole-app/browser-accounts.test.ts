@@ -233,6 +233,34 @@ describe("several accounts in one browser", () => {
     expect((await before.post("/auth/refresh", {}, { "x-account-id": second.id })).status).toBe(401);
     expect(await whoActs(browser)).toBe(second.id);
   });
+
+  test("have five places: one of them is its own account's, or that of an account whose sign-in is over", async () => {
+    const browser = new CookieBrowser(app.baseUrl);
+    const all: Person[] = [];
+    for (let i = 0; i < 5; i++) all.push(await joined(browser));
+    const [first, second] = all as [Person, Person];
+    const logIn = ({ email }: { email: string }): ReturnType<CookieBrowser["post"]> =>
+      browser.post("/auth/login", { email, password, cookies: true });
+    // All five are signed in: one of them may sign in anew, and nobody else; what was begun is ended.
+    expect((await logIn(second)).status).toBe(200);
+    expect(await whoActs(browser)).toBe(second.id);
+    const other = new CookieBrowser(app.baseUrl);
+    const stranger = await joined(other);
+    expect((await logIn(stranger)).body.details?.reason).toBe("too_many_accounts");
+    expect((await other.ask("GET", "/auth/sessions")).body.sessions).toHaveLength(1);
+    // One that signed out elsewhere makes room, for a newcomer too.
+    for (const gone of [first, second]) {
+      const elsewhere = new CookieBrowser(app.baseUrl);
+      await elsewhere.post("/auth/login", { email: gone.email, password, cookies: true });
+      expect((await elsewhere.post("/auth/logout", { everywhere: true })).status).toBe(200);
+    }
+    expect((await logIn(stranger)).status).toBe(200);
+    const sixth = await joined(browser);
+    expect((await accountsOf(browser)).map(({ id }) => id).toSorted()).toEqual(
+      [stranger, sixth, ...all.slice(2)].map(({ id }) => id).toSorted(),
+    );
+    expect(await whoActs(browser, stranger.id)).toBe(stranger.id);
+  });
 });
 
 interface Operation {
