@@ -5,6 +5,7 @@
 //   gone      GRACE_DAYS later: upkeep removes it with its memberships, keys and invitations, and an event tells every service
 //             that holds something of it
 import { defineAction } from "../audit/action";
+import { endLog } from "../audit/erasure";
 import { record } from "../audit/record";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import {
@@ -23,10 +24,9 @@ import { tenantIdFrom, type Caller, type Principal } from "../security/principal
 import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
 import { organisationName } from "./organisations";
-import { revokeMembership, revokeMemberships } from "./revocations";
+import { revokeMembership, revokeOrganisation } from "./revocations";
 import type { OrganisationRow } from "./store/accounts";
 import {
-  membershipBumpAll,
   membershipDelete,
   membershipExists,
   membershipFind,
@@ -39,6 +39,7 @@ import {
   organisationRead,
   organisationRename,
   organisationReopen,
+  organisationRevise,
 } from "./store/organisations";
 
 export const GRACE_DAYS = 30;
@@ -147,13 +148,9 @@ export async function closeOrganisation(tx: Tx, id: string): Promise<Date> {
   return purgeAt;
 }
 
-/** New revisions, so that tokens of before are refused also after it is restored, and those of after it are not. */
+/** A new revision, so that tokens of before are refused also after it is restored, and those of after it are not: one row, however many its members. */
 export async function endTokens(tx: Tx, tenantId: string): Promise<void> {
-  const bumped = await membershipBumpAll(tx, tenantId);
-  await revokeMemberships(
-    tx,
-    bumped.map(({ accountId, revision }) => ({ tenantId, accountId, belowRevision: revision })),
-  );
+  await revokeOrganisation(tx, tenantId, await organisationRevise(tx, tenantId));
 }
 
 /** Takes the deletion back while the grace lasts. @throws APIError organisation_not_found to all but its owners. */
@@ -171,8 +168,10 @@ export async function restoreOrganisation({ subjectId: accountId }: Caller, id: 
 /** Removes organisations whose grace is over, at most `limit`; resolves with their number. */
 export async function purgeOrganisations(tx: Tx, limit: number): Promise<number> {
   const ids = await organisationDeleteDue(tx, limit);
-  for (const id of ids)
+  for (const id of ids) {
+    await endLog(tx, id);
     // Of no tenant: what is a tenant's goes with it.
     await emit(tx, organisationDeleted, { organisationId: id }, { ...about(id), tenantId: null });
+  }
   return ids.length;
 }

@@ -22,6 +22,8 @@ const READ_EVERY_MS = 1_000;
 const STALE_AFTER_MS = 1_500;
 export const BLIND_MAX_MS = 10_000;
 const READ_TIMEOUT_MS = 2_000;
+/** All that is known is looked at so often, for what no token can name any more: keys are refused for a day, sessions for minutes. */
+const LOOK_AT_ALL_EVERY_MS = 30_000;
 /** A process that nobody uses stops reading; its next request waits for one read. */
 const IDLE_AFTER_MS = 60_000;
 const PAGE = 5_000;
@@ -33,6 +35,8 @@ export interface RevocableToken {
   sessionId: string;
   /** membershipSubject of account and organisation; null for a token without an organisation. */
   membership: string | null;
+  /** The organisation. */
+  tenantId?: string | null;
   revision: number;
   /** Of a role that the organisation made. */
   roleId?: string | null;
@@ -41,6 +45,8 @@ export interface RevocableToken {
 }
 
 const keySubject = (kid: string): string => `key:${kid}`;
+
+const organisationSubject = (tenantId: string): string => `organisation:${tenantId}`;
 
 const roleSubject = (roleId: string): string => `role:${roleId}`;
 
@@ -55,13 +61,14 @@ type Read = (horizon: string | null, position: string | null, limit: number) => 
 
 /** What one process knows. `read` and `clock` (monotonic milliseconds) are given by tests. */
 export class Revocations {
-  /** By subject, in the order in which they expire, or nearly. Bounded by what is revoked in an access token's life. */
+  /** By subject, in the order in which they expire, or nearly. Bounded by what is revoked in an access token's life and LOOK_AT_ALL_EVERY_MS. */
   private readonly known = new Map<string, Known>();
   private horizon: string | null = null;
   private readAtMs = -Infinity;
   private reading: Promise<void> | undefined;
   private isFailing = false;
   private usedAtMs = -Infinity;
+  private lookedAtAllMs = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   /** Grows when something new is known: who was looked at in this epoch need not be looked at again. */
   epoch = 0;
@@ -88,9 +95,10 @@ export class Revocations {
     return this.reading.then(() => this.assertSighted());
   }
 
-  isRevoked({ sessionId, membership, roleId = null, revision, kid }: RevocableToken): boolean {
-    if (this.known.has(sessionId) || this.known.has(keySubject(kid))) return true;
-    return this.isBelow(membership, revision) || (roleId !== null && this.isBelow(roleSubject(roleId), revision));
+  isRevoked({ sessionId, membership, tenantId = null, roleId = null, revision, kid }: RevocableToken): boolean {
+    if (this.known.has(sessionId) || this.known.has(keySubject(kid)) || this.isBelow(membership, revision)) return true;
+    if (roleId !== null && this.isBelow(roleSubject(roleId), revision)) return true;
+    return tenantId !== null && this.isBelow(organisationSubject(tenantId), revision);
   }
 
   private isBelow(subject: string | null, revision: number): boolean {
@@ -161,12 +169,14 @@ export class Revocations {
     this.known.set(subject, { belowRevision: below, untilMs });
   }
 
+  /** Those in front, and now and then all: one that lives longer than those behind it must not keep them. */
   private forgetExpired(): void {
     const nowMs = this.clock();
-    for (const [subject, { untilMs }] of this.known) {
-      if (untilMs > nowMs) return;
-      this.known.delete(subject);
-    }
+    const isLookingAtAll = nowMs - this.lookedAtAllMs >= LOOK_AT_ALL_EVERY_MS;
+    if (isLookingAtAll) this.lookedAtAllMs = nowMs;
+    for (const [subject, { untilMs }] of this.known)
+      if (untilMs <= nowMs) this.known.delete(subject);
+      else if (!isLookingAtAll) return;
   }
 
   private schedule(): void {
@@ -205,18 +215,9 @@ export function revokeRole(tx: Tx, roleId: string, belowRevision: number): Promi
   return revoke(tx, [{ subject: roleSubject(roleId), belowRevision }]);
 }
 
-/** The same for many memberships. */
-export function revokeMemberships(
-  tx: Tx,
-  memberships: readonly { accountId: string; tenantId: string; belowRevision: number }[],
-): Promise<void> {
-  return revoke(
-    tx,
-    memberships.map(({ accountId, tenantId, belowRevision }) => ({
-      subject: membershipSubject(accountId, tenantId),
-      belowRevision,
-    })),
-  );
+/** The same of whoever is in this organisation. */
+export function revokeOrganisation(tx: Tx, tenantId: string, belowRevision: number): Promise<void> {
+  return revoke(tx, [{ subject: organisationSubject(tenantId), belowRevision }]);
 }
 
 /** Refuses all tokens that this key signed, also those that a thief of it signs: no token is good for longer. */

@@ -23,7 +23,8 @@ const settings: TokenSettings = cfg.auth;
 
 export const keyRing = new KeyRing(() => masterKey(), cfg.auth);
 
-interface RememberedToken extends VerifiedToken, Omit<RevocableToken, "roleId"> {
+interface RememberedToken extends VerifiedToken, Omit<RevocableToken, "roleId" | "tenantId"> {
+  tenantId: string | null;
   /** The epoch of the revocations in which it was last looked at. */
   lookedAtIn: number;
 }
@@ -91,7 +92,7 @@ export async function readAccessToken(token: string, now: Date): Promise<AuthDat
   const fresh = await verifyAccessToken(token, (kid) => keyRing.find(kid), settings, databaseClock.at(now));
   const { userID, tenantId, sessionId } = fresh.identity;
   const membership = tenantId === undefined ? null : membershipSubject(userID, tenantId);
-  const remembered = { ...fresh, sessionId, membership, lookedAtIn: -1 };
+  const remembered = { ...fresh, sessionId, membership, tenantId: tenantId ?? null, lookedAtIn: -1 };
   verified.set(digest, remembered);
   await revocations.refresh();
   const identity = unlessRevoked(remembered);

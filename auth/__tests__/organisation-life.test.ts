@@ -92,6 +92,8 @@ describe("an organisation", () => {
     expect(await reason(auth.deleteOrganisation({ id }, await as(member)))).toBe("permission_denied");
     const { purgeAt } = await auth.deleteOrganisation({ id }, await as(owner));
     expect((Date.parse(purgeAt) - Date.now()) / 86_400_000).toBeCloseTo(GRACE_DAYS, 1);
+    // One row, however many its members.
+    expect(await count(`auth.revocation where subject like '%${id}%'`)).toBe(1);
     for (const { accessToken } of [owner, member]) expect(await reason(identify(accessToken))).toBe("invalid_token");
     expect(await reason(identify(key))).toBe("invalid_token");
     const refreshed = await refreshSession(member.refreshToken, new Date(), here);

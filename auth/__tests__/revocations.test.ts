@@ -106,6 +106,15 @@ describe("revocations", () => {
     expect(list.isRevoked(token)).toBe(true);
   });
 
+  test("of an organisation refuse whoever is in it, below a revision", () => {
+    const { list } = setUp();
+    list.note([{ subject: "organisation:t1", belowRevision: 6 }], 900_000);
+    expect(list.isRevoked({ ...token, tenantId: "t1" })).toBe(true);
+    expect(list.isRevoked({ ...token, tenantId: "t1", revision: 6 })).toBe(false);
+    expect(list.isRevoked({ ...token, tenantId: "t2" })).toBe(false);
+    expect(list.isRevoked(token)).toBe(false);
+  });
+
   test("are forgotten when the last token that they concern has expired", async () => {
     const { list, answer, wait } = setUp();
     answer.page = (horizon) => ({
@@ -117,6 +126,21 @@ describe("revocations", () => {
     wait(2_000);
     await list.refresh();
     expect(list.size).toBe(0);
+  });
+
+  // A key is refused for a day. What was revoked after it stayed for as long, at fifty sign-outs a second four million of them.
+  test("are forgotten behind one that lives longer", async () => {
+    const { list, wait } = setUp();
+    await list.refresh();
+    list.note([{ subject: "key:k9", belowRevision: null }], 86_400_000);
+    list.note(
+      Array.from({ length: 1_000 }, (_, n) => ({ subject: `x${n}`, belowRevision: null })),
+      1_020_000,
+    );
+    wait(1_021_000);
+    await list.refresh();
+    expect(list.size).toBe(1);
+    expect(list.isRevoked({ ...token, kid: "k9" })).toBe(true);
   });
 
   // What this process revoked it may not have read back yet: until then nobody else remembers it for it.

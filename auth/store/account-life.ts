@@ -1,6 +1,7 @@
 // Statements on the life of auth.account. `purge_at` is null while it is live.
 import type { MemberRole } from "../../security/permissions";
 import { systemQuery, type Tx } from "../../db/tenant";
+import { REVISION, ROLE } from "./accounts";
 
 /** An organisation that an account belongs to, as it is without the account. */
 export interface HeldMembershipRow {
@@ -23,9 +24,9 @@ export async function membershipsHeld(tx: Tx, accountId: string, limit: number):
   const other = (and: string): string =>
     `exists (select from auth.membership x where x.tenant_id = m.tenant_id and x.account_id <> m.account_id ${and})`;
   return tx.query<HeldMembershipRow>(
-    `select m.tenant_id as "tenantId", o.name, m.role, m.revision::float8 as revision, o.purge_at is not null as "isClosing",
+    `select m.tenant_id as "tenantId", o.name, m.role, ${REVISION}::float8 as revision, o.purge_at is not null as "isClosing",
             ${other("")} as "hasOthers", ${other("and x.role = 'owner'")} as "hasOtherOwner"
-     from auth.membership m join auth.organisation o on o.id = m.tenant_id
+     from auth.membership m join auth.organisation o on o.id = m.tenant_id ${ROLE}
      where m.account_id = $1 and m.tenant_id = any($2::uuid[]) order by m.tenant_id`,
     [accountId, of.map(({ tenantId }) => tenantId)],
   );

@@ -9,7 +9,7 @@ export interface OrganisationRow {
   /** Of a role that the organisation made, and what it holds; null for a built-in one. */
   roleId: string | null;
   rolePermissions: string[] | null;
-  /** Of the membership, or of its role when that changed later: see auth.membership.revision. */
+  /** Of the membership, or of its role or organisation when that changed later: see auth.membership.revision. */
   revision: number;
 }
 
@@ -23,10 +23,12 @@ export interface AccountRow {
   organisation: OrganisationRow | null;
 }
 
+/** Which of the numbers an access token of a membership `m` names: the greatest, also where there is no role of the organisation's own. */
+export const REVISION = "greatest(m.revision, r.revision, o.revision)";
 /** A membership with its organisation as one JSON object; null where the join found none. */
 export const ORGANISATION = `case when m.role is null then null else
   json_build_object('id', o.id, 'name', o.name, 'role', m.role, 'roleId', m.role_id, 'rolePermissions', r.permissions,
-                    'revision', greatest(m.revision, r.revision)) end`;
+                    'revision', ${REVISION}) end`;
 /** The join that ORGANISATION needs beside m and o. */
 export const ROLE = `left join auth.role r on r.tenant_id = m.tenant_id and r.id = m.role_id`;
 

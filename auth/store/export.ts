@@ -10,7 +10,7 @@ declareExport("auth", {
       name: "auth.organisation",
       order: { id: "uuid" },
       columns: ["id", "name", "created_at"],
-      omitted: { purge_at: "null while anybody can export it" },
+      omitted: { purge_at: "null while anybody can export it", revision: "what access tokens are compared with" },
       tenantColumn: "id",
     },
     {

@@ -2,7 +2,7 @@
 import type { MemberRole } from "../../security/permissions";
 import { systemQuery, type Tx } from "../../db/tenant";
 import { beforeCursor, cursorMicros, cursorParams, type Cursor, type CursorRow } from "../../db/cursor";
-import { ROLE, type OrganisationRow } from "./accounts";
+import { REVISION, ROLE, type OrganisationRow } from "./accounts";
 
 export async function membershipInsert(
   tx: Tx,
@@ -17,7 +17,7 @@ export async function membershipInsert(
 }
 
 const OF_ACCOUNT = `select o.id, o.name, m.role, m.role_id as "roleId", r.permissions as "rolePermissions",
-    greatest(m.revision, r.revision)::float8 as revision
+    ${REVISION}::float8 as revision
   from auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null ${ROLE}`;
 
 /** The organisations of an account, the oldest membership first. */
@@ -76,15 +76,6 @@ export async function membershipIsOwnerOfClosing(
     [tenantId, accountId],
   );
   return rows.length > 0;
-}
-
-/** Gives every member a new revision; resolves with them. */
-export function membershipBumpAll(tx: Tx, tenantId: string): Promise<{ accountId: string; revision: number }[]> {
-  return tx.query(
-    `update auth.membership set revision = nextval('auth.membership_revision') where tenant_id = $1
-     returning account_id as "accountId", revision::float8 as revision`,
-    [tenantId],
-  );
 }
 
 /** Whether somebody with this address is a member. */

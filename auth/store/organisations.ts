@@ -32,6 +32,18 @@ export async function organisationClose(tx: Tx, id: string, graceDays: number): 
   return row.purgeAt;
 }
 
+/** Gives it a new revision, above those of all its members and roles; resolves with it. */
+export async function organisationRevise(tx: Tx, id: string): Promise<number> {
+  const rows = await tx.query<{ revision: number }>(
+    `update auth.organisation set revision = nextval('auth.membership_revision') where id = $1
+     returning revision::float8 as revision`,
+    [id],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error("the organisation is gone");
+  return row.revision;
+}
+
 export async function organisationReopen(tx: Tx, id: string): Promise<void> {
   await tx.execute(`update auth.organisation set purge_at = null where id = $1`, [id]);
 }

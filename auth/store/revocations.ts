@@ -2,7 +2,7 @@
 // than such a token.
 import { systemQuery, type Tx } from "../../db/tenant";
 
-/** A session whose tokens are refused, or a membership (`account:tenant`) whose tokens below a revision are. */
+/** A session or key whose tokens are refused, or a membership (`account:tenant`), role or organisation whose tokens below a revision are. */
 export interface Revocation {
   subject: string;
   belowRevision: number | null;
@@ -28,6 +28,16 @@ export interface RevocationPage {
   rows: (Revocation & { position: string; remainingMs: number })[];
 }
 
+/** Of horizon, position and limit. */
+export const REVOCATION_READ = `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
+            extract(epoch from clock_timestamp())::float8 * 1000 as "databaseMs", coalesce((
+       select json_agg(r) from (
+         select subject, below_revision as "belowRevision", position::text as position,
+                ceil(extract(epoch from expires_at - now()) * 1000)::int as "remainingMs"
+         from auth.revocation
+         where xid >= coalesce($1, '0')::xid8 and position > coalesce($2, '0')::bigint and expires_at > now()
+         order by position limit $3) r), '[]') as rows`;
+
 /**
  * Live revocations of transactions at or above `horizon` (null: all), from the first or after `position`. A position by
  * time or by a sequence would miss what commits late; the oldest transaction still running misses nothing.
@@ -38,18 +48,7 @@ export async function revocationRead(
   position: string | null,
   limit: number,
 ): Promise<RevocationPage> {
-  const [page] = await systemQuery<RevocationPage>(
-    "revocations-poll",
-    `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
-            extract(epoch from clock_timestamp())::float8 * 1000 as "databaseMs", coalesce((
-       select json_agg(r) from (
-         select subject, below_revision as "belowRevision", position::text as position,
-                ceil(extract(epoch from expires_at - now()) * 1000)::int as "remainingMs"
-         from auth.revocation
-         where xid >= coalesce($1, '0')::xid8 and position > coalesce($2, '0')::bigint and expires_at > now()
-         order by position limit $3) r), '[]') as rows`,
-    [horizon, position, limit],
-  );
+  const [page] = await systemQuery<RevocationPage>("revocations-poll", REVOCATION_READ, [horizon, position, limit]);
   if (page === undefined) throw new Error("a statement without FROM answered no row");
   return page;
 }
