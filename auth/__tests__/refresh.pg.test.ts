@@ -145,7 +145,6 @@ describe("upkeep", () => {
     expect((await purgeEnded()).sessions).toBe(50_000);
     const perSecond = 50_000 / ((performance.now() - startedAtMs) / 1000);
     process.stdout.write(`upkeep of sessions: ${Math.round(perSecond)} rows/s\n`);
-    // The machine of a test may be slower, or busy with other things: ten times.
-    expect(perSecond * 10, "sessions removed per second").toBeGreaterThan(3_000);
+    expect(perSecond, "sessions removed per second").toBeGreaterThan(3_000);
   });
 });
