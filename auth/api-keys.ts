@@ -155,7 +155,7 @@ export interface RotatedApiKey {
 /**
  * Gives a key another secret and a new life; the secret before stays good for a while, so that programs can be given the
  * new one. One of before that is good no more. A person's key is rotated by that person, because who rotates learns the
- * secret; a service principal's by whoever holds all that it may. @throws APIError api_key_not_found, permission_denied.
+ * secret; a service principal's by whoever holds all that it names. @throws APIError api_key_not_found, permission_denied.
  */
 export async function rotateApiKey(principal: Principal, id: string, rotation: Rotation): Promise<RotatedApiKey> {
   const { tenantId, subjectId } = principal;
@@ -184,11 +184,8 @@ async function assertMayLearn(tx: Tx, principal: Principal, key: HeldApiKeyRow):
       throw commonErrors.permission_denied({ internal: "a person's key is rotated by that person" });
     return;
   }
-  const may = new Set(key.servicePermissions);
-  assertHolds(
-    await heldNow(tx, principal),
-    key.permissions.filter((name) => may.has(name)),
-  );
+  // All that the key names, and not what its machine may at the moment: a machine that gets more later gives it to the key.
+  assertHolds(await heldNow(tx, principal), key.permissions);
 }
 
 /** @throws APIError api_key_not_found, also for a key of another organisation. */
@@ -209,8 +206,8 @@ export async function tellRevoked(tx: Tx, tenantId: TenantId, id: string): Promi
 
 const KEYS_OF_ACCOUNT_MAX = 10_000;
 
-/** Revokes the keys that an account made, in all its organisations. */
-export async function forgetApiKeys(tx: Tx, accountId: string): Promise<void> {
-  for (const { id, tenantId } of await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX))
+/** Revokes the keys that an account made, in all its organisations; or those of them that were made or rotated since. */
+export async function forgetApiKeys(tx: Tx, accountId: string, since: Date | null = null): Promise<void> {
+  for (const { id, tenantId } of await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX, since))
     await tellRevoked(tx, tenantIdFrom(tenantId), id);
 }

@@ -2,7 +2,9 @@
 // by the link to the old one, for a week. Asking answers the same whether or not the new address is somebody's. The way
 // back belongs to the first old address: neither another change, nor a password, nor somebody who registers the old
 // address takes it away, because whoever stole the account could do all of that. It gives the address back and ends
-// sign-ins and the password, which may be known; second factors stay, because an old mailbox may have a new owner.
+// sign-ins and the password, which may be known, and takes away what was added since the change and signs in or acts without
+// a password: accounts elsewhere, and API keys that were made or rotated; second factors stay, because an old mailbox may
+// have a new owner. Until it ends, notices of such changes go to the old address too (jobs.ts).
 // (OWASP Authentication Cheat Sheet, "Changing A User's Registered Email Address"; ASVS 5.0 V6.3.7.)
 import { withSystem, type Tx } from "../db/tenant";
 import { emailChanged, emailReverted } from "../events/catalog/auth";
@@ -11,6 +13,7 @@ import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
 import type { Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
+import { forgetApiKeys } from "./api-keys";
 import { countMail } from "./attempts";
 import { endEverySignIn } from "./credentials";
 import { normaliseEmail } from "./email";
@@ -18,6 +21,7 @@ import { assertMayMove, organisationLeftBy } from "./entrance";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { endMembership } from "./organisation-life";
+import { unlinkSince } from "./oidc/identities";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
 import { accountIsClosing } from "./store/account-life";
@@ -59,7 +63,8 @@ export async function confirmEmailChange(token: string): Promise<void> {
       if (taken === undefined || account === undefined) throw errors.link_invalid();
       const { accountId: id, email } = taken;
       await assertMayMove(tx, { accountId: id, from: account.email, to: email });
-      if (!(await accountSetEmail(tx, { id, email }))) throw errors.link_invalid({ internal: "the address is taken" });
+      const moving = { id, from: account.email, email };
+      if (!(await accountSetEmail(tx, moving))) throw errors.link_invalid({ internal: "the address is taken" });
       const { hash: placeholder } = createOneTimeToken();
       const back = { accountId: id, purpose: "revert-email", hash: placeholder, email: account.email } as const;
       await oneTimeTokenHold(tx, { ...back, lifetimeSeconds: REVERT_SECONDS }, "keep");
@@ -83,12 +88,15 @@ export async function revertEmailChange(token: string): Promise<void> {
       const account = await accountFindForUpdate(tx, found.accountId);
       const taken = await oneTimeTokenTake(tx, "revert-email", hash);
       if (taken === undefined) throw errors.link_invalid();
-      const { accountId: id, email } = taken;
-      if (account !== undefined) await leaveRequired(tx, { accountId: id, from: account.email, to: email });
+      const { accountId: id, email, createdAt: changedAt } = taken;
+      if (account === undefined) throw errors.link_invalid({ internal: "the account is gone" });
       // Whoever stole the account may have deleted it, and the way back from that went to their address.
       const isClosing = await accountIsClosing(tx, id);
-      await accountGiveBackEmail(tx, { id, email });
+      await accountGiveBackEmail(tx, { id, from: account.email, email });
+      await leaveRequired(tx, { accountId: id, from: account.email, to: email });
       await endEverySignIn(tx, id, "claimed");
+      await unlinkSince(tx, id, changedAt);
+      await forgetApiKeys(tx, id, changedAt);
       if (isClosing) await tellRestored(tx, id);
       await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
     }),

@@ -9,7 +9,7 @@ import { memberInvited, memberInvitationRevoked, memberJoined } from "../events/
 import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
-import { tenantIdFrom, type Caller, type Principal } from "../security/principal";
+import { tenantIdFrom, type Caller, type Principal, type TenantId } from "../security/principal";
 import { countMail } from "./attempts";
 import { assertHolds, heldNow, heldOf } from "./authority";
 import { normaliseEmail } from "./email";
@@ -22,6 +22,7 @@ import { accountFind, accountLock, accountSetVerified, type OrganisationRow } fr
 import {
   invitationCountOthers,
   invitationDelete,
+  invitationDeleteAll,
   invitationFind,
   invitationPut,
   invitationTake,
@@ -92,11 +93,24 @@ export async function revokeInvitation(principal: Principal, id: string): Promis
     const gone = await invitationDelete(tx, { tenantId, id });
     if (gone === undefined) throw errors.invitation_not_found();
     await assertMayGive(tx, principal, gone);
-    const payload = { organisationId: tenantId, invitationId: id };
-    await emit(tx, memberInvitationRevoked, payload, { aggregateType: "invitation", aggregateId: id, tenantId });
-    const { role, email } = gone;
-    await record(tx, revoked, { tenantId, target: { type: "invitation", id }, fields: { role, email } });
+    await tellRevoked(tx, tenantId, { id, ...gone });
   });
+}
+
+/** Takes back all of an organisation. The caller holds membershipLock. */
+export async function revokeInvitations(tx: Tx, tenant: string): Promise<void> {
+  const tenantId = tenantIdFrom(tenant);
+  for (const gone of await invitationDeleteAll(tx, tenantId)) await tellRevoked(tx, tenantId, gone);
+}
+
+async function tellRevoked(
+  tx: Tx,
+  tenantId: TenantId,
+  { id, role, email }: Pick<PresentedInvitationRow, "id" | "role" | "email">,
+): Promise<void> {
+  const payload = { organisationId: tenantId, invitationId: id };
+  await emit(tx, memberInvitationRevoked, payload, { aggregateType: "invitation", aggregateId: id, tenantId });
+  await record(tx, revoked, { tenantId, target: { type: "invitation", id }, fields: { role, email } });
 }
 
 /**

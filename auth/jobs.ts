@@ -34,7 +34,7 @@ import { restoreTokenPut } from "./store/account-life";
 import { accountFind } from "./store/accounts";
 import { invitationSetToken } from "./store/invitations";
 import { membershipFind } from "./store/memberships";
-import { oneTimeTokenPut, oneTimeTokenRenew, type Purpose } from "./store/one-time-tokens";
+import { oneTimeTokenHeldAddress, oneTimeTokenPut, oneTimeTokenRenew, type Purpose } from "./store/one-time-tokens";
 
 const accountMail = z.discriminatedUnion("kind", [
   z.object({
@@ -92,9 +92,8 @@ interface AddressedText extends MailText {
 export async function sendAccountMail(mail: AccountMail, tenantId: TenantId | null): Promise<void> {
   if (tenantId !== null && "accountId" in mail && !(await isMember(tenantId, mail.accountId))) return;
   const written = await write(mail, tenantId, { appUrl: cfg.appUrl, isMailbox: hasMailbox() });
-  if (written === undefined) return;
   try {
-    await sendMail({ id: newId(), ...written });
+    for (const text of [written ?? []].flat()) await sendMail({ id: newId(), ...text });
   } catch (error) {
     if (error instanceof z.ZodError || (error instanceof MailError && error.isFinal))
       throw new UnrecoverableJobError("the mail cannot be delivered", { cause: error });
@@ -110,7 +109,7 @@ async function write(
   mail: AccountMail,
   tenantId: TenantId | null,
   settings: LinkSettings,
-): Promise<AddressedText | undefined> {
+): Promise<AddressedText | AddressedText[] | undefined> {
   switch (mail.kind) {
     case "verify-email":
       return withToken(mail.accountId, mail.kind, (token) => verifyEmailText(token, settings));
@@ -140,10 +139,8 @@ async function write(
       const invitation = await invitationSetToken({ tenantId }, mail.invitationId, hash);
       return invitation && { to: invitation.email, ...invitationText(text, invitation, settings) };
     }
-    case "password-changed": {
-      const account = await accountFind(mail.accountId);
-      return account && { to: account.email, ...passwordChangedText() };
-    }
+    case "password-changed":
+      return toOwner(mail.accountId, passwordChangedText());
     case "owner-notice": {
       const account = await accountFind(mail.accountId);
       // Whoever registers a stranger's address could make them read what they call their provider.
@@ -157,11 +154,20 @@ async function write(
     case "api-key-created":
     case "api-key-rotated":
     case "identity-linked":
-    case "identity-unlinked": {
-      const account = await accountFind(mail.accountId);
-      return account && { to: account.email, ...factorNoticeText(mail.kind) };
-    }
+    case "identity-unlinked":
+      return toOwner(mail.accountId, factorNoticeText(mail.kind));
   }
+}
+
+/**
+ * A notice, to the account's address and to the one before while that can be taken back: whoever stole an account moves it to an
+ * address of theirs first, and what they do then is to be told to who was robbed.
+ */
+async function toOwner(accountId: string, text: MailText): Promise<AddressedText[]> {
+  const account = await accountFind(accountId);
+  if (account === undefined) return [];
+  const held = await oneTimeTokenHeldAddress(accountId);
+  return [account.email, ...(held === undefined ? [] : [held])].map((to) => ({ to, ...text }));
 }
 
 /** To the address that waits to be confirmed, or to the one before. */

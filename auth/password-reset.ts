@@ -9,7 +9,8 @@ import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
 import { onBehalfOf } from "../security/provenance";
 import { countMail } from "./attempts";
-import { endEverySignIn, forgetCredentials } from "./credentials";
+import { handOver } from "./account-handover";
+import { endEverySignIn } from "./credentials";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
@@ -32,7 +33,7 @@ export async function forgotPassword(address: string): Promise<void> {
 
 /**
  * Sets the password and ends every sign-in of the account; it signs nobody in. The token shows that its bearer reads the
- * address's mails: if nobody had shown that before, all credentials of whoever registered are forgotten.
+ * address's mails: if nobody had shown that before, the account is handed over (account-handover.ts).
  * @throws APIError link_invalid, weak_password, password_unchecked (the token stays usable).
  */
 export async function resetPassword(input: { token: string; password: string }): Promise<void> {
@@ -50,7 +51,7 @@ export async function resetPassword(input: { token: string; password: string }):
       const changed = await accountResetPassword(tx, { id, email, passwordHash });
       if (changed === undefined) throw errors.link_invalid({ internal: "another address" });
       const claimed = !changed.wasVerified;
-      await (claimed ? forgetCredentials : endEverySignIn)(tx, id, "password_reset");
+      await (claimed ? handOver : endEverySignIn)(tx, id, "password_reset");
       await requestMail(tx, { kind: "password-changed", accountId: id });
       const about = { aggregateType: "user", aggregateId: id, tenantId: null };
       await emit(tx, passwordReset, { userId: id, claimed }, about);

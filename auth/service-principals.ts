@@ -10,15 +10,16 @@ import { servicePrincipalChanged, servicePrincipalCreated, servicePrincipalDelet
 import { emit } from "../events/outbox";
 import { parseInput } from "../security/input";
 import type { Permission } from "../security/permissions";
-import type { Principal } from "../security/principal";
+import { tenantIdFrom, type Principal } from "../security/principal";
 import { keyName, tellRevoked } from "./api-keys";
 import { assertHolds, heldNow, scopeFor } from "./authority";
 import { errors } from "./errors";
-import { apiKeyDeleteOfService } from "./store/api-keys";
+import { apiKeyDeleteOfService, apiKeyDeleteOfServices } from "./store/api-keys";
 import { membershipLock } from "./store/memberships";
 import {
   servicePrincipalCount,
   servicePrincipalDelete,
+  servicePrincipalDeleteAll,
   servicePrincipalFindForUpdate,
   servicePrincipalInsert,
   servicePrincipalIsNameTaken,
@@ -121,6 +122,17 @@ export async function deleteServicePrincipal(principal: Principal, id: string): 
     await emit(tx, servicePrincipalDeleted, { servicePrincipalId: id, organisationId: tenantId }, about(id));
     await record(tx, deleted, { target: target(id), fields: { name: service.name } });
   });
+}
+
+/** All of an organisation, with their keys. The caller holds membershipLock. */
+export async function forgetServicePrincipals(tx: Tx, tenant: string): Promise<void> {
+  const tenantId = tenantIdFrom(tenant);
+  for (const key of await apiKeyDeleteOfServices(tx, tenantId)) await tellRevoked(tx, tenantId, key.id);
+  for (const { id, name } of await servicePrincipalDeleteAll(tx, tenantId)) {
+    const payload = { servicePrincipalId: id, organisationId: tenantId };
+    await emit(tx, servicePrincipalDeleted, payload, { ...about(id), tenantId });
+    await record(tx, deleted, { tenantId, target: target(id), fields: { name } });
+  }
 }
 
 async function serviceToChange(

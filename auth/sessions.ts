@@ -127,7 +127,8 @@ async function renewedHash(
 
 /**
  * A new session with its first refresh token. `amr` says how its person showed who they are, `checkedHash` what their
- * password was checked against. @throws APIError provider_required; account_closing; invalid_credentials when the password is another by now.
+ * password was checked against. @throws APIError provider_required; account_closing; invalid_credentials when the password is
+ * another by now, or a second factor was added that was not asked for.
  */
 export async function openSession(
   tx: Tx,
@@ -161,7 +162,9 @@ export async function openSession(
 async function refusalOf(tx: Tx, accountId: string): Promise<Error> {
   return (await accountIsClosing(tx, accountId))
     ? errors.account_closing()
-    : errors.invalid_credentials({ internal: "the password changed, or the account went, at the same time" });
+    : errors.invalid_credentials({
+        internal: "the password or the factors changed, or the account went, at the same time",
+      });
 }
 
 /** Of a sign-in that is new, however its person showed who they are: after the commit, it leaves a line (ASVS 5.0 16.3.1). */

@@ -111,3 +111,39 @@ test("the way back is open for a week", async () => {
   expect(await reason(auth.revertEmail({ token: revert }))).toBe("link_invalid");
   expect((await register({ ...newcomer(), email: ada.user.email }, new Date())).user.id).not.toBe(ada.user.id);
 });
+
+test("taken back, the account loses what was added since: accounts elsewhere, API keys, and secrets that were learnt", async () => {
+  const ada = await person();
+  const caller = await as(ada);
+  const link = (subject: string, ageDays: number): Promise<unknown> =>
+    systemQuery(
+      "test",
+      `insert into auth.identity (id, account_id, provider, issuer, subject, how, created_at)
+       values (gen_random_uuid(), $1, 'p', 'https://p.example', $2, 'linked', now() - make_interval(days => $3))`,
+      [ada.user.id, subject, ageDays],
+    );
+  await link(`own ${ada.user.id}`, 1);
+  const own = await auth.createApiKey({ name: "own" }, caller);
+  const learnt = await auth.createApiKey({ name: "learnt" }, caller);
+  const { email, revert } = await changed(ada);
+  await link(`thief's ${ada.user.id}`, 0);
+  const { key: made } = await auth.createApiKey({ name: "thief's" }, caller);
+  const { key: rotated } = await auth.rotateApiKey({ id: learnt.id }, caller);
+  // Who was robbed is told at both addresses.
+  for (const address of [email, ada.user.email])
+    expect((await mailsTo(address)).map(({ subject }) => subject).slice(0, 2)).toEqual([
+      "You rotated an API key",
+      "You made an API key",
+    ]);
+  await auth.revertEmail({ token: revert });
+  for (const key of [made, rotated, learnt.key]) expect(await reason(identify(key))).toBe("invalid_token");
+  expect((await identify(own.key)).userID).toBe(own.id);
+  const left = await systemQuery("test", "select subject from auth.identity where account_id = $1", [ada.user.id]);
+  expect(left).toEqual([{ subject: `own ${ada.user.id}` }]);
+  const told = await systemQuery<{ type: string }>(
+    "test",
+    "select type from events.outbox where type in ('auth.identity.unlinked', 'auth.api-key.revoked') and tenant_id is null and aggregate_id = $1",
+    [ada.user.id],
+  );
+  expect(told).toEqual([{ type: "auth.identity.unlinked" }]);
+});

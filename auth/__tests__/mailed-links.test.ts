@@ -203,6 +203,39 @@ describe("a forgotten password", () => {
     expect(events).toEqual([{ payload: { userId: owner.user.id, claimed: true } }]);
   });
 
+  test("of an account that nobody had verified hands it over without the organisations of whoever made it", async () => {
+    const [squatter, accomplice] = [await person(), await verified()];
+    const own = await as(squatter);
+    const joinedAs = async (role: "owner" | "member"): Promise<string> => {
+      const { id } = await auth.createOrganisation({ name: `Trap of a ${role}` }, own);
+      const sql = "insert into auth.membership (tenant_id, account_id, role) values ($1, $2, $3)";
+      await systemQuery("test", sql, [id, accomplice.user.id, role]);
+      return id;
+    };
+    const [owned, shared] = [await joinedAs("owner"), await joinedAs("member")];
+    const { id: machine } = await auth.createServicePrincipal({ name: "ci", permissions: ["document.read"] }, own);
+    const { key } = await auth.createApiKey({ name: "ci", servicePrincipalId: machine }, own);
+    await auth.inviteMember({ email: newcomer().email, role: "admin" }, own);
+    await auth.forgotPassword({ email: squatter.user.email });
+    await auth.resetPassword({ token: await mailedToken(squatter.user.email), password: fresh });
+
+    expect(await reason(identify(key))).toBe("invalid_token");
+    const owner = await signIn({ email: squatter.user.email, password: fresh }, new Date(), here);
+    expect(owner.organisation).toBeNull();
+    const { organisations, closing } = await auth.organisations(await as(owner));
+    expect(organisations).toEqual([]);
+    const { id: first } = squatter.organisation;
+    expect(closing.map(({ id }) => id).toSorted()).toEqual([first, shared].toSorted());
+    // With another owner it goes on, without the account.
+    expect(await count(`auth.membership where tenant_id = '${owned}'`)).toBe(1);
+    // What its owner made themselves, before they read the mail, they take back: without what nobody sees.
+    await auth.restoreOrganisation({ id: first }, await as(owner));
+    const there = await as(await auth.switchTo({ organisationId: first }, await as(owner)));
+    expect((await auth.listServicePrincipals({}, there)).servicePrincipals).toEqual([]);
+    expect((await auth.listInvitations({}, there)).invitations).toEqual([]);
+    expect(await reason(identify(key))).toBe("invalid_token");
+  });
+
   test("of an unknown address is answered alike, after the same work, and nobody is mailed", async () => {
     const { email: unknown } = newcomer();
     const known = (await person()).user.email;

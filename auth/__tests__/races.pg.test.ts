@@ -1,15 +1,24 @@
 // What several people, or one person's several clicks, do at the same moment: one of them wins, and nothing is left half done.
 // On a server, where it really is the same moment; each race is run several times over.
 import { auth } from "~encore/clients";
-import { describe, expect, test } from "vitest";
-import { systemQuery } from "../../db/tenant";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemQuery, withSystem, type Tx } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
 import { concurrent } from "../../testing";
+import { OidcClients } from "../oidc/providers";
+import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
+import { redirectUriOf } from "../oidc/state";
+import { createOneTimeToken } from "../one-time-token";
 import { register, type Registered } from "../registration";
 import { signIn, type SignedIn } from "../sessions";
+import { accountLock, accountSetEmail } from "../store/accounts";
+import { identityDelete } from "../store/identities";
+import { oneTimeTokenHold } from "../store/one-time-tokens";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
-import { newcomer, password, reason } from "./people";
+import { provided } from "./oidc-providers";
+import { startOpenIdProvider, type StartedProvider } from "./openid-provider";
+import { here, newcomer, password, reason } from "./people";
 
 const ROUNDS = 5;
 const other = "another fine passphrase";
@@ -224,4 +233,112 @@ describe("a password that changes", () => {
       expect(ended[0]).toBeUndefined();
       expect(await liveSessions(accountId)).toBe(1);
     }));
+});
+
+/** Runs `meanwhile` from when `change` was made until it waits for it, and commits the change then. */
+async function duringChange(change: (tx: Tx) => Promise<void>, meanwhile: () => Promise<unknown>): Promise<void> {
+  let isMade!: () => void;
+  let mayCommit!: () => void;
+  const [made, committing] = [
+    new Promise<void>((done) => (isMade = done)),
+    new Promise<void>((done) => (mayCommit = done)),
+  ];
+  const changed = withSystem("test", async (tx) => {
+    await change(tx);
+    isMade();
+    await committing;
+  });
+  await made;
+  const running = meanwhile();
+  const waiting =
+    "pg_locks l join pg_stat_activity a on a.pid = l.pid where not l.granted and a.datname = current_database()";
+  await expect.poll(() => number(waiting, []), { timeout: 20_000 }).toBeGreaterThan(0);
+  mayCommit();
+  await changed;
+  await running;
+}
+
+describe("an address that its account moves away from", () => {
+  test("is nobody else's from the moment of the change: a registration in between finds it taken", async () => {
+    const ada = await person();
+    const { id, email: from } = ada.user;
+    let told: string | undefined;
+    await duringChange(
+      async (tx) => {
+        await accountLock(tx, id);
+        expect(await accountSetEmail(tx, { id, from, email: newcomer().email })).toBe(true);
+        const { hash } = createOneTimeToken();
+        const held = { accountId: id, purpose: "revert-email", hash, email: from, lifetimeSeconds: 600 } as const;
+        await oneTimeTokenHold(tx, held, "keep");
+      },
+      async () => void (told = await reason(register({ ...newcomer(), email: from }, new Date()))),
+    );
+    expect(told).toBe("email_taken");
+    expect(await number("auth.account where email = $1", [from])).toBe(0);
+  });
+
+  test("goes to one of two accounts that move to it at once, and the other is told that its link is not valid", () =>
+    inRounds(async () => {
+      const [ada, bob] = [await person(), await person()];
+      const { email } = newcomer();
+      const tokens: string[] = [];
+      for (const one of [ada, bob]) {
+        await auth.changeEmail({ email }, await as(one));
+        tokens.push(await mailedToken(email));
+      }
+      const ended = await outcomes(tokens.map((token) => () => auth.confirmEmail({ token })));
+      expect(ended.toSorted()).toEqual(["link_invalid", undefined]);
+    }));
+});
+
+describe("a sign-in under way", () => {
+  let acme: StartedProvider;
+  let clients: OidcClients;
+  beforeAll(async () => {
+    acme = await startOpenIdProvider([redirectUriOf({ id: "acme" })]);
+    clients = new OidcClients({ allowLoopback: true, providers: () => [provided("acme", acme.issuer)] });
+  });
+  afterAll(() => acme.close());
+
+  test("waits for a second factor that is being added, and ends by it", async () => {
+    const { user } = await person();
+    const before = await liveSessions(user.id);
+    let told: string | undefined;
+    await duringChange(
+      async (tx) => {
+        await accountLock(tx, user.id);
+        await tx.execute(
+          "insert into auth.totp (account_id, secret_sealed, confirmed_at, last_step) values ($1, '', now(), 1)",
+          [user.id],
+        );
+      },
+      async () => void (told = await reason(signIn({ email: user.email, password }, new Date(), here))),
+    );
+    expect(told).toBe("invalid_credentials");
+    expect(await liveSessions(user.id)).toBe(before);
+  });
+
+  test("by an account elsewhere waits for that to be unlinked, and ends by it", async () => {
+    const there = { sub: crypto.randomUUID(), email: newcomer().email, email_verified: true };
+    const signInThere = async (): Promise<SignedIn> => {
+      const { url, browser } = await beginOidcSignIn({ provider: "acme", browser: undefined }, new Date(), clients);
+      const back = { url: await acme.visit(url, there), browser };
+      return completeOidcSignIn(back, new Date(), { address: here, device: null }, clients);
+    };
+    const { user } = await signInThere();
+    const before = await liveSessions(user.id);
+    let told: string | undefined;
+    await duringChange(
+      async (tx) => {
+        await accountLock(tx, user.id);
+        const [identity] = await tx.query<{ id: string }>("select id from auth.identity where account_id = $1", [
+          user.id,
+        ]);
+        await identityDelete(tx, { id: identity?.id ?? "", accountId: user.id });
+      },
+      async () => void (told = await reason(signInThere())),
+    );
+    expect(told).toBe("oidc_failed");
+    expect(await liveSessions(user.id)).toBe(before);
+  });
 });

@@ -165,6 +165,10 @@ describe("a service principal", () => {
     const { permissions: least } = await auth.createApiKey({ name: "k", servicePrincipalId: id }, stale);
     expect(least).toEqual(["document.read"]);
     await auth.rotateApiKey({ id: keyId }, owner);
+    // What the machine may not do at the moment it may again later, with a key whose secret somebody learnt meanwhile.
+    await auth.changeServicePrincipal({ id, permissions: ["document.read"] }, owner);
+    expect(await reason(auth.rotateApiKey({ id: keyId }, stale))).toBe("permission_denied");
+    await auth.rotateApiKey({ id: keyId }, owner);
   });
 
   test("of another organisation is answered as one that does not exist; names are taken once, and a machine manages none", async () => {

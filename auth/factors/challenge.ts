@@ -42,6 +42,8 @@ const content = z.object({
   credentialTag: z.string().optional(),
   /** How its person showed who they are before: what a session that begins with it will say. */
   first: z.array(z.string()).optional(),
+  /** Of the account elsewhere that they signed in to first: once it is unlinked, what began with it is over. */
+  identityId: z.uuid().optional(),
   /** Of an organisation's provider that they showed first. */
   vouch: vouch.optional(),
   /** Of a way to a provider and back (auth/oidc/state.ts). */

@@ -2,7 +2,7 @@
 // sessions: signing in depends on this and is depended upon by that.
 import { errors } from "../errors";
 import { factorsFind, type FactorsRow } from "../store/factors";
-import { createChallenge, credentialTagOf, type Vouch } from "./challenge";
+import { createChallenge, credentialTagOf, type Challenge } from "./challenge";
 
 /** What can be shown; names of the API. */
 export type Method = "totp" | "passkey" | "recovery-code";
@@ -23,11 +23,11 @@ export async function requireSecondFactor(
   account: { id: string; passwordHash: string | null },
   first: readonly string[],
   now: Date,
-  vouch?: Vouch,
+  elsewhere: Pick<Challenge, "vouch" | "identityId"> = {},
 ): Promise<void> {
   const methods = methodsOf(await factorsFind(account.id));
   if (methods.length === 0) return;
   const credentialTag = credentialTagOf(account.passwordHash);
-  const about = { accountId: account.id, first: [...first], credentialTag, ...(vouch && { vouch }) };
+  const about = { accountId: account.id, first: [...first], credentialTag, ...elsewhere };
   throw errors.second_factor_required({ facts: { challenge: createChallenge("second-factor", about, now), methods } });
 }

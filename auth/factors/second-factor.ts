@@ -9,6 +9,7 @@ import { errors } from "../errors";
 import { completeNewSignIn, openSession, type OpenedSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
+import { identityIsOf } from "../store/identities";
 import { membershipFind } from "../store/memberships";
 import { passkeyList } from "../store/passkeys";
 import { credentialTagOf, readChallenge, type Challenge } from "./challenge";
@@ -43,7 +44,7 @@ export async function secondFactorOptions(text: string, now: Date, address: stri
 }
 
 /**
- * @throws APIError challenge_invalid (unknown, too old, used, or the password has changed since), second_factor_invalid;
+ * @throws APIError challenge_invalid (unknown, too old, used, or what was shown first has changed since), second_factor_invalid;
  * rate_limited after too many attempts at the account or failures of the address.
  */
 export async function completeSecondFactor(
@@ -82,7 +83,9 @@ function complete(
     if (account === undefined || credentialTagOf(account.passwordHash) !== challenge.credentialTag)
       throw errors.challenge_invalid({ internal: "the password changed" });
     const { id: accountId, email } = account;
-    const { vouch } = challenge;
+    const { vouch, identityId } = challenge;
+    if (identityId !== undefined && !(await identityIsOf(tx, { id: identityId, accountId })))
+      throw errors.challenge_invalid({ internal: "unlinked" });
     const chosen = vouch && (await membershipFind(tx, { tenantId: vouch.tenantId, accountId }));
     const organisation = chosen || account.organisation;
     const shown = await checkProof(tx, { accountId, tenantId: organisation?.id ?? null }, proof, now);

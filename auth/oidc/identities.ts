@@ -1,7 +1,7 @@
 // The accounts elsewhere that sign in to one's own: linking another by hand, listing, unlinking. Both changes ask for a fresh
 // session, and end all other sign-ins, as those of factors do.
 import { defineAction } from "../../audit/action";
-import { withSystem } from "../../db/tenant";
+import { withSystem, type Tx } from "../../db/tenant";
 import { identityUnlinked } from "../../events/catalog/auth";
 import type { Caller } from "../../security/principal";
 import { errors } from "../errors";
@@ -9,7 +9,13 @@ import { endOthers, whose } from "../factors/enrolment";
 import { tell } from "../factors/notices";
 import { assertSignInMethod } from "../sign-in-methods";
 import { accountLock } from "../store/accounts";
-import { identityCount, identityDelete, identityList, type IdentityRow } from "../store/identities";
+import {
+  identityCount,
+  identityDelete,
+  identityDeleteSince,
+  identityList,
+  type IdentityRow,
+} from "../store/identities";
 import { claimsOf } from "./claims";
 import { storeIdentity } from "./linking";
 import { assertSpeaksFor, provision } from "./provisioning";
@@ -60,7 +66,7 @@ export async function completeLink(
     if (provider.tenantId !== undefined) await assertSpeaksFor(tx, provider.tenantId, claims, accountId);
     const stored = await storeIdentity(tx, { provider, claims, accountId, tenantId, how: "linked" });
     if (provider.tenantId !== undefined)
-      await provision(tx, { providerId: provider.id, tenantId: provider.tenantId, accountId });
+      await provision(tx, { providerId: provider.id, issuer: claims.issuer, tenantId: provider.tenantId, accountId });
     return stored;
   });
   return { id };
@@ -78,4 +84,12 @@ export async function unlink(caller: Caller, id: string): Promise<void> {
     const facts = { identityId: id, provider: gone.provider };
     await tell(tx, whose(caller), { event: identityUnlinked, mail: "identity-unlinked", action: unlinked, facts });
   });
+}
+
+/** Unlinks what was linked since, by whomever. The caller holds the account's lock, and tells of it by mail. */
+export async function unlinkSince(tx: Tx, accountId: string, since: Date): Promise<void> {
+  for (const { id, provider } of await identityDeleteSince(tx, accountId, since)) {
+    const facts = { identityId: id, provider };
+    await tell(tx, { accountId, tenantId: null }, { event: identityUnlinked, mail: null, action: unlinked, facts });
+  }
 }

@@ -10,7 +10,7 @@ import { withSystem, type Tx } from "../../db/tenant";
 import { identityLinked } from "../../events/catalog/auth";
 import { onBehalfOf } from "../../security/provenance";
 import { defineAction } from "../../audit/action";
-import { forgetCredentials } from "../credentials";
+import { handOver } from "../account-handover";
 import { errors } from "../errors";
 import { tell } from "../factors/notices";
 import { methodsOf } from "../factors/requirement";
@@ -20,6 +20,7 @@ import {
   accountFindForUpdate,
   accountFindIdByEmail,
   accountInsert,
+  accountIsAddressReserved,
   accountSetVerified,
 } from "../store/accounts";
 import { factorsFindIn } from "../store/factors";
@@ -34,11 +35,17 @@ const linked = defineAction("auth.identity.linked", { identityId: "plain", provi
 /** Lost races of two sign-ins of one person, each of which stores what the other then finds. */
 const TRIES = 3;
 
+/** The account, and by which of its identities. */
+interface Linked {
+  accountId: string;
+  identityId: string;
+}
+
 /**
  * The account, which is made, linked or handed over where that is due.
- * @throws APIError oidc_link_required, oidc_email_missing; oidc_address_refused, oidc_membership_ended.
+ * @throws APIError oidc_link_required, oidc_email_missing, email_taken; oidc_address_refused, oidc_membership_ended.
  */
-export async function accountOf(provider: Provider, claims: Claims, now: Date): Promise<{ accountId: string }> {
+export async function accountOf(provider: Provider, claims: Claims, now: Date): Promise<Linked> {
   for (let attempt = 1; attempt <= TRIES; attempt++) {
     const found = await withSystem("oidc-sign-in", (tx) => resolve(tx, provider, claims, now));
     if (found !== undefined) return found;
@@ -47,12 +54,7 @@ export async function accountOf(provider: Provider, claims: Claims, now: Date): 
 }
 
 /** Undefined when another transaction was first. */
-async function resolve(
-  tx: Tx,
-  provider: Provider,
-  claims: Claims,
-  now: Date,
-): Promise<{ accountId: string } | undefined> {
+async function resolve(tx: Tx, provider: Provider, claims: Claims, now: Date): Promise<Linked | undefined> {
   const { issuer, subject, email } = claims;
   const { tenantId } = provider;
   const known = await identityFind(tx, { provider: provider.id, issuer, subject });
@@ -60,7 +62,7 @@ async function resolve(
   if (known !== undefined) {
     if (tenantId !== undefined) await assertMember(tx, { tenantId, accountId: known.accountId });
     await identitySetUsed(tx, known.id);
-    return { accountId: known.accountId };
+    return { accountId: known.accountId, identityId: known.id };
   }
   if (email === undefined) throw errors.oidc_email_missing();
   // Who has a domain's mails in hand could have any of its addresses verified: having it verified vouches for them.
@@ -69,7 +71,7 @@ async function resolve(
   const holder = await accountFindIdByEmail(tx, email);
   const found = holder === undefined ? await register(tx, newcomer, now) : await adopt(tx, newcomer, holder);
   if (found !== undefined && tenantId !== undefined)
-    await provision(tx, { providerId: provider.id, tenantId, accountId: found.accountId });
+    await provision(tx, { providerId: provider.id, issuer, tenantId, accountId: found.accountId });
   return found;
 }
 
@@ -79,26 +81,25 @@ interface Newcomer {
   email: string;
 }
 
-/** An account without a password, which belongs to no organisation yet. */
-async function register(
-  tx: Tx,
-  { provider, claims, email }: Newcomer,
-  now: Date,
-): Promise<{ accountId: string } | undefined> {
+/**
+ * An account without a password, which belongs to no organisation yet.
+ * @throws APIError email_taken for an address that another account can still take back.
+ */
+async function register(tx: Tx, { provider, claims, email }: Newcomer, now: Date): Promise<Linked | undefined> {
   const accountId = newId();
-  if (!(await accountInsert(tx, { id: accountId, email, passwordHash: null, createdAt: now }))) return undefined;
+  if (!(await accountInsert(tx, { id: accountId, email, passwordHash: null, createdAt: now }))) {
+    if (await accountIsAddressReserved(tx, { id: accountId, email }))
+      throw errors.email_taken({ internal: "another account can still take the address back" });
+    return undefined;
+  }
   if (claims.isEmailVerified) await accountSetVerified(tx, { id: accountId, email });
   else await requestMail(tx, { kind: "verify-email", accountId });
-  await storeIdentity(tx, { provider, claims, accountId, how: "registered" });
-  return { accountId };
+  const identityId = await storeIdentity(tx, { provider, claims, accountId, how: "registered" });
+  return { accountId, identityId };
 }
 
 /** @throws APIError oidc_link_required. */
-async function adopt(
-  tx: Tx,
-  { provider, claims, email }: Newcomer,
-  id: string,
-): Promise<{ accountId: string } | undefined> {
+async function adopt(tx: Tx, { provider, claims, email }: Newcomer, id: string): Promise<Linked | undefined> {
   if (!claims.isEmailVerified)
     throw errors.oidc_link_required({ internal: "the provider does not vouch for the address" });
   const account = await accountFindForUpdate(tx, id);
@@ -106,16 +107,14 @@ async function adopt(
   const { tenantId } = provider;
   if (tenantId !== undefined && (await membershipHasOther(tx, { tenantId, accountId: id })))
     throw linkRequired(provider, "the account belongs to other organisations too");
-  if (account.isVerified) {
-    if (methodsOf(await factorsFindIn(tx, id)).length > 0)
-      throw linkRequired(provider, "the account has a second factor");
-    await storeIdentity(tx, { provider, claims, accountId: id, how: "matched" });
-  } else {
-    await forgetCredentials(tx, id, "claimed");
+  if (account.isVerified && methodsOf(await factorsFindIn(tx, id)).length > 0)
+    throw linkRequired(provider, "the account has a second factor");
+  if (!account.isVerified) {
+    await handOver(tx, id, "claimed", tenantId);
     await accountClaim(tx, id);
-    await storeIdentity(tx, { provider, claims, accountId: id, how: "claimed" });
   }
-  return { accountId: id };
+  const how = account.isVerified ? "matched" : "claimed";
+  return { accountId: id, identityId: await storeIdentity(tx, { provider, claims, accountId: id, how }) };
 }
 
 /** Who signs in another way first is told the id to link by. */

@@ -56,19 +56,28 @@ export async function assertMember(tx: Tx, member: { tenantId: TenantId; account
   if ((await membershipFind(tx, member)) === undefined) throw errors.oidc_membership_ended();
 }
 
+interface ProvisionedBy {
+  providerId: string;
+  /** Who spoke. */
+  issuer: string;
+}
+
 /**
- * Makes the account a member, with the role that the provider's people get. The caller holds the account's lock.
- * @throws APIError oidc_membership_ended for who was removed or has left: however they came to be unknown to the provider.
+ * Makes the account a member, with the role that the provider's people get. The caller holds the account's lock, and has
+ * stored an identity of this issuer: where owners have changed the provider since it was asked, they go on without it.
+ * @throws APIError oidc_membership_ended for who was removed or has left: however they came to be unknown to the provider;
+ * oidc_failed when the organisation has another issuer by now, oidc_provider_not_found when it has none.
  */
 export async function provision(
   tx: Tx,
-  { providerId, tenantId, accountId }: { providerId: string; tenantId: TenantId; accountId: string },
+  { providerId, issuer, tenantId, accountId }: ProvisionedBy & { tenantId: TenantId; accountId: string },
 ): Promise<void> {
   await membershipLock(tx, tenantId);
-  if ((await membershipFind(tx, { tenantId, accountId })) !== undefined) return;
-  if (await membershipHasEnded(tx, { tenantId, accountId })) throw errors.oidc_membership_ended();
   const provider = await identityProviderFindIn(tx, providerId);
   if (provider === undefined) throw errors.oidc_provider_not_found();
+  if (provider.issuer !== issuer) throw errors.oidc_failed({ internal: "the organisation has another issuer by now" });
+  if ((await membershipFind(tx, { tenantId, accountId })) !== undefined) return;
+  if (await membershipHasEnded(tx, { tenantId, accountId })) throw errors.oidc_membership_ended();
   if ((await membershipCountOfAccount(tx, accountId)) >= ORGANISATIONS_PER_ACCOUNT_MAX)
     throw errors.too_many_organisations();
   const { defaultRole: role } = provider;

@@ -10,6 +10,7 @@ import { errors } from "../errors";
 import { requireSecondFactor } from "../factors/requirement";
 import { completeNewSignIn, openSession, type SignedIn } from "../sessions";
 import { accountFindForUpdate } from "../store/accounts";
+import { identityIsOf } from "../store/identities";
 import { identityProviderFindByDomain } from "../store/identity-providers";
 import { membershipFind } from "../store/memberships";
 import { claimsOf } from "./claims";
@@ -66,13 +67,14 @@ export async function completeOidcSignIn(
   const { provider } = returned;
   const vouch = vouchOf(provider);
   const amr = amrOf(provider);
-  const { accountId } = await accountOf(provider, await claimsOf(clients, returned), now);
+  const { accountId, identityId } = await accountOf(provider, await claimsOf(clients, returned), now);
   const account = await withSystem("oidc-sign-in", (tx) => accountFindForUpdate(tx, accountId));
   if (account === undefined) throw errors.oidc_failed({ internal: "the account is gone" });
-  await requireSecondFactor(account, amr, now, vouch);
+  await requireSecondFactor(account, amr, now, { identityId, ...(vouch && { vouch }) });
   const opened = await withSystem("oidc-sign-in", async (tx) => {
     const present = await accountFindForUpdate(tx, accountId);
-    if (present === undefined) throw errors.oidc_failed({ internal: "the account is gone" });
+    if (present === undefined || !(await identityIsOf(tx, { id: identityId, accountId })))
+      throw errors.oidc_failed({ internal: "the account is gone, or was unlinked, at the same time" });
     const { tenantId } = provider;
     const chosen = tenantId && (await membershipFind(tx, { tenantId, accountId }));
     const { email, organisation } = present;

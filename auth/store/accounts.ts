@@ -106,13 +106,33 @@ export async function accountSetVerified(tx: Tx, { id, email }: { id: string; em
   return changed === 1;
 }
 
+/**
+ * Whoever gives addresses to accounts, or takes them, goes one after the other for each address, until the transaction ends. In a
+ * statement of its own, sent before the one that judges: that one sees what others committed while this one waited, and a
+ * statement that waits by itself, for a row, does not. Addresses of two go in one order; account locks are taken before.
+ */
+function addressLock(tx: Tx, emails: readonly string[]): void {
+  for (const email of emails.toSorted())
+    tx.executeLater(`select pg_advisory_xact_lock(hashtextextended('auth.account.email ' || $1, 0))`, [email]);
+}
+
 /** An address that its account can still take back is nobody else's. */
 const RESERVED = (email: string, accountId: string): string => `exists (
   select from auth.one_time_token t where t.purpose = 'revert-email' and t.email = ${email}
     and t.account_id <> ${accountId} and t.expires_at > now())`;
 
-/** Gives the account another address, which is verified. False when somebody has it. The caller holds the account's lock. */
-export async function accountSetEmail(tx: Tx, { id, email }: { id: string; email: string }): Promise<boolean> {
+/** Whether another account can still take this address back. True only after accountInsert or accountSetEmail of it. */
+export async function accountIsAddressReserved(tx: Tx, { id, email }: { id: string; email: string }): Promise<boolean> {
+  const rows = await tx.query<{ is: boolean }>(`select ${RESERVED("$2", "$1")} as is`, [id, email]);
+  return rows[0]?.is ?? false;
+}
+
+/** Gives the account another address than `from`, which is verified. False when somebody has it. The caller holds the account's lock. */
+export async function accountSetEmail(
+  tx: Tx,
+  { id, from, email }: { id: string; from: string; email: string },
+): Promise<boolean> {
+  addressLock(tx, [from, email]);
   const taken = await tx.query(`select 1 from auth.account where email = $2 and id <> $1`, [id, email]);
   if (taken.length > 0) return false;
   const changed = await tx.execute(
@@ -123,7 +143,11 @@ export async function accountSetEmail(tx: Tx, { id, email }: { id: string; email
 }
 
 /** Its first address again, which nobody else could take meanwhile; the password is gone, and it is not deleted any more. */
-export async function accountGiveBackEmail(tx: Tx, { id, email }: { id: string; email: string }): Promise<void> {
+export async function accountGiveBackEmail(
+  tx: Tx,
+  { id, from, email }: { id: string; from: string; email: string },
+): Promise<void> {
+  addressLock(tx, [from, email]);
   await tx.execute(
     `update auth.account set email = $2, email_verified_at = now(), password_hash = null, purge_at = null where id = $1`,
     [id, email],
@@ -144,11 +168,12 @@ export async function accountResetPassword(
   return rows[0];
 }
 
-/** False when the e-mail is taken; then nothing is written. Waits for a registration of the same e-mail under way. */
+/** False when the e-mail is taken; then nothing is written. Waits for whatever is done with the same e-mail. */
 export async function accountInsert(
   tx: Tx,
   account: { id: string; email: string; passwordHash: string | null; createdAt: Date },
 ): Promise<boolean> {
+  addressLock(tx, [account.email]);
   const inserted = await tx.execute(
     `insert into auth.account (id, email, password_hash, created_at) select $1, $2, $3, $4
      where not ${RESERVED("$2", "$1")}

@@ -133,16 +133,18 @@ export async function apiKeyDelete(tx: Tx, { tenantId, id }: { tenantId: string;
   return (await tx.execute(`delete from auth.api_key where tenant_id = $1 and id = $2`, [tenantId, id])) === 1;
 }
 
-/** Removes the keys that an account made, in whichever organisation, at most `limit`. */
+/** Removes the keys that an account made, in whichever organisation, at most `limit`; or those whose secret is not older than `since`. */
 export function apiKeyDeleteOfAccount(
   tx: Tx,
   accountId: string,
   limit: number,
+  since: Date | null,
 ): Promise<{ id: string; tenantId: string }[]> {
   return tx.query(
-    `delete from auth.api_key where id in (select id from auth.api_key where account_id = $1 limit $2)
+    `delete from auth.api_key where id in (select id from auth.api_key where account_id = $1
+       and ($3::timestamptz is null or created_at >= $3 or rotated_at >= $3) limit $2)
      returning id, tenant_id as "tenantId"`,
-    [accountId, limit],
+    [accountId, limit, since],
   );
 }
 
@@ -152,6 +154,11 @@ export function apiKeyDeleteOfService(tx: Tx, tenantId: string, serviceId: strin
     tenantId,
     serviceId,
   ]);
+}
+
+/** The same of all service principals of an organisation. */
+export function apiKeyDeleteOfServices(tx: Tx, tenantId: string): Promise<{ id: string }[]> {
+  return tx.query(`delete from auth.api_key where tenant_id = $1 and service_id is not null returning id`, [tenantId]);
 }
 
 export interface PresentedKeyRow {

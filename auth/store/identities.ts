@@ -20,6 +20,12 @@ export async function identityFind(tx: Tx, key: IdentityKey): Promise<{ id: stri
   return rows[0];
 }
 
+/** Whether it is this account's. True only under the account's lock. */
+export async function identityIsOf(tx: Tx, { id, accountId }: { id: string; accountId: string }): Promise<boolean> {
+  const rows = await tx.query(`select 1 from auth.identity where id = $1 and account_id = $2`, [id, accountId]);
+  return rows.length > 0;
+}
+
 /** False when an account has it already. Waits for one that is linking it. */
 export async function identityInsert(
   tx: Tx,
@@ -85,6 +91,18 @@ export async function identityDeleteOfProvider(tx: Tx, provider: string, exceptI
   await tx.execute(`delete from auth.identity where provider = $1 and issuer is distinct from $2`, [
     provider,
     exceptIssuer,
+  ]);
+}
+
+/** Those that were linked since; resolves with what they were. */
+export function identityDeleteSince(
+  tx: Tx,
+  accountId: string,
+  since: Date,
+): Promise<{ id: string; provider: string }[]> {
+  return tx.query(`delete from auth.identity where account_id = $1 and created_at >= $2 returning id, provider`, [
+    accountId,
+    since,
   ]);
 }
 

@@ -111,6 +111,14 @@ export async function invitationDelete(
   return rows[0];
 }
 
+/** All of an organisation, whose number is bounded; resolves with what they were. */
+export function invitationDeleteAll(
+  tx: Tx,
+  tenantId: string,
+): Promise<Pick<PresentedInvitationRow, "id" | "email" | "role">[]> {
+  return tx.query(`delete from auth.invitation where tenant_id = $1 returning id, email, role`, [tenantId]);
+}
+
 export interface InvitationRow extends CursorRow {
   email: string;
   role: MemberRole;

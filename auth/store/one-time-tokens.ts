@@ -70,6 +70,18 @@ export async function oneTimeTokenRenew(
   return rows[0]?.email;
 }
 
+/** The address that the account can still take back; undefined when there is none, or another account has it. */
+export async function oneTimeTokenHeldAddress(accountId: string): Promise<string | undefined> {
+  const rows = await systemQuery<{ email: string }>(
+    "one-time-token-for-a-mail",
+    `select t.email from auth.one_time_token t
+     where t.account_id = $1 and t.purpose = 'revert-email' and t.expires_at > clock_timestamp()
+       and not exists (select from auth.account a where a.email = t.email and a.id <> $1)`,
+    [accountId],
+  );
+  return rows[0]?.email;
+}
+
 /** The live token of a hash, without using it up. */
 export async function oneTimeTokenFind(purpose: Purpose, hash: Buffer): Promise<OneTimeTokenRow | undefined> {
   const rows = await systemQuery<OneTimeTokenRow>(
@@ -81,11 +93,15 @@ export async function oneTimeTokenFind(purpose: Purpose, hash: Buffer): Promise<
   return rows[0];
 }
 
-/** Uses up the live token of a hash: of many at once one gets it. */
-export async function oneTimeTokenTake(tx: Tx, purpose: Purpose, hash: Buffer): Promise<OneTimeTokenRow | undefined> {
-  const rows = await tx.query<OneTimeTokenRow>(
+/** Uses up the live token of a hash: of many at once one gets it. With when it was first stored. */
+export async function oneTimeTokenTake(
+  tx: Tx,
+  purpose: Purpose,
+  hash: Buffer,
+): Promise<(OneTimeTokenRow & { createdAt: Date }) | undefined> {
+  const rows = await tx.query<OneTimeTokenRow & { createdAt: Date }>(
     `delete from auth.one_time_token where hash = $2 and purpose = $1 and expires_at > clock_timestamp()
-     returning account_id as "accountId", email`,
+     returning account_id as "accountId", email, created_at as "createdAt"`,
     [purpose, hash],
   );
   return rows[0];

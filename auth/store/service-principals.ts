@@ -79,6 +79,11 @@ export async function servicePrincipalDelete(
   await tx.execute(`delete from auth.service_principal where tenant_id = $1 and id = $2`, [tenantId, id]);
 }
 
+/** All of an organisation, whose number is bounded; resolves with what they were. */
+export function servicePrincipalDeleteAll(tx: Tx, tenantId: string): Promise<{ id: string; name: string }[]> {
+  return tx.query(`delete from auth.service_principal where tenant_id = $1 returning id, name`, [tenantId]);
+}
+
 export interface ListedServicePrincipalRow extends CursorRow {
   name: string;
   permissions: string[];

@@ -2,6 +2,7 @@
 // acts for somebody says whose account it is.
 import { systemQuery, type Tx } from "../../db/tenant";
 import { NOT_OWN } from "../../security/own-proof";
+import { TWICE } from "../factors/methods";
 import type { SessionState } from "../refresh-token";
 import { ORGANISATION, ROLE, type OrganisationRow } from "./accounts";
 import { speakerOf, type SpeakerRow } from "./identity-providers";
@@ -27,17 +28,23 @@ export interface NewSession {
   checkedHash?: string | undefined;
 }
 
+/** Of an account `a`: whether it asks for a second factor (factors/requirement.ts). */
+const ASKS_FOR_FACTOR = `(exists (select from auth.totp t where t.account_id = a.id and t.confirmed_at is not null)
+  or exists (select from auth.passkey p where p.account_id = a.id))`;
+
 /**
- * Resolves with when its person showed who they are: now. Undefined for an account that is being deleted, or whose password
- * is another by now. The share of the account's row makes it wait for a change under way, which then ends it or refuses it.
+ * Resolves with when its person showed who they are: now. Undefined for an account that is being deleted, whose password is
+ * another by now, or that asks by now for a second factor which was not shown. The share of the account's row makes it wait
+ * for a change under way, which then ends it or refuses it: in a statement of its own, so that the next one sees all of it.
  */
 export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date | undefined> {
+  tx.executeLater(`select 1 from auth.account where id = $1 for share`, [session.accountId]);
   const rows = await tx.query<{ authenticatedAt: Date }>(
     `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device, amr, vouched_by)
      select $1::uuid, a.id, $3::uuid, now() + make_interval(secs => $4), $5::bytea, $6::bytea, $7::text, $8::text[],
             array_remove(array[$10::uuid], null)
-     from (select id from auth.account where id = $2 and purge_at is null and ($9::text is null or password_hash = $9)
-           for share) a
+     from auth.account a where a.id = $2 and a.purge_at is null and ($9::text is null or a.password_hash = $9)
+       and ($8::text[] @> $11::text[] or not ${ASKS_FOR_FACTOR})
      returning authenticated_at as "authenticatedAt"`,
     [
       session.id,
@@ -50,6 +57,7 @@ export async function sessionInsert(tx: Tx, session: NewSession): Promise<Date |
       session.amr,
       session.checkedHash ?? null,
       session.vouchId,
+      TWICE,
     ],
   );
   return rows[0]?.authenticatedAt;
