@@ -1,19 +1,16 @@
 // Access tokens at the door of the running app: another service verifies them by the published set alone, and every attack
 // that the owner of a token can try is refused by the gateway.
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { createRemoteJWKSet, customFetch, jwtVerify } from "jose";
 import { Secret, TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commandsBeside } from "./support/commands-beside";
 import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
 import { foreignAndMissing } from "./foreign-and-missing";
 import { mailboxDoor } from "./mailbox-door";
+import { permissionMatrix } from "./permission-matrix";
 import { securityHeaders } from "./security-headers";
 
-const root = join(import.meta.dirname, "../../..");
-const [cli, adminProgram] = [join(root, "dist/cli.js"), join(root, "dist/admin.js")];
 const state = migratedStateDir();
 let app: RunningApp;
 let accessToken: string;
@@ -174,11 +171,7 @@ describe("over HTTP", () => {
   }, 60_000);
 
   test("an operator who is made by command, beside the running app, gets in with password and code, and is out when removed", async () => {
-    const admin = async (...words: string[]): Promise<string> => {
-      const args = [cli, "exec", "--beside", "--", process.execPath, adminProgram, ...words];
-      const env = { PATH: process.env.PATH, HOME: process.env.HOME, GROUNDWORK_STATE_DIR: state.path };
-      return (await promisify(execFile)(process.execPath, args, { cwd: root, env })).stdout;
-    };
+    const { admin } = commandsBeside(state.path);
     const send = async (path: string, body: object, token?: string): Promise<Response> =>
       fetch(`${app.baseUrl}${path}`, {
         method: "POST",
@@ -224,6 +217,7 @@ describe("over HTTP", () => {
 
 foreignAndMissing({ baseUrl: () => app.baseUrl });
 mailboxDoor(() => app.baseUrl);
+permissionMatrix({ baseUrl: () => app.baseUrl, stateDir: state.path });
 securityHeaders(
   () => app.baseUrl,
   async () => {

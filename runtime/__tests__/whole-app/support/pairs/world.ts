@@ -68,7 +68,7 @@ interface Session {
   organisation: { id: string };
 }
 
-async function register(send: PairSend, email: string, more: Record<string, string>): Promise<Person> {
+export async function register(send: PairSend, email: string, more: Record<string, string>): Promise<Person> {
   const { accessToken, refreshToken, user, organisation } = await call<Session>(send, "POST", "/auth/register", {
     email,
     password,
@@ -86,7 +86,8 @@ export async function renew(send: PairSend, person: Person): Promise<Person> {
   return { ...person, accessToken, refreshToken };
 }
 
-async function mailedToken(send: PairSend, email: string): Promise<string> {
+/** Of the link in the newest mail to the address, as soon as there is one. */
+export async function mailedToken(send: PairSend, email: string): Promise<string> {
   for (let tries = 0; tries < 600; tries++) {
     const { text } = await send({ method: "GET", path: `/mail/messages?to=${email}`, headers: {} });
     const [, token] = /#token=([\w-]+)/.exec(text) ?? [];
