@@ -1,7 +1,7 @@
 // What of a chunk is handed to the embedder: its words. Addresses, tags and code mean nothing to a sentence
 // model and cost as much as prose; full text search still sees them. Part of the content's identity through
 // the chunker's version.
-import { markdownThreads } from "./markdown-threads";
+import { markdownProcesses } from "./markdown-processes";
 
 /** Characters of a chunk's words that are embedded: the models' own window is of this order (256–512 tokens). */
 export const EMBEDDING_TEXT_MAX_CHARS = 800;
@@ -16,7 +16,7 @@ export interface EmbeddableChunk {
 
 /** One text a chunk, in the chunks' order. Never empty, whatever a chunk holds. @throws MarkdownError */
 export async function embeddingTexts(chunks: readonly EmbeddableChunk[]): Promise<string[]> {
-  const words = await markdownThreads().words(chunks.map(({ content }) => content));
+  const words = await markdownProcesses().words(chunks.map(({ content }) => content));
   return chunks.map((chunk, index) => textOf(chunk, collapse(words[index] ?? "")));
 }
 

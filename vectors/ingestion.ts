@@ -12,7 +12,7 @@ import { enqueue } from "../queues/enqueue";
 import { chunkMarkdown, type Chunk, type ChunkedDocument } from "./chunker";
 import { errors } from "./errors";
 import { embedJob } from "./jobs";
-import { MarkdownError } from "./markdown-threads";
+import { MarkdownError } from "./markdown-processes";
 import {
   chunkDeleteOfDocument,
   chunkInsertMany,

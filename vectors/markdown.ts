@@ -1,6 +1,6 @@
 // Markdown as a flat list of blocks: just enough structure to split a document where its author would. The blocks are
 // lines of the text as written; what a block holds (tables, quotes, HTML) stays verbatim.
-import { markdownThreads } from "./markdown-threads";
+import { markdownProcesses } from "./markdown-processes";
 
 export interface Block {
   /** item: an item of a list. text: everything else, tables, quotes and HTML too. */
@@ -18,7 +18,7 @@ export interface Block {
 /** Of a heading in the trail of the chunks below it; a longer one is cut. */
 export const TITLE_MAX_CHARS = 120;
 
-/** By the numbers of markdown.worker.mjs. */
+/** By the numbers of markdown.child.mjs. */
 const KINDS = ["text", "heading", "fence", "item"] as const;
 
 /** Numbers that make one block in `cuts`. */
@@ -26,7 +26,7 @@ const WIDTH = 5;
 
 /** Blocks in document order; every line that is not blank is in one. Deterministic. @throws MarkdownError */
 export async function parseBlocks(source: string): Promise<Block[]> {
-  const { text, cuts, titles } = await markdownThreads().cuts(source);
+  const { text, cuts, titles } = await markdownProcesses().cuts(source);
   const blocks: Block[] = [];
   let headings = 0;
   for (let at = 0; at < cuts.length; at += WIDTH) {

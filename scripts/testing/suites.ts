@@ -41,7 +41,7 @@ export const plainSuites: readonly string[] = [
   "telemetry/__tests__/tracing.test.ts",
   "vectors/__tests__/chunker.test.ts",
   "vectors/__tests__/embedders.test.ts",
-  "vectors/__tests__/markdown-threads.test.ts",
+  "vectors/__tests__/markdown-processes.test.ts",
 ];
 
 /**
@@ -115,7 +115,7 @@ export const slowSuites: readonly string[] = [
   "runtime/commands/__tests__/sql.test.ts",
   "runtime/__tests__/whole-app/trace.test.ts",
   "vectors/__tests__/embedders.test.ts",
-  "vectors/__tests__/markdown-threads.test.ts",
+  "vectors/__tests__/markdown-processes.test.ts",
   "runtime/http/__tests__/raw-endpoints.test.ts",
   "auth/__tests__/sessions.test.ts",
   "auth/__tests__/organisation-provider.test.ts",

@@ -1,11 +1,10 @@
-// The thread that reads Markdown (CommonMark and GitHub's tables, by markdown-it). Apart from the thread that answers,
-// because the time a parser needs is the author's to decide: markdown-threads.ts ends this thread when it takes too
-// long. Plain JavaScript, because a worker is started by its path. Protocol, one request at a time:
-//   {id, blocks: text}    → {id, text (normalised), cuts: Int32Array of (kind, level, from, to, apart), titles}
-//   {id, words: [text]}   → {id, words: [text]}
-// A failure is {id, error}. "ready" comes first, once: from then on the time of a text is counted.
-import { parentPort } from "node:worker_threads";
+// The process that reads Markdown (CommonMark and GitHub's tables, by markdown-it). Apart from the one that answers,
+// because the time and memory that a parser needs are the author's to decide: markdown-processes.ts ends this one when
+// it takes too much. Plain JavaScript, because it is forked by its path. Requests (markdown-serve.mjs has the rest):
+//   {blocks: text}    → {text (normalised), cuts: Int32Array of (kind, level, from, to, apart), titles}
+//   {words: [text]}   → {words: [text]}
 import MarkdownIt from "markdown-it";
+import { serve } from "./markdown-serve.mjs";
 
 /** What stands deeper inside lists and quotes is not looked into; it stays part of its block. */
 const NESTING_MAX = 20;
@@ -147,17 +146,4 @@ function withoutTags(html) {
   }
 }
 
-function answer(request) {
-  if (request.words !== undefined) return { words: request.words.map(wordsOf) };
-  return cutsOf(request.blocks);
-}
-
-parentPort.on("message", (request) => {
-  try {
-    parentPort.postMessage({ id: request.id, ...answer(request) });
-  } catch (error) {
-    parentPort.postMessage({ id: request.id, error: String(error) });
-  }
-});
-
-parentPort.postMessage("ready");
+serve(({ words, blocks }) => (words === undefined ? cutsOf(blocks) : { words: words.map(wordsOf) }));
