@@ -24,6 +24,7 @@ const IGNORED = [
   "bench/events/__tests__/fixtures/**",
   "bench/memory/__tests__/fixtures/**",
   "bench/queues/__tests__/fixtures/**",
+  "bench/simulator/__tests__/fixtures/**",
   "**/__arch_probes__/**",
 ];
 
