@@ -18,9 +18,8 @@ import { runRelayAndWorkers } from "../../testing";
 import { ingest } from "../../vectors/ingestion";
 import { embedJob, purgeJob } from "../../vectors/jobs";
 import { systemQuery, withSystem, withTenant } from "../tenant";
-import { isOfNobody, readTables } from "./catalogue";
-import { ownerPool } from "./owner";
-import { differences, rowsOfTable, type Rows, type Victim } from "./victim";
+import { allRows } from "./all-rows";
+import { differences, type Victim } from "./victim";
 import "../../secrets/subscriptions";
 import "../../vectors/subscriptions";
 
@@ -104,26 +103,6 @@ function textFor({ format }: Shape, ids: Record<string, string>, name: string): 
 }
 
 const shapeOf = (schema: z.ZodType): Shape => z.toJSONSchema(schema, { io: "input" }) as Shape;
-
-async function allRows(): Promise<Rows> {
-  const client = await ownerPool().connect();
-  try {
-    const tables = (await readTables(client)).filter(
-      ({ kind, name }) => kind === "r" && !isOfNobody(name) && name !== "db.system_use",
-    );
-    const found = new Map<string, string[]>();
-    for (const { name } of tables) {
-      const rows = await systemQuery<{ row: string }>("test", rowsOfTable(name));
-      found.set(
-        name,
-        rows.map(({ row }) => row),
-      );
-    }
-    return found;
-  } finally {
-    client.release();
-  }
-}
 
 const isIdle = async (): Promise<void> => {
   const [row] = await systemQuery<{ n: number }>(

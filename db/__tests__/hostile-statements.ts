@@ -21,10 +21,45 @@ export interface Names {
   victim: string;
   /** A login that owns the tables. */
   owner: string;
+  /** All that the server has. */
+  settings: readonly string[];
+  /** Of its own catalogues, with their schemas. */
+  views: readonly string[];
+  /** Calls of each function of the policies' own schema. */
+  calls: readonly string[];
+}
+
+const ARGUMENTS: Record<string, (victim: string) => string> = {
+  uuid: quoted,
+  text: () => "'system'",
+  bytea: () => "sha256('mine')",
+};
+
+/** What this server has to be tried: nobody keeps a list of it. */
+export async function namesOf(client: pg.Pool, victim: string, owner: string): Promise<Names> {
+  const { rows } = await client.query<{
+    settings: string[];
+    views: string[];
+    calls: { name: string; types: string[] }[];
+  }>(
+    `select (select array_agg(name order by name) from pg_settings) as settings,
+            (select array_agg(schemaname || '.' || viewname order by schemaname, viewname) from pg_views where schemaname in ('pg_catalog', 'information_schema')) as views,
+            (select jsonb_agg(jsonb_build_object('name', p.proname, 'types', array(select format_type(t, null) from unnest(p.proargtypes) t)) order by p.oid)
+               from pg_proc p where p.pronamespace = 'db'::regnamespace) as calls`,
+  );
+  const { settings, views, calls } = rows[0]!;
+  const argument = (type: string): string => `${ARGUMENTS[type]?.(victim) ?? "null"}::${type}`;
+  return {
+    victim,
+    owner,
+    settings: [...settings, ...["app.capability", "app.tenant_id", "app.system", "app.role", "app.operator"]],
+    views,
+    calls: calls.map(({ name, types }) => `select db.${name}(${types.map(argument).join(", ")})`),
+  };
 }
 
 /** One attempt: statements of one transaction, in order. */
-export function hostileStatements(random: Random, { victim, owner }: Names): string[] {
+export function hostileStatements(random: Random, { victim, owner, settings, views, calls }: Names): string[] {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const table = pick(TABLES);
   const id = table === "auth.organisation" ? "id" : "tenant_id";
@@ -33,6 +68,7 @@ export function hostileStatements(random: Random, { victim, owner }: Names): str
   const role = pick([owner, "postgres", "groundwork_app", "none", "pg_database_owner", "pg_read_server_files"]);
   const setting = pick(["app.capability", "app.tenant_id", "app.system", "app.role", "app.operator"]);
   const isLocal = pick(["true", "false"]);
+  const any = { setting: pick(settings), value: quoted(pick([token, "0", "1", "on", "off", "default", schema, role])) };
   const call = pick([
     `set_config('${setting}', ${quoted(token)}, ${isLocal})`,
     `set_config('role', ${quoted(role)}, ${isLocal})`,
@@ -40,6 +76,7 @@ export function hostileStatements(random: Random, { victim, owner }: Names): str
     `set_config('row_security', 'off', ${isLocal})`,
     `set_config('search_path', '${schema}, pg_catalog', ${isLocal})`,
     `set_config('session_replication_role', 'replica', ${isLocal})`,
+    `set_config('${any.setting}', ${any.value}, ${isLocal})`,
     `set_config('app.capability', (select encode(hash, 'hex') from db.capability limit 1), ${isLocal})`,
   ]);
   const command = pick([
@@ -53,6 +90,9 @@ export function hostileStatements(random: Random, { victim, owner }: Names): str
     "set row_security = off",
     `set ${setting} = ${quoted(token)}`,
     `set search_path = ${schema}, pg_catalog`,
+    `set ${any.setting} = ${any.value}`,
+    `set local ${any.setting} to default`,
+    `reset ${any.setting}`,
     "set default_transaction_read_only = on",
     "set statement_timeout = 1",
     `alter table ${table} disable row level security`,
@@ -91,6 +131,7 @@ export function hostileStatements(random: Random, { victim, owner }: Names): str
     "select * from pg_cursors",
     "select rolname, rolpassword from pg_authid",
     "select * from pg_largeobject",
+    `select * from ${pick(views)}`,
     "select encode(hash, 'hex'), of_tenant from db.capability",
     "select db.is_system(), db.current_tenant()",
     `select pg_read_file('${pick(["pg_hba.conf", "postgresql.conf", "PG_VERSION"])}')`,
@@ -117,8 +158,8 @@ export function hostileStatements(random: Random, { victim, owner }: Names): str
     "truncate db.capability",
     `select db.admit_system(sha256('mine'), '\\x00000000')`,
     `select db.admit_tenant(sha256('mine'), ${quoted(victim)}, '\\x00000000')`,
-    "select db.list_master_keys()",
-    "select db.installation()",
+    pick(calls),
+    pick(calls),
     "select db.retire_master_key((select key_id from db.capability limit 1))",
     "update db.master_key set retired_at = now()",
     `select db.dismiss_tenant(${quoted(victim)})`,
@@ -209,11 +250,12 @@ export async function attempt(
   return { text: JSON.stringify(seen, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)) };
 }
 
-/** What the connection's next user finds. */
+/** What the connection's next user finds; `whole`, with every setting of the session, which takes a while. */
 export async function lookAround(
   client: pg.PoolClient,
   isolation: Isolation,
   tenantId: TenantId,
+  whole: boolean,
 ): Promise<Record<string, unknown>> {
   const results = await sendPipelined(client, [
     { text: "begin" },
@@ -223,7 +265,9 @@ export async function lookAround(
         current_setting('default_transaction_read_only') as read_only, nullif(current_setting('app.system', true), '') as system, nullif(current_setting('app.tenant_id', true), '') as tenant,
         (select db.current_tenant())::text = '${tenantId}' as is_own, (select db.is_system()) as is_system, (select count(*)::int from pg_cursors where is_holdable) as held,
         (select count(*)::int from pg_class where relnamespace = pg_my_temp_schema()) as temporary, (select count(*)::int from queues.tenant_turn) as turns,
-        (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks`,
+        (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
+        (select count(*)::int from pg_prepared_statements where name <> '') as prepared, (select count(*)::int from pg_listening_channels()) as channels
+        ${whole ? ", (select jsonb_object_agg(name, setting) from pg_settings) as settings" : ""}`,
     },
     { text: "rollback" },
   ]);

@@ -201,6 +201,15 @@ export class Scheduler {
     const statements = "RESET ALL; CLOSE ALL; DISCARD TEMP; SELECT pg_catalog.pg_advisory_unlock_all()";
     const reset = session.identity === "owner" ? `${statements}; RESET SESSION AUTHORIZATION` : statements;
     await this.#deliver({ ...unit, effects: [] }, await this.engine.asOwner(() => this.engine.run(simpleQuery(reset))));
+    if (session.identity === "app") await this.#deallocate();
+  }
+
+  /** What was prepared in SQL, in a DO block perhaps, has no connection's prefix and is every connection's. */
+  async #deallocate(): Promise<void> {
+    const names = await this.engine.ask(
+      "SELECT format('%I', name) FROM pg_catalog.pg_prepared_statements WHERE from_sql",
+    );
+    for (const [name] of names) await this.engine.run(simpleQuery(`DEALLOCATE ${name}`));
   }
 
   async #forgetState(session: Session): Promise<void> {
