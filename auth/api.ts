@@ -4,6 +4,7 @@ import { CronJob } from "encore.dev/cron";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import type { JWK } from "jose";
 import { cfg } from "../config";
+import { doEach } from "../db/upkeep";
 import { callerAddress, callerDevice } from "../security/caller-address";
 import { presentingMailedToken } from "./attempts";
 import { refreshHeld } from "./browser/accounts";
@@ -145,11 +146,13 @@ const SIGNING_KEY_MAX_AGE_MS = 90 * DAY_MS;
 
 /** Upkeep: a new signing key every 90 days; what an earlier master key sealed is sealed again; sessions and keys that ended long ago out. */
 export const maintain = api({ expose: false, method: "POST", path: "/auth/maintain" }, async (): Promise<void> => {
-  await keyRing.rotate(SIGNING_KEY_MAX_AGE_MS);
-  await keyRing.reseal();
-  await purgeEnded();
-  await resealTotp(totpKey());
-  await resealOperators(operatorTotpKey());
+  await doEach([
+    () => keyRing.rotate(SIGNING_KEY_MAX_AGE_MS),
+    () => keyRing.reseal(),
+    () => resealTotp(totpKey()),
+    () => resealOperators(operatorTotpKey()),
+    () => purgeEnded(),
+  ]);
 });
 
 export const maintainHourly = new CronJob("auth-maintain", {

@@ -40,20 +40,30 @@ export async function removeInBatches(
 }
 
 /**
- * Several removals that don't depend on each other, one after the other: one that fails, time and again perhaps, keeps none of
- * those behind it from their turn. Resolves with how many rows each removed.
+ * Several steps that don't depend on each other, one after the other: one that fails, time and again perhaps, keeps none of
+ * those behind it from their turn.
  * @throws what failed, once all had their turn; an AggregateError when several did
  */
+export async function doEach(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 1)
+    throw new AggregateError(failures, `${failures.length} steps failed: ${failures.map(errorText).join("; ")}`);
+  if (failures.length === 1) throw failures[0];
+}
+
+/** Removals as the steps of doEach; resolves with how many rows each removed. */
 export async function removeEach<Name extends string>(
   removals: Record<Name, () => Promise<number>>,
 ): Promise<Record<Name, number>> {
   const removed = {} as Record<Name, number>;
-  const failures: unknown[] = [];
-  for (const name of Object.keys(removals) as Name[])
-    removed[name] = await removals[name]().catch((error: unknown) => (failures.push(error), 0));
-  if (failures.length > 1)
-    throw new AggregateError(failures, `${failures.length} removals failed: ${failures.map(errorText).join("; ")}`);
-  if (failures.length === 1) throw failures[0];
+  await doEach((Object.keys(removals) as Name[]).map((name) => async () => (removed[name] = await removals[name]())));
   return removed;
 }
 

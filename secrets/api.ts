@@ -2,6 +2,7 @@
 import { api } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { MaxLen, MinLen } from "encore.dev/validate";
+import { doEach } from "../db/upkeep";
 import { currentPrincipal } from "../security/principal";
 import { secretList } from "./store";
 import { assertNotOwn, putSecret, removeSecret, rotateTenantKey } from "./tenant-secret";
@@ -80,8 +81,7 @@ export const rotate = api(
 );
 
 export const maintain = api({ expose: false, method: "POST", path: "/secrets/maintain" }, async (): Promise<void> => {
-  await rewrapTenantKeys();
-  await purgeTenantKeys();
+  await doEach([rewrapTenantKeys, purgeTenantKeys]);
 });
 
 export const maintainHourly = new CronJob("secrets-maintain", {

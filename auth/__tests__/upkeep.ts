@@ -1,4 +1,5 @@
 // Part of sessions.test.ts, whose database it shares: that each table of auth is kept in bounds.
+import { auth } from "~encore/clients";
 import { describe, expect, test, vi } from "vitest";
 import { DbError } from "../../db/errors";
 import { explaining } from "../../db/__tests__/explaining";
@@ -6,6 +7,7 @@ import { systemQuery, withSystem } from "../../db/tenant";
 import { register, type Registered } from "../registration";
 import { refreshSession } from "../sessions";
 import * as store from "../store/sessions";
+import { keyRing } from "../tokens";
 import { purgeEnded } from "../upkeep";
 import { count, here, newcomer, reason, start } from "./people";
 
@@ -128,6 +130,36 @@ export function upkeep(): void {
       await expect(purgeEnded(budget)).rejects.toMatchObject({ kind: "statement_timeout" });
       broken.mockRestore();
       expect((await purgeEnded(budget)).sessions).toBe(500);
+    });
+  });
+
+  describe("the hourly upkeep", () => {
+    const aged = (days: number): Promise<unknown> =>
+      systemQuery(
+        "test",
+        "update auth.signing_key set published_at = now() - make_interval(days => $1), signs_from = now() - make_interval(days => $1) where signs_from <= now()",
+        [days],
+      );
+
+    test("makes another signing key when the present one is older than 90 days", async () => {
+      await keyRing.signer();
+      await aged(89);
+      const before = await count("auth.signing_key");
+      await auth.maintain();
+      expect(await count("auth.signing_key")).toBe(before);
+      await aged(91);
+      await auth.maintain();
+      expect(await count("auth.signing_key")).toBe(before + 1);
+    });
+
+    test("tells of a step that fails when those behind it are done", async () => {
+      const person = await register(newcomer(), start);
+      await endedSessions(person, 3);
+      const broken = vi.spyOn(keyRing, "rotate").mockRejectedValue(new Error("no key could be made"));
+      await expect(auth.maintain()).rejects.toThrow();
+      expect(broken).toHaveBeenCalledOnce();
+      broken.mockRestore();
+      expect(await count(`auth.session where account_id = '${person.user.id}' and expires_at < now()`)).toBe(0);
     });
   });
 }

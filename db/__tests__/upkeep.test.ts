@@ -16,7 +16,7 @@ test("one that fails keeps none of those behind it from their turn, and is told 
   const last = (): Promise<number> => Promise.resolve(order.push("last"));
   await expect(removeEach({ a: fails("broken"), last })).rejects.toThrow(/^broken$/);
   await expect(removeEach({ a: fails("broken"), b: fails("as well"), last })).rejects.toMatchObject({
-    message: expect.stringMatching(/^2 removals failed: .*broken.*; .*as well/) as string,
+    message: expect.stringMatching(/^2 steps failed: .*broken.*; .*as well/) as string,
     errors: [{ message: "broken" }, { message: "as well" }],
   });
   expect(order).toEqual(["last", "last"]);
