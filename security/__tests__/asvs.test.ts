@@ -31,6 +31,23 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const holdsTests = (path: string): boolean =>
   path.endsWith(".test.ts") || (path.includes("/__tests__/") && /^ *test(?:\.each)?[(<]/m.test(read(path)));
 
+const HEAD = /^ *(test|it|describe)(?:\.(\w+))*[(<]/;
+
+/** Whether a test that runs has this name: neither a describe, nor one that is passed over or stands in a comment. */
+function hasTest(text: string, name: string): boolean {
+  const quoted = `"${name}"`;
+  for (let at = text.indexOf(quoted); at >= 0; at = text.indexOf(quoted, at + 1)) {
+    const before = text.slice(0, at);
+    if (!/(?:\b(?:test|it)|\))\($/.test(before.trimEnd())) continue;
+    // The name of a table's tests stands behind its rows.
+    const lines = before.split("\n");
+    const head = lines.findLast((line) => HEAD.test(line)) ?? "";
+    const isComment = lines.at(-1)?.trimStart().startsWith("//") === true;
+    if (!isComment && !/^ *describe|\.(?:skip|todo|only|fails)\b/.test(head) && head !== "") return true;
+  }
+  return false;
+}
+
 /** What is wrong with the last column of a row; undefined when nothing is. */
 function problemOf(holder: string): string | undefined {
   const places = [...holder.matchAll(PLACE)];
@@ -38,7 +55,7 @@ function problemOf(holder: string): string | undefined {
   for (const [, path = "", name] of places) {
     if (!existsSync(join(root, path))) return `no file ${path}`;
     if (holdsTests(path) !== (name !== undefined)) return `a test needs its name, and only a test: ${path}`;
-    if (name !== undefined && !read(path).includes(`"${name}"`)) return `no test "${name}" in ${path}`;
+    if (name !== undefined && !hasTest(read(path), name)) return `no test "${name}" in ${path}`;
   }
   return undefined;
 }
@@ -99,6 +116,7 @@ describe("docs/asvs.md", () => {
     ["with a number that the standard does not have", /^\| 9\.1\.1 /m, "| 9.1.9 ", "9.1.9"],
     ["with a file that is not there", /access-token\.test\.ts/, "gone.test.ts", "no file auth/__tests__/gone.test.ts"],
     ["with a test that its file does not have", /one character/, "two characters", "no test"],
+    ["with a group of tests", /"is refused with any one character of it changed"/, '"an access token"', "no test"],
     ["with a test's file alone", / "is refused with any one character of it changed"/, "", "a test needs its name"],
     ["with a part of a test file alone", / "are of the algorithm that is set[^"]*"/, "", "a test needs its name"],
     ["with a reason that is none", /not applicable: nothing here typesets/, "not applicable", "gives no reason"],
@@ -107,4 +125,13 @@ describe("docs/asvs.md", () => {
     expect(broken).not.toBe(page);
     expect(problemsOf(broken).join("\n")).toContain(problem);
   });
+
+  test.each([
+    ['test("a b", () => {', true],
+    ['  test.each([\n    ["x"],\n  ])("a b", (x) => {', true],
+    ['describe("a b", () => {', false],
+    ['  test.skip("a b", () => {', false],
+    ['  // test("a b", () => {', false],
+    ['test("c", () => {\n  expect(x).toBe("a b");', false],
+  ])("%j has the named test: %s", (text, has) => expect(hasTest(text, "a b")).toBe(has));
 });

@@ -18,7 +18,7 @@ describe("a request that another site may have caused", () => {
     ["has our origin by another protocol's port", { origin: "http://api.example.com", host: "api.example.com:443" }],
     ["has a cookie, and says nothing of where it comes from", { cookie: "__Host-account=x", host: "api.example.com" }],
     ["has an empty Authorization header beside its cookie", { "sec-fetch-site": "cross-site", authorization: "" }],
-  ])("%s", (_what, headers) => {
+  ])("and %s, is taken for another site's", (_what, headers) => {
     expect(isCrossSite(headers)).toBe(true);
   });
 });

@@ -2,6 +2,7 @@
 // security/README.md: every exposed endpoint of the app's model is asked, by somebody who is signed in, and answers what
 // its row says, or where it refuses what every error has. Of the rows that name endpoints one at least succeeds.
 import { readFileSync } from "node:fs";
+import { request } from "node:http";
 import { describe, expect, inject, test } from "vitest";
 import type { AppModel, EndpointModel } from "../../model";
 
@@ -38,6 +39,17 @@ const complaints = (what: string, answer: Response, headers: Record<string, stri
   Object.entries(headers)
     .filter(([name, wanted]) => !fits(answer.headers.get(name), wanted))
     .map(([name, wanted]) => `${what} (${answer.status}): ${name} is ${answer.headers.get(name)}, not ${wanted}`);
+
+/** fetch refuses this method. */
+const trace = (url: URL, secret: string): Promise<{ status: number; text: string }> =>
+  new Promise((resolve, reject) => {
+    const sent = request(url, { method: "TRACE", headers: { "x-secret": secret } }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, text })).on("error", reject);
+    });
+    sent.on("error", reject).end();
+  });
 
 export function securityHeaders(baseUrl: () => string, register: () => Promise<string>): void {
   const surfaces = surfacesOf(readme);
@@ -83,6 +95,14 @@ export function securityHeaders(baseUrl: () => string, register: () => Promise<s
       expect(wrong).toEqual([]);
       // What the guard and the handlers set, not the edge alone.
       expect(succeeded.size).toBeGreaterThan(30);
+    });
+
+    test("are the answers of no TRACE, which nothing handles", async () => {
+      for (const path of ["/auth/me", "/docs", "/nothing-here"]) {
+        const answer = await trace(new URL(path, baseUrl()), "a-secret-of-the-request");
+        expect(answer.status, path).toBe(404);
+        expect(answer.text, path).not.toContain("a-secret-of-the-request");
+      }
     });
 
     test("of pages, downloads and event streams are their own when they succeed", async () => {
