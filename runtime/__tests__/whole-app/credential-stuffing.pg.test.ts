@@ -1,6 +1,7 @@
 // Credential stuffing: lists of stolen passwords, tried from fifty addresses, two hundred a second. People who know their
-// password still get in, who guesses is throttled, and telemetry says so. Part of `npm run test:pg` in a short form, which
-// counts no time; the whole, a minute, in which a right sign-in takes a second at most:
+// password still get in, who guesses is throttled, and telemetry says so. Part of `npm run test:pg` in a short form, from so
+// few addresses that each is throttled in it too, which counts no time; the whole, a minute, in which a right sign-in takes
+// a second at most:
 //   GROUNDWORK_STUFFING_SECONDS=60 npm run test:pg -- runtime/__tests__/whole-app/credential-stuffing.pg.test.ts
 import { Pool } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,7 +12,7 @@ import { type RunningApp, startApp, temporaryStateDir } from "./support/running-
 const LONG_SECONDS = Number(process.env.GROUNDWORK_STUFFING_SECONDS);
 const SECONDS = LONG_SECONDS || 4;
 const PER_SECOND = 200;
-const ADDRESSES = 50;
+const ADDRESSES = LONG_SECONDS ? 50 : 5;
 const PEOPLE = 12;
 const HONEST_EVERY_MS = 500;
 const seed = Number(process.env.GROUNDWORK_STUFFING_SEED ?? 20_261_128);
@@ -110,11 +111,9 @@ test(
     expect([...wrong.keys()].filter((status) => ![401, 429, 503].includes(status))).toEqual([]);
     // Those that were looked at fit the quotas of the addresses, and what was looked at when they were used up.
     expect(wrong.get(401) ?? 0).toBeLessThanOrEqual(ADDRESSES * 20 * Math.ceil(SECONDS / 60 + 1));
-    if (LONG_SECONDS) {
-      expect(trips).toBeGreaterThanOrEqual(wrong.get(429) ?? Infinity);
-      expect(wrong.get(429)).toBeGreaterThan(total / 4);
-      expect(slowestMs).toBeLessThan(1_000);
-    }
+    expect(wrong.get(429)).toBeGreaterThan(total / 4);
+    expect(trips).toBeGreaterThanOrEqual(wrong.get(429) ?? Infinity);
+    if (LONG_SECONDS) expect(slowestMs).toBeLessThan(1_000);
   },
   SECONDS * 5_000 + 60_000,
 );
