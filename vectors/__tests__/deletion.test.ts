@@ -25,7 +25,7 @@ const send = (source: string, text = TEXT): Promise<{ id: string; status: string
   vectors.ingest({ source, text }, { authData: caller });
 const remove = (id: string, as = caller): Promise<void> => vectors.removeDocument({ id }, { authData: as });
 const embed = (documentId: string): Promise<void> =>
-  embedDocument(principal, { documentId, batchSize: 64, signal: AbortSignal.timeout(5_000) }, embedder);
+  embedDocument(principal, { documentId, batchSize: 64, signal: new AbortController().signal }, embedder);
 const count = (documentId: string): Promise<void> =>
   withTenant(principal, (tx) => usageCountDocument(tx, caller.tenantId, documentId));
 const held = (): Promise<unknown[]> => tenantQuery(principal, "select document_count, chunk_count from vectors.usage");
