@@ -15,6 +15,8 @@ const KILL_AFTER_MS_MAX = 700;
 
 const seed = Number(process.env.GROUNDWORK_KILL_SEED ?? randomInt(2 ** 31));
 const random = createRandom(seed);
+/** Else each would make its own, and one of them would not be let in by the database. */
+const masterKey = "the-master-key-of-both-replicas-of-an-app";
 const states = [temporaryStateDir(), temporaryStateDir()];
 
 let database: OwnDatabase;
@@ -22,7 +24,12 @@ let replicas: RunningApp[] = [];
 let token = "";
 
 const start = (at: number): Promise<RunningApp> =>
-  startApp(states[at]!.path, { DATABASE_URL: database.url, LIMIT_SCALE: "100000", LOG_LEVEL: "error" });
+  startApp(states[at]!.path, {
+    DATABASE_URL: database.url,
+    MasterKey: masterKey,
+    LIMIT_SCALE: "100000",
+    LOG_LEVEL: "error",
+  });
 
 beforeAll(async () => {
   database = await makeOwnDatabase("idempotency");

@@ -11,11 +11,18 @@ export interface FuzzRequest {
   body?: string | Buffer;
 }
 
+export interface DrawnRequest extends FuzzRequest {
+  /** What it was made of: `METHOD path`, as the description has it. */
+  operation: string;
+}
+
 export interface FuzzWorld {
   operations: readonly Operation[];
   sample: Sampler;
-  /** Access tokens that are valid now. */
+  /** Access tokens and keys that are valid now. */
   tokens: () => readonly string[];
+  /** Of a browser that is signed in. */
+  cookie: () => string;
   /** Ids that exist, most of them in somebody else's organisation. */
   ids: readonly string[];
 }
@@ -69,6 +76,8 @@ function brokenToken(token: string, random: Random): string {
 }
 
 function authorization(world: FuzzWorld, random: Random): Record<string, string> {
+  if (random.chance(0.1))
+    return { cookie: world.cookie(), "sec-fetch-site": random.pick(["same-origin", "cross-site"]) };
   const token = random.pick(world.tokens());
   if (random.chance(0.6)) return { authorization: `Bearer ${token}` };
   if (random.chance(0.3)) return {};
@@ -124,9 +133,12 @@ function bodyOf(operation: Operation, world: FuzzWorld, random: Random): string 
   return JSON.stringify(value) ?? "";
 }
 
-/** The next request; every call makes another one. */
-export function nextRequest(world: FuzzWorld, random: Random): FuzzRequest {
-  const operation = random.pick(world.operations);
+/** The next request, of the operation or of any; every call makes another one. */
+export function nextRequest(
+  world: FuzzWorld,
+  random: Random,
+  operation: Operation = random.pick(world.operations),
+): DrawnRequest {
   const method = random.chance(0.03)
     ? random.pick(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
     : operation.method;
@@ -135,6 +147,7 @@ export function nextRequest(world: FuzzWorld, random: Random): FuzzRequest {
     operation.method === method ? operation.body !== undefined || random.chance(0.05) : random.chance(0.3);
   const mayCarry = !["HEAD", "OPTIONS", "GET"].includes(method);
   return {
+    operation: `${operation.method} ${operation.path}`,
     method,
     path: pathOf(operation, world, random) + suffix + queryOf(operation, world, random),
     headers: {
