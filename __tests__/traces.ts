@@ -1,0 +1,73 @@
+// What a change leaves beside itself, for traces.pg.test.ts: the events and the entries of logs that were not there before.
+import { expect } from "vitest";
+import { systemQuery } from "../db/tenant";
+
+export interface Traces {
+  events?: string[];
+  entries?: string[];
+}
+
+/** Of all tests before: what they did, and what they saw of it. */
+export const done = new Set<string>();
+export const seen = { events: new Set<string>(), entries: new Set<string>() };
+
+/** Ids of both tables are of version 7: what was added later has a greater one. */
+async function newest(table: string): Promise<string> {
+  const [row] = await systemQuery<{ id: string }>("test", `select id from ${table} order by id desc limit 1`);
+  return row?.id ?? "00000000-0000-0000-0000-000000000000";
+}
+
+/** Does it, and holds it to what it has to leave: nothing less and nothing else. */
+export async function change<T>(by: string, { events = [], entries = [] }: Traces, act: () => Promise<T>): Promise<T> {
+  const [event, entry] = [await newest("events.outbox"), await newest("audit.entry")];
+  const result = await act();
+  const names = async (sql: string, after: string): Promise<string[]> =>
+    (await systemQuery<{ name: string }>("test", sql, [after])).map(({ name }) => name).sort();
+  const emitted = await names("select type as name from events.outbox where destination = 'event' and id > $1", event);
+  const recorded = await names("select action as name from audit.entry where id > $1", entry);
+  expect({ by, events: emitted, entries: recorded }).toEqual({
+    by,
+    events: events.toSorted(),
+    entries: entries.toSorted(),
+  });
+  done.add(by);
+  for (const name of emitted) seen.events.add(name);
+  for (const name of recorded) seen.entries.add(name);
+  return result;
+}
+
+/** The same names in both, by an event's spelling. */
+export const both = (...names: string[]): Traces => ({
+  events: names,
+  entries: names.map((name) => name.replaceAll("-", "_")),
+});
+
+/** What changes nothing that anybody else lives by, or leaves its trace elsewhere. */
+const SIGNS_IN = "a session is its own trace: its owner sees it at GET /auth/sessions, and the log has a line";
+const BEGINS = "only begins: what follows it leaves the traces";
+export const traceless: Record<string, string> = {
+  "auth.login": SIGNS_IN,
+  "auth.loginSecondFactor": SIGNS_IN,
+  "auth.loginPasskey": SIGNS_IN,
+  "auth.switchTo": SIGNS_IN,
+  "auth.switchAccount": SIGNS_IN,
+  "auth.logout": "ends what was its own trace",
+  "auth.endSession": "ends what was its own trace",
+  "auth.signOutAccount": "ends what was its own trace",
+  "auth.signOutBrowser": "ends what was its own trace",
+  "auth.operatorLogout": "ends what was its own trace",
+  "auth.beginPasskeyLogin": BEGINS,
+  "auth.secondFactorPasskey": BEGINS,
+  "auth.beginOidc": BEGINS,
+  "auth.beginIdentity": BEGINS,
+  "auth.beginTotp": BEGINS,
+  "auth.beginPasskey": BEGINS,
+  "auth.stepUpPasskey": BEGINS,
+  "auth.stepUpOidc": BEGINS,
+  "auth.stepUpMail": BEGINS,
+  "auth.changeEmail": BEGINS,
+  "auth.forgotPassword": BEGINS,
+  "auth.setUpOperator": BEGINS,
+  "auth.sendVerificationMail": BEGINS,
+  "auth.renamePasskey": "a name that its owner alone sees",
+};
