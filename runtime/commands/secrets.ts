@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { gatherFromSources } from "../secrets/sources";
 import { isSealed, rewrapValue, sealValue } from "../secrets/transit";
+import { withVault, type VaultSession } from "../secrets/vault-client";
 import { UsageError } from "./app-root";
 import type { CommandInput } from "./command-input";
 
@@ -16,7 +17,12 @@ export async function secretsCommand(
 ): Promise<void> {
   if ((act !== "seal" && act !== "rewrap") || !NAME.test(name))
     throw new UsageError("groundwork secrets seal NAME (the value from a pipe, or a random one) | rewrap NAME");
-  const sealed = act === "seal" ? await sealValue(env, name, await valueFrom(input)) : await rewrapped(env, name);
+  const value = act === "seal" ? await valueFrom(input) : undefined;
+  // What the sources fill in may say how to sign in.
+  const copy = { ...env };
+  const sealed = await withVault(copy, (session) =>
+    value === undefined ? rewrapped(copy, name, session) : sealValue(copy, name, value, session),
+  );
   process.stdout.write(`${sealed}\n`);
 }
 
@@ -28,11 +34,10 @@ async function valueFrom(input: NodeJS.ReadStream | NodeJS.ReadableStream): Prom
 }
 
 /** Of the value that a start would take. */
-async function rewrapped(env: NodeJS.ProcessEnv, name: string): Promise<string> {
-  const copy = { ...env };
-  await gatherFromSources(copy);
-  const value = copy[name];
+async function rewrapped(env: NodeJS.ProcessEnv, name: string, session: VaultSession): Promise<string> {
+  await gatherFromSources(env, session);
+  const value = env[name];
   if (value === undefined || !isSealed(value))
     throw new UsageError(`${name} is not sealed by a transit engine: \`secrets seal ${name}\` makes it so`);
-  return rewrapValue(copy, name, value);
+  return rewrapValue(env, name, value, session);
 }

@@ -7,6 +7,7 @@ import { InfraError } from "../infra/errors";
 import { mountedSecrets } from "./mounted";
 import { unsealInPlace } from "./transit";
 import { vaultSecrets } from "./vault";
+import { withVault, type VaultSession } from "./vault-client";
 
 /** What can be an environment variable, and so the name of a secret. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -18,14 +19,16 @@ const OF_THE_LOADER = /^(?:NODE_|LD_|DYLD_|npm_)/;
  * What is set already stays. @throws InfraError
  */
 export async function completeFromSources(env: NodeJS.ProcessEnv): Promise<void> {
-  await gatherFromSources(env);
-  await unsealInPlace(env);
+  await withVault(env, async (session) => {
+    await gatherFromSources(env, session);
+    await unsealInPlace(env, session);
+  });
 }
 
 /** The same, and what is sealed stays so. @throws InfraError */
-export async function gatherFromSources(env: NodeJS.ProcessEnv): Promise<void> {
+export async function gatherFromSources(env: NodeJS.ProcessEnv, session: VaultSession): Promise<void> {
   fill(env, mountedSecrets(env.GROUNDWORK_SECRETS_DIR ?? ""));
-  if (env.GROUNDWORK_VAULT_PATH) fill(env, await vaultSecrets(env.GROUNDWORK_VAULT_PATH, env));
+  if (env.GROUNDWORK_VAULT_PATH) fill(env, await vaultSecrets(env.GROUNDWORK_VAULT_PATH, session));
 }
 
 /** Names that no variable may have are somebody else's: Kubernetes mounts `tls.crt` beside the rest. */

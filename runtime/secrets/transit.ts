@@ -4,7 +4,7 @@
 // aes256-gcm96, which is the default, and chacha20-poly1305), so that one cannot be put in another's place.
 // https://developer.hashicorp.com/vault/api-docs/secret/transit; docs/adr/0011.
 import { InfraError } from "../infra/errors";
-import { withVault, type Ask, type Env, type Patience } from "./vault-client";
+import type { Ask, Env, VaultSession } from "./vault-client";
 
 const VARIABLE = "GROUNDWORK_VAULT_TRANSIT";
 /** Of Vault: the version of the key stands in front. A value may hold several, as MasterKey does while it is replaced. */
@@ -35,7 +35,7 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64");
 const boundTo = (secret: string): { associated_data: string } => ({ associated_data: base64(`groundwork:${secret}`) });
 
 /** Opens every value that is a ciphertext, in place. @throws InfraError that names the secret */
-export async function unsealInPlace(env: NodeJS.ProcessEnv, patience?: Patience): Promise<void> {
+export async function unsealInPlace(env: NodeJS.ProcessEnv, session: VaultSession): Promise<void> {
   const sealed = Object.entries(env).filter(([, value]) => value !== undefined && isSealed(value));
   if (sealed.length === 0) return;
   if (!env[VARIABLE])
@@ -43,16 +43,9 @@ export async function unsealInPlace(env: NodeJS.ProcessEnv, patience?: Patience)
       `${sealed.map(([name]) => name).join(", ")}: sealed by a transit engine, and ${VARIABLE} does not name its key: set it, for example to transit/groundwork`,
     );
   const key = keyOf(env);
-  const opened = await withVault(
-    env,
-    VARIABLE,
-    async (ask) => {
-      const found: [string, string][] = [];
-      for (const [name, value = ""] of sealed) found.push([name, await openValue(ask, key, name, value)]);
-      return found;
-    },
-    patience,
-  );
+  const opened: [string, string][] = [];
+  for (const [name, value = ""] of sealed)
+    opened.push([name, await openValue(session.for(VARIABLE), key, name, value)]);
   Object.assign(env, Object.fromEntries(opened));
 }
 
@@ -70,22 +63,19 @@ const openValue = (ask: Ask, key: Key, name: string, value: string): Promise<str
   });
 
 /** A value as the ciphertext of the key's newest version, for the secret of this name. @throws InfraError */
-export function sealValue(env: Env, name: string, value: string, patience?: Patience): Promise<string> {
+export async function sealValue(env: Env, name: string, value: string, session: VaultSession): Promise<string> {
   const key = keyOf(env);
   const body = { plaintext: base64(value), ...boundTo(name) };
-  const seal = async (ask: Ask): Promise<string> =>
-    textIn(await asked(ask, key, "encrypt", name, body), "ciphertext", name);
-  return withVault(env, VARIABLE, seal, patience);
+  return textIn(await asked(session.for(VARIABLE), key, "encrypt", name, body), "ciphertext", name);
 }
 
 /** A sealed value under the key's newest version, without anybody seeing what it is. @throws InfraError */
-export function rewrapValue(env: Env, name: string, value: string, patience?: Patience): Promise<string> {
+export async function rewrapValue(env: Env, name: string, value: string, session: VaultSession): Promise<string> {
   const key = keyOf(env);
-  const rewrap = (ask: Ask): Promise<string> =>
-    eachPart(value, async (ciphertext) =>
-      textIn(await asked(ask, key, "rewrap", name, { ciphertext, ...boundTo(name) }), "ciphertext", name),
-    );
-  return withVault(env, VARIABLE, rewrap, patience);
+  const ask = session.for(VARIABLE);
+  return eachPart(value, async (ciphertext) =>
+    textIn(await asked(ask, key, "rewrap", name, { ciphertext, ...boundTo(name) }), "ciphertext", name),
+  );
 }
 
 async function asked(ask: Ask, { mount, name: key }: Key, act: string, secret: string, body: object): Promise<unknown> {

@@ -23,20 +23,51 @@ const MAX_ANSWER_BYTES = 32 << 20;
 /** Sends one request; what 404 means depends on what was asked for. @throws InfraError */
 export type Ask = (method: string, path: string, body: unknown, missing: string) => Promise<unknown>;
 
-/** Signed in for `act`; a token that was made for it ends behind it. `variable` asked for Vault. @throws InfraError */
+/**
+ * One sign-in for all that a start or a command asks Vault for, made when it first asks: an AppRole's secret id may be good for
+ * one (`secret_id_num_uses`).
+ */
+export class VaultSession {
+  private opened: Promise<{ vault: Vault; isOwn: boolean }> | undefined;
+
+  constructor(
+    private readonly env: Env,
+    private readonly patience: Patience = PATIENCE,
+  ) {}
+
+  /** `variable` asks for Vault. @throws InfraError */
+  for(variable: string): Ask {
+    return async (method, path, body, missing) => {
+      this.opened ??= this.open(variable);
+      const { vault } = await this.opened;
+      return ask(vault, method, path, body, missing);
+    };
+  }
+
+  private async open(variable: string): Promise<{ vault: Vault; isOwn: boolean }> {
+    const vault = vaultOf(this.env, variable, this.patience);
+    return { vault, isOwn: await signIn(vault, this.env) };
+  }
+
+  /** Ends a token that was made here. */
+  async close(): Promise<void> {
+    const opened = await this.opened?.catch(() => undefined);
+    // Asked once: it ends by itself too, and the start waits for it.
+    if (opened?.isOwn === true) await once(opened.vault, "POST", "auth/token/revoke-self", {}, "");
+  }
+}
+
+/** Runs `act` with a session that is closed behind it. */
 export async function withVault<T>(
   env: Env,
-  variable: string,
-  act: (ask: Ask) => Promise<T>,
-  patience = PATIENCE,
+  act: (session: VaultSession) => Promise<T>,
+  patience?: Patience,
 ): Promise<T> {
-  const vault = vaultOf(env, variable, patience);
-  const own = await signIn(vault, env);
+  const session = new VaultSession(env, patience);
   try {
-    return await act((method, path, body, missing) => ask(vault, method, path, body, missing));
+    return await act(session);
   } finally {
-    // Asked once: it ends by itself too, and the start waits for it.
-    if (own) await once(vault, "POST", "auth/token/revoke-self", {}, "");
+    await session.close();
   }
 }
 

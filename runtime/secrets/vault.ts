@@ -1,10 +1,10 @@
 // Secrets in HashiCorp Vault or OpenBao: one secret of a key-value engine, version 2, whose keys are the secrets' names
 // (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2).
 import { InfraError } from "../infra/errors";
-import { withVault, type Env } from "./vault-client";
+import type { VaultSession } from "./vault-client";
 
 /** The keys of the secret at `path` (`mount/path`), each a text. @throws InfraError */
-export async function vaultSecrets(path: string, env: Env): Promise<Map<string, string>> {
+export async function vaultSecrets(path: string, session: VaultSession): Promise<Map<string, string>> {
   const [mount, ...rest] = path.split("/").filter((part) => part !== "");
   if (mount === undefined || rest.length === 0)
     throw new InfraError(
@@ -12,7 +12,7 @@ export async function vaultSecrets(path: string, env: Env): Promise<Map<string, 
     );
   const at = `${mount}/data/${rest.map(encodeURIComponent).join("/")}`;
   const missing = "nothing is there: look at the mount, which must be a key-value engine of version 2, and the path";
-  return textsOf(await withVault(env, "GROUNDWORK_VAULT_PATH", (ask) => ask("GET", at, undefined, missing)), path);
+  return textsOf(await session.for("GROUNDWORK_VAULT_PATH")("GET", at, undefined, missing), path);
 }
 
 function textsOf(answer: unknown, path: string): Map<string, string> {

@@ -1,9 +1,4 @@
-// Secrets sealed by a transit engine. The engine is an HTTP server that keeps to the documented contract and really seals:
-// AES-256-GCM under a key of each version, with associated data.
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+// Secrets sealed by a transit engine, which is a server that really seals (transit-engine.ts).
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { commands } from "../../commands";
@@ -11,93 +6,21 @@ import { secretsCommand } from "../../commands/secrets";
 import type { CommandInput } from "../../commands/command-input";
 import { completeFromSources } from "../sources";
 import { isSealed, rewrapValue, sealValue, unsealInPlace } from "../transit";
+import { withVault } from "../vault-client";
+import { startTransitEngine, type StartedEngine, type TransitEngine } from "./transit-engine";
 
-const TOKEN = "t";
-
-/** `transit/keys/groundwork`, of type aes256-gcm96. */
-class TransitEngine {
-  readonly asked: { path: string; token: string | undefined }[] = [];
-  /** By version, from 1. */
-  private readonly keys = [randomBytes(32)];
-  minDecryptionVersion = 1;
-  isHanging = false;
-
-  rotate(): void {
-    this.keys.push(randomBytes(32));
-  }
-
-  answer(path: string, token: string | undefined, body: Record<string, string>, response: ServerResponse): void {
-    this.asked.push({ path, token });
-    if (this.isHanging) return;
-    if (token !== TOKEN) return reply(response, 403, { errors: ["permission denied"] });
-    const act = /^\/v1\/team\/transit\/(encrypt|decrypt|rewrap)\/groundwork$/.exec(path)?.[1];
-    if (act === undefined) return reply(response, 404, { errors: [] });
-    try {
-      const context = Buffer.from(body.associated_data ?? "", "base64");
-      if (act === "decrypt") return reply(response, 200, { data: { plaintext: this.open(body.ciphertext!, context) } });
-      const plaintext = act === "encrypt" ? body.plaintext! : this.open(body.ciphertext!, context);
-      reply(response, 200, { data: { ciphertext: this.seal(plaintext, context), key_version: this.keys.length } });
-    } catch (error) {
-      reply(response, 400, { errors: [(error as Error).message] });
-    }
-  }
-
-  private seal(plaintext: string, context: Buffer): string {
-    const nonce = randomBytes(12);
-    const cipher = createCipheriv("aes-256-gcm", this.keys.at(-1)!, nonce).setAAD(context);
-    const sealed = [nonce, cipher.update(Buffer.from(plaintext, "base64")), cipher.final(), cipher.getAuthTag()];
-    return `vault:v${this.keys.length}:${Buffer.concat(sealed).toString("base64")}`;
-  }
-
-  private open(ciphertext: string, context: Buffer): string {
-    const [, version = "", text = ""] = /^vault:v(\d+):(.+)$/.exec(ciphertext) ?? [];
-    if (Number(version) < this.minDecryptionVersion)
-      throw new Error("ciphertext or signature version is disallowed by policy (too old)");
-    const key = this.keys[Number(version) - 1];
-    if (key === undefined) throw new Error("invalid ciphertext: no prefix");
-    const bytes = Buffer.from(text, "base64");
-    const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12)).setAAD(context);
-    decipher.setAuthTag(bytes.subarray(-16));
-    try {
-      return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]).toString("base64");
-    } catch {
-      throw new Error("cipher: message authentication failed");
-    }
-  }
-}
-
-const reply = (response: ServerResponse, status: number, body: unknown): void =>
-  void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-
+let standIn: StartedEngine;
 let engine: TransitEngine;
-let server: Server;
 let env: NodeJS.ProcessEnv;
 
 beforeEach(async () => {
-  engine = new TransitEngine();
-  server = createServer((request, response) => {
-    let text = "";
-    request.on("data", (part: Buffer) => (text += part.toString()));
-    request.on("end", () =>
-      engine.answer(
-        request.url ?? "",
-        request.headers["x-vault-token"] as string | undefined,
-        JSON.parse(text || "{}") as Record<string, string>,
-        response,
-      ),
-    );
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  env = {
-    VAULT_ADDR: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    VAULT_TOKEN: TOKEN,
-    GROUNDWORK_VAULT_TRANSIT: "team/transit/groundwork",
-  };
+  standIn = await startTransitEngine();
+  ({ engine } = standIn);
+  env = { ...standIn.env };
 });
 afterEach(() => {
   vi.restoreAllMocks();
-  server.closeAllConnections();
-  server.close();
+  standIn.close();
 });
 
 /** What a start with these variables has. */
@@ -107,14 +30,19 @@ async function started(more: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
   return copy;
 }
 
+const seal = (name: string, value: string): Promise<string> =>
+  withVault(env, (session) => sealValue(env, name, value, session));
+const rewrap = (name: string, value: string): Promise<string> =>
+  withVault(env, (session) => rewrapValue(env, name, value, session));
+
 const PRESENT = "the present master key of the installation";
 const BEFORE = "the master key before it, of thirty-two and more";
 
 describe("a secret that a transit engine sealed", () => {
   test("is opened at the start, bound to its name, and several in one value each by itself", async () => {
-    const [present, before] = [await sealValue(env, "MasterKey", PRESENT), await sealValue(env, "MasterKey", BEFORE)];
+    const [present, before] = [await seal("MasterKey", PRESENT), await seal("MasterKey", BEFORE)];
     expect(present).toMatch(/^vault:v1:/);
-    const other = await sealValue(env, "METRICS_TOKEN", "of the metrics");
+    const other = await seal("METRICS_TOKEN", "of the metrics");
     const found = await started({ MasterKey: `${present}, ${before}\n`, METRICS_TOKEN: other, PORT: "4000" });
     expect(found).toMatchObject({
       MasterKey: `${PRESENT}, ${BEFORE}\n`,
@@ -125,9 +53,9 @@ describe("a secret that a transit engine sealed", () => {
   });
 
   test("outlives its key's rotation: rewrapped on one replica while the other has the text before, then the old version ends", async () => {
-    const first = await sealValue(env, "MasterKey", PRESENT);
+    const first = await seal("MasterKey", PRESENT);
     engine.rotate();
-    const second = await rewrapValue(env, "MasterKey", first);
+    const second = await rewrap("MasterKey", first);
     expect(second).toMatch(/^vault:v2:/);
     const replicas = await Promise.all([started({ MasterKey: first }), started({ MasterKey: second })]);
     expect(replicas.map(({ MasterKey }) => MasterKey)).toEqual([PRESENT, PRESENT]);
@@ -137,10 +65,11 @@ describe("a secret that a transit engine sealed", () => {
   });
 
   test("is asked for within bounds: a Vault that hangs, is refused or is not named stops the start by the secret's name", async () => {
-    const MasterKey = await sealValue(env, "MasterKey", PRESENT);
+    const MasterKey = await seal("MasterKey", PRESENT);
     engine.isHanging = true;
     engine.asked.length = 0;
-    const failed = unsealInPlace({ ...env, MasterKey }, { requestMs: 300, pausesMs: [1, 1] });
+    const sealed = { ...env, MasterKey };
+    const failed = withVault(sealed, (session) => unsealInPlace(sealed, session), { requestMs: 300, pausesMs: [1, 1] });
     await expect(failed).rejects.toThrow(/^MasterKey: .*no answer \(timed out\): is VAULT_ADDR right/);
     expect(engine.asked).toHaveLength(3);
     engine.isHanging = false;
@@ -155,6 +84,32 @@ describe("a secret that a transit engine sealed", () => {
     const told = (await started({ MasterKey, VAULT_TOKEN: "wrong" }).catch((error: Error) => error)) as Error;
     expect(told.message).not.toContain(PRESENT);
     expect(told).toMatchObject({ name: "InfraError" });
+  });
+
+  test("is opened with the sign-in by which it was read: an AppRole's secret id may be good for one", async () => {
+    engine.stored = { MasterKey: await seal("MasterKey", PRESENT), METRICS_TOKEN: await seal("METRICS_TOKEN", "m") };
+    engine.signInsLeft = 1;
+    engine.asked.length = 0;
+    const role = { VAULT_TOKEN: undefined, VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s", GROUNDWORK_VAULT_PATH: "kv/app" };
+    expect(await started(role)).toMatchObject({ MasterKey: PRESENT, METRICS_TOKEN: "m" });
+    const asked = engine.asked.map(({ path }) => path.split("/").slice(3).join("/"));
+    expect(asked).toEqual([
+      "approle/login",
+      "data/app",
+      "transit/decrypt/groundwork",
+      "transit/decrypt/groundwork",
+      "token/revoke-self",
+    ]);
+    // A command too, and one that fails ends the token that was made for it.
+    engine.signInsLeft = 1;
+    const input = { words: ["rewrap", "MasterKey"], env: { ...env, ...role }, flags: {}, rest: [] } as CommandInput;
+    const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    await secretsCommand(input, Readable.from([]));
+    expect(String(write.mock.lastCall?.[0])).toMatch(/^vault:v1:/);
+    engine.signInsLeft = 1;
+    engine.stored.MasterKey = await seal("OTHER", "of another name");
+    await expect(started(role)).rejects.toThrow(/^MasterKey: .*message authentication failed/);
+    expect(engine.asked.at(-1)?.path).toBe("/v1/auth/token/revoke-self");
   });
 
   test("costs nothing where there is none: Vault is not asked", async () => {
