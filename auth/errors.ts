@@ -321,6 +321,11 @@ export const errors = defineErrors("auth", {
     remedy:
       "Try again later. For operators: this process does not host all services that keep something of organisations.",
   },
+  own_provider_off: {
+    class: "permission_denied",
+    text: "your organisation may not bring a provider of its own",
+    remedy: "Ask who runs this installation. For operators: it is the flag ownProvider of the organisation.",
+  },
   operator_setup_invalid: {
     class: "failed_precondition",
     text: "the set-up is not valid any more: it was completed, replaced, or its hour is up",

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
+import { flags } from "../config";
 import { newId } from "../db/ids";
 import { withSystem, withTenant } from "../db/tenant";
 import { identityProviderChanged, identityProviderRemoved } from "../events/catalog/auth";
@@ -74,14 +75,15 @@ export async function readIdentityProvider(principal: Principal): Promise<Identi
   return found;
 }
 
-/** @throws APIError invalid_request, domain_required, oidc_unavailable, oidc_failed, service_unavailable. */
+/** @throws APIError own_provider_off, invalid_request, domain_required, oidc_unavailable, oidc_failed, service_unavailable. */
 export async function setIdentityProvider(
   principal: Principal,
   wanted: IdentityProviderInput,
   clients: OidcClients = oidcClients,
 ): Promise<IdentityProviderRow> {
-  const { clientSecret, ...given } = parseInput(input, wanted);
   const { tenantId } = principal;
+  if (!flags.isOn("ownProvider", tenantId)) throw errors.own_provider_off();
+  const { clientSecret, ...given } = parseInput(input, wanted);
   if (!(await withTenant(principal, (tx) => domainIsVerified(tx, tenantId)))) throw errors.domain_required();
   const present = await identityProviderOf(principal);
   if (clientSecret === undefined) assertSame(present, given);

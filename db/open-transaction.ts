@@ -13,7 +13,7 @@ import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { withCallerStack, type DbError } from "./errors";
 import { encoded, sendPipelined, type Statement, type StatementResult } from "./pipeline";
-import type { Scope } from "./scope";
+import { tenantOf, type Scope } from "./scope";
 import { markUnused } from "./session-reset";
 import { tracedSql } from "./spans";
 import {
@@ -57,7 +57,7 @@ export class OpenTransaction implements Tx {
     scope: Scope,
     private readonly opening: readonly Statement[],
   ) {
-    this.tenantId = scope.kind === "system" ? null : scope.tenantId;
+    this.tenantId = tenantOf(scope);
   }
 
   get isClosed(): boolean {
@@ -107,7 +107,9 @@ export class OpenTransaction implements Tx {
     const send = async (text: string, values: readonly unknown[] = []): Promise<StatementResult | undefined> => {
       const opening = before;
       before = [];
-      const results = await tracedSql(text, () => sendPipelined(this.client, [...opening, { text, values }]));
+      const results = await tracedSql(text, this.tenantId, () =>
+        sendPipelined(this.client, [...opening, { text, values }]),
+      );
       return results[opening.length];
     };
     const { client } = this;
@@ -150,7 +152,7 @@ export class OpenTransaction implements Tx {
     const send = (statements: readonly Statement[]): Promise<StatementResult[]> =>
       first === undefined
         ? sendPipelined(this.client, statements, true)
-        : tracedSql(first.text, () => sendPipelined(this.client, statements, true));
+        : tracedSql(first.text, this.tenantId, () => sendPipelined(this.client, statements, true));
     const [begin, setting] = this.opening;
     if (!this.hasBegun && begin === BEGIN && setting !== undefined) {
       await send([setting, ...later]);
@@ -278,7 +280,9 @@ export class OpenTransaction implements Tx {
     if (this.state === "idle") this.state = "open";
     this.wasIdle = false;
     this.hasBegun = true;
-    const results = await tracedSql(statements.at(-1)?.text ?? "", () => sendPipelined(this.client, all));
+    const results = await tracedSql(statements.at(-1)?.text ?? "", this.tenantId, () =>
+      sendPipelined(this.client, all),
+    );
     this.isRefused = false;
     if (!isInTransaction(this.client)) {
       this.hasBegun = false;

@@ -9,6 +9,9 @@ import type { Statement } from "./pipeline";
 
 export type Scope = { kind: "tenant"; tenantId: TenantId } | { kind: "system"; reason: SystemReason };
 
+/** Null for what is none's. */
+export const tenantOf = (scope: Scope): TenantId | null => (scope.kind === "system" ? null : scope.tenantId);
+
 /** How row security is made to bind this process's connections; found once by the boot check. */
 export interface Isolation {
   /** The role to become in each transaction, when the connection's own could bypass row security. */

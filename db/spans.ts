@@ -7,12 +7,12 @@ import { nameStatement } from "./errors";
 const MAX_NAMES = 2_000;
 const names = new Map<string, string>();
 
-/** Runs `fn` under the statement's span and records how long it took; a DbError it fails with names the statement. */
-export async function tracedSql<T>(text: string, fn: () => Promise<T>): Promise<T> {
+/** Runs `fn` under the statement's span, as the tenant's flag says, and records how long it took; a DbError it fails with names the statement. */
+export async function tracedSql<T>(text: string, tenantId: string | null, fn: () => Promise<T>): Promise<T> {
   const statement = statementName(text);
   const startedAt = performance.now();
   try {
-    return await sqlSpan(statement, text, fn);
+    return await sqlSpan(statement, text, fn, tenantId ?? undefined);
   } catch (error) {
     throw nameStatement(error, statement);
   } finally {

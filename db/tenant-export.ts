@@ -9,6 +9,7 @@ export const exportingRooms = [
   "audit",
   "auth",
   "events",
+  "flags",
   "idempotency",
   "queues",
   "sagas",

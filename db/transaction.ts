@@ -8,7 +8,7 @@ import { DbError, toDbError, withCallerStack } from "./errors";
 import { checkout, readyFor } from "./connection";
 import { BEGIN, OpenTransaction } from "./open-transaction";
 import { sendPipelined, type Statement } from "./pipeline";
-import { scopeStatement, type Isolation, type Scope } from "./scope";
+import { scopeStatement, tenantOf, type Isolation, type Scope } from "./scope";
 import { tracedSql } from "./spans";
 import { systemUse } from "./system-use";
 import type { TransactionOptions, Tx } from "./tx";
@@ -67,7 +67,9 @@ export async function runStatement<R>(
   const setting = settingOf(scope, await readyFor(scope), options);
   const client = await checkout(options.statementTimeoutMs);
   try {
-    const results = await tracedSql(text, () => sendPipelined(client, [setting, { text, values: params }], true));
+    const results = await tracedSql(text, tenantOf(scope), () =>
+      sendPipelined(client, [setting, { text, values: params }], true),
+    );
     if (isInTransaction(client)) throw endedInsideError();
     client.release();
     return (results[1]?.rows ?? []) as R[];

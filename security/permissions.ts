@@ -42,6 +42,7 @@ export const permissions = [
   "saga.manage",
   "audit.read",
   "audit.personal",
+  "flag.read",
   "secret.read",
   "secret.manage",
 ] as const;
@@ -85,6 +86,7 @@ export const matrix = {
   "saga.manage": { owner: yes, admin: yes, member: no, viewer: no },
   "audit.read": { owner: yes, admin: yes, member: no, viewer: no },
   "audit.personal": { owner: yes, admin: no, member: no, viewer: no },
+  "flag.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "secret.read": { owner: yes, admin: yes, member: no, viewer: no },
   "secret.manage": { owner: yes, admin: yes, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
@@ -122,6 +124,8 @@ export const operatorPermissions = [
   "operator.member.read",
   "operator.audit.read",
   "operator.system.read",
+  "operator.flag.read",
+  "operator.flag.manage",
 ] as const;
 export type OperatorPermission = (typeof operatorPermissions)[number];
 

@@ -12,6 +12,7 @@ export const systemReasons = {
   "one-time-token-before-account-known": "whose the token of a mailed link is",
   "passkey-before-account-known": "whose a presented passkey is",
   "revocations-poll": "which access tokens are refused from now on",
+  "flag-overrides-poll": "which organisations have other values of feature flags",
   "load-signing-keys": "the keys that sign and verify access tokens",
 
   "operator-sign-in": "an operator by their e-mail, and a session for who showed password and code",

@@ -74,10 +74,10 @@ export function withSpan<T>(name: string, options: SpanOptions, fn: (span: Span)
   return runInSpan(span, context.active(), fn);
 }
 
-/** Runs `fn` in a client span of one SQL statement: its name and text, never its parameters. */
-export function sqlSpan<T>(statementName: string, text: string, fn: () => T): T {
+/** Runs `fn` in a client span of one SQL statement: its name and text, never its parameters. `tenantId`: whose work it is. */
+export function sqlSpan<T>(statementName: string, text: string, fn: () => T, tenantId?: string): T {
   if (!isRecording()) return fn();
-  const detail = flags.tier("sqlSpans");
+  const detail = flags.tier("sqlSpans", tenantId);
   if (detail === "off") return fn();
   const attributes: Attributes = { "db.system": "postgresql", "db.operation.name": statementName };
   if (detail === "text") attributes["db.statement"] = text;

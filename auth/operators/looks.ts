@@ -1,5 +1,5 @@
 // What operators see of organisations, each look with a reason that the organisation reads in its log. They see no e-mails
-// and change nothing: ids, roles, and the log with what is personal hidden.
+// and change nothing but flags (flags/overrides.ts): ids, roles, and the log with what is personal hidden.
 import { withOperator, recordLook, type OperatorReason } from "../../audit/operator";
 import { entryListIn, type EntryPage } from "../../audit/operator-view";
 import { defineAction } from "../../audit/action";
@@ -37,7 +37,7 @@ export function searchOrganisations(email: string, reason: OperatorReason): Prom
 
 /** @throws APIError operator_organisation_not_found. */
 export async function seeOrganisation(operator: Caller, id: string, reason: OperatorReason): Promise<SeenOrganisation> {
-  const tenantId = await existing(id);
+  const tenantId = await existingOrganisation(id);
   const seen = await withOperator(tenantId, operator, { what: "auth.overview", reason }, (tx) =>
     organisationSee(tx, tenantId),
   );
@@ -47,7 +47,7 @@ export async function seeOrganisation(operator: Caller, id: string, reason: Oper
 
 /** The first thousand. @throws APIError operator_organisation_not_found. */
 export async function seeMembers(operator: Caller, id: string, reason: OperatorReason): Promise<SeenMember[]> {
-  const tenantId = await existing(id);
+  const tenantId = await existingOrganisation(id);
   return withOperator(tenantId, operator, { what: "auth.members", reason }, (tx) =>
     memberSee(tx, tenantId, MEMBERS_SEEN_MAX),
   );
@@ -60,14 +60,14 @@ export async function seeAudit(
   reason: OperatorReason,
   page: { limit: number; cursor: Cursor | undefined },
 ): Promise<EntryPage> {
-  const tenantId = await existing(id);
+  const tenantId = await existingOrganisation(id);
   return withOperator(tenantId, operator, { what: "audit.entries", reason }, (tx) =>
     entryListIn(tx, tenantId, operator, page),
   );
 }
 
 /** A log is not begun for an id that somebody made up. */
-async function existing(id: string): Promise<TenantId> {
+export async function existingOrganisation(id: string): Promise<TenantId> {
   if (!isUuid(id) || !(await organisationExists(id))) throw errors.operator_organisation_not_found();
   return tenantIdFrom(id);
 }

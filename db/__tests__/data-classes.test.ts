@@ -8,6 +8,7 @@ import "../../auth/store/export";
 import "../../events/store/export";
 import "../../idempotency/store";
 import "../../queues/store/export";
+import "../../flags/store";
 import "../../sagas/store/export";
 import "../../secrets/store";
 import "../../vectors/store/export";

@@ -130,6 +130,7 @@ test("each declared reason is used by the app, and that of tests is not", () => 
     "auth",
     "db",
     "events",
+    "flags",
     "idempotency",
     "mail",
     "queues",

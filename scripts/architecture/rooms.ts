@@ -7,7 +7,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["services/*", "telemetry (service)"],
   ["vectors"],
   ["auth"],
-  ["sagas", "secrets"],
+  ["flags", "sagas", "secrets"],
   ["queues"],
   ["events", "mail"],
   ["audit", "idempotency"],

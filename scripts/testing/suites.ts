@@ -4,7 +4,7 @@
 const plainFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/", "security/"];
 
 /** Their suites open the app's database, and look only at what they put there: organisations of their own. */
-const appFolders = ["audit/", "auth/", "db/", "mail/", "secrets/", "vectors/"];
+const appFolders = ["audit/", "auth/", "db/", "flags/", "mail/", "secrets/", "vectors/"];
 
 /**
  * Their suites run relays and workers, which take up what everybody before them left: they look only at destinations,

@@ -1,6 +1,7 @@
 import { InMemorySpanExporter, SimpleSpanProcessor, type ReadableSpan } from "@opentelemetry/sdk-trace-node";
 import { SpanStatusCode } from "@opentelemetry/api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { flags } from "../../config";
 import { hexFromBase32, requestTraceFrom } from "../trace-context";
 import {
   addSpanProcessor,
@@ -137,6 +138,25 @@ describe("while somebody listens", () => {
       "db.operation.name": "chunk insert",
       "db.statement": "insert into vectors.chunk values ($1)",
     });
+  });
+
+  test("a statement's span carries as much as the flag of whose work it is", async () => {
+    const acme = "0190f2b0-0000-7000-8000-000000000001";
+    const globex = "0190f2b0-0000-7000-8000-000000000002";
+    const remove = flags.overrideForOrganisations((tenantId) => (tenantId === acme ? "names" : "off"));
+    const request = startRequestSpan(encoreTrace, "GET x", {})!;
+    await inSpan(request, async () => {
+      for (const tenantId of [acme, globex, undefined])
+        await sqlSpan(`of ${tenantId}`, "select 1", () => Promise.resolve(), tenantId);
+    });
+    request.end();
+    remove();
+    expect(finished(`sql of ${acme}`).attributes).toEqual({
+      "db.system": "postgresql",
+      "db.operation.name": `of ${acme}`,
+    });
+    expect(() => finished(`sql of ${globex}`)).toThrow();
+    expect(finished("sql of undefined").attributes["db.statement"]).toBe("select 1");
   });
 
   test("a trace that its beginner did not sample stays unrecorded", () => {

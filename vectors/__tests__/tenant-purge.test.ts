@@ -12,9 +12,11 @@ import { registerCaller, runRelayAndWorkers, type RegisteredCaller } from "../..
 import { usageCountDocument } from "../store/documents";
 import { ingest } from "../ingestion";
 import { purgeTenant } from "../tenant-purge";
+import { overridePut } from "../../flags/store";
 import { putSecret } from "../../secrets/tenant-secret";
 import { defineSaga } from "../../sagas/definition";
 import { startSaga } from "../../sagas/start-saga";
+import "../../flags/subscriptions";
 import "../../sagas/subscriptions";
 import "../../secrets/subscriptions";
 import "../subscriptions";
@@ -72,6 +74,7 @@ async function organisationWithEverything(): Promise<RegisteredCaller> {
   await ingest(owner.principal, { source: "a.md", text: "## One\n\nAnother." }, "m");
   await withSystem("test", (tx) => usageCountDocument(tx, tenantId, first));
   await withTenant(owner.principal, async (tx) => {
+    await overridePut(tx, { tenantId, flag: "sqlSpans", value: "off", reason: "r", changedBy: "operator:x" });
     const id = await startSaga(tx, open, {});
     await tx.execute(
       "insert into sagas.step (tenant_id, saga_id, position, name, state) values ($1, $2, 0, 'wait', 'running')",
@@ -100,6 +103,7 @@ const gone = [
   "auth.organisation",
   "auth.role",
   "auth.service_principal",
+  "flags.override",
   "sagas.saga",
   "sagas.step",
   "secrets.secret",

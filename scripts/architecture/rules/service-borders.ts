@@ -1,4 +1,4 @@
-// Services meet through ~encore/clients and events. From the foundation services (events, queues, sagas, mail, audit, secrets, idempotency, telemetry)
+// Services meet through ~encore/clients and events. From the foundation services (events, queues, sagas, flags, mail, audit, secrets, idempotency, telemetry)
 // others import the library part; from the rest only `types.ts`, and only as types.
 import { isTest, type Project, type Rule, type SourceFile, type Violation } from "../project";
 import { folderOf, roomOf, SERVICE_EDGE } from "../rooms";
@@ -8,6 +8,7 @@ const WITH_LIBRARY_PART = new Set([
   "events",
   "queues",
   "sagas",
+  "flags",
   "mail",
   "audit",
   "secrets",
