@@ -348,6 +348,16 @@ test("what the installation's staff do, and what is done to it by command, is in
   await change("auth.operatorOrganisations", looked, () =>
     auth.operatorOrganisations({ email: ada.email, reason: "ticket 4711: cannot sign in" }, staff),
   );
+  const flag = { id: ada.authData.tenantId ?? "", flag: "sqlSpans", reason: "ticket 4711: slow pages" };
+  await change("auth.operatorSetFlag", { entries: ["operator.flag.overridden", "operator.organisation.looked"] }, () =>
+    auth.operatorSetFlag({ ...flag, value: "off" }, staff),
+  );
+  await change("auth.operatorFlags", written("operator.flag.listed"), () => auth.operatorFlags(staff));
+  await change(
+    "auth.operatorRemoveFlag",
+    { entries: ["operator.flag.override_removed", "operator.organisation.looked"] },
+    () => auth.operatorRemoveFlag(flag, staff),
+  );
   await change("sessions end", written("operator.sessions.ended"), () => endSessionsByCommand(ada.email));
   await change("operator reset", written("operator.account.reset"), () => resetOperator(email));
   await change("operator remove", written("operator.account.removed"), () => removeOperator(email));
@@ -376,7 +386,7 @@ test("all of it is done here: every endpoint, command, event and action that the
       .map(({ type }) => type)
       .filter((type) => !seen.events.has(type)),
   ).toEqual([]);
-  const sources = ["auth", "secrets", "audit"].flatMap((folder) =>
+  const sources = ["auth", "secrets", "audit", "flags"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
       .filter((path) => path.endsWith(".ts") && !path.includes("__tests__"))
       .map((path) => readFileSync(join(root, folder, path), "utf8")),
