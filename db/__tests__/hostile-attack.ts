@@ -23,7 +23,7 @@ interface Attack {
 const PLANTED = 40;
 /** What one attempt leaves, and the reset behind it does not take, is there for those behind it too. */
 const WHOLE_EVERY = 20;
-const UNCHANGED_EVERY = 200;
+const UNCHANGED_EVERY = 500;
 
 /** A connection that its own settings have ended fails its statements, and is not used again. */
 async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
