@@ -1,6 +1,7 @@
 // The data keys of an organisation: 256 random bits each, sealed by the master key and bound to the organisation. The newest
 // seals, all of them open; so one can be replaced while what it sealed is still there, and deleting them makes everything
-// unreadable that they sealed, wherever copies of it are (crypto-shredding, NIST SP 800-88r1 §2.6, "cryptographic erase").
+// unreadable that they sealed, wherever copies of it are (crypto-shredding, NIST SP 800-88r1 §2.6, "cryptographic erase"), but for
+// copies that have the sealed keys too, as a backup of the database: those open while the master key of their time is there.
 import { randomBytes } from "node:crypto";
 import { newId } from "../db/ids";
 import type { Tx } from "../db/tenant";

@@ -201,6 +201,8 @@ describe("an organisation that is gone", () => {
     await putSecret(owner, "a", "of a");
     await putSecret(other, "a", "of the other");
     const id = owner.tenantId;
+    const select = "select name, sealed, key_id, hint from secrets.secret where tenant_id = $1";
+    const [copy] = await systemQuery<Record<"name" | "sealed" | "key_id" | "hint", unknown>>("test", select, [id]);
     await withSystem("test", (tx) =>
       emit(
         tx,
@@ -212,5 +214,12 @@ describe("an organisation that is gone", () => {
     await vi.waitFor(async () => expect(await keyCount(owner)).toBe(0), { timeout: 55_000, interval: 50 });
     expect(await stored(owner)).toBe("[]");
     expect((await readSecret(other, "a")).reveal()).toBe("of the other");
+    // A copy of what was sealed is worth nothing: it is put back, and there is no key that opens it.
+    await systemQuery(
+      "test",
+      "insert into secrets.secret (id, tenant_id, name, sealed, key_id, hint) values (gen_random_uuid(), $1, $2, $3, $4, $5)",
+      [id, copy?.name, copy?.sealed, copy?.key_id, copy?.hint],
+    );
+    expect(await reason(readSecret(owner, "a"))).toBe("secret_unreadable");
   });
 });
