@@ -2,6 +2,7 @@
 // Pure: takes an environment, gives a frozen Config or one ConfigError that lists every problem at once.
 // (DATABASE_URL and PORT belong to whatever hosts the app; the app gets its database from Encore.)
 import { z } from "zod";
+import { KAFKA_REMEDY, kafkaUrl, sendsPasswordInClear, type KafkaSettings } from "./kafka";
 import { hasInsecureIssuer, OIDC_REMEDY, oidcProviders, type OidcProvider } from "./oidc";
 import {
   boolean,
@@ -79,6 +80,7 @@ export const variables = {
   EVENTS_RELAY_POLL_MS: integer(10, 600_000),
   EVENTS_RELAY_BATCH: integer(1, 10_000),
   EVENTS_MAX_ATTEMPTS: integer(1, 100),
+  KAFKA_URL: variable(kafkaUrl, KAFKA_REMEDY),
   QUEUES_CONCURRENCY: integer(1, 256),
   QUEUES_JOB_TIMEOUT_MS: integer(100, 3_600_000),
   QUEUES_KEEP_COMPLETED: integer(0, 1_000_000),
@@ -154,7 +156,8 @@ export interface Config {
     idleSeconds: number;
     batchSize: number;
   };
-  events: { relayPollMs: number; relayBatch: number; maxAttempts: number };
+  /** With `kafka` every event goes there too. */
+  events: { relayPollMs: number; relayBatch: number; maxAttempts: number; kafka?: KafkaSettings };
   queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number };
   idempotency: { keepHours: number };
   /** Local flag settings by flag name, checked by flags.ts. */
@@ -229,6 +232,12 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
       variable: "BREACHED_PASSWORDS_URL",
       problem: "is not https",
       remedy: "set it to an https address",
+    });
+  if (isProduction && sendsPasswordInClear(values.KAFKA_URL))
+    problems.push({
+      variable: "KAFKA_URL",
+      problem: "sends its password in clear",
+      remedy: "set it to a kafkas:// address, or to sasl=scram-sha-512",
     });
   const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
   const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
@@ -328,6 +337,7 @@ function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | 
       relayPollMs: v.EVENTS_RELAY_POLL_MS ?? 1000,
       relayBatch: v.EVENTS_RELAY_BATCH ?? 100,
       maxAttempts: v.EVENTS_MAX_ATTEMPTS ?? 8,
+      ...optional("kafka", v.KAFKA_URL),
     },
     queues: {
       concurrency: v.QUEUES_CONCURRENCY ?? 4,

@@ -3,11 +3,14 @@ import type { TenantId } from "../security/principal";
 import { provenanceHeaders } from "../security/provenance";
 import type { SystemReason } from "../security/system-reasons";
 import { traceHeaders, withSpan } from "../telemetry/tracing";
-import { newId } from "../db/ids";
+import { cfg } from "../config";
+import { idFromParts, newId } from "../db/ids";
 import { systemQuery, type Tx } from "../db/tenant";
 import { errors } from "./errors";
 import type { EventDefinition } from "./event";
+import { KAFKA } from "./kafka/message";
 import { signalRelay } from "./signal";
+import { REDRIVE_OF } from "./topic";
 import { OUTBOX_KEPT, outboxInsert, type OutboxInsert } from "./store/outbox";
 
 export interface EmitOptions {
@@ -17,6 +20,9 @@ export interface EmitOptions {
   /** Needed only in a system transaction, which has no tenant of its own; null for an event of the platform. */
   tenantId?: TenantId | null;
 }
+
+/** Where an event goes beside the app's own consumers: a row for each, so that none waits for another. */
+const COPIES: readonly string[] = cfg.events.kafka ? [KAFKA] : [];
 
 /**
  * Records an event in the caller's transaction and resolves with its id; the row travels with the transaction's next
@@ -30,7 +36,7 @@ export async function emit<Payload>(
   payload: Payload,
   options: EmitOptions,
 ): Promise<string> {
-  return appendToOutbox(tx, {
+  const entry: OutboxEntry = {
     id: newId(),
     destination: "event",
     tenantId: options.tenantId === undefined ? tx.tenantId : options.tenantId,
@@ -40,7 +46,8 @@ export async function emit<Payload>(
     version: event.version,
     payload: event.payload.parse(payload),
     headers: {},
-  });
+  };
+  return appendToOutbox(tx, entry, COPIES);
 }
 
 /** A row to append; `destination` says who publishes it: 'event' → the domain-events topic, others by registerDestination. */
@@ -61,8 +68,9 @@ function payloadText({ type, payload }: OutboxEntry): string {
 /**
  * Appends a row for any destination; a second append with the same id is no error and no second row. The row
  * carries the trace it is written in and who caused it, unless its headers say so already (a redrive stays in the old one).
+ * Each destination in `copies` gets the same under an id of its own, which says by a header whose copy it is.
  */
-export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string> {
+export async function appendToOutbox(tx: Tx, entry: OutboxEntry, copies: readonly string[] = []): Promise<string> {
   const attributes = {
     "messaging.operation.type": "create",
     "messaging.message.id": entry.id,
@@ -73,6 +81,15 @@ export async function appendToOutbox(tx: Tx, entry: OutboxEntry): Promise<string
     const headers = { ...traceHeaders(), ...provenanceHeaders(entry.id), ...entry.headers };
     await outboxInsert(tx, { ...entry, headers }, payload);
     tx.afterCommit(() => signalRelay(entry.destination));
+    for (const destination of copies) {
+      const copy = {
+        id: idFromParts(entry.id, destination),
+        destination,
+        headers: { ...headers, [REDRIVE_OF]: entry.id },
+      };
+      await outboxInsert(tx, { ...entry, ...copy }, payload);
+      tx.afterCommit(() => signalRelay(destination));
+    }
     return entry.id;
   });
 }

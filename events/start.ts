@@ -9,6 +9,7 @@ import { onShutdown } from "../telemetry/shutdown";
 import { declarations, READ_EVERY_MS } from "./declarations";
 import { offerFilter } from "./delivery-filter";
 import { direct } from "./direct-delivery";
+import { registerKafka } from "./kafka/destination";
 import { createRelay, type Relay } from "./relay";
 import { onRelaySignal } from "./signal";
 import { deadLetters } from "./store/dead-letter";
@@ -18,6 +19,7 @@ import { isReadyForWork } from "./work-gate";
 /** Starts the relay where the process hosts the service. Tests make relays of their own. */
 export function startEvents(): void {
   startConsumers();
+  if (cfg.events.kafka) registerKafka(cfg.events.kafka);
   if (cfg.env !== "test" && "events" in appMeta().deploy.hostedServices) startRelay();
 }
 

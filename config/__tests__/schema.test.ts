@@ -88,6 +88,26 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   EVENTS_RELAY_POLL_MS: { good: ["10"], bad: ["9"] },
   EVENTS_RELAY_BATCH: { good: ["1"], bad: ["0"] },
   EVENTS_MAX_ATTEMPTS: { good: ["1"], bad: ["101"] },
+  KAFKA_URL: {
+    good: [
+      "kafka://localhost:9092",
+      "kafka://a.example:9092,10.0.0.2:9093,[::1]:9094",
+      "kafkas://app:p%40ss@broker.example:9093",
+      "kafkas://app:secret@a:1,b:2?sasl=plain",
+    ],
+    bad: [
+      "localhost:9092",
+      "http://localhost:9092",
+      "kafka://localhost",
+      "kafka://localhost:9092,",
+      "kafka://localhost:9092/topic",
+      "kafka://app@localhost:9092",
+      "kafka://app:secret@localhost:9092?sasl=gssapi",
+      "kafka://localhost:9092?sasl=plain",
+      "kafka://app:secret@localhost:9092?mechanism=plain",
+      "kafka://app:%zz@localhost:9092",
+    ],
+  },
   QUEUES_CONCURRENCY: { good: ["256"], bad: ["257"] },
   QUEUES_JOB_TIMEOUT_MS: { good: ["100"], bad: ["99"] },
   QUEUES_KEEP_COMPLETED: { good: ["0"], bad: ["none"] },
@@ -203,6 +223,7 @@ describe("the configuration as a whole", () => {
       EVENTS_RELAY_POLL_MS: "50",
       EVENTS_RELAY_BATCH: "51",
       EVENTS_MAX_ATTEMPTS: "5",
+      KAFKA_URL: "kafkas://app:p%40ss@broker:9093,other:9094?sasl=plain",
       QUEUES_CONCURRENCY: "6",
       QUEUES_JOB_TIMEOUT_MS: "600",
       QUEUES_KEEP_COMPLETED: "8",
@@ -245,7 +266,16 @@ describe("the configuration as a whole", () => {
       appUrl: "https://app",
       mail: { url: "smtp://mail", from: "mail@example.com" },
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
-      events: { relayPollMs: 50, relayBatch: 51, maxAttempts: 5 },
+      events: {
+        relayPollMs: 50,
+        relayBatch: 51,
+        maxAttempts: 5,
+        kafka: {
+          brokers: ["broker:9093", "other:9094"],
+          isTls: true,
+          sasl: { mechanism: "PLAIN", username: "app", password: "p@ss" },
+        },
+      },
       queues: { concurrency: 6, jobTimeoutMs: 600, keepCompleted: 8 },
       idempotency: { keepHours: 9 },
       flags: { docsPage: "0" },
@@ -280,6 +310,14 @@ describe("the configuration as a whole", () => {
     expect(problemsOf({ ...mail, NODE_ENV: "production" }).map((problem) => problem.variable)).toEqual(["APP_URL"]);
     expect(problemsOf({ ...mail, NODE_ENV: "production", APP_URL: "https://app" })).toEqual([]);
     expect(problemsOf(mail)).toEqual([]);
+  });
+
+  test("in production no password goes to Kafka in clear", () => {
+    const production = (KAFKA_URL: string): string[] =>
+      problemsOf({ NODE_ENV: "production", KAFKA_URL }).map(({ problem }) => problem);
+    expect(production("kafka://app:secret@broker:9092?sasl=plain")).toEqual(["sends its password in clear"]);
+    expect(production("kafkas://app:secret@broker:9092?sasl=plain")).toEqual([]);
+    expect(production("kafka://app:secret@broker:9092")).toEqual([]);
   });
 
   test("an external embedder needs its address and its model", () => {

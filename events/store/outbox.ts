@@ -5,6 +5,7 @@
 import { systemQuery } from "../../db/tenant";
 import type { TenantId } from "../../security/principal";
 import type { Tx } from "../../db/tenant";
+import { REDRIVE_OF } from "../topic";
 
 export interface OutboxInsert {
   id: string;
@@ -117,6 +118,37 @@ export function outboxClaim(
        from events.outbox_claim($1, $2, $3, $4, $5::uuid[])
       order by position`,
     [destination, limit, leaseId, leaseMs, tenantIds],
+  );
+}
+
+/** Columns as Postgres writes them, for who hands them on byte by byte. */
+export interface OutboxText {
+  id: string;
+  /** What the event is known by: its id, of a copy or a redriven row the id that it had first. */
+  eventId: string;
+  tenantId: string | null;
+  aggregateType: string;
+  aggregateId: string;
+  type: string;
+  version: number;
+  payload: string;
+  headers: string;
+  /** ISO 8601 in UTC, with microseconds. */
+  occurredAt: string;
+  /** Whole milliseconds since 1970, as text. */
+  occurredAtMs: string;
+}
+
+/** The rows with these ids, in any order. */
+export function outboxTexts(ids: readonly string[]): Promise<OutboxText[]> {
+  return systemQuery<OutboxText>(
+    "relay-claim",
+    `select id, coalesce(headers ->> '${REDRIVE_OF}', id::text) as "eventId", tenant_id as "tenantId", aggregate_type as "aggregateType",
+            aggregate_id as "aggregateId", type, version, payload::text as payload, (headers - '${REDRIVE_OF}')::text as headers,
+            to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "occurredAt",
+            floor(extract(epoch from occurred_at) * 1000)::text as "occurredAtMs"
+       from events.outbox where id = any($1::uuid[])`,
+    [ids],
   );
 }
 

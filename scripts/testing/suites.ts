@@ -28,6 +28,7 @@ export const plainSuites: readonly string[] = [
   "events/__tests__/contract-gate.test.ts",
   "events/__tests__/contracts.test.ts",
   "events/__tests__/event-bus.test.ts",
+  "events/__tests__/kafka-message.test.ts",
   "events/__tests__/publish.test.ts",
   "mail/__tests__/smtp.test.ts",
   "queues/__tests__/conventions.test.ts",
