@@ -11,6 +11,7 @@ export default defineConfig({
       "**/*.pg.test.ts",
       "**/*.long.test.ts",
       "**/*.web.test.ts",
+      "**/*.kafka.test.ts",
       "runtime/__tests__/parity/**",
       "runtime/__tests__/fixtures/**",
       "**/__arch_probes__/**",

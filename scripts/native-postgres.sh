@@ -12,6 +12,7 @@
 #   scripts/native-postgres.sh crash postgres | redis   end it as a power cut would, and start it again
 #   scripts/native-postgres.sh remove                   stop both and delete what they kept
 #
+# GROUNDWORK_NATIVE_WAL_LEVEL=logical writes the log for logical decoding.
 # GROUNDWORK_NATIVE_DIR moves the cache folder (default /var/tmp/groundwork-native). Needs root for chroot.
 set -eu
 
@@ -74,7 +75,7 @@ start_postgres() {
   pg_running && return
   attempt=0
   until as_postgres "$bin/pg_ctl" -D "$data" -l "/var/lib/postgresql/$instance.log" -w -t 60 start -o "-p $(free_port) -c listen_addresses=127.0.0.1 \
-      -c unix_socket_directories='' -c dynamic_shared_memory_type=mmap -c shared_buffers=256MB -c max_connections=300 -c timezone=Etc/UTC" >/dev/null 2>&1; do
+      -c unix_socket_directories='' -c dynamic_shared_memory_type=mmap -c shared_buffers=256MB -c max_connections=300 -c timezone=Etc/UTC -c wal_level=${GROUNDWORK_NATIVE_WAL_LEVEL:-replica}" >/dev/null 2>&1; do
     attempt=$((attempt + 1))
     [ "$attempt" -lt 3 ] || fail "Postgres did not start: see $root/var/lib/postgresql/$instance.log"
   done
