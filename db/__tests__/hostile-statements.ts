@@ -250,7 +250,7 @@ export async function attempt(
   return { text: JSON.stringify(seen, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)) };
 }
 
-/** What the connection's next user finds; `whole`, with every setting of the session, which takes a while. */
+/** What the connection's next user finds; `whole`, with every setting that somebody set (an extension that is loaded adds its defaults). */
 export async function lookAround(
   client: pg.PoolClient,
   isolation: Isolation,
@@ -267,7 +267,7 @@ export async function lookAround(
         (select count(*)::int from pg_class where relnamespace = pg_my_temp_schema()) as temporary, (select count(*)::int from queues.tenant_turn) as turns,
         (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
         (select count(*)::int from pg_prepared_statements where name <> '') as prepared, (select count(*)::int from pg_listening_channels()) as channels
-        ${whole ? ", (select jsonb_object_agg(name, setting) from pg_settings) as settings" : ""}`,
+        ${whole ? ", (select jsonb_object_agg(name, setting) from pg_settings where source <> 'default') as settings" : ""}`,
     },
     { text: "rollback" },
   ]);
