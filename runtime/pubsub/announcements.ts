@@ -1,6 +1,8 @@
 // Wakes the consumers of this process when another one added a message: by LISTEN where Postgres delivers
 // it, and in any case by one query now and then for all idle queues together. That query also finds delayed
-// messages whose process died before their time came.
+// messages whose process died before their time came. Who cannot listen, or hears nothing, tries again after ever longer waits:
+// a database that was away or busy at the start is listened to as soon as it is not, and one that delivers no
+// notifications is hardly asked.
 import { Client, type Pool } from "pg";
 import { dropWhenSilent } from "../silent-connection";
 import type { BrokerTimings } from "./broker";
@@ -8,6 +10,8 @@ import type { Wakeups } from "./wakeups";
 
 const CHANNEL = "bullmq_jobs";
 const PROBE_MS = 500;
+/** Longest wait between attempts to listen. */
+const LISTEN_AGAIN_MS_MAX = 60_000;
 
 const claimable = `select queue from unnest($1::text[]) as idle(queue) where
   exists (select 1 from job where job.queue = idle.queue and state = 'waiting')
@@ -22,6 +26,9 @@ export class Announcements {
   /** The listener that has not yet answered. */
   #asked: Client | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #listenTimer: NodeJS.Timeout | undefined;
+  /** Attempts to listen that came to nothing, in a row. */
+  #failures = 0;
   #closed = false;
 
   constructor(pool: Pool, url: string, wakeups: Wakeups, timings: BrokerTimings) {
@@ -34,11 +41,13 @@ export class Announcements {
   async start(): Promise<void> {
     await this.#listen();
     this.#schedule();
+    this.#listenLater();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#listenTimer);
     await this.#listener?.end().catch(() => undefined);
   }
 
@@ -108,13 +117,22 @@ export class Announcements {
     if (this.#closed || this.#listener !== client) return;
     this.#listener = undefined;
     this.#wakeups.signalAll();
-    setTimeout(() => void this.#relisten(), this.#timings.reconnectMs).unref();
+    this.#failures = 0;
+    this.#listenLater();
+  }
+
+  /** Does nothing while there is a listener. */
+  #listenLater(): void {
+    if (this.#closed || this.#listener) return;
+    const waitMs = Math.min(this.#timings.reconnectMs * 2 ** this.#failures++, LISTEN_AGAIN_MS_MAX);
+    clearTimeout(this.#listenTimer);
+    this.#listenTimer = setTimeout(() => void this.#relisten(), waitMs).unref();
   }
 
   async #relisten(): Promise<void> {
     if (this.#closed || this.#listener) return;
     await this.#listen();
     if (this.#listener) this.#wakeups.signalAll();
-    else setTimeout(() => void this.#relisten(), this.#timings.reconnectMs).unref();
+    else this.#listenLater();
   }
 }

@@ -25,6 +25,8 @@ const sockets = new Set<Socket>();
 const dead = new Set<Socket>();
 /** A connection goes dead when it asks for this; once. */
 let lastWords: string | undefined;
+/** How often a connection asked to listen. */
+let listens = 0;
 
 const isSilencedBy = (bytes: Buffer): boolean => {
   if (lastWords === undefined || !bytes.includes(lastWords)) return false;
@@ -42,6 +44,7 @@ beforeAll(async () => {
     const back = folder ? connect(join(folder, `.s.PGSQL.${port}`)) : connect(port, target.hostname);
     for (const side of [socket, back]) sockets.add(side.on("error", () => undefined));
     socket.on("data", (bytes) => {
+      if (bytes.includes("listen bullmq_jobs")) listens++;
       if (isSilencedBy(bytes)) dead.add(socket);
       if (!dead.has(socket)) back.write(bytes);
     });
@@ -110,6 +113,18 @@ test("closing does not wait for a listener whose line is dead", async () => {
   const announcements = new Announcements(pool, url, new Wakeups(), timings);
   await announcements.start();
   cutSilently();
+  await announcements.close();
+  await pool.end();
+});
+
+test("a listener whose first connection failed is tried again", async () => {
+  const pool = createBrokerPool(clone.url, 1, SILENCE_MS);
+  const announcements = new Announcements(pool, url, new Wakeups(), timings);
+  const before = listens;
+  lastWords = "listen bullmq_jobs";
+  await announcements.start();
+  expect(lastWords, "the first connection asked to listen, and went dead").toBeUndefined();
+  await until(() => listens - before >= 2, 10 * SILENCE_MS);
   await announcements.close();
   await pool.end();
 });
