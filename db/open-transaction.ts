@@ -8,6 +8,7 @@
 //   closed  committed or rolled back; every further use is refused.
 // Statements of one transaction run one after the other in the order they were asked for. A body that ends
 // while one of its statements has no answer is rolled back: whoever did not wait cannot know what was written.
+import { AsyncResource } from "node:async_hooks";
 import type { PoolClient } from "pg";
 import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
@@ -90,7 +91,8 @@ export class OpenTransaction implements Tx {
 
   afterCommit(fn: () => void): void {
     this.assertOpen();
-    this.hooks.push(fn);
+    // Bound to who asks for it: a transaction may be shared, and is ended by who began it.
+    this.hooks.push(AsyncResource.bind(fn));
   }
 
   /** The body is over: from here on it is refused whatever it asks for. */
@@ -124,7 +126,7 @@ export class OpenTransaction implements Tx {
       executeLater: () => {
         throw isOverError();
       },
-      afterCommit: (fn) => void this.hooks.push(fn),
+      afterCommit: (fn) => void this.hooks.push(AsyncResource.bind(fn)),
     };
   }
 
