@@ -7,9 +7,9 @@ import { rowsOfTable, type Rows } from "./victim";
 export async function allRows(): Promise<Rows> {
   const client = await ownerPool().connect();
   try {
-    // How often the app acted as the system is counted for every tenant together.
+    // How often the app acted as the system is counted for every tenant together; what an attacker made is the attacker's.
     const tables = (await readTables(client)).filter(
-      ({ kind, name }) => kind === "r" && !isOfNobody(name) && name !== "db.system_use",
+      ({ kind, name }) => kind === "r" && !isOfNobody(name) && name !== "db.system_use" && !/^evil_\d\./.test(name),
     );
     const found = new Map<string, string[]>();
     for (const { name } of tables) {
