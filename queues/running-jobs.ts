@@ -2,6 +2,8 @@
 // worker only a set of them, emptied as they end: a signal that lives as long as the worker would keep every signal
 // joined with it, and their listeners, for as long (nodejs/node #54614, #55351: AbortSignal.any).
 
+import { untilAborted } from "../telemetry/time-limit";
+
 /** Why a run was aborted: its time is up. */
 export class JobTimeoutError extends Error {
   override readonly name = "JobTimeoutError";
@@ -34,11 +36,8 @@ export class RunningJobs {
     const late = (): void => run.abort(new JobTimeoutError(`job ${jobName} took longer than ${timeoutMs} ms`));
     const timer = setTimeout(late, timeoutMs);
     this.running.add(run);
-    const aborted = new Promise<never>((_, reject) => {
-      run.signal.addEventListener("abort", () => reject(run.signal.reason as Error), { once: true });
-    });
     try {
-      return await Promise.race([work(run.signal), aborted]);
+      return await untilAborted(() => work(run.signal), run.signal);
     } finally {
       clearTimeout(timer);
       this.running.delete(run);

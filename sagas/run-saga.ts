@@ -10,6 +10,7 @@ import type { TenantId } from "../security/principal";
 import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { sagaStepsTotal } from "../telemetry/metrics";
+import { untilAborted } from "../telemetry/time-limit";
 import { withSpan } from "../telemetry/tracing";
 import { onCancelNotice } from "./cancel-notice";
 import { UnrecoverableStepError, type Saga } from "./definition";
@@ -119,21 +120,6 @@ function holdTurn(turn: Driver, { act }: Work, run: AbortController): () => void
   };
 }
 
-/** Settles as `work`, or rejects with the signal's reason as soon as it aborts, whether or not `work` listens. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener("abort", onAbort);
-  }
-}
-
 function contextOf(
   turn: store.Turn,
   { step, act, attempt: number, input, results, result }: Work,
@@ -153,7 +139,7 @@ async function inTransaction(turn: store.Turn, work: Work, signal: AbortSignal):
   const statementTimeoutMs = Math.min(step.timeoutMs, cfg.db.statementTimeoutMs);
   await withTenant(
     turn,
-    async (tx) => finish(tx, turn, work, await orAborted(Promise.resolve(body(tx, context)), signal)),
+    async (tx) => finish(tx, turn, work, await untilAborted(async () => body(tx, context), signal)),
     { statementTimeoutMs },
   );
 }
@@ -162,7 +148,7 @@ async function byCall(turn: store.Turn, work: Work, signal: AbortSignal): Promis
   const { step, act } = work;
   if (step.kind !== "call") return;
   const body = act === "run" || step.undo === "nothing" ? step.run : step.undo;
-  const result = await orAborted(Promise.resolve(body(contextOf(turn, work, signal))), signal);
+  const result = await untilAborted(async () => body(contextOf(turn, work, signal)), signal);
   await withTenant(turn, (tx) => finish(tx, turn, work, result));
 }
 

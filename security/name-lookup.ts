@@ -4,6 +4,7 @@
 // name that is being looked up is not asked for again: all who want it meanwhile wait for that one answer.
 import dns, { type LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
+import { untilAborted } from "../telemetry/time-limit";
 import { RecentMap } from "./recent-map";
 
 /** A connection that is made so soon after a name was found will hardly have to wait for it. */
@@ -38,10 +39,7 @@ export class NameLookups {
     const name = new URL(address).hostname.replace(/^\[|\]$/g, "");
     signal.throwIfAborted();
     if (isIP(name) !== 0 || this.clock() - (this.foundAtMs.get(name) ?? -Infinity) < FOUND_MS) return;
-    await new Promise<unknown>((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-      this.addressesOf(name).then(resolve, reject);
-    });
+    await untilAborted(() => this.addressesOf(name), signal);
   }
 }
 

@@ -17,3 +17,21 @@ export async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<
     clearTimeout(timer);
   }
 }
+
+/**
+ * Settles as `work`, or rejects with the signal's reason as soon as it aborts, whether or not `work` listens: the reason comes before
+ * what work that listens throws. Nothing stays on the signal.
+ */
+export async function untilAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([aborted, (async () => work())()]);
+  } finally {
+    if (onAbort) signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -7,6 +7,8 @@
 import { isIP } from "node:net";
 import type { Producer } from "@platformatic/kafka";
 import type { FrozenConfig } from "../../config/schema";
+import { errorText } from "../../telemetry/error-text";
+import { untilAborted } from "../../telemetry/time-limit";
 import type { KafkaMessage } from "./message";
 
 type Settings = NonNullable<FrozenConfig["events"]["kafka"]>;
@@ -22,11 +24,9 @@ class KafkaError extends Error {
   override readonly name = "KafkaError";
   constructor(cause: unknown) {
     const first = firstCause(cause);
-    super(first === cause ? textOf(cause) : `${textOf(cause)} ${textOf(first)}`, { cause });
+    super(first === cause ? errorText(cause) : `${errorText(cause)} ${errorText(first)}`, { cause });
   }
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function firstCause(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
@@ -58,7 +58,7 @@ export class KafkaSender {
     const producer = (this.producer ??= await this.connect());
     try {
       // Null is a header's value as good as any: the client's types do not say so.
-      await untilAborted(producer.send({ messages: messages as never }), signal);
+      await untilAborted(() => producer.send({ messages: messages as never }), signal);
     } catch (error) {
       this.producer = undefined;
       // A broker that is silent does not end a connection either: nobody waits for it.
@@ -93,13 +93,4 @@ export class KafkaSender {
 function hasName(broker: string): boolean {
   const host = broker.slice(0, broker.lastIndexOf(":"));
   return !host.startsWith("[") && isIP(host) === 0;
-}
-
-function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(() => resolve(), reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -1,4 +1,5 @@
 import dns, { type LookupAddress } from "node:dns";
+import { getEventListeners } from "node:events";
 import { describe, expect, test, vi } from "vitest";
 import { lookupJoined, NameLookups } from "../name-lookup";
 
@@ -32,6 +33,16 @@ describe("a name that hangs", () => {
     expect(asked).toEqual(["hung.example"]);
     answer();
     expect(await staying).toEqual(found);
+  });
+
+  test("leaves nothing on the signal of who waited for it", async () => {
+    const { lookups, answer } = setUp();
+    const { signal } = new AbortController();
+    const waiting = lookups.untilFound("https://hung.example/x", signal);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    answer();
+    await waiting;
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 
   test("is asked for again when that has ended, whichever way", async () => {
