@@ -2,9 +2,11 @@
 import { auth } from "~encore/clients";
 import { expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
+import { UnrecoverableJobError } from "../../queues/worker";
 import { REVERT_SECONDS } from "../email-change";
 import { register, type Registered } from "../registration";
 import { signIn } from "../sessions";
+import { sendAccountMail } from "../jobs";
 import { as, identify } from "./callers";
 import { mailedToken, mailsTo } from "./mails";
 import { here, newcomer, password, reason } from "./people";
@@ -98,6 +100,15 @@ test("a thief takes the way back from nobody: by a second change, a password, or
   }
   expect(ended.filter((told) => told === undefined)).toHaveLength(1);
   expect(await emailOf(ada)).toBe(ada.user.email);
+});
+
+test("a thief's address that takes no mail keeps no notice from the one before", async () => {
+  const ada = await person();
+  await changed(ada);
+  await systemQuery("test", "update auth.account set email = 'thief of ' || email where id = $1", [ada.user.id]);
+  const sent = sendAccountMail({ kind: "password-changed", accountId: ada.user.id }, null);
+  await expect(sent).rejects.toThrow(UnrecoverableJobError);
+  expect((await mailsTo(ada.user.email))[0]?.subject).toBe("Your password was changed");
 });
 
 test("the way back is open for a week", async () => {
