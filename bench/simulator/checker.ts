@@ -57,7 +57,7 @@ function groupBy<T>(entries: Iterable<T>, keyOf: (entry: T) => string): Map<stri
   return groups;
 }
 
-export function check(history: History, recoveryLimitMs = RECOVERY_P99_MS): Verdict {
+export function check(history: History): Verdict {
   const effects = groupBy(history.effects, ({ subjectOf }) => subjectOf);
   const recoveriesMs = recoveries(history, effects);
   const p99 = quantile(recoveriesMs, 0.99);
@@ -65,7 +65,7 @@ export function check(history: History, recoveryLimitMs = RECOVERY_P99_MS): Verd
     ...history.intents.flatMap((intent) => faultsOf(intent, effects, history.payments.get(intent.id))),
     ...unasked(history.intents, effects),
     ...disorder(history.intents, effects),
-    ...(p99 > recoveryLimitMs ? [{ kind: "slow recovery", text: `p99 ${Math.round(p99)} ms` } as const] : []),
+    ...(p99 > RECOVERY_P99_MS ? [{ kind: "slow recovery", text: `p99 ${Math.round(p99)} ms` } as const] : []),
   ];
   return { findings, recoveriesMs, longestWaitMs: longestWait(history.intents, effects) };
 }

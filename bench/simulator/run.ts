@@ -1,7 +1,7 @@
 // A run: lanes that take the plan's steps one after the other, each a fault in the middle of work, and, when no fault comes any
 // more, the wait until all of it is done.
 import { setTimeout as delay } from "node:timers/promises";
-import { check, RECOVERY_P99_MS, type History, type Verdict } from "./checker";
+import { check, type History, type Verdict } from "./checker";
 import { Driver } from "./driver";
 import { Faults } from "./faults";
 import { Ledger } from "./ledger";
@@ -12,8 +12,6 @@ export interface RunOptions {
   /** Steps at once, so that faults meet each other's consequences. */
   readonly lanes: number;
   readonly onStep?: (done: number) => void;
-  /** Where other things run beside it, recovery may take as many times what anything takes while nothing fails, if that is more. */
-  readonly recoveryInQuietWaits?: number;
 }
 
 export interface Outcome {
@@ -21,7 +19,6 @@ export interface Outcome {
   readonly verdict: Verdict;
   /** The longest that an event or a job took before the first fault: what this machine, with all else that it does, is able to. */
   readonly quietWaitMs: number;
-  readonly recoveryLimitMs: number;
   readonly seconds: number;
 }
 
@@ -139,10 +136,9 @@ const PROBE: readonly PlannedIntent[] = [
 export async function simulate(world: World, plan: readonly Step[], options: RunOptions): Promise<Outcome> {
   const lanes = new Lanes(world, plan, options);
   const quietWaitMs = await lanes.quietWaitMs();
-  const recoveryLimitMs = Math.max(RECOVERY_P99_MS, (options.recoveryInQuietWaits ?? 0) * quietWaitMs);
   const startedAtMs = performance.now();
   await lanes.run();
   const history = await settle(world, lanes.ledger);
-  const verdict = check(history, recoveryLimitMs);
-  return { history, verdict, quietWaitMs, recoveryLimitMs, seconds: (performance.now() - startedAtMs) / 1000 };
+  const verdict = check(history);
+  return { history, verdict, quietWaitMs, seconds: (performance.now() - startedAtMs) / 1000 };
 }
