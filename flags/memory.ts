@@ -3,6 +3,7 @@
 // last successful read:
 //   known    up to BLIND_AFTER_MS: answers by what it knows, also while reading fails
 //   blind    older, or nothing was read yet: it throws, and the flag has its declared default (config/flags.ts)
+// Rows of an organisation that is gone are deleted, which no read of changes shows: each hour all is read anew.
 // Models: Unleash's and LaunchDarkly's server SDKs (everything in memory, polled; a default until the first read).
 import { AsyncResource } from "node:async_hooks";
 import { isDraining } from "../telemetry/shutdown";
@@ -13,6 +14,7 @@ import { overrideChanges, type ChangedOverride, type ChangePage, type ChangePlac
 const READ_EVERY_MS = 1_000;
 export const BLIND_AFTER_MS = 10_000;
 const READ_TIMEOUT_MS = 2_000;
+export const ANEW_AFTER_MS = 3_600_000;
 const PAGE = 5_000;
 /** Before every row of a transaction. */
 const FIRST = { tenantId: "00000000-0000-0000-0000-000000000000", flag: "" };
@@ -25,6 +27,7 @@ export class OverrideMemory {
   private known = new Map<string, Map<string, string>>();
   private horizon = "0";
   private readAtMs = -Infinity;
+  private anewAtMs = -Infinity;
   private reading: Promise<void> | undefined;
   private isFailing = false;
   private hasStarted = false;
@@ -74,31 +77,36 @@ export class OverrideMemory {
   }
 
   private async readPages(): Promise<void> {
-    let page = await this.read({ xid: this.horizon, ...FIRST }, PAGE);
+    const startedAtMs = this.clock();
+    const isAnew = startedAtMs - this.anewAtMs >= ANEW_AFTER_MS;
+    const known = isAnew ? new Map<string, Map<string, string>>() : this.known;
+    let page = await this.read({ xid: isAnew ? "0" : this.horizon, ...FIRST }, PAGE);
     const { horizon } = page;
     // Another server, or an older state of it: nothing of before holds there.
     if (BigInt(horizon) < BigInt(this.horizon)) {
       this.horizon = "0";
       this.known = new Map();
-      this.readAtMs = -Infinity;
+      this.readAtMs = this.anewAtMs = -Infinity;
       return this.readPages();
     }
-    this.take(page.rows);
+    take(page.rows, known);
     while (page.rows.length === PAGE) {
       page = await this.read(page.rows.at(-1) as ChangePlace, PAGE);
-      this.take(page.rows);
+      take(page.rows, known);
     }
+    this.known = known;
     this.horizon = horizon;
+    if (isAnew) this.anewAtMs = startedAtMs;
   }
+}
 
-  private take(rows: readonly ChangedOverride[]): void {
-    for (const { tenantId, flag, value } of rows) {
-      const known = this.known.get(tenantId) ?? new Map<string, string>();
-      if (value === null) known.delete(flag);
-      else known.set(flag, value);
-      if (known.size === 0) this.known.delete(tenantId);
-      else this.known.set(tenantId, known);
-    }
+function take(rows: readonly ChangedOverride[], into: Map<string, Map<string, string>>): void {
+  for (const { tenantId, flag, value } of rows) {
+    const known = into.get(tenantId) ?? new Map<string, string>();
+    if (value === null) known.delete(flag);
+    else known.set(flag, value);
+    if (known.size === 0) into.delete(tenantId);
+    else into.set(tenantId, known);
   }
 }
 

@@ -1,6 +1,6 @@
 // What one process knows of overrides, and when it says that it does not know.
 import { describe, expect, test } from "vitest";
-import { BLIND_AFTER_MS, OverrideMemory } from "../memory";
+import { ANEW_AFTER_MS, BLIND_AFTER_MS, OverrideMemory } from "../memory";
 import type { ChangedOverride, ChangePage, ChangePlace } from "../store";
 
 const [acme, globex] = ["0190f2b0-0000-7000-8000-000000000001", "0190f2b0-0000-7000-8000-000000000002"];
@@ -121,5 +121,22 @@ describe("what a process knows of overrides", () => {
     at.horizon = "4";
     await memory.refresh();
     expect([memory.valueOf(acme, "a"), memory.valueOf(acme, "b")]).toEqual([undefined, "restored"]);
+  });
+
+  test("of an organisation that is gone is forgotten within an hour, and the others' stays meanwhile", async () => {
+    const { rows, at, memory, hold } = world();
+    rows.push(row("9", acme, "a", "1"), row("9", globex, "a", "1"));
+    await memory.refresh();
+    rows.shift();
+    at.ms = ANEW_AFTER_MS - 1;
+    await memory.refresh();
+    expect(memory.valueOf(acme, "a")).toBe("1");
+    const release = hold();
+    at.ms = ANEW_AFTER_MS;
+    const anew = memory.refresh();
+    expect(memory.valueOf(globex, "a")).toBe("1");
+    release();
+    await anew;
+    expect([memory.valueOf(acme, "a"), memory.valueOf(globex, "a")]).toEqual([undefined, "1"]);
   });
 });
