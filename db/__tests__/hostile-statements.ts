@@ -68,7 +68,10 @@ export function hostileStatements(random: Random, { victim, owner, settings, vie
   const role = pick([owner, "postgres", "groundwork_app", "none", "pg_database_owner", "pg_read_server_files"]);
   const setting = pick(["app.capability", "app.tenant_id", "app.system", "app.role", "app.operator"]);
   const isLocal = pick(["true", "false"]);
-  const any = { setting: pick(settings), value: quoted(pick([token, "0", "1", "on", "off", "default", schema, role])) };
+  const anywhere = {
+    setting: pick(settings),
+    value: quoted(pick([token, "0", "1", "on", "off", "default", schema, role])),
+  };
   const call = pick([
     `set_config('${setting}', ${quoted(token)}, ${isLocal})`,
     `set_config('role', ${quoted(role)}, ${isLocal})`,
@@ -76,7 +79,7 @@ export function hostileStatements(random: Random, { victim, owner, settings, vie
     `set_config('row_security', 'off', ${isLocal})`,
     `set_config('search_path', '${schema}, pg_catalog', ${isLocal})`,
     `set_config('session_replication_role', 'replica', ${isLocal})`,
-    `set_config('${any.setting}', ${any.value}, ${isLocal})`,
+    `set_config('${anywhere.setting}', ${anywhere.value}, ${isLocal})`,
     `set_config('app.capability', (select encode(hash, 'hex') from db.capability limit 1), ${isLocal})`,
   ]);
   const command = pick([
@@ -90,9 +93,9 @@ export function hostileStatements(random: Random, { victim, owner, settings, vie
     "set row_security = off",
     `set ${setting} = ${quoted(token)}`,
     `set search_path = ${schema}, pg_catalog`,
-    `set ${any.setting} = ${any.value}`,
-    `set local ${any.setting} to default`,
-    `reset ${any.setting}`,
+    `set ${anywhere.setting} = ${anywhere.value}`,
+    `set local ${anywhere.setting} to default`,
+    `reset ${anywhere.setting}`,
     "set default_transaction_read_only = on",
     "set statement_timeout = 1",
     `alter table ${table} disable row level security`,
