@@ -5,9 +5,10 @@ import { createSampler, type Document, type Operation, type Sampler } from "../f
 import type { Random } from "../fuzz/random";
 import { cookiesOf } from "../pairs/asker";
 import { membersOf, putMember } from "../pairs/slots";
-import { splicedKey, splicedRefreshToken, type AttackWorld } from "./world";
+import { splicedKey, splicedRefreshToken, type Attacker, type AttackWorld } from "./world";
 
 export interface Attempt {
+  by: Attacker;
   kind: "foreign id" | "forged claims" | "swapped keys" | "named tenant";
   /** Of the first time that every place is asked for every id. */
   place?: string;
@@ -58,6 +59,14 @@ interface Filled {
   id?: string;
 }
 
+function shuffled<T>(values: T[], random: Random): T[] {
+  for (let at = values.length - 1; at > 0; at--) {
+    const other = random.integer(0, at);
+    [values[at], values[other]] = [values[other]!, values[at]!];
+  }
+  return values;
+}
+
 interface Planned extends Filled {
   operation: Operation;
 }
@@ -66,9 +75,9 @@ const headerOf = ({ slot, id }: Filled): Record<string, string> =>
   slot?.place === "header" && id !== undefined ? { [slot.name.toLowerCase()]: id } : {};
 
 /** Makes tokens that the attacker's own key signs, or that nothing does, about the victim. */
-export async function forgeries({ attacker, victim }: AttackWorld, random: Random): Promise<() => string> {
+export async function forgeries({ attackers, victim }: AttackWorld, random: Random): Promise<() => string> {
   const { privateKey } = await generateKeyPair("EdDSA");
-  const own = attacker.session.accessToken;
+  const own = attackers[0]!.session.accessToken;
   const claims = decodeJwt(own);
   const { kid } = decodeProtectedHeader(own) as { kid: string };
   const [head = "", , signature = ""] = own.split(".");
@@ -100,24 +109,36 @@ export class Attempts {
   private readonly operations: readonly Operation[];
   private readonly foreign: readonly string[];
   private readonly sweep: Planned[];
+  /** Whose turn it is. */
+  private by: Attacker;
+  private readonly slots: ReadonlyMap<Operation, readonly Slot[]>;
 
   constructor(
-    private readonly document: Document,
+    document: Document,
     operations: readonly Operation[],
     private readonly world: AttackWorld,
     private readonly forged: () => string,
     private readonly random: Random,
   ) {
     this.sample = createSampler(document, random);
+    this.by = world.attackers[0]!;
     this.operations = operations.filter(isAttacked);
     this.foreign = Object.values(world.victim.things);
-    const asked = this.operations
-      .flatMap((operation) => slotsOf(document, operation))
-      .flatMap((slot) => this.foreign.map((id) => ({ operation: slot.operation, slot, id })));
+    this.slots = new Map(this.operations.map((operation) => [operation, slotsOf(document, operation)]));
+    const asked = [...this.slots.values()]
+      .flat()
+      .flatMap((slot) => this.foreign.map((id): Planned => ({ operation: slot.operation, slot, id })));
+    const isLook = ({ operation }: Planned): boolean => operation.method === "GET";
     // What lists, counts, searches or exports the attacker's own, too.
+    const lists = this.operations.map((operation): Planned => ({ operation })).filter(isLook);
+    // Looks first: what a leak deletes shows in no later one. Each part mixed: the same operation a hundred times in a row
+    // waits for its own locks.
     this.sweep = [
-      ...asked,
-      ...this.operations.filter(({ method }) => method === "GET").map((operation) => ({ operation })),
+      ...shuffled([...asked.filter(isLook), ...lists], random),
+      ...shuffled(
+        asked.filter((planned) => !isLook(planned)),
+        random,
+      ),
     ];
   }
 
@@ -133,11 +154,14 @@ export class Attempts {
 
   /** The next, of whatever kind; `number` counts from nought. */
   next(number: number): Attempt {
+    const { attackers } = this.world;
+    const by = (this.by = attackers[number % attackers.length]!);
     const planned = this.sweep[number];
     if (planned !== undefined) {
       // By who may do most: what is refused for want of a permission asks no statement anything.
       const { slot, operation } = planned;
       return {
+        by,
         kind: "foreign id",
         place: slot === undefined ? `${operation.method} ${operation.path}` : describeSlot(slot),
         ...this.request(operation, planned, true),
@@ -145,15 +169,15 @@ export class Attempts {
       };
     }
     const operation = this.random.pick(this.operations);
-    const slots = slotsOf(this.document, operation);
+    const slots = this.slots.get(operation)!;
     const filled = slots.length === 0 ? {} : { slot: this.random.pick(slots), id: this.random.pick(this.foreign) };
     const request = this.request(operation, filled);
     const kind = this.random.pick(["foreign id", "forged claims", "swapped keys", "named tenant"] as const);
     switch (kind) {
       case "foreign id":
-        return { kind, ...request, headers: { ...this.headers(this.own()), ...headerOf(filled) } };
+        return { by, kind, ...request, headers: { ...this.headers(this.own()), ...headerOf(filled) } };
       case "forged claims":
-        return { kind, ...request, headers: this.headers(this.forged()) };
+        return { by, kind, ...request, headers: this.headers(this.forged()) };
       case "swapped keys":
         return this.swapped(request);
       case "named tenant":
@@ -162,13 +186,13 @@ export class Attempts {
   }
 
   private own(): string {
-    const { session, keys } = this.world.attacker;
+    const { session, keys } = this.by;
     return this.random.pick([session.accessToken, session.accessToken, session.accessToken, ...keys]);
   }
 
   /** By who may do most: accounts of a browser ask for its cookies. */
   private headersFor({ path }: Operation): Record<string, string> {
-    const { things, session } = this.world.attacker;
+    const { things, session } = this.by;
     if (!path.startsWith("/auth/accounts")) return this.headers(session.accessToken);
     return { "content-type": "application/json", ...cookiesOf({ userId: things.user!, ...session }) };
   }
@@ -202,7 +226,7 @@ export class Attempts {
     const address = query.length === 0 ? path : `${path}?${query.join("&")}`;
     if (operation.body === undefined) return { method: operation.method, path: address };
     const body = this.sample(operation.body) as Record<string, unknown>;
-    for (const { place, name } of slotsOf(this.document, operation)) {
+    for (const { place, name } of this.slots.get(operation)!) {
       const found = place === "body" ? idFor("body", name) : undefined;
       if (found !== undefined) putMember(body, name.split("."), found);
     }
@@ -212,7 +236,7 @@ export class Attempts {
   }
 
   private ownFor({ path }: Operation, name: string): string {
-    const { things } = this.world.attacker;
+    const { things } = this.by;
     if (name === "userId") return things.user!;
     return (path.startsWith("/auth/organisations") ? things.organisation : things.document)!;
   }
@@ -220,30 +244,33 @@ export class Attempts {
   /** Halves of two keys, tokens for another session, cookies that name another account. */
   private swapped(request: { method: string; path: string; body?: string }): Attempt {
     const kind = "swapped keys";
-    const { attacker, victim } = this.world;
-    const own = this.random.pick(attacker.keys);
+    const { by } = this;
+    const { victim } = this.world;
+    const own = this.random.pick(by.keys);
     const other = this.random.pick(victim.keys);
     const account = victim.things.user!;
     return this.random.pick<() => Attempt>([
-      () => ({ kind, ...request, headers: this.headers(splicedKey(own, other)) }),
-      () => ({ kind, ...request, headers: this.headers(splicedKey(other, own)) }),
+      () => ({ by, kind, ...request, headers: this.headers(splicedKey(own, other)) }),
+      () => ({ by, kind, ...request, headers: this.headers(splicedKey(other, own)) }),
       () => ({
+        by,
         kind,
         method: "POST",
         path: "/auth/refresh",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({
-          refreshToken: splicedRefreshToken(attacker.session.refreshToken, victim.things.session!),
+          refreshToken: splicedRefreshToken(by.session.refreshToken, victim.things.session!),
         }),
       }),
       () => ({
+        by,
         kind,
         ...request,
         headers: {
           "content-type": "application/json",
           "sec-fetch-site": "same-origin",
           "x-account-id": account,
-          cookie: `__Host-session-0=${account}.${attacker.session.accessToken}; __Host-account=${account}`,
+          cookie: `__Host-session-0=${account}.${by.session.accessToken}; __Host-account=${account}`,
         },
       }),
     ])();
@@ -265,6 +292,7 @@ export class Attempts {
       request.body === undefined ? undefined : JSON.stringify({ ...(JSON.parse(request.body) as object), ...named });
     const path = `${request.path}${request.path.includes("?") ? "&" : "?"}tenantId=${organisation}&organisationId=${organisation}`;
     return {
+      by: this.by,
       kind: "named tenant",
       method: request.method,
       path,

@@ -4,7 +4,7 @@ import { differences, type Rows } from "../../../../../db/__tests__/victim";
 import { operationsOf, type Document } from "../fuzz/openapi";
 import { createRandom } from "../fuzz/random";
 import { Attempts, forgeries, type Attempt } from "./attempts";
-import { MARKER, type Answer, type AttackWorld, type Send } from "./world";
+import { MARKER, type Answer, type Attacker, type AttackWorld, type Send } from "./world";
 
 export interface Report {
   /** A line each; empty when nothing leaked. */
@@ -31,13 +31,16 @@ interface Attacked {
   enough?: number;
 }
 
-const LANES = 16;
-/** So often the attacker makes sure of being signed in. */
-const RENEW_EVERY = 500;
+export const LANES = 32;
+/** After so many attempts every attacker makes sure of being signed in. */
+const RENEW_EVERY = 2_000;
 
 /** What is said before anything stored is looked at, but for two answers that only a look can give. */
 const AT_THE_DOOR = new Set([400, 401, 403, 405, 429]);
 const LOOKED_UP = /"reason":"(?:link_invalid|idempotency_key_reused)"/;
+
+/** By the gateway, for the token: other secrets are refused with 401 too, and a new sign-in helps none of them. */
+const isTurnedAway = ({ status, body }: Answer): boolean => status === 401 && body.includes('"reason":"invalid_token"');
 
 /** Which places let an attempt get as far as what is stored. */
 class Reached {
@@ -79,24 +82,33 @@ export async function attack({
   };
   const before = await settled(world, rows);
   const startedAtMs = performance.now();
-  let renewing: Promise<void> | undefined;
-  // Some of what the attacker sends ends its own sessions: the rest must not be refused for that.
-  const sendSignedIn = async (kind: Attempt["kind"], request: Parameters<Send>[0]): Promise<Answer> => {
+  const renewing = new Map<Attacker, Promise<void>>();
+  const renew = (by: Attacker): Promise<void> => {
+    const renewal = renewing.get(by) ?? by.renew().finally(() => renewing.delete(by));
+    renewing.set(by, renewal);
+    return renewal;
+  };
+  // Some of what an attacker sends ends its own sessions: the rest must not be refused for that.
+  const sendSignedIn = async ({ by, kind }: Attempt, request: Parameters<Send>[0]): Promise<Answer> => {
     const { authorization = "" } = request.headers ?? {};
     const isOwn = (kind === "foreign id" || kind === "named tenant") && authorization.startsWith("Bearer ey");
     for (let tries = 1; ; tries++) {
-      const { accessToken } = world.attacker.session;
+      const { accessToken } = by.session;
       const headers = { ...request.headers, ...(isOwn ? { authorization: `Bearer ${accessToken}` } : {}) };
       const answer = await send({ ...request, headers });
-      if (answer.status !== 401 || !isOwn || tries === 3) return answer;
-      if (accessToken === world.attacker.session.accessToken)
-        await (renewing ??= world.renew().finally(() => (renewing = undefined)));
+      if (!isOwn || !isTurnedAway(answer) || tries === 3) return answer;
+      if (accessToken === by.session.accessToken) await renew(by);
     }
   };
-  const lane = async (batch: Attempt[]): Promise<void> => {
-    for (let attempt = batch.pop(); attempt !== undefined; attempt = batch.pop()) {
-      const { kind, place, ...request } = attempt;
-      const answer = await sendSignedIn(kind, request);
+  let drawn = 0;
+  // Attempts are made in the order of their numbers, whichever lane is free: the same seed makes the same ones.
+  const lane = async (): Promise<void> => {
+    while (drawn < count && report.leaks.length < enough) {
+      const number = drawn++;
+      const attempt = attempts.next(number);
+      const { by, kind, place, ...request } = attempt;
+      if (number % RENEW_EVERY < world.attackers.length) await renew(by);
+      const answer = await sendSignedIn(attempt, request);
       const { status, body } = answer;
       report.attempts[kind]++;
       reached.note(place, answer);
@@ -105,11 +117,7 @@ export async function attack({
         report.leaks.push(`${kind}: ${describe(attempt)}\n    ${status} ${body.slice(0, 300)}`);
     }
   };
-  for (let done = 0; done < count && report.leaks.length < enough; done += RENEW_EVERY) {
-    await world.renew();
-    const batch = Array.from({ length: Math.min(RENEW_EVERY, count - done) }, (_, at) => attempts.next(done + at));
-    await Promise.all(Array.from({ length: LANES }, () => lane(batch)));
-  }
+  await Promise.all(Array.from({ length: LANES }, lane));
   report.perSecond = Math.round((count / (performance.now() - startedAtMs)) * 1000);
   report.unreached = reached.missed;
   report.leaks.push(...differences(before, await rows(), world.judged));

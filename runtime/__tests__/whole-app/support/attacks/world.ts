@@ -36,17 +36,24 @@ export interface Tenant {
   things: Record<string, string>;
 }
 
-export interface AttackWorld {
-  victim: Tenant;
-  attacker: Tenant;
-  judged: Victim;
-  /** Signs the attacker in again: some of what it sends ends its own sessions. */
+export interface Attacker extends Tenant {
+  /** Signs in again: some of what it sends ends its own sessions. */
   renew(): Promise<void>;
 }
+
+export interface AttackWorld {
+  victim: Tenant;
+  /** In turn: what one of them does waits for locks of its own organisation. */
+  attackers: readonly Attacker[];
+  judged: Victim;
+}
+
+const ATTACKERS = 4;
 
 const IDEMPOTENCY_KEY = "one-key-that-both-may-have";
 
 const password = "a passphrase of many words";
+const emailOf = (word: string): string => `${word}@attacks.example`;
 
 async function call<T>(send: Send, method: string, path: string, body?: unknown, token?: string): Promise<T> {
   const headers = {
@@ -63,7 +70,7 @@ async function call<T>(send: Send, method: string, path: string, body?: unknown,
 }
 
 async function makeTenant(send: Send, word: string): Promise<Tenant> {
-  const email = `${word}@attacks.example`;
+  const email = emailOf(word);
   const session = await call<Session>(send, "POST", "/auth/register", { email, password, organisation: word });
   const token = session.accessToken;
   const made = <T = { id: string }>(path: string, body: unknown): Promise<T> =>
@@ -95,10 +102,26 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
   return { session, keys: [key.key, machineKey.key], things };
 }
 
+async function makeAttacker(send: Send, word: string): Promise<Attacker> {
+  const tenant = await makeTenant(send, word);
+  const { organisation: organisationId } = tenant.things;
+  const renew = async (): Promise<void> => {
+    const credentials = { email: emailOf(word), password };
+    const signedIn = await call<Session>(send, "POST", "/auth/login", credentials);
+    attacker.session =
+      signedIn.organisation?.id === organisationId
+        ? signedIn
+        : await call<Session>(send, "POST", "/auth/switch", { organisationId }, signedIn.accessToken);
+  };
+  const attacker: Attacker = { ...tenant, renew };
+  return attacker;
+}
+
 /** @param database by a login that row security does not hold: some of the victim's things are planted. */
 export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWorld> {
   const victim = await makeTenant(send, MARKER);
-  const attacker = await makeTenant(send, "attacker");
+  const attackers: Attacker[] = [];
+  for (let number = 1; number <= ATTACKERS; number++) attackers.push(await makeAttacker(send, `attacker-${number}`));
   for (;;) {
     const { status } = await call<{ status: string }>(
       send,
@@ -119,30 +142,15 @@ export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWo
   ]);
   const page = await call<{ next?: string }>(send, "GET", "/tasks?limit=1", undefined, victim.session.accessToken);
   victim.things.cursor = page.next ?? "";
-  const world: AttackWorld = {
+  return {
     victim,
-    attacker,
+    attackers,
     judged: {
       marker: MARKER,
       ids: [victim.things.organisation!, victim.things.user!],
-      attackers: [attacker.things.organisation!],
-    },
-    renew: async () => {
-      const credentials = { email: "attacker@attacks.example", password };
-      const signedIn = await call<Session>(send, "POST", "/auth/login", credentials);
-      attacker.session =
-        signedIn.organisation?.id === attacker.things.organisation
-          ? signedIn
-          : await call<Session>(
-              send,
-              "POST",
-              "/auth/switch",
-              { organisationId: attacker.things.organisation },
-              signedIn.accessToken,
-            );
+      attackers: attackers.map(({ things }) => things.organisation!),
     },
   };
-  return world;
 }
 
 /** A text of a key's form and checksum, the first half of one key and the second of another. */
