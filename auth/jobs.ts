@@ -68,6 +68,7 @@ export const mailJob = defineJob({
   // A mail server may be away for an hour; each phase with it ends by itself, all of them within 30 s.
   retry: RETRY.external,
   timeoutMs: 45_000,
+  kind: "email",
 });
 
 makeWorker(mailJob, (mail, { tenantId }) => sendAccountMail(mail, tenantId));

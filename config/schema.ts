@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { KAFKA_REMEDY, kafkaUrl, sendsPasswordInClear, type KafkaSettings } from "./kafka";
 import { hasInsecureIssuer, OIDC_REMEDY, oidcProviders, type OidcProvider } from "./oidc";
+import { queueSet, queueSetVariable, type QueueSet } from "./queue-set";
 import {
   boolean,
   decimal,
@@ -84,6 +85,7 @@ export const variables = {
   QUEUES_CONCURRENCY: integer(1, 256),
   QUEUES_JOB_TIMEOUT_MS: integer(100, 3_600_000),
   QUEUES_KEEP_COMPLETED: integer(0, 1_000_000),
+  QUEUES_SET: queueSetVariable,
   IDEMPOTENCY_KEEP_HOURS: integer(1, 720),
   FLAGS: pairs("a comma-separated list of flag=value, for example docsPage=false"),
 } as const satisfies Record<string, Variable<unknown>>;
@@ -158,7 +160,7 @@ export interface Config {
   };
   /** With `kafka` every event goes there too. */
   events: { relayPollMs: number; relayBatch: number; maxAttempts: number; kafka?: KafkaSettings };
-  queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number };
+  queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number; set: QueueSet };
   idempotency: { keepHours: number };
   /** Local flag settings by flag name, checked by flags.ts. */
   flags: Record<string, string>;
@@ -343,6 +345,7 @@ function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | 
       concurrency: v.QUEUES_CONCURRENCY ?? 4,
       jobTimeoutMs: v.QUEUES_JOB_TIMEOUT_MS ?? 60_000,
       keepCompleted: v.QUEUES_KEEP_COMPLETED ?? 1000,
+      set: v.QUEUES_SET ?? queueSet,
     },
   };
 }

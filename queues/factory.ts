@@ -127,7 +127,7 @@ function createWorker<Payload>(
       queueNameOf(job.name),
       (bullJob) => take(job, runner, bullJob),
       {
-        concurrency: settings.concurrency ?? job.concurrency ?? cfg.queues.concurrency,
+        concurrency: settings.concurrency ?? slotsOf(job),
         lockDuration: settings.lockMs ?? LOCK_MS,
         stalledInterval: settings.stalledCheckMs ?? STALLED_CHECK_MS,
         maxStalledCount: MAX_STALLS,
@@ -162,6 +162,11 @@ function createWorker<Payload>(
       opened = undefined;
     },
   };
+}
+
+/** What a worker of the job runs at once. */
+function slotsOf(job: Pick<JobDefinition, "concurrency" | "kind">): number {
+  return job.concurrency ?? (job.kind === undefined ? cfg.queues.concurrency : cfg.queues.set[job.kind]);
 }
 
 function tellOfSlowEnd(error: unknown): void {

@@ -1,5 +1,6 @@
 // What a job is: a name, a payload schema and how it may fail. Nothing that runs.
 import type { z } from "zod";
+import type { QueueKind } from "../config/queue-set";
 import { isJobName, RETRY, type RetryPolicy } from "./conventions";
 
 export interface JobDefinition<Payload = unknown> {
@@ -11,7 +12,9 @@ export interface JobDefinition<Payload = unknown> {
   readonly timeoutMs: number;
   /** At most `max` jobs started per `perMs`, over all processes. */
   readonly limit?: { readonly max: number; readonly perMs: number };
-  /** Jobs at once in one process; absent = cfg.queues.concurrency. */
+  /** What kind of work it is: as many run at once as the queue set says (cfg.queues.set), unless it says so itself. */
+  readonly kind?: QueueKind;
+  /** Jobs at once in one process; absent = that of its kind, or cfg.queues.concurrency. */
   readonly concurrency?: number;
 }
 
@@ -22,6 +25,7 @@ export function defineJob<Payload>(definition: {
   retry?: RetryPolicy;
   timeoutMs: number;
   limit?: { max: number; perMs: number };
+  kind?: QueueKind;
   concurrency?: number;
 }): JobDefinition<Payload> {
   if (!isJobName(definition.name))

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { queueSet } from "../queue-set";
 import { ConfigError, parseConfig, variables, type Env, type VariableName } from "../schema";
 
 function problemsOf(env: Env): ConfigError["problems"] {
@@ -112,6 +113,10 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   QUEUES_JOB_TIMEOUT_MS: { good: ["100"], bad: ["99"] },
   QUEUES_KEEP_COMPLETED: { good: ["0"], bad: ["none"] },
   IDEMPOTENCY_KEEP_HOURS: { good: ["720"], bad: ["0"] },
+  QUEUES_SET: {
+    good: ["email=8", "run=200,sms=1"],
+    bad: ["letters=1", "email=0", "email=1-2", "run=", "email=1.5", "run=1001"],
+  },
   FLAGS: { good: ["docsPage=false,sqlSpans=off"], bad: ["docsPage"] },
 };
 
@@ -227,6 +232,7 @@ describe("the configuration as a whole", () => {
       QUEUES_CONCURRENCY: "6",
       QUEUES_JOB_TIMEOUT_MS: "600",
       QUEUES_KEEP_COMPLETED: "8",
+      QUEUES_SET: "email=8,run=20",
       IDEMPOTENCY_KEEP_HOURS: "9",
       FLAGS: "docsPage=0",
     } satisfies Record<VariableName, string>;
@@ -276,7 +282,12 @@ describe("the configuration as a whole", () => {
           sasl: { mechanism: "PLAIN", username: "app", password: "p@ss" },
         },
       },
-      queues: { concurrency: 6, jobTimeoutMs: 600, keepCompleted: 8 },
+      queues: {
+        concurrency: 6,
+        jobTimeoutMs: 600,
+        keepCompleted: 8,
+        set: { ...queueSet, email: 8, run: 20 },
+      },
       idempotency: { keepHours: 9 },
       flags: { docsPage: "0" },
     });

@@ -1,6 +1,7 @@
 // What jobs promise on every backend: each suite that imports this runs it on the one its process is configured for.
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { QueueKind } from "../../config/queue-set";
 import { newId } from "../../db/ids";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { appendToOutbox } from "../../events/outbox";
@@ -32,7 +33,7 @@ const runs: { job: string; n: number; ctx: JobContext }[] = [];
 function testJob(
   name: string,
   act: (n: number, ctx: JobContext) => Promise<void> | void,
-  { onFailed, ...extra }: { timeoutMs?: number; onFailed?: FailureHandler<{ n: number }> } = {},
+  { onFailed, ...extra }: { timeoutMs?: number; kind?: QueueKind; onFailed?: FailureHandler<{ n: number }> } = {},
 ) {
   const job = defineJob({ name, payload, retry: quick, timeoutMs: 5_000, ...extra });
   makeWorker(
@@ -77,6 +78,18 @@ const careless = testJob(
   { onFailed: () => Promise.reject(new Error("the hook is broken too")) },
 );
 const scheduled = testJob("test:scheduled", () => undefined);
+const held = { now: 0, most: 0 };
+let letGo = (): void => undefined;
+const gone = new Promise<void>((resolve) => (letGo = resolve));
+const ofKind = testJob(
+  "test:of-kind",
+  async () => {
+    held.most = Math.max(held.most, ++held.now);
+    await gone;
+    held.now--;
+  },
+  { kind: "import" },
+);
 
 const runsOf = (name: string) => runs.filter((run) => run.job === name);
 const deadLettersOf = (name: string) =>
@@ -119,6 +132,16 @@ describe("a job", () => {
     ];
     expect(new Set(ids).size).toBe(2);
     await expect.poll(() => runsOf("test:steady").length).toBe(before + 2);
+  });
+
+  it("runs as often at once as the queue set has slots for its kind", async () => {
+    await withTenant({ tenantId }, async (tx) => {
+      for (let n = 0; n < 4; n++) await enqueue(tx, ofKind, { n });
+    });
+    await expect.poll(() => countJobs("test:of-kind", "active", "prioritized")).toEqual({ active: 2, prioritized: 2 });
+    letGo();
+    await expect.poll(() => countJobs("test:of-kind", "completed")).toEqual({ completed: 4 });
+    expect(held.most).toBe(2);
   });
 
   it("is tried again by its retry table until it succeeds", async () => {
