@@ -2,6 +2,7 @@
 // GROUNDWORK_TEST_REDIS_URL names one.
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, it } from "vitest";
+import { overgrowth } from "../../../scripts/testing/growth";
 import { CacheCluster } from "../cluster";
 import { MemoryStore } from "../memory";
 import { RedisStore } from "../redis-store";
@@ -164,5 +165,37 @@ describe("the cache in process", () => {
     await cache.get("a");
     await cache.set("c", bytes("3"));
     expect(texts(await cache.mget(["a", "b", "c"]))).toEqual(["1", null, "3"]);
+  });
+
+  it("takes for one member more of a large set what it takes for one of a small one, and so for a sample", async () => {
+    const manyMembers = (count: number): Buffer[] => Array.from({ length: count }, (_, n) => bytes(`m${n}`));
+    const oneByOne = async (members: Buffer[]): Promise<void> => {
+      const cache = new CacheCluster(new MemoryStore(), "");
+      for (const member of members) await cache.sadd("s", [member]);
+      for (const member of members) await cache.smove("s", "t", member);
+      expect(await cache.srandmemberN("t", -members.length)).toHaveLength(members.length);
+      for (const member of members) await cache.srem("t", [member]);
+    };
+    expect(await overgrowth(20_000, manyMembers, oneByOne)).toBeUndefined();
+  });
+
+  it("lets go of the loop after a while, and with what is large", async () => {
+    const cache = new CacheCluster(new MemoryStore(), "");
+    let hasTurned = false;
+    const turn = (): void => void setImmediate(() => (hasTurned = true));
+    turn();
+    for (let n = 0; n < 1_000_000 && !hasTurned; n++) await cache.incrBy("n", 1);
+    expect(hasTurned).toBe(true);
+    for (const act of [
+      () => cache.set("a", Buffer.alloc(200_000)),
+      () => cache.get("a"),
+      () => cache.rpush("l", Array<Buffer>(20_000).fill(bytes("x"))),
+      () => cache.lrangeAll("l"),
+    ]) {
+      hasTurned = false;
+      turn();
+      await act();
+      expect(hasTurned, String(act)).toBe(true);
+    }
   });
 });

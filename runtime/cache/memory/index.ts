@@ -11,9 +11,18 @@ const commands: Commands = { ...stringCommands, ...listCommands, ...setCommands 
 const KEYS_MAX = 100_000;
 const SWEEP_EVERY_MS = 60_000;
 
+/** Answers wait for the loop's next turn after so much work: whoever asks time and again would never let go of it. */
+const TURN_MS = 5;
+/** What else is large, and takes its caller long to make and to read. */
+const LARGE = 100_000;
+const LARGE_LIST = 10_000;
+/** The loop's own, also where a test has a clock of its own. */
+const nextTurn = setImmediate;
+
 export class MemoryStore implements Store {
   readonly #keys: Keyspace;
   #sweeping: NodeJS.Timeout | undefined;
+  #workedMs = 0;
 
   constructor(now: () => number = Date.now, keysMax: number = KEYS_MAX) {
     this.#keys = new Keyspace(now, keysMax);
@@ -21,12 +30,23 @@ export class MemoryStore implements Store {
 
   run(given: readonly Command[]): Promise<Reply[]> {
     this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref();
+    const startedAtMs = performance.now();
     try {
       const only = given[0];
-      return Promise.resolve(only && given.length === 1 ? [this.#one(only)] : this.#transaction(given));
+      const replies = only && given.length === 1 ? [this.#one(only)] : this.#transaction(given);
+      return this.#isTurnOver(startedAtMs, given, replies)
+        ? new Promise((resolve) => nextTurn(resolve, replies))
+        : Promise.resolve(replies);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #isTurnOver(startedAtMs: number, given: readonly Command[], replies: readonly Reply[]): boolean {
+    this.#workedMs += performance.now() - startedAtMs;
+    if (this.#workedMs < TURN_MS && !given.some(isLarge) && !replies.some(isLarge)) return false;
+    this.#workedMs = 0;
+    return true;
   }
 
   /** As MULTI: nothing is run when a command cannot be queued, and one that fails does not keep the others from running. */
@@ -72,4 +92,12 @@ export class MemoryStore implements Store {
   #one(command: Command): Reply {
     return this.#commandOf(command).run(this.#keys, command.slice(1));
   }
+}
+
+function isLarge(value: Command | Reply): boolean {
+  if (Buffer.isBuffer(value)) return value.length > LARGE;
+  return (
+    Array.isArray(value) &&
+    (value.length > LARGE_LIST || value.some((part) => Buffer.isBuffer(part) && part.length > LARGE))
+  );
 }

@@ -8,8 +8,9 @@ type Members = Map<string, Buffer>;
 
 const none: Members = new Map();
 
+/** Where the set is, as all that changes one: a copy of a large one would hold everybody up for each member. */
 function add(keys: Keyspace, args: Argument[]): Reply {
-  const members: Members = new Map(keys.set(textOf(args, 0)));
+  const members = keys.set(textOf(args, 0)) ?? new Map<string, Buffer>();
   const before = members.size;
   for (const value of args.slice(1)) {
     const member = Buffer.from(value);
@@ -20,7 +21,8 @@ function add(keys: Keyspace, args: Argument[]): Reply {
 }
 
 function remove(keys: Keyspace, key: string, values: Argument[]): number {
-  const members: Members = new Map(keys.set(key));
+  const members = keys.set(key);
+  if (members === undefined) return 0;
   const removed = values.filter((value) => members.delete(memberId(Buffer.from(value)))).length;
   if (removed > 0) keys.put(key, members);
   return removed;
@@ -28,6 +30,7 @@ function remove(keys: Keyspace, key: string, values: Argument[]): number {
 
 /** Different members in random order. */
 function sample(members: Members, count: number): Buffer[] {
+  if (count === 1) return oneOf(members);
   const pool = [...members.values()];
   for (let at = 0; at < Math.min(count, pool.length); at++) {
     const other = randomInt(at, pool.length);
@@ -37,13 +40,20 @@ function sample(members: Members, count: number): Buffer[] {
   return pool.slice(0, count);
 }
 
+function oneOf(members: Members): Buffer[] {
+  let left = members.size === 0 ? 0 : randomInt(members.size);
+  for (const member of members.values()) if (left-- === 0) return [member];
+  return [];
+}
+
 /** A negative count may bring a member more than once. */
 function randomMembers(keys: Keyspace, args: Argument[]): Reply {
   const members = keys.set(textOf(args, 0)) ?? none;
   if (args.length === 1) return sample(members, 1)[0] ?? null;
   const count = integerOf(args, 1);
   if (count >= 0 || members.size === 0) return sample(members, Math.max(count, 0));
-  return Array.from({ length: -count }, () => sample(members, 1)[0] ?? null);
+  const pool = [...members.values()];
+  return Array.from({ length: -count }, () => pool[randomInt(pool.length)] ?? null);
 }
 
 function pop(keys: Keyspace, args: Argument[]): Reply {
@@ -56,12 +66,19 @@ function pop(keys: Keyspace, args: Argument[]): Reply {
 
 type Combine = (first: Members, rest: Members[]) => Members;
 
-const keep = (from: Members, wanted: (id: string) => boolean): Members =>
-  new Map([...from].filter(([id]) => wanted(id)));
+function keep(from: Members, wanted: (id: string) => boolean): Members {
+  const kept: Members = new Map();
+  for (const [id, member] of from) if (wanted(id)) kept.set(id, member);
+  return kept;
+}
 
 const difference: Combine = (first, rest) => keep(first, (id) => !rest.some((set) => set.has(id)));
 const intersection: Combine = (first, rest) => keep(first, (id) => rest.every((set) => set.has(id)));
-const union: Combine = (first, rest) => new Map([first, ...rest].flatMap((set) => [...set]));
+const union: Combine = (first, rest) => {
+  const all = new Map(first);
+  for (const set of rest) for (const [id, member] of set) all.set(id, member);
+  return all;
+};
 
 function combined(keys: Keyspace, names: Argument[], combine: Combine): Members {
   const [first = none, ...rest] = names.map((name) => keys.set(String(name)) ?? none);
@@ -79,12 +96,9 @@ function store(keys: Keyspace, args: Argument[], combine: Combine): Reply {
 function move(keys: Keyspace, args: Argument[]): Reply {
   const [source, target, member] = [textOf(args, 0), textOf(args, 1), bytesOf(args, 2)];
   if (!keys.set(source)) return 0;
-  const members = keys.set(target);
+  keys.set(target); // of the right kind, before anything is taken out
   if (remove(keys, source, [member]) === 0) return 0;
-  keys.put(
-    target,
-    new Map([...(source === target ? (keys.set(target) ?? none) : (members ?? none)), [memberId(member), member]]),
-  );
+  keys.put(target, (keys.set(target) ?? new Map<string, Buffer>()).set(memberId(member), member));
   return 1;
 }
 
