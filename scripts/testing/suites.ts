@@ -100,7 +100,6 @@ export const slowSuites: readonly string[] = [
   "runtime/__tests__/guide.test.ts",
   "runtime/__tests__/infra-parity.test.ts",
   "runtime/http/__tests__/large-values.test.ts",
-  "runtime/__tests__/whole-app/browser-accounts.test.ts",
   "runtime/__tests__/whole-app/fuzz.test.ts",
   "runtime/infra/__tests__/lifetime.test.ts",
   "db/__tests__/confused-deputies.test.ts",

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandsBeside } from "./support/commands-beside";
 import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
+import { browserAccounts } from "./browser-accounts";
 import { foreignAndMissing } from "./foreign-and-missing";
 import { mailboxDoor } from "./mailbox-door";
 import { permissionMatrix } from "./permission-matrix";
@@ -215,6 +216,7 @@ describe("over HTTP", () => {
   }, 120_000);
 });
 
+browserAccounts(() => app.baseUrl);
 foreignAndMissing({ baseUrl: () => app.baseUrl });
 mailboxDoor(() => app.baseUrl);
 permissionMatrix({ baseUrl: () => app.baseUrl, stateDir: state.path });
