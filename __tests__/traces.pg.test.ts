@@ -161,7 +161,7 @@ describe("an account's", () => {
       "update auth.session set rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at) where account_id = $1",
       [ada.user.id],
     );
-    await change("auth.refresh", { events: ["auth.session.compromised"] }, () =>
+    await change("auth.refresh", both("auth.session.compromised"), () =>
       refreshSession(ada.refreshToken, new Date(), here).catch(() => undefined),
     );
   });

@@ -20,7 +20,7 @@ import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-to
 import { revokeSessions } from "./revocations";
 import { completeSignIn, type SignedIn } from "./sessions";
 import { accountFind, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
-import { membershipCountOfAccount, membershipFind, membershipInsert } from "./store/memberships";
+import { membershipCountOfAccount, membershipFind, membershipHold, membershipInsert } from "./store/memberships";
 import { sessionDeleteSurplus, sessionInsertSibling, sessionProof } from "./store/sessions";
 import { keyRing } from "./tokens";
 
@@ -90,6 +90,7 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
     if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
     const chosen = await membershipFind(tx, { tenantId, accountId });
     if (chosen === undefined) throw errors.organisation_not_found();
+    await membershipHold(tx, tenantId);
     const proof = await sessionProof(tx, from);
     if (proof === undefined) throw errors.invalid_token({ internal: "the session is gone" });
     await assertMayEnter(tx, { ...proof, email: account.email, organisation: chosen });

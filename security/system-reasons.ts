@@ -80,6 +80,8 @@ export const systemReasons = {
   "restore-organisation": "an organisation that lets nobody in is restored",
   "change-identity-provider": "accounts elsewhere of an issuer that is no more the organisation's",
   "remove-identity-provider": "accounts elsewhere sign in by a provider that is gone no more",
+  "verify-domain": "sessions that a required provider closes an organisation to, now that it speaks for a domain",
+  "remove-domain": "sessions that a provider's word opens an organisation to no more, without the domain",
   "take-domain": "which organisation has a domain verified that another one shows to be its own now",
   "recheck-domains": "whether records of verified domains are still there",
   "invite-member": "whether an address belongs to a member",

@@ -26,6 +26,9 @@ export const limitStoreFailuresTotal = meter.createCounter("limit_store_failures
 export const breachChecksTotal = meter.createCounter("breach_checks_total", {
   description: "New passwords looked for among leaked ones, by outcome: absent, found, away",
 });
+export const sessionsCompromisedTotal = meter.createCounter("sessions_compromised_total", {
+  description: "Sign-ins ended because a refresh token of theirs was replayed",
+});
 export const cacheHitsTotal = meter.createCounter("cache_hits_total", {
   description: "Cache reads that found a value, by cache",
 });

@@ -6,14 +6,17 @@ import { systemQuery, withSystem, type Tx } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
 import { concurrent } from "../../testing";
 import { OidcClients } from "../oidc/providers";
-import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
-import { redirectUriOf } from "../oidc/state";
-import { createOneTimeToken } from "../one-time-token";
-import { register, type Registered } from "../registration";
-import { signIn, type SignedIn } from "../sessions";
 import { accountLock, accountSetEmail } from "../store/accounts";
+import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
+import { createOneTimeToken } from "../one-time-token";
+import { endSessionsByCommand } from "../operators/end-sessions";
 import { identityDelete } from "../store/identities";
 import { oneTimeTokenHold } from "../store/one-time-tokens";
+import { parseRefreshToken } from "../refresh-token";
+import { redirectUriOf } from "../oidc/state";
+import { refreshSession, signIn, type SignedIn } from "../sessions";
+import { register, type Registered } from "../registration";
+import { signOutHeld } from "../browser/accounts";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
 import { provided } from "./oidc-providers";
@@ -341,4 +344,52 @@ describe("a sign-in under way", () => {
     expect(told).toBe("oidc_failed");
     expect(await liveSessions(user.id)).toBe(before);
   });
+});
+
+describe("sessions that end", () => {
+  /** Each switch makes another session of that sign-in; of all lanes fewer than would push the first one out. */
+  async function switching(by: Awaited<ReturnType<typeof as>>, organisationId: string): Promise<void> {
+    for (let n = 0; n < 4; n++) if (await reason(auth.switchTo({ organisationId }, by))) return;
+  }
+  const refresh = ({ refreshToken }: SignedIn): Promise<SignedIn> =>
+    refreshSession(refreshToken, new Date(), "198.51.100.9");
+  /** So that using its first token again is a replay. */
+  const refreshLongAgo = async (mine: SignedIn): Promise<void> => {
+    await refresh(mine);
+    await systemQuery(
+      "test",
+      "update auth.session set rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at) where id = $1",
+      [parseRefreshToken(mine.refreshToken)?.sessionId],
+    );
+  };
+  const endings: [string, (mine: SignedIn) => Promise<unknown>][] = [
+    ["signed out", async (mine) => auth.logout({}, await as(mine))],
+    ["signed out everywhere", async (mine) => auth.logout({ everywhere: true }, await as(mine))],
+    [
+      "ended in the list of devices",
+      async (mine) => auth.endSession({ id: parseRefreshToken(mine.refreshToken)?.sessionId ?? "" }, await as(mine)),
+    ],
+    ["signed out of a browser", ({ user, refreshToken }) => signOutHeld([{ accountId: user.id, refreshToken }])],
+    ["ended by command", ({ user }) => endSessionsByCommand(user.email)],
+    ["ended by a replay of a token", async (mine) => expect(await reason(refresh(mine))).toBe("refresh_token_invalid")],
+    ["ended with the account", async (mine) => auth.deleteAccount(await as(mine))],
+  ];
+
+  test.each(endings)("as %s leave none behind that a switch under way made", (_how, end) =>
+    inRounds(async () => {
+      const { user, organisation } = await person();
+      await systemQuery("test", "delete from auth.session where account_id = $1", [user.id]);
+      const mine = await signIn({ email: user.email, password }, new Date(), "198.51.100.1");
+      await refreshLongAgo(mine);
+      const by = await as(mine);
+      const lanes = Array.from({ length: 4 }, () => () => switching(by, organisation.id));
+      const ending = async (): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve));
+        await end(mine);
+      };
+      const ended = await outcomes([...lanes, ending]);
+      expect(ended).toEqual(ended.map(() => undefined));
+      expect(await liveSessions(user.id)).toBe(0);
+    }),
+  );
 });
