@@ -2,15 +2,15 @@
 // On a server, where it really is the same moment; each race is run several times over.
 import { auth } from "~encore/clients";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemQuery, withSystem, type Tx } from "../../db/tenant";
+import { systemQuery } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
-import { concurrent } from "../../testing";
 import { OidcClients } from "../oidc/providers";
 import { accountLock, accountSetEmail } from "../store/accounts";
 import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
 import { createOneTimeToken } from "../one-time-token";
 import { endSessionsByCommand } from "../operators/end-sessions";
 import { identityDelete } from "../store/identities";
+import { membershipDelete, membershipLock } from "../store/memberships";
 import { oneTimeTokenHold } from "../store/one-time-tokens";
 import { parseRefreshToken } from "../refresh-token";
 import { redirectUriOf } from "../oidc/state";
@@ -22,8 +22,8 @@ import { mailedToken } from "./mails";
 import { provided } from "./oidc-providers";
 import { startOpenIdProvider, type StartedProvider } from "./openid-provider";
 import { here, newcomer, password, reason } from "./people";
+import { duringChange, inRounds, number, oneOf, outcomes, wins } from "./races";
 
-const ROUNDS = 5;
 const other = "another fine passphrase";
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
 const join = async (joining: Registered, { organisation: { id } }: Registered, role: Role): Promise<SignedIn> => {
@@ -31,33 +31,9 @@ const join = async (joining: Registered, { organisation: { id } }: Registered, r
   await systemQuery("test", sql, [id, joining.user.id, role]);
   return auth.switchTo({ organisationId: id }, await as(joining));
 };
-const number = async (from: string, values: unknown[]): Promise<number> =>
-  (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${from}`, values))[0]?.n ?? -1;
 const owners = (id: string): Promise<number> => number("auth.membership where tenant_id = $1 and role = 'owner'", [id]);
 const liveSessions = (accountId: string): Promise<number> =>
   number("auth.session where account_id = $1 and revoked_at is null and expires_at > now()", [accountId]);
-
-/** Runs all at once; how each ended: undefined for success, else the reason. */
-async function outcomes(acts: readonly (() => Promise<unknown>)[]): Promise<(string | undefined)[]> {
-  const ended = await concurrent(acts.length, (n) => acts[n]?.() ?? Promise.reject(new Error("no act")));
-  return Promise.all(
-    ended.map(async (one) =>
-      one.status === "fulfilled" ? undefined : ((await reason(Promise.reject(one.reason as Error))) ?? "unknown"),
-    ),
-  );
-}
-const wins = (ended: readonly (string | undefined)[]): number => ended.filter((told) => told === undefined).length;
-
-async function inRounds(round: () => Promise<void>): Promise<void> {
-  for (let n = 0; n < ROUNDS; n++) await round();
-}
-
-/** Of many who bring one token, one has the effect, and the others are told that it was used. */
-async function oneOf(act: (n: number) => Promise<unknown>, refusal = "link_invalid"): Promise<void> {
-  const ended = await outcomes(Array.from({ length: 8 }, (_, n) => () => act(n)));
-  expect(wins(ended)).toBe(1);
-  expect(new Set(ended.filter((told) => told !== undefined))).toEqual(new Set([refusal]));
-}
 
 describe("a mailed token that is shown many times at once", () => {
   test("verifies an address once", () =>
@@ -153,6 +129,40 @@ describe("an invitation", () => {
       const token = await mailedToken(joining.user.email);
       expect(await reason(auth.acceptInvitation({ token }, await as(joining)))).toBe("invitation_not_found");
     }));
+
+  test("is not accepted by an account that moves away from the invited address meanwhile", async () => {
+    const [owner, ada] = [await person(), await person()];
+    const { id, email: from } = ada.user;
+    await auth.inviteMember({ email: from, role: "member" }, await as(owner));
+    const token = await mailedToken(from);
+    const by = await as(ada);
+    let told: string | undefined;
+    await duringChange(
+      async (tx) => {
+        await accountLock(tx, id);
+        expect(await accountSetEmail(tx, { id, from, email: newcomer().email })).toBe(true);
+      },
+      async () => void (told = await reason(auth.acceptInvitation({ token }, by))),
+    );
+    expect(told).toBe("invitation_not_found");
+    expect(await number("auth.membership where tenant_id = $1", [owner.organisation.id])).toBe(1);
+  });
+});
+
+test("who is removed while they switch into the organisation is not let in", async () => {
+  const [owner, ada] = [await person(), await person()];
+  const tenantId = owner.organisation.id;
+  await join(ada, owner, "member");
+  const by = await as(ada);
+  let told: string | undefined;
+  await duringChange(
+    async (tx) => {
+      await membershipLock(tx, tenantId);
+      await membershipDelete(tx, { tenantId, accountId: ada.user.id });
+    },
+    async () => void (told = await reason(auth.switchTo({ organisationId: tenantId }, by))),
+  );
+  expect(told).toBe("organisation_not_found");
 });
 
 describe("an organisation keeps an owner", () => {
@@ -237,29 +247,6 @@ describe("a password that changes", () => {
       expect(await liveSessions(accountId)).toBe(1);
     }));
 });
-
-/** Runs `meanwhile` from when `change` was made until it waits for it, and commits the change then. */
-async function duringChange(change: (tx: Tx) => Promise<void>, meanwhile: () => Promise<unknown>): Promise<void> {
-  let isMade!: () => void;
-  let mayCommit!: () => void;
-  const [made, committing] = [
-    new Promise<void>((done) => (isMade = done)),
-    new Promise<void>((done) => (mayCommit = done)),
-  ];
-  const changed = withSystem("test", async (tx) => {
-    await change(tx);
-    isMade();
-    await committing;
-  });
-  await made;
-  const running = meanwhile();
-  const waiting =
-    "pg_locks l join pg_stat_activity a on a.pid = l.pid where not l.granted and a.datname = current_database()";
-  await expect.poll(() => number(waiting, []), { timeout: 20_000 }).toBeGreaterThan(0);
-  mayCommit();
-  await changed;
-  await running;
-}
 
 describe("an address that its account moves away from", () => {
   test("is nobody else's from the moment of the change: a registration in between finds it taken", async () => {
