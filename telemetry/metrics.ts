@@ -69,6 +69,8 @@ const gaugeDescriptions = {
   outbox_depth: "Outbox rows not yet handed over",
   queue_depth: "Jobs waiting, by queue and state",
   sagas_open: "Sagas that have not ended, by state",
+  events_held: "Events that wait because their consumer is paused or gets a replay, by consumer",
+  consumers_paused: "1 for each consumer that is paused",
   dead_letters: "Dead letters not yet redriven, by source",
   embedder_processes: "Embedding processes that are up",
 } as const;
