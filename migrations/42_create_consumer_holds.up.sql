@@ -55,7 +55,7 @@ CREATE TABLE events.replay (
   loaded       bigint      NOT NULL DEFAULT 0,
   loaded_at    timestamptz,
   finished_at  timestamptz,
-  CHECK (from_at < until_at)
+  CONSTRAINT replay_span CHECK (from_at < until_at)
 );
 -- Two at once for one consumer would be in each other's way.
 CREATE UNIQUE INDEX replay_open ON events.replay (consumer) WHERE finished_at IS NULL;

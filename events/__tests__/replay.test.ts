@@ -109,6 +109,10 @@ describe("a replay", () => {
   it("killed anywhere while it loads repeats nothing and loses nothing, and what is new waits behind it", async () => {
     const tenantId = tenant();
     const set = await handled(tenantId, [3, "p1"], [2, "p2"], [1, "q1"]);
+    // Ahead of the database's clock, as a process may be.
+    const future = { code: "invalid_argument", details: { reason: "invalid_request" } };
+    const ahead = { consumer: set.name, from: hoursAgo(-0.01), reason: REASON };
+    await expect(replayEvents(ahead)).rejects.toMatchObject(future);
     const id = await replayEvents({ consumer: set.name, from: hoursAgo(4), reason: REASON });
     const again = { code: "failed_precondition", details: { reason: "replay_running" } };
     await expect(replayEvents({ consumer: set.name, from: hoursAgo(4), reason: REASON })).rejects.toMatchObject(again);
