@@ -30,7 +30,6 @@ export const plainSuites: readonly string[] = [
   "events/__tests__/event-bus.test.ts",
   "events/__tests__/kafka-message.test.ts",
   "events/__tests__/publish.test.ts",
-  "events/__tests__/upcasting.test.ts",
   "mail/__tests__/smtp.test.ts",
   "queues/__tests__/conventions.test.ts",
   "queues/__tests__/silent-redis.test.ts",
