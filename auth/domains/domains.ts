@@ -159,6 +159,8 @@ export async function loseDomain(
 /** @throws APIError domain_not_found, only_way_in. */
 export async function removeDomain(principal: Principal, id: string, canMail = canSendMail()): Promise<void> {
   const { tenantId, subjectId } = principal;
+  // In the organisation's own scope first: row security stands behind what the system's scope is given.
+  if ((await domainFind(principal, id)) === undefined) throw errors.domain_not_found();
   await withSystem("remove-domain", async (tx) => {
     await accountLock(tx, subjectId);
     await membershipLock(tx, tenantId);
