@@ -10,12 +10,12 @@ import { countAttempt } from "./attempts";
 import { requestMail } from "./jobs";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { checkPassword, hashPassword } from "./passwords";
-import { endSessions } from "./session-end";
+import { revokeSessions } from "./revocations";
 import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
 import { organisationListClosing, type ClosingOrganisationRow } from "./store/organisations";
-import { sessionListSignIns, type SignInRow } from "./store/sessions";
+import { sessionEnd, sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
 
 export interface OrganisationOfCaller {
@@ -75,8 +75,16 @@ export function listSignIns(caller: Caller): Promise<SignInRow[]> {
 
 /** Ends one of the caller's own sign-ins. @throws APIError session_not_found, also for somebody else's. */
 export async function endSignIn(caller: Caller, id: string): Promise<void> {
-  const own = { accountId: caller.subjectId, which: "sign-in", signInOf: id, reason: "logout" } as const;
-  const ended = await withSystem("end-own-session", (tx) => endSessions(tx, own));
+  const ended = await withSystem("end-own-session", async (tx) => {
+    const ids = await sessionEnd(tx, {
+      accountId: caller.subjectId,
+      which: "sign-in",
+      signInOf: id,
+      reason: "logout",
+    });
+    await revokeSessions(tx, ids);
+    return ids;
+  });
   if (ended.length === 0) throw errors.session_not_found();
 }
 
@@ -102,7 +110,7 @@ export async function changePassword(
     const isChanged = await accountSetPassword(tx, { id: accountId, checkedHash, passwordHash });
     if (!isChanged) throw errors.invalid_credentials({ internal: "changed at the same time" });
     const signInOf = caller.sessionId ?? null;
-    await endSessions(tx, { accountId, which: "others", signInOf, reason: "password_change" });
+    await revokeSessions(tx, await sessionEnd(tx, { accountId, which: "others", signInOf, reason: "password_change" }));
     await oneTimeTokenDeleteOfAccount(tx, accountId);
     await requestMail(tx, { kind: "password-changed", accountId });
     const about = { aggregateType: "user", aggregateId: accountId, tenantId: null };

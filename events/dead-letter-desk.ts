@@ -50,10 +50,7 @@ export interface HandledLetters {
 
 const momentText = z.iso.datetime({ offset: true });
 
-/** @throws APIError invalid_request that names the field. */
-export function parseMoment(text: string, field: string): Date;
-export function parseMoment(text: string | undefined, field: string): Date | undefined;
-export function parseMoment(text: string | undefined, field: string): Date | undefined {
+function parseMoment(text: string | undefined, field: string): Date | undefined {
   if (text === undefined) return undefined;
   const moment = new Date(momentText.safeParse(text).success ? text : NaN);
   if (!Number.isNaN(moment.getTime())) return moment;
