@@ -20,7 +20,7 @@ import {
   type PairSend,
 } from "../../runtime/__tests__/whole-app/support/pairs/world";
 import type { Document } from "../../runtime/__tests__/whole-app/support/fuzz/openapi";
-import { createRandom, type Random } from "../../runtime/__tests__/whole-app/support/fuzz/random";
+import { createRandom, shuffled, type Random } from "../../runtime/__tests__/whole-app/support/fuzz/random";
 import { copyOfApp } from "../app-copy";
 import { serveApp } from "../http/guarded-app";
 import { compareTimes, isTold, together, type Comparison } from "./statistics";
@@ -111,14 +111,6 @@ async function askPair(client: Client, random: Random, place: Place, isNoted: bo
     answers.push(comparable({ status: response.statusCode, headers: response.headers as Header, text }));
   }
   if (answers[0] !== answers[1]) throw new Error(`${place.name}: different answers\n${answers.join("\n")}`);
-}
-
-function shuffled<T>(values: T[], random: Random): T[] {
-  for (let at = values.length - 1; at > 0; at--) {
-    const other = random.integer(0, at);
-    [values[at], values[other]] = [values[other]!, values[at]!];
-  }
-  return values;
 }
 
 async function measure(client: Client, places: Place[], count: number, delay = "0", between?: () => Promise<void>) {

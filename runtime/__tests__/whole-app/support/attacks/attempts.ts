@@ -2,7 +2,7 @@
 // every id of the victim's, and every credential that an attacker can have or make. First each of them once, then at random.
 import { generateKeyPair, SignJWT, UnsecuredJWT, decodeJwt, decodeProtectedHeader } from "jose";
 import { createSampler, type Document, type Operation, type Sampler } from "../fuzz/openapi";
-import type { Random } from "../fuzz/random";
+import { shuffled, type Random } from "../fuzz/random";
 import { cookiesOf } from "../pairs/asker";
 import { membersOf, putMember } from "../pairs/slots";
 import { splicedKey, splicedRefreshToken, type Attacker, type AttackWorld } from "./world";
@@ -57,14 +57,6 @@ function slotsOf(document: Document, operation: Operation): Slot[] {
 interface Filled {
   slot?: Slot;
   id?: string;
-}
-
-function shuffled<T>(values: T[], random: Random): T[] {
-  for (let at = values.length - 1; at > 0; at--) {
-    const other = random.integer(0, at);
-    [values[at], values[other]] = [values[other]!, values[at]!];
-  }
-  return values;
 }
 
 interface Planned extends Filled {

@@ -24,3 +24,12 @@ export function createRandom(seed: number): Random {
     },
   };
 }
+
+/** Mixes the array itself, and returns it. */
+export function shuffled<T>(values: T[], random: Random): T[] {
+  for (let at = values.length - 1; at > 0; at--) {
+    const other = random.integer(0, at);
+    [values[at], values[other]] = [values[other]!, values[at]!];
+  }
+  return values;
+}
