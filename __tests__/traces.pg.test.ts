@@ -38,7 +38,7 @@ import { systemQuery } from "../db/tenant";
 import * as catalogue from "../events/catalog/auth";
 import { callerFrom, type Caller } from "../security/principal";
 import { registerCaller, type RegisteredCaller } from "../testing";
-import { both, change, done, seen, traceless, type Traces } from "./traces";
+import { both, change, changesOfConsumers, done, seen, traceless, type Traces } from "./traces";
 import "../auth/store/export";
 import "../events/store/export";
 import "../queues/store/export";
@@ -161,7 +161,7 @@ describe("an account's", () => {
       "update auth.session set rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at) where account_id = $1",
       [ada.user.id],
     );
-    await change("auth.refresh", { events: ["auth.session.compromised"] }, () =>
+    await change("auth.refresh", both("auth.session.compromised"), () =>
       refreshSession(ada.refreshToken, new Date(), here).catch(() => undefined),
     );
   });
@@ -368,6 +368,7 @@ test("what the installation's staff do, and what is done to it by command, is in
   await change("master-keys retire", written("operator.master_key.retired"), () =>
     retireMasterKeyByCommand("00000001", []),
   );
+  await changesOfConsumers();
 });
 
 test("all of it is done here: every endpoint, command, event and action that there is", () => {

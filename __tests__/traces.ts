@@ -1,6 +1,10 @@
 // What a change leaves beside itself, for traces.pg.test.ts: the events and the entries of logs that were not there before.
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import { newId } from "../db/ids";
 import { systemQuery } from "../db/tenant";
+import { consumer, localConsumers } from "../events/consumer";
+import { pauseConsumerByCommand, replayByCommand, resumeConsumerByCommand } from "../events/consumer-commands";
+import { declarations } from "../events/declarations";
 
 export interface Traces {
   events?: string[];
@@ -41,6 +45,19 @@ export const both = (...names: string[]): Traces => ({
   events: names,
   entries: names.map((name) => name.replaceAll("-", "_")),
 });
+
+/** By command, of a consumer of events. */
+export async function changesOfConsumers(): Promise<void> {
+  const name = `traced-${newId()}`;
+  consumer(name, { "auth.user.registered@1": () => Promise.resolve() });
+  onTestFinished(() => void localConsumers.delete(name));
+  await declarations.refresh();
+  const written = (action: string): Traces => ({ entries: [`events.consumer.${action}`] });
+  await change("consumers pause", written("paused"), () => pauseConsumerByCommand(name));
+  await change("consumers resume", written("resumed"), () => resumeConsumerByCommand(name));
+  const from = new Date(Date.now() - 60_000).toISOString();
+  await change("events replay", written("replayed"), () => replayByCommand({ consumer: name, from }));
+}
 
 /** What changes nothing that anybody else lives by, or leaves its trace elsewhere. */
 const SIGNS_IN = "a session is its own trace: its owner sees it at GET /auth/sessions, and the log has a line";

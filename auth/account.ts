@@ -10,12 +10,12 @@ import { countAttempt } from "./attempts";
 import { requestMail } from "./jobs";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { checkPassword, hashPassword } from "./passwords";
-import { revokeSessions } from "./revocations";
+import { endSessions } from "./session-end";
 import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
 import { organisationListClosing, type ClosingOrganisationRow } from "./store/organisations";
-import { sessionEnd, sessionListSignIns, type SignInRow } from "./store/sessions";
+import { sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
 
 export interface OrganisationOfCaller {
@@ -75,16 +75,8 @@ export function listSignIns(caller: Caller): Promise<SignInRow[]> {
 
 /** Ends one of the caller's own sign-ins. @throws APIError session_not_found, also for somebody else's. */
 export async function endSignIn(caller: Caller, id: string): Promise<void> {
-  const ended = await withSystem("end-own-session", async (tx) => {
-    const ids = await sessionEnd(tx, {
-      accountId: caller.subjectId,
-      which: "sign-in",
-      signInOf: id,
-      reason: "logout",
-    });
-    await revokeSessions(tx, ids);
-    return ids;
-  });
+  const own = { accountId: caller.subjectId, which: "sign-in", signInOf: id, reason: "logout" } as const;
+  const ended = await withSystem("end-own-session", (tx) => endSessions(tx, own));
   if (ended.length === 0) throw errors.session_not_found();
 }
 
@@ -110,7 +102,7 @@ export async function changePassword(
     const isChanged = await accountSetPassword(tx, { id: accountId, checkedHash, passwordHash });
     if (!isChanged) throw errors.invalid_credentials({ internal: "changed at the same time" });
     const signInOf = caller.sessionId ?? null;
-    await revokeSessions(tx, await sessionEnd(tx, { accountId, which: "others", signInOf, reason: "password_change" }));
+    await endSessions(tx, { accountId, which: "others", signInOf, reason: "password_change" });
     await oneTimeTokenDeleteOfAccount(tx, accountId);
     await requestMail(tx, { kind: "password-changed", accountId });
     const about = { aggregateType: "user", aggregateId: accountId, tenantId: null };

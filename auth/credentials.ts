@@ -3,10 +3,10 @@
 import type { Tx } from "../db/tenant";
 import { forgetApiKeys } from "./api-keys";
 import { forgetFactors } from "./factors/enrolment";
-import { revokeSessions } from "./revocations";
+import { endSessions } from "./session-end";
 import { identityDeleteOfAccount } from "./store/identities";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
-import { sessionEnd, type EndReason } from "./store/sessions";
+import type { EndReason } from "./store/sessions";
 
 /**
  * Ends the account's sessions and removes its API keys, mailed links, second factors and identities elsewhere. The password is the caller's
@@ -21,6 +21,6 @@ export async function forgetCredentials(tx: Tx, accountId: string, reason: EndRe
 
 /** Ends all sessions and mailed links of an account; keys and second factors stay. */
 export async function endEverySignIn(tx: Tx, accountId: string, reason: EndReason): Promise<void> {
-  await revokeSessions(tx, await sessionEnd(tx, { accountId, which: "all", signInOf: null, reason }));
+  await endSessions(tx, { accountId, which: "all", signInOf: null, reason });
   await oneTimeTokenDeleteOfAccount(tx, accountId);
 }

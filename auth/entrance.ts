@@ -20,8 +20,9 @@ import type { OrganisationRow } from "./store/accounts";
 import { domainIsVerified } from "./store/domains";
 import { factorsFindIn } from "./store/factors";
 import { identityProviderRequired, identityProviderSpeaking, type SpeakerRow } from "./store/identity-providers";
-import { membershipFindOther } from "./store/memberships";
-import type { SessionProof } from "./store/sessions";
+import { revokePlaces } from "./revocations";
+import { membershipBump, membershipFindOther } from "./store/memberships";
+import { sessionListIn, type SessionProof } from "./store/sessions";
 
 interface Standing {
   amr: readonly string[];
@@ -55,6 +56,32 @@ export async function assertMayEnter(tx: Tx, { email, organisation, amr, vouched
   const refusal = refusalOf(organisation, { amr, speaker });
   if (refusal === "provider_required") throw errors.provider_required({ facts: { provider: speaker?.id ?? "" } });
   if (refusal === "own_proof_required") throw commonErrors.own_proof_required();
+}
+
+const PAGE = 1_000;
+const FIRST = "00000000-0000-0000-0000-000000000000";
+
+/**
+ * Ends access tokens of the sessions that may not be in the organisation, after a change of what that depends on: its provider or
+ * its domains. Those that may be stay as they are. The caller holds membershipLock since before the change, so a
+ * session that begins at this moment is among these, or begins behind the change.
+ */
+export async function endRefused(tx: Tx, tenantId: string): Promise<void> {
+  let page = await sessionListIn(tx, { tenantId, after: FIRST, limit: PAGE });
+  for (;;) {
+    const refused = page.filter((session) => refusalOf(session, session) !== undefined);
+    const accountIds = [...new Set(refused.map(({ accountId }) => accountId))];
+    const bumped = accountIds.length === 0 ? [] : await membershipBump(tx, tenantId, accountIds);
+    const revisions = new Map(bumped.map(({ accountId, revision }) => [accountId, revision]));
+    const below = ({ id, accountId }: { id: string; accountId: string }): Parameters<typeof revokePlaces>[2] => {
+      const belowRevision = revisions.get(accountId);
+      return belowRevision === undefined ? [] : [{ sessionId: id, belowRevision }];
+    };
+    await revokePlaces(tx, tenantId, refused.flatMap(below));
+    const last = page.at(-1);
+    if (page.length < PAGE || last === undefined) return;
+    page = await sessionListIn(tx, { tenantId, after: last.id, limit: PAGE });
+  }
 }
 
 interface SigningIn {

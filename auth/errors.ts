@@ -321,6 +321,12 @@ export const errors = defineErrors("auth", {
     remedy:
       "Try again later. For operators: this process does not host all services that keep something of organisations.",
   },
+  only_way_in: {
+    class: "failed_precondition",
+    text: "you sign in by the organisation's provider alone, and could not sign in any more",
+    remedy:
+      "Let another owner do it, who has a password or a passkey; or ask who runs this installation for mail (MAIL_URL): then POST /auth/password/forgot gives you a password.",
+  },
   own_provider_off: {
     class: "permission_denied",
     text: "your organisation may not bring a provider of its own",

@@ -11,14 +11,17 @@ import { withSystem, withTenant } from "../db/tenant";
 import { identityProviderChanged, identityProviderRemoved } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { putSecretIn, readSecret, removeSecretIn } from "../secrets/tenant-secret";
+import { canSendMail } from "../mail/mailer";
 import { parseInput } from "../security/input";
 import { commonErrors } from "../security/common-errors";
 import type { Principal } from "../security/principal";
+import { endRefused } from "./entrance";
 import { errors } from "./errors";
 import { CLIENT_SECRET } from "./oidc/organisation-provider";
 import { oidcClients, type OidcClients } from "./oidc/providers";
 import { tellOwners } from "./owner-notices";
-import { endTokens } from "./organisation-life";
+import { assertWayInBeside } from "./sign-in-methods";
+import { accountLock } from "./store/accounts";
 import { domainIsVerified } from "./store/domains";
 import { identityDeleteOfProvider } from "./store/identities";
 import {
@@ -126,8 +129,8 @@ async function store(
     await identityProviderPut(tx, provider);
     // Identities are no tenant's: those of another issuer are nobody's any more.
     await identityDeleteOfProvider(tx, id, issuer);
-    // Whoever is in by what counts no more asks for the next token by then, and is looked at.
-    if (present?.issuer !== issuer || (isRequired && !present.isRequired)) await endTokens(tx, tenantId);
+    // Whoever is in by what counts no more is out within two seconds, and all others stay.
+    if (present?.issuer !== issuer || (isRequired && !present.isRequired)) await endRefused(tx, tenantId);
     const payload = { organisationId: tenantId, identityProviderId: id, issuer, defaultRole, isRequired };
     await emit(tx, identityProviderChanged, payload, about(principal, id));
     if (clientSecret !== undefined) await putSecretIn(tx, principal, CLIENT_SECRET, clientSecret);
@@ -140,16 +143,18 @@ async function store(
   });
 }
 
-/** Nobody signs in by it any more; accounts stay, and members do. @throws APIError identity_provider_not_found. */
-export async function removeIdentityProvider(principal: Principal): Promise<void> {
-  const { tenantId } = principal;
+/** Nobody signs in by it any more; accounts stay, and members do. @throws APIError identity_provider_not_found, only_way_in. */
+export async function removeIdentityProvider(principal: Principal, canMail = canSendMail()): Promise<void> {
+  const { tenantId, subjectId } = principal;
   const { issuer } = await readIdentityProvider(principal);
   await withSystem("remove-identity-provider", async (tx) => {
+    await accountLock(tx, subjectId);
     await membershipLock(tx, tenantId);
+    await assertWayInBeside(tx, { accountId: subjectId, tenantId, canMail });
     const id = await identityProviderDelete(tx, tenantId);
     if (id === undefined) throw errors.identity_provider_not_found();
     await identityDeleteOfProvider(tx, id, null);
-    await endTokens(tx, tenantId);
+    await endRefused(tx, tenantId);
     const payload = { organisationId: tenantId, identityProviderId: id };
     await emit(tx, identityProviderRemoved, payload, about(principal, id));
     await removeSecretIn(tx, principal, CLIENT_SECRET);

@@ -18,7 +18,13 @@ import { requestMail } from "./jobs";
 import { heldByGiven, type GivenRole } from "./roles";
 import { hashOneTimeToken } from "./one-time-token";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
-import { accountFind, accountLock, accountSetVerified, type OrganisationRow } from "./store/accounts";
+import {
+  accountFind,
+  accountFindForUpdate,
+  accountLock,
+  accountSetVerified,
+  type OrganisationRow,
+} from "./store/accounts";
 import {
   invitationCountOthers,
   invitationDelete,
@@ -121,10 +127,11 @@ export async function acceptInvitation(caller: Caller, token: string): Promise<O
   const { subjectId: accountId } = caller;
   const account = await accountFind(accountId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
-  const { email } = account;
-  const found = await findInvitation(token, email);
+  const found = await findInvitation(token, account.email);
   return withSystem("accept-invitation", async (tx) => {
     if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
+    // Read again: the address may have changed before the lock.
+    const email = (await accountFindForUpdate(tx, accountId))?.email ?? "";
     return joinByInvitation(tx, { accountId, email, token, tenantId: found.tenantId });
   });
 }

@@ -162,6 +162,7 @@ async function write(
     case "api-key-rotated":
     case "identity-linked":
     case "identity-unlinked":
+    case "session-compromised":
       return toOwner(mail.accountId, factorNoticeText(mail.kind));
   }
 }

@@ -130,6 +130,7 @@ export const noticeKinds = [
   "api-key-rotated",
   "identity-linked",
   "identity-unlinked",
+  "session-compromised",
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
@@ -165,6 +166,10 @@ const happened: Readonly<Record<NoticeKind, { subject: string; what: string }>> 
   "identity-unlinked": {
     subject: "A way to sign in was removed from your account",
     what: "An account at another provider cannot sign in to your account any more.",
+  },
+  "session-compromised": {
+    subject: "A sign-in of your account was ended for safety",
+    what: "Somebody used a token of one of your sign-ins that had been used before, as who copied it would. That sign-in has ended on all devices that shared it; sign in again there.",
   },
 };
 

@@ -12,10 +12,11 @@ import { assertHolds, heldByRole, heldNow } from "./authority";
 import { errors } from "./errors";
 import { revokeMembership } from "./revocations";
 import { heldByGiven, type GivenRole } from "./roles";
-import type { OrganisationRow } from "./store/accounts";
+import { accountLock, type OrganisationRow } from "./store/accounts";
 import {
   membershipCountOwners,
   membershipDelete,
+  membershipExists,
   membershipFind,
   membershipLock,
   membershipSetRole,
@@ -53,6 +54,9 @@ export async function giveRole(tx: Tx, principal: Principal, userId: string, giv
 export async function removeMember(principal: Principal, userId: string): Promise<void> {
   const { tenantId } = principal;
   await withSystem("remove-member", async (tx) => {
+    // Before the organisation's lock, as everywhere, and of members alone: strangers hold up nobody.
+    if (!(await membershipExists(tx, { tenantId, accountId: userId }))) throw errors.member_not_found();
+    await accountLock(tx, userId);
     const member = await memberToChange(tx, principal, userId);
     if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
     await membershipDelete(tx, { tenantId, accountId: userId });

@@ -25,7 +25,7 @@ import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
 import { organisationName } from "./organisations";
 import { revokeMembership, revokeOrganisation } from "./revocations";
-import type { OrganisationRow } from "./store/accounts";
+import { accountLock, type OrganisationRow } from "./store/accounts";
 import {
   membershipDelete,
   membershipExists,
@@ -94,6 +94,7 @@ export async function leaveOrganisation(caller: Caller, tenantId: string): Promi
   if (tenantId !== caller.tenantId) assertOwnProof(caller);
   await withSystem("leave-organisation", async (tx) => {
     await assertMember(tx, { tenantId, accountId });
+    await accountLock(tx, accountId);
     await membershipLock(tx, tenantId);
     const member = await membershipFind(tx, { tenantId, accountId });
     if (member === undefined) throw errors.organisation_not_found();

@@ -19,8 +19,8 @@ import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
 import { revokeSessions } from "./revocations";
 import { completeSignIn, type SignedIn } from "./sessions";
-import { accountFind, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
-import { membershipCountOfAccount, membershipFind, membershipInsert } from "./store/memberships";
+import { accountFindForUpdate, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
+import { membershipCountOfAccount, membershipFind, membershipHold, membershipInsert } from "./store/memberships";
 import { sessionDeleteSurplus, sessionInsertSibling, sessionProof } from "./store/sessions";
 import { keyRing } from "./tokens";
 
@@ -79,27 +79,30 @@ export async function createOrganisation(
 /** @throws APIError organisation_not_found, also for one that the caller does not belong to; provider_required, own_proof_required; invalid_token when the caller's session is over. */
 export async function switchOrganisation(caller: Caller, tenantId: string, now: Date): Promise<SignedIn> {
   const accountId = caller.subjectId;
-  const account = await accountFind(accountId);
-  if (account === undefined || caller.sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
+  if (caller.sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
   const from = { id: caller.sessionId, accountId, idleSeconds: cfg.auth.idleSeconds };
   await keyRing.signer();
   const sessionId = newId();
   const token = createRefreshToken(sessionId, familyOf(sessionId));
-  const { organisation, authentication } = await withSystem("switch-organisation", async (tx) => {
+  const { member, authentication } = await withSystem("switch-organisation", async (tx) => {
     // Behind whatever ends the account's sessions at this moment: it ends this one too, or this one is not made.
     if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
-    const chosen = await membershipFind(tx, { tenantId, accountId });
-    if (chosen === undefined) throw errors.organisation_not_found();
+    const email = (await accountFindForUpdate(tx, accountId))?.email ?? "";
+    await membershipHold(tx, tenantId);
+    const organisation = await membershipFind(tx, { tenantId, accountId });
+    if (organisation === undefined) throw errors.organisation_not_found();
     const proof = await sessionProof(tx, from);
     if (proof === undefined) throw errors.invalid_token({ internal: "the session is gone" });
-    await assertMayEnter(tx, { ...proof, email: account.email, organisation: chosen });
+    await assertMayEnter(tx, { ...proof, email, organisation });
     const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) };
     const made = await sessionInsertSibling(tx, from, { id: sessionId, tenantId, ...hashes });
     if (made === undefined) throw errors.invalid_token({ internal: "the session is over" });
     const keep = SESSIONS_PER_SIGN_IN_MAX;
     await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep, signInOf: sessionId }));
-    return { organisation: chosen, authentication: { amr: made.amr, at: made.authenticatedAt } };
+    return {
+      member: { accountId, email, organisation },
+      authentication: { amr: made.amr, at: made.authenticatedAt },
+    };
   });
-  const member = { accountId, email: account.email, organisation };
   return completeSignIn({ member, sessionId, refreshToken: formatRefreshToken(token), authentication }, now);
 }

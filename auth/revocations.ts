@@ -50,6 +50,9 @@ const organisationSubject = (tenantId: string): string => `organisation:${tenant
 
 const roleSubject = (roleId: string): string => `role:${roleId}`;
 
+/** A session in one organisation: another it may be in still. */
+const placeSubject = (sessionId: string, tenantId: string): string => `in:${sessionId}:${tenantId}`;
+
 export const membershipSubject = (accountId: string, tenantId: string): string => `${accountId}:${tenantId}`;
 
 interface Known {
@@ -98,7 +101,10 @@ export class Revocations {
   isRevoked({ sessionId, membership, tenantId = null, roleId = null, revision, kid }: RevocableToken): boolean {
     if (this.known.has(sessionId) || this.known.has(keySubject(kid)) || this.isBelow(membership, revision)) return true;
     if (roleId !== null && this.isBelow(roleSubject(roleId), revision)) return true;
-    return tenantId !== null && this.isBelow(organisationSubject(tenantId), revision);
+    if (tenantId === null) return false;
+    return (
+      this.isBelow(organisationSubject(tenantId), revision) || this.isBelow(placeSubject(sessionId, tenantId), revision)
+    );
   }
 
   private isBelow(subject: string | null, revision: number): boolean {
@@ -218,6 +224,21 @@ export function revokeRole(tx: Tx, roleId: string, belowRevision: number): Promi
 /** The same of whoever is in this organisation. */
 export function revokeOrganisation(tx: Tx, tenantId: string, belowRevision: number): Promise<void> {
   return revoke(tx, [{ subject: organisationSubject(tenantId), belowRevision }]);
+}
+
+/**
+ * Refuses access tokens of these sessions for one organisation, of before it closed to them. One of later may be good again, as
+ * when its provider vouches for the session then.
+ */
+export function revokePlaces(
+  tx: Tx,
+  tenantId: string,
+  sessions: readonly { sessionId: string; belowRevision: number }[],
+): Promise<void> {
+  return revoke(
+    tx,
+    sessions.map(({ sessionId, belowRevision }) => ({ subject: placeSubject(sessionId, tenantId), belowRevision })),
+  );
 }
 
 /** Refuses all tokens that this key signed, also those that a thief of it signs: no token is good for longer. */

@@ -1,12 +1,15 @@
 // Signing in, staying signed in, signing out. Rules take the time (for access tokens; sessions live by the database's
 // clock) and the caller's address; the edge passes them. Passwords are hashed and tokens signed outside the
 // transactions, which hold a connection. Whoever failed too often is refused before any of that.
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
 import { cfg } from "../config";
 import { tenantIdFrom, type Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
 import type { MemberRole } from "../security/permissions";
 import { limits } from "../security/limits";
 import { logger } from "../telemetry/logger";
+import { sessionsCompromisedTotal } from "../telemetry/metrics";
 import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
 import { sessionCompromised } from "../events/catalog/auth";
@@ -19,6 +22,7 @@ import { errors } from "./errors";
 import type { Vouch } from "./factors/challenge";
 import { BY_PASSWORD } from "./factors/methods";
 import { requireSecondFactor } from "./factors/requirement";
+import { requestMail } from "./jobs";
 import { checkPassword, hashPassword, needsRehash } from "./passwords";
 import { familyOf, isOurs } from "./refresh-family";
 import {
@@ -32,11 +36,19 @@ import {
   type RefreshToken,
 } from "./refresh-token";
 import { revokeSessions } from "./revocations";
+import { endSessions } from "./session-end";
 import { accountIsClosing } from "./store/account-life";
-import { accountFind, accountFindByEmail, accountSetPassword, type OrganisationRow } from "./store/accounts";
+import {
+  accountFind,
+  accountFindByEmail,
+  accountLock,
+  accountSetPassword,
+  accountShare,
+  type OrganisationRow,
+} from "./store/accounts";
+import { membershipHold } from "./store/memberships";
 import {
   sessionDeleteSurplus,
-  sessionEnd,
   sessionFindForUpdate,
   sessionInsert,
   sessionRotate,
@@ -140,6 +152,9 @@ export async function openSession(
   const sessionId = newId();
   const token = createRefreshToken(sessionId, familyOf(sessionId));
   const { accountId } = member;
+  // Behind whatever changes the account, or who may be in the organisation, at this moment; in this order, as everywhere.
+  await accountShare(tx, accountId);
+  if (member.organisation !== null) await membershipHold(tx, member.organisation.id);
   const organisation = await organisationFor(tx, { ...member, amr });
   const at = await sessionInsert(tx, {
     id: sessionId,
@@ -214,10 +229,7 @@ export async function refreshSession(
   const token = parseRefreshToken(refreshToken);
   // A token that we made is looked up whatever its neighbours behind the same address invent.
   if (token === undefined || !isOurs(token)) limits.assertFewFailures("refresh", address);
-  const outcome: Exchange =
-    token === undefined
-      ? { kind: "unknown" }
-      : await withSystem("refresh-before-tenant-known", (tx) => exchange(tx, token, keepsYoung));
+  const outcome = token === undefined ? ({ kind: "unknown" } as const) : await exchangeOrEnd(token, keepsYoung);
   switch (outcome.kind) {
     case "signed-in":
       return completeSignIn(outcome.opened, now);
@@ -242,10 +254,19 @@ type Exchange =
   | { kind: "replayed"; accountId: string }
   | { kind: "unknown" | "ended" | "superseded" };
 
-/** Writes and tells, never throws for a refusal: the end of a stolen session must be committed. */
-async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean): Promise<Exchange> {
+/** A replay ends the sign-in in another transaction, which locks the account before it looks at the session again. */
+async function exchangeOrEnd(token: RefreshToken, keepsYoung: boolean): Promise<Exchange> {
+  const look = (endsFor?: string): Promise<Exchange> =>
+    withSystem("refresh-before-tenant-known", (tx) => exchange(tx, token, keepsYoung, endsFor));
+  const outcome = await look();
+  return outcome.kind === "replayed" ? look(outcome.accountId) : outcome;
+}
+
+/** Never throws for a refusal: the end of a stolen session must be committed. `endsFor`: the account whose replayed sign-in it ends. */
+async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean, endsFor?: string): Promise<Exchange> {
   const id = token.sessionId;
   const { idleSeconds } = cfg.auth;
+  if (endsFor !== undefined) await accountLock(tx, endsFor);
   const session = await sessionFindForUpdate(tx, { id, familyHash: hashSecret(token.family), idleSeconds });
   if (session === undefined) return { kind: "unknown" };
   const { accountId, email, amr, authenticatedAt } = session;
@@ -272,7 +293,7 @@ async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean): Promi
     case "repeat":
       return opened(verdict.successor);
     case "replayed":
-      await endCompromised(tx, session, id);
+      if (accountId === endsFor) await endCompromised(tx, session, id);
       return { kind: "replayed", accountId };
     case "ended":
     case "superseded":
@@ -280,27 +301,27 @@ async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean): Promi
   }
 }
 
-/** One of two who use the token is a thief: all that came of the sign-in ends, and whoever watches is told. */
+const compromised = defineAction("auth.session.compromised", { sessionId: "plain" });
+
+/** One of two who use the token is a thief: all that came of the sign-in ends, and its owner, their organisation and whoever watches are told. */
 async function endCompromised(tx: Tx, session: PresentedSessionRow, sessionId: string): Promise<void> {
   const { accountId, tenantId } = session;
-  const ended = await sessionEnd(tx, { accountId, which: "sign-in", signInOf: sessionId, reason: "token_reuse" });
-  await revokeSessions(tx, ended);
-  await onBehalfOf("system:auth.refresh", () =>
-    emit(
-      tx,
-      sessionCompromised,
-      { userId: accountId, sessionId, organisationId: tenantId },
-      { aggregateType: "user", aggregateId: accountId, tenantId: tenantId === null ? null : tenantIdFrom(tenantId) },
-    ),
-  );
+  await endSessions(tx, { accountId, which: "sign-in", signInOf: sessionId, reason: "token_reuse" });
+  tx.afterCommit(() => sessionsCompromisedTotal.add(1));
+  await onBehalfOf("system:auth.refresh", async () => {
+    const of = tenantId === null ? null : tenantIdFrom(tenantId);
+    const about = { aggregateType: "user", aggregateId: accountId, tenantId: of };
+    await emit(tx, sessionCompromised, { userId: accountId, sessionId, organisationId: tenantId }, about);
+    await requestMail(tx, { kind: "session-compromised", accountId });
+    if (of === null) return;
+    await record(tx, compromised, { tenantId: of, target: { type: "account", id: accountId }, fields: { sessionId } });
+  });
 }
 
 /** Ends the caller's sign-in, or all of theirs: refresh tokens stop at once, access tokens within two seconds. */
 export async function signOut({ subjectId, sessionId }: Caller, everywhere = false): Promise<void> {
   if (sessionId === undefined) return;
   const which = everywhere ? "all" : "sign-in";
-  await withSystem("sign-out", async (tx) => {
-    const ended = await sessionEnd(tx, { accountId: subjectId, which, signInOf: sessionId, reason: "logout" });
-    await revokeSessions(tx, ended);
-  });
+  const own = { accountId: subjectId, which, signInOf: sessionId, reason: "logout" } as const;
+  await withSystem("sign-out", (tx) => endSessions(tx, own));
 }

@@ -1,7 +1,7 @@
 // Consumers: what makes at-least-once delivery act once. The inbox row and the effect commit together, so a
 // second delivery finds the row and does nothing. A failing event is counted in a transaction of its own, one that was
 // lost with its process before its next attempt; after the last attempt it becomes a dead letter and the transport is
-// told "done".
+// told "done". So it is of what comes while the consumer is held, which waits elsewhere (holds.ts).
 // Source: Hohpe & Woolf, Enterprise Integration Patterns, "Idempotent Receiver" and "Dead Letter Channel".
 import { causedBy } from "../security/provenance";
 import { cfg } from "../config";
@@ -13,12 +13,13 @@ import { continueTrace, type ContinueOptions } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
 import { declarations } from "./declarations";
+import { holdDelivered, holds, heldPosition } from "./holds";
 import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
 import { toReceived, UnfitEventError, UnknownEventError, type EventHandler } from "./received";
 import { settleFailure, type Receiver } from "./settle-failure";
 import { RELAY } from "./store/dead-letter";
 import { detourEnd, detourEndIn } from "./store/detour";
-import { inboxAttempts, inboxCountFailure, inboxRecord } from "./store/inbox";
+import { inboxAttempts, inboxCountFailure, inboxRecord, type InboxStanding } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 import { withOlderVersions } from "./upcasting";
 
@@ -98,6 +99,7 @@ async function deliver(
   handler: Handler,
   attempt: number,
 ): Promise<void> {
+  if ((await holds.isHeld(receiver.name)) && (await holdDelivered(receiver.name, message))) return;
   const wasLost = attempt > 1 && attempt - 1 > (await inboxAttempts(receiver.name, message.id));
   if (!handler || !wasLost) return receive(receiver, message, handler, handler ? 1 : 0);
   await receiver.lostOnes.take(async () => {
@@ -131,10 +133,16 @@ async function receive(receiver: Receiver, message: DomainEvent, handler: Handle
   try {
     if (!handler) throw new UnknownEventError(message);
     const event = toReceived(message);
-    await inScopeOf(event.tenantId, async (tx) => {
-      if (await inboxRecord(tx, name, message)) await handler(tx, event);
-      else outcome = "duplicate";
-    });
+    let standing: InboxStanding | "held" = "behind";
+    while (standing === "behind") {
+      standing = await inScopeOf(event.tenantId, async (tx) => {
+        const noted = await inboxRecord(tx, name, message, heldPosition(message.headers));
+        if (noted === "fresh") await handler(tx, event);
+        return noted;
+      });
+      if (standing === "behind" && (await holdDelivered(name, message))) standing = "held";
+    }
+    if (standing !== "fresh") outcome = standing === "known" ? "duplicate" : "held";
   } catch (error) {
     outcome = "failed";
     await settleFailure(receiver, message, error, costs);

@@ -50,7 +50,10 @@ export interface HandledLetters {
 
 const momentText = z.iso.datetime({ offset: true });
 
-function parseMoment(text: string | undefined, field: string): Date | undefined {
+/** @throws APIError invalid_request that names the field. */
+export function parseMoment(text: string, field: string): Date;
+export function parseMoment(text: string | undefined, field: string): Date | undefined;
+export function parseMoment(text: string | undefined, field: string): Date | undefined {
   if (text === undefined) return undefined;
   const moment = new Date(momentText.safeParse(text).success ? text : NaN);
   if (!Number.isNaN(moment.getTime())) return moment;

@@ -2,7 +2,8 @@
 // several events in a transaction, and the backlog stays in the outbox, where claims are fair. Whoever is not in this
 // process, fails, is slow, or has something of the aggregate on its way by the topic, gets it by the topic, which has the
 // retries, their waits and the count of those that end their process. Such a detour is noted before it is begun and is over
-// when the consumer is done with the event, so that the order of an aggregate holds over both ways.
+// when the consumer is done with the event, so that the order of an aggregate holds over both ways. What is for a consumer
+// that is held waits (holds.ts).
 //   direct    rows claimed for the first time, for a consumer of this process that handles them and has no detour there
 //   resting   the consumer took longer than BUDGET_MS, or hand-overs waited longer than WAIT_MS for it: everything of it
 //             goes by the topic for REST_MS
@@ -13,10 +14,11 @@ import { logger } from "../telemetry/logger";
 import { localConsumers, type LocalConsumer } from "./consumer";
 import { declarations } from "./declarations";
 import { concurrencyHere } from "./delivery-filter";
+import { HELD_POSITION } from "./holds";
 import { receiveTogether, type Entry } from "./receive-together";
-import { detoursBegin, detoursOf } from "./store/detour";
+import { closedWays, detoursBegin, type Detour } from "./store/detour";
 import type { OutboxRow } from "./store/outbox";
-import { messageOf, REDRIVE_CONSUMER, REDRIVE_OF } from "./topic";
+import { eventIdOf, messageOf, REDRIVE_CONSUMER, REDRIVE_OF } from "./topic";
 
 /** A consumer begins no further event of one hand-over after so long: at this pace the topic, which runs many at once, is faster. */
 const BUDGET_MS = 2_000;
@@ -43,8 +45,8 @@ export interface DirectTimes {
 
 const TIMES: DirectTimes = { waitMs: WAIT_MS, budgetMs: BUDGET_MS, limitMs: LIMIT_MS, restMs: REST_MS };
 
-/** Consumers that are done with each row, by its id. */
-export type Done = ReadonlyMap<string, ReadonlySet<string>>;
+/** Consumers that are done with each event, by its id. */
+type Done = Map<string, Set<string>>;
 
 export class DirectDelivery {
   private isOn = false;
@@ -60,7 +62,7 @@ export class DirectDelivery {
     this.isOn = isOn;
   }
 
-  /** Whether the consumer is done with an event that is being published just now. */
+  /** Whether the consumer is done with an event that is being published just now, or gets it later. */
   hasHad(consumer: string, eventId: string): boolean {
     return this.publishing.get(eventId)?.has(consumer) === true;
   }
@@ -70,9 +72,9 @@ export class DirectDelivery {
    * `publish`, which gives the rows to the topic for those.
    */
   async before(rows: readonly OutboxRow[], publish: () => Promise<void>, signal?: AbortSignal): Promise<void> {
-    const done: Done = this.isOn ? await this.deliver(rows, signal) : new Map();
+    const done: Done = this.isOn ? await this.deliver(rows, signal) : new Map<string, Set<string>>();
     // Also while it is off: what follows may be handed over directly, here or by another process.
-    await this.noteDetours(rows, done);
+    for (const { eventId, consumer } of await this.noteDetours(rows, done)) addTo(done, eventId, consumer);
     for (const [id, had] of done) this.publishing.set(id, had);
     try {
       await publish();
@@ -82,18 +84,19 @@ export class DirectDelivery {
   }
 
   private async deliver(rows: readonly OutboxRow[], signal: AbortSignal | undefined): Promise<Done> {
-    const done = new Map<string, Set<string>>();
-    const isFit = ({ attempts, headers }: OutboxRow): boolean => attempts === 1 && headers[REDRIVE_OF] === undefined;
+    const done: Done = new Map();
     const fit = rows.filter(isFit);
     const consumers = [...localConsumers.values()].filter(
       (consumer) =>
         concurrencyHere(consumer.name) > 0 && !this.isResting(consumer.name) && fit.some((row) => isFor(consumer, row)),
     );
     if (consumers.length === 0) return done;
-    const detours = new Set<string>();
-    const keys = [...new Set(fit.map((row) => row.aggregateKey))];
+    const closed = new Set<string>();
+    // Sorted by position: of each aggregate the last one stays.
+    const aggregates = [...new Map(fit.map((row) => [row.aggregateKey, row])).values()];
     const names = consumers.map(({ name }) => name);
-    for (const { consumer, aggregateKey } of await detoursOf(names, keys)) detours.add(`${consumer} ${aggregateKey}`);
+    for (const { consumer, aggregateKey } of await closedWays(names, aggregates))
+      closed.add(`${consumer} ${aggregateKey}`);
     await Promise.all(
       consumers.map(async (consumer) => {
         // Behind a row that goes by the topic, as one that only another version handles, the rest of its aggregate does too.
@@ -102,9 +105,9 @@ export class DirectDelivery {
         const held = new Set(rows.filter(goesByTopic).map((row) => row.aggregateKey));
         const own = fit.filter(
           (row) =>
-            isFor(consumer, row) && !held.has(row.aggregateKey) && !detours.has(`${consumer.name} ${row.aggregateKey}`),
+            isFor(consumer, row) && !held.has(row.aggregateKey) && !closed.has(`${consumer.name} ${row.aggregateKey}`),
         );
-        const onDone = (id: string): void => void done.set(id, (done.get(id) ?? new Set()).add(consumer.name));
+        const onDone = (id: string): void => addTo(done, id, consumer.name);
         if (own.length > 0) await this.give(consumer, own, onDone, signal);
       }),
     );
@@ -163,21 +166,19 @@ export class DirectDelivery {
     if (!isInTime || this.nowMs() > until) this.laneOf(consumer.name).restsUntilMs = this.nowMs() + restMs;
   }
 
-  /** The topic's messages for consumers that anybody declares; unknown ones have no direct way. */
-  private async noteDetours(rows: readonly OutboxRow[], done: Done): Promise<void> {
+  /**
+   * The topic's messages for consumers that anybody declares; unknown ones have no direct way. Resolves with those that
+   * the topic is not to bring, because they wait.
+   */
+  private async noteDetours(rows: readonly OutboxRow[], done: Done): Promise<Pick<Detour, "consumer" | "eventId">[]> {
     const detours = rows.flatMap((row) =>
       declarations
         .wantedBy(row)
-        .filter((consumer) => done.get(row.id)?.has(consumer) !== true)
+        .filter((consumer) => done.get(eventIdOf(row))?.has(consumer) !== true)
         // A redrive is the event it was.
-        .map((consumer) => ({
-          consumer,
-          aggregateKey: row.aggregateKey,
-          eventId: row.headers[REDRIVE_OF] ?? row.id,
-          tenantId: row.tenantId,
-        })),
+        .map((consumer): Detour => ({ ...row, consumer, eventId: eventIdOf(row), rowId: row.id })),
     );
-    if (detours.length > 0) await detoursBegin(detours);
+    return detours.length > 0 ? detoursBegin(detours) : [];
   }
 
   private isResting(consumer: string): boolean {
@@ -190,6 +191,13 @@ export class DirectDelivery {
     return lane;
   }
 }
+
+/** A row that was claimed before may have ended its process; so may a dead letter that is sent again, unlike one that was held. */
+const isFit = ({ attempts, headers }: OutboxRow): boolean =>
+  attempts === 1 && (headers[REDRIVE_OF] === undefined || headers[HELD_POSITION] !== undefined);
+
+const addTo = (done: Done, eventId: string, consumer: string): void =>
+  void done.set(eventId, (done.get(eventId) ?? new Set()).add(consumer));
 
 const isFor = ({ name, byKey }: LocalConsumer, { type, version, headers }: OutboxRow): boolean =>
   byKey.has(`${type}@${version}`) && (headers[REDRIVE_CONSUMER] === undefined || headers[REDRIVE_CONSUMER] === name);

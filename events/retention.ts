@@ -7,9 +7,10 @@ import { deadLetters, DEAD_LETTER_DAYS } from "./store/dead-letter";
 import { declarationsPurge } from "./store/declaration";
 import { detourPurge } from "./store/detour";
 import { inboxPurge } from "./store/inbox";
-import { outboxPurge } from "./store/outbox";
+import { OUTBOX_DAYS, outboxPurge } from "./store/outbox";
+import { replayPurge } from "./store/replay";
 
-export const OUTBOX_DAYS = 14;
+export { OUTBOX_DAYS } from "./store/outbox";
 export const INBOX_DAYS = 30;
 const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 300_000, batchMax: 5_000 };
 
@@ -19,6 +20,7 @@ export interface Purged {
   deadLetters: number;
   declarations: number;
   detours: number;
+  replays: number;
 }
 
 /** Deletes what is past its time; resolves with how many rows went. `budget` holds for each table. */
@@ -29,6 +31,7 @@ export async function purgeExpired(budget: UpkeepBudget = BUDGET): Promise<Purge
     deadLetters: () =>
       removeInBatches("dead-letter-purge", budget, (tx, limit) => deadLetters.purge(tx, DEAD_LETTER_DAYS, limit)),
     declarations: () => removeInBatches("declaration-purge", budget, declarationsPurge),
+    replays: () => removeInBatches("replay-purge", budget, (tx, limit) => replayPurge(tx, DEAD_LETTER_DAYS, limit)),
     detours: () => removeInBatches("inbox-purge", budget, (tx, limit) => detourPurge(tx, INBOX_DAYS, limit)),
   });
 }

@@ -2,6 +2,6 @@
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import type { TenantId } from "../security/principal";
 
-export function inScopeOf(tenantId: TenantId | null, fn: (tx: Tx) => Promise<void>): Promise<void> {
+export function inScopeOf<T>(tenantId: TenantId | null, fn: (tx: Tx) => Promise<T>): Promise<T> {
   return tenantId === null ? withSystem("consume", fn) : withTenant({ tenantId }, fn);
 }

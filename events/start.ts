@@ -9,10 +9,12 @@ import { onShutdown } from "../telemetry/shutdown";
 import { declarations, READ_EVERY_MS } from "./declarations";
 import { offerFilter } from "./delivery-filter";
 import { direct } from "./direct-delivery";
+import { startHoldRelease } from "./hold-release";
 import { registerKafka } from "./kafka/destination";
 import { createRelay, type Relay } from "./relay";
 import { onRelaySignal } from "./signal";
 import { deadLetters } from "./store/dead-letter";
+import { HELD_DEPTHS } from "./store/hold";
 import { OUTBOX_DEPTH } from "./store/outbox";
 import { isReadyForWork } from "./work-gate";
 
@@ -58,16 +60,27 @@ export function startConsumers(): void {
 
 /** Starts a relay that commits of this process wake. */
 export function startRelay(): Relay {
-  const relay = createRelay({ isReady: async () => declarations.isKnown() && (await isReadyForWork()) });
+  const isReady = async (): Promise<boolean> => declarations.isKnown() && (await isReadyForWork());
+  const relay = createRelay({ isReady });
   onRelaySignal((destination) => relay.wake(destination));
-  onShutdown("relay", () => relay.stop());
+  const stopRelease = startHoldRelease(isReady);
+  onShutdown("relay", async () => void (await Promise.all([relay.stop(), stopRelease()])));
   observeGauge("outbox_depth", () => depthOf("metrics-outbox-depth", OUTBOX_DEPTH));
   observeGauge("dead_letters", async () => [
     { value: await depthOf("metrics-event-dead-letters", deadLetters.depth), labels: { source: "events" } },
   ]);
+  observeGauge("events_held", async () =>
+    (await heldDepths()).map(({ consumer, waiting }) => ({ value: waiting, labels: { consumer } })),
+  );
+  observeGauge("consumers_paused", async () =>
+    (await heldDepths()).filter(({ isPaused }) => isPaused).map(({ consumer }) => ({ value: 1, labels: { consumer } })),
+  );
   relay.start();
   return relay;
 }
+
+const heldDepths = (): Promise<{ consumer: string; waiting: number; isPaused: boolean }[]> =>
+  systemQuery("metrics-held-events", HELD_DEPTHS);
 
 async function depthOf(reason: SystemReason, statement: string): Promise<number> {
   const [row] = await systemQuery<{ depth: number }>(reason, statement);

@@ -21,12 +21,14 @@ export interface DomainEvent {
   occurredAt: string;
 }
 
+/** The id that an event had first: that of its row in the outbox, but for one that is sent again. */
+export const eventIdOf = ({ id, headers }: Pick<DomainEvent, "id" | "headers">): string => headers[REDRIVE_OF] ?? id;
+
 /** What is published of an event's row in the outbox. A redriven one goes by the id that it had first. */
 export function messageOf(row: Omit<DomainEvent, "occurredAt"> & { occurredAt: Date }): DomainEvent {
   const { tenantId, type, version, aggregateType, aggregateId, payload, headers, occurredAt } = row;
-  const id = headers[REDRIVE_OF] ?? row.id;
   return {
-    id,
+    id: eventIdOf(row),
     tenantId,
     type,
     version,

@@ -1,5 +1,6 @@
 // `npm run admin -- …`: what is done to the installation by who has its machine and its secrets, and by no request. Runs in
 // the app's environment (`groundwork exec --beside`), beside the running app; each command stands in the installation's log.
+import { parseArgs } from "node:util";
 import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { startCommand } from "../auth/operators/command-start";
 import {
@@ -16,6 +17,13 @@ import {
   rotateSigningKeysByCommand,
 } from "../auth/key-commands";
 import { sealedCount } from "../auth/store/sealed";
+import {
+  followReplay,
+  listConsumers,
+  pauseConsumerByCommand,
+  replayByCommand,
+  resumeConsumerByCommand,
+} from "../events/consumer-commands";
 import { listMasterKeys, type SealedRows } from "../db/master-keys";
 import { requestSealedCount } from "../idempotency/store";
 import { tenantKeySealedCount } from "../secrets/store";
@@ -33,6 +41,11 @@ const usage = `npm run admin -- <command>
   keys revoke KID          tokens of this key are refused within two seconds, and another signs
   master-keys list         which the database has known, and what each has sealed
   master-keys retire ID    once nothing is sealed with it and no process has it as its first: its access to the data ends
+  consumers list           consumers of events, which are paused, and how much waits for each
+  consumers pause NAME     what is for it waits, on every replica within two seconds (--reason TEXT)
+  consumers resume NAME    and gets it, in its order (--reason TEXT)
+  events replay --consumer NAME --from ISO [--until ISO] [--type TYPE] [--reason TEXT]
+                           what occurred since then to this consumer again, which acts on it again; goes on when this is ended
 `;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -41,9 +54,15 @@ function saySetup({ email, setupToken }: OperatorSetup): void {
   say(`${email} sets up with this token, once, within an hour (POST /operator/setup):\n\n  ${setupToken}\n`);
 }
 
-type Command = (word: string) => Promise<void>;
+type Options = Readonly<Record<string, string | undefined>>;
 
-const commands: Record<string, { run: Command; word?: string }> = {
+interface Command {
+  run: (word: string, options: Options) => Promise<void>;
+  word?: string;
+  options?: readonly string[];
+}
+
+const commands: Record<string, Command> = {
   "operator add": { word: "EMAIL", run: async (email) => saySetup(await addOperator(email)) },
   "operator reset": { word: "EMAIL", run: async (email) => saySetup(await resetOperator(email)) },
   "operator remove": {
@@ -113,6 +132,42 @@ const commands: Record<string, { run: Command; word?: string }> = {
       say(`${id} is retired, and its ${gone} tokens are gone`);
     },
   },
+  "consumers list": {
+    run: async () => {
+      for (const { consumer, pausedSince, pausedBy, pauseReason, waiting, ...rest } of await listConsumers()) {
+        const state = pausedSince === null ? "runs" : `paused since ${pausedSince.toISOString()} by ${pausedBy}`;
+        say(`${consumer}  ${state}  ${waiting} events wait${pauseReason === null ? "" : `  (${pauseReason})`}`);
+        if (rest.replayId !== null)
+          say(
+            `          replay ${rest.replayId}: ${rest.replayLoaded} events, ${rest.replayWaiting} to be handed over`,
+          );
+      }
+    },
+  },
+  "consumers pause": {
+    word: "NAME",
+    options: ["reason"],
+    run: async (name, { reason }) =>
+      say((await pauseConsumerByCommand(name, reason)) ? `${name} is paused` : `${name} was paused already`),
+  },
+  "consumers resume": {
+    word: "NAME",
+    options: ["reason"],
+    run: async (name, { reason }) =>
+      say((await resumeConsumerByCommand(name, reason)) ? `${name} gets what waited` : `${name} was not paused`),
+  },
+  "events replay": {
+    options: ["consumer", "from", "until", "type", "reason"],
+    run: async (_, { consumer, from, ...rest }) => {
+      if (consumer === undefined || from === undefined) throw new Error("--consumer NAME and --from ISO are needed");
+      const id = await replayByCommand({ consumer, from, ...rest });
+      let told = "";
+      await followReplay(id, ({ state, loaded, waiting }) => {
+        const line = `${state}: ${loaded} events, ${waiting} to be handed over`;
+        if (line !== told) say((told = line));
+      });
+    },
+  },
 };
 
 const sealedRows = async (): Promise<SealedRows[]> => [
@@ -121,16 +176,36 @@ const sealedRows = async (): Promise<SealedRows[]> => [
   ...(await requestSealedCount()),
 ];
 
-async function main([noun = "", verb = "", word]: string[]): Promise<void> {
+interface Given {
+  command: Command;
+  word: string;
+  options: Options;
+}
+
+/** Undefined for what is no command. */
+function parse([noun = "", verb = "", ...rest]: string[]): Given | undefined {
   const name = `${noun} ${verb}`;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command === undefined || (command.word === undefined) !== (word === undefined)) {
+  if (command === undefined) return undefined;
+  const options = Object.fromEntries((command.options ?? []).map((option) => [option, { type: "string" as const }]));
+  try {
+    const { values, positionals } = parseArgs({ args: rest, options, allowPositionals: true });
+    const [word = ""] = positionals;
+    return positionals.length === (command.word === undefined ? 0 : 1) ? { command, word, options: values } : undefined;
+  } catch {
+    return undefined; // an option that it does not have
+  }
+}
+
+async function main(args: string[]): Promise<void> {
+  const given = parse(args);
+  if (given === undefined) {
     process.stderr.write(usage);
     process.exitCode = 2;
     return;
   }
   startCommand();
-  await command.run(word ?? "");
+  await given.command.run(given.word, given.options);
 }
 
 main(process.argv.slice(2))

@@ -126,6 +126,8 @@ export const operatorPermissions = [
   "operator.system.read",
   "operator.flag.read",
   "operator.flag.manage",
+  "operator.consumer.read",
+  "operator.consumer.manage",
 ] as const;
 export type OperatorPermission = (typeof operatorPermissions)[number];
 

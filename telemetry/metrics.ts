@@ -26,6 +26,9 @@ export const limitStoreFailuresTotal = meter.createCounter("limit_store_failures
 export const breachChecksTotal = meter.createCounter("breach_checks_total", {
   description: "New passwords looked for among leaked ones, by outcome: absent, found, away",
 });
+export const sessionsCompromisedTotal = meter.createCounter("sessions_compromised_total", {
+  description: "Sign-ins ended because a refresh token of theirs was replayed",
+});
 export const cacheHitsTotal = meter.createCounter("cache_hits_total", {
   description: "Cache reads that found a value, by cache",
 });
@@ -66,6 +69,8 @@ const gaugeDescriptions = {
   outbox_depth: "Outbox rows not yet handed over",
   queue_depth: "Jobs waiting, by queue and state",
   sagas_open: "Sagas that have not ended, by state",
+  events_held: "Events that wait because their consumer is paused or gets a replay, by consumer",
+  consumers_paused: "1 for each consumer that is paused",
   dead_letters: "Dead letters not yet redriven, by source",
   embedder_processes: "Embedding processes that are up",
 } as const;

@@ -2,7 +2,10 @@
 import { hash } from "@node-rs/argon2";
 import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
+import { entryList } from "../../audit/store";
 import { systemQuery } from "../../db/tenant";
+import { tenantIdFrom } from "../../security/principal";
+import { renderPrometheus } from "../../telemetry/metrics";
 import type { Role } from "../../security/permissions";
 import { REUSE_GRACE_MS } from "../refresh-token";
 import { register, type Registered } from "../registration";
@@ -22,6 +25,9 @@ const join = async (newMember: SignedIn, organisation: { id: string }, role: Rol
     role,
   ]);
 };
+
+const compromisedCount = async (): Promise<number> =>
+  Number(/^sessions_compromised_total(?:\{[^}]*\})? (\d+)/m.exec(await renderPrometheus())?.[1] ?? 0);
 
 describe("an account", () => {
   test("in two organisations switches between them without signing in, each session in its own", async () => {
@@ -163,7 +169,8 @@ describe("an account", () => {
     expect(await refreshSession(used.refreshToken, new Date(), here)).toBeDefined();
   });
 
-  test("whose refresh token is replayed loses all of that sign-in, access tokens too, and an event says so", async () => {
+  test("whose refresh token is replayed loses all of that sign-in, access tokens too; an event, a mail and the log say so", async () => {
+    const before = await compromisedCount();
     const owner = await person();
     const thief = await refreshSession(owner.refreshToken, new Date(), here);
     await systemQuery(
@@ -184,6 +191,18 @@ describe("an account", () => {
         tenant_id: owner.organisation.id,
       },
     ]);
+    const mails = await systemQuery<{ kind: string }>(
+      "test",
+      "select payload->>'kind' as kind from events.outbox where type = 'auth:mail' and payload->>'accountId' = $1",
+      [owner.user.id],
+    );
+    expect(mails.filter(({ kind }) => kind === "session-compromised")).toHaveLength(1);
+    const { rows } = await entryList({ tenantId: tenantIdFrom(owner.organisation.id) }, undefined, 10, undefined);
+    expect(rows.find(({ action }) => action === "auth.session.compromised")).toMatchObject({
+      actor: "system:auth.refresh",
+      targetId: owner.user.id,
+    });
+    expect(await compromisedCount()).toBe(before + 1);
   });
 });
 

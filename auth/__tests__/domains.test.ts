@@ -2,6 +2,7 @@
 import { audit, auth } from "~encore/clients";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
+import { commonErrors } from "../../security/common-errors";
 import { createCaller, registerCaller, type RegisteredCaller } from "../../testing";
 import { txtLookup, type TxtLookup } from "../domains/dns";
 import { DOMAINS_PER_ORGANISATION_MAX, verifyDomain } from "../domains/domains";
@@ -324,6 +325,25 @@ describe("looking again", () => {
       verifiedAt: expect.any(String),
     });
     expect(await eventsOf(domain.id)).toHaveLength(2);
+  });
+
+  test("says nothing of a domain that it could not ask for, because our own turns are taken", async () => {
+    const domain = await verified(acme);
+    const refused = (name: string): Promise<string[] | undefined> =>
+      name === domain.record.name
+        ? Promise.reject(commonErrors.service_unavailable())
+        : Promise.resolve(name === "com" ? [] : undefined);
+    const since = "select unanswered_since as since, missing_since as missing from auth.domain where id = $1";
+    await age(domain, "next_check_at", "2 days");
+    await recheckDomains(refused);
+    expect(await systemQuery("test", since, [domain.id])).toEqual([{ since: null, missing: null }]);
+    // Its name servers' silence, meanwhile, is told.
+    server.zone.set(domain.record.name, "broken");
+    await age(domain, "next_check_at", "2 days");
+    await recheckDomains((name) =>
+      name === domain.record.name ? lookUp(name) : Promise.resolve(name === "com" ? [] : undefined),
+    );
+    expect(await systemQuery("test", since, [domain.id])).toEqual([{ since: expect.any(Date), missing: null }]);
   });
 
   test("asks for each domain once a day, and of two runs at once one asks", async () => {

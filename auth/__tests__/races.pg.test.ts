@@ -2,25 +2,28 @@
 // On a server, where it really is the same moment; each race is run several times over.
 import { auth } from "~encore/clients";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemQuery, withSystem, type Tx } from "../../db/tenant";
+import { systemQuery } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
-import { concurrent } from "../../testing";
 import { OidcClients } from "../oidc/providers";
-import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
-import { redirectUriOf } from "../oidc/state";
-import { createOneTimeToken } from "../one-time-token";
-import { register, type Registered } from "../registration";
-import { signIn, type SignedIn } from "../sessions";
 import { accountLock, accountSetEmail } from "../store/accounts";
+import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
+import { createOneTimeToken } from "../one-time-token";
+import { endSessionsByCommand } from "../operators/end-sessions";
 import { identityDelete } from "../store/identities";
+import { membershipDelete, membershipLock } from "../store/memberships";
 import { oneTimeTokenHold } from "../store/one-time-tokens";
+import { parseRefreshToken } from "../refresh-token";
+import { redirectUriOf } from "../oidc/state";
+import { refreshSession, signIn, type SignedIn } from "../sessions";
+import { register, type Registered } from "../registration";
+import { signOutHeld } from "../browser/accounts";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
 import { provided } from "./oidc-providers";
 import { startOpenIdProvider, type StartedProvider } from "./openid-provider";
 import { here, newcomer, password, reason } from "./people";
+import { duringChange, inRounds, number, oneOf, outcomes, wins } from "./races";
 
-const ROUNDS = 5;
 const other = "another fine passphrase";
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
 const join = async (joining: Registered, { organisation: { id } }: Registered, role: Role): Promise<SignedIn> => {
@@ -28,33 +31,9 @@ const join = async (joining: Registered, { organisation: { id } }: Registered, r
   await systemQuery("test", sql, [id, joining.user.id, role]);
   return auth.switchTo({ organisationId: id }, await as(joining));
 };
-const number = async (from: string, values: unknown[]): Promise<number> =>
-  (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${from}`, values))[0]?.n ?? -1;
 const owners = (id: string): Promise<number> => number("auth.membership where tenant_id = $1 and role = 'owner'", [id]);
 const liveSessions = (accountId: string): Promise<number> =>
   number("auth.session where account_id = $1 and revoked_at is null and expires_at > now()", [accountId]);
-
-/** Runs all at once; how each ended: undefined for success, else the reason. */
-async function outcomes(acts: readonly (() => Promise<unknown>)[]): Promise<(string | undefined)[]> {
-  const ended = await concurrent(acts.length, (n) => acts[n]?.() ?? Promise.reject(new Error("no act")));
-  return Promise.all(
-    ended.map(async (one) =>
-      one.status === "fulfilled" ? undefined : ((await reason(Promise.reject(one.reason as Error))) ?? "unknown"),
-    ),
-  );
-}
-const wins = (ended: readonly (string | undefined)[]): number => ended.filter((told) => told === undefined).length;
-
-async function inRounds(round: () => Promise<void>): Promise<void> {
-  for (let n = 0; n < ROUNDS; n++) await round();
-}
-
-/** Of many who bring one token, one has the effect, and the others are told that it was used. */
-async function oneOf(act: (n: number) => Promise<unknown>, refusal = "link_invalid"): Promise<void> {
-  const ended = await outcomes(Array.from({ length: 8 }, (_, n) => () => act(n)));
-  expect(wins(ended)).toBe(1);
-  expect(new Set(ended.filter((told) => told !== undefined))).toEqual(new Set([refusal]));
-}
 
 describe("a mailed token that is shown many times at once", () => {
   test("verifies an address once", () =>
@@ -150,6 +129,40 @@ describe("an invitation", () => {
       const token = await mailedToken(joining.user.email);
       expect(await reason(auth.acceptInvitation({ token }, await as(joining)))).toBe("invitation_not_found");
     }));
+
+  test("is not accepted by an account that moves away from the invited address meanwhile", async () => {
+    const [owner, ada] = [await person(), await person()];
+    const { id, email: from } = ada.user;
+    await auth.inviteMember({ email: from, role: "member" }, await as(owner));
+    const token = await mailedToken(from);
+    const by = await as(ada);
+    let told: string | undefined;
+    await duringChange(
+      async (tx) => {
+        await accountLock(tx, id);
+        expect(await accountSetEmail(tx, { id, from, email: newcomer().email })).toBe(true);
+      },
+      async () => void (told = await reason(auth.acceptInvitation({ token }, by))),
+    );
+    expect(told).toBe("invitation_not_found");
+    expect(await number("auth.membership where tenant_id = $1", [owner.organisation.id])).toBe(1);
+  });
+});
+
+test("who is removed while they switch into the organisation is not let in", async () => {
+  const [owner, ada] = [await person(), await person()];
+  const tenantId = owner.organisation.id;
+  await join(ada, owner, "member");
+  const by = await as(ada);
+  let told: string | undefined;
+  await duringChange(
+    async (tx) => {
+      await membershipLock(tx, tenantId);
+      await membershipDelete(tx, { tenantId, accountId: ada.user.id });
+    },
+    async () => void (told = await reason(auth.switchTo({ organisationId: tenantId }, by))),
+  );
+  expect(told).toBe("organisation_not_found");
 });
 
 describe("an organisation keeps an owner", () => {
@@ -235,29 +248,6 @@ describe("a password that changes", () => {
     }));
 });
 
-/** Runs `meanwhile` from when `change` was made until it waits for it, and commits the change then. */
-async function duringChange(change: (tx: Tx) => Promise<void>, meanwhile: () => Promise<unknown>): Promise<void> {
-  let isMade!: () => void;
-  let mayCommit!: () => void;
-  const [made, committing] = [
-    new Promise<void>((done) => (isMade = done)),
-    new Promise<void>((done) => (mayCommit = done)),
-  ];
-  const changed = withSystem("test", async (tx) => {
-    await change(tx);
-    isMade();
-    await committing;
-  });
-  await made;
-  const running = meanwhile();
-  const waiting =
-    "pg_locks l join pg_stat_activity a on a.pid = l.pid where not l.granted and a.datname = current_database()";
-  await expect.poll(() => number(waiting, []), { timeout: 20_000 }).toBeGreaterThan(0);
-  mayCommit();
-  await changed;
-  await running;
-}
-
 describe("an address that its account moves away from", () => {
   test("is nobody else's from the moment of the change: a registration in between finds it taken", async () => {
     const ada = await person();
@@ -341,4 +331,52 @@ describe("a sign-in under way", () => {
     expect(told).toBe("oidc_failed");
     expect(await liveSessions(user.id)).toBe(before);
   });
+});
+
+describe("sessions that end", () => {
+  /** Each switch makes another session of that sign-in; of all lanes fewer than would push the first one out. */
+  async function switching(by: Awaited<ReturnType<typeof as>>, organisationId: string): Promise<void> {
+    for (let n = 0; n < 4; n++) if (await reason(auth.switchTo({ organisationId }, by))) return;
+  }
+  const refresh = ({ refreshToken }: SignedIn): Promise<SignedIn> =>
+    refreshSession(refreshToken, new Date(), "198.51.100.9");
+  /** So that using its first token again is a replay. */
+  const refreshLongAgo = async (mine: SignedIn): Promise<void> => {
+    await refresh(mine);
+    await systemQuery(
+      "test",
+      "update auth.session set rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at) where id = $1",
+      [parseRefreshToken(mine.refreshToken)?.sessionId],
+    );
+  };
+  const endings: [string, (mine: SignedIn) => Promise<unknown>][] = [
+    ["signed out", async (mine) => auth.logout({}, await as(mine))],
+    ["signed out everywhere", async (mine) => auth.logout({ everywhere: true }, await as(mine))],
+    [
+      "ended in the list of devices",
+      async (mine) => auth.endSession({ id: parseRefreshToken(mine.refreshToken)?.sessionId ?? "" }, await as(mine)),
+    ],
+    ["signed out of a browser", ({ user, refreshToken }) => signOutHeld([{ accountId: user.id, refreshToken }])],
+    ["ended by command", ({ user }) => endSessionsByCommand(user.email)],
+    ["ended by a replay of a token", async (mine) => expect(await reason(refresh(mine))).toBe("refresh_token_invalid")],
+    ["ended with the account", async (mine) => auth.deleteAccount(await as(mine))],
+  ];
+
+  test.each(endings)("as %s leave none behind that a switch under way made", (_how, end) =>
+    inRounds(async () => {
+      const { user, organisation } = await person();
+      await systemQuery("test", "delete from auth.session where account_id = $1", [user.id]);
+      const mine = await signIn({ email: user.email, password }, new Date(), "198.51.100.1");
+      await refreshLongAgo(mine);
+      const by = await as(mine);
+      const lanes = Array.from({ length: 4 }, () => () => switching(by, organisation.id));
+      const ending = async (): Promise<void> => {
+        await new Promise((resolve) => setImmediate(resolve));
+        await end(mine);
+      };
+      const ended = await outcomes([...lanes, ending]);
+      expect(ended).toEqual(ended.map(() => undefined));
+      expect(await liveSessions(user.id)).toBe(0);
+    }),
+  );
 });

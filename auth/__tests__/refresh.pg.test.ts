@@ -75,7 +75,7 @@ describe("refreshing under load", () => {
       );
     expect(new Set(replays), `seed ${seed}`).toEqual(new Set(["refresh_token_invalid"]));
     expect(await count("auth.session where revoked_reason = 'token_reuse'")).toBe(CLIENTS);
-  }, 120_000);
+  }, 300_000);
 });
 
 describe("an office behind one address", () => {
@@ -125,7 +125,7 @@ describe("an office behind one address", () => {
     expect(outcomes.filter((outcome) => outcome !== "signed in")).toEqual([]);
     expect(invented).toContain("refresh_token_invalid");
     expect(invented).toContain("rate_limited");
-  }, 120_000);
+  }, 300_000);
 });
 
 describe("upkeep", () => {

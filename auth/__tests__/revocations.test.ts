@@ -9,6 +9,7 @@ import {
   revocations,
   revokeKey,
   revokeMembership,
+  revokePlaces,
   revokeSessions,
   type RevocableToken,
 } from "../revocations";
@@ -284,6 +285,17 @@ describe("what is revoked in a transaction", () => {
       expect(row?.below).toBe(below);
       expect(row?.seconds).toBeGreaterThan(900);
     }
+  });
+
+  test("of a session in one organisation refuses its tokens there below a revision: none elsewhere, of another session, or of later", async () => {
+    const { sessionId, tenantId } = ids();
+    const there = { sessionId, membership: "a:t", tenantId, revision: 6, kid: "k1" };
+    await withSystem("test", (tx) => revokePlaces(tx, tenantId, [{ sessionId, belowRevision: 7 }]));
+    expect(revocations.isRevoked(there)).toBe(true);
+    expect(revocations.isRevoked({ ...there, revision: 7 })).toBe(false);
+    for (const other of [{ tenantId: ids().tenantId }, { sessionId: ids().sessionId }, { tenantId: null }])
+      expect(revocations.isRevoked({ ...there, ...other })).toBe(false);
+    expect(await stored(`in:${sessionId}:${tenantId}`)).toMatchObject([{ below: 7 }]);
   });
 
   // A thief of the key signs tokens that are longer good than ours.

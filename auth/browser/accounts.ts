@@ -7,10 +7,10 @@ import { withSystem, type Tx } from "../../db/tenant";
 import { organisationOf } from "../entrance";
 import { errors } from "../errors";
 import { hashSecret, parseRefreshToken } from "../refresh-token";
-import { revokeSessions } from "../revocations";
+import { endSessions } from "../session-end";
 import { refreshSession, type SignedIn } from "../sessions";
 import type { MemberRole } from "../../security/permissions";
-import { sessionEnd, sessionListHeld, type HeldSessionRow } from "../store/sessions";
+import { sessionListHeld, type HeldSessionRow } from "../store/sessions";
 import type { HeldAccount, Jar } from "./jar";
 
 export interface BrowserAccount {
@@ -62,8 +62,10 @@ export async function withoutEnded(jar: Jar): Promise<Jar> {
 export async function signOutHeld(held: readonly Held[]): Promise<void> {
   if (held.length === 0) return;
   await withSystem("sign-out-of-a-browser", async (tx) => {
-    for (const { id, accountId } of await liveOf(tx, held))
-      await revokeSessions(tx, await sessionEnd(tx, { accountId, which: "sign-in", signInOf: id, reason: "logout" }));
+    // In one order, so that two browsers with the same accounts do not wait for each other.
+    const live = (await liveOf(tx, held)).toSorted((a, b) => (a.accountId < b.accountId ? -1 : 1));
+    for (const { id, accountId } of live)
+      await endSessions(tx, { accountId, which: "sign-in", signInOf: id, reason: "logout" });
   });
 }
 

@@ -16,10 +16,14 @@ import { newId } from "../../db/ids";
 import { withSystem, withTenant, type Tx } from "../../db/tenant";
 import { domainAdded, domainLost, domainRemoved, domainVerified } from "../../events/catalog/auth";
 import { emit } from "../../events/outbox";
+import { canSendMail } from "../../mail/mailer";
 import { commonErrors } from "../../security/common-errors";
 import { tenantIdFrom, type Principal } from "../../security/principal";
+import { endRefused } from "../entrance";
 import { errors } from "../errors";
 import { tellOwners } from "../owner-notices";
+import { assertWayInBeside } from "../sign-in-methods";
+import { accountLock } from "../store/accounts";
 import {
   domainCount,
   domainDelete,
@@ -97,12 +101,15 @@ export async function verifyDomain(
 async function setVerified(principal: Principal, { id, name }: DomainRow): Promise<boolean> {
   const { tenantId } = principal;
   try {
-    await withTenant(principal, async (tx) => {
+    await withSystem("verify-domain", async (tx) => {
+      await membershipLock(tx, tenantId);
       const found = await domainSetVerified(tx, { tenantId, id });
       if (found === undefined) throw errors.domain_not_found();
       if (found.wasVerified) return;
+      // A provider that is required is required of the people of this domain too from now on.
+      await endRefused(tx, tenantId);
       await emit(tx, domainVerified, { organisationId: tenantId, domainId: id, domain: name }, about(tenantId, id));
-      await record(tx, verified, { target: target(id), fields: { domain: name } });
+      await record(tx, verified, { tenantId, target: target(id), fields: { domain: name } });
     });
     return true;
   } catch (error) {
@@ -114,20 +121,28 @@ async function setVerified(principal: Principal, { id, name }: DomainRow): Promi
 /** Who shows the record now has the domain; both do where two organisations are one's own, and the first keeps it. */
 async function takeFromHolder({ name }: DomainRow, texts: readonly string[]): Promise<void> {
   await withSystem("take-domain", async (tx) => {
+    const found = await domainFindHolder(tx, name);
+    if (found === undefined) return;
+    await membershipLock(tx, found.tenantId);
     const holder = await domainFindHolder(tx, name);
-    if (holder === undefined) return;
+    // Somebody else's by now, or nobody's: what follows tells.
+    if (holder?.id !== found.id) return;
     if (shows(texts, holder.token)) throw errors.domain_taken();
     await loseDomain(tx, holder, "taken");
   });
 }
 
-/** Nothing follows from the domain any more; where it is verified no longer already, nothing happens. */
+/**
+ * Nothing follows from the domain any more: who was in by its provider's word alone is out within two seconds. Where it is verified
+ * no longer already, nothing happens. The caller holds membershipLock.
+ */
 export async function loseDomain(
   tx: Tx,
   { id, tenantId, name }: { id: string; tenantId: string; name: string },
   reason: "missing" | "unanswered" | "taken",
 ): Promise<boolean> {
   if (!(await domainLose(tx, { tenantId, id }))) return false;
+  await endRefused(tx, tenantId);
   const told = reason === "unanswered" ? "missing" : reason;
   await emit(
     tx,
@@ -141,15 +156,23 @@ export async function loseDomain(
   return true;
 }
 
-/** @throws APIError domain_not_found. */
-export async function removeDomain(principal: Principal, id: string): Promise<void> {
-  const { tenantId } = principal;
-  await withTenant(principal, async (tx) => {
+/** @throws APIError domain_not_found, only_way_in. */
+export async function removeDomain(principal: Principal, id: string, canMail = canSendMail()): Promise<void> {
+  const { tenantId, subjectId } = principal;
+  // In the organisation's own scope first: row security stands behind what the system's scope is given.
+  if ((await domainFind(principal, id)) === undefined) throw errors.domain_not_found();
+  await withSystem("remove-domain", async (tx) => {
+    await accountLock(tx, subjectId);
+    await membershipLock(tx, tenantId);
     const gone = await domainDelete(tx, { tenantId, id });
     if (gone === undefined) throw errors.domain_not_found();
     const { name: domain, wasVerified } = gone;
+    if (wasVerified) {
+      await assertWayInBeside(tx, { accountId: subjectId, tenantId, domain, canMail });
+      await endRefused(tx, tenantId);
+    }
     await emit(tx, domainRemoved, { organisationId: tenantId, domainId: id, domain }, about(tenantId, id));
-    await record(tx, removed, { target: target(id), fields: { domain, wasVerified } });
+    await record(tx, removed, { tenantId, target: target(id), fields: { domain, wasVerified } });
     if (wasVerified) await tellOwners(tx, tenantId, "domain-lost", domain);
   });
 }

@@ -13,6 +13,7 @@ import {
   domainNoteUnanswered,
   type DueDomainRow,
 } from "../store/domains";
+import { membershipLock } from "../store/memberships";
 import { lookUpTxt, type TxtLookup } from "./dns";
 import { loseDomain } from "./domains";
 import { recordOf, shows, topLevelOf } from "./name";
@@ -55,13 +56,14 @@ export async function recheckDomains(lookUp: TxtLookup = lookUpTxt, runMs = RUN_
 
 type Look = "shown" | "missing" | "unanswered" | "unknown";
 
-const asked = (name: string, lookUp: TxtLookup): Promise<string[] | undefined> => lookUp(name).catch(() => undefined);
+/** Null where we did not ask at all, because our own turns are taken: that says nothing of anybody. */
+const asked = (name: string, lookUp: TxtLookup): Promise<string[] | undefined | null> => lookUp(name).catch(() => null);
 
 /** Whether anybody answers for a top-level domain: asked once a run. */
 function once(lookUp: TxtLookup): (name: string) => Promise<boolean> {
   const known = new Map<string, Promise<boolean>>();
   return (name) => {
-    const answers = known.get(name) ?? asked(name, lookUp).then((texts) => texts !== undefined);
+    const answers = known.get(name) ?? asked(name, lookUp).then((texts) => texts !== undefined && texts !== null);
     known.set(name, answers);
     return answers;
   };
@@ -73,6 +75,7 @@ async function look(
   lookAbove: (name: string) => Promise<boolean>,
 ): Promise<Look> {
   const texts = await asked(recordOf(name, token).name, lookUp);
+  if (texts === null) return "unknown";
   if (texts !== undefined) return shows(texts, token) ? "shown" : "missing";
   return (await lookAbove(topLevelOf(name))) ? "unanswered" : "unknown";
 }
@@ -90,6 +93,7 @@ async function note(domains: readonly DueDomainRow[], looks: readonly Look[], su
 async function noteFailing(domain: DueDomainRow, how: "missing" | "unanswered"): Promise<0 | 1> {
   const { tenantId, name } = domain;
   return withSystem("recheck-domains", async (tx) => {
+    await membershipLock(tx, tenantId);
     const failing =
       how === "missing"
         ? await domainNoteMissing(tx, { ...domain, days: MISSING_DAYS })

@@ -8,7 +8,7 @@ import { withSystem, type Tx } from "../../db/tenant";
 import type { Caller } from "../../security/principal";
 import { open, seal } from "../../security/envelope";
 import { errors } from "../errors";
-import { revokeSessions } from "../revocations";
+import { endSessions } from "../session-end";
 import { assertSignInMethod } from "../sign-in-methods";
 import { accountFind, accountLock } from "../store/accounts";
 import {
@@ -23,7 +23,6 @@ import {
   type FactorsRow,
 } from "../store/factors";
 import { passkeyDeleteOfAccount } from "../store/passkeys";
-import { sessionEnd } from "../store/sessions";
 import { totpKey } from "./keys";
 import { recordFactorAdded, recordFactorRemoved, recordRecoveryCodesCreated, type ChangedFactor } from "./notices";
 import { createRecoveryCodes, hashRecoveryCode } from "./recovery-codes";
@@ -112,7 +111,7 @@ export async function afterRemoval(tx: Tx, caller: Caller, changed: ChangedFacto
 /** Sign-ins that know nothing of the change end (ASVS 5.0 7.4.3): one of them may be why it was made. */
 export async function endOthers(tx: Tx, { subjectId: accountId, sessionId }: Caller): Promise<void> {
   const others = { accountId, which: "others", signInOf: sessionId ?? null, reason: "factor_change" } as const;
-  await revokeSessions(tx, await sessionEnd(tx, others));
+  await endSessions(tx, others);
 }
 
 /** For an account that changes hands (credentials.ts). */

@@ -5,9 +5,8 @@ import { recordForPlatform } from "../../audit/platform";
 import { withSystem } from "../../db/tenant";
 import { onBehalfOf } from "../../security/provenance";
 import { normaliseEmail } from "../email";
-import { revokeSessions } from "../revocations";
-import { accountFindIdByEmail, accountLock } from "../store/accounts";
-import { sessionEnd } from "../store/sessions";
+import { endSessions } from "../session-end";
+import { accountFindIdByEmail } from "../store/accounts";
 
 const COMMAND = "system:command";
 
@@ -21,10 +20,7 @@ export async function endSessionsByCommand(text: string): Promise<number | undef
     withSystem("end-sessions", async (tx) => {
       const accountId = await accountFindIdByEmail(tx, email);
       if (accountId === undefined) return undefined;
-      // A switch that is under way would leave its new session behind.
-      await accountLock(tx, accountId);
-      const ids = await sessionEnd(tx, { accountId, which: "all", signInOf: null, reason: "administrator" });
-      await revokeSessions(tx, ids);
+      const ids = await endSessions(tx, { accountId, which: "all", signInOf: null, reason: "administrator" });
       const target = { type: "account", id: accountId };
       await recordForPlatform(tx, ended, { target, fields: { sessions: ids.length } });
       return ids.length;

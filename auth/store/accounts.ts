@@ -208,6 +208,11 @@ export async function accountLock(tx: Tx, id: string): Promise<boolean> {
   return rows[0]?.isLive ?? false;
 }
 
+/** Waits for a change of the account under way, and holds up those that come, until the transaction ends. */
+export async function accountShare(tx: Tx, id: string): Promise<void> {
+  await tx.query(`select 1 from auth.account where id = $1 for share`, [id]);
+}
+
 export async function organisationInsert(
   tx: Tx,
   organisation: { id: string; name: string; createdAt: Date },

@@ -80,13 +80,13 @@ export async function domainSetVerified(
   return rows[0];
 }
 
-/** The organisation that has it verified; locked until the transaction ends. */
+/** The organisation that has it verified; under its membershipLock true until the transaction ends. */
 export async function domainFindHolder(
   tx: Tx,
   name: string,
 ): Promise<{ id: string; tenantId: string; name: string; token: string } | undefined> {
   const rows = await tx.query<{ id: string; tenantId: string; name: string; token: string }>(
-    `select id, tenant_id as "tenantId", name, token from auth.domain where name = $1 and verified_at is not null for update`,
+    `select id, tenant_id as "tenantId", name, token from auth.domain where name = $1 and verified_at is not null`,
     [name],
   );
   return rows[0];

@@ -66,11 +66,12 @@ export function identityList(accountId: string, limit: number): Promise<Identity
   );
 }
 
-/** True only under accountLock. */
-export async function identityCount(tx: Tx, accountId: string): Promise<number> {
-  const rows = await tx.query<{ n: number }>(`select count(*)::int as n from auth.identity where account_id = $1`, [
-    accountId,
-  ]);
+/** But for those at one provider. True only under accountLock. */
+export async function identityCount(tx: Tx, accountId: string, but: string | null = null): Promise<number> {
+  const rows = await tx.query<{ n: number }>(
+    `select count(*)::int as n from auth.identity where account_id = $1 and provider is distinct from $2`,
+    [accountId, but],
+  );
   return rows[0]?.n ?? 0;
 }
 

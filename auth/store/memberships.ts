@@ -78,6 +78,20 @@ export async function membershipIsOwnerOfClosing(
   return rows.length > 0;
 }
 
+/** Gives these members a new revision; resolves with them. */
+export function membershipBump(
+  tx: Tx,
+  tenantId: string,
+  accountIds: readonly string[],
+): Promise<{ accountId: string; revision: number }[]> {
+  return tx.query(
+    `update auth.membership set revision = nextval('auth.membership_revision')
+     where tenant_id = $1 and account_id = any($2::uuid[])
+     returning account_id as "accountId", revision::float8 as revision`,
+    [tenantId, accountIds],
+  );
+}
+
 /** Whether somebody with this address is a member. */
 export async function membershipFindByEmail(tx: Tx, tenantId: string, email: string): Promise<boolean> {
   const rows = await tx.query(
@@ -125,6 +139,11 @@ export async function membershipExists(
 /** Serialises changes of an organisation's members, until the transaction ends. */
 export async function membershipLock(tx: Tx, tenantId: string): Promise<void> {
   await tx.query(`select 1 from auth.organisation where id = $1 for update`, [tenantId]);
+}
+
+/** Waits for a change of the organisation's members under way, and holds up those that come, until the transaction ends. Many may at once. */
+export async function membershipHold(tx: Tx, tenantId: string): Promise<void> {
+  await tx.query(`select 1 from auth.organisation where id = $1 for key share`, [tenantId]);
 }
 
 /** How many owners there are. True only under membershipLock. */

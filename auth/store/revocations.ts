@@ -2,7 +2,7 @@
 // than such a token.
 import { systemQuery, type Tx } from "../../db/tenant";
 
-/** A session or key whose tokens are refused, or a membership (`account:tenant`), role or organisation whose tokens below a revision are. */
+/** A session or key whose tokens are refused, or a membership (`account:tenant`), role, organisation or session in one organisation whose tokens below a revision are. */
 export interface Revocation {
   subject: string;
   belowRevision: number | null;

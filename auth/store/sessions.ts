@@ -1,5 +1,6 @@
 // Statements on auth.session. Sessions belong to accounts, so only system transactions see them; each statement that
 // acts for somebody says whose account it is.
+import type { MemberRole } from "../../security/permissions";
 import { systemQuery, type Tx } from "../../db/tenant";
 import { NOT_OWN } from "../../security/own-proof";
 import { TWICE } from "../factors/methods";
@@ -280,6 +281,31 @@ export async function sessionFindForUpdate(
     [id, familyHash, idleSeconds],
   );
   return rows[0];
+}
+
+export interface PlacedSessionRow {
+  id: string;
+  accountId: string;
+  role: MemberRole;
+  amr: string[];
+  /** The organisation's provider, where it speaks for the account. */
+  speaker: SpeakerRow | null;
+}
+
+/** Sessions of members in an organisation that have not ended, by id, behind `after`. Those that begin meanwhile wait for membershipLock. */
+export function sessionListIn(
+  tx: Tx,
+  { tenantId, after, limit }: { tenantId: string; after: string; limit: number },
+): Promise<PlacedSessionRow[]> {
+  return tx.query<PlacedSessionRow>(
+    `select s.id, s.account_id as "accountId", m.role, s.amr, ${SPEAKER} as speaker
+     from auth.session s
+     join auth.account a on a.id = s.account_id
+     join auth.membership m on m.tenant_id = s.organisation_id and m.account_id = s.account_id
+     where s.organisation_id = $1 and s.id > $2 and s.expires_at > now()
+     order by s.id limit $3`,
+    [tenantId, after, limit],
+  );
 }
 
 export interface HeldSessionRow {

@@ -40,6 +40,8 @@ const WITHOUT_TENANT_ID: Record<
   "auth.operator_session": { systemOnly: "the platform's staff are in no organisation" },
   "auth.signing_key": { systemOnly: "the keys of the whole installation" },
   "queues.schedule": { systemOnly: "the installation's own jobs: their runs belong to no organisation" },
+  "events.consumer_hold": { systemOnly: "which consumers the platform's staff paused" },
+  "events.replay": { systemOnly: "which events the platform's staff sent to a consumer again, by time and type" },
   "events.consumer_declaration": { systemOnly: "which events the versions of the app that run have handlers for" },
   "db.system_use": { systemOnly: "how often the installation acted outside of any tenant" },
   "db.capability": { closed: "hashes of tokens: for the functions that row security asks, and nobody else" },

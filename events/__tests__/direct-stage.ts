@@ -8,7 +8,7 @@ import { registerDestination } from "../destinations";
 import { DirectDelivery, type DirectTimes } from "../direct-delivery";
 import { appendToOutbox } from "../outbox";
 import { createRelay } from "../relay";
-import { messageOf, type DomainEvent } from "../topic";
+import { eventIdOf, messageOf, type DomainEvent } from "../topic";
 
 export interface Registered {
   userId: string;
@@ -54,12 +54,13 @@ export function stage(
     publish: (rows) =>
       delivery.before(rows, async () => {
         if (isTopicAway) throw new Error("the topic is away");
-        for (const row of rows) if (!delivery.hasHad(name, row.id)) byTopic.push(messageOf(row));
+        for (const row of rows) if (!delivery.hasHad(name, eventIdOf(row))) byTopic.push(messageOf(row));
       }),
   });
   const relay = createRelay({ destinations: [destination], backoff: { firstMs: 0, maxMs: 0 } });
   return {
     name,
+    destination,
     handle,
     byTopic,
     /** The numbers of what the topic has to bring. */

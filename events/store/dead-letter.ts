@@ -29,7 +29,7 @@ export const deadLetters = deadLetterTable<EventFacts>({
     aggregateId: "l.aggregate_id",
     type: "l.type",
     version: "l.version",
-    headers: `l.headers || jsonb_build_object('${REDRIVE_OF}', l.event_id) || case when ${IS_RELAYS} then '{}' else jsonb_build_object('${REDRIVE_CONSUMER}', l.consumer) end`,
+    headers: `l.headers - 'held-position' || jsonb_build_object('${REDRIVE_OF}', l.event_id) || case when ${IS_RELAYS} then '{}' else jsonb_build_object('${REDRIVE_CONSUMER}', l.consumer) end`,
     occurredAt: "l.occurred_at",
   },
   extra: {

@@ -1,41 +1,86 @@
 // Statements on events.detour: events that go to a consumer by the topic instead of from the relay itself. While one is
-// under way, what follows it in its aggregate goes the same way, or it would overtake.
+// under way, what follows it in its aggregate goes the same way, or it would overtake. What is for a consumer that is held
+// (holds.ts) goes no way yet. Each question is a subquery with a limit, one look at an index a pair: EXISTS became a join with all that waits.
 import { systemQuery, type Tx } from "../../db/tenant";
 
-export interface Detour {
-  consumer: string;
+/** An aggregate of which a relay has rows at hand, up to this position. */
+export interface AggregateAtHand {
   aggregateKey: string;
-  eventId: string;
   tenantId: string | null;
+  aggregateType: string;
+  aggregateId: string;
+  position: number;
 }
 
-/** Which of these consumers have one under way in which of these aggregates: one look at the index a pair. */
-export function detoursOf(
+/** A row for a consumer that did not get it directly. */
+export interface Detour extends AggregateAtHand {
+  consumer: string;
+  eventId: string;
+  /** Of the outbox's row: the event's, or another one when it is sent again. */
+  rowId: string;
+}
+
+const IS_HELD = `(select 1 from events.consumer_hold h where h.consumer = c.consumer limit 1) is not null`;
+/** Something of the aggregate that comes before waits for the consumer. */
+const IS_BEHIND = `(select 1 from events.held h
+    where h.consumer = c.consumer and h.aggregate_id = a.id and h.aggregate_type = a.type and h.tenant_id is not distinct from a.tenant_id
+      and h.position < a.position limit 1) is not null`;
+
+/**
+ * Which of these consumers may not be given directly what is at hand of which of these aggregates: what comes before is on its
+ * way by the topic or waits, or the consumer is held.
+ */
+export function closedWays(
   consumers: readonly string[],
-  aggregateKeys: readonly string[],
+  aggregates: readonly AggregateAtHand[],
 ): Promise<Pick<Detour, "consumer" | "aggregateKey">[]> {
   return systemQuery(
     "relay-detour",
-    `select c.name as consumer, a.key as "aggregateKey" from unnest($1::text[]) as c (name) cross join unnest($2::uuid[]) as a (key)
-      where exists (select from events.detour d where d.aggregate_key = a.key and d.consumer = c.name)`,
-    [consumers, aggregateKeys],
+    `select c.consumer, a.key as "aggregateKey" from unnest($1::text[]) as c (consumer)
+      cross join unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[]) as a (key, tenant_id, type, id, position)
+      where (select 1 from events.detour d where d.aggregate_key = a.key and d.consumer = c.consumer limit 1) is not null
+         or ${IS_HELD} or ${IS_BEHIND}`,
+    [consumers, ...columnsOf(aggregates)],
   );
 }
 
-/** Notes detours before they are begun; one that is noted already stays as it is. */
-export async function detoursBegin(detours: readonly Detour[]): Promise<void> {
-  await systemQuery(
+/**
+ * Notes detours before they are begun; one that is noted already stays as it is. Resolves with those that are not to be begun,
+ * because their consumer is held or something that comes before waits for it: they wait too.
+ */
+export function detoursBegin(detours: readonly Detour[]): Promise<Pick<Detour, "consumer" | "eventId">[]> {
+  return systemQuery(
     "relay-detour",
-    `insert into events.detour (consumer, aggregate_key, event_id, tenant_id)
-     select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) order by 1, 3 on conflict do nothing`,
+    `with wanted as materialized (
+       select c.consumer, c.event_id, c.row_id, a.key, a.tenant_id, ${IS_HELD} or ${IS_BEHIND} as is_held
+         from unnest($1::text[], $2::uuid[], $3::uuid[]) with ordinality as c (consumer, event_id, row_id, place)
+         join unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[]) with ordinality as a (key, tenant_id, type, id, position, place)
+           on a.place = c.place),
+     begun as (
+       insert into events.detour (consumer, aggregate_key, event_id, tenant_id)
+       select consumer, key, event_id, tenant_id from wanted where not is_held order by 1, 3 on conflict do nothing),
+     kept as (
+       insert into events.held (consumer, event_id, tenant_id, position, destination, aggregate_type, aggregate_id, type, version, payload, headers, occurred_at)
+       select w.consumer, w.event_id, o.tenant_id, o.position, o.destination, o.aggregate_type, o.aggregate_id, o.type, o.version, o.payload, o.headers, o.occurred_at
+         from wanted w join events.outbox o on o.id = w.row_id
+        where w.is_held order by 1, 2 on conflict do nothing)
+     select consumer, event_id as "eventId" from wanted where is_held`,
     [
       detours.map(({ consumer }) => consumer),
-      detours.map(({ aggregateKey }) => aggregateKey),
       detours.map(({ eventId }) => eventId),
-      detours.map(({ tenantId }) => tenantId),
+      detours.map(({ rowId }) => rowId),
+      ...columnsOf(detours),
     ],
   );
 }
+
+const columnsOf = (aggregates: readonly AggregateAtHand[]): unknown[] => [
+  aggregates.map(({ aggregateKey }) => aggregateKey),
+  aggregates.map(({ tenantId }) => tenantId),
+  aggregates.map(({ aggregateType }) => aggregateType),
+  aggregates.map(({ aggregateId }) => aggregateId),
+  aggregates.map(({ position }) => position),
+];
 
 const END = "delete from events.detour where consumer = $1 and event_id = $2";
 

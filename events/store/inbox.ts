@@ -8,21 +8,42 @@ export interface InboxKey {
   type: string;
 }
 
+export interface InboxEvent extends InboxKey {
+  aggregateType: string;
+  aggregateId: string;
+}
+
+/** `behind`: something of the aggregate that comes before the event waits for the consumer (holds.ts); nothing was noted. */
+export type InboxStanding = "fresh" | "known" | "behind";
+
 /**
- * Notes that `consumer` handles the event in this transaction. False when it has done so already or has given
+ * Notes that `consumer` handles the event in this transaction. `known` when it has done so already or has given
  * it up. A second delivery at the same time waits here until the first has committed or rolled back. Its detour, if it
- * came by one, is over either way.
+ * came by one, is over either way. `position` is that of an event that was held; null: behind all that wait.
  */
-export async function inboxRecord(tx: Tx, consumer: string, event: InboxKey): Promise<boolean> {
-  const rows = await tx.query(
-    `with ended as (delete from events.detour where consumer = $1 and event_id = $2)
-     insert into events.inbox (consumer, event_id, tenant_id, type, processed_at) values ($1, $2, $3, $4, now())
-     on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
-      where inbox.processed_at is null and inbox.dead_at is null
-     returning 1`,
-    [consumer, event.id, event.tenantId, event.type],
+export async function inboxRecord(
+  tx: Tx,
+  consumer: string,
+  event: InboxEvent,
+  position: number | null,
+): Promise<InboxStanding> {
+  const [row] = await tx.query<{ standing: InboxStanding }>(
+    `with behind as materialized (
+       select 1 from events.held h
+        where h.consumer = $1 and h.aggregate_id = $6 and h.aggregate_type = $5 and h.tenant_id is not distinct from $3
+          and ($7::bigint is null or h.position < $7)
+        limit 1),
+     ended as (delete from events.detour where consumer = $1 and event_id = $2 and not exists (select from behind)),
+     noted as (
+       insert into events.inbox (consumer, event_id, tenant_id, type, processed_at)
+       select $1, $2, $3, $4, now() where not exists (select from behind)
+       on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
+        where inbox.processed_at is null and inbox.dead_at is null
+       returning 1)
+     select case when exists (select from noted) then 'fresh' when exists (select from behind) then 'behind' else 'known' end as standing`,
+    [consumer, event.id, event.tenantId, event.type, event.aggregateType, event.aggregateId, position],
   );
-  return rows.length > 0;
+  return row?.standing ?? "known";
 }
 
 /**

@@ -187,6 +187,9 @@ export const OUTBOX_DEPTH =
 export const OUTBOX_KEPT =
   "select id from events.outbox where id = any($1::uuid[]) and (published_at is null or dead_at is not null)";
 
+/** How long published rows are kept, and with them what a replay can bring. */
+export const OUTBOX_DAYS = 14;
+
 /** Deletes rows published longer ago than the given days, at most `limit`; resolves with how many went. */
 export async function outboxPurge(tx: Tx, olderThanDays: number, limit: number): Promise<number> {
   await tx.query("select set_config('app.outbox_purge', 'on', true)");

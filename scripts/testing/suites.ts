@@ -34,6 +34,7 @@ export const plainSuites: readonly string[] = [
   "queues/__tests__/conventions.test.ts",
   "queues/__tests__/silent-redis.test.ts",
   "sagas/__tests__/definition.test.ts",
+  "telemetry/__tests__/alerts.test.ts",
   "telemetry/__tests__/api.test.ts",
   "telemetry/__tests__/async-variable.test.ts",
   "telemetry/__tests__/docs-page.test.ts",

@@ -9,8 +9,7 @@ const DAILY = "the product's daily work, which keys do too";
 const AGAIN = "runs again what had been let run before";
 const ENDS = "ends access and gives none: it must not be slow when something leaks";
 const SHOWS = "this is how one shows it";
-const STAFF =
-  "staff sign in with both factors for a quarter of an hour, and the organisation's log says who, what and why";
+const STAFF = "staff sign in with both factors for a quarter of an hour, and a log says who, what and why";
 const UNDONE = "takes back what somebody fresh began";
 
 const notFresh: Record<string, string> = {
@@ -28,6 +27,9 @@ const notFresh: Record<string, string> = {
   "POST /operator/logout": ENDS,
   "PUT /operator/organisations/:id/flags/:flag": STAFF,
   "DELETE /operator/organisations/:id/flags/:flag": STAFF,
+  "POST /operator/consumers/:name/pause": STAFF,
+  "POST /operator/consumers/:name/resume": STAFF,
+  "POST /operator/consumers/:name/replay": STAFF,
   "DELETE /auth/invitations/:id": UNDONE,
   "POST /auth/organisations/:id/restore": UNDONE,
   "PATCH /auth/organisations/:id": "a name, and the one before is in the log",

@@ -1,0 +1,87 @@
+// Statements on events.replay. What loads one stands in a function of the database (migration 42).
+import { systemQuery, type Tx } from "../../db/tenant";
+
+export interface ReplayInsert {
+  id: string;
+  consumer: string;
+  type: string | null;
+  from: Date;
+  /** Now, if it is not said. */
+  until: Date | null;
+  reason: string;
+  actor: string;
+}
+
+/**
+ * Begins a replay of what the versions of the consumer that run have handlers for. Resolves with whether there is such a version;
+ * DbError unique_violation `replay_open` when one of the same consumer is not finished.
+ */
+export async function replayInsert(tx: Tx, replay: ReplayInsert): Promise<boolean> {
+  const { id, consumer, type, from, until, reason, actor } = replay;
+  const inserted = await tx.execute(
+    `insert into events.replay (id, consumer, handled, type, from_at, until_at, reason, actor, cursor_at)
+     select $1, $2, array_agg(distinct key), $3, $4, coalesce($5, now()), $6, $7, $4
+       from events.consumer_declaration d cross join unnest(d.handled) as h (key) where d.consumer = $2
+     having count(*) > 0`,
+    [id, consumer, type, from, until, reason, actor],
+  );
+  return inserted === 1;
+}
+
+export interface ReplayProgress {
+  consumer: string;
+  state: "loading" | "delivering" | "finished";
+  /** Events that it brings, so far. */
+  loaded: number;
+  /** Those of them that are not handed over yet, counted up to a hundred thousand. */
+  waiting: number;
+}
+
+export async function replayFind(id: string): Promise<ReplayProgress | undefined> {
+  const rows = await systemQuery<ReplayProgress>(
+    "replay-events",
+    `select r.consumer, r.loaded,
+            case when r.finished_at is not null then 'finished' when r.loaded_at is not null then 'delivering' else 'loading' end as state,
+            (select count(*) from (select from events.held h where h.replay_id = r.id limit 100000) c) as waiting
+       from events.replay r where r.id = $1`,
+    [id],
+  );
+  return rows[0];
+}
+
+/** Replays that are being loaded: one for each consumer at most. */
+export async function replaysLoading(): Promise<string[]> {
+  const rows = await systemQuery<{ id: string }>(
+    "replay-events",
+    "select id from events.replay where finished_at is null and loaded_at is null order by started_at limit 1000",
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Looks at the next `limit` rows of the outbox for a replay; resolves with whether it is loaded. */
+export async function replayLoad(id: string, limit: number): Promise<boolean> {
+  const [row] = await systemQuery<{ isLoaded: boolean }>(
+    "replay-events",
+    `select events.replay_load($1, $2) as "isLoaded"`,
+    [id, limit],
+  );
+  return row?.isLoaded ?? true;
+}
+
+/** Ends the replays of which nothing waits any more. */
+export async function replaysFinish(): Promise<void> {
+  await systemQuery(
+    "replay-events",
+    `update events.replay r set finished_at = now()
+      where r.finished_at is null and r.loaded_at is not null and (select 1 from events.held h where h.replay_id = r.id limit 1) is null`,
+  );
+}
+
+/** Deletes replays that finished more than the given days ago, at most `limit`; resolves with how many went. */
+export function replayPurge(tx: Tx, olderThanDays: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from events.replay where id in (
+       select id from events.replay where finished_at < now() - $1 * interval '1 day' limit $2 for update skip locked)`,
+    [olderThanDays, limit],
+  );
+}
