@@ -49,18 +49,46 @@ async function operations(): Promise<string[]> {
 
 const normalised = (text: string): string => text.replace(/[\s\u200b]+/g, "");
 
-async function listed(page: Page): Promise<string[]> {
-  const blocks = await page.locator(".opblock").all();
-  return Promise.all(
-    blocks.map(async (block) => {
-      const method = normalised(await block.locator(".opblock-summary-method").innerText());
-      return `${method} ${normalised((await block.locator(".opblock-summary-path").textContent()) ?? "")}`;
-    }),
-  );
+/** Method and path of the operations that the page has drawn, read in one go: it redraws while it moves. */
+const drawn = `Array.from(document.querySelectorAll(".opblock"), (block) =>
+  [".opblock-summary-method", ".opblock-summary-path"].map((part) => block.querySelector(part).textContent))`;
+
+const inView = async (page: Page): Promise<string[]> =>
+  (await page.evaluate<string[][]>(drawn)).map((parts) => parts.map(normalised).join(" "));
+
+/** Moves the page on, waits until it has drawn what came into view, and answers whether there was more. */
+const moveOn = `new Promise((done) => {
+  const before = scrollY;
+  scrollBy(0, innerHeight / 2);
+  requestAnimationFrame(() => requestAnimationFrame(() => done(scrollY > before)));
+})`;
+
+/**
+ * Goes down the page until `enough` says so or it ends. With many operations the page draws those in view alone
+ * (Swagger UI's "operations-virtual"), so that what is further down is not there before one goes there.
+ */
+async function scrollDown(page: Page, enough: () => Promise<boolean>): Promise<void> {
+  await page.locator(".opblock").first().waitFor();
+  await page.evaluate("scrollTo(0, 0)");
+  while (!(await enough()) && (await page.evaluate<boolean>(moveOn)));
 }
 
-function operation(page: Page, method: string, path: string): Locator {
-  return page.locator(`.opblock-${method}`, { has: page.locator(`.opblock-summary-path[data-path="${path}"]`) });
+async function listed(page: Page): Promise<string[]> {
+  const seen = new Set<string>();
+  await scrollDown(page, async () => {
+    for (const operation of await inView(page)) seen.add(operation);
+    return false;
+  });
+  return [...seen];
+}
+
+/** The operation, brought into view. */
+async function operation(page: Page, method: string, path: string): Promise<Locator> {
+  const block = page.locator(`.opblock-${method}`, {
+    has: page.locator(`.opblock-summary-path[data-path="${path}"]`),
+  });
+  await scrollDown(page, async () => (await block.count()) === 1);
+  return block;
 }
 
 /** Opens an operation, fills its fields, executes it and returns status and body as the page shows them. */
@@ -94,9 +122,8 @@ describe("/docs in a browser", () => {
   test("lists every endpoint, calls one, and needs nothing from elsewhere", async () => {
     const { page, complaints, foreignRequests } = await watchedPage(browser, app.baseUrl);
     await page.goto(`${app.baseUrl}/docs`);
-    await page.locator(".opblock").first().waitFor();
     expect((await listed(page)).sort()).toEqual((await operations()).sort());
-    const answer = await tryOut(operation(page, "get", "/livez"));
+    const answer = await tryOut(await operation(page, "get", "/livez"));
     expect(answer.status).toBe("200");
     await screenshot(page, "docs");
     expect(complaints).toEqual([]);
@@ -116,7 +143,9 @@ describe("/docs in a browser", () => {
     await page.locator(".auth-container input").first().fill(accessToken);
     await page.locator(".auth-btn-wrapper .authorize").first().click();
     await page.getByRole("button", { name: "Close", exact: true }).click();
-    const answer = await tryOut(operation(page, "get", "/vectors/search"), { q: "how are credentials protected?" });
+    const answer = await tryOut(await operation(page, "get", "/vectors/search"), {
+      q: "how are credentials protected?",
+    });
     expect(answer.status).toBe("200");
     expect(answer.body).toContain("argon2id");
     await screenshot(page, "search");
