@@ -1,9 +1,9 @@
 // Test files that share a process (scripts/testing/) must leave it as they found it. What their text tells is held
 // here; that they pass in any order, `npm test -- --sequence.shuffle.files` shows.
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { plainSuites, processGroup, suitesApart, workerSuites } from "../scripts/testing/suites";
+import { nativeSuites, plainSuites, processGroup, suitesApart, workerSuites } from "../scripts/testing/suites";
 
 const root = join(import.meta.dirname, "..");
 const skipped = ["node_modules", "dist", ".groundwork", "parity", "fixtures"];
@@ -19,7 +19,9 @@ function suitesIn(folder: string): string[] {
 const suites = suitesIn("");
 
 test("the lists name suites that exist", () => {
-  expect([...plainSuites, ...workerSuites, ...suitesApart].filter((file) => !suites.includes(file))).toEqual([]);
+  expect(
+    [...nativeSuites, ...plainSuites, ...workerSuites, ...suitesApart].filter((file) => !suites.includes(file)),
+  ).toEqual([]);
 });
 
 const own = "__tests__/test-processes.test.ts";
@@ -54,4 +56,19 @@ test("suites for native servers, and long ones, have a process of their own", ()
   expect(
     suites.filter((file) => /\.(pg|long|web)\.test\.ts$/.test(file)).filter((file) => processGroup(file) !== "own"),
   ).toEqual([]);
+});
+
+test("suites of the host that ask for the native servers run on them", () => {
+  const hosts = suites.filter(
+    (file) => /^(__tests__|bench|runtime|scripts)\//.test(file) && /\w\/[^.]+\.test\.ts$/.test(file),
+  );
+  expect(hosts.length).toBeGreaterThan(80);
+  const helpersOf = (file: string): string[] =>
+    [...readFileSync(join(root, file), "utf8").matchAll(/from "(\.[^"]*)"/g)]
+      .map(([, path = ""]) => `${join(dirname(file), path)}.ts`)
+      .filter((path) => path.includes("__tests__/") && existsSync(join(root, path)));
+  const asking = (file: string): boolean =>
+    holding(["GROUNDWORK_TEST_POSTGRES_URL", "GROUNDWORK_TEST_REDIS_URL"], [file]).length > 0;
+  const missing = hosts.filter((file) => [file, ...helpersOf(file)].some(asking) && !nativeSuites.includes(file));
+  expect(missing, "add them to nativeSuites in scripts/testing/suites.ts").toEqual([]);
 });

@@ -13,7 +13,7 @@ export async function allRows(): Promise<Rows> {
     );
     const found = new Map<string, string[]>();
     for (const { name } of tables) {
-      const rows = await systemQuery<{ row: string }>("test", rowsOfTable(name));
+      const rows = await systemQuery<{ row: string }>("test", rowsOfTable(name), [], { statementTimeoutMs: 60_000 });
       found.set(
         name,
         rows.map(({ row }) => row),

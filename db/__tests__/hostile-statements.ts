@@ -253,6 +253,9 @@ export async function attempt(
   return { text: JSON.stringify(seen, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)) };
 }
 
+/** A judge is not in a hurry: only what an attacker runs is ended after two seconds. */
+const LOOK_LIMIT_MS = 60_000;
+
 /** What the connection's next user finds; `whole`, with every setting that somebody set (an extension that is loaded adds its defaults). */
 export async function lookAround(
   client: pg.PoolClient,
@@ -262,7 +265,7 @@ export async function lookAround(
 ): Promise<Record<string, unknown>> {
   const results = await sendPipelined(client, [
     { text: "begin" },
-    scopeStatement({ kind: "tenant", tenantId }, isolation, 2_000),
+    scopeStatement({ kind: "tenant", tenantId }, isolation, LOOK_LIMIT_MS),
     {
       text: `select current_setting('search_path') as path, current_user::text as acts_as, session_user::text as login, current_setting('row_security') as row_security,
         current_setting('default_transaction_read_only') as read_only, nullif(current_setting('app.system', true), '') as system, nullif(current_setting('app.tenant_id', true), '') as tenant,

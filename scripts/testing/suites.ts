@@ -81,6 +81,24 @@ export const suitesApart: readonly string[] = [
   "vectors/__tests__/tenant-purge.test.ts",
 ];
 
+/**
+ * Of the suites of plainFolders those that meet the native servers of `npm run test:pg`. The others would do there what they do
+ * in `npm test`: the apps that they start have an embedded database of their own, or none.
+ */
+export const nativeSuites: readonly string[] = [
+  "__tests__/testing.test.ts",
+  "runtime/__tests__/infra-parity.test.ts",
+  "runtime/__tests__/sql-parity.test.ts",
+  "runtime/cache/__tests__/answers.test.ts",
+  "runtime/cache/__tests__/cluster.test.ts",
+  "runtime/commands/__tests__/dead-letters.test.ts",
+  "runtime/cron/__tests__/scheduler.test.ts",
+  "runtime/infra/__tests__/migrations.test.ts",
+  "runtime/pubsub/__tests__/topics.test.ts",
+  "runtime/sql/__tests__/database.test.ts",
+  "runtime/sql/__tests__/values.test.ts",
+];
+
 /** Test files share a process with those of their group only: what opened the database leaves connections and loops. */
 export type ProcessGroup = "own" | "workers" | "app" | "plain";
 

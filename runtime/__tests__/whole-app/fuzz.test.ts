@@ -21,10 +21,7 @@ import {
 import { startCollector, type Collector } from "./support/otlp-collector";
 import { type RunningApp, startApp, migratedStateDir, until } from "./support/running-app";
 
-/** All of them beside a native server (`npm run test:pg`), a quarter where everything shares one session. */
-const REQUESTS = Number(
-  process.env.GROUNDWORK_FUZZ_REQUESTS ?? (process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined ? 2_500 : 10_000),
-);
+const REQUESTS = Number(process.env.GROUNDWORK_FUZZ_REQUESTS ?? 2_500);
 /** People who plant thirty secrets each. */
 const PEOPLE = Number(process.env.GROUNDWORK_FUZZ_PLANTED ?? 2);
 const LANES = 8;

@@ -1,6 +1,6 @@
-// Twenty times the whole app is killed (SIGKILL, the process and everything below it) at a random moment of an
+// Again and again the whole app is killed (SIGKILL, the process and everything below it) at a random moment of an
 // ingestion, and started again. At the end every document is found exactly once, nothing was embedded twice but
-// what was in flight at a kill, and nothing is stuck. Repeat a failure with GROUNDWORK_KILL_SEED.
+// what was in flight at a kill, and nothing is stuck. Repeat a failure with GROUNDWORK_KILL_SEED; GROUNDWORK_KILLS=20 is the full form.
 import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRandom } from "./support/fuzz/random";
@@ -8,7 +8,7 @@ import { makeOwnDatabase, type OwnDatabase } from "./support/own-database";
 import { startRecordingOpenAi, type EmbeddingRequest, type RecordingOpenAi } from "./support/recording-openai";
 import { type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
 
-const KILLS = 20;
+const KILLS = Number(process.env.GROUNDWORK_KILLS ?? 7);
 const DOCUMENTS = 60;
 const PER_RUN = 4;
 /** A kill comes so long after the first document of a run was sent: in the request, the relay, the job or the idle after them. */
