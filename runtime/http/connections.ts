@@ -7,11 +7,14 @@ export const IDLE_TIMEOUT_MS = 65_000;
 
 /** The answer to a connection's latest request. */
 export const latest = Symbol("latest answer");
+/** When a connection was accepted, by performance.now(). */
+export const accepted = Symbol("accepted");
 const seen = Symbol("the latest answer at the last look");
 const idleLooks = Symbol("looks in a row that found it idle since that answer");
 
 export interface Connection extends Socket {
   [latest]?: ServerResponse;
+  [accepted]?: number;
   [seen]?: ServerResponse;
   [idleLooks]?: number;
 }

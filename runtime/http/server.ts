@@ -2,7 +2,15 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server } from "node:http";
 import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { answerOn, IDLE_TIMEOUT_MS, idleConnections, latest, withoutTimer, type Connection } from "./connections";
+import {
+  accepted,
+  answerOn,
+  IDLE_TIMEOUT_MS,
+  idleConnections,
+  latest,
+  withoutTimer,
+  type Connection,
+} from "./connections";
 import { malformedAnswer } from "./malformed";
 
 /** The official gateway takes targets and heads of about 60 kB. */
@@ -12,6 +20,8 @@ const HEAD_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 300_000;
 const CHECK_MS = 5_000;
 const DRAIN_POLL_MS = 50;
+/** A client that has just connected sends its request within this time, or is of those that connect ahead of need. */
+const FIRST_REQUEST_MS = 1000;
 /** How long a peer that was told of the end may take to end its own side. */
 const LINGER_MS = 1000;
 /** How long the rest of a refused request is read. */
@@ -72,8 +82,9 @@ export class Listener {
     return (this.server.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  private track(socket: Socket): void {
+  private track(socket: Connection): void {
     this.connections.add(socket);
+    socket[accepted] = performance.now();
     withoutTimer(socket);
     if (this.draining) leaveInStages(socket);
     socket.once("close", () => this.connections.delete(socket));
@@ -81,7 +92,12 @@ export class Listener {
 
   /** Ends connections without a request: node's own list of idle ones leaves out those that never sent any. */
   private endIdle(): void {
-    for (const socket of this.connections) if (!answerOn(socket) && socket.writableLength === 0) socket.destroySoon();
+    const since = performance.now() - FIRST_REQUEST_MS;
+    for (const socket of this.connections) {
+      // The request of a new one may be on its way, and its client could not tell that it was not served.
+      const isNew = !socket[latest] && (socket[accepted] ?? 0) > since;
+      if (!isNew && !answerOn(socket) && socket.writableLength === 0) socket.destroySoon();
+    }
   }
 
   /** Ends connections that were idle for IDLE_TIMEOUT_MS, as their answers announced. */
@@ -135,7 +151,8 @@ export class Listener {
 
   /**
    * Stops accepting and resolves when the last answer is out. A connection ends with the answer to the last request
-   * that was taken from it; those without one are closed, when what has already arrived has been read.
+   * that was taken from it; those without one are closed, when what has already arrived has been read. A connection that
+   * is new has a second for its first request.
    */
   async drain(): Promise<void> {
     this.draining = true;

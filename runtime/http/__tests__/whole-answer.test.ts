@@ -166,8 +166,7 @@ test("idle connections are those without a request over as many looks", async ()
   expect(portsOf(idleConnections(connections, 3))).toEqual([quiet, busy, waiting].map((socket) => socket.localPort));
 });
 
-test("a listener ends a connection 65 to 70 s after its last answer, not before", async () => {
-  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+const listening = async (): Promise<Listener> => {
   const listener = new Listener({
     serve: whole(200),
     takesUpgrade: () => false,
@@ -176,6 +175,29 @@ test("a listener ends a connection 65 to 70 s after its last answer, not before"
     hasStreams: false,
   });
   await listener.listen("127.0.0.1", 0);
+  return listener;
+};
+
+test("a listener that drains answers whoever had just connected, and ends those that were idle", async () => {
+  const listener = await listening();
+  // Accepted before the other, which has been answered when the end begins.
+  const late = connect(listener.port, "127.0.0.1");
+  await once(late, "connect");
+  const idle = connect(listener.port, "127.0.0.1");
+  clients.push(idle, late);
+  idle.write(requests["1.1"]);
+  await read(idle, "the body.");
+  const idleEnds = once(idle, "end");
+  const drained = listener.drain();
+  await idleEnds;
+  late.write(requests["1.1"]);
+  expect(await read(late, "the body.")).toContain("Connection: close");
+  await drained;
+});
+
+test("a listener ends a connection 65 to 70 s after its last answer, not before", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const listener = await listening();
   const socket = connect(listener.port, "127.0.0.1");
   let ended = false;
   socket.once("end", () => (ended = true));
