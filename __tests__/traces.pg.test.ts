@@ -38,7 +38,7 @@ import { systemQuery } from "../db/tenant";
 import * as catalogue from "../events/catalog/auth";
 import { callerFrom, type Caller } from "../security/principal";
 import { registerCaller, type RegisteredCaller } from "../testing";
-import { both, change, changesOfConsumers, done, seen, traceless, type Traces } from "./traces";
+import { both, change, changesOfConsumers, changesOfSessions, done, seen, traceless, type Traces } from "./traces";
 import "../auth/store/export";
 import "../events/store/export";
 import "../queues/store/export";
@@ -78,9 +78,9 @@ describe("an account's", () => {
     await change("auth.verifyEmail", { events: ["auth.email.verified"] }, async () =>
       auth.verifyEmail({ token: await mailedToken(person.email) }),
     );
-    const next = "another passphrase of words";
+    await changesOfSessions(person, await as(ada));
     await change("auth.changePassword", { events: ["auth.password.changed"] }, async () =>
-      auth.changePassword({ current: password, password: next }, await as(ada)),
+      auth.changePassword({ current: password, password: `another ${password}` }, await as(ada)),
     );
     await auth.forgotPassword({ email: person.email });
     await change("auth.resetPassword", { events: ["auth.password.reset"] }, async () =>

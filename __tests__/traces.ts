@@ -1,10 +1,14 @@
 // What a change leaves beside itself, for traces.pg.test.ts: the events and the entries of logs that were not there before.
+import { auth } from "~encore/clients";
 import { expect, onTestFinished } from "vitest";
+import type { as } from "../auth/__tests__/callers";
 import { newId } from "../db/ids";
 import { systemQuery } from "../db/tenant";
 import { consumer, localConsumers } from "../events/consumer";
 import { pauseConsumerByCommand, replayByCommand, resumeConsumerByCommand } from "../events/consumer-commands";
 import { declarations } from "../events/declarations";
+
+type Acting = Awaited<ReturnType<typeof as>>;
 
 export interface Traces {
   events?: string[];
@@ -45,6 +49,13 @@ export const both = (...names: string[]): Traces => ({
   events: names,
   entries: names.map((name) => name.replaceAll("-", "_")),
 });
+
+/** Of who is signed in elsewhere too. */
+export async function changesOfSessions(person: { email: string; password: string }, by: Acting): Promise<void> {
+  await auth.login(person);
+  const written = { entries: ["auth.session.ended_elsewhere"] };
+  await change("auth.endOtherSessions", written, () => auth.endOtherSessions(by));
+}
 
 /** By command, of a consumer of events. */
 export async function changesOfConsumers(): Promise<void> {

@@ -1,21 +1,24 @@
 // What a person does with their own account: who they are, their sign-ins, their password.
+import { defineAction } from "../audit/action";
+import { record } from "../audit/record";
 import { cfg } from "../config";
 import { withSystem } from "../db/tenant";
 import { passwordChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { MemberRole } from "../security/permissions";
 import { isPrincipal, type Caller, type Principal } from "../security/principal";
+import { logger } from "../telemetry/logger";
 import { errors } from "./errors";
 import { countAttempt } from "./attempts";
 import { requestMail } from "./jobs";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { checkPassword, hashPassword } from "./passwords";
 import { endSessions } from "./session-end";
-import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
+import { accountFind, accountLock, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
 import { organisationListClosing, type ClosingOrganisationRow } from "./store/organisations";
-import { sessionListSignIns, type SignInRow } from "./store/sessions";
+import { sessionIsLive, sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
 
 export interface OrganisationOfCaller {
@@ -78,6 +81,29 @@ export async function endSignIn(caller: Caller, id: string): Promise<void> {
   const own = { accountId: caller.subjectId, which: "sign-in", signInOf: id, reason: "logout" } as const;
   const ended = await withSystem("end-own-session", (tx) => endSessions(tx, own));
   if (ended.length === 0) throw errors.session_not_found();
+}
+
+const endedElsewhere = defineAction("auth.session.ended_elsewhere", { sessions: "plain" });
+
+/**
+ * Ends every sign-in of the caller's account but the one that asks; one that begins at this moment is ended, or begins behind it.
+ * The organisation in which it was asked for has it in its log: whoever took a session over may do so to keep its owner out.
+ * @throws APIError invalid_token when the caller's own is over: of two that end one another at once, the first stays.
+ */
+export async function endOtherSignIns(caller: Caller): Promise<void> {
+  const { subjectId: accountId, sessionId, tenantId } = caller;
+  if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
+  const others = { accountId, which: "others", signInOf: sessionId, reason: "logout" } as const;
+  await withSystem("end-own-session", async (tx) => {
+    await accountLock(tx, accountId);
+    const isLive = await sessionIsLive(tx, { id: sessionId, accountId, idleSeconds: cfg.auth.idleSeconds });
+    if (!isLive) throw errors.invalid_token({ internal: "the session is over" });
+    const sessions = (await endSessions(tx, others)).length;
+    if (sessions === 0) return;
+    tx.afterCommit(() => logger("auth").info({ accountId, sessionId, sessions }, "signed out everywhere else"));
+    if (tenantId === null) return;
+    await record(tx, endedElsewhere, { tenantId, target: { type: "account", id: accountId }, fields: { sessions } });
+  });
 }
 
 /**

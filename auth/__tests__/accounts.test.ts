@@ -118,6 +118,28 @@ describe("an account", () => {
     expect(await identify(bystander.accessToken)).toBeDefined();
   });
 
+  test("signs out everywhere else: here it goes on, in all its organisations, and the log of this one says so", async () => {
+    const [ada, stranger] = [await person(), await person()];
+    const phone = await signIn({ email: ada.user.email, password }, new Date(), here);
+    const there = await auth.switchTo({ organisationId: ada.organisation.id }, await as(ada));
+    const byPhone = await as(phone);
+    await auth.endOtherSessions(await as(there));
+    expect(await reason(identify(phone.accessToken))).toBe("invalid_token");
+    expect(await reason(refreshSession(phone.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
+    for (const { accessToken, refreshToken } of [ada, there, stranger]) {
+      expect(await identify(accessToken)).toBeDefined();
+      expect(await refreshSession(refreshToken, new Date(), here)).toBeDefined();
+    }
+    // Whose session is over ends nobody's.
+    expect(await reason(auth.endOtherSessions(byPhone))).toBe("invalid_token");
+    await auth.endOtherSessions(await as(there));
+    expect((await auth.listSessions(await as(there))).sessions).toHaveLength(1);
+    const scope = { tenantId: tenantIdFrom(ada.organisation.id) };
+    const { rows } = await entryList(scope, "auth.session.ended_elsewhere", 10, undefined);
+    const by = `user:${ada.user.id}`;
+    expect(rows).toMatchObject([{ actor: by, targetId: ada.user.id, fields: { sessions: 1 } }]);
+  });
+
   test("gets another password with the present one only, and all its other sign-ins end", async () => {
     const ada = await person();
     const phone = await signIn({ email: ada.email, password }, new Date(), here);

@@ -101,7 +101,8 @@ const own: Record<string, (by: { authData: AuthData }) => Promise<unknown>> = {
 };
 /** What is a person's and needs no proof of their own: it tells, ends, or leads to one. Each new one is to be thought about. */
 const HARMLESS = [
-  ...["endSession", "identities", "listPasskeys", "listSessions", "logout", "organisations", "factors"],
+  ...["endOtherSessions", "endSession", "identities", "listPasskeys", "listSessions", "logout"],
+  ...["organisations", "factors"],
   ...["sendVerificationMail", "stepUp", "stepUpMail", "stepUpMethods", "stepUpOidc", "stepUpPasskey"],
 ];
 /** The rule itself tells: by the organisation, or by the password that is asked for. */

@@ -362,6 +362,16 @@ describe("sessions that end", () => {
     ["ended with the account", async (mine) => auth.deleteAccount(await as(mine))],
   ];
 
+  test("by who ends all others, at two devices at once, leave one of the two", () =>
+    inRounds(async () => {
+      const ada = await person();
+      const there = await signIn({ email: ada.user.email, password }, new Date(), "198.51.100.1");
+      const callers = [await as(ada), await as(there)];
+      const ended = await outcomes(callers.map((by) => () => auth.endOtherSessions(by)));
+      expect(ended.toSorted()).toEqual(["invalid_token", undefined]);
+      expect(await liveSessions(ada.user.id)).toBe(1);
+    }));
+
   test.each(endings)("as %s leave none behind that a switch under way made", (_how, end) =>
     inRounds(async () => {
       const { user, organisation } = await person();

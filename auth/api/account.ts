@@ -3,7 +3,7 @@ import { api, type Header } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { isUuid } from "../../db/ids";
 import { currentCaller } from "../../security/principal";
-import { endSignIn, listClosing, listOrganisations, listSignIns, whoAmI } from "../account";
+import { endOtherSignIns, endSignIn, listClosing, listOrganisations, listSignIns, whoAmI } from "../account";
 import type { SessionResponse } from "../api";
 import { answerLikeAsked, browserJar, forgetAccount, isByCookie } from "../browser/answer";
 import { errors } from "../errors";
@@ -111,6 +111,12 @@ export const endSession = api(
     if (!isUuid(id)) throw errors.session_not_found();
     await endSignIn(caller, id);
   },
+);
+
+/** Ends all of the account's sign-ins but the one that asks, access tokens within two seconds. */
+export const endOtherSessions = api(
+  { expose: true, auth: true, method: "DELETE", path: "/auth/sessions", tags: ["self"] },
+  async (): Promise<void> => endOtherSignIns(currentCaller()),
 );
 
 interface CreateOrganisationRequest {

@@ -191,6 +191,15 @@ export async function sessionEnd(
   return rows.map(({ id }) => id);
 }
 
+/** Whether this session of the account is live. True only under accountLock. */
+export async function sessionIsLive(
+  tx: Tx,
+  { id, accountId, idleSeconds }: { id: string; accountId: string; idleSeconds: number },
+): Promise<boolean> {
+  const sql = `select 1 from auth.session s where s.id = $1 and s.account_id = $2 and not ${isEnded("$3")}`;
+  return (await tx.query(sql, [id, accountId, idleSeconds])).length > 0;
+}
+
 /** Whether this session of the account is live, and the account owns the organisation, which is live too. */
 export async function sessionMayExport(session: {
   id: string;

@@ -22,6 +22,7 @@ const notFresh: Record<string, string> = {
   "POST /events/dead-letters/redrive": AGAIN,
   "POST /queues/dead-letters/redrive": AGAIN,
   "DELETE /auth/api-keys/:id": ENDS,
+  "DELETE /auth/sessions": ENDS,
   "DELETE /auth/sessions/:id": ENDS,
   "POST /auth/logout": ENDS,
   "POST /operator/logout": ENDS,

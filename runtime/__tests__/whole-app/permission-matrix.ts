@@ -38,8 +38,8 @@ interface Asked {
 const BEHIND_THE_GUARD: Record<string, string> = {
   "POST /auth/organisations/:id/leave vouched": "own_proof_required",
 };
-/** End the caller's own sign-in: asked last, in this order. */
-const ENDS = ["auth.logout", "auth.deleteAccount", "auth.operatorLogout"];
+/** End the caller's own sign-in, or its others: asked last, in this order. */
+const ENDS = ["auth.logout", "auth.endOtherSessions", "auth.deleteAccount", "auth.operatorLogout"];
 
 /** The last table of docs/permissions.md: cells by request. */
 function tableOf(page: string): Map<string, Record<string, Cell>> {
@@ -213,7 +213,7 @@ export function permissionMatrix({ baseUrl, stateDir }: Shared): void {
       const askedOf = (some: Row[]): Asked[] => some.flatMap((row) => columns.map((column) => ({ row, column })));
       const nameOf = ({ endpoint: { service, name } }: Row): string => `${service}.${name}`;
       const lasting = askedOf(rows.filter((row) => !ENDS.includes(nameOf(row))));
-      const [logout = [], deletion = [], operators = []] = ENDS.map((name) =>
+      const [logout = [], ending = [], deletion = [], operators = []] = ENDS.map((name) =>
         askedOf(rows.filter((row) => nameOf(row) === name)),
       );
       const isStaff = ({ column }: Asked): boolean => column === "operator";
@@ -223,12 +223,13 @@ export function permissionMatrix({ baseUrl, stateDir }: Shared): void {
       const told = [
         ...(await complaintsOf([...lasting, ...operators.filter((asked) => !isStaff(asked))], world.tokens)),
         ...(await complaintsOf(logout, world.tokens)),
+        ...(await complaintsOf(ending, world.lastTokens)),
         ...(await complaintsOf(owners, world.lastTokens)),
         ...(await complaintsOf(others, world.lastTokens)),
         ...(await complaintsOf(operators.filter(isStaff), world.tokens)),
       ];
       expect(told).toEqual([]);
-      const asked = [lasting, logout, deletion, operators].flat();
+      const asked = [lasting, logout, ending, deletion, operators].flat();
       expect(asked.length).toBe(rows.length * columns.length);
       expect(rows.length).toBeGreaterThan(120);
     }, 60_000);

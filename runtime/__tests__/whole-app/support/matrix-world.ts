@@ -92,11 +92,18 @@ export async function makeMatrixWorld(send: PairSend, commands: CommandsBeside):
     custom: `user:${people.custom?.userId}`,
     machine: `service:${machine.id}`,
   }).map(([name, actor]) => ({ name, ...plantedThings(owner.organisationId, actor) }));
+  const renewed = Object.fromEntries(
+    await Promise.all(Object.entries(people).map(async ([name, person]) => [name, await renew(send, person)] as const)),
+  );
   const changed = others.flatMap((sessions) =>
     Object.entries(sessions).map(
       ([name, person]) => `update auth.session set ${SESSIONS[name]} where id = '${sessionOf(person)}';`,
     ),
   );
+  // The last of the owner's are of one sign-in, so that none is another's that it ends.
+  const last = Object.values(others[1] ?? {}).map((person) => `'${sessionOf(person)}'`);
+  const signIn = sessionOf(renewed.owner ?? owner);
+  changed.push(`update auth.session set sign_in_id = '${signIn}' where id in (${last.join()});`);
   await commands.sql([...changed, ...planted.map(({ sql }) => sql)].join("\n"));
 
   const byKeys = { nobody: undefined, key: key.key, machine: ofMachine.key, operator: staff };
@@ -108,12 +115,9 @@ export async function makeMatrixWorld(send: PairSend, commands: CommandsBeside):
     for (const [name, person] of Object.entries(made)) tokens[name] = await refreshed(person);
     return tokens;
   };
-  const renewed = await Promise.all(
-    Object.entries(people).map(async ([name, person]) => [name, await renew(send, person)] as const),
-  );
   return {
     tokens: await tokensOf(people, others[0] ?? {}),
-    lastTokens: await tokensOf(Object.fromEntries(renewed), others[1] ?? {}),
+    lastTokens: await tokensOf(renewed, others[1] ?? {}),
     things: Object.fromEntries(planted.map(({ name, things }) => [name, things])),
   };
 }
