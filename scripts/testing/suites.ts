@@ -89,6 +89,7 @@ export const nativeSuites: readonly string[] = [
   "__tests__/testing.test.ts",
   "runtime/__tests__/infra-parity.test.ts",
   "runtime/__tests__/sql-parity.test.ts",
+  "runtime/__tests__/whole-app/fuzz.test.ts",
   "runtime/cache/__tests__/answers.test.ts",
   "runtime/cache/__tests__/cluster.test.ts",
   "runtime/commands/__tests__/dead-letters.test.ts",

@@ -1,4 +1,4 @@
-// Ten thousand hostile requests over every endpoint there is: never a 5xx, always the typed error shape, and
+// Hostile requests over every endpoint there is: never a 5xx, always the typed error shape, and
 // never a word of another organisation's document, and nowhere one of the secrets that were planted before. Repeat a failure
 // with GROUNDWORK_FUZZ_SEED; GROUNDWORK_FUZZ_REQUESTS=100000 and GROUNDWORK_FUZZ_PLANTED=25 (of thirty secrets each) make it a long one.
 import { execFile } from "node:child_process";
@@ -19,6 +19,7 @@ import {
   type FuzzWorld,
 } from "./support/fuzz/requests";
 import { startCollector, type Collector } from "./support/otlp-collector";
+import { makeOwnServers, type OwnServers } from "./support/own-servers";
 import { type RunningApp, startApp, migratedStateDir, until } from "./support/running-app";
 
 const REQUESTS = Number(process.env.GROUNDWORK_FUZZ_REQUESTS ?? 2_500);
@@ -45,9 +46,12 @@ let collector: Collector;
 let mails: MailSink;
 let app: RunningApp;
 let pool: Pool;
+/** `npm run test:pg` brings them. */
+let servers: OwnServers | undefined;
 
 beforeAll(async () => {
   collector = await startCollector();
+  servers = await makeOwnServers("fuzz");
   const mailPassword = `mail-planted-${crypto.randomUUID()}`;
   planted.set(mailPassword, "MAIL_URL");
   mails = await startMailSink(mailPassword);
@@ -62,6 +66,7 @@ beforeAll(async () => {
     MAIL_URL: mails.url,
     MAIL_FROM: "mail@groundwork.test",
     ...plantInEnvironment(planted),
+    ...servers?.env,
   });
   pool = new Pool(app.baseUrl, { connections: LANES, headersTimeout: 10_000, bodyTimeout: 10_000 });
 }, 120_000);
@@ -71,6 +76,7 @@ afterAll(async () => {
   await app?.stop();
   await collector?.close();
   await mails?.close();
+  await servers?.drop();
   state.remove();
 });
 
@@ -136,7 +142,7 @@ function plantedIn(text: string): string[] {
 async function allRows(): Promise<string> {
   const sql = async (statements: string): Promise<string> => {
     const args = [join(__dirname, "../../../dist/cli.js"), "sql", "--json", "-c", statements];
-    const env = { ...process.env, GROUNDWORK_STATE_DIR: state.path };
+    const env = { ...process.env, GROUNDWORK_STATE_DIR: state.path, ...servers?.env };
     return (await promisify(execFile)(process.execPath, args, { env, maxBuffer: 1 << 29 })).stdout;
   };
   const listed = await sql(
@@ -230,7 +236,7 @@ async function makeWorld(random = createRandom(seed)): Promise<{ world: FuzzWorl
   return { world, renew };
 }
 
-describe(`ten thousand hostile requests (GROUNDWORK_FUZZ_SEED=${seed})`, () => {
+describe(`${REQUESTS} hostile requests (GROUNDWORK_FUZZ_SEED=${seed})`, () => {
   test(
     "each is answered by something below 500, and each error is typed",
     async () => {
@@ -286,11 +292,14 @@ describe(`ten thousand hostile requests (GROUNDWORK_FUZZ_SEED=${seed})`, () => {
     );
     const rows = await allRows();
     expect(rows.includes(SECRET)).toBe(true);
+    const kept = (await servers?.redisContents()) ?? "";
+    expect(kept.includes("vectors")).toBe(servers !== undefined);
     const places = {
       logs: app.output(),
       telemetry: Buffer.concat(collector.bodies).toString("latin1"),
       metrics: metrics.body,
       tables: rows,
+      redis: kept,
     };
     const found = Object.entries(places).flatMap(([place, text]) =>
       plantedIn(text).map((what) => `${what} in ${place}`),
