@@ -16,6 +16,8 @@ export default defineConfig({
     ...base.test,
     // These bring processes and servers of their own.
     maxWorkers: 2,
+    // Thousands of rows, kills and restarts: what takes twenty seconds here may take two minutes on a busy machine.
+    testTimeout: 240_000,
     include: [
       "**/__tests__/**/*.{pg,long}.test.ts",
       "!(__tests__|bench|runtime|scripts)/**/__tests__/**/*.test.ts",
