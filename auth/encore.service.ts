@@ -1,3 +1,5 @@
+// For webauthn.ts, which loads it when it is used: that would hold a request, and all beside it, for half a second.
+import "@simplewebauthn/server";
 import { secret } from "encore.dev/config";
 import { Service } from "encore.dev/service";
 import { startAudit } from "../audit/key";

@@ -2,22 +2,20 @@
 // is presented comes from outside, so whatever the library complains of is one answer: undefined, and a line in the log.
 // Attestation: none is asked for, since no make of authenticator is refused. What browsers then send has no certificate;
 // one that has is refused here: nothing would be gained by it, and checking chains can fetch revocation lists.
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-  type AuthenticationResponseJSON,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
+import type {
+  AuthenticationResponseJSON,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON,
 } from "@simplewebauthn/server";
-import { decodeAttestationObject } from "@simplewebauthn/server/helpers";
 import { logger } from "../../telemetry/logger";
 import { CHALLENGE_SECONDS, webauthnChallengeOf } from "./challenge";
 import { relyingParty } from "./relying-party";
 
 const log = logger("auth");
+
+/** Not loaded with whatever imports this: half a second, most of it for certificates. The service has it before it serves. */
+const library = (): Promise<typeof import("@simplewebauthn/server")> => import("@simplewebauthn/server");
 
 /** EdDSA, ES256, RS256: what authenticators have. */
 const ALGORITHMS = [-8, -7, -257];
@@ -57,12 +55,13 @@ const descriptors = (known: readonly Known[]): { id: string; transports: string[
 /** An account's id as authenticators keep it: it tells nothing of the person (§14.6.1). */
 export const userHandleOf = (accountId: string): Buffer => Buffer.from(accountId.replaceAll("-", ""), "hex");
 
-export function registrationOptions(
+export async function registrationOptions(
   challenge: string,
   account: { id: string; email: string },
   known: readonly Known[],
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const { id: rpID, name: rpName } = relyingParty();
+  const { generateRegistrationOptions } = await library();
   return generateRegistrationOptions({
     rpID,
     rpName,
@@ -79,10 +78,11 @@ export function registrationOptions(
 }
 
 /** Without `known`: any passkey of this site that the person chooses, who must be verified by it. */
-export function authenticationOptions(
+export async function authenticationOptions(
   challenge: string,
   known: readonly Known[] | undefined,
 ): Promise<PublicKeyCredentialRequestOptionsJSON> {
+  const { generateAuthenticationOptions } = await library();
   return generateAuthenticationOptions({
     rpID: relyingParty().id,
     challenge: challengeBytes(challenge),
@@ -106,8 +106,9 @@ export async function checkRegistration(
   attestation: PasskeyAttestation,
 ): Promise<Registered | undefined> {
   const { id: expectedRPID, origin: expectedOrigin } = relyingParty();
+  const { verifyRegistrationResponse } = await library();
   try {
-    assertNoCertificate(attestation);
+    await assertNoCertificate(attestation);
     const { registrationInfo } = await verifyRegistrationResponse({
       response: { ...attestation, clientExtensionResults: {} } as RegistrationResponseJSON,
       expectedChallenge: webauthnChallengeOf(challenge),
@@ -132,7 +133,8 @@ export async function checkRegistration(
   }
 }
 
-function assertNoCertificate({ response }: PasskeyAttestation): void {
+async function assertNoCertificate({ response }: PasskeyAttestation): Promise<void> {
+  const { decodeAttestationObject } = await import("@simplewebauthn/server/helpers");
   const attestation = decodeAttestationObject(bytesOf(Buffer.from(response.attestationObject, "base64url")));
   const format = attestation.get("fmt");
   const isBySelf = format === "packed" && attestation.get("attStmt").get("x5c") === undefined;
@@ -159,6 +161,7 @@ export async function checkAssertion(
   const { userHandle } = assertion.response;
   if (userHandle !== undefined && !Buffer.from(userHandle, "base64url").equals(userHandleOf(known.accountId)))
     return undefined;
+  const { verifyAuthenticationResponse } = await library();
   try {
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response: { ...assertion, clientExtensionResults: {} } as AuthenticationResponseJSON,

@@ -18,11 +18,11 @@ export interface EmbeddedOptions {
 export const defaultIdleOwnerMs = 20_000;
 
 /**
- * How the WebAssembly code is compiled. A test's copy lives for seconds: fast rather than well. Else only what is
- * really hot is compiled well, which saves memory and the processor's time at the start.
+ * How the WebAssembly code is compiled. A test's copy lives for seconds: fast rather than well. Else only what has run for
+ * about a second altogether is compiled well: to do it earlier takes two seconds of a core at the start and memory.
  */
 export const compilerFlags = (temporary: boolean): string =>
-  temporary ? "--liftoff-only" : "--wasm-tiering-budget=20000000";
+  temporary ? "--liftoff-only" : "--wasm-tiering-budget=1000000000";
 
 /** The other errand of the same script: make a data folder and end. */
 export interface InitialiseOptions {
