@@ -14,26 +14,35 @@ const dataFolder = "/pglite/data";
 
 interface TemplateFiles {
   folders: string[];
-  files: [path: string, bytes: Uint8Array][];
+  /** A thousand small ones. */
+  files: { folder: string; name: string; bytes: Uint8Array }[];
 }
 
 function readTemplate(dir: string): TemplateFiles {
   const found: TemplateFiles = { folders: [], files: [] };
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
-    const path = dataFolder + file.slice(dir.length).replaceAll("\\", "/");
-    if (entry.isDirectory()) found.folders.push(path);
-    // Not a Buffer: the file system takes a slice() of it to write into, which of a Buffer is the same memory.
-    else found.files.push([path, new Uint8Array(readFileSync(file))]);
+    const folder = dataFolder + entry.parentPath.slice(dir.length).replaceAll("\\", "/");
+    if (entry.isDirectory()) found.folders.push(`${folder}/${entry.name}`);
+    // Not a Buffer: a copy is a slice() of it to write into, which of a Buffer is the same memory.
+    else found.files.push({ folder, name: entry.name, bytes: new Uint8Array(readFileSync(file)) });
   }
   return found;
 }
 
-/** What is used of Emscripten's file system; its types are not installed. */
+/** What is used of Emscripten's file system in memory; its types are not installed. */
 interface EngineFiles {
   mkdirTree(path: string, mode: number): void;
-  writeFile(path: string, bytes: Uint8Array): void;
+  lookupPath(path: string): { node: EngineFile };
 }
+interface EngineFile {
+  node_ops: { mknod(folder: EngineFile, name: string, mode: number, device: number): EngineFile };
+  contents: Uint8Array;
+  usedBytes: number;
+}
+
+/** S_IFREG, for its owner. */
+const regularFile = 0o100_600;
 
 class CopyInMemory extends MemoryFS {
   constructor(private readonly template: TemplateFiles) {
@@ -43,9 +52,19 @@ class CopyInMemory extends MemoryFS {
   override initialSyncFs(): Promise<void> {
     const fs = this.pg?.Module.FS as EngineFiles | undefined;
     if (!fs) throw new Error("the file system is not there yet");
-    fs.mkdirTree(dataFolder, 0o700);
-    for (const folder of this.template.folders) fs.mkdirTree(folder, 0o700);
-    for (const [path, bytes] of this.template.files) fs.writeFile(path, bytes);
+    const folders = new Map<string, EngineFile>();
+    for (const folder of [dataFolder, ...this.template.folders]) {
+      fs.mkdirTree(folder, 0o700);
+      folders.set(folder, fs.lookupPath(folder).node);
+    }
+    // By its folder's node: writeFile() would walk each path three times, a third of what opening takes.
+    for (const { folder, name, bytes } of this.template.files) {
+      const parent = folders.get(folder);
+      if (!parent) throw new Error(`${folder} was not made before what it holds`);
+      const file = parent.node_ops.mknod(parent, name, regularFile, 0);
+      file.contents = bytes.slice();
+      file.usedBytes = bytes.length;
+    }
     return Promise.resolve();
   }
 }
