@@ -3,7 +3,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { nativeSuites, plainSuites, processGroup, suitesApart, workerSuites } from "../scripts/testing/suites";
+import {
+  mockingSuites,
+  nativeSuites,
+  plainSuites,
+  processGroup,
+  suitesApart,
+  workerSuites,
+} from "../scripts/testing/suites";
 
 const root = join(import.meta.dirname, "..");
 const skipped = ["node_modules", "dist", ".groundwork", "parity", "fixtures"];
@@ -19,9 +26,8 @@ function suitesIn(folder: string): string[] {
 const suites = suitesIn("");
 
 test("the lists name suites that exist", () => {
-  expect(
-    [...nativeSuites, ...plainSuites, ...workerSuites, ...suitesApart].filter((file) => !suites.includes(file)),
-  ).toEqual([]);
+  const named = [...nativeSuites, ...plainSuites, ...workerSuites, ...mockingSuites, ...suitesApart];
+  expect(named.filter((file) => !suites.includes(file))).toEqual([]);
 });
 
 const own = "__tests__/test-processes.test.ts";
@@ -31,11 +37,13 @@ const holding = (marks: readonly string[], files: readonly string[]): string[] =
     return file !== own && marks.some((mark) => text.includes(mark));
   });
 
-test("no suite that replaces modules, or counts the process's time, shares its process", () => {
-  const marks = ["vi.mock(", "vi.doMock(", "vi.hoisted(", "vi.resetModules(", "process.cpuUsage("];
+test("no suite that replaces modules shares them, and none that counts the process's time shares that", () => {
   const sharing = suites.filter((file) => processGroup(file) !== "own");
   expect(sharing.length).toBeGreaterThan(100);
-  expect(holding(marks, sharing), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
+  expect(holding(["process.cpuUsage("], sharing), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
+  const marks = ["vi.mock(", "vi.doMock(", "vi.hoisted(", "vi.resetModules("];
+  const withModules = sharing.filter((file) => processGroup(file) !== "mocking");
+  expect(holding(marks, withModules), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);
 });
 
 test("no suite that runs a relay or workers shares the app's database: they take up what everybody left there", () => {
@@ -46,7 +54,7 @@ test("no suite that runs a relay or workers shares the app's database: they take
 });
 
 test("no suite that opens the app's database shares the process of those that do not", () => {
-  const plain = suites.filter((file) => processGroup(file) === "plain");
+  const plain = suites.filter((file) => ["plain", "mocking"].includes(processGroup(file)));
   expect(plain.length).toBeGreaterThan(50);
   const marks = ['from "../testing"', 'from "../../testing"', 'from "../../db/tenant"'];
   expect(holding(marks, plain), "add them to suitesApart in scripts/testing/suites.ts").toEqual([]);

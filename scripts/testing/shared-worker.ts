@@ -1,8 +1,9 @@
 // vitest's processes for the test files of this repository. To start one and to load what a file imports takes longer
 // than most files' tests, so files that leave nothing behind run one after the other in the same one, and so do those
-// that open the app's database, which is then theirs together, and those that run relays and workers; each other file has
-// a process of its own.
+// that open the app's database, which is then theirs together, and those that run relays and workers; those that put other
+// modules in the place of real ones share a process, but no module; each other file has a process of its own.
 import { relative, sep } from "node:path";
+import type { SerializedConfig } from "vitest";
 import type { Plugin } from "vitest/config";
 import {
   BaseSequencer,
@@ -17,7 +18,7 @@ import {
 import { processGroup, slowSuites, type ProcessGroup } from "./suites";
 
 const poolName = "shared";
-const groups: readonly ProcessGroup[] = ["own", "workers", "app", "plain"];
+const groups: readonly ProcessGroup[] = ["own", "mocking", "workers", "app", "plain"];
 
 const nameOf = (root: string, file: string): string => relative(root, file).replaceAll(sep, "/");
 
@@ -26,6 +27,8 @@ class SharedWorker extends ForksPoolWorker {
   readonly #root: string;
   /** Of all that ran here so far. */
   #group: ProcessGroup | undefined;
+  /** What the process was started with. */
+  #config: SerializedConfig | undefined;
 
   constructor(options: PoolOptions) {
     super(options);
@@ -39,8 +42,13 @@ class SharedWorker extends ForksPoolWorker {
   }
 
   override send(message: WorkerRequest): void {
-    if (message.type === "run" || message.type === "collect") this.#group = this.#groupOf(message.context.files);
-    super.send(message);
+    if (message.type === "start") this.#config = message.context.config;
+    if (message.type !== "run" && message.type !== "collect") return super.send(message);
+    this.#group = this.#groupOf(message.context.files);
+    // As vitest does it where nothing is shared: the process forgets the modules of the file before. What a run is told goes
+    // over what the start was.
+    const apart = this.#group === "mocking" && this.#config ? { config: { ...this.#config, isolate: true } } : {};
+    super.send({ ...message, context: { ...message.context, ...apart } });
   }
 
   canReuse(task: PoolTask): boolean {

@@ -67,8 +67,18 @@ export const suitesApart: readonly string[] = [
   "runtime/schema/__tests__/decimal.test.ts",
   "runtime/schema/__tests__/json-decoder.test.ts",
   "runtime/schema/__tests__/regexp.test.ts",
-  "security/__tests__/charges.test.ts",
   "security/__tests__/client-ip.test.ts",
+  "secrets/__tests__/secrets.test.ts",
+  "vectors/__tests__/documents.test.ts",
+  "vectors/__tests__/tenant-purge.test.ts",
+];
+
+/**
+ * They put other modules in the place of real ones, but open no database and leave nothing that runs: each gets the app's
+ * modules anew, in a process that has loaded the packages they use.
+ */
+export const mockingSuites: readonly string[] = [
+  "security/__tests__/charges.test.ts",
   "security/__tests__/errors.test.ts",
   "security/__tests__/guard-check.test.ts",
   "security/__tests__/guard-promises.test.ts",
@@ -76,9 +86,6 @@ export const suitesApart: readonly string[] = [
   "security/__tests__/guard.test.ts",
   "security/__tests__/principal.test.ts",
   "security/__tests__/provenance.test.ts",
-  "secrets/__tests__/secrets.test.ts",
-  "vectors/__tests__/documents.test.ts",
-  "vectors/__tests__/tenant-purge.test.ts",
 ];
 
 /**
@@ -101,12 +108,13 @@ export const nativeSuites: readonly string[] = [
 ];
 
 /** Test files share a process with those of their group only: what opened the database leaves connections and loops. */
-export type ProcessGroup = "own" | "workers" | "app" | "plain";
+export type ProcessGroup = "own" | "mocking" | "workers" | "app" | "plain";
 
 /** @param file from the repository's root, with slashes; suites for native servers and long ones have their own process */
 export function processGroup(file: string): ProcessGroup {
   if (suitesApart.includes(file) || /\.\w+\.test\.ts$/.test(file)) return "own";
   const isIn = (folders: readonly string[]): boolean => folders.some((folder) => file.startsWith(folder));
+  if (mockingSuites.includes(file)) return "mocking";
   if (workerSuites.includes(file)) return "workers";
   if (plainSuites.includes(file) || isIn(plainFolders)) return "plain";
   if (isIn(workerFolders)) return "workers";
