@@ -67,7 +67,7 @@ interface VerifyAuditRequest {
 interface AuditBreak {
   /** Number of the first entry that is not as it was written. */
   seq: number;
-  what: "missing" | "changed";
+  what: "missing" | "changed" | "added";
 }
 
 interface VerifyAuditResponse {

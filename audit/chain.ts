@@ -62,8 +62,11 @@ const sorted = (fields: Readonly<Record<string, FieldValue>>): string =>
 
 export interface ChainBreak {
   seq: number;
-  /** `missing`: the number is not there. `changed`: the entry, or one before it, is not as it was written. */
-  what: "missing" | "changed";
+  /**
+   * `missing`: the number is not there. `changed`: the entry, or one before it, is not as it was written. `added`: it stands behind
+   * the end of the log.
+   */
+  what: "missing" | "changed" | "added";
 }
 
 /** The first break in entries that should begin at `seq` after the hash `before`, each made with one of `keys`; undefined when they hold. */

@@ -118,6 +118,45 @@ export async function headFind(scope: TenantScope): Promise<ChainEnds> {
   return rows[0] ?? { seq: 0, hash: NO_HASH, keptFrom: 1, keptAfter: NO_HASH };
 }
 
+/** Number of the last entry that is there, whatever the head says; 0 without any. */
+export async function entryLast(scope: TenantScope): Promise<number> {
+  const rows = await tenantQuery<{ seq: number }>(
+    scope,
+    `select seq::float8 as seq from audit.entry where tenant_id = $1 order by audit.entry.seq desc limit 1`,
+    [scope.tenantId],
+  );
+  return rows[0]?.seq ?? 0;
+}
+
+/** Whether the tenant has a log: entries, or a head. */
+export async function logExists(scope: TenantScope): Promise<boolean> {
+  const [row] = await tenantQuery<{ exists: boolean }>(
+    scope,
+    `select exists (select from audit.head where tenant_id = $1) or exists (select from audit.entry where tenant_id = $1) as exists`,
+    [scope.tenantId],
+  );
+  return row?.exists ?? false;
+}
+
+/** Whose logs there are behind `after`, by id; also of one whose head is gone. Of each tenant's entries one is looked at. */
+export async function logList(tx: Tx, after: string, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ tenantId: string }>(
+    `with recursive owner (tenant_id) as (
+       (select tenant_id from audit.entry where tenant_id > $1 order by tenant_id limit 1)
+       union all
+       select (select e.tenant_id from audit.entry e where e.tenant_id > o.tenant_id order by e.tenant_id limit 1)
+         from owner o where o.tenant_id is not null
+     )
+     select tenant_id as "tenantId" from (
+       (select tenant_id from owner where tenant_id is not null limit $2)
+       union
+       (select tenant_id from audit.head where tenant_id > $1 order by tenant_id limit $2)
+     ) log order by tenant_id limit $2`,
+    [after, limit],
+  );
+  return rows.map(({ tenantId }) => tenantId);
+}
+
 /** Erases what entries about `targetId` tell of a person. */
 export function entryErase(tx: Tx, tenantId: string, targetId: string): Promise<number> {
   return tx.execute(

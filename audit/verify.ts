@@ -2,7 +2,7 @@
 import type { TenantScope } from "../db/tenant";
 import { findBreak, type ChainBreak } from "./chain";
 import { auditKeys } from "./key";
-import { entryChain, headFind, type ChainEnds } from "./store";
+import { entryChain, entryLast, headFind, type ChainEnds } from "./store";
 
 /** Entries per page: a few milliseconds of hashing. */
 const PAGE = 1_000;
@@ -37,12 +37,18 @@ async function verifyBetween(scope: TenantScope, ends: ChainEnds, after: number,
   if (before === undefined)
     return { checked: 0, through: from - 1, isDone: true, broken: { seq: from - 1, what: "missing" } };
   const broken = findBreak(auditKeys(), { seq: from, before }, page) ?? breakAtEnd(ends, page, size, through);
-  return {
-    checked: page.length,
-    through,
-    isDone: broken !== undefined || through >= ends.seq,
-    ...(broken ? { broken } : {}),
-  };
+  const isDone = broken !== undefined || through >= ends.seq;
+  const first = isDone ? (broken ?? (await findBehind(scope))) : undefined;
+  return { checked: page.length, through, isDone, ...(first === undefined ? {} : { broken: first }) };
+}
+
+/** An entry that the log's end does not know. The end is read after it: what was recorded meanwhile is known to it. */
+async function findBehind(scope: TenantScope): Promise<ChainBreak | undefined> {
+  const last = await entryLast(scope);
+  const { seq } = await headFind(scope);
+  if (last <= seq) return undefined;
+  const [first] = await entryChain(scope, seq + 1, 1);
+  return { seq: first?.seq ?? last, what: "added" };
 }
 
 /** The last entry must be the one that the head names. */

@@ -1,6 +1,7 @@
 // `npm run admin -- …`: what is done to the installation by who has its machine and its secrets, and by no request. Runs in
 // the app's environment (`groundwork exec --beside`), beside the running app; each command stands in the installation's log.
 import { parseArgs } from "node:util";
+import { verifyByCommand } from "../audit/verify-command";
 import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { startCommand } from "../auth/operators/command-start";
 import {
@@ -46,6 +47,8 @@ const usage = `npm run admin -- <command>
   consumers resume NAME    and gets it, in its order (--reason TEXT)
   events replay --consumer NAME --from ISO [--until ISO] [--type TYPE] [--reason TEXT]
                            what occurred since then to this consumer again, which acts on it again; goes on when this is ended
+  audit verify [ORGANISATION | installation]
+                           whether each entry of the log, or of all logs, is as it was written; exit code 1 when one is not
 `;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -59,6 +62,8 @@ type Options = Readonly<Record<string, string | undefined>>;
 interface Command {
   run: (word: string, options: Options) => Promise<void>;
   word?: string;
+  /** The word may be left out: it is empty then. */
+  isWordOptional?: true;
   options?: readonly string[];
 }
 
@@ -156,6 +161,14 @@ const commands: Record<string, Command> = {
     run: async (name, { reason }) =>
       say((await resumeConsumerByCommand(name, reason)) ? `${name} gets what waited` : `${name} was not paused`),
   },
+  "audit verify": {
+    word: "ORGANISATION",
+    isWordOptional: true,
+    run: async (log) => {
+      const sayProgress = (line: string): void => void process.stderr.write(`${line}\n`);
+      if (!(await verifyByCommand(log, { say, sayProgress, clock: () => performance.now() }))) process.exitCode = 1;
+    },
+  },
   "events replay": {
     options: ["consumer", "from", "until", "type", "reason"],
     run: async (_, { consumer, from, ...rest }) => {
@@ -191,7 +204,10 @@ function parse([noun = "", verb = "", ...rest]: string[]): Given | undefined {
   try {
     const { values, positionals } = parseArgs({ args: rest, options, allowPositionals: true });
     const [word = ""] = positionals;
-    return positionals.length === (command.word === undefined ? 0 : 1) ? { command, word, options: values } : undefined;
+    const isFit =
+      positionals.length === (command.word === undefined ? 0 : 1) ||
+      (command.isWordOptional === true && positionals.length === 0);
+    return isFit ? { command, word, options: values } : undefined;
   } catch {
     return undefined; // an option that it does not have
   }

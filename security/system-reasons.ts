@@ -128,6 +128,7 @@ export const systemReasons = {
   "renew-idempotency-leases": "requests with an Idempotency-Key that this process is still serving",
 
   // Upkeep: what nobody can use any more goes
+  "audit-verify": "which audit logs there are, to check all of them",
   "audit-purge": "audit entries past their retention",
   "purge-tenant-keys": "data keys of tenants that sealed nothing any more",
   "system-use-purge": "counts of system use past their retention",

@@ -1,0 +1,49 @@
+// `npm run admin -- audit verify [ORGANISATION]`: what the check of logs found, in words. Nothing is written down: it reads.
+import { isUuid } from "../db/ids";
+import type { ChainBreak } from "./chain";
+import { INSTALLATION, verifyLog, verifyLogs, type LogsCheck, type TellProgress } from "./verify-logs";
+
+const PROGRESS_EVERY_MS = 2_000;
+
+/** What each break means: what somebody must have done who can write the tables. */
+const MEANING: Record<ChainBreak["what"], string> = {
+  missing: "is missing: it was removed, or the log was cut off here",
+  changed:
+    "is not as it was written: it was changed, exchanged or put in by somebody without the master key, or the log's end was set back to it (another master key than it was written with looks the same)",
+  added: "stands behind the end of the log: it was added past the app, or the log's end was set back",
+};
+
+export interface VerifyOutput {
+  /** The result. */
+  say: (line: string) => void;
+  /** How far it has come, every two seconds. */
+  sayProgress: (line: string) => void;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+}
+
+/** All logs, or that of an organisation or of the installation. Resolves with whether all is as it was written. @throws Error for whom there is no log. */
+export async function verifyByCommand(log: string, { say, sayProgress, clock }: VerifyOutput): Promise<boolean> {
+  if (log !== "" && log !== INSTALLATION && !isUuid(log))
+    throw new Error(`${log} is neither an organisation's id nor "${INSTALLATION}"`);
+  let toldAtMs = clock();
+  const tell: TellProgress = ({ logs, entries }, at) => {
+    if (clock() - toldAtMs < PROGRESS_EVERY_MS) return;
+    toldAtMs = clock();
+    sayProgress(`${ofAll(entries, logs)} so far, up to entry ${at.through} of ${at.log}`);
+  };
+  const sum = log === "" ? await verifyLogs(tell) : await verifyLog(log, tell);
+  if (sum === undefined) throw new Error(`there is no log of ${log}`);
+  for (const line of linesOf(sum)) say(line);
+  return sum.broken.length === 0;
+}
+
+function linesOf({ logs, entries, broken }: LogsCheck): string[] {
+  const found = broken.map(({ log, broken: { seq, what } }) => `BROKEN  ${log}  entry ${seq} ${MEANING[what]}`);
+  const all = ofAll(entries, logs);
+  if (found.length === 0) return [`${all}: as they were written`];
+  return [...found, `${all} read, each up to its first break; broken: ${found.length}`];
+}
+
+const ofAll = (entries: number, logs: number): string =>
+  `${entries} ${entries === 1 ? "entry" : "entries"} in ${logs} ${logs === 1 ? "log" : "logs"}`;
