@@ -2,6 +2,7 @@
 // clock) and the caller's address; the edge passes them. Passwords are hashed and tokens signed outside the
 // transactions, which hold a connection. Whoever failed too often is refused before any of that.
 import { defineAction } from "../audit/action";
+import { recordForPlatform } from "../audit/platform";
 import { record } from "../audit/record";
 import { cfg } from "../config";
 import { tenantIdFrom, type Caller } from "../security/principal";
@@ -303,7 +304,7 @@ async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean, endsFo
 
 const compromised = defineAction("auth.session.compromised", { sessionId: "plain" });
 
-/** One of two who use the token is a thief: all that came of the sign-in ends, and its owner, their organisation and whoever watches are told. */
+/** One of two who use the token is a thief: all that came of the sign-in ends, and its owner, their organisation (without one the installation) and whoever watches are told. */
 async function endCompromised(tx: Tx, session: PresentedSessionRow, sessionId: string): Promise<void> {
   const { accountId, tenantId } = session;
   await endSessions(tx, { accountId, which: "sign-in", signInOf: sessionId, reason: "token_reuse" });
@@ -313,8 +314,10 @@ async function endCompromised(tx: Tx, session: PresentedSessionRow, sessionId: s
     const about = { aggregateType: "user", aggregateId: accountId, tenantId: of };
     await emit(tx, sessionCompromised, { userId: accountId, sessionId, organisationId: tenantId }, about);
     await requestMail(tx, { kind: "session-compromised", accountId });
-    if (of === null) return;
-    await record(tx, compromised, { tenantId: of, target: { type: "account", id: accountId }, fields: { sessionId } });
+    const facts = { target: { type: "account", id: accountId }, fields: { sessionId } };
+    // Of a session in none it concerns the installation: somebody has to be able to look for it.
+    if (of === null) await recordForPlatform(tx, compromised, facts);
+    else await record(tx, compromised, { ...facts, tenantId: of });
   });
 }
 

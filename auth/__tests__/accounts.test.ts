@@ -2,6 +2,7 @@
 import { hash } from "@node-rs/argon2";
 import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
+import { platformLog } from "../../audit/platform";
 import { entryList } from "../../audit/store";
 import { systemQuery } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
@@ -225,6 +226,22 @@ describe("an account", () => {
       targetId: owner.user.id,
     });
     expect(await compromisedCount()).toBe(before + 1);
+  });
+
+  test("whose refresh token is replayed in a session without an organisation leaves that in the installation's log", async () => {
+    const owner = await person();
+    await refreshSession(owner.refreshToken, new Date(), here);
+    await systemQuery(
+      "test",
+      `update auth.session set organisation_id = null, rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at)
+       where account_id = $1`,
+      [owner.user.id],
+    );
+    expect(await reason(refreshSession(owner.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
+    const { rows } = await entryList(platformLog, "auth.session.compromised", 50, undefined);
+    expect(rows.filter(({ targetId }) => targetId === owner.user.id)).toMatchObject([{ actor: "system:auth.refresh" }]);
+    const own = await entryList({ tenantId: tenantIdFrom(owner.organisation.id) }, undefined, 10, undefined);
+    expect(own.rows.map(({ action }) => action)).not.toContain("auth.session.compromised");
   });
 });
 

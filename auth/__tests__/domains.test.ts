@@ -346,6 +346,17 @@ describe("looking again", () => {
     expect(await systemQuery("test", since, [domain.id])).toEqual([{ since: expect.any(Date), missing: null }]);
   });
 
+  test("ends with what failed on our side, which is no answer and no silence, once the others are noted", async () => {
+    const [domain, other] = [await verified(acme), await verified(acme)];
+    hide(other);
+    for (const due of [domain, other]) await age(due, "next_check_at", "2 days");
+    const failing: TxtLookup = (name) => lookUp(name === domain.record.name ? (7 as never) : name);
+    await expect(recheckDomains(failing)).rejects.toMatchObject({ errors: [expect.any(TypeError)] });
+    const noted = "select unanswered_since as since, missing_since as missing from auth.domain where id = $1";
+    expect(await systemQuery("test", noted, [domain.id])).toEqual([{ since: null, missing: null }]);
+    expect(await systemQuery("test", noted, [other.id])).toEqual([{ since: null, missing: expect.any(Date) }]);
+  });
+
   test("asks for each domain once a day, and of two runs at once one asks", async () => {
     const domain = await verified(acme);
     ours = [domain];

@@ -1,9 +1,11 @@
 // Looking again whether the records of verified domains are still there: each once a day, and every hour while it is missing.
 // A look that nobody answers says nothing where our own resolver may be away, which must not take everybody's domains: it counts
 // only when the name servers of the top-level domain answer meanwhile. So a domain that expired, or whose servers are gone, is
-// lost too, after longer. Owners are warned first: at once of a record that is not there, after a day of servers that fail. Domains are
+// lost too, after longer. A look that fails on our side is no look: it says nothing of anybody, all others are noted, and the
+// run ends with it. Owners are warned first: at once of a record that is not there, after a day of servers that fail. Domains are
 // claimed in batches by the time of their next look, so replicas share the work and one that is killed leaves it for an hour.
 import { withSystem } from "../../db/tenant";
+import { reasonOf } from "../../security/errors";
 import { logger } from "../../telemetry/logger";
 import { tellOwners } from "../owner-notices";
 import {
@@ -40,24 +42,38 @@ export interface Rechecked {
   lost: number;
 }
 
+/** @throws AggregateError of what failed on our side, once all that was seen is noted. */
 export async function recheckDomains(lookUp: TxtLookup = lookUpTxt, runMs = RUN_MS): Promise<Rechecked> {
   const endsAtMs = performance.now() + runMs;
   const sum: Rechecked = { shown: 0, missing: 0, unanswered: 0, unknown: 0, lost: 0 };
   const lookAbove = once(lookUp);
+  const failures: unknown[] = [];
   for (let due = BATCH; due === BATCH && performance.now() < endsAtMs;) {
     const domains = await withSystem("recheck-domains", (tx) => domainClaimDue(tx, BATCH));
     due = domains.length;
-    const looks = await Promise.all(domains.map((domain) => look(domain, lookUp, lookAbove)));
+    const looks = await Promise.all(
+      domains.map((domain) =>
+        look(domain, lookUp, lookAbove).catch((error: unknown): Look => {
+          failures.push(error);
+          return "unknown";
+        }),
+      ),
+    );
     await note(domains, looks, sum);
   }
   if (sum.missing + sum.unanswered > 0) log.warn({ ...sum }, "records of verified domains are not found");
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} domains could not be looked for`);
   return sum;
 }
 
 type Look = "shown" | "missing" | "unanswered" | "unknown";
 
-/** Null where we did not ask at all, because our own turns are taken: that says nothing of anybody. */
-const asked = (name: string, lookUp: TxtLookup): Promise<string[] | undefined | null> => lookUp(name).catch(() => null);
+/** Null where we did not ask at all, because our own turns are taken: that says nothing of anybody. Nothing else is that. */
+const asked = (name: string, lookUp: TxtLookup): Promise<string[] | undefined | null> =>
+  lookUp(name).catch((error: unknown) => {
+    if (reasonOf(error) === "service_unavailable") return null;
+    throw error;
+  });
 
 /** Whether anybody answers for a top-level domain: asked once a run. */
 function once(lookUp: TxtLookup): (name: string) => Promise<boolean> {
