@@ -140,7 +140,7 @@ describe("upkeep", () => {
        select gen_random_uuid(), $1, $2, now() - interval '40 days', now() - interval '8 days', sha256('f'), sha256('s')
        from generate_series(1, 50000)`,
       [organisation.id, user.id],
-      { statementTimeoutMs: 60_000 },
+      { statementTimeoutMs: 240_000 },
     );
     const startedAtMs = performance.now();
     expect((await purgeEnded()).sessions).toBe(50_000);

@@ -1,6 +1,7 @@
 // A replica in a process of its own, to be killed. Its job is due every so many milliseconds from the time on that the
 // test writes into a file, and says when it begins and when it ends: `<process> <tick> start|end`; and from which tick on it is there: `armed`.
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+// Where another file lies, whoever begins next takes it away, says `held` and does not end.
+import { appendFileSync, existsSync, readFileSync, renameSync } from "node:fs";
 import { quiet, until } from "../../pubsub/__tests__/kit";
 import { systemClock } from "../clock";
 import { PostgresLedger } from "../postgres-ledger";
@@ -10,8 +11,8 @@ import { Scheduler } from "../scheduler";
 interface Orders {
   file: string;
   firstFile: string;
+  holdFile: string;
   job: string;
-  ticks: number;
   periodMs: number;
   runMs: number;
   leaseMs: number;
@@ -22,8 +23,8 @@ interface Orders {
 const {
   file,
   firstFile,
+  holdFile,
   job,
-  ticks,
   periodMs,
   runMs,
   leaseMs,
@@ -39,13 +40,23 @@ process.send?.("ready");
 await until(() => existsSync(firstFile), 60_000);
 const first = Number(readFileSync(firstFile, "utf8"));
 
-const next = (afterMs: number): number | null => {
-  const index = Math.max(Math.floor((afterMs - first) / periodMs) + 1, 0);
-  return index < ticks ? first + index * periodMs : null;
-};
+const next = (afterMs: number): number => first + Math.max(Math.floor((afterMs - first) / periodMs) + 1, 0) * periodMs;
+
+function isHeld(): boolean {
+  try {
+    renameSync(holdFile, `${holdFile}.${process.pid}`);
+    return true;
+  } catch {
+    return false; // there was none, or another one was first
+  }
+}
 const run = async ({ at }: { at: number }): Promise<void> => {
   const write = (what: string): void => appendFileSync(file, `${process.pid} ${(at - first) / periodMs} ${what}\n`);
   write("start");
+  if (isHeld()) {
+    write("held");
+    return new Promise(() => undefined);
+  }
   await new Promise((resolve) => setTimeout(resolve, runMs));
   write("end");
 };
