@@ -18,7 +18,7 @@ async function fill(destination: string, rows: number, aggregates: number, dueIn
     `insert into events.outbox (id, destination, aggregate_type, aggregate_id, type, version, payload, next_attempt_at)
      select gen_random_uuid(), $1, 'thing', (n % $3)::text, 't', 1, jsonb_build_object('n', n), now() + $4 * interval '1 second' from generate_series(1, $2) n`,
     [destination, rows, aggregates, dueInSeconds],
-    { statementTimeoutMs: 60_000 },
+    { statementTimeoutMs: 240_000 },
   );
 }
 
