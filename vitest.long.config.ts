@@ -7,6 +7,7 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
+    testTimeout: 240_000,
     include: ["**/__tests__/**/*.long.test.ts"],
     exclude: base.test?.exclude?.filter((pattern) => !pattern.includes(".long.test.ts")) ?? [],
   },

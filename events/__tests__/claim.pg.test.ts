@@ -40,7 +40,7 @@ const relayOf = (destination: string) =>
 
 describe(
   `with ${ROWS} rows that may not be taken, a claim takes ${CLAIM_MS_MAX} ms at most`,
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   () => {
     beforeAll(async () => {
       // The first statements of a connection pay for its plans.

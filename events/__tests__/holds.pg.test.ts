@@ -131,7 +131,7 @@ it(
     }
     const waiting =
       "select (select count(*) from events.held where consumer = $1)::int + (select count(*) from events.outbox where destination = $1 and published_at is null)::int as n";
-    await expect.poll(() => seen.length, { timeout: 60_000 + EVENTS * 10 }).toBeGreaterThanOrEqual(EVENTS);
+    await expect.poll(() => seen.length, { timeout: 240_000 + EVENTS * 10 }).toBeGreaterThanOrEqual(EVENTS);
     isOver = true;
     await Promise.all([pausing, releasing]);
     for (;;) {

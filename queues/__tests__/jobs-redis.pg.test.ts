@@ -84,5 +84,5 @@ describe("jobs on Redis", () => {
     await expect
       .poll(async () => (await queue.getJobs(["completed"], 0, 100, false)).map((job) => job.id))
       .toContain(id);
-  }, 60_000);
+  });
 });

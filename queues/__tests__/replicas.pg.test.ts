@@ -40,7 +40,7 @@ afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.stop()));
   await stopWorkers(true);
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 test("a task that another process runs is aborted there", async () => {
   const endless = defineJob({ name: "replica:endless", payload: z.object({}), timeoutMs: 600_000 });
@@ -49,7 +49,7 @@ test("a task that another process runs is aborted there", async () => {
   await expect.poll(lines).toEqual(["begun"]);
   expect(await cancelTask(owner, id)).toMatchObject({ isCanceling: true, endedAt: null });
   await expect.poll(async () => (await taskFind(owner, id))?.state).toBe("canceled");
-}, 90_000);
+});
 
 test("a schedule has one run a tick over all processes, none before its time", async () => {
   const runs = async (): Promise<number> =>
@@ -72,4 +72,4 @@ test("a schedule has one run a tick over all processes, none before its time", a
     `select (extract(epoch from next_at - clock_timestamp()) * 1000)::float8 as "behindMs" from queues.schedule where job = 'replica:tick'`,
   );
   expect(state?.behindMs).toBeLessThanOrEqual(1_000);
-}, 90_000);
+});

@@ -91,7 +91,7 @@ let templateDir = "";
 beforeAll(async () => {
   const template = await createTemplate(emptyModel(hostDatabase), hostPackageRoot, {});
   if (template.kind === "embedded") templateDir = template.dir;
-}, 60_000);
+});
 
 afterAll(() => {
   for (const child of children) child.kill("SIGKILL");

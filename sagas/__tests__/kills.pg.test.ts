@@ -22,7 +22,7 @@ beforeAll(async () => {
     ...{ entryPoints, outfile: program, bundle: true, platform: "node", target: "node20", format: "esm" },
     ...{ packages: "external", logLevel: "error" },
   });
-}, 60_000);
+});
 
 afterAll(() => {
   for (const child of living) child.kill("SIGKILL");

@@ -89,7 +89,7 @@ async function mailed(email: string): Promise<string> {
         token = /#token=([\w-]+)/.exec(invitation ?? "")?.[1];
         return token;
       },
-      { timeout: 90_000, interval: 100 },
+      { timeout: 240_000, interval: 100 },
     )
     .toBeDefined();
   return token!;

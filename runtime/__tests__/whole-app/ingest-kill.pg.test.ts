@@ -45,7 +45,7 @@ const documents: Document[] = Array.from({ length: DOCUMENTS }, (_, number) => (
 beforeAll(async () => {
   database = await makeOwnDatabase("ingest");
   openAi = await startRecordingOpenAi(120);
-}, 60_000);
+});
 
 afterAll(async () => {
   await app?.killTree();

@@ -28,7 +28,7 @@ let script = "";
 beforeAll(async () => {
   script = await bundleScript(join(import.meta.dirname, "cron-replica.ts"), "cron-replica.mjs");
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-}, 60_000);
+});
 afterAll(async () => {
   await clone.drop();
   rmSync(folder, { recursive: true });
@@ -144,5 +144,5 @@ describe("a first start", () => {
     expect(await waiting()).toBe(3);
     await other.query("commit");
     await starting;
-  }, 90_000);
+  });
 });

@@ -26,7 +26,7 @@ beforeAll(async () => {
   prepared = await prepareApp(join(import.meta.dirname, "../../__tests__/fixtures/ledger-app"), {
     env: { LEDGER_FILE: ledger },
   });
-}, 60_000);
+});
 afterAll(() => {
   prepared.remove();
   rmSync(folder, { recursive: true, force: true });
@@ -111,7 +111,7 @@ test(`${REQUESTS} requests over ${RESTARTS} restarts: each is answered, and none
     twice: [],
   });
   expect(client.retries.refused).toBeGreaterThan(0);
-}, 60_000);
+});
 
 test("a large answer to a slow reader arrives whole although the signal comes in the middle", async () => {
   const app = await prepared.start();
@@ -128,7 +128,7 @@ test("a large answer to a slow reader arrives whole although the signal comes in
   await once(socket, "close");
   await ended;
   expect(size).toBeGreaterThan(bytes);
-}, 30_000);
+});
 
 /** Resolves when nobody listens on the port any more. */
 async function refused(port: number): Promise<void> {

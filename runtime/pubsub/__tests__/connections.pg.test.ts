@@ -15,7 +15,7 @@ let script = "";
 beforeAll(async () => {
   script = await bundleScript(join(import.meta.dirname, "cut-connections.ts"), "cut-connections.mjs");
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-}, 60_000);
+});
 afterAll(() => clone.drop());
 
 const others =

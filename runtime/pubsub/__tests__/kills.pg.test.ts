@@ -32,7 +32,7 @@ beforeAll(async () => {
       GROUNDWORK_TEST_POSTGRES_URL: brokers.postgresUrl,
     }),
   );
-}, 60_000);
+});
 afterAll(async () => {
   await clone.drop();
   await brokers.remove();
@@ -66,7 +66,7 @@ describe.each<BrokerKind>(["postgres", "redis"])(
   (kind) => {
     it(
       `handles each of ${messages} messages at least once and keeps exactly the poisonous ones as dead letters`,
-      { timeout: 60_000 + messages * 20 },
+      { timeout: 240_000 + messages * 20 },
       async () => {
         const seed = newSeed();
         const random = randomFrom(seed);

@@ -25,7 +25,7 @@ let script = "";
 beforeAll(async () => {
   script = await bundleScript(join(import.meta.dirname, "order-consumer.ts"), "order-consumer.mjs");
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-}, 60_000);
+});
 afterAll(async () => {
   await clone.drop();
   rmSync(folder, { recursive: true });
@@ -62,7 +62,7 @@ class Referee {
 describe.each([["postgres"], ["redis"]])("the order of messages with one attribute on %s", (kind) => {
   it(
     `holds for ${messages} messages over ${CONSUMERS} processes, ${KILLS} of them killed`,
-    { timeout: 60_000 + messages * 20 },
+    { timeout: 240_000 + messages * 20 },
     async () => {
       const seed = newSeed();
       const random = randomFrom(seed);
