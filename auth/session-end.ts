@@ -1,6 +1,6 @@
 // Ending sessions, and the one way to do it: under the account's lock, so that a switch, a sign-in or another change under way is
 // over before. What it made is seen and ended too; what waits behind this finds its session over. Without the lock a switch
-// could leave a session behind that nobody sees (auth/__tests__/races.pg.test.ts).
+// could leave a session behind that nobody sees (auth/__tests__/session-endings.pg.test.ts).
 import type { Tx } from "../db/tenant";
 import { revokeSessions } from "./revocations";
 import { accountLock } from "./store/accounts";

@@ -5,24 +5,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
 import { OidcClients } from "../oidc/providers";
-import { accountLock, accountSetEmail } from "../store/accounts";
+import { accountLock, accountSetEmail, accountSetPassword } from "../store/accounts";
 import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
 import { createOneTimeToken } from "../one-time-token";
-import { endSessionsByCommand } from "../operators/end-sessions";
 import { identityDelete } from "../store/identities";
 import { membershipDelete, membershipLock } from "../store/memberships";
 import { oneTimeTokenHold } from "../store/one-time-tokens";
-import { parseRefreshToken } from "../refresh-token";
 import { redirectUriOf } from "../oidc/state";
-import { refreshSession, signIn, type SignedIn } from "../sessions";
+import { signIn, type SignedIn } from "../sessions";
 import { register, type Registered } from "../registration";
-import { signOutHeld } from "../browser/accounts";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
 import { provided } from "./oidc-providers";
 import { startOpenIdProvider, type StartedProvider } from "./openid-provider";
 import { here, newcomer, password, reason } from "./people";
-import { duringChange, inRounds, number, oneOf, outcomes, wins } from "./races";
+import { duringBoth, duringChange, inRounds, liveSessions, number, oneOf, outcomes, wins } from "./races";
 
 const other = "another fine passphrase";
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
@@ -32,8 +29,6 @@ const join = async (joining: Registered, { organisation: { id } }: Registered, r
   return auth.switchTo({ organisationId: id }, await as(joining));
 };
 const owners = (id: string): Promise<number> => number("auth.membership where tenant_id = $1 and role = 'owner'", [id]);
-const liveSessions = (accountId: string): Promise<number> =>
-  number("auth.session where account_id = $1 and revoked_at is null and expires_at > now()", [accountId]);
 
 describe("a mailed token that is shown many times at once", () => {
   test("verifies an address once", () =>
@@ -100,35 +95,46 @@ describe("an invitation", () => {
       expect(await number("auth.membership where tenant_id = $1", [owner.organisation.id])).toBe(3);
     }));
 
-  test("that is revoked while it is accepted is one of the two", () =>
-    inRounds(async () => {
+  test("that is revoked while it is accepted is one of the two, whichever comes first", async () => {
+    for (const isFirst of ["revoked", "accepted"]) {
       const { owner, email, id, token } = await invited();
       const joining = await register({ ...newcomer(), email }, new Date());
       const [revoker, acceptor] = [await as(owner), await as(joining)];
-      const ended = await outcomes([
-        () => auth.revokeInvitation({ id }, revoker),
-        () => auth.acceptInvitation({ token }, acceptor),
-      ]);
-      expect(wins(ended)).toBe(1);
+      const told: (string | undefined)[] = [];
+      const acts = [
+        async () => void told.push(await reason(auth.revokeInvitation({ id }, revoker))),
+        async () => void told.push(await reason(auth.acceptInvitation({ token }, acceptor))),
+      ] as const;
+      const [first, second] = isFirst === "revoked" ? acts : ([acts[1], acts[0]] as const);
+      await duringBoth((tx) => membershipLock(tx, owner.organisation.id), first, second);
+      expect(told).toEqual([undefined, "invitation_not_found"]);
       const members = await number("auth.membership where tenant_id = $1", [owner.organisation.id]);
-      expect(members).toBe(ended[1] === undefined ? 2 : 1);
-    }));
+      expect(members).toBe(isFirst === "revoked" ? 1 : 2);
+    }
+  });
 
-  test("that is made while the organisation is deleted lets nobody in", () =>
-    inRounds(async () => {
-      const owner = await person();
-      const joining = await person();
-      const caller = await as(owner);
-      const { id } = owner.organisation;
-      const ended = await outcomes([
-        () => auth.deleteOrganisation({ id }, caller),
-        () => auth.inviteMember({ email: joining.user.email, role: "admin" }, caller),
-        () => auth.deleteOrganisation({ id }, caller),
-      ]);
-      expect(wins([ended[0], ended[2]])).toBe(1);
-      const token = await mailedToken(joining.user.email);
-      expect(await reason(auth.acceptInvitation({ token }, await as(joining)))).toBe("invitation_not_found");
-    }));
+  test("lets nobody into an organisation that is deleted meanwhile, nor is one made behind that", async () => {
+    const { owner, email, token } = await invited();
+    const joining = await register({ ...newcomer(), email }, new Date());
+    const { id } = owner.organisation;
+    const [caller, acceptor] = [await as(owner), await as(joining)];
+    let told: string | undefined;
+    const close = (): Promise<unknown> => auth.deleteOrganisation({ id }, caller);
+    const accept = async (): Promise<void> => void (told = await reason(auth.acceptInvitation({ token }, acceptor)));
+    await duringBoth((tx) => membershipLock(tx, id), close, accept);
+    expect(told).toBe("invitation_not_found");
+    await auth.restoreOrganisation({ id }, caller);
+    const again = await as(await signIn({ email: owner.user.email, password }, new Date(), here));
+    const invite = (): Promise<unknown> => auth.inviteMember({ email: newcomer().email, role: "admin" }, again);
+    const closeAgain = (): Promise<unknown> => auth.deleteOrganisation({ id }, again);
+    await duringBoth(
+      (tx) => membershipLock(tx, id),
+      closeAgain,
+      async () => void (told = await reason(invite())),
+    );
+    expect(told).toBe("permission_denied");
+    expect(await number("auth.membership where tenant_id = $1", [id])).toBe(1);
+  });
 
   test("is not accepted by an account that moves away from the invited address meanwhile", async () => {
     const [owner, ada] = [await person(), await person()];
@@ -308,6 +314,22 @@ describe("a sign-in under way", () => {
     expect(await liveSessions(user.id)).toBe(before);
   });
 
+  test("waits for another password that is being set, and ends by it", async () => {
+    const { user } = await person();
+    const before = await liveSessions(user.id);
+    let told: string | undefined;
+    await duringChange(
+      async (tx) => {
+        const sql = "select password_hash as hash from auth.account where id = $1";
+        const [{ hash: checkedHash } = { hash: "" }] = await tx.query<{ hash: string }>(sql, [user.id]);
+        expect(await accountSetPassword(tx, { id: user.id, checkedHash, passwordHash: `${checkedHash}x` })).toBe(true);
+      },
+      async () => void (told = await reason(signIn({ email: user.email, password }, new Date(), here))),
+    );
+    expect(told).toBe("invalid_credentials");
+    expect(await liveSessions(user.id)).toBe(before);
+  });
+
   test("by an account elsewhere waits for that to be unlinked, and ends by it", async () => {
     const there = { sub: crypto.randomUUID(), email: newcomer().email, email_verified: true };
     const signInThere = async (): Promise<SignedIn> => {
@@ -331,62 +353,4 @@ describe("a sign-in under way", () => {
     expect(told).toBe("oidc_failed");
     expect(await liveSessions(user.id)).toBe(before);
   });
-});
-
-describe("sessions that end", () => {
-  /** Each switch makes another session of that sign-in; of all lanes fewer than would push the first one out. */
-  async function switching(by: Awaited<ReturnType<typeof as>>, organisationId: string): Promise<void> {
-    for (let n = 0; n < 4; n++) if (await reason(auth.switchTo({ organisationId }, by))) return;
-  }
-  const refresh = ({ refreshToken }: SignedIn): Promise<SignedIn> =>
-    refreshSession(refreshToken, new Date(), "198.51.100.9");
-  /** So that using its first token again is a replay. */
-  const refreshLongAgo = async (mine: SignedIn): Promise<void> => {
-    await refresh(mine);
-    await systemQuery(
-      "test",
-      "update auth.session set rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at) where id = $1",
-      [parseRefreshToken(mine.refreshToken)?.sessionId],
-    );
-  };
-  const endings: [string, (mine: SignedIn) => Promise<unknown>][] = [
-    ["signed out", async (mine) => auth.logout({}, await as(mine))],
-    ["signed out everywhere", async (mine) => auth.logout({ everywhere: true }, await as(mine))],
-    [
-      "ended in the list of devices",
-      async (mine) => auth.endSession({ id: parseRefreshToken(mine.refreshToken)?.sessionId ?? "" }, await as(mine)),
-    ],
-    ["signed out of a browser", ({ user, refreshToken }) => signOutHeld([{ accountId: user.id, refreshToken }])],
-    ["ended by command", ({ user }) => endSessionsByCommand(user.email)],
-    ["ended by a replay of a token", async (mine) => expect(await reason(refresh(mine))).toBe("refresh_token_invalid")],
-    ["ended with the account", async (mine) => auth.deleteAccount(await as(mine))],
-  ];
-
-  test("by who ends all others, at two devices at once, leave one of the two", () =>
-    inRounds(async () => {
-      const ada = await person();
-      const there = await signIn({ email: ada.user.email, password }, new Date(), "198.51.100.1");
-      const callers = [await as(ada), await as(there)];
-      const ended = await outcomes(callers.map((by) => () => auth.endOtherSessions(by)));
-      expect(ended.toSorted()).toEqual(["invalid_token", undefined]);
-      expect(await liveSessions(ada.user.id)).toBe(1);
-    }));
-
-  test.each(endings)("as %s leave none behind that a switch under way made", (_how, end) =>
-    inRounds(async () => {
-      const { user, organisation } = await person();
-      await systemQuery("test", "delete from auth.session where account_id = $1", [user.id]);
-      const mine = await signIn({ email: user.email, password }, new Date(), "198.51.100.1");
-      await refreshLongAgo(mine);
-      const by = await as(mine);
-      const lanes = Array.from({ length: 4 }, () => () => switching(by, organisation.id));
-      const ending = async (): Promise<void> => {
-        await new Promise((resolve) => setImmediate(resolve));
-        await end(mine);
-      };
-      const ended = await outcomes([...lanes, ending]);
-      expect(ended).toEqual(ended.map(() => undefined));
-      expect(await liveSessions(user.id)).toBe(0);
-    }),
-  );
 });

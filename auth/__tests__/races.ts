@@ -10,6 +10,9 @@ const ROUNDS = 5;
 export const number = async (from: string, values: unknown[]): Promise<number> =>
   (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${from}`, values))[0]?.n ?? -1;
 
+export const liveSessions = (accountId: string): Promise<number> =>
+  number("auth.session where account_id = $1 and revoked_at is null and expires_at > now()", [accountId]);
+
 /** Runs all at once; how each ended: undefined for success, else the reason. */
 export async function outcomes(acts: readonly (() => Promise<unknown>)[]): Promise<(string | undefined)[]> {
   const ended = await concurrent(acts.length, (n) => acts[n]?.() ?? Promise.reject(new Error("no act")));
@@ -33,11 +36,8 @@ export async function oneOf(act: (n: number) => Promise<unknown>, refusal = "lin
   expect(new Set(ended.filter((told) => told !== undefined))).toEqual(new Set([refusal]));
 }
 
-/** Runs `meanwhile` from when `change` was made until it waits for it, and commits the change then. */
-export async function duringChange(
-  change: (tx: Tx) => Promise<void>,
-  meanwhile: () => Promise<unknown>,
-): Promise<void> {
+/** Makes the change, runs `meanwhile`, and commits the change when that resolves; resolves when it is committed. */
+async function whileUncommitted(change: (tx: Tx) => Promise<void>, meanwhile: () => Promise<void>): Promise<void> {
   let isMade!: () => void;
   let mayCommit!: () => void;
   const [made, committing] = [
@@ -50,11 +50,42 @@ export async function duringChange(
     await committing;
   });
   await made;
-  const running = meanwhile();
-  const waiting =
-    "pg_locks l join pg_stat_activity a on a.pid = l.pid where not l.granted and a.datname = current_database()";
-  await expect.poll(() => number(waiting, []), { timeout: 20_000 }).toBeGreaterThan(0);
-  mayCommit();
+  await meanwhile().finally(mayCommit);
   await changed;
-  await running;
+}
+
+/** Until so many connections to this database wait for others. */
+async function untilWaiting(connections: number): Promise<void> {
+  const waiting = `(select distinct l.pid from pg_locks l join pg_stat_activity a on a.pid = l.pid
+    where not l.granted and a.datname = current_database()) waiting`;
+  await expect.poll(() => number(waiting, []), { timeout: 20_000 }).toBeGreaterThanOrEqual(connections);
+}
+
+/** Runs `meanwhile` from when `change` was made until it waits for it, and commits the change then. */
+export async function duringChange(
+  change: (tx: Tx) => Promise<void>,
+  meanwhile: () => Promise<unknown>,
+): Promise<void> {
+  const running: Promise<unknown>[] = [];
+  await whileUncommitted(change, async () => {
+    running.push(meanwhile());
+    await untilWaiting(1);
+  });
+  await Promise.all(running);
+}
+
+/** The same of two: `second` begins when `first` waits, and the change is committed when both do, for it or for one another. */
+export async function duringBoth(
+  change: (tx: Tx) => Promise<void>,
+  first: () => Promise<unknown>,
+  second: () => Promise<unknown>,
+): Promise<void> {
+  const running: Promise<unknown>[] = [];
+  await whileUncommitted(change, async () => {
+    running.push(first());
+    await untilWaiting(1);
+    running.push(second());
+    await untilWaiting(2);
+  });
+  await Promise.all(running);
 }
