@@ -53,7 +53,6 @@ export const plainSuites: readonly string[] = [
 export const suitesApart: readonly string[] = [
   "__tests__/readme-snippets.test.ts",
   "__tests__/regular-expressions.test.ts",
-  "auth/__tests__/credentials.test.ts",
   "auth/__tests__/mailed-links.test.ts",
   "auth/__tests__/oidc.test.ts",
   "auth/__tests__/operators.test.ts",
@@ -78,6 +77,7 @@ export const suitesApart: readonly string[] = [
  * modules anew, in a process that has loaded the packages they use.
  */
 export const mockingSuites: readonly string[] = [
+  "auth/__tests__/credentials.test.ts",
   "security/__tests__/charges.test.ts",
   "security/__tests__/errors.test.ts",
   "security/__tests__/guard-check.test.ts",
@@ -86,6 +86,8 @@ export const mockingSuites: readonly string[] = [
   "security/__tests__/guard.test.ts",
   "security/__tests__/principal.test.ts",
   "security/__tests__/provenance.test.ts",
+  "telemetry/__tests__/logger.test.ts",
+  "telemetry/__tests__/shutdown.test.ts",
 ];
 
 /**
