@@ -57,7 +57,7 @@ class CopyInMemory extends MemoryFS {
       fs.mkdirTree(folder, 0o700);
       folders.set(folder, fs.lookupPath(folder).node);
     }
-    // By its folder's node: writeFile() would walk each path three times, a third of what opening takes.
+    // By its folder's node: writeFile() would walk each path three times.
     for (const { folder, name, bytes } of this.template.files) {
       const parent = folders.get(folder);
       if (!parent) throw new Error(`${folder} was not made before what it holds`);
