@@ -144,7 +144,7 @@ async function receive(receiver: Receiver, message: DomainEvent, handler: Handle
     }
     if (standing !== "fresh") outcome = standing === "known" ? "duplicate" : "held";
   } catch (error) {
-    outcome = "failed";
+    outcome = error instanceof UnknownEventError ? "given_back" : "failed";
     await settleFailure(receiver, message, error, costs);
   } finally {
     eventsConsumedTotal.add(1, { consumer: name, outcome });

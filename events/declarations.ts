@@ -1,7 +1,7 @@
 // Who wants which event. Each process declares its consumers in a table and reads what the others declare, so that
 // whoever publishes, of whatever version, knows which subscriptions have a handler and delivers to no other; and so that
 // a replica which finds no handler of its own can tell "nobody wants it" from "the next version does". What is not known
-// counts as wanted: a consumer that nobody declared, an event that a version of the consumer has never heard of, a table
+// counts as wanted: a consumer that nobody declared, an event that no version of the consumer has ever heard of, a table
 // that could not be read for a while. Kafka Streams and Debezium leave this to topics; NATS and Google's Pub/Sub filter by
 // attributes of the subscription, which Encore has not, hence the consumer still passes over what it gets all the same.
 import { catalog } from "./catalog";
@@ -88,13 +88,26 @@ export class Declarations {
     const onlyFor = headers[REDRIVE_CONSUMER];
     if (onlyFor !== undefined && onlyFor !== consumer) return false;
     const key = `${type}@${version}`;
-    return versions.some(({ handled, known }) => handled.has(key) || !known.has(key));
+    return versions.some(({ handled }) => handled.has(key)) || !versions.some(({ known }) => known.has(key));
   }
 
   /** The consumers, of those that anybody declares, that the message is to be delivered to. */
   wantedBy(message: Wanted): string[] {
     const names = new Set([...this.held.keys(), ...this.own.keys()]);
     return [...names].filter((consumer) => this.isWanted(consumer, message));
+  }
+
+  /**
+   * The consumers that the message is to be delivered to and that this process knows of from others only: its version of the app may
+   * have no subscription of theirs.
+   */
+  wantedElsewhere(message: Wanted): string[] {
+    return [...this.held.keys()].filter((consumer) => !this.own.has(consumer) && this.isWanted(consumer, message));
+  }
+
+  /** Whether a version of the app that runs has the event in its catalogue. */
+  isKnownToAny(key: string): boolean {
+    return [...this.held.values()].some((versions) => versions.some(({ known }) => known.has(key)));
   }
 
   /** Whether another version of the consumer that runs has a handler. Rejects when the table cannot be read. */

@@ -6,11 +6,21 @@ import type { DomainEvent } from "./topic";
 const TOPIC = "domain-events";
 
 type Filter = (topic: string, subscription: string, message: DomainEvent) => boolean;
+type Others = (topic: string, message: DomainEvent) => readonly string[];
 
-/** From now on `isWanted` decides on each message of domain-events that this process publishes. */
-export function offerFilter(isWanted: (consumer: string, message: DomainEvent) => boolean): void {
+/**
+ * From now on `isWanted` decides on each message of domain-events that this process publishes, and `others` names subscriptions that
+ * are to get it too, of which this version of the app may know nothing.
+ */
+export function offerFilter(
+  isWanted: (consumer: string, message: DomainEvent) => boolean,
+  others: (message: DomainEvent) => readonly string[],
+): void {
   const filter: Filter = (topic, subscription, message) => topic !== TOPIC || isWanted(subscription, message);
-  (globalThis as { [key: symbol]: unknown })[Symbol.for("groundwork.wanted-by")] = filter;
+  const elsewhere: Others = (topic, message) => (topic === TOPIC ? others(message) : []);
+  const host = globalThis as { [key: symbol]: unknown };
+  host[Symbol.for("groundwork.wanted-by")] = filter;
+  host[Symbol.for("groundwork.wanted-elsewhere")] = elsewhere;
 }
 
 /** How many messages of the subscription of that name the host handles at once in this process; 0 where it handles none, or does not say. */

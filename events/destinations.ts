@@ -1,5 +1,7 @@
 // Who publishes an outbox row, by its `destination`. Events are published here; layers above register theirs.
 import { byAggregate } from "./aggregates";
+import { catalog } from "./catalog";
+import { declarations } from "./declarations";
 import { direct } from "./direct-delivery";
 import { domainEvents, messageOf } from "./topic";
 import type { OutboxRow } from "./store/outbox";
@@ -19,9 +21,10 @@ export interface Destination {
   readonly isOrdered?: boolean;
 }
 
-const destinations = new Map<string, Destination>([
-  ["event", { batchSize: 50, isOrdered: true, publish: publishEvents }],
-]);
+/** The consumers: those of this process directly, the others by the topic. */
+export const eventDestination: Destination = { batchSize: 50, isOrdered: true, publish: publishEvents };
+
+const destinations = new Map<string, Destination>([["event", eventDestination]]);
 
 const listeners = new Set<() => void>();
 
@@ -48,6 +51,7 @@ export function destinationOf(name: string): Destination | undefined {
 }
 
 async function publishEvents(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void> {
+  await versionsDeclared(rows);
   const publish = async (): Promise<void> => {
     await Promise.all(
       byAggregate(rows).map(async (lane) => {
@@ -57,3 +61,24 @@ async function publishEvents(rows: readonly OutboxRow[], signal: AbortSignal): P
   };
   await direct.before(rows, publish, signal);
 }
+
+/**
+ * Hand-overs of an event that no version knows which is declared, before it is published all the same: some twenty seconds of
+ * the relay's back-off. Whoever emitted it declares its consumers as soon as it has started.
+ */
+const UNDECLARED_ATTEMPTS = 8;
+
+/**
+ * Rejects while an event is of a version of the app that is only just starting: a consumer that only that one has is not known of
+ * yet, and would never get it.
+ */
+async function versionsDeclared(rows: readonly OutboxRow[]): Promise<void> {
+  const foreign = rows.filter((row) => !catalog.has(keyOf(row)));
+  if (foreign.length === 0) return;
+  await declarations.refresh();
+  const early = foreign.find((row) => row.attempts < UNDECLARED_ATTEMPTS && !declarations.isKnownToAny(keyOf(row)));
+  if (early)
+    throw new Error(`event ${keyOf(early)} is of a version of the app that has not declared its consumers yet`);
+}
+
+const keyOf = ({ type, version }: OutboxRow): string => `${type}@${version}`;

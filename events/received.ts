@@ -27,9 +27,15 @@ export interface ReceivedEvent<Payload> {
  */
 export type EventHandler<Payload> = (tx: Tx, event: ReceivedEvent<Payload>) => Promise<void>;
 
-/** Another version of the app emitted it, or handles it. Not the event's fault, so it costs none of its attempts. */
+const GIVE_BACK: unique symbol = Symbol.for("groundwork.give-back");
+
+/**
+ * Another version of the app emitted it, or handles it. Not the event's fault, so it costs none of its attempts: not here, and not
+ * with the host of the process either, which is told by the symbol to take the delivery for none (runtime/pubsub/give-back.ts).
+ */
 export class UnknownEventError extends Error {
   override readonly name = "UnknownEventError";
+  readonly [GIVE_BACK] = true;
   constructor({ type, version }: DomainEvent) {
     const key = `${type}@${version}`;
     const why = catalog.has(key)

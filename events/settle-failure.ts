@@ -3,6 +3,7 @@ import { withSystem } from "../db/tenant";
 import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { buryEvent } from "./dead-letters";
+import { declarations } from "./declarations";
 import { UnfitEventError, UnknownEventError } from "./received";
 import { detourEndIn } from "./store/detour";
 import { inboxCountFailure, type InboxFailure } from "./store/inbox";
@@ -14,14 +15,20 @@ export interface Receiver {
 }
 
 /**
- * How long an event that no replica knows is delivered again before it becomes a dead letter: longer than a
- * deployment takes, shorter than the transport's own patience (a hundred tries, about sixteen hours).
+ * How long an event that no replica handles is delivered again before it becomes a dead letter: longer than a
+ * deployment takes, shorter than the patience of a transport that counts each delivery (Encore's own: a hundred tries, about
+ * sixteen hours). While a version that runs handles it, it is never given up for this.
  */
 export const UNKNOWN_EVENT_HOURS = 12;
 
 /** Why no further attempt is worth it; null while one is. */
-function reasonToGiveUp(error: unknown, { attempts, waitedHours }: InboxFailure, maxAttempts: number): string | null {
-  if (error instanceof UnknownEventError) return waitedHours >= UNKNOWN_EVENT_HOURS ? "unknown_event" : null;
+function reasonToGiveUp(
+  error: unknown,
+  { attempts, waitedHours }: InboxFailure,
+  { maxAttempts, isHandledElsewhere }: { maxAttempts: number; isHandledElsewhere: boolean },
+): string | null {
+  if (error instanceof UnknownEventError)
+    return waitedHours >= UNKNOWN_EVENT_HOURS && !isHandledElsewhere ? "unknown_event" : null;
   if (error instanceof UnfitEventError) return error.reason;
   return attempts >= maxAttempts ? "attempts_exhausted" : null;
 }
@@ -36,6 +43,10 @@ export async function settleFailure(
   const log = logger("events");
   const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
   const text = errorText(error);
+  const isUnknown = error instanceof UnknownEventError;
+  const isHandledElsewhere =
+    isUnknown && (await declarations.isHandledElsewhere(name, `${message.type}@${message.version}`));
+  let isFirst = true;
   const isOver = await withSystem("consume-failed", async (tx) => {
     const seen = await inboxCountFailure(tx, name, message, text, costs);
     if (seen === null) {
@@ -43,13 +54,16 @@ export async function settleFailure(
       return true;
     }
     const { attempts } = seen;
-    const reason = reasonToGiveUp(error, seen, maxAttempts);
+    // The first time it is noted at the time of this very transaction.
+    isFirst = seen.waitedHours === 0;
+    const reason = reasonToGiveUp(error, seen, { maxAttempts, isHandledElsewhere });
     if (reason === null) return false;
     await buryEvent(tx, name, message, { reason, error: text, attempts });
     log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");
     return true;
   });
   if (isOver) return;
-  log.warn(facts, "an event could not be handled and will be delivered again");
+  if (!isUnknown) log.warn(facts, "an event could not be handled and will be delivered again");
+  else if (isFirst) log.warn(facts, "an event is left to a version of the app that handles it");
   throw error;
 }

@@ -16,6 +16,7 @@ import { onRelaySignal } from "./signal";
 import { deadLetters } from "./store/dead-letter";
 import { HELD_DEPTHS } from "./store/hold";
 import { OUTBOX_DEPTH } from "./store/outbox";
+import type { DomainEvent } from "./topic";
 import { isReadyForWork } from "./work-gate";
 
 /** Starts the relay where the process hosts the service. Tests make relays of their own. */
@@ -36,7 +37,11 @@ let hasConsumers = false;
 export function startConsumers(): void {
   if (hasConsumers || cfg.env === "test") return;
   hasConsumers = true;
-  offerFilter((consumer, message) => !direct.hasHad(consumer, message.id) && declarations.isWanted(consumer, message));
+  const isFor = (consumer: string, { id }: DomainEvent): boolean => !direct.hasHad(consumer, id);
+  offerFilter(
+    (consumer, message) => isFor(consumer, message) && declarations.isWanted(consumer, message),
+    (message) => declarations.wantedElsewhere(message).filter((consumer) => isFor(consumer, message)),
+  );
   let timer: NodeJS.Timeout | undefined;
   const exchange = (): void => {
     void declarations

@@ -6,6 +6,7 @@ import { systemQuery } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
 import { consumer } from "../consumer";
 import { Declarations, declarations } from "../declarations";
+import { eventDestination } from "../destinations";
 import { purgeExpired } from "../retention";
 import { REDRIVE_CONSUMER } from "../topic";
 import { messageOf, registered } from "./redrive-after-fix";
@@ -36,12 +37,31 @@ beforeEach(() => {
 });
 
 describe("an event is delivered to a subscription", () => {
-  it("when a version that runs has a handler, or has never heard of it; and to no other", async () => {
-    const [old, next] = [version(["a@1"], ["a@1", "b@1"]), version(["a@1", "c@1"], ["a@1", "b@1", "c@1"])];
+  it("when a version that runs has a handler, or none has ever heard of it; and to no other", async () => {
+    const [old, next] = [version(["a@1"], ["a@1", "b@1"]), version(["a@1", "c@1"], ["a@1", "b@1", "c@1", "d@1"])];
     for (const each of [old, next]) await each.refresh();
     await old.refresh();
     for (const each of [old, next])
-      expect(["a@1", "b@1", "c@1", "d@1"].map((key) => wants(each, key))).toEqual([true, false, true, true]);
+      expect(["a@1", "b@1", "c@1", "d@1", "e@1"].map((key) => wants(each, key))).toEqual([
+        ...[true, false, true, false, true],
+      ]);
+  });
+
+  it("that only another version has, from the moment it is declared until ten minutes after the last process", async () => {
+    const publisher = new Declarations(() => nowMs);
+    const isNamed = (key: string): boolean =>
+      publisher.wantedElsewhere({ type: key, version: 1, headers: {} }).includes(name);
+    await publisher.refresh();
+    expect(isNamed("a")).toBe(false);
+    const next = version(["a@1"], ["a@1", "b@1"]);
+    await next.refresh();
+    expect(isNamed("a")).toBe(false);
+    await publisher.refresh();
+    expect(["a", "b"].map(isNamed)).toEqual([true, false]);
+    expect(next.wantedElsewhere({ type: "a", version: 1, headers: {} })).not.toContain(name);
+    await age(11, "a@1");
+    await publisher.refresh();
+    expect(isNamed("a")).toBe(false);
   });
 
   it("when a later version has a new handler for it, for as long as that version runs, and ten minutes more", async () => {
@@ -85,6 +105,29 @@ describe("an event is delivered to a subscription", () => {
     expect(wants(each, "a@1", { [REDRIVE_CONSUMER]: name })).toBe(true);
     expect(wants(each, "a@1", { [REDRIVE_CONSUMER]: "another" })).toBe(false);
     expect(each.isWanted("of-nobody", { type: "a", version: 1, headers: { [REDRIVE_CONSUMER]: name } })).toBe(true);
+  });
+});
+
+describe("an event of a type that this process does not know", () => {
+  /** For nobody but the consumer at hand, which has no subscription: those of the app acknowledge it. */
+  const row = (attempts: number) => {
+    const of = tenantIdFrom(newId());
+    const type = `test.${name}.made`;
+    const times = { occurredAt: new Date(), createdAt: new Date(), position: 1, refusals: 0, aggregateKey: newId() };
+    return { ...registered(of, "u"), ...times, type, attempts, headers: { [REDRIVE_CONSUMER]: name } };
+  };
+  const publish = (attempts: number): Promise<void> =>
+    eventDestination.publish([row(attempts)], new AbortController().signal);
+
+  it("waits for the version that is starting to say who wants it", async () => {
+    await expect(publish(1)).rejects.toThrow("has not declared its consumers yet");
+    await expect(publish(7)).rejects.toThrow("has not declared its consumers yet");
+    await version([`test.${name}.made@1`], [`test.${name}.made@1`]).refresh();
+    await publish(1);
+  });
+
+  it("is published all the same when nobody has said so for long", async () => {
+    await publish(8);
   });
 });
 

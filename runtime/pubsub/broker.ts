@@ -17,7 +17,15 @@ export class UnrecoverableError extends Error {
   override readonly name = "UnrecoverableError";
 }
 
-/** Throws to have the message delivered again after `backoffMs`, or `UnrecoverableError` to give it up. */
+/** A message that this process can't take and another may. */
+export class GivenBackError extends Error {
+  override readonly name = "GivenBackError";
+}
+
+/**
+ * Throws to have the message delivered again after `backoffMs`; `UnrecoverableError` to give it up; `GivenBackError` to have it
+ * delivered again soon, here or elsewhere, as if this delivery had not been.
+ */
 export type Processor = (delivery: Delivery) => Promise<void>;
 
 export interface ConsumeOptions {
@@ -58,6 +66,8 @@ export interface BrokerTimings {
   pollAnnouncedMs: number;
   /** The same when it does not (embedded Postgres has no NOTIFY through its socket); milliseconds. */
   pollSilentMs: number;
+  /** Before a message that a process gave back is delivered again; up to twice as long. Milliseconds. */
+  giveBackMs: number;
   /** Wait between attempts to reach a broker that is away; milliseconds. */
   reconnectMs: number;
   /** A connection to Postgres that says nothing for so long while somebody waits is dropped; milliseconds. */
@@ -69,6 +79,7 @@ export const defaultTimings: BrokerTimings = {
   lostCheckMs: 10_000,
   pollAnnouncedMs: 10_000,
   pollSilentMs: 1000,
+  giveBackMs: 1000,
   reconnectMs: 1000,
   silenceMs: 30_000,
 };

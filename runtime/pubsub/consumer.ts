@@ -7,8 +7,9 @@ import { Trace } from "../trace";
 import { requestFields } from "../log/request-fields";
 import type { SubscriptionModel } from "../model";
 import { Request } from "../native/request";
-import { UnrecoverableError, type ConsumeOptions, type Delivery, type Processor } from "./broker";
+import { GivenBackError, UnrecoverableError, type ConsumeOptions, type Delivery, type Processor } from "./broker";
 import type { MessageCodec } from "./codec";
+import { isGivenBack } from "./give-back";
 import { MessagePayload } from "./payload";
 
 export type Handler = (request: Request) => unknown;
@@ -99,6 +100,14 @@ function onFailure(input: ConsumerInput, delivery: Delivery, request: Request, t
   const failures = delivery.attemptsMade + 1;
   const last = maxRetries >= 0 && failures > maxRetries;
   const fields = requestFields(request);
+  if (isGivenBack(thrown)) {
+    input.log.info("message given back: this process cannot take it", {
+      ...fields,
+      message_id: delivery.data.id,
+      reason: error.message,
+    });
+    return Promise.reject(new GivenBackError(error.message));
+  }
   input.log.error(
     last ? "message given up: kept as a dead letter" : "message failed: it will be delivered again",
     error,

@@ -124,7 +124,9 @@ export class WakingBackend extends PostgresQueueBackend {
   override async moveToDelayed(
     ...[id, , delayMs, token = "", opts]: Parameters<Base["moveToDelayed"]>
   ): ReturnType<Base["moveToDelayed"]> {
-    const next = await this.#finish(this.#delayed(id, token, delayMs, opts?.fieldsToUpdate), opts?.fetchNext === true);
+    const delayed = this.#delayed(id, token, delayMs, opts?.fieldsToUpdate);
+    const outcome = opts?.skipAttempt === true ? { ...delayed, isGivenBack: true } : delayed;
+    const next = await this.#finish(outcome, opts?.fetchNext === true);
     // Only another look tells the worker when the message is due again.
     this.#options.wakeups.signal(this.queueName);
     return next?.[0] ? (next as unknown[]) : [];

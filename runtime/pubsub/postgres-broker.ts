@@ -14,6 +14,7 @@ import {
 } from "./broker";
 import { postgresJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
+import { givingBack } from "./give-back";
 import { GroupCommit } from "./group-commit";
 import { connectBroker, createBrokerPool } from "./postgres-pool";
 import { wakingFactory, type WakingBackend, type WakingOptions } from "./postgres-backend";
@@ -132,7 +133,7 @@ export class PostgresBroker implements Broker {
     this.#trimTimer ??= setInterval(() => void this.#trim(), TRIM_EVERY_MS).unref();
     const worker = new Worker(
       queue,
-      processor,
+      givingBack(processor, this.#timings.giveBackMs, (job, dueAtMs) => job.moveToDelayed(dueAtMs, job.token)),
       { ...workerOptions(options, this.#timings), connection: this.#pool },
       wakingFactory(connection, this.#waking(options)),
     );

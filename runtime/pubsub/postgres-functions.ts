@@ -132,12 +132,14 @@ end $$;`;
 
 /**
  * One turn of a consumer: writes down what became of its messages and claims as many new ones as it has tokens.
+ * What is given back counts as not delivered. A version of the host that had no such thing runs beside this one during a
+ * deployment and calls the function without that argument, which stays as it was in a database that has it.
  * Rows: `settled` (id) for each outcome that was written, others have lost their lock; `claimed`; and, where fewer than
  * wanted were claimed, `due` with the time (`at`) of the next delayed message.
  */
 const turn = `
 create or replace function groundwork.pubsub_turn(p_queue text, p_ids text[], p_tokens text[], p_states text[], p_delays_ms bigint[],
-  p_reasons text[], p_stacks text[], p_claims text[], p_lock_ms bigint, p_ordered boolean)
+  p_reasons text[], p_stacks text[], p_claims text[], p_lock_ms bigint, p_ordered boolean, p_given_back boolean[])
 returns setof groundwork.pubsub_row language plpgsql set enable_seqscan to off as $$
 declare
   v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
@@ -148,12 +150,14 @@ begin
     perform from bullmq.job where queue = p_queue and id = any (p_ids) order by id for update; -- always in this order: no deadlocks
     return query
       update bullmq.job set state = outcome.state::bullmq.job_state, lock_token = null, locked_until_ms = null,
-        attempts_made = job.attempts_made + 1, deferred_failure = null,
+        attempts_made = job.attempts_made + case when outcome.given_back then 0 else 1 end,
+        attempts_started = job.attempts_started - case when outcome.given_back then 1 else 0 end, deferred_failure = null,
         delay_ms = outcome.delay_ms, process_at_ms = case outcome.state when 'delayed' then v_now + outcome.delay_ms end,
         finished_at_ms = case outcome.state when 'delayed' then null else v_now end,
         return_value = case outcome.state when 'completed' then 'null'::jsonb end,
         failed_reason = coalesce(outcome.reason, job.failed_reason), stacktrace = coalesce(outcome.stack::jsonb, job.stacktrace)
-      from unnest(p_ids, p_tokens, p_states, p_delays_ms, p_reasons, p_stacks) as outcome (id, token, state, delay_ms, reason, stack)
+      from unnest(p_ids, p_tokens, p_states, p_delays_ms, p_reasons, p_stacks, p_given_back)
+        as outcome (id, token, state, delay_ms, reason, stack, given_back)
       where job.queue = p_queue and job.id = outcome.id and job.state = 'active' and job.lock_token = outcome.token
       returning 'settled', job.id, null::text, null::text, null::bigint, null::integer, null::integer, null::integer, null::text, null::text, null::text;
   end if;

@@ -7,7 +7,7 @@ import type { Broker } from "./broker";
 import type { MessageCodec } from "./codec";
 import { queueName, type Envelope } from "./envelope";
 import { newMessageId } from "./ids";
-import { wantedBy } from "./wanted-by";
+import { wantedBy, wantedElsewhere } from "./wanted-by";
 
 const PUBLISH_LIMIT_MS = 15_000;
 
@@ -98,7 +98,8 @@ export function createPublish(topic: TopicModel, codec: MessageCodec, broker: ()
   const names = topic.subscriptions.map((subscription) => subscription.name);
   const handOver = topic.orderingAttribute ? inOrder() : undefined;
   return async (message, source) => {
-    const queues = wantedBy(topic.name, names, message).map((name) => queueName(topic.name, name));
+    const wanted = new Set([...wantedBy(topic.name, names, message), ...wantedElsewhere(topic.name, message)]);
+    const queues = [...wanted].map((name) => queueName(topic.name, name));
     // The app has said that nobody wants it: nothing to write down.
     if (queues.length === 0 && names.length > 0) return newMessageId();
     const envelope = envelopeFor(topic, codec, message, source);

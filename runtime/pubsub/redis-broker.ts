@@ -5,6 +5,7 @@ import { connectRedis, leaveRedis } from "../redis-connection";
 import type { Broker, BrokerTimings, ConsumeOptions, Consumer, Processor } from "./broker";
 import { redisJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
+import { givingBack } from "./give-back";
 import { RedisOrdering } from "./redis-ordering";
 
 /** BullMQ blocks for at most 10 s on Redis; less would only be more traffic. */
@@ -80,8 +81,11 @@ export class RedisBroker implements Broker {
 
   consume(queue: string, processor: Processor, options: ConsumeOptions): Promise<Consumer> {
     const ordering = this.#ordering;
-    const inTurn = (job: Job<Envelope>): Promise<void> => ordering.run(queue, job, () => processor(job));
-    const worker = new Worker<Envelope>(queue, options.ordered ? inTurn : processor, {
+    const process = givingBack(processor, this.#timings.giveBackMs, (job, dueAtMs) =>
+      ordering.putBack(queue, job, dueAtMs),
+    );
+    const inTurn = (job: Job<Envelope>): Promise<void> => ordering.run(queue, job, () => process(job));
+    const worker = new Worker<Envelope>(queue, options.ordered ? inTurn : process, {
       ...workerOptions(options, this.#timings),
       drainDelay: DRAIN_SECONDS,
       connection: this.#redis,

@@ -33,10 +33,15 @@ redis.call('set', KEYS[2], ARGV[1], 'PX', ARGV[2])
 redis.call('srem', KEYS[3], ARGV[1])
 return {'', 0, 0}`;
 
+/** A delivery that was none is taken back from BullMQ's count of those begun. */
+const uncountOf = (message: string): string =>
+  `if redis.call('exists', ${message}) == 1 then redis.call('hincrby', ${message}, 'ats', -1) end`;
+const uncount = uncountOf("KEYS[1]");
+
 /** After the message was delayed: that was no attempt. Answers 1 when its turn came in between. */
 const park = `${HOLDER}
 redis.call('sadd', KEYS[3], ARGV[1])
-if redis.call('exists', KEYS[4]) == 1 then redis.call('hincrby', KEYS[4], 'ats', -1) end
+${uncountOf("KEYS[4]")}
 if not holder and (head == ARGV[1] or not redis.call('zscore', KEYS[1], ARGV[1])) then return 1 end
 return 0`;
 
@@ -134,6 +139,15 @@ export class RedisOrdering {
     const { id } = job.data;
     await job.moveToDelayed(Date.now() + Math.min(parkMs * Math.max(rank, 1), PARKED_MS_MAX), job.token);
     if ((await redis.eval(park, 4, ...keys, `${prefix}:${queue}:${id}`, id)) === 1) await this.#promote(queue, id);
+  }
+
+  /** Puts the message back as one that was not delivered; in its line, if it has one, it keeps its place. */
+  async putBack(queue: string, job: Message, dueAtMs: number): Promise<void> {
+    const { redis, prefix } = this.#options;
+    // Before it is moved: then another process may count its own delivery. One that dies in between has not begun to handle it.
+    await redis.eval(uncount, 1, `${prefix}:${queue}:${job.data.id}`);
+    await job.moveToDelayed(dueAtMs, job.token);
+    this.#release(queue, job.data, false);
   }
 
   /** BullMQ has written what became of the message: lets the next one in. */

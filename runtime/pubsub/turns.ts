@@ -9,6 +9,8 @@ export interface Outcome {
   token: string;
   state: "completed" | "failed" | "delayed";
   delayMs?: number;
+  /** Delayed as if it had not been delivered: that was no attempt. */
+  isGivenBack?: boolean;
   reason?: string;
   /** JSON text. */
   stack?: string;
@@ -51,7 +53,7 @@ export interface TurnOptions {
 
 const BATCH_MAX = 500;
 const DEADLOCK_RETRIES = 3;
-const takeTurn = "select * from groundwork.pubsub_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const takeTurn = "select * from groundwork.pubsub_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 const isDeadlock = (error: unknown): boolean => (error as { code?: unknown }).code === "40P01";
 
@@ -100,6 +102,7 @@ export class Turns {
       turns.flatMap(({ claim }) => (claim === undefined ? [] : [claim])),
       lockMs,
       ordered,
+      outcomes.map(({ isGivenBack = false }) => isGivenBack),
     ];
     for (let attempt = 1; ; attempt++) {
       try {

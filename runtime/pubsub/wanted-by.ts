@@ -19,6 +19,20 @@ export function wantedBy(topic: string, subscriptions: readonly string[], messag
   });
 }
 
+/** Names of further subscriptions that want the message. */
+export type WantedElsewhere = (topic: string, message: unknown) => readonly string[];
+
+const elsewhereKey = Symbol.for("groundwork.wanted-elsewhere");
+
+/**
+ * And one that knows which subscriptions other versions of the app have, while two run side by side, may name them: a message that
+ * only this process publishes reaches them too. Where subscriptions are infrastructure, as in Encore's clouds, they do anyway.
+ */
+export function wantedElsewhere(topic: string, message: unknown): readonly string[] {
+  const wanted = (globalThis as { [key: symbol]: unknown })[elsewhereKey] as WantedElsewhere | undefined;
+  return typeof wanted === "function" ? wanted(topic, message) : [];
+}
+
 const consumedKey = Symbol.for("groundwork.consumed-here");
 
 /**

@@ -105,6 +105,7 @@ export const nativeSuites: readonly string[] = [
   "runtime/cron/__tests__/scheduler.test.ts",
   "runtime/infra/__tests__/migrations.test.ts",
   "runtime/pubsub/__tests__/topics.test.ts",
+  "runtime/pubsub/__tests__/versions.test.ts",
   "runtime/sql/__tests__/database.test.ts",
   "runtime/sql/__tests__/values.test.ts",
 ];

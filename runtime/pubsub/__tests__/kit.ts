@@ -20,6 +20,7 @@ export const impatient: BrokerTimings = {
   lostCheckMs: 300,
   pollAnnouncedMs: 500,
   pollSilentMs: 100,
+  giveBackMs: 20,
   reconnectMs: 100,
 };
 
