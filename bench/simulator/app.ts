@@ -1,4 +1,4 @@
-// The simulator's app: a copy of this repository's, with services that emit, consume and work.
+// The simulator's app: a copy of this repository's, with services that emit, consume and work, and a version after it.
 import { execFile } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,11 +18,15 @@ function addDomain(copy: string, leaf: string): void {
   writeFileSync(list, `import * as ${leaf} from "./${leaf}";\n${changed}`);
 }
 
-/** A folder with the app; whoever asked removes it. */
-export function simulatedApp(): string {
+/** A folder with the app in one of its two versions; whoever asked removes it. */
+export function simulatedApp(version: "this" | "next" = "this"): string {
   const copy = copyOfApp();
   cpSync(join(fixtures, "app"), copy, { recursive: true });
   addDomain(copy, "simulation");
+  if (version === "next") {
+    cpSync(join(fixtures, "next"), copy, { recursive: true });
+    addDomain(copy, "closing");
+  }
   return copy;
 }
 
