@@ -1,6 +1,6 @@
 // Who is calling. The auth handler answers `AuthData` (hand-written, as Encore demands); inside the app the
 // same facts travel as a `Principal` with branded ids, so that a tenant id cannot be mistaken for a subject's.
-import { validate as isUuid } from "uuid";
+import { validate } from "uuid";
 import { getAuthData } from "~encore/auth";
 
 import { commonErrors } from "./common-errors";
@@ -63,6 +63,16 @@ export interface Caller {
 /** A caller in an organisation: what everything that belongs to a tenant asks for. */
 export interface Principal extends Caller {
   readonly tenantId: TenantId;
+}
+
+/** Texts that are UUIDs: the same few come with every request, and looking one up costs a fifth of reading it. */
+const uuids = new RecentMap<true>(10_000);
+
+function isUuid(text: string): boolean {
+  if (uuids.get(text) !== undefined) return true;
+  if (!validate(text)) return false;
+  uuids.set(text, true);
+  return true;
 }
 
 /** @throws Error when `text` is no UUID: a tenant id is never taken from a caller's free text. */

@@ -107,4 +107,11 @@ describe("the principal", () => {
     expect(() => tenantIdFrom("acme")).toThrow("a tenant id must be a UUID");
     expect(() => subjectIdFrom("")).toThrow("a subject's id must be a UUID");
   });
+
+  test("a text that was refused as an id is refused again, and one that was taken is taken again", () => {
+    for (const _ of ["the first time", "again"]) {
+      expect(() => tenantIdFrom("0193a1c0-0000-7000-8000-00000000000")).toThrow("a tenant id must be a UUID");
+      expect(tenantIdFrom(data.tenantId)).toBe(data.tenantId);
+    }
+  });
 });
