@@ -19,11 +19,11 @@ export interface Inbound {
   headers?: InboundHeaders;
 }
 
-const NOT_ASCII = /[^\u0000-\u007f]/;
-
 /** A header value as text. Bytes that are not UTF-8 become U+FFFD. */
 export function headerText(value: string): string {
-  return NOT_ASCII.test(value) ? Buffer.from(value, "latin1").toString("utf8") : value;
+  // ASCII, then: tokens are long, and an expression looks at them character by character.
+  if (Buffer.byteLength(value) === value.length) return value;
+  return Buffer.from(value, "latin1").toString("utf8");
 }
 
 /** All values of a header, in order; `name` is lower case. */
@@ -106,10 +106,11 @@ export class InboundHeaders {
 
   /** All values of a header, in order; `name` is lower case. */
   all(name: string): readonly string[] {
-    let i = this.names.indexOf(name);
-    if (i < 0) return NO_VALUES;
-    const out: string[] = [];
-    for (; i >= 0; i = this.names.indexOf(name, i + 1)) out.push(this.text(i));
+    const first = this.names.indexOf(name);
+    if (first < 0) return NO_VALUES;
+    const out = [this.text(first)];
+    for (let i = this.names.indexOf(name, first + 1); i >= 0; i = this.names.indexOf(name, i + 1))
+      out.push(this.text(i));
     return out;
   }
 
@@ -145,6 +146,12 @@ export function headersOf(inbound: Inbound): InboundHeaders {
 function isAmong(lines: HeaderLines, name: string): boolean {
   for (let i = 0; i < lines.length; i += 2) if (lines[i] === name) return true;
   return false;
+}
+
+/** The value of the line of this name, if there is one: the gateway sets each once, in lower case. */
+function valueAmong(lines: HeaderLines, name: string): readonly string[] {
+  for (let i = 0; i < lines.length; i += 2) if (lines[i] === name) return [headerText(lines[i + 1]!)];
+  return NO_VALUES;
 }
 
 function add(headers: Record<string, string | string[]>, name: string, value: string): void {
@@ -188,6 +195,6 @@ const SET_BY_GATEWAY = new Set([
  */
 export function serviceHeaderValues(headers: InboundHeaders, name: string, set: () => HeaderLines): readonly string[] {
   if (name.startsWith(INTERNAL)) return NO_VALUES;
-  const replaced = SET_BY_GATEWAY.has(name) ? headerValues(set(), name) : NO_VALUES;
+  const replaced = SET_BY_GATEWAY.has(name) ? valueAmong(set(), name) : NO_VALUES;
   return replaced.length > 0 ? replaced : headers.all(name);
 }

@@ -288,14 +288,14 @@ function headerStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step
   };
 }
 
-const NO_COOKIES: ReadonlyMap<string, string> = new Map();
-
 function cookieStep(fields: readonly ShapeField[], newDecimal: NewDecimal): Step {
   const entries = named(fields, "cookie", newDecimal);
+  const needsSome = entries.some(({ optional }) => !optional);
   return (source, target) => {
-    const context = createTextContext();
     const lines = source.headerValues("cookie");
-    const jar = lines.length === 0 ? NO_COOKIES : parseCookies(lines);
+    if (lines.length === 0 && !needsSome) return;
+    const context = createTextContext();
+    const jar = parseCookies(lines);
     for (const { field, name, optional, decode } of entries) {
       const text = jar.get(name);
       if (text !== undefined) target[field] = { name, value: decode(text, context) };
