@@ -24,8 +24,8 @@ export default defineConfig({
     // limit of worker threads on Node 24, where one that outgrows it then ends its process.
     execArgv: ["--single-threaded-gc"],
     // Bounds for what hangs, not for what is slow: a busy machine fails no test.
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 30_000 } },
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 90_000 } },
   },
 });

@@ -125,7 +125,7 @@ const isIdle = async (): Promise<void> => {
 /** All that was asked for before is done: the consumers take an event of each kind that is right, after it. */
 async function settle(): Promise<void> {
   const gone = await makeTenant("sentinel");
-  await vi.waitFor(isIdle, { timeout: 30_000, interval: 50 });
+  await vi.waitFor(isIdle, { timeout: 90_000, interval: 50 });
   const about = { aggregateType: "organisation", aggregateId: gone.tenantId, tenantId: null };
   const deleted = catalog.get("auth.organisation.deleted@1")!;
   await withSystem("test", (tx) => emit(tx, deleted, { organisationId: gone.tenantId }, about));
@@ -136,7 +136,7 @@ async function settle(): Promise<void> {
     }
     await isIdle();
   };
-  await vi.waitFor(left, { timeout: 30_000, interval: 50 });
+  await vi.waitFor(left, { timeout: 90_000, interval: 50 });
 }
 
 let startedAt: Date;
@@ -154,7 +154,7 @@ beforeAll(async () => {
     ids: [victim.tenantId, victim.authData.userID],
     attackers: [attacker.tenantId],
   };
-}, 60_000);
+});
 
 /** Everything that a tenant's transaction can ask for, about the victim's things. */
 async function attempt(): Promise<number> {
@@ -199,7 +199,7 @@ test("no event and no job of a tenant acts on another tenant whose things it nam
   const before = await allRows();
   expect(await attempt()).toBeGreaterThan(60);
   expect(differences(before, await allRows(), judged)).toEqual([]);
-}, 60_000);
+});
 
 test.runIf(isNative)(
   "nor without row security: whoever acts later asks for the tenant by itself",
@@ -221,7 +221,7 @@ test("what a tenant asks for itself is done, and what would be a leak is seen", 
   const before = await allRows();
   const { invitationId = "", documentId = "" } = victim.ids;
   await withTenant(victim, (tx) => enqueue(tx, mailJob, { kind: "invitation", invitationId }));
-  await vi.waitFor(isIdle, { timeout: 30_000, interval: 50 });
+  await vi.waitFor(isIdle, { timeout: 90_000, interval: 50 });
   const seen = differences(before, await allRows(), judged);
   expect(seen.map((line) => line.split(":")[0])).toEqual(expect.arrayContaining(["auth.invitation", "mail.message"]));
   const planted = async (statement: string, params: unknown[]): Promise<string[]> => {
@@ -231,4 +231,4 @@ test("what a tenant asks for itself is done, and what would be a leak is seen", 
   };
   expect(await planted("update vectors.document set title = 'x' where id = $1", [documentId])).toHaveLength(2);
   expect(await planted("delete from vectors.usage where tenant_id = $1", [victim.tenantId])).not.toEqual([]);
-}, 60_000);
+});

@@ -36,7 +36,7 @@ test("a notice is one for the group, whichever replica publishes and whichever r
     await bus.subscribe(notice, async ({ data: { n } }) => void seen.push(n), { group: "once" });
   const all = Array.from({ length: 50 }, (_, n) => n);
   for (const n of all) await (n % 2 === 0 ? a : b).publish(notice, { n });
-  await vi.waitFor(() => expect([...seen].sort((x, y) => x - y)).toEqual(all), { timeout: 45_000 });
+  await vi.waitFor(() => expect([...seen].sort((x, y) => x - y)).toEqual(all), { timeout: 90_000 });
 });
 
 test("what stands in the stream is plain text, and bounded", async () => {
@@ -84,7 +84,7 @@ test("an entry that was trimmed while it was pending holds nobody up", async () 
   const seen: number[] = [];
   await bus.subscribe(notice, async ({ data: { n } }) => void seen.push(n), { group: "late" });
   await bus.publish(notice, { n: 2 });
-  await vi.waitFor(() => expect(seen).toEqual([2]), { timeout: 45_000 });
+  await vi.waitFor(() => expect(seen).toEqual([2]), { timeout: 90_000 });
   await vi.waitFor(async () => expect((await redis.xpending(key, group))[0]).toBe(0), {
     timeout: 45_000,
   });
@@ -97,7 +97,7 @@ test("a stream that is gone with its groups is begun anew, and loses nothing tha
   await bus.subscribe(notice, async ({ data: { n } }) => void seen.push(n), { group: "survivors" });
   await redis.del(`${prefix}:system`);
   await bus.publish(notice, { n: 1 });
-  await vi.waitFor(() => expect(seen).toEqual([1]), { timeout: 45_000 });
+  await vi.waitFor(() => expect(seen).toEqual([1]), { timeout: 90_000 });
 });
 
 test("who leaves is no consumer any more, and no connection is left", async () => {
@@ -108,7 +108,7 @@ test("who leaves is no consumer any more, and no connection is left", async () =
   const before = await connections();
   for (let n = 0; n < 2; n++) await (await bus.subscribe(notice, async () => undefined, { group: "leavers" })).close();
   expect(await redis.xinfo("CONSUMERS", `${prefix}:system`, `leavers:${notice.type}`)).toEqual([]);
-  await vi.waitFor(async () => expect(await connections()).toBeLessThanOrEqual(before), { timeout: 45_000 });
+  await vi.waitFor(async () => expect(await connections()).toBeLessThanOrEqual(before), { timeout: 90_000 });
 });
 
 test("a Redis that is not there refuses to publish and to subscribe, in a bounded time", async () => {

@@ -41,7 +41,7 @@ describe("a worker that has run many jobs", () => {
     first = await ofThisProcess(takeCensus);
     await runJobs(5 * PART);
     last = await ofThisProcess(takeCensus);
-  }, 60_000);
+  });
 
   // A connection brings its listeners when it is opened; one listener a job would be more than twice the bound.
   it.each(["listeners", "targetListeners", "abortSignals", "timers"] as const)(

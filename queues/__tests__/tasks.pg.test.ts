@@ -23,7 +23,7 @@ test("while the table of tasks is held, what they tell waits on one connection a
     let told = 0;
     const telling = setInterval(() => task.addLine(`line ${told++}`), 20);
     try {
-      await vi.waitUntil(() => told > 50, { timeout: 45_000 });
+      await vi.waitUntil(() => told > 50, { timeout: 90_000 });
       expect(await tx.query(WAITING)).toEqual([{ n: 1 }]);
     } finally {
       clearInterval(telling);
@@ -33,7 +33,7 @@ test("while the table of tasks is held, what they tell waits on one connection a
   await vi.waitUntil(
     async () =>
       (await systemQuery("test", "select 1 from queues.task where id = $1 and ended_at is not null", [id])).length,
-    { timeout: 45_000 },
+    { timeout: 90_000 },
   );
   const [kept] = await systemQuery<{ n: number }>(
     "test",

@@ -13,7 +13,7 @@ beforeAll(async () => {
   const model = { name: hostDatabase, nonSequential: false, migrations: [] };
   clone = await cloneDatabase(await createTemplate(model, appDir, process.env));
   app = await startWatchedApp(appDir, { config: { databases: { [hostDatabase]: { url: clone.url } } } });
-}, 90_000);
+});
 afterAll(async () => {
   await app?.stop();
   await clone?.drop();

@@ -184,4 +184,4 @@ test("heard", async () => {
   } finally {
     scratch.dispose();
   }
-}, 40_000);
+});

@@ -136,7 +136,7 @@ describe("the local sentence model", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(await answer).toHaveLength(2);
     expect(embedder.pids).not.toContain(hung);
-    await vi.waitUntil(() => !isAlive(hung), { timeout: 30_000 });
+    await vi.waitUntil(() => !isAlive(hung), { timeout: 90_000 });
     // Nor does a hung one hold up the end.
     const [next = 0] = embedder.pids;
     process.kill(next, "SIGSTOP");

@@ -77,7 +77,7 @@ describe.concurrent.each(["Postgres", "Redis"])("with topics on %s", (transport)
       EVENTS_RELAY_POLL_MS: "100",
       ...(transport === "Redis" ? { REDIS_URL: redis } : {}),
     };
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await Promise.all([...running].map((app) => app.killTree()));

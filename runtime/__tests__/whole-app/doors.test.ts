@@ -13,7 +13,7 @@ let app: AppProcess | undefined;
 
 beforeAll(async () => {
   prepared = await prepareGuardedApp({ env: { NODE_ENV: "production", LIMIT_SCALE: String(QUOTA / 100) } });
-}, 60_000);
+});
 afterAll(() => prepared?.remove());
 
 async function stop(): Promise<void> {

@@ -37,7 +37,7 @@ beforeAll(async () => {
   app = await startApp(state.path);
   const script = steps.map(({ commands }) => `${commands}\necho; echo '${END}'\n`).join("");
   const commands = script.replaceAll("http://localhost:4000", app.baseUrl);
-  const limits = { cwd: root, timeout: 60_000 };
+  const limits = { cwd: root, timeout: 120_000 };
   // What waits for ever is ended; how far it came is judged like the rest.
   const { stdout, stderr } = await promisify(execFile)("bash", ["-c", commands], limits).catch(
     (error: { stdout: string; stderr: string }) => error,

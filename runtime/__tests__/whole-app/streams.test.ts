@@ -11,7 +11,7 @@ let app: AppProcess;
 beforeAll(async () => {
   prepared = await prepareGuardedApp({ env: { LIMIT_SCALE: "1000" } });
   app = await prepared.start();
-}, 60_000);
+});
 afterAll(async () => {
   await app?.stop();
   prepared?.remove();

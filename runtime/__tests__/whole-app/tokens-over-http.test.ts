@@ -169,7 +169,7 @@ describe("over HTTP", () => {
         });
       }
     expect((await me(`Bearer ${accessToken}`)).status).toBe(200);
-  }, 60_000);
+  });
 
   test("an operator who is made by command, beside the running app, gets in with password and code, and is out when removed", async () => {
     const { admin } = commandsBeside(state.path);

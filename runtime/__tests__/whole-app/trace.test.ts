@@ -26,7 +26,7 @@ describe("a document's way through the house", () => {
   beforeAll(async () => {
     collector = await startCollector();
     app = await startApp(state.path, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: "1" });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await app?.killTree();
@@ -115,5 +115,5 @@ describe("a document's way through the house", () => {
       ]),
     );
     expect(app.output()).not.toContain(`"message":"job vectors:embed"`);
-  }, 60_000);
+  });
 });

@@ -28,7 +28,7 @@ export const ping = api({}, async (): Promise<void> => { await orders.publish({ 
 let clone: ClonedDatabase;
 beforeAll(async () => {
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-}, 60_000);
+});
 afterAll(() => clone.drop());
 
 describe.each(transports)("dead letters by command on %s", (transport) => {
@@ -124,7 +124,7 @@ describe.each(transports)("dead letters by command on %s", (transport) => {
     );
     expect(replayed).toEqual({ code: 0, output: `2 handled messages of orders/${name} will be delivered again\n` });
     await until(() => received.length === 4);
-  }, 60_000);
+  });
 
   it("does not discard a message that is no dead letter", async () => {
     received.length = 0;

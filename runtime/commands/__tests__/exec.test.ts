@@ -76,7 +76,7 @@ test("a script uses the migrated database and the secrets, and its exit code is 
       expect.stringContaining(JSON.stringify({ n, key: "from the environment", type: "development" })) as string,
     ]);
   }
-}, 60_000);
+});
 
 test("a signal is the script's to answer", async () => {
   const run = exec("node", "scripts/wait.mjs");
@@ -85,7 +85,7 @@ test("a signal is the script's to answer", async () => {
   );
   run.child.kill("SIGTERM");
   expect([await run.ended, run.output()]).toEqual([3, expect.stringContaining("told to end") as string]);
-}, 60_000);
+});
 
 test("a command that does not exist, and none at all, are told apart from one that failed", async () => {
   const missing = exec("no-such-command");
@@ -95,4 +95,4 @@ test("a command that does not exist, and none at all, are told apart from one th
     1,
     expect.stringContaining("groundwork exec -- node script.js") as string,
   ]);
-}, 60_000);
+});

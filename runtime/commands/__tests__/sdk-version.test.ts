@@ -83,7 +83,7 @@ test("an app on the oldest SDK answers, calls its services and ends with an exit
   expect(await (await fetch(`${address}/twice`)).json()).toEqual({ said: "bo!" });
   child.kill("SIGTERM");
   expect(await ended).toBe(0);
-}, 40_000);
+});
 
 test("an older one is refused in one sentence that names the remedy", () => {
   expect(() => checkSdkVersion(appWith("1.34.0"))).toThrow(

@@ -40,7 +40,7 @@ beforeAll(async () => {
   url = running.databases.app?.ownerUrl ?? "";
   await runOnServer(url, "CREATE TABLE item (name text)");
   await runOnServer(url, "INSERT INTO item VALUES ('kept')");
-}, 60_000);
+});
 
 afterAll(async () => {
   await running?.stop();
@@ -79,7 +79,7 @@ describe("beside the running app", () => {
     });
     const piped = await sql(["--json"], { input: "SELECT name FROM item;\n" });
     expect(JSON.parse(piped.output)).toEqual([{ name: "kept" }]);
-  }, 60_000);
+  });
 
   it("refuses to write with the SQLSTATE and the remedy, and writes when it is told to", async () => {
     expect(await sql(["-c", "INSERT INTO item VALUES ('lost')"])).toEqual({
@@ -93,21 +93,21 @@ describe("beside the running app", () => {
     expect(await names()).toEqual(["kept"]);
     const written = await sql(["--write", "-c", "INSERT INTO item VALUES ('a'); DELETE FROM item WHERE name = 'a'"]);
     expect(written).toEqual({ code: 0, output: "INSERT 1\nDELETE 1\n" });
-  }, 60_000);
+  });
 
   it("names a database that the app does not have", async () => {
     expect(await sql(["--database", "other", "-c", "SELECT 1"])).toEqual({
       code: 1,
       output: expect.stringContaining(`there is no database "other": the app has app`) as string,
     });
-  }, 60_000);
+  });
 
   it("looks at a server that DATABASE_URL names", async () => {
     const env = { DATABASE_URL: url, GROUNDWORK_STATE_DIR: join(temporaryFolder(), "none") };
     expect((await sql(["-c", "SELECT name FROM item"], { env })).output).toContain("kept");
     const gone = await sql(["-c", "SELECT 1"], { env: { ...env, DATABASE_URL: "postgres://u@127.0.0.1:1/none" } });
     expect(gone).toMatchObject({ code: 1, output: expect.stringContaining("Does the database still run?") as string });
-  }, 60_000);
+  });
 });
 
 describe("a session that only reads", () => {
@@ -200,7 +200,7 @@ describe("when nothing runs", () => {
     await running?.stop();
     running = undefined;
     expect((await sql(["-c", "SELECT name FROM item"])).output).toContain("kept\n(1 row)");
-  }, 60_000);
+  });
 });
 
 describe("what it prints", () => {

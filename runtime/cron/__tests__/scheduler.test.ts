@@ -40,7 +40,7 @@ let clone: ClonedDatabase;
 
 beforeAll(async () => {
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-}, 60_000);
+});
 afterAll(() => clone.drop());
 
 async function onDatabase<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {

@@ -91,7 +91,7 @@ beforeAll(async () => {
     Client: new (target: string) => Record<string, Methods>;
   };
   services = new Client(`http://127.0.0.1:${app.port}`);
-}, 90_000);
+});
 
 afterAll(async () => {
   await app?.stop();
@@ -166,4 +166,4 @@ test("broken generated files stand in nobody's way", async () => {
   await expect(
     gen({ flags: { app: root, lang: "typescript", output: folder }, words: ["client"], rest: [], env: {} }),
   ).rejects.toThrow(/is a folder/);
-}, 60_000);
+});

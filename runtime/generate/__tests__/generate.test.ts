@@ -147,7 +147,7 @@ describe("encore.gen", () => {
     expect(problems.map((d) => `${d.file?.fileName}: ${ts.flattenDiagnosticMessageText(d.messageText, " ")}`)).toEqual(
       [],
     );
-  }, 20_000);
+  });
 
   it("bundles, without code of one service in the other's client", async () => {
     const entryPoints = [join(root, "encore.gen/clients/index.js")];

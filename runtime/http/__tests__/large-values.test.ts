@@ -13,7 +13,7 @@ const held = (act: () => Promise<void>): Promise<string | undefined> => app.held
 
 beforeAll(async () => {
   app = await startWatchedApp(join(import.meta.dirname, "../../__tests__/fixtures/http-rules-app"));
-}, 90_000);
+});
 afterAll(() => app.stop());
 
 const post = async (path: string, body: string): Promise<Record<string, unknown>> => {

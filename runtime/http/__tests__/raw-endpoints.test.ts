@@ -245,7 +245,7 @@ describe.each([
   let host: Subject;
   beforeAll(async () => {
     host = await start();
-  }, 90_000);
+  });
   afterAll(() => host.stop());
 
   test.each(Object.keys(scenarios))("sees what node shows: %s", async (name) => {

@@ -10,7 +10,7 @@ const kit = join(import.meta.dirname, "../../__tests__/parity/http/app");
 let app: AppProcess;
 beforeAll(async () => {
   app = await startApp(kit);
-}, 90_000);
+});
 afterAll(() => app.stop());
 
 const open = (): Promise<Socket> =>

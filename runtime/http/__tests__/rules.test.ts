@@ -9,7 +9,7 @@ import { startApp, type AppProcess } from "./support/app-process";
 let app: AppProcess;
 beforeAll(async () => {
   app = await startApp(join(import.meta.dirname, "../../__tests__/fixtures/http-rules-app"));
-}, 90_000);
+});
 afterAll(() => app.stop());
 
 const ask = (path: string, init?: RequestInit): Promise<Response> => fetch(`http://127.0.0.1:${app.port}${path}`, init);

@@ -13,7 +13,7 @@ beforeAll(async () => {
   app = await startApp(join(import.meta.dirname, "../../__tests__/fixtures/http-rules-app"), {
     env: { NODE_OPTIONS: "--expose-gc" },
   });
-}, 90_000);
+});
 afterAll(() => app.stop());
 
 const open = async (path: string): Promise<WebSocket> => {

@@ -28,7 +28,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const socket of clients.splice(0)) socket.destroy();
-  await vi.waitFor(() => expect(connections.size).toBe(0), { timeout: 30_000 });
+  await vi.waitFor(() => expect(connections.size).toBe(0), { timeout: 90_000 });
 });
 
 afterAll(async () => {
@@ -107,7 +107,7 @@ test("answers to pipelined requests keep their order, whichever is ready first",
   socket.write(
     "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\nHost: a\r\n\r\n",
   );
-  await vi.waitFor(() => expect(waiting.length).toBe(3), { timeout: 30_000 });
+  await vi.waitFor(() => expect(waiting.length).toBe(3), { timeout: 90_000 });
   for (const send of waiting.reverse()) send();
   expect((await read(socket, ";", 3)).match(/answer to \/\w;/g)).toEqual([
     "answer to /a;",
@@ -149,7 +149,7 @@ test("idle connections are those without a request over as many looks", async ()
   let finish: (() => void) | undefined;
   handle = (req, res) => (finish = () => whole(200)(req, res));
   waiting.write(requests["1.1"]);
-  await vi.waitFor(() => expect(finish).toBeDefined(), { timeout: 30_000 });
+  await vi.waitFor(() => expect(finish).toBeDefined(), { timeout: 90_000 });
   handle = whole(200);
 
   const portsOf = (found: Socket[]): (number | undefined)[] => found.map((socket) => socket.remotePort);

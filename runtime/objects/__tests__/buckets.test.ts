@@ -56,9 +56,9 @@ describe("a folder", () => {
     const upload = request(url, { method: "PUT", headers: { "content-length": 1_000_000 } });
     upload.on("error", () => undefined);
     upload.write(Buffer.alloc(1000));
-    await vi.waitFor(() => expect(readdirSync(drafts)).toHaveLength(2), { timeout: 30_000 });
+    await vi.waitFor(() => expect(readdirSync(drafts)).toHaveLength(2), { timeout: 90_000 });
     upload.destroy();
-    await vi.waitFor(() => expect(readdirSync(drafts)).toEqual(["fresh"]), { timeout: 30_000 });
+    await vi.waitFor(() => expect(readdirSync(drafts)).toEqual(["fresh"]), { timeout: 90_000 });
     expect(await ok(files.object("half").exists())).toBe(false);
     expect(await names(files, { prefix: "half" })).toEqual([]);
   });

@@ -128,7 +128,7 @@ export const makePubSub = (options: HostOptions): PubSubPart => createPubSub(mak
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  limitMs = 45_000,
+  limitMs = 90_000,
   work: Promise<unknown> = new Promise(() => undefined),
   state: () => string = () => "",
 ): Promise<void> {

@@ -54,7 +54,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   url = Object.assign(new URL(clone.url), { host: `127.0.0.1:${port}`, search: "?sslmode=disable" }).href;
-}, 30_000);
+});
 
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();

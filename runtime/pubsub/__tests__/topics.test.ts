@@ -21,7 +21,7 @@ const transports = redisUrl ? ["postgres", "redis"] : ["postgres"];
 
 beforeAll(async () => {
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-}, 30_000);
+});
 afterAll(() => clone?.drop());
 
 describe.each(transports)("topics on %s", (transport) => {

@@ -13,7 +13,7 @@ const transports = redisUrl ? ["postgres", "redis"] : ["postgres"];
 
 beforeAll(async () => {
   clone = await cloneDatabase(await createTemplate(database, process.cwd(), process.env));
-}, 30_000);
+});
 afterAll(() => clone?.drop());
 
 describe.each(transports)("versions side by side, with topics on %s", (transport) => {
