@@ -51,7 +51,10 @@ test("all logs: what was changed, removed, added or reordered is found in each, 
   ) as Record<keyof typeof PLANTS, TenantScope>;
   for (const [how, statements] of Object.entries(PLANTS)) await tamper(logs[how as keyof typeof PLANTS], ...statements);
   const { broken, ...sums } = await verifyLogs(undefined, before, 3);
-  expect(Object.fromEntries(broken.map((found) => [found.log, found.broken]))).toEqual({
+  // Suites that ran in the same process before have left logs of their own.
+  const own = [sound, ...Object.values(logs)].map(({ tenantId }): string => tenantId);
+  const ofOwn = broken.filter(({ log }) => own.includes(log));
+  expect(Object.fromEntries(ofOwn.map((found) => [found.log, found.broken]))).toEqual({
     [logs.changed.tenantId]: { seq: 2, what: "changed" },
     [logs.removed.tenantId]: { seq: 3, what: "missing" },
     [logs.added.tenantId]: { seq: 5, what: "changed" },
@@ -59,7 +62,7 @@ test("all logs: what was changed, removed, added or reordered is found in each, 
     [logs["without its head"].tenantId]: { seq: 1, what: "added" },
     [logs.reordered.tenantId]: { seq: 3, what: "changed" },
   });
-  expect(sums.logs).toBe(Object.keys(PLANTS).length + 1);
+  expect(sums.logs).toBeGreaterThanOrEqual(own.length);
   expect(await verifyLog(sound.tenantId)).toEqual({ logs: 1, entries: 4, broken: [] });
 });
 
