@@ -1,5 +1,5 @@
 // Very many values for a topic, a cache or a bucket do not hold the event loop, nor does what is beside them get out of order.
-// What a cron calls is a call between services: http/__tests__/large-values.test.ts.
+// What a cron calls is a call between services: http/__tests__/large-values.long.test.ts.
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startWatchedApp, type WatchedApp } from "../http/__tests__/support/watched-app";
