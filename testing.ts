@@ -62,7 +62,7 @@ export function runRelayAndWorkers(): void {
     onRelaySignal((destination) => started.wake(destination));
     started.start();
     await startWorkers();
-  }, 30_000);
+  }, 120_000);
   afterAll(async () => {
     onRelaySignal(undefined);
     await relay?.stop();

@@ -76,7 +76,7 @@ test("a provider that is required from now on leaves nobody in whom it did not v
     await assertNobodyStays(await colleague(newEmail(), t.owner), () => require(true));
     await require(false);
   }
-}, 120_000);
+});
 
 test("a domain that is given up leaves nobody in who was in by the provider's word alone", async () => {
   for (let n = 0; n < ROUNDS; n++) {
@@ -87,4 +87,4 @@ test("a domain that is given up leaves nobody in who was in by the provider's wo
     await assertNobodyStays(vouched, () => removeDomain(t.owner.principal, t.domainId));
     t.domainId = await verified(t.owner, t.domain);
   }
-}, 120_000);
+});

@@ -58,7 +58,7 @@ async function whileUncommitted(change: (tx: Tx) => Promise<void>, meanwhile: ()
 async function untilWaiting(connections: number): Promise<void> {
   const waiting = `(select distinct l.pid from pg_locks l join pg_stat_activity a on a.pid = l.pid
     where not l.granted and a.datname = current_database()) waiting`;
-  await expect.poll(() => number(waiting, []), { timeout: 20_000 }).toBeGreaterThanOrEqual(connections);
+  await expect.poll(() => number(waiting, []), { timeout: 120_000 }).toBeGreaterThanOrEqual(connections);
 }
 
 /** Runs `meanwhile` from when `change` was made until it waits for it, and commits the change then. */

@@ -43,7 +43,7 @@ beforeAll(async () => {
   }
   // What a check of nobody's password is compared with is made once.
   await auth.login({ email: newcomer().email, password }).catch(() => undefined);
-}, 120_000);
+});
 
 beforeEach(() => {
   hash.mockClear();

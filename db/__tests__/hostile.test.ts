@@ -22,4 +22,4 @@ it("two hundred generated statements read and change no row of another tenant, a
     seed,
   });
   expect(await isolation()).toEqual({ role: null });
-}, 120_000);
+});

@@ -29,7 +29,7 @@ async function runJobs(count: number): Promise<void> {
   await vi.waitUntil(() => ended - before === count, { timeout: 55_000, interval: 20 });
 }
 
-beforeAll(() => startWorkers([worker]), 30_000);
+beforeAll(() => startWorkers([worker]));
 afterAll(() => stopWorkers(true));
 
 describe("a worker that has run many jobs", () => {

@@ -34,7 +34,7 @@ beforeAll(async () => {
     };
     replicas.push(await served(spawnApp(folder, ["--import", join(FIXTURE, "shifted-clock.mjs")], env)));
   }
-}, 120_000);
+});
 
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.stop()));

@@ -15,7 +15,7 @@ const cases = recorded.filter(({ id }) => !isShort || !LONG.includes(id));
 let app: AppProcess;
 beforeAll(async () => {
   app = await startKitApp();
-}, 120_000);
+});
 afterAll(() => app.stop());
 
 const send = (one: Case): Promise<Answer> => sendTo(app, one);

@@ -157,7 +157,7 @@ test("a topic alone is served by `run`, and in the app's own tests", async () =>
 import { one } from "~encore/clients";
 test("heard", async () => {
   await one.make();
-  await vi.waitFor(async () => expect((await one.probe()).said).toBe("ann"), 10_000);
+  await vi.waitFor(async () => expect((await one.probe()).said).toBe("ann"), 90_000);
 });
 `,
   });

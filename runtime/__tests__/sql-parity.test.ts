@@ -53,7 +53,7 @@ beforeAll(async () => {
     urls.push([database.name, { url: clone.url }]);
   }
   app = await startApp(appDir, { config: { databases: Object.fromEntries(urls) }, env: { GROUNDWORK_CRONS: "off" } });
-}, 120_000);
+});
 afterAll(async () => {
   await app?.stop();
   await Promise.all(clones.map((clone) => clone.drop()));

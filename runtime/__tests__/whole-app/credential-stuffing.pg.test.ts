@@ -50,7 +50,7 @@ beforeAll(async () => {
   pool = new Pool(app.baseUrl, { connections: 256 });
   for (let n = 0; n < PEOPLE; n++)
     expect(await post("/auth/register", home(n), { ...person(n), organisation: `Of ${n}` })).toBe(200);
-}, 150_000);
+});
 
 afterAll(async () => {
   await pool?.close();

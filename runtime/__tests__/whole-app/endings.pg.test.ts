@@ -38,7 +38,7 @@ beforeAll(async () => {
     });
   replicas = [await start(0)];
   replicas.push(await start(1));
-}, 120_000);
+});
 
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.killTree()));

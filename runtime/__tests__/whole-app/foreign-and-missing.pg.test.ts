@@ -17,7 +17,7 @@ beforeAll(async () => {
     LIMIT_SCALE: "1000000",
     LOG_LEVEL: "error",
   });
-}, 150_000);
+});
 
 afterAll(async () => {
   await app?.stop();

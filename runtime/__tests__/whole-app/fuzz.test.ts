@@ -72,7 +72,7 @@ beforeAll(async () => {
     ...servers?.env,
   });
   pool = new Pool(app.baseUrl, { connections: LANES, headersTimeout: 10_000, bodyTimeout: 10_000 });
-}, 120_000);
+});
 
 afterAll(async () => {
   await pool?.close();

@@ -41,7 +41,7 @@ beforeAll(async () => {
     body: JSON.stringify({ email: "ada@example.com", password: "a passphrase of many words", organisation: "Ada" }),
   });
   ({ accessToken: token } = (await response.json()) as { accessToken: string });
-}, 120_000);
+});
 
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.killTree()));

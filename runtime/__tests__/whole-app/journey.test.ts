@@ -44,7 +44,7 @@ beforeAll(async () => {
   );
   outputs = stdout.split(END).map((output) => output.trim());
   complaints = stderr;
-}, 120_000);
+});
 
 afterAll(async () => {
   await app?.killTree();

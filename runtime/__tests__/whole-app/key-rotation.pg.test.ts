@@ -71,7 +71,7 @@ beforeAll(async () => {
     ),
   );
   pools = replicas.map(({ baseUrl }) => new Pool(baseUrl, { connections: 24, pipelining: 1 }));
-}, 150_000);
+});
 
 afterAll(async () => {
   clearInterval(rotating);

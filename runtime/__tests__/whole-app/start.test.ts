@@ -66,7 +66,7 @@ describe("npm start", () => {
       GROUNDWORK_DEMO_QUERY: "how are user credentials protected?",
     };
     const first = await start(stateDir, env, ["--after-start", "dist/demo.js"]);
-    await until("the demo prints its search", () => first.output().includes("curl"), 60_000);
+    await until("the demo prints its search", () => first.output().includes("curl"));
     await until("the answer is printed", () => first.output().includes("argon2id"));
 
     const refusal = await refusalOf(stateDir);
@@ -81,12 +81,12 @@ describe("npm start", () => {
     const tree = processTree(second.process.pid ?? 0);
     expect(tree.length).toBeGreaterThan(1);
     second.process.kill("SIGKILL");
-    await until("every process of the tree is gone", () => !tree.some(isRunning), 10_000);
-  }, 120_000);
+    await until("every process of the tree is gone", () => !tree.some(isRunning));
+  });
 
   test("reports every unusable setting at once, by name, and does not start", async () => {
     const refusal = await refusalOf(migrated(), { LOG_LEVEL: "loud", DB_POOL_MAX: "many" });
     expect(refusal).toContain("LOG_LEVEL");
     expect(refusal).toContain("DB_POOL_MAX");
-  }, 120_000);
+  });
 });

@@ -161,7 +161,7 @@ beforeAll(async () => {
   await start();
   world = await makeWorld(send, database);
   document = JSON.parse((await send({ method: "GET", path: "/docs/openapi.json" })).body) as Document;
-}, 150_000);
+});
 
 afterAll(async () => {
   await stop();

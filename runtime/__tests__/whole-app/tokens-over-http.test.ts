@@ -29,7 +29,7 @@ beforeAll(async () => {
     accessToken,
     user: { id: userId },
   } = (await response.json()) as { accessToken: string; user: { id: string } });
-}, 120_000);
+});
 
 afterAll(async () => {
   await app?.killTree();
@@ -213,7 +213,7 @@ describe("over HTTP", () => {
     await expect(admin("operator", "delete", "grace@example.com")).rejects.toMatchObject({ code: 2 });
     expect(await admin("operator", "remove", "grace@example.com")).toContain("no operator any more");
     expect((await look("ticket 4711: cannot sign in")).status).toBe(401);
-  }, 120_000);
+  });
 });
 
 browserAccounts(() => app.baseUrl);

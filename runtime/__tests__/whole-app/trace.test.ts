@@ -92,7 +92,7 @@ describe("a document's way through the house", () => {
       Object.entries(wanted)
         .filter(([, matches]) => !mine().some(matches))
         .map(([name]) => name);
-    await until("every part of the way is exported", () => missing().length === 0, 30_000).catch((error: Error) => {
+    await until("every part of the way is exported", () => missing().length === 0).catch((error: Error) => {
       throw new Error(
         `${error.message}; missing ${missing().join(", ")}; seen ${mine()
           .map((s) => s.name)

@@ -141,4 +141,4 @@ export const size = api({ expose: true, method: "GET", path: "/size" }, async ()
   expect(await app.stop()).toBe(0);
   await until("all of its processes are gone", () => !processes.some(isRunning));
   expect(existsSync(join(dir, "encore.gen"))).toBe(true);
-}, 120_000);
+});

@@ -86,7 +86,7 @@ beforeAll(async () => {
   await startStock();
   orders = await start("orders", { services: ["orders"], gateways: ["api-gateway"], port: ports.orders });
   await start("alone", { services: [], gateways: ["api-gateway"], port: ports.alone });
-}, 120_000);
+});
 
 afterAll(() => {
   for (const child of children) child.kill("SIGKILL");
