@@ -304,18 +304,21 @@ async function exchange(tx: Tx, token: RefreshToken, keepsYoung: boolean, endsFo
 
 const compromised = defineAction("auth.session.compromised", { sessionId: "plain" });
 
-/** One of two who use the token is a thief: all that came of the sign-in ends, and its owner, their organisation (without one the installation) and whoever watches are told. */
+/**
+ * One of two who use the token is a thief: all that came of the sign-in ends, and its owner, whoever watches and the organisation
+ * are told: the installation where the session has none, or one that its owner is no member of any more.
+ */
 async function endCompromised(tx: Tx, session: PresentedSessionRow, sessionId: string): Promise<void> {
-  const { accountId, tenantId } = session;
+  const { accountId, organisation } = session;
   await endSessions(tx, { accountId, which: "sign-in", signInOf: sessionId, reason: "token_reuse" });
   tx.afterCommit(() => sessionsCompromisedTotal.add(1));
   await onBehalfOf("system:auth.refresh", async () => {
-    const of = tenantId === null ? null : tenantIdFrom(tenantId);
+    const of = organisation === null ? null : tenantIdFrom(organisation.id);
     const about = { aggregateType: "user", aggregateId: accountId, tenantId: of };
-    await emit(tx, sessionCompromised, { userId: accountId, sessionId, organisationId: tenantId }, about);
+    await emit(tx, sessionCompromised, { userId: accountId, sessionId, organisationId: of }, about);
     await requestMail(tx, { kind: "session-compromised", accountId });
     const facts = { target: { type: "account", id: accountId }, fields: { sessionId } };
-    // Of a session in none it concerns the installation: somebody has to be able to look for it.
+    // Somebody has to be able to look for it, and an organisation learns nothing of who has left.
     if (of === null) await recordForPlatform(tx, compromised, facts);
     else await record(tx, compromised, { ...facts, tenantId: of });
   });

@@ -228,20 +228,27 @@ describe("an account", () => {
     expect(await compromisedCount()).toBe(before + 1);
   });
 
-  test("whose refresh token is replayed in a session without an organisation leaves that in the installation's log", async () => {
+  test.each([
+    ["a session without an organisation", "update auth.session set organisation_id = null where account_id = $1"],
+    ["one of an organisation that they are removed from", "delete from auth.membership where account_id = $1"],
+  ])("whose refresh token is replayed in %s leaves that in the installation's log", async (_where, sql) => {
     const owner = await person();
     await refreshSession(owner.refreshToken, new Date(), here);
-    await systemQuery(
-      "test",
-      `update auth.session set organisation_id = null, rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at)
-       where account_id = $1`,
-      [owner.user.id],
-    );
+    await systemQuery("test", sql, [owner.user.id]);
+    const long = "rotated_at = array(select at - interval '1 hour' from unnest(rotated_at) at)";
+    await systemQuery("test", `update auth.session set ${long} where account_id = $1`, [owner.user.id]);
     expect(await reason(refreshSession(owner.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
     const { rows } = await entryList(platformLog, "auth.session.compromised", 50, undefined);
     expect(rows.filter(({ targetId }) => targetId === owner.user.id)).toMatchObject([{ actor: "system:auth.refresh" }]);
     const own = await entryList({ tenantId: tenantIdFrom(owner.organisation.id) }, undefined, 10, undefined);
     expect(own.rows.map(({ action }) => action)).not.toContain("auth.session.compromised");
+    const events = await systemQuery(
+      "test",
+      `select payload->>'organisationId' as organisation, tenant_id as tenant from events.outbox
+       where type = 'auth.session.compromised' and aggregate_id = $1`,
+      [owner.user.id],
+    );
+    expect(events).toEqual([{ organisation: null, tenant: null }]);
   });
 });
 
