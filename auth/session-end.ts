@@ -1,18 +1,26 @@
 // Ending sessions, and the one way to do it: under the account's lock, so that a switch, a sign-in or another change under way is
 // over before. What it made is seen and ended too; what waits behind this finds its session over. Without the lock a switch
 // could leave a session behind that nobody sees (auth/__tests__/session-endings.pg.test.ts).
+import { cfg } from "../config";
 import type { Tx } from "../db/tenant";
 import { revokeSessions } from "./revocations";
 import { accountLock } from "./store/accounts";
 import { sessionEnd } from "./store/sessions";
 
 /**
- * Ends sessions of an account: refresh tokens at once, access tokens within two seconds. Resolves with the ids of those it ended.
+ * Ends sessions of an account: refresh tokens at once, access tokens within two seconds. Resolves with the ids of those that were
+ * live; of the others access tokens may be good still, and are refused too.
  * Whoever holds an organisation's lock, or a session's row, has taken the account's before.
  */
-export async function endSessions(tx: Tx, ending: Parameters<typeof sessionEnd>[1]): Promise<string[]> {
+export async function endSessions(
+  tx: Tx,
+  ending: Omit<Parameters<typeof sessionEnd>[1], "idleSeconds">,
+): Promise<string[]> {
   await accountLock(tx, ending.accountId);
-  const ended = await sessionEnd(tx, ending);
-  await revokeSessions(tx, ended);
-  return ended;
+  const ended = await sessionEnd(tx, { ...ending, idleSeconds: cfg.auth.idleSeconds });
+  await revokeSessions(
+    tx,
+    ended.map(({ id }) => id),
+  );
+  return ended.filter(({ wasLive }) => wasLive).map(({ id }) => id);
 }

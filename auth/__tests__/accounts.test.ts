@@ -141,6 +141,29 @@ describe("an account", () => {
     expect(rows).toMatchObject([{ actor: by, targetId: ada.user.id, fields: { sessions: 1 } }]);
   });
 
+  test("ends only sign-ins that are live, and counts no others; access tokens of those are refused all the same", async () => {
+    const ada = await person();
+    const others: SignedIn[] = [];
+    for (const device of ["idle", "expired", "live"])
+      others.push(await signIn({ email: ada.email, password }, new Date(), here, device));
+    const by = await as(ada);
+    const { sessions } = await auth.listSessions(by);
+    const idle = sessions.find(({ device }) => device === "idle")?.id ?? "";
+    const set = (device: string, what: string): Promise<unknown> =>
+      systemQuery("test", `update auth.session set ${what} where account_id = $1 and device = $2`, [
+        ada.user.id,
+        device,
+      ]);
+    await set("idle", "created_at = now() - interval '15 days'");
+    await set("expired", "expires_at = now() - interval '1 minute'");
+    expect(await reason(auth.endSession({ id: idle }, by))).toBe("session_not_found");
+    await auth.endOtherSessions(by);
+    for (const { accessToken } of others) expect(await reason(identify(accessToken))).toBe("invalid_token");
+    const scope = { tenantId: tenantIdFrom(ada.organisation.id) };
+    const { rows } = await entryList(scope, "auth.session.ended_elsewhere", 10, undefined);
+    expect(rows.map(({ fields }) => fields)).toEqual([{ sessions: 1 }]);
+  });
+
   test("gets another password with the present one only, and all its other sign-ins end", async () => {
     const ada = await person();
     const phone = await signIn({ email: ada.email, password }, new Date(), here);

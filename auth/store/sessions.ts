@@ -168,27 +168,41 @@ export type EndReason =
   | "account_deleted"
   | "administrator";
 
+export interface EndedSessionRow {
+  id: string;
+  /** False for one whose time was up, or that was idle for too long. */
+  wasLive: boolean;
+}
+
 /**
- * Ends sessions of an account that have not ended: of the sign-in that `signInOf` (a session or a sign-in) belongs to,
- * of all but that one, or all. Resolves with the ids of those it ended.
+ * Ends sessions of an account that nobody has ended: of the sign-in that `signInOf` (a session or a sign-in) belongs to, of all
+ * but that one, or all. Resolves with those it ended: also those that were over by themselves, whose access tokens may be
+ * younger than that.
  */
-export async function sessionEnd(
+export function sessionEnd(
   tx: Tx,
-  account: { accountId: string; which: "sign-in" | "others" | "all"; signInOf: string | null; reason: EndReason },
-): Promise<string[]> {
-  const rows = await tx.query<{ id: string }>(
+  account: {
+    accountId: string;
+    which: "sign-in" | "others" | "all";
+    signInOf: string | null;
+    reason: EndReason;
+    idleSeconds: number;
+  },
+): Promise<EndedSessionRow[]> {
+  return tx.query<EndedSessionRow>(
     `with sign_in as (
-       select coalesce((select coalesce(o.sign_in_id, o.id) from auth.session o where o.id = $2 and o.account_id = $1), $2::uuid) as id)
+       select coalesce((select coalesce(o.sign_in_id, o.id) from auth.session o where o.id = $2 and o.account_id = $1), $2::uuid) as id),
+     before as (
+       select s.id, not ${isEnded("$5")} as was_live from auth.session s, sign_in
+       where s.account_id = $1 and s.revoked_at is null
+         and case $3 when 'sign-in' then coalesce(s.sign_in_id, s.id) = sign_in.id
+                     when 'others' then coalesce(s.sign_in_id, s.id) is distinct from sign_in.id
+                     else true end)
      update auth.session s set revoked_at = now(), revoked_reason = $4, expires_at = least(s.expires_at, now())
-     from sign_in
-     where s.account_id = $1 and s.revoked_at is null
-       and case $3 when 'sign-in' then coalesce(s.sign_in_id, s.id) = sign_in.id
-                   when 'others' then coalesce(s.sign_in_id, s.id) is distinct from sign_in.id
-                   else true end
-     returning s.id`,
-    [account.accountId, account.signInOf, account.which, account.reason],
+     from before where s.id = before.id
+     returning s.id, before.was_live as "wasLive"`,
+    [account.accountId, account.signInOf, account.which, account.reason, account.idleSeconds],
   );
-  return rows.map(({ id }) => id);
 }
 
 /** Whether this session of the account is live. True only under accountLock. */
