@@ -1,6 +1,6 @@
 // Whose a domain is, as a real name server says, and what becomes of it when it says so no more.
 import { audit, auth } from "~encore/clients";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { commonErrors } from "../../security/common-errors";
 import { createCaller, registerCaller, type RegisteredCaller } from "../../testing";
@@ -355,6 +355,32 @@ describe("looking again", () => {
     const noted = "select unanswered_since as since, missing_since as missing from auth.domain where id = $1";
     expect(await systemQuery("test", noted, [domain.id])).toEqual([{ since: null, missing: null }]);
     expect(await systemQuery("test", noted, [other.id])).toEqual([{ since: null, missing: expect.any(Date) }]);
+  });
+
+  test("notes the others where one cannot be noted, and says so", async () => {
+    const [first, other] = [await verified(acme), await verified(globex)];
+    for (const domain of [first, other]) hide(domain);
+    for (const domain of [first, other]) await age(domain, "next_check_at", domain === first ? "3 days" : "2 days");
+    // It would be lost, but no event can name it: that is no UUID by RFC 9562.
+    const unfit = "00000000-0000-0000-0000-000000000001";
+    const makeUnfit = "update auth.domain set id = $2, missing_since = now() - interval '4 days' where id = $1";
+    await systemQuery("test", makeUnfit, [first.id, unfit]);
+    await expect(recheckDomains(lookUp)).rejects.toThrow(/^1 domains/);
+    const missing = "select id from auth.domain where id = any($1) and missing_since > now() - interval '1 hour'";
+    expect(await systemQuery("test", missing, [[unfit, other.id]])).toEqual([{ id: other.id }]);
+    expect(await systemQuery("test", "delete from auth.domain where id = $1 returning 1", [unfit])).toHaveLength(1);
+  });
+
+  test("stops where all of a batch fails on our side, and keeps few of the errors", async () => {
+    const sql = `insert into auth.domain (id, tenant_id, name, token, verified_at, next_check_at)
+      select gen_random_uuid(), $1, 'b' || n || $2, repeat('t', 43), now(), now() - interval '2 years' from generate_series(1, 65) n`;
+    await systemQuery("test", sql, [acme.principal.tenantId, `-${file}.example.com`]);
+    const failing = vi.fn<TxtLookup>().mockRejectedValue(new TypeError("ours"));
+    const failed = await recheckDomains(failing).catch((error: unknown) => error as AggregateError);
+    expect(failed).toMatchObject({ message: expect.stringMatching(/^64 domains/) as string });
+    expect(failed).toMatchObject({ errors: Array.from({ length: 10 }, () => expect.any(TypeError) as TypeError) });
+    expect(failing).toHaveBeenCalledTimes(64);
+    await systemQuery("test", "delete from auth.domain where token = repeat('t', 43)", []);
   });
 
   test("asks for each domain once a day, and of two runs at once one asks", async () => {

@@ -2,7 +2,8 @@
 // A look that nobody answers says nothing where our own resolver may be away, which must not take everybody's domains: it counts
 // only when the name servers of the top-level domain answer meanwhile. So a domain that expired, or whose servers are gone, is
 // lost too, after longer. A look that fails on our side is no look: it says nothing of anybody, all others are noted, and the
-// run ends with it. Owners are warned first: at once of a record that is not there, after a day of servers that fail. Domains are
+// run ends with it; so is what cannot be noted, as while somebody holds its organisation. Where a whole batch fails the run stops.
+// Owners are warned first: at once of a record that is not there, after a day of servers that fail. Domains are
 // claimed in batches by the time of their next look, so replicas share the work and one that is killed leaves it for an hour.
 import { withSystem } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
@@ -31,6 +32,8 @@ export const UNANSWERED_WARN_HOURS = 24;
 /** No more than may wait for a turn at the resolver. */
 const BATCH = 64;
 const RUN_MS = 5 * 60_000;
+/** An error of a whole run is one line of the log. */
+const FAILURES_KEPT = 10;
 
 export interface Rechecked {
   shown: number;
@@ -47,23 +50,41 @@ export async function recheckDomains(lookUp: TxtLookup = lookUpTxt, runMs = RUN_
   const endsAtMs = performance.now() + runMs;
   const sum: Rechecked = { shown: 0, missing: 0, unanswered: 0, unknown: 0, lost: 0 };
   const lookAbove = once(lookUp);
-  const failures: unknown[] = [];
+  const failures = new Failures();
   for (let due = BATCH; due === BATCH && performance.now() < endsAtMs;) {
     const domains = await withSystem("recheck-domains", (tx) => domainClaimDue(tx, BATCH));
     due = domains.length;
+    const before = failures.domains;
     const looks = await Promise.all(
-      domains.map((domain) =>
-        look(domain, lookUp, lookAbove).catch((error: unknown): Look => {
-          failures.push(error);
-          return "unknown";
-        }),
-      ),
+      domains.map((domain) => failures.unless<Look>(() => look(domain, lookUp, lookAbove), "unknown")),
     );
-    await note(domains, looks, sum);
+    await note(domains, looks, sum, failures);
+    if (failures.domains - before >= BATCH) break;
   }
   if (sum.missing + sum.unanswered > 0) log.warn({ ...sum }, "records of verified domains are not found");
-  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} domains could not be looked for`);
+  failures.throwAny();
   return sum;
+}
+
+/** What failed on our side: how many domains it kept from being looked at or noted, and the first errors, which stand for all. */
+class Failures {
+  domains = 0;
+  private readonly first: unknown[] = [];
+
+  async unless<T>(act: () => Promise<T>, otherwise: T, domains = 1): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      this.domains += domains;
+      if (this.first.length < FAILURES_KEPT) this.first.push(error);
+      return otherwise;
+    }
+  }
+
+  throwAny(): void {
+    if (this.domains === 0) return;
+    throw new AggregateError(this.first, `${this.domains} domains could not be looked at, or what was seen not noted`);
+  }
 }
 
 type Look = "shown" | "missing" | "unanswered" | "unknown";
@@ -96,13 +117,19 @@ async function look(
   return (await lookAbove(topLevelOf(name))) ? "unanswered" : "unknown";
 }
 
-async function note(domains: readonly DueDomainRow[], looks: readonly Look[], sum: Rechecked): Promise<void> {
+async function note(
+  domains: readonly DueDomainRow[],
+  looks: readonly Look[],
+  sum: Rechecked,
+  failures: Failures,
+): Promise<void> {
   for (const seen of looks) sum[seen]++;
   const of = (seen: Look): DueDomainRow[] => domains.filter((_domain, at) => looks[at] === seen);
   const shown = of("shown").map(({ id }) => id);
-  if (shown.length > 0) await withSystem("recheck-domains", (tx) => domainNoteShown(tx, shown));
-  for (const domain of of("missing")) sum.lost += await noteFailing(domain, "missing");
-  for (const domain of of("unanswered")) sum.lost += await noteFailing(domain, "unanswered");
+  const noteShown = (): Promise<void> => withSystem("recheck-domains", (tx) => domainNoteShown(tx, shown));
+  if (shown.length > 0) await failures.unless(noteShown, undefined, shown.length);
+  for (const how of ["missing", "unanswered"] as const)
+    for (const domain of of(how)) sum.lost += await failures.unless<0 | 1>(() => noteFailing(domain, how), 0);
 }
 
 /** Resolves with how many are lost by it. */
