@@ -53,6 +53,9 @@ export const both = (...names: string[]): Traces => ({
 /** Of who is signed in elsewhere too. */
 export async function changesOfSessions(person: { email: string; password: string }, by: Acting): Promise<void> {
   await auth.login(person);
+  const id = (await auth.listSessions(by)).sessions.find(({ current }) => !current)?.id ?? "";
+  await change("auth.endSession", { entries: ["auth.session.ended"] }, () => auth.endSession({ id }, by));
+  await auth.login(person);
   const written = { entries: ["auth.session.ended_elsewhere"] };
   await change("auth.endOtherSessions", written, () => auth.endOtherSessions(by));
 }
@@ -80,7 +83,6 @@ export const traceless: Record<string, string> = {
   "auth.switchTo": SIGNS_IN,
   "auth.switchAccount": SIGNS_IN,
   "auth.logout": "ends what was its own trace",
-  "auth.endSession": "ends what was its own trace",
   "auth.signOutAccount": "ends what was its own trace",
   "auth.signOutBrowser": "ends what was its own trace",
   "auth.operatorLogout": "ends what was its own trace",

@@ -1,12 +1,13 @@
 // What a person does with their own account: who they are, their sign-ins, their password.
 import { defineAction } from "../audit/action";
+import { platformLog } from "../audit/platform";
 import { record } from "../audit/record";
 import { cfg } from "../config";
 import { withSystem } from "../db/tenant";
 import { passwordChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { MemberRole } from "../security/permissions";
-import { isPrincipal, type Caller, type Principal } from "../security/principal";
+import { isPrincipal, type Caller, type Principal, type TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { errors } from "./errors";
 import { countAttempt } from "./attempts";
@@ -76,22 +77,37 @@ export function listSignIns(caller: Caller): Promise<SignInRow[]> {
   return sessionListSignIns(caller.subjectId, caller.sessionId ?? null, cfg.auth.idleSeconds);
 }
 
-/** Ends one of the caller's own sign-ins. @throws APIError session_not_found, also for somebody else's. */
-export async function endSignIn(caller: Caller, id: string): Promise<void> {
-  const own = { accountId: caller.subjectId, which: "sign-in", signInOf: id, reason: "logout" } as const;
-  const ended = await withSystem("end-own-session", (tx) => endSessions(tx, own));
-  if (ended.length === 0) throw errors.session_not_found();
-}
-
+const endedOne = defineAction("auth.session.ended", { signInId: "plain" });
 const endedElsewhere = defineAction("auth.session.ended_elsewhere", { sessions: "plain" });
 
 /**
+ * Where who ends sign-ins beside their own leaves that: in the log of the organisation that they chose, else the installation's.
+ * Whoever took a session over may do so to keep its owner out.
+ */
+const inLogOf = ({ subjectId, tenantId }: Caller): { tenantId: TenantId; target: { type: string; id: string } } => ({
+  tenantId: tenantId ?? platformLog.tenantId,
+  target: { type: "account", id: subjectId },
+});
+
+/** Ends one of the caller's own sign-ins. @throws APIError session_not_found, also for somebody else's. */
+export async function endSignIn(caller: Caller, id: string): Promise<void> {
+  const own = { accountId: caller.subjectId, which: "sign-in", signInOf: id, reason: "logout" } as const;
+  const ended = await withSystem("end-own-session", async (tx) => {
+    const sessions = await endSessions(tx, own);
+    const isAnother = sessions.length > 0 && !sessions.includes(caller.sessionId ?? "");
+    if (isAnother) await record(tx, endedOne, { ...inLogOf(caller), fields: { signInId: id } });
+    return sessions;
+  });
+  if (ended.length === 0) throw errors.session_not_found();
+}
+
+/**
  * Ends every sign-in of the caller's account but the one that asks; one that begins at this moment is ended, or begins behind it.
- * The organisation in which it was asked for has it in its log: whoever took a session over may do so to keep its owner out.
+ * The account's owner is told by mail: to end one device is housekeeping, to end all the others is how a thief stays alone.
  * @throws APIError invalid_token when the caller's own is over: of two that end one another at once, the first stays.
  */
 export async function endOtherSignIns(caller: Caller): Promise<void> {
-  const { subjectId: accountId, sessionId, tenantId } = caller;
+  const { subjectId: accountId, sessionId } = caller;
   if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
   const others = { accountId, which: "others", signInOf: sessionId, reason: "logout" } as const;
   await withSystem("end-own-session", async (tx) => {
@@ -101,8 +117,8 @@ export async function endOtherSignIns(caller: Caller): Promise<void> {
     const sessions = (await endSessions(tx, others)).length;
     if (sessions === 0) return;
     tx.afterCommit(() => logger("auth").info({ accountId, sessionId, sessions }, "signed out everywhere else"));
-    if (tenantId === null) return;
-    await record(tx, endedElsewhere, { tenantId, target: { type: "account", id: accountId }, fields: { sessions } });
+    await requestMail(tx, { kind: "signed-out-elsewhere", accountId });
+    await record(tx, endedElsewhere, { ...inLogOf(caller), fields: { sessions } });
   });
 }
 

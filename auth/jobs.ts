@@ -163,6 +163,7 @@ async function write(
     case "identity-linked":
     case "identity-unlinked":
     case "session-compromised":
+    case "signed-out-elsewhere":
       return toOwner(mail.accountId, factorNoticeText(mail.kind));
   }
 }

@@ -131,6 +131,7 @@ export const noticeKinds = [
   "identity-linked",
   "identity-unlinked",
   "session-compromised",
+  "signed-out-elsewhere",
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
@@ -170,6 +171,10 @@ const happened: Readonly<Record<NoticeKind, { subject: string; what: string }>> 
   "session-compromised": {
     subject: "A sign-in of your account was ended for safety",
     what: "Somebody used a token of one of your sign-ins that had been used before, as who copied it would. That sign-in has ended on all devices that shared it; sign in again there.",
+  },
+  "signed-out-elsewhere": {
+    subject: "Your account was signed out everywhere else",
+    what: "Somebody who is signed in to your account ended its sign-ins on all other devices.",
   },
 };
 

@@ -12,6 +12,7 @@ import { REUSE_GRACE_MS } from "../refresh-token";
 import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { as, identify } from "./callers";
+import { mailsTo } from "./mails";
 import { here, newcomer, password, reason } from "./people";
 
 const person = async (): Promise<Registered & { email: string }> => {
@@ -105,6 +106,11 @@ describe("an account", () => {
     expect(await reason(identify(phone.accessToken))).toBe("invalid_token");
     expect(await reason(refreshSession(phone.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
     expect((await auth.listSessions(await as(ada))).sessions).toHaveLength(1);
+    await auth.endSession({ id: sessions[1]?.id ?? "" }, await as(ada));
+    // Who ends their own signs out, which leaves no entry.
+    const scope = { tenantId: tenantIdFrom(ada.organisation.id) };
+    const { rows } = await entryList(scope, "auth.session.ended", 10, undefined);
+    expect(rows).toMatchObject([{ actor: `user:${ada.user.id}`, targetId: ada.user.id, fields: { signInId: id } }]);
   });
 
   test("that is signed out everywhere is so at once here, access tokens included", async () => {
@@ -139,6 +145,25 @@ describe("an account", () => {
     const { rows } = await entryList(scope, "auth.session.ended_elsewhere", 10, undefined);
     const by = `user:${ada.user.id}`;
     expect(rows).toMatchObject([{ actor: by, targetId: ada.user.id, fields: { sessions: 1 } }]);
+    // Who ended nothing the second time sends no mail then.
+    const subjects = (await mailsTo(ada.email)).map(({ subject }) => subject);
+    expect(subjects.filter((subject) => subject.includes("everywhere else"))).toHaveLength(1);
+  });
+
+  test("that ends sign-ins elsewhere without an organisation leaves that in the installation's log", async () => {
+    const ada = await person();
+    await systemQuery("test", "delete from auth.membership where account_id = $1", [ada.user.id]);
+    const signInAgain = (): Promise<SignedIn> => signIn({ email: ada.email, password }, new Date(), here);
+    const by = await as(await signInAgain());
+    const { sessions } = await auth.listSessions(by);
+    await auth.endSession({ id: sessions.find(({ current }) => !current)?.id ?? "" }, by);
+    await signInAgain();
+    await auth.endOtherSessions(by);
+    const { rows } = await entryList(platformLog, undefined, 50, undefined);
+    expect(rows.filter(({ actor }) => actor === `user:${ada.user.id}`).map(({ action }) => action)).toEqual([
+      "auth.session.ended_elsewhere",
+      "auth.session.ended",
+    ]);
   });
 
   test("ends only sign-ins that are live, and counts no others; access tokens of those are refused all the same", async () => {
