@@ -19,9 +19,10 @@ import type { EndReason } from "./store/sessions";
  * is: who set its provider up has shown that the domain of the address is theirs.
  */
 export async function handOver(tx: Tx, accountId: string, reason: EndReason, vouching?: string): Promise<void> {
+  // Locks the organisations, before what is forgotten writes to their logs.
+  const held = await membershipsHeld(tx, accountId, ORGANISATIONS_PER_ACCOUNT_MAX);
   await forgetCredentials(tx, accountId, reason);
-  for (const membership of await membershipsHeld(tx, accountId, ORGANISATIONS_PER_ACCOUNT_MAX))
-    if (membership.tenantId !== vouching) await leave(tx, accountId, membership);
+  for (const membership of held) if (membership.tenantId !== vouching) await leave(tx, accountId, membership);
 }
 
 async function leave(tx: Tx, accountId: string, membership: HeldMembershipRow): Promise<void> {

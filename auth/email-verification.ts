@@ -10,7 +10,7 @@ import { countMail } from "./attempts";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { hashOneTimeToken } from "./one-time-token";
-import { accountFind, accountSetVerified } from "./store/accounts";
+import { accountFind, accountLock, accountSetVerified } from "./store/accounts";
 import { oneTimeTokenFind, oneTimeTokenTake } from "./store/one-time-tokens";
 
 /** Uses up the token of the mail. It signs nobody in: whoever reads the mail need not be who chose the password. @throws APIError link_invalid. */
@@ -20,6 +20,7 @@ export async function verifyEmail(token: string): Promise<void> {
   if (found === undefined) throw errors.link_invalid();
   await onBehalfOf(`user:${found.accountId}`, () =>
     withSystem("verify-email", async (tx) => {
+      await accountLock(tx, found.accountId);
       const taken = await oneTimeTokenTake(tx, "verify-email", hash);
       if (taken === undefined) throw errors.link_invalid();
       const { accountId: id, email } = taken;

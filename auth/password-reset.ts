@@ -17,7 +17,7 @@ import { requestMail } from "./jobs";
 import { hashOneTimeToken } from "./one-time-token";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { hashPassword } from "./passwords";
-import { accountFindByEmail, accountResetPassword } from "./store/accounts";
+import { accountFindByEmail, accountLock, accountResetPassword } from "./store/accounts";
 import { oneTimeTokenFind, oneTimeTokenTake } from "./store/one-time-tokens";
 
 /** @throws APIError invalid_request, rate_limited, mail_not_configured; none of them tells whether the address is known. */
@@ -45,6 +45,7 @@ export async function resetPassword(input: { token: string; password: string }):
   const passwordHash = await hashPassword(input.password);
   await onBehalfOf(`user:${found.accountId}`, () =>
     withSystem("reset-password", async (tx) => {
+      await accountLock(tx, found.accountId);
       const taken = await oneTimeTokenTake(tx, "reset-password", hash);
       if (taken === undefined) throw errors.link_invalid();
       const { accountId: id, email } = taken;

@@ -17,7 +17,7 @@ import {
   type IdentityRow,
 } from "../store/identities";
 import { claimsOf } from "./claims";
-import { storeIdentity } from "./linking";
+import { insertIdentity, tellLinked } from "./linking";
 import { assertSpeaksFor, provision } from "./provisioning";
 import { oidcClients, type OidcClients } from "./providers";
 import { beginAt, consumeReturn, readReturn, type Begun } from "./state";
@@ -64,9 +64,11 @@ export async function completeLink(
     if ((await identityCount(tx, accountId)) >= IDENTITIES_PER_ACCOUNT_MAX) throw errors.too_many_identities();
     await endOthers(tx, caller);
     if (provider.tenantId !== undefined) await assertSpeaksFor(tx, provider.tenantId, claims, accountId);
-    const stored = await storeIdentity(tx, { provider, claims, accountId, tenantId, how: "linked" });
+    const link = { provider, claims, accountId, how: "linked" } as const;
+    const stored = await insertIdentity(tx, link);
     if (provider.tenantId !== undefined)
       await provision(tx, { providerId: provider.id, issuer: claims.issuer, tenantId: provider.tenantId, accountId });
+    await tellLinked(tx, link, { id: stored, tenantId });
     return stored;
   });
   return { id };

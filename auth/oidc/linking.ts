@@ -8,7 +8,6 @@
 import { newId } from "../../db/ids";
 import { withSystem, type Tx } from "../../db/tenant";
 import { identityLinked } from "../../events/catalog/auth";
-import { onBehalfOf } from "../../security/provenance";
 import { defineAction } from "../../audit/action";
 import { handOver } from "../account-handover";
 import { errors } from "../errors";
@@ -121,27 +120,36 @@ async function adopt(tx: Tx, { provider, claims, email }: Newcomer, id: string):
 const linkRequired = ({ id }: Provider, internal: string): Error =>
   errors.oidc_link_required({ internal, facts: { provider: id } });
 
-/** Links it and tells of it. @throws APIError identity_taken. */
-export async function storeIdentity(
-  tx: Tx,
-  link: { provider: Provider; claims: Claims; accountId: string; how: How; tenantId?: string | null },
-): Promise<string> {
-  const { provider, claims, accountId, how, tenantId = null } = link;
+interface Link {
+  provider: Provider;
+  claims: Claims;
+  accountId: string;
+  how: How;
+}
+
+/** Links it and tells of it, in no organisation's log. @throws APIError identity_taken. */
+async function storeIdentity(tx: Tx, link: Link): Promise<string> {
+  const id = await insertIdentity(tx, link);
+  await tellLinked(tx, link, { id, tenantId: null });
+  return id;
+}
+
+/** Links it; the caller tells of it. @throws APIError identity_taken. */
+export async function insertIdentity(tx: Tx, { provider, claims, accountId, how }: Link): Promise<string> {
   const id = newId();
   const { issuer, subject, email = null } = claims;
   const identity = { id, accountId, provider: provider.id, issuer, subject, email, how };
   if (!(await identityInsert(tx, identity))) throw errors.identity_taken();
-  await onBehalfOf(`user:${accountId}`, () =>
-    tell(
-      tx,
-      { accountId, tenantId },
-      {
-        event: identityLinked,
-        mail: how === "registered" ? null : "identity-linked",
-        action: linked,
-        facts: { identityId: id, provider: provider.id, how },
-      },
-    ),
-  );
   return id;
+}
+
+/** Behind the locks of organisations: it writes to a log. */
+export function tellLinked(
+  tx: Tx,
+  { provider, accountId, how }: Link,
+  { id, tenantId }: { id: string; tenantId: string | null },
+): Promise<void> {
+  const mail = how === "registered" ? null : "identity-linked";
+  const facts = { identityId: id, provider: provider.id, how };
+  return tell(tx, { accountId, tenantId }, { event: identityLinked, mail, action: linked, facts });
 }

@@ -160,7 +160,7 @@ export async function accountResetPassword(
   { id, email, passwordHash }: { id: string; email: string; passwordHash: string },
 ): Promise<{ wasVerified: boolean } | undefined> {
   const rows = await tx.query<{ wasVerified: boolean }>(
-    `with before as (select id, email_verified_at from auth.account where id = $1 and email = $2 for update)
+    `with before as (select id, email_verified_at from auth.account where id = $1 and email = $2 for no key update)
      update auth.account a set password_hash = $3, email_verified_at = coalesce(a.email_verified_at, now())
      from before where a.id = before.id returning before.email_verified_at is not null as "wasVerified"`,
     [id, email, passwordHash],
@@ -198,7 +198,7 @@ export async function accountSetPassword(
 
 /**
  * Serialises what counts rows of one account, until the transaction ends; rows that merely refer to it don't wait. False for
- * one that is gone or being deleted. Taken before the locks of organisations.
+ * one that is gone or being deleted. Taken before mailed tokens and the locks of organisations.
  */
 export async function accountLock(tx: Tx, id: string): Promise<boolean> {
   const rows = await tx.query<{ isLive: boolean }>(
