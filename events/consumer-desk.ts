@@ -75,9 +75,9 @@ export interface ReplayWanted {
 const DAY_MS = 86_400_000;
 
 /**
- * Begins to send the consumer again what occurred from a time on and was published when the replay began, also what it has
- * handled: it acts again. What it notes of them in its inbox goes with the same commit as the new delivery comes. Resolves with
- * the replay's id; a relay does the rest (hold-release.ts).
+ * Begins to send the consumer again what occurred from a time on, also what it has handled: it acts again. What it notes of them
+ * in its inbox goes with the same commit as the new delivery comes. Resolves with the replay's id; a relay does the rest, from
+ * half a minute later on (hold-release.ts).
  * @throws APIError consumer_not_found, replay_running, invalid_request.
  */
 export async function replayEvents(wanted: ReplayWanted, now: Date = new Date()): Promise<string> {

@@ -105,6 +105,12 @@ export class Declarations {
     return [...this.held.keys()].filter((consumer) => !this.own.has(consumer) && this.isWanted(consumer, message));
   }
 
+  /** The one consumer that a message is for, if no version of the app that runs has it. */
+  missingFor({ headers }: Pick<Wanted, "headers">): string | undefined {
+    const onlyFor = headers[REDRIVE_CONSUMER];
+    return onlyFor === undefined || this.own.has(onlyFor) || this.held.has(onlyFor) ? undefined : onlyFor;
+  }
+
   /** Whether a version of the app that runs has the event in its catalogue. */
   isKnownToAny(key: string): boolean {
     return [...this.held.values()].some((versions) => versions.some(({ known }) => known.has(key)));

@@ -168,16 +168,20 @@ export class DirectDelivery {
 
   /**
    * The topic's messages for consumers that anybody declares; unknown ones have no direct way. Resolves with those that
-   * the topic is not to bring, because they wait.
+   * the topic is not to bring, because they wait: also what is for one consumer alone that no version has which runs, or the
+   * row would count as published to nobody.
    */
   private async noteDetours(rows: readonly OutboxRow[], done: Done): Promise<Pick<Detour, "consumer" | "eventId">[]> {
-    const detours = rows.flatMap((row) =>
-      declarations
+    const detours = rows.flatMap((row) => {
+      // A redrive is the event it was.
+      const facts = { ...row, eventId: eventIdOf(row), rowId: row.id };
+      const missing = declarations.missingFor(row);
+      if (missing !== undefined) return [{ ...facts, consumer: missing, isMissing: true }];
+      return declarations
         .wantedBy(row)
-        .filter((consumer) => done.get(eventIdOf(row))?.has(consumer) !== true)
-        // A redrive is the event it was.
-        .map((consumer): Detour => ({ ...row, consumer, eventId: eventIdOf(row), rowId: row.id })),
-    );
+        .filter((consumer) => done.get(facts.eventId)?.has(consumer) !== true)
+        .map((consumer): Detour => ({ ...facts, consumer, isMissing: false }));
+    });
     return detours.length > 0 ? detoursBegin(detours) : [];
   }
 

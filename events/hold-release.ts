@@ -21,13 +21,24 @@ const IDLE_MS = 1_000;
 export async function moveHeldOn(openMax: number = OPEN_MAX): Promise<boolean> {
   const loading = await replaysLoading();
   let isLoading = false;
-  for (const id of loading) if (!(await replayLoad(id, LOAD_BATCH))) isLoading = true;
+  for (const id of loading) if (await loadOn(id)) isLoading = true;
   // Their holds may be over.
   if (loading.length > 0) holds.forget();
   const moved = await heldRelease(RELEASE_BATCH, openMax);
   if (moved > 0) signalRelay("event");
   else await replaysFinish();
   return isLoading || moved > 0;
+}
+
+/** Whether there is more of it. One that fails is tried again with the next step, and stands in nobody else's way. */
+async function loadOn(replay: string): Promise<boolean> {
+  try {
+    return !(await replayLoad(replay, LOAD_BATCH));
+  } catch (error) {
+    errorsTotal.add(1, { type: "replay" });
+    logger("events").error({ err: error, replay }, "a replay could not be loaded: it is tried again");
+    return false;
+  }
 }
 
 /** Does so until the function that it returns is called, which resolves when the step at hand is over. */

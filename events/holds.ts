@@ -5,6 +5,7 @@
 //             So no attempt is counted and nothing grows old, whatever the transport; other consumers of the event go on.
 //   draining  free again, and what waited goes back into the outbox for it alone, the oldest first. What is new of an
 //             aggregate of which something waits is put by behind it, so that the order holds.
+//   missing   no version of the app that runs declares the consumer: what waits, or is sent again to it alone, waits until one does
 // The relay asks the table each time, because only so none overtakes; a consumer asks again after a second. Between the
 // two stands the inbox (store/inbox.ts), which lets no event by that comes behind one which waits.
 // River, Oban and BullMQ pause a queue by no longer taking from it: for a topic of many consumers, whose transport may be

@@ -22,7 +22,8 @@ export interface Relay {
   runOnce(): Promise<number>;
 }
 
-const LEASE_MS = 30_000;
+/** A replay waits as long before it looks what was published: migration 44. */
+export const LEASE_MS = 30_000;
 /** Some twenty minutes of the back-off below. */
 const MAX_ATTEMPTS = 30;
 const ROW_BACKOFF: Backoff = { firstMs: 200, maxMs: 60_000 };

@@ -7,6 +7,7 @@ import { newId } from "../../db/ids";
 import { systemQuery, withSystem, withTenant } from "../../db/tenant";
 import { randomFrom } from "../../security/__tests__/random";
 import { consumer, localConsumers } from "../consumer";
+import { declarations, READ_EVERY_MS } from "../declarations";
 import { registerDestination } from "../destinations";
 import { DirectDelivery } from "../direct-delivery";
 import { moveHeldOn } from "../hold-release";
@@ -79,6 +80,9 @@ it(
       consumed.delete(`domain-events ${name}`);
       localConsumers.delete(name);
     });
+    await declarations.refresh();
+    const renewing = setInterval(() => void declarations.refresh().catch(() => undefined), READ_EVERY_MS);
+    onTestFinished(() => clearInterval(renewing));
     const topic = topicOf(handle);
     // Two replicas, of which each has a memory of its own.
     const replicas = [new DirectDelivery(TIMES), new DirectDelivery(TIMES)];

@@ -2,16 +2,18 @@
 import { describe, expect, it } from "vitest";
 import { events } from "~encore/clients";
 import { newId } from "../../db/ids";
-import { systemQuery, withSystem } from "../../db/tenant";
+import { systemQuery, withSystem, withTenant } from "../../db/tenant";
 import { consumer } from "../consumer";
 import { listConsumers, pauseConsumer, resumeConsumer, type ConsumerStanding } from "../consumer-desk";
-import { declarations } from "../declarations";
+import { Declarations, declarations } from "../declarations";
 import { moveHeldOn } from "../hold-release";
 import { Holds, holds } from "../holds";
+import { appendToOutbox } from "../outbox";
 import { UNKNOWN_EVENT_HOURS } from "../settle-failure";
+import { DECLARATION_MINUTES } from "../store/declaration";
 import { heldRelease, holdInsert } from "../store/hold";
 import { outboxClaim, outboxSettle } from "../store/outbox";
-import type { DomainEvent } from "../topic";
+import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "../topic";
 import { detoursOf, effectsOf, leave, rowsOf, stage, tenant } from "./direct-stage";
 
 const REASON = "ticket 4711: its database is moved";
@@ -204,6 +206,81 @@ describe("a paused consumer", () => {
     expect(await heldRelease(500, ANY)).toBe(1);
     await set.relayAll();
     expect(set.seen).toEqual(["p1", "p2"]);
+  });
+
+  it("that no version has which runs is sent nothing that waits until one has", async () => {
+    const set = recording();
+    const seenAgo = (seconds: number) =>
+      systemQuery(
+        "test",
+        "update events.consumer_declaration set seen_at = now() - $2 * interval '1 second' where consumer = $1",
+        [set.name, seconds],
+      );
+    await pause(set.name);
+    await set.emit(tenant(), ["p", 1]);
+    await set.relayAll();
+    await resumeConsumer(set.name, REASON);
+    await seenAgo(DECLARATION_MINUTES * 60 + 1);
+    await moveAll();
+    await set.relayAll();
+    expect([set.seen, await heldOf(set.name)]).toEqual([[], 1]);
+    await seenAgo(DECLARATION_MINUTES * 60 - 30);
+    await moveAll();
+    await set.relayAll();
+    expect(set.seen).toEqual(["p1"]);
+  });
+
+  it("that no version has which runs keeps its dead letters that are sent again, until one has", async () => {
+    const tenantId = tenant();
+    const set = recording();
+    const name = `away-${newId()}`;
+    const headers = { [REDRIVE_OF]: newId(), [REDRIVE_CONSUMER]: name };
+    const { payload, ...about } = message(tenantId, "p");
+    await withTenant({ tenantId }, (tx) =>
+      appendToOutbox(tx, {
+        ...about,
+        id: newId(),
+        destination: set.destination,
+        tenantId,
+        aggregateId: "p",
+        payload,
+        headers,
+      }),
+    );
+    await set.relayAll();
+    await moveAll();
+    expect([await heldOf(name), await detoursOf(name), set.seen]).toEqual([1, 0, []]);
+    const next = new Declarations();
+    next.declare(name, ["auth.user.registered@1"]);
+    for (const each of [next, declarations]) await each.refresh();
+    await moveAll();
+    await set.relayAll();
+    expect([await heldOf(name), await detoursOf(name), set.seen]).toEqual([0, 1, []]);
+  });
+
+  it("is sent what waits of other aggregates while a relay has one of them at hand, and waits for no other consumer's backlog", async () => {
+    const tenantId = tenant();
+    const [busy, set] = [recording(), recording()];
+    for (const { name } of [busy, set]) await pause(name);
+    await busy.emit(tenantId, ["p", 1], ["p", 2], ["p", 3], ["q", 1], ["r", 1]);
+    await busy.relayAll();
+    await set.emit(tenantId, ["s", 1], ["s", 2]);
+    await set.relayAll();
+    const waiting = async () => [await heldOf(busy.name), await heldOf(set.name)];
+    // Each consumer's own relay tells the other's what it publishes: what is for both waits for both.
+    const before = await waiting();
+    await busy.emit(tenantId, ["p", 4]);
+    const claimed = await outboxClaim(busy.destination, 10, newId(), 600_000, []);
+    for (const { name } of [busy, set]) await resumeConsumer(name, REASON);
+    expect([claimed.length, await heldRelease(4, ANY)]).toEqual([1, 4]);
+    expect(await waiting()).toEqual(before.map((count) => count - 2));
+    const released = await systemQuery<{ about: string }>(
+      "test",
+      "select distinct aggregate_id as about from events.outbox where headers ->> 'redrive-consumer' = any($1)",
+      [[busy.name, set.name]],
+    );
+    expect(released.map(({ about }) => about)).not.toContain("p");
+    await systemQuery("test", "delete from events.held where consumer = any($1)", [[busy.name, set.name]]);
   });
 
   it("gets back nothing while the backlog of what is new is long", async () => {

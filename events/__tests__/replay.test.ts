@@ -9,6 +9,7 @@ import { followReplay, replayByCommand } from "../consumer-commands";
 import { pauseConsumer, replayEvents, resumeConsumer } from "../consumer-desk";
 import { declarations } from "../declarations";
 import { moveHeldOn } from "../hold-release";
+import { LEASE_MS } from "../relay";
 import { OUTBOX_DAYS } from "../retention";
 import { heldRelease } from "../store/hold";
 import { outboxPurge } from "../store/outbox";
@@ -22,8 +23,11 @@ const ANY = 1_000_000;
 const HOUR_MS = 3_600_000;
 const hoursAgo = (hours: number): Date => new Date(Date.now() - hours * HOUR_MS);
 
+/** `at hand`, `not published`: its relay has not noted that it was handed over. */
+type Kind = "auth.user.registered" | "auth.email.verified" | "at hand" | "not published";
+
 /** A consumer of its own, events that it handled some hours ago, and a topic that brings what the relay publishes. */
-async function handled(tenantId: TenantId, ...past: (readonly [hours: number, what: string, type?: string])[]) {
+async function handled(tenantId: TenantId, ...past: (readonly [hours: number, what: string, kind?: Kind])[]) {
   const name = `replayed-${newId()}`;
   const seen: string[] = [];
   const ids = new Map<string, string>();
@@ -50,7 +54,9 @@ async function handled(tenantId: TenantId, ...past: (readonly [hours: number, wh
     brought.push(message);
     await handle(message);
   });
-  for (const [hours, what, type = "auth.user.registered"] of past) {
+  for (const [hours, what, kind = "auth.user.registered"] of past) {
+    const isPublished = kind !== "at hand" && kind !== "not published";
+    const type = isPublished ? kind : "auth.user.registered";
     const id = newId();
     ids.set(what, id);
     const payload =
@@ -65,10 +71,11 @@ async function handled(tenantId: TenantId, ...past: (readonly [hours: number, wh
       [id, tenantId, what.slice(0, 1), type, JSON.stringify(payload), at],
     );
     // Published a little later, in another order than they occurred.
-    await systemQuery("test", "update events.outbox set published_at = $2 where id = $1", [
-      id,
-      new Date(at.getTime() + 60_000),
-    ]);
+    if (isPublished)
+      await systemQuery("test", "update events.outbox set published_at = $2 where id = $1", [
+        id,
+        new Date(at.getTime() + 60_000),
+      ]);
     const message = { id, tenantId, type, version: 1, aggregateType: "user", aggregateId: what.slice(0, 1), payload };
     await handle({ ...message, headers: {}, occurredAt: at.toISOString() });
     messages.push({ ...message, headers: {}, occurredAt: at.toISOString() });
@@ -76,6 +83,13 @@ async function handled(tenantId: TenantId, ...past: (readonly [hours: number, wh
   seen.length = 0;
   return { name, seen, ids, handle, brought, messages };
 }
+
+/** As if the replay had begun so long ago. */
+const begunAgo = (id: string, ms: number = LEASE_MS) =>
+  systemQuery("test", "update events.replay set started_at = now() - $2 * interval '1 millisecond' where id = $1", [
+    id,
+    ms,
+  ]);
 
 const moveAll = async (): Promise<void> => {
   while (await moveHeldOn(ANY));
@@ -93,6 +107,7 @@ describe("a replay", () => {
     const tenantId = tenant();
     const set = await handled(tenantId, [5, "p1"], [4, "p2"], [3, "q1"], [2, "p3"], [1, "p4"]);
     const id = await replayEvents({ consumer: set.name, from: hoursAgo(4.5), until: hoursAgo(1.5), reason: REASON });
+    await begunAgo(id);
     await moveAll();
     expect(await replayFind(id)).toEqual({ consumer: set.name, state: "finished", loaded: 3, waiting: 0 });
     await relayAll();
@@ -100,7 +115,8 @@ describe("a replay", () => {
     expect(await effectsOf(set.name)).toEqual(["p1", "p2", "p2", "p3", "p3", "p4", "q1", "q1"]);
     expect(set.brought.map(({ headers }) => headers["redrive-consumer"])).toEqual([set.name, set.name, set.name]);
     // And once more: a replay brings no replays.
-    await replayEvents({ consumer: set.name, from: hoursAgo(4.5), until: hoursAgo(3.5), reason: REASON });
+    const again = { consumer: set.name, from: hoursAgo(4.5), until: hoursAgo(3.5), reason: REASON };
+    await begunAgo(await replayEvents(again));
     await moveAll();
     await relayAll();
     expect(set.seen.filter((what) => what === "p2")).toHaveLength(2);
@@ -116,6 +132,7 @@ describe("a replay", () => {
     const id = await replayEvents({ consumer: set.name, from: hoursAgo(4), reason: REASON });
     const again = { code: "failed_precondition", details: { reason: "replay_running" } };
     await expect(replayEvents({ consumer: set.name, from: hoursAgo(4), reason: REASON })).rejects.toMatchObject(again);
+    await begunAgo(id);
     expect(await replayLoad(id, 1)).toBe(false);
     // A copy and its inbox row change hands in one commit; nothing is delivered before all are there.
     expect([await inboxOf(set.name), await heldOf(set.name), await heldRelease(10, ANY)]).toEqual([2, 1, 0]);
@@ -143,6 +160,36 @@ describe("a replay", () => {
     expect(await replayFind(id)).toMatchObject({ state: "finished", loaded: 3 });
   });
 
+  it("begins when what relays had at hand is settled, and also brings what the consumer handled that was published by then, or is not yet, in order", async () => {
+    const tenantId = tenant();
+    const set = await handled(tenantId, [5, "p1"], [4, "p2", "at hand"], [3, "p3", "not published"], [2, "q1"]);
+    const id = await replayEvents({ consumer: set.name, from: hoursAgo(6), reason: REASON });
+    await begunAgo(id, LEASE_MS - 20_000);
+    expect([await moveHeldOn(ANY), await replayLoad(id, 100)]).toEqual([false, false]);
+    await systemQuery("test", "update events.outbox set published_at = now() where id = $1", [set.ids.get("p2")]);
+    await begunAgo(id);
+    await moveAll();
+    expect(await replayFind(id)).toMatchObject({ state: "finished", loaded: 4 });
+    await relayAll();
+    expect(set.seen.filter((what) => what.startsWith("p"))).toEqual(["p1", "p2", "p3"]);
+    expect(await effectsOf(set.name)).toEqual(["p1", "p1", "p2", "p2", "p3", "p3", "q1", "q1"]);
+  });
+
+  it("that cannot be loaded holds up nobody else", async () => {
+    const tenantId = tenant();
+    const [broken, set] = [await handled(tenantId, [3, "p1"]), await handled(tenantId, [2, "q1"])];
+    for (const { name } of [broken, set])
+      await begunAgo(await replayEvents({ consumer: name, from: hoursAgo(2.5), reason: REASON }));
+    const most = "update events.replay set loaded = $2 where consumer = $1";
+    await systemQuery("test", most, [broken.name, "9223372036854775807"]);
+    await moveAll();
+    expect([await heldOf(broken.name), await heldOf(set.name)]).toEqual([0, 0]);
+    await relayAll();
+    expect([broken.seen, set.seen]).toEqual([[], ["q1"]]);
+    await systemQuery("test", most, [broken.name, 0]);
+    await moveAll();
+  });
+
   it("takes one type alone, waits while its consumer is paused, and is followed by command", async () => {
     const tenantId = tenant();
     const set = await handled(tenantId, [3, "p1"], [2, "e", "auth.email.verified"]);
@@ -152,6 +199,7 @@ describe("a replay", () => {
       from: hoursAgo(4).toISOString(),
       type: "auth.email.verified",
     });
+    await begunAgo(id);
     await moveAll();
     expect([await replayFind(id), set.seen]).toEqual([
       { consumer: set.name, state: "delivering", loaded: 1, waiting: 1 },
@@ -188,6 +236,7 @@ describe("a replay", () => {
     await expect(events.replayToConsumer({ ...to, name: newId(), from }, staff)).rejects.toMatchObject(missing);
     const { id } = await events.replayToConsumer({ ...to, from }, staff);
     expect(await replayFind(id)).toMatchObject({ state: "loading" });
+    await begunAgo(id);
     await moveAll();
   });
 });

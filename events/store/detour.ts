@@ -18,6 +18,8 @@ export interface Detour extends AggregateAtHand {
   eventId: string;
   /** Of the outbox's row: the event's, or another one when it is sent again. */
   rowId: string;
+  /** No version that runs has the consumer. */
+  isMissing: boolean;
 }
 
 const IS_HELD = `(select 1 from events.consumer_hold h where h.consumer = c.consumer limit 1) is not null`;
@@ -46,15 +48,15 @@ export function closedWays(
 
 /**
  * Notes detours before they are begun; one that is noted already stays as it is. Resolves with those that are not to be begun,
- * because their consumer is held or something that comes before waits for it: they wait too.
+ * because their consumer is held or missing, or something that comes before waits for it: they wait too.
  */
 export function detoursBegin(detours: readonly Detour[]): Promise<Pick<Detour, "consumer" | "eventId">[]> {
   return systemQuery(
     "relay-detour",
     `with wanted as materialized (
-       select c.consumer, c.event_id, c.row_id, a.key, a.tenant_id, ${IS_HELD} or ${IS_BEHIND} as is_held
-         from unnest($1::text[], $2::uuid[], $3::uuid[]) with ordinality as c (consumer, event_id, row_id, place)
-         join unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[]) with ordinality as a (key, tenant_id, type, id, position, place)
+       select c.consumer, c.event_id, c.row_id, a.key, a.tenant_id, c.is_missing or ${IS_HELD} or ${IS_BEHIND} as is_held
+         from unnest($1::text[], $2::uuid[], $3::uuid[], $4::boolean[]) with ordinality as c (consumer, event_id, row_id, is_missing, place)
+         join unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::bigint[]) with ordinality as a (key, tenant_id, type, id, position, place)
            on a.place = c.place),
      begun as (
        insert into events.detour (consumer, aggregate_key, event_id, tenant_id)
@@ -69,6 +71,7 @@ export function detoursBegin(detours: readonly Detour[]): Promise<Pick<Detour, "
       detours.map(({ consumer }) => consumer),
       detours.map(({ eventId }) => eventId),
       detours.map(({ rowId }) => rowId),
+      detours.map(({ isMissing }) => isMissing),
       ...columnsOf(detours),
     ],
   );

@@ -1,4 +1,4 @@
-// Statements on events.replay. What loads one stands in a function of the database (migration 42).
+// Statements on events.replay. What loads one stands in a function of the database (migrations 42 and 44).
 import { systemQuery, type Tx } from "../../db/tenant";
 
 export interface ReplayInsert {
@@ -49,11 +49,16 @@ export async function replayFind(id: string): Promise<ReplayProgress | undefined
   return rows[0];
 }
 
-/** Replays that are being loaded: one for each consumer at most. */
+/** Seconds that a replay waits before it is loaded, while its consumer is held: until what relays had at hand is settled, one lease. */
+const SETTLED_AFTER = 30;
+
+/** Replays that may be loaded: one for each consumer at most. */
 export async function replaysLoading(): Promise<string[]> {
   const rows = await systemQuery<{ id: string }>(
     "replay-events",
-    "select id from events.replay where finished_at is null and loaded_at is null order by started_at limit 1000",
+    `select id from events.replay
+      where finished_at is null and loaded_at is null and started_at <= now() - $1 * interval '1 second' order by started_at limit 1000`,
+    [SETTLED_AFTER],
   );
   return rows.map(({ id }) => id);
 }
