@@ -5,7 +5,12 @@ import type { as } from "../auth/__tests__/callers";
 import { newId } from "../db/ids";
 import { systemQuery } from "../db/tenant";
 import { consumer, localConsumers } from "../events/consumer";
-import { pauseConsumerByCommand, replayByCommand, resumeConsumerByCommand } from "../events/consumer-commands";
+import {
+  endReplayByCommand,
+  pauseConsumerByCommand,
+  replayByCommand,
+  resumeConsumerByCommand,
+} from "../events/consumer-commands";
 import { declarations } from "../events/declarations";
 
 type Acting = Awaited<ReturnType<typeof as>>;
@@ -71,6 +76,7 @@ export async function changesOfConsumers(): Promise<void> {
   await change("consumers resume", written("resumed"), () => resumeConsumerByCommand(name));
   const from = new Date(Date.now() - 60_000).toISOString();
   await change("events replay", written("replayed"), () => replayByCommand({ consumer: name, from }));
+  await change("consumers end-replay", written("replay_ended"), () => endReplayByCommand(name));
 }
 
 /** What changes nothing that anybody else lives by, or leaves its trace elsewhere. */

@@ -12,7 +12,7 @@ import { errors } from "./errors";
 import { holds } from "./holds";
 import { consumerStandings, holdDelete, holdInsert, type ConsumerStanding } from "./store/hold";
 import { OUTBOX_DAYS } from "./store/outbox";
-import { replayInsert } from "./store/replay";
+import { replayInsert, replayStop, replayUndo } from "./store/replay";
 
 const paused = defineAction("events.consumer.paused", { reason: "plain" });
 const resumed = defineAction("events.consumer.resumed", { reason: "plain" });
@@ -23,6 +23,8 @@ const replayed = defineAction("events.consumer.replayed", {
   from: "plain",
   until: "plain",
 });
+
+const replayEnded = defineAction("events.consumer.replay_ended", { reason: "plain", replay: "plain" });
 
 export type { ConsumerStanding } from "./store/hold";
 
@@ -102,6 +104,30 @@ export async function replayEvents(wanted: ReplayWanted, now: Date = new Date())
       throw commonErrors.invalid_request({ fields: { from: "must be before until, and before now" } });
     throw error;
   });
+}
+
+/** Copies of a replay that one transaction takes back. */
+const UNDO_BATCH = 2_000;
+
+/**
+ * Ends the consumer's replay: what of it is not handed over yet does not come again, and what its consumer had noted of that is
+ * noted again. An aggregate of which a part has come keeps the older state that this told, until it is replayed again.
+ * Killed half-way, the consumer stays held until this is asked for once more. False when there is none.
+ * @throws APIError consumer_not_found.
+ */
+export async function endReplay(consumer: string, reason: string): Promise<boolean> {
+  const id = await changing(async (tx) => {
+    await existing(tx, consumer);
+    const replay = await replayStop(tx, consumer);
+    if (replay === undefined) return undefined;
+    // Nothing of it is released meanwhile.
+    await holdInsert(tx, { consumer, cause: "replay", reason, actor: currentProvenance(newId()).actor });
+    await note(tx, replayEnded, consumer, { reason, replay });
+    return replay;
+  });
+  if (id === undefined) return false;
+  while (await changing((tx) => replayUndo(tx, id, UNDO_BATCH)));
+  return true;
 }
 
 async function changing<T>(act: (tx: Tx) => Promise<T>): Promise<T> {

@@ -19,6 +19,7 @@ import {
 } from "../auth/key-commands";
 import { sealedCount } from "../auth/store/sealed";
 import {
+  endReplayByCommand,
   followReplay,
   listConsumers,
   pauseConsumerByCommand,
@@ -47,6 +48,8 @@ const usage = `npm run admin -- <command>
   consumers resume NAME    and gets it, in its order (--reason TEXT)
   events replay --consumer NAME --from ISO [--until ISO] [--type TYPE] [--reason TEXT]
                            what occurred since then to this consumer again, which acts on it again; goes on when this is ended
+  consumers end-replay NAME
+                           what of its replay is not handed over yet does not come again (--reason TEXT)
   audit verify [ORGANISATION | installation]
                            whether each entry of the log, or of all logs, is as it was written; exit code 1 when one is not
 `;
@@ -160,6 +163,12 @@ const commands: Record<string, Command> = {
     options: ["reason"],
     run: async (name, { reason }) =>
       say((await resumeConsumerByCommand(name, reason)) ? `${name} gets what waited` : `${name} was not paused`),
+  },
+  "consumers end-replay": {
+    word: "NAME",
+    options: ["reason"],
+    run: async (name, { reason }) =>
+      say((await endReplayByCommand(name, reason)) ? `the replay to ${name} is ended` : `${name} has no replay`),
   },
   "audit verify": {
     word: "ORGANISATION",

@@ -5,7 +5,7 @@ import { newId } from "../../db/ids";
 import { systemQuery, withSystem } from "../../db/tenant";
 import type { TenantId } from "../../security/principal";
 import { consumer, localConsumers } from "../consumer";
-import { followReplay, replayByCommand } from "../consumer-commands";
+import { endReplayByCommand, followReplay, replayByCommand } from "../consumer-commands";
 import { pauseConsumer, replayEvents, resumeConsumer } from "../consumer-desk";
 import { declarations } from "../declarations";
 import { moveHeldOn } from "../hold-release";
@@ -188,6 +188,30 @@ describe("a replay", () => {
     expect([broken.seen, set.seen]).toEqual([[], ["q1"]]);
     await systemQuery("test", most, [broken.name, 0]);
     await moveAll();
+  });
+
+  it("that is ended brings no more, leaves its consumer's notes as they were, and keeps what had never come", async () => {
+    const tenantId = tenant();
+    const set = await handled(tenantId, [5, "p1"], [4, "p2"], [3, "q1"], [2, "r1"]);
+    const inbox = "update events.inbox set processed_at = null, dead_at = $3 where consumer = $1 and event_id = $2";
+    await systemQuery("test", inbox, [set.name, set.ids.get("q1"), new Date()]);
+    await systemQuery("test", inbox, [set.name, set.ids.get("r1"), null]);
+    const id = await replayEvents({ consumer: set.name, from: hoursAgo(6), reason: REASON });
+    await begunAgo(id);
+    while (!(await replayLoad(id, 1)));
+    expect([await heldOf(set.name), await inboxOf(set.name)]).toEqual([4, 0]);
+    expect([await endReplayByCommand(set.name), await endReplayByCommand(set.name)]).toEqual([true, false]);
+    expect(await replayFind(id)).toMatchObject({ state: "finished" });
+    const dead = "select count(*)::int as n from events.inbox where consumer = $1 and dead_at is not null";
+    expect([await heldOf(set.name), await inboxOf(set.name), await rowsOf(set.name, dead)]).toEqual([1, 2, 1]);
+    await moveAll();
+    await relayAll();
+    expect(set.seen).toEqual(["r1"]);
+    // While it is loaded too: its consumer is free again.
+    await replayEvents({ consumer: set.name, from: hoursAgo(6), reason: REASON });
+    await endReplayByCommand(set.name);
+    expect(await rowsOf(set.name, "select count(*)::int as n from events.consumer_hold where consumer = $1")).toBe(0);
+    await expect(endReplayByCommand(newId())).rejects.toMatchObject({ details: { reason: "consumer_not_found" } });
   });
 
   it("takes one type alone, waits while its consumer is paused, and is followed by command", async () => {

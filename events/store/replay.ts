@@ -78,8 +78,48 @@ export async function replaysFinish(): Promise<void> {
   await systemQuery(
     "replay-events",
     `update events.replay r set finished_at = now()
-      where r.finished_at is null and r.loaded_at is not null and (select 1 from events.held h where h.replay_id = r.id limit 1) is null`,
+      where r.finished_at is null and r.loaded_at is not null and (select 1 from events.held h where h.replay_id = r.id limit 1) is null
+        and not exists (select from events.consumer_hold c where c.consumer = r.consumer and c.cause = 'replay')`,
   );
+}
+
+/** Stops loading the consumer's replay that is not finished, and locks it; resolves with its id. */
+export async function replayStop(tx: Tx, consumer: string): Promise<string | undefined> {
+  const [row] = await tx.query<{ id: string }>(
+    "update events.replay set loaded_at = coalesce(loaded_at, now()) where consumer = $1 and finished_at is null returning id",
+    [consumer],
+  );
+  return row?.id;
+}
+
+/**
+ * Takes up to `limit` copies of a replay back, of a consumer that is held: what the consumer had handled or given up is noted as that
+ * again, anything else stays and waits like what is new. Finishes the replay, and its hold, with the last of them; resolves with
+ * whether there are more.
+ */
+export async function replayUndo(tx: Tx, id: string, limit: number): Promise<boolean> {
+  const [row] = await tx.query<{ undone: number }>(
+    `with part as materialized (select consumer, event_id from events.held where replay_id = $1 order by event_id limit $2 for update),
+     gone as (
+       delete from events.held h using part s
+        where h.consumer = s.consumer and h.event_id = s.event_id and h.noted is not null returning h.consumer, h.event_id, h.tenant_id, h.type, h.noted),
+     kept as (
+       update events.held h set replay_id = null from part s
+        where h.consumer = s.consumer and h.event_id = s.event_id and h.noted is null),
+     noted as (
+       insert into events.inbox (consumer, event_id, tenant_id, type, processed_at, dead_at)
+       select consumer, event_id, tenant_id, type, case noted when 'handled' then now() end, case noted when 'dead' then now() end from gone
+       on conflict do nothing)
+     select count(*)::int as undone from part`,
+    [id, limit],
+  );
+  if (row?.undone === limit) return true;
+  await tx.execute(
+    `with ended as (update events.replay set finished_at = now() where id = $1 and finished_at is null returning consumer)
+     delete from events.consumer_hold h using ended e where h.consumer = e.consumer and h.cause = 'replay'`,
+    [id],
+  );
+  return false;
 }
 
 /** Deletes replays that finished more than the given days ago, at most `limit`; resolves with how many went. */
