@@ -63,8 +63,8 @@ const sorted = (fields: Readonly<Record<string, FieldValue>>): string =>
 export interface ChainBreak {
   seq: number;
   /**
-   * `missing`: the number is not there. `changed`: the entry, or one before it, is not as it was written. `added`: it stands behind
-   * the end of the log.
+   * `missing`: the number is not there. `changed`: the entry, or one before it, is not as it was written. `added`: it stands
+   * before the start of what is kept, or behind the end of the log.
    */
   what: "missing" | "changed" | "added";
 }
@@ -87,8 +87,12 @@ export function findBreak(
 
 function isIntact(keys: readonly Buffer[], before: Buffer, entry: ChainedEntry): boolean {
   const { id, personal } = entry;
+  // What is no object has the same form as one without fields, or none.
+  if (!isObject(entry.fields) || (personal !== null && !isObject(personal))) return false;
   const key = keys.find((candidate) => isEqual(linkOf(candidate, before, entry), entry.hash));
   return key !== undefined && (personal === null || isEqual(personalDigest(key, id, personal), entry.personalDigest));
 }
+
+const isObject = (fields: unknown): boolean => typeof fields === "object" && fields !== null && !Array.isArray(fields);
 
 const isEqual = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);

@@ -1,7 +1,7 @@
 // `npm run admin -- audit verify [ORGANISATION]`: what the check of logs found, in words. Nothing is written down: it reads.
 import { isUuid } from "../db/ids";
 import type { ChainBreak } from "./chain";
-import { INSTALLATION, verifyLog, verifyLogs, type LogsCheck, type TellProgress } from "./verify-logs";
+import { INSTALLATION, verifyLog, verifyLogs, type BrokenLog, type LogsCheck, type TellProgress } from "./verify-logs";
 
 const PROGRESS_EVERY_MS = 2_000;
 
@@ -10,7 +10,8 @@ const MEANING: Record<ChainBreak["what"], string> = {
   missing: "is missing: it was removed, or the log was cut off here",
   changed:
     "is not as it was written: it was changed, exchanged or put in by somebody without the master key, or the log's end was set back to it (another master key than it was written with looks the same)",
-  added: "stands behind the end of the log: it was added past the app, or the log's end was set back",
+  added:
+    "stands before the start or behind the end of the log: it was added past the app, or the log's start was set on, or its end back",
 };
 
 export interface VerifyOutput {
@@ -39,11 +40,14 @@ export async function verifyByCommand(log: string, { say, sayProgress, clock }: 
 }
 
 function linesOf({ logs, entries, broken }: LogsCheck): string[] {
-  const found = broken.map(({ log, broken: { seq, what } }) => `BROKEN  ${log}  entry ${seq} ${MEANING[what]}`);
+  const found = broken.map(({ log, broken: at }) => `BROKEN  ${log}  entry ${at.seq}${meaningOf(at)}`);
   const all = ofAll(entries, logs);
   if (found.length === 0) return [`${all}: as they were written`];
   return [...found, `${all} read, each up to its first break; broken: ${found.length}`];
 }
+
+const meaningOf = (at: BrokenLog["broken"]): string =>
+  at.what === "unreadable" ? `, or one after it, cannot be read: ${at.reason}` : ` ${MEANING[at.what]}`;
 
 const ofAll = (entries: number, logs: number): string =>
   `${entries} ${entries === 1 ? "entry" : "entries"} in ${logs} ${logs === 1 ? "log" : "logs"}`;

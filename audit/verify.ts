@@ -2,7 +2,7 @@
 import type { TenantScope } from "../db/tenant";
 import { findBreak, type ChainBreak } from "./chain";
 import { auditKeys } from "./key";
-import { entryChain, entryLast, headFind, type ChainEnds } from "./store";
+import { entryBefore, entryChain, entryLast, headFind, type ChainEnds } from "./store";
 
 /** Entries per page: a few milliseconds of hashing. */
 const PAGE = 1_000;
@@ -38,8 +38,14 @@ async function verifyBetween(scope: TenantScope, ends: ChainEnds, after: number,
     return { checked: 0, through: from - 1, isDone: true, broken: { seq: from - 1, what: "missing" } };
   const broken = findBreak(auditKeys(), { seq: from, before }, page) ?? breakAtEnd(ends, page, size, through);
   const isDone = broken !== undefined || through >= ends.seq;
-  const first = isDone ? (broken ?? (await findBehind(scope))) : undefined;
+  const first = isDone ? (broken ?? (await findBefore(scope, ends)) ?? (await findBehind(scope))) : undefined;
   return { checked: page.length, through, isDone, ...(first === undefined ? {} : { broken: first }) };
+}
+
+/** An entry in front of what is kept. */
+async function findBefore(scope: TenantScope, { keptFrom }: ChainEnds): Promise<ChainBreak | undefined> {
+  const seq = await entryBefore(scope, keptFrom);
+  return seq === undefined ? undefined : { seq, what: "added" };
 }
 
 /** An entry that the log's end does not know. The end is read after it: what was recorded meanwhile is known to it. */

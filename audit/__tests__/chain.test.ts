@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { explaining } from "../../db/__tests__/explaining";
-import { ownerPool } from "../../db/__tests__/owner";
 import { newId } from "../../db/ids";
 import { systemQuery, tenantQuery, withSystem, withTenant, type TenantScope } from "../../db/tenant";
 import { onBehalfOf } from "../../security/provenance";
@@ -9,8 +8,9 @@ import { defineAction } from "../action";
 import { endLog, erasePerson } from "../erasure";
 import { record } from "../record";
 import { purgeAudit } from "../retention";
-import { entryErase, entryList } from "../store";
+import { entryErase, entryList, entryPage } from "../store";
 import { verifyPage, type Verification } from "../verify";
+import { pastTriggers } from "./past-triggers";
 
 const renamed = defineAction("test.thing.renamed", { count: "plain", name: "personal" });
 const newTenant = (): TenantScope => ({ tenantId: tenantIdFrom(newId()) });
@@ -22,12 +22,7 @@ async function write(scope: TenantScope, count: number, target = newId()): Promi
     );
 }
 
-/** What somebody who owns the tables could do, past the trigger. */
-async function tamper(sql: string, params: unknown[]): Promise<void> {
-  await ownerPool().query("alter table audit.entry disable trigger entry_append_only");
-  await systemQuery("test", sql, params);
-  await ownerPool().query("alter table audit.entry enable trigger entry_append_only");
-}
+const tamper = (sql: string, params: unknown[]): Promise<void> => pastTriggers([sql], params);
 
 async function verifyAll(scope: TenantScope): Promise<Verification> {
   let page = await verifyPage(scope);
@@ -141,17 +136,66 @@ describe("somebody who can write the tables", () => {
     expect(await verifyAll(scope)).toMatchObject({ broken: { seq: 3, what: "changed" } });
   });
 
+  const forged = (seq: string, at: string): string =>
+    `insert into audit.entry select tenant_id, ${seq}, gen_random_uuid(), ${at}, action, 'user:eve', target_type, target_id, correlation_id, fields, personal, personal_digest, hash
+      from audit.entry where tenant_id = $1 order by audit.entry.seq desc limit 1`;
+
+  test.each([
+    ["in front of what is kept", 3, 2],
+    ["behind its end", 1, 5],
+  ])("and puts one %s by a statement of the app: it is found out, and shown nowhere", async (_where, keptFrom, seq) => {
+    const scope = newTenant();
+    await write(scope, 4);
+    await tamper("update audit.entry set at = at - interval '100 days' where tenant_id = $1 and seq < $2", [
+      scope.tenantId,
+      keptFrom,
+    ]);
+    await purgeAudit(new Date(), 95);
+    await tenantQuery(scope, forged(String(seq), "at"), [scope.tenantId]);
+    expect(await verifyAll(scope)).toMatchObject({ isDone: true, broken: { seq, what: "added" } });
+    const shown = [
+      await entryList(scope, undefined, 10, undefined),
+      await entryList(scope, renamed.name, 10, undefined),
+      await withTenant(scope, (tx) => entryPage(tx, scope.tenantId, 10, undefined)),
+    ].map(({ rows }) => rows.map((row) => row.seq));
+    const kept = [4, 3, 2, 1].filter((number) => number >= keptFrom);
+    expect(shown).toEqual([kept, kept, kept]);
+  });
+
+  test("and puts a young one in the place of one past 90 days does not end retention: the log stays broken", async () => {
+    const scope = newTenant();
+    await write(scope, 3);
+    const of = [scope.tenantId];
+    await tamper("update audit.entry set at = at - interval '100 days' where tenant_id = $1 and seq <= 2", of);
+    await tenantQuery(scope, "delete from audit.entry where tenant_id = $1 and seq = 1", of);
+    await tenantQuery(scope, forged("1", "at"), of);
+    expect(await purgeAudit(new Date(), 95)).toBe(1);
+    expect(await verifyAll(scope)).toMatchObject({ isDone: true, broken: { seq: 1, what: "changed" } });
+  });
+
   test.each([
     ["change an entry", "update audit.entry set actor = 'user:eve' where tenant_id = $1"],
     ["change what is personal", `update audit.entry set personal = '{"name": "Eve"}' where tenant_id = $1`],
     ["delete a young entry", "delete from audit.entry where tenant_id = $1"],
+    ["put one below the first", forged("0", "at")],
+    ["put one at no time", forged("2", "'infinity'")],
+    [
+      "let the log begin behind a young entry",
+      "update audit.head set kept_from = seq + 1, kept_after = hash where tenant_id = $1",
+    ],
+    ["let the log begin behind its end", "update audit.head set kept_from = seq + 2 where tenant_id = $1"],
+    ["let the log begin earlier", "update audit.head set kept_from = 0 where tenant_id = $1"],
+    ["let the log begin with another hash", "update audit.head set kept_after = hash where tenant_id = $1"],
+    ["set the log's end back", "update audit.head set seq = seq - 1 where tenant_id = $1"],
+    ["pass over a number", "update audit.head set seq = seq + 2 where tenant_id = $1"],
+    ["set the log's clock back", "update audit.head set at = at - interval '1 second' where tenant_id = $1"],
+    ["remove the log's head", "delete from audit.head where tenant_id = $1"],
+    ["give the log away", "update audit.head set tenant_id = gen_random_uuid() where tenant_id = $1"],
   ])("cannot %s by a statement of the app", async (_what, sql) => {
     const scope = newTenant();
     await write(scope, 1);
     await expect(tenantQuery(scope, sql, [scope.tenantId])).rejects.toMatchObject({ kind: "insufficient_privilege" });
-    await expect(systemQuery("test", sql, [scope.tenantId])).rejects.toMatchObject({
-      kind: "insufficient_privilege",
-    });
+    await expect(systemQuery("test", sql, [scope.tenantId])).rejects.toMatchObject({ kind: "insufficient_privilege" });
     expect(await verifyAll(scope)).toMatchObject({ checked: 1 });
   });
 });
@@ -217,6 +261,19 @@ describe("what is kept", () => {
     expect(plans[1]).toContain("entry_target");
     expect(plans[1]).toContain("entry_invitation");
     for (const plan of plans) expect(plan).not.toContain("Seq Scan");
+  });
+
+  test("is listed by index, also between the ends of the chain", async () => {
+    const scope = newTenant();
+    const plans = await withTenant(scope, async (tx) => {
+      await tx.execute("set local enable_seqscan = off");
+      await tx.execute("set local enable_bitmapscan = off");
+      const explained = explaining(tx);
+      await entryPage(explained.tx, scope.tenantId, 50, undefined);
+      return explained.plans;
+    });
+    expect(plans[0]).toContain("Index Scan Backward using entry_newest");
+    expect(plans[0]).not.toMatch(/Sort|Seq Scan/);
   });
 
   test("is checked in pages, each beginning where the one before ended", async () => {

@@ -1,7 +1,6 @@
 // The check of logs by command: what somebody did who owns the tables is found wherever it is, and told in words.
 import { expect, test } from "vitest";
 import { explaining } from "../../db/__tests__/explaining";
-import { ownerPool } from "../../db/__tests__/owner";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem, withTenant, type TenantScope } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
@@ -11,6 +10,7 @@ import { record } from "../record";
 import { logList } from "../store";
 import { verifyByCommand } from "../verify-command";
 import { verifyLog, verifyLogs } from "../verify-logs";
+import { pastTriggers } from "./past-triggers";
 
 const looked = defineAction("test.log.looked", { count: "plain" });
 
@@ -21,12 +21,8 @@ async function newLog(entries = 4): Promise<TenantScope> {
   return scope;
 }
 
-/** What somebody who owns the tables could do, past the trigger. */
-async function tamper({ tenantId }: TenantScope, ...statements: string[]): Promise<TenantScope> {
-  await ownerPool().query("alter table audit.entry disable trigger entry_append_only");
-  for (const sql of statements) await systemQuery("test", sql, [tenantId]);
-  await ownerPool().query("alter table audit.entry enable trigger entry_append_only");
-  return { tenantId };
+async function tamper({ tenantId }: TenantScope, ...statements: string[]): Promise<void> {
+  await pastTriggers(statements, [tenantId]);
 }
 const of = (seq: number): string => `where tenant_id = $1 and seq = ${seq}`;
 const copyTo = (seq: number): string =>
@@ -37,33 +33,48 @@ const PLANTS = {
   removed: [`delete from audit.entry ${of(3)}`],
   added: [copyTo(5), "update audit.head set seq = 5 where tenant_id = $1"],
   "added behind the end": [copyTo(6)],
+  "put in front": [copyTo(0)],
   "without its head": ["delete from audit.head where tenant_id = $1"],
+  "without fields": [`update audit.entry set fields = 'null' ${of(2)}`],
+  "with a number for fields": [`update audit.entry set fields = '7' ${of(2)}`],
+  "at no time": [`update audit.entry set at = 'infinity' ${of(2)}`],
   reordered: [3, 4]
     .map((seq) => `update audit.entry set seq = ${107 - seq} ${of(seq)}`)
     .concat([103, 104].map((seq) => `update audit.entry set seq = ${seq - 100} ${of(seq)}`)),
 };
+/** One that no library takes for a UUID, and Postgres does. */
+const NO_ID = "ffffffff-ffff-0fff-bfff-ffffffffffff";
+const CLEAR = "delete from audit.entry where tenant_id = $1 or at = 'infinity'";
 
-test("all logs: what was changed, removed, added or reordered is found in each, and no other is said to be broken", async () => {
+test("all logs: what was changed, removed, added or reordered is found in each, one that cannot be read ends nothing, and no other is said to be broken", async () => {
   const before = newId();
   const sound = await newLog();
   const logs = Object.fromEntries(
     await Promise.all(Object.keys(PLANTS).map(async (how) => [how, await newLog()] as const)),
   ) as Record<keyof typeof PLANTS, TenantScope>;
   for (const [how, statements] of Object.entries(PLANTS)) await tamper(logs[how as keyof typeof PLANTS], ...statements);
+  await systemQuery("test", copyTo(1).replace("select tenant_id", "select $2::uuid"), [sound.tenantId, NO_ID]);
   const { broken, ...sums } = await verifyLogs(undefined, before, 3);
   // Suites that ran in the same process before have left logs of their own.
-  const own = [sound, ...Object.values(logs)].map(({ tenantId }): string => tenantId);
+  const own = [NO_ID, ...[sound, ...Object.values(logs)].map(({ tenantId }) => tenantId)];
   const ofOwn = broken.filter(({ log }) => own.includes(log));
   expect(Object.fromEntries(ofOwn.map((found) => [found.log, found.broken]))).toEqual({
     [logs.changed.tenantId]: { seq: 2, what: "changed" },
     [logs.removed.tenantId]: { seq: 3, what: "missing" },
     [logs.added.tenantId]: { seq: 5, what: "changed" },
     [logs["added behind the end"].tenantId]: { seq: 6, what: "added" },
+    [logs["put in front"].tenantId]: { seq: 0, what: "added" },
     [logs["without its head"].tenantId]: { seq: 1, what: "added" },
+    [logs["without fields"].tenantId]: { seq: 2, what: "changed" },
+    [logs["with a number for fields"].tenantId]: { seq: 2, what: "changed" },
+    [logs["at no time"].tenantId]: { seq: 1, what: "unreadable", reason: expect.stringContaining("bigint") as string },
+    [NO_ID]: { seq: 1, what: "unreadable", reason: "TypeError: a tenant id must be a UUID" },
     [logs.reordered.tenantId]: { seq: 3, what: "changed" },
   });
   expect(sums.logs).toBeGreaterThanOrEqual(own.length);
   expect(await verifyLog(sound.tenantId)).toEqual({ logs: 1, entries: 4, broken: [] });
+  // What nothing can read is in the way of the suites that follow.
+  await pastTriggers([CLEAR], [NO_ID]);
 });
 
 /** What is said, where each page takes a second. */
@@ -92,6 +103,12 @@ test("one log: the command says where it is broken and what that means, and how 
     `BROKEN  ${tenantId}  entry 3 is missing: it was removed, or the log was cut off here`,
     "3 entries in 1 log read, each up to its first break; broken: 1",
   ]);
+  await tamper({ tenantId }, `update audit.entry set at = 'infinity' ${of(1)}`);
+  expect((await verify(tenantId)).said).toEqual([
+    expect.stringContaining(`BROKEN  ${tenantId}  entry 1, or one after it, cannot be read: DbError: `),
+    "0 entries in 1 log read, each up to its first break; broken: 1",
+  ]);
+  await pastTriggers([CLEAR], [tenantId]);
   await expect(verify(newId())).rejects.toThrow("there is no log of");
   await expect(verify("acme")).rejects.toThrow("neither an organisation's id");
 });
