@@ -213,7 +213,7 @@ export function headPurge(tx: Tx, limit: number): Promise<number> {
 
 /**
  * Deletes entries from before `before`, at most `limit` of all tenants; what is kept of their chains begins after them. Not where a young one
- * was put in among them: the table refuses that for all (migration 43), and that log stays broken.
+ * was put in among them: the table refuses that for all (migration 45), and that log stays broken.
  */
 export async function entryPurge(tx: Tx, before: Date, limit: number): Promise<number> {
   const rows = await tx.query<{ n: number }>(
