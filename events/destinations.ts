@@ -3,6 +3,7 @@ import { byAggregate } from "./aggregates";
 import { catalog } from "./catalog";
 import { declarations } from "./declarations";
 import { direct } from "./direct-delivery";
+import { NotYetError } from "./not-yet";
 import { domainEvents, messageOf } from "./topic";
 import type { OutboxRow } from "./store/outbox";
 
@@ -11,7 +12,7 @@ export type { OutboxRow };
 export interface Destination {
   /**
    * Hands rows over, in the order given. Resolves when all are accepted; rejecting means none of them counts as
-   * published, so accepting a row twice must be harmless. An answer that does not come in time counts as a failure:
+   * published, so accepting a row twice must be harmless. A NotYetError names those that must wait; the others come again at once. An answer that does not come in time counts as a failure:
    * `signal` aborts then, and whoever can should give up.
    */
   publish(rows: readonly OutboxRow[], signal: AbortSignal): Promise<void>;
@@ -76,9 +77,13 @@ async function versionsDeclared(rows: readonly OutboxRow[]): Promise<void> {
   const foreign = rows.filter((row) => !catalog.has(keyOf(row)));
   if (foreign.length === 0) return;
   await declarations.refresh();
-  const early = foreign.find((row) => row.attempts < UNDECLARED_ATTEMPTS && !declarations.isKnownToAny(keyOf(row)));
-  if (early)
-    throw new Error(`event ${keyOf(early)} is of a version of the app that has not declared its consumers yet`);
+  const early = foreign.filter((row) => row.attempts < UNDECLARED_ATTEMPTS && !declarations.isKnownToAny(keyOf(row)));
+  const keys = [...new Set(early.map(keyOf))].join(", ");
+  if (early.length > 0)
+    throw new NotYetError(
+      `event ${keys} is of a version of the app that has not declared its consumers yet`,
+      new Set(early.map(({ id }) => id)),
+    );
 }
 
 const keyOf = ({ type, version }: OutboxRow): string => `${type}@${version}`;

@@ -1,8 +1,9 @@
 // Handing one claimed batch over: aggregates side by side, the rows of one aggregate strictly one after the other. The
 // first row that fails stops its aggregate; rows not tried go back untouched. Rows that were refused together are tried
 // one by one, so that a bad one costs its neighbours nothing. One that was refused alone often enough, by a destination
-// that accepts others, is given up: the transport's trouble is not the event's. What is done is settled soon after, so
-// that one row whose answer is slow holds up its own aggregate only.
+// that accepts others, is given up: the transport's trouble is not the event's. Rows of which the destination says that they
+// must wait are left out, and the others handed over together. What is done is settled soon after, so that one row whose
+// answer is slow holds up its own aggregate only.
 import { newId } from "../db/ids";
 import { backoffMs, type Backoff } from "../db/backoff";
 import { errorText } from "../telemetry/error-text";
@@ -10,6 +11,7 @@ import { outboxPublishedTotal, relayLagSeconds } from "../telemetry/metrics";
 import { byAggregate } from "./aggregates";
 import type { Destination } from "./destinations";
 import { handOver, NoAnswerError, type HandOverOptions } from "./hand-over";
+import { NotYetError } from "./not-yet";
 import type { OutboxRow, OutboxSettlement } from "./store/outbox";
 
 export interface PublishOptions extends HandOverOptions {
@@ -136,7 +138,8 @@ class Batch {
     try {
       await handOver(this.destination, part, this.options);
     } catch (failure) {
-      if (part.length > 1 && !(failure instanceof NoAnswerError)) await this.publishAlone(part, lane, failure);
+      if (failure instanceof NotYetError) await this.publishOthers(part, lane, failure);
+      else if (part.length > 1 && !(failure instanceof NoAnswerError)) await this.publishAlone(part, lane, failure);
       else this.noteFailure(part, lane, failure);
       return false;
     }
@@ -144,6 +147,24 @@ class Batch {
     this.report.published += part.length;
     notePublished(part);
     return true;
+  }
+
+  /** What must wait has failed, but was not refused; what is behind it in its aggregate waits untouched. */
+  private async publishOthers(part: readonly OutboxRow[], lane: OutboxSettlement, notYet: NotYetError): Promise<void> {
+    // A destination that names none of them lets none of them wait: without this they would be handed over for ever.
+    if (!part.some(({ id }) => notYet.rowIds.has(id))) return this.noteFailure(part, lane, notYet);
+    const stuck = new Set<string>();
+    const others: OutboxRow[] = [];
+    for (const row of part) {
+      if (notYet.rowIds.has(row.id) && !stuck.has(row.aggregateKey)) {
+        this.noteFailure([row], lane, notYet);
+        stuck.add(row.aggregateKey);
+      } else if (stuck.has(row.aggregateKey)) lane.released.push(row.id);
+      else others.push(row);
+    }
+    if (others.length === 0) return;
+    if (this.options.mayBegin()) await this.publishPart(others, lane);
+    else lane.released.push(...others.map(({ id }) => id));
   }
 
   /** Of rows that were refused together each by itself, but no more than a few of a destination that takes none. */
@@ -165,7 +186,8 @@ class Batch {
   private noteFailure(part: readonly OutboxRow[], lane: OutboxSettlement, failure: unknown): void {
     const error = errorText(failure);
     const { backoff, random, maxAttempts, isAccepting } = this.options;
-    const isRefused = part.length === 1 && (this.report.published > 0 || isAccepting());
+    const isRefused =
+      part.length === 1 && !(failure instanceof NotYetError) && (this.report.published > 0 || isAccepting());
     for (const { id, attempts, refusals } of part) {
       if (isRefused && refusals + 1 >= maxAttempts) {
         lane.dead.push({ id, letterId: newId(), error });

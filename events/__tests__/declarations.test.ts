@@ -7,7 +7,9 @@ import { tenantIdFrom } from "../../security/principal";
 import { consumer } from "../consumer";
 import { Declarations, declarations } from "../declarations";
 import { eventDestination } from "../destinations";
+import { publishBatch } from "../publish";
 import { purgeExpired } from "../retention";
+import type { OutboxSettlement } from "../store/outbox";
 import { REDRIVE_CONSUMER } from "../topic";
 import { messageOf, registered } from "./redrive-after-fix";
 
@@ -128,6 +130,31 @@ describe("an event of a type that this process does not know", () => {
 
   it("is published all the same when nobody has said so for long", async () => {
     await publish(8);
+  });
+
+  it("holds up nobody else that is handed over with it", async () => {
+    const others = Array.from({ length: 47 }, () => ({
+      ...row(8),
+      type: "auth.user.registered",
+      aggregateKey: newId(),
+    }));
+    const early = [row(1), row(2), row(7)];
+    const settled: OutboxSettlement[] = [];
+    const report = await publishBatch(eventDestination, [...early, ...others], {
+      concurrency: 4,
+      mayBegin: () => true,
+      backoff: { firstMs: 1, maxMs: 1 },
+      random: () => 1,
+      maxAttempts: 1,
+      isAccepting: () => true,
+      settle: (settlement) => Promise.resolve(void settled.push(settlement)),
+      answerByMs: performance.now() + 60_000,
+      stop: new AbortController().signal,
+      onLate: () => undefined,
+      unanswered: new Set(),
+    });
+    expect(report).toMatchObject({ published: 47, failed: 3, dead: 0 });
+    expect(settled[0]?.failed.map(({ id }) => id)).toEqual(early.map(({ id }) => id));
   });
 });
 

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Destination } from "../destinations";
 import { handOver, NoAnswerError } from "../hand-over";
+import { NotYetError } from "../not-yet";
 import { publishBatch, type PublishOptions } from "../publish";
 import type { OutboxRow, OutboxSettlement } from "../store/outbox";
 
@@ -119,6 +120,61 @@ describe("a batch", () => {
     expect(await publishBatch({ batchSize: 6, publish }, rows, options)).toMatchObject({ published: 0, failed: 6 });
     expect(tried).toBe(4);
     expect(options.settlements[0]?.failed.map(({ isRefused }) => isRefused)).toEqual(Array(6).fill(false));
+  });
+
+  describe("of which a destination says that some must wait", () => {
+    /** Takes no hand-over in which one of `early` is. */
+    function waitsFor(early: string[], refuses = "") {
+      const handed: string[] = [];
+      const publish = (rows: readonly OutboxRow[]): Promise<void> => {
+        handed.push(idsOf(rows));
+        const waiting = rows.filter(({ id }) => early.includes(id)).map(({ id }) => id);
+        if (waiting.length > 0) return Promise.reject(new NotYetError("not declared yet", new Set(waiting)));
+        return rows.some(({ id }) => id === refuses) ? Promise.reject(new Error("refused")) : Promise.resolve();
+      };
+      return { batchSize: 50, isOrdered: true, publish, handed };
+    }
+    const batch = Array.from({ length: 47 }, (_, n) => row(`k${n}-`, 1));
+    const early = ["e", "f", "g"].map((key) => row(key, 1, { refusals: 4 }));
+
+    test("publishes the others together at the first attempt, however many wait at its head, and counts no refusal", async () => {
+      const destination = waitsFor(["e1", "f1", "g1"]);
+      const options = optionsOf();
+      const report = await publishBatch(destination, [...early, ...batch], options);
+      expect(report).toMatchObject({ published: 47, failed: 3, dead: 0, unanswered: 0, example: { id: "e1" } });
+      expect(destination.handed).toEqual([idsOf([...early, ...batch]), idsOf(batch)]);
+      const [settlement] = options.settlements;
+      expect(settlement?.failed).toEqual(
+        early.map(({ id }) => ({ id, retryInMs: 50, isRefused: false, error: "NotYetError: not declared yet" })),
+      );
+      expect(settlement?.published).toHaveLength(47);
+    });
+
+    test("leaves untouched what is behind them in their aggregates, and tries the rest one by one if that is refused", async () => {
+      const destination = waitsFor(["e1"], "b1");
+      const options = optionsOf();
+      const rows = [row("a", 1), row("e", 1), row("b", 1), row("e", 2), row("e", 3), row("c", 1)];
+      await publishBatch(destination, rows, options);
+      expect(destination.handed).toEqual(["a1 e1 e2 e3 b1 c1", "a1 b1 c1", "a1", "b1", "c1"]);
+      const [settlement] = options.settlements;
+      expect(settlement).toMatchObject({ published: ["a1", "c1"], dead: [], released: ["e2", "e3"] });
+      expect(settlement?.failed.map(({ id, isRefused }) => [id, isRefused])).toEqual([
+        ["e1", false],
+        ["b1", true],
+      ]);
+    });
+
+    test("fails all that must wait, without a refusal, when nothing is left, and keeps its end of time", async () => {
+      const alone = optionsOf();
+      await publishBatch(waitsFor(["e1"]), early.slice(0, 1), alone);
+      expect(alone.settlements[0]).toMatchObject({ failed: [{ id: "e1", isRefused: false }], dead: [] });
+      let asked = 0;
+      const late = optionsOf({ mayBegin: () => ++asked <= 1 });
+      const destination = waitsFor(["e1"]);
+      await publishBatch(destination, [row("e", 1), row("a", 1)], late);
+      expect(destination.handed).toEqual(["e1 a1"]);
+      expect(late.settlements[0]).toMatchObject({ published: [], released: ["a1"] });
+    });
   });
 
   test.each([
