@@ -14,10 +14,16 @@ export const isGivenBack = (thrown: unknown): boolean =>
 
 /** Between two messages that come again: many of them cost a process little, however long they wait. */
 const SPACING_MS = 10;
+/** Part of its age that a message waits, and for how long at most: soon while a deployment is under way, seldom after a way back that lasts. */
+const AGE_SHARE = 1 / 20;
+const PAUSE_MS_MAX = 60_000;
 
-/** When a message that is given back comes again: after the pause and up to as much more, a hundred a second at most. */
+/**
+ * When a message that is given back comes again: after a pause that grows with its age, and up to as much more; a hundred a second
+ * at most of what one process gives back.
+ */
 export class GiveBackPace {
-  #lastAtMs = -Infinity;
+  #spacedUntilMs = -Infinity;
 
   constructor(
     private readonly pauseMs: number,
@@ -25,10 +31,12 @@ export class GiveBackPace {
     private readonly random: () => number = Math.random,
   ) {}
 
-  nextDelayMs(): number {
+  /** @param ageMs since it was published, by clocks that need not agree */
+  nextDelayMs(ageMs: number): number {
     const now = this.nowMs();
-    this.#lastAtMs = Math.max(this.#lastAtMs + SPACING_MS, now + this.pauseMs);
-    return Math.round(this.#lastAtMs - now + this.pauseMs * this.random());
+    this.#spacedUntilMs = Math.max(this.#spacedUntilMs + SPACING_MS, now);
+    const pauseMs = Math.max(this.pauseMs, Math.min(PAUSE_MS_MAX, ageMs * AGE_SHARE));
+    return Math.round(this.#spacedUntilMs - now + pauseMs * (1 + this.random()));
   }
 }
 
@@ -39,19 +47,18 @@ class DelayedError extends Error {
 
 type Message = Job<Envelope>;
 
-/** The processor, for a worker of BullMQ. `putBack` makes a message one that was not delivered and is due at the time given. */
+/** The processor, for a worker of BullMQ. `putBack` makes a message one that was not delivered and is due after the time given. */
 export function givingBack(
   processor: Processor,
-  pauseMs: number,
-  putBack: (job: Message, dueAtMs: number) => Promise<void>,
+  pace: GiveBackPace,
+  putBack: (job: Message, delayMs: number) => Promise<void>,
 ): (job: Message) => Promise<void> {
-  const pace = new GiveBackPace(pauseMs);
   return async (job) => {
     try {
       await processor(job);
     } catch (error) {
       if (!(error instanceof GivenBackError)) throw error;
-      await putBack(job, Date.now() + pace.nextDelayMs());
+      await putBack(job, pace.nextDelayMs(Date.now() - job.data.publishedAt));
       throw new DelayedError();
     }
   };

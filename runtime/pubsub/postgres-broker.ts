@@ -14,7 +14,7 @@ import {
 } from "./broker";
 import { postgresJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
-import { givingBack } from "./give-back";
+import { GiveBackPace, givingBack } from "./give-back";
 import { GroupCommit } from "./group-commit";
 import { connectBroker, createBrokerPool } from "./postgres-pool";
 import { wakingFactory, type WakingBackend, type WakingOptions } from "./postgres-backend";
@@ -60,6 +60,7 @@ export class PostgresBroker implements Broker {
   readonly #pool: Pool;
   readonly #timings: BrokerTimings;
   readonly #wakeups = new Wakeups();
+  readonly #pace: GiveBackPace;
   readonly #announcements: Announcements;
   readonly #queues = new Map<string, PostgresQueue>();
   readonly #handled = new Set<string>();
@@ -71,6 +72,7 @@ export class PostgresBroker implements Broker {
   constructor(url: string, maxConnections: number, timings: BrokerTimings) {
     this.#pool = createBrokerPool(url, maxConnections, timings.silenceMs);
     this.#timings = timings;
+    this.#pace = new GiveBackPace(timings.giveBackMs);
     this.#announcements = new Announcements(this.#pool, url, this.#wakeups, timings);
   }
 
@@ -133,7 +135,7 @@ export class PostgresBroker implements Broker {
     this.#trimTimer ??= setInterval(() => void this.#trim(), TRIM_EVERY_MS).unref();
     const worker = new Worker(
       queue,
-      givingBack(processor, this.#timings.giveBackMs, (job, dueAtMs) => job.moveToDelayed(dueAtMs, job.token)),
+      givingBack(processor, this.#pace, (job, delayMs) => job.moveToDelayed(Date.now() + delayMs, job.token)),
       { ...workerOptions(options, this.#timings), connection: this.#pool },
       wakingFactory(connection, this.#waking(options)),
     );

@@ -5,7 +5,7 @@ import { connectRedis, leaveRedis } from "../redis-connection";
 import type { Broker, BrokerTimings, ConsumeOptions, Consumer, Processor } from "./broker";
 import { redisJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
-import { givingBack } from "./give-back";
+import { GiveBackPace, givingBack } from "./give-back";
 import { RedisOrdering } from "./redis-ordering";
 
 /** BullMQ blocks for at most 10 s on Redis; less would only be more traffic. */
@@ -26,6 +26,7 @@ export class RedisBroker implements Broker {
   readonly #queues = new Map<string, Queue<Envelope>>();
   readonly #addingQueues = new Map<string, Queue<Envelope>>();
   readonly #ordering: RedisOrdering;
+  readonly #pace: GiveBackPace;
 
   constructor(url: string, prefix: string, timings: BrokerTimings, answerLimitMs = ANSWER_LIMIT_MS) {
     this.#answerLimitMs = answerLimitMs;
@@ -40,6 +41,7 @@ export class RedisBroker implements Broker {
     for (const redis of [this.#redis, this.#adding]) redis.setMaxListeners(0).on("error", () => undefined); // their users report
     this.#prefix = prefix;
     this.#timings = timings;
+    this.#pace = new GiveBackPace(timings.giveBackMs);
     const queue = (name: string): Promise<Queue<Envelope>> => this.queue(name);
     this.#ordering = new RedisOrdering({
       redis: this.#redis,
@@ -81,8 +83,8 @@ export class RedisBroker implements Broker {
 
   consume(queue: string, processor: Processor, options: ConsumeOptions): Promise<Consumer> {
     const ordering = this.#ordering;
-    const process = givingBack(processor, this.#timings.giveBackMs, (job, dueAtMs) =>
-      ordering.putBack(queue, job, dueAtMs),
+    const process = givingBack(processor, this.#pace, (job, delayMs) =>
+      ordering.putBack(queue, job, Date.now() + delayMs),
     );
     const inTurn = (job: Job<Envelope>): Promise<void> => ordering.run(queue, job, () => process(job));
     const worker = new Worker<Envelope>(queue, options.ordered ? inTurn : process, {

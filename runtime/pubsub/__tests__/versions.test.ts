@@ -1,7 +1,7 @@
 // What a host does for an app of which two versions run side by side: on the database that everybody has, and on Redis where
 // GROUNDWORK_TEST_REDIS_URL names one.
 import { randomUUID } from "node:crypto";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
 import { GiveBackPace } from "../give-back";
 import { countMessages, type PubSubPart } from "../index";
@@ -80,25 +80,68 @@ describe.each(transports)("versions side by side, with topics on %s", (transport
       .poll(() => countMessages(part.broker(), names))
       .toMatchObject({ waiting: 0, active: 0, delayed: 0, deadLetters: 0 });
   });
+
+  it("gives back a hundred messages a second over all its subscriptions", async () => {
+    const subs = [name(), name(), name()];
+    const received: Received[] = [];
+    const part = pubsub({ subscriptions: subs.map((sub) => subscription(sub)) });
+    const given = new Set<string>();
+    let handled = 0;
+    for (const sub of subs)
+      listen(part, sub, received, ({ n }) => {
+        const key = `${sub} ${n}`;
+        if (given.has(key)) return void handled++;
+        given.add(key);
+        throw Object.assign(new Error("not mine"), { [Symbol.for("groundwork.give-back")]: true });
+      });
+    for (let n = 0; n < 20; n++) await part.topic("orders").publish({ n });
+    const startedAt = performance.now();
+    await part.start();
+    await until(() => handled === 60);
+    // A busy machine makes it longer; with a pace for each subscription it is a third.
+    expect(performance.now() - startedAt).toBeGreaterThan(580);
+  });
 });
 
-it("what is given back comes again after the pause and up to as much more, and a hundred a second at most", () => {
+describe("what is given back", () => {
   let now = 0;
   let drawn = 0;
-  const pace = new GiveBackPace(
-    1000,
-    () => now,
-    () => drawn,
-  );
-  expect(pace.nextDelayMs()).toBe(1000);
-  now = 5000;
-  drawn = 0.5;
-  expect(pace.nextDelayMs()).toBe(1500);
-  drawn = 0;
-  // The thousandth at once comes ten seconds after the first of them.
-  const delays = Array.from({ length: 1000 }, () => pace.nextDelayMs());
-  expect([delays[0], delays[999]]).toEqual([1010, 11_000]);
-  // However often one comes, its wait grows no further once the others are gone.
-  now = 60_000;
-  for (let time = 0; time < 100; time++, now += 2000) expect(pace.nextDelayMs()).toBe(1000);
+  const paceOf = (): GiveBackPace =>
+    new GiveBackPace(
+      1000,
+      () => now,
+      () => drawn,
+    );
+  beforeEach(() => {
+    now = drawn = 0;
+  });
+
+  it("comes again after the pause and up to as much more, and a hundred a second at most", () => {
+    const pace = paceOf();
+    expect(pace.nextDelayMs(0)).toBe(1000);
+    now = 5000;
+    drawn = 0.5;
+    expect(pace.nextDelayMs(0)).toBe(1500);
+    drawn = 0;
+    // The thousandth at once comes ten seconds after the first of them.
+    const delays = Array.from({ length: 1000 }, () => pace.nextDelayMs(0));
+    expect([delays[0], delays[999]]).toEqual([1010, 11_000]);
+    // However often one comes, its wait grows no further once the others are gone.
+    now = 60_000;
+    for (let time = 0; time < 100; time++, now += 2000) expect(pace.nextDelayMs(0)).toBe(1000);
+  });
+
+  it("comes more seldom the longer it has waited, once a minute in the end, and delays nothing that is young", () => {
+    const pace = paceOf();
+    const delayOf = (ageMs: number): number => {
+      now += 100;
+      return pace.nextDelayMs(ageMs);
+    };
+    // A publisher whose clock is ahead makes it no older, one far behind no slower than once a minute.
+    expect([-30_000, 0, 20_000, 100_000, 600_000, 1_200_000, 43_200_000].map(delayOf)).toEqual([
+      ...[1000, 1000, 1000, 5000, 30_000, 60_000, 60_000],
+    ]);
+    drawn = 0.5;
+    expect([delayOf(600_000), delayOf(0)]).toEqual([45_000, 1500]);
+  });
 });
