@@ -15,7 +15,7 @@ const LISTEN_AGAIN_MS_MAX = 60_000;
 
 const claimable = `select queue from unnest($1::text[]) as idle(queue) where
   exists (select 1 from job where job.queue = idle.queue and state = 'waiting')
-  or exists (select 1 from job where job.queue = idle.queue and state = 'delayed' and process_at_ms <= $2)`;
+  or exists (select 1 from job where job.queue = idle.queue and state = 'delayed' and process_at_ms <= extract(epoch from clock_timestamp()) * 1000)`;
 
 export class Announcements {
   readonly #pool: Pool;
@@ -60,7 +60,7 @@ export class Announcements {
   async #poll(): Promise<void> {
     const idle = this.#wakeups.idle();
     if (idle.length > 0) {
-      const found = await this.#pool.query<{ queue: string }>(claimable, [idle, Date.now()]).catch(() => undefined);
+      const found = await this.#pool.query<{ queue: string }>(claimable, [idle]).catch(() => undefined);
       for (const row of found?.rows ?? []) this.#wakeups.signal(row.queue);
       this.#askListener();
     }

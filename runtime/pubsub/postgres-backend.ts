@@ -24,6 +24,7 @@ export interface WakingOptions {
   wakeups: Wakeups;
   reconnectMs: number;
   lockMs: number;
+  giveBackMs: number;
   ordered: boolean;
   lostDeliveriesMax: number;
 }
@@ -47,9 +48,17 @@ const toJob = (row: ClaimedRow): JobJson => ({
   ...(row.deferred_failure === null ? {} : { deferredFailure: row.deferred_failure }),
 });
 
-/** As the worker expects it: job, its id, a rate limit that we do not have, when the next delayed one is due. */
-const toNextJob = ({ claimed, nextDueMs }: TurnResult): NextJob =>
-  claimed ? [toJob(claimed), claimed.id, 0, 0] : [null, "", 0, nextDueMs];
+/**
+ * As the worker expects it: job, its id, a rate limit that we do not have, when to look for the next delayed one. That is
+ * told by this process's clock, however far it is from the database's, which decides what is due. Who looks first takes it: for what
+ * was given back each process draws that anew, or the nearest to the database could always be the one that can't use it.
+ */
+function toNextJob({ claimed, next }: TurnResult, giveBackMs: number): NextJob {
+  if (claimed) return [toJob(claimed), claimed.id, 0, 0];
+  if (!next) return [null, "", 0, 0];
+  const drawnMs = next.isGivenBack ? Math.random() * giveBackMs : 0;
+  return [null, "", 0, Math.ceil(Date.now() + next.waitMs + drawnMs)];
+}
 
 export class WakingBackend extends PostgresQueueBackend {
   readonly #options: WakingOptions;
@@ -75,7 +84,7 @@ export class WakingBackend extends PostgresQueueBackend {
   override async moveToActive(token: string): Promise<NextJob> {
     this.#seen = this.#options.wakeups.signals(this.queueName);
     try {
-      return toNextJob(await this.#turns.take({ claim: token }));
+      return toNextJob(await this.#turns.take({ claim: token }), this.#options.giveBackMs);
     } catch (error) {
       // The worker would ask again at once.
       if (isBrokerAway(error))
@@ -92,7 +101,7 @@ export class WakingBackend extends PostgresQueueBackend {
         const result = await this.#turns.take({ outcome, ...claim });
         if (!result.settled && !result.claimed)
           throw new Error(`the lock on message ${outcome.id} was lost: it is being delivered again`);
-        return fetchNext ? toNextJob(result) : undefined;
+        return fetchNext ? toNextJob(result, this.#options.giveBackMs) : undefined;
       } catch (error) {
         if (this.#blocking.signal.aborted || !isBrokerAway(error)) throw error;
         await delay(this.#options.reconnectMs);

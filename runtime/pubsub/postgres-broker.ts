@@ -121,8 +121,8 @@ export class PostgresBroker implements Broker {
   }
 
   #waking({ ordered = false, lostDeliveriesMax = 0 }: Partial<ConsumeOptions> = {}): WakingOptions {
-    const { reconnectMs, lockMs } = this.#timings;
-    return { pool: this.#pool, wakeups: this.#wakeups, reconnectMs, lockMs, ordered, lostDeliveriesMax };
+    const { reconnectMs, lockMs, giveBackMs } = this.#timings;
+    return { pool: this.#pool, wakeups: this.#wakeups, reconnectMs, lockMs, giveBackMs, ordered, lostDeliveriesMax };
   }
 
   wake(queue: string): void {

@@ -135,7 +135,8 @@ end $$;`;
  * What is given back counts as not delivered. A version of the host that had no such thing runs beside this one during a
  * deployment and calls the function without that argument, which stays as it was in a database that has it.
  * Rows: `settled` (id) for each outcome that was written, others have lost their lock; `claimed`; and, where fewer than
- * wanted were claimed, `due` with the time (`at`) of the next delayed message.
+ * wanted were claimed, `due` of the next delayed message: how long it waits, by the database's clock, and whether it was given back
+ * (`data`); when it is due (`at`), for the version of the host that went by its own clock. One that was given back has no delay_ms.
  */
 const turn = `
 create or replace function groundwork.pubsub_turn(p_queue text, p_ids text[], p_tokens text[], p_states text[], p_delays_ms bigint[],
@@ -152,7 +153,7 @@ begin
       update bullmq.job set state = outcome.state::bullmq.job_state, lock_token = null, locked_until_ms = null,
         attempts_made = job.attempts_made + case when outcome.given_back then 0 else 1 end,
         attempts_started = job.attempts_started - case when outcome.given_back then 1 else 0 end, deferred_failure = null,
-        delay_ms = outcome.delay_ms, process_at_ms = case outcome.state when 'delayed' then v_now + outcome.delay_ms end,
+        delay_ms = case when outcome.given_back then 0 else outcome.delay_ms end, process_at_ms = case outcome.state when 'delayed' then v_now + outcome.delay_ms end,
         finished_at_ms = case outcome.state when 'delayed' then null else v_now end,
         return_value = case outcome.state when 'completed' then 'null'::jsonb end,
         failed_reason = coalesce(outcome.reason, job.failed_reason), stacktrace = coalesce(outcome.stack::jsonb, job.stacktrace)
@@ -170,8 +171,8 @@ begin
     get diagnostics v_claimed = row_count;
   end if;
   if v_claimed < v_wanted then
-    return query select 'due', null::text, null::text, null::text, min(process_at_ms), null::integer, null::integer, null::integer, null::text, null::text, null::text
-      from bullmq.job where queue = p_queue and state = 'delayed' and process_at_ms > v_now;
+    return query select 'due', null::text, null::text, json_build_object('waitMs', process_at_ms - v_now, 'isGivenBack', delay_ms = 0)::text, process_at_ms, null::integer, null::integer, null::integer, null::text, null::text, null::text
+      from bullmq.job where queue = p_queue and state = 'delayed' and process_at_ms > v_now order by process_at_ms limit 1;
   end if;
   -- Others may be idle: they have to know of a retry to come, and of keys that this turn has freed and not taken.
   if cardinality(p_ids) > 0 and ('delayed' = any (p_states) or p_ordered and v_claimed = v_wanted) then

@@ -6,6 +6,7 @@ import type { Broker, BrokerTimings, ConsumeOptions, Consumer, Processor } from 
 import { redisJobOptions, workerOptions } from "./bullmq-options";
 import type { Envelope } from "./envelope";
 import { GiveBackPace, givingBack } from "./give-back";
+import { GIVER_LOST_MS, RedisGiveBack } from "./redis-give-back";
 import { RedisOrdering } from "./redis-ordering";
 
 /** BullMQ blocks for at most 10 s on Redis; less would only be more traffic. */
@@ -27,6 +28,7 @@ export class RedisBroker implements Broker {
   readonly #addingQueues = new Map<string, Queue<Envelope>>();
   readonly #ordering: RedisOrdering;
   readonly #pace: GiveBackPace;
+  readonly #givenBack: RedisGiveBack;
 
   constructor(url: string, prefix: string, timings: BrokerTimings, answerLimitMs = ANSWER_LIMIT_MS) {
     this.#answerLimitMs = answerLimitMs;
@@ -42,6 +44,10 @@ export class RedisBroker implements Broker {
     this.#prefix = prefix;
     this.#timings = timings;
     this.#pace = new GiveBackPace(timings.giveBackMs);
+    this.#givenBack = new RedisGiveBack({
+      redis: this.#adding,
+      queue: (name) => this.#open(this.#addingQueues, name, this.#adding),
+    });
     const queue = (name: string): Promise<Queue<Envelope>> => this.queue(name);
     this.#ordering = new RedisOrdering({
       redis: this.#redis,
@@ -83,9 +89,10 @@ export class RedisBroker implements Broker {
 
   consume(queue: string, processor: Processor, options: ConsumeOptions): Promise<Consumer> {
     const ordering = this.#ordering;
-    const process = givingBack(processor, this.#pace, (job, delayMs) =>
-      ordering.putBack(queue, job, Date.now() + delayMs),
-    );
+    const process = givingBack(processor, this.#pace, async (job, delayMs) => {
+      await ordering.putBack(queue, job, Date.now() + delayMs + GIVER_LOST_MS);
+      this.#givenBack.hold(queue, job.data.id, delayMs);
+    });
     const inTurn = (job: Job<Envelope>): Promise<void> => ordering.run(queue, job, () => process(job));
     const worker = new Worker<Envelope>(queue, options.ordered ? inTurn : process, {
       ...workerOptions(options, this.#timings),
@@ -97,6 +104,7 @@ export class RedisBroker implements Broker {
     if (options.ordered) ordering.attach(queue, worker);
     const close = async (): Promise<void> => {
       await worker.close();
+      await this.#givenBack.release(queue);
       await ordering.settled();
     };
     return Promise.resolve({ close });

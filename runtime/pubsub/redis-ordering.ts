@@ -36,7 +36,11 @@ return {'', 0, 0}`;
 /** A delivery that was none is taken back from BullMQ's count of those begun. */
 const uncountOf = (message: string): string =>
   `if redis.call('exists', ${message}) == 1 then redis.call('hincrby', ${message}, 'ats', -1) end`;
-const uncount = uncountOf("KEYS[1]");
+
+/** Of a message that is given back, by whoever still has its lock; answers 1 then. */
+const uncount = `if redis.call('get', KEYS[2]) ~= ARGV[1] then return 0 end
+${uncountOf("KEYS[1]")}
+return 1`;
 
 /** After the message was delayed: that was no attempt. Answers 1 when its turn came in between. */
 const park = `${HOLDER}
@@ -144,10 +148,16 @@ export class RedisOrdering {
   /** Puts the message back as one that was not delivered; in its line, if it has one, it keeps its place. */
   async putBack(queue: string, job: Message, dueAtMs: number): Promise<void> {
     const { redis, prefix } = this.#options;
+    const { id } = job.data;
+    const key = `${prefix}:${queue}:${id}`;
     // Before it is moved: then another process may count its own delivery. One that dies in between has not begun to handle it.
-    await redis.eval(uncount, 1, `${prefix}:${queue}:${job.data.id}`);
-    await job.moveToDelayed(dueAtMs, job.token);
-    this.#release(queue, job.data, false);
+    if ((await redis.eval(uncount, 2, key, `${key}:lock`, job.token ?? "")) !== 1)
+      throw new Error(`the lock on message ${id} was lost: it is being delivered again`);
+    try {
+      await job.moveToDelayed(dueAtMs, job.token);
+    } finally {
+      this.#release(queue, job.data, false);
+    }
   }
 
   /** BullMQ has written what became of the message: lets the next one in. */

@@ -39,11 +39,24 @@ export interface TurnResult {
   /** False when the lock was lost and nothing was written. */
   settled: boolean;
   claimed?: ClaimedRow;
-  /** When the next delayed message is due, in milliseconds since the epoch; 0 when unknown or none. */
-  nextDueMs: number;
+  /** Undefined when unknown or none. */
+  next?: NextDue;
 }
 
-type Row = ClaimedRow & { kind: "settled" | "claimed" | "due"; token: string };
+/** The next delayed message. */
+export interface NextDue {
+  /** Until it is due, by the database's clock. */
+  waitMs: number;
+  isGivenBack: boolean;
+}
+
+/** A function that another version of the host has put in the place of ours says only when it is due, by the database's clock. */
+const nextOf = (data: string | null, at: string): NextDue =>
+  data === null ? { waitMs: Number(at) - Date.now(), isGivenBack: false } : (JSON.parse(data) as NextDue);
+
+type Row =
+  | (ClaimedRow & { kind: "settled" | "claimed"; token: string })
+  | { kind: "due"; data: string | null; at: string | null };
 
 export interface TurnOptions {
   queue: string;
@@ -74,16 +87,20 @@ export class Turns {
   async #take(turns: Turn[]): Promise<TurnResult[]> {
     const rows = await this.#write(turns);
     const settled = new Set<string>();
-    const claimed = new Map<string, Row>();
-    let nextDueMs = 0;
+    const claimed = new Map<string, ClaimedRow>();
+    let next: NextDue | undefined;
     for (const row of rows) {
       if (row.kind === "settled") settled.add(row.id);
       else if (row.kind === "claimed") claimed.set(row.token, row);
-      else nextDueMs = Number(row.at ?? 0);
+      else if (row.at !== null) next = nextOf(row.data, row.at);
     }
     return turns.map(({ outcome, claim }) => {
       const row = claim === undefined ? undefined : claimed.get(claim);
-      return { settled: outcome === undefined || settled.has(outcome.id), nextDueMs, ...(row ? { claimed: row } : {}) };
+      return {
+        settled: outcome === undefined || settled.has(outcome.id),
+        ...(next ? { next } : {}),
+        ...(row ? { claimed: row } : {}),
+      };
     });
   }
 

@@ -1,11 +1,17 @@
 // What a host does for an app of which two versions run side by side: on the database that everybody has, and on Redis where
 // GROUNDWORK_TEST_REDIS_URL names one.
 import { randomUUID } from "node:crypto";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Pool } from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
 import { GiveBackPace } from "../give-back";
 import { countMessages, type PubSubPart } from "../index";
-import { database, listen, makePubSub, subscription, until, type HostOptions, type Received } from "./kit";
+import { wakingFactory, type WakingBackend } from "../postgres-backend";
+import { PostgresBroker } from "../postgres-broker";
+import { connectBroker, createBrokerPool } from "../postgres-pool";
+import { installPubSub } from "../postgres-schema";
+import { Wakeups } from "../wakeups";
+import { database, impatient, listen, makePubSub, subscription, until, type HostOptions, type Received } from "./kit";
 
 let clone: ClonedDatabase | undefined;
 const redisUrl = process.env.GROUNDWORK_TEST_REDIS_URL;
@@ -100,6 +106,112 @@ describe.each(transports)("versions side by side, with topics on %s", (transport
     await until(() => handled === 60);
     // A busy machine makes it longer; with a pace for each subscription it is a third.
     expect(performance.now() - startedAt).toBeGreaterThan(580);
+  });
+});
+
+describe("a consumer on Postgres", () => {
+  async function open(): Promise<{ backend: WakingBackend; broker: PostgresBroker; queue: string; pool: Pool }> {
+    const [queue, url] = [randomUUID(), clone?.url ?? ""];
+    const broker = new PostgresBroker(url, 2, impatient);
+    const pool = createBrokerPool(url, 2, impatient.silenceMs);
+    onTestFinished(async () => {
+      await broker.close();
+      await pool.end();
+    });
+    const options = {
+      ...impatient,
+      giveBackMs: 60_000,
+      pool,
+      wakeups: new Wakeups(),
+      ordered: false,
+      lostDeliveriesMax: 1,
+    };
+    const backend = wakingFactory(await connectBroker(pool), options)(queue, { connection: pool });
+    return { backend, broker, queue, pool };
+  }
+
+  it.each([
+    ["ahead of", 30_000, true],
+    ["behind", -30_000, true],
+    ["ahead of", 30_000, false],
+  ])(
+    "whose clock is %s the database's looks when the database's says so (%d ms, given back: %s)",
+    async (_, skewMs, isGivenBack) => {
+      const now = Date.now.bind(Date);
+      const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + skewMs);
+      onTestFinished(() => clock.mockRestore());
+      const { backend, broker, queue } = await open();
+      await broker.add([queue], { id: "a", body: "{}", publishedAt: now() });
+      await backend.moveToActive("one");
+      await backend.moveToDelayed("a", 0, 10_000, "one", { skipAttempt: isGivenBack });
+      const waits: number[] = [];
+      for (let look = 0; look < 20; look++) {
+        const [job, , , dueAtMs] = await backend.moveToActive("two");
+        expect(job).toBeNull();
+        waits.push(dueAtMs - Date.now());
+      }
+      // Never none: who does not wait asks the database without a pause.
+      expect(Math.min(...waits)).toBeGreaterThan(0);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(10_001 + (isGivenBack ? 60_000 : 0));
+      // Each look draws: another process may be first. A failed one is not made to wait.
+      if (isGivenBack) expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(10_000);
+    },
+  );
+
+  it("leaves the versions of the host before it what they call", async () => {
+    const { backend, broker, queue, pool } = await open();
+    const older = (
+      args: string,
+      next = "",
+    ): string => `create or replace function groundwork.pubsub_turn(p_queue text, p_ids text[], p_tokens text[], p_states text[],
+      p_delays_ms bigint[], p_reasons text[], p_stacks text[], p_claims text[], p_lock_ms bigint, p_ordered boolean${args})
+      returns setof groundwork.pubsub_row language sql as $$ select * from groundwork.pubsub_claim(p_queue, p_claims, p_lock_ms, 0) ${next} $$`;
+    await pool.query(older(""));
+    await pool.query("comment on function groundwork.pubsub_reclaim(text, integer) is 'of another version'");
+    await installPubSub(pool);
+    await broker.add([queue], { id: "a", body: "{}", publishedAt: 0 });
+    const call = (ids: string[], more: unknown[] = []) => {
+      const state = ids.map(() => "delayed");
+      const values = [
+        queue,
+        ids,
+        ids.map(() => "one"),
+        state,
+        ids.map(() => 60_000),
+        ids.map(() => null),
+        ids.map(() => null),
+      ];
+      const all = [...values, ["one"], 60_000, false, ...more];
+      const places = all.map((_, index) => `$${index + 1}`).join(", ");
+      return pool.query<{ kind: string; id: string; at: string }>(
+        `select * from groundwork.pubsub_turn(${places})`,
+        all,
+      );
+    };
+    expect((await call([])).rows).toMatchObject([{ kind: "claimed", id: "a" }]);
+    // The one before this went by when the next is due, which is the database's time.
+    const { rows } = await call(["a"], [[true]]);
+    const due = await pool.query<{ at: string }>("select process_at_ms as at from bullmq.job where queue = $1", [
+      queue,
+    ]);
+    expect(rows).toMatchObject([
+      { kind: "settled", id: "a" },
+      { kind: "due", at: due.rows[0]?.at },
+    ]);
+    // And puts its own in our place when it starts later: that tells no difference.
+    await pool.query(
+      older(
+        ", p_given_back boolean[]",
+        "union all select 'due', null, null, null, (extract(epoch from clock_timestamp()) * 1000)::bigint + 60000, null, null, null, null, null, null",
+      ),
+    );
+    const [, , , dueAtMs] = await backend.moveToActive("two");
+    expect(dueAtMs - Date.now()).toBeGreaterThan(0);
+    await pool.query("comment on function groundwork.pubsub_reclaim(text, integer) is null");
+    await pool.query(
+      "drop function groundwork.pubsub_turn(text, text[], text[], text[], bigint[], text[], text[], text[], bigint, boolean)",
+    );
+    await installPubSub(pool);
   });
 });
 
