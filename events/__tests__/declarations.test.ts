@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { newId } from "../../db/ids";
 import { systemQuery } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
-import { consumer } from "../consumer";
+import { consumer, UNKNOWN_EVENT_HOURS } from "../consumer";
 import { Declarations, declarations } from "../declarations";
 import { eventDestination } from "../destinations";
 import { publishBatch } from "../publish";
@@ -189,6 +189,40 @@ describe("a replica", () => {
     await age(11, REGISTERED);
     await declarations.refresh();
     await expect(old({ ...event, id: newId() })).resolves.toBeUndefined();
+  });
+});
+
+describe("what a replica cannot handle", () => {
+  const unknown = () => {
+    const of = registered(tenantIdFrom(newId()), "u");
+    const times = { occurredAt: new Date(), createdAt: new Date(), position: 1, refusals: 0, attempts: 1 };
+    return messageOf({ ...of, ...times, aggregateKey: "", type: `test.${name}.made` });
+  };
+
+  it("is never given up while another version that runs handles it", async () => {
+    const [old, event] = [consumer(name, {}), unknown()];
+    const key = `${event.type}@1`;
+    await version([key], [key]).refresh();
+    await declarations.refresh();
+    const refused = "not in the catalogue";
+    await expect(old(event)).rejects.toThrow(refused);
+    const ageInbox = "update events.inbox set received_at = now() - $1 * interval '1 hour' where event_id = $2";
+    await systemQuery("test", ageInbox, [UNKNOWN_EVENT_HOURS + 1, event.id]);
+    await expect(old(event)).rejects.toThrow(refused);
+    expect(await systemQuery("test", "select 1 from events.dead_letter where consumer = $1", [name])).toEqual([]);
+  });
+
+  it("bears the sign by which the host of the process takes it for given back; a handler's own failure does not", async () => {
+    // What runtime/pubsub/give-back.ts looks for.
+    const sign = Symbol.for("groundwork.give-back");
+    const handle = consumer(name, { [REGISTERED]: () => Promise.reject(new Error("its own")) });
+    const signed = (event: ReturnType<typeof unknown>): Promise<unknown> =>
+      handle(event).then(
+        () => "handled",
+        (error: unknown) => (error as { [sign: symbol]: unknown })[sign],
+      );
+    expect(await signed(unknown())).toBe(true);
+    expect(await signed({ ...unknown(), type: "auth.user.registered" })).toBeUndefined();
   });
 });
 
