@@ -268,6 +268,7 @@ describe("what is kept", () => {
     const plans = await withTenant(scope, async (tx) => {
       await tx.execute("set local enable_seqscan = off");
       await tx.execute("set local enable_bitmapscan = off");
+      await tx.execute("set local enable_sort = off");
       const explained = explaining(tx);
       await entryPage(explained.tx, scope.tenantId, 50, undefined);
       return explained.plans;
