@@ -119,6 +119,9 @@ export async function headFind(scope: TenantScope): Promise<ChainEnds> {
   return rows[0] ?? { seq: 0, hash: NO_HASH, keptFrom: 1, keptAfter: NO_HASH };
 }
 
+/** Before it no entry is deleted, whoever asks: migrations 23 and 45. */
+const KEPT_AT_LEAST = "interval '90 days'";
+
 /** Number of the last entry that is there, whatever the head says; 0 without any. */
 export async function entryLast(scope: TenantScope): Promise<number> {
   const rows = await tenantQuery<{ seq: number }>(
@@ -137,7 +140,7 @@ export async function entryBefore(scope: TenantScope, seq: number): Promise<numb
   const rows = await tenantQuery<{ seq: number }>(
     scope,
     `select seq::float8 as seq from audit.entry
-      where tenant_id = $1 and audit.entry.seq < $2 and (audit.entry.seq < 1 or at >= now() - interval '90 days')
+      where tenant_id = $1 and audit.entry.seq < $2 and (audit.entry.seq < 1 or at >= now() - ${KEPT_AT_LEAST})
       order by audit.entry.seq limit 1`,
     [scope.tenantId, seq],
   );
@@ -227,7 +230,7 @@ export async function entryPurge(tx: Tx, before: Date, limit: number): Promise<n
        update audit.head h set kept_from = last.seq + 1, kept_after = last.hash
          from last where h.tenant_id = last.tenant_id and h.kept_from <= last.seq
           and not exists (select from audit.entry e where e.tenant_id = h.tenant_id and e.seq between h.kept_from and last.seq
-                            and e.at >= now() - interval '90 days')
+                            and e.at >= now() - ${KEPT_AT_LEAST})
      )
      select count(*)::int as n from gone`,
     [before, limit],
