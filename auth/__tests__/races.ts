@@ -61,31 +61,17 @@ async function untilWaiting(connections: number): Promise<void> {
   await expect.poll(() => number(waiting, []), { timeout: 120_000 }).toBeGreaterThanOrEqual(connections);
 }
 
-/** Runs `meanwhile` from when `change` was made until it waits for it, and commits the change then. */
-export async function duringChange(
+/**
+ * Runs `meanwhile` from when `change` was made until each waits, for it or for one another, and commits the change then. The
+ * second begins when the first waits. Resolves with what each resolved with.
+ */
+export async function duringChange<T>(
   change: (tx: Tx) => Promise<void>,
-  meanwhile: () => Promise<unknown>,
-): Promise<void> {
-  const running: Promise<unknown>[] = [];
+  ...meanwhile: (() => Promise<T>)[]
+): Promise<T[]> {
+  const running: Promise<T>[] = [];
   await whileUncommitted(change, async () => {
-    running.push(meanwhile());
-    await untilWaiting(1);
+    for (const act of meanwhile) await untilWaiting(running.push(act()));
   });
-  await Promise.all(running);
-}
-
-/** The same of two: `second` begins when `first` waits, and the change is committed when both do, for it or for one another. */
-export async function duringBoth(
-  change: (tx: Tx) => Promise<void>,
-  first: () => Promise<unknown>,
-  second: () => Promise<unknown>,
-): Promise<void> {
-  const running: Promise<unknown>[] = [];
-  await whileUncommitted(change, async () => {
-    running.push(first());
-    await untilWaiting(1);
-    running.push(second());
-    await untilWaiting(2);
-  });
-  await Promise.all(running);
+  return Promise.all(running);
 }

@@ -10,7 +10,7 @@ import { register } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { as } from "./callers";
 import { newcomer, password, reason } from "./people";
-import { duringBoth, inRounds, liveSessions, outcomes } from "./races";
+import { duringChange, inRounds, liveSessions, outcomes } from "./races";
 
 const sessionOf = ({ refreshToken }: SignedIn): string => parseRefreshToken(refreshToken)?.sessionId ?? "";
 const refresh = ({ refreshToken }: SignedIn): Promise<SignedIn> =>
@@ -53,7 +53,7 @@ describe("sessions", () => {
     const accountId = mine.user.id;
     const by = await as(mine);
     // Held, so that the switch, which has made its session, waits before its commit.
-    await duringBoth(
+    await duringChange(
       async (tx) => {
         const oldest = "select 1 from auth.session where account_id = $1 order by created_at limit 1 for update";
         expect(await tx.query(oldest, [accountId])).toHaveLength(1);
