@@ -40,7 +40,7 @@ interface Run {
 }
 
 /** Reads what the replicas wrote. */
-class Record {
+class RunRecord {
   /** Tick → its runs, in the order in which they began. */
   readonly runs = new Map<number, Run[]>();
   /** From which tick on each replica was there. */
@@ -61,6 +61,11 @@ class Record {
     return this;
   }
 
+  /** Whether the last run of a tick began in a process that was killed, and did not end. */
+  isLeftBy(killed: ReadonlySet<number>): boolean {
+    return [...this.runs.values()].some((of) => of.at(-1)?.ended === false && killed.has(of.at(-1)?.process ?? 0));
+  }
+
   #note(process: number, tick: number, what?: string): void {
     const of = this.runs.get(tick) ?? [];
     if (what === "armed") this.armed.push(tick);
@@ -78,7 +83,7 @@ describe.each([["Postgres"], ["Redis"]])("cron over three processes on %s", (kin
     const name = `replicas-${randomUUID()}`;
     const file = join(folder, name);
     const [firstFile, holdFile] = [`${file}.first`, `${file}.hold`];
-    const record = new Record(file);
+    const record = new RunRecord(file);
     const orders = {
       ...{ file, firstFile, holdFile, job: name, periodMs: PERIOD_MS, runMs: RUN_MS, leaseMs: LEASE_MS },
       ...(kind === "Redis" ? { redisUrl } : { url: clone.url }),
@@ -98,8 +103,8 @@ describe.each([["Postgres"], ["Redis"]])("cron over three processes on %s", (kin
       writeFileSync(holdFile, "");
       await wait(() => record.held.length === kill + 1);
       killed.add(await replicas.killProcess(record.held[kill]!.process));
-      // A tick at which no replica is there is nobody's.
-      await wait(() => record.armed.length === 3 + kill + 1);
+      // A tick at which no replica is there is nobody's, and one that all who looked at it have died with waits for the next start.
+      await wait(() => record.armed.length === 3 + kill + 1 && !record.isLeftBy(killed));
     }
     const from = Math.min(...record.armed, ...record.runs.keys());
     const last = kills === 0 ? from + TICKS - 1 : Math.max(...record.runs.keys()) + AFTER;
