@@ -55,6 +55,7 @@ export class RedisGiveBack {
 
   /** BullMQ's sign that there is something in the queue; who finds nothing stands in line again, as the last. */
   async #wakeOne(queue: string): Promise<void> {
+    if (!this.#held.has(queue)) return; // consumed here no longer
     await this.#options.redis.zadd(this.#options.queue(queue).toKey("marker"), 0, "0").catch(() => undefined);
   }
 }

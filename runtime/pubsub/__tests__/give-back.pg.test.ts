@@ -53,9 +53,9 @@ describe.each(["postgres", "redis"])("on %s", (transport) => {
           else givers.add(giver);
         }
       };
-      await until(() => (see(), givers.size === old.length), 30_000);
+      await until(() => (see(), givers.size === old.length));
       await start(fresh, true);
-      await until(() => (see(), isHandled), 30_000);
+      await until(() => (see(), isHandled));
       const left = () => countMessages(part.broker(), { topic: "orders", subscription: name });
       await expect.poll(left).toMatchObject({ waiting: 0, active: 0, delayed: 0, deadLetters: 0 });
     },
