@@ -157,6 +157,8 @@ interface SearchResult {
 }
 
 interface SearchResponse {
+  /** `keyword` when the embedder did not answer in time, so that meaning was left out: asking again later may find more. */
+  mode: "hybrid" | "keyword";
   results: SearchResult[];
 }
 
@@ -165,9 +167,9 @@ export const search = api(
   { expose: true, auth: true, method: "GET", path: "/vectors/search", tags: ["can:document.read", "limit:search"] },
   async (req: SearchRequest): Promise<SearchResponse> => {
     const { q } = parseInput(searchInput, { q: req.q });
-    return {
-      results: await searchChunks(currentPrincipal(), { text: q, k: Math.floor(req.k ?? 10) }, activeEmbedder()),
-    };
+    const query = { text: q, k: Math.floor(req.k ?? 10) };
+    const { mode, chunks } = await searchChunks(currentPrincipal(), query, activeEmbedder());
+    return { mode, results: chunks };
   },
 );
 

@@ -8,15 +8,23 @@ import { chunkSearch, type FoundChunk } from "./store/search";
 /** Longest wait for the query's vector: a cold sentence model needs about one second. */
 const EMBED_LIMIT_MS = 10_000;
 
-/** The best `k` chunks of the caller's organisation for a question or some words, best first. */
+export interface Found {
+  /** By meaning and by words, or by words alone because the embedder did not answer. */
+  mode: "hybrid" | "keyword";
+  /** The best first. */
+  chunks: FoundChunk[];
+}
+
+/** The best `k` chunks of the caller's organisation for a question or some words. */
 export async function searchChunks(
   principal: Principal,
   query: { text: string; k: number },
   embedder: Embedder,
-): Promise<FoundChunk[]> {
+): Promise<Found> {
   const vector = await vectorOf(query.text, embedder);
   const found = await chunkSearch(principal, { ...query, vector, model: embedder.model });
-  return found.map((chunk) => ({ ...chunk, score: Math.round(chunk.score * 1e6) / 1e6 }));
+  const chunks = found.map((chunk) => ({ ...chunk, score: Math.round(chunk.score * 1e6) / 1e6 }));
+  return { mode: vector === null ? "keyword" : "hybrid", chunks };
 }
 
 async function vectorOf(text: string, embedder: Embedder): Promise<number[] | null> {

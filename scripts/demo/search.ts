@@ -1,4 +1,5 @@
 // Asking and showing.
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ApiClient } from "./api-client";
 
 interface SearchResult {
@@ -7,7 +8,15 @@ interface SearchResult {
   score: number;
 }
 
+interface SearchAnswer {
+  mode: "hybrid" | "keyword";
+  results: SearchResult[];
+}
+
 const TEXT_MAX_CHARS = 300;
+/** A slow machine may need longer to load the sentence model than one search waits for it. */
+const TRIES = 6;
+const PAUSE_MS = 1_000;
 
 export function searchPath(question: string, k: number): string {
   return `/vectors/search?${new URLSearchParams({ q: question, k: String(k) }).toString()}`;
@@ -15,7 +24,20 @@ export function searchPath(question: string, k: number): string {
 
 /** The answer, ready to print. */
 export async function answerTo(client: ApiClient, question: string, k: number): Promise<string> {
-  const { results } = await client.call<{ results: SearchResult[] }>("GET", searchPath(question, k));
+  const { mode, results } = await search(client, question, k);
+  const note = mode === "keyword" ? "  (by words alone: the sentence model does not answer)\n" : "";
+  return note + shown(results);
+}
+
+async function search(client: ApiClient, question: string, k: number): Promise<SearchAnswer> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await client.call<SearchAnswer>("GET", searchPath(question, k));
+    if (answer.mode === "hybrid" || attempt === TRIES) return answer;
+    await sleep(PAUSE_MS);
+  }
+}
+
+function shown(results: readonly SearchResult[]): string {
   if (results.length === 0) return "  nothing found\n";
   return results
     .map(({ source, text, score }, index) => `  ${index + 1}. ${source}  (${score.toFixed(2)})\n${excerpt(text)}\n`)

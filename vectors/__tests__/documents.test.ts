@@ -203,10 +203,14 @@ describe("a document", () => {
 });
 
 describe("search", () => {
-  test("answers by words alone when the embedder is away", async () => {
+  test("answers by words alone when the embedder is away, and says so", async () => {
     await sendAndAwait("words.md", "The lighthouse keeper wrote letters.");
+    expect((await vectors.search({ q: "lighthouse" }, { authData: caller })).mode).toBe("hybrid");
     embedder.embed = () => Promise.reject(new EmbedderError("away", true));
-    expect((await find("lighthouse"))[0]).toMatchObject({ source: "words.md", score: 0.5 });
+    expect(await vectors.search({ q: "lighthouse" }, { authData: caller })).toMatchObject({
+      mode: "keyword",
+      results: [{ source: "words.md", score: 0.5 }],
+    });
   });
 
   test("finds by any of the words when no text has all of them", async () => {
@@ -311,7 +315,7 @@ describe("a second organisation", () => {
     const { id, stranger } = await twoOrganisations();
     const other = principalFrom(stranger);
     expect(await documentFind(other, id)).toBeUndefined();
-    expect(await searchChunks(other, { text: "zanzibarquartz", k: 10 }, embedder)).toEqual([]);
+    expect((await searchChunks(other, { text: "zanzibarquartz", k: 10 }, embedder)).chunks).toEqual([]);
     for (const table of ["document", "chunk", "embedding", "usage"])
       expect(await tenantQuery(other, `select * from vectors.${table}`), table).toEqual([]);
     expect(

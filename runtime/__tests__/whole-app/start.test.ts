@@ -47,6 +47,13 @@ afterEach(async () => {
   for (const made of states.splice(0)) made.remove();
 });
 
+/** Waits until the app has printed `text`; a failure shows what it printed instead. */
+async function untilPrinted(app: RunningApp, text: string): Promise<void> {
+  await until(`"${text}" is printed`, () => app.output().includes(text)).catch((error: Error) => {
+    throw new Error(`${error.message}\n${app.output()}`);
+  });
+}
+
 function corpusFolder(stateDir: string): string {
   const folder = join(stateDir, "corpus");
   mkdirSync(folder, { recursive: true });
@@ -66,8 +73,8 @@ describe("npm start", () => {
       GROUNDWORK_DEMO_QUERY: "how are user credentials protected?",
     };
     const first = await start(stateDir, env, ["--after-start", "dist/demo.js"]);
-    await until("the demo prints its search", () => first.output().includes("curl"));
-    await until("the answer is printed", () => first.output().includes("argon2id"));
+    await untilPrinted(first, "curl");
+    await untilPrinted(first, "argon2id");
 
     const refusal = await refusalOf(stateDir);
     expect(refusal).toContain(String(first.process.pid));
@@ -76,7 +83,7 @@ describe("npm start", () => {
     expect(await first.stop()).toBe(0);
 
     const second = await start(stateDir, env, ["--after-start", "dist/demo.js"]);
-    await until("the answer is printed again", () => second.output().includes("argon2id"));
+    await untilPrinted(second, "argon2id");
     expect(second.output()).not.toMatch(/ingesting/i);
     const tree = processTree(second.process.pid ?? 0);
     expect(tree.length).toBeGreaterThan(1);
