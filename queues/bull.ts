@@ -1,8 +1,9 @@
 // BullMQ's two backends behind one pair of constructors: Postgres (the app's own database, schema bullmq) by
 // default, Redis when cfg.redisUrl is set. The Postgres backend gets a pool of its own, because its
-// statements need a search_path, and Encore's proxy drops startup options, so each connection sets it itself.
+// statements need a search_path, and Encore's proxy drops startup options, so each connection sets it itself. How many
+// connections a process holds does not depend on how many queues it works on (shared-backends.ts).
 import {
-  createPostgresBackend,
+  PostgresConnection,
   runMigrations,
   withBackend,
   type JobsOptions,
@@ -18,8 +19,10 @@ import { logger } from "../telemetry/logger";
 import { withinTime } from "../telemetry/time-limit";
 import type { JobData } from "./envelope";
 import { RedisStorage } from "./redis-storage";
-import { lockByServerClock } from "./store/lock-clock";
+import { listeningFactory } from "./shared-backends";
+import { goByServerClock } from "./store/lock-clock";
 import { BULLMQ_SCHEMA, searchPathSet } from "./store/search-path";
+import { signalWork } from "./work-signals";
 
 /** The part of a BullMQ job that is used here. */
 export interface BullJob {
@@ -40,12 +43,16 @@ export interface TakenJob extends BullJob {
   attemptsStarted?: number;
   /** Back to its queue, for whoever takes it next; this is no attempt. */
   moveToWait(token?: string): Promise<unknown>;
+  /** Back to its queue until then; this is no attempt either. */
+  moveToDelayed(timestampMs: number, token?: string): Promise<unknown>;
 }
 
 /** One that is in a queue, as it was when it was asked for. */
 export interface QueuedJob extends BullJob {
   getState(): Promise<string>;
   updateData(data: JobData): Promise<void>;
+  /** With `lifo` before the others of the same priority. */
+  changePriority(to: { priority: number; lifo: boolean }): Promise<void>;
   /** Rejects when it is not delayed. */
   promote(): Promise<void>;
 }
@@ -67,6 +74,10 @@ export interface BullQueue {
 /** The part of a BullMQ worker that is used here. */
 export interface BullWorker {
   run(): Promise<void>;
+  /** One job more than its own loop takes; undefined when none waits, or none may begin now. */
+  getNextJob(token: string, options: { block: false }): Promise<TakenJob | undefined>;
+  /** Runs a job that getNextJob has taken, to its end; resolves with the next one, if it is to take one. */
+  processJob(job: TakenJob, token: string, fetchesNext: () => boolean): Promise<TakenJob | void>;
   pause(doNotWaitActive: boolean): Promise<void>;
   resume(): Promise<void>;
   isPaused(): boolean;
@@ -78,11 +89,13 @@ export interface WorkerListeners {
 }
 
 const NOTIFY_CHANNEL = "bullmq_jobs";
-/** Each worker keeps one connection for LISTEN; the rest serve commands and are opened only when needed. */
-const POOL_MAX = 40;
+/** One listens for all workers; the rest serve commands, which are short, and are opened only when needed. */
+export const POOL_MAX = 20;
 
 interface Storage {
   pool: pg.Pool;
+  /** What all queues and workers share. */
+  connection: PostgresConnection;
   clients: Set<pg.PoolClient>;
   migrated: Promise<void>;
 }
@@ -127,6 +140,7 @@ export async function openWorker(
     on.failed(job, error);
     announceWork(name);
   });
+  worker.on("stalled", () => announceWork(name));
   await readyOrClosed(worker);
   return worker;
 }
@@ -142,11 +156,13 @@ async function readyOrClosed(part: { waitUntilReady(): Promise<unknown>; close()
 }
 
 /**
- * Tells the workers of this process that a queue has work, now or at a time they do not know of yet (a
- * retry). Elsewhere Postgres does so with NOTIFY; the embedded database delivers
+ * Tells workers that a queue has work, now or at a time they do not know of yet (a retry): those of this process, and on
+ * Redis all others. On Postgres those hear it by NOTIFY; the embedded database delivers
  * none, and polling alone would cost up to five seconds a job.
  */
 export function announceWork(queueName: string): void {
+  signalWork(queueName);
+  redis?.announce(queueName);
   for (const client of storage?.clients ?? [])
     client.emit("notification", {
       channel: NOTIFY_CHANNEL,
@@ -163,11 +179,13 @@ export async function closeStorage(): Promise<void> {
   storage = undefined;
   redis?.close();
   redis = undefined;
+  await closing?.connection.close();
   await closing?.pool.end();
 }
 
 async function openPostgresQueue(name: string, options: Omit<QueueOptions, "connection">) {
-  return new (withBackend(createPostgresBackend).Queue)<JobData>(name, { ...options, connection: await readyPool() });
+  const { pool, connection } = await readyStorage();
+  return new (withBackend(listeningFactory(connection)).Queue)<JobData>(name, { ...options, connection: pool });
 }
 
 async function openPostgresWorker(
@@ -175,10 +193,9 @@ async function openPostgresWorker(
   processor: Processor<JobData>,
   options: Omit<WorkerOptions, "connection">,
 ) {
-  return new (withBackend(createPostgresBackend).Worker)<JobData>(name, processor, {
-    ...options,
-    connection: await readyPool(),
-  });
+  const { pool, connection } = await readyStorage();
+  const { Worker } = withBackend(listeningFactory(connection));
+  return new Worker<JobData>(name, processor, { ...options, connection: pool });
 }
 
 function redisStorage(url: string): RedisStorage {
@@ -188,7 +205,7 @@ function redisStorage(url: string): RedisStorage {
   return redis;
 }
 
-async function readyPool(): Promise<pg.Pool> {
+async function readyStorage(): Promise<Storage> {
   storage ??= openStorage();
   const current = storage;
   try {
@@ -198,13 +215,14 @@ async function readyPool(): Promise<pg.Pool> {
     if (storage === current) await closeStorage();
     throw error;
   }
-  return current.pool;
+  return current;
 }
 
 function openStorage(): Storage {
   const pool = new pg.Pool({
     connectionString: AppDB.connectionString,
     max: POOL_MAX,
+    application_name: "groundwork-jobs",
     idleTimeoutMillis: cfg.db.idleTimeoutMs,
     connectionTimeoutMillis: 10_000,
     query_timeout: ANSWER_LIMIT_MS,
@@ -212,16 +230,23 @@ function openStorage(): Storage {
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits what its hook returns; only its types do not say so
     onConnect: searchPathSet,
   });
-  lockByServerClock(pool);
+  goByServerClock(pool);
   pool.setMaxListeners(0);
   const clients = new Set<pg.PoolClient>();
   pool.on("connect", (client) => {
     clients.add(client);
     client.setMaxListeners(0);
     client.on("error", () => undefined);
+    client.on("notification", ({ channel, payload, processId }) => {
+      // What this process tells itself, it has heard.
+      if (channel === NOTIFY_CHANNEL && payload !== undefined && processId !== 0) signalWork(payload);
+    });
   });
   pool.on("remove", (client) => clients.delete(client));
-  return { pool, clients, migrated: migrate(pool) };
+  const connection = new PostgresConnection(pool);
+  connection.setMaxListeners(0).on("error", () => undefined); // those who use it report it
+  const migrated = migrate(pool).then(() => connection.waitUntilReady());
+  return { pool, connection, clients, migrated };
 }
 
 async function migrate(pool: pg.Pool): Promise<void> {

@@ -1,17 +1,23 @@
-// BullMQ on Redis. One connection puts jobs into all queues; one serves all workers, each of which has BullMQ open another
-// to wait on. They differ in what they do when Redis is away or silent:
+// BullMQ on Redis, over three connections, however many queues there are: one puts jobs into them, one serves all workers, and one
+// hears which queues have got work (shared-backends.ts). They differ in what they do when Redis is away or silent:
 //
 //   adding    fails: at once while disconnected, after five seconds without an answer. Whoever adds tries again later.
 //   working   waits and reconnects, for as long as it takes; a silent connection is given up after thirty seconds.
+//   hearing   as working, and is asked now and then so that it is not silent by itself. Workers that hear nothing look
+//             by themselves every five seconds (BullMQ's drainDelay).
 //
 // BullMQ's documentation ("Going to production") asks for both.
-import { Queue, Worker, type Processor, type QueueOptions, type WorkerOptions } from "bullmq";
+import { Queue, withBackend, type Processor, type QueueOptions, type Worker, type WorkerOptions } from "bullmq";
 import { Redis } from "ioredis";
+import { withinTime } from "../telemetry/time-limit";
 import type { JobData } from "./envelope";
+import { hearingFactory } from "./shared-backends";
+import { signalWork } from "./work-signals";
 
 const LIMIT_MS = 5_000;
-/** Longer than BullMQ blocks (ten seconds). */
+/** Longer than an idle worker waits before it looks (ten seconds). */
 const SILENCE_MS = 30_000;
+const HEARING_ASKED_MS = 10_000;
 
 export interface RedisSettings {
   /** Before every key. Workers of another app under the same one would take this app's jobs. */
@@ -25,6 +31,8 @@ export class RedisStorage {
   private readonly prefix: string;
   private readonly adding: Redis;
   private readonly working: Redis;
+  private readonly hearing: Redis;
+  private readonly asking: NodeJS.Timeout;
 
   constructor(url: string, { prefix, limitMs = LIMIT_MS }: RedisSettings) {
     this.limitMs = limitMs;
@@ -38,8 +46,25 @@ export class RedisStorage {
       enableOfflineQueue: false,
     });
     this.working = new Redis(url, { ...common, socketTimeout: SILENCE_MS, maxRetriesPerRequest: null });
+    this.hearing = new Redis(url, { ...common, socketTimeout: SILENCE_MS, maxRetriesPerRequest: null });
+    this.hearing.on("message", (_channel, queueName) => signalWork(queueName));
+    this.asking = setInterval(() => void this.askHearing(), HEARING_ASKED_MS).unref();
     // Those who use them report what fails.
-    for (const redis of [this.adding, this.working]) redis.setMaxListeners(0).on("error", () => undefined);
+    for (const redis of [this.adding, this.working, this.hearing])
+      redis.setMaxListeners(0).on("error", () => undefined);
+  }
+
+  /** Tells all processes that a queue has got work. Nobody depends on it. */
+  announce(queueName: string): void {
+    if (this.adding.status === "ready") this.adding.publish(this.channel, queueName).catch(() => undefined);
+  }
+
+  private get channel(): string {
+    return `${this.prefix}:work`;
+  }
+
+  private async askHearing(): Promise<void> {
+    if (this.hearing.status === "ready") await this.hearing.ping().catch(() => undefined);
   }
 
   /** Rejects when Redis does not answer in time. */
@@ -54,14 +79,17 @@ export class RedisStorage {
     processor: Processor<JobData>,
     options: Omit<WorkerOptions, "connection">,
   ): Promise<Worker<JobData>> {
-    await connected(this.working, this.limitMs);
+    await Promise.all([connected(this.working, this.limitMs), connected(this.hearing, this.limitMs)]);
+    // Once more is none; a new connection subscribes by itself.
+    await withinTime(this.hearing.subscribe(this.channel), this.limitMs);
+    const { Worker } = withBackend(hearingFactory(this.working, this.prefix));
     return new Worker<JobData>(name, processor, { ...options, prefix: this.prefix, connection: this.working });
   }
 
-  /** Drops both connections; what waits for an answer fails. */
+  /** Drops the connections; what waits for an answer fails. */
   close(): void {
-    this.adding.disconnect();
-    this.working.disconnect();
+    clearInterval(this.asking);
+    for (const redis of [this.adding, this.working, this.hearing]) redis.disconnect();
   }
 }
 

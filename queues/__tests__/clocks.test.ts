@@ -39,16 +39,68 @@ const state = async (queue: string): Promise<{ state: string; stalled: number; l
   )[0];
 
 // A statement that BullMQ words differently one day would go by the caller's clock again, and nothing would say so.
-test("every statement of BullMQ that sets or judges a lock goes by the database's clock", () => {
+test("every statement of BullMQ that sets or judges a time goes by the database's clock", () => {
   const folder = join("node_modules", "bullmq", "dist", "cjs", "postgres", "sql-scripts.js");
   const { SQL_COMMANDS } = createRequire(import.meta.url)(join(process.cwd(), folder)) as {
     SQL_COMMANDS: Record<string, string>;
   };
   const changed = Object.entries(SQL_COMMANDS).filter(([, text]) => byServerClock(text) !== text);
-  const locking = Object.entries(SQL_COMMANDS).filter(([, text]) => /lock_ms|locked_until|stalled/i.test(text));
-  expect(changed.map(([name]) => name).sort()).toEqual(locking.map(([name]) => name).sort());
-  for (const [name, text] of changed) expect(byServerClock(text).match(/clock_timestamp/g), name).toHaveLength(1);
+  const timed = Object.entries(SQL_COMMANDS).filter(([, text]) =>
+    /lock_ms|locked_until|stalled|now_ms|process_at\b|next_delay/i.test(text),
+  );
+  expect(changed.map(([name]) => name).sort()).toEqual(timed.map(([name]) => name).sort());
+  for (const [name, text] of changed) expect(byServerClock(text), name).toContain("clock_timestamp");
 });
+
+/** What a worker of a process whose clock is off by `byMs` is given when it asks once. */
+async function ask(name: string, byMs: number, limiter?: { max: number; duration: number }) {
+  shiftClock(byMs);
+  const worker = await openWorker(
+    name,
+    () => Promise.resolve(),
+    { concurrency: 1, lockDuration: LOCK_MS, ...(limiter ? { limiter } : {}) },
+    { failed: () => undefined },
+  );
+  const token = newId();
+  const job = await worker.getNextJob(token, { block: false });
+  const { processedOn } = (job ?? {}) as { processedOn?: number };
+  const { blockUntil } = worker as unknown as { blockUntil: number };
+  return { worker, token, job, agoMs: Date.now() - (processedOn ?? Number.NaN), waitMs: blockUntil - Date.now() };
+}
+
+async function queueWith(jobs: number) {
+  const name = `test.clocks-${newId()}`;
+  const queue = await openQueue(name);
+  const data = { payload: {}, tenantId: null, headers: {} };
+  await queue.addBulk(Array.from({ length: jobs }, () => ({ name, data, opts: { ...jobOptions(), jobId: newId() } })));
+  return { name, queue };
+}
+
+test.each([-SKEW_MS, SKEW_MS])("a rate is counted by the database's clock, whoever asks (%i ms)", async (byMs) => {
+  const { name, queue } = await queueWith(2);
+  const limiter = { max: 1, duration: SKEW_MS / 2 };
+  const first = await ask(name, byMs, limiter);
+  // When it was taken, which its lock is renewed by, is told by its own clock.
+  expect(Math.abs(first.agoMs)).toBeLessThan(SKEW_MS / 2);
+  const second = await ask(name, -byMs, limiter);
+  expect([first.job === undefined, second.job === undefined]).toEqual([false, true]);
+  await Promise.all([first.worker.close(true), second.worker.close(true), queue.close()]);
+});
+
+test.each([-SKEW_MS, SKEW_MS])(
+  "a job that was put back waits its time by the database's clock (%i ms)",
+  async (byMs) => {
+    const { name, queue } = await queueWith(1);
+    const first = await ask(name, byMs);
+    await first.job?.moveToDelayed(Date.now() + SKEW_MS / 2, first.token);
+    const second = await ask(name, -byMs);
+    expect(second.job).toBeUndefined();
+    // It waits as long as it takes, by its own clock.
+    expect(second.waitMs).toBeGreaterThan(0);
+    expect(second.waitMs).toBeLessThanOrEqual(SKEW_MS / 2);
+    await Promise.all([first.worker.close(true), second.worker.close(true), queue.close()]);
+  },
+);
 
 test.each([-SKEW_MS, SKEW_MS])(
   "a job that a process whose clock is off by %i ms has taken stays its own",
