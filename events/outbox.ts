@@ -11,7 +11,7 @@ import type { EventDefinition } from "./event";
 import { KAFKA } from "./kafka/message";
 import { signalRelay } from "./signal";
 import { REDRIVE_OF } from "./topic";
-import { OUTBOX_KEPT, outboxInsert, type OutboxInsert } from "./store/outbox";
+import { OUTBOX_KEPT, outboxHasten, outboxInsert, type OutboxInsert } from "./store/outbox";
 
 export interface EmitOptions {
   /** What the event is about; events of one aggregate are published in the order they were emitted. */
@@ -57,7 +57,7 @@ export type OutboxEntry = OutboxInsert;
 export const PAYLOAD_BYTES_MAX = 256 * 1024;
 
 /** @throws APIError payload_too_large, before anything is written: no transport would take it, and its aggregate would wait for ever. */
-function payloadText({ type, payload }: OutboxEntry): string {
+export function payloadText({ type, payload }: Pick<OutboxEntry, "type" | "payload">): string {
   const text = JSON.stringify(payload ?? null);
   const bytes = Buffer.byteLength(text);
   if (bytes <= PAYLOAD_BYTES_MAX) return text;
@@ -92,6 +92,12 @@ export async function appendToOutbox(tx: Tx, entry: OutboxEntry, copies: readonl
     }
     return entry.id;
   });
+}
+
+/** Lets a row be handed over when this transaction has committed, if nobody has done so yet, whatever it waits for. */
+export async function handOverNow(tx: Tx, { id, destination }: Pick<OutboxEntry, "id" | "destination">): Promise<void> {
+  await outboxHasten(tx, id);
+  tx.afterCommit(() => signalRelay(destination));
 }
 
 /** Which of these rows nobody has handed over: they wait, or were given up and may be sent again. */

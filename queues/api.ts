@@ -9,7 +9,9 @@ import { parseChangingFilter, parseLetterFilter, type HandledLetters } from "../
 import { shownDeadLetter } from "../events/dead-letters";
 import { discardJobs, purgeDeadJobs, redriveJobs } from "./dead-letters";
 import { errors } from "./errors";
+import { purgeFlows } from "./flow";
 import { jobDeadLetters } from "./store/dead-letter";
+import { purgeGates } from "./tenant-gate";
 
 interface ListJobDeadLettersRequest {
   /** Only those of this job, "domain:action". */
@@ -129,6 +131,8 @@ async function inOwnTenant({ filter }: JobDeadLettersRequest, act: typeof redriv
 
 export const purge = api({ expose: false, method: "POST", path: "/queues/purge" }, async (): Promise<void> => {
   await purgeDeadJobs();
+  await purgeGates();
+  await purgeFlows();
 });
 
 export const purgeDaily = new CronJob("queues-purge", {

@@ -3,18 +3,29 @@
 // before it begins. One that is still in the outbox is marked when it is handed over. One that runs, or is
 // just being taken, hears of it by its process's look at its tasks, and its state is `canceled` when it has.
 import { withTenant, type TenantScope } from "../db/tenant";
+import { handOverNow } from "../events/outbox";
 import { logger } from "../telemetry/logger";
 import { announceWork } from "./bull";
 import { queueNameOf } from "./conventions";
+import { JOB_DESTINATION } from "./enqueue";
 import { CANCELED_HEADER } from "./envelope";
 import { makeQueue } from "./factory";
+import { callOffFlow } from "./flow";
 import { taskCallOff, taskCancel, type TaskRow } from "./store/task";
 
 const WAITING = new Set(["waiting", "prioritized", "delayed"]);
 
 /** The task as it is then; undefined when it has ended, or is none. */
 export async function cancelTask(scope: TenantScope, id: string): Promise<TaskRow | undefined> {
-  const row = await withTenant(scope, (tx) => taskCancel(tx, scope.tenantId, id));
+  const row = await withTenant(scope, async (tx) => {
+    const task = await taskCancel(tx, scope.tenantId, id);
+    // Its owner need not wait for the time it was meant for.
+    if (task?.state === "waiting") {
+      await handOverNow(tx, { id, destination: JOB_DESTINATION });
+      await callOffFlow(tx, scope.tenantId, id);
+    }
+    return task;
+  });
   if (row?.state !== "waiting" || !(await keepFromRunning(row.job, id))) return row;
   return (await withTenant(scope, (tx) => taskCallOff(tx, scope.tenantId, id))) ?? row;
 }
@@ -27,7 +38,6 @@ export async function keepFromRunning(jobName: string, id: string): Promise<bool
     await job.updateData({ ...job.data, headers: { ...job.data.headers, [CANCELED_HEADER]: "1" } });
     const state = await job.getState();
     if (!WAITING.has(state)) return false;
-    // Its owner need not wait for the time it was meant for.
     if (state === "delayed") await job.promote().catch(() => undefined); // it has just come due by itself
     announceWork(queueNameOf(jobName));
     return true;

@@ -6,7 +6,7 @@ import { REDRIVE_OF } from "../events/topic";
 import { announceWork } from "./bull";
 import { keepFromRunning } from "./cancel";
 import { queueNameOf } from "./conventions";
-import { DELAY_HEADER } from "./enqueue";
+import { DELAY_HEADER, HIGH_HEADER } from "./enqueue";
 import { CANCELED_HEADER } from "./envelope";
 import { jobOptions, makeQueue } from "./factory";
 import { takeTurns } from "./fairness";
@@ -25,6 +25,7 @@ async function publishToQueue(jobName: string, rows: readonly OutboxRow[]): Prom
   const priorities = await takeTurns(
     queue,
     rows.map((row) => row.tenantId),
+    { high: new Set(rows.flatMap(({ headers }, index) => (HIGH_HEADER in headers ? [index] : []))) },
   );
   const ids = rows.map(jobIdOf);
   const canceled = await canceledOf(ids);

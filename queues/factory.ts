@@ -1,10 +1,11 @@
 // makeQueue, makeWorker: BullMQ with the retries, limits, dead letters, traces and intervals
 // that every job here has.
-import { WaitingError, type JobsOptions } from "bullmq";
+import { UnrecoverableError, WaitingError, type JobsOptions } from "bullmq";
 import { cfg } from "../config";
 import { logger } from "../telemetry/logger";
 import { withinTime } from "../telemetry/time-limit";
 import {
+  announceWork,
   openQueue,
   openWorker,
   type BullJob,
@@ -14,12 +15,18 @@ import {
   type TakenJob,
 } from "./bull";
 import { queueNameOf, retryDelayMs } from "./conventions";
+import { claimedTenantOf, openEnvelope } from "./envelope";
 import { giveUp, type FailureHandler } from "./final-failure";
+import { endChild } from "./flow";
 import type { JobDefinition } from "./job";
+import { KeptSlot, loopSlotsOf, type Waiting } from "./kept-slot";
 import { observeDepth } from "./observability";
 import { runJob, taskOf, type JobHandler, type JobRunner } from "./run-job";
+import { noteRunTime } from "./run-times";
 import { RunningJobs } from "./running-jobs";
 import { endTask } from "./tasks";
+import { throughGate } from "./tenant-gate";
+import { onWork } from "./work-signals";
 
 /**
  * A worker that dies is noticed after its job's lock ends and two checks have seen it: 15 s at most. A job
@@ -121,13 +128,16 @@ function createWorker<Payload>(
 ): JobWorker {
   const running = new RunningJobs();
   const runner = { handler, onFailed: settings.onFailed, running };
+  const slots = settings.concurrency ?? slotsOf(job);
+  const kept = new KeptSlot(job.name, slots, (count) => nextOf(job.name, count));
   let opened: Promise<BullWorker> | undefined;
+  let unhear = (): void => undefined;
   const open = (): Promise<BullWorker> =>
     openWorker(
       queueNameOf(job.name),
-      (bullJob) => take(job, runner, bullJob),
+      (bullJob) => kept.count(claimedTenantOf(bullJob.data), () => take(job, runner, bullJob)),
       {
-        concurrency: settings.concurrency ?? slotsOf(job),
+        concurrency: loopSlotsOf(slots),
         lockDuration: settings.lockMs ?? LOCK_MS,
         stalledInterval: settings.stalledCheckMs ?? STALLED_CHECK_MS,
         maxStalledCount: MAX_STALLS,
@@ -151,14 +161,21 @@ function createWorker<Payload>(
         .catch((error: unknown) =>
           logger("queues").error({ err: error, job: job.name }, "the worker's loop ended with an error"),
         );
+      unhear();
+      unhear = onWork(queueNameOf(job.name), () => kept.news());
+      kept.begin(worker);
     },
     pause: async () => (await opened)?.pause(true),
-    resume: async () => (await opened)?.resume(),
+    resume: async () => {
+      await (await opened)?.resume();
+      kept.news();
+    },
     stop: async (force = false) => {
       const worker = await opened;
-      const closed = worker?.close(false); // from here on it takes nothing, not even what it gives back
+      unhear();
+      const closed = closing(worker, kept); // from here on it takes nothing, not even what it gives back
       if (force) running.stop();
-      await (force ? withinTime(Promise.resolve(closed), GIVE_BACK_LIMIT_MS).catch(tellOfSlowEnd) : closed);
+      await (force ? withinTime(closed, GIVE_BACK_LIMIT_MS).catch(tellOfSlowEnd) : closed);
       opened = undefined;
     },
   };
@@ -167,6 +184,25 @@ function createWorker<Payload>(
 /** What a worker of the job runs at once. */
 function slotsOf(job: Pick<JobDefinition, "concurrency" | "kind">): number {
   return job.concurrency ?? (job.kind === undefined ? cfg.queues.concurrency : cfg.queues.set[job.kind]);
+}
+
+/** The jobs that are next in the queue. */
+async function nextOf(jobName: string, count: number): Promise<Waiting[]> {
+  const queue = await makeQueue(jobName);
+  const jobs = await queue.getJobs(["prioritized"], 0, count - 1, true);
+  const priority = jobs[0]?.priority ?? 1;
+  return jobs.map(({ id = "", data }) => ({
+    tenantId: claimedTenantOf(data),
+    comeForward: async () => (await queue.getJob(id))?.changePriority({ priority, lifo: true }),
+  }));
+}
+
+/** BullMQ's worker is closed last: what runs in the kept slot needs it to say how it ended, and its lock until then. */
+async function closing(worker: BullWorker | undefined, kept: KeptSlot): Promise<void> {
+  if (kept.isBusy) void worker?.pause(true);
+  const ended = kept.end();
+  if (kept.isBusy) await ended;
+  await worker?.close(false);
 }
 
 function tellOfSlowEnd(error: unknown): void {
@@ -178,7 +214,40 @@ function tellOfSlowEnd(error: unknown): void {
 
 /** What BullMQ is to do of a job when it has run here: with WaitingError, nothing. */
 async function take<Payload>(job: JobDefinition<Payload>, runner: JobRunner<Payload>, taken: TakenJob): Promise<void> {
-  if ((await runJob(job, runner, taken)) === "given_back") throw new WaitingError();
+  await throughGate(job, taken, {
+    run: async (refusals) => {
+      const outcome = await timed(job, taken, () => runJob(job, runner, taken, refusals));
+      if (outcome === "given_back") throw new WaitingError();
+    },
+    isOver: (error) => error instanceof UnrecoverableError,
+    call: (jobId) => bringForward(job.name, jobId),
+  });
+}
+
+/** Runs, and notes how long it took, for the turns of its tenant. */
+async function timed<T>({ name }: JobDefinition, { data }: TakenJob, run: () => Promise<T>): Promise<T> {
+  const tenantId = claimedTenantOf(data);
+  if (tenantId === null) return run();
+  const beganAtMs = performance.now();
+  try {
+    return await run();
+  } finally {
+    noteRunTime(queueNameOf(name), tenantId, performance.now() - beganAtMs);
+  }
+}
+
+/** A job that waits for its time comes at once; false when it is over, or gone. */
+async function bringForward(jobName: string, jobId: string): Promise<boolean> {
+  const waiting = await (await makeQueue(jobName)).getJob(jobId);
+  if (waiting === undefined) return false;
+  try {
+    await waiting.promote();
+    announceWork(queueNameOf(jobName));
+    return true;
+  } catch {
+    // It has just come by itself, or is only being put back.
+    return ["waiting", "prioritized", "active"].includes(await waiting.getState());
+  }
 }
 
 /** The one failure the handler's own path does not see: BullMQ gives up a job whose workers keep dying. */
@@ -192,7 +261,9 @@ async function buryStalled<Payload>(
   const how = { reason: "stalled_too_often", error: error.message, attempts: bullJob.attemptsMade };
   try {
     await giveUp(job, onFailed, bullJob, how);
-    endTask(taskOf(job, bullJob), { state: "failed", reason: how.reason });
+    const envelope = openEnvelope(bullJob.data);
+    await endChild(envelope, { state: "failed", reason: how.reason });
+    endTask(taskOf(job, bullJob, envelope), { state: "failed", reason: how.reason });
   } catch (failure) {
     logger("queues").error({ err: failure, job: job.name, jobId: bullJob.id }, "a dead letter could not be written");
   }

@@ -5,12 +5,15 @@ import { causedBy, provenanceOf } from "../security/provenance";
 import { errorText } from "../telemetry/error-text";
 import { logger } from "../telemetry/logger";
 import { continueTrace } from "../telemetry/tracing";
-import type { BullJob, TakenJob } from "./bull";
-import { CANCELED_HEADER, openEnvelope } from "./envelope";
+import { announceWork, type BullJob, type TakenJob } from "./bull";
+import { queueNameOf } from "./conventions";
+import { CANCELED_HEADER, FLOW_CHILD_HEADER, FLOW_FAILED_HEADER, openEnvelope, type OpenedEnvelope } from "./envelope";
 import { giveUp, tellOwner, type FailureHandler } from "./final-failure";
+import { childrenOf, endChild, type FlowChild } from "./flow";
 import type { JobDefinition } from "./job";
 import { observeRun, type RunOutcome } from "./observability";
 import { ProcessStoppingError, type RunningJobs } from "./running-jobs";
+import { resultText } from "./task-text";
 import { endTask, flushTasks, RunningTask, TaskCanceledError, taskIdOf } from "./tasks";
 
 const GIVE_BACKS_MAX = 30;
@@ -28,6 +31,8 @@ export interface JobContext {
   readonly correlationId: string;
   /** W3C trace context of the transaction that enqueued the job. */
   readonly traceHeaders: Readonly<Record<string, string>>;
+  /** Of a flow's parent (enqueueFlow): how its children have ended, in their order. */
+  children(): Promise<readonly FlowChild[]>;
   /** How far it has come, from 0 to 1: GET /tasks/:id shows it. */
   progress(fraction: number): void;
   /** A line for whoever follows the task: at most 1,000 characters, 200 lines an attempt. Nothing secret. */
@@ -51,6 +56,11 @@ class UnfitJobError extends UnrecoverableJobError {
   override readonly reason = "payload_invalid";
 }
 
+class ChildFailedError extends UnrecoverableJobError {
+  override readonly name = "ChildFailedError";
+  override readonly reason = "child_failed";
+}
+
 /** Who runs the job, and what follows when it fails for good. */
 export interface JobRunner<Payload> {
   handler: JobHandler<Payload>;
@@ -67,13 +77,16 @@ interface Run<Payload> {
  * Runs the handler under the job's trace and time limit. A failure that is final is written to the dead
  * letters before BullMQ hears of it, so that a crash in between loses neither; then BullMQ's
  * UnrecoverableError ends the job. One that the end of this process cut short has not failed: it goes back to its queue.
+ * `refusals`: how often it was taken and did not run.
  */
 export function runJob<Payload>(
   job: JobDefinition<Payload>,
   runner: JobRunner<Payload>,
   bullJob: TakenJob,
+  refusals = 0,
 ): Promise<RunOutcome> {
-  const { headers, tenantId } = openEnvelope(bullJob.data);
+  const envelope = openEnvelope(bullJob.data);
+  const { headers, tenantId } = envelope;
   const jobId = bullJob.id ?? "";
   const options = {
     kind: "consumer" as const,
@@ -87,20 +100,22 @@ export function runJob<Payload>(
   };
   return continueTrace(headers, `job ${job.name}`, options, () =>
     observeRun(job.name, bullJob, async () => {
-      const task = taskOf(job, bullJob);
+      const task = taskOf(job, bullJob, envelope);
       try {
-        if (CANCELED_HEADER in headers) throw new TaskCanceledError("the task was canceled before it ran");
-        const run = toRun(job, bullJob);
+        refuseCalledOff(headers);
+        const run = toRun(job, bullJob, envelope);
         const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, run, task));
+        if (FLOW_CHILD_HEADER in headers) await endChild(envelope, { state: "completed", result: resultText(result) });
         endTask(task, { state: "completed", result });
         return "completed";
       } catch (error) {
         if (error instanceof TaskCanceledError) {
           await callOff(job, runner.onFailed, bullJob, error);
+          await endChild(envelope, { state: "canceled", reason: "canceled" });
           endTask(task, { state: "canceled", reason: "canceled" });
           return "completed";
         }
-        if (error instanceof ProcessStoppingError && mayGiveBack(bullJob)) {
+        if (error instanceof ProcessStoppingError && mayGiveBack(bullJob, refusals)) {
           // Before somebody else takes it: what is written later would be said of their run.
           endTask(task, { state: "waiting", reason: "process_stopping" });
           await flushTasks();
@@ -109,6 +124,7 @@ export function runJob<Payload>(
         }
         const failure = await settleFailure(job, runner.onFailed, bullJob, error);
         const isFinal = failure instanceof UnrecoverableError;
+        if (isFinal) await endChild(envelope, { state: "failed", reason: reasonFor(error) });
         endTask(task, { state: isFinal ? "failed" : "waiting", reason: reasonFor(error) });
         throw failure;
       } finally {
@@ -119,9 +135,19 @@ export function runJob<Payload>(
   );
 }
 
+/** Throws when the job is not to run, but to tell its owner why. */
+function refuseCalledOff(headers: Readonly<Record<string, string>>): void {
+  if (CANCELED_HEADER in headers) throw new TaskCanceledError("the task was canceled before it ran");
+  const child = headers[FLOW_FAILED_HEADER];
+  if (child !== undefined) throw new ChildFailedError(`job ${child}, which this one waited for, has failed`);
+}
+
 /** The run as the registry knows it; it is watched until it ends. */
-export function taskOf(job: JobDefinition, bullJob: BullJob): RunningTask {
-  const { headers, tenantId } = openEnvelope(bullJob.data);
+export function taskOf(
+  job: JobDefinition,
+  bullJob: BullJob,
+  { headers, tenantId }: Pick<OpenedEnvelope, "headers" | "tenantId">,
+): RunningTask {
   const jobId = bullJob.id ?? "";
   const { actor } = provenanceOf({ id: jobId, headers });
   const id = taskIdOf(job.name, jobId);
@@ -142,17 +168,20 @@ function runTask<Payload>(
 }
 
 /** A job that ends its process itself, or outlives every process, is a failed one at last. */
-const mayGiveBack = ({ attemptsStarted = 0, attemptsMade }: TakenJob): boolean =>
-  attemptsStarted - attemptsMade <= GIVE_BACKS_MAX;
+const mayGiveBack = ({ attemptsStarted = 0, attemptsMade }: TakenJob, refusals: number): boolean =>
+  attemptsStarted - attemptsMade - refusals <= GIVE_BACKS_MAX;
 
 /** Where it can't be given back it stays locked until the lock ends, as the job of a process that was killed. */
 async function giveBack(job: JobDefinition, bullJob: TakenJob): Promise<void> {
-  await bullJob.moveToWait(bullJob.token).catch((error: unknown) => {
+  try {
+    await bullJob.moveToWait(bullJob.token);
+    announceWork(queueNameOf(job.name));
+  } catch (error) {
     logger("queues").warn(
       { err: error, job: job.name },
       "a job could not be given back: it runs again when its lock ends",
     );
-  });
+  }
 }
 
 /** A canceled job is over for BullMQ, and for its owner as if it had failed for good; there is no dead letter to redrive. */
@@ -173,15 +202,17 @@ const reasonFor = (error: unknown): string =>
   error instanceof UnrecoverableJobError ? error.reason : "attempts_exhausted";
 
 /** Throws UnfitJobError when what was stored is not what the job takes. */
-function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob): Run<Payload> {
-  const { payload: stored, tenantId, headers, fault } = openEnvelope(bullJob.data);
+function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob, envelope: OpenedEnvelope): Run<Payload> {
+  const { payload: stored, tenantId, headers, fault } = envelope;
   if (fault !== undefined) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${fault}`);
   const payload = job.payload.safeParse(stored);
   if (!payload.success) throw new UnfitJobError(`job ${job.name} ${bullJob.id}: ${payload.error.message}`);
   const jobId = bullJob.id ?? "";
   const { actor, correlationId } = provenanceOf({ id: jobId, headers });
   const attempt = bullJob.attemptsMade + 1;
-  return { payload: payload.data, context: { tenantId, jobId, attempt, actor, correlationId, traceHeaders: headers } };
+  const children = (): Promise<readonly FlowChild[]> => childrenOf(envelope);
+  const context = { tenantId, jobId, attempt, actor, correlationId, traceHeaders: headers, children };
+  return { payload: payload.data, context };
 }
 
 /** The error to tell BullMQ: as it is while attempts are left, unrecoverable after the dead letter is written. */

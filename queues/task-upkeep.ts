@@ -7,6 +7,7 @@ import { systemQuery, withSystem } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";
 import { keptInOutbox } from "../events/outbox";
 import { makeQueue } from "./factory";
+import { FLOWS_WAITING } from "./store/flow";
 import { taskClaimStale, TASKS_HEAL, taskPurge, type StaleTask } from "./store/task";
 
 const KEEP_DAYS = 7;
@@ -38,10 +39,10 @@ export async function healTasks(): Promise<number> {
 
 async function heal(tasks: readonly StaleTask[]): Promise<number> {
   // In this order: what is not in the outbox any more has been put into its queue before.
-  const kept = await keptInOutbox(
-    "task-purge",
-    tasks.map(({ id }) => id),
-  );
+  const ids = tasks.map(({ id }) => id);
+  // A flow's parent before that: its children end before it is put into the outbox.
+  const waiting = await systemQuery<{ id: string }>("task-purge", FLOWS_WAITING, [ids]);
+  const kept = new Set([...waiting.map(({ id }) => id), ...(await keptInOutbox("task-purge", ids))]);
   const over: { task: StaleTask; verdict: Verdict }[] = [];
   for (const task of tasks) {
     const verdict = task.isOld ? "failed" : kept.has(task.id) ? "open" : await verdictOf(task);

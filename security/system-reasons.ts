@@ -107,6 +107,8 @@ export const systemReasons = {
   "sagas-overdue": "sagas that nobody has driven on, of whichever tenant",
   "metrics-sagas": "how many sagas are open, by state",
   "queue-turns": "whose turn it is in a queue that all tenants share",
+  "job-flow": "the installation's own jobs that wait for others, and flows that are over",
+  "queue-gate": "whether a tenant may have one more run of a job",
   "metrics-outbox-depth": "how much waits to be handed on",
   "metrics-event-dead-letters": "how many events could not be handled",
   "metrics-job-dead-letters": "how many jobs could not be done",

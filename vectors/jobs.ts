@@ -19,8 +19,8 @@ export const embedJob = defineJob({
   retry: { ...RETRY.standard, attempts: 12, maxDelayMs: 900_000 },
   // The largest document is some thousand chunks; each batch is committed by itself.
   timeoutMs: 600_000,
-  // Two, so that one document is being stored while the next is with the embedder.
-  concurrency: 2,
+  // Two of an organisation, so that one document is being stored while the next is with the embedder; and one kept for another.
+  concurrency: 3,
 });
 
 makeWorker(embedJob, runEmbedJob, {

@@ -17,9 +17,11 @@ export interface OutboxInsert {
   version: number;
   payload: unknown;
   headers: Record<string, string>;
+  /** Handed over so many milliseconds later at the earliest, by the database's clock. */
+  delayMs?: number;
 }
 
-export interface OutboxRow extends OutboxInsert {
+export interface OutboxRow extends Omit<OutboxInsert, "delayMs"> {
   /** Destination, tenant and aggregate in one: rows with the same key are published in order. */
   aggregateKey: string;
   /** Order of publishing within the aggregate. */
@@ -61,6 +63,11 @@ export interface OutboxSettlement {
 }
 
 const APPEND = "select from events.outbox_append($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+/** The same for a row that waits for its time; $10 milliseconds from now, not from when the transaction began. */
+const APPEND_LATER = `
+  insert into events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers, next_attempt_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + $10 * interval '1 millisecond')
+  on conflict on constraint outbox_pkey do nothing`;
 /** Rows that a transaction keeps in memory at most. */
 const UNSENT_MAX = 50;
 
@@ -69,7 +76,7 @@ const UNSENT_MAX = 50;
  * many wait for that; an id that is already there is left as it is.
  */
 export async function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, payload: string): Promise<void> {
-  const values = [
+  const values: unknown[] = [
     row.id,
     row.tenantId,
     row.destination,
@@ -80,8 +87,16 @@ export async function outboxInsert(tx: Tx, row: Omit<OutboxInsert, "payload">, p
     payload,
     JSON.stringify(row.headers),
   ];
-  if (tx.unsent < UNSENT_MAX) tx.executeLater(APPEND, values);
-  else await tx.execute(APPEND, values);
+  const isLater = row.delayMs !== undefined && row.delayMs > 0;
+  if (isLater) values.push(row.delayMs);
+  const statement = isLater ? APPEND_LATER : APPEND;
+  if (tx.unsent < UNSENT_MAX) tx.executeLater(statement, values);
+  else await tx.execute(statement, values);
+}
+
+/** Lets a row that waits for its time, or for another attempt, be handed over now. */
+export async function outboxHasten(tx: Tx, id: string): Promise<void> {
+  await tx.execute("update events.outbox set next_attempt_at = now() where id = $1 and published_at is null", [id]);
 }
 
 /**
@@ -179,9 +194,10 @@ export async function outboxSettle(
   );
 }
 
-/** Unpublished rows, counted up to a hundred thousand, so that a huge backlog stays cheap to report. */
-export const OUTBOX_DEPTH =
-  "select count(*) as depth from (select 1 from events.outbox where published_at is null limit 100000) pending";
+/** Unpublished rows, counted up to a hundred thousand, so that a huge backlog stays cheap to report; without those whose time has not come. */
+export const OUTBOX_DEPTH = `
+  select count(*) as depth from (
+    select 1 from events.outbox where published_at is null and (next_attempt_at <= now() or last_error is not null) limit 100000) pending`;
 
 /** Which of the rows $1 nobody has handed over: they wait, or were given up and may be sent again. */
 export const OUTBOX_KEPT =

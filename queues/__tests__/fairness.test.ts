@@ -8,6 +8,7 @@ import type { BullJob, BullQueue } from "../bull";
 import { enqueue } from "../enqueue";
 import { takeTurns } from "../fairness";
 import { defineJob } from "../job";
+import { noteRunTime, tellRunTimes } from "../run-times";
 import { startQueues, startWorkers, stopWorkers } from "../start";
 import { makeWorker } from "../worker";
 
@@ -59,8 +60,8 @@ const rowsOf = async (queue: string): Promise<number> =>
 describe("the clock", () => {
   it("stands where the last turn was when the queue has run empty, so that nobody pays for what was served", async () => {
     const { queue } = queueOf("test.empty");
-    expect(await takeTurns(queue, [large, large, large])).toEqual([1, 2, 3]);
-    expect(await takeTurns(queue, [small, large, null])).toEqual([4, 4, 4]);
+    expect(await takeTurns(queue, [large, large, large])).toEqual([1, 4, 6]);
+    expect(await takeTurns(queue, [small, large, null])).toEqual([7, 7, 7]);
   });
 
   it("does not run backwards when a job comes back with an old turn", async () => {
@@ -72,10 +73,11 @@ describe("the clock", () => {
       )),
     );
     waiting.splice(0, 60);
-    expect(await takeTurns(queue, [small])).toEqual([61]);
+    expect(waiting[0]).toBe(122);
+    expect(await takeTurns(queue, [small, small])).toEqual([121, 124]);
     waiting.unshift(5);
-    expect(await takeTurns(queue, [third])).toEqual([61]);
-    expect(await takeTurns(queue, [large])).toEqual([101]);
+    expect(await takeTurns(queue, [third])).toEqual([121]);
+    expect(await takeTurns(queue, [large])).toEqual([202]);
   });
 
   it("gives each tenant one turn a round, whoever comes and goes, and forgets those who are served", async () => {
@@ -89,11 +91,28 @@ describe("the clock", () => {
     for (let round = 1; round <= 40; round++) {
       const visitors = Array.from({ length: 25 }, () => newId());
       const turns = await takeTurns(queue, visitors);
-      expect(new Set(turns)).toEqual(new Set([round]));
+      expect(new Set(turns)).toEqual(new Set([2 * round - 1]));
       waiting.shift();
     }
     // A thousand visitors came; those of the last round stay, with the large tenant and the clock.
     expect(await rowsOf("test.many")).toBeLessThanOrEqual(2 * 25 + 2);
+  });
+
+  it("weighs a turn by the time that a tenant's runs take", async () => {
+    const { queue, waiting } = queueOf("test.weighed");
+    waiting.push(...(await takeTurns(queue, [large, large, small, small])));
+    for (const [tenantId, ms] of [
+      [large, 200],
+      [small, 20],
+    ] as const)
+      noteRunTime("test.weighed", tenantId, ms);
+    await tellRunTimes();
+    // A job of the one takes as long as ten of the other: so much of a turn it costs.
+    const three = await takeTurns(queue, [large, large, large, small, small, small]);
+    expect(three).toEqual([3, 13, 23, 3, 4, 5].map((tag) => 2 * tag));
+    noteRunTime("test.weighed", large, 1_000_000);
+    await tellRunTimes();
+    expect(await takeTurns(queue, [large, large])).toEqual([33, 49].map((tag) => 2 * tag));
   });
 
   it("forgets more tenants in a hand-over than it brings, after any pause", async () => {
@@ -103,7 +122,7 @@ describe("the clock", () => {
       Array.from({ length: 50 }, () => newId()),
       { forgetMax: 0 },
     );
-    waiting.push(2);
+    waiting.push(4);
     for (let n = 0; n < 5; n++) await takeTurns(queue, [newId()], { forgetMax: 20 });
     expect(await rowsOf("test.pause")).toBeLessThanOrEqual(6);
   });
@@ -116,19 +135,19 @@ describe("the clock", () => {
       Array.from({ length: 20 }, () => large),
       settings,
     );
-    delayed.push(20);
-    expect(await takeTurns(queue, [small], settings)).toEqual([21]);
+    delayed.push(40);
+    expect(await takeTurns(queue, [small], settings)).toEqual([41]);
     delayed[0] = 0; // a schedule's next run: it has none
-    waiting.push(21);
-    expect(await takeTurns(queue, [small], settings)).toEqual([22]);
+    waiting.push(41);
+    expect(await takeTurns(queue, [small], settings)).toEqual([44]);
     waiting.pop();
     expect(await takeTurns(queue, [small, large], settings)).toEqual([1, 1]);
-    expect(await takeTurns(queue, [small], settings)).toEqual([2]);
+    expect(await takeTurns(queue, [small], settings)).toEqual([3]);
   });
 
   it("goes on to the highest priority where it cannot, and no further", async () => {
     const { queue, waiting } = queueOf("test.full");
     waiting.push(2_097_150);
-    expect(await takeTurns(queue, [small, small, small])).toEqual([2_097_150, 2_097_151, 2_097_151]);
+    expect(await takeTurns(queue, [small, small, small])).toEqual([2_097_149, 2_097_150, 2_097_150]);
   });
 });

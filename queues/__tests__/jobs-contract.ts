@@ -7,6 +7,7 @@ import { systemQuery, withTenant } from "../../db/tenant";
 import { appendToOutbox } from "../../events/outbox";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { runRelayAndWorkers } from "../../testing";
+import { cancelTask } from "../cancel";
 import { redriveJobs } from "../dead-letters";
 import { enqueue, JOB_DESTINATION } from "../enqueue";
 import { defineJob } from "../job";
@@ -77,6 +78,7 @@ const careless = testJob(
   },
   { onFailed: () => Promise.reject(new Error("the hook is broken too")) },
 );
+const delayed = testJob("test:delayed", () => undefined, { onFailed: noteFailure });
 const scheduled = testJob("test:scheduled", () => undefined);
 const held = { now: 0, most: 0 };
 let letGo = (): void => undefined;
@@ -135,13 +137,40 @@ describe("a job", () => {
   });
 
   it("runs as often at once as the queue set has slots for its kind", async () => {
-    await withTenant({ tenantId }, async (tx) => {
-      for (let n = 0; n < 4; n++) await enqueue(tx, ofKind, { n });
-    });
+    // The last slot is for a tenant that has fewer than another.
+    for (const of of [tenantId, tenantIdFrom(newId())])
+      await withTenant({ tenantId: of }, async (tx) => {
+        for (let n = 0; n < 2; n++) await enqueue(tx, ofKind, { n });
+      });
     await expect.poll(() => countJobs("test:of-kind", "active", "prioritized")).toEqual({ active: 2, prioritized: 2 });
     letGo();
     await expect.poll(() => countJobs("test:of-kind", "completed")).toEqual({ completed: 4 });
     expect(held.most).toBe(2);
+  });
+
+  it("that is delayed is handed over when its time has come by the database's clock, or as soon as it is called off", async () => {
+    const delayMs = 3_600_000;
+    const later = (n: number): Promise<string> =>
+      withTenant({ tenantId }, (tx) => enqueue(tx, delayed, { n }, { delayMs }));
+    const [due, off] = [await later(1), await later(2)];
+    const waits = await systemQuery<{ id: string; ms: number }>(
+      "test",
+      `select id, (extract(epoch from next_attempt_at - created_at) * 1000)::float8 as ms from events.outbox
+        where id = any($1::uuid[]) and published_at is null`,
+      [[due, off]],
+    );
+    expect(waits.length).toBe(2);
+    for (const { ms } of waits) expect(Math.abs(ms - delayMs)).toBeLessThan(60_000);
+    await cancelTask({ tenantId }, off);
+    await expect
+      .poll(() => failures.filter(({ failure }) => failure.jobId === off))
+      .toMatchObject([{ n: 2, failure: { reason: "canceled" }, letters: 0 }]);
+    expect(runsOf(delayed.name)).toEqual([]);
+    await systemQuery("test", "update events.outbox set next_attempt_at = now() where id = $1", [due]);
+    await expect.poll(() => runsOf(delayed.name).map(({ n }) => n)).toEqual([1]);
+    await expect(withTenant({ tenantId }, (tx) => enqueue(tx, delayed, { n: 3 }, { delayMs: -1 }))).rejects.toThrow(
+      "a job cannot be delayed by -1 ms",
+    );
   });
 
   it("is tried again by its retry table until it succeeds", async () => {
@@ -270,7 +299,11 @@ describe("a job", () => {
       const data = { payload: { n: 1 }, tenantId, headers: {} };
       const moveToWait = (): Promise<void> => Promise.resolve(void backs.push(attemptsStarted));
       const taken = { id: newId(), name: job.name, data, attemptsMade: 0, attemptsStarted, timestamp: Date.now() };
-      return runJob(job, { handler: () => Promise.resolve(), running }, { ...taken, moveToWait });
+      return runJob(
+        job,
+        { handler: () => Promise.resolve(), running },
+        { ...taken, moveToWait, moveToDelayed: moveToWait },
+      );
     };
     expect(await take(30)).toBe("given_back");
     await expect(take(31)).rejects.toThrow("the process is stopping");

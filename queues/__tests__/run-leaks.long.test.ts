@@ -28,6 +28,7 @@ it("leaves less than 256 bytes in memory, whether it succeeds or fails", async (
         attemptsMade: 0,
         timestamp: Date.now(),
         moveToWait: async () => undefined,
+        moveToDelayed: async () => undefined,
       },
     ).catch(() => undefined);
   const samples: Sample[] = [];

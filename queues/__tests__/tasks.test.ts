@@ -10,7 +10,7 @@ import { actorOf } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
 import { createCaller, failDestination, runRelayAndWorkers } from "../../testing";
 import { cancelTask as callOff } from "../cancel";
-import { enqueue } from "../enqueue";
+import { appendJob, DELAY_HEADER, enqueue } from "../enqueue";
 import { defineJob, type JobDefinition } from "../job";
 import { admitFollower, followTask } from "../task-stream";
 import { makeQueue } from "../factory";
@@ -59,6 +59,12 @@ runRelayAndWorkers();
 
 const ask = (which: JobDefinition<{ n: number }>, n = 1, delayMs?: number): Promise<string> =>
   withTenant(owner, (tx) => enqueue(tx, which, { n }, delayMs === undefined ? {} : { delayMs }));
+/** One that waits in its queue, as versions handed it over that kept delays there. */
+const askInQueue = (which: JobDefinition<{ n: number }>, n: number): Promise<string> =>
+  withTenant(owner, (tx) => {
+    const headers = { [DELAY_HEADER]: "600000" };
+    return appendJob(tx, { id: newId(), job: which.name, tenantId: owner.tenantId, payload: { n }, headers });
+  });
 const stateOf = async (id: string): Promise<string> => (await queues.getTask({ id }, owner)).state;
 const reason = (work: Promise<unknown>): Promise<unknown> => work.then(() => "ok", reasonOf);
 
@@ -154,7 +160,7 @@ describe("canceling", () => {
   });
 
   test("keeps one that waits in its queue from ever running, and tells its owner at once", async () => {
-    const id = await ask(endless, 8, 600_000);
+    const id = await askInQueue(endless, 8);
     await expect.poll(async () => (await makeQueue(endless.name)).getJobState(id)).toBe("delayed");
     expect(await queues.cancelTask({ id }, owner)).toMatchObject({ state: "canceled", canceling: false });
     await expect.poll(() => calledOff).toContainEqual([8, "canceled"]);
@@ -178,7 +184,7 @@ describe("canceling", () => {
       expect(answer).toMatchObject({ state: "waiting", isCanceling: true });
       return addBulk(jobs);
     });
-    const id = await ask(endless, 10, 600_000);
+    const id = await askInQueue(endless, 10);
     await expect.poll(() => stateOf(id)).toBe("canceled");
     expect(whileHandedOver).toHaveBeenCalled();
     expect(calledOff).toContainEqual([10, "canceled"]);
@@ -291,7 +297,7 @@ describe("upkeep", () => {
 
   // As a process leaves them that dies between the end of a run and its note.
   test("finds out what became of those that nobody told of, and leaves those alone that wait", async () => {
-    const [over, dead, waiting] = [await ask(telling, 4), await ask(failing, 1), await ask(telling, 5, 600_000)];
+    const [over, dead, waiting] = [await ask(telling, 4), await ask(failing, 1), await askInQueue(telling, 5)];
     const stopped = await ask(telling, 6);
     await expect.poll(() => stateOf(stopped)).toBe("completed");
     await expect.poll(() => stateOf(over)).toBe("completed");

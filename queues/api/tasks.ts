@@ -9,6 +9,7 @@ import { declareOwner, ownOnly } from "../../security/ownership";
 import { currentPrincipal, type Principal } from "../../security/principal";
 import { cancelTask as callOff } from "../cancel";
 import { errors } from "../errors";
+import { healFlows } from "../flow";
 import { taskActor, taskFind, taskList, taskLogList, type TaskRow } from "../store/task";
 import { admitFollower, followTask } from "../task-stream";
 import { healTasks, purgeTasks } from "../task-upkeep";
@@ -167,6 +168,7 @@ export const purgeOldTasks = api(
   { expose: false, method: "POST", path: "/queues/purge-tasks" },
   async (): Promise<void> => {
     await healTasks();
+    await healFlows();
     await purgeTasks();
   },
 );

@@ -42,6 +42,10 @@ const STAYS: Record<string, string> = {
   "queues.task": "for who looks at what became of a job, those of the purge among them; queues' retention",
   "queues.task_log": "what those tasks logged",
   "idempotency.request": "so that a request that is sent again does nothing twice; IDEMPOTENCY_KEEP_HOURS",
+  "queues.flow": "while its children or its parent can be looked at; queues' retention",
+  "queues.flow_child": "with its flow",
+  "queues.tenant_gate": "until nothing has come for it for days; queues' retention",
+  "queues.tenant_run": "while its job may run; queues' retention",
   "queues.tenant_turn": "while it is ahead of the queue's clock",
 };
 

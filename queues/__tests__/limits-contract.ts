@@ -1,0 +1,267 @@
+// What queues promise of rates and of runs at once, on every backend: each suite that imports this runs it on the one its process is
+// configured for. Counted, not timed: jobs last until the test lets them end, and no rate's time is over before the test is.
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { newId } from "../../db/ids";
+import { systemQuery, withTenant } from "../../db/tenant";
+import { tenantIdFrom, type TenantId } from "../../security/principal";
+import { runRelayAndWorkers } from "../../testing";
+import { announceWork, openQueue, openWorker } from "../bull";
+import { cancelTask } from "../cancel";
+import { enqueue } from "../enqueue";
+import { countJobs, jobOptions } from "../factory";
+import { defineJob, type JobDefinition } from "../job";
+import { startWorkers } from "../start";
+import { TENANT_ADMIT, TENANT_LEAVE } from "../store/tenant-gate";
+import { makeWorker, type JobHandler } from "../worker";
+
+const newTenant = (): TenantId => tenantIdFrom(newId());
+const payload = z.object({ holds: z.boolean().optional() });
+const LONG_MS = 3_600_000;
+let made = 0;
+
+/** mulberry32. */
+function randomOf(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+type Limits = Pick<JobDefinition, "concurrency" | "limit" | "perTenant">;
+
+/** A job whose runs are counted by tenant, and of which those that hold last until they are let go; with as many workers as wanted. */
+async function countedJob(limits: Limits, workers = 1) {
+  const job = defineJob({ name: `test:counted-${++made}`, payload, timeoutMs: 120_000, ...limits });
+  const ended: (TenantId | null)[] = [];
+  const running = new Map<string, number>();
+  const most = new Map<string, number>();
+  let letGo = (): void => undefined;
+  const gone = new Promise<void>((resolve) => (letGo = resolve));
+  const handler: JobHandler<z.infer<typeof payload>> = async ({ holds = false }, { tenantId }) => {
+    const key = tenantId ?? "";
+    const runs = (running.get(key) ?? 0) + 1;
+    running.set(key, runs);
+    most.set(key, Math.max(runs, most.get(key) ?? 0));
+    if (holds) await gone;
+    running.set(key, (running.get(key) ?? 0) - 1);
+    ended.push(tenantId);
+  };
+  await startWorkers(Array.from({ length: workers }, () => makeWorker(job, handler)));
+  return {
+    job,
+    ended,
+    letGo,
+    running: (tenantId: TenantId): number => running.get(tenantId) ?? 0,
+    most: (tenantId: TenantId): number => most.get(tenantId) ?? 0,
+    add: (tenantId: TenantId, count: number, holds: boolean): Promise<string[]> =>
+      withTenant({ tenantId }, async (tx) => {
+        const ids: string[] = [];
+        for (let n = 0; n < count; n++) ids.push(await enqueue(tx, job, { holds }));
+        return ids;
+      }),
+  };
+}
+
+/** Those that are in the queue and do not run. */
+async function waitingOf(job: string): Promise<number> {
+  const counts = await countJobs(job, "waiting", "prioritized", "delayed");
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+const refusalsOf = async (job: string): Promise<number[]> =>
+  (await systemQuery<{ refused: number }>("test", "select refused from queues.tenant_run where queue = $1", [job])).map(
+    ({ refused }) => refused,
+  );
+
+runRelayAndWorkers();
+
+/** More of them by command: GROUNDWORK_SLOTS_ROUNDS=100 npx vitest run queues/__tests__/limits.test.ts */
+const ROUNDS = Number(process.env.GROUNDWORK_SLOTS_ROUNDS ?? 1);
+
+describe("a queue's slots", () => {
+  const seed = Number(process.env.GROUNDWORK_SLOTS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+  it(`are never all one tenant's, however long its jobs take and however many wait (seed ${seed})`, async () => {
+    const random = randomOf(seed);
+    for (let round = 0; round < ROUNDS; round++) {
+      const slots = 2 + random(4);
+      const { add, running, ended, letGo } = await countedJob({ concurrency: slots });
+      const [large, ...others] = [newTenant(), newTenant(), newTenant()];
+      const backlog = slots + 1 + random(4);
+      await add(large, backlog, true);
+      await expect.poll(() => running(large)).toBe(slots - 1);
+      for (let turn = 0; turn < 3; turn++) {
+        const other = others[random(others.length)] ?? large;
+        const jobs = 1 + random(3);
+        const before = ended.length;
+        await add(other, jobs, false);
+        await expect.poll(() => ended.length - before, { message: `seed ${seed}, round ${round}` }).toBe(jobs);
+        expect(running(large)).toBe(slots - 1);
+      }
+      letGo();
+      await expect.poll(() => ended.filter((tenantId) => tenantId === large).length).toBe(backlog);
+    }
+  });
+});
+
+describe("a burst of jobs", () => {
+  it("reaches every worker that is idle, not only the first that hears of it", async () => {
+    const name = `test.burst-${newId()}`;
+    const queue = await openQueue(name);
+    let taken = 0;
+    let letGo = (): void => undefined;
+    const gone = new Promise<void>((resolve) => (letGo = resolve));
+    // Each has one slot, and looks by itself only after ten minutes.
+    const open = (): ReturnType<typeof openWorker> =>
+      openWorker(name, () => (taken++, gone), { concurrency: 1, drainDelay: 600 }, { failed: () => undefined });
+    const workers = await Promise.all([open(), open(), open(), open()]);
+    for (const worker of workers) void worker.run();
+    const data = { payload: {}, tenantId: null, headers: {} };
+    await queue.addBulk(workers.map(() => ({ name, data, opts: { ...jobOptions(), jobId: newId() } })));
+    announceWork(name);
+    await expect.poll(() => taken).toBe(workers.length);
+    letGo();
+    await Promise.all(workers.map((worker) => worker.close(false)));
+    await queue.close();
+  });
+});
+
+describe("a job of high priority", () => {
+  it("passes what its own tenant has waiting, and nobody else's turn", async () => {
+    const names = z.object({ name: z.string() });
+    const job = defineJob({ name: "test:priorities", payload: names, timeoutMs: 5_000, concurrency: 1 });
+    const order: string[] = [];
+    const worker = makeWorker(job, async ({ name }) => void order.push(name));
+    const [large, small] = [newTenant(), newTenant()];
+    const add = (tenantId: TenantId, names: string[], priority: "normal" | "high"): Promise<void> =>
+      withTenant({ tenantId }, async (tx) => {
+        for (const name of names) await enqueue(tx, job, { name }, { priority });
+      });
+    await add(large, ["a1", "a2", "a3", "a4"], "normal");
+    await expect.poll(() => waitingOf(job.name)).toBe(4);
+    await add(small, ["b1"], "normal");
+    await expect.poll(() => waitingOf(job.name)).toBe(5);
+    await add(large, ["now", "next"], "high");
+    await expect.poll(() => waitingOf(job.name)).toBe(7);
+    await startWorkers([worker]);
+    await expect.poll(() => order.length).toBe(7);
+    expect(order).toEqual(["a1", "b1", "now", "next", "a2", "a3", "a4"]);
+  });
+});
+
+describe("a queue's rate", () => {
+  it("bounds the runs that begin, of all tenants and over all workers", async () => {
+    const { job, add, ended } = await countedJob({ limit: { max: 3, perMs: LONG_MS } }, 2);
+    for (const tenantId of [newTenant(), newTenant()]) await add(tenantId, 4, false);
+    await expect.poll(() => waitingOf(job.name)).toBe(5);
+    await expect.poll(() => countJobs(job.name, "completed", "active")).toEqual({ completed: 3, active: 0 });
+    expect(ended.length).toBe(3);
+  });
+});
+
+describe("what a tenant may have", () => {
+  it("is so many runs at once over all workers, each that ends lets the next come, and nobody else waits for it", async () => {
+    const { job, add, running, most, ended, letGo } = await countedJob(
+      { concurrency: 3, perTenant: { concurrency: 2 } },
+      2,
+    );
+    const [large, small] = [newTenant(), newTenant()];
+    await add(large, 7, true);
+    await expect.poll(() => countJobs(job.name, "active", "delayed")).toEqual({ active: 2, delayed: 5 });
+    // Each of the five was taken once, and none again: what waits keeps nobody busy.
+    expect((await refusalsOf(job.name)).toSorted()).toEqual([0, 0, 1, 1, 1, 1, 1]);
+    await add(small, 3, true);
+    await expect.poll(() => [running(large), running(small)]).toEqual([2, 2]);
+    letGo();
+    await expect.poll(() => ended.length).toBe(10);
+    expect([most(large), most(small)]).toEqual([2, 2]);
+    await expect.poll(() => refusalsOf(job.name)).toEqual([]);
+  });
+
+  it("is so many beginnings in a time, each at its own, and nobody asks again before", async () => {
+    const { job, add, ended } = await countedJob({ perTenant: { limit: { max: 1, perMs: LONG_MS } } }, 2);
+    const [one, other] = [newTenant(), newTenant()];
+    await add(one, 4, false);
+    await add(other, 2, false);
+    await expect.poll(() => countJobs(job.name, "completed", "delayed")).toEqual({ completed: 2, delayed: 4 });
+    expect(ended.toSorted()).toEqual([one, other].toSorted());
+    expect(await refusalsOf(job.name)).toEqual([1, 1, 1, 1]);
+  });
+
+  it("is not used up by jobs that were called off while they waited for it", async () => {
+    const { add, running, ended, letGo } = await countedJob({ concurrency: 4, perTenant: { concurrency: 1 } });
+    const tenantId = newTenant();
+    await add(tenantId, 1, true);
+    await expect.poll(() => running(tenantId)).toBe(1);
+    const waiting = await add(tenantId, 4, true);
+    for (const id of waiting.slice(0, 3)) await cancelTask({ tenantId }, id);
+    letGo();
+    await expect.poll(() => ended.length).toBe(2);
+  });
+});
+
+describe("the gate", () => {
+  interface Asked {
+    rate?: [max: number, perMs: number];
+    runs?: number;
+    holdMs?: number;
+  }
+  const gate = (tenantId: TenantId, queue: string) => ({
+    ask: async (jobId: string, { rate, runs, holdMs = 60_000 }: Asked): Promise<number> => {
+      const values = [tenantId, queue, jobId, ...(rate ?? [null, null]), runs ?? null, holdMs];
+      return (await systemQuery<{ waitMs: number }>("test", TENANT_ADMIT, values))[0]?.waitMs ?? Number.NaN;
+    },
+    leave: async (jobId: string, runs: number, isOver = true): Promise<string | null> =>
+      (await systemQuery<{ called: string | null }>("test", TENANT_LEAVE, [tenantId, queue, jobId, runs, isOver]))[0]
+        ?.called ?? null,
+  });
+
+  it("promises each job a time of its own, evenly and by the database's clock", async () => {
+    const tenantId = newTenant();
+    const { ask } = gate(tenantId, "test:rate");
+    const rate: Asked = { rate: [2, 2_000_000] };
+    expect(await ask("a", rate)).toBe(0);
+    const waits = [await ask("b", rate), await ask("c", rate), await ask("b", rate)];
+    for (const [index, gapMs] of [1_000_000, 2_000_000, 1_000_000].entries()) {
+      expect(waits[index]).toBeLessThanOrEqual(gapMs);
+      expect(waits[index]).toBeGreaterThan(gapMs - 120_000);
+    }
+    // Its time has come: by the database's clock, whatever that of the process says.
+    const values = [tenantId];
+    await systemQuery(
+      "test",
+      "update queues.tenant_gate set last_at = now() - interval '1 day' where tenant_id = $1",
+      values,
+    );
+    await systemQuery("test", "update queues.tenant_run set at = now() where job_id = 'b' and tenant_id = $1", values);
+    expect(await ask("b", rate)).toBe(0);
+    expect(await ask("c", rate)).toBeGreaterThan(0);
+  });
+
+  it("counts no run whose time is over, and a job that is taken again by nobody's leave has its own place", async () => {
+    const { ask } = gate(newTenant(), "test:runs");
+    const one: Asked = { runs: 1 };
+    expect(await ask("dead", { ...one, holdMs: 0 })).toBe(0);
+    expect(await ask("a", one)).toBe(0);
+    expect(await ask("b", one)).toBeGreaterThan(0);
+    expect(await ask("a", one)).toBe(0);
+  });
+
+  it("offers a place to the one that waits the longest, and keeps the order of those that were passed over", async () => {
+    const { ask, leave } = gate(newTenant(), "test:order");
+    const one: Asked = { runs: 1 };
+    expect(await ask("a", one)).toBe(0);
+    for (const job of ["b", "c"]) expect(await ask(job, one)).toBeGreaterThan(0);
+    expect(await leave("a", 1)).toBe("b");
+    // Another was quicker than the one that was called.
+    expect(await ask("d", one)).toBe(0);
+    expect(await ask("b", one)).toBeGreaterThan(0);
+    expect(await leave("d", 1)).toBe("b");
+    expect(await ask("b", one)).toBe(0);
+    expect(await leave("b", 1, false)).toBe("c");
+  });
+});

@@ -1,0 +1,2 @@
+// On Postgres, the embedded or a native one.
+import "./limits-contract";
