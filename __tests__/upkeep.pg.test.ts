@@ -8,7 +8,9 @@ import { systemQuery } from "../db/tenant";
 import { purgeRequests } from "../idempotency/upkeep";
 import { purgeMailbox } from "../mail/upkeep";
 import { purgeDeadJobs } from "../queues/dead-letters";
+import { purgeFlows } from "../queues/flow";
 import { purgeTasks } from "../queues/task-upkeep";
+import { purgeGates } from "../queues/tenant-gate";
 import { purgeSagas } from "../sagas/upkeep";
 import { purgeTenantKeys } from "../secrets/upkeep";
 
@@ -92,6 +94,20 @@ const tables: Record<string, Growing> = {
     fill: `insert into queues.dead_letter (id, tenant_id, queue, job_id, payload, reason, error, attempts, dead_at)
       select gen_random_uuid(), gen_random_uuid(), 'upkeep:test', gen_random_uuid()::text, '{}', 'r', '', 1, now() - interval '100 days' from ${series}`,
     upkeep: purgeDeadJobs,
+  },
+  "queues.tenant_run": {
+    fill: `insert into queues.tenant_run (tenant_id, queue, job_id, state, at)
+      select gen_random_uuid(), 'upkeep:test', gen_random_uuid()::text, 'idle', now() - interval '9 days' from ${series}`,
+    upkeep: purgeGates,
+  },
+  "queues.flow": {
+    fill: `with flow as (
+        insert into queues.flow (id, tenant_id, job, payload, headers, pending, released_at)
+        select gen_random_uuid(), gen_random_uuid(), 'upkeep:test', '{}', '{}', 0, now() - interval '91 days' from ${series} returning id, tenant_id
+      )
+      insert into queues.flow_child (id, tenant_id, flow_id, place, job, state)
+      select gen_random_uuid(), tenant_id, id, child, 'upkeep:test', 'completed' from flow, generate_series(1, 2) child`,
+    upkeep: purgeFlows,
   },
   "sagas.saga": {
     fill: `with saga as (
