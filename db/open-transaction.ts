@@ -14,8 +14,10 @@ import type { TenantId } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { withCallerStack, type DbError } from "./errors";
 import { encoded, sendPipelined, type Statement, type StatementResult } from "./pipeline";
+import { isPlain } from "./plain-statement";
+import { RepeatedStatements } from "./repeated-statements";
 import { tenantOf, type Scope } from "./scope";
-import { markUnused } from "./session-reset";
+import { markClean } from "./session-reset";
 import { tracedSql } from "./spans";
 import {
   abortedError,
@@ -28,8 +30,9 @@ import {
 } from "./transaction-control";
 import type { Tx } from "./tx";
 
-export const BEGIN: Statement = { text: "begin" };
-const COMMIT: Statement = { text: "commit" };
+export const BEGIN: Statement = { text: "begin", isBlind: true };
+const COMMIT: Statement = { text: "commit", isBlind: true };
+const ROLLBACK: Statement = { text: "rollback", isBlind: true };
 /** Longer than a body that asks the database only, short for the locks and the place in the pool of one that waits for something else. */
 const LATER_MS = 1_000;
 
@@ -39,7 +42,8 @@ export class OpenTransaction implements Tx {
   /** Resolves when the statement asked for last has its answer; never rejects. */
   private last: Promise<void> = Promise.resolve();
   private unanswered = 0;
-  private wasIdle = true;
+  /** Whether what was asked for so far leaves nothing in the session: then there is nothing to reset. */
+  private isPlain = true;
   /** Whether BEGIN was sent and nothing has ended it since. */
   hasBegun = false;
   /** The first failure of a statement: the cause of a commit that cannot be. */
@@ -51,6 +55,7 @@ export class OpenTransaction implements Tx {
   private readonly hooks: (() => void)[] = [];
   /** Asked for and to be sent with what comes next, or by itself where nothing comes. */
   private readonly later: Statement[] = [];
+  private readonly repeated = new RepeatedStatements();
   private laterTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -84,15 +89,15 @@ export class OpenTransaction implements Tx {
   executeLater(text: string, values: readonly unknown[] = []): void {
     const refusal = this.isOver ? isOverError() : controlMisuse(text);
     if (refusal) throw refusal;
-    this.later.push(encoded({ text, values }));
+    this.isPlain &&= isPlain(text);
+    this.later.push(encoded({ text, values, isBlind: true }));
     // From then on the server bounds how long the body may wait for something else.
     this.sendInAWhile();
   }
 
   afterCommit(fn: () => void): void {
     this.assertOpen();
-    // Bound to who asks for it: a transaction may be shared, and is ended by who began it.
-    this.hooks.push(AsyncResource.bind(fn));
+    this.hooks.push(bound(fn));
   }
 
   /** The body is over: from here on it is refused whatever it asks for. */
@@ -106,6 +111,7 @@ export class OpenTransaction implements Tx {
   /** The same transaction for what belongs behind its body, under the scope that `setting` applies with the first statement. */
   behindBody(setting: Statement): Tx {
     let before = [setting];
+    this.isPlain = false;
     const send = async (text: string, values: readonly unknown[] = []): Promise<StatementResult | undefined> => {
       const opening = before;
       before = [];
@@ -126,7 +132,7 @@ export class OpenTransaction implements Tx {
       executeLater: () => {
         throw isOverError();
       },
-      afterCommit: (fn) => void this.hooks.push(AsyncResource.bind(fn)),
+      afterCommit: (fn) => void this.hooks.push(bound(fn)),
     };
   }
 
@@ -141,20 +147,21 @@ export class OpenTransaction implements Tx {
     const isCommitted = await this.sendLast();
     this.hasBegun = false;
     if (!isCommitted) throw abortedError(this.failure);
-    if (this.wasIdle) markUnused(this.client);
+    if (this.isPlain) markClean(this.client);
     this.state = "closed";
   }
 
   /** What is left to send and the end of the transaction, in one message. False when it was rolled back. */
   private async sendLast(): Promise<boolean> {
-    const later = this.takeLater();
+    const { statements: later } = this.repeated.named(this.takeLater());
     const [first] = later;
     if (first === undefined && !this.hasBegun) return true;
-    this.wasIdle = false;
     const send = (statements: readonly Statement[]): Promise<StatementResult[]> =>
       first === undefined
-        ? sendPipelined(this.client, statements, true)
-        : tracedSql(first.text, this.tenantId, () => sendPipelined(this.client, statements, true));
+        ? sendPipelined(this.client, statements, !this.isPlain, this.repeated.all())
+        : tracedSql(first.text, this.tenantId, () =>
+            sendPipelined(this.client, statements, !this.isPlain, this.repeated.all()),
+          );
     const [begin, setting] = this.opening;
     if (!this.hasBegun && begin === BEGIN && setting !== undefined) {
       await send([setting, ...later]);
@@ -171,7 +178,9 @@ export class OpenTransaction implements Tx {
     this.takeLater();
     await this.end();
     try {
-      if (this.hasBegun) await sendPipelined(this.client, [{ text: "rollback" }], true);
+      // What failed without a BEGIN is rolled back, but may have left the names of its statements.
+      const names = this.repeated.all();
+      if (this.hasBegun || names.length > 0) await sendPipelined(this.client, [ROLLBACK], true, names);
       return !isInTransaction(this.client);
     } catch {
       return false;
@@ -206,6 +215,7 @@ export class OpenTransaction implements Tx {
       logger("db").error({ err: refusal }, "a statement was refused");
       return handled(Promise.reject(refusal));
     }
+    this.isPlain &&= isPlain(statement.text);
     let together: Statement[];
     try {
       const own = encoded(statement);
@@ -278,13 +288,14 @@ export class OpenTransaction implements Tx {
 
   /** One message; the result of the last statement. */
   private async send(statements: readonly Statement[]): Promise<StatementResult> {
-    const all = [...(this.hasBegun ? [] : this.opening), ...statements];
+    const { statements: named, confirm } = this.repeated.named(statements);
+    const all = [...(this.hasBegun ? [] : this.opening), ...named];
     if (this.state === "idle") this.state = "open";
-    this.wasIdle = false;
     this.hasBegun = true;
     const results = await tracedSql(statements.at(-1)?.text ?? "", this.tenantId, () =>
       sendPipelined(this.client, all),
     );
+    confirm();
     this.isRefused = false;
     if (!isInTransaction(this.client)) {
       this.hasBegun = false;
@@ -293,6 +304,15 @@ export class OpenTransaction implements Tx {
     }
     return results[all.length - 1] ?? { rows: [], rowCount: 0, command: "" };
   }
+}
+
+/**
+ * Bound to who asks for it: a transaction may be shared, and is ended by who began it. AsyncResource.bind is the same and, on
+ * Node 20, a hundred times as dear: each function that it makes gets a deprecated property of its own.
+ */
+function bound(fn: () => void): () => void {
+  const asker = new AsyncResource("AfterCommit");
+  return () => asker.runInAsyncScope(fn);
 }
 
 /** A rejection that nobody may be waiting for: the transaction fails with it, or the log has it, so it must not end the process. */

@@ -1,7 +1,6 @@
 // Several statements in one round trip. Everything before one Sync of the extended protocol is one implicit
 // transaction, so a local setting and the statement it is for need no BEGIN and no COMMIT, and if any of
-// them fails none has happened. Statements stay unnamed: the embedded database has one session, hence one
-// name space of prepared statements, under all pooled connections.
+// them fails none has happened. Statements have no name, or one for their transaction (repeated-statements.ts).
 // Source: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 import pg from "pg";
 import type { PoolClient, Submittable } from "pg";
@@ -11,6 +10,12 @@ import { awaitReset, writeReset } from "./session-reset";
 export interface Statement {
   text: string;
   values?: readonly unknown[];
+  /** Nobody reads its rows: it is not described, and they come without columns. */
+  isBlind?: boolean;
+  /** Read by the server under this name, to be bound again. */
+  name?: string;
+  /** The server has read it under its name. */
+  isPrepared?: boolean;
 }
 
 export interface StatementResult {
@@ -33,6 +38,7 @@ interface Wire {
   }): void;
   describe(message: { type: "P"; name: string }): void;
   execute(message: { portal: string }): void;
+  close(message: { type: "S"; name: string }): void;
   sync(): void;
 }
 
@@ -60,6 +66,8 @@ class PipelinedStatements implements Submittable {
   constructor(
     private readonly statements: readonly Statement[],
     private readonly parserFor: (typeId: number) => Parser,
+    /** Names of statements that are over with it. */
+    private readonly closes: readonly string[],
     /** Where the connection's use ends with it: called when its own answer is complete. */
     private readonly onEnd: ((hasFailed: boolean, then: () => void) => void) | undefined,
     callback: Callback,
@@ -71,12 +79,13 @@ class PipelinedStatements implements Submittable {
     const wire = connection as Wire;
     wire.stream.cork?.();
     try {
-      for (const { text, values } of this.statements) {
-        wire.parse({ text, name: "" });
-        wire.bind({ portal: "", statement: "", values: values ?? [], valueMapper: (value) => value });
-        wire.describe({ type: "P", name: "" });
+      for (const { text, values, name = "", isPrepared, isBlind } of this.statements) {
+        if (!isPrepared) wire.parse({ text, name });
+        wire.bind({ portal: "", statement: name, values: values ?? [], valueMapper: (value) => value });
+        if (!isBlind) wire.describe({ type: "P", name: "" });
         wire.execute({ portal: "" });
       }
+      for (const name of this.closes) wire.close({ type: "S", name });
       wire.sync();
       if (this.onEnd) writeReset(connection);
     } finally {
@@ -142,19 +151,20 @@ class PipelinedStatements implements Submittable {
 }
 
 /** The statement with its values as they travel; encoding them again changes nothing. @throws for a value that has no encoding: a cycle */
-export const encoded = ({ text, values }: Statement): Statement =>
-  values === undefined ? { text } : { text, values: values.map(prepareValue) };
+export const encoded = (statement: Statement): Statement =>
+  statement.values === undefined ? statement : { ...statement, values: statement.values.map(prepareValue) };
 
 /**
  * Sends the statements and one Sync; resolves with one result a statement. Values are encoded before the
  * first byte leaves, so a value that cannot be (a cycle) leaves the connection clean. Outside a
  * transaction block the whole is atomic. What Postgres refuses is thrown as DbError. `isLast`: the connection's use
- * ends with it, so its session is reset behind it.
+ * ends with it, so its session is reset behind it. `closes`: names of statements that are over then.
  */
 export function sendPipelined(
   client: PoolClient,
   statements: readonly Statement[],
   isLast = false,
+  closes: readonly string[] = [],
 ): Promise<StatementResult[]> {
   return new Promise((resolve, reject) => {
     const parserFor = (typeId: number): Parser => client.getTypeParser(typeId, "text") as Parser;
@@ -162,6 +172,7 @@ export function sendPipelined(
       new PipelinedStatements(
         statements.map(encoded),
         parserFor,
+        closes,
         isLast ? (hasFailed, then) => awaitReset(client, hasFailed, then) : undefined,
         (error, results) => (error ? reject(toDbError(error)) : resolve(results)),
       ),

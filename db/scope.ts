@@ -30,6 +30,7 @@ export function scopeStatement(scope: Scope, isolation: Isolation, statementTime
   const limit = (name: string, ms: number): string => `set_config('${name}', '${Math.trunc(ms)}', true)`;
   return {
     text: `select set_config('app.capability', $1, true), ${limit("statement_timeout", statementTimeoutMs)}, ${limit("lock_timeout", cfg.db.lockTimeoutMs)}, ${limit("idle_in_transaction_session_timeout", cfg.db.idleInTransactionTimeoutMs)}${role}`,
+    isBlind: true,
     values: [scope.kind === "system" ? systemToken() : tenantToken(scope.tenantId)],
   };
 }

@@ -2,7 +2,7 @@
 // shadows ours, a cursor that holds rows, a lock, a channel. So each use of a connection ends with the statements that
 // DISCARD ALL stands for, but for the cached plans, which hold nothing of anybody and are dear to make again. They run
 // outside of the transaction, behind everything that its commit sets off, and travel in the same packet as its end, so
-// that nobody waits for them. asyncpg and PgBouncer (server_reset_query) reset their connections so as well.
+// that nobody waits for them. A use that asked for plain statements only (plain-statement.ts) needs none. asyncpg and PgBouncer (server_reset_query) reset their connections so as well.
 // Source: https://www.postgresql.org/docs/current/sql-discard.html
 import type { Pool, PoolClient, Submittable } from "pg";
 
@@ -84,8 +84,8 @@ export function awaitReset(client: PoolClient, mayBeRefused: boolean, onTurn: ()
   client.query(new SessionReset(true, mayBeRefused, onTurn));
 }
 
-/** Says that a connection was not used at all. */
-export function markUnused(client: PoolClient): void {
+/** Says that a connection's use has left nothing in its session. */
+export function markClean(client: PoolClient): void {
   clean.add(client);
 }
 

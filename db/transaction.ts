@@ -8,7 +8,9 @@ import { DbError, toDbError, withCallerStack } from "./errors";
 import { checkout, readyFor } from "./connection";
 import { BEGIN, OpenTransaction } from "./open-transaction";
 import { sendPipelined, type Statement } from "./pipeline";
+import { isPlain } from "./plain-statement";
 import { scopeStatement, tenantOf, type Isolation, type Scope } from "./scope";
+import { markClean } from "./session-reset";
 import { tracedSql } from "./spans";
 import { systemUse } from "./system-use";
 import type { TransactionOptions, Tx } from "./tx";
@@ -66,11 +68,13 @@ export async function runStatement<R>(
   noteSystemScope(scope);
   const setting = settingOf(scope, await readyFor(scope), options);
   const client = await checkout(options.statementTimeoutMs);
+  const needsReset = !isPlain(text);
   try {
     const results = await tracedSql(text, tenantOf(scope), () =>
-      sendPipelined(client, [setting, { text, values: params }], true),
+      sendPipelined(client, [setting, { text, values: params }], needsReset),
     );
     if (isInTransaction(client)) throw endedInsideError();
+    if (!needsReset) markClean(client);
     client.release();
     return (results[1]?.rows ?? []) as R[];
   } catch (thrown) {
