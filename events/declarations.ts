@@ -38,6 +38,8 @@ export class Declarations {
   /** The same, to be asked for each message. */
   private readonly ownSets = new Map<string, Handling>();
   private held = new Map<string, Handling[]>();
+  /** Both, for each consumer that was asked for since either has changed. */
+  private readonly combined = new Map<string, readonly Handling[]>();
   private readAtMs = -Infinity;
   private renewedAtMs = -Infinity;
   private reading: Promise<void> | undefined;
@@ -49,6 +51,7 @@ export class Declarations {
     const declaration = { consumer, handled: [...handled].sort(), known: [...known].sort() };
     this.own.set(consumer, declaration);
     this.ownSets.set(consumer, setsOf(declaration));
+    this.combined.clear();
     this.renewedAtMs = -Infinity;
   }
 
@@ -72,6 +75,7 @@ export class Declarations {
     for (const row of await declarationsHeld())
       held.set(row.consumer, [...(held.get(row.consumer) ?? []), setsOf(row)]);
     this.held = held;
+    this.combined.clear();
     this.readAtMs = startedAtMs;
   }
 
@@ -122,10 +126,14 @@ export class Declarations {
     return this.versionsOf(consumer).some(({ handled }) => handled.has(key));
   }
 
-  private versionsOf(consumer: string): Handling[] {
-    const own = this.ownSets.get(consumer);
-    const held = this.held.get(consumer) ?? [];
-    return own ? [...held, own] : held;
+  private versionsOf(consumer: string): readonly Handling[] {
+    let versions = this.combined.get(consumer);
+    if (versions === undefined) {
+      const own = this.ownSets.get(consumer);
+      versions = [...(this.held.get(consumer) ?? []), ...(own ? [own] : [])];
+      this.combined.set(consumer, versions);
+    }
+    return versions;
   }
 }
 

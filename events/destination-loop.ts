@@ -1,7 +1,7 @@
 // The loop of one destination: claims what is due for it and hands it over. Each destination has its own, so that one
 // that hangs stops nobody else.
 //   stopped → claiming        start(), and after every wake
-//   claiming → claiming       a full batch was claimed; it is delivered beside, up to OPEN_BATCHES_MAX at once
+//   claiming → claiming       a full batch was claimed; it is delivered beside, up to as many rows as OPEN_BATCHES_MAX batches at once
 //   claiming → waiting        nothing more is due: until a commit signals, a batch ends, or the poll
 //   claiming → probing        no hand-over of a batch had an answer in time: one row now and then, until one is accepted
 //   any → stopped             stop(): begins nothing more, waits a moment for answers, gives the rest back
@@ -16,6 +16,8 @@ import { outboxClaim, outboxSettle, outboxTenants, type OutboxRow } from "./stor
 
 export interface LoopOptions {
   batch: number;
+  /** Rows of one aggregate that a claim takes even where that makes more than a batch. */
+  depth: number;
   /** Tenants that one claim shares between when more is due than it takes. */
   tenantsMax: number;
   pollMs: number;
@@ -41,6 +43,8 @@ const UNANSWERED_MAX = 1_000;
 const SOON_MS = 10;
 /** Tenants that are looked at for each that a claim names: others may have something for another destination only. */
 const VISITS_PER_TENANT = 4;
+/** A tenant that has something since waits no longer for its turn. */
+const CIRCLE_MS = 100;
 /** Below every tenant's id. */
 const FIRST_TENANT = "00000000-0000-0000-0000-000000000000";
 /** Shorter than what a shutdown grants. */
@@ -63,12 +67,15 @@ export class DestinationLoop {
   private interrupt: (() => void) | undefined;
   private stopped = new AbortController();
   private readonly open = new Set<Promise<void>>();
+  private openRows = 0;
   private readonly unanswered = new Set<object>();
   /** Batches in a row without any answer. */
   private silent = 0;
   /** More is due than a claim takes: from then on claims share between tenants. */
   private isBehind = false;
   private lastTenant = FIRST_TENANT;
+  /** All tenants of the circle with something due, where they are few: not looked for anew for each claim. */
+  private circle: { ids: string[]; untilMs: number } | undefined;
   /** Claims in a row that found nothing. */
   private idle = 0;
   private probeAtMs = 0;
@@ -132,10 +139,10 @@ export class DestinationLoop {
     if (!(await isReady())) return this.sleep(pollMs);
     const pauseMs = this.probeAtMs - performance.now();
     if (this.silent > 0 && pauseMs > 0) return this.sleep(pauseMs);
-    const openMax = this.silent > 0 ? 1 : OPEN_BATCHES_MAX;
+    const openMax = this.silent > 0 ? 1 : OPEN_BATCHES_MAX * batch;
     if (this.unanswered.size >= UNANSWERED_MAX)
       throw new Error(`${this.unanswered.size} hand-overs have had no answer: no more are made until one has`);
-    if (this.open.size >= openMax) return this.sleep(pollMs);
+    if (this.openRows >= openMax) return this.sleep(pollMs);
 
     const claim = await this.claim(this.silent > 0 ? 1 : batch);
     if (claim.rows.length === 0) return this.sleep(Math.min(pollMs, SOON_MS * 2 ** this.idle++));
@@ -144,9 +151,11 @@ export class DestinationLoop {
       .catch((error: unknown) => this.noteError(error))
       .finally(() => {
         this.open.delete(work);
+        this.openRows -= claim.rows.length;
         this.wake();
       });
     this.open.add(work);
+    this.openRows += claim.rows.length;
     if (claim.rows.length < batch) await this.sleep(pollMs);
   }
 
@@ -154,13 +163,18 @@ export class DestinationLoop {
     const tenantIds = this.isBehind ? await this.nextTenants(limit) : [];
     const leaseId = newId();
     const claimedAtMs = performance.now();
-    const rows = await outboxClaim(this.destination, limit, leaseId, this.options.leaseMs, tenantIds);
+    // A probe is one row.
+    const depth = this.silent > 0 ? 1 : this.options.depth;
+    const rows = await outboxClaim(this.destination, limit, leaseId, this.options.leaseMs, tenantIds, depth);
     this.isBehind = rows.length >= limit;
     return { leaseId, claimedAtMs, rows };
   }
 
   /** Whose turn it is: all tenants in a circle, as many for each claim as it has room for beside the longest due. */
   private async nextTenants(limit: number): Promise<string[]> {
+    const now = performance.now();
+    if (this.circle !== undefined && now < this.circle.untilMs) return this.circle.ids;
+    const isFromFirst = this.lastTenant === FIRST_TENANT;
     const most = Math.max(1, Math.min(this.options.tenantsMax, Math.floor(limit / 2)));
     const visits = most * VISITS_PER_TENANT;
     const visited = await outboxTenants(this.destination, this.lastTenant, visits);
@@ -168,7 +182,9 @@ export class DestinationLoop {
     // The next claim goes on behind the last one taken, or behind all that were looked at.
     const last = due.length === most ? due.at(-1) : visited.length === visits ? visited.at(-1) : undefined;
     this.lastTenant = last?.id ?? FIRST_TENANT;
-    return due.map(({ id }) => id);
+    const ids = due.map(({ id }) => id);
+    this.circle = isFromFirst && last === undefined ? { ids, untilMs: now + CIRCLE_MS } : undefined;
+    return ids;
   }
 
   private async deliver({ leaseId, claimedAtMs, rows }: Claim): Promise<void> {

@@ -23,7 +23,7 @@ export interface Destination {
 }
 
 /** The consumers: those of this process directly, the others by the topic. */
-export const eventDestination: Destination = { batchSize: 50, isOrdered: true, publish: publishEvents };
+export const eventDestination: Destination = { batchSize: 100, isOrdered: true, publish: publishEvents };
 
 const destinations = new Map<string, Destination>([["event", eventDestination]]);
 

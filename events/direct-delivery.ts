@@ -174,13 +174,20 @@ export class DirectDelivery {
   private async noteDetours(rows: readonly OutboxRow[], done: Done): Promise<Pick<Detour, "consumer" | "eventId">[]> {
     const detours = rows.flatMap((row) => {
       // A redrive is the event it was.
-      const facts = { ...row, eventId: eventIdOf(row), rowId: row.id };
+      const eventId = eventIdOf(row);
+      const detour = (consumer: string, isMissing: boolean): Detour => ({
+        ...row,
+        eventId,
+        rowId: row.id,
+        consumer,
+        isMissing,
+      });
       const missing = declarations.missingFor(row);
-      if (missing !== undefined) return [{ ...facts, consumer: missing, isMissing: true }];
+      if (missing !== undefined) return [detour(missing, true)];
       return declarations
         .wantedBy(row)
-        .filter((consumer) => done.get(facts.eventId)?.has(consumer) !== true)
-        .map((consumer): Detour => ({ ...facts, consumer, isMissing: false }));
+        .filter((consumer) => done.get(eventId)?.has(consumer) !== true)
+        .map((consumer) => detour(consumer, false));
     });
     return detours.length > 0 ? detoursBegin(detours) : [];
   }

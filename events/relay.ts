@@ -26,6 +26,8 @@ export interface Relay {
 export const LEASE_MS = 30_000;
 /** Some twenty minutes of the back-off below. */
 const MAX_ATTEMPTS = 30;
+/** Of a backlog: more make other organisations wait longer. */
+const DEPTH = 4;
 const ROW_BACKOFF: Backoff = { firstMs: 200, maxMs: 60_000 };
 
 export function createRelay(options: RelayOptions = {}): Relay {
@@ -33,6 +35,7 @@ export function createRelay(options: RelayOptions = {}): Relay {
   const names = (): string[] => destinationNames().filter(isServed);
   const settings: LoopOptions = {
     batch: options.batch ?? cfg.events.relayBatch,
+    depth: options.depth ?? DEPTH,
     tenantsMax: options.tenantsMax ?? 50,
     pollMs: options.pollMs ?? cfg.events.relayPollMs,
     leaseMs: options.leaseMs ?? LEASE_MS,

@@ -154,9 +154,9 @@ describe("the relay", () => {
   it("takes aggregates in turns when they have more than a batch", async () => {
     await append("a", ...Array.from({ length: 12 }, (_, n) => n));
     await append("b", 100);
-    const small = relay({ batch: 4, concurrency: 1 });
+    const small = relay({ batch: 4, depth: 3, concurrency: 1 });
     await small.runOnce();
-    expect(delivered.filter(({ aggregate }) => aggregate === "a").map(({ n }) => n)).toEqual([0, 1]);
+    expect(delivered.filter(({ aggregate }) => aggregate === "a").map(({ n }) => n)).toEqual([0, 1, 2]);
     expect(delivered).toContainEqual({ aggregate: "b", n: 100 });
     while ((await small.runOnce()) > 0);
     expect(delivered.filter(({ aggregate }) => aggregate === "a").map(({ n }) => n)).toEqual(
@@ -213,10 +213,19 @@ describe("the relay", () => {
   it("takes over the rows of a relay that died holding them, once their lease has ended", async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
-    registerDestination(elsewhere, { batchSize: 1, publish: () => held });
+    let isHeld = false;
+    registerDestination(elsewhere, {
+      batchSize: 1,
+      publish: () => {
+        isHeld = true;
+        return held;
+      },
+    });
     const id = await appendOne(entry("held", 1, { destination: elsewhere }));
     const dying = relay({ leaseMs: 60_000 }).runOnce();
-    await expect.poll(async () => (await rowOf(id))?.attempts).toBe(1);
+    await expect.poll(() => isHeld).toBe(true);
+    // Nothing became of it yet.
+    expect(await rowOf(id)).toMatchObject({ status: "PENDING", attempts: 0 });
 
     let published = 0;
     registerDestination(elsewhere, {

@@ -1,6 +1,7 @@
 // Statements on events.detour: events that go to a consumer by the topic instead of from the relay itself. While one is
 // under way, what follows it in its aggregate goes the same way, or it would overtake. What is for a consumer that is held
 // (holds.ts) goes no way yet. Each question is a subquery with a limit, one look at an index a pair: EXISTS became a join with all that waits.
+import { plainSql } from "../../db/plain-statement";
 import { systemQuery, type Tx } from "../../db/tenant";
 
 /** An aggregate of which a relay has rows at hand, up to this position. */
@@ -22,9 +23,9 @@ export interface Detour extends AggregateAtHand {
   isMissing: boolean;
 }
 
-const IS_HELD = `(select 1 from events.consumer_hold h where h.consumer = c.consumer limit 1) is not null`;
+const IS_HELD = plainSql`(select 1 from events.consumer_hold h where h.consumer = c.consumer limit 1) is not null`;
 /** Something of the aggregate that comes before waits for the consumer. */
-const IS_BEHIND = `(select 1 from events.held h
+const IS_BEHIND = plainSql`(select 1 from events.held h
     where h.consumer = c.consumer and h.aggregate_id = a.id and h.aggregate_type = a.type and h.tenant_id is not distinct from a.tenant_id
       and h.position < a.position limit 1) is not null`;
 
@@ -38,7 +39,7 @@ export function closedWays(
 ): Promise<Pick<Detour, "consumer" | "aggregateKey">[]> {
   return systemQuery(
     "relay-detour",
-    `select c.consumer, a.key as "aggregateKey" from unnest($1::text[]) as c (consumer)
+    plainSql`select c.consumer, a.key as "aggregateKey" from unnest($1::text[]) as c (consumer)
       cross join unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[]) as a (key, tenant_id, type, id, position)
       where (select 1 from events.detour d where d.aggregate_key = a.key and d.consumer = c.consumer limit 1) is not null
          or ${IS_HELD} or ${IS_BEHIND}`,

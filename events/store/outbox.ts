@@ -2,6 +2,7 @@
 // each is one round trip, and their statements must see one another's effects. A claim is a lease in the table instead
 // of a lock held while publishing (as graphile-worker's getJobs.ts and bullmq's claim do): a relay that is killed
 // holds nothing, what it held falls due again when the lease ends.
+import { plainSql } from "../../db/plain-statement";
 import { systemQuery } from "../../db/tenant";
 import type { TenantId } from "../../security/principal";
 import type { Tx } from "../../db/tenant";
@@ -62,9 +63,9 @@ export interface OutboxSettlement {
   released: string[];
 }
 
-const APPEND = "select from events.outbox_append($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const APPEND = plainSql`select from events.outbox_append($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 /** The same for a row that waits for its time; $10 milliseconds from now, not from when the transaction began. */
-const APPEND_LATER = `
+const APPEND_LATER = plainSql`
   insert into events.outbox (id, tenant_id, destination, aggregate_type, aggregate_id, type, version, payload, headers, next_attempt_at)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + $10 * interval '1 millisecond')
   on conflict on constraint outbox_pkey do nothing`;
@@ -108,7 +109,7 @@ export function outboxTenants(
   after: string,
   limit: number,
 ): Promise<{ id: string; isDue: boolean }[]> {
-  return systemQuery("relay-claim", `select id, is_due as "isDue" from events.outbox_tenants($1, $2, $3)`, [
+  return systemQuery("relay-claim", plainSql`select id, is_due as "isDue" from events.outbox_tenants($1, $2, $3)`, [
     destination,
     after,
     limit,
@@ -117,7 +118,7 @@ export function outboxTenants(
 
 /**
  * Leases up to `limit` due aggregates of the destination, first of the tenants that are named and then the longest due, and resolves with their first unpublished rows, at most
- * `limit` in all, sorted by position. Costs the same however many rows wait behind one that fails.
+ * `limit` in all, or `depth` of each, sorted by position. Costs the same however many rows wait behind one that fails.
  */
 export function outboxClaim(
   destination: string,
@@ -125,14 +126,15 @@ export function outboxClaim(
   leaseId: string,
   leaseMs: number,
   tenantIds: readonly string[],
+  depth = 1,
 ): Promise<OutboxRow[]> {
   return systemQuery<OutboxRow>(
     "relay-claim",
-    `select id, position, tenant_id as "tenantId", destination, aggregate_type as "aggregateType", aggregate_id as "aggregateId",
+    plainSql`select id, position, tenant_id as "tenantId", destination, aggregate_type as "aggregateType", aggregate_id as "aggregateId",
             aggregate_key as "aggregateKey", type, version, payload, headers, occurred_at as "occurredAt", created_at as "createdAt", attempts, refusals
-       from events.outbox_claim($1, $2, $3, $4, $5::uuid[])
+       from events.outbox_claim($1, $2, $3, $4, $5::uuid[], $6)
       order by position`,
-    [destination, limit, leaseId, leaseMs, tenantIds],
+    [destination, limit, leaseId, leaseMs, tenantIds, depth],
   );
 }
 
@@ -177,7 +179,7 @@ export async function outboxSettle(
 ): Promise<void> {
   await systemQuery(
     "relay-settle",
-    "select events.outbox_settle($1, $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::boolean[], $8::text[], $9::uuid[], $10::uuid[], $11::text[])",
+    plainSql`select events.outbox_settle($1, $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::boolean[], $8::text[], $9::uuid[], $10::uuid[], $11::text[])`,
     [
       leaseId,
       keys,
