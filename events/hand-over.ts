@@ -1,7 +1,8 @@
 // One hand-over: rows given to their destination, and an answer awaited no longer than the lease allows. A destination
 // that hangs is indistinguishable from one that is slow, so its answer may still come; it is counted as a failure
 // until then. What hangs keeps its promise and its rows in memory, hence the count of those without an answer.
-import { continueTrace } from "../telemetry/tracing";
+import { trackWork } from "../telemetry/shutdown";
+import { continueTrace, isFollowed } from "../telemetry/tracing";
 import type { Destination } from "./destinations";
 import type { OutboxRow } from "./store/outbox";
 
@@ -70,7 +71,9 @@ async function publishTraced(destination: Destination, rows: readonly OutboxRow[
   const [first] = rows;
   if (!first) return;
   if (rows.length === 1) return inTraceOf(first, async () => destination.publish(rows, signal));
-  const together = (async () => destination.publish(rows, signal))();
+  const publish = async (): Promise<void> => destination.publish(rows, signal);
+  if (!isFollowed()) return trackWork(publish);
+  const together = publish();
   await Promise.all(rows.map((row) => inTraceOf(row, () => together)));
 }
 

@@ -78,7 +78,7 @@ export async function appendToOutbox(tx: Tx, entry: OutboxEntry, copies: readonl
   };
   const payload = payloadText(entry);
   return withSpan(`outbox ${entry.type}`, { kind: "producer", attributes }, async () => {
-    const headers = { ...traceHeaders(), ...provenanceHeaders(entry.id), ...entry.headers };
+    const headers = Object.assign(traceHeaders(), provenanceHeaders(entry.id), entry.headers);
     await outboxInsert(tx, { ...entry, headers }, payload);
     tx.afterCommit(() => signalRelay(entry.destination));
     for (const destination of copies) {

@@ -6,6 +6,7 @@
 // Source of the names: Hohpe & Woolf, Enterprise Integration Patterns, "Correlation Identifier".
 import { currentRequest } from "encore.dev";
 import { AsyncVariable } from "../telemetry/async-variable";
+import { directCall } from "../telemetry/current-call";
 import { actorOf, findCaller } from "./principal";
 
 export interface Provenance {
@@ -38,25 +39,25 @@ export function provenanceOf({ id, headers }: { id: string; headers: Headers }):
 
 /** Who causes what is written now under this id; it begins the story itself when nothing is known. */
 export function currentProvenance(id: string): Omit<Provenance, "causationId"> & { causationId?: string } {
-  return { actor: SYSTEM, correlationId: id, ...ofRequest(), ...current.get() };
+  // Not by spreading, which takes Node 20 two microseconds a field behind the first.
+  return Object.assign({ actor: SYSTEM, correlationId: id }, ofRequest(), current.get());
 }
 
 /** The headers of what is written now under this id. */
 export function provenanceHeaders(id: string): Record<string, string> {
   const { actor, correlationId, causationId } = currentProvenance(id);
-  return {
-    actor,
-    "correlation-id": correlationId,
-    ...(causationId === undefined ? {} : { "causation-id": causationId }),
-  };
+  const headers: Record<string, string> = { actor, "correlation-id": correlationId };
+  if (causationId !== undefined) headers["causation-id"] = causationId;
+  return headers;
 }
 
 function ofRequest(): Partial<Provenance> {
-  const request = currentRequest();
-  if (request === undefined) return {};
-  const { trace } = request;
+  // The host's answer first: each event and each job asks.
+  const call = directCall() ?? currentRequest();
+  if (call === undefined) return {};
+  const { trace } = call;
   const caller = findCaller();
-  const acting = request.type === "api-call" ? `${SYSTEM}:${request.api.service}.${request.api.endpoint}` : SYSTEM;
+  const acting = "api" in call ? `${SYSTEM}:${call.api.service}.${call.api.endpoint}` : SYSTEM;
   const actor = caller === undefined ? acting : actorOf(caller);
   if (trace === undefined) return { actor };
   return { actor, correlationId: trace.extCorrelationId ?? trace.traceId, causationId: trace.traceId };

@@ -55,6 +55,11 @@ export function isTracing(): boolean {
   return activeTracer() !== undefined;
 }
 
+/** Whether anybody learns of work that is traced: by its spans, or by the lines that its end writes. */
+export function isFollowed(): boolean {
+  return isTracing() || log.isLevelEnabled("debug");
+}
+
 /** True when a span started now would be recorded: the test to make before computing costly attributes. */
 export function isRecording(): boolean {
   return activeTracer() !== undefined && trace.getSpan(context.active())?.isRecording() === true;
@@ -132,7 +137,7 @@ export function continueTrace<T>(
   const span = startContinued(carried, parent, spanName, options);
   const requestId = base32FromHex(span.spanContext().traceId);
   const work = (): T => runInSpan(span, parent, (own) => logged(spanName, () => fn(own)));
-  return trackWork(() => withLogFields({ requestId, ...options.log }, work));
+  return trackWork(() => withLogFields(Object.assign({ requestId }, options.log), work));
 }
 
 /** One line at the end of the work, for whoever follows a request: at `debug`, because there are many. */
@@ -224,7 +229,7 @@ export function failSpan(span: Span, error: unknown): void {
 }
 
 function runInSpan<T>(span: Span, parent: Context, fn: (span: Span) => T): T {
-  return context.with(trace.setSpan(parent, span), () => endWith(span, fn));
+  return context.with(trace.setSpan(parent, span), () => (span.isRecording() ? endWith(span, fn) : fn(span)));
 }
 
 /** Ends the span when the result settles. */
