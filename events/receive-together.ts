@@ -1,8 +1,9 @@
 // Several events of one consumer in one transaction of their tenant: inbox rows and effects of all of them commit together.
 // Each has its own outcome: one that fails rolls the others back with it, is counted by itself, and the others run again
 // without it and without what follows it in its aggregate. So a failing event neither loses nor repeats its neighbours'
-// effects, and costs nobody a savepoint: Postgres pays for one with a subtransaction even when nothing fails.
-import { DbError } from "../db/errors";
+// effects, and costs nobody a savepoint: Postgres pays for one with a subtransaction even when nothing fails. Where a statement
+// fails that its handler did not wait for (tx.executeLater), nobody knows whose it was, and the events run one by one.
+import { DbError, type DbErrorKind } from "../db/errors";
 import type { Tx } from "../db/tenant";
 import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
 import { byAggregate } from "./aggregates";
@@ -70,17 +71,28 @@ function partsOf(entries: readonly Entry[], size: number): Entry[][] {
 /** Gives up on the part when too many of it fail: what is not done goes another way. */
 async function receivePart(consumer: LocalConsumer, part: readonly Entry[], options: TogetherOptions): Promise<void> {
   let left = part;
-  for (let failures = 0; left.length > 0 && failures < FAILURES_MAX && options.mayGoOn(); failures++) {
-    const { done, failed, isComplete } = await attempt(consumer, left, options.mayGoOn);
-    for (const entry of done) options.onDone(entry);
-    if (isComplete) return;
-    const settled = new Set(done);
-    const from = failed === undefined ? left.length : left.indexOf(failed);
-    left = left.filter(
-      (entry, at) =>
-        !settled.has(entry) && entry !== failed && (at < from || entry.aggregateKey !== failed?.aggregateKey),
-    );
+  let size = part.length;
+  let failures = 0;
+  while (left.length > 0 && failures < FAILURES_MAX && options.mayGoOn()) {
+    const now = left.slice(0, size);
+    const outcome = await attempt(consumer, now, options.mayGoOn);
+    for (const entry of outcome.done) options.onDone(entry);
+    if (outcome.isComplete && (now.length === left.length || outcome.done.length < now.length)) return;
+    // One by one it tells whose it is.
+    if (outcome.isNobodys) size = 1;
+    else if (!outcome.isComplete) failures++;
+    left = withoutSettled(left, outcome);
   }
+}
+
+/** What is still to be tried: not what follows a failure in its aggregate. */
+function withoutSettled(left: readonly Entry[], { done, failed }: Attempt): readonly Entry[] {
+  const settled = new Set(done);
+  const from = failed === undefined ? left.length : left.indexOf(failed);
+  return left.filter(
+    (entry, at) =>
+      !settled.has(entry) && entry !== failed && (at < from || entry.aggregateKey !== failed?.aggregateKey),
+  );
 }
 
 interface Attempt {
@@ -89,7 +101,21 @@ interface Attempt {
   isComplete: boolean;
   /** Whose handler threw: counted, and to be delivered again. */
   failed?: Entry;
+  /** A statement failed that a handler had not waited for, and several had run. */
+  isNobodys?: boolean;
 }
+
+/** Of what a handler has asked for, as far as can be told: nothing that the database or the process does to whoever is at work. */
+const isOfAHandler = (error: unknown): boolean =>
+  error instanceof DbError && error.sqlState !== undefined && !error.retryable && !OF_THE_SERVER.has(error.kind);
+
+const OF_THE_SERVER: ReadonlySet<DbErrorKind> = new Set([
+  "unavailable",
+  "pool_exhausted",
+  "lock_timeout",
+  "statement_timeout",
+  "misuse",
+]);
 
 async function attempt(consumer: LocalConsumer, entries: readonly Entry[], mayGoOn: () => boolean): Promise<Attempt> {
   const startedAt = performance.now();
@@ -108,7 +134,12 @@ async function attempt(consumer: LocalConsumer, entries: readonly Entry[], mayGo
     });
   } catch (error) {
     // A deadlock is nobody's fault: its events go another way.
-    if (at === undefined || (error instanceof DbError && error.retryable)) throw error;
+    if (error instanceof DbError && error.retryable) throw error;
+    if (at === undefined && isOfAHandler(error)) {
+      if (entries.length > 1) return { done: [], isComplete: false, isNobodys: true };
+      at = entries[0];
+    }
+    if (at === undefined) throw error;
     eventsConsumedTotal.add(1, { consumer: consumer.name, outcome: "failed" });
     const { message } = at;
     const isOver = await asConsequence(consumer.name, message, () => settleFailure(consumer, message, error, 1)).then(

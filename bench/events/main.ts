@@ -1,15 +1,16 @@
 // From the commit of an event to the commit of its effect: `npm run bench:events -- postgresql://…`, a superuser's address
 // of native Postgres, where it makes and drops databases of its own. Processes of the app that emit, and that relay and
 // consume, on the same machine; beside them bare commits, graphile-worker and DBOS doing the same work in the same run.
-//   --only PART,PART   some of: commits, one, two, rates, rivals
+//   --only PART,PART   some of: commits, cost, one, two, rates, rivals
 //   --profile FOLDER   CPU profiles of the app's processes
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import pg from "pg";
+import { CostMeter, costText } from "./cost";
 import { makeCopy, runRival, startApp, type App } from "./processes";
 import { figuresOf, nowMs, type Figures } from "./waits";
 
-const PARTS = ["commits", "one", "two", "rates", "rivals"] as const;
+const PARTS = ["commits", "cost", "one", "two", "rates", "rivals"] as const;
 type Part = (typeof PARTS)[number];
 const LANES = 32;
 const COMMIT_MS = 3_000;
@@ -29,6 +30,29 @@ const say = (what: string, { perSecond, p50Ms, p95Ms, p99Ms }: Figures, ratio = 
   const waits = [p50Ms, p95Ms, p99Ms].map((ms) => ms.toFixed(0)).join(" / ");
   console.log(`${what.padEnd(56)} ${perSecond.toFixed(0).padStart(6)}/s   p50 / p95 / p99 ${waits} ms ${ratio}`);
 };
+
+/** What an event costs to emit while the worker stands still, and then to relay and consume. */
+async function measureCost(url: string, emitter: App, worker: App, count: number): Promise<void> {
+  const meter = await CostMeter.open(url);
+  const emit = (): Promise<unknown> =>
+    emitter.post("/emitter/emit", { tenants, count, lanes: LANES, perSecond: 0, aggregates: AGGREGATES });
+  const consume = async (): Promise<void> => {
+    for (let done = 0; done < count; await delay(50)) {
+      const { waitsMs } = (await worker.post("/load/figures", {})) as { waitsMs: Record<string, number[]> };
+      done += Object.values(waitsMs).flat().length;
+    }
+  };
+  try {
+    process.kill(worker.pid, "SIGSTOP");
+    const emitting = await meter.during({ emitter: emitter.pid }, count, emit);
+    console.log(`emitting: ${costText(emitting)}`);
+    process.kill(worker.pid, "SIGCONT");
+    const consuming = await meter.during({ worker: worker.pid }, count, consume);
+    console.log(`relaying and consuming: ${costText(consuming)}`);
+  } finally {
+    await meter.close();
+  }
+}
 
 /** Small inserts, each its own transaction, as fast as LANES connections of one process make them. */
 async function bareCommits(url: string): Promise<number> {
@@ -102,6 +126,7 @@ async function measureApp(url: string, asked: ReadonlySet<Part>, count: number, 
     const emitter = await start(["emitter"]);
     await delay(KNOWN_MS);
     await pipeline(emitter, [first], 2_000, 0);
+    if (asked.has("cost")) await measureCost(url, emitter, first, count);
     const one = asked.has("one") ? await pipeline(emitter, [first], count, 0) : undefined;
     if (one) say("one process relays and consumes", one);
     for (const rate of asked.has("rates") ? RATES : [])
@@ -156,7 +181,7 @@ const asked = new Set(values.only.split(",") as Part[]);
 const count = Number(values.count);
 if (asked.has("commits"))
   await inDatabase(address, async (own) => console.log(`bare commits ${(await bareCommits(own)).toFixed(0)}/s`));
-if (asked.has("one") || asked.has("two") || asked.has("rates"))
+if (asked.has("cost") || asked.has("one") || asked.has("two") || asked.has("rates"))
   await inDatabase(address, (own) => measureApp(own, asked, count, values.profile));
 if (asked.has("rivals")) await measureRivals(address, count);
 process.exit();

@@ -9,6 +9,7 @@ import type { Figures } from "./waits";
 const STOP_LIMIT_MS = 15_000;
 
 export interface App {
+  readonly pid: number;
   post(path: string, body: object): Promise<unknown>;
   stop(): Promise<void>;
 }
@@ -48,6 +49,9 @@ export async function startApp(
     LIMIT_SCALE: "1000000",
     ENCORE_RUNTIME_LOG: "error",
     LOG_LEVEL: "error",
+    // Development keeps two lines of each event for `groundwork trace`, and lets a login be a superuser, which production refuses.
+    GROUNDWORK_ENV_TYPE: "production",
+    MasterKey: "the-master-key-of-a-benchmark-protects-nothing",
     ...(hosting ? { ENCORE_PROCESS_CONFIG: Buffer.from(JSON.stringify(hosting)).toString("base64") } : {}),
   };
   const profiling = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
@@ -55,6 +59,7 @@ export async function startApp(
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const baseUrl = await said(child, /serving (http:\/\/\S+)/);
   return {
+    pid: child.pid ?? 0,
     post: async (path, body) => {
       const response = await fetch(baseUrl + path, { method: "POST", body: JSON.stringify(body) });
       if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);

@@ -157,7 +157,7 @@ describe("from the relay to a consumer of its process", () => {
     expect(await rowsOf(set.name, failed)).toBe(1);
   });
 
-  it("of what an event's handler emits and the database refuses, none that follows it in the transaction is found guilty", async () => {
+  it("of what an event's handler emits and the database refuses, its own event is found guilty and none that follows it in the transaction", async () => {
     const tenantId = tenant();
     const foreign = tenant();
     const set = stage(async (tx, { payload: { organisationName: what } }) => {
@@ -166,10 +166,11 @@ describe("from the relay to a consumer of its process", () => {
       const entry = { aggregateType: "x", aggregateId: newId(), type: "x", version: 1, payload: {}, headers: {} };
       if (what === "p1") await appendToOutbox(tx, { ...entry, id: newId(), destination: set.name, tenantId: foreign });
     });
-    await set.emit(tenantId, ["p", 1], ["p", 2], ["p", 3]);
+    await set.emit(tenantId, ["p", 1], ["p", 2], ["p", 3], ["q", 1]);
     await set.relayAll();
-    const failed = "select count(*)::int as n from events.inbox where consumer = $1 and processed_at is null";
-    expect([await rowsOf(set.name, failed), set.topicNumbers()]).toEqual([0, ["p1", "p2", "p3"]]);
+    const failed = "select sum(attempts)::int as n from events.inbox where consumer = $1 and processed_at is null";
+    expect([await rowsOf(set.name, failed), set.topicNumbers()]).toEqual([1, ["p1", "p2", "p3"]]);
+    expect(await effectsOf(set.name)).toEqual(["q1"]);
   });
 
   it("of a database that is away nobody is found guilty: what it was to handle goes by the topic", async () => {

@@ -6,7 +6,7 @@ import { currentProvenance } from "../../security/provenance";
 import { consumer, localConsumers, type EventHandler } from "../consumer";
 import { receiveTogether, type Entry } from "../receive-together";
 import { purgeExpired, INBOX_DAYS } from "../retention";
-import { rowsOf, tenant, type Registered } from "./direct-stage";
+import { effectsOf, rowsOf, tenant, type Registered } from "./direct-stage";
 
 function receiver(act: EventHandler<Registered>) {
   const name = `together-${newId()}`;
@@ -61,6 +61,38 @@ it("runs the others again without those that failed, until three of a transactio
   broken.add("f3").add("f4");
   await set.receive(entriesOf("a", "f1", "b", "f2", "f3", "f4", "c"));
   expect([set.done, await rowsOf(set.name, failed)]).toEqual([[], 5]);
+});
+
+it("runs the events one by one when a statement fails that no handler waited for, and counts it for its own", async () => {
+  const set = receiver(async (tx, { payload: { organisationName: what } }) => {
+    const refused = what.startsWith("f");
+    tx.executeLater("insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, $2, $3)", [
+      refused ? newId() : tx.tenantId,
+      `${set.name} ${what}`,
+      1,
+    ]);
+  });
+  await set.receive(entriesOf("a", "b", "c"));
+  expect([set.done.splice(0), await effectsOf(set.name)]).toEqual([
+    ["a", "b", "c"],
+    ["a", "b", "c"],
+  ]);
+
+  const [d, f1, e, f2] = entriesOf("d", "f1", "e", "f2");
+  // What follows in the aggregate of one that failed waits for it.
+  const behind = entriesOf("g").map((entry) => ({ ...entry, aggregateKey: "f1" }));
+  const sameTenant = behind.map(({ message, ...rest }) => ({
+    ...rest,
+    message: { ...message, tenantId: d!.message.tenantId },
+  }));
+  await set.receive([d!, f1!, ...sameTenant, e!, f2!]);
+  expect([set.done, await effectsOf(set.name)]).toEqual([
+    ["d", "e"],
+    ["a", "b", "c", "d", "e"],
+  ]);
+  const failed =
+    "select count(*)::int as n from events.inbox where consumer = $1 and attempts = 1 and processed_at is null";
+  expect(await rowsOf(set.name, failed)).toBe(2);
 });
 
 it("runs what a handler asks for after the commit in the name of its event", async () => {
