@@ -165,7 +165,7 @@ export class DestinationLoop {
     const claimedAtMs = performance.now();
     // A probe is one row.
     const depth = this.silent > 0 ? 1 : this.options.depth;
-    const rows = await outboxClaim(this.destination, limit, leaseId, this.options.leaseMs, tenantIds, depth);
+    const rows = await outboxClaim(this.destination, { limit, depth }, leaseId, this.options.leaseMs, tenantIds);
     this.isBehind = rows.length >= limit;
     return { leaseId, claimedAtMs, rows };
   }

@@ -197,7 +197,7 @@ describe("a paused consumer", () => {
     await set.relayAll();
     await set.emit(tenantId, ["p", 2]);
     const lease = newId();
-    const claimed = await outboxClaim(set.destination, 10, lease, 600_000, []);
+    const claimed = await outboxClaim(set.destination, { limit: 10, depth: 1 }, lease, 600_000, []);
     await resumeConsumer(set.name, REASON);
     expect([claimed.length, await heldRelease(500, ANY), await heldOf(set.name)]).toEqual([1, 0, 1]);
     const keys = claimed.map(({ aggregateKey }) => aggregateKey);
@@ -270,7 +270,7 @@ describe("a paused consumer", () => {
     // Each consumer's own relay tells the other's what it publishes: what is for both waits for both.
     const before = await waiting();
     await busy.emit(tenantId, ["p", 4]);
-    const claimed = await outboxClaim(busy.destination, 10, newId(), 600_000, []);
+    const claimed = await outboxClaim(busy.destination, { limit: 10, depth: 1 }, newId(), 600_000, []);
     for (const { name } of [busy, set]) await resumeConsumer(name, REASON);
     expect([claimed.length, await heldRelease(4, ANY)]).toEqual([1, 4]);
     expect(await waiting()).toEqual(before.map((count) => count - 2));

@@ -21,7 +21,7 @@ const endLeases = (destination: string): Promise<unknown> =>
   systemQuery("test", "update events.outbox_aggregate set leased_until = now() where destination = $1", [destination]);
 
 const claim = (destination: string, limit = 10, depth = 1, leaseId = newId()): Promise<OutboxRow[]> =>
-  outboxClaim(destination, limit, leaseId, LEASE_MS, [], depth);
+  outboxClaim(destination, { limit, depth }, leaseId, LEASE_MS, []);
 
 const tries = (rows: readonly OutboxRow[]): number[] => rows.map(({ attempts }) => attempts);
 

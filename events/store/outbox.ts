@@ -122,11 +122,10 @@ export function outboxTenants(
  */
 export function outboxClaim(
   destination: string,
-  limit: number,
+  { limit, depth }: { limit: number; depth: number },
   leaseId: string,
   leaseMs: number,
   tenantIds: readonly string[],
-  depth = 1,
 ): Promise<OutboxRow[]> {
   return systemQuery<OutboxRow>(
     "relay-claim",
