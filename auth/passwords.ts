@@ -2,6 +2,7 @@
 // and how they are kept (Argon2id, OWASP Password Storage Cheat Sheet). Checking takes the same work
 // whether or not the account exists.
 import { hash, verify } from "@node-rs/argon2";
+import { cfg } from "../config";
 import { BoundedTurns } from "./bounded-turns";
 import { isCommonPassword } from "./common-passwords";
 
@@ -9,8 +10,15 @@ import { isCommonPassword } from "./common-passwords";
 export const PASSWORD_MIN_CHARS = 8;
 export const PASSWORD_MAX_CHARS = 128;
 
-/** 19 MiB, two passes, one lane: about 40 ms of one core. The algorithm's default is Argon2id. */
-const ARGON2ID = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const;
+/**
+ * The algorithm's default is Argon2id. `owasp`: 19 MiB, two passes, one lane, about 40 ms of one core. `lowest` is the least that the
+ * algorithm takes: config refuses it outside of tests.
+ */
+const COSTS = {
+  owasp: { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 },
+  lowest: { memoryCost: 8, timeCost: 1, parallelism: 1, outputLen: 32 },
+} as const;
+const ARGON2ID = COSTS[cfg.auth.passwordHashCost];
 
 /** How a hash made with these begins: one that begins otherwise is made anew when its password is known. */
 const PRESENT = `$argon2id$v=19$m=${ARGON2ID.memoryCost},t=${ARGON2ID.timeCost},p=${ARGON2ID.parallelism}$`;

@@ -32,6 +32,8 @@ export function textOf(child: ChildProcess, pattern: RegExp): Promise<string> {
 export function spawnApp(app: string, nodeArgs: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
   const settings = {
     ...process.env,
+    // Of the test's process alone: an app does not start with it.
+    PASSWORD_HASH_COST: undefined,
     GROUNDWORK_STATE_DIR: join(app, ".groundwork"),
     LIMIT_SCALE: "1000000",
     ENCORE_RUNTIME_LOG: "error",

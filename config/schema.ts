@@ -64,6 +64,7 @@ export const variables = {
   AUTH_ISSUER: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   AUTH_AUDIENCE: text("a name or URL of at most 200 characters without spaces", /^\S{1,200}$/),
   OIDC_PROVIDERS: variable(oidcProviders, OIDC_REMEDY),
+  PASSWORD_HASH_COST: oneOf(["owasp", "lowest"]),
   BREACHED_PASSWORDS_URL: url(["http", "https"]),
   BREACHED_PASSWORDS_WHEN_AWAY: oneOf(["accept", "refuse"]),
   AUDIT_KEEP_DAYS: integer(90, 36_500),
@@ -148,6 +149,8 @@ export interface Config {
     issuer: string;
     audience: string;
     oidcProviders: OidcProvider[];
+    /** `lowest` is for tests alone. */
+    passwordHashCost: NonNullable<Values["PASSWORD_HASH_COST"]>;
     /** `url` answers ranges of hashes of leaked passwords (auth/breached-passwords.ts); without it none is asked. */
     breachedPasswords: { url?: string; whenAway: "accept" | "refuse" };
   };
@@ -241,6 +244,7 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
       problem: "sends its password in clear",
       remedy: "set it to a kafkas:// address, or to sasl=scram-sha-512",
     });
+  problems.push(...hashCostProblem(values));
   const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
   const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
   if (refresh <= access) {
@@ -251,6 +255,13 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
     });
   }
   return problems;
+}
+
+/** Not production alone refuses it: whoever forgot to say what they run has real people's passwords as well. */
+function hashCostProblem({ PASSWORD_HASH_COST: cost, NODE_ENV: env }: Values): ConfigProblem[] {
+  if (cost !== "lowest" || env === "test") return [];
+  const remedy = "set it to owasp, or leave it out";
+  return [{ variable: "PASSWORD_HASH_COST", problem: "is what tests alone may have", remedy }];
 }
 
 const defaults = { accessTokenSeconds: 900, refreshTokenSeconds: 2_592_000, idleSeconds: 1_209_600 };
@@ -304,7 +315,7 @@ function assembleAccess(
       issuer: v.AUTH_ISSUER ?? "groundwork",
       audience: v.AUTH_AUDIENCE ?? "groundwork-api",
       oidcProviders: v.OIDC_PROVIDERS ?? [],
-      breachedPasswords: assembleBreaches(v),
+      ...assemblePasswords(v),
     },
   };
 }
@@ -320,9 +331,12 @@ function assembleDatabase(v: Values): Config["db"] {
   };
 }
 
-const assembleBreaches = (v: Values): Config["auth"]["breachedPasswords"] => ({
-  ...optional("url", v.BREACHED_PASSWORDS_URL),
-  whenAway: v.BREACHED_PASSWORDS_WHEN_AWAY ?? "accept",
+const assemblePasswords = (v: Values): Pick<Config["auth"], "passwordHashCost" | "breachedPasswords"> => ({
+  passwordHashCost: v.PASSWORD_HASH_COST ?? "owasp",
+  breachedPasswords: {
+    ...optional("url", v.BREACHED_PASSWORDS_URL),
+    whenAway: v.BREACHED_PASSWORDS_WHEN_AWAY ?? "accept",
+  },
 });
 
 function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | "queues"> {

@@ -1,5 +1,4 @@
 // What a person does with their account, organisations and members.
-import { hash } from "@node-rs/argon2";
 import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { platformLog } from "../../audit/platform";
@@ -203,26 +202,6 @@ describe("an account", () => {
     expect(await reason(identify(phone.accessToken))).toBe("invalid_token");
     expect(await reason(signIn({ email: ada.email, password }, new Date(), here))).toBe("invalid_credentials");
     expect(await signIn({ email: ada.email, password: "another fine passphrase" }, new Date(), here)).toBeDefined();
-  });
-
-  test("whose password was hashed with older parameters has it hashed anew when it signs in, and only then", async () => {
-    const ada = await person();
-    const stored = async (): Promise<string | undefined> =>
-      (
-        await systemQuery<{ hash: string }>("test", "select password_hash as hash from auth.account where id = $1", [
-          ada.user.id,
-        ])
-      )[0]?.hash;
-    const old = await hash(password, { memoryCost: 8_192, timeCost: 1, parallelism: 1 });
-    await systemQuery("test", "update auth.account set password_hash = $2 where id = $1", [ada.user.id, old]);
-    const wrong = signIn({ email: ada.email, password: "not the present one" }, new Date(), here);
-    expect(await reason(wrong)).toBe("invalid_credentials");
-    expect(await stored()).toBe(old);
-    await signIn({ email: ada.email, password }, new Date(), here);
-    const renewed = await stored();
-    expect(renewed).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-    await signIn({ email: ada.email, password }, new Date(), here);
-    expect(await stored()).toBe(renewed);
   });
 
   test("whose session was not refreshed for a fortnight signs in again", async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { normaliseEmail } from "../email";
 import { organisationName } from "../organisations";
 import { normalisedName } from "../normalised-name";
@@ -24,6 +24,9 @@ const { library, verify } = await vi.hoisted(async () => {
   return { library: real, verify: vi.fn(real.verify) };
 });
 vi.mock("@node-rs/argon2", () => ({ ...library, verify }));
+// What is said of Argon2 here is said of the parameters that an app has.
+vi.hoisted(() => vi.stubEnv("PASSWORD_HASH_COST", "owasp"));
+afterAll(() => vi.unstubAllEnvs());
 
 describe("e-mail addresses", () => {
   test.each([

@@ -6,9 +6,10 @@ import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { checkPassword, hashPassword } from "../passwords";
 import { register } from "../registration";
+import { signIn } from "../sessions";
 import { as } from "./callers";
 import { mailedToken } from "./mails";
-import { newcomer, password, reason } from "./people";
+import { here, newcomer, password, reason } from "./people";
 
 // The real library, watched.
 const { library, hash, verify, running } = await vi.hoisted(async () => {
@@ -26,6 +27,7 @@ const { library, hash, verify, running } = await vi.hoisted(async () => {
   return { library: real, hash: watched(real.hash), verify: watched(real.verify), running };
 });
 vi.mock("@node-rs/argon2", () => ({ ...library, hash, verify }));
+vi.hoisted(() => vi.stubEnv("PASSWORD_HASH_COST", "owasp"));
 
 const set = (what: string, email: string): Promise<unknown> =>
   systemQuery("test", `update auth.account set ${what} where email = $1`, [email]);
@@ -108,4 +110,23 @@ test("no more than two passwords are hashed or checked at once, so that libuv's 
   expect(new Set((await Promise.all(work)).slice(0, 10))).toEqual(new Set(["invalid_credentials"]));
   expect(verify.mock.calls.length).toBe(13);
   expect(running).toEqual({ now: 0, most: 2 });
+});
+
+test("a password that was hashed with older parameters is hashed anew when its person signs in, and only then", async () => {
+  const ada = newcomer();
+  await register(ada, new Date());
+  const stored = async (): Promise<string | undefined> => {
+    const text = "select password_hash as hash from auth.account where email = $1";
+    return (await systemQuery<{ hash: string }>("test", text, [ada.email]))[0]?.hash;
+  };
+  const old = await library.hash(password, { memoryCost: 8_192, timeCost: 1, parallelism: 1 });
+  await systemQuery("test", "update auth.account set password_hash = $2 where email = $1", [ada.email, old]);
+  const wrong = signIn({ email: ada.email, password: "not the present one" }, new Date(), here);
+  expect(await reason(wrong)).toBe("invalid_credentials");
+  expect(await stored()).toBe(old);
+  await signIn({ email: ada.email, password }, new Date(), here);
+  const renewed = await stored();
+  expect(renewed).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+  await signIn({ email: ada.email, password }, new Date(), here);
+  expect(await stored()).toBe(renewed);
 });

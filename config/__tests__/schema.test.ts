@@ -69,6 +69,7 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
       '[{"id":"a","issuer":"https://a.example","clientId":"x"},{"id":"a","issuer":"https://b.example","clientId":"x"}]',
     ],
   },
+  PASSWORD_HASH_COST: { good: ["owasp"], bad: ["lowest", "cheap", "1"] },
   BREACHED_PASSWORDS_URL: {
     good: ["https://api.pwnedpasswords.com/range", "http://127.0.0.1:8000/"],
     bad: ["api.pwnedpasswords.com", "ftp://x"],
@@ -214,6 +215,7 @@ describe("the configuration as a whole", () => {
       AUTH_ISSUER: "i",
       AUTH_AUDIENCE: "a",
       OIDC_PROVIDERS: '[{"id":"p","issuer":"https://p.example","clientId":"c"}]',
+      PASSWORD_HASH_COST: "owasp",
       BREACHED_PASSWORDS_URL: "https://breaches",
       BREACHED_PASSWORDS_WHEN_AWAY: "refuse",
       AUDIT_KEEP_DAYS: "91",
@@ -266,6 +268,7 @@ describe("the configuration as a whole", () => {
         issuer: "i",
         audience: "a",
         oidcProviders: [{ id: "p", name: "p", issuer: "https://p.example", clientId: "c" }],
+        passwordHashCost: "owasp",
         breachedPasswords: { url: "https://breaches", whenAway: "refuse" },
       },
       audit: { keepDays: 91 },
@@ -321,6 +324,17 @@ describe("the configuration as a whole", () => {
     expect(problemsOf({ ...mail, NODE_ENV: "production" }).map((problem) => problem.variable)).toEqual(["APP_URL"]);
     expect(problemsOf({ ...mail, NODE_ENV: "production", APP_URL: "https://app" })).toEqual([]);
     expect(problemsOf(mail)).toEqual([]);
+  });
+
+  test("passwords are hashed for less than OWASP's cost in tests alone", () => {
+    const lowest = { PASSWORD_HASH_COST: "lowest" };
+    for (const elsewhere of [{}, { NODE_ENV: "development" }, { NODE_ENV: "production" }])
+      expect(problemsOf({ ...elsewhere, ...lowest }).map(({ problem }) => problem)).toEqual([
+        "is what tests alone may have",
+      ]);
+    expect(parseConfig({ NODE_ENV: "test", ...lowest }).auth.passwordHashCost).toBe("lowest");
+    for (const NODE_ENV of ["test", "production"])
+      expect(parseConfig({ NODE_ENV }).auth.passwordHashCost).toBe("owasp");
   });
 
   test("in production no password goes to Kafka in clear", () => {

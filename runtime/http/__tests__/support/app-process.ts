@@ -8,6 +8,7 @@ import { build } from "esbuild";
 import type { HostConfig } from "../../../config";
 import { bundleApp } from "../../../commands/bundle-app";
 import { writeGenerated } from "../../../generate";
+import { hostFile } from "../../../host-files";
 import { parseApp } from "../../../parse";
 import { freePort } from "./free-port";
 import { root } from "./repository-root";
@@ -31,7 +32,9 @@ export interface AppOptions {
   discardLog?: boolean;
 }
 
-async function buildNative(dir: string): Promise<string> {
+/** A run of tests has built the host already (vitest/global-setup.ts). */
+async function nativeModule(dir: string): Promise<string> {
+  if (process.env.VITEST !== undefined) return hostFile("native.cjs");
   const outfile = join(dir, "native.cjs");
   const entryPoints = [join(root, "runtime/module/index.ts")];
   await build({
@@ -111,7 +114,7 @@ export async function prepareApp(appDir: string, options: AppOptions = {}): Prom
   const parsed = parseApp(app);
   if (!parsed.ok) throw new Error(parsed.errors.map((e) => JSON.stringify(e)).join("\n"));
   writeGenerated(parsed.model, app);
-  const native = await buildNative(app);
+  const native = await nativeModule(app);
   // Last: it ends esbuild's own process.
   const bundle = await bundleApp(app);
   const port = await freePort();
@@ -120,6 +123,8 @@ export async function prepareApp(appDir: string, options: AppOptions = {}): Prom
   const config = { ...hostConfig(app, modelFile, port), ...options.config };
   const env = {
     ...process.env,
+    // Of the test's process alone: an app does not start with it.
+    PASSWORD_HASH_COST: undefined,
     NODE_ENV: "development",
     ENCORE_RUNTIME_LOG: "error",
     ...options.env,
