@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createHash } from "node:crypto";
 import type { AddressInfo } from "node:net";
+import { getPriority } from "node:os";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { EmbedderError } from "../providers/embedder";
 import { LocalEmbedder } from "../providers/local-embedder";
@@ -89,6 +90,14 @@ describe("the local sentence model", () => {
   /** Of the tests that leave it able to answer: starting one takes longer than most of them. */
   const embedder = new LocalEmbedder({ idleSeconds: 60, processes: 1 });
   afterAll(() => embedder.close());
+
+  test("has its parent's priority until it has its model, then a low one", async () => {
+    const answer = embedder.embed(["hello"]);
+    const [pid = 0] = embedder.pids;
+    expect(getPriority(pid)).toBe(getPriority());
+    await answer;
+    expect(getPriority(pid)).toBe(10);
+  });
 
   test("understands paraphrase", async () => {
     const [question, right, wrong] = await embedder.embed([

@@ -12,7 +12,7 @@ import { EmbedderError } from "./embedder";
 
 /** From the app's root, which is the working directory of every process of the app. */
 const CHILD = "vectors/providers/sentence-embedder.child.mjs";
-/** Nice value: answering requests goes before embedding. */
+/** Nice value of a process that has its model: answering requests goes before embedding. */
 const LOW_PRIORITY = 10;
 
 /** A request takes a third of a second, the first one also loads the model. What takes longer has hung. */
@@ -104,7 +104,9 @@ export class EmbedderProcess {
     child.on("error", () => undefined);
     child.unref();
     child.channel?.unref();
-    lowerPriority(child.pid);
+    // Not before it has answered once: somebody may wait for a search, and where the cores are busy a process of low
+    // priority takes minutes to load its model.
+    child.once("message", () => lowerPriority(child.pid));
     return child;
   }
 }
