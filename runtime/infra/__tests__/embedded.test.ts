@@ -78,6 +78,29 @@ test("settings, roles and two-part settings belong to the connection that made t
   ]);
 });
 
+// As the app's pool ends each use of a connection (db/session-reset.ts).
+const RESET =
+  "RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_advisory_unlock_all()";
+
+test("what an app does to its session past the text of its statements is gone with its turn, and with the end of its use", async () => {
+  const asApp = database.url.replace("//postgres", "//app");
+  const [a, b] = [await connect(asApp), await connect(asApp)];
+  const hidden = `do $$ begin
+    execute 'se' || 't search_path to pg_temp';
+    execute 'prepare left_over as select 1';
+  end $$`;
+  const left = async (): Promise<unknown[]> => [
+    await value(b, "show search_path"),
+    await value(b, "select count(*)::int from pg_prepared_statements where from_sql"),
+  ];
+  for (const use of ["first", "second"]) {
+    await a.query(hidden);
+    expect(await value(b, "show search_path"), use).toBe('"$user", public');
+    expect(await a.query(RESET)).toHaveLength(4);
+    expect(await left(), use).toEqual(['"$user", public', 0]);
+  }
+});
+
 test("settings in the connection string's options are that connection's own", async () => {
   const withOptions = await connect(`${database.url}&options=${encodeURIComponent("-c search_path=pg_catalog")}`);
   expect(await value(withOptions, "show search_path")).toBe("pg_catalog");

@@ -136,10 +136,9 @@ export class Engine {
     return this.#exchange(messages);
   }
 
-  /** First column of the rows of a simple query; errors are ignored, the answer is then empty. */
+  /** The rows of a simple query; errors are ignored, the answer is then empty. */
   async ask(sql: string): Promise<(string | null)[][]> {
-    const answer = await this.run(simpleQuery(sql));
-    return answer.filter((message) => message.type === DataRow).map((message) => columnsOf(message.bytes));
+    return rowsOf(await this.run(simpleQuery(sql)));
   }
 
   /** Releases the memory of a database that nobody wants to keep. */
@@ -153,6 +152,10 @@ export class Engine {
     await this.#db.close();
   }
 }
+
+/** The rows among the messages of an answer. */
+export const rowsOf = (answer: readonly Frame[]): (string | null)[][] =>
+  answer.filter((message) => message.type === DataRow).map((message) => columnsOf(message.bytes));
 
 function columnsOf(row: Buffer): (string | null)[] {
   const columns: (string | null)[] = [];

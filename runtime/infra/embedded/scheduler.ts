@@ -5,7 +5,7 @@
 // owner's units run then. An owner that leaves the session idle while others wait is ended after
 // `idleOwnerMs`, as Postgres does with idle_in_transaction_session_timeout: a transaction that awaits a
 // query on a second connection would otherwise wait for ever.
-import { commandTag, type Engine, notificationChannel } from "./engine";
+import { commandTag, type Engine, notificationChannel, rowsOf } from "./engine";
 import { code, errorResponse, type Frame, readyIdle, simpleQuery, sync } from "./frames";
 import type { Session, Unit } from "./session";
 import { applySettings, readSettings } from "./session-settings";
@@ -14,7 +14,23 @@ import { closeStatement } from "./statement-names";
 const ReadyForQuery = code("Z");
 const Notification = code("A");
 const CommandComplete = code("C");
+const RowDescription = code("T");
+const ErrorResponse = code("E");
 const Query = code("Q");
+
+/**
+ * What was prepared in SQL, in a DO block perhaps, has no connection's prefix and is every connection's. Asked as the owner, so by
+ * qualified names: an app may make schemas that stand in a search path.
+ */
+const preparedInSql = "SELECT pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql";
+
+/** Takes the answer to the last of several statements, a query, out of the answer to all; after an error there is none. */
+function splitLastRows(answer: readonly Frame[]): { own: Frame[]; rows: (string | null)[][] } {
+  const from = answer.findLastIndex(({ type }) => type === RowDescription);
+  const to = answer.findIndex(({ type }, index) => index > from && type === CommandComplete);
+  if (answer.some(({ type }) => type === ErrorResponse)) return { own: [...answer], rows: [] };
+  return { own: answer.toSpliced(from, to - from + 1), rows: rowsOf(answer.slice(from, to)) };
+}
 
 /** Units run in a row before sockets get a turn. */
 const unitsPerTurn = 16;
@@ -198,18 +214,14 @@ export class Scheduler {
   async #discardAll(session: Session, unit: Unit): Promise<void> {
     await this.#forgetState(session);
     this.#settings = session.settings;
-    const statements = "RESET ALL; CLOSE ALL; DISCARD TEMP; SELECT pg_catalog.pg_advisory_unlock_all()";
-    const reset = session.identity === "owner" ? `${statements}; RESET SESSION AUTHORIZATION` : statements;
-    await this.#deliver({ ...unit, effects: [] }, await this.engine.asOwner(() => this.engine.run(simpleQuery(reset))));
-    if (session.identity === "app") await this.#deallocate();
-  }
-
-  /** What was prepared in SQL, in a DO block perhaps, has no connection's prefix and is every connection's. */
-  async #deallocate(): Promise<void> {
-    const names = await this.engine.ask(
-      "SELECT format('%I', name) FROM pg_catalog.pg_prepared_statements WHERE from_sql",
-    );
-    for (const [name] of names) await this.engine.run(simpleQuery(`DEALLOCATE ${name}`));
+    const isApp = session.identity === "app";
+    const statements = `RESET ALL; CLOSE ALL; DISCARD TEMP; SELECT pg_catalog.pg_advisory_unlock_all(); ${isApp ? preparedInSql : "RESET SESSION AUTHORIZATION"}`;
+    const answer = await this.engine.asOwner(() => this.engine.run(simpleQuery(statements)));
+    const { own, rows } = isApp ? splitLastRows(answer) : { own: answer, rows: [] };
+    await this.#deliver({ ...unit, effects: [] }, own);
+    for (const [name] of rows) await this.engine.run(simpleQuery(`DEALLOCATE ${name}`));
+    // Nothing of it is left that the next one's turn would have to take back.
+    if (this.#owner === undefined && !answer.some(({ type }) => type === ErrorResponse)) this.#last = undefined;
   }
 
   async #forgetState(session: Session): Promise<void> {
