@@ -16,8 +16,8 @@ export interface Ledger {
   renew(tick: Tick): Promise<void>;
   /** Ends the tick for all replicas. `error`: why the endpoint failed; a failed tick is not run again. */
   finish(tick: Tick, error: string | null): Promise<void>;
-  /** Ticks whose holder went silent, of any replica. */
-  abandoned(): Promise<Tick[]>;
+  /** Ticks of these jobs whose holder went silent, of any replica, the oldest first; of very many not all. */
+  abandoned(jobs: readonly string[]): Promise<Tick[]>;
   close(): Promise<void>;
 }
 

@@ -20,7 +20,8 @@ create table if not exists groundwork.cron_run (
   finished_at timestamptz,
   error text,
   primary key (job, tick)
-)`;
+);
+create index if not exists cron_run_open on groundwork.cron_run (tick) where finished_at is null`;
 
 const claimTick = `
 insert into groundwork.cron_run as run (job, tick, holder, lease_until)
@@ -42,11 +43,15 @@ where job = $1 and tick = to_timestamp($2 / 1000.0) and holder = $3 and finished
 
 const findAbandoned = `
 select job, (extract(epoch from tick) * 1000)::float8 as at from groundwork.cron_run
-where finished_at is null and lease_until < clock_timestamp() order by tick limit 100`;
+where finished_at is null and lease_until < clock_timestamp() and job = any($1) order by tick limit 100`;
 
-/** Of one job with each of its ticks, so that the table stays small however long a process lives; of all at the start. */
+/**
+ * Of one job with each of its ticks, so that the table stays small however long a process lives; of all at the start, and then also
+ * what was never finished: of a job that the app has no more.
+ */
 const removeOld = `delete from groundwork.cron_run
-where ($1::text is null or job = $1) and tick < now() - interval '${KEPT}' and finished_at < now() - interval '${KEPT}'`;
+where ($1::text is null or job = $1) and tick < now() - interval '${KEPT}'
+  and (finished_at < now() - interval '${KEPT}' or finished_at is null and lease_until < now() - interval '${KEPT}')`;
 
 export class PostgresLedger implements Ledger {
   readonly #pool: Pool;
@@ -94,8 +99,8 @@ export class PostgresLedger implements Ledger {
     await this.#pool.query(removeOld, [job]).catch(() => undefined); // the next tick does
   }
 
-  async abandoned(): Promise<Tick[]> {
-    const found = await this.#pool.query<Tick>(findAbandoned);
+  async abandoned(jobs: readonly string[]): Promise<Tick[]> {
+    const found = await this.#pool.query<Tick>(findAbandoned, [jobs]);
     return found.rows;
   }
 

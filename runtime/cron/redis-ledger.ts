@@ -7,6 +7,7 @@ import { LEASE_MS, type Claim, type Ledger, type Tick } from "./ledger";
 const KEPT_MS = 7 * 86_400_000;
 /** A Redis that accepts and says nothing: the tick is tried again when its lease may have ended. */
 const ANSWER_LIMIT_MS = 5_000;
+const CLOCKS_DIFFER_MS = 3_600_000;
 const DONE = "done";
 
 const whenHolder = (command: string): string =>
@@ -73,9 +74,12 @@ export class RedisLedger implements Ledger {
     await this.#redis.zrem(this.#open, JSON.stringify([tick.job, tick.at]));
   }
 
-  async abandoned(): Promise<Tick[]> {
-    const open = await this.#redis.zrange(this.#open, "0", "99");
-    const ticks = open.map((text) => JSON.parse(text) as [string, number]).map(([job, at]) => ({ job, at }));
+  async abandoned(jobs: readonly string[]): Promise<Tick[]> {
+    // Of a job that the app has no more: nobody finishes it. And what is done and was left here: before that is forgotten, by whatever clock.
+    await this.#redis.zremrangebyscore(this.#open, "-inf", Date.now() - KEPT_MS + CLOCKS_DIFFER_MS);
+    const open = await this.#redis.zrange(this.#open, "0", "-1");
+    const all = open.map((text) => JSON.parse(text) as [string, number]).map(([job, at]) => ({ job, at }));
+    const ticks = all.filter(({ job }) => jobs.includes(job));
     const free = await Promise.all(ticks.map((tick) => this.#redis.exists(this.#key(tick))));
     return ticks.filter((_, index) => free[index] === 0);
   }

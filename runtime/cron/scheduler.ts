@@ -5,9 +5,10 @@
 //                                     └ taken → looked at again when the lease may have ended → claim
 //
 // Nobody leads: each tick is claimed for itself. A tick whose process died while its endpoint ran is run again, by
-// another replica as soon as the lease has ended, or by the next one that starts: what the endpoint had done by then is
-// not known, and a job that is done twice can be made harmless, one that is never done cannot. A tick that ran to its end
-// runs once, also when it failed. A tick at which no replica was alive is left out.
+// another replica as soon as the lease has ended: what the endpoint had done by then is not known, and a job that is done
+// twice can be made harmless, one that is never done cannot. All that looked at a tick may have died with it, so each
+// replica asks for such ticks when it starts and once a lease. A tick that ran to its end runs once, also when it failed.
+// A tick at which no replica was alive is left out.
 import type { HostLog } from "../host";
 import type { Clock } from "./clock";
 import type { Ledger, Tick } from "./ledger";
@@ -17,6 +18,8 @@ import { whileAway } from "../broker-errors";
 const FINISH_LIMIT_MS = 60_000;
 /** How late a tick may be looked at by a process that was busy; after a longer pause (a laptop asleep) only the last one is. */
 const CATCH_UP_MS = 60_000;
+/** Key of the timer, and of the question; no job has this id. */
+const RECOVERY = "\0abandoned";
 
 export interface ScheduledJob {
   id: string;
@@ -47,6 +50,7 @@ export class Scheduler {
     this.#open = true;
     for (const job of this.#options.jobs) this.#arm(job);
     await this.#recover();
+    this.#armRecovery();
   }
 
   /** Starts no more ticks and resolves when the ones that run here have ended. */
@@ -122,12 +126,23 @@ export class Scheduler {
     }
   }
 
+  #armRecovery(): void {
+    const { clock, leaseMs, log } = this.#options;
+    this.#at(RECOVERY, clock.now() + leaseMs, () => {
+      const asked = this.#recover()
+        .catch((error: unknown) => log.error("cron: the ledger of ticks cannot be reached", error, {}))
+        .finally(() => this.#running.delete(RECOVERY));
+      this.#running.set(RECOVERY, asked);
+      this.#armRecovery();
+    });
+  }
+
   /** Takes up what a replica left behind that is no more. */
   async #recover(): Promise<void> {
     const jobs = new Map(this.#options.jobs.map((job) => [job.id, job]));
-    for (const tick of await this.#options.ledger.abandoned()) {
+    for (const tick of await this.#options.ledger.abandoned([...jobs.keys()])) {
       const job = jobs.get(tick.job);
-      if (job) this.#begin(job, tick);
+      if (job && this.#open) this.#begin(job, tick);
     }
   }
 }

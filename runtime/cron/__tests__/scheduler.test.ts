@@ -13,8 +13,12 @@ import { RedisLedger } from "../redis-ledger";
 import { parseSchedule } from "../schedule";
 import { Scheduler } from "../scheduler";
 
+/** Ticks of long ago are forgotten. */
+const DAY = new Date().toISOString().slice(0, 10);
+const at = (time: string): number => Date.parse(`${DAY}T${time}Z`);
+
 class ManualClock implements Clock {
-  #now = Date.parse("2026-03-01T00:00:30Z");
+  #now = at("00:00:30");
   readonly #timers = new Map<() => void, number>();
   now(): number {
     return this.#now;
@@ -105,7 +109,7 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
     let ran = 0;
     const dead = store.open("dead");
     await dead.start();
-    const tick: Tick = { job: "orphan", at: Date.parse("2026-03-01T00:01:00Z") };
+    const tick: Tick = { job: "orphan", at: at("00:01:00") };
     expect(await dead.claim(tick)).toBe("won");
     const survivor = replica("survivor", clock, "orphan", () => Promise.resolve(void (ran += 1)));
     await survivor.start();
@@ -124,7 +128,7 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
   it("takes up at its start what a replica left behind that is no more", async () => {
     const dead = store.open("gone");
     await dead.start();
-    await dead.claim({ job: "left", at: Date.parse("2026-03-01T00:00:00Z") });
+    await dead.claim({ job: "left", at: at("00:00:00") });
     await store.endLeases();
     let ran = 0;
     const successor = replica("successor", new ManualClock(), "left", () => Promise.resolve(void (ran += 1)));
@@ -132,6 +136,55 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
     await successor.idle();
     expect(ran).toBe(1);
     await successor.drain();
+    await dead.close();
+  });
+
+  it("takes up, while it lives, a tick with which all died that had looked at it", async () => {
+    const clock = new ManualClock();
+    let ran = 0;
+    const survivor = replica("survivor", clock, "lost", () => Promise.resolve(void (ran += 1)));
+    await survivor.start();
+    const dead = store.open("died");
+    await dead.start();
+    // The survivor came after that minute. Ticks of a job that the app has no more stand before it, and are nobody's.
+    for (let n = 0; n <= 100; n++) await dead.claim({ job: "removed", at: at("00:00:00") - 3_600_000 + n });
+    const tick: Tick = { job: "lost", at: at("00:00:00") };
+    expect(await dead.claim(tick)).toBe("won");
+    await store.endLeases();
+    clock.advance(LEASE_MS - 1);
+    await survivor.idle();
+    expect(ran).toBe(0);
+    clock.advance(1);
+    await survivor.idle();
+    expect([ran, await dead.claim(tick)]).toEqual([1, "done"]);
+    clock.advance(LEASE_MS);
+    await survivor.idle();
+    expect(ran).toBe(1);
+    await survivor.drain();
+    await dead.close();
+  });
+
+  it("goes on asking for such ticks when the ledger was away for one of the questions", async () => {
+    const clock = new ManualClock();
+    let ran = 0;
+    const ledger = store.open("asking");
+    const asked = ledger.abandoned.bind(ledger);
+    let isAway = false;
+    ledger.abandoned = (jobs) => (isAway ? Promise.reject(new Error("away")) : asked(jobs));
+    const run = (): Promise<void> => Promise.resolve(void (ran += 1));
+    const jobs = [{ id: "asked", next: parseSchedule("every:60"), run }];
+    const survivor = new Scheduler({ jobs, ledger, clock, log: quiet, leaseMs: LEASE_MS });
+    await survivor.start();
+    const dead = store.open("dead");
+    await dead.start();
+    await dead.claim({ job: "asked", at: at("00:00:00") });
+    await store.endLeases();
+    for (isAway of [true, false]) {
+      clock.advance(LEASE_MS);
+      await survivor.idle();
+    }
+    expect(ran).toBe(1);
+    await survivor.drain();
     await dead.close();
   });
 
@@ -146,7 +199,7 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
     await busy.idle();
     clock.advance(0);
     await busy.idle();
-    expect(ticks).toEqual(["2026-03-01T00:01:00.000Z", "2026-03-01T00:02:00.000Z"]);
+    expect(ticks).toEqual([`${DAY}T00:01:00.000Z`, `${DAY}T00:02:00.000Z`]);
     await busy.drain();
   });
 
@@ -186,7 +239,7 @@ describe.each(stores)("cron over several replicas on %s", (_, store) => {
     await scheduler.idle();
     expect(calls).toBe(1);
     const other = store.open("other");
-    expect(await other.claim({ job: "failing", at: Date.parse("2026-03-01T00:01:00Z") })).toBe("done");
+    expect(await other.claim({ job: "failing", at: at("00:01:00") })).toBe("done");
     await scheduler.drain();
     await other.close();
   });
