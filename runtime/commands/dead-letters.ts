@@ -1,15 +1,18 @@
-// `groundwork dead-letters list | redrive | discard` and `groundwork replay`: an operator's hand on the messages of a
+// `groundwork dead-letters list | redrive | discard | removed | forget` and `groundwork replay`: an operator's hand on the messages of a
 // subscription. They work beside a running app, but not on the embedded database, which one process uses at a time.
 import { startInfra } from "../infra";
 import type { AppModel } from "../model";
 import {
   countMessages,
   discardDeadLetters,
+  forgetSubscription,
   listDeadLetters,
+  listRemoved,
   openBroker,
   redrive,
   replay,
   type Broker,
+  type SubscriptionCounts,
   type SubscriptionName,
 } from "../pubsub";
 import { findAppRoot, stateDirOf, UsageError } from "./app-root";
@@ -64,7 +67,10 @@ async function withBroker<T>(
 }
 
 async function listCounts(broker: Broker, model: AppModel, json: boolean): Promise<void> {
-  const counts = await Promise.all(subscriptionsOf(model).map((name) => countMessages(broker, name)));
+  sayCounts(await Promise.all(subscriptionsOf(model).map((name) => countMessages(broker, name))), json);
+}
+
+function sayCounts(counts: readonly SubscriptionCounts[], json: boolean): void {
   if (json) return say(JSON.stringify(counts, null, 2));
   for (const count of counts) {
     say(
@@ -91,12 +97,41 @@ function list(input: CommandInput, word: string | undefined): Promise<void> {
   );
 }
 
+/** Of subscriptions that the app has no more. */
+const removed = (input: CommandInput): Promise<void> =>
+  withBroker(input, async (broker, model) => {
+    const left = await listRemoved(broker, subscriptionsOf(model));
+    if (left.length === 0 && !input.flags.json) return say("nothing is left of subscriptions that the app has no more");
+    sayCounts(left, input.flags.json ?? false);
+  });
+
+const forget = (input: CommandInput, word: string | undefined): Promise<void> =>
+  withBroker(input, async (broker, model) => {
+    const [topic, subscription, ...rest] = (word ?? "").split("/");
+    if (!topic || !subscription || rest.length > 0)
+      throw new UsageError(
+        "name what to forget as TOPIC/SUBSCRIPTION: `groundwork dead-letters removed` shows what there is",
+      );
+    const name = { topic, subscription };
+    if (subscriptionsOf(model).some((known) => labelOf(known) === word))
+      throw new UsageError(
+        `the app has the subscription ${word}: only what is left of one that it has no more is forgotten`,
+      );
+    const gone = await forgetSubscription(broker, name);
+    if (gone === undefined) throw new UsageError(`nothing is left of ${word}`);
+    say(
+      `${counted(gone.waiting + gone.delayed, "message")} and ${counted(gone.deadLetters, "dead letter")} of ${word} are gone`,
+    );
+  });
+
 export async function deadLettersCommand(input: CommandInput): Promise<void> {
   const [action, word, ...ids] = input.words;
   if (action === "list") return list(input, word);
+  if (action === "removed") return removed(input);
+  if (action === "forget") return forget(input, word);
   if (action !== "redrive" && action !== "discard") {
     throw new UsageError(
-      "say what to do: `groundwork dead-letters list [TOPIC/SUBSCRIPTION]`, `… redrive TOPIC/SUBSCRIPTION [ID …]` or `… discard TOPIC/SUBSCRIPTION ID …`",
+      "say what to do: `groundwork dead-letters list [TOPIC/SUBSCRIPTION]`, `… redrive TOPIC/SUBSCRIPTION [ID …]` `… discard TOPIC/SUBSCRIPTION ID …`, `… removed` or `… forget TOPIC/SUBSCRIPTION`",
     );
   }
   if (action === "discard" && ids.length === 0)

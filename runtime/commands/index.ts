@@ -23,6 +23,8 @@ export const usage = `groundwork <command> [--app DIR]
   dead-letters list [TOPIC/SUBSCRIPTION] [--json]   messages that could not be handled; without a name how many there are
   dead-letters redrive TOPIC/SUBSCRIPTION [ID …]    deliver them again, all or the named ones
   dead-letters discard TOPIC/SUBSCRIPTION ID …      delete them for good
+  dead-letters removed [--json]                     what is left of subscriptions that the app has no more
+  dead-letters forget TOPIC/SUBSCRIPTION            delete all of that for one of these
   trace ID [--json]                                 the way of one request through the app's last lines (development)
   replay TOPIC/SUBSCRIPTION --since TIME            deliver handled messages again (the newest 1000 are kept)
   secrets seal NAME                                 a value from a pipe, or a random one, sealed by Vault's transit engine

@@ -9,7 +9,7 @@ export type Delivery = Pick<Job<Envelope>, "data" | "attemptsMade" | "attemptsSt
 /** BullMQ's own handle, as far as operators need it; the same on every transport. */
 export type MessageQueue = Pick<
   Queue<Envelope>,
-  "name" | "getFailed" | "getCompleted" | "getJobCounts" | "getJobState" | "remove"
+  "name" | "getFailed" | "getCompleted" | "getJobCounts" | "getJobState" | "remove" | "obliterate" | "resume"
 >;
 
 /** A message that is not to be delivered again. BullMQ knows it by its name; its own class would load all of BullMQ. */
@@ -51,6 +51,10 @@ export interface Broker {
   add(queues: readonly string[], message: Envelope): Promise<void>;
   consume(queue: string, processor: Processor, options: ConsumeOptions): Promise<Consumer>;
   queue(name: string): Promise<MessageQueue>;
+  /** Names of all queues of subscriptions that there are, also of those that the app has no more. */
+  queueNames(): Promise<string[]>;
+  /** Removes a queue with all that is in it. Rejects, and leaves it as it was, while a message of it is in hand. */
+  removeQueue(name: string): Promise<void>;
   /** Tells the consumers of this process, and of others where that is possible, to look at a queue. */
   wake(queue: string): void;
   close(): Promise<void>;

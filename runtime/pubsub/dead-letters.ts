@@ -2,7 +2,7 @@
 // (redrive), deliver handled ones again (replay). For the commands and the console.
 import type { Job } from "bullmq";
 import { HANDLED_KEPT, type Broker } from "./broker";
-import { queueName, type Envelope } from "./envelope";
+import { queueName, subscriptionOf, type Envelope } from "./envelope";
 
 export interface SubscriptionName {
   topic: string;
@@ -128,4 +128,28 @@ export async function discardDeadLetters(
     messageIds.map(async (id) => ((await queue.getJobState(id)) === "failed" ? queue.remove(id) : 0)),
   );
   return removed.reduce((sum, count) => sum + count, 0);
+}
+
+/** What is left of subscriptions that the app has no more: nobody takes it, unless another version of the app that runs has them. */
+export async function listRemoved(broker: Broker, known: readonly SubscriptionName[]): Promise<SubscriptionCounts[]> {
+  const own = new Set(known.map(({ topic, subscription }) => queueName(topic, subscription)));
+  const left = (await broker.queueNames())
+    .filter((name) => !own.has(name))
+    .flatMap((name) => subscriptionOf(name) ?? []);
+  return Promise.all(left.map((name) => countMessages(broker, name)));
+}
+
+/**
+ * Removes all that is left of a subscription; resolves with what that was, undefined when there was nothing. Rejects while a message
+ * of it is in hand.
+ */
+export async function forgetSubscription(
+  broker: Broker,
+  name: SubscriptionName,
+): Promise<SubscriptionCounts | undefined> {
+  const queue = queueName(name.topic, name.subscription);
+  if (!(await broker.queueNames()).includes(queue)) return undefined;
+  const counts = await countMessages(broker, name);
+  await broker.removeQueue(queue);
+  return counts;
 }

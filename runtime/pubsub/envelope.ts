@@ -20,3 +20,9 @@ export interface Envelope {
 
 /** One queue per subscription (P-20). */
 export const queueName = (topic: string, subscription: string): string => `${topic}/${subscription}`;
+
+/** Undefined for the name of another queue. */
+export function subscriptionOf(queue: string): { topic: string; subscription: string } | undefined {
+  const [topic, subscription, ...rest] = queue.split("/");
+  return topic && subscription && rest.length === 0 ? { topic, subscription } : undefined;
+}

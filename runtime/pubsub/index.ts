@@ -18,7 +18,9 @@ export type { Broker } from "./broker";
 export {
   countMessages,
   discardDeadLetters,
+  forgetSubscription,
   listDeadLetters,
+  listRemoved,
   redrive,
   replay,
   type DeadLetter,

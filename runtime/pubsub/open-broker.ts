@@ -38,6 +38,14 @@ class BrokerOnDemand implements Broker {
     return (await this.#broker()).queue(name);
   }
 
+  async queueNames(): Promise<string[]> {
+    return (await this.#broker()).queueNames();
+  }
+
+  async removeQueue(name: string): Promise<void> {
+    await (await this.#broker()).removeQueue(name);
+  }
+
   /** One that is not open has no consumers to tell. */
   wake(queue: string): void {
     this.#opened?.wake(queue);

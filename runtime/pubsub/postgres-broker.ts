@@ -13,10 +13,11 @@ import {
   type Processor,
 } from "./broker";
 import { postgresJobOptions, workerOptions } from "./bullmq-options";
-import type { Envelope } from "./envelope";
+import { subscriptionOf, type Envelope } from "./envelope";
 import { GiveBackPace, givingBack } from "./give-back";
 import { GroupCommit } from "./group-commit";
 import { connectBroker, createBrokerPool } from "./postgres-pool";
+import { obliterate } from "./remove-queue";
 import { wakingFactory, type WakingBackend, type WakingOptions } from "./postgres-backend";
 import { storableJson } from "./storable";
 import { Wakeups } from "./wakeups";
@@ -39,6 +40,14 @@ with added as (
 select pg_notify('bullmq_jobs', queue) from (select distinct queue from added) as touched`;
 
 const ADD_MAX = 500;
+
+/** From index entry to index entry: there are few queues, and may be many messages. */
+const listQueues = `
+with recursive named (queue) as (
+  (select queue from bullmq.job order by queue limit 1)
+  union all
+  select (select job.queue from bullmq.job where job.queue > named.queue order by job.queue limit 1) from named where named.queue is not null)
+select queue from named where queue is not null`;
 
 interface Addition {
   queues: readonly string[];
@@ -97,6 +106,17 @@ export class PostgresBroker implements Broker {
     queue.on("error", () => undefined); // every operation reports its own failure to its caller
     this.#queues.set(name, queue);
     return queue;
+  }
+
+  async queueNames(): Promise<string[]> {
+    await this.#connect();
+    const { rows } = await this.#pool.query<{ queue: string }>(listQueues);
+    return rows.map(({ queue }) => queue).filter((queue) => subscriptionOf(queue) !== undefined);
+  }
+
+  async removeQueue(name: string): Promise<void> {
+    await obliterate(await this.queue(name));
+    this.#queues.delete(name);
   }
 
   async add(queues: readonly string[], message: Envelope): Promise<void> {

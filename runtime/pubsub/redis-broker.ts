@@ -4,8 +4,9 @@ import { Redis } from "ioredis";
 import { connectRedis, leaveRedis } from "../redis-connection";
 import type { Broker, BrokerTimings, ConsumeOptions, Consumer, Processor } from "./broker";
 import { redisJobOptions, workerOptions } from "./bullmq-options";
-import type { Envelope } from "./envelope";
+import { subscriptionOf, type Envelope } from "./envelope";
 import { GiveBackPace, givingBack } from "./give-back";
+import { obliterate } from "./remove-queue";
 import { GIVER_LOST_MS, RedisGiveBack } from "./redis-give-back";
 import { RedisOrdering } from "./redis-ordering";
 
@@ -75,6 +76,36 @@ export class RedisBroker implements Broker {
       known.set(name, queue);
     }
     return queue;
+  }
+
+  async #keys(pattern: string): Promise<string[]> {
+    const found = new Set<string>();
+    for (let cursor = "0", isFirst = true; isFirst || cursor !== "0"; isFirst = false) {
+      const [next, keys] = await this.#redis.scan(cursor, "MATCH", pattern, "COUNT", 1_000);
+      for (const key of keys) found.add(key);
+      cursor = next;
+    }
+    return [...found];
+  }
+
+  async queueNames(): Promise<string[]> {
+    await connectRedis(this.#redis, CONNECT_LIMIT_MS);
+    const metas = await this.#keys(`${this.#prefix}:*/*:meta`);
+    return metas
+      .map((key) => key.slice(this.#prefix.length + 1, -":meta".length))
+      .filter((name) => !name.includes(":") && subscriptionOf(name) !== undefined)
+      .sort();
+  }
+
+  async removeQueue(name: string): Promise<void> {
+    const queue = this.#open(this.#queues, name, this.#redis);
+    await obliterate(queue);
+    this.#queues.delete(name);
+    this.#addingQueues.delete(name);
+    await queue.close();
+    const own = [`line:${name}:*`, `holder:${name}:*`, `parked:${name}`, `place:${name}`];
+    const keys = await Promise.all(own.map((pattern) => this.#keys(`${this.#prefix}:${pattern}`)));
+    for (const key of keys.flat()) await this.#redis.unlink(key);
   }
 
   async add(queues: readonly string[], message: Envelope): Promise<void> {

@@ -2,6 +2,7 @@
 // server under test, and Redis where GROUNDWORK_TEST_REDIS_URL names one.
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
 import { Scratch } from "../../parse/__tests__/case-app";
@@ -135,8 +136,38 @@ describe.each(transports)("dead letters by command on %s", (transport) => {
     );
   });
 
+  it("shows what is left of a subscription that the app has no more, and forgets it", async () => {
+    const gone = `gone-${randomUUID()}`;
+    const before = makePubSub({
+      subscriptions: [subscription(gone, { maxRetries: 0 })],
+      orderingAttribute: "customer",
+      ...(transport === "redis" ? { redisUrl } : { url: clone.url }),
+    });
+    try {
+      for (const n of [1, 2]) await before.topic("orders").publish({ n, customer: "ann" });
+    } finally {
+      await before.close();
+    }
+    const label = `orders/${gone}`;
+    expect((await groundwork("dead-letters", "removed")).output).toContain(
+      `${label}  0 dead letters, 2 waiting, 0 in hand, 0 delayed\n`,
+    );
+    expect(await groundwork("dead-letters", "forget", label)).toEqual({
+      code: 0,
+      output: `2 messages and 0 dead letters of ${label} are gone\n`,
+    });
+    expect((await groundwork("dead-letters", "removed")).output).not.toContain(gone);
+    expect((await groundwork("dead-letters", "forget", label)).output).toContain(`nothing is left of ${label}`);
+    if (transport !== "redis") return;
+    const redis = new Redis(redisUrl ?? "");
+    expect(await redis.keys(`*${gone}*`)).toEqual([]);
+    redis.disconnect();
+  });
+
   it.each([
     [["dead-letters"], "say what to do"],
+    [["dead-letters", "forget"], "name what to forget as TOPIC/SUBSCRIPTION"],
+    [["dead-letters", "forget", `orders/${name}`], "only what is left of one that it has no more is forgotten"],
     [["dead-letters", "redrive"], "name a subscription as TOPIC/SUBSCRIPTION"],
     [
       ["dead-letters", "redrive", "orders/nobody"],

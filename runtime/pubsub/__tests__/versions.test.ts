@@ -1,6 +1,7 @@
 // What a host does for an app of which two versions run side by side: on the database that everybody has, and on Redis where
 // GROUNDWORK_TEST_REDIS_URL names one.
 import { randomUUID } from "node:crypto";
+import { Redis } from "ioredis";
 import type { Pool } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
@@ -86,6 +87,33 @@ describe.each(transports)("versions side by side, with topics on %s", (transport
       .poll(() => countMessages(part.broker(), names))
       .toMatchObject({ waiting: 0, active: 0, delayed: 0, deadLetters: 0 });
   });
+
+  it.runIf(transport === "redis")(
+    "gives nothing back under a lock that it has lost: that delivery counts, and the message comes again by itself",
+    async () => {
+      const [sub, received] = [name(), [] as Received[]];
+      const part = pubsub({ subscriptions: [subscription(sub, { maxRetries: 0 })], orderingAttribute: "customer" });
+      const redis = new Redis(redisUrl ?? "");
+      onTestFinished(() => redis.disconnect());
+      listen(part, sub, received, async ({ n, attempt }) => {
+        if (n !== 1 || attempt > 1) return;
+        // As when the process stood still for longer than the lock lasts.
+        const keys = await redis.keys(`*:orders/${sub}:*:lock`);
+        expect(await redis.del(keys)).toBe(1);
+        throw Object.assign(new Error("not mine"), { [Symbol.for("groundwork.give-back")]: true });
+      });
+      await part.start();
+      for (const n of [1, 2]) await part.topic("orders").publish({ n, customer: "ann" });
+      await until(() => received.some(({ n }) => n === 2));
+      expect(received.map(({ n, attempt }) => [n, attempt])).toEqual([
+        [1, 1],
+        [1, 2],
+        [2, 1],
+      ]);
+      const left = () => countMessages(part.broker(), { topic: "orders", subscription: sub });
+      await expect.poll(left).toMatchObject({ waiting: 0, active: 0, delayed: 0, deadLetters: 0 });
+    },
+  );
 
   it("gives back a hundred messages a second over all its subscriptions", async () => {
     const subs = [name(), name(), name()];
