@@ -1,7 +1,14 @@
 // Consumers by command (scripts/admin.ts): the same as operators do by their endpoints, written down as the command's.
 import { setTimeout as sleep } from "node:timers/promises";
 import { onBehalfOf } from "../security/provenance";
-import { endReplay, pauseConsumer, replayEvents, resumeConsumer, type ReplayWanted } from "./consumer-desk";
+import {
+  discardHeld,
+  endReplay,
+  pauseConsumer,
+  replayEvents,
+  resumeConsumer,
+  type ReplayWanted,
+} from "./consumer-desk";
 import { parseMoment } from "./dead-letter-desk";
 import { moveHeldOn } from "./hold-release";
 import { replayFind, type ReplayProgress } from "./store/replay";
@@ -19,6 +26,9 @@ export const resumeConsumerByCommand = (name: string, reason: string = NO_REASON
 
 export const endReplayByCommand = (name: string, reason: string = NO_REASON): Promise<boolean> =>
   onBehalfOf(COMMAND, () => endReplay(name, reason));
+
+export const discardHeldByCommand = (name: string, reason: string = NO_REASON): Promise<number> =>
+  onBehalfOf(COMMAND, () => discardHeld(name, reason));
 
 export interface ReplayTexts {
   consumer: string;

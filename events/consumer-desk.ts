@@ -10,7 +10,7 @@ import { commonErrors } from "../security/common-errors";
 import { currentProvenance } from "../security/provenance";
 import { errors } from "./errors";
 import { holds } from "./holds";
-import { consumerStandings, holdDelete, holdInsert, type ConsumerStanding } from "./store/hold";
+import { consumerStandings, heldDiscard, heldNow, holdDelete, holdInsert, type ConsumerStanding } from "./store/hold";
 import { OUTBOX_DAYS } from "./store/outbox";
 import { replayInsert, replayStop, replayUndo } from "./store/replay";
 
@@ -24,6 +24,7 @@ const replayed = defineAction("events.consumer.replayed", {
   until: "plain",
 });
 
+const discarded = defineAction("events.consumer.discarded", { reason: "plain", until: "plain" });
 const replayEnded = defineAction("events.consumer.replay_ended", { reason: "plain", replay: "plain" });
 
 export type { ConsumerStanding } from "./store/hold";
@@ -40,8 +41,8 @@ async function existing(tx: Tx, consumer: string): Promise<ConsumerStanding> {
 }
 
 /**
- * From its commit on relays put by what is for the consumer, and within two seconds so does every process with what the topic
- * brings. What it has at hand ends as it would have. False when it is paused already.
+ * From its commit on every process puts by what is for the consumer. What has begun ends as it would have, with what shares its
+ * transaction for two seconds more at most. False when it is paused already.
  * @throws APIError consumer_not_found.
  */
 export function pauseConsumer(consumer: string, reason: string): Promise<boolean> {
@@ -128,6 +129,27 @@ export async function endReplay(consumer: string, reason: string): Promise<boole
   if (id === undefined) return false;
   while (await changing((tx) => replayUndo(tx, id, UNDO_BATCH)));
   return true;
+}
+
+/** Events that one transaction discards. */
+const DISCARD_BATCH = 2_000;
+
+/**
+ * Discards what waits for the consumer now: it never gets that. Resolves with how many events it was. What a relay has at hand
+ * already still comes. Killed half-way, the rest waits until this is asked for once more.
+ * @throws APIError consumer_not_found.
+ */
+export async function discardHeld(consumer: string, reason: string): Promise<number> {
+  const until = await changing(async (tx) => {
+    await existing(tx, consumer);
+    const now = await heldNow(tx);
+    await note(tx, discarded, consumer, { reason, until: now });
+    return now;
+  });
+  let gone = 0;
+  for (let batch = DISCARD_BATCH; batch === DISCARD_BATCH; gone += batch)
+    batch = await changing((tx) => heldDiscard(tx, consumer, until, DISCARD_BATCH));
+  return gone;
 }
 
 async function changing<T>(act: (tx: Tx) => Promise<T>): Promise<T> {

@@ -13,13 +13,14 @@ import { continueTrace, type ContinueOptions } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
 import { declarations } from "./declarations";
-import { holdDelivered, holds, heldPosition } from "./holds";
+import { HeldError, holdDelivered, holds, heldPosition } from "./holds";
 import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
 import { toReceived, UnfitEventError, UnknownEventError, type EventHandler } from "./received";
 import { settleFailure, type Receiver } from "./settle-failure";
 import { RELAY } from "./store/dead-letter";
 import { detourEnd, detourEndIn } from "./store/detour";
-import { inboxAttempts, inboxCountFailure, inboxRecord, type InboxStanding } from "./store/inbox";
+import { heldInsertDelivered } from "./store/hold";
+import { inboxAttempts, inboxCountFailure, inboxRecord, inboxUncount, type InboxStanding } from "./store/inbox";
 import { REDRIVE_CONSUMER, type DomainEvent } from "./topic";
 import { withOlderVersions } from "./upcasting";
 
@@ -101,16 +102,21 @@ async function deliver(
 ): Promise<void> {
   if ((await holds.isHeld(receiver.name)) && (await holdDelivered(receiver.name, message))) return;
   const wasLost = attempt > 1 && attempt - 1 > (await inboxAttempts(receiver.name, message.id));
-  if (!handler || !wasLost) return receive(receiver, message, handler, handler ? 1 : 0);
+  if (!handler || !wasLost) return void (await receive(receiver, message, handler, handler ? 1 : 0));
   await receiver.lostOnes.take(async () => {
-    if (await countBeforehand(receiver, message)) await receive(receiver, message, handler, 0);
+    if (!(await countBeforehand(receiver, message))) return;
+    if ((await receive(receiver, message, handler, 0)) === "held") await inboxUncount(receiver.name, message.id);
   });
 }
 
-/** Counts the attempt that is about to begin. False when the event is done with, or was given up here. */
+/**
+ * Counts the attempt that is about to begin. False when the event is done with, was given up here, or was put by, because the consumer
+ * was held while others had their turn.
+ */
 function countBeforehand({ name, maxAttempts }: Receiver, message: DomainEvent): Promise<boolean> {
   const error = "the process ended while it handled the event";
   return withSystem("consume-failed", async (tx) => {
+    if (await heldInsertDelivered(tx, name, message, heldPosition(message.headers))) return false;
     const seen = await inboxCountFailure(tx, name, message, error, 1);
     if (seen === null) {
       await detourEndIn(tx, name, message.id);
@@ -125,30 +131,46 @@ function countBeforehand({ name, maxAttempts }: Receiver, message: DomainEvent):
   });
 }
 
+type Outcome = "handled" | "duplicate" | "held" | "failed" | "given_back";
+
 /** `costs` is what a failure adds to the attempts that are counted. */
-async function receive(receiver: Receiver, message: DomainEvent, handler: Handler, costs: number): Promise<void> {
+async function receive(receiver: Receiver, message: DomainEvent, handler: Handler, costs: number): Promise<Outcome> {
   const { name } = receiver;
   const startedAt = performance.now();
-  let outcome = "handled";
+  let outcome: Outcome = "failed";
   try {
     if (!handler) throw new UnknownEventError(message);
-    const event = toReceived(message);
-    let standing: InboxStanding | "held" = "behind";
-    while (standing === "behind") {
-      standing = await inScopeOf(event.tenantId, async (tx) => {
-        const noted = await inboxRecord(tx, name, message, heldPosition(message.headers));
-        if (noted === "fresh") await handler(tx, event);
-        return noted;
-      });
-      if (standing === "behind" && (await holdDelivered(name, message))) standing = "held";
-    }
-    if (standing !== "fresh") outcome = standing === "known" ? "duplicate" : "held";
+    outcome = await handleOnce(name, message, handler);
   } catch (error) {
-    outcome = error instanceof UnknownEventError ? "given_back" : "failed";
-    await settleFailure(receiver, message, error, costs);
+    const settled = await settleFailure(receiver, message, error, costs).catch((thrown: unknown) => {
+      if (thrown instanceof UnknownEventError) outcome = "given_back";
+      throw thrown;
+    });
+    if (settled === "known" && error instanceof UnknownEventError) outcome = "duplicate";
   } finally {
     eventsConsumedTotal.add(1, { consumer: name, outcome });
     eventDurationSeconds.record((performance.now() - startedAt) / 1000, { consumer: name });
+  }
+  return outcome;
+}
+
+/** Handles the event, unless the consumer has done so; puts it by while it may not be begun. */
+async function handleOnce(name: string, message: DomainEvent, handler: EventHandler<unknown>): Promise<Outcome> {
+  const event = toReceived(message);
+  for (;;) {
+    const standing = await inScopeOf(event.tenantId, async (tx): Promise<InboxStanding> => {
+      const noted = await inboxRecord(tx, name, message, heldPosition(message.headers));
+      if (noted === "held") throw new HeldError();
+      if (noted === "fresh") await handler(tx, event);
+      return noted;
+    }).catch((error: unknown): InboxStanding => {
+      if (error instanceof HeldError) return "held";
+      throw error;
+    });
+    if (standing === "fresh") return "handled";
+    if (standing === "known") return "duplicate";
+    // Neither any more by now: it is asked again.
+    if (await holdDelivered(name, message)) return "held";
   }
 }
 

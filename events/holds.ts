@@ -7,7 +7,8 @@
 //             aggregate of which something waits is put by behind it, so that the order holds.
 //   missing   no version of the app that runs declares the consumer: what waits, or is sent again to it alone, waits until one does
 // The relay asks the table each time, because only so none overtakes; a consumer asks again after a second. Between the
-// two stands the inbox (store/inbox.ts), which lets no event by that comes behind one which waits.
+// two stands the inbox (store/inbox.ts), which lets no event by that comes behind one which waits, and none whose consumer is held by
+// the time it is noted: no process begins one that does not know of the pause yet.
 // River, Oban and BullMQ pause a queue by no longer taking from it: for a topic of many consumers, whose transport may be
 // anybody's, that would let time, retries and the other consumers of the message decide.
 import { withSystem } from "../db/tenant";
@@ -17,8 +18,13 @@ import type { DomainEvent } from "./topic";
 /** Header of an event that was held: its first position in the outbox. Migration 42 writes it. */
 export const HELD_POSITION = "held-position";
 
-/** What a process knows is no older; a pause reaches all of them within twice of it. */
+/** What a process knows is no older: it saves what is put by the transaction that the inbox would have ended. */
 const FRESH_MS = 1_000;
+
+/** Thrown inside a transaction whose consumer is held, so that nothing of it is noted. */
+export class HeldError extends Error {
+  override readonly name = "HeldError";
+}
 
 export class Holds {
   private held: ReadonlySet<string> = new Set();

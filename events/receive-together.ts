@@ -8,6 +8,7 @@ import type { Tx } from "../db/tenant";
 import { eventDurationSeconds, eventsConsumedTotal } from "../telemetry/metrics";
 import { byAggregate } from "./aggregates";
 import { asConsequence, type LocalConsumer } from "./consumer";
+import { HeldError } from "./holds";
 import { toReceived, type ReceivedEvent } from "./received";
 import { inScopeOf } from "./scope-of-event";
 import { settleFailure } from "./settle-failure";
@@ -35,8 +36,8 @@ const TOGETHER_MAX = 50;
 const FAILURES_MAX = 3;
 
 /**
- * Gives the entries to the consumer, those of an aggregate in their order; returns when it may not go on. Those that
- * `onDone` was not told of are still to be delivered. Rejects when a transaction failed for another reason than a handler.
+ * Gives the entries to the consumer, those of an aggregate in their order; returns when it may not go on, or the consumer is held.
+ * Those that `onDone` was not told of are still to be delivered. Rejects when a transaction failed for another reason than a handler.
  */
 export async function receiveTogether(
   consumer: LocalConsumer,
@@ -44,9 +45,14 @@ export async function receiveTogether(
   options: TogetherOptions,
 ): Promise<void> {
   const parts = partsOf(entries, Math.ceil(entries.length / options.transactions));
+  let isHeld = false;
+  const mayGoOn = (): boolean => !isHeld && options.mayGoOn();
   const lane = async (): Promise<void> => {
-    for (let part = parts.shift(); part && options.mayGoOn(); part = parts.shift())
-      await receivePart(consumer, part, options);
+    for (let part = parts.shift(); part && mayGoOn(); part = parts.shift())
+      await receivePart(consumer, part, { ...options, mayGoOn }).catch((error: unknown) => {
+        if (!(error instanceof HeldError)) throw error;
+        isHeld = true;
+      });
   };
   const lanes = await Promise.allSettled(Array.from({ length: options.transactions }, lane));
   for (const outcome of lanes) if (outcome.status === "rejected") throw outcome.reason;
@@ -172,6 +178,7 @@ async function handleAll(
 ): Promise<Run> {
   const messages = received.map(({ entry }) => entry.message);
   const fresh = await inboxRecordTogether(tx, name, messages[0]?.tenantId ?? null, messages);
+  if (fresh === null) throw new HeldError();
   const run: Run = {
     handled: [],
     duplicates: received.map(({ entry }) => entry).filter(({ message }) => !fresh.has(message.id)),

@@ -33,13 +33,16 @@ function reasonToGiveUp(
   return attempts >= maxAttempts ? "attempts_exhausted" : null;
 }
 
-/** Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. */
+/**
+ * Counts the failure, or gives the event up. Throws the error while attempts are left, for the transport to deliver again. `known`: the
+ * event was handled or given up meanwhile.
+ */
 export async function settleFailure(
   { name, maxAttempts }: Receiver,
   message: DomainEvent,
   error: unknown,
   costs: number,
-): Promise<void> {
+): Promise<"given_up" | "known"> {
   const log = logger("events");
   const facts = { err: error, consumer: name, eventId: message.id, type: message.type };
   const text = errorText(error);
@@ -47,22 +50,22 @@ export async function settleFailure(
   const isHandledElsewhere =
     isUnknown && (await declarations.isHandledElsewhere(name, `${message.type}@${message.version}`));
   let isFirst = true;
-  const isOver = await withSystem("consume-failed", async (tx) => {
+  const settled = await withSystem("consume-failed", async (tx) => {
     const seen = await inboxCountFailure(tx, name, message, text, costs);
     if (seen === null) {
       await detourEndIn(tx, name, message.id);
-      return true;
+      return "known" as const;
     }
     const { attempts } = seen;
     // The first time it is noted at the time of this very transaction.
     isFirst = seen.waitedHours === 0;
     const reason = reasonToGiveUp(error, seen, { maxAttempts, isHandledElsewhere });
-    if (reason === null) return false;
+    if (reason === null) return undefined;
     await buryEvent(tx, name, message, { reason, error: text, attempts });
     log.error({ ...facts, reason, attempts }, "an event was given up: see the dead letters");
-    return true;
+    return "given_up" as const;
   });
-  if (isOver) return;
+  if (settled !== undefined) return settled;
   if (!isUnknown) log.warn(facts, "an event could not be handled and will be delivered again");
   else if (isFirst) log.warn(facts, "an event is left to a version of the app that handles it");
   throw error;

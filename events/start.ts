@@ -77,6 +77,9 @@ export function startRelay(): Relay {
   observeGauge("events_held", async () =>
     (await heldDepths()).map(({ consumer, waiting }) => ({ value: waiting, labels: { consumer } })),
   );
+  observeGauge("events_held_oldest_seconds", async () =>
+    (await heldDepths()).map(({ consumer, oldestSeconds }) => ({ value: oldestSeconds, labels: { consumer } })),
+  );
   observeGauge("consumers_paused", async () =>
     (await heldDepths()).filter(({ isPaused }) => isPaused).map(({ consumer }) => ({ value: 1, labels: { consumer } })),
   );
@@ -84,8 +87,14 @@ export function startRelay(): Relay {
   return relay;
 }
 
-const heldDepths = (): Promise<{ consumer: string; waiting: number; isPaused: boolean }[]> =>
-  systemQuery("metrics-held-events", HELD_DEPTHS);
+interface HeldDepth {
+  consumer: string;
+  waiting: number;
+  oldestSeconds: number;
+  isPaused: boolean;
+}
+
+const heldDepths = (): Promise<HeldDepth[]> => systemQuery("metrics-held-events", HELD_DEPTHS);
 
 async function depthOf(reason: SystemReason, statement: string): Promise<number> {
   const [row] = await systemQuery<{ depth: number }>(reason, statement);

@@ -19,6 +19,7 @@ import {
 } from "../auth/key-commands";
 import { sealedCount } from "../auth/store/sealed";
 import {
+  discardHeldByCommand,
   endReplayByCommand,
   followReplay,
   listConsumers,
@@ -44,8 +45,9 @@ const usage = `npm run admin -- <command>
   master-keys list         which the database has known, and what each has sealed
   master-keys retire ID    once nothing is sealed with it and no process has it as its first: its access to the data ends
   consumers list           consumers of events, which are paused, and how much waits for each
-  consumers pause NAME     what is for it waits, on every replica within two seconds (--reason TEXT)
+  consumers pause NAME     what is for it waits, on every replica (--reason TEXT)
   consumers resume NAME    and gets it, in its order (--reason TEXT)
+  consumers discard NAME   what waits for it is closed for good, as for one that will not come back (--reason TEXT)
   events replay --consumer NAME --from ISO [--until ISO] [--type TYPE] [--reason TEXT]
                            what occurred since then to this consumer again, which acts on it again; goes on when this is ended
   consumers end-replay NAME
@@ -143,8 +145,10 @@ const commands: Record<string, Command> = {
   "consumers list": {
     run: async () => {
       for (const { consumer, pausedSince, pausedBy, pauseReason, waiting, ...rest } of await listConsumers()) {
-        const state = pausedSince === null ? "runs" : `paused since ${pausedSince.toISOString()} by ${pausedBy}`;
-        say(`${consumer}  ${state}  ${waiting} events wait${pauseReason === null ? "" : `  (${pauseReason})`}`);
+        const runs = rest.isDeclared ? "runs" : "in no version that runs";
+        const state = pausedSince === null ? runs : `paused since ${pausedSince.toISOString()} by ${pausedBy}`;
+        const since = rest.waitingSince === null ? "" : ` since ${rest.waitingSince.toISOString()}`;
+        say(`${consumer}  ${state}  ${waiting} events wait${since}${pauseReason === null ? "" : `  (${pauseReason})`}`);
         if (rest.replayId !== null)
           say(
             `          replay ${rest.replayId}: ${rest.replayLoaded} events, ${rest.replayWaiting} to be handed over`,
@@ -163,6 +167,12 @@ const commands: Record<string, Command> = {
     options: ["reason"],
     run: async (name, { reason }) =>
       say((await resumeConsumerByCommand(name, reason)) ? `${name} gets what waited` : `${name} was not paused`),
+  },
+  "consumers discard": {
+    word: "NAME",
+    options: ["reason"],
+    run: async (name, { reason }) =>
+      say(`${await discardHeldByCommand(name, reason)} events that waited for ${name} are discarded`),
   },
   "consumers end-replay": {
     word: "NAME",

@@ -139,6 +139,7 @@ export const systemReasons = {
   "outbox-purge": "events and jobs that were handed on",
   "inbox-purge": "notes of events that were handled",
   "declaration-purge": "what versions declared that run no more",
+  "held-purge": "events that waited too long for a consumer that is paused, or that no version has",
   "replay-purge": "replays that finished long ago",
   "dead-letter-purge": "dead letters of events past their retention",
   "task-purge": "tasks past their retention",

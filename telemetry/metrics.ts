@@ -44,6 +44,9 @@ export const eventsConsumedTotal = meter.createCounter("events_consumed_total", 
   description: "Events handled, by consumer and outcome",
 });
 export const eventDurationSeconds = seconds("event_duration_seconds", "Time to handle one event, by consumer");
+export const eventsHeldExpiredTotal = meter.createCounter("events_held_expired_total", {
+  description: "Events that waited for a consumer for longer than they are kept, by consumer",
+});
 export const deadLettersTotal = meter.createCounter("dead_letters_total", {
   description: "Events and jobs given up, by source",
 });
@@ -70,6 +73,7 @@ const gaugeDescriptions = {
   queue_depth: "Jobs waiting, by queue and state",
   sagas_open: "Sagas that have not ended, by state",
   events_held: "Events that wait because their consumer is paused or gets a replay, by consumer",
+  events_held_oldest_seconds: "How long the first event has waited for a consumer, by consumer",
   consumers_paused: "1 for each consumer that is paused",
   dead_letters: "Dead letters not yet redriven, by source",
   embedder_processes: "Embedding processes that are up",

@@ -8,7 +8,7 @@ const SYSTEM_ONLY = `booleq(booleq(${IS_SYSTEM}, true), true)`;
 const tenantPolicy = (column: string): string =>
   `CASE WHEN booleq((${column} = ( SELECT db.current_tenant() AS current_tenant)), true) THEN true ELSE ${IS_SYSTEM} END`;
 
-/** Functions that run with their owner's rights, each of which asks for the token first. */
+/** Functions that run with their owner's rights, each of which asks for the token first; or a trigger's, which nobody calls. */
 const DEFINERS = [
   "db.admit_system(bytea,bytea)",
   "db.admit_tenant(bytea,uuid,bytea)",
@@ -18,6 +18,7 @@ const DEFINERS = [
   "db.is_system()",
   "db.list_master_keys()",
   "db.retire_master_key(bytea)",
+  "events.tell_hold()",
 ];
 
 /** Tables without `tenant_id`, and the schemas of others: how each is protected, or why it needs no policy. */
@@ -41,6 +42,9 @@ const WITHOUT_TENANT_ID: Record<
   "auth.signing_key": { systemOnly: "the keys of the whole installation" },
   "queues.schedule": { systemOnly: "the installation's own jobs: their runs belong to no organisation" },
   "events.consumer_hold": { systemOnly: "which consumers the platform's staff paused" },
+  "events.held_consumer": {
+    open: "the names of consumers that are held, which every transaction asks before it begins an event",
+  },
   "events.replay": { systemOnly: "which events the platform's staff sent to a consumer again, by time and type" },
   "events.consumer_declaration": { systemOnly: "which events the versions of the app that run have handlers for" },
   "db.system_use": { systemOnly: "how often the installation acted outside of any tenant" },

@@ -320,6 +320,7 @@ describe("a paused consumer", () => {
     const { consumers } = await events.operatorConsumers(staff);
     expect(consumers.find(({ name }) => name === set.name)).toEqual({
       name: set.name,
+      declared: true,
       paused: true,
       pausedSince: expect.any(String) as string,
       pausedBy: `operator:${staff.authData.userID}`,

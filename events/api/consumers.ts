@@ -18,6 +18,8 @@ interface ConsumerReplay {
 
 interface Consumer {
   name: string;
+  /** Whether a version that runs has it: one that none has is sent nothing. */
+  declared: boolean;
   paused: boolean;
   /** ISO 8601. */
   pausedSince?: string;
@@ -42,6 +44,7 @@ function shown(standing: ConsumerStanding): Consumer {
   const { consumer, pausedSince, pausedBy, pauseReason, waiting, waitingSince } = standing;
   return {
     name: consumer,
+    declared: standing.isDeclared,
     paused: pausedSince !== null,
     ...(pausedSince === null ? {} : { pausedSince: pausedSince.toISOString() }),
     ...(pausedBy === null ? {} : { pausedBy }),
@@ -73,7 +76,7 @@ interface PausedConsumerResponse {
   changed: boolean;
 }
 
-/** Holds a consumer: what is for it waits, on every replica within two seconds, until it is resumed. */
+/** Holds a consumer: what is for it waits, on every replica, until it is resumed. */
 export const pauseEvents = api(
   {
     expose: true,

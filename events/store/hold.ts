@@ -1,5 +1,6 @@
 // Statements on events.consumer_hold and events.held: which consumers are held, and what waits for them.
 import { systemQuery, type Tx } from "../../db/tenant";
+import { DECLARATION_MINUTES } from "./declaration";
 
 export type HoldCause = "pause" | "replay";
 
@@ -128,6 +129,8 @@ export interface ConsumerStanding {
   waiting: number;
   /** When the first of them occurred. */
   waitingSince: Date | null;
+  /** Whether a version that runs has it: nothing is handed over to one that none has. */
+  isDeclared: boolean;
   /** Of the replay that is not finished. */
   replayId: string | null;
   replayLoaded: number | null;
@@ -143,6 +146,7 @@ export function consumerStandings(tx: Tx): Promise<ConsumerStanding[]> {
        union select consumer from waiting where consumer is not null union select consumer from events.replay where finished_at is null)
      select n.consumer, p.held_since as "pausedSince", p.actor as "pausedBy", p.reason as "pauseReason", ${COUNTED} as waiting,
             (select h.occurred_at from events.held h where h.consumer = n.consumer order by h.position limit 1) as "waitingSince",
+            exists (select from events.consumer_declaration d where d.consumer = n.consumer and d.seen_at > now() - interval '${DECLARATION_MINUTES} minutes') as "isDeclared",
             r.id as "replayId", r.loaded as "replayLoaded", r.id is not null and r.loaded_at is null as "isReplayLoading",
             case when r.id is not null then (select count(*) from (select from events.held h where h.replay_id = r.id limit ${HELD_COUNT_MAX}) c) end as "replayWaiting"
        from names n
@@ -152,9 +156,52 @@ export function consumerStandings(tx: Tx): Promise<ConsumerStanding[]> {
   );
 }
 
-/** Statement: consumers that are paused or have something waiting, and how much. */
+/** Statement: consumers that are paused or have something waiting, how much, and for how long the first of it has waited. */
 export const HELD_DEPTHS = `with recursive ${WAITING}, names as (
     select consumer from events.consumer_hold where cause = 'pause' union select consumer from waiting where consumer is not null)
   select n.consumer, ${COUNTED} as waiting,
+         coalesce((select extract(epoch from now() - h.held_at) from events.held h where h.consumer = n.consumer order by h.position limit 1), 0)::float8 as "oldestSeconds",
          exists (select from events.consumer_hold p where p.consumer = n.consumer and p.cause = 'pause') as "isPaused"
     from names n limit 1000`;
+
+/** The database's time, as text that it reads again to the microsecond. */
+export async function heldNow(tx: Tx): Promise<string> {
+  const [row] = await tx.query<{ now: string }>("select now()::text as now");
+  return row?.now ?? "";
+}
+
+/**
+ * Takes away, at most `limit`, what has waited for the consumer since before the given time; resolves with how many went. The consumer
+ * is done with them: what a replay took back of its notes is noted again, anything else counts as given up.
+ */
+export async function heldDiscard(tx: Tx, consumer: string, before: string, limit: number): Promise<number> {
+  const [row] = await tx.query<{ gone: number }>(
+    `with part as materialized (
+       select event_id from events.held where consumer = $1 and held_at <= $2::timestamptz order by event_id limit $3 for update),
+     gone as (
+       delete from events.held h using part p where h.consumer = $1 and h.event_id = p.event_id
+       returning h.consumer, h.event_id, h.tenant_id, h.type, h.noted),
+     noted as (
+       insert into events.inbox (consumer, event_id, tenant_id, type, processed_at, dead_at)
+       select consumer, event_id, tenant_id, type, case noted when 'handled' then now() end, case when noted is distinct from 'handled' then now() end
+         from gone order by event_id
+       on conflict (consumer, event_id) do update set dead_at = now() where inbox.processed_at is null and inbox.dead_at is null)
+     select count(*)::int as gone from gone`,
+    [consumer, before, limit],
+  );
+  return row?.gone ?? 0;
+}
+
+/** Deletes what has waited for longer than the given days, at most `limit`; resolves with how many went for which consumer. */
+export function heldPurge(tx: Tx, olderThanDays: number, limit: number): Promise<{ consumer: string; gone: number }[]> {
+  return tx.query(
+    `with gone as (
+       delete from events.held where (consumer, event_id) in (
+         select consumer, event_id from events.held
+          where held_at < now() - $1 * interval '1 day'
+          order by held_at limit $2 for update skip locked)
+       returning consumer)
+     select consumer, count(*)::int as gone from gone group by consumer limit 10000`,
+    [olderThanDays, limit],
+  );
+}

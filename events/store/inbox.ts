@@ -13,12 +13,16 @@ export interface InboxEvent extends InboxKey {
   aggregateId: string;
 }
 
-/** `behind`: something of the aggregate that comes before the event waits for the consumer (holds.ts); nothing was noted. */
-export type InboxStanding = "fresh" | "known" | "behind";
+/**
+ * `behind`: something of the aggregate that comes before the event waits for the consumer (holds.ts); nothing was noted.
+ * `held`: the consumer is, and the transaction is to be rolled back.
+ */
+export type InboxStanding = "fresh" | "known" | "behind" | "held";
 
 /**
  * Notes that `consumer` handles the event in this transaction. `known` when it has done so already or has given
- * it up. A second delivery at the same time waits here until the first has committed or rolled back. Its detour, if it
+ * it up. A second delivery at the same time waits here until the first has committed or rolled back, and whether the consumer is held
+ * is asked after that: what is `fresh` began before any hold that is committed later. Its detour, if it
  * came by one, is over either way. `position` is that of an event that was held; null: behind all that wait.
  */
 export async function inboxRecord(
@@ -40,31 +44,36 @@ export async function inboxRecord(
        on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
         where inbox.processed_at is null and inbox.dead_at is null
        returning 1)
-     select case when exists (select from noted) then 'fresh' when exists (select from behind) then 'behind' else 'known' end as standing`,
+     select case when exists (select from noted) then case when events.is_held($1) then 'held' else 'fresh' end
+                 when exists (select from behind) then 'behind' else 'known' end as standing`,
     [consumer, event.id, event.tenantId, event.type, event.aggregateType, event.aggregateId, position],
   );
   return row?.standing ?? "known";
 }
 
 /**
- * The same for several events of one tenant in one statement; resolves with the ids of those that are to be handled. In
- * the order of their ids, so that two that note the same events do not wait for each other in a circle.
+ * The same for several events of one tenant in one statement; resolves with the ids of those that are to be handled, or with null when
+ * the consumer is held: the transaction is then to be rolled back. In the order of their ids, so that two that note the same events do
+ * not wait for each other in a circle.
  */
 export async function inboxRecordTogether(
   tx: Tx,
   consumer: string,
   tenantId: string | null,
   events: readonly InboxKey[],
-): Promise<Set<string>> {
-  const rows = await tx.query<{ id: string }>(
-    `insert into events.inbox (consumer, event_id, tenant_id, type, processed_at)
-     select $1, e.id, $2, e.type, now() from unnest($3::uuid[], $4::text[]) as e (id, type) order by e.id
-     on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
-      where inbox.processed_at is null and inbox.dead_at is null
-     returning event_id as id`,
+): Promise<Set<string> | null> {
+  const [row] = await tx.query<{ ids: string[]; isHeld: boolean }>(
+    // Asked of the aggregate's result: when all are noted, whatever that had to wait for.
+    `with noted as (
+       insert into events.inbox (consumer, event_id, tenant_id, type, processed_at)
+       select $1, e.id, $2, e.type, now() from unnest($3::uuid[], $4::text[]) as e (id, type) order by e.id
+       on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
+        where inbox.processed_at is null and inbox.dead_at is null
+       returning event_id)
+     select coalesce(array_agg(event_id::text), '{}') as ids, events.is_held($1) as "isHeld" from noted`,
     [consumer, tenantId, events.map(({ id }) => id), events.map(({ type }) => type)],
   );
-  return new Set(rows.map(({ id }) => id));
+  return row === undefined || row.isHeld ? null : new Set(row.ids);
 }
 
 /** Takes back, in the transaction that noted them, that these events are handled in it. */
@@ -108,6 +117,15 @@ export async function inboxCountFailure(
     [consumer, event.id, event.tenantId, event.type, error, count],
   );
   return rows[0] ?? null;
+}
+
+/** Takes back a failed attempt that was counted before it began, and did not begin. */
+export async function inboxUncount(consumer: string, eventId: string): Promise<void> {
+  await systemQuery(
+    "consume-failed",
+    "update events.inbox set attempts = attempts - 1 where consumer = $1 and event_id = $2 and attempts > 0 and processed_at is null and dead_at is null",
+    [consumer, eventId],
+  );
 }
 
 /** Closes the event for the consumer: later deliveries are acknowledged without effect. */
