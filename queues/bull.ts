@@ -43,8 +43,11 @@ export interface TakenJob extends BullJob {
   attemptsStarted?: number;
   /** Back to its queue, for whoever takes it next; this is no attempt. */
   moveToWait(token?: string): Promise<unknown>;
-  /** Back to its queue until then; this is no attempt either. */
-  moveToDelayed(timestampMs: number, token?: string): Promise<unknown>;
+  /** Back to its queue, to be taken at that time or later; this is no attempt. */
+  moveToDelayed(atMs: number, token?: string): Promise<unknown>;
+  /** A note of its workers (give-back.ts), apart from its data, which whoever cancels it writes. */
+  progress?: unknown;
+  updateProgress(note: object): Promise<void>;
 }
 
 /** One that is in a queue, as it was when it was asked for. */

@@ -3,6 +3,7 @@ import type { TenantId } from "../security/principal";
 import { idFromParts, newId } from "../db/ids";
 import type { Tx } from "../db/tenant";
 import { appendToOutbox } from "../events/outbox";
+import { payloadHeader } from "./give-back";
 import type { JobDefinition } from "./job";
 
 export interface EnqueueOptions {
@@ -39,7 +40,7 @@ export async function enqueue<Payload>(
     options.dedupeKey === undefined ? newId() : idFromParts("job", job.name, tenantId ?? "", options.dedupeKey);
   const { delayMs = 0, priority = "normal" } = options;
   if (!(delayMs >= 0 && delayMs <= DELAY_MAX_MS)) throw new RangeError(`a job cannot be delayed by ${delayMs} ms`);
-  const headers: Record<string, string> = priority === "high" ? { [HIGH_HEADER]: "1" } : {};
+  const headers = { ...payloadHeader(job), ...(priority === "high" ? { [HIGH_HEADER]: "1" } : {}) };
   return appendJob(tx, { id, job: job.name, tenantId, payload: job.payload.parse(payload), headers, delayMs });
 }
 

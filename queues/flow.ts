@@ -18,6 +18,7 @@ import { provenanceHeaders } from "../security/provenance";
 import { traceHeaders } from "../telemetry/tracing";
 import { appendJob, type EnqueueOptions } from "./enqueue";
 import { FLOW_CHILD_HEADER, FLOW_FAILED_HEADER, FLOW_HEADER } from "./envelope";
+import { payloadHeader } from "./give-back";
 import type { JobDefinition } from "./job";
 import * as store from "./store/flow";
 
@@ -52,13 +53,15 @@ export async function enqueueFlow(
   const tenantId = options.tenantId === undefined ? tx.tenantId : options.tenantId;
   const { name } = parent.job;
   const id = options.dedupeKey === undefined ? newId() : idFromParts("flow", name, tenantId ?? "", options.dedupeKey);
-  const headers = { ...traceHeaders(), ...provenanceHeaders(id), [FLOW_HEADER]: id };
+  const headers = { ...traceHeaders(), ...provenanceHeaders(id), ...payloadHeader(parent.job), [FLOW_HEADER]: id };
   const flow: store.FlowRow = { id, tenantId, job: name, payload: parent.payload, headers };
   payloadText({ type: name, payload: parent.payload }); // what the outbox would refuse later is refused now
   if (!(await store.flowInsert(tx, flow, children.length))) return id;
   const rows = children.map(({ job, payload }) => ({ id: newId(), job: job.name, payload }));
   await store.flowChildrenInsert(tx, flow, rows);
-  for (const row of rows) await appendJob(tx, { ...row, tenantId, headers: { [FLOW_CHILD_HEADER]: row.id } });
+  const marks = children.map(({ job }) => payloadHeader(job));
+  for (const [place, row] of rows.entries())
+    await appendJob(tx, { ...row, tenantId, headers: { ...marks[place], [FLOW_CHILD_HEADER]: row.id } });
   return id;
 }
 

@@ -11,7 +11,7 @@ import type { BullJob, BullQueue } from "./bull";
 
 const DEPTH_STATES = ["waiting", "prioritized", "active", "delayed", "failed"] as const;
 
-/** How a run ended that has not failed; given back: its process stops, and another one runs the job. */
+/** How a run ended that has not failed; given back: another process runs the job, because this one stops or its version can't. */
 export type RunOutcome = "completed" | "given_back";
 
 /** Runs `run` and records how it went. */

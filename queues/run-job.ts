@@ -10,6 +10,7 @@ import { queueNameOf } from "./conventions";
 import { CANCELED_HEADER, FLOW_CHILD_HEADER, FLOW_FAILED_HEADER, openEnvelope, type OpenedEnvelope } from "./envelope";
 import { giveUp, tellOwner, type FailureHandler } from "./final-failure";
 import { childrenOf, endChild, type FlowChild } from "./flow";
+import { giveBackForLater, isForAnotherVersion, timesGivenBack } from "./give-back";
 import type { JobDefinition } from "./job";
 import { observeRun, type RunOutcome } from "./observability";
 import { ProcessStoppingError, type RunningJobs } from "./running-jobs";
@@ -76,8 +77,8 @@ interface Run<Payload> {
 /**
  * Runs the handler under the job's trace and time limit. A failure that is final is written to the dead
  * letters before BullMQ hears of it, so that a crash in between loses neither; then BullMQ's
- * UnrecoverableError ends the job. One that the end of this process cut short has not failed: it goes back to its queue.
- * `refusals`: how often it was taken and did not run.
+ * UnrecoverableError ends the job. One that the end of this process cut short has not failed: it goes back to its queue, and so does
+ * one whose payload another version wrote, for that to run it. `refusals`: how often it was taken and did not run.
  */
 export function runJob<Payload>(
   job: JobDefinition<Payload>,
@@ -115,11 +116,12 @@ export function runJob<Payload>(
           endTask(task, { state: "canceled", reason: "canceled" });
           return "completed";
         }
-        if (error instanceof ProcessStoppingError && mayGiveBack(bullJob, refusals)) {
+        const back = wayBackOf(job, bullJob, { error, refusals });
+        if (back !== undefined) {
           // Before somebody else takes it: what is written later would be said of their run.
-          endTask(task, { state: "waiting", reason: "process_stopping" });
+          endTask(task, { state: "waiting", reason: back.reason });
           await flushTasks();
-          await giveBack(job, bullJob);
+          await back.go().catch((failure: unknown) => tellOfLock(job, failure));
           return "given_back";
         }
         const failure = await settleFailure(job, runner.onFailed, bullJob, error);
@@ -167,22 +169,44 @@ function runTask<Payload>(
   return running.within(timeoutMs, name, (signal) => handler(payload, { ...context, ...tell, signal }), task.run);
 }
 
-/** A job that ends its process itself, or outlives every process, is a failed one at last. */
-const mayGiveBack = ({ attemptsStarted = 0, attemptsMade }: TakenJob, refusals: number): boolean =>
-  attemptsStarted - attemptsMade - refusals <= GIVE_BACKS_MAX;
-
-/** Where it can't be given back it stays locked until the lock ends, as the job of a process that was killed. */
-async function giveBack(job: JobDefinition, bullJob: TakenJob): Promise<void> {
-  try {
-    await bullJob.moveToWait(bullJob.token);
-    announceWork(queueNameOf(job.name));
-  } catch (error) {
-    logger("queues").warn(
-      { err: error, job: job.name },
-      "a job could not be given back: it runs again when its lock ends",
-    );
-  }
+interface WayBack {
+  /** Of the task's state. */
+  reason: string;
+  go: () => Promise<unknown>;
 }
+
+/** How a job goes back to its queue that another process is to run; undefined when it has failed. */
+function wayBackOf(
+  job: JobDefinition,
+  bullJob: TakenJob,
+  { error, refusals }: { error: unknown; refusals: number },
+): WayBack | undefined {
+  if (error instanceof ProcessStoppingError && mayGiveBack(bullJob, refusals)) {
+    const toWait = async (): Promise<void> => {
+      await bullJob.moveToWait(bullJob.token);
+      announceWork(queueNameOf(job.name));
+    };
+    return { reason: "process_stopping", go: toWait };
+  }
+  if (error instanceof UnfitJobError && isForAnotherVersion(job, bullJob)) {
+    const facts = { err: error, job: job.name, jobId: bullJob.id };
+    if (timesGivenBack(bullJob) === 0)
+      logger("queues").warn(facts, "a job is left to a version of the app that takes its payload");
+    return { reason: "another_version", go: () => giveBackForLater(bullJob) };
+  }
+  return undefined;
+}
+
+/** A job that ends its process itself, or outlives every process, is a failed one at last. */
+const mayGiveBack = (bullJob: TakenJob, refusals: number): boolean =>
+  (bullJob.attemptsStarted ?? 0) - bullJob.attemptsMade - refusals - timesGivenBack(bullJob) <= GIVE_BACKS_MAX;
+
+/** It stays locked until the lock ends, as the job of a process that was killed. */
+const tellOfLock = (job: JobDefinition, error: unknown): void =>
+  logger("queues").warn(
+    { err: error, job: job.name },
+    "a job could not be given back: it runs again when its lock ends",
+  );
 
 /** A canceled job is over for BullMQ, and for its owner as if it had failed for good; there is no dead letter to redrive. */
 async function callOff<Payload>(

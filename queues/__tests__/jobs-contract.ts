@@ -299,16 +299,37 @@ describe("a job", () => {
       const data = { payload: { n: 1 }, tenantId, headers: {} };
       const moveToWait = (): Promise<void> => Promise.resolve(void backs.push(attemptsStarted));
       const taken = { id: newId(), name: job.name, data, attemptsMade: 0, attemptsStarted, timestamp: Date.now() };
-      return runJob(
-        job,
-        { handler: () => Promise.resolve(), running },
-        { ...taken, moveToWait, moveToDelayed: moveToWait },
-      );
+      const [moveToDelayed, updateProgress] = [async () => undefined, async () => undefined];
+      const handler = (): Promise<void> => Promise.resolve();
+      return runJob(job, { handler, running }, { ...taken, moveToWait, moveToDelayed, updateProgress });
     };
     expect(await take(30)).toBe("given_back");
     await expect(take(31)).rejects.toThrow("the process is stopping");
     expect(backs).toEqual([30]);
     expect(await deadLettersOf(job.name)).toMatchObject([{ reason: "attempts_exhausted" }]);
+  });
+
+  it("whose payload only another version takes is left to that one, as no attempt", async () => {
+    const facts = { name: "test:rolling", retry: RETRY.once, timeoutMs: 5_000 };
+    const older = defineJob({ ...facts, payload });
+    const newer = defineJob({ ...facts, payload: z.object({ n: z.union([z.number(), z.literal("many")]) }) });
+    const ran: unknown[] = [];
+    const old = makeWorker(older, async ({ n }) => void ran.push(["old", n]));
+    await old.start();
+    const ids = await withTenant({ tenantId }, async (tx) => [
+      await enqueue(tx, newer, { n: "many" }),
+      await enqueue(tx, newer, { n: 1 }),
+    ]);
+    await expect.poll(() => countJobs(facts.name, "delayed", "completed")).toEqual({ delayed: 1, completed: 1 });
+    expect(ran).toEqual([["old", 1]]);
+    await old.stop();
+    const next = makeWorker(newer, async ({ n }, { attempt }) => void ran.push(["next", n, attempt]));
+    await next.start();
+    await (await (await makeQueue(facts.name)).getJob(ids[0] ?? ""))?.promote();
+    announceWork(queueNameOf(facts.name));
+    await expect.poll(() => countJobs(facts.name, "completed")).toEqual({ completed: 2 });
+    await next.stop();
+    expect([ran.at(-1), await deadLettersOf(facts.name)]).toEqual([["next", "many", 1], []]);
   });
 
   it("is given up at once when what is stored does not fit", async () => {

@@ -29,6 +29,7 @@ it("leaves less than 256 bytes in memory, whether it succeeds or fails", async (
         timestamp: Date.now(),
         moveToWait: async () => undefined,
         moveToDelayed: async () => undefined,
+        updateProgress: async () => undefined,
       },
     ).catch(() => undefined);
   const samples: Sample[] = [];

@@ -1,6 +1,6 @@
 // Two versions of the app side by side on one database, as during a deployment, and one after the other, as on the way back. The
-// next one knows an event more, which a consumer of both handles and one that only the next one has, and a job more. Nothing of
-// them is lost, and the version that does not know them acknowledges none. Both transports at once: most of the time is waited
+// next one knows an event more, which a consumer of both handles and one that only the next one has, a job more, and of a job of both
+// a payload more. Nothing of them is lost, and the version that does not know them acknowledges none. Both transports at once: most of the time is waited
 // for the leases of processes that stand still or were killed.
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -21,6 +21,9 @@ const EVENTS = 30;
 const SUBJECTS = 10;
 /** What follows once from each event and job that only the next version knows. */
 const NEW = ["closed", "filed", "settled"];
+/** And from the job whose payload only the next version takes; its intents are these. */
+const WIDENED = "widened";
+const widenedOf = (intents: readonly string[]): string[] => intents.map((intent) => `feedface${intent.slice(8)}`);
 const LIMIT_MS = 120_000;
 /** A database number that no other suite uses, on the Redis that all share. */
 const REDIS_NUMBER = 11;
@@ -57,7 +60,7 @@ async function move(app: RunningApp, intents: readonly string[]): Promise<void> 
 }
 
 const close = (app: RunningApp, subject: string, intents: readonly string[]): Promise<void> =>
-  post(app, "/door/close", { tenant: TENANT, subject, intents });
+  post(app, "/door/close", { tenant: TENANT, subject, intents, widened: widenedOf(intents) });
 
 describe.concurrent.each(["Postgres", "Redis"])("with topics on %s", (transport) => {
   const state = { this: temporaryStateDir(), next: temporaryStateDir() };
@@ -128,6 +131,7 @@ describe.concurrent.each(["Postgres", "Redis"])("with topics on %s", (transport)
   /** And the effects of each subject in the order of its events. */
   async function allNewOnce(intents: readonly string[]): Promise<void> {
     for (const what of NEW) await allOnce(what, intents);
+    await allOnce(WIDENED, widenedOf(intents));
     const done = (await effects("closed", intents)).map((intent) => intents.indexOf(intent));
     for (let subject = 0; subject < SUBJECTS; subject++) {
       const own = done.filter((n) => n % SUBJECTS === subject);
@@ -177,6 +181,7 @@ describe.concurrent.each(["Postgres", "Redis"])("with topics on %s", (transport)
       await allOnce("event", after);
       await until("it was given what it does not know", async () => (await refused()) > 0, LIMIT_MS);
       for (const what of NEW) expect(await effects(what, orphans)).toEqual([]);
+      expect(await effects(WIDENED, widenedOf(orphans))).toEqual([]);
 
       // And up again.
       await start("next");
