@@ -98,7 +98,12 @@ const tables: Record<string, Growing> = {
   "queues.tenant_run": {
     fill: `insert into queues.tenant_run (tenant_id, queue, job_id, state, at)
       select gen_random_uuid(), 'upkeep:test', gen_random_uuid()::text, 'idle', now() - interval '9 days' from ${series}`,
-    upkeep: purgeGates,
+    upkeep: async () => (await purgeGates()).runs,
+  },
+  "queues.tenant_gate": {
+    fill: `insert into queues.tenant_gate (tenant_id, queue, last_at)
+      select gen_random_uuid(), 'upkeep:test', now() - interval '9 days' from ${series}`,
+    upkeep: async () => (await purgeGates()).gates,
   },
   "queues.flow": {
     fill: `with flow as (

@@ -201,6 +201,6 @@ class Batch {
 }
 
 function notePublished(part: readonly OutboxRow[]): void {
-  for (const row of part) relayLagSeconds.record(Math.max(0, Date.now() - row.createdAt.getTime()) / 1000);
+  for (const row of part) relayLagSeconds.record(Math.max(0, Date.now() - row.dueAt.getTime()) / 1000);
   outboxPublishedTotal.add(part.length, { destination: part[0]?.destination ?? "" });
 }

@@ -65,7 +65,7 @@ BEGIN
       FROM unnest(lost, lost_rows) AS l(key, held) CROSS JOIN LATERAL (
         SELECT f.id FROM events.outbox f
          WHERE f.aggregate_key = l.key AND f.published_at IS NULL AND f.next_attempt_at <= now()
-         ORDER BY f.position LIMIT l.held) first
+         ORDER BY f.position LIMIT coalesce(l.held, 1)) first
      WHERE o.id = first.id AND o.published_at IS NULL;
   END IF;
 

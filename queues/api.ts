@@ -4,6 +4,7 @@ import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min } from "encore.dev/validate";
 import { parseCursor } from "../db/cursor";
 import { withTenant } from "../db/tenant";
+import { doEach } from "../db/upkeep";
 import { currentPrincipal } from "../security/principal";
 import { parseChangingFilter, parseLetterFilter, type HandledLetters } from "../events/dead-letter-desk";
 import { shownDeadLetter } from "../events/dead-letters";
@@ -130,9 +131,7 @@ async function inOwnTenant({ filter }: JobDeadLettersRequest, act: typeof redriv
 }
 
 export const purge = api({ expose: false, method: "POST", path: "/queues/purge" }, async (): Promise<void> => {
-  await purgeDeadJobs();
-  await purgeGates();
-  await purgeFlows();
+  await doEach([purgeDeadJobs, purgeGates, purgeFlows]);
 });
 
 export const purgeDaily = new CronJob("queues-purge", {

@@ -1,5 +1,6 @@
 // What a handler tells, as the database takes it: Postgres stores no NUL in text, and in jsonb no half of a surrogate pair either.
 import { toUSVString } from "node:util";
+import { storableJson } from "../db/storable-json";
 
 const RESULT_MAX_BYTES = 16 << 10;
 const LINE_MAX_CHARS = 1_000;
@@ -9,16 +10,10 @@ export function resultText(result: unknown): string | null {
   if (result === undefined) return null;
   try {
     const text = JSON.stringify(result);
-    return Buffer.byteLength(text) <= RESULT_MAX_BYTES ? storable(text) : null;
+    return Buffer.byteLength(text) <= RESULT_MAX_BYTES ? storableJson(text) : null;
   } catch {
     return null;
   }
 }
-
-/** Whole escapes of the finished JSON, names of members among them: a backslash that is text is an escape of its own. JSON.stringify writes \ud… for lone halves alone. */
-const storable = (json: string): string =>
-  json.replace(/\\(?:u[0-9a-f]{4}|.)/g, (escape) =>
-    escape === "\\u0000" ? "" : escape.startsWith("\\ud") ? "\ufffd" : escape,
-  );
 
 export const lineText = (line: string): string => toUSVString(line.slice(0, LINE_MAX_CHARS)).replaceAll("\0", "");

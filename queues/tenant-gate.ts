@@ -10,12 +10,12 @@
 // snoozed uses up attempts (riverqueue/river #961).
 import { DelayedError } from "bullmq";
 import { systemQuery } from "../db/tenant";
-import { removeInBatches } from "../db/upkeep";
+import { removeEach, removeInBatches } from "../db/upkeep";
 import { logger } from "../telemetry/logger";
 import type { TakenJob } from "./bull";
 import { CANCELED_HEADER, openEnvelope } from "./envelope";
 import type { JobDefinition } from "./job";
-import { TENANT_ADMIT, TENANT_CALLED, TENANT_LEAVE, tenantGatePurge } from "./store/tenant-gate";
+import { TENANT_ADMIT, TENANT_CALLED, TENANT_LEAVE, tenantGatePurge, tenantRunPurge } from "./store/tenant-gate";
 
 /** Whose the jobs are that belong to no tenant. */
 const NO_TENANT = "00000000-0000-0000-0000-000000000000";
@@ -119,7 +119,10 @@ async function leave(
 const KEEP_DAYS = 8;
 const UPKEEP = { statementTimeoutMs: 30_000, totalMs: 60_000, batchMax: 5_000 };
 
-/** Forgets runs of jobs that are gone; resolves with how many. */
-export function purgeGates(): Promise<number> {
-  return removeInBatches("queue-gate", UPKEEP, (tx, limit) => tenantGatePurge(tx, KEEP_DAYS, limit));
+/** Forgets runs of jobs that are gone, and tenants that have none; resolves with how many of each. */
+export function purgeGates(): Promise<{ runs: number; gates: number }> {
+  return removeEach({
+    runs: () => removeInBatches("queue-gate", UPKEEP, (tx, limit) => tenantRunPurge(tx, KEEP_DAYS, limit)),
+    gates: () => removeInBatches("queue-gate", UPKEEP, (tx, limit) => tenantGatePurge(tx, KEEP_DAYS, limit)),
+  });
 }

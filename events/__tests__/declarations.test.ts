@@ -115,7 +115,7 @@ describe("an event of a type that this process does not know", () => {
   const row = (attempts: number) => {
     const of = tenantIdFrom(newId());
     const type = `test.${name}.made`;
-    const times = { occurredAt: new Date(), createdAt: new Date(), position: 1, refusals: 0, aggregateKey: newId() };
+    const times = { occurredAt: new Date(), dueAt: new Date(), position: 1, refusals: 0, aggregateKey: newId() };
     return { ...registered(of, "u"), ...times, type, attempts, headers: { [REDRIVE_CONSUMER]: name } };
   };
   const publish = (attempts: number): Promise<void> =>
@@ -166,7 +166,7 @@ describe("a replica", () => {
       aggregateKey: "",
       position: 1,
       occurredAt: new Date(),
-      createdAt: new Date(),
+      dueAt: new Date(),
       attempts: 1,
       refusals: 0,
     });
@@ -195,7 +195,7 @@ describe("a replica", () => {
 describe("what a replica cannot handle", () => {
   const unknown = () => {
     const of = registered(tenantIdFrom(newId()), "u");
-    const times = { occurredAt: new Date(), createdAt: new Date(), position: 1, refusals: 0, attempts: 1 };
+    const times = { occurredAt: new Date(), dueAt: new Date(), position: 1, refusals: 0, attempts: 1 };
     return messageOf({ ...of, ...times, aggregateKey: "", type: `test.${name}.made` });
   };
 

@@ -16,7 +16,7 @@ const newEvent = (): DomainEvent =>
     aggregateKey: "",
     position: 1,
     occurredAt: new Date(),
-    createdAt: new Date(),
+    dueAt: new Date(),
     attempts: 1,
     refusals: 0,
   });

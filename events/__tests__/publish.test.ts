@@ -21,7 +21,7 @@ const row = (aggregateKey: string, position: number, more: Partial<OutboxRow> = 
   attempts: 1,
   refusals: 0,
   occurredAt: new Date(),
-  createdAt: new Date(),
+  dueAt: new Date(),
   ...more,
 });
 

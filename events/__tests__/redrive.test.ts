@@ -66,7 +66,7 @@ describe("a redrive", () => {
       aggregateKey: "",
       position: 1,
       occurredAt: new Date("2026-01-01T00:00:00Z"),
-      createdAt: new Date(),
+      dueAt: new Date(),
       attempts: 1,
       refusals: 0,
     });
@@ -197,7 +197,7 @@ describe("a discard", () => {
       aggregateKey: "",
       position: 1,
       occurredAt: new Date(),
-      createdAt: new Date(),
+      dueAt: new Date(),
       attempts: 1,
       refusals: 0,
     });

@@ -28,7 +28,8 @@ export interface OutboxRow extends Omit<OutboxInsert, "delayMs"> {
   /** Order of publishing within the aggregate. */
   position: number;
   occurredAt: Date;
-  createdAt: Date;
+  /** When its first try could have been: since it was written, or since a delay that was asked for. */
+  dueAt: Date;
   /** Tries so far, this one included. */
   attempts: number;
   /** Tries so far that failed while the destination accepted others. */
@@ -130,7 +131,7 @@ export function outboxClaim(
   return systemQuery<OutboxRow>(
     "relay-claim",
     plainSql`select id, position, tenant_id as "tenantId", destination, aggregate_type as "aggregateType", aggregate_id as "aggregateId",
-            aggregate_key as "aggregateKey", type, version, payload, headers, occurred_at as "occurredAt", created_at as "createdAt", attempts, refusals
+            aggregate_key as "aggregateKey", type, version, payload, headers, occurred_at as "occurredAt", case when attempts = 1 then next_attempt_at else created_at end as "dueAt", attempts, refusals
        from events.outbox_claim($1, $2, $3, $4, $5::uuid[], $6)
       order by position`,
     [destination, limit, leaseId, leaseMs, tenantIds, depth],

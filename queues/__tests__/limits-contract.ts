@@ -219,6 +219,19 @@ describe("the gate", () => {
     expect(await ask("c", rate)).toBeGreaterThan(0);
   });
 
+  it("may promise a time that is further away than a number of 32 bits counts in milliseconds", async () => {
+    const tenantId = newTenant();
+    const { ask } = gate(tenantId, "test:far");
+    const rate: Asked = { rate: [1, 3_600_000] };
+    expect(await ask("a", rate)).toBe(0);
+    await systemQuery(
+      "test",
+      "update queues.tenant_gate set next_at = now() + interval '60 days' where tenant_id = $1",
+      [tenantId],
+    );
+    expect(await ask("b", rate)).toBe(2 ** 31 - 1);
+  });
+
   it("counts no run whose time is over, and a job that is taken again by nobody's leave has its own place", async () => {
     const { ask } = gate(newTenant(), "test:runs");
     const one: Asked = { runs: 1 };

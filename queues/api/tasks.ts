@@ -5,6 +5,7 @@ import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min } from "encore.dev/validate";
 import { parseCursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
+import { doEach } from "../../db/upkeep";
 import { declareOwner, ownOnly } from "../../security/ownership";
 import { currentPrincipal, type Principal } from "../../security/principal";
 import { cancelTask as callOff } from "../cancel";
@@ -167,9 +168,8 @@ export const followTaskEvents = api.raw(
 export const purgeOldTasks = api(
   { expose: false, method: "POST", path: "/queues/purge-tasks" },
   async (): Promise<void> => {
-    await healTasks();
-    await healFlows();
-    await purgeTasks();
+    // First what asks nobody but this database.
+    await doEach([purgeTasks, healTasks, healFlows]);
   },
 );
 

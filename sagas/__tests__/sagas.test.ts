@@ -121,7 +121,8 @@ describe("a saga", () => {
     expect(ids[0]).toBe(ids[1]);
     const wordy = defineSaga({ name: "test:wordy", version: 1, input: z.string() }).step("first", idle);
     const startWith = (text: string) => reason(withTenant(owner, (tx) => startSaga(tx, wordy, text)));
-    expect(await startWith("\0")).toBe("saga_input_unusable");
+    for (const text of ["\0", "half a pair \ud83d", "\\\0"]) expect(await startWith(text)).toBe("saga_input_unusable");
+    for (const text of ["of \\u0000 and \\ud83d it may write", "\u{1f600}"]) expect(await startWith(text)).toBe("ok");
     expect(await startWith("x".repeat(70_000))).toBe("saga_input_unusable");
     await expect(withSystem("test", (tx) => startSaga(tx, plain, { n: 1 }))).rejects.toThrow("no tenant");
   });

@@ -162,6 +162,7 @@ describe("the local sentence model", () => {
       message: "embedding was given up",
       retryable: true,
     });
+    await expect(embedder.embed(["x"], { signal: AbortSignal.abort() })).rejects.toMatchObject({ retryable: true });
     process.kill(embedder.pids[0] ?? 0, "SIGCONT");
   });
 
@@ -209,6 +210,21 @@ describe("an OpenAI-compatible server", () => {
       retryable: true,
     });
     expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+
+  test("that falls silent within its answer is an error that may be retried, and pauses for nobody who has given up", async () => {
+    pauses.length = 0;
+    const silent = createServer((_, response) => void response.writeHead(200).write('{"data":['));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => (silent.closeAllConnections(), void silent.close()));
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const pause = (ms: number): Promise<void> => (pauses.push(ms), Promise.resolve());
+    const embedder = new OpenAiEmbedder({ baseUrl: url, model: "m", apiKey: () => "", pause });
+    await expect(embedder.embed(["x"], { signal: AbortSignal.timeout(200) })).rejects.toMatchObject({
+      message: "embedding was given up",
+      retryable: true,
+    });
+    expect(pauses).toEqual([]);
   });
 
   test("is given up after five refusals, with an error that may be retried", async () => {

@@ -68,6 +68,7 @@ export class LocalEmbedder implements Embedder {
     signal: AbortSignal | undefined,
     priority: "interactive" | "batch",
   ): Promise<Float32Array[]> {
+    if (signal?.aborted) return Promise.reject(givenUp(signal));
     return new Promise((resolve, reject) => {
       // Whoever gives up is told at once, not when the process has time for it again.
       const onAbort = (): void => reject(givenUp(signal));

@@ -1,6 +1,6 @@
 // Any server that speaks the OpenAI embeddings protocol (POST …/v1/embeddings): OpenAI itself, vLLM, Ollama,
 // llama.cpp, text-embeddings-inference. Answers are validated like everything from outside.
-import { z } from "zod";
+import { z, ZodError } from "zod";
 import { backoffMs, type Backoff } from "../../db/backoff";
 import { nameLookups } from "../../security/name-lookup";
 import {
@@ -77,7 +77,8 @@ export class OpenAiEmbedder implements Embedder {
       const outcome = await this.send(texts, signal);
       if ("vectors" in outcome) return outcome.vectors;
       if (!outcome.error.retryable || attempt >= TRIES) throw outcome.error;
-      // Whoever gives a deadline is not kept beyond it by a server that asks for patience.
+      // Whoever gives a deadline is not kept beyond it by a server that asks for patience; what has aborted tells no pause so.
+      if (signal?.aborted) throw givenUp(signal);
       await this.pause(outcome.waitMs ?? backoffMs(BACKOFF, attempt), signal);
     }
   }
@@ -125,8 +126,10 @@ export class OpenAiEmbedder implements Embedder {
     } catch (cause) {
       return {
         error: new EmbedderError(
-          "the embeddings server's answer is not of the protocol",
-          cause instanceof TypeError,
+          cause instanceof SyntaxError || cause instanceof ZodError
+            ? "the embeddings server's answer is not of the protocol"
+            : "the embeddings server's answer did not come to its end",
+          !(cause instanceof SyntaxError || cause instanceof ZodError),
           cause,
         ),
       };
