@@ -6,6 +6,7 @@ import { newId } from "../db/ids";
 import { systemQuery } from "../db/tenant";
 import { consumer, localConsumers } from "../events/consumer";
 import {
+  discardHeldByCommand,
   endReplayByCommand,
   pauseConsumerByCommand,
   replayByCommand,
@@ -73,6 +74,7 @@ export async function changesOfConsumers(): Promise<void> {
   await declarations.refresh();
   const written = (action: string): Traces => ({ entries: [`events.consumer.${action}`] });
   await change("consumers pause", written("paused"), () => pauseConsumerByCommand(name));
+  await change("consumers discard", written("discarded"), () => discardHeldByCommand(name));
   await change("consumers resume", written("resumed"), () => resumeConsumerByCommand(name));
   const from = new Date(Date.now() - 60_000).toISOString();
   await change("events replay", written("replayed"), () => replayByCommand({ consumer: name, from }));
