@@ -105,11 +105,8 @@ describe.each(transports)("versions side by side, with topics on %s", (transport
       await part.start();
       for (const n of [1, 2]) await part.topic("orders").publish({ n, customer: "ann" });
       await until(() => received.some(({ n }) => n === 2));
-      expect(received.map(({ n, attempt }) => [n, attempt])).toEqual([
-        [1, 1],
-        [1, 2],
-        [2, 1],
-      ]);
+      expect(received.map(({ n }) => n)).toEqual([1, 1, 2]);
+      expect(received.filter(({ n }) => n === 1).map(({ attempt }) => attempt)).toEqual([1, 2]);
       const left = () => countMessages(part.broker(), { topic: "orders", subscription: sub });
       await expect.poll(left).toMatchObject({ waiting: 0, active: 0, delayed: 0, deadLetters: 0 });
     },
