@@ -124,15 +124,10 @@ export class OpenAiEmbedder implements Embedder {
       const { data } = answerSchema.parse(await response.json());
       return { vectors: data.sort((a, b) => a.index - b.index).map(({ embedding }) => embedding) };
     } catch (cause) {
-      return {
-        error: new EmbedderError(
-          cause instanceof SyntaxError || cause instanceof ZodError
-            ? "the embeddings server's answer is not of the protocol"
-            : "the embeddings server's answer did not come to its end",
-          !(cause instanceof SyntaxError || cause instanceof ZodError),
-          cause,
-        ),
-      };
+      // Anything else is the connection's doing.
+      const isForeign = cause instanceof SyntaxError || cause instanceof ZodError;
+      const what = isForeign ? "is not of the protocol" : "did not come to its end";
+      return { error: new EmbedderError(`the embeddings server's answer ${what}`, !isForeign, cause) };
     }
   }
 }
