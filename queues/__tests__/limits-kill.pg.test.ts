@@ -1,45 +1,16 @@
 // A process that is killed while it runs the one job that a tenant may have at a time: the job runs again elsewhere, in its own place, and
 // what waits for it comes after it, one at a time, in processes whose clocks are 30 seconds apart.
-import { cpSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
-import { copyOfApp } from "../../bench/app-copy";
-import { served, spawnApp, type AppProcess } from "../../bench/app-process";
-import { AppDB } from "../../database";
 import { systemQuery, withTenant } from "../../db/tenant";
-import { masterKeyOfTests } from "../../security/derived-key";
 import { createCaller } from "../../testing";
 import { enqueueFlow, flowJob } from "../flow";
 import { defineJob } from "../job";
-import { stopWorkers } from "../start";
 import { taskFind, taskLogList } from "../store/task";
+import { runReplicas } from "./replica-processes";
 
-const FIXTURE = join(import.meta.dirname, "fixtures", "replica");
-const folder = copyOfApp();
-cpSync(join(FIXTURE, "replica"), join(folder, "replica"), { recursive: true });
-const replicas: AppProcess[] = [];
+const replicas = runReplicas();
 const owner = createCaller("owner");
-
-beforeAll(async () => {
-  for (const byMs of [-15_000, 15_000]) {
-    const env = {
-      DATABASE_URL: AppDB.connectionString,
-      MasterKey: masterKeyOfTests?.() ?? "",
-      GROUNDWORK_STATE_DIR: join(folder, `.state${byMs}`),
-      GROUNDWORK_TEST_CLOCK_MS: String(byMs),
-      NODE_ENV: "development",
-      REDIS_URL: undefined,
-    };
-    replicas.push(await served(spawnApp(folder, ["--import", join(FIXTURE, "shifted-clock.mjs")], env)));
-  }
-});
-
-afterAll(async () => {
-  await Promise.all(replicas.filter(({ child }) => child.signalCode === null).map((replica) => replica.stop()));
-  await stopWorkers(true);
-  rmSync(folder, { recursive: true, force: true });
-});
 
 test("a place of a process that is killed is its job's, nothing that waits for it is lost, and what waits for them all comes once", async () => {
   const gated = defineJob({

@@ -1,46 +1,17 @@
 // Processes of the app on one native database, their clocks 30 seconds apart: one calls off what another runs, and a schedule has
 // one run a tick over all of them, by the database's clock.
-import { cpSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
-import { copyOfApp } from "../../bench/app-copy";
-import { served, spawnApp, type AppProcess } from "../../bench/app-process";
-import { AppDB } from "../../database";
 import { systemQuery, withTenant } from "../../db/tenant";
-import { masterKeyOfTests } from "../../security/derived-key";
 import { createCaller } from "../../testing";
 import { cancelTask } from "../cancel";
 import { enqueue } from "../enqueue";
 import { defineJob } from "../job";
-import { stopWorkers } from "../start";
 import { taskFind, taskLogList } from "../store/task";
+import { runReplicas } from "./replica-processes";
 
-const FIXTURE = join(import.meta.dirname, "fixtures", "replica");
-const folder = copyOfApp();
-cpSync(join(FIXTURE, "replica"), join(folder, "replica"), { recursive: true });
-const replicas: AppProcess[] = [];
+runReplicas();
 const owner = createCaller("owner");
-
-beforeAll(async () => {
-  for (const byMs of [-15_000, 15_000]) {
-    const env = {
-      DATABASE_URL: AppDB.connectionString,
-      MasterKey: masterKeyOfTests?.() ?? "",
-      GROUNDWORK_STATE_DIR: join(folder, `.state${byMs}`),
-      GROUNDWORK_TEST_CLOCK_MS: String(byMs),
-      NODE_ENV: "development",
-      REDIS_URL: undefined,
-    };
-    replicas.push(await served(spawnApp(folder, ["--import", join(FIXTURE, "shifted-clock.mjs")], env)));
-  }
-});
-
-afterAll(async () => {
-  await Promise.all(replicas.map((replica) => replica.stop()));
-  await stopWorkers(true);
-  rmSync(folder, { recursive: true, force: true });
-});
 
 test("a task that another process runs is aborted there", async () => {
   const endless = defineJob({ name: "replica:endless", payload: z.object({}), timeoutMs: 600_000 });
