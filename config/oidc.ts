@@ -1,6 +1,7 @@
 // The OpenID providers of the installation (OIDC_PROVIDERS): JSON, because each has several parts. Their clients' secrets
 // are no configuration: they stand in the secret OidcClientSecrets.
 import { z } from "zod";
+import { parseJson } from "./json-variable";
 
 export interface OidcProvider {
   /** Names it in the API, in redirect addresses and in what is stored: it stays. */
@@ -32,23 +33,12 @@ const provider = z
   })
   .transform((read): OidcProvider => ({ ...read, name: read.name ?? read.id }));
 
-export const oidcProviders = z
-  .string()
-  .max(20_000, "is too long")
-  .transform((text, context): unknown => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue({ code: "custom", message: "is no JSON" });
-      return z.NEVER;
-    }
-  })
-  .pipe(
-    z
-      .array(provider, "is no list of providers")
-      .max(PROVIDERS_MAX, `has more than ${PROVIDERS_MAX} providers`)
-      .refine((list) => new Set(list.map(({ id }) => id)).size === list.length, "has an id twice"),
-  );
+export const oidcProviders = parseJson(20_000).pipe(
+  z
+    .array(provider, "is no list of providers")
+    .max(PROVIDERS_MAX, `has more than ${PROVIDERS_MAX} providers`)
+    .refine((list) => new Set(list.map(({ id }) => id)).size === list.length, "has an id twice"),
+);
 
 export const OIDC_REMEDY =
   'a JSON list such as [{"id":"acme","issuer":"https://id.example.com","clientId":"groundwork"}]';

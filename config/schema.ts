@@ -2,6 +2,7 @@
 // Pure: takes an environment, gives a frozen Config or one ConfigError that lists every problem at once.
 // (DATABASE_URL and PORT belong to whatever hosts the app; the app gets its database from Encore.)
 import { z } from "zod";
+import { AI_REMEDY, aiProviders, hasInsecureProvider, type AiProvider } from "./ai";
 import { KAFKA_REMEDY, kafkaUrl, sendsPasswordInClear, type KafkaSettings } from "./kafka";
 import { hasInsecureIssuer, OIDC_REMEDY, oidcProviders, type OidcProvider } from "./oidc";
 import { queueSet, queueSetVariable, type QueueSet } from "./queue-set";
@@ -79,6 +80,8 @@ export const variables = {
   EMBEDDINGS_MODEL: text("a model's name of at most 200 characters", /^\S{1,200}$/),
   EMBEDDINGS_IDLE_SECONDS: integer(1, 86_400),
   EMBEDDINGS_BATCH_SIZE: integer(1, 1024),
+  AI_PROVIDERS: variable(aiProviders, AI_REMEDY),
+  AI_ORGANISATION_DAY_MICRO_USD: integer(0, 1_000_000_000_000),
   EVENTS_RELAY_POLL_MS: integer(10, 600_000),
   EVENTS_RELAY_BATCH: integer(1, 10_000),
   EVENTS_MAX_ATTEMPTS: integer(1, 100),
@@ -161,6 +164,8 @@ export interface Config {
     idleSeconds: number;
     batchSize: number;
   };
+  /** Without `providers` the known ones are those that a key is there for. `dayMicroUsd`: of one organisation, by the installation's keys. */
+  ai: { providers?: AiProvider[]; dayMicroUsd: number };
   /** With `kafka` every event goes there too. */
   events: { relayPollMs: number; relayBatch: number; maxAttempts: number; kafka?: KafkaSettings };
   queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number; set: QueueSet };
@@ -230,20 +235,7 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
     "APP_URL",
     "with OIDC_PROVIDERS in production: providers lead there",
   );
-  if (isProduction && hasInsecureIssuer(providers))
-    problems.push({ variable: "OIDC_PROVIDERS", problem: "has an issuer without https", remedy: "set it to https" });
-  if (isProduction && values.BREACHED_PASSWORDS_URL?.startsWith("https:") === false)
-    problems.push({
-      variable: "BREACHED_PASSWORDS_URL",
-      problem: "is not https",
-      remedy: "set it to an https address",
-    });
-  if (isProduction && sendsPasswordInClear(values.KAFKA_URL))
-    problems.push({
-      variable: "KAFKA_URL",
-      problem: "sends its password in clear",
-      remedy: "set it to a kafkas:// address, or to sasl=scram-sha-512",
-    });
+  if (isProduction) problems.push(...insecureProblems(values));
   problems.push(...hashCostProblem(values));
   const access = values.AUTH_ACCESS_TOKEN_SECONDS ?? defaults.accessTokenSeconds;
   const refresh = values.AUTH_REFRESH_TOKEN_SECONDS ?? defaults.refreshTokenSeconds;
@@ -255,6 +247,26 @@ function crossCheck(values: Values, known: readonly ConfigProblem[]): ConfigProb
     });
   }
   return problems;
+}
+
+/** What production may not send in clear, nor believe that came so. */
+function insecureProblems(values: Values): ConfigProblem[] {
+  const https = { problem: "is not https", remedy: "set it to an https address" };
+  const found: (ConfigProblem | false)[] = [
+    hasInsecureIssuer(values.OIDC_PROVIDERS ?? []) && {
+      ...{ variable: "OIDC_PROVIDERS", problem: "has an issuer without https", remedy: "set it to https" },
+    },
+    hasInsecureProvider(values.AI_PROVIDERS ?? []) && {
+      ...{ variable: "AI_PROVIDERS", problem: "has a baseUrl without https", remedy: "set it to https" },
+    },
+    values.BREACHED_PASSWORDS_URL?.startsWith("https:") === false && { variable: "BREACHED_PASSWORDS_URL", ...https },
+    sendsPasswordInClear(values.KAFKA_URL) && {
+      variable: "KAFKA_URL",
+      problem: "sends its password in clear",
+      remedy: "set it to a kafkas:// address, or to sasl=scram-sha-512",
+    },
+  ];
+  return found.filter((problem) => problem !== false);
 }
 
 /** Not production alone refuses it: whoever forgot to say what they run has real people's passwords as well. */
@@ -339,7 +351,7 @@ const assemblePasswords = (v: Values): Pick<Config["auth"], "passwordHashCost" |
   },
 });
 
-function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | "queues"> {
+function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "ai" | "events" | "queues"> {
   return {
     db: assembleDatabase(v),
     embeddings: {
@@ -349,6 +361,7 @@ function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "events" | 
       idleSeconds: v.EMBEDDINGS_IDLE_SECONDS ?? 30,
       batchSize: v.EMBEDDINGS_BATCH_SIZE ?? 64,
     },
+    ai: { ...optional("providers", v.AI_PROVIDERS), dayMicroUsd: v.AI_ORGANISATION_DAY_MICRO_USD ?? 5_000_000 },
     events: {
       relayPollMs: v.EVENTS_RELAY_POLL_MS ?? 1000,
       relayBatch: v.EVENTS_RELAY_BATCH ?? 100,

@@ -144,6 +144,16 @@ export async function secretDelete(tx: Tx, tenantId: string, name: string): Prom
   return (await tx.execute(`delete from secrets.secret where tenant_id = $1 and name = $2`, [tenantId, name])) === 1;
 }
 
+/** Which of these names the tenant has stored a secret under. */
+export async function secretNamesAmong(scope: TenantScope, names: readonly string[]): Promise<string[]> {
+  const rows = await tenantQuery<{ name: string }>(
+    scope,
+    `select name from secrets.secret where tenant_id = $1 and name = any($2::text[]) limit 200`,
+    [scope.tenantId, names],
+  );
+  return rows.map(({ name }) => name);
+}
+
 export function secretListSealedByOthers(
   tx: Tx,
   tenantId: string,

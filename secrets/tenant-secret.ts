@@ -14,6 +14,7 @@ import {
   secretFind,
   secretListSealedByOthers,
   secretLock,
+  secretNamesAmong,
   secretPut,
   secretReseal,
   secretUsed,
@@ -101,6 +102,11 @@ export async function readSecret(scope: TenantScope, name: string): Promise<Secr
     if (row.isUseDue) await secretUsed(tx, tenantId, name);
     return new SecretText(text.toString());
   });
+}
+
+/** Which of these secrets there are. It counts as no use of them. */
+export async function storedAmong(scope: TenantScope, names: readonly string[]): Promise<ReadonlySet<string>> {
+  return new Set(await secretNamesAmong(scope, names));
 }
 
 function opened(keyset: Keyset, sealed: Buffer, context: string): Buffer {

@@ -63,6 +63,8 @@ export const limitPolicies = {
   export: { anonymousIp: strict(5, 3600), ip: strict(60, 3600), user: strict(6, 3600), tenant: strict(12, 3600) },
   /** Each search embeds its query. */
   search: { anonymousIp: strict(20), ip: burst(1200), user: burst(600), key: burst(600), tenant: burst(6000) },
+  /** Each call asks a model, which takes seconds and costs money. */
+  ai: { anonymousIp: strict(20), ip: burst(1200), user: burst(120), key: burst(600), tenant: burst(1200) },
 } as const satisfies Record<string, Partial<Record<Dimension, Quota>>>;
 
 /** Points of failed authentications that an address has, by what failed. `LIMIT_SCALE` multiplies them too. */

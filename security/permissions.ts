@@ -45,6 +45,7 @@ export const permissions = [
   "flag.read",
   "secret.read",
   "secret.manage",
+  "ai.use",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -89,6 +90,8 @@ export const matrix = {
   "flag.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "secret.read": { owner: yes, admin: yes, member: no, viewer: no },
   "secret.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  // Costs the organisation's money.
+  "ai.use": { owner: yes, admin: yes, member: yes, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**

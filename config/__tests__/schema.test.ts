@@ -87,6 +87,19 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   EMBEDDINGS_MODEL: { good: ["text-embedding-3-small"], bad: ["a model"] },
   EMBEDDINGS_IDLE_SECONDS: { good: ["1"], bad: ["0"] },
   EMBEDDINGS_BATCH_SIZE: { good: ["1024"], bad: ["1025"] },
+  AI_PROVIDERS: {
+    good: [
+      '[{"id":"openai","kind":"openai","models":["gpt-5-mini"]}]',
+      '[{"id":"own","kind":"compatible","baseUrl":"http://[::1]/v1","models":[{"name":"a/b","inputPrice":0,"outputPrice":1}]}]',
+    ],
+    bad: [
+      '[{"id":"openai","kind":"openai","models":[]}]',
+      '[{"id":"own","kind":"compatible","models":["x"]}]',
+      '[{"id":"own","kind":"compatible","baseUrl":"file:///x","models":["x"]}]',
+      '[{"id":"own","kind":"openai","models":[{"name":"x","inputPrice":0.5,"outputPrice":1}]}]',
+    ],
+  },
+  AI_ORGANISATION_DAY_MICRO_USD: { good: ["0", "5000000"], bad: ["-1", "0.5", "five"] },
   EVENTS_RELAY_POLL_MS: { good: ["10"], bad: ["9"] },
   EVENTS_RELAY_BATCH: { good: ["1"], bad: ["0"] },
   EVENTS_MAX_ATTEMPTS: { good: ["1"], bad: ["101"] },
@@ -227,6 +240,8 @@ describe("the configuration as a whole", () => {
       EMBEDDINGS_MODEL: "m1",
       EMBEDDINGS_IDLE_SECONDS: "3",
       EMBEDDINGS_BATCH_SIZE: "4",
+      AI_PROVIDERS: '[{"id":"o","kind":"openai","models":["m"]}]',
+      AI_ORGANISATION_DAY_MICRO_USD: "52",
       EVENTS_RELAY_POLL_MS: "50",
       EVENTS_RELAY_BATCH: "51",
       EVENTS_MAX_ATTEMPTS: "5",
@@ -275,6 +290,7 @@ describe("the configuration as a whole", () => {
       appUrl: "https://app",
       mail: { url: "smtp://mail", from: "mail@example.com" },
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
+      ai: { providers: [{ id: "o", kind: "openai", models: [{ name: "m" }] }], dayMicroUsd: 52 },
       events: {
         relayPollMs: 50,
         relayBatch: 51,

@@ -31,6 +31,7 @@ const notFresh: Record<string, string> = {
   "POST /operator/consumers/:name/pause": STAFF,
   "POST /operator/consumers/:name/resume": STAFF,
   "POST /operator/consumers/:name/replay": STAFF,
+  "POST /ai/rag/query": "reads, and its question needs a body",
   "DELETE /auth/invitations/:id": UNDONE,
   "POST /auth/organisations/:id/restore": UNDONE,
   "PATCH /auth/organisations/:id": "a name, and the one before is in the log",

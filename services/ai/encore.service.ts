@@ -1,0 +1,15 @@
+import { secret } from "encore.dev/config";
+import { Service } from "encore.dev/service";
+import { startAudit } from "../../audit/key";
+import { requireAtStart } from "../../config/start-check";
+import { startDatabase } from "../../db/start";
+import { guardOf } from "../../security/guard";
+import { assertProviders } from "./providers/registry";
+
+const masterKey = secret("MasterKey");
+
+export default new Service("ai", { middlewares: guardOf("ai") });
+
+requireAtStart("ai", { AI_PROVIDERS: assertProviders });
+startAudit("ai", masterKey);
+startDatabase(masterKey);
