@@ -147,6 +147,8 @@ export class OpenTransaction implements Tx {
     const isCommitted = await this.sendLast();
     this.hasBegun = false;
     if (!isCommitted) throw abortedError(this.failure);
+    // Then giving up rolls it back: something of what was sent last has begun another one.
+    if (isInTransaction(this.client)) throw ((this.hasBegun = true), endedInsideError());
     if (this.isPlain) markClean(this.client);
     this.state = "closed";
   }

@@ -26,14 +26,13 @@ export function controlMisuse(text: string): DbError | undefined {
   return new DbError("misuse", "a statement would leave the role or the settings that row security depends on");
 }
 
-/** Where the first word stands: behind white space and comments, which nest in Postgres. */
+/** Where the first word stands: behind white space, empty statements and comments, which nest in Postgres or end with LF or CR. */
 function skipBlank(text: string): number {
   let at = 0;
   for (;;) {
-    while (at < text.length && text.charCodeAt(at) <= 32) at++;
+    while (at < text.length && (text.charCodeAt(at) <= 32 || text[at] === ";")) at++;
     if (text.startsWith("--", at)) {
-      const end = text.indexOf("\n", at);
-      at = end === -1 ? text.length : end;
+      while (at < text.length && text[at] !== "\n" && text[at] !== "\r") at++;
     } else if (text.startsWith("/*", at)) at = endOfComment(text, at);
     else return at;
   }

@@ -79,7 +79,7 @@ export async function runStatement<R>(
     return (results[1]?.rows ?? []) as R[];
   } catch (thrown) {
     const error = withCallerStack(thrown);
-    client.release(isBroken(error));
+    client.release(isBroken(error) || isInTransaction(client));
     throw error;
   }
 }

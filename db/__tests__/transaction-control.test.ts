@@ -42,6 +42,9 @@ describe("a statement is refused", () => {
     "/* a /* b /* c */ */ */ commit",
     "/* -- */ commit",
     "-- /*\ncommit",
+    "--\rcommit",
+    "; commit",
+    ";;/* a */;begin",
     "/* a */-- b\n/* c */\ncommit",
     `${" ".repeat(500)}commit`,
     `/*${"x".repeat(500)}*/commit`,
@@ -51,6 +54,8 @@ describe("a statement is refused", () => {
 
   test.each([
     "discard all",
+    ";set role postgres",
+    "-- a\rset role postgres",
     "reset all",
     "reset role",
     "RESET  session authorization",
