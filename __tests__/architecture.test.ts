@@ -123,6 +123,47 @@ describe("the rules catch what they promise to catch", () => {
     }
   });
 
+  test("a migration is as old as its merge, whenever it was committed on its branch", () => {
+    const folder = mkdtempSync(join(tmpdir(), "gw-arch-"));
+    const at = (day: number, ...args: string[]): void => {
+      const date = `2026-01-0${day}T00:00:00Z`;
+      execFileSync(
+        "git",
+        [
+          "-c",
+          "user.name=t",
+          "-c",
+          "user.email=t@localhost",
+          "-c",
+          "commit.gpgsign=false",
+          "-c",
+          "init.defaultBranch=main",
+          ...args,
+        ],
+        { cwd: folder, encoding: "utf8", env: { ...process.env, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date } },
+      );
+    };
+    const commit = (day: number, name: string): void => {
+      writeFileSync(join(folder, "migrations", name), "select 1;");
+      at(day, "add", ".");
+      at(day, "commit", "--quiet", "-m", name);
+    };
+    try {
+      mkdirSync(join(folder, "migrations"));
+      at(1, "init", "--quiet");
+      commit(1, "45_a.up.sql");
+      at(1, "checkout", "--quiet", "-b", "branch");
+      commit(2, "46_b.up.sql");
+      at(2, "checkout", "--quiet", "main");
+      commit(3, "47_c.up.sql");
+      at(4, "merge", "--quiet", "--no-ff", "-m", "merge", "branch");
+      const found = rules.find(({ name }) => name === "migration-order")?.check(loadProject(folder)) ?? [];
+      expect(found.map(({ file }) => file)).toEqual(["migrations/46_b.up.sql"]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test("prose is not taken for SQL, and SQL in either case is", () => {
     const prose = [
       "Select a file from the list",

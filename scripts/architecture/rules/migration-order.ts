@@ -19,6 +19,9 @@ function addedByCommit(root: string): string[][] {
       [
         "log",
         "--reverse",
+        // In the order in which they came to this branch, whenever they were written on another.
+        "--first-parent",
+        "-m",
         "--no-renames",
         "--diff-filter=A",
         "--format=%x00",
