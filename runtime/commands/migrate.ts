@@ -1,6 +1,15 @@
 // `groundwork migrate up | status | repair`: the same runner as at start, by hand or from a deployment job.
 import { join } from "node:path";
-import { type Infra, InfraError, type MigrationRow, migrationStatus, repairMigrations, startInfra } from "../infra";
+import {
+  type Infra,
+  InfraError,
+  isRepairable,
+  type MigrationRow,
+  migrationStatus,
+  notRepairable,
+  repairMigrations,
+  startInfra,
+} from "../infra";
 import type { AppModel } from "../model";
 import { findAppRoot, stateDirOf, UsageError } from "./app-root";
 import { say } from "./console";
@@ -45,7 +54,17 @@ async function repair(folders: Folder[], files: string[], infra: Infra, env: Nod
     throw new UsageError(
       "name the files: `groundwork migrate repair FILE …`, as `groundwork migrate status` shows them",
     );
-  for (const { url, dir } of folders) await repairMigrations(url, dir, files, migrateOptions(infra, env));
+  const repairs: { folder: Folder; own: string[] }[] = [];
+  for (const folder of folders) {
+    const rows = await migrationStatus(folder.url, folder.dir);
+    const own = files.filter((file) => isRepairable(rows.find((row) => row.file === file)));
+    if (own.length > 0) repairs.push({ folder, own });
+  }
+  // Of any database, and nothing is repaired before all are known.
+  const unknown = files.find((file) => !repairs.some(({ own }) => own.includes(file)));
+  if (unknown !== undefined) throw notRepairable(unknown);
+  for (const { folder, own } of repairs)
+    await repairMigrations(folder.url, folder.dir, own, migrateOptions(infra, env));
 }
 
 export async function migrateCommand({ flags, words, env }: CommandInput): Promise<void> {

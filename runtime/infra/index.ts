@@ -5,6 +5,14 @@ export { InfraError } from "./errors";
 export { hostDatabase, needsHostDatabase } from "./host-database";
 export { type InfraConfig, readInfraConfig } from "./infra-config";
 export { checkObjectStorage } from "./object-storage";
-export { migrate, type MigrateOptions, type MigrationRow, migrationStatus, repairMigrations } from "./migrations";
+export {
+  migrate,
+  type MigrateOptions,
+  type MigrationRow,
+  migrationStatus,
+  isRepairable,
+  notRepairable,
+  repairMigrations,
+} from "./migrations";
 export { databasesBeside, type Infra, type InfraOptions, startInfra } from "./start";
 export { cloneDatabase, type ClonedDatabase, createTemplate, type Template } from "./test-databases";

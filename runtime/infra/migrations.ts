@@ -222,6 +222,14 @@ export async function migrationStatus(url: string, dir: string): Promise<Migrati
   return withClient(url, async (client) => compare(set, await readHistory(client)).rows);
 }
 
+export const isRepairable = (row: MigrationRow | undefined): row is MigrationRow =>
+  row?.state === "edited" || row?.state === "removed";
+
+export const notRepairable = (file: string): InfraError =>
+  new InfraError(
+    `${file} was neither edited nor removed after it was applied: \`groundwork migrate status\` shows the files`,
+  );
+
 /**
  * Takes edited or removed files as what was applied.
  * @param files as `migrationStatus` names them
@@ -239,10 +247,7 @@ export async function repairMigrations(
       const { rows } = compare(set, await readHistory(client));
       for (const file of files) {
         const row = rows.find((candidate) => candidate.file === file);
-        if (row?.state !== "edited" && row?.state !== "removed")
-          throw new InfraError(
-            `${file} was neither edited nor removed after it was applied: \`groundwork migrate status\` shows the files`,
-          );
+        if (!isRepairable(row)) throw notRepairable(file);
         const migration = set.migrations.find(({ number }) => number === row.number);
         if (migration) await recordChecksum(client, migration);
         else await forgetChecksum(client, row.number);
