@@ -11,7 +11,7 @@
 // Sources: BullMQ (flows), River Pro (workflows: ends of tasks in Postgres), Sidekiq (batches: a callback when all jobs have ended).
 import { idFromParts, isUuid, newId } from "../db/ids";
 import { systemQuery, withSystem, withTenant, type Tx } from "../db/tenant";
-import { removeInBatches } from "../db/upkeep";
+import { doEach, removeInBatches } from "../db/upkeep";
 import { payloadText } from "../events/outbox";
 import type { TenantId } from "../security/principal";
 import { provenanceHeaders } from "../security/provenance";
@@ -117,11 +117,19 @@ interface Untold extends Required<ChildEnd> {
   tenantId: TenantId | null;
 }
 
-/** Notes ends that only the registry of tasks knows of: a job that ended its process at the wrong moment, or was lost. Resolves with how many. */
+/**
+ * Notes ends that only the registry of tasks knows of: a job that ended its process at the wrong moment, or was lost. Resolves with
+ * how many. @throws what could not be noted, once all had their turn
+ */
 export async function healFlows(): Promise<number> {
   const children = await systemQuery<Untold>("job-flow", store.FLOWS_UNTOLD, [HEAL_MAX]);
-  for (const { id, tenantId, ...end } of children)
-    await endChild({ headers: { [FLOW_CHILD_HEADER]: id }, tenantId }, end);
+  await doEach(
+    children.map(
+      ({ id, tenantId, ...end }) =>
+        () =>
+          endChild({ headers: { [FLOW_CHILD_HEADER]: id }, tenantId }, end),
+    ),
+  );
   return children.length;
 }
 
