@@ -41,13 +41,29 @@ const methodName = (name: string): string => (TAKEN_METHODS.has(name) ? `${name}
 const pathParameters = (endpoint: EndpointModel): Parameter[] =>
   endpoint.path.filter((segment): segment is Parameter => segment.kind !== "literal");
 
-const pathArguments = (endpoint: EndpointModel): string[] =>
-  pathParameters(endpoint).map(({ value, type }) => `${argument(value)}: ${PATH_TYPES[type]}`);
+/** Path parameters by name as arguments, no two alike. */
+function argumentsOf(endpoint: EndpointModel): Map<string, string> {
+  const named = new Map<string, string>();
+  const taken = new Set<string>();
+  for (const { value } of pathParameters(endpoint)) {
+    let name = argument(value);
+    while (taken.has(name)) name += "_";
+    named.set(value, name);
+    taken.add(name);
+  }
+  return named;
+}
 
-function pathText({ path }: EndpointModel): string {
-  const parts = path.map((segment) => {
+function pathArguments(endpoint: EndpointModel): string[] {
+  const named = argumentsOf(endpoint);
+  return pathParameters(endpoint).map(({ value, type }) => `${named.get(value)}: ${PATH_TYPES[type]}`);
+}
+
+function pathText(endpoint: EndpointModel): string {
+  const named = argumentsOf(endpoint);
+  const parts = endpoint.path.map((segment) => {
     if (segment.kind === "literal") return segment.value.replaceAll(/[`\\$]/g, "\\$&");
-    return `\${${segment.kind === "param" ? "segment" : "segments"}(${argument(segment.value)})}`;
+    return `\${${segment.kind === "param" ? "segment" : "segments"}(${named.get(segment.value)})}`;
   });
   return `\`/${parts.join("/")}\``;
 }

@@ -57,6 +57,11 @@ const RESERVED = new Set([
   "while",
   "with",
   "yield",
+  // Operators in front of a type: a qualified name cannot begin with them.
+  "infer",
+  "keyof",
+  "readonly",
+  "unique",
   "arguments",
   "await",
   "eval",

@@ -37,6 +37,11 @@ const NAMES = [
   "call",
   "foo",
   "Foo",
+  // Operators in front of a type.
+  "infer",
+  "keyof",
+  "readonly",
+  "unique",
 ];
 const WORDS = ["then", "toString", "valueOf", "base", "call", "segment", "name", "own", "Headers", "Client", "eval_"];
 
@@ -48,6 +53,8 @@ export interface T0 { Date: string; default: number; constructor?: string }
 export interface Client { record: Record; map: { [key: string]: T0 } }
 interface Given { segment: string; params: number; own: boolean; constructor?: string; toString?: string; then?: string }
 export const echo = api({ expose: true, method: "GET", path: "/${name}/:segment/:params/:own" }, async (given: Given): Promise<{ seen: string; client?: Client }> => ({ seen: JSON.stringify(given) }));
+interface Pair { own: string; own_: string }
+export const pair = api({ expose: true, method: "GET", path: "/pair/${name}/:own/:own_" }, async (given: Pair): Promise<{ seen: string }> => ({ seen: JSON.stringify(given) }));
 `,
 });
 
@@ -134,6 +141,7 @@ test("a name that the client, the language or every object has is called like an
   for (const name of NAMES) {
     const { seen } = await services[name]!.echo!("a", 1, true, {});
     expect(JSON.parse(seen as string), name).toEqual({ segment: "a", params: 1, own: true });
+    expect(await services[name]!.pair!("1", "2"), name).toEqual({ seen: '{"own":"1","own_":"2"}' });
   }
   for (const word of WORDS) {
     const method = word === "then" ? "then_" : word;
