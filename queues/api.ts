@@ -134,8 +134,8 @@ export const purge = api({ expose: false, method: "POST", path: "/queues/purge" 
   await doEach([purgeDeadJobs, purgeGates, purgeFlows]);
 });
 
-export const purgeDaily = new CronJob("queues-purge", {
+export const purgeHourly = new CronJob("queues-purge", {
   title: "Delete dead letters of jobs past their retention",
-  every: "24h",
+  every: "1h",
   endpoint: purge,
 });
