@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { purgeAudit } from "../../audit/retention";
 import { systemReasons, type SystemReason } from "../../security/system-reasons";
 import { newId } from "../ids";
-import { systemUseList } from "../store";
+import { systemUseList, systemUsePurge } from "../store";
 import { systemUse } from "../system-use";
 import { systemQuery, tenantQuery, withSystem, withTenant } from "../tenant";
 import { UseCounter, type CountedUse } from "../use-counter";
@@ -63,6 +63,17 @@ describe("every use of the system's scope", () => {
     const budget = { statementTimeoutMs: 5_000, totalMs: 5_000, batchMax: 2 };
     expect(await purgeAudit(new Date(), 102, budget)).toBe(0);
     expect(await purgeAudit(new Date(), 95, budget)).toBe(5);
+  });
+
+  test("is kept as the table goes by its own clock, although the process's is ahead", async () => {
+    const at = "date_trunc('hour', now() - interval '2139 hours')";
+    const add = `insert into db.system_use (hour, reason, uses, last_at) values (${at}, 'test', 1, ${at})`;
+    await systemQuery("test", add);
+    const ahead = new Date(Date.now() - 80 * 24 * HOUR_MS);
+    await withSystem("system-use-purge", (tx) => systemUsePurge(tx, ahead, 1000));
+    expect(
+      await systemQuery("test", `select uses::int from db.system_use where hour = ${at} and reason = 'test'`),
+    ).toEqual([{ uses: 1 }]);
   });
 });
 

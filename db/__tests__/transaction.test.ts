@@ -196,6 +196,27 @@ describe("a statement that ends its transaction or leaves its role", () => {
     ).toEqual([{ bound: true, tx: null }]);
   });
 
+  it("leaves no connection inside a transaction to the next one, by whatever means it got there", async () => {
+    const one = newTenant();
+    const ways: Record<string, () => Promise<unknown>> = {
+      "a statement alone": () => tenantQuery(one, "select 1"),
+      "a statement alone that fails": () => tenantQuery(one, "select 1 / 0"),
+      "the last of a transaction": () =>
+        withTenant(one, (tx) => Promise.resolve(tx.executeLater(insertTurn, [one.tenantId, "q"]))),
+    };
+    for (const [way, act] of Object.entries(ways)) {
+      let held: PoolClient | undefined;
+      appPool().once("acquire", (client) => {
+        held = client;
+        client.getTransactionStatus = () => "T";
+      });
+      await expect(act(), way).rejects.toThrow();
+      const next = await appPool().connect();
+      next.release();
+      expect(next, way).not.toBe(held);
+    }
+  });
+
   it("lets savepoints through, and words that only look like it", async () => {
     const one = newTenant();
     const seen = await withTenant(one, async (tx) => {

@@ -3,10 +3,9 @@ import { join } from "node:path";
 import {
   type Infra,
   InfraError,
-  isRepairable,
+  type MigrationFolder,
   type MigrationRow,
   migrationStatus,
-  notRepairable,
   repairMigrations,
   startInfra,
 } from "../infra";
@@ -17,10 +16,8 @@ import type { CommandInput } from "./command-input";
 import { parseForCommand } from "./parse-app";
 import { migrateAll, migrateOptions } from "./serve";
 
-interface Folder {
+interface Folder extends MigrationFolder {
   database: string;
-  url: string;
-  dir: string;
 }
 
 function foldersOf(root: string, model: AppModel, infra: Infra): Folder[] {
@@ -54,17 +51,7 @@ async function repair(folders: Folder[], files: string[], infra: Infra, env: Nod
     throw new UsageError(
       "name the files: `groundwork migrate repair FILE …`, as `groundwork migrate status` shows them",
     );
-  const repairs: { folder: Folder; own: string[] }[] = [];
-  for (const folder of folders) {
-    const rows = await migrationStatus(folder.url, folder.dir);
-    const own = files.filter((file) => isRepairable(rows.find((row) => row.file === file)));
-    if (own.length > 0) repairs.push({ folder, own });
-  }
-  // Of any database, and nothing is repaired before all are known.
-  const unknown = files.find((file) => !repairs.some(({ own }) => own.includes(file)));
-  if (unknown !== undefined) throw notRepairable(unknown);
-  for (const { folder, own } of repairs)
-    await repairMigrations(folder.url, folder.dir, own, migrateOptions(infra, env));
+  await repairMigrations(folders, files, migrateOptions(infra, env));
 }
 
 export async function migrateCommand({ flags, words, env }: CommandInput): Promise<void> {

@@ -8,10 +8,9 @@ export { checkObjectStorage } from "./object-storage";
 export {
   migrate,
   type MigrateOptions,
+  type MigrationFolder,
   type MigrationRow,
   migrationStatus,
-  isRepairable,
-  notRepairable,
   repairMigrations,
 } from "./migrations";
 export { databasesBeside, type Infra, type InfraOptions, startInfra } from "./start";

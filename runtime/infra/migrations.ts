@@ -222,27 +222,45 @@ export async function migrationStatus(url: string, dir: string): Promise<Migrati
   return withClient(url, async (client) => compare(set, await readHistory(client)).rows);
 }
 
-export const isRepairable = (row: MigrationRow | undefined): row is MigrationRow =>
+const isRepairable = (row: MigrationRow | undefined): row is MigrationRow =>
   row?.state === "edited" || row?.state === "removed";
 
-export const notRepairable = (file: string): InfraError =>
+const notRepairable = (file: string): InfraError =>
   new InfraError(
     `${file} was neither edited nor removed after it was applied: \`groundwork migrate status\` shows the files`,
   );
 
+export interface MigrationFolder {
+  /** Connection string of the database. */
+  url: string;
+  /** Absolute. */
+  dir: string;
+}
+
 /**
- * Takes edited or removed files as what was applied.
+ * Takes edited or removed files as what was applied, in each database that has one of them; nothing is repaired before all are known.
  * @param files as `migrationStatus` names them
- * @throws InfraError naming a file that is neither
+ * @throws InfraError naming a file that is neither in any database
  */
 export async function repairMigrations(
-  url: string,
-  dir: string,
-  files: string[],
+  folders: readonly MigrationFolder[],
+  files: readonly string[],
   options: MigrateOptions,
 ): Promise<void> {
+  const repairs: { folder: MigrationFolder; own: string[] }[] = [];
+  for (const folder of folders) {
+    const rows = await migrationStatus(folder.url, folder.dir);
+    const own = files.filter((file) => isRepairable(rows.find((row) => row.file === file)));
+    if (own.length > 0) repairs.push({ folder, own });
+  }
+  const unknown = files.find((file) => !repairs.some(({ own }) => own.includes(file)));
+  if (unknown !== undefined) throw notRepairable(unknown);
+  for (const { folder, own } of repairs) await repairFolder(folder, own, options);
+}
+
+function repairFolder({ url, dir }: MigrationFolder, files: readonly string[], options: MigrateOptions): Promise<void> {
   const set = readMigrations(dir);
-  await withClient(url, (client) =>
+  return withClient(url, (client) =>
     locked(client, options.log, async () => {
       const { rows } = compare(set, await readHistory(client));
       for (const file of files) {

@@ -136,11 +136,33 @@ test("an applied file that was edited or removed is refused by name, and taken a
   await expect(refused).rejects.toThrow(/1_a\.up\.sql in .* was edited after it was applied/);
   await expect(refused).rejects.toThrow(/2_b\.up\.sql in .* was removed after it was applied/);
   await expect(refused).rejects.toThrow(/Restore the file[\s\S]*delete \/state\/postgres to start afresh/);
-  await expect(repairMigrations(database.url, changed, ["3_c.up.sql"], quiet)).rejects.toThrow(
+  await expect(repairMigrations([{ url: database.url, dir: changed }], ["3_c.up.sql"], quiet)).rejects.toThrow(
     /3_c\.up\.sql was neither edited nor removed/,
   );
-  await repairMigrations(database.url, changed, ["1_a.up.sql", "2_b.up.sql"], quiet);
+  await repairMigrations([{ url: database.url, dir: changed }], ["1_a.up.sql", "2_b.up.sql"], quiet);
   expect(await migrate(database.url, changed, quiet)).toEqual({ applied: [] });
+});
+
+test("`repair` finds a file in whichever database has it, and repairs nothing when no one has one of them", async () => {
+  const other = await emptyDatabase({ GROUNDWORK_TEST_POSTGRES_URL: process.env.GROUNDWORK_TEST_POSTGRES_URL });
+  try {
+    const made = { "1_a.up.sql": "select 1", "3_c.up.sql": "select 3" };
+    await migrate(database.url, folderWith(made), quiet);
+    await migrate(other.url, folderWith({ ...made, "2_b.up.sql": "select 2" }), quiet);
+    const edited = { ...made, "1_a.up.sql": "select 10" };
+    const folders = [database, other].map(({ url }) => ({ url, dir: folderWith(edited) }));
+    const states = async (): Promise<string[][]> =>
+      Promise.all(folders.map(async ({ url, dir }) => (await migrationStatus(url, dir)).map(({ state }) => state)));
+    const before = await states();
+    await expect(repairMigrations(folders, ["1_a.up.sql", "3_c.up.sql"], quiet)).rejects.toThrow(
+      /3_c\.up\.sql was neither edited nor removed/,
+    );
+    expect(await states()).toEqual(before);
+    await repairMigrations(folders, ["2_b.up.sql", "1_a.up.sql"], quiet);
+    for (const { url, dir } of folders) expect(await migrate(url, dir, quiet)).toEqual({ applied: [] });
+  } finally {
+    await other.drop();
+  }
 });
 
 test("an old version starts beside a database that a newer one has migrated, but not in development", async () => {
