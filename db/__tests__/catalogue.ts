@@ -21,6 +21,9 @@ const DEFINERS = [
   "events.tell_hold()",
 ];
 
+/** The caller's temporary schema is searched first, for types and tables, unless it is named. */
+const DEFINER_PATH = "search_path=pg_catalog, pg_temp";
+
 /** Tables without `tenant_id`, and the schemas of others: how each is protected, or why it needs no policy. */
 const WITHOUT_TENANT_ID: Record<
   string,
@@ -154,8 +157,8 @@ const sorted = (policies: ProtectedTable["policies"]): unknown =>
 /** What is wrong, a line each; empty when every table is protected as it must be. */
 export async function complaints(client: pg.ClientBase): Promise<string[]> {
   const tables = await readTables(client);
-  const definers = await client.query<{ name: string }>(
-    `select p.oid::regprocedure::text as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  const definers = await client.query<{ name: string; settings: string[] | null }>(
+    `select p.oid::regprocedure::text as name, p.proconfig as settings from pg_proc p join pg_namespace n on n.oid = p.pronamespace
       where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema') and not (n.nspname = any($1))`,
     [Object.keys(FOREIGN_SCHEMAS)],
   );
@@ -164,5 +167,8 @@ export async function complaints(client: pg.ClientBase): Promise<string[]> {
     ...definers.rows
       .filter(({ name }) => !DEFINERS.includes(name))
       .map(({ name }) => `${name} runs with its owner's rights`),
+    ...definers.rows
+      .filter(({ settings }) => !(settings ?? []).includes(DEFINER_PATH))
+      .map(({ name }) => `${name} looks up names where its caller may have put some`),
   ];
 }

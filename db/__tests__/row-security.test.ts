@@ -122,6 +122,11 @@ describe("the comparison", () => {
       "create function events.peek() returns bigint language sql security definer as 'select count(*) from events.inbox'",
       /peek\(\) runs with its owner's rights/,
     ],
+    [
+      "a function with its owner's rights that looks where its caller may write",
+      "alter function db.current_tenant() set search_path = pg_catalog",
+      /current_tenant\(\) looks up names where its caller may have put some/,
+    ],
   ];
 
   it("sees each change of what protects a table", async () => {
