@@ -148,6 +148,7 @@ export const systemReasons = {
   "purge-idempotency-keys": "answers to Idempotency-Keys past their retention",
   "mailbox-purge": "old mails of the development mailbox",
   "purge-orphaned-embeddings": "embeddings of no text",
+  "resplit-documents": "which documents an older splitter split",
   "purge-ended-sessions": "sessions that ended",
   "purge-ended-signing-keys": "signing keys whose tokens have expired",
   "purge-expired-revocations": "revocations that no token can name",

@@ -4,6 +4,7 @@ import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { parseCursor } from "../db/cursor";
 import { isUuid } from "../db/ids";
+import { doEach } from "../db/upkeep";
 import { charging } from "../security/charges";
 import { parseInput } from "../security/input";
 import { currentPrincipal } from "../security/principal";
@@ -11,9 +12,13 @@ import { activeEmbedder } from "./active-embedder";
 import { deleteDocument } from "./deletion";
 import { errors } from "./errors";
 import { ingest as ingestDocument, ingestionPoints } from "./ingestion";
-import { ingestionInput, listInput, searchInput } from "./input";
+import { ingestionInput, listInput, patchInput, searchInput } from "./input";
+import { patchDocument } from "./patching";
+import { enqueueResplits } from "./resplitting";
 import { searchChunks } from "./search";
+import { waitUntilSettled } from "./settled-wait";
 import { shownDocument } from "./shown-document";
+import { splitJob } from "./split-job";
 import { documentFind, documentList } from "./store/documents";
 import { purgeOrphans } from "./upkeep";
 
@@ -52,7 +57,11 @@ export const ingest = api(
 interface ListRequest {
   /** The document of exactly this source. */
   source?: Query<string & MinLen<1> & MaxLen<512>>;
+  /** Documents whose source begins so. */
+  sourcePrefix?: Query<string & MinLen<1> & MaxLen<512>>;
   status?: Query<"pending" | "ready" | "failed">;
+  /** A JSON object: documents whose metadata has all of its values. */
+  metadata?: Query<string & MinLen<2> & MaxLen<4096>>;
   /** How many at most, 50 if not given. */
   limit?: Query<number & Min<1> & Max<100>>;
   /** `next` of the page before. */
@@ -63,9 +72,13 @@ interface ListedDocument {
   id: string;
   source: string;
   title: string;
+  /** Counts up with each text that replaces the one before. */
+  version: number;
   status: "pending" | "ready" | "failed";
   /** Number of pieces the document was split into. */
   chunks: number;
+  /** Of its text, in UTF-8. */
+  bytes: number;
   /** Why it failed, in words. */
   error?: string;
   /** ISO 8601. */
@@ -83,9 +96,9 @@ interface ListResponse {
 export const listDocuments = api(
   { expose: true, auth: true, method: "GET", path: "/vectors/documents", tags: ["can:document.read"] },
   async ({ limit, cursor, ...filter }: ListRequest): Promise<ListResponse> => {
-    const { source, status } = parseInput(listInput, filter);
+    const asked = parseInput(listInput, filter);
     const from = parseCursor(cursor);
-    const { rows, next } = await documentList(currentPrincipal(), { source, status }, Math.floor(limit ?? 50), from);
+    const { rows, next } = await documentList(currentPrincipal(), asked, Math.floor(limit ?? 50), from);
     return { documents: rows.map(shownDocument), ...(next === undefined ? {} : { next }) };
   },
 );
@@ -94,15 +107,21 @@ interface DocumentRequest {
   id: string;
   /** Whether the answer holds the text as well. */
   text?: Query<boolean>;
+  /** So many seconds at most the answer waits while the document is pending. */
+  wait?: Query<number & Min<0> & Max<30>>;
 }
 
 interface DocumentResponse {
   id: string;
   source: string;
   title: string;
+  /** Counts up with each text that replaces the one before. */
+  version: number;
   status: "pending" | "ready" | "failed";
   /** Number of pieces the document was split into. */
   chunks: number;
+  /** Of its text, in UTF-8. */
+  bytes: number;
   metadata: { [key: string]: string | number | boolean };
   /** As it was sent; only when asked for. */
   text?: string;
@@ -117,10 +136,30 @@ interface DocumentResponse {
 export const getDocument = api(
   { expose: true, auth: true, method: "GET", path: "/vectors/documents/:id", tags: ["can:document.read"] },
   async (req: DocumentRequest): Promise<DocumentResponse> => {
-    const document = isUuid(req.id) ? await documentFind(currentPrincipal(), req.id, req.text) : undefined;
+    const principal = currentPrincipal();
+    if (isUuid(req.id) && req.wait !== undefined) await waitUntilSettled(principal, req.id, req.wait * 1000);
+    const document = isUuid(req.id) ? await documentFind(principal, req.id, req.text) : undefined;
     if (document === undefined) throw errors.document_not_found();
     const { metadata, text } = document;
     return { ...shownDocument(document), metadata, ...(text === null ? {} : { text }) };
+  },
+);
+
+interface PatchRequest {
+  id: string;
+  title?: string & MinLen<1> & MaxLen<300>;
+  /** In place of all that the document had; at most 32 values. */
+  metadata?: { [key: string]: string | number | boolean };
+}
+
+/** Changes a document's title or metadata. Its text stays, and nothing is embedded. */
+export const updateDocument = api(
+  { expose: true, auth: true, method: "PATCH", path: "/vectors/documents/:id", tags: ["can:document.write"] },
+  async ({ id, ...req }: PatchRequest): Promise<DocumentResponse> => {
+    const patch = parseInput(patchInput, req);
+    const document = isUuid(id) ? await patchDocument(currentPrincipal(), id, patch) : undefined;
+    if (document === undefined) throw errors.document_not_found();
+    return { ...shownDocument(document), metadata: document.metadata };
   },
 );
 
@@ -173,13 +212,13 @@ export const search = api(
   },
 );
 
-/** Hourly upkeep: embeddings of texts that are in no document any more. */
+/** Hourly upkeep: embeddings of texts that are in no document any more, and texts that an older splitter split. */
 export const maintain = api({ expose: false, method: "POST", path: "/vectors/maintain" }, async (): Promise<void> => {
-  await purgeOrphans(new Date());
+  await doEach([() => purgeOrphans(new Date()), () => enqueueResplits(splitJob)]);
 });
 
 export const maintainHourly = new CronJob("vectors-maintain", {
-  title: "Remove embeddings no document needs",
+  title: "Remove embeddings no document needs, split again what an older splitter split",
   every: "1h",
   endpoint: maintain,
 });

@@ -33,8 +33,14 @@ export const HEADINGS_MAX_CHARS = 400;
 export const CHUNKS_FREE = 100;
 export const CHARS_PER_CHUNK_MIN = 150;
 
-/** Part of every hash: raise it when splitting or embedding text changes meaning. */
+/** Part of every hash: raise it when a content's embedding text changes meaning, which embeds everything anew. */
 const CHUNKER_VERSION = "2";
+
+/**
+ * Raise it when a text is split otherwise than before, or a content's hash changes: the upkeep then splits what is stored
+ * again, and contents that are the same keep their embeddings.
+ */
+export const SPLITTER_VERSION = 1;
 
 /** One in so many of the blocks that could go either way begins a chunk. */
 const TEXT_BOUNDARY_ONE_IN = 5;

@@ -3,9 +3,11 @@
 import { withTenant, type TenantScope, type Tx } from "../db/tenant";
 import { documentFailed, documentReady } from "../events/catalog/vectors";
 import { emit } from "../events/outbox";
+import type { TenantId } from "../security/principal";
 import { embeddingTexts } from "./embedding-text";
 import { InFlight } from "./in-flight";
 import type { Embedder } from "./providers/embedder";
+import { noteSettled } from "./settled-wait";
 import {
   documentMarkFailed,
   documentMarkReady,
@@ -64,6 +66,7 @@ async function finish(
     if (batch.length > 0) await embeddingFill(tx, scope.tenantId, embedder.model, batch);
     const ready = await documentMarkReady(tx, scope.tenantId, documentId, embedder.model);
     if (ready === undefined) return false;
+    tx.afterCommit(() => noteSettled(scope.tenantId, documentId));
     const facts = { documentId, source: ready.source, documentVersion: ready.version, chunks: ready.chunkCount };
     await emit(tx, documentReady, facts, { aggregateType: "document", aggregateId: documentId });
     return true;
@@ -76,10 +79,11 @@ async function finish(
  */
 export async function failDocument(
   tx: Tx,
-  document: { tenantId: string; id: string; version: number; reason: string },
+  document: { tenantId: TenantId; id: string; version: number; reason: string },
 ): Promise<void> {
   const failed = await documentMarkFailed(tx, document);
   if (failed === undefined) return;
+  tx.afterCommit(() => noteSettled(document.tenantId, failed.id));
   const facts = {
     documentId: failed.id,
     source: failed.source,

@@ -1,15 +1,14 @@
 // Taking a document in: split, compared with what the tenant has, and stored together with the event that says so and
 // the job that makes the missing embeddings. One transaction; nothing slow in it.
 import { createHash } from "node:crypto";
-import type { Principal } from "../security/principal";
 import { DbError } from "../db/errors";
 import { newId } from "../db/ids";
-import { withTenant, type Tx } from "../db/tenant";
+import { withTenant, type TenantScope, type Tx } from "../db/tenant";
 import { documentIngested, documentReady } from "../events/catalog/vectors";
 import { emit } from "../events/outbox";
 import { idempotencyKey } from "../queues/conventions";
 import { enqueue } from "../queues/enqueue";
-import { chunkMarkdown, type Chunk, type ChunkedDocument } from "./chunker";
+import { chunkMarkdown, SPLITTER_VERSION, type Chunk, type ChunkedDocument } from "./chunker";
 import { errors } from "./errors";
 import { embedJob } from "./jobs";
 import { MarkdownError } from "./markdown-processes";
@@ -27,6 +26,7 @@ import {
   type DocumentStatus,
   type NewDocument,
 } from "./store/documents";
+import { documentListUnchanged } from "./store/states";
 
 export interface Ingestion {
   /** What the document is to its owner: a path, an address. One document per organisation and source. */
@@ -46,9 +46,9 @@ export interface IngestionResult {
 const PENDING_MAX_MS = 4 * 3_600_000;
 
 /** Raise when what is stored of an unchanged text changes. */
-const TEXT_HASH_VERSION = "1";
+const TEXT_HASH_VERSION = "2";
 
-interface Prepared {
+export interface Prepared {
   document: NewDocument;
   chunks: Chunk[];
 }
@@ -65,7 +65,29 @@ const STORE_ATTEMPTS = 5;
  * Stores a document, or a new version of it. The same text again changes nothing and asks for nothing; contents the
  * tenant already has are not embedded again. `ready` at once when nothing is missing.
  */
-export async function ingest(principal: Principal, input: Ingestion, model: string): Promise<IngestionResult> {
+export async function ingest(principal: TenantScope, input: Ingestion, model: string): Promise<IngestionResult> {
+  const unchanged = (await findUnchanged(principal, [input], model)).get(input.source);
+  return unchanged ?? ingestChanged(principal, input, model);
+}
+
+/** What of `inputs`, at most 100 of different sources, is stored as it is with nothing left to do, by its source: no text is split for it. */
+export async function findUnchanged(
+  scope: TenantScope,
+  inputs: readonly Ingestion[],
+  model: string,
+): Promise<Map<string, IngestionResult>> {
+  const sent = inputs.map((input) => ({
+    source: input.source,
+    textHash: textHashOf(input),
+    metadata: input.metadata,
+  }));
+  const pendingAfter = new Date(Date.now() - PENDING_MAX_MS);
+  const found = await documentListUnchanged(scope, sent, { splitter: SPLITTER_VERSION, model, pendingAfter });
+  return new Map(found.map(({ source, id, status }) => [source, { id, status }]));
+}
+
+/** As ingest, without looking first whether anything is to be done. */
+export async function ingestChanged(principal: TenantScope, input: Ingestion, model: string): Promise<IngestionResult> {
   const prepared = prepare(principal, input, await split(input.text));
   const run = (): Promise<IngestionResult> => withTenant(principal, (tx) => store(tx, prepared, model));
   try {
@@ -78,7 +100,7 @@ export async function ingest(principal: Principal, input: Ingestion, model: stri
 }
 
 /** @throws APIError when the text needs more than a text may have, or too many texts wait. */
-async function split(text: string): Promise<ChunkedDocument> {
+export async function split(text: string): Promise<ChunkedDocument> {
   try {
     return await chunkMarkdown(text);
   } catch (error) {
@@ -90,22 +112,27 @@ async function split(text: string): Promise<ChunkedDocument> {
   }
 }
 
+/** Of what was sent, so that it is known without splitting the text: a title that was not sent follows from the text. */
+function textHashOf({ title, text }: Pick<Ingestion, "title" | "text">): Buffer {
+  const sentTitle = title === undefined ? "" : `=${title}`;
+  return createHash("sha256").update(`${TEXT_HASH_VERSION}\0${sentTitle}\0${text}`).digest();
+}
+
 function prepare(
-  principal: Principal,
+  { tenantId }: TenantScope,
   { source, title, text, metadata }: Ingestion,
   { title: headingTitle, chunks }: ChunkedDocument,
 ): Prepared {
-  const shownTitle = title ?? headingTitle ?? source;
-  const textHash = createHash("sha256").update(`${TEXT_HASH_VERSION}\0${shownTitle}\0${text}`).digest();
   const document = {
     id: newId(),
-    tenantId: principal.tenantId,
+    tenantId,
     source,
-    title: shownTitle,
+    title: title ?? headingTitle ?? source,
     text,
     metadata,
-    textHash,
+    textHash: textHashOf({ title, text }),
     chunkCount: chunks.length,
+    splitter: SPLITTER_VERSION,
   };
   return { document, chunks };
 }
@@ -128,19 +155,26 @@ async function replace(tx: Tx, existing: DocumentRow, prepared: Prepared, model:
     if (metadata !== undefined) await documentSetMetadata(tx, document.tenantId, existing.id, metadata);
     return { id: existing.id, status: existing.status };
   }
-  const version = await documentReplace(tx, { ...document, id: existing.id });
+  return replaceVersion(tx, { document: { ...document, id: existing.id }, chunks: prepared.chunks }, model);
+}
+
+/** The next version of a locked document. */
+export async function replaceVersion(tx: Tx, prepared: Prepared, model: string): Promise<IngestionResult> {
+  const { document } = prepared;
+  const version = await documentReplace(tx, document);
   await chunkDeleteOfDocument(
     tx,
     document.tenantId,
-    existing.id,
+    document.id,
     prepared.chunks.map(({ hash }) => hash),
   );
-  return storeVersion(tx, prepared, existing.id, version, model);
+  return storeVersion(tx, prepared, document.id, version, model);
 }
 
-/** Unchanged, and nothing to do: not failed, not pending for too long, and not ready under another model than today's. */
+/** Unchanged, and nothing to do: not failed, not pending for too long, and not ready under another model or splitter than today's. */
 async function isSettled(tx: Tx, existing: DocumentRow, document: NewDocument, model: string): Promise<boolean> {
   if (!existing.textHash.equals(document.textHash) || existing.status === "failed") return false;
+  if (existing.splitter !== document.splitter) return false;
   if (existing.status === "pending") return Date.now() - existing.updatedAt.getTime() < PENDING_MAX_MS;
   return (await embeddingCountMissing(tx, document.tenantId, existing.id, model)) === 0;
 }

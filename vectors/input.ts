@@ -34,23 +34,43 @@ const metadataRecord = z
   .refine((metadata) => Object.entries(metadata).flat().every(isStorable), NUL_PROBLEM)
   .transform(wellFormed);
 
+const metadataField = z
+  .unknown()
+  .refine(
+    (value) => !Object.hasOwn(Object(value) as object, "__proto__"),
+    "has the key __proto__, which is kept for JavaScript",
+  )
+  .pipe(metadataRecord);
+
 export const ingestionInput = z.object({
   source: wordField,
   title: wordField.optional(),
   text: wordField,
-  metadata: z
-    .unknown()
-    .refine(
-      (value) => !Object.hasOwn(Object(value) as object, "__proto__"),
-      "has the key __proto__, which is kept for JavaScript",
-    )
-    .pipe(metadataRecord)
-    .optional(),
+  metadata: metadataField.optional(),
 });
+
+export const patchInput = z
+  .object({ title: wordField.optional(), metadata: metadataField.optional() })
+  .refine(({ title, metadata }) => title !== undefined || metadata !== undefined, "has neither title nor metadata");
+
+/** A JSON object in a query: what of the metadata must be there. */
+const metadataFilter = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.issues.push({ code: "custom", message: "is not a JSON object", input: text });
+      return z.NEVER;
+    }
+  })
+  .pipe(metadataField);
 
 export const searchInput = z.object({ q: wordField });
 
 export const listInput = z.object({
   source: textField.optional(),
+  sourcePrefix: textField.optional(),
   status: z.enum(["pending", "ready", "failed"]).optional(),
+  metadata: metadataFilter.optional(),
 });

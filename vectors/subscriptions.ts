@@ -5,7 +5,7 @@ import { consumer, ofPlatform } from "../events/consumer";
 import { domainEvents } from "../events/topic";
 import { enqueue } from "../queues/enqueue";
 import { purgeJob } from "./jobs";
-import { usageCountDocument } from "./store/documents";
+import { usageCountDocument } from "./store/usage";
 
 const countUsage = consumer("vectors-usage", {
   "vectors.document.ready@1": async (tx, { payload: { documentId } }) => {

@@ -17,6 +17,7 @@ import { principalFrom, type AuthData, type TenantId } from "../../security/prin
 import { runRelayAndWorkers } from "../../testing";
 import { ingest } from "../../vectors/ingestion";
 import { embedJob, purgeJob } from "../../vectors/jobs";
+import { splitJob } from "../../vectors/split-job";
 import { systemQuery, tenantQuery, withSystem, withTenant } from "../tenant";
 import { allRows } from "./all-rows";
 import { ownerPool } from "./owner";
@@ -29,7 +30,7 @@ runRelayAndWorkers();
 /** A second round of everything is for `npm run test:pg`. */
 const isNative = process.env.GROUNDWORK_TEST_POSTGRES_URL !== undefined;
 const MARKER = "zanzibarquartz";
-const jobs = [embedJob, mailJob, purgeJob] as unknown as readonly JobDefinition[];
+const jobs = [embedJob, mailJob, purgeJob, splitJob] as unknown as readonly JobDefinition[];
 
 interface Tenant {
   authData: AuthData;

@@ -7,7 +7,7 @@ import { reasonOf } from "../../security/errors";
 import { principalFrom, type AuthData, type Principal } from "../../security/principal";
 import { replaceEmbedder } from "../active-embedder";
 import { embedDocument, failDocument } from "../embedding";
-import { usageCountDocument } from "../store/documents";
+import { usageCountDocument } from "../store/usage";
 import { RecordingEmbedder } from "./recording-embedder";
 
 let embedder: RecordingEmbedder;
@@ -122,7 +122,7 @@ test("a job that gives up on a deleted document changes nothing and says nothing
   const { id } = await send("a.md");
   await remove(id);
   await withTenant(principal, (tx) =>
-    failDocument(tx, { tenantId: caller.tenantId, id, version: 1, reason: "attempts_exhausted" }),
+    failDocument(tx, { tenantId: principal.tenantId, id, version: 1, reason: "attempts_exhausted" }),
   );
   await embed(id);
   expect(embedder.texts).toEqual([]);

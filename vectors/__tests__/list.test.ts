@@ -32,7 +32,7 @@ const sourcesOf = ({ documents }: { documents: { source: string }[] }): string[]
 const reason = (promise: Promise<unknown>): Promise<string | undefined> => promise.then(() => undefined, reasonOf);
 const fail = (id: string): Promise<void> =>
   withTenant(principalFrom(caller), (tx) =>
-    failDocument(tx, { tenantId: caller.tenantId, id, version: 1, reason: "attempts_exhausted" }),
+    failDocument(tx, { tenantId: principalFrom(caller).tenantId, id, version: 1, reason: "attempts_exhausted" }),
   );
 
 test("pages go through all documents, the newest first, each once, also when some come in the same microsecond", async () => {
@@ -61,8 +61,10 @@ test("a document shows its title, why it failed, and its text and metadata when 
     id,
     source: "guide.md",
     title: "Guide",
+    version: 1,
     status: "failed",
     chunks: 1,
+    bytes: text.length,
     error: "every attempt failed",
     createdAt: expect.stringMatching(/^20\d\d-.*Z$/),
     updatedAt: expect.stringMatching(/^20\d\d-.*Z$/),
@@ -97,8 +99,26 @@ test("the filters find by source and by status, alone and together", async () =>
     expect(sourcesOf(await list({ status }))).toEqual([source]);
     expect(sourcesOf(await list({ status, source: "a.md" }))).toEqual(status === "ready" ? ["a.md"] : []);
   }
+  expect(sourcesOf(await list({ sourcePrefix: "b." }))).toEqual(["b.md"]);
+  expect(sourcesOf(await list({ sourcePrefix: "_." }))).toEqual([]);
   const [result] = (await vectors.search({ q: "some words" }, { authData: caller })).results;
   expect(result).toMatchObject({ source: "a.md", title: "On a.md", heading: "" });
+});
+
+test("the list is filtered by what the metadata holds", async () => {
+  for (const [source, metadata] of [
+    ["a.md", { team: "sales", year: 2026 }],
+    ["b.md", { team: "sales", year: 2025 }],
+    ["c.md", { team: "law", year: 2026 }],
+  ] as const)
+    await vectors.ingest({ source, text: "Words.", metadata }, { authData: caller });
+  const having = async (metadata: object): Promise<string[]> =>
+    sourcesOf(await list({ metadata: JSON.stringify(metadata) }));
+  expect(await having({ team: "sales" })).toEqual(["b.md", "a.md"]);
+  expect(await having({ year: 2026 })).toEqual(["c.md", "a.md"]);
+  expect(await having({ team: "sales", year: 2026 })).toEqual(["a.md"]);
+  expect(await having({ year: "2026" })).toEqual([]);
+  expect(await having({})).toEqual(["c.md", "b.md", "a.md"]);
 });
 
 test("a result names the headings it stands under", async () => {
@@ -118,6 +138,10 @@ test("a result names the headings it stands under", async () => {
 
 test.each([
   [{ source: "a\u0000" }],
+  [{ sourcePrefix: "a\u0000" }],
+  [{ metadata: "{x" }],
+  [{ metadata: "[1]" }],
+  [{ metadata: '{"a": {"b": 1}}' }],
   [{ cursor: "1_2" }],
   [{ cursor: "" }],
   [{ cursor: `9007199254740993_${randomUUID()}` }],

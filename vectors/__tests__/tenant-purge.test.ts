@@ -9,7 +9,7 @@ import { purgeEnded } from "../../auth/upkeep";
 import { systemQuery, withSystem, withTenant } from "../../db/tenant";
 import { readTables } from "../../db/__tests__/catalogue";
 import { registerCaller, runRelayAndWorkers, type RegisteredCaller } from "../../testing";
-import { usageCountDocument } from "../store/documents";
+import { usageCountDocument } from "../store/usage";
 import { ingest } from "../ingestion";
 import { purgeTenant } from "../tenant-purge";
 import { overridePut } from "../../flags/store";

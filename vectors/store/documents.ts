@@ -22,12 +22,16 @@ export interface DocumentRow {
   version: number;
   chunkCount: number;
   textHash: Buffer;
+  /** Of the splitter that made its chunks. */
+  splitter: number;
   updatedAt: Date;
 }
 
 /** What people see of a document in a list. */
-export interface ListedDocument extends Omit<DocumentRow, "textHash" | "version"> {
+export interface ListedDocument extends Omit<DocumentRow, "textHash" | "splitter"> {
   title: string;
+  /** Of the text, in UTF-8. */
+  bytes: number;
   /** Why it failed, in one lower_snake word. */
   reason: string | null;
   createdAt: Date;
@@ -39,8 +43,8 @@ export interface ShownDocument extends ListedDocument {
   text: string | null;
 }
 
-const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCount", text_hash as "textHash", updated_at as "updatedAt"`;
-const LISTED_COLUMNS = `id, source, title, status, reason, chunk_count as "chunkCount", created_at as "createdAt", updated_at as "updatedAt"`;
+const DOCUMENT_COLUMNS = `id, source, status, version, chunk_count as "chunkCount", text_hash as "textHash", splitter, updated_at as "updatedAt"`;
+const LISTED_COLUMNS = `id, source, title, version, status, reason, chunk_count as "chunkCount", text_bytes as bytes, created_at as "createdAt", updated_at as "updatedAt"`;
 
 /** A document of the tenant, with its text if that is wanted. */
 export async function documentFind(
@@ -59,13 +63,16 @@ export async function documentFind(
 
 export interface DocumentFilter {
   source?: string | undefined;
+  sourcePrefix?: string | undefined;
   status?: DocumentStatus | undefined;
+  /** Those whose metadata holds all of these values. */
+  metadata?: Record<string, unknown> | undefined;
 }
 
 /** Those of the tenant's documents that fit the filter, newest first, from the cursor on. */
 export async function documentList(
   scope: TenantScope,
-  { source, status }: DocumentFilter,
+  { source, sourcePrefix, status, metadata }: DocumentFilter,
   limit: number,
   cursor: Cursor | undefined,
 ): Promise<Page<ListedDocument & CursorRow>> {
@@ -75,8 +82,17 @@ export async function documentList(
      from vectors.document
      where tenant_id = $1 and ($2::text is null or source = $2) and ($3::text is null or status = $3)
        and ${beforeCursor("created_at", "id", 4)}
+       and ($7::text is null or starts_with(source, $7)) and ($8::jsonb is null or metadata @> $8)
      order by created_at desc, id desc limit $6`,
-    [scope.tenantId, source ?? null, status ?? null, ...cursorParams(cursor), limit + 1],
+    [
+      scope.tenantId,
+      source ?? null,
+      status ?? null,
+      ...cursorParams(cursor),
+      limit + 1,
+      sourcePrefix ?? null,
+      metadata ?? null,
+    ],
   );
   return pageOf(rows, limit);
 }
@@ -91,16 +107,17 @@ export interface NewDocument {
   metadata: Record<string, unknown> | undefined;
   textHash: Buffer;
   chunkCount: number;
+  splitter: number;
 }
 
 /** False when the tenant has a document of this source. Waits for one that is being inserted. */
 export async function documentInsert(tx: Tx, document: NewDocument): Promise<boolean> {
-  const { id, tenantId, source, title, text, metadata, textHash, chunkCount } = document;
+  const { id, tenantId, source, title, text, metadata, textHash, chunkCount, splitter } = document;
   const inserted = await tx.execute(
-    `insert into vectors.document (id, tenant_id, source, title, text, metadata, text_hash, status, chunk_count)
-     values ($1, $2, $3, $4, $5, $6, $7, 'pending', $8)
+    `insert into vectors.document (id, tenant_id, source, title, text, metadata, text_hash, status, chunk_count, splitter)
+     values ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9)
      on conflict on constraint document_source_key do nothing`,
-    [id, tenantId, source, title, text, metadata ?? {}, textHash, chunkCount],
+    [id, tenantId, source, title, text, metadata ?? {}, textHash, chunkCount, splitter],
   );
   return inserted === 1;
 }
@@ -122,7 +139,7 @@ export async function documentFindBySourceForUpdate(
 export async function documentReplace(tx: Tx, document: NewDocument): Promise<number> {
   const rows = await tx.query<{ version: number }>(
     `update vectors.document
-     set title = $3, text = $4, metadata = coalesce($5::jsonb, metadata), text_hash = $6, chunk_count = $7, version = version + 1, status = 'pending', reason = null, updated_at = now()
+     set title = $3, text = $4, metadata = coalesce($5::jsonb, metadata), text_hash = $6, chunk_count = $7, splitter = $8, version = version + 1, status = 'pending', reason = null, updated_at = now()
      where tenant_id = $1 and id = $2
      returning version`,
     [
@@ -133,9 +150,36 @@ export async function documentReplace(tx: Tx, document: NewDocument): Promise<nu
       document.metadata,
       document.textHash,
       document.chunkCount,
+      document.splitter,
     ],
   );
   return rows[0]?.version ?? 0;
+}
+
+/** Changes title and metadata, each where given; resolves with the document, locked. Its place in time changes only when it is settled. */
+export async function documentPatch(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+  { title, metadata }: { title?: string | undefined; metadata?: Record<string, unknown> | undefined },
+): Promise<ShownDocument | undefined> {
+  const rows = await tx.query<ShownDocument>(
+    `update vectors.document
+     set title = coalesce($3, title), metadata = coalesce($4::jsonb, metadata),
+         updated_at = case when status = 'pending' then updated_at else now() end
+     where tenant_id = $1 and id = $2
+     returning ${LISTED_COLUMNS}, metadata, null as text`,
+    [tenantId, id, title ?? null, metadata ?? null],
+  );
+  return rows[0];
+}
+
+/** Gives the document's chunks its title, by which words find them; their contents, and with them their embeddings, stay. */
+export async function chunkSetTitle(tx: Tx, tenantId: string, documentId: string, title: string): Promise<void> {
+  await tx.execute(
+    `update vectors.chunk set title = $3 where tenant_id = $1 and document_id = $2 and title is distinct from $3`,
+    [tenantId, documentId, title],
+  );
 }
 
 /** A pending document keeps its time: by that it is known when its job is lost, however often it is sent meanwhile. */
@@ -200,10 +244,11 @@ export async function documentFindForUpdate(tx: Tx, tenantId: string, id: string
 export async function documentDelete(tx: Tx, tenantId: string, id: string): Promise<void> {
   await tx.execute(
     `with gone as (
-       delete from vectors.document where tenant_id = $1 and id = $2 returning counted_chunks
+       delete from vectors.document where tenant_id = $1 and id = $2 returning counted_chunks, counted_bytes
      )
      update vectors.usage u
-     set document_count = u.document_count - 1, chunk_count = u.chunk_count - g.counted_chunks, updated_at = now()
+     set document_count = u.document_count - 1, chunk_count = u.chunk_count - g.counted_chunks,
+         byte_count = u.byte_count - coalesce(g.counted_bytes, 0), updated_at = now()
      from gone g where u.tenant_id = $1 and g.counted_chunks is not null`,
     [tenantId, id],
   );
@@ -321,23 +366,5 @@ export async function embeddingFill(
      from unnest($3::text[], $4::text[]) as f(hash, embedding)
      where e.tenant_id = $1 and e.content_hash = decode(f.hash, 'hex') and e.model is distinct from $2`,
     [tenantId, model, inOrder.map(({ hash }) => hash), inOrder.map(({ vector }) => toVector(vector))],
-  );
-}
-
-/** Brings the tenant's counters up to date with one document; doing it twice counts once. */
-export async function usageCountDocument(tx: Tx, tenantId: string, documentId: string): Promise<void> {
-  await tx.execute(
-    `with counted as (
-       select d.id, coalesce(d.counted_chunks, 0) as before, d.counted_chunks is null as is_new, d.chunk_count as now
-       from vectors.document d where d.tenant_id = $1 and d.id = $2
-       for update
-     ), noted as (
-       update vectors.document d set counted_chunks = c.now from counted c where d.tenant_id = $1 and d.id = c.id
-     )
-     insert into vectors.usage (tenant_id, document_count, chunk_count)
-     select $1, c.is_new::int, c.now - c.before from counted c
-     on conflict (tenant_id) do update
-     set document_count = usage.document_count + excluded.document_count, chunk_count = usage.chunk_count + excluded.chunk_count, updated_at = now()`,
-    [tenantId, documentId],
   );
 }

@@ -1,0 +1,111 @@
+// Waiting until a document is no longer pending. Whoever waits holds no connection: what this process settles wakes them
+// at once, and for what another process settles one statement for each organisation that is waited for looks now and then.
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { TenantScope } from "../db/tenant";
+import { commonErrors } from "../security/common-errors";
+import type { TenantId } from "../security/principal";
+import { logger } from "../telemetry/logger";
+import { isDraining, onShutdown } from "../telemetry/shutdown";
+import { documentListPending } from "./store/states";
+
+/** How soon another process's work is noticed. */
+const LOOK_MS = 500;
+const WAITS_OF_TENANT_MAX = 100;
+const WAITS_MAX = 2_000;
+
+/** The look at all documents belongs to no request. */
+const outside = AsyncLocalStorage.snapshot();
+
+/** By organisation and document: those that wake who waits. */
+const waits = new Map<TenantId, Map<string, Set<() => void>>>();
+let waiting = 0;
+let isLooking = false;
+let isEnding = false;
+
+/**
+ * Resolves when the document is not pending (or not there), after `ms`, or when the process drains, whichever is first.
+ * @throws APIError rate_limited when too many wait
+ */
+export async function waitUntilSettled(scope: TenantScope, id: string, ms: number): Promise<void> {
+  // Who waits is noted before the look: what is settled in between wakes them.
+  const wait = beginWait(scope.tenantId, id, ms);
+  try {
+    const [pending] = await documentListPending(scope, [id]);
+    if (pending === undefined || isDraining()) return;
+    look();
+    await wait.woken;
+  } finally {
+    wait.end();
+  }
+}
+
+/** Wakes who waits in this process; call it when the transaction that settled the document has committed. */
+export function noteSettled(tenantId: TenantId, id: string): void {
+  for (const wake of waits.get(tenantId)?.get(id) ?? []) wake();
+}
+
+function beginWait(tenantId: TenantId, id: string, ms: number): { woken: Promise<void>; end: () => void } {
+  const ofTenant = waits.get(tenantId) ?? new Map<string, Set<() => void>>();
+  const held = [...ofTenant.values()].reduce((sum, { size }) => sum + size, 0);
+  if (held >= WAITS_OF_TENANT_MAX || waiting >= WAITS_MAX)
+    throw commonErrors.rate_limited({
+      retryAfterSeconds: 1,
+      internal: `${waiting} wait, ${held} of this organisation`,
+    });
+  endWithProcess();
+  const ofDocument = ofTenant.get(id) ?? new Set();
+  let wake = (): void => undefined;
+  const woken = new Promise<void>((resolve) => (wake = resolve));
+  waits.set(tenantId, ofTenant.set(id, ofDocument.add(wake)));
+  waiting++;
+  const timer = setTimeout(wake, ms);
+  return {
+    woken,
+    end: () => {
+      clearTimeout(timer);
+      waiting--;
+      ofDocument.delete(wake);
+      if (ofDocument.size === 0) ofTenant.delete(id);
+      if (ofTenant.size === 0) waits.delete(tenantId);
+    },
+  };
+}
+
+/** A process that drains answers who waits, and is not held up by them. */
+function endWithProcess(): void {
+  if (isEnding) return;
+  isEnding = true;
+  onShutdown("document-waits", () => {
+    for (const ofTenant of waits.values()) for (const wakes of ofTenant.values()) for (const wake of wakes) wake();
+  });
+}
+
+function look(): void {
+  if (isLooking) return;
+  isLooking = true;
+  outside(() => void lookWhileWaited());
+}
+
+/** One organisation after the other, so that all who wait use one connection at a time. */
+async function lookWhileWaited(): Promise<void> {
+  try {
+    while (waits.size > 0) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      for (const tenantId of [...waits.keys()]) await lookAt(tenantId);
+    }
+  } finally {
+    isLooking = false;
+  }
+}
+
+/** A look that fails tells nobody anything: the next one is soon, and each wait ends by itself. */
+async function lookAt(tenantId: TenantId): Promise<void> {
+  const ids = [...(waits.get(tenantId)?.keys() ?? [])];
+  if (ids.length === 0) return;
+  try {
+    const pending = new Set(await documentListPending({ tenantId }, ids));
+    for (const id of ids) if (!pending.has(id)) noteSettled(tenantId, id);
+  } catch (error) {
+    logger("vectors").warn({ err: error }, "whether documents are still pending could not be asked");
+  }
+}
