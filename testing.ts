@@ -57,7 +57,8 @@ export async function registerCaller(organisation = "Acme"): Promise<RegisteredC
 export function runRelayAndWorkers(): void {
   let relay: Relay | undefined;
   beforeAll(async () => {
-    const started = createRelay({ pollMs: 50 });
+    // A commit wakes it; what another process commits is seldom asked for.
+    const started = createRelay({ pollMs: 200 });
     relay = started;
     onRelaySignal((destination) => started.wake(destination));
     started.start();

@@ -99,7 +99,6 @@ export const nativeSuites: readonly string[] = [
   "__tests__/testing.test.ts",
   "runtime/__tests__/infra-parity.test.ts",
   "runtime/__tests__/sql-parity.test.ts",
-  "runtime/__tests__/whole-app/fuzz.test.ts",
   "runtime/cache/__tests__/answers.test.ts",
   "runtime/cache/__tests__/cluster.test.ts",
   "runtime/commands/__tests__/dead-letters.test.ts",
@@ -128,12 +127,9 @@ export function processGroup(file: string): ProcessGroup {
 /** Those that take over two seconds by themselves, the slowest first. One that is missing here, or gone, costs seconds of the whole run. */
 export const slowSuites: readonly string[] = [
   "runtime/__tests__/whole-app/tokens-over-http.test.ts",
-  "runtime/__tests__/whole-app/start.test.ts",
   "runtime/__tests__/infra-parity.test.ts",
-  "runtime/__tests__/whole-app/fuzz.test.ts",
   "db/__tests__/confused-deputies.test.ts",
   "runtime/__tests__/sql-parity.test.ts",
-  "runtime/__tests__/whole-app/event-loop.test.ts",
   "vectors/__tests__/documents.test.ts",
   "runtime/__tests__/whole-app/journey.test.ts",
   "runtime/http/__tests__/threads.test.ts",

@@ -1,5 +1,5 @@
-// Part of tokens-over-http.test.ts, whose app it shares. A browser in front of it: tokens that no script can read, several accounts beside each other, and everything
-// that a page of another site, or one account against another, can try.
+// Part of tokens-over-http.test.ts and every-endpoint.pg.test.ts, whose apps it shares. A browser in front of them: tokens that no script can read, several
+// accounts beside each other, and everything that a page of another site, or one account against another, can try.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -258,27 +258,30 @@ export function browserAccounts(baseUrl: () => string): void {
       expect(await whoActs(browser, stranger.id)).toBe(stranger.id);
     });
   });
+}
 
-  interface Operation {
-    method: string;
-    path: string;
-    isPublic: boolean;
-  }
+interface Operation {
+  method: string;
+  path: string;
+  isPublic: boolean;
+}
 
-  /** Every endpoint of the app, as its description has them. */
-  function operations(): Operation[] {
-    const description = JSON.parse(readFileSync(join(import.meta.dirname, "../../../docs/openapi.json"), "utf8")) as {
-      paths: Record<string, Record<string, { security?: unknown[] }>>;
-    };
-    return Object.entries(description.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, { security = [] }]) => ({
-        method: method.toUpperCase(),
-        path: path.replace(/\{[^{}]+\}/g, "0193a1c0-0000-7000-8000-000000000009"),
-        isPublic: security.length === 0,
-      })),
-    );
-  }
+/** Every endpoint of the app, as its description has them. */
+function operations(): Operation[] {
+  const description = JSON.parse(readFileSync(join(import.meta.dirname, "../../../docs/openapi.json"), "utf8")) as {
+    paths: Record<string, Record<string, { security?: unknown[] }>>;
+  };
+  return Object.entries(description.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { security = [] }]) => ({
+      method: method.toUpperCase(),
+      path: path.replace(/\{[^{}]+\}/g, "0193a1c0-0000-7000-8000-000000000009"),
+      isPublic: security.length === 0,
+    })),
+  );
+}
 
+/** For an app that is asked by every endpoint. */
+export function pagesOfOtherSites(baseUrl: () => string): void {
   describe("a page of another site", () => {
     const headers: [string, () => Record<string, string>][] = [
       ["a form or script of another site", () => ({ "sec-fetch-site": "cross-site", origin: "https://evil.example" })],

@@ -1,4 +1,4 @@
-// Part of tokens-over-http.test.ts, whose app it shares, and of foreign-and-missing.pg.test.ts. What belongs to somebody else
+// Part of every-endpoint.pg.test.ts, whose app it shares. What belongs to somebody else
 // answers as what does not exist, byte for byte: every place of the app's model that takes an id is asked for each thing of
 // another organisation, and of a colleague, and for one that nobody has. Their times: bench/foreign-and-missing.
 import { readFileSync } from "node:fs";
@@ -39,7 +39,7 @@ async function compare(asker: Asker, slot: Slot, things: [kind: string, id: stri
 interface Shared {
   baseUrl: () => string;
   /** What can't be made by asking the app for it. */
-  plant?: (world: PairWorld) => Promise<void>;
+  plant: (world: PairWorld) => Promise<void>;
 }
 
 export function foreignAndMissing({ baseUrl, plant }: Shared): void {
@@ -58,7 +58,7 @@ export function foreignAndMissing({ baseUrl, plant }: Shared): void {
 
     beforeAll(async () => {
       world = await makePairWorld(send, "bytes");
-      await plant?.(world);
+      await plant(world);
     });
 
     test("answers as what does not exist, byte for byte, whatever is asked for by its id", async () => {

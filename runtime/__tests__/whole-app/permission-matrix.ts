@@ -1,4 +1,4 @@
-// Part of tokens-over-http.test.ts, whose app it shares. Who gets in where stands in docs/permissions.md, a row for each endpoint
+// Part of every-endpoint.pg.test.ts, whose app it shares. Who gets in where stands in docs/permissions.md, a row for each endpoint
 // and a column for each kind of caller: here every cell is asked for, of the running app, with credentials that it gave.
 // The page is written from the tags (scripts/gen/permission-callers.ts), so a tag that changes shows there; what is held here
 // is that guard, gateway and tokens do what it says. (OWASP ASVS 5.0 8.2.1; Web Security Testing Guide, WSTG-ATHZ-02.)
@@ -7,7 +7,7 @@ import { v7 } from "uuid";
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { matrixCallers, refusals, type Cell } from "../../../scripts/gen/permission-callers";
 import type { AppModel, EndpointModel } from "../../model";
-import { commandsBeside } from "./support/commands-beside";
+import type { CommandsBeside } from "./support/commands-beside";
 import { createSampler, operationsOf, type Document, type Operation } from "./support/fuzz/openapi";
 import type { Random } from "./support/fuzz/random";
 import { makeMatrixWorld, type MatrixWorld } from "./support/matrix-world";
@@ -138,10 +138,10 @@ function complaint({ row, column }: Asked, answer: PairAnswer): string | undefin
 
 interface Shared {
   baseUrl: () => string;
-  stateDir: string;
+  commands: CommandsBeside;
 }
 
-export function permissionMatrix({ baseUrl, stateDir }: Shared): void {
+export function permissionMatrix({ baseUrl, commands }: Shared): void {
   describe("the table of docs/permissions.md", () => {
     let world: MatrixWorld;
     let rows: Row[];
@@ -174,7 +174,7 @@ export function permissionMatrix({ baseUrl, stateDir }: Shared): void {
 
     beforeAll(async () => {
       rows = rowsOf(JSON.parse(readFileSync(inject("groundworkTestApp").modelFile, "utf8")) as AppModel);
-      world = await makeMatrixWorld(send, commandsBeside(stateDir));
+      world = await makeMatrixWorld(send, commands);
       expect(Object.keys(world.tokens).sort()).toEqual([...columns].sort());
     }, 120_000);
 

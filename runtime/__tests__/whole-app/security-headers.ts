@@ -1,4 +1,4 @@
-// Part of tokens-over-http.test.ts, whose app it shares. Which security headers an answer has is said in a table of
+// Part of every-endpoint.pg.test.ts, whose app it shares. Which security headers an answer has is said in a table of
 // security/README.md: every exposed endpoint of the app's model is asked, by somebody who is signed in, and answers what
 // its row says, or where it refuses what every error has. Of the rows that name endpoints one at least succeeds.
 import { readFileSync } from "node:fs";
@@ -51,7 +51,19 @@ const trace = (url: URL, secret: string): Promise<{ status: number; text: string
     sent.on("error", reject).end();
   });
 
-export function securityHeaders(baseUrl: () => string, register: () => Promise<string>): void {
+export function securityHeaders(baseUrl: () => string): void {
+  const register = async (): Promise<string> => {
+    const response = await fetch(`${baseUrl()}/auth/register`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        email: `${crypto.randomUUID()}@example.com`,
+        password: "a passphrase of many words",
+        organisation: "Headers",
+      }),
+    });
+    return ((await response.json()) as { accessToken: string }).accessToken;
+  };
   const surfaces = surfacesOf(readme);
   const [api] = surfaces;
   const surfaceOf = (name: string): Surface =>

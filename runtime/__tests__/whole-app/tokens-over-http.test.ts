@@ -7,10 +7,7 @@ import { commandsBeside } from "./support/commands-beside";
 import { type RunningApp, migratedStateDir, startApp } from "./support/running-app";
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
 import { browserAccounts } from "./browser-accounts";
-import { foreignAndMissing } from "./foreign-and-missing";
 import { mailboxDoor } from "./mailbox-door";
-import { permissionMatrix } from "./permission-matrix";
-import { securityHeaders } from "./security-headers";
 
 const state = migratedStateDir();
 let app: RunningApp;
@@ -217,21 +214,4 @@ describe("over HTTP", () => {
 });
 
 browserAccounts(() => app.baseUrl);
-foreignAndMissing({ baseUrl: () => app.baseUrl });
 mailboxDoor(() => app.baseUrl);
-permissionMatrix({ baseUrl: () => app.baseUrl, stateDir: state.path });
-securityHeaders(
-  () => app.baseUrl,
-  async () => {
-    const response = await fetch(`${app.baseUrl}/auth/register`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({
-        email: `${crypto.randomUUID()}@example.com`,
-        password: "a passphrase of many words",
-        organisation: "Headers",
-      }),
-    });
-    return ((await response.json()) as { accessToken: string }).accessToken;
-  },
-);

@@ -13,9 +13,12 @@ export interface CommandsBeside {
   sql(script: string): Promise<string>;
 }
 
-/** @param stateDir of the app */
-export function commandsBeside(stateDir: string): CommandsBeside {
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, GROUNDWORK_STATE_DIR: stateDir };
+/**
+ * @param stateDir of the app
+ * @param parts its own database and key, where it has some
+ */
+export function commandsBeside(stateDir: string, parts: Record<string, string> = {}): CommandsBeside {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, GROUNDWORK_STATE_DIR: stateDir, ...parts };
   const run = async (...args: string[]): Promise<string> =>
     (await promisify(execFile)(process.execPath, [cli, ...args], { cwd: root, env })).stdout;
   return {

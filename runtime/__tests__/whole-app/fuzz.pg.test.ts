@@ -22,10 +22,8 @@ import { startCollector, type Collector } from "./support/otlp-collector";
 import { makeOwnServers, type OwnServers } from "./support/own-servers";
 import { type RunningApp, startApp, migratedStateDir, until } from "./support/running-app";
 
-/** Each operation is asked several times, on native servers many times. */
-const REQUESTS = Number(
-  process.env.GROUNDWORK_FUZZ_REQUESTS ?? (process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined ? 1_500 : 2_500),
-);
+/** Each operation is asked many times. */
+const REQUESTS = Number(process.env.GROUNDWORK_FUZZ_REQUESTS ?? 2_500);
 /** People who plant thirty secrets each. */
 const PEOPLE = Number(process.env.GROUNDWORK_FUZZ_PLANTED ?? 2);
 const LANES = 8;
