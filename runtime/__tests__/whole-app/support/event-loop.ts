@@ -1,6 +1,5 @@
 // No request holds the event loop: the longest bodies, fields, headers, queries and paths that we know, each with little
-// of the app's thread at a time. Which of them are sent is seeded (repeat it with GROUNDWORK_FUZZ_SEED) and
-// said by who calls: one test file each, because not everybody has the time for all.
+// of the app's thread at a time. Which of them are sent besides the bodies is seeded: repeat it with GROUNDWORK_FUZZ_SEED.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Pool } from "undici";
@@ -68,24 +67,8 @@ async function complaint({ name, method, path, headers, body }: LongRequest): Pr
   return problem ?? (isHeld ? `${name} held the event loop for ${Math.round(ms)} ms` : undefined);
 }
 
-export interface Extent {
-  /** How many endpoints get each kind of body; the kinds go round, so that every endpoint gets some. */
-  endpointsPerBody: number;
-  /** Every other request as well, instead of some. */
-  all: boolean;
-}
-
-/** Each kind of body for `perKind` of the endpoints, beginning where the kind before it ended. */
-function chooseBodies(bodies: LongRequest[][], perKind: number): LongRequest[] {
-  const count = Math.min(perKind, bodies.length);
-  const kinds = bodies[0]?.length ?? 0;
-  const ofKind = (kind: number): LongRequest[] =>
-    Array.from({ length: count }, (_, n) => bodies[(kind * count + n) % bodies.length]![kind]!);
-  return Array.from({ length: kinds }, (_, kind) => ofKind(kind)).flat();
-}
-
-/** Registers the test that sends them to an app of its own. */
-export const holdsNoEventLoop = ({ endpointsPerBody, all }: Extent): void =>
+/** @param all every other request as well, instead of some. Registers the test that sends them to an app of its own. */
+export const holdsNoEventLoop = (all: boolean): void =>
   test(`no request holds the event loop (GROUNDWORK_FUZZ_SEED=${seed})`, async () => {
     const random = createRandom(seed);
     const root = join(__dirname, "..", "..", "..", "..");
@@ -93,9 +76,7 @@ export const holdsNoEventLoop = ({ endpointsPerBody, all }: Extent): void =>
     const sample = createSampler(document, random);
     // Ending the session would have everything after it refused at the door.
     const operations = operationsOf(document).filter(({ path }) => !path.includes("logout"));
-    const byEndpoint = operations.map(longBodies).filter((bodies) => bodies.length > 0);
-    const first = random.integer(0, byEndpoint.length - 1);
-    const bodies = chooseBodies([...byEndpoint.slice(first), ...byEndpoint.slice(0, first)], endpointsPerBody);
+    const bodies = operations.flatMap(longBodies);
     const others = operations.flatMap((operation) => [
       ...longHeads(operation),
       ...(operation.body === undefined ? [] : longFields(operation, sample(operation.body))),
