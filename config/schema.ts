@@ -3,6 +3,7 @@
 // (DATABASE_URL and PORT belong to whatever hosts the app; the app gets its database from Encore.)
 import { z } from "zod";
 import { AI_REMEDY, aiProviders, hasInsecureProvider, type AiProvider } from "./ai";
+import { assetLimits, assetVariables, type AssetLimits } from "./assets";
 import { KAFKA_REMEDY, kafkaUrl, sendsPasswordInClear, type KafkaSettings } from "./kafka";
 import { hasInsecureIssuer, OIDC_REMEDY, oidcProviders, type OidcProvider } from "./oidc";
 import { queueSet, queueSetVariable, type QueueSet } from "./queue-set";
@@ -82,6 +83,7 @@ export const variables = {
   EMBEDDINGS_BATCH_SIZE: integer(1, 1024),
   AI_PROVIDERS: variable(aiProviders, AI_REMEDY),
   AI_ORGANISATION_DAY_MICRO_USD: integer(0, 1_000_000_000_000),
+  ...assetVariables,
   EVENTS_RELAY_POLL_MS: integer(10, 600_000),
   EVENTS_RELAY_BATCH: integer(1, 10_000),
   EVENTS_MAX_ATTEMPTS: integer(1, 100),
@@ -166,6 +168,7 @@ export interface Config {
   };
   /** Without `providers` the known ones are those that a key is there for. `dayMicroUsd`: of one organisation, by the installation's keys. */
   ai: { providers?: AiProvider[]; dayMicroUsd: number };
+  assets: AssetLimits;
   /** With `kafka` every event goes there too. */
   events: { relayPollMs: number; relayBatch: number; maxAttempts: number; kafka?: KafkaSettings };
   queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number; set: QueueSet };
@@ -351,8 +354,9 @@ const assemblePasswords = (v: Values): Pick<Config["auth"], "passwordHashCost" |
   },
 });
 
-function assembleWork(v: Values): Pick<Config, "db" | "embeddings" | "ai" | "events" | "queues"> {
+function assembleWork(v: Values): Pick<Config, "ai" | "assets" | "db" | "embeddings" | "events" | "queues"> {
   return {
+    assets: assetLimits(v),
     db: assembleDatabase(v),
     embeddings: {
       provider: v.EMBEDDINGS_PROVIDER ?? "local",

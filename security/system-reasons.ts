@@ -134,6 +134,8 @@ export const systemReasons = {
   "audit-purge": "audit entries past their retention",
   "purge-tenant-keys": "data keys of tenants that sealed nothing any more",
   "system-use-purge": "counts of system use past their retention",
+  "purge-tenant-assets": "files of an organisation that is gone",
+  "purge-abandoned-uploads": "uploads that were never committed",
   "purge-tenant-documents": "documents of an organisation that is gone",
   "purge-tenant-sagas": "sagas of an organisation that is gone",
   "outbox-purge": "events and jobs that were handed on",

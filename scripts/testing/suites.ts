@@ -35,6 +35,7 @@ export const plainSuites: readonly string[] = [
   "queues/__tests__/silent-redis.test.ts",
   "sagas/__tests__/definition.test.ts",
   "services/ai/__tests__/sentences.test.ts",
+  "services/assets/__tests__/reading.test.ts",
   "telemetry/__tests__/alerts.test.ts",
   "telemetry/__tests__/api.test.ts",
   "telemetry/__tests__/async-variable.test.ts",
@@ -69,6 +70,7 @@ export const suitesApart: readonly string[] = [
   "runtime/schema/__tests__/regexp.test.ts",
   "security/__tests__/client-ip.test.ts",
   "secrets/__tests__/secrets.test.ts",
+  "services/assets/__tests__/assets.test.ts",
   "vectors/__tests__/documents.test.ts",
   "vectors/__tests__/tenant-purge.test.ts",
 ];

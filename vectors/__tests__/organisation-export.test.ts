@@ -24,6 +24,7 @@ import "../../auth/store/export";
 import "../../events/store/export";
 import "../../queues/store/export";
 import "../../sagas/store/export";
+import "../../services/assets/store/export";
 import "../store/export";
 
 interface Exported {
@@ -71,6 +72,14 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
     "test",
     `insert into auth.identity_provider (id, tenant_id, issuer, client_id, default_role, is_required)
      values (gen_random_uuid(), $1, 'https://id.example.com', 'groundwork', 'viewer', false)`,
+    [owner.tenantId],
+  );
+  await systemQuery(
+    "test",
+    `with content as (insert into assets.content (id, tenant_id, sha256, bytes, parts) values (gen_random_uuid(), $1, sha256('a'), 1, 1) returning id),
+          file as (insert into assets.asset (id, tenant_id, name, status) values (gen_random_uuid(), $1, 'a.md', 'stored') returning id)
+     insert into assets.version (tenant_id, asset_id, version, content_id, media_type, created_by)
+     select $1, file.id, 1, content.id, 'text/markdown', 'user:x' from file, content`,
     [owner.tenantId],
   );
   const { key } = await auth.createApiKey({ name: "k" }, owner);

@@ -94,6 +94,7 @@ export function foreignAndMissing({ baseUrl, plant }: Shared): void {
     test("is still there, as it was", async () => {
       const { owner, things } = world;
       await call(send, "GET", `/vectors/documents/${things.document}`, undefined, owner);
+      await call(send, "GET", `/assets/${things.asset}/content`, undefined, owner);
       await call(send, "GET", `/tasks/${things.task}`, undefined, owner);
       for (const [path, list, count] of [
         ["/auth/sessions", "sessions", 1],

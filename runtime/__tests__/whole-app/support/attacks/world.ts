@@ -77,6 +77,7 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
     call<T>(send, "POST", path, body, token);
   const ingested = { source: `${word}.md`, title: word, text: `All about ${word}.` };
   const document = await made("/vectors/documents", ingested);
+  const asset = await made(`/assets?name=${word}.json`, { words: `All that a file says of ${word}.` });
   const { tasks } = await call<{ tasks: { id: string }[] }>(send, "GET", "/tasks", undefined, token);
   await call(send, "PUT", "/secrets/provider", { value: `the secret of ${word}` }, token);
   const role = await made("/auth/roles", { name: word, permissions: ["document.read"] });
@@ -90,6 +91,7 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
     user: session.user.id,
     session: String(decodeJwt(token).sid),
     document: document.id,
+    asset: asset.id,
     role: role.id,
     machine: machine.id,
     key: key.id,

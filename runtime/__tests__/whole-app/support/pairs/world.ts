@@ -110,6 +110,7 @@ export async function makePairWorld(send: PairSend, word: string): Promise<PairW
     account: owner.userId,
     session: String(decodeJwt(owner.accessToken).sid),
     document: await made("/vectors/documents", { source: "a.md", text: "Nothing of yours." }),
+    asset: await made("/assets?name=a.json", { words: "Nothing of yours." }),
     key: await made("/auth/api-keys", { name: "key" }),
     invitation: await made("/auth/invitations", { email: `guest-${word}@pairs.example`, role: "viewer" }),
     service: await made("/auth/service-principals", { name: "machine", permissions: ["document.read"] }),

@@ -1,0 +1,41 @@
+// Removing a file with all its versions. What other files share with it stays. Its bytes and its document go by a job, which
+// exists exactly when the deletion was committed: whatever is killed in between, neither is left, and nothing that is still
+// there has lost its bytes.
+import { defineAction } from "../../audit/action";
+import { record } from "../../audit/record";
+import { withTenant, type Tx } from "../../db/tenant";
+import { assetDeleted } from "../../events/catalog/assets";
+import { emit } from "../../events/outbox";
+import { enqueue } from "../../queues/enqueue";
+import type { Principal } from "../../security/principal";
+import { documentSource } from "./document";
+import { removeJob } from "./jobs";
+import { assetDelete, assetFindLocked, contentDeleteUnused, usageAdd, usageLock, type AssetRow } from "./store/assets";
+import { about } from "./upload";
+
+// A name may name a person.
+const deleted = defineAction("assets.asset.deleted", { version: "plain", name: "personal" });
+
+/** False when the caller's organisation has no such file. */
+export function deleteAsset(principal: Principal, id: string): Promise<boolean> {
+  const { tenantId } = principal;
+  return withTenant(principal, async (tx) => {
+    await usageLock(tx, tenantId);
+    const asset = await assetFindLocked(tx, tenantId, id);
+    if (asset === undefined) return false;
+    await remove(tx, tenantId, asset);
+    const { name, version } = asset;
+    await emit(tx, assetDeleted, { assetId: id, assetVersion: version, name }, about(id));
+    await record(tx, deleted, { target: { type: "asset", id }, fields: { version, name } });
+    return true;
+  });
+}
+
+async function remove(tx: Tx, tenantId: string, { id, name }: AssetRow): Promise<void> {
+  const { contentIds, versions } = await assetDelete(tx, tenantId, id);
+  const gone = await contentDeleteUnused(tx, tenantId, contentIds);
+  const bytes = gone.reduce((sum, content) => sum + content.bytes, 0);
+  usageAdd(tx, tenantId, { files: -versions, bytes: -bytes });
+  const stored = gone.map((content) => ({ id: content.id, parts: content.parts }));
+  await enqueue(tx, removeJob, { source: documentSource(id, name), stored });
+}

@@ -1,0 +1,45 @@
+// A file's document: how the jobs of this room reach the vectors service. They act as the organisation's own service, with the
+// rights that this takes and no other; who caused it stands beside.
+import { vectors } from "~encore/clients";
+import { idFromParts } from "../../db/ids";
+import type { AuthData, TenantId } from "../../security/principal";
+
+export interface Acting {
+  tenantId: TenantId;
+  /** As in the headers of messages. */
+  actor: string;
+}
+
+const SCOPE = "document.read document.write document.delete";
+const SOURCE_MAX_CHARS = 512;
+
+function authDataOf({ tenantId, actor }: Acting): AuthData {
+  return { userID: idFromParts("assets", tenantId), tenantId, kind: "service", scope: SCOPE, actor };
+}
+
+/** Half a character outside the basic plane becomes the replacement character: neither UTF-8 nor jsonb has one. */
+export const wellFormed = (text: string): string => Buffer.from(text, "utf8").toString("utf8");
+
+/** One document per file, whatever version it has. */
+export const documentSource = (assetId: string, name: string): string =>
+  wellFormed(`assets/${assetId}/${name}`.slice(0, SOURCE_MAX_CHARS));
+
+export interface AssetDocument {
+  source: string;
+  title: string;
+  text: string;
+  metadata: Record<string, string | number | boolean>;
+}
+
+/** Makes a file's document, or replaces it; resolves with its id. @throws APIError as vectors.ingest */
+export async function putDocument(acting: Acting, document: AssetDocument): Promise<string> {
+  const { id } = await vectors.ingest(document, { authData: authDataOf(acting) });
+  return id;
+}
+
+/** Removes the document of a source, if there is one. */
+export async function removeDocument(acting: Acting, source: string): Promise<void> {
+  const authData = authDataOf(acting);
+  const { documents } = await vectors.listDocuments({ source }, { authData });
+  for (const { id } of documents) await vectors.removeDocument({ id }, { authData });
+}

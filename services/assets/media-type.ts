@@ -1,0 +1,84 @@
+// What a file is, told by its bytes and never by what its sender says. A name only tells apart what bytes cannot: which kind of
+// text a text is. Looked at is the beginning alone (SAMPLE_BYTES), so that no file takes longer than another; file-type bounds
+// what it unpacks of it (its advisories GHSA-5v7r-6r5c-r473 and GHSA-j47w-4g3g-c36v are about loops and bombs in versions before ours).
+import { fileTypeFromBuffer } from "file-type";
+
+/** Of a file's beginning, as much as is looked at. */
+export const SAMPLE_BYTES = 65_536;
+
+export const DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+/** Of Word's files before 2007, and of today's under a password. */
+export const COMPOUND = "application/x-cfb";
+const ZIP = "application/zip";
+const UNKNOWN = "application/octet-stream";
+
+/** What a text may be by the end of its name. */
+const TEXTS: Readonly<Record<string, string>> = {
+  md: "text/markdown",
+  markdown: "text/markdown",
+  csv: "text/csv",
+  tsv: "text/csv",
+  html: "text/html",
+  htm: "text/html",
+};
+
+/** The end of a name, in small letters; empty when it has none. */
+export function extensionOf(name: string): string {
+  const dot = name.lastIndexOf(".");
+  return dot === -1 ? "" : name.slice(dot + 1).toLowerCase();
+}
+
+/** Looks at all of a file's bytes as they pass: whether they are text in UTF-8. */
+export class TextProbe {
+  private readonly decoder = new TextDecoder("utf-8", { fatal: true });
+  private holds = true;
+
+  update(bytes: Buffer): void {
+    this.holds &&= !bytes.includes(0) && this.decodes(bytes, true);
+  }
+
+  /** To be asked once, at the end. */
+  isText(): boolean {
+    return this.holds && this.decodes(undefined, false);
+  }
+
+  private decodes(bytes: Buffer | undefined, stream: boolean): boolean {
+    try {
+      this.decoder.decode(bytes, { stream });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** `sample` is the file's beginning, `isText` what a TextProbe says of the whole. */
+export async function mediaTypeOf(sample: Buffer, name: string, isText: boolean): Promise<string> {
+  const wide = wideText(sample);
+  if (wide !== undefined) return textTypeOf(wide, name);
+  const found = await fileTypeFromBuffer(sample).catch(() => undefined);
+  if (found?.mime === ZIP || (found === undefined && sample.subarray(0, 4).toString("latin1") === "PK\u0003\u0004"))
+    return sample.includes("word/") ? DOCX : ZIP;
+  if (found !== undefined && !(isText && found.mime.endsWith("xml"))) return found.mime;
+  return isText ? textTypeOf(sample.toString("utf8"), name) : UNKNOWN;
+}
+
+/** Of a text with a byte order mark of UTF-16, which some music begins with as well: that has control characters soon. */
+function wideText(sample: Buffer): string | undefined {
+  const mark = sample.length > 1 ? sample.readUInt16BE(0) : 0;
+  if (mark !== 0xfffe && mark !== 0xfeff) return undefined;
+  try {
+    const decoder = new TextDecoder(mark === 0xfffe ? "utf-16le" : "utf-16be", { fatal: true });
+    const text = decoder.decode(sample, { stream: sample.length >= SAMPLE_BYTES });
+    return /[\0-\u0008\u000e-\u001f]/.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+/** HTML by its first tag, behind blanks, a byte order mark and an XML declaration; any other by its name. */
+function textTypeOf(text: string, name: string): string {
+  const start = text.slice(0, 1_024).trimStart().toLowerCase();
+  const isHtml = start.startsWith("<") && (start.includes("<html") || start.includes("<!doctype html"));
+  return isHtml ? "text/html" : (TEXTS[extensionOf(name)] ?? "text/plain");
+}

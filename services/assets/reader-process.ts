@@ -1,0 +1,114 @@
+// The process that reads one file's text. How much time and memory a file takes is its author's to decide, so each is read in a
+// process of its own that is ended when it takes too much, and knows nothing worth having: no environment, no database, no
+// bucket; its bytes come by a pipe. Its memory has two limits: V8's for what it makes, and the whole process' for what V8 does not count
+// (unpacked streams are buffers). A process and not a thread for the reasons of vectors/markdown-processes.ts.
+import { fork, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import { isFailure, type Failure, type Reader } from "./readable";
+
+/** From the app's root, which is the working directory of every process of the app. */
+const CHILD = "services/assets/readers/reader.child.mjs";
+
+export interface ReaderLimits {
+  /** From its start to its answer. */
+  limitMs: number;
+  /** Of V8's old generation. */
+  heapMaxMb: number;
+  /** Of all that the process has. */
+  memoryMaxMb: number;
+}
+
+export const READER_LIMITS: ReaderLimits = { limitMs: 30_000, heapMaxMb: 160, memoryMaxMb: 288 };
+
+export interface ReadText {
+  /** Markdown, with a heading for each page, or row by row. */
+  text: string;
+}
+
+export type ReaderAnswer = ReadText | { failure: Failure };
+
+/** The process could not do its work, which says nothing of the file: another attempt may. */
+export class ReaderProcessError extends Error {
+  override readonly name = "ReaderProcessError";
+}
+
+/** V8 ends a process that reaches its limit by one of these, by version and processor; SIGKILL is its own at the other limit. */
+const OVER_MEMORY: ReadonlySet<NodeJS.Signals> = new Set(["SIGABRT", "SIGTRAP", "SIGILL", "SIGKILL"]);
+/** Of what a process writes about its end. */
+const SAID_MAX_CHARS = 1_000;
+
+/**
+ * Reads the text of a file whose bytes `source` brings.
+ * @throws ReaderProcessError, what the source throws, and the signal's reason
+ */
+export async function readText(
+  reader: Reader,
+  source: AsyncIterable<Buffer>,
+  { signal, limits = READER_LIMITS }: { signal: AbortSignal; limits?: ReaderLimits },
+): Promise<ReaderAnswer> {
+  signal.throwIfAborted();
+  const child = start(reader, limits);
+  let ended: ReaderAnswer | Error | undefined;
+  const end = (answer: ReaderAnswer | Error): void => {
+    ended ??= answer;
+    child.kill("SIGKILL");
+  };
+  const timer = setTimeout(() => end({ failure: "too_complex" }), limits.limitMs);
+  const abort = (): void => end(signal.reason instanceof Error ? signal.reason : new ReaderProcessError("called off"));
+  signal.addEventListener("abort", abort);
+  try {
+    const answer = answerOf(child);
+    // What the source throws ends it.
+    const feeding = feed(child, source).catch((error: unknown) => end(error as Error));
+    const answered = await answer;
+    end(answered);
+    await feeding;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+  if (ended instanceof Error) throw ended;
+  return ended as ReaderAnswer;
+}
+
+function start(reader: Reader, { limitMs, heapMaxMb, memoryMaxMb }: ReaderLimits): ChildProcess {
+  return fork(join(process.cwd(), CHILD), [reader, String(memoryMaxMb), String(2 * limitMs)], {
+    serialization: "advanced",
+    stdio: ["pipe", "ignore", "pipe", "ipc"],
+    execArgv: [`--max-old-space-size=${heapMaxMb}`, "--max-semi-space-size=8"],
+    env: {},
+  });
+}
+
+/** As fast as the process takes it. One that has ended, or has enough, takes no more, and that is no error: what it answered counts. */
+async function feed({ stdin }: ChildProcess, source: AsyncIterable<Buffer>): Promise<void> {
+  if (stdin === null) return;
+  stdin.on("error", () => undefined);
+  const closed = new Promise<void>((resolve) => stdin.once("close", resolve));
+  for await (const bytes of source) {
+    if (!stdin.write(bytes)) await Promise.race([new Promise((resolve) => stdin.once("drain", resolve)), closed]);
+    if (stdin.destroyed) return;
+  }
+  stdin.end();
+}
+
+/** The first word of the process; or what its end says. Never rejects. */
+function answerOf(child: ChildProcess): Promise<ReaderAnswer | Error> {
+  return new Promise((resolve) => {
+    let said = "";
+    child.stderr?.setEncoding("utf8").on("data", (part: string) => (said = `${said}${part}`.slice(0, SAID_MAX_CHARS)));
+    child.on("message", (message) => resolve(parseAnswer(message)));
+    child.on("error", (error) => resolve(new ReaderProcessError("the process could not be started", { cause: error })));
+    child.on("close", (status, signal) => {
+      if (signal !== null && OVER_MEMORY.has(signal)) resolve({ failure: "too_complex" });
+      else resolve(new ReaderProcessError(`the process ended by ${signal ?? `status ${status}`}: ${said}`));
+    });
+  });
+}
+
+function parseAnswer(message: unknown): ReaderAnswer | Error {
+  const { text, failure } = message as { text?: unknown; failure?: unknown };
+  if (typeof text === "string") return { text };
+  if (typeof failure === "string" && isFailure(failure)) return { failure };
+  return new ReaderProcessError("the process answered something else");
+}

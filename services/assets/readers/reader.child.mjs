@@ -1,0 +1,57 @@
+// The process that reads one file's text (reader-process.ts): its bytes come by stdin, its one answer goes by IPC:
+//   {text}       Markdown
+//   {failure}    a word of readable.ts
+// Plain JavaScript, because it is forked by its path. Arguments: the reader, its memory in MB, its time in ms.
+import { Worker } from "node:worker_threads";
+import { Refusal } from "./refusal.mjs";
+
+const [reader, memoryMaxMb, limitMs] = process.argv.slice(2);
+
+/** All bytes of a file are in memory here, and what is made of them. */
+const FILE_MAX_BYTES = 32 * 1024 * 1024;
+
+// Looks from a thread of its own, for what runs here lets nothing else run: at the memory of the whole process, and whether it
+// has outlived its parent's patience (a parent that was killed ends nothing).
+const watch = new Worker(
+  `const [memoryMax, endsAt] = require("node:worker_threads").workerData;
+   setInterval(() => {
+     if (process.memoryUsage.rss() > memoryMax || Date.now() > endsAt) process.kill(process.pid, "SIGKILL");
+   }, 20);`,
+  { eval: true, workerData: [Number(memoryMaxMb) * 1024 * 1024, Date.now() + Number(limitMs)], env: {} },
+);
+watch.unref();
+
+process.on("disconnect", () => process.exit(0));
+// A process group's signals are for the parent, which decides when this one ends.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => undefined);
+
+async function bytesOf(stream) {
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > FILE_MAX_BYTES) throw new Refusal("too_complex");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** What a parser says of a file that it cannot read is a sentence of its own; only its kind is told apart. */
+function wordFor(error) {
+  if (error instanceof Refusal) return error.word;
+  // The stack is at its end: what calls itself for each thing within a thing.
+  return error instanceof RangeError ? "too_complex" : "damaged";
+}
+
+async function answer() {
+  try {
+    const { read } = await import(`./${reader}.mjs`);
+    const text = await read(await bytesOf(process.stdin));
+    return /\S/.test(text) ? { text } : { failure: "no_text" };
+  } catch (error) {
+    return { failure: wordFor(error) };
+  }
+}
+
+const answered = await answer();
+process.send(answered, () => process.exit(0));
