@@ -43,6 +43,8 @@ import "../auth/store/export";
 import "../events/store/export";
 import "../queues/store/export";
 import "../sagas/store/export";
+import "../services/ai/store/tenant";
+import "../services/assets/store/export";
 import "../vectors/store/export";
 
 const root = join(import.meta.dirname, "..");

@@ -13,6 +13,7 @@ import { purgeTasks } from "../queues/task-upkeep";
 import { purgeGates } from "../queues/tenant-gate";
 import { purgeSagas } from "../sagas/upkeep";
 import { purgeTenantKeys } from "../secrets/upkeep";
+import { purgeSpending, purgeUsage } from "../services/ai/upkeep";
 
 const ROWS = 30_000;
 const series = `generate_series(1, ${ROWS}) n`;
@@ -123,6 +124,16 @@ const tables: Record<string, Growing> = {
       insert into sagas.step (tenant_id, saga_id, position, name, state)
       select tenant_id, id, step, 'a', 'completed' from saga, generate_series(0, 1) step`,
     upkeep: purgeSagas,
+  },
+  "ai.usage": {
+    fill: `insert into ai.usage (id, tenant_id, subject, kind, provider, model, key_of, price_list, outcome, input_tokens, output_tokens, cost_micro_usd, at)
+      select gen_random_uuid(), gen_random_uuid(), 'user:upkeep', 'generate', 'p', 'm', 'installation', 1, 'answered', 1, 1, 1, now() - interval '401 days' from ${series}`,
+    upkeep: purgeUsage,
+  },
+  "ai.spending": {
+    fill: `insert into ai.spending (tenant_id, subject, period, starts_on)
+      select gen_random_uuid(), 'organisation', 'day', current_date - 431 from ${series}`,
+    upkeep: purgeSpending,
   },
   "idempotency.request": {
     fill: `insert into idempotency.request (tenant_id, principal, key_hash, fingerprint, lease_id, leased_until, answered_at, expires_at)

@@ -6,6 +6,7 @@ import type { SystemReason } from "../security/system-reasons";
 
 /** The rooms with tables of tenants. */
 export const exportingRooms = [
+  "ai",
   "assets",
   "audit",
   "auth",

@@ -49,6 +49,8 @@ export const permissions = [
   "secret.read",
   "secret.manage",
   "ai.use",
+  "ai_budget.read",
+  "ai_budget.manage",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -98,6 +100,8 @@ export const matrix = {
   "secret.manage": { owner: yes, admin: yes, member: no, viewer: no },
   // Costs the organisation's money.
   "ai.use": { owner: yes, admin: yes, member: yes, viewer: no },
+  "ai_budget.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "ai_budget.manage": { owner: yes, admin: yes, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**
@@ -116,6 +120,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "identity_provider.manage",
   "audit.personal",
   "secret.manage",
+  "ai_budget.manage",
   "event.discard",
   "job.discard",
 ]);

@@ -11,6 +11,7 @@ import "../../queues/store/export";
 import "../../flags/store";
 import "../../sagas/store/export";
 import "../../secrets/store";
+import "../../services/ai/store/tenant";
 import "../../services/assets/store/export";
 import "../../vectors/store/export";
 import { declaredExports } from "../tenant-export";

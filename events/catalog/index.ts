@@ -1,12 +1,13 @@
 // Every event there is. A new domain adds its leaf here; consumers are typed by this list and the contract
 // gate reads it.
 import type { EventDefinition, PayloadOf } from "../event";
+import * as ai from "./ai";
 import * as assets from "./assets";
 import * as auth from "./auth";
 import * as sagas from "./sagas";
 import * as vectors from "./vectors";
 
-const domains = { ...assets, ...auth, ...sagas, ...vectors };
+const domains = { ...ai, ...assets, ...auth, ...sagas, ...vectors };
 
 type AnyEvent = (typeof domains)[keyof typeof domains];
 

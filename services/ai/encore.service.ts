@@ -3,8 +3,10 @@ import { Service } from "encore.dev/service";
 import { startAudit } from "../../audit/key";
 import { requireAtStart } from "../../config/start-check";
 import { startDatabase } from "../../db/start";
+import { startConsumers } from "../../events/start";
 import { guardOf } from "../../security/guard";
 import { assertProviders } from "./providers/registry";
+import "./store/tenant";
 
 const masterKey = secret("MasterKey");
 
@@ -13,3 +15,4 @@ export default new Service("ai", { middlewares: guardOf("ai") });
 requireAtStart("ai", { AI_PROVIDERS: assertProviders });
 startAudit("ai", masterKey);
 startDatabase(masterKey);
+startConsumers();

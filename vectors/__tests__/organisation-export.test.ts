@@ -24,6 +24,7 @@ import "../../auth/store/export";
 import "../../events/store/export";
 import "../../queues/store/export";
 import "../../sagas/store/export";
+import "../../services/ai/store/tenant";
 import "../../services/assets/store/export";
 import "../store/export";
 
@@ -80,6 +81,13 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
           file as (insert into assets.asset (id, tenant_id, name, status) values (gen_random_uuid(), $1, 'a.md', 'stored') returning id)
      insert into assets.version (tenant_id, asset_id, version, content_id, media_type, created_by)
      select $1, file.id, 1, content.id, 'text/markdown', 'user:x' from file, content`,
+    [owner.tenantId],
+  );
+  await systemQuery(
+    "test",
+    `with budget as (insert into ai.budget (tenant_id, name, subject, period, limit_micro_usd, enforcement) values ($1, 'b', 'organisation', 'day', 1, 'hard'))
+     insert into ai.usage (id, tenant_id, subject, kind, provider, model, key_of, price_list, outcome, input_tokens, output_tokens, cost_micro_usd)
+     values (gen_random_uuid(), $1, 'user:x', 'generate', 'p', 'm', 'organisation', 1, 'answered', 1, 1, 1)`,
     [owner.tenantId],
   );
   const { key } = await auth.createApiKey({ name: "k" }, owner);

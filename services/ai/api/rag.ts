@@ -3,6 +3,8 @@ import { api } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { vectors } from "~encore/clients";
 import { parseInput } from "../../../security/input";
+import { currentPrincipal } from "../../../security/principal";
+import { groundedAnswer } from "../grounded-answer";
 import { questionInput } from "../input";
 import { extractiveAnswer } from "../rag";
 
@@ -44,6 +46,8 @@ export const answerQuestion = api(
     const { question } = parseInput(questionInput, { question: req.question });
     // As the caller: their organisation's pieces, and only for who may read them (document.read).
     const { results } = await vectors.search({ q: question, k: Math.floor(req.k ?? 8) });
+    const generated = results.length === 0 ? undefined : await groundedAnswer(currentPrincipal(), question, results);
+    if (generated !== undefined) return { mode: "generated", ...generated };
     return { mode: "extractive", ...extractiveAnswer(question, results) };
   },
 );

@@ -1,0 +1,168 @@
+// Over HTTP, of the running app: the stock client of the OpenAI protocol by an API key, POST /ai/generate whole and as a stream, and
+// clients that leave. The provider is the server of provider-server.ts.
+import OpenAI from "openai";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  migratedStateDir,
+  startApp,
+  until,
+  type RunningApp,
+} from "../../../runtime/__tests__/whole-app/support/running-app";
+import { ANSWER, INPUT_TOKENS, startProviderServer, type ProviderServer } from "./provider-server";
+
+const state = migratedStateDir();
+let server: ProviderServer;
+let app: RunningApp;
+let token: string;
+let key: string;
+let client: OpenAI;
+
+async function call<T>(method: string, path: string, body?: unknown, by = token): Promise<T> {
+  const headers = { "content-type": "application/json", authorization: `Bearer ${by}` };
+  const sent = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+  const answer = await fetch(`${app.baseUrl}${path}`, sent);
+  return (await answer.json()) as T;
+}
+
+beforeAll(async () => {
+  server = await startProviderServer();
+  app = await startApp(state.path, {
+    AI_PROVIDERS: JSON.stringify(
+      server.providers(["openai"]).map(({ models, ...provider }) => ({
+        ...provider,
+        models: models.map(({ name, price }) => ({ name, inputPrice: price?.input, outputPrice: price?.output })),
+      })),
+    ),
+    AiProviderKeys: "openai=key-of-the-installation",
+  });
+  const person = { email: "ai@example.com", password: "a passphrase of many words", organisation: "AI" };
+  ({ accessToken: token } = await call<{ accessToken: string }>("POST", "/auth/register", person, ""));
+  ({ key } = await call<{ key: string }>("POST", "/auth/api-keys", { name: "ai" }));
+  client = new OpenAI({ baseURL: `${app.baseUrl}/ai/v1`, apiKey: key, maxRetries: 0 });
+});
+afterAll(async () => {
+  await app?.stop();
+  await server?.stop();
+  state.remove();
+});
+beforeEach(() => {
+  server.does.openai = [ANSWER];
+  server.seen.length = 0;
+});
+
+const messages = [{ role: "user" as const, content: "Which port?" }];
+interface Period {
+  spentMicroUsd: number;
+  reservedMicroUsd: number;
+  calls: number;
+}
+const usage = async (): Promise<Period> => (await call<{ day: Period }>("GET", "/ai/usage")).day;
+
+describe("the stock client of the OpenAI protocol", () => {
+  test("lists models", async () => {
+    const { data } = await client.models.list();
+    expect(data.map(({ id, owned_by: by }) => [id, by])).toEqual([
+      ["m", "openai"],
+      ["only-openai", "openai"],
+    ]);
+  });
+
+  test("gets a completion with what it cost", async () => {
+    const completion = await client.chat.completions.create({ model: "m", messages, max_tokens: 50 });
+    expect(completion.choices[0]).toMatchObject({
+      message: { role: "assistant", content: "The port is 4000." },
+      finish_reason: "stop",
+    });
+    expect(completion.usage).toEqual({
+      prompt_tokens: INPUT_TOKENS,
+      completion_tokens: 3,
+      total_tokens: INPUT_TOKENS + 3,
+    });
+    expect(server.seen[0]?.key).toBe("key-of-the-installation");
+  });
+
+  test("reads a stream to its end", async () => {
+    const stream = await client.chat.completions.create({
+      ...{ model: "m", messages, stream: true, stream_options: { include_usage: true } },
+    });
+    let text = "";
+    let last: number | undefined;
+    for await (const chunk of stream) {
+      text += chunk.choices[0]?.delta.content ?? "";
+      last = chunk.usage?.total_tokens ?? last;
+    }
+    expect([text, last]).toEqual(["The port is 4000.", INPUT_TOKENS + 3]);
+  });
+
+  test("that leaves in the midst of a stream ends the provider's request, and it is settled", async () => {
+    server.does.openai = [{ does: "flood" }];
+    const stream = await client.chat.completions.create({ model: "m", messages, stream: true });
+    for await (const chunk of stream) if (chunk.choices.length > 0) break;
+    await until("the provider's request ended", () => server.seen[0]?.wasAborted === true);
+    await until("it was settled", async () => (await usage()).reservedMicroUsd === 0);
+  });
+
+  test("is told by status and code what is wrong", async () => {
+    const fail = (body: object): Promise<unknown> =>
+      client.chat.completions.create({ model: "m", messages, ...body }).catch((error: unknown) => error);
+    expect(await fail({ model: "none" })).toMatchObject({ status: 404 });
+    expect(await fail({ n: 2 })).toMatchObject({ status: 400 });
+    const image = [{ role: "user", content: [{ type: "image_url", image_url: { url: "https://x.example" } }] }];
+    expect(await fail({ messages: image })).toMatchObject({ status: 400 });
+    server.does.openai = [{ does: "refuse", status: 503, headers: { "retry-after": "30" } }];
+    expect(await fail({})).toMatchObject({ status: 503 });
+    const stranger = new OpenAI({ baseURL: `${app.baseUrl}/ai/v1`, apiKey: "gw_nobody", maxRetries: 0 });
+    expect(await stranger.models.list().catch((error: unknown) => error)).toMatchObject({ status: 401 });
+  });
+});
+
+describe("POST /ai/generate", () => {
+  test("answers whole", async () => {
+    expect(await call("POST", "/ai/generate", { prompt: "Which port?" })).toMatchObject({
+      ...{ text: "The port is 4000.", provider: "openai", model: "m", finishReason: "stop" },
+      usage: { inputTokens: INPUT_TOKENS, outputTokens: 3 },
+    });
+  });
+
+  test("answers as server-sent events", async () => {
+    const answer = await fetch(`${app.baseUrl}/ai/generate`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}` },
+      body: JSON.stringify({ messages, stream: true }),
+    });
+    expect(answer.headers.get("content-type")).toBe("text/event-stream");
+    const text = await answer.text();
+    const texts = [...text.matchAll(/event: text\ndata: (.*)\n/g)].map(
+      ([, data]) => (JSON.parse(data!) as { text: string }).text,
+    );
+    expect(texts.join("")).toBe("The port is 4000.");
+    expect(text).toContain("event: done\n");
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["both a prompt and messages", JSON.stringify({ prompt: "x", messages })],
+    ["rules alone", JSON.stringify({ messages: [{ role: "system", content: "x" }] })],
+    ["a prompt of half a megabyte and more", JSON.stringify({ prompt: "x".repeat(600_000) })],
+    ["a NUL", JSON.stringify({ prompt: "a\u0000b" })],
+  ])("refuses %s, and asks nobody", async (_what, body) => {
+    const headers = { authorization: `Bearer ${key}` };
+    const answer = await fetch(`${app.baseUrl}/ai/generate`, { method: "POST", headers, body });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ details: { reason: "invalid_request" } });
+    expect(server.seen).toEqual([]);
+  });
+
+  test("is paid within a budget, and a budget that is used up refuses", async () => {
+    const before = await usage();
+    await call("POST", "/ai/generate", { prompt: "Which port?" });
+    const after = await usage();
+    expect([after.calls - before.calls, after.spentMicroUsd - before.spentMicroUsd]).toEqual([1, INPUT_TOKENS + 6]);
+    await call("PUT", "/ai/budgets/all", { period: "day", limitMicroUsd: 0 });
+    expect(await call("POST", "/ai/generate", { prompt: "Which port?" })).toMatchObject({
+      details: { reason: "budget_exhausted", budget: "all" },
+    });
+    expect(server.seen).toHaveLength(1);
+  });
+});

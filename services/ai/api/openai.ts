@@ -1,0 +1,64 @@
+// The surface of the OpenAI protocol: stock clients work with this base address and an API key.
+import { api } from "encore.dev/api";
+import { commonErrors } from "../../../security/common-errors";
+import { parseInput } from "../../../security/input";
+import { currentPrincipal } from "../../../security/principal";
+import { collect, toldOf } from "../collect";
+import { ask } from "../gateway";
+import { chatInput, chunksOf, completionOf, problemOf, requestFrom } from "../openai-protocol";
+import { readyProviders } from "../providers/registry";
+import { answerJson, beginEvents, readJson, whenLeft, writeEvents } from "../raw-http";
+
+/** As POST /v1/chat/completions of the OpenAI protocol, streams and tool calls included; texts only. */
+export const chatCompletions = api.raw(
+  { expose: true, auth: true, method: "POST", path: "/ai/v1/chat/completions", tags: ["can:ai.use", "limit:ai"] },
+  async (req, resp) => {
+    const input = parseInput(chatInput, await readJson(req));
+    const problem = problemOf(input);
+    if (problem !== undefined) throw commonErrors.invalid_request({ fields: { messages: problem } });
+    const asked = { kind: "chat" as const, request: requestFrom(input), model: input.model, left: whenLeft(resp) };
+    const answer = await ask(currentPrincipal(), asked);
+    const created = Math.floor(Date.now() / 1000);
+    if (input.stream !== true) return answerJson(resp, completionOf(answer, await collect(answer), created));
+    beginEvents(resp);
+    const textOf = chunksOf(answer, created, input.stream_options?.include_usage === true);
+    try {
+      for await (const part of answer.parts()) {
+        const text = textOf(part);
+        if (text !== "" && !(await writeEvents(resp, text))) break;
+      }
+    } catch (error) {
+      const { reason, message } = toldOf(error);
+      const shown = { message, type: "server_error", code: reason };
+      await writeEvents(resp, `data: ${JSON.stringify({ error: shown })}\n\n`);
+    }
+    resp.end();
+  },
+);
+
+interface ShownModel {
+  id: string;
+  object: "model";
+  /** Seconds since the epoch; 0: the providers don't tell. */
+  created: number;
+  /** The provider's id. */
+  owned_by: string;
+}
+
+interface ModelsResponse {
+  object: "list";
+  data: ShownModel[];
+}
+
+/** As GET /v1/models of the OpenAI protocol: the models of providers that are configured. */
+export const listModels = api(
+  { expose: true, auth: true, method: "GET", path: "/ai/v1/models", tags: ["can:ai.use"] },
+  async (): Promise<ModelsResponse> => {
+    const ready = await readyProviders(currentPrincipal());
+    const named = ready.flatMap(({ provider }) => provider.models.map(({ name }) => ({ name, by: provider.id })));
+    const first = new Map<string, string>();
+    for (const { name, by } of named) if (!first.has(name)) first.set(name, by);
+    const data = [...first].map(([id, by]): ShownModel => ({ id, object: "model", created: 0, owned_by: by }));
+    return { object: "list", data };
+  },
+);

@@ -1,0 +1,15 @@
+// An organisation that is gone for good leaves no usage behind.
+import { Subscription } from "encore.dev/pubsub";
+import { consumer, ofPlatform } from "../../events/consumer";
+import { domainEvents } from "../../events/topic";
+import { enqueue } from "../../queues/enqueue";
+import { purgeJob } from "./jobs";
+
+/** The job, not the event, has the time that a large organisation needs. */
+const purgeTenants = consumer("ai-purge", {
+  "auth.organisation.deleted@1": ofPlatform(async (tx, { payload: { organisationId } }) => {
+    await enqueue(tx, purgeJob, { organisationId }, { tenantId: null });
+  }),
+});
+
+export const purge = new Subscription(domainEvents, "ai-purge", { handler: purgeTenants, maxConcurrency: 1 });

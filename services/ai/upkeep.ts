@@ -1,0 +1,39 @@
+// What nobody settles, and what is past its time.
+import { removeInBatches, removeInTurn, type UpkeepBudget } from "../../db/upkeep";
+import { withSystem, type Tx } from "../../db/tenant";
+import { tenantIdFrom, type TenantId } from "../../security/principal";
+import { expire } from "./ledger";
+import { reservationListExpired, spendingPurge, usagePurge } from "./store/ledger";
+import { tenantDelete } from "./store/tenant";
+
+const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 120_000, batchMax: 1_000 };
+/** A year, and the months before and after. */
+export const SPENDING_KEEP_DAYS = 430;
+export const USAGE_KEEP_DAYS = 400;
+const EXPIRED_BATCH = 500;
+const EXPIRE_MS = 60_000;
+
+/** Counts reservations of processes that died as spent; resolves with how many. Each in a transaction of its own. */
+export async function expireReservations(): Promise<number> {
+  const endsAtMs = performance.now() + EXPIRE_MS;
+  let expired = 0;
+  for (;;) {
+    const rows = await withSystem("expire-ai-reservations", (tx) => reservationListExpired(tx, EXPIRED_BATCH));
+    for (const { id, tenantId } of rows) if (await expire({ tenantId: tenantIdFrom(tenantId) }, id)) expired++;
+    if (rows.length < EXPIRED_BATCH || performance.now() > endsAtMs) return expired;
+  }
+}
+
+export const purgeSpending = (): Promise<number> =>
+  removeInBatches("purge-ai-usage", BUDGET, (tx, limit) => spendingPurge(tx, SPENDING_KEEP_DAYS, limit));
+export const purgeUsage = (): Promise<number> =>
+  removeInBatches("purge-ai-usage", BUDGET, (tx, limit) => usagePurge(tx, USAGE_KEEP_DAYS, limit));
+
+/** Less than the job's time. */
+const PURGE_BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 480_000, batchMax: 1_000 };
+
+/** Removes what an organisation has, the time of the budget long; resolves with whether nothing is left. */
+export function purgeTenant(tenantId: TenantId): Promise<boolean> {
+  const removes = tenantDelete.map((remove) => (tx: Tx, limit: number) => remove(tx, tenantId, limit));
+  return removeInTurn("purge-tenant-ai", PURGE_BUDGET, removes);
+}
