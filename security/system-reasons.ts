@@ -153,6 +153,7 @@ export const systemReasons = {
   "purge-idempotency-keys": "answers to Idempotency-Keys past their retention",
   "mailbox-purge": "old mails of the development mailbox",
   "purge-orphaned-embeddings": "embeddings of no text",
+  "measure-recall": "what searches of the largest organisations find, and how old pgvector is",
   "resplit-documents": "which documents an older splitter split",
   "purge-ended-sessions": "sessions that ended",
   "purge-ended-signing-keys": "signing keys whose tokens have expired",

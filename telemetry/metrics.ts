@@ -77,6 +77,8 @@ const gaugeDescriptions = {
   consumers_paused: "1 for each consumer that is paused",
   dead_letters: "Dead letters not yet redriven, by source",
   embedder_processes: "Embedding processes that are up",
+  vectors_recall_ratio:
+    "Share of the ten nearest contents that searches of the largest organisations find, measured hourly",
 } as const;
 
 export type GaugeName = keyof typeof gaugeDescriptions;

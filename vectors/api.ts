@@ -12,10 +12,10 @@ import { activeEmbedder } from "./active-embedder";
 import { deleteDocument } from "./deletion";
 import { errors } from "./errors";
 import { ingest as ingestDocument, ingestionPoints } from "./ingestion";
-import { ingestionInput, listInput, patchInput, searchInput } from "./input";
+import { ingestionInput, listInput, patchInput } from "./input";
 import { patchDocument } from "./patching";
+import { measureRecall, reportExtension } from "./recall";
 import { enqueueResplits } from "./resplitting";
-import { searchChunks } from "./search";
 import { waitUntilSettled } from "./settled-wait";
 import { shownDocument } from "./shown-document";
 import { splitJob } from "./split-job";
@@ -176,45 +176,14 @@ export const removeDocument = api(
   },
 );
 
-interface SearchRequest {
-  /** A question or some words; "quoted words" and -excluded ones as in web search. */
-  q: Query<string & MinLen<1> & MaxLen<1000>>;
-  /** How many results, 10 if not given. */
-  k?: Query<number & Min<1> & Max<50>>;
-}
-
-interface SearchResult {
-  documentId: string;
-  source: string;
-  /** Of the document. */
-  title: string;
-  /** The headings the piece stands under, outermost first, joined with " > "; may be empty. */
-  heading: string;
-  text: string;
-  /** 0 to 1; comparable within one answer only. */
-  score: number;
-}
-
-interface SearchResponse {
-  /** `keyword` when the embedder did not answer in time, so that meaning was left out: asking again later may find more. */
-  mode: "hybrid" | "keyword";
-  results: SearchResult[];
-}
-
-/** The pieces of the organisation's documents that fit a question best, by meaning and by words. */
-export const search = api(
-  { expose: true, auth: true, method: "GET", path: "/vectors/search", tags: ["can:document.read", "limit:search"] },
-  async (req: SearchRequest): Promise<SearchResponse> => {
-    const { q } = parseInput(searchInput, { q: req.q });
-    const query = { text: q, k: Math.floor(req.k ?? 10) };
-    const { mode, chunks } = await searchChunks(currentPrincipal(), query, activeEmbedder());
-    return { mode, results: chunks };
-  },
-);
-
-/** Hourly upkeep: embeddings of texts that are in no document any more, and texts that an older splitter split. */
+/** Hourly upkeep: embeddings of texts that are in no document any more, texts that an older splitter split, and a look at the graph. */
 export const maintain = api({ expose: false, method: "POST", path: "/vectors/maintain" }, async (): Promise<void> => {
-  await doEach([() => purgeOrphans(new Date()), () => enqueueResplits(splitJob)]);
+  await doEach([
+    () => purgeOrphans(new Date()),
+    () => enqueueResplits(splitJob),
+    () => measureRecall(),
+    reportExtension,
+  ]);
 });
 
 export const maintainHourly = new CronJob("vectors-maintain", {

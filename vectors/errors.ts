@@ -13,6 +13,13 @@ export const errors = defineErrors("vectors", {
     remedy:
       "Send it in smaller parts, or without markup that is nested deeply or has hundreds of thousands of small parts.",
   },
+  embedder_unavailable: {
+    class: "unavailable",
+    text: "the embeddings server does not answer",
+    retryable: true,
+    remedy:
+      "Wait details.retryAfterSeconds and ask again, or search with mode=hybrid or mode=words, which words alone can answer.",
+  },
   documents_waiting: {
     class: "unavailable",
     text: "too many documents wait to be split",

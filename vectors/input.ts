@@ -66,7 +66,20 @@ const metadataFilter = z
   })
   .pipe(metadataField);
 
-export const searchInput = z.object({ q: wordField });
+/** `next` of the page before: how many results it and those before it had. */
+const offsetField = z
+  .string()
+  .refine((text) => String(Number.parseInt(text, 10)) === text && Number(text) > 0, "cannot be read")
+  .transform(Number);
+
+export const searchInput = z.object({
+  q: wordField,
+  mode: z.enum(["hybrid", "vector", "words"]).default("hybrid"),
+  source: textField.optional(),
+  sourcePrefix: textField.optional(),
+  metadata: metadataFilter.optional(),
+  cursor: offsetField.optional(),
+});
 
 export const listInput = z.object({
   source: textField.optional(),

@@ -19,6 +19,8 @@ const DEFINERS = [
   "db.list_master_keys()",
   "db.retire_master_key(bytea)",
   "events.tell_hold()",
+  "vectors.find_words(text,uuid[],integer,integer)",
+  "vectors.keep_words()",
 ];
 
 /** The caller's temporary schema is searched first, for types and tables, unless it is named. */
@@ -53,11 +55,14 @@ const WITHOUT_TENANT_ID: Record<
   "db.system_use": { systemOnly: "how often the installation acted outside of any tenant" },
   "db.capability": { closed: "hashes of tokens: for the functions that row security asks, and nobody else" },
   "db.master_key": { closed: "ids of master keys: for the same functions, and nobody else" },
+  "vectors.word": {
+    closed: "words of chunks: for the function that finds them for the token's tenant, and nobody else",
+  },
   "public.schema_migrations": { open: "which migrations were applied: numbers, nothing of a tenant" },
   "public.schema_migration_checksums": { open: "the digests of those migrations, nothing of a tenant" },
 };
 
-/** Whether a table has nothing of tenants or people: the app's login may not even read some of these. */
+/** Whether a table has nothing of tenants or people, or nothing that the app's login may read or write. */
 export function isOfNobody(table: string): boolean {
   const protection = WITHOUT_TENANT_ID[table];
   return protection !== undefined && ("closed" in protection || "open" in protection);
@@ -129,7 +134,8 @@ function complaintsOf(table: ProtectedTable): string[] {
   const found: string[] = [];
   if (table.rights.some((right) => !/^groundwork_app (select|insert|update|delete)$/.test(right)))
     found.push(`gives rights to others: ${table.rights.join(", ")}`);
-  if (table.name === "db.capability" || table.name === "db.master_key")
+  const protection = WITHOUT_TENANT_ID[table.name];
+  if (protection !== undefined && "closed" in protection)
     return [
       ...found,
       ...(table.enabled && table.policies.length === 0 && table.rights.length === 0 ? [] : ["is open"]),

@@ -9,7 +9,7 @@ interface SearchResult {
 }
 
 interface SearchAnswer {
-  mode: "hybrid" | "keyword";
+  mode: "hybrid" | "vector" | "words";
   results: SearchResult[];
 }
 
@@ -25,7 +25,7 @@ export function searchPath(question: string, k: number): string {
 /** The answer, ready to print. */
 export async function answerTo(client: ApiClient, question: string, k: number): Promise<string> {
   const { mode, results } = await search(client, question, k);
-  const note = mode === "keyword" ? "  (by words alone: the sentence model does not answer)\n" : "";
+  const note = mode === "words" ? "  (by words alone: the sentence model does not answer)\n" : "";
   return note + shown(results);
 }
 

@@ -86,7 +86,9 @@ describe("a document", () => {
       source: "guide.md",
       title: "Guide",
       heading: "",
+      chunk: 0,
       text: "# Guide\n\n## Passwords\n\nPasswords are hashed with argon2id.",
+      snippet: expect.stringContaining("Passwords are hashed"),
       score: 1,
     });
     for (const { score } of results) expect(score).toBeGreaterThan(0);
@@ -208,8 +210,8 @@ describe("search", () => {
     expect((await vectors.search({ q: "lighthouse" }, { authData: caller })).mode).toBe("hybrid");
     embedder.embed = () => Promise.reject(new EmbedderError("away", true));
     expect(await vectors.search({ q: "lighthouse" }, { authData: caller })).toMatchObject({
-      mode: "keyword",
-      results: [{ source: "words.md", score: 0.5 }],
+      mode: "words",
+      results: [{ source: "words.md", score: 1 }],
     });
   });
 
@@ -315,11 +317,14 @@ describe("a second organisation", () => {
     const { id, stranger } = await twoOrganisations();
     const other = principalFrom(stranger);
     expect(await documentFind(other, id)).toBeUndefined();
-    expect((await searchChunks(other, { text: "zanzibarquartz", k: 10 }, embedder)).chunks).toEqual([]);
+    expect(
+      (await searchChunks(other, { text: "zanzibarquartz", mode: "hybrid", filter: {}, k: 10, offset: 0 }, embedder))
+        .chunks,
+    ).toEqual([]);
     for (const table of ["document", "chunk", "embedding", "usage"])
       expect(await tenantQuery(other, `select * from vectors.${table}`), table).toEqual([]);
     expect(
-      await tenantQuery(other, "select * from vectors.nearest($1, $2, $3::vector, 1000000, 10)", [
+      await tenantQuery(other, "select * from vectors.nearest($1, $2, $3::vector, 1000000, 10, null)", [
         caller.tenantId,
         embedder.model,
         `[${new Array(512).fill(1).join()}]`,

@@ -7,7 +7,7 @@ import { toVector } from "../../db/vector";
 import { principalFrom } from "../../security/principal";
 import { embedDocument } from "../embedding";
 import { ingest } from "../ingestion";
-import { CANDIDATES, EXACT_UP_TO } from "../store/search";
+import { EXACT_UP_TO } from "../store/search";
 import { RecordingEmbedder } from "./recording-embedder";
 
 const embedder = new RecordingEmbedder();
@@ -18,17 +18,22 @@ const principal = principalFrom({
   sessionId: randomUUID(),
 });
 
+let documentId: string;
 beforeAll(async () => {
   const text = Array.from(
     { length: 40 },
     (_, index) => `## Part ${index}\n\nWord${index} word${index + 1} word${index + 2} in the text.`,
   ).join("\n\n");
-  const { id: documentId } = await ingest(principal, { source: "many.md", text }, embedder.model);
+  ({ id: documentId } = await ingest(principal, { source: "many.md", text }, embedder.model));
   await embedDocument(principal, { documentId, batchSize: 64, signal: new AbortController().signal }, embedder);
 });
 
 /** What is nearest for an organisation said to hold so many chunks, and how often the graph was read for it. */
-async function nearest(chunks: number): Promise<{ hashes: string[]; graphScans: number }> {
+async function nearest(
+  chunks: number,
+  candidates = 40,
+  among: string[] | null = null,
+): Promise<{ hashes: string[]; graphScans: number }> {
   const [vector = []] = await embedder.embed(["word17 word18"], { priority: "interactive" });
   return withTenant(principal, async (tx) => {
     // With so few rows reading the table is cheapest; forbidden, what remains is what the statement allows.
@@ -46,8 +51,8 @@ async function nearest(chunks: number): Promise<{ hashes: string[]; graphScans: 
     };
     const before = await scans();
     const rows = await tx.query<{ hash: string }>(
-      "select encode(content_hash, 'hex') as hash from vectors.nearest($1, $2, $3::vector, $4, $5)",
-      [principal.tenantId, embedder.model, toVector(vector), EXACT_UP_TO, CANDIDATES],
+      "select encode(content_hash, 'hex') as hash from vectors.nearest($1, $2, $3::vector, $4, $5, $6)",
+      [principal.tenantId, embedder.model, toVector(vector), EXACT_UP_TO, candidates, among],
     );
     return { hashes: rows.map(({ hash }) => hash), graphScans: (await scans()) - before };
   });
@@ -60,4 +65,14 @@ test("a large organisation is searched through the graph, a small one by compari
   expect(graph.graphScans).toBeGreaterThan(0);
   expect(exact.hashes).toHaveLength(40);
   expect(graph.hashes).toEqual(exact.hashes);
+});
+
+test("where the graph finds too few, all are compared; and so are those of a few documents", async () => {
+  const all = await nearest(EXACT_UP_TO + 1, 60);
+  expect(all.graphScans).toBeGreaterThan(0);
+  expect(new Set(all.hashes).size).toBe(40);
+  const few = await nearest(EXACT_UP_TO + 1, 40, [documentId]);
+  expect(few.graphScans).toBe(0);
+  expect(few.hashes).toEqual((await nearest(EXACT_UP_TO)).hashes);
+  expect((await nearest(EXACT_UP_TO + 1, 40, [principal.tenantId])).hashes).toEqual([]);
 });

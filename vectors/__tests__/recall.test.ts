@@ -1,0 +1,33 @@
+// The watch over the graph of vectors: its figure is what searches find, and old versions of pgvector are told from sound ones.
+import { expect, test } from "vitest";
+import { tenantQuery } from "../../db/tenant";
+import { createCaller } from "../../testing";
+import { embedDocument } from "../embedding";
+import { ingest } from "../ingestion";
+import { isUnsound, measureRecall, reportExtension } from "../recall";
+import { RecordingEmbedder } from "./recording-embedder";
+
+const embedder = new RecordingEmbedder();
+
+test("the figure is the share of the nearest that searches of the largest organisations find", async () => {
+  const { principal } = createCaller();
+  const text = Array.from({ length: 30 }, (_, n) => `## Part ${n}\n\nWord${n} word${n + 1} in the text.`).join("\n\n");
+  const { id: documentId } = await ingest(principal, { source: "a.md", text }, embedder.model);
+  await embedDocument(principal, { documentId, batchSize: 64, signal: new AbortController().signal }, embedder);
+  // More than any other suite's organisation has.
+  const size = 2_000_000_000;
+  await tenantQuery(
+    principal,
+    "insert into vectors.usage (tenant_id, document_count, chunk_count) values ($1, 1, $2)",
+    [principal.tenantId, size],
+  );
+  expect(await measureRecall(Buffer.alloc(32), size - 1)).toBe(1);
+  expect(await measureRecall(Buffer.alloc(32), size)).toBeUndefined();
+  await tenantQuery(principal, "delete from vectors.usage where tenant_id = $1", [principal.tenantId]);
+  await reportExtension();
+});
+
+test("a pgvector below 0.8.4 is reported", () => {
+  expect(["0.8.0", "0.8.3", "0.7.4", "0.8", ""].map(isUnsound)).toEqual([true, true, true, true, true]);
+  expect(["0.8.4", "0.8.10", "0.9.0", "1.0"].map(isUnsound)).toEqual([false, false, false, false]);
+});

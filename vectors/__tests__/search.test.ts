@@ -1,0 +1,267 @@
+// What a search can be asked, and what its results say: modes, filters, pages, places and reasons; and the index of words
+// behind it, which holds what the chunks hold and opens for nobody but its own organisation.
+import { vectors } from "~encore/clients";
+import { beforeEach, describe, expect, test } from "vitest";
+import { appPool } from "../../db/pool";
+import { tenantQuery, withTenant } from "../../db/tenant";
+import { isAppAnother, ownerPool } from "../../db/__tests__/owner";
+import { reasonOf } from "../../security/errors";
+import { createCaller, type Caller } from "../../testing";
+import { replaceEmbedder } from "../active-embedder";
+import { embedDocument } from "../embedding";
+import { EmbedderError } from "../providers/embedder";
+import { purgeTenant } from "../tenant-purge";
+import { RecordingEmbedder } from "./recording-embedder";
+
+let caller: Caller;
+let embedder: RecordingEmbedder;
+beforeEach(() => {
+  embedder = new RecordingEmbedder();
+  replaceEmbedder(embedder);
+  caller = createCaller();
+});
+
+type Request = Omit<Parameters<typeof vectors.search>[0], "q">;
+
+const search = (q: string, request: Request = {}, by = caller) => vectors.search({ q, ...request }, by);
+const sources = async (q: string, request: Request = {}, by = caller): Promise<string[]> =>
+  (await search(q, request, by)).results.map(({ source }) => source);
+const reason = (promise: Promise<unknown>): Promise<string | undefined> => promise.then(() => undefined, reasonOf);
+
+interface Sent {
+  title?: string;
+  metadata?: Record<string, string | number | boolean>;
+}
+
+async function send(source: string, text: string, more: Sent = {}, by = caller): Promise<string> {
+  const { id } = await vectors.ingest({ source, text, ...more }, by);
+  await embedDocument(by.principal, { documentId: id, batchSize: 64, signal: new AbortController().signal }, embedder);
+  return id;
+}
+
+describe("the mode", () => {
+  test("words asks the embedder for nothing, vector finds what has none of the words, hybrid both", async () => {
+    await send("near.md", "Lighthouse keepers write.");
+    await send("far.md", "Bread.");
+    const asked: string[] = [];
+    const { embed } = embedder;
+    embedder.embed = (texts, options) => {
+      asked.push(...texts);
+      return embed.call(embedder, texts, options);
+    };
+    expect(await search("lighthouse", { mode: "words" })).toMatchObject({
+      mode: "words",
+      results: [{ source: "near.md", score: 1 }],
+    });
+    expect(asked).toEqual([]);
+    const byVector = await search("lighthouse", { mode: "vector" });
+    expect(byVector).toMatchObject({
+      mode: "vector",
+      results: [{ source: "near.md", score: 1 }, { source: "far.md" }],
+    });
+    expect(await search("lighthouse")).toMatchObject({ mode: "hybrid", results: [{ score: 1 }, { source: "far.md" }] });
+    expect(asked).toEqual(["lighthouse", "lighthouse"]);
+  });
+
+  test("vector cannot be answered while the embedder is away; hybrid is answered by words, and says so", async () => {
+    await send("near.md", "Lighthouse keepers write.");
+    embedder.embed = () => Promise.reject(new EmbedderError("away", true));
+    expect(await reason(search("lighthouse", { mode: "vector" }))).toBe("embedder_unavailable");
+    expect(await search("lighthouse")).toMatchObject({ mode: "words", results: [{ source: "near.md" }] });
+  });
+});
+
+test("a result says where it is: document, title, headings, which piece, and the part that fits", async () => {
+  const filler = "Nothing of interest stands in this sentence here. ".repeat(15);
+  const documentId = await send(
+    "guide.md",
+    `# Guide\n\n## One\n\nText.\n\n## Two\n\n### Deep\n\n${filler}A zeppelin flies. ${filler}`,
+  );
+  const [first] = (await search("zeppelin", { mode: "words" })).results;
+  expect(first).toMatchObject({ documentId, source: "guide.md", title: "Guide" });
+  expect(first?.chunk).toBeGreaterThan(0);
+  expect(first?.snippet).toContain("zeppelin");
+  expect(first?.snippet.length).toBeLessThan(400);
+  expect(first).not.toHaveProperty("explain");
+});
+
+test("filters hold for both lists: source, the beginning of one, metadata, and all together", async () => {
+  const text = "The harbour has a crane.";
+  await send("a/1.md", text, { metadata: { team: "sales", year: 2026 } });
+  await send("a/2.md", `${text} Two.`, { metadata: { team: "law" } });
+  await send("b/3.md", `${text} Three.`, { metadata: { team: "sales" } });
+  await send("b/%.md", text, { metadata: { team: "law", year: 2026 } });
+  for (const mode of ["hybrid", "vector", "words"] as const) {
+    const found = async (request: Request): Promise<string[]> =>
+      (await sources("harbour crane", { mode, ...request })).sort();
+    expect(await found({ sourcePrefix: "a/" })).toEqual(["a/1.md", "a/2.md"]);
+    expect(await found({ source: "b/3.md" })).toEqual(["b/3.md"]);
+    expect(await found({ metadata: '{"team":"sales"}' })).toEqual(["a/1.md", "b/3.md"]);
+    expect(await found({ metadata: '{"team":"sales"}', sourcePrefix: "b/" })).toEqual(["b/3.md"]);
+    expect(await found({ metadata: '{"year":"2026"}' })).toEqual([]);
+    // The same content, shown from the document that the filter lets through.
+    expect(await found({ metadata: '{"year":2026,"team":"law"}' })).toEqual(["b/%.md"]);
+    expect(await found({ sourcePrefix: "b/%" })).toEqual(["b/%.md"]);
+  }
+  expect(await reason(search("x", { metadata: "{x" }))).toBe("invalid_request");
+});
+
+test("pages go through all that was found, each once, in the order of one page", async () => {
+  await send(
+    "many.md",
+    Array.from({ length: 25 }, (_, n) => `## Harbour ${n}\n\nThe harbour number ${n} has a crane.`).join("\n\n"),
+  );
+  const whole = await search("harbour crane", { k: 50 });
+  expect(whole.results).toHaveLength(25);
+  expect(whole).not.toHaveProperty("next");
+  const seen: number[] = [];
+  for (let cursor: string | undefined, page = 0; page < 3; page++) {
+    const answer = await search("harbour crane", { k: 10, ...(cursor === undefined ? {} : { cursor }) });
+    seen.push(...answer.results.map(({ chunk }) => chunk));
+    cursor = answer.next;
+    expect(cursor === undefined).toBe(page === 2);
+  }
+  expect(seen).toEqual(whole.results.map(({ chunk }) => chunk));
+  for (const cursor of ["-1", "1.5", "abc", "1e2", " 1", "07"])
+    expect(await reason(search("harbour", { cursor })), cursor).toBe("invalid_request");
+});
+
+test("explain says the places in both lists and what they stand by", async () => {
+  await send("both.md", "Lighthouse keepers write.");
+  await send("near.md", "Bread is baked.");
+  const { results } = await search("lighthouse", { explain: true });
+  expect(results.map(({ explain }) => explain)).toEqual([
+    { vectorRank: 1, distance: expect.any(Number), vectorPlan: "exact", wordsRank: 1, weight: expect.any(Number) },
+    { vectorRank: 2, distance: expect.any(Number), vectorPlan: "exact" },
+  ]);
+});
+
+describe("words", () => {
+  const words = (question: string, ranked = 600, by = caller) =>
+    tenantQuery<{ content: string }>(
+      by.principal,
+      `select c.content from vectors.find_words($2, null, $3, 60) w join vectors.chunk c on c.tenant_id = $1 and c.content_hash = w.content_hash
+       order by w.weight desc, c.content`,
+      [by.tenantId, question, ranked],
+    ).then((rows) => rows.map(({ content }) => content));
+
+  test("that all are there come before any, together where quoted, and without those that must not be there", async () => {
+    await send("a.md", "Old lighthouse keepers.");
+    await send("b.md", "A keeper of an old dog, not of a lighthouse.");
+    await send("c.md", "It's a path\\with 'quotes' http://example.com/it's/x?a='b'.");
+    expect(await sources("lighthouse keeper", { mode: "words" })).toHaveLength(2);
+    expect(await sources('"lighthouse keeper"', { mode: "words" })).toEqual(["a.md"]);
+    expect(await sources("keeper -dog", { mode: "words" })).toEqual(["a.md"]);
+    expect(await sources("-dog", { mode: "words" })).toEqual([]);
+    expect(await sources("lighthouse submarine", { mode: "words" })).toHaveLength(2);
+    expect(await sources("lighthouse -keeper", { mode: "words" })).toEqual([]);
+    for (const question of [
+      "'quotes'",
+      "path\\with",
+      "http://example.com/it's/x?a='b'",
+      "it's \\'",
+      "''",
+      "\\",
+      "& | ! ( ) <->",
+      ":*",
+    ])
+      expect(await reason(search(question, { mode: "words" })), question).toBeUndefined();
+    expect(await sources("'quotes' path\\with", { mode: "words" })).toEqual(["c.md"]);
+  });
+
+  test("are looked for in the title first, and the rarest first, where not all chunks that have them are ranked", async () => {
+    for (let n = 0; n < 8; n++) await send(`${n}.md`, `A harbour with crane ${n}.`);
+    await send("late.md", "Nothing of the kind.", { title: "Harbour" });
+    await send("rare.md", "One zeppelin.");
+    expect(await words("harbour", 3)).toContain("Nothing of the kind.");
+    expect(await words("harbour zeppelin", 3)).toContain("One zeppelin.");
+  });
+
+  test("come by index, whatever the organisation holds", async () => {
+    await send("a.md", "Old lighthouse keepers.");
+    const scans = await withTenant(caller.principal, async (tx) => {
+      const count = async (): Promise<number> =>
+        (
+          await tx.query<{ n: number }>("select pg_stat_get_xact_numscans('vectors.word_search'::regclass)::int as n")
+        )[0]?.n ?? -1;
+      const before = await count();
+      await tx.query("select * from vectors.find_words('lighthouse', null, 600, 60)");
+      return (await count()) - before;
+    });
+    expect(scans).toBeGreaterThan(0);
+  });
+});
+
+describe("the index of words", () => {
+  const rows = async (tenantId: string): Promise<string[]> =>
+    (
+      await ownerPool().query<{ row: string }>(
+        `select concat_ws(' ', document_id, ordinal, encode(content_hash, 'hex')) as row from vectors.word where of_tenant = $1 order by 1`,
+        [tenantId],
+      )
+    ).rows.map(({ row }) => row);
+  const chunks = async (): Promise<string[]> =>
+    (
+      await tenantQuery<{ row: string }>(
+        caller.principal,
+        "select concat_ws(' ', document_id, ordinal, encode(content_hash, 'hex')) as row from vectors.chunk order by 1",
+      )
+    ).map(({ row }) => row);
+
+  test("holds what the chunks hold, through every change of them, and nothing of an organisation that is gone", async () => {
+    const same = async (count: number): Promise<void> => {
+      const held = await rows(caller.tenantId);
+      expect(held).toHaveLength(count);
+      expect(held).toEqual(await chunks());
+    };
+    const id = await send("a.md", "## One\n\nText.\n\n## Two\n\nWords.");
+    await send("b.md", "Others.");
+    await same(3);
+    await vectors.updateDocument({ id, title: "Zeppelin" }, caller);
+    expect(await sources("zeppelin", { mode: "words" })).toEqual(["a.md", "a.md"]);
+    await same(3);
+    await send("a.md", "## One\n\nText.");
+    await same(2);
+    await vectors.removeDocument({ id }, caller);
+    await same(1);
+    await purgeTenant(caller.tenantId);
+    expect(await rows(caller.tenantId)).toEqual([]);
+  });
+
+  test("opens for nobody: not for another organisation, not for who has the app's login, not by a table of one's own", async ({
+    skip,
+  }) => {
+    skip(
+      !isAppAnother() && process.env.GROUNDWORK_TEST_POSTGRES_URL === undefined,
+      "an owner's login may do all of it",
+    );
+    const [other, secret] = [createCaller(), "zanzibarquartz"];
+    await send("secret.md", `All about ${secret}.`);
+    const before = await rows(caller.tenantId);
+    const found = (sql: string, params: unknown[] = []) => tenantQuery(other.principal, sql, params);
+    expect(await sources(secret, { mode: "words" }, other)).toEqual([]);
+    expect(await found("select * from vectors.find_words($1, null, 600, 60)", [secret])).toEqual([]);
+    const attempts = [
+      "select search::text from vectors.word",
+      `select w.* from vectors.word w where w.ctid = any(vectors.word_rows('${caller.tenantId}', '${secret}', null, 9))`,
+      `select repeat('zanzibar' || 'quartz', cardinality(vectors.word_rows('${caller.tenantId}', '${secret}', null, 9)))`,
+      `insert into vectors.word values ('${other.tenantId}', gen_random_uuid(), 0, 'x', '')`,
+      "delete from vectors.word",
+      "update vectors.word set search = ''",
+      `create temp table mine (like vectors.chunk);
+       create trigger t after insert on mine referencing new table as added for each statement execute function vectors.keep_words()`,
+      "select vectors.keep_words()",
+    ];
+    for (const sql of attempts) {
+      const answer = await withTenant(other.principal, (tx) => tx.query(sql)).catch((error: unknown) => String(error));
+      expect(JSON.stringify(answer), sql).not.toContain(secret);
+    }
+    await ownerPool().query("analyze vectors.word");
+    const { rows: statistics } = await appPool().query(
+      "select s::text as text from pg_stats s where schemaname = 'vectors' and tablename like 'word%'",
+    );
+    expect(JSON.stringify(statistics)).not.toContain(secret);
+    expect(await rows(caller.tenantId)).toEqual(before);
+    expect(await rows(other.tenantId)).toEqual([]);
+  });
+});
