@@ -12,6 +12,7 @@
 #   scripts/native-postgres.sh crash postgres | redis   end it as a power cut would, and start it again
 #   scripts/native-postgres.sh remove                   stop both and delete what they kept
 #
+# GROUNDWORK_NATIVE_FSYNC=off waits for no disk: for servers whose data nobody needs again. What dies with it is made anew.
 # GROUNDWORK_NATIVE_WAL_LEVEL=logical writes the log for logical decoding.
 # GROUNDWORK_NATIVE_DIR moves the cache folder (default /var/tmp/groundwork-native). Needs root for chroot.
 set -eu
@@ -23,6 +24,8 @@ bin=/usr/lib/postgresql/17/bin
 instance=${GROUNDWORK_NATIVE_INSTANCE:-groundwork}
 data=/var/lib/postgresql/$instance
 redis_data=/tmp/redis-$instance
+# There while Postgres runs without waiting for the disk: found when it does not, its data may be broken.
+unsynced=$state/$instance.unsynced
 packages=postgresql-17,postgresql-17-pgvector,redis-server
 
 say() { echo "native-postgres: $*" >&2; }
@@ -43,6 +46,7 @@ install_tree() {
 }
 
 make_data() {
+  if [ -f "$unsynced" ] && ! pg_running; then rm -rf "$root$data" "$unsynced"; fi
   [ -f "$root$data/PG_VERSION" ] && return
   rm -rf "$root$data"
   mkdir -p "$root$data"
@@ -73,9 +77,14 @@ redis_running() { pid=$(redis_pid) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/nul
 
 start_postgres() {
   pg_running && return
+  disk=
+  if [ "${GROUNDWORK_NATIVE_FSYNC:-on}" = off ]; then
+    touch "$unsynced"
+    disk='-c fsync=off -c full_page_writes=off'
+  fi
   attempt=0
   until as_postgres "$bin/pg_ctl" -D "$data" -l "/var/lib/postgresql/$instance.log" -w -t 60 start -o "-p $(free_port) -c listen_addresses=127.0.0.1 \
-      -c unix_socket_directories='' -c dynamic_shared_memory_type=mmap -c shared_buffers=256MB -c max_connections=300 -c timezone=Etc/UTC -c wal_level=${GROUNDWORK_NATIVE_WAL_LEVEL:-replica}" >/dev/null 2>&1; do
+      -c unix_socket_directories='' -c dynamic_shared_memory_type=mmap -c shared_buffers=256MB -c max_connections=300 -c timezone=Etc/UTC -c wal_level=${GROUNDWORK_NATIVE_WAL_LEVEL:-replica} $disk" >/dev/null 2>&1; do
     attempt=$((attempt + 1))
     [ "$attempt" -lt 3 ] || fail "Postgres did not start: see $root/var/lib/postgresql/$instance.log"
   done
@@ -112,6 +121,7 @@ crash_redis() {
 
 stop_both() {
   if pg_running; then as_postgres "$bin/pg_ctl" -D "$data" -m fast stop >/dev/null; fi
+  if [ -f "$unsynced" ]; then sync && rm "$unsynced"; fi
   if redis_running; then kill "$(redis_pid)"; fi
   rm -f "$state/$instance.redis-port"
 }
@@ -151,7 +161,7 @@ remove)
   [ "$instance" != groundwork ] || fail "these servers are everybody's: name others by GROUNDWORK_NATIVE_INSTANCE"
   if redis_running; then kill -9 "$(redis_pid)"; fi
   if pg_running; then as_postgres "$bin/pg_ctl" -D "$data" -m immediate stop >/dev/null; fi
-  rm -rf "$root$data" "$root$redis_data" "$root/run/redis/$instance.pid" "$state/$instance.redis-port" "$root/var/lib/postgresql/$instance.log" "$dir/initdb-$instance.log"
+  rm -rf "$root$data" "$root$redis_data" "$root/run/redis/$instance.pid" "$state/$instance.redis-port" "$unsynced" "$root/var/lib/postgresql/$instance.log" "$dir/initdb-$instance.log"
   ;;
 *) fail "usage: $0 start | env | stop | crash postgres | crash redis | remove" ;;
 esac

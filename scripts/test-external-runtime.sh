@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 if [ -z "${GROUNDWORK_TEST_POSTGRES_URL:-}" ]; then
   # Servers that ran before are somebody's; those started here end with the suite.
   bash scripts/native-postgres.sh env >/dev/null 2>&1 || stop_servers=1
-  variables=$(bash scripts/native-postgres.sh start)
+  variables=$(GROUNDWORK_NATIVE_FSYNC=off bash scripts/native-postgres.sh start)
   eval "$variables"
 fi
 server=$GROUNDWORK_TEST_POSTGRES_URL

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 if [ -z "${GROUNDWORK_TEST_POSTGRES_URL:-}" ]; then
   # Servers that ran before are somebody's; those started here end with the suite.
   bash scripts/native-postgres.sh env >/dev/null 2>&1 || trap 'bash scripts/native-postgres.sh stop' EXIT
-  variables=$(bash scripts/native-postgres.sh start)
+  variables=$(GROUNDWORK_NATIVE_FSYNC=off bash scripts/native-postgres.sh start)
   eval "$variables"
   # Suites that crash their servers start some of their own by the same script.
   export GROUNDWORK_TEST_OWN_BROKERS=1
