@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import { Busboy } from "@fastify/busboy";
+import { reasonOf } from "../../security/errors";
 import { errors } from "./errors";
 
 export interface FormFile {
@@ -31,7 +32,11 @@ export function fileOfForm(body: Readable, headers: IncomingHttpHeaders): Promis
       file = stream;
       // The loop that reads it hears of an error; between two of its turns nobody else does.
       stream.on("error", () => undefined);
-      resolve({ fileName: fileName ?? "", source: stream as AsyncIterable<Buffer> });
+      const done = (): void => {
+        body.unpipe(form);
+        body.resume();
+      };
+      resolve({ fileName: fileName ?? "", source: wholePart(stream, done) });
     });
     form.on("filesLimit", () => fail(unreadable()));
     form.on("error", (error) => fail(unreadable(error)));
@@ -39,6 +44,17 @@ export function fileOfForm(body: Readable, headers: IncomingHttpHeaders): Promis
     body.on("error", fail);
     body.pipe(form);
   });
+}
+
+/** The file's bytes; whatever breaks them is the form's fault. What follows them is thrown away, so that the client gets its answer. */
+async function* wholePart(stream: Readable, done: () => void): AsyncGenerator<Buffer> {
+  try {
+    yield* stream as AsyncIterable<Buffer>;
+  } catch (cause) {
+    throw reasonOf(cause) === undefined ? unreadable(cause) : (cause as Error);
+  } finally {
+    done();
+  }
 }
 
 function openForm(headers: IncomingHttpHeaders, reject: (error: Error) => void): ReturnType<typeof Busboy> | undefined {
