@@ -137,9 +137,11 @@ describe("waiting for a document", () => {
     const id = await send("a.md");
     expect(await vectors.getDocument({ id, wait: 0 }, caller)).toMatchObject({ status: "pending" });
     expect(await vectors.getDocument({ id, wait: 0.01 }, caller)).toMatchObject({ status: "pending" });
+    const began = performance.now();
     const waiting = vectors.getDocument({ id, wait: 30 }, caller);
     await tenantQuery(caller.principal, "update vectors.document set status = 'ready' where id = $1", [id]);
     expect(await waiting).toMatchObject({ status: "ready" });
+    expect(performance.now() - began).toBeLessThan(30_000); // the look ended it, not its time
     expect(await vectors.getDocument({ id, wait: 30 }, caller)).toMatchObject({ status: "ready" });
     expect(await reason(vectors.getDocument({ id, wait: 30 }, createCaller()))).toBe("document_not_found");
   });
