@@ -38,7 +38,17 @@ import { systemQuery } from "../db/tenant";
 import * as catalogue from "../events/catalog/auth";
 import { callerFrom, type Caller } from "../security/principal";
 import { registerCaller, type RegisteredCaller } from "../testing";
-import { both, change, changesOfConsumers, changesOfSessions, done, seen, traceless, type Traces } from "./traces";
+import {
+  both,
+  change,
+  changesOfConsumers,
+  changesOfSeals,
+  changesOfSessions,
+  done,
+  seen,
+  traceless,
+  type Traces,
+} from "./traces";
 import "../auth/store/export";
 import "../events/store/export";
 import "../queues/store/export";
@@ -77,23 +87,23 @@ describe("an account's", () => {
       auth.register(person),
     );
     const { id } = ada.organisation!;
-    await change("auth.verifyEmail", { events: ["auth.email.verified"] }, async () =>
+    await change("auth.verifyEmail", both("auth.email.verified"), async () =>
       auth.verifyEmail({ token: await mailedToken(person.email) }),
     );
     await changesOfSessions(person, await as(ada));
-    await change("auth.changePassword", { events: ["auth.password.changed"] }, async () =>
+    await change("auth.changePassword", both("auth.password.changed"), async () =>
       auth.changePassword({ current: password, password: `another ${password}` }, await as(ada)),
     );
     await auth.forgotPassword({ email: person.email });
-    await change("auth.resetPassword", { events: ["auth.password.reset"] }, async () =>
+    await change("auth.resetPassword", both("auth.password.reset"), async () =>
       auth.resetPassword({ token: await mailedToken(person.email), password }),
     );
     const moved = newcomer();
     await auth.changeEmail({ email: moved.email }, await signInAgain(person));
-    await change("auth.confirmEmail", { events: ["auth.email.changed"] }, async () =>
+    await change("auth.confirmEmail", both("auth.email.changed"), async () =>
       auth.confirmEmail({ token: await mailedToken(moved.email) }),
     );
-    await change("auth.revertEmail", { events: ["auth.email.reverted"] }, async () =>
+    await change("auth.revertEmail", both("auth.email.reverted"), async () =>
       auth.revertEmail({ token: await mailedToken(person.email) }),
     );
     // Its password went with the address: the mails of that are there, and this one is newer.
@@ -102,10 +112,11 @@ describe("an account's", () => {
     await auth.resetPassword({ token: await mailedToken(person.email), password });
     const closing: Traces = {
       events: ["auth.user.deletion-scheduled", "auth.organisation.deletion-scheduled"],
-      entries: ["auth.organisation.deletion_scheduled"],
+      entries: ["auth.account.deletion_scheduled", "auth.organisation.deletion_scheduled"],
     };
     await change("auth.deleteAccount", closing, async () => auth.deleteAccount(await signInAgain(person)));
-    await change("auth.restoreAccount", { events: ["auth.user.restored"] }, async () =>
+    const restored: Traces = { events: ["auth.user.restored"], entries: ["auth.account.restored"] };
+    await change("auth.restoreAccount", restored, async () =>
       auth.restoreAccount({ token: await mailedToken(person.email) }),
     );
     await change("auth.restoreOrganisation", both("auth.organisation.restored"), async () =>
@@ -288,7 +299,7 @@ describe("an organisation's", () => {
       const url = await own.visit(begun.url, { sub: "new", email: `new@${domain}` });
       const joined: Traces = {
         events: ["auth.identity.linked", "auth.member.provisioned"],
-        entries: ["auth.member.provisioned"],
+        entries: ["auth.identity.linked", "auth.member.provisioned"],
       };
       await change("auth.completeOidc", joined, () =>
         completeOidcSignIn(

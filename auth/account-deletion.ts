@@ -6,6 +6,7 @@
 //             an event tells every service that holds something of them. Its address can be registered again
 // An organisation with other members is never left without an owner: its last one hands it over or deletes it first.
 // (GDPR art. 17; ASVS 5.0 V7.4.2.)
+import { defineAction } from "../audit/action";
 import { erasePerson } from "../audit/erasure";
 import { withSystem, type Tx } from "../db/tenant";
 import { userDeleted, userDeletionScheduled, userRestored } from "../events/catalog/auth";
@@ -13,6 +14,7 @@ import { emit } from "../events/outbox";
 import { forgetMails } from "../mail/mailer";
 import type { Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
+import { recordOfAccount } from "./account-log";
 import { forgetApiKeys } from "./api-keys";
 import { endEverySignIn } from "./credentials";
 import { errors } from "./errors";
@@ -39,6 +41,9 @@ const about = (accountId: string): Parameters<typeof emit>[3] => ({
   tenantId: null,
 });
 
+const scheduled = defineAction("auth.account.deletion_scheduled", { purgeAt: "plain" });
+const restored = defineAction("auth.account.restored", {});
+
 /** Closes the caller's account; resolves with when it goes for good. @throws APIError sole_owner. */
 export async function deleteAccount({ subjectId: accountId }: Caller): Promise<Date> {
   return withSystem("delete-account", async (tx) => {
@@ -51,6 +56,7 @@ export async function deleteAccount({ subjectId: accountId }: Caller): Promise<D
     await requestMail(tx, { kind: "restore-account", accountId });
     const payload = { userId: accountId, purgeAt: purgeAt.toISOString() };
     await emit(tx, userDeletionScheduled, payload, about(accountId));
+    await recordOfAccount(tx, { accountId, tenantId: null }, scheduled, { purgeAt: payload.purgeAt });
     return purgeAt;
   });
 }
@@ -90,6 +96,7 @@ export async function restoreAccount(token: string): Promise<void> {
 
 export async function tellRestored(tx: Tx, accountId: string): Promise<void> {
   await emit(tx, userRestored, { userId: accountId }, about(accountId));
+  await recordOfAccount(tx, { accountId, tenantId: null }, restored, {});
 }
 
 /** Removes accounts whose grace is over, at most `limit`; resolves with their number. */

@@ -1,14 +1,13 @@
 // What a person does with their own account: who they are, their sign-ins, their password.
 import { defineAction } from "../audit/action";
-import { platformLog } from "../audit/platform";
-import { record } from "../audit/record";
 import { cfg } from "../config";
 import { withSystem } from "../db/tenant";
 import { passwordChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { MemberRole } from "../security/permissions";
-import { isPrincipal, type Caller, type Principal, type TenantId } from "../security/principal";
+import { isPrincipal, type Caller, type Principal } from "../security/principal";
 import { logger } from "../telemetry/logger";
+import { recordOfAccount, whose } from "./account-log";
 import { errors } from "./errors";
 import { countAttempt } from "./attempts";
 import { requestMail } from "./jobs";
@@ -80,22 +79,13 @@ export function listSignIns(caller: Caller): Promise<SignInRow[]> {
 const endedOne = defineAction("auth.session.ended", { signInId: "plain" });
 const endedElsewhere = defineAction("auth.session.ended_elsewhere", { sessions: "plain" });
 
-/**
- * Where who ends sign-ins beside their own leaves that: in the log of the organisation that they chose, else the installation's.
- * Whoever took a session over may do so to keep its owner out.
- */
-const inLogOf = ({ subjectId, tenantId }: Caller): { tenantId: TenantId; target: { type: string; id: string } } => ({
-  tenantId: tenantId ?? platformLog.tenantId,
-  target: { type: "account", id: subjectId },
-});
-
-/** Ends one of the caller's own sign-ins. @throws APIError session_not_found, also for somebody else's. */
+/** Ends one of the caller's own sign-ins: whoever took a session over may do so to keep its owner out. @throws APIError session_not_found, also for somebody else's. */
 export async function endSignIn(caller: Caller, id: string): Promise<void> {
   const own = { accountId: caller.subjectId, which: "sign-in", signInOf: id, reason: "logout" } as const;
   const ended = await withSystem("end-own-session", async (tx) => {
     const sessions = await endSessions(tx, own);
     const isAnother = sessions.length > 0 && !sessions.includes(caller.sessionId ?? "");
-    if (isAnother) await record(tx, endedOne, { ...inLogOf(caller), fields: { signInId: id } });
+    if (isAnother) await recordOfAccount(tx, whose(caller), endedOne, { signInId: id });
     return sessions;
   });
   if (ended.length === 0) throw errors.session_not_found();
@@ -118,9 +108,11 @@ export async function endOtherSignIns(caller: Caller): Promise<void> {
     if (sessions === 0) return;
     tx.afterCommit(() => logger("auth").info({ accountId, sessionId, sessions }, "signed out everywhere else"));
     await requestMail(tx, { kind: "signed-out-elsewhere", accountId });
-    await record(tx, endedElsewhere, { ...inLogOf(caller), fields: { sessions } });
+    await recordOfAccount(tx, whose(caller), endedElsewhere, { sessions });
   });
 }
+
+const changedPassword = defineAction("auth.password.changed", {});
 
 /**
  * Sets another password and ends every other sign-in of the account, and mailed links: whoever knew the old one is out.
@@ -149,5 +141,6 @@ export async function changePassword(
     await requestMail(tx, { kind: "password-changed", accountId });
     const about = { aggregateType: "user", aggregateId: accountId, tenantId: null };
     await emit(tx, passwordChanged, { userId: accountId }, about);
+    await recordOfAccount(tx, whose(caller), changedPassword, {});
   });
 }

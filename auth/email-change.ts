@@ -6,6 +6,7 @@
 // a password: accounts elsewhere, and API keys that were made or rotated; second factors stay, because an old mailbox may
 // have a new owner. Until it ends, notices of such changes go to the old address too (jobs.ts).
 // (OWASP Authentication Cheat Sheet, "Changing A User's Registered Email Address"; ASVS 5.0 V6.3.7.)
+import { defineAction } from "../audit/action";
 import { withSystem, type Tx } from "../db/tenant";
 import { emailChanged, emailReverted } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
@@ -13,6 +14,7 @@ import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
 import type { Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
+import { recordOfAccount } from "./account-log";
 import { forgetApiKeys } from "./api-keys";
 import { countMail } from "./attempts";
 import { endEverySignIn } from "./credentials";
@@ -31,6 +33,9 @@ import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/on
 
 const CONFIRM_SECONDS = 86_400;
 export const REVERT_SECONDS = 7 * 86_400;
+
+const changed = defineAction("auth.email.changed", {});
+const reverted = defineAction("auth.email.reverted", {});
 
 /** Mails a link to the new address. @throws APIError invalid_request, rate_limited, mail_not_configured, provider_required. */
 export async function changeEmail(caller: Caller, address: string): Promise<void> {
@@ -70,6 +75,7 @@ export async function confirmEmailChange(token: string): Promise<void> {
       await oneTimeTokenHold(tx, { ...back, lifetimeSeconds: REVERT_SECONDS }, "keep");
       await requestMail(tx, { kind: "revert-email", accountId: id });
       await emit(tx, emailChanged, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
+      await recordOfAccount(tx, { accountId: id, tenantId: null }, changed, {});
     }),
   );
 }
@@ -95,10 +101,11 @@ export async function revertEmailChange(token: string): Promise<void> {
       await accountGiveBackEmail(tx, { id, from: account.email, email });
       await leaveRequired(tx, { accountId: id, from: account.email, to: email });
       await endEverySignIn(tx, id, "claimed");
-      await unlinkSince(tx, id, changedAt);
       await forgetApiKeys(tx, id, changedAt);
+      await unlinkSince(tx, id, changedAt);
       if (isClosing) await tellRestored(tx, id);
       await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
+      await recordOfAccount(tx, { accountId: id, tenantId: null }, reverted, {});
     }),
   );
 }

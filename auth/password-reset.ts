@@ -1,6 +1,7 @@
 // A new password by a mailed link. Asking answers the same, in the same time and after the same work, whether or not
 // anybody is registered with the address: the mail is sent by a job, and for an unknown address there is a job too, which
 // finds nobody. (OWASP Forgot Password Cheat Sheet; ASVS 5.0 V6.3.8, V6.4.3.)
+import { defineAction } from "../audit/action";
 import { newId } from "../db/ids";
 import { withSystem } from "../db/tenant";
 import { passwordReset } from "../events/catalog/auth";
@@ -8,8 +9,9 @@ import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
 import { onBehalfOf } from "../security/provenance";
-import { countMail } from "./attempts";
 import { handOver } from "./account-handover";
+import { recordOfAccount } from "./account-log";
+import { countMail } from "./attempts";
 import { endEverySignIn } from "./credentials";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
@@ -30,6 +32,9 @@ export async function forgotPassword(address: string): Promise<void> {
   const accountId = account?.id ?? newId();
   await withSystem("forgot-password", (tx) => requestMail(tx, { kind: "reset-password", accountId }));
 }
+
+/** `claimed`: nobody had shown before that the address is theirs. */
+const reset = defineAction("auth.password.reset", { claimed: "plain" });
 
 /**
  * Sets the password and ends every sign-in of the account; it signs nobody in. The token shows that its bearer reads the
@@ -56,6 +61,7 @@ export async function resetPassword(input: { token: string; password: string }):
       await requestMail(tx, { kind: "password-changed", accountId: id });
       const about = { aggregateType: "user", aggregateId: id, tenantId: null };
       await emit(tx, passwordReset, { userId: id, claimed }, about);
+      await recordOfAccount(tx, { accountId: id, tenantId: null }, reset, { claimed });
     }),
   );
 }

@@ -2,8 +2,6 @@
 // clock) and the caller's address; the edge passes them. Passwords are hashed and tokens signed outside the
 // transactions, which hold a connection. Whoever failed too often is refused before any of that.
 import { defineAction } from "../audit/action";
-import { recordForPlatform } from "../audit/platform";
-import { record } from "../audit/record";
 import { cfg } from "../config";
 import { tenantIdFrom, type Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
@@ -16,6 +14,7 @@ import { withSystem, type Tx } from "../db/tenant";
 import { sessionCompromised } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { Authentication, TokenIdentity } from "./access-token";
+import { recordOfAccount } from "./account-log";
 import { countAttempt, noteTry } from "./attempts";
 import { normaliseEmail } from "./email";
 import { organisationFor, organisationOf } from "./entrance";
@@ -317,10 +316,8 @@ async function endCompromised(tx: Tx, session: PresentedSessionRow, sessionId: s
     const about = { aggregateType: "user", aggregateId: accountId, tenantId: of };
     await emit(tx, sessionCompromised, { userId: accountId, sessionId, organisationId: of }, about);
     await requestMail(tx, { kind: "session-compromised", accountId });
-    const facts = { target: { type: "account", id: accountId }, fields: { sessionId } };
-    // Somebody has to be able to look for it, and an organisation learns nothing of who has left.
-    if (of === null) await recordForPlatform(tx, compromised, facts);
-    else await record(tx, compromised, { ...facts, tenantId: of });
+    // An organisation learns nothing of who has left.
+    await recordOfAccount(tx, { accountId, tenantId: of }, compromised, { sessionId });
   });
 }
 

@@ -94,7 +94,7 @@ describe("who signs in at their organisation's provider", () => {
       "select type from events.outbox where aggregate_id in ($1, $2) and destination = 'event' order by id",
       [first.user.id, `${acme.owner.tenantId}/${first.user.id}`],
     );
-    expect(events.map(({ type }) => type)).toEqual(["auth.identity.linked", "auth.member.provisioned"]);
+    expect(events.map(({ type }) => type)).toEqual(["auth.member.provisioned", "auth.identity.linked"]);
   });
 
   test("of an address that is not of a verified domain is refused, whatever the provider says of it", async () => {

@@ -7,6 +7,7 @@ import { cfg } from "../../config";
 import { withSystem, type Tx } from "../../db/tenant";
 import type { Caller } from "../../security/principal";
 import { open, seal } from "../../security/envelope";
+import { whose } from "../account-log";
 import { errors } from "../errors";
 import { endSessions } from "../session-end";
 import { assertSignInMethod } from "../sign-in-methods";
@@ -120,8 +121,3 @@ export async function forgetFactors(tx: Tx, accountId: string): Promise<void> {
   await passkeyDeleteOfAccount(tx, accountId);
   await recoveryCodesDelete(tx, accountId);
 }
-
-export const whose = ({ subjectId, tenantId }: Caller): { accountId: string; tenantId: string | null } => ({
-  accountId: subjectId,
-  tenantId,
-});

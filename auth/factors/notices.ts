@@ -1,20 +1,15 @@
 // What a change of an account's factors leaves behind, in its transaction: an event, a mail to the owner (NIST SP 800-63B-4
-// §4.6), and an entry in the log of the organisation in which it happened; of an account that has chosen none, no entry.
+// §4.6), and an entry in the log of the organisation in which it happened, or the installation's (account-log.ts).
 import { defineAction, type AuditAction, type FieldValue } from "../../audit/action";
-import { record } from "../../audit/record";
 import type { Tx } from "../../db/tenant";
 import { factorAdded, factorRemoved, recoveryCodesCreated, recoveryCodeUsed } from "../../events/catalog/auth";
 import type { EventDefinition } from "../../events/event";
 import { emit } from "../../events/outbox";
 import { tenantIdFrom } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
+import { recordOfAccount, type Whose } from "../account-log";
 import { requestMail } from "../jobs";
 import type { NoticeKind } from "../mail-texts";
-
-interface Whose {
-  accountId: string;
-  tenantId: string | null;
-}
 
 export interface ChangedFactor {
   factor: "totp" | "passkey";
@@ -47,13 +42,11 @@ export function tell<Facts extends Readonly<Record<string, FieldValue>>>(
   whose: Whose,
   { event, mail, action, facts }: Change<Facts>,
 ): Promise<void> {
-  const { accountId, tenantId } = whose;
+  const { accountId } = whose;
   return onBehalfOf(`user:${accountId}`, async () => {
     await emit(tx, event, { userId: accountId, ...facts }, about(whose));
     if (mail !== null) await requestMail(tx, { kind: mail, accountId });
-    if (tenantId === null) return;
-    const target = { type: "account", id: accountId };
-    await record(tx, action, { tenantId: tenantIdFrom(tenantId), target, fields: facts });
+    await recordOfAccount(tx, whose, action, facts);
   });
 }
 

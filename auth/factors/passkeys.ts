@@ -6,6 +6,7 @@ import { newId } from "../../db/ids";
 import { withSystem } from "../../db/tenant";
 import { parseInput } from "../../security/input";
 import type { Caller } from "../../security/principal";
+import { whose } from "../account-log";
 import { errors } from "../errors";
 import { accountFind, accountLock } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
@@ -18,7 +19,7 @@ import {
   type PasskeyRow,
 } from "../store/passkeys";
 import { createChallenge, readChallenge } from "./challenge";
-import { afterRemoval, endOthers, firstRecoveryCodes, whose } from "./enrolment";
+import { afterRemoval, endOthers, firstRecoveryCodes } from "./enrolment";
 import { recordFactorAdded } from "./notices";
 import { checkRegistration, registrationOptions, type PasskeyAttestation } from "./webauthn";
 

@@ -69,10 +69,15 @@ async function resolve(tx: Tx, provider: Provider, claims: Claims, now: Date): P
   const newcomer = { provider, claims: vouched, email };
   const holder = await accountFindIdByEmail(tx, email);
   const found = holder === undefined ? await register(tx, newcomer, now) : await adopt(tx, newcomer, holder);
-  if (found !== undefined && tenantId !== undefined)
-    await provision(tx, { providerId: provider.id, issuer, tenantId, accountId: found.accountId });
-  return found;
+  if (found === undefined) return undefined;
+  const { accountId, identityId, how } = found;
+  if (tenantId !== undefined) await provision(tx, { providerId: provider.id, issuer, tenantId, accountId });
+  await tellLinked(tx, { provider, claims, accountId, how }, { id: identityId, tenantId: null });
+  return { accountId, identityId };
 }
+
+/** Of now; whoever made it tells of it. */
+type NewlyLinked = Linked & { how: How };
 
 interface Newcomer {
   provider: Provider;
@@ -84,7 +89,7 @@ interface Newcomer {
  * An account without a password, which belongs to no organisation yet.
  * @throws APIError email_taken for an address that another account can still take back.
  */
-async function register(tx: Tx, { provider, claims, email }: Newcomer, now: Date): Promise<Linked | undefined> {
+async function register(tx: Tx, { provider, claims, email }: Newcomer, now: Date): Promise<NewlyLinked | undefined> {
   const accountId = newId();
   if (!(await accountInsert(tx, { id: accountId, email, passwordHash: null, createdAt: now }))) {
     if (await accountIsAddressReserved(tx, { id: accountId, email }))
@@ -93,12 +98,12 @@ async function register(tx: Tx, { provider, claims, email }: Newcomer, now: Date
   }
   if (claims.isEmailVerified) await accountSetVerified(tx, { id: accountId, email });
   else await requestMail(tx, { kind: "verify-email", accountId });
-  const identityId = await storeIdentity(tx, { provider, claims, accountId, how: "registered" });
-  return { accountId, identityId };
+  const how = "registered";
+  return { accountId, identityId: await insertIdentity(tx, { provider, claims, accountId, how }), how };
 }
 
 /** @throws APIError oidc_link_required. */
-async function adopt(tx: Tx, { provider, claims, email }: Newcomer, id: string): Promise<Linked | undefined> {
+async function adopt(tx: Tx, { provider, claims, email }: Newcomer, id: string): Promise<NewlyLinked | undefined> {
   if (!claims.isEmailVerified)
     throw errors.oidc_link_required({ internal: "the provider does not vouch for the address" });
   const account = await accountFindForUpdate(tx, id);
@@ -113,7 +118,7 @@ async function adopt(tx: Tx, { provider, claims, email }: Newcomer, id: string):
     await accountClaim(tx, id);
   }
   const how = account.isVerified ? "matched" : "claimed";
-  return { accountId: id, identityId: await storeIdentity(tx, { provider, claims, accountId: id, how }) };
+  return { accountId: id, identityId: await insertIdentity(tx, { provider, claims, accountId: id, how }), how };
 }
 
 /** Who signs in another way first is told the id to link by. */
@@ -125,13 +130,6 @@ interface Link {
   claims: Claims;
   accountId: string;
   how: How;
-}
-
-/** Links it and tells of it, in no organisation's log. @throws APIError identity_taken. */
-async function storeIdentity(tx: Tx, link: Link): Promise<string> {
-  const id = await insertIdentity(tx, link);
-  await tellLinked(tx, link, { id, tenantId: null });
-  return id;
 }
 
 /** Links it; the caller tells of it. @throws APIError identity_taken. */
