@@ -20,9 +20,10 @@ import type { OrganisationRow } from "./store/accounts";
 import { domainIsVerified } from "./store/domains";
 import { factorsFindIn } from "./store/factors";
 import { identityProviderRequired, identityProviderSpeaking, type SpeakerRow } from "./store/identity-providers";
-import { revokePlaces } from "./revocations";
+import { revokeOrganisation, revokePlaces } from "./revocations";
 import { membershipBump, membershipFindOther } from "./store/memberships";
-import { sessionListIn, type SessionProof } from "./store/sessions";
+import { organisationRevise } from "./store/organisations";
+import { sessionListIn, type PlacedSessionRow, type SessionProof } from "./store/sessions";
 
 interface Standing {
   amr: readonly string[];
@@ -59,29 +60,40 @@ export async function assertMayEnter(tx: Tx, { email, organisation, amr, vouched
 }
 
 const PAGE = 1_000;
+/** Of larger organisations nobody is looked at one by one while all who come and go there wait. */
+const PAGES_MAX = 5;
 const FIRST = "00000000-0000-0000-0000-000000000000";
 
 /**
  * Ends access tokens of the sessions that may not be in the organisation, after a change of what that depends on: its provider or
- * its domains. Those that may be stay as they are. The caller holds membershipLock since before the change, so a
- * session that begins at this moment is among these, or begins behind the change.
+ * its domains. Those that may be stay as they are, where no more than 5,000 sessions are there; else the tokens of all end, which
+ * is one row, and each refreshes: into the organisation, or without it. So what a change costs is bounded, all of it is in the
+ * change's own transaction, and nothing is left to do that a killed process could lose. The caller holds membershipLock since
+ * before the change, so a session that begins at this moment is among these, or begins behind the change.
  */
 export async function endRefused(tx: Tx, tenantId: string): Promise<void> {
-  let page = await sessionListIn(tx, { tenantId, after: FIRST, limit: PAGE });
-  for (;;) {
-    const refused = page.filter((session) => refusalOf(session, session) !== undefined);
-    const accountIds = [...new Set(refused.map(({ accountId }) => accountId))];
-    const bumped = accountIds.length === 0 ? [] : await membershipBump(tx, tenantId, accountIds);
-    const revisions = new Map(bumped.map(({ accountId, revision }) => [accountId, revision]));
-    const below = ({ id, accountId }: { id: string; accountId: string }): Parameters<typeof revokePlaces>[2] => {
-      const belowRevision = revisions.get(accountId);
-      return belowRevision === undefined ? [] : [{ sessionId: id, belowRevision }];
-    };
-    await revokePlaces(tx, tenantId, refused.flatMap(below));
+  const refused: PlacedSessionRow[] = [];
+  let after = FIRST;
+  for (let pages = 0; pages < PAGES_MAX; pages++) {
+    const page = await sessionListIn(tx, { tenantId, after, limit: PAGE });
+    refused.push(...page.filter((session) => refusalOf(session, session) !== undefined));
     const last = page.at(-1);
-    if (page.length < PAGE || last === undefined) return;
-    page = await sessionListIn(tx, { tenantId, after: last.id, limit: PAGE });
+    if (page.length < PAGE || last === undefined) return endPlaces(tx, tenantId, refused);
+    after = last.id;
   }
+  await revokeOrganisation(tx, tenantId, await organisationRevise(tx, tenantId));
+}
+
+async function endPlaces(tx: Tx, tenantId: string, refused: readonly PlacedSessionRow[]): Promise<void> {
+  if (refused.length === 0) return;
+  const accountIds = [...new Set(refused.map(({ accountId }) => accountId))];
+  const bumped = await membershipBump(tx, tenantId, accountIds);
+  const revisions = new Map(bumped.map(({ accountId, revision }) => [accountId, revision]));
+  const below = ({ id, accountId }: PlacedSessionRow): Parameters<typeof revokePlaces>[2] => {
+    const belowRevision = revisions.get(accountId);
+    return belowRevision === undefined ? [] : [{ sessionId: id, belowRevision }];
+  };
+  await revokePlaces(tx, tenantId, refused.flatMap(below));
 }
 
 interface SigningIn {

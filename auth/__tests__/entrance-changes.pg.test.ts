@@ -128,6 +128,49 @@ describe("without its domain", () => {
   );
 });
 
+/** Sessions of whoever may stay in the organisation, in front of all others by their ids. */
+async function crowd(token: SignedIn, sessions: number): Promise<() => Promise<unknown>> {
+  const { sessionId } = await callerOf(token);
+  await systemQuery(
+    "test",
+    `insert into auth.session (id, account_id, organisation_id, expires_at, family_hash, secret_hash, device)
+     select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, account_id, organisation_id, expires_at, sha256(n::text::bytea), sha256(n::text::bytea), 'crowd'
+       from auth.session, generate_series(1, $2) n where id = $1`,
+    [sessionId, sessions],
+  );
+  return () => systemQuery("test", "delete from auth.session where device = 'crowd'");
+}
+
+test("a domain that is given up ends whom it let in also behind a thousand sessions that stay, and none of those", async () => {
+  const { person: _person, ...tokens } = await everybody();
+  const disperse = await crowd(tokens.guest, 1_001);
+  await auth.removeDomain({ id: t.domainId }, t.owner);
+  expect(await areTaken(tokens)).toEqual({ ...ALL, vouched: false, both: false });
+  await disperse();
+  t.domainId = await verified(t.owner, t.domain);
+});
+
+test("a domain of an organisation with more sessions than are looked at is given up at the cost of one row: everybody refreshes", async () => {
+  const { person: _person, ...tokens } = await everybody();
+  const { tenantId } = t.owner;
+  const disperse = await crowd(tokens.guest, 5_000);
+  const subjects = (): Promise<{ subject: string }[]> =>
+    systemQuery("test", "select subject from auth.revocation where subject like $1 order by position", [
+      `%:${tenantId}`,
+    ]);
+  const before = (await subjects()).length;
+  await auth.removeDomain({ id: t.domainId }, t.owner);
+  expect((await subjects()).slice(before)).toEqual([{ subject: `organisation:${tenantId}` }]);
+  const none = Object.fromEntries(Object.keys(ALL).map((who) => [who, false]));
+  // Who is in an organisation of their own keeps that token.
+  expect(await areTaken(tokens)).toEqual({ ...none, own: true });
+  const [without, guest] = [await refreshed(tokens.vouched), await refreshed(tokens.guest)];
+  expect([without.organisation, guest.organisation?.id]).toEqual([null, tenantId]);
+  expect(await areTaken({ without, guest })).toEqual({ without: true, guest: true });
+  await disperse();
+  t.domainId = await verified(t.owner, t.domain);
+});
+
 describe("a provider that is required from now on", () => {
   beforeEach(() => set());
 

@@ -67,8 +67,8 @@ const statusAt = async ({ baseUrl }: RunningApp, token: string): Promise<number>
   return answer.status;
 };
 
-async function register(name: string): Promise<Person> {
-  const email = `${name}@endings.example`;
+async function register(name: string, domain = "endings.example"): Promise<Person> {
+  const email = `${name}@${domain}`;
   const made = await ask<SignedIn>("POST", "/auth/register", undefined, { email, password, organisation: name });
   return { email, id: made.user.id, organisationId: made.organisation.id, token: made.accessToken };
 }
@@ -96,12 +96,27 @@ async function mailed(email: string): Promise<string> {
 }
 
 /** Somebody who acts in the owner's organisation. */
-async function colleague(owner: Person, name: string): Promise<Person> {
-  const person = await register(name);
+async function colleague(owner: Person, name: string, domain?: string): Promise<Person> {
+  const person = await register(name, domain);
   await ask("POST", "/auth/invitations", owner.token, { email: person.email, role: "admin" });
   await ask("POST", "/auth/invitations/accept", person.token, { token: await mailed(person.email) });
   const switched = await ask<SignedIn>("POST", "/auth/switch", person.token, { organisationId: owner.organisationId });
   return { ...person, token: switched.accessToken };
+}
+
+/** Somebody whom the owner's provider let in, by the word of the domain's organisation alone: neither can be asked here. */
+async function vouchedFor(owner: Person, name: string): Promise<{ token: string; domainId: string }> {
+  const domain = `${name}.example`;
+  const person = await colleague(owner, name, domain);
+  const { id: domainId } = await ask<{ id: string }>("POST", "/auth/domains", owner.token, { domain });
+  await database.client.query("update auth.domain set verified_at = now() where id = $1", [domainId]);
+  await database.client.query(
+    `with p as (insert into auth.identity_provider (id, tenant_id, issuer, client_id, default_role, is_required)
+                values (gen_random_uuid(), $1, 'https://id.example.com', 'groundwork', 'viewer', false) returning vouch_id)
+     update auth.session set amr = '{sso}', vouched_by = array(select vouch_id from p) where account_id = $2`,
+    [owner.organisationId, person.id],
+  );
+  return { token: person.token, domainId };
 }
 
 /** What is to end, by the token that shows it, and how. */
@@ -119,6 +134,8 @@ async function endings(): Promise<Record<string, { token: string; end: () => Pro
     await register("carol"),
     await register("closing"),
   ];
+  const givingUp = await register("giving-up");
+  const vouched = await vouchedFor(givingUp, "vouched");
   const machine = await ask<{ id: string }>("POST", "/auth/service-principals", owner.token, {
     name: "importer",
     permissions: ["document.read"],
@@ -162,6 +179,10 @@ async function endings(): Promise<Record<string, { token: string; end: () => Pro
     "disabling a machine": {
       token: machines.key,
       end: () => ask("PATCH", `/auth/service-principals/${machine.id}`, owner.token, { disabled: true }),
+    },
+    "giving up the domain of who was in by its provider's word": {
+      token: vouched.token,
+      end: () => ask("DELETE", `/auth/domains/${vouched.domainId}`, givingUp.token),
     },
     "deleting an organisation": {
       token: closing.token,
