@@ -38,17 +38,7 @@ import { systemQuery } from "../db/tenant";
 import * as catalogue from "../events/catalog/auth";
 import { callerFrom, type Caller } from "../security/principal";
 import { registerCaller, type RegisteredCaller } from "../testing";
-import {
-  both,
-  change,
-  changesOfConsumers,
-  changesOfSeals,
-  changesOfSessions,
-  done,
-  seen,
-  traceless,
-  type Traces,
-} from "./traces";
+import { both, change, changesByCommand, changesOfSessions, done, seen, traceless, type Traces } from "./traces";
 import "../auth/store/export";
 import "../events/store/export";
 import "../queues/store/export";
@@ -58,7 +48,6 @@ import "../services/assets/store/export";
 import "../vectors/store/export";
 
 const root = join(import.meta.dirname, "..");
-
 type Acting = Awaited<ReturnType<typeof as>>;
 const callerOf = async (signedIn: Pick<SignedIn, "accessToken">): Promise<Caller> =>
   callerFrom((await as(signedIn)).authData);
@@ -381,7 +370,7 @@ test("what the installation's staff do, and what is done to it by command, is in
   await change("master-keys retire", written("operator.master_key.retired"), () =>
     retireMasterKeyByCommand("00000001", []),
   );
-  await changesOfConsumers();
+  await changesByCommand(ada);
 });
 
 test("all of it is done here: every endpoint, command, event and action that there is", () => {

@@ -1,6 +1,8 @@
 // What a change leaves beside itself, for traces.pg.test.ts: the events and the entries of logs that were not there before.
 import { auth } from "~encore/clients";
 import { expect, onTestFinished } from "vitest";
+import { sealByCommand } from "../audit/seal-command";
+import { sealLogs } from "../audit/sealing";
 import type { as } from "../auth/__tests__/callers";
 import { newId } from "../db/ids";
 import { systemQuery } from "../db/tenant";
@@ -67,7 +69,7 @@ export async function changesOfSessions(person: { email: string; password: strin
 }
 
 /** By command, of a consumer of events. */
-export async function changesOfConsumers(): Promise<void> {
+async function changesOfConsumers(): Promise<void> {
   const name = `traced-${newId()}`;
   consumer(name, { "auth.user.registered@1": () => Promise.resolve() });
   onTestFinished(() => void localConsumers.delete(name));
@@ -79,6 +81,19 @@ export async function changesOfConsumers(): Promise<void> {
   const from = new Date(Date.now() - 60_000).toISOString();
   await change("events replay", written("replayed"), () => replayByCommand({ consumer: name, from }));
   await change("consumers end-replay", written("replay_ended"), () => endReplayByCommand(name));
+}
+
+/** By command, of logs that no seal covers: here this one alone. */
+async function changesOfSeals({ tenantId }: { tenantId: string }): Promise<void> {
+  await sealLogs();
+  await systemQuery("test", "update audit.head set end_seal = null where tenant_id = $1", [tenantId]);
+  const written = { entries: ["audit.log.sealed", "audit.logs.sealed"] };
+  await change("audit seal", written, () => sealByCommand("", () => undefined));
+}
+
+export async function changesByCommand(owner: { tenantId: string }): Promise<void> {
+  await changesOfConsumers();
+  await changesOfSeals(owner);
 }
 
 /** What changes nothing that anybody else lives by, or leaves its trace elsewhere. */

@@ -5,11 +5,13 @@ import type { Max, MaxLen, Min } from "encore.dev/validate";
 import { parseCursor } from "../db/cursor";
 import { downloadHeaders } from "../security/headers";
 import { currentPrincipal } from "../security/principal";
+import { logger } from "../telemetry/logger";
 import { exportEntries } from "./export";
 import { purgeAudit } from "./retention";
+import { maintainSeals } from "./sealing";
 import { shownEntry } from "./shown-entry";
 import { entryList } from "./store";
-import { verifyPage } from "./verify";
+import { checkPage } from "./verify";
 
 interface ListAuditRequest {
   /** Only entries of this action, for example auth.member.removed. */
@@ -65,9 +67,17 @@ interface VerifyAuditRequest {
 }
 
 interface AuditBreak {
-  /** Number of the first entry that is not as it was written. */
+  /** Number of the first entry that is not as it was written; of one that cannot be read, where the page begins that holds it. */
   seq: number;
-  what: "missing" | "changed" | "added";
+  /** `unsealed`: the log begins, or ends, where the app has not let it. `unreadable`: the app would never write it so, or it takes longer to read than it may. */
+  what: "missing" | "changed" | "added" | "unsealed" | "unreadable";
+}
+
+interface AuditUnsealed {
+  /** Whether entries may have been removed in front of the first one that is kept. */
+  start: boolean;
+  /** The last entry that a seal covers, 0 for none: behind those that are newer some may have been removed. */
+  after: number;
 }
 
 interface VerifyAuditResponse {
@@ -79,13 +89,22 @@ interface VerifyAuditResponse {
   isDone: boolean;
   /** Absent while the log holds. */
   broken?: AuditBreak;
+  /** With the last answer: what is under no seal yet, because it was written before there were any. Absent where all of the log is. */
+  unsealed?: AuditUnsealed;
 }
 
 /** Checks that no entry was changed, removed or added; a thousand entries an answer. */
 export const verify = api(
   { expose: true, auth: true, method: "GET", path: "/auth/audit/verify", tags: ["can:audit.read"] },
-  async (req: VerifyAuditRequest): Promise<VerifyAuditResponse> =>
-    verifyPage(currentPrincipal(), Math.floor(req.after ?? 0)),
+  async (req: VerifyAuditRequest): Promise<VerifyAuditResponse> => {
+    const { tenantId } = currentPrincipal();
+    const { broken, ...page } = await checkPage(tenantId, Math.floor(req.after ?? 0));
+    if (broken === undefined) return page;
+    const { seq, what } = broken;
+    if (what === "unreadable")
+      logger("audit").error({ tenantId, seq, reason: broken.reason }, "an audit log cannot be read");
+    return { ...page, broken: { seq, what } };
+  },
 );
 
 /** The whole log as lines of JSON, oldest first; the last line has the number of entries and the last hash. */
@@ -102,6 +121,16 @@ export const exportLog = api.raw(
 
 export const purge = api({ expose: false, method: "POST", path: "/auth/audit/purge" }, async (): Promise<void> => {
   await purgeAudit(new Date());
+});
+
+export const seal = api({ expose: false, method: "POST", path: "/auth/audit/seal" }, async (): Promise<void> => {
+  await maintainSeals(new Date());
+});
+
+export const sealHourly = new CronJob("audit-seal", {
+  title: "Seal where audit logs begin and end by the present master key",
+  every: "1h",
+  endpoint: seal,
 });
 
 export const purgeDaily = new CronJob("audit-purge", {

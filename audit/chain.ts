@@ -64,9 +64,10 @@ export interface ChainBreak {
   seq: number;
   /**
    * `missing`: the number is not there. `changed`: the entry, or one before it, is not as it was written. `added`: it stands
-   * before the start of what is kept, or behind the end of the log.
+   * before the start of what is kept, or behind the end of the log. `unsealed`: the log does not begin, or end, where the app has
+   * let it (seal.ts): entries in front of this one, or behind it, were removed, or the seal was.
    */
-  what: "missing" | "changed" | "added";
+  what: "missing" | "changed" | "added" | "unsealed";
 }
 
 /** The first break in entries that should begin at `seq` after the hash `before`, each made with one of `keys`; undefined when they hold. */
@@ -85,7 +86,8 @@ export function findBreak(
   return undefined;
 }
 
-function isIntact(keys: readonly Buffer[], before: Buffer, entry: ChainedEntry): boolean {
+/** Whether the entry is as it was written behind the hash `before`. */
+export function isIntact(keys: readonly Buffer[], before: Buffer, entry: ChainedEntry): boolean {
   const { id, personal } = entry;
   // What is no object has the same form as one without fields, or none.
   if (!isObject(entry.fields) || (personal !== null && !isObject(personal))) return false;

@@ -3,10 +3,11 @@ import { Service } from "encore.dev/service";
 import { startDatabase } from "../db/start";
 import { guardOf } from "../security/guard";
 import { startAudit } from "./key";
+import { auditSealedCount } from "./store";
 
 const masterKey = secret("MasterKey");
 
 export default new Service("audit", { middlewares: guardOf("audit") });
 
 startAudit("audit", masterKey);
-startDatabase(masterKey);
+startDatabase(masterKey, auditSealedCount);

@@ -2,8 +2,10 @@
 // make an entry that the check accepts.
 import { requireAtStart } from "../config/start-check";
 import { deriveKey, masterKeyOfTests, masterKeysIn } from "../security/derived-key";
+import { masterKeyset, type Keyset } from "../security/envelope";
 
 const PURPOSE = "audit log";
+const SEALS = "audit log seals";
 
 let masterKey = masterKeyOfTests;
 let derived: { from: string; keys: readonly [Buffer, ...Buffer[]] } | undefined;
@@ -29,3 +31,6 @@ export function auditKeys(): readonly [Buffer, ...Buffer[]] {
   }
   return derived.keys;
 }
+
+/** The keys of seals over where logs begin and end: the first seals. */
+export const sealKeys = (): Keyset => masterKeyset(masterKey?.() ?? "", SEALS);

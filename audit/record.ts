@@ -5,7 +5,8 @@ import type { TenantId } from "../security/principal";
 import { currentProvenance } from "../security/provenance";
 import { fieldsOfClass, type AuditAction, type FieldClass, type FieldValue } from "./action";
 import { linkOf, personalDigest } from "./chain";
-import { auditKey } from "./key";
+import { auditKey, sealKeys } from "./key";
+import { nextEndSeal } from "./seal";
 import { entryAdd, headAdvance } from "./store";
 
 export interface AuditFacts<F extends Record<string, FieldClass>> {
@@ -31,7 +32,7 @@ export async function record<F extends Record<string, FieldClass>>(
   const key = auditKey();
   const personal = fieldsOfClass(action, fields, "personal");
   const { actor, correlationId } = currentProvenance(id);
-  const { seq, atMicros, before } = await headAdvance(tx, tenantId);
+  const { seq, atMicros, before, ...sealed } = await headAdvance(tx, tenantId);
   const entry = {
     tenantId,
     seq,
@@ -45,5 +46,10 @@ export async function record<F extends Record<string, FieldClass>>(
     fields: fieldsOfClass(action, fields, "plain"),
     personalDigest: personalDigest(key, id, personal),
   };
-  await entryAdd(tx, { ...entry, personal, hash: linkOf(key, before, entry) });
+  const hash = linkOf(key, before, entry);
+  await entryAdd(
+    tx,
+    { ...entry, personal, hash },
+    nextEndSeal(sealKeys(), { tenantId, seq, hash }, { before, ...sealed }),
+  );
 }

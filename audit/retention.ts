@@ -2,8 +2,12 @@
 // themselves insist on.
 import { cfg } from "../config";
 import { systemUsePurge } from "../db/store";
+import type { Tx } from "../db/tenant";
 import { removeEach, removeInBatches, type UpkeepBudget } from "../db/upkeep";
-import { entryPurge, headPurge } from "./store";
+import { isIntact } from "./chain";
+import { auditKeys, sealKeys } from "./key";
+import { sealOf } from "./seal";
+import { entryPurge, headPurge, headSealStarts, type MovedStart } from "./store";
 
 const DAY_MS = 86_400_000;
 const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 300_000, batchMax: 2_000 };
@@ -17,8 +21,21 @@ export async function purgeAudit(
   const before = new Date(now.getTime() - keepDays * DAY_MS);
   const { uses, entries, heads } = await removeEach({
     uses: () => removeInBatches("system-use-purge", budget, (tx, limit) => systemUsePurge(tx, before, limit)),
-    entries: () => removeInBatches("audit-purge", budget, (tx, limit) => entryPurge(tx, before, limit)),
+    entries: () => removeInBatches("audit-purge", budget, (tx, limit) => purgeEntries(tx, before, limit)),
     heads: () => removeInBatches("audit-purge", budget, headPurge),
   });
   return uses + entries + heads;
 }
+
+/** What a log begins behind is old by an entry that is as it was written: one that somebody made older than it is gives no seal. */
+async function purgeEntries(tx: Tx, before: Date, limit: number): Promise<number> {
+  const { removed, moved } = await entryPurge(tx, before, limit);
+  const seals = moved.filter(isOld).map(({ tenantId, seq, hash }) => ({
+    tenantId,
+    seal: sealOf(sealKeys(), { of: "start", tenantId, seq: seq + 1, hash }),
+  }));
+  if (seals.length > 0) await headSealStarts(tx, seals);
+  return removed;
+}
+
+const isOld = ({ before, ...entry }: MovedStart): boolean => before !== null && isIntact(auditKeys(), before, entry);

@@ -1,22 +1,26 @@
 // Statements on audit.entry and audit.head: an organisation's log, and where its chain begins and ends.
 import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type CursorRow, type Page } from "../db/cursor";
-import { tenantQuery, type TenantScope, type Tx } from "../db/tenant";
+import type { SealedRows } from "../db/master-keys";
+import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../db/tenant";
 import { declareExport } from "../db/tenant-export";
 import { NO_HASH, type ChainedEntry } from "./chain";
+import type { EndSeal } from "./seal";
 
-interface HeadPosition {
+interface HeadPosition extends EndSeal {
   seq: number;
   atMicros: string;
   /** Hash of the entry before. */
   before: Buffer;
 }
 
+const END_SEAL = `sealed_seq::float8 as "sealedSeq", end_seal as "endSeal"`;
+
 /** Takes the tenant's next number and moment; nobody else of the tenant gets one until the transaction ends. Moments never go back. */
 export async function headAdvance(tx: Tx, tenantId: string): Promise<HeadPosition> {
   const rows = await tx.query<HeadPosition>(
     `insert into audit.head (tenant_id, seq, at, hash, kept_after) values ($1, 1, clock_timestamp(), $2, $2)
      on conflict (tenant_id) do update set seq = head.seq + 1, at = greatest(head.at, clock_timestamp())
-     returning seq, hash as before, ${cursorMicros("at")} as "atMicros"`,
+     returning seq, hash as before, ${cursorMicros("at")} as "atMicros", ${END_SEAL}`,
     [tenantId, NO_HASH],
   );
   const [head] = rows;
@@ -24,13 +28,14 @@ export async function headAdvance(tx: Tx, tenantId: string): Promise<HeadPositio
   return { ...head, seq: Number(head.seq) };
 }
 
-/** Stores the entry and makes it the chain's end; only after headAdvance in the same transaction. */
-export async function entryAdd(tx: Tx, e: ChainedEntry): Promise<void> {
+/** Stores the entry and makes it the chain's end, under a seal where there is one; only after headAdvance in the same transaction. */
+export async function entryAdd(tx: Tx, e: ChainedEntry, endSeal: Buffer | null): Promise<void> {
   await tx.execute(
     `with added as (
        insert into audit.entry (tenant_id, seq, id, at, action, actor, target_type, target_id, correlation_id, fields, personal, personal_digest, hash)
        values ($1, $2, $3, 'epoch'::timestamptz + $4::bigint * interval '1 microsecond', $5, $6, $7, $8, $9, $10, $11, $12, $13))
-     update audit.head set hash = $13 where tenant_id = $1`,
+     update audit.head set hash = $13, end_seal = coalesce($14::bytea, end_seal),
+       sealed_seq = case when $14::bytea is null then sealed_seq else $2::bigint end where tenant_id = $1`,
     [
       e.tenantId,
       e.seq,
@@ -45,6 +50,7 @@ export async function entryAdd(tx: Tx, e: ChainedEntry): Promise<void> {
       e.personal !== null && Object.keys(e.personal).length > 0 ? e.personal : null,
       e.personalDigest,
       e.hash,
+      endSeal,
     ],
   );
 }
@@ -73,10 +79,13 @@ export async function entryList(
   return pageOf(rows, limit);
 }
 
+/** None from before or behind the chain: nobody recorded those. */
+const WITHIN_CHAIN = `t.seq >= (select kept_from from audit.head where tenant_id = $1)
+        and t.seq <= (select head.seq from audit.head where tenant_id = $1)`;
+
 const listOf = (action: string | undefined): string =>
-  `select ${SHOWN}, ${cursorMicros("at")} as "cursorMicros" from audit.entry
-      where tenant_id = $1 and seq >= (select kept_from from audit.head where tenant_id = $1)
-        and seq <= (select head.seq from audit.head where tenant_id = $1) and ${action === undefined ? "$2::text is null" : "action = $2"} and ${beforeCursor("at", "id", 3)}
+  `select ${SHOWN}, ${cursorMicros("at")} as "cursorMicros" from audit.entry t
+      where tenant_id = $1 and ${WITHIN_CHAIN} and ${action === undefined ? "$2::text is null" : "action = $2"} and ${beforeCursor("at", "id", 3)}
       order by at desc, id desc limit $5`;
 
 /** The same of all actions, in a transaction of the tenant. */
@@ -90,37 +99,53 @@ export async function entryPage(
   return pageOf(await tx.query<EntryRow & CursorRow>(listOf(undefined), params), limit);
 }
 
+const WHOLE = `tenant_id as "tenantId", ${SHOWN}, ${cursorMicros("at")} as "atMicros", personal_digest as "personalDigest", hash`;
+
 /** Entries in the order of their numbers, from `seq` on. */
 export function entryChain(scope: TenantScope, seq: number, limit: number): Promise<ChainedRow[]> {
   return tenantQuery<ChainedRow>(
     scope,
-    `select tenant_id as "tenantId", ${SHOWN}, ${cursorMicros("at")} as "atMicros", personal_digest as "personalDigest", hash
-       from audit.entry where tenant_id = $1 and seq >= $2 order by seq limit $3`,
+    `select ${WHOLE} from audit.entry where tenant_id = $1 and seq >= $2 order by seq limit $3`,
     [scope.tenantId, seq, limit],
   );
 }
 
-export interface ChainEnds {
+export interface ChainEnds extends EndSeal {
   /** Number of the last entry; 0 without any. */
   seq: number;
   hash: Buffer;
   /** Where what is kept begins, and the hash before it. */
   keptFrom: number;
   keptAfter: Buffer;
+  startSeal: Buffer | null;
 }
+
+const ENDS = `seq::float8 as seq, hash, kept_from::float8 as "keptFrom", kept_after as "keptAfter", start_seal as "startSeal", ${END_SEAL}`;
+const NO_ENDS: ChainEnds = {
+  ...{ seq: 0, hash: NO_HASH, keptFrom: 1, keptAfter: NO_HASH },
+  ...{ startSeal: null, sealedSeq: null, endSeal: null },
+};
 
 /** Where the tenant's chain begins and ends. */
 export async function headFind(scope: TenantScope): Promise<ChainEnds> {
-  const rows = await tenantQuery<ChainEnds>(
-    scope,
-    `select seq::float8 as seq, hash, kept_from::float8 as "keptFrom", kept_after as "keptAfter" from audit.head where tenant_id = $1`,
-    [scope.tenantId],
-  );
-  return rows[0] ?? { seq: 0, hash: NO_HASH, keptFrom: 1, keptAfter: NO_HASH };
+  const rows = await tenantQuery<ChainEnds>(scope, `select ${ENDS} from audit.head where tenant_id = $1`, [
+    scope.tenantId,
+  ]);
+  return rows[0] ?? NO_ENDS;
 }
 
 /** Before it no entry is deleted, whoever asks: migrations 23 and 45. */
 const KEPT_AT_LEAST = "interval '90 days'";
+
+/** When the last entry of an action was written; undefined without any. */
+export async function entryMoment(scope: TenantScope, action: string): Promise<Date | undefined> {
+  const rows = await tenantQuery<{ at: Date }>(
+    scope,
+    `select at from audit.entry where tenant_id = $1 and action = $2 order by at desc, id desc limit 1`,
+    [scope.tenantId, action],
+  );
+  return rows[0]?.at;
+}
 
 /** Number of the last entry that is there, whatever the head says; 0 without any. */
 export async function entryLast(scope: TenantScope): Promise<number> {
@@ -214,28 +239,129 @@ export function headPurge(tx: Tx, limit: number): Promise<number> {
   );
 }
 
+/** The last entry that was deleted of a log which begins behind it now, and the hash before it; null when nobody knows that. */
+export type MovedStart = ChainedEntry & { before: Buffer | null };
+
 /**
  * Deletes entries from before `before`, at most `limit` of all tenants; what is kept of their chains begins after them. Not where a young one
  * was put in among them: the table refuses that for all (migration 45), and that log stays broken.
  */
-export async function entryPurge(tx: Tx, before: Date, limit: number): Promise<number> {
-  const rows = await tx.query<{ n: number }>(
+export async function entryPurge(
+  tx: Tx,
+  before: Date,
+  limit: number,
+): Promise<{ removed: number; moved: MovedStart[] }> {
+  const rows = await tx.query<{ removed: number } & (MovedStart | Record<keyof MovedStart, null>)>(
     `with old as (
        select tenant_id, seq from audit.entry where at < $1 order by at, seq limit $2 for update skip locked
      ), gone as (
-       delete from audit.entry e using old where e.tenant_id = old.tenant_id and e.seq = old.seq returning e.tenant_id, e.seq, e.hash
+       delete from audit.entry e using old where e.tenant_id = old.tenant_id and e.seq = old.seq returning e.*
      ), last as (
-       select distinct on (tenant_id) tenant_id, seq, hash from gone order by tenant_id, seq desc
+       select distinct on (tenant_id) * from gone order by tenant_id, seq desc
      ), kept as (
        update audit.head h set kept_from = last.seq + 1, kept_after = last.hash
          from last where h.tenant_id = last.tenant_id and h.kept_from <= last.seq
           and not exists (select from audit.entry e where e.tenant_id = h.tenant_id and e.seq between h.kept_from and last.seq
                             and e.at >= now() - ${KEPT_AT_LEAST})
+       returning h.tenant_id
+     ), moved as (
+       select ${WHOLE}, coalesce(
+                (select p.hash from audit.entry p where p.tenant_id = t.tenant_id and p.seq = t.seq - 1),
+                (select h.kept_after from audit.head h where h.tenant_id = t.tenant_id and h.kept_from = t.seq)) as before
+         from last t where t.tenant_id in (select tenant_id from kept)
      )
-     select count(*)::int as n from gone`,
+     select counted.removed, moved.* from (select count(*)::int as removed from gone) counted left join moved on true`,
     [before, limit],
   );
-  return rows[0]?.n ?? 0;
+  const isMoved = (row: (typeof rows)[number]): row is { removed: number } & MovedStart => row.tenantId !== null;
+  return { removed: rows[0]?.removed ?? 0, moved: rows.filter(isMoved) };
+}
+
+/** Seals over where logs begin now; in the transaction that let them. */
+export async function headSealStarts(tx: Tx, seals: readonly { tenantId: string; seal: Buffer }[]): Promise<void> {
+  await tx.execute(
+    `update audit.head h set start_seal = s.seal from unnest($1::uuid[], $2::bytea[]) as s (tenant_id, seal)
+      where h.tenant_id = s.tenant_id`,
+    [seals.map(({ tenantId }) => tenantId), seals.map(({ seal }) => seal)],
+  );
+}
+
+/** Where the chain begins and ends, which stays so until the transaction ends; and whether the organisation is gone. */
+export async function headHold(tx: Tx, tenantId: string): Promise<(ChainEnds & { isGone: boolean }) | undefined> {
+  const rows = await tx.query<ChainEnds & { isGone: boolean }>(
+    `select ${ENDS}, gone_at is not null as "isGone" from audit.head where tenant_id = $1 for update`,
+    [tenantId],
+  );
+  return rows[0];
+}
+
+/** Stores the seals that are given; the end's over the last entry. */
+export async function headSeal(
+  tx: Tx,
+  tenantId: string,
+  { start, end }: { start: Buffer | null; end: Buffer | null },
+): Promise<void> {
+  await tx.execute(
+    `update audit.head set start_seal = coalesce($2::bytea, start_seal), end_seal = coalesce($3::bytea, end_seal),
+       sealed_seq = case when $3::bytea is null then sealed_seq else seq end where tenant_id = $1`,
+    [tenantId, start, end],
+  );
+}
+
+export interface SealedHeadRow extends ChainEnds {
+  tenantId: string;
+  /** Of the entry that the end's seal is over; null when it is not there. */
+  sealedHash: Buffer | null;
+}
+
+/** Heads with a seal of another key, behind `after`, which stay as they are until the transaction ends. One that is written to has one of now. */
+export function headListSealedByOthers(
+  tx: Tx,
+  { keyId, after, limit }: { keyId: Buffer; after: string; limit: number },
+): Promise<SealedHeadRow[]> {
+  return tx.query<SealedHeadRow>(
+    `select tenant_id as "tenantId", ${ENDS}, case when sealed_seq = seq then hash when sealed_seq = kept_from - 1 then kept_after
+              else (select e.hash from audit.entry e where e.tenant_id = head.tenant_id and e.seq = head.sealed_seq) end as "sealedHash"
+       from audit.head
+      where tenant_id > $1 and (substring(start_seal for 4) <> $2 or substring(end_seal for 4) <> $2)
+      order by tenant_id limit $3 for update of head skip locked`,
+    [after, keyId, limit],
+  );
+}
+
+/** Other seals over the same places. */
+export async function headReseal(
+  tx: Tx,
+  seals: readonly { tenantId: string; start: Buffer | null; end: Buffer | null }[],
+): Promise<void> {
+  await tx.execute(
+    `update audit.head h set start_seal = coalesce(s.start_seal, h.start_seal), end_seal = coalesce(s.end_seal, h.end_seal)
+       from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as s (tenant_id, start_seal, end_seal) where h.tenant_id = s.tenant_id`,
+    [seals.map(({ tenantId }) => tenantId), seals.map(({ start }) => start), seals.map(({ end }) => end)],
+  );
+}
+
+/** Of how many logs no seal covers the start, or the end. */
+export async function headCountUnsealed(): Promise<number> {
+  const [row] = await systemQuery<{ n: number }>(
+    "audit-seal",
+    `select count(*)::int as n from audit.head
+      where seq > 0 and (sealed_seq is distinct from seq or (kept_from > 1 and start_seal is null))`,
+  );
+  return row?.n ?? 0;
+}
+
+/** Whose seals each master key has made. Reads all heads: nobody waits for it. */
+export function auditSealedCount(): Promise<SealedRows[]> {
+  return systemQuery<SealedRows>(
+    "count-sealed-rows",
+    `select 'seals of audit logs' as what, encode(key_id, 'hex') as "keyId", count(*) as rows from (
+       select substring(start_seal for 4) as key_id from audit.head where start_seal is not null
+       union all select substring(end_seal for 4) from audit.head where end_seal is not null) sealed
+      group by key_id order by key_id limit 100`,
+    [],
+    { statementTimeoutMs: 60_000 },
+  );
 }
 
 declareExport("audit", {
@@ -243,6 +369,7 @@ declareExport("audit", {
     {
       name: "audit.entry",
       order: { seq: "bigint" },
+      within: WITHIN_CHAIN,
       columns: [
         ...["seq", "id", "at", "action", "actor", "target_type", "target_id", "correlation_id", "fields", "personal"],
         "hash",

@@ -1,7 +1,15 @@
 // `npm run admin -- audit verify [ORGANISATION]`: what the check of logs found, in words. Nothing is written down: it reads.
 import { isUuid } from "../db/ids";
 import type { ChainBreak } from "./chain";
-import { INSTALLATION, verifyLog, verifyLogs, type BrokenLog, type LogsCheck, type TellProgress } from "./verify-logs";
+import {
+  INSTALLATION,
+  verifyLog,
+  verifyLogs,
+  type BrokenLog,
+  type LogsCheck,
+  type TellProgress,
+  type UnsealedLog,
+} from "./verify-logs";
 
 const PROGRESS_EVERY_MS = 2_000;
 
@@ -12,6 +20,8 @@ const MEANING: Record<ChainBreak["what"], string> = {
     "is not as it was written: it was changed, exchanged or put in by somebody without the master key, or the log's end was set back to it (another master key than it was written with looks the same)",
   added:
     "stands before the start or behind the end of the log: it was added past the app, or the log's start was set on, or its end back",
+  unsealed:
+    "is where the log begins, or ends, and the app has not let it: entries in front of it or behind it were removed, or the seal over that was (another master key than it was sealed with looks the same)",
 };
 
 export interface VerifyOutput {
@@ -39,11 +49,19 @@ export async function verifyByCommand(log: string, { say, sayProgress, clock }: 
   return sum.broken.length === 0;
 }
 
-function linesOf({ logs, entries, broken }: LogsCheck): string[] {
+function linesOf({ logs, entries, broken, unsealed }: LogsCheck): string[] {
   const found = broken.map(({ log, broken: at }) => `BROKEN  ${log}  entry ${at.seq}${meaningOf(at)}`);
+  const open = unsealed.map((at) => `UNSEALED  ${at.log}  ${openOf(at)}`);
   const all = ofAll(entries, logs);
-  if (found.length === 0) return [`${all}: as they were written`];
-  return [...found, `${all} read, each up to its first break; broken: ${found.length}`];
+  const sum = found.length === 0 ? "as they were written" : `read, each up to its first break; broken: ${found.length}`;
+  const sealed = open.length === 0 ? "" : `; not wholly under seals: ${open.length}, see \`audit seal\``;
+  return [...found, ...open, `${all}${found.length === 0 ? ":" : ""} ${sum}${sealed}`];
+}
+
+/** What may be missing without being seen. */
+function openOf({ start, after }: UnsealedLog): string {
+  const front = start ? ["in front of its first entry"] : [];
+  return `entries may have been removed ${[...front, `behind those that follow entry ${after}`].join(", and ")}`;
 }
 
 const meaningOf = (at: BrokenLog["broken"]): string =>

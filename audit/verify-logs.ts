@@ -1,14 +1,11 @@
 // The check of one log, or of all, by command: every entry, in pages, one log after the other. A log that is broken, or cannot be read, ends it for
 // itself alone: what else was changed is to be known too. It reads only, and beside the running app: what is recorded meanwhile,
 // or removed by retention, is no break.
-import { DbError } from "../db/errors";
 import { withSystem } from "../db/tenant";
 import { tenantIdFrom } from "../security/principal";
-import { errorText } from "../telemetry/error-text";
-import type { ChainBreak } from "./chain";
 import { platformLog } from "./platform";
 import { logExists, logList } from "./store";
-import { verifyPage, type Verification } from "./verify";
+import { checkPage, type CheckedPage, type LogBreak, type Unsealed } from "./verify";
 
 /** Whose logs are looked up at once. */
 const LOGS = 500;
@@ -16,29 +13,28 @@ const FIRST = "00000000-0000-0000-0000-000000000000";
 /** Of what concerns no organisation. */
 export const INSTALLATION = "installation";
 
-/** An entry from `seq` on, or what is known of the log, is of a kind that the app never writes, or takes longer to read than it may. */
-export interface UnreadableLog {
-  seq: number;
-  what: "unreadable";
-  reason: string;
-}
-
 export interface BrokenLog {
   /** The organisation, or INSTALLATION. */
   log: string;
-  broken: ChainBreak | UnreadableLog;
+  broken: LogBreak;
+}
+
+export interface UnsealedLog extends Unsealed {
+  log: string;
 }
 
 export interface LogsCheck {
   logs: number;
   entries: number;
   broken: BrokenLog[];
+  /** Of those that are not broken: what no seal covers. */
+  unsealed: UnsealedLog[];
 }
 
 /** After each page: what was checked so far, and up to which entry of the log at hand. */
 export type TellProgress = (sum: Readonly<LogsCheck>, at: { log: string; through: number }) => void;
 
-const nothing = (): LogsCheck => ({ logs: 0, entries: 0, broken: [] });
+const nothing = (): LogsCheck => ({ logs: 0, entries: 0, broken: [], unsealed: [] });
 
 /** Of an organisation, or INSTALLATION; undefined when it has no log. */
 export async function verifyLog(log: string, tell: TellProgress = () => undefined): Promise<LogsCheck | undefined> {
@@ -64,20 +60,11 @@ export async function verifyLogs(tell: TellProgress = () => undefined, after = F
 async function verifyInto(sum: LogsCheck, tenant: string, tell: TellProgress): Promise<void> {
   const log = tenant === platformLog.tenantId ? INSTALLATION : tenant;
   sum.logs++;
-  let page: Verification = { checked: 0, through: 0, isDone: false };
-  try {
-    while (!page.isDone) {
-      page = await verifyPage({ tenantId: tenantIdFrom(tenant) }, page.through);
-      sum.entries += page.checked;
-      if (page.broken !== undefined) sum.broken.push({ log, broken: page.broken });
-      tell(sum, { log, through: page.through });
-    }
-  } catch (error) {
-    if (isOfDatabase(error)) throw error;
-    sum.broken.push({ log, broken: { seq: page.through + 1, what: "unreadable", reason: errorText(error) } });
+  for (let page: CheckedPage = { checked: 0, through: 0, isDone: false }; !page.isDone;) {
+    page = await checkPage(tenant, page.through);
+    sum.entries += page.checked;
+    if (page.broken !== undefined) sum.broken.push({ log, broken: page.broken });
+    if (page.unsealed !== undefined) sum.unsealed.push({ log, ...page.unsealed });
+    tell(sum, { log, through: page.through });
   }
 }
-
-/** One that is away says nothing about a log. */
-const isOfDatabase = (error: unknown): boolean =>
-  error instanceof DbError && (error.kind === "unavailable" || error.kind === "pool_exhausted");

@@ -1,7 +1,13 @@
-// The check of an organisation's log: that no entry was changed, removed or added. In pages, because a log is long.
+// The check of an organisation's log: that no entry was changed, removed or added, and what of it no seal covers. In pages, because
+// a log is long.
+import { DbError } from "../db/errors";
 import type { TenantScope } from "../db/tenant";
-import { findBreak, type ChainBreak } from "./chain";
-import { auditKeys } from "./key";
+import { tenantIdFrom } from "../security/principal";
+import { errorText } from "../telemetry/error-text";
+import { findBreak, NO_HASH, type ChainBreak } from "./chain";
+import { auditKeys, sealKeys } from "./key";
+import { isSealOf, type SealedPlace } from "./seal";
+import { areLogsSealed } from "./sealed-installation";
 import { entryBefore, entryChain, entryLast, headFind, type ChainEnds } from "./store";
 
 /** Entries per page: a few milliseconds of hashing. */
@@ -15,15 +21,107 @@ export interface Verification {
   /** Whether there are more. */
   isDone: boolean;
   broken?: ChainBreak;
+  /** With the last page: what no seal covers. Absent where seals cover all. */
+  unsealed?: Unsealed;
 }
 
+export interface Unsealed {
+  /** Whether entries may have been removed in front of the first one that is kept. */
+  start: boolean;
+  /** The last entry that a seal covers; 0: none. Behind those that are newer some may have been removed. */
+  after: number;
+}
+
+/** An entry from `seq` on, or what is known of the log, is of a kind that the app never writes, or takes longer to read than it may. */
+export interface UnreadableLog {
+  seq: number;
+  what: "unreadable";
+  reason: string;
+}
+
+export type LogBreak = ChainBreak | UnreadableLog;
+
+export interface CheckedPage extends Omit<Verification, "broken"> {
+  broken?: LogBreak;
+}
+
+/**
+ * As verifyPage of that tenant's log; what cannot be read is what somebody wanted nobody to read: a finding as any other, which ends
+ * the check. @throws DbError of a database that is away: that says nothing about a log.
+ */
+export async function checkPage(tenant: string, after = 0): Promise<CheckedPage> {
+  try {
+    return await verifyPage({ tenantId: tenantIdFrom(tenant) }, after);
+  } catch (error) {
+    if (isAway(error)) throw error;
+    const broken = { seq: after + 1, what: "unreadable", reason: errorText(error) } as const;
+    return { checked: 0, through: after, isDone: true, broken };
+  }
+}
+
+export const isAway = (error: unknown): boolean =>
+  error instanceof DbError && (error.kind === "unavailable" || error.kind === "pool_exhausted");
+
 /** Checks the entries after number `after` (0: from the first that is kept), `size` at most. */
-export async function verifyPage(scope: TenantScope, after = 0, size = PAGE): Promise<Verification> {
+export async function verifyPage(
+  scope: TenantScope,
+  after = 0,
+  size = PAGE,
+  judge: (scope: TenantScope, ends: ChainEnds) => Promise<Judged> = judgeSeals,
+): Promise<Verification> {
   const ends = await headFind(scope);
-  const verification = await verifyBetween(scope, ends, after, size);
+  const page = await verifyBetween(scope, ends, after, size);
+  const verification = page.isDone && page.broken === undefined ? { ...page, ...(await judge(scope, ends)) } : page;
   // Retention may have removed the first entries between the two reads: what is kept then begins later.
   const isMoved = verification.broken !== undefined && (await headFind(scope)).keptFrom !== ends.keptFrom;
-  return isMoved ? verifyPage(scope, after, size) : verification;
+  return isMoved ? verifyPage(scope, after, size, judge) : verification;
+}
+
+/** The same of the entries alone, whatever stands under a seal. */
+export const verifyEntries = (scope: TenantScope, after: number): Promise<Verification> =>
+  verifyPage(scope, after, PAGE, () => Promise.resolve({}));
+
+type Judged = Pick<Verification, "broken" | "unsealed">;
+
+/**
+ * Whether the log begins and ends where the app has let it. Without a seal it may be of before there were any, until the installation
+ * has sealed all its logs; from then on somebody took the seal away.
+ */
+export async function judgeSeals(
+  { tenantId }: TenantScope,
+  ends: ChainEnds,
+  areSealed: () => Promise<boolean> = areLogsSealed,
+): Promise<Judged> {
+  const { seq, keptFrom, keptAfter, startSeal, sealedSeq } = ends;
+  if (seq === 0) return {};
+  if (sealedSeq !== null && sealedSeq > seq) return { broken: { seq: seq + 1, what: "missing" } };
+  const start: SealedPlace = { of: "start", tenantId, seq: keptFrom, hash: keptAfter };
+  const isStartSealed = beginsFirst(ends) || isSealOf(sealKeys(), startSeal, start);
+  const after = await sealedThrough({ tenantId }, ends);
+  if (isStartSealed && after === seq) return {};
+  if (!isStartSealed && (startSeal !== null || (await areSealed())))
+    return { broken: { seq: keptFrom, what: "unsealed" } };
+  if (after === 0 && (sealedSeq !== null || (await areSealed()))) return { broken: { seq, what: "unsealed" } };
+  return { unsealed: { start: !isStartSealed, after } };
+}
+
+/** As a log that retention has taken nothing from. */
+export const beginsFirst = ({ keptFrom, keptAfter }: ChainEnds): boolean => keptFrom === 1 && keptAfter.equals(NO_HASH);
+
+/** Number of the last entry that the end's seal covers; 0 when it fits none. */
+export async function sealedThrough(scope: TenantScope, ends: ChainEnds): Promise<number> {
+  const { seq, hash, keptFrom, keptAfter, sealedSeq, endSeal } = ends;
+  if (sealedSeq === null) return 0;
+  const find = async (): Promise<Buffer | undefined> => {
+    if (sealedSeq === seq) return hash;
+    if (sealedSeq === keptFrom - 1) return keptAfter;
+    return (await entryChain(scope, sealedSeq, 1)).find((entry) => entry.seq === sealedSeq)?.hash;
+  };
+  const found = await find();
+  const { tenantId } = scope;
+  const isSealed =
+    found !== undefined && isSealOf(sealKeys(), endSeal, { of: "end", tenantId, seq: sealedSeq, hash: found });
+  return isSealed ? sealedSeq : 0;
 }
 
 async function verifyBetween(scope: TenantScope, ends: ChainEnds, after: number, size: number): Promise<Verification> {

@@ -53,7 +53,7 @@ function ask<R>(
 
 /** Parameters: tenant, rows, bytes, and the key of the last row before. */
 function pageOf(table: ExportedTable, goesOn: boolean): string {
-  const { name, tenantColumn = "tenant_id", large = [], joined } = table;
+  const { name, tenantColumn = "tenant_id", large = [], joined, within } = table;
   const keys = Object.keys(table.order);
   const ordered = keys.map((key) => `t.${key}`).join(", ");
   const from = Object.values(table.order).map((type, i) => `$${i + 4}::text::${type}`);
@@ -63,7 +63,7 @@ function pageOf(table: ExportedTable, goesOn: boolean): string {
   return `with page as (
       select t.*${added.join("")}, (${weight})::bigint as export_bytes, row_number() over (order by ${ordered}) as export_row
         from ${name} t ${joined?.sql ?? ""}
-       where t.${tenantColumn} = $1${goesOn ? ` and (${ordered}) > (${from.join(", ")})` : ""}
+       where t.${tenantColumn} = $1${within === undefined ? "" : ` and ${within}`}${goesOn ? ` and (${ordered}) > (${from.join(", ")})` : ""}
        order by ${ordered} limit $2
     ), fitting as (
       select *, sum(export_bytes) over (order by export_row) - export_bytes as export_before from page

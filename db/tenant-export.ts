@@ -32,6 +32,8 @@ export interface ExportedTable {
   omitted?: Readonly<Record<string, string>>;
   /** Columns that may be long: a page ends before they come to more than a page may have. */
   large?: readonly string[];
+  /** Which of the tenant's rows are handed out, where not all are: a condition on them, as `t`, and on the tenant's id, which is $1. */
+  within?: string;
   /** `tenant_id`, if nothing is said. */
   tenantColumn?: string;
   /** Values that stand in a table of no tenant: read in the system's scope, bound to the tenant's rows by the join. */

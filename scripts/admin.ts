@@ -1,6 +1,8 @@
 // `npm run admin -- …`: what is done to the installation by who has its machine and its secrets, and by no request. Runs in
 // the app's environment (`groundwork exec --beside`), beside the running app; each command stands in the installation's log.
 import { parseArgs } from "node:util";
+import { sealByCommand } from "../audit/seal-command";
+import { auditSealedCount } from "../audit/store";
 import { verifyByCommand } from "../audit/verify-command";
 import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { startCommand } from "../auth/operators/command-start";
@@ -54,6 +56,8 @@ const usage = `npm run admin -- <command>
                            what of its replay is not handed over yet does not come again (--reason TEXT)
   audit verify [ORGANISATION | installation]
                            whether each entry of the log, or of all logs, is as it was written; exit code 1 when one is not
+  audit seal [ORGANISATION | installation]
+                           seals where logs begin and end that no seal covers, of a version before; exit code 1 when one is broken
 `;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -188,6 +192,13 @@ const commands: Record<string, Command> = {
       if (!(await verifyByCommand(log, { say, sayProgress, clock: () => performance.now() }))) process.exitCode = 1;
     },
   },
+  "audit seal": {
+    word: "ORGANISATION",
+    isWordOptional: true,
+    run: async (log) => {
+      if (!(await sealByCommand(log, say))) process.exitCode = 1;
+    },
+  },
   "events replay": {
     options: ["consumer", "from", "until", "type", "reason"],
     run: async (_, { consumer, from, ...rest }) => {
@@ -206,6 +217,7 @@ const sealedRows = async (): Promise<SealedRows[]> => [
   ...(await sealedCount()),
   ...(await tenantKeySealedCount()),
   ...(await requestSealedCount()),
+  ...(await auditSealedCount()),
 ];
 
 interface Given {

@@ -131,6 +131,7 @@ export const systemReasons = {
 
   // Upkeep: what nobody can use any more goes
   "audit-verify": "which audit logs there are, to check all of them",
+  "audit-seal": "where audit logs begin and end, to seal what no seal covers",
   "audit-purge": "audit entries past their retention",
   "purge-tenant-keys": "data keys of tenants that sealed nothing any more",
   "system-use-purge": "counts of system use past their retention",

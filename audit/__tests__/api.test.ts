@@ -7,6 +7,7 @@ import { createCaller } from "../../testing";
 import { defineAction } from "../action";
 import { exportEntries } from "../export";
 import { record } from "../record";
+import { pastTriggers } from "./past-triggers";
 
 const renamed = defineAction("test.thing.renamed", { count: "plain", name: "personal" });
 
@@ -44,6 +45,16 @@ describe("the audit log's endpoints", () => {
 
   test("check the chain", async () => {
     expect(await audit.verify({}, await organisationWith(3))).toEqual({ checked: 3, through: 3, isDone: true });
+  });
+
+  test("say of an entry that cannot be read that the log is broken, as the command does", async () => {
+    const owner = await organisationWith(2);
+    const { tenantId } = owner.principal;
+    await pastTriggers(["update audit.entry set at = 'infinity' where tenant_id = $1 and seq = 2"], [tenantId]);
+    const broken = { seq: 1, what: "unreadable" };
+    expect(await audit.verify({}, owner)).toEqual({ checked: 0, through: 0, isDone: true, broken });
+    // What nothing can read is in the way of the suites that follow.
+    await pastTriggers(["delete from audit.entry where tenant_id = $1"], [tenantId]);
   });
 
   test("write the whole log out, oldest first, with its last hash", async () => {

@@ -9,7 +9,7 @@ import { record } from "../record";
 import { purgeAudit } from "../retention";
 import { entryList } from "../store";
 import { verifyPage } from "../verify";
-import { pastTriggers } from "./past-triggers";
+import { age } from "./ageing";
 
 const done = defineAction("test.thing.done", { n: "plain" });
 
@@ -34,7 +34,7 @@ test("retention passes over an entry that somebody has locked: it is shown no mo
   const scope = { tenantId: tenantIdFrom(newId()) };
   for (let n = 1; n <= 3; n++) await withTenant(scope, (tx) => record(tx, done, { fields: { n } }));
   const of = "where tenant_id = $1 and seq <= $2";
-  await pastTriggers([`update audit.entry set at = at - interval '100 days' ${of}`], [scope.tenantId, 2]);
+  await age(scope, 100, 2);
   const holder = new EventEmitter();
   const [locked, purged] = [once(holder, "locked"), once(holder, "purged")];
   const holding = withTenant(scope, async (tx) => {

@@ -10,6 +10,7 @@ import { record } from "../record";
 import { purgeAudit } from "../retention";
 import { entryErase, entryList, entryPage } from "../store";
 import { verifyPage, type Verification } from "../verify";
+import { age } from "./ageing";
 import { pastTriggers } from "./past-triggers";
 
 const renamed = defineAction("test.thing.renamed", { count: "plain", name: "personal" });
@@ -215,9 +216,7 @@ describe("what is kept", () => {
   test("of the log ends after the retention, in batches, and what is left still holds", async () => {
     const scope = newTenant();
     await write(scope, 5);
-    await tamper("update audit.entry set at = at - interval '100 days' where tenant_id = $1 and seq <= 3", [
-      scope.tenantId,
-    ]);
+    await age(scope, 100, 3);
     const budget = { statementTimeoutMs: 5_000, totalMs: 10_000, batchMax: 2 };
     expect(await purgeAudit(new Date(), 101, budget)).toBe(0);
     expect(await purgeAudit(new Date(), 95, budget)).toBe(3);
@@ -235,14 +234,10 @@ describe("what is kept", () => {
       ]);
     for (const scope of [gone, there]) await write(scope, 2);
     await withSystem("test", (tx) => endLog(tx, gone.tenantId));
-    const of = [[gone.tenantId, there.tenantId]];
-    await tamper(
-      "update audit.entry set at = at - interval '100 days' where tenant_id = any($1::uuid[]) and seq = 1",
-      of,
-    );
+    for (const scope of [gone, there]) await age(scope, 100, 1);
     await purgeAudit(new Date(), 95);
     expect(await heads()).toHaveLength(2);
-    await tamper("update audit.entry set at = at - interval '100 days' where tenant_id = any($1::uuid[])", of);
+    for (const scope of [gone, there]) await age(scope, 100);
     expect(await purgeAudit(new Date(), 95)).toBe(3);
     expect(await heads()).toEqual([{ id: there.tenantId }]);
     await write(there, 1);

@@ -221,6 +221,21 @@ describe("an organisation's export", () => {
     ]);
   });
 
+  test("holds no entry of the log that stands outside of its chain: nobody recorded it", async () => {
+    const owner = await registerCaller();
+    await systemQuery(
+      "test",
+      `insert into audit.entry select tenant_id, seq + 5, gen_random_uuid(), at, action, 'user:eve', target_type, target_id, correlation_id, fields, personal, personal_digest, hash
+         from audit.entry where tenant_id = $1 order by audit.entry.seq desc limit 1`,
+      [owner.tenantId],
+    );
+    for (const options of [always, inPages]) {
+      const entries = (await exported(owner, options)).rows.filter(({ table }) => table === "audit.entry");
+      expect(entries.map(({ row }) => row.actor)).not.toContain("user:eve");
+      expect(entries.length).toBeGreaterThan(1);
+    }
+  });
+
   test("of a large one goes page by page over rows of one moment, each once, and says that it is of no one state", async () => {
     const { owner } = await organisation();
     await manyDocuments(owner.tenantId, 1_100, 1);

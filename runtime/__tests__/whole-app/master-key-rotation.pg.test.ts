@@ -9,6 +9,9 @@ import { retireMasterKeyByCommand } from "../../../auth/key-commands";
 import { resealSigningKeys } from "../../../auth/key-rotation";
 import { resealTotp } from "../../../auth/factors/reseal";
 import { sealedCount } from "../../../auth/store/sealed";
+import { startAudit } from "../../../audit/key";
+import { resealHeads } from "../../../audit/sealing";
+import { verifyLog } from "../../../audit/verify-logs";
 import { AppDB } from "../../../database";
 import { useMasterKey as useForRows } from "../../../db/capability";
 import type { SealedRows } from "../../../db/master-keys";
@@ -212,6 +215,7 @@ test("a master key is replaced under two replicas without a failed request, and 
   const [one] = serving();
   if (one === undefined) throw new Error("no replica serves");
   const owner = await register(one);
+  const { organisation } = (await done(one, "GET /auth/me", owner.accessToken)) as { organisation: { id: string } };
   for (const name of ["a", "b"]) await done(one, `PUT /secrets/${name}`, owner.accessToken, { value: "of before" });
   const { key } = await done(one, "POST /auth/api-keys", owner.accessToken, { name: "k" });
   const apps: WithApp[] = [];
@@ -240,6 +244,8 @@ test("a master key is replaced under two replicas without a failed request, and 
   await resealSigningKeys(both);
   await resealTotp(masterKeyset(both, "totp secrets"));
   await rewrapTenantKeys();
+  startAudit("audit", () => both);
+  await resealHeads();
   expect(await sealedBy(FIRST)).toEqual([]);
   for (const place of replicas.keys()) {
     await restart(place, [SECOND]);
@@ -251,6 +257,10 @@ test("a master key is replaced under two replicas without a failed request, and 
     return before > 50 && ["refreshed", "by key", "stored"].every((what) => (traffic.done[what] ?? 0) > 5);
   });
   await traffic.end();
+  // What both replicas wrote to the log, each time with another key, is under a seal to its last entry.
+  const log = await verifyLog(organisation.id);
+  expect(log).toMatchObject({ broken: [], unsealed: [] });
+  expect(log?.entries).toBeGreaterThan(6);
   process.stdout.write(`master key rotation: ${JSON.stringify(traffic.done)}, 6 restarts\n`);
   expect(traffic.wrong).toEqual([]);
 
