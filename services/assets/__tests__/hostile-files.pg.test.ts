@@ -33,7 +33,9 @@ interface Shown {
   error?: string;
 }
 
-async function member(name: string): Promise<(method: string, path: string, body?: BodyInit) => Promise<Response>> {
+async function member(
+  name: string,
+): Promise<(method: string, path: string, body?: NonNullable<RequestInit["body"]>) => Promise<Response>> {
   const registered = await fetch(`${app.baseUrl}/auth/register`, {
     method: "POST",
     headers: { "content-type": "application/json" },
