@@ -12,6 +12,7 @@ export interface Schema {
   required?: string[];
   additionalProperties?: boolean | Schema;
   items?: Schema;
+  minItems?: number;
   oneOf?: Schema[];
   anyOf?: Schema[];
   allOf?: Schema[];
@@ -106,7 +107,7 @@ export function createSampler(document: Document, random: Random): Sampler {
     boolean: () => random.chance(0.5),
     null: () => null,
     array: (schema, depth, name) =>
-      Array.from({ length: random.integer(0, 3) }, () => sample(schema.items, depth + 1, name)),
+      Array.from({ length: random.integer(schema.minItems ?? 0, 3) }, () => sample(schema.items, depth + 1, name)),
     object: record,
   };
   const combined = (schema: Schema, depth: number): { value: unknown } | undefined => {
