@@ -1,6 +1,6 @@
 // No kind of account is shut out of what asks for a fresh sign-in: each kind × each way that it is told of × each endpoint
 // tagged `fresh` is executed. And what is no way: an old sign-in at a provider, somebody else's, a code of another session.
-import { auth, events, queues, secrets } from "~encore/clients";
+import { ai, auth, events, queues, secrets } from "~encore/clients";
 import { readFileSync } from "node:fs";
 import { decodeJwt } from "jose";
 import { URI, type TOTP } from "otpauth";
@@ -60,6 +60,8 @@ const dangerous: Record<string, (as: Acting) => Promise<unknown>> = {
       },
       as,
     ),
+  "ai.putBudget": (as) => ai.putBudget({ id: "No name", period: "day", limitMicroUsd: 0 }, as),
+  "ai.removeBudget": (as) => ai.removeBudget({ id: "none" }, as),
   beginIdentity: (as) => auth.beginIdentity({ provider: "nobody" }, as),
   beginPasskey: (as) => auth.beginPasskey(as),
   beginTotp: (as) => auth.beginTotp(as),

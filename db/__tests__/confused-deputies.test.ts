@@ -74,6 +74,7 @@ async function makeTenant(word: string): Promise<Tenant> {
 interface Shape {
   type?: string | string[];
   format?: string;
+  minLength?: number;
   const?: unknown;
   enum?: unknown[];
   properties?: Record<string, Shape>;
@@ -101,9 +102,9 @@ function payloads(shape: Shape, ids: Record<string, string>, name = ""): unknown
 
 const PLAIN: Record<string, unknown> = { integer: 1, number: 1, boolean: true, null: null };
 
-function textFor({ format }: Shape, ids: Record<string, string>, name: string): string | undefined {
+function textFor({ format, minLength = 0 }: Shape, ids: Record<string, string>, name: string): string | undefined {
   if (format === "uuid") return ids[name] ?? ids.documentId;
-  return format === "date-time" ? "2026-01-01T00:00:00Z" : "document.read";
+  return format === "date-time" ? "2026-01-01T00:00:00Z" : "document.read".padEnd(minLength, "0");
 }
 
 const shapeOf = (schema: z.ZodType): Shape => z.toJSONSchema(schema, { io: "input" }) as Shape;

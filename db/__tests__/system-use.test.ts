@@ -147,6 +147,7 @@ test("each declared reason is used by the app, and that of tests is not", () => 
     "queues",
     "sagas",
     "secrets",
+    "services",
     "vectors",
     "telemetry",
   ];

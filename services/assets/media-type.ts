@@ -1,6 +1,6 @@
 // What a file is, told by its bytes and never by what its sender says. A name only tells apart what bytes cannot: which kind of
-// text a text is. Looked at is the beginning alone (SAMPLE_BYTES), so that no file takes longer than another; file-type bounds
-// what it unpacks of it (its advisories GHSA-5v7r-6r5c-r473 and GHSA-j47w-4g3g-c36v are about loops and bombs in versions before ours).
+// text a text is. Looked at is the beginning alone (SAMPLE_BYTES), so that no file takes longer than another. Versions of file-type
+// before ours never ended at some malformed files (sindresorhus/file-type pull request 792: ASF).
 import { fileTypeFromBuffer } from "file-type";
 
 /** Of a file's beginning, as much as is looked at. */
