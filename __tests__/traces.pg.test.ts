@@ -39,13 +39,6 @@ import * as catalogue from "../events/catalog/auth";
 import { callerFrom, type Caller } from "../security/principal";
 import { registerCaller, type RegisteredCaller } from "../testing";
 import { both, change, changesByCommand, changesOfSessions, done, seen, traceless, type Traces } from "./traces";
-import "../auth/store/export";
-import "../events/store/export";
-import "../queues/store/export";
-import "../sagas/store/export";
-import "../services/ai/store/tenant";
-import "../services/assets/store/export";
-import "../vectors/store/export";
 
 const root = join(import.meta.dirname, "..");
 type Acting = Awaited<ReturnType<typeof as>>;

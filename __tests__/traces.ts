@@ -15,6 +15,14 @@ import {
   resumeConsumerByCommand,
 } from "../events/consumer-commands";
 import { declarations } from "../events/declarations";
+// What an organisation's export hands out, whoever asks for it.
+import "../auth/store/export";
+import "../events/store/export";
+import "../queues/store/export";
+import "../sagas/store/export";
+import "../services/ai/store/tenant";
+import "../services/assets/store/export";
+import "../vectors/store/export";
 
 type Acting = Awaited<ReturnType<typeof as>>;
 

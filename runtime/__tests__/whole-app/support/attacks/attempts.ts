@@ -224,6 +224,8 @@ export class Attempts {
     }
     // A role of the organisation's own is taken with this word alone.
     if (slot?.name === "roleId") body.role = "custom";
+    // A budget of somebody's says whose kind it is, and counts whole millionths.
+    if (slot?.name === "of.id") Object.assign(body, { of: { kind: "user", id }, limitMicroUsd: 1 });
     return { method: operation.method, path: address, body: JSON.stringify(body) };
   }
 
