@@ -143,6 +143,7 @@ describe("a job", () => {
         for (let n = 0; n < 2; n++) await enqueue(tx, ofKind, { n });
       });
     await expect.poll(() => countJobs("test:of-kind", "active", "prioritized")).toEqual({ active: 2, prioritized: 2 });
+    await expect.poll(() => held.now).toBe(2); // a job is active before its handler begins
     letGo();
     await expect.poll(() => countJobs("test:of-kind", "completed")).toEqual({ completed: 4 });
     expect(held.most).toBe(2);
