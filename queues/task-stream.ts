@@ -3,11 +3,11 @@
 // one that has seen the end is answered 204, which tells EventSource to stay away. What a slow reader has not read yet
 // is asked for when it reads: nothing is gathered for anybody.
 import { AsyncLocalStorage } from "node:async_hooks";
-import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { systemQuery } from "../db/tenant";
 import { commonErrors } from "../security/common-errors";
 import type { Principal } from "../security/principal";
+import { writeToReader } from "../security/slow-reader";
 import { isDraining } from "../telemetry/shutdown";
 import { logger } from "../telemetry/logger";
 import { TASKS_VERSIONS, taskFind, taskLogList, type TaskRow } from "./store/task";
@@ -16,8 +16,6 @@ const LOOK_MS = 400;
 /** A comment in between keeps proxies from ending a quiet stream. */
 const QUIET_MS = 15_000;
 const LINES = 100;
-/** Who reads nothing for so long has left. */
-const READ_WITHIN_MS = 60_000;
 const STREAMS_OF_CALLER_MAX = 8;
 const STREAMS_MAX = 2_000;
 
@@ -76,10 +74,10 @@ export async function followTask(
       const texts = lines.map(({ seq: place, at, text }) => eventText("log", place, { at: at.toISOString(), text }));
       if (row.version !== version) texts.unshift(eventText("task", lines[0] ? lines[0].seq - 1 : seq, show(row)));
       version = row.version;
-      if (texts.length > 0 && !(await written(to, texts.join("")))) return;
+      if (texts.length > 0 && !(await writeToReader(to, texts.join("")))) return;
       if (lines.length === LINES) continue;
       if (row.endedAt !== null) return;
-      if ((await changed) === "quiet" && !(await written(to, ": \n\n"))) return;
+      if ((await changed) === "quiet" && !(await writeToReader(to, ": \n\n"))) return;
     }
   } finally {
     followers.delete(follower);
@@ -118,21 +116,3 @@ async function look(): Promise<void> {
 
 const eventText = (name: string, id: number, data: unknown): string =>
   `event: ${name}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
-
-/** False when the reader has left, or reads no more. */
-async function written(to: Writable, text: string): Promise<boolean> {
-  if (to.destroyed) return false;
-  if (to.write(text)) return true;
-  const left = new AbortController();
-  const late = setTimeout(() => left.abort(), READ_WITHIN_MS).unref();
-  try {
-    await Promise.race([once(to, "drain", { signal: left.signal }), once(to, "close", { signal: left.signal })]);
-  } catch {
-    to.destroy();
-    return false;
-  } finally {
-    clearTimeout(late);
-    left.abort();
-  }
-  return !to.destroyed;
-}

@@ -1,14 +1,12 @@
 // What endpoints that answer in one piece or as a stream need of HTTP: a bounded JSON body, whether the client has left, and
 // server-sent events (WHATWG HTML §9.2) that wait for a slow reader.
-import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Writable } from "node:stream";
 import { commonErrors } from "../../security/common-errors";
+import { writeToReader } from "../../security/slow-reader";
 import { isDraining } from "../../telemetry/shutdown";
 
 const BODY_BYTES_MAX = 512 << 10;
-/** Who reads nothing for so long has left. */
-const READ_WITHIN_MS = 60_000;
 
 const invalidBody = (problem: string): Error => commonErrors.invalid_request({ fields: { "(body)": problem } });
 
@@ -57,21 +55,5 @@ export function beginEvents(response: ResponseHead): void {
 }
 
 /** Resolves when there is room for more; false when the reader has left, reads no more, or the process drains. */
-export async function writeEvents(response: Writable, text: string): Promise<boolean> {
-  if (response.destroyed || isDraining()) return false;
-  if (response.write(text)) return true;
-  const left = new AbortController();
-  const late = setTimeout(() => left.abort(), READ_WITHIN_MS).unref();
-  try {
-    await Promise.race([
-      once(response, "drain", { signal: left.signal }),
-      once(response, "close", { signal: left.signal }),
-    ]);
-  } catch {
-    response.destroy();
-  } finally {
-    clearTimeout(late);
-    left.abort();
-  }
-  return !response.destroyed;
-}
+export const writeEvents = async (response: Writable, text: string): Promise<boolean> =>
+  !isDraining() && writeToReader(response, text);
