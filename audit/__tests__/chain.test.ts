@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { organisationInsert } from "../../auth/store/accounts";
 import { explaining } from "../../db/__tests__/explaining";
 import { newId } from "../../db/ids";
 import { systemQuery, tenantQuery, withSystem, withTenant, type TenantScope } from "../../db/tenant";
@@ -6,6 +7,7 @@ import { onBehalfOf } from "../../security/provenance";
 import { tenantIdFrom } from "../../security/principal";
 import { defineAction } from "../action";
 import { endLog, erasePerson } from "../erasure";
+import { platformLog, recordForPlatform } from "../platform";
 import { record } from "../record";
 import { purgeAudit } from "../retention";
 import { entryErase, entryList, entryPage } from "../store";
@@ -198,6 +200,53 @@ describe("somebody who can write the tables", () => {
     await expect(tenantQuery(scope, sql, [scope.tenantId])).rejects.toMatchObject({ kind: "insufficient_privilege" });
     await expect(systemQuery("test", sql, [scope.tenantId])).rejects.toMatchObject({ kind: "insufficient_privilege" });
     expect(await verifyAll(scope)).toMatchObject({ checked: 1 });
+  });
+});
+
+describe("the log of an organisation that is there", () => {
+  const live = async (): Promise<TenantScope> => {
+    const scope = newTenant();
+    await withSystem("test", (tx) =>
+      organisationInsert(tx, { id: scope.tenantId, name: "Acme", createdAt: new Date() }),
+    );
+    await write(scope, 2);
+    return scope;
+  };
+  const remove = (scope: TenantScope): Promise<unknown> =>
+    systemQuery("test", "delete from auth.organisation where id = $1", [scope.tenantId]);
+  const END = "update audit.head set gone_at = now() where tenant_id = $1";
+
+  test("does not end: neither by saying that it is gone, nor by removing its head, by a statement of the app", async () => {
+    const scope = await live();
+    const refused = { kind: "insufficient_privilege" };
+    const of = [scope.tenantId];
+    for (const query of [tenantQuery.bind(null, scope), systemQuery.bind(null, "test")])
+      await expect(query(END, of)).rejects.toMatchObject(refused);
+    await expect(withSystem("test", (tx) => endLog(tx, scope.tenantId))).rejects.toMatchObject(refused);
+    // As though it had been said before: of a log that is past its retention, and has no entry any more.
+    await age(scope, 100);
+    await purgeAudit(new Date(), 95);
+    await tamper(END, of);
+    for (const query of [tenantQuery.bind(null, scope), systemQuery.bind(null, "test")])
+      await expect(query("delete from audit.head where tenant_id = $1", of)).rejects.toMatchObject(refused);
+    await tamper("update audit.head set gone_at = null where tenant_id = $1", of);
+    expect(await verifyAll(scope)).toEqual({ checked: 0, through: 2, isDone: true });
+    await remove(scope);
+  });
+
+  test("ends in the transaction in which the organisation does; the installation's never", async () => {
+    const scope = await live();
+    await withSystem("test", async (tx) => {
+      await tx.execute("delete from auth.organisation where id = $1", [scope.tenantId]);
+      await endLog(tx, scope.tenantId);
+    });
+    await age(scope, 100);
+    await purgeAudit(new Date(), 95);
+    expect(await systemQuery("test", "select from audit.head where tenant_id = $1", [scope.tenantId])).toEqual([]);
+    await withSystem("test", (tx) => recordForPlatform(tx, renamed, { fields: { count: 1, name: null } }));
+    await expect(systemQuery("test", END, [platformLog.tenantId])).rejects.toMatchObject({
+      kind: "insufficient_privilege",
+    });
   });
 });
 
