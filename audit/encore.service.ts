@@ -3,7 +3,7 @@ import { Service } from "encore.dev/service";
 import { startDatabase } from "../db/start";
 import { guardOf } from "../security/guard";
 import { startAudit } from "./key";
-import { auditSealedCount } from "./store";
+import { auditSealedCount } from "./store/seals";
 
 const masterKey = secret("MasterKey");
 

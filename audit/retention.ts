@@ -7,6 +7,7 @@ import { removeEach, removeInBatches, type UpkeepBudget } from "../db/upkeep";
 import { isIntact } from "./chain";
 import { auditKeys, sealKeys } from "./key";
 import { sealOf } from "./seal";
+import { sayAgain } from "./sealing";
 import { entryPurge, headPurge, headSealStarts, type MovedStart } from "./store";
 
 const DAY_MS = 86_400_000;
@@ -18,6 +19,7 @@ export async function purgeAudit(
   keepDays = cfg.audit.keepDays,
   budget: UpkeepBudget = BUDGET,
 ): Promise<number> {
+  await sayAgain(now);
   const before = new Date(now.getTime() - keepDays * DAY_MS);
   const { uses, entries, heads } = await removeEach({
     uses: () => removeInBatches("system-use-purge", budget, (tx, limit) => systemUsePurge(tx, before, limit)),

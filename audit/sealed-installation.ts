@@ -1,18 +1,31 @@
-// Since when all logs of the installation stand under seals: an entry of its own log says so. It is written when the last log of
-// before there were seals has got its own, and again each month, so that retention leaves one.
+// Since when all logs of the installation stand under seals: an entry of its own log says so. It is written when somebody said it
+// by `npm run admin -- audit seal`, or by upkeep where no log lacks a seal; and again each month, and before retention removes
+// anything, so that one is left. It counts only from within the chain, and as it was written.
+import { withSystem } from "../db/tenant";
 import { defineAction } from "./action";
-import { platformLog } from "./platform";
-import { entryMoment } from "./store";
+import { isIntact } from "./chain";
+import { auditKeys } from "./key";
+import { platformLog, recordForPlatform } from "./platform";
+import { entryLastOf } from "./store";
 
 const MONTH_MS = 30 * 86_400_000;
 
-export const logsSealed = defineAction("audit.logs.sealed", { logs: "plain", sealed: "plain" });
+const logsSealed = defineAction("audit.logs.sealed", { logs: "plain", sealed: "plain" });
 
-export const areLogsSealed = async (): Promise<boolean> =>
-  (await entryMoment(platformLog, logsSealed.name)) !== undefined;
+export const saySealed = (fields: { logs: number; sealed: number }): Promise<void> =>
+  withSystem("audit-seal", (tx) => recordForPlatform(tx, logsSealed, { fields }));
 
-/** Whether it is time to say so again. */
+/** When it was said last. */
+async function saidAt(): Promise<Date | undefined> {
+  const entry = await entryLastOf(platformLog, logsSealed.name);
+  if (entry === undefined || entry.before === null) return undefined;
+  return isIntact(auditKeys(), entry.before, entry) ? entry.at : undefined;
+}
+
+export const areLogsSealed = async (): Promise<boolean> => (await saidAt()) !== undefined;
+
+/** Whether it was said, and so long ago that it is time to say so again. */
 export async function isSayingDue(now: Date): Promise<boolean> {
-  const said = await entryMoment(platformLog, logsSealed.name);
-  return said === undefined || said.getTime() < now.getTime() - MONTH_MS;
+  const said = await saidAt();
+  return said !== undefined && said.getTime() < now.getTime() - MONTH_MS;
 }

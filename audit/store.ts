@@ -1,6 +1,5 @@
 // Statements on audit.entry and audit.head: an organisation's log, and where its chain begins and ends.
 import { beforeCursor, cursorMicros, cursorParams, pageOf, type Cursor, type CursorRow, type Page } from "../db/cursor";
-import type { SealedRows } from "../db/master-keys";
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../db/tenant";
 import { declareExport } from "../db/tenant-export";
 import { NO_HASH, type ChainedEntry } from "./chain";
@@ -120,8 +119,9 @@ export interface ChainEnds extends EndSeal {
   startSeal: Buffer | null;
 }
 
-const ENDS = `seq::float8 as seq, hash, kept_from::float8 as "keptFrom", kept_after as "keptAfter", start_seal as "startSeal", ${END_SEAL}`;
-const NO_ENDS: ChainEnds = {
+export const ENDS = `seq::float8 as seq, hash, kept_from::float8 as "keptFrom", kept_after as "keptAfter", start_seal as "startSeal", ${END_SEAL}`;
+/** Of who has no log. */
+export const NO_ENDS: ChainEnds = {
   ...{ seq: 0, hash: NO_HASH, keptFrom: 1, keptAfter: NO_HASH },
   ...{ startSeal: null, sealedSeq: null, endSeal: null },
 };
@@ -137,14 +137,23 @@ export async function headFind(scope: TenantScope): Promise<ChainEnds> {
 /** Before it no entry is deleted, whoever asks: migrations 23 and 45. */
 const KEPT_AT_LEAST = "interval '90 days'";
 
-/** When the last entry of an action was written; undefined without any. */
-export async function entryMoment(scope: TenantScope, action: string): Promise<Date | undefined> {
-  const rows = await tenantQuery<{ at: Date }>(
+/** The hash before entry `t`; null where neither an entry nor the head knows it. */
+const BEFORE = `coalesce(
+                (select p.hash from audit.entry p where p.tenant_id = t.tenant_id and p.seq = t.seq - 1),
+                (select h.kept_after from audit.head h where h.tenant_id = t.tenant_id and h.kept_from = t.seq)) as before`;
+
+/** An entry, and the hash before it; null when nobody knows that. */
+export type LinkedRow = ChainedRow & { before: Buffer | null };
+
+/** The last entry of an action within the chain. */
+export async function entryLastOf(scope: TenantScope, action: string): Promise<LinkedRow | undefined> {
+  const rows = await tenantQuery<LinkedRow>(
     scope,
-    `select at from audit.entry where tenant_id = $1 and action = $2 order by at desc, id desc limit 1`,
+    `select ${WHOLE}, ${BEFORE} from audit.entry t
+      where tenant_id = $1 and ${WITHIN_CHAIN} and action = $2 order by at desc, id desc limit 1`,
     [scope.tenantId, action],
   );
-  return rows[0]?.at;
+  return rows[0];
 }
 
 /** Number of the last entry that is there, whatever the head says; 0 without any. */
@@ -265,9 +274,7 @@ export async function entryPurge(
                             and e.at >= now() - ${KEPT_AT_LEAST})
        returning h.tenant_id
      ), moved as (
-       select ${WHOLE}, coalesce(
-                (select p.hash from audit.entry p where p.tenant_id = t.tenant_id and p.seq = t.seq - 1),
-                (select h.kept_after from audit.head h where h.tenant_id = t.tenant_id and h.kept_from = t.seq)) as before
+       select ${WHOLE}, ${BEFORE}
          from last t where t.tenant_id in (select tenant_id from kept)
      )
      select counted.removed, moved.* from (select count(*)::int as removed from gone) counted left join moved on true`,
@@ -283,84 +290,6 @@ export async function headSealStarts(tx: Tx, seals: readonly { tenantId: string;
     `update audit.head h set start_seal = s.seal from unnest($1::uuid[], $2::bytea[]) as s (tenant_id, seal)
       where h.tenant_id = s.tenant_id`,
     [seals.map(({ tenantId }) => tenantId), seals.map(({ seal }) => seal)],
-  );
-}
-
-/** Where the chain begins and ends, which stays so until the transaction ends; and whether the organisation is gone. */
-export async function headHold(tx: Tx, tenantId: string): Promise<(ChainEnds & { isGone: boolean }) | undefined> {
-  const rows = await tx.query<ChainEnds & { isGone: boolean }>(
-    `select ${ENDS}, gone_at is not null as "isGone" from audit.head where tenant_id = $1 for update`,
-    [tenantId],
-  );
-  return rows[0];
-}
-
-/** Stores the seals that are given; the end's over the last entry. */
-export async function headSeal(
-  tx: Tx,
-  tenantId: string,
-  { start, end }: { start: Buffer | null; end: Buffer | null },
-): Promise<void> {
-  await tx.execute(
-    `update audit.head set start_seal = coalesce($2::bytea, start_seal), end_seal = coalesce($3::bytea, end_seal),
-       sealed_seq = case when $3::bytea is null then sealed_seq else seq end where tenant_id = $1`,
-    [tenantId, start, end],
-  );
-}
-
-export interface SealedHeadRow extends ChainEnds {
-  tenantId: string;
-  /** Of the entry that the end's seal is over; null when it is not there. */
-  sealedHash: Buffer | null;
-}
-
-/** Heads with a seal of another key, behind `after`, which stay as they are until the transaction ends. One that is written to has one of now. */
-export function headListSealedByOthers(
-  tx: Tx,
-  { keyId, after, limit }: { keyId: Buffer; after: string; limit: number },
-): Promise<SealedHeadRow[]> {
-  return tx.query<SealedHeadRow>(
-    `select tenant_id as "tenantId", ${ENDS}, case when sealed_seq = seq then hash when sealed_seq = kept_from - 1 then kept_after
-              else (select e.hash from audit.entry e where e.tenant_id = head.tenant_id and e.seq = head.sealed_seq) end as "sealedHash"
-       from audit.head
-      where tenant_id > $1 and (substring(start_seal for 4) <> $2 or substring(end_seal for 4) <> $2)
-      order by tenant_id limit $3 for update of head skip locked`,
-    [after, keyId, limit],
-  );
-}
-
-/** Other seals over the same places. */
-export async function headReseal(
-  tx: Tx,
-  seals: readonly { tenantId: string; start: Buffer | null; end: Buffer | null }[],
-): Promise<void> {
-  await tx.execute(
-    `update audit.head h set start_seal = coalesce(s.start_seal, h.start_seal), end_seal = coalesce(s.end_seal, h.end_seal)
-       from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as s (tenant_id, start_seal, end_seal) where h.tenant_id = s.tenant_id`,
-    [seals.map(({ tenantId }) => tenantId), seals.map(({ start }) => start), seals.map(({ end }) => end)],
-  );
-}
-
-/** Of how many logs no seal covers the start, or the end. */
-export async function headCountUnsealed(): Promise<number> {
-  const [row] = await systemQuery<{ n: number }>(
-    "audit-seal",
-    `select count(*)::int as n from audit.head
-      where seq > 0 and (sealed_seq is distinct from seq or (kept_from > 1 and start_seal is null))`,
-  );
-  return row?.n ?? 0;
-}
-
-/** Whose seals each master key has made. Reads all heads: nobody waits for it. */
-export function auditSealedCount(): Promise<SealedRows[]> {
-  return systemQuery<SealedRows>(
-    "count-sealed-rows",
-    `select 'seals of audit logs' as what, encode(key_id, 'hex') as "keyId", count(*) as rows from (
-       select substring(start_seal for 4) as key_id from audit.head where start_seal is not null
-       union all select substring(end_seal for 4) from audit.head where end_seal is not null) sealed
-      group by key_id order by key_id limit 100`,
-    [],
-    { statementTimeoutMs: 60_000 },
   );
 }
 

@@ -9,7 +9,8 @@ import { checkPage, type CheckedPage, type LogBreak, type Unsealed } from "./ver
 
 /** Whose logs are looked up at once. */
 const LOGS = 500;
-const FIRST = "00000000-0000-0000-0000-000000000000";
+/** Before the id of every log. */
+export const FIRST = "00000000-0000-0000-0000-000000000000";
 /** Of what concerns no organisation. */
 export const INSTALLATION = "installation";
 

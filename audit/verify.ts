@@ -1,5 +1,6 @@
 // The check of an organisation's log: that no entry was changed, removed or added, and what of it no seal covers. In pages, because
 // a log is long.
+import { isDeepStrictEqual } from "node:util";
 import { DbError } from "../db/errors";
 import type { TenantScope } from "../db/tenant";
 import { tenantIdFrom } from "../security/principal";
@@ -8,7 +9,7 @@ import { findBreak, NO_HASH, type ChainBreak } from "./chain";
 import { auditKeys, sealKeys } from "./key";
 import { isSealOf, type SealedPlace } from "./seal";
 import { areLogsSealed } from "./sealed-installation";
-import { entryBefore, entryChain, entryLast, headFind, type ChainEnds } from "./store";
+import { entryBefore, entryChain, entryLast, headFind, NO_ENDS, type ChainEnds } from "./store";
 
 /** Entries per page: a few milliseconds of hashing. */
 const PAGE = 1_000;
@@ -62,20 +63,30 @@ export async function checkPage(tenant: string, after = 0): Promise<CheckedPage>
 export const isAway = (error: unknown): boolean =>
   error instanceof DbError && (error.kind === "unavailable" || error.kind === "pool_exhausted");
 
+/** How often a page is read again because the log went on meanwhile. */
+const READ_AGAIN_MAX = 5;
+
+type Judge = (scope: TenantScope, ends: ChainEnds) => Promise<Judged>;
+
 /** Checks the entries after number `after` (0: from the first that is kept), `size` at most. */
 export async function verifyPage(
   scope: TenantScope,
   after = 0,
   size = PAGE,
-  judge: (scope: TenantScope, ends: ChainEnds) => Promise<Judged> = judgeSeals,
+  judge: Judge = judgeSeals,
 ): Promise<Verification> {
-  const ends = await headFind(scope);
-  const page = await verifyBetween(scope, ends, after, size);
-  const verification = page.isDone && page.broken === undefined ? { ...page, ...(await judge(scope, ends)) } : page;
-  // Retention may have removed the first entries between the two reads: what is kept then begins later.
-  const isMoved = verification.broken !== undefined && (await headFind(scope)).keptFrom !== ends.keptFrom;
-  return isMoved ? verifyPage(scope, after, size, judge) : verification;
+  for (let again = 0; ; again++) {
+    const ends = await headFind(scope);
+    const page = await verifyBetween(scope, ends, after, size);
+    const verification = page.isDone && page.broken === undefined ? { ...page, ...(await judge(scope, ends)) } : page;
+    if (verification.broken === undefined || again === READ_AGAIN_MAX) return verification;
+    // Retention, an entry or another seal may have come between the reads: then what was read does not belong together.
+    if (isSame(await headFind(scope), ends)) return verification;
+  }
 }
+
+/** Whether a log has not gone on. */
+export const isSame = (one: ChainEnds, other: ChainEnds): boolean => isDeepStrictEqual({ ...one }, { ...other });
 
 /** The same of the entries alone, whatever stands under a seal. */
 export const verifyEntries = (scope: TenantScope, after: number): Promise<Verification> =>
@@ -84,8 +95,9 @@ export const verifyEntries = (scope: TenantScope, after: number): Promise<Verifi
 type Judged = Pick<Verification, "broken" | "unsealed">;
 
 /**
- * Whether the log begins and ends where the app has let it. Without a seal it may be of before there were any, until the installation
- * has sealed all its logs; from then on somebody took the seal away.
+ * Whether the log begins and ends where the app has let it. A place without a seal may be of before there were any, or of a process of
+ * that version beside this one, until somebody said that all logs stand under seals; from then on the seal was taken away. An end
+ * that was cut below its seal, or a seal of the end over an entry that it does not fit, was never the app's.
  */
 export async function judgeSeals(
   { tenantId }: TenantScope,
@@ -93,15 +105,19 @@ export async function judgeSeals(
   areSealed: () => Promise<boolean> = areLogsSealed,
 ): Promise<Judged> {
   const { seq, keptFrom, keptAfter, startSeal, sealedSeq } = ends;
-  if (seq === 0) return {};
+  if (ends === NO_ENDS) return {};
+  // The app begins no log without an entry.
+  if (seq === 0) return { broken: { seq: 1, what: "missing" } };
   if (sealedSeq !== null && sealedSeq > seq) return { broken: { seq: seq + 1, what: "missing" } };
   const start: SealedPlace = { of: "start", tenantId, seq: keptFrom, hash: keptAfter };
   const isStartSealed = beginsFirst(ends) || isSealOf(sealKeys(), startSeal, start);
   const after = await sealedThrough({ tenantId }, ends);
   if (isStartSealed && after === seq) return {};
-  if (!isStartSealed && (startSeal !== null || (await areSealed())))
-    return { broken: { seq: keptFrom, what: "unsealed" } };
-  if (after === 0 && (sealedSeq !== null || (await areSealed()))) return { broken: { seq, what: "unsealed" } };
+  const areAllSealed = await areSealed();
+  if (!isStartSealed && areAllSealed) return { broken: { seq: keptFrom, what: "unsealed" } };
+  // Behind what retention has removed since, nothing of what it was over is left to fit it.
+  const isOverKept = sealedSeq !== null && sealedSeq >= keptFrom - 1;
+  if (after === 0 && (areAllSealed || isOverKept)) return { broken: { seq, what: "unsealed" } };
   return { unsealed: { start: !isStartSealed, after } };
 }
 
@@ -125,7 +141,8 @@ export async function sealedThrough(scope: TenantScope, ends: ChainEnds): Promis
 }
 
 async function verifyBetween(scope: TenantScope, ends: ChainEnds, after: number, size: number): Promise<Verification> {
-  const from = Math.max(after + 1, ends.keptFrom);
+  // Behind the end there is nothing to check but the end itself.
+  const from = Math.max(Math.min(after, ends.seq) + 1, ends.keptFrom);
   // One entry before, whose hash the first one continues.
   const isFirst = from === ends.keptFrom;
   const entries = await entryChain(scope, isFirst ? from : from - 1, size + 1);

@@ -2,7 +2,7 @@
 // the app's environment (`groundwork exec --beside`), beside the running app; each command stands in the installation's log.
 import { parseArgs } from "node:util";
 import { sealByCommand } from "../audit/seal-command";
-import { auditSealedCount } from "../audit/store";
+import { auditSealedCount } from "../audit/store/seals";
 import { verifyByCommand } from "../audit/verify-command";
 import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { startCommand } from "../auth/operators/command-start";
@@ -58,6 +58,7 @@ const usage = `npm run admin -- <command>
                            whether each entry of the log, or of all logs, is as it was written; exit code 1 when one is not
   audit seal [ORGANISATION | installation]
                            seals where logs begin and end that no seal covers, of a version before; exit code 1 when one is broken
+                           (--override REASON: the one that is named, although its seals do not fit; its entries must)
 `;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -195,8 +196,9 @@ const commands: Record<string, Command> = {
   "audit seal": {
     word: "ORGANISATION",
     isWordOptional: true,
-    run: async (log) => {
-      if (!(await sealByCommand(log, say))) process.exitCode = 1;
+    options: ["override"],
+    run: async (log, { override }) => {
+      if (!(await sealByCommand(log, say, override))) process.exitCode = 1;
     },
   },
   "events replay": {
