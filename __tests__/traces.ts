@@ -91,12 +91,13 @@ async function changesOfConsumers(): Promise<void> {
   await change("consumers end-replay", written("replay_ended"), () => endReplayByCommand(name));
 }
 
-/** By command, of logs that no seal covers: here this one alone. */
+/** By command, of logs that no seal covers: here this one alone, in its own log and the installation's. */
 async function changesOfSeals({ tenantId }: { tenantId: string }): Promise<void> {
   await sealLogs();
   await systemQuery("test", "update audit.head set end_seal = null where tenant_id = $1", [tenantId]);
-  const written = { entries: ["audit.log.sealed", "audit.logs.sealed"] };
-  await change("audit seal", written, () => sealByCommand("", () => undefined));
+  const written = { entries: ["audit.log.sealed", "audit.log.sealed"] };
+  await change("audit seal", written, () => sealByCommand(tenantId, () => undefined, "ticket 4711"));
+  await change("audit seal", { entries: ["audit.logs.sealed"] }, () => sealByCommand("", () => undefined));
 }
 
 export async function changesByCommand(owner: { tenantId: string }): Promise<void> {

@@ -210,6 +210,23 @@ export async function logList(tx: Tx, after: string, limit: number): Promise<str
   return rows.map(({ tenantId }) => tenantId);
 }
 
+/** Which of these organisations have no log, or one from number 1 on whose first entry is none of this action about themselves. */
+export function logsBegunOtherwise(
+  ids: readonly string[],
+  firstAction: string,
+): Promise<{ tenantId: string; hasLog: boolean }[]> {
+  return systemQuery<{ tenantId: string; hasLog: boolean }>(
+    "audit-verify",
+    `select o.id as "tenantId", h.tenant_id is not null as "hasLog" from unnest($1::uuid[]) as o (id)
+       left join audit.head h on h.tenant_id = o.id
+       left join audit.entry e on e.tenant_id = o.id and e.seq = 1
+      where h.tenant_id is null
+         or (h.kept_from = 1 and (e.action is distinct from $2 or e.target_id is distinct from o.id::text))
+      order by o.id`,
+    [ids, firstAction],
+  );
+}
+
 /** Erases what entries about `targetId` tell of a person. */
 export function entryErase(tx: Tx, tenantId: string, targetId: string): Promise<number> {
   return tx.execute(

@@ -6,6 +6,7 @@ import {
   verifyLog,
   verifyLogs,
   type BrokenLog,
+  type KnownOrganisations,
   type LogsCheck,
   type TellProgress,
   type UnsealedLog,
@@ -14,7 +15,7 @@ import {
 const PROGRESS_EVERY_MS = 2_000;
 
 /** What each break means: what somebody must have done who can write the tables. */
-const MEANING: Record<ChainBreak["what"], string> = {
+const MEANING: Record<ChainBreak["what"] | "restarted", string> = {
   missing: "is missing: it was removed, or the log was cut off here",
   changed:
     "is not as it was written: it was changed, exchanged or put in by somebody without the master key, or the log's end was set back to it (another master key than it was written with looks the same)",
@@ -22,6 +23,7 @@ const MEANING: Record<ChainBreak["what"], string> = {
     "stands before the start or behind the end of the log: it was added past the app, or the log's start was set on, or its end back",
   unsealed:
     "is where the log begins, or ends, and the app has not let it: entries in front of it or behind it were removed, or the seal over that was (another master key than it was sealed with looks the same)",
+  restarted: "is not the organisation's creation: its log was removed, and the app has begun another",
 };
 
 export interface VerifyOutput {
@@ -33,8 +35,12 @@ export interface VerifyOutput {
   clock: () => number;
 }
 
-/** All logs, or that of an organisation or of the installation. Resolves with whether all is as it was written. @throws Error for whom there is no log. */
-export async function verifyByCommand(log: string, { say, sayProgress, clock }: VerifyOutput): Promise<boolean> {
+/** All logs, or that of an organisation or of the installation; `organisations`: those that must have one. Resolves with whether all is as it was written. @throws Error for whom there is no log. */
+export async function verifyByCommand(
+  log: string,
+  { say, sayProgress, clock }: VerifyOutput,
+  organisations?: KnownOrganisations,
+): Promise<boolean> {
   if (log !== "" && log !== INSTALLATION && !isUuid(log))
     throw new Error(`${log} is neither an organisation's id nor "${INSTALLATION}"`);
   let toldAtMs = clock();
@@ -43,7 +49,7 @@ export async function verifyByCommand(log: string, { say, sayProgress, clock }: 
     toldAtMs = clock();
     sayProgress(`${ofAll(entries, logs)} so far, up to entry ${at.through} of ${at.log}`);
   };
-  const sum = log === "" ? await verifyLogs(tell) : await verifyLog(log, tell);
+  const sum = log === "" ? await verifyLogs(tell, { organisations }) : await verifyLog(log, tell, organisations);
   if (sum === undefined) throw new Error(`there is no log of ${log}`);
   for (const line of linesOf(sum)) say(line);
   return sum.broken.length === 0;

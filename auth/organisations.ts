@@ -3,7 +3,6 @@
 // organisations do not meet and a lost answer costs nothing. All of one sign-in end together (RFC 8693 is the model of
 // the exchange).
 import { z } from "zod";
-import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
 import { cfg } from "../config";
 import { newId } from "../db/ids";
@@ -14,6 +13,7 @@ import { parseInput } from "../security/input";
 import { tenantIdFrom, type Caller } from "../security/principal";
 import { assertMayEnter } from "./entrance";
 import { errors } from "./errors";
+import { created } from "./known-organisations";
 import { normalisedName } from "./normalised-name";
 import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
@@ -42,8 +42,6 @@ export interface NewOrganisation {
   name: string;
   createdAt: Date;
 }
-
-const created = defineAction("auth.organisation.created", { name: "plain" });
 
 /** The organisation with its first owner, and the event that tells of it. */
 export async function storeOrganisation(tx: Tx, made: NewOrganisation, ownerId: string): Promise<OrganisationRow> {

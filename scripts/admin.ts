@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { sealByCommand } from "../audit/seal-command";
 import { auditSealedCount } from "../audit/store/seals";
 import { verifyByCommand } from "../audit/verify-command";
+import { knownOrganisations } from "../auth/known-organisations";
 import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { startCommand } from "../auth/operators/command-start";
 import {
@@ -190,7 +191,8 @@ const commands: Record<string, Command> = {
     isWordOptional: true,
     run: async (log) => {
       const sayProgress = (line: string): void => void process.stderr.write(`${line}\n`);
-      if (!(await verifyByCommand(log, { say, sayProgress, clock: () => performance.now() }))) process.exitCode = 1;
+      const output = { say, sayProgress, clock: () => performance.now() };
+      if (!(await verifyByCommand(log, output, knownOrganisations))) process.exitCode = 1;
     },
   },
   "audit seal": {

@@ -44,7 +44,12 @@ describe("the audit log's endpoints", () => {
   });
 
   test("check the chain", async () => {
-    expect(await audit.verify({}, await organisationWith(3))).toEqual({ checked: 3, through: 3, isDone: true });
+    const owner = await organisationWith(3);
+    expect(await audit.verify({}, owner)).toEqual({ checked: 3, through: 3, isDone: true });
+    // Behind the end nothing is missing.
+    for (const after of [3, 4, 99])
+      expect(await audit.verify({ after }, owner)).toEqual({ checked: 0, through: 3, isDone: true });
+    expect(await audit.verify({ after: 99 }, createCaller("owner"))).toEqual({ checked: 0, through: 0, isDone: true });
   });
 
   test("say of an entry that cannot be read that the log is broken, as the command does", async () => {

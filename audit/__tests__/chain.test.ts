@@ -332,6 +332,27 @@ describe("what is kept", () => {
     expect(await verifyPage(scope, 5, 5)).toMatchObject({ broken: { seq: 6, what: "changed" } });
   });
 
+  test("is read again when the log went on between the reads, and not for ever", async () => {
+    const scope = newTenant();
+    await write(scope, 2);
+    const broken = { seq: 2, what: "unsealed" } as const;
+    let judged = 0;
+    const once = async (): Promise<Pick<Verification, "broken">> => {
+      if (judged++ > 0) return {};
+      await write(scope, 1);
+      return { broken };
+    };
+    expect(await verifyPage(scope, 0, 10, once)).toEqual({ checked: 3, through: 3, isDone: true });
+    expect(judged).toBe(2);
+    let looks = 0;
+    const always = async (): Promise<Pick<Verification, "broken">> => {
+      if (looks++ < 20) await write(scope, 1);
+      return { broken };
+    };
+    expect(await verifyPage(scope, 0, 100, always)).toMatchObject({ broken });
+    expect(looks).toBeLessThan(10);
+  });
+
   test("is held by its end, also where that ends a full page", async () => {
     const scope = newTenant();
     await write(scope, 5);

@@ -2,48 +2,34 @@
 // oldest or the newest entries and sets the head to what is left, each entry of which is as it was written.
 import { beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../../db/ids";
-import { systemQuery, tenantQuery, withSystem, withTenant, type TenantScope } from "../../db/tenant";
+import { systemQuery, tenantQuery, withSystem, type TenantScope } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
-import { defineAction } from "../action";
-import { linkOf, personalDigest } from "../chain";
 import { endLog } from "../erasure";
-import { auditKey } from "../key";
 import { platformLog } from "../platform";
-import { record } from "../record";
 import { purgeAudit } from "../retention";
 import { sealByCommand } from "../seal-command";
-import { maintainSeals, sealLog, sealLogs } from "../sealing";
-import { entryAdd, entryList, headAdvance } from "../store";
-import { judgeSeals, verifyPage, type Verification } from "../verify";
+import { sealLog, sealLogs } from "../sealing";
+import { entryList, entryPurge, headFind, type EntryRow } from "../store";
+import { verifyPage } from "../verify";
 import { verifyByCommand } from "../verify-command";
 import { age } from "./ageing";
-import { pastTriggers } from "./past-triggers";
+import {
+  CUT,
+  HASH_OF,
+  newLog,
+  of,
+  owner,
+  STRIP,
+  TRIM,
+  unsealed,
+  verifyBefore,
+  write,
+  writeBefore,
+} from "./sealed-logs";
 
-const done = defineAction("test.thing.sealed", { n: "plain" });
-const write = (scope: TenantScope, n = 0): Promise<void> =>
-  withTenant(scope, (tx) => record(tx, done, { fields: { n } }));
-async function newLog(entries = 4): Promise<TenantScope> {
-  const scope = { tenantId: tenantIdFrom(newId()) };
-  for (let n = 1; n <= entries; n++) await write(scope, n);
-  return scope;
-}
-const owner = ({ tenantId }: TenantScope, ...statements: string[]): Promise<void> =>
-  pastTriggers(statements, [tenantId]);
-const of = "where tenant_id = $1";
-const HASH_OF = (seq: number): string => `(select hash from audit.entry ${of} and seq = ${seq})`;
-/** Removes the last entry, and sets the head to the one before. */
-const CUT = [`update audit.head set seq = 3, hash = ${HASH_OF(3)} ${of}`, `delete from audit.entry ${of} and seq > 3`];
-const TRIM = [
-  `update audit.head set kept_from = 3, kept_after = ${HASH_OF(2)} ${of}`,
-  `delete from audit.entry ${of} and seq < 3`,
-];
-const STRIP = `update audit.head set start_seal = null, end_seal = null, sealed_seq = null ${of}`;
-const unsealed = (seq: number): object => ({ isDone: true, broken: { seq, what: "unsealed" } });
-/** As before all logs of the installation were sealed. */
-const verifyBefore = (scope: TenantScope): Promise<Verification> =>
-  verifyPage(scope, 0, 100, (log, ends) => judgeSeals(log, ends, () => Promise.resolve(false)));
+const FORGE = `update audit.head set end_seal = decode(repeat('61', 36), 'hex') ${of}`;
 
-beforeAll(() => sealLogs());
+beforeAll(async () => void (await sealLogs()));
 
 describe("who owns the tables", () => {
   test.for([
@@ -123,30 +109,6 @@ test("with the app's own rights entries past 90 days can be removed: what AUDIT_
   expect(await verifyPage(scope)).toEqual({ checked: 1, through: 4, isDone: true });
 });
 
-/** As the version before wrote: it knows of no seals. */
-const writeBefore = (scope: TenantScope): Promise<void> =>
-  withTenant(scope, async (tx) => {
-    const { seq, atMicros, before } = await headAdvance(tx, scope.tenantId);
-    const id = newId();
-    const names = {
-      id,
-      atMicros,
-      action: done.name,
-      actor: "user:x",
-      targetType: null,
-      targetId: null,
-      correlationId: id,
-    };
-    const entry = {
-      tenantId: scope.tenantId,
-      seq,
-      ...names,
-      fields: { n: seq },
-      personalDigest: personalDigest(auditKey(), id, {}),
-    };
-    await entryAdd(tx, { ...entry, personal: null, hash: linkOf(auditKey(), before, entry) }, null);
-  });
-
 describe("a log of before there were seals", () => {
   test("is no break until all logs were sealed: what no seal covers is told; then it is one", async () => {
     const scope = await newLog(2);
@@ -183,56 +145,128 @@ describe("a log of before there were seals", () => {
     }
     const { rows } = await entryList(scope, "audit.log.sealed", 5, undefined);
     expect(rows.map(({ seq, fields, actor }) => ({ seq, fields, actor }))).toEqual([
-      { seq: 5, fields: { from: 1, through: 4 }, actor: "system:command" },
+      { seq: 5, fields: { from: 1, through: 4, override: null }, actor: "system:command" },
     ]);
+    expect(await notedOf(scope)).toMatchObject([{ fields: { from: 1, through: 4, override: null } }]);
     await write(scope);
     expect(await verifyPage(scope)).toEqual({ checked: 6, through: 6, isDone: true });
   });
 
-  test("gets no seal while it is broken, nor an entry when its organisation is gone", async () => {
-    const [broken, gone] = [await newLog(), await newLog()];
-    await owner(broken, STRIP, `delete from audit.entry ${of} and seq = 2`);
-    expect(await sealLog(broken.tenantId)).toBe("broken");
-    expect(await sealByCommand(broken.tenantId, () => undefined)).toBe(false);
+  test("of an organisation that is gone gets no entry of its own: the installation's log tells of it", async () => {
+    const gone = await newLog();
     await withSystem("test", (tx) => endLog(tx, gone.tenantId));
     await systemQuery("test", STRIP, [gone.tenantId]);
-    expect(await sealLog(gone.tenantId)).toBe("sealed");
+    expect(await sealByCommand(gone.tenantId, () => undefined, "ticket 4711")).toBe(true);
     expect(await verifyPage(gone)).toEqual({ checked: 4, through: 4, isDone: true });
+    expect(await notedOf(gone)).toMatchObject([
+      { actor: "system:command", fields: { from: 1, through: 4, override: "ticket 4711" } },
+    ]);
+  });
+
+  test("is sealed by the id of whom it is of alone", async () => {
     await expect(sealByCommand(newId(), () => undefined)).rejects.toThrow("there is no log of");
     await expect(sealByCommand("acme", () => undefined)).rejects.toThrow("neither an organisation's id");
   });
+});
 
-  test("is sealed once by upkeep, which says so in the installation's log, and never again", async () => {
-    const scope = await newLog(1);
-    await systemQuery("test", STRIP, [scope.tenantId]);
-    await maintainSeals(new Date());
-    expect(await verifyPage(scope)).toMatchObject(unsealed(1));
-    const saidSo = async (): Promise<number> =>
-      (await entryList(platformLog, "audit.logs.sealed", 50, undefined)).rows.length;
-    const before = await saidSo();
-    expect(before).toBeGreaterThan(0);
-    await maintainSeals(new Date(Date.now() + 31 * 86_400_000));
-    expect(await saidSo()).toBe(before + 1);
+/** What the installation's log tells of seals for this log. */
+const notedOf = async ({ tenantId }: TenantScope): Promise<EntryRow[]> =>
+  (await entryList(platformLog, "audit.log.sealed", 200, undefined)).rows.filter((row) => row.targetId === tenantId);
+
+describe("what somebody did to a log is not sealed", () => {
+  test.for([
+    ["an end that was cut below its seal", CUT, { seq: 4, what: "missing" }, 3],
+    ["a seal of the end that no key made", [FORGE], { seq: 4, what: "unsealed" }, 4],
+    ["a start that was trimmed", TRIM, { seq: 3, what: "unsealed" }, 4],
+    ["a log whose seals were taken away", [STRIP], { seq: 4, what: "unsealed" }, 4],
+  ] as const)("%s: but by who says why, which the installation's log tells", async ([, statements, broken, through]) => {
+    const scope = await newLog();
+    await owner(scope, ...statements);
+    const before = await headFind(scope);
+    const said: string[] = [];
+    expect(await sealLog(scope.tenantId)).toBe("broken");
+    expect(await sealByCommand(scope.tenantId, (line) => said.push(line))).toBe(false);
+    await sealLogs();
+    expect(said).toEqual([`${scope.tenantId}  is broken and left as it is: see \`audit verify\``]);
+    expect(await headFind(scope)).toEqual(before);
+    expect(await verifyPage(scope)).toMatchObject({ broken });
+    expect(await notedOf(scope)).toEqual([]);
+    expect(await sealByCommand(scope.tenantId, () => undefined, " two versions side by side ")).toBe(true);
+    const fields = { from: before.keptFrom, through, override: "two versions side by side" };
+    expect(await notedOf(scope)).toMatchObject([{ fields }]);
+    expect((await entryList(scope, "audit.log.sealed", 5, undefined)).rows).toMatchObject([{ fields }]);
+    expect((await verifyPage(scope)).broken).toBeUndefined();
   });
 
-  test("is not sealed by upkeep while the installation's log is broken: from that may be missing that all were sealed", async () => {
-    const scope = await newLog(1);
-    await systemQuery("test", STRIP, [scope.tenantId]);
-    const kept = await systemQuery<{ seq: string }>(
-      "test",
-      "select seq from audit.entry where tenant_id = $1 and action = 'audit.logs.sealed'",
-      [platformLog.tenantId],
-    );
-    expect(kept.length).toBeGreaterThan(0);
-    // As though it had been taken out: no entry of that name.
-    await owner(platformLog, `update audit.entry set action = 'x.' || action ${of} and action = 'audit.logs.sealed'`);
-    await maintainSeals(new Date());
-    expect(await verifyBefore(scope)).toMatchObject({ unsealed: { after: 0 } });
-    await owner(
-      platformLog,
-      `update audit.entry set action = substr(action, 3) ${of} and action = 'x.audit.logs.sealed'`,
-    );
-    expect((await verifyPage(platformLog)).broken).toBeUndefined();
-    expect(await verifyPage(scope)).toMatchObject(unsealed(1));
+  test.for([
+    ["a gap", `delete from audit.entry ${of} and seq = 2`],
+    ["an entry that was changed", `update audit.entry set actor = 'user:eve' ${of} and seq = 2`],
+    ["an end set back alone", `update audit.head set seq = 3 ${of}`],
+  ])("%s: by no reason either", async ([, statement = ""]) => {
+    const scope = await newLog();
+    await owner(scope, statement);
+    expect(await sealLog(scope.tenantId)).toBe("broken");
+    expect(await sealByCommand(scope.tenantId, () => undefined, "ticket 4711")).toBe(false);
+    expect(await notedOf(scope)).toEqual([]);
   });
+
+  test("and no reason is given for all logs, nor an empty one", () => {
+    for (const [log, why] of [
+      ["", "ticket 4711"],
+      [newId(), " "],
+    ] as const)
+      expect(() => sealByCommand(log, () => undefined, why)).toThrow("--override says why");
+  });
+});
+
+describe("a process of the version before, beside this one", () => {
+  const DAY_MS = 86_400_000;
+  /** As its retention: it sets the start on, and knows of no seal. */
+  const purgeBefore = (): Promise<unknown> =>
+    withSystem("test", (tx) => entryPurge(tx, new Date(Date.now() - 95 * DAY_MS), 1_000));
+
+  async function begun(): Promise<TenantScope> {
+    const scope = { tenantId: tenantIdFrom(newId()) };
+    await writeBefore(scope);
+    await write(scope);
+    return scope;
+  }
+  async function setOn(): Promise<TenantScope> {
+    const scope = await newLog();
+    await age(scope, 100, 2);
+    await purgeAudit(new Date(), 95);
+    await age(scope, 100, 3);
+    await purgeBefore();
+    return scope;
+  }
+  /** Its end is sealed at an entry that retention has removed. */
+  async function lagging(): Promise<TenantScope> {
+    const scope = await newLog(2);
+    for (let n = 0; n < 2; n++) await writeBefore(scope);
+    const { endSeal } = await headFind(scope);
+    await age(scope, 100, 3);
+    await systemQuery("test", `update audit.head set sealed_seq = 2, end_seal = $2 ${of}`, [scope.tenantId, endSeal]);
+    await purgeAudit(new Date(), 95);
+    return scope;
+  }
+
+  test.for([
+    ["begins a log", begun, { start: false, after: 0 }, 2],
+    ["sets a start on", setOn, { start: true, after: 4 }, 4],
+    ["leaves an end behind until retention passes it", lagging, { start: false, after: 0 }, 4],
+  ] as const)(
+    "%s: that is told of, and no break until somebody says that all are sealed; then it can be mended",
+    async ([, make, open, seq]) => {
+      const scope = await make();
+      const page = await verifyBefore(scope);
+      expect(page.broken).toBeUndefined();
+      expect(page.unsealed).toEqual(open);
+      expect(await verifyPage(scope)).toMatchObject(unsealed(seq));
+      expect(await sealByCommand(scope.tenantId, () => undefined)).toBe(false);
+      expect(await sealByCommand(scope.tenantId, () => undefined, "rolled back for an hour")).toBe(true);
+      await write(scope);
+      const { broken, unsealed: left } = await verifyPage(scope);
+      expect({ broken, left }).toEqual({});
+    },
+  );
 });

@@ -1,15 +1,17 @@
 // The check of logs by command: what somebody did who owns the tables is found wherever it is, and told in words.
 import { expect, test } from "vitest";
+import { knownOrganisations } from "../../auth/known-organisations";
+import { organisationInsert } from "../../auth/store/accounts";
 import { explaining } from "../../db/__tests__/explaining";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem, withTenant, type TenantScope } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
-import { defineAction } from "../action";
+import { defineAction, type AuditAction } from "../action";
 import { platformLog, recordForPlatform } from "../platform";
 import { record } from "../record";
 import { logList } from "../store";
 import { verifyByCommand } from "../verify-command";
-import { verifyLog, verifyLogs } from "../verify-logs";
+import { verifyLog, verifyLogs, type KnownOrganisations } from "../verify-logs";
 import { pastTriggers } from "./past-triggers";
 
 const looked = defineAction("test.log.looked", { count: "plain" });
@@ -54,7 +56,7 @@ test("all logs: what was changed, removed, added or reordered is found in each, 
   ) as Record<keyof typeof PLANTS, TenantScope>;
   for (const [how, statements] of Object.entries(PLANTS)) await tamper(logs[how as keyof typeof PLANTS], ...statements);
   await systemQuery("test", copyTo(1).replace("select tenant_id", "select $2::uuid"), [sound.tenantId, NO_ID]);
-  const { broken, ...sums } = await verifyLogs(undefined, before, 3);
+  const { broken, ...sums } = await verifyLogs(undefined, { after: before, size: 3 });
   // Suites that ran in the same process before have left logs of their own.
   const own = [NO_ID, ...[sound, ...Object.values(logs)].map(({ tenantId }) => tenantId)];
   const ofOwn = broken.filter(({ log }) => own.includes(log));
@@ -111,6 +113,68 @@ test("one log: the command says where it is broken and what that means, and how 
   await pastTriggers([CLEAR], [tenantId]);
   await expect(verify(newId())).rejects.toThrow("there is no log of");
   await expect(verify("acme")).rejects.toThrow("neither an organisation's id");
+});
+
+test("an organisation that is there, and has no log, or one that begins otherwise than with its creation, is told of", async () => {
+  const before = newId();
+  const created = defineAction("test.organisation.created", {});
+  const begin = async (action: AuditAction): Promise<TenantScope> => {
+    const tenantId = tenantIdFrom(newId());
+    const target = { type: "organisation", id: tenantId };
+    await withTenant({ tenantId }, (tx) => record(tx, action, { target, fields: { count: 1 } }));
+    return { tenantId };
+  };
+  const [sound, restarted, removed, empty] = [
+    await begin(created),
+    await begin(looked),
+    await begin(created),
+    await begin(created),
+  ];
+  await tamper(removed, "delete from audit.entry where tenant_id = $1", "delete from audit.head where tenant_id = $1");
+  await tamper(
+    empty,
+    "delete from audit.entry where tenant_id = $1",
+    "update audit.head set seq = 0, hash = kept_after, end_seal = null, sealed_seq = null where tenant_id = $1",
+  );
+  const ids: string[] = [sound, restarted, removed, empty].map(({ tenantId }) => tenantId).toSorted();
+  const organisations: KnownOrganisations = {
+    list: (after, limit) => Promise.resolve(ids.filter((id) => id > after).slice(0, limit)),
+    isThere: (id) => Promise.resolve(ids.includes(id)),
+    firstAction: created.name,
+  };
+  const found = {
+    [restarted.tenantId]: { seq: 1, what: "restarted" },
+    [removed.tenantId]: { seq: 1, what: "missing" },
+    [empty.tenantId]: { seq: 1, what: "missing" },
+  };
+  const { broken } = await verifyLogs(undefined, { after: before, size: 3, organisations });
+  const own = broken.filter(({ log }) => ids.includes(log));
+  expect(Object.fromEntries(own.map((at) => [at.log, at.broken]))).toEqual(found);
+  expect(own).toHaveLength(3);
+  for (const id of ids)
+    expect((await verifyLog(id, undefined, organisations))?.broken.map((at) => at.broken)).toEqual(
+      id in found ? [found[id]] : [],
+    );
+  const said: string[] = [];
+  const output = { say: (line: string) => void said.push(line), sayProgress: () => undefined, clock: () => 0 };
+  expect(await verifyByCommand(restarted.tenantId, output, organisations)).toBe(false);
+  expect(said[0]).toBe(
+    `BROKEN  ${restarted.tenantId}  entry 1 is not the organisation's creation: its log was removed, and the app has begun another`,
+  );
+});
+
+test("those that are there are known by the organisations themselves, whose logs begin with their creation", async () => {
+  const before = newId();
+  const id = tenantIdFrom(newId());
+  await withSystem("test", (tx) => organisationInsert(tx, { id, name: "Acme", createdAt: new Date() }));
+  expect(await knownOrganisations.isThere(id)).toBe(true);
+  expect(await knownOrganisations.list(before, 10)).toEqual([id]);
+  expect((await verifyLog(id, undefined, knownOrganisations))?.broken).toEqual([
+    { log: id, broken: { seq: 1, what: "missing" } },
+  ]);
+  await systemQuery("test", "delete from auth.organisation where id = $1", [id]);
+  expect(await knownOrganisations.isThere(id)).toBe(false);
+  expect(await verifyLog(id, undefined, knownOrganisations)).toBeUndefined();
 });
 
 test("a long log is told of while it is checked, and the installation's has a name", async () => {

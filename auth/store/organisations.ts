@@ -82,3 +82,18 @@ export async function organisationDeleteDue(tx: Tx, limit: number): Promise<stri
   await tx.query(`select db.dismiss_tenant(id) from unnest($1::uuid[]) as gone (id)`, [ids]);
   return ids;
 }
+
+/** Ids of those that are there, also of one that is closing, behind `after`, in their order. */
+export async function organisationIdList(after: string, limit: number): Promise<string[]> {
+  const rows = await systemQuery<{ id: string }>(
+    "audit-verify",
+    `select id from auth.organisation where id > $1 order by id limit $2`,
+    [after, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Whether it is there, also while it is closing. */
+export async function organisationIsKnown(id: string): Promise<boolean> {
+  return (await systemQuery("audit-verify", `select 1 from auth.organisation where id = $1`, [id])).length > 0;
+}
