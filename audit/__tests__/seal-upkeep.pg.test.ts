@@ -22,12 +22,17 @@ const END = [`delete from audit.entry ${of}`, `delete from audit.head ${of}`];
 /** No log of a suite before is in the way, and nobody has said anything. */
 beforeEach(async () => {
   const broken: string[] = [];
-  await sealLogs((tenant, sealing) => void (sealing === "broken" && broken.push(tenant)));
+  await sealLogs((tenant, sealing) => {
+    if (sealing === "broken") broken.push(tenant);
+  });
   for (const tenant of broken) await owner({ tenantId: tenant as typeof platformLog.tenantId }, ...END);
   await owner(platformLog, ...END);
   await withSystem("test", (tx) => recordForPlatform(tx, looked, { fields: {} }));
 });
-afterAll(async () => void (await sealLogs()));
+afterAll(async () => {
+  await owner(platformLog, ...END);
+  await sealLogs();
+});
 
 describe("upkeep", () => {
   test("says that all logs are sealed where none lacks a seal; then a missing one is a break", async () => {
