@@ -1,26 +1,17 @@
 // A master key that is replaced leaves every log under seals. In a process of its own, because that has one audit key.
 import { afterAll, expect, test } from "vitest";
-import { newId } from "../../db/ids";
-import { systemQuery, withTenant, type TenantScope } from "../../db/tenant";
+import { systemQuery, type TenantScope } from "../../db/tenant";
 import { keyIdOf, masterKeyOfTests } from "../../security/derived-key";
-import { tenantIdFrom } from "../../security/principal";
-import { defineAction } from "../action";
+import { masterKeyset } from "../../security/envelope";
 import { startAudit } from "../key";
-import { record } from "../record";
 import { purgeAudit } from "../retention";
+import { sealOf } from "../seal";
 import { resealHeads, sealLog } from "../sealing";
 import { headFind } from "../store";
 import { sealedThrough, verifyPage } from "../verify";
 import { age } from "./ageing";
+import { CUT, newLog, owner, write } from "./sealed-logs";
 
-const done = defineAction("test.thing.sealed", { n: "plain" });
-const write = (scope: TenantScope, n = 0): Promise<void> =>
-  withTenant(scope, (tx) => record(tx, done, { fields: { n } }));
-async function newLog(entries = 4): Promise<TenantScope> {
-  const scope = { tenantId: tenantIdFrom(newId()) };
-  for (let n = 1; n <= entries; n++) await write(scope, n);
-  return scope;
-}
 const first = masterKeyOfTests?.() ?? "";
 const second = "another-master-key-of-more-than-32-characters";
 const use = (...keys: string[]): void => startAudit("audit", () => keys.join(","));
@@ -71,4 +62,28 @@ test("leaves what no key made as it is: who wrote a seal of their own gets no ot
   await resealHeads();
   expect((await headFind(scope)).endSeal).toEqual(forged);
   expect(await verifyPage(scope)).toMatchObject({ broken: { seq: 4, what: "unsealed" } });
+});
+
+test("that is for entries alone seals nothing any more: who took it can't end a log where they like", async () => {
+  use(first);
+  const [scope, sound] = [await newLog(), await newLog()];
+  use(second, first);
+  await resealHeads();
+  await owner(scope, ...CUT);
+  const { tenantId } = scope;
+  const { hash } = await headFind(scope);
+  const seal = sealOf(masterKeyset(first, "audit log seals"), { of: "end", tenantId, seq: 3, hash });
+  const forge = "update audit.head set end_seal = $2, sealed_seq = 3 where tenant_id = $1";
+  await systemQuery("test", forge, [tenantId, seal]);
+  expect(await verifyPage(scope)).toEqual({ checked: 3, through: 3, isDone: true });
+  use(second, `entries:${first}`);
+  expect(await verifyPage(scope)).toMatchObject({ broken: { seq: 3, what: "unsealed" } });
+  await resealHeads();
+  await write(scope);
+  expect(await verifyPage(scope)).toMatchObject({ broken: { seq: 4, what: "unsealed" } });
+  // Its entries are as they were written, and seals of the present key cover them.
+  await write(sound);
+  expect(await verifyPage(sound)).toEqual({ checked: 5, through: 5, isDone: true });
+  expect(() => use(`entries:${first}`)).toThrow("is for entries of audit logs alone");
+  use(second, first);
 });
