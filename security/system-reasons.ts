@@ -130,7 +130,7 @@ export const systemReasons = {
   "renew-idempotency-leases": "requests with an Idempotency-Key that this process is still serving",
 
   // Upkeep: what nobody can use any more goes
-  "audit-verify": "which audit logs there are, to check all of them",
+  "audit-verify": "which audit logs there are, to check all of them, and which organisations must have one",
   "audit-seal": "where audit logs begin and end, to seal what no seal covers",
   "audit-purge": "audit entries past their retention",
   "purge-tenant-keys": "data keys of tenants that sealed nothing any more",

@@ -29,6 +29,10 @@ import {
 
 const FORGE = `update audit.head set end_seal = decode(repeat('61', 36), 'hex') ${of}`;
 
+/** What the installation's log tells of seals for this log. */
+const notedOf = async ({ tenantId }: TenantScope): Promise<EntryRow[]> =>
+  (await entryList(platformLog, "audit.log.sealed", 200, undefined)).rows.filter((row) => row.targetId === tenantId);
+
 beforeAll(async () => void (await sealLogs()));
 
 describe("who owns the tables", () => {
@@ -168,10 +172,6 @@ describe("a log of before there were seals", () => {
     await expect(sealByCommand("acme", () => undefined)).rejects.toThrow("neither an organisation's id");
   });
 });
-
-/** What the installation's log tells of seals for this log. */
-const notedOf = async ({ tenantId }: TenantScope): Promise<EntryRow[]> =>
-  (await entryList(platformLog, "audit.log.sealed", 200, undefined)).rows.filter((row) => row.targetId === tenantId);
 
 describe("what somebody did to a log is not sealed", () => {
   test.for([
