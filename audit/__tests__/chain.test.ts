@@ -193,6 +193,10 @@ describe("somebody who can write the tables", () => {
     ["pass over a number", "update audit.head set seq = seq + 2 where tenant_id = $1"],
     ["set the log's clock back", "update audit.head set at = at - interval '1 second' where tenant_id = $1"],
     ["remove the log's head", "delete from audit.head where tenant_id = $1"],
+    [
+      "hide its young entries, and let the log begin behind them",
+      "update audit.head set kept_after = hash, kept_from = case when set_config('app.capability', '', true) = '' then seq + 1 end where tenant_id = $1",
+    ],
     ["give the log away", "update audit.head set tenant_id = gen_random_uuid() where tenant_id = $1"],
   ])("cannot %s by a statement of the app", async (_what, sql) => {
     const scope = newTenant();
@@ -215,20 +219,26 @@ describe("the log of an organisation that is there", () => {
   const remove = (scope: TenantScope): Promise<unknown> =>
     systemQuery("test", "delete from auth.organisation where id = $1", [scope.tenantId]);
   const END = "update audit.head set gone_at = now() where tenant_id = $1";
+  /** Its organisation is hidden from the statement that it is stored by. */
+  const END_UNSEEN =
+    "update audit.head set gone_at = case when set_config('app.capability', '', true) = '' then now() end where tenant_id = $1";
 
   test("does not end: neither by saying that it is gone, nor by removing its head, by a statement of the app", async () => {
     const scope = await live();
     const refused = { kind: "insufficient_privilege" };
     const of = [scope.tenantId];
-    for (const query of [tenantQuery.bind(null, scope), systemQuery.bind(null, "test")])
-      await expect(query(END, of)).rejects.toMatchObject(refused);
+    for (const sql of [END, END_UNSEEN]) {
+      await expect(tenantQuery(scope, sql, of)).rejects.toMatchObject(refused);
+      await expect(systemQuery("test", sql, of)).rejects.toMatchObject(refused);
+    }
     await expect(withSystem("test", (tx) => endLog(tx, scope.tenantId))).rejects.toMatchObject(refused);
     // As though it had been said before: of a log that is past its retention, and has no entry any more.
     await age(scope, 100);
     await purgeAudit(new Date(), 95);
     await tamper(END, of);
-    for (const query of [tenantQuery.bind(null, scope), systemQuery.bind(null, "test")])
-      await expect(query("delete from audit.head where tenant_id = $1", of)).rejects.toMatchObject(refused);
+    const away = "delete from audit.head where tenant_id = $1";
+    await expect(tenantQuery(scope, away, of)).rejects.toMatchObject(refused);
+    await expect(systemQuery("test", away, of)).rejects.toMatchObject(refused);
     await tamper("update audit.head set gone_at = null where tenant_id = $1", of);
     expect(await verifyAll(scope)).toEqual({ checked: 0, through: 2, isDone: true });
     await remove(scope);
