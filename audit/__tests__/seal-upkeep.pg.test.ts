@@ -2,6 +2,7 @@
 // retention leaves one. The installation's log is begun anew here, as before anybody said so.
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { withSystem } from "../../db/tenant";
+import { tenantIdFrom } from "../../security/principal";
 import { defineAction } from "../action";
 import { platformLog, recordForPlatform } from "../platform";
 import { purgeAudit } from "../retention";
@@ -25,7 +26,7 @@ beforeEach(async () => {
   await sealLogs((tenant, sealing) => {
     if (sealing === "broken") broken.push(tenant);
   });
-  for (const tenant of broken) await owner({ tenantId: tenant as typeof platformLog.tenantId }, ...END);
+  for (const tenant of broken) await owner({ tenantId: tenantIdFrom(tenant) }, ...END);
   await owner(platformLog, ...END);
   await withSystem("test", (tx) => recordForPlatform(tx, looked, { fields: {} }));
 });
