@@ -34,7 +34,9 @@ export function auditKeys(): readonly [Buffer, ...Buffer[]] {
   if (derived?.from !== from) {
     const [present, ...before] = masterKeysIn(from);
     if (present.startsWith(FOR_ENTRIES))
-      throw new MasterKeyError(`the first one is for entries of audit logs alone ("${FOR_ENTRIES}"): put another first`);
+      throw new MasterKeyError(
+        `the first one is for entries of audit logs alone ("${FOR_ENTRIES}"): put another first`,
+      );
     const ofEarlier = (key: string): Buffer =>
       deriveKey(key.startsWith(FOR_ENTRIES) ? key.slice(FOR_ENTRIES.length) : key, PURPOSE);
     derived = { from, keys: [deriveKey(present, PURPOSE), ...before.map(ofEarlier)] };

@@ -40,7 +40,7 @@ async function sealOne(log: string, say: (line: string) => void, override: strin
 
 const TEXT: Record<Sealing, string> = {
   sealed: "is sealed, where it begins and where it ends",
-  was: "was sealed already",
+  was: "was sealed already; whether its entries are as they were written is told by `audit verify`",
   broken: "is broken and left as it is: see `audit verify`",
   left: "went on faster than it was checked, and is left as it is: try again",
 };

@@ -23,7 +23,8 @@ const MEANING: Record<ChainBreak["what"] | "restarted", string> = {
     "stands before the start or behind the end of the log: it was added past the app, or the log's start was set on, or its end back",
   unsealed:
     "is where the log begins, or ends, and the app has not let it: entries in front of it or behind it were removed, or the seal over that was (another master key than it was sealed with looks the same)",
-  restarted: "is not the organisation's creation: its log was removed, and the app has begun another",
+  restarted:
+    "is not the organisation's creation: its log was removed, and the app has begun another (one that is older than the audit log looks the same)",
 };
 
 export interface VerifyOutput {

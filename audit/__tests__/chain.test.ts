@@ -219,6 +219,8 @@ describe("the log of an organisation that is there", () => {
   const remove = (scope: TenantScope): Promise<unknown> =>
     systemQuery("test", "delete from auth.organisation where id = $1", [scope.tenantId]);
   const END = "update audit.head set gone_at = now() where tenant_id = $1";
+  const BEGIN_ENDED = `insert into audit.head (tenant_id, seq, at, hash, kept_after, gone_at) values ($1, 1, now(), '', '', now())
+    on conflict (tenant_id) do nothing`;
   /** Its organisation is hidden from the statement that it is stored by. */
   const END_UNSEEN =
     "update audit.head set gone_at = case when set_config('app.capability', '', true) = '' then now() end where tenant_id = $1";
@@ -232,6 +234,7 @@ describe("the log of an organisation that is there", () => {
       await expect(systemQuery("test", sql, of)).rejects.toMatchObject(refused);
     }
     await expect(withSystem("test", (tx) => endLog(tx, scope.tenantId))).rejects.toMatchObject(refused);
+    await expect(systemQuery("test", BEGIN_ENDED, of)).rejects.toMatchObject(refused);
     // As though it had been said before: of a log that is past its retention, and has no entry any more.
     await age(scope, 100);
     await purgeAudit(new Date(), 95);

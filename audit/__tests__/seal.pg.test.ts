@@ -1,8 +1,9 @@
 // Where a log begins and ends is held by a key too. The attack: who owns the tables, and can switch their triggers off, removes the
 // oldest or the newest entries and sets the head to what is left, each entry of which is as it was written.
 import { beforeAll, describe, expect, test } from "vitest";
+import { duringChange } from "../../auth/__tests__/races";
 import { newId } from "../../db/ids";
-import { systemQuery, tenantQuery, withSystem, type TenantScope } from "../../db/tenant";
+import { systemQuery, tenantQuery, withSystem, type TenantScope, type Tx } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
 import { endLog } from "../erasure";
 import { platformLog } from "../platform";
@@ -14,6 +15,7 @@ import { verifyPage } from "../verify";
 import { verifyByCommand } from "../verify-command";
 import { age } from "./ageing";
 import {
+  addBefore,
   CUT,
   HASH_OF,
   newLog,
@@ -142,7 +144,10 @@ describe("a log of before there were seals", () => {
       `UNSEALED  ${scope.tenantId}  entries may have been removed behind those that follow entry 2`,
       "4 entries in 1 log: as they were written; not wholly under seals: 1, see `audit seal`",
     ]);
-    for (const sealing of ["is sealed, where it begins and where it ends", "was sealed already"]) {
+    for (const sealing of [
+      "is sealed, where it begins and where it ends",
+      "was sealed already; whether its entries are as they were written is told by `audit verify`",
+    ]) {
       said.length = 0;
       expect(await sealByCommand(scope.tenantId, (line) => said.push(line))).toBe(true);
       expect(said).toEqual([`${scope.tenantId}  ${sealing}`]);
@@ -179,35 +184,49 @@ describe("what somebody did to a log is not sealed", () => {
     ["a seal of the end that no key made", [FORGE], { seq: 4, what: "unsealed" }, 4],
     ["a start that was trimmed", TRIM, { seq: 3, what: "unsealed" }, 4],
     ["a log whose seals were taken away", [STRIP], { seq: 4, what: "unsealed" }, 4],
-  ] as const)("%s: but by who says why, which the installation's log tells", async ([, statements, broken, through]) => {
-    const scope = await newLog();
-    await owner(scope, ...statements);
-    const before = await headFind(scope);
-    const said: string[] = [];
-    expect(await sealLog(scope.tenantId)).toBe("broken");
-    expect(await sealByCommand(scope.tenantId, (line) => said.push(line))).toBe(false);
-    await sealLogs();
-    expect(said).toEqual([`${scope.tenantId}  is broken and left as it is: see \`audit verify\``]);
-    expect(await headFind(scope)).toEqual(before);
-    expect(await verifyPage(scope)).toMatchObject({ broken });
-    expect(await notedOf(scope)).toEqual([]);
-    expect(await sealByCommand(scope.tenantId, () => undefined, " two versions side by side ")).toBe(true);
-    const fields = { from: before.keptFrom, through, override: "two versions side by side" };
-    expect(await notedOf(scope)).toMatchObject([{ fields }]);
-    expect((await entryList(scope, "audit.log.sealed", 5, undefined)).rows).toMatchObject([{ fields }]);
-    expect((await verifyPage(scope)).broken).toBeUndefined();
-  });
+  ] as const)(
+    "%s: but by who says why, which the installation's log tells",
+    async ([, statements, broken, through]) => {
+      const scope = await newLog();
+      await owner(scope, ...statements);
+      const before = await headFind(scope);
+      const said: string[] = [];
+      expect(await sealLog(scope.tenantId)).toBe("broken");
+      expect(await sealByCommand(scope.tenantId, (line) => said.push(line))).toBe(false);
+      await sealLogs();
+      expect(said).toEqual([`${scope.tenantId}  is broken and left as it is: see \`audit verify\``]);
+      expect(await headFind(scope)).toEqual(before);
+      expect(await verifyPage(scope)).toMatchObject({ broken });
+      expect(await notedOf(scope)).toEqual([]);
+      expect(await sealByCommand(scope.tenantId, () => undefined, " two versions side by side ")).toBe(true);
+      const fields = { from: before.keptFrom, through, override: "two versions side by side" };
+      expect(await notedOf(scope)).toMatchObject([{ fields }]);
+      expect((await entryList(scope, "audit.log.sealed", 5, undefined)).rows).toMatchObject([{ fields }]);
+      expect((await verifyPage(scope)).broken).toBeUndefined();
+    },
+  );
 
   test.for([
-    ["a gap", `delete from audit.entry ${of} and seq = 2`],
-    ["an entry that was changed", `update audit.entry set actor = 'user:eve' ${of} and seq = 2`],
+    ["a gap", STRIP, `delete from audit.entry ${of} and seq = 2`],
+    ["an entry that was changed", STRIP, `update audit.entry set actor = 'user:eve' ${of} and seq = 2`],
     ["an end set back alone", `update audit.head set seq = 3 ${of}`],
-  ])("%s: by no reason either", async ([, statement = ""]) => {
+  ])("%s: by no reason either", async ([, ...statements]) => {
     const scope = await newLog();
-    await owner(scope, statement);
+    await owner(scope, ...statements);
     expect(await sealLog(scope.tenantId)).toBe("broken");
     expect(await sealByCommand(scope.tenantId, () => undefined, "ticket 4711")).toBe(false);
     expect(await notedOf(scope)).toEqual([]);
+  });
+
+  test.for([
+    ["as it should be", undefined, "sealed"],
+    ["by who has no key", Buffer.alloc(32), "broken"],
+  ] as const)("an entry that is written while the log is checked, %s, is checked before", async ([, hash, sealing]) => {
+    const scope = await newLog(2);
+    await owner(scope, STRIP);
+    const add = (tx: Tx): Promise<void> => addBefore(tx, scope, hash);
+    expect(await duringChange(add, () => sealLog(scope.tenantId, "ticket 4711"))).toEqual([sealing]);
+    expect((await notedOf(scope)).map(({ fields }) => fields["through"])).toEqual(sealing === "sealed" ? [3] : []);
   });
 
   test("and no reason is given for all logs, nor an empty one", () => {

@@ -1,6 +1,6 @@
 // Logs for the tests of seals: written by this version or as the one before did, and what who owns the tables does to them.
 import { newId } from "../../db/ids";
-import { withTenant, type TenantScope } from "../../db/tenant";
+import { withTenant, type TenantScope, type Tx } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
 import { defineAction } from "../action";
 import { linkOf, personalDigest } from "../chain";
@@ -37,26 +37,13 @@ export const unsealed = (seq: number): object => ({ isDone: true, broken: { seq,
 export const verifyBefore = (scope: TenantScope): Promise<Verification> =>
   verifyPage(scope, 0, 100, (log, ends) => judgeSeals(log, ends, () => Promise.resolve(false)));
 
-/** As the version before wrote: it knows of no seals. */
-export const writeBefore = (scope: TenantScope): Promise<void> =>
-  withTenant(scope, async (tx) => {
-    const { seq, atMicros, before } = await headAdvance(tx, scope.tenantId);
-    const id = newId();
-    const names = {
-      id,
-      atMicros,
-      action: done.name,
-      actor: "user:x",
-      targetType: null,
-      targetId: null,
-      correlationId: id,
-    };
-    const entry = {
-      tenantId: scope.tenantId,
-      seq,
-      ...names,
-      fields: { n: seq },
-      personalDigest: personalDigest(auditKey(), id, {}),
-    };
-    await entryAdd(tx, { ...entry, personal: null, hash: linkOf(auditKey(), before, entry) }, null);
-  });
+/** As the version before wrote: it knows of no seals. `hash`: another than the entry's, as of who has no key. */
+export async function addBefore(tx: Tx, { tenantId }: TenantScope, hash?: Buffer): Promise<void> {
+  const { seq, atMicros, before } = await headAdvance(tx, tenantId);
+  const id = newId();
+  const names = { id, atMicros, action: done.name, actor: "user:x", targetType: null, targetId: null };
+  const digest = personalDigest(auditKey(), id, {});
+  const entry = { tenantId, seq, ...names, correlationId: id, fields: { n: seq }, personalDigest: digest };
+  await entryAdd(tx, { ...entry, personal: null, hash: hash ?? linkOf(auditKey(), before, entry) }, null);
+}
+export const writeBefore = (scope: TenantScope): Promise<void> => withTenant(scope, (tx) => addBefore(tx, scope));
