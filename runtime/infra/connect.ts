@@ -16,9 +16,9 @@ export async function connect(url: string, applicationName: string, limitMs = CO
     keepAlive: true,
   });
   client.on("error", () => undefined);
-  const startedAtMs = performance.now();
   await client.connect().catch((error: unknown) => {
-    const isLate = performance.now() - startedAtMs >= limitMs;
+    // What the driver calls its own limit (pg/lib/client.js). A clock of ours would not do: timers end up to a millisecond early.
+    const isLate = error instanceof Error && error.message === "timeout expired";
     throw isLate ? new Error(`the server accepts connections but does not answer within ${limitMs} ms`) : error;
   });
   return client;
