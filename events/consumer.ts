@@ -13,7 +13,7 @@ import { continueTrace, type ContinueOptions } from "../telemetry/tracing";
 import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
 import { declarations } from "./declarations";
-import { HeldError, holdDelivered, holds, heldPosition } from "./holds";
+import { HeldError, holdDelivered, holds, heldPosition, heldRound } from "./holds";
 import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
 import { toReceived, UnfitEventError, UnknownEventError, type EventHandler } from "./received";
 import { settleFailure, type Receiver } from "./settle-failure";
@@ -157,9 +157,10 @@ async function receive(receiver: Receiver, message: DomainEvent, handler: Handle
 /** Handles the event, unless the consumer has done so; puts it by while it may not be begun. */
 async function handleOnce(name: string, message: DomainEvent, handler: EventHandler<unknown>): Promise<Outcome> {
   const event = toReceived(message);
+  const held = { position: heldPosition(message.headers), round: heldRound(message.headers) };
   for (;;) {
     const standing = await inScopeOf(event.tenantId, async (tx): Promise<InboxStanding> => {
-      const noted = await inboxRecord(tx, name, message, heldPosition(message.headers));
+      const noted = await inboxRecord(tx, name, message, held);
       if (noted === "held") throw new HeldError();
       if (noted === "fresh") await handler(tx, event);
       return noted;

@@ -7,16 +7,18 @@
 //             aggregate of which something waits is put by behind it, so that the order holds.
 //   missing   no version of the app that runs declares the consumer: what waits, or is sent again to it alone, waits until one does
 // The relay asks the table each time, because only so none overtakes; a consumer asks again after a second. Between the
-// two stands the inbox (store/inbox.ts), which lets no event by that comes behind one which waits, and none whose consumer is held by
-// the time it is noted: no process begins one that does not know of the pause yet.
+// two stands the inbox (store/inbox.ts), which lets no event by that comes behind one which waits, none whose consumer is held by
+// the time it is noted, so that no process begins one that does not know of the pause yet, and none that was put by since it was sent:
+// a topic may deliver what it was told is done, and the copy in the outbox has its place behind others.
 // River, Oban and BullMQ pause a queue by no longer taking from it: for a topic of many consumers, whose transport may be
 // anybody's, that would let time, retries and the other consumers of the message decide.
 import { withSystem } from "../db/tenant";
 import { heldConsumers, heldInsertDelivered } from "./store/hold";
 import type { DomainEvent } from "./topic";
 
-/** Header of an event that was held: its first position in the outbox. Migration 42 writes it. */
+/** Headers of an event that was held: its first position in the outbox, and how often it has been put by. Migration 61 writes them. */
 export const HELD_POSITION = "held-position";
+const HELD_ROUND = "held-round";
 
 /** What a process knows is no older: it saves what is put by the transaction that the inbox would have ended. */
 const FRESH_MS = 1_000;
@@ -63,6 +65,9 @@ export function heldPosition(headers: Readonly<Record<string, string>>): number 
   const position = headers[HELD_POSITION];
   return position === undefined ? null : Number(position);
 }
+
+/** How often an event had been put by when it was handed over: a message of a round before is a repetition, and comes out of turn. */
+export const heldRound = (headers: Readonly<Record<string, string>>): number => Number(headers[HELD_ROUND] ?? 0);
 
 /** Puts by what the topic brought to a consumer that may be held. False when it is to be handled. */
 export function holdDelivered(consumer: string, message: DomainEvent): Promise<boolean> {

@@ -33,7 +33,10 @@ afterEach(() => void vi.restoreAllMocks());
 const heldOf = (name: string): Promise<number> =>
   rowsOf(name, "select count(*)::int as n from events.held where consumer = $1");
 const inboxOf = (name: string): Promise<number> =>
-  rowsOf(name, "select count(*)::int as n from events.inbox where consumer = $1");
+  rowsOf(
+    name,
+    "select count(*)::int as n from events.inbox where consumer = $1 and coalesce(processed_at, dead_at) is not null",
+  );
 const attemptsOf = (name: string): Promise<number> =>
   rowsOf(name, "select coalesce(sum(attempts), 0)::int as n from events.inbox where consumer = $1");
 

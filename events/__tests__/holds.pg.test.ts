@@ -151,7 +151,9 @@ it(
       const [aggregateId = "", number] = what.split(" ");
       perAggregate.set(aggregateId, [...(perAggregate.get(aggregateId) ?? []), Number(number)]);
     }
-    const wrong = [...perAggregate].filter(([, numbers]) => numbers.some((number, at) => number !== at + 1));
+    const wrong = [...perAggregate]
+      .map(([aggregateId, numbers]) => `${aggregateId}: ${numbers.join(" ")}`)
+      .filter((_, at) => [...perAggregate.values()][at]?.some((number, index) => number !== index + 1));
     const held = await systemQuery<{ n: number }>(
       "test",
       "select count(*)::int as n from events.outbox where destination = $1 and headers ? 'held-position'",

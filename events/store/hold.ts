@@ -185,7 +185,8 @@ export async function heldDiscard(tx: Tx, consumer: string, before: string, limi
        insert into events.inbox (consumer, event_id, tenant_id, type, processed_at, dead_at)
        select consumer, event_id, tenant_id, type, case noted when 'handled' then now() end, case when noted is distinct from 'handled' then now() end
          from gone order by event_id
-       on conflict (consumer, event_id) do update set dead_at = now() where inbox.processed_at is null and inbox.dead_at is null)
+       on conflict (consumer, event_id) do update set processed_at = excluded.processed_at, dead_at = excluded.dead_at
+        where inbox.processed_at is null and inbox.dead_at is null)
      select count(*)::int as gone from gone`,
     [consumer, before, limit],
   );

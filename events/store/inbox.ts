@@ -13,6 +13,14 @@ export interface InboxEvent extends InboxKey {
   aggregateId: string;
 }
 
+/** Of the message that brings an event: what it says of the times when the event was put by (holds.ts). */
+export interface InboxHeld {
+  /** Of an event that was held; null: behind all that wait. */
+  position: number | null;
+  /** How often it had been put by. */
+  round: number;
+}
+
 /**
  * `behind`: something of the aggregate that comes before the event waits for the consumer (holds.ts); nothing was noted.
  * `held`: the consumer is, and the transaction is to be rolled back.
@@ -21,15 +29,15 @@ export type InboxStanding = "fresh" | "known" | "behind" | "held";
 
 /**
  * Notes that `consumer` handles the event in this transaction. `known` when it has done so already or has given
- * it up. A second delivery at the same time waits here until the first has committed or rolled back, and whether the consumer is held
+ * it up, and when the event was put by since this message was sent: another one follows. A second delivery at the same time waits here until the first has committed or rolled back, and whether the consumer is held
  * is asked after that: what is `fresh` began before any hold that is committed later. Its detour, if it
- * came by one, is over either way. `position` is that of an event that was held; null: behind all that wait.
+ * came by one, is over, unless another message follows.
  */
 export async function inboxRecord(
   tx: Tx,
   consumer: string,
   event: InboxEvent,
-  position: number | null,
+  { position, round }: InboxHeld,
 ): Promise<InboxStanding> {
   const [row] = await tx.query<{ standing: InboxStanding }>(
     `with behind as materialized (
@@ -37,16 +45,19 @@ export async function inboxRecord(
         where h.consumer = $1 and h.aggregate_id = $6 and h.aggregate_type = $5 and h.tenant_id is not distinct from $3
           and ($7::bigint is null or h.position < $7)
         limit 1),
-     ended as (delete from events.detour where consumer = $1 and event_id = $2 and not exists (select from behind)),
+     passed as (select 1 from events.inbox where consumer = $1 and event_id = $2 and round > $8),
+     ended as (
+       delete from events.detour
+        where consumer = $1 and event_id = $2 and not exists (select from behind) and not exists (select from passed)),
      noted as (
        insert into events.inbox (consumer, event_id, tenant_id, type, processed_at)
        select $1, $2, $3, $4, now() where not exists (select from behind)
        on conflict (consumer, event_id) do update set processed_at = now(), last_error = null
-        where inbox.processed_at is null and inbox.dead_at is null
+        where inbox.processed_at is null and inbox.dead_at is null and inbox.round <= $8
        returning 1)
      select case when exists (select from noted) then case when events.is_held($1) then 'held' else 'fresh' end
                  when exists (select from behind) then 'behind' else 'known' end as standing`,
-    [consumer, event.id, event.tenantId, event.type, event.aggregateType, event.aggregateId, position],
+    [consumer, event.id, event.tenantId, event.type, event.aggregateType, event.aggregateId, position, round],
   );
   return row?.standing ?? "known";
 }
