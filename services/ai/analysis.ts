@@ -29,7 +29,7 @@ export async function analyzeText(
       { role: "system" as const, content: rules },
       { role: "user" as const, content: asData(text) },
     ],
-    ...{ maxOutputTokens: OUTPUT_TOKENS, jsonSchema: schema },
+    ...{ maxOutputTokens: OUTPUT_TOKENS, jsonSchema: schema, isSchemaTold: true },
   };
   const answer = await ask(principal, { kind: "analyze", request, model });
   const { text: answered, usage, reason } = await collect(answer);

@@ -1,6 +1,7 @@
 // An answer that has begun: its parts, one for each that is read, and the money when it ends, however it ends. Of one that ends
-// early the provider tells no tokens: the prompt counts with what it had at most, and the answer with its bytes (no tokenizer
-// makes more tokens than bytes) and what may have been under way when the provider noticed.
+// early the provider tells no tokens: prompt and answer count with what they had at most, because a model may have thought, and
+// bill it, without a word. Of a model that shows all that it bills the answer counts with its bytes (no tokenizer makes more
+// tokens than bytes) and what may have been under way when the provider noticed.
 import { logger } from "../../telemetry/logger";
 import type { Principal } from "../../security/principal";
 import type { Deadline, ProviderRequest } from "./deadline";
@@ -11,13 +12,16 @@ import type { ModelPart } from "./providers/model";
 
 const UNDER_WAY_TOKENS = 256;
 
-interface Made {
+/** What a call is, once it is reserved. */
+export interface Made {
   principal: Principal;
   provider: string;
   model: string;
   reservation: Reservation;
   deadline: Deadline;
   idleMs: number;
+  /** It may bill tokens that it does not show (prices.ts). */
+  mayReason: boolean;
 }
 
 export interface Usage extends Tokens {
@@ -100,8 +104,12 @@ export class Answer {
   }
 
   private tokensOf(inputTokens: number | undefined, outputTokens: number | undefined): Tokens {
-    const { worst } = this.made.reservation;
-    const estimated = Math.min(worst.outputTokens, this.answerBytes + UNDER_WAY_TOKENS);
+    const {
+      mayReason,
+      reservation: { worst },
+    } = this.made;
+    const shown = Math.min(worst.outputTokens, this.answerBytes + UNDER_WAY_TOKENS);
+    const estimated = mayReason ? worst.outputTokens : shown;
     return { inputTokens: inputTokens ?? worst.inputTokens, outputTokens: outputTokens ?? estimated };
   }
 

@@ -1,9 +1,10 @@
 // One call of a model, whichever provider answers it:
 //
-//   for each provider that has the model, in order, unless its breaker is open:
+//   for each provider that has the model, in order, unless its breaker is open, it has its fill, or the installation's limit is
+//   used up that it falls under:
 //     reserve ── ask ── it begins to answer ── parts ── settled at what it cost
 //                  └ it does not begin: nothing was paid → released; perhaps paid → settled in full; the next provider
-//   when all failed and nothing was paid, and they want to be left alone for a moment only: once more
+//   when all failed: those that were not paid and want to be left alone for a moment only once more, each after its moment
 //
 // A provider that may have been paid is never asked again, and nobody else once an answer has begun. All of it happens within
 // one deadline; a provider that does not begin, or falls silent, is given up before. Whoever leaves ends the provider's
@@ -16,14 +17,14 @@ import { newId } from "../../db/ids";
 import type { Principal } from "../../security/principal";
 import { logger } from "../../telemetry/logger";
 import { errorsTotal } from "../../telemetry/metrics";
-import { Answer } from "./answer";
+import { Answer, type Made } from "./answer";
 import { Deadline } from "./deadline";
 import { errors } from "./errors";
-import { release, reserve, settle, type CallKind, type Reservation } from "./ledger";
+import { isInstallationLimit, release, reserve, settle, type CallKind } from "./ledger";
 import { throughBreaker } from "./providers/breakers";
-import { failureOf, ProviderFailure } from "./providers/failure";
-import type { Model, ModelRequest } from "./providers/model";
-import { keyFor, readyProviders, type OfferedModel, type ReadyProvider } from "./providers/registry";
+import { failureBeforeLeaving, failureOf, ProviderFailure } from "./providers/failure";
+import type { Model, ModelPart, ModelRequest } from "./providers/model";
+import { keyFor, lineOf, readyProviders, type OfferedModel, type ReadyProvider } from "./providers/registry";
 import { openModel } from "./providers/sdk-model";
 import { enterOrganisation, enterProvider } from "./turns";
 import { worstCase } from "./worst-case";
@@ -40,8 +41,10 @@ export interface Asked {
 export interface Timings {
   /** Of the whole call, to the last part. */
   totalMs: number;
-  /** Until a provider's first part. */
+  /** From asking a provider to its first part. */
   beginMs: number;
+  /** The same for models that may think before they say a word (prices.ts). */
+  reasoningBeginMs: number;
   /** Between two parts. */
   idleMs: number;
   /** Longest wait that a provider's retry-after is obeyed for. */
@@ -49,7 +52,9 @@ export interface Timings {
 }
 
 /** Reservations live longer than the whole (ledger.ts). */
-export const TIMINGS: Timings = { totalMs: 300_000, beginMs: 30_000, idleMs: 60_000, retryMaxMs: 2_000 };
+export const TIMINGS: Timings = {
+  ...{ totalMs: 300_000, beginMs: 30_000, reasoningBeginMs: 120_000, idleMs: 60_000, retryMaxMs: 2_000 },
+};
 const RETRY_MS = 200;
 
 interface Candidate {
@@ -106,24 +111,52 @@ interface Call {
   deadline: Deadline;
 }
 
+/** One that wants to be left alone until then, by performance.now(). */
+interface Later {
+  candidate: Candidate;
+  atMs: number;
+}
+
+interface Tried {
+  failed: Failed[];
+  later: Later[];
+  /** The installation's limit, where it refused. */
+  limit: unknown;
+}
+
 async function firstAnswer(call: Call, candidates: readonly Candidate[]): Promise<Answer> {
-  const failed: Failed[] = [];
-  let round: readonly Candidate[] = candidates;
-  for (let isFirst = true; ; isFirst = false) {
-    const retryable: Candidate[] = [];
-    for (const candidate of round) {
-      const outcome = await attempt(call, candidate);
-      if (outcome instanceof Answer) return outcome;
-      failed.push({ provider: candidate.ready.provider.id, model: candidate.offered.name, failure: outcome });
-      noteFailure(candidate, outcome);
-      if (!outcome.mayAskOthers) throw await refusalOf(call, failed);
-      if (outcome.isRetryable) retryable.push(candidate);
-    }
-    const waitMs = Math.min(...failed.map(({ failure }) => failure.retryAfterMs ?? RETRY_MS));
-    if (!isFirst || retryable.length === 0 || waitMs > call.timings.retryMaxMs) throw await refusalOf(call, failed);
-    await call.deadline.pause(waitMs);
-    round = retryable;
+  const tried: Tried = { failed: [], later: [], limit: undefined };
+  for (const candidate of candidates) {
+    const answer = await tryOne(call, candidate, tried);
+    if (answer !== undefined) return answer;
   }
+  for (const { candidate, atMs } of tried.later.sort((a, b) => a.atMs - b.atMs)) {
+    await call.deadline.pause(Math.max(0, atMs - performance.now()));
+    const answer = await tryOne(call, candidate, { ...tried, later: [] });
+    if (answer !== undefined) return answer;
+  }
+  if (tried.failed.length === 0 && tried.limit !== undefined) throw tried.limit as Error;
+  throw await refusalOf(call, tried.failed);
+}
+
+/** Undefined where another may be asked; why is added to what was tried. @throws APIError where nobody else may */
+async function tryOne(call: Call, candidate: Candidate, tried: Tried): Promise<Answer | undefined> {
+  let outcome: Answer | ProviderFailure;
+  try {
+    outcome = await attempt(call, candidate);
+  } catch (error) {
+    if (!isInstallationLimit(error)) throw error;
+    tried.limit = error;
+    return undefined;
+  }
+  if (outcome instanceof Answer) return outcome;
+  tried.failed.push({ provider: candidate.ready.provider.id, model: candidate.offered.name, failure: outcome });
+  noteFailure(candidate, outcome);
+  if (!outcome.mayAskOthers) throw await refusalOf(call, tried.failed);
+  const waitMs = outcome.retryAfterMs ?? RETRY_MS;
+  if (outcome.isRetryable && waitMs <= call.timings.retryMaxMs)
+    tried.later.push({ candidate, atMs: performance.now() + waitMs });
+  return undefined;
 }
 
 /** An answer that has begun, or why there is none; what was reserved for it is settled then. */
@@ -133,19 +166,19 @@ async function attempt(call: Call, candidate: Candidate): Promise<Answer | Provi
   const { id } = ready.provider;
   if (deadline.isOver) return new ProviderFailure("given_up", { paid: "nothing" });
   const leave = enterProvider(id);
+  if (leave === undefined) return new ProviderFailure("resting", { paid: "nothing" });
   try {
-    return await throughBreaker(id, async () => {
-      const model = await openModel({
-        provider: ready.provider,
-        model: offered.name,
-        key: await keyFor(principal, ready),
-      });
+    return await throughBreaker(lineOf(principal, ready), async () => {
+      const key = await keyFor(principal, ready);
+      const model = openModel({ provider: ready.provider, model: offered.name, key });
       const worst = worstCase(asked.request);
       const { kind } = asked;
       const planned = { kind, provider: id, model: offered.name, price: offered.price, keyOf: ready.keyOf, worst };
       const reservation = await reserve(principal, planned, new Date(), cfg.ai.dayMicroUsd);
-      const made = { principal, provider: id, model: offered.name, reservation, deadline, idleMs: timings.idleMs };
-      const answer = await begin(call, model, reservation, made);
+      const { idleMs, beginMs, reasoningBeginMs } = timings;
+      const { mayReason } = offered;
+      const made = { principal, provider: id, model: offered.name, reservation, deadline, idleMs, mayReason };
+      const answer = await begin(asked.request, model, made, mayReason ? reasoningBeginMs : beginMs);
       answer.onEnd(leave);
       return answer;
     });
@@ -156,21 +189,28 @@ async function attempt(call: Call, candidate: Candidate): Promise<Answer | Provi
   }
 }
 
+interface Begun {
+  parts: AsyncIterator<ModelPart>;
+  first: ModelPart;
+}
+
+async function firstPart(asked: ModelRequest, model: Model, signal: AbortSignal): Promise<Begun> {
+  const parts = await model.stream(asked, signal);
+  const first = await parts.next();
+  if (first.done === true) throw new ProviderFailure("cut", { paid: "unknown" });
+  return { parts, first: first.value };
+}
+
 /** @throws ProviderFailure, and nothing is reserved any more */
-async function begin(
-  { principal, asked, deadline, timings }: Call,
-  model: Model,
-  reservation: Reservation,
-  made: ConstructorParameters<typeof Answer>[0],
-): Promise<Answer> {
+async function begin(asked: ModelRequest, model: Model, made: Made, withinMs: number): Promise<Answer> {
+  const { principal, deadline, reservation } = made;
   const request = deadline.request();
   try {
-    const parts = await request.within(timings.beginMs, model.stream(asked.request, request.signal));
-    const first = await request.within(timings.beginMs, parts.next());
-    if (first.done === true) throw new ProviderFailure("cut", { paid: "unknown" });
-    return new Answer(made, request, parts, first.value);
+    const { parts, first } = await request.within(withinMs, firstPart(asked, model, request.signal));
+    return new Answer(made, request, parts, first);
   } catch (error) {
-    const failure = request.failure ?? failureOf(error);
+    const why = request.failure ?? error;
+    const failure = model.hasLeft ? failureOf(why) : failureBeforeLeaving(why);
     request.end();
     if (failure.paid === "nothing") await release(principal, reservation);
     else await settle(principal, reservation, { outcome: "failed", ...reservation.worst });
@@ -178,8 +218,10 @@ async function begin(
   }
 }
 
-function noteFailure({ ready, offered }: Candidate, { reason }: ProviderFailure): void {
-  const facts = { provider: ready.provider.id, model: offered.name, reason };
+/** Of a cause its name alone: its text may hold the prompt. */
+function noteFailure({ ready, offered }: Candidate, { reason, cause }: ProviderFailure): void {
+  const by = cause instanceof Error ? { by: cause.name } : {};
+  const facts = { provider: ready.provider.id, model: offered.name, reason, ...by };
   errorsTotal.add(1, { type: `ai_provider_${reason}` });
   logger("ai").warn(facts, "a model provider did not answer");
 }

@@ -54,7 +54,7 @@ export async function groundedAnswer(
     { role: "system" as const, content: RULES },
     { role: "user" as const, content: `${shown.join("\n\n")}\n\nQuestion: ${question}` },
   ];
-  const request = { messages, maxOutputTokens: OUTPUT_TOKENS, temperature: 0, jsonSchema: CLAIMED };
+  const request = { messages, maxOutputTokens: OUTPUT_TOKENS, jsonSchema: CLAIMED, isSchemaTold: true };
   try {
     const { text } = await collect(await ask(principal, { kind: "rag", request }));
     return checked(parseAnswer(text), pieces);

@@ -89,6 +89,12 @@ const exceeded = (budgets: readonly StandingRow[], sums: readonly ReservedRow[])
 
 const isHard = ({ enforcement }: StandingRow): boolean => enforcement === "hard";
 
+const ofInstallation = new WeakSet<object>();
+
+/** Whether it was the installation's own limit that refused: a call by another key does not fall under it. */
+export const isInstallationLimit = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && ofInstallation.has(error);
+
 /**
  * Reserves what the call may cost, in all budgets that it falls under.
  * @throws APIError budget_exhausted, and nothing is reserved
@@ -115,8 +121,11 @@ export async function reserve(
     const beyond = exceeded(budgets, sums);
     const hard = beyond.find(isHard);
     if (hard !== undefined) throw exhausted(hard.name, hard.period, now);
-    if (sums.some((sum) => sum.subject === INSTALLATION && sum.total > installationLimit))
-      throw exhausted(INSTALLATION, "day", now);
+    if (sums.some((sum) => sum.subject === INSTALLATION && sum.total > installationLimit)) {
+      const refusal = exhausted(INSTALLATION, "day", now);
+      ofInstallation.add(refusal);
+      throw refusal;
+    }
     const row = { id, tenantId, subject, day, kind, provider, model, keyOf, priceList: PRICE_LIST_VERSION, amount };
     reservationInsert(tx, row, RESERVATION_MS);
     return beyond.map(({ name }) => name);

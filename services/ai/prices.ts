@@ -40,6 +40,21 @@ export const priceList: Readonly<Record<Exclude<Kind, "compatible">, Readonly<Re
   },
 };
 
+/**
+ * Models that bill no token which they do not show: by a cut answer's bytes one knows what it cost at most. Any other may think
+ * before it says a word, and bill that; a name that moves from model to model (`-latest`) may do so tomorrow. Anthropic's think
+ * only when they are asked to, which nobody here does.
+ */
+const shownInFull: Readonly<Record<Kind, ReadonlySet<string>>> = {
+  openai: new Set(["gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini"]),
+  anthropic: new Set(["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"]),
+  mistral: new Set(),
+  compatible: new Set(),
+};
+
+/** Whether it may bill tokens that it does not show; true for what nobody knows. */
+export const mayReason = (kind: Kind, model: string): boolean => !shownInFull[kind].has(model);
+
 /** Undefined for a model that the list does not have. */
 export function listedPrice(kind: Kind, model: string): Price | undefined {
   if (kind === "compatible" || !Object.hasOwn(priceList[kind], model)) return undefined;

@@ -7,10 +7,10 @@ const WITH_PROVIDER_MAX = 200;
 
 const underWay = new Map<string, number>();
 
-/** @throws APIError rate_limited */
-function enter(who: string, max: number): () => void {
+/** What ends the turn; undefined when there are as many as there may be. */
+function enter(who: string, max: number): (() => void) | undefined {
   const count = underWay.get(who) ?? 0;
-  if (count >= max) throw commonErrors.rate_limited({ retryAfterSeconds: 1, internal: `${count} calls of ${who}` });
+  if (count >= max) return undefined;
   underWay.set(who, count + 1);
   let isOver = false;
   return () => {
@@ -22,6 +22,12 @@ function enter(who: string, max: number): () => void {
   };
 }
 
-/** Resolves into what ends the turn. @throws APIError rate_limited */
-export const enterOrganisation = (tenantId: string): (() => void) => enter(`tenant:${tenantId}`, OF_ORGANISATION_MAX);
-export const enterProvider = (id: string): (() => void) => enter(`provider:${id}`, WITH_PROVIDER_MAX);
+/** Answers what ends the turn. @throws APIError rate_limited */
+export function enterOrganisation(tenantId: string): () => void {
+  const leave = enter(`tenant:${tenantId}`, OF_ORGANISATION_MAX);
+  if (leave !== undefined) return leave;
+  throw commonErrors.rate_limited({ retryAfterSeconds: 1, internal: `${OF_ORGANISATION_MAX} calls of ${tenantId}` });
+}
+
+/** Answers what ends the turn; undefined when the provider has its fill: another one may have none. */
+export const enterProvider = (id: string): (() => void) | undefined => enter(`provider:${id}`, WITH_PROVIDER_MAX);

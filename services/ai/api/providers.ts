@@ -2,7 +2,7 @@
 import { api } from "encore.dev/api";
 import { currentPrincipal } from "../../../security/principal";
 import { isHealthy } from "../providers/breakers";
-import { providers, readyProviders } from "../providers/registry";
+import { lineOf, providers, readyProviders, type Provider } from "../providers/registry";
 
 interface ShownProvider {
   id: string;
@@ -21,23 +21,23 @@ interface ProvidersResponse {
   providers: ShownProvider[];
 }
 
+/** As one that nobody has a key of. */
+const shownOf = ({ id, kind, models }: Provider): ShownProvider => ({
+  ...{ id, kind, healthy: true, configured: false },
+  models: models.map(({ name }) => name),
+});
+
 /** The providers, and whether each can be asked. */
 export const listProviders = api(
   { expose: true, auth: true, method: "GET", path: "/ai/providers", tags: ["can:ai.use"] },
   async (): Promise<ProvidersResponse> => {
-    const ready = await readyProviders(currentPrincipal());
-    const shown = providers().map(({ id, kind, models }): ShownProvider => {
-      const keyOf = ready.find(({ provider }) => provider.id === id)?.keyOf;
-      const key = keyOf === undefined ? {} : { key: keyOf };
-      return {
-        id,
-        kind,
-        healthy: isHealthy(id),
-        configured: keyOf !== undefined,
-        ...key,
-        models: models.map(({ name }) => name),
-      };
-    });
-    return { providers: shown };
+    const principal = currentPrincipal();
+    const ready = await readyProviders(principal);
+    const tried = ready.map((one): ShownProvider => ({
+      ...shownOf(one.provider),
+      ...{ healthy: isHealthy(lineOf(principal, one)), configured: true, key: one.keyOf },
+    }));
+    const others = providers().filter(({ id }) => tried.every((one) => one.id !== id));
+    return { providers: [...tried, ...others.map(shownOf)] };
   },
 );

@@ -1,41 +1,67 @@
-// A circuit breaker for each provider: one that fails five times running is left alone for a while, so that calls go to the next
-// one at once. (Nygard, Release It!, "Circuit Breaker"; the state machine is cockatiel's.) Of this process: what another
-// one has met, it tells nobody.
+// A circuit breaker for each provider and each whose key it is asked by: one that fails five times running is left alone for a
+// while, so that calls go to the next one at once. Not for the provider alone: what one organisation's own key or server meets says
+// nothing of the others'. (Nygard, Release It!, "Circuit Breaker"; the state machine is cockatiel's.) Of this process: what
+// another one has met, it tells nobody.
 import type { CircuitBreakerPolicy } from "cockatiel";
 import { ProviderFailure } from "./failure";
 
 const FAILURES_RUNNING = 5;
-const REST_MS = 15_000;
+export const REST_MS = 15_000;
+/** Beyond it the one that was asked for longest ago is forgotten, and begins anew. */
+const BREAKERS_MAX = 1_000;
 
+/** A provider, as it is asked by somebody's key. */
+export interface Line {
+  provider: string;
+  /** "installation", or the organisation's id. */
+  owner: string;
+}
+
+/** The one that was asked for longest ago is the first. */
 const breakers = new Map<string, CircuitBreakerPolicy>();
 /** Of cockatiel's CircuitState, which is loaded with the first call. */
-const OPEN = 1;
+const CLOSED = 0;
+const HALF_OPEN = 2;
 
-async function breakerOf(provider: string): Promise<CircuitBreakerPolicy> {
+const nameOf = ({ provider, owner }: Line): string => `${provider} ${owner}`;
+
+async function breakerOf(line: Line): Promise<CircuitBreakerPolicy> {
   const { circuitBreaker, ConsecutiveBreaker, handleWhen } = await import("cockatiel");
-  let breaker = breakers.get(provider);
-  if (breaker === undefined) {
-    const isFault = handleWhen((error) => error instanceof ProviderFailure && error.isFault);
-    const options = { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(FAILURES_RUNNING) };
-    breakers.set(provider, (breaker = circuitBreaker(isFault, options)));
-  }
+  const name = nameOf(line);
+  const isFault = handleWhen((error) => error instanceof ProviderFailure && error.isFault);
+  const options = { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(FAILURES_RUNNING) };
+  const breaker = breakers.get(name) ?? circuitBreaker(isFault, options);
+  breakers.delete(name);
+  breakers.set(name, breaker);
+  const [oldest] = breakers.keys();
+  if (breakers.size > BREAKERS_MAX && oldest !== undefined) breakers.delete(oldest);
   return breaker;
 }
 
-/** Runs `attempt` unless the provider is left alone. @throws ProviderFailure `resting`, and whatever the attempt throws */
-export async function throughBreaker<T>(provider: string, attempt: () => Promise<T>): Promise<T> {
-  const breaker = await breakerOf(provider);
+/**
+ * Runs `attempt` unless the provider is left alone, or one call is just trying whether it answers again: nobody waits for that one.
+ * @throws ProviderFailure `resting`, and whatever the attempt throws
+ */
+export async function throughBreaker<T>(line: Line, attempt: () => Promise<T>): Promise<T> {
   const { isBrokenCircuitError } = await import("cockatiel");
+  const breaker = await breakerOf(line);
+  // Nothing is awaited between this look and `execute`, which looks again.
+  if (Number(breaker.state) === HALF_OPEN) throw resting();
   try {
     return await breaker.execute(attempt);
   } catch (error) {
-    if (isBrokenCircuitError(error)) throw new ProviderFailure("resting", { paid: "nothing" });
+    if (isBrokenCircuitError(error)) throw resting();
     throw error;
   }
 }
 
+const resting = (): ProviderFailure => new ProviderFailure("resting", { paid: "nothing" });
+
 /** Whether calls go there, as far as this process has met. */
-export const isHealthy = (provider: string): boolean => Number(breakers.get(provider)?.state ?? 0) !== OPEN;
+export const isHealthy = (line: Line): boolean => Number(breakers.get(nameOf(line))?.state ?? CLOSED) === CLOSED;
+
+/** How many are remembered, for tests. */
+export const breakersHeld = (): number => breakers.size;
 
 /** As in a process that has asked nobody, for tests. */
 export function resetBreakers(): void {

@@ -15,7 +15,7 @@ export type FailureReason =
   | "silent"
   /** The answer had begun. */
   | "cut"
-  /** Its circuit breaker is open. */
+  /** Its circuit breaker is open, or it has as many calls as it may have. */
   | "resting"
   /** Whoever asked has left, or all the time is used up. */
   | "given_up";
@@ -110,6 +110,12 @@ function retryAfterOf({ responseHeaders = {} }: HttpFailure, nowMs: number): num
   const seconds = Number(text);
   const afterMs = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - nowMs;
   return Number.isFinite(afterMs) ? Math.max(0, afterMs) : undefined;
+}
+
+/** What was thrown before anything left for the provider: it was not paid and is not at fault, whatever it looks like. */
+export function failureBeforeLeaving(error: unknown): ProviderFailure {
+  if (!(error instanceof ProviderFailure)) return new ProviderFailure("request_refused", { paid: "nothing", cause: error });
+  return error.paid === "nothing" ? error : new ProviderFailure("given_up", { paid: "nothing", cause: error });
 }
 
 /** Tells apart what a call of a provider threw before its answer began. */

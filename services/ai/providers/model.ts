@@ -30,6 +30,8 @@ export interface ModelRequest {
   toolChoice?: "auto" | "none" | "required" | { name: string };
   /** The answer is to be JSON of this schema. */
   jsonSchema?: object;
+  /** The prompt says the schema too, and the answer is checked: a provider that knows no schemas may pass it over. */
+  isSchemaTold?: boolean;
 }
 
 export type FinishReason = "stop" | "length" | "content-filter" | "tool-calls";
@@ -42,7 +44,10 @@ export type ModelPart =
   /** The last one. Tokens are undefined where the provider does not tell. */
   | { type: "finish"; reason: FinishReason; inputTokens: number | undefined; outputTokens: number | undefined };
 
+/** For one call. */
 export interface Model {
+  /** Whether a request has left for the provider: what is thrown before was paid by nobody and is not its fault. */
+  readonly hasLeft: boolean;
   /**
    * Asks, and answers part by part; nothing is read ahead of who reads. `signal` ends the provider's request.
    * @throws whatever the transport throws (failure.ts tells it apart), also in the midst of the parts

@@ -1,17 +1,20 @@
 // Which providers there are, in the order in which they are tried, and by whose key each is asked: an organisation's own
-// goes before the installation's.
+// goes before the installation's, over all providers, so that who pays for themselves uses up nothing of others'.
 import { secret } from "encore.dev/config";
 import { cfg } from "../../../config";
 import type { AiProvider } from "../../../config/ai";
 import type { Principal } from "../../../security/principal";
 import { readSecret, storedAmong } from "../../../secrets/tenant-secret";
-import { listedPrice, priceList, type Price } from "../prices";
+import { listedPrice, mayReason, priceList, type Price } from "../prices";
+import type { Line } from "./breakers";
 
 const providerKeys = secret("AiProviderKeys");
 
 export interface OfferedModel {
   name: string;
   price: Price;
+  /** It may think before it says a word, and bill that. */
+  mayReason: boolean;
 }
 
 export interface Provider extends Omit<AiProvider, "models"> {
@@ -38,7 +41,7 @@ export function withPrices(declared: readonly AiProvider[]): Provider[] {
     models: models.flatMap(({ name, price }) => {
       const found = price ?? listedPrice(provider.kind, name);
       if (found === undefined) unpriced.push(`${provider.id}/${name}`);
-      return found === undefined ? [] : [{ name, price: found }];
+      return found === undefined ? [] : [{ name, price: found, mayReason: mayReason(provider.kind, name) }];
     }),
   }));
   if (unpriced.length > 0)
@@ -79,18 +82,26 @@ export function installationKey(id: string, text = providerKeys()): string | und
 /** What an organisation names the secret that holds its own key of a provider. */
 export const secretNameOf = (id: string): string => `ai.${id}`;
 
-/** The providers somebody has a key of, in the order in which they are tried. */
+/** The providers somebody has a key of, in the order in which they are tried: all by keys of the organisation's own first. */
 export async function readyProviders(principal: Principal): Promise<ReadyProvider[]> {
   const stored = await storedAmong(
     principal,
     providers().map(({ id }) => secretNameOf(id)),
   );
-  return providers().flatMap((provider): ReadyProvider[] => {
-    const { id } = provider;
-    if (stored.has(secretNameOf(id))) return [{ provider, keyOf: "organisation" }];
-    return installationKey(id) === undefined ? [] : [{ provider, keyOf: "installation" }];
-  });
+  const isOwn = ({ id }: Provider): boolean => stored.has(secretNameOf(id));
+  const own = providers().filter(isOwn);
+  const others = providers().filter((provider) => !isOwn(provider) && installationKey(provider.id) !== undefined);
+  return [
+    ...own.map((provider): ReadyProvider => ({ provider, keyOf: "organisation" })),
+    ...others.map((provider): ReadyProvider => ({ provider, keyOf: "installation" })),
+  ];
 }
+
+/** A provider and whose key it is asked by, as its breaker is named. */
+export const lineOf = ({ tenantId }: Principal, { provider: { id }, keyOf }: ReadyProvider): Line => ({
+  provider: id,
+  owner: keyOf === "organisation" ? tenantId : keyOf,
+});
 
 /** The key itself, for the call that needs it. @throws APIError secret_not_found, secret_unreadable */
 export async function keyFor(principal: Principal, { provider, keyOf }: ReadyProvider): Promise<string> {

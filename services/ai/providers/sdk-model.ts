@@ -7,7 +7,7 @@ import type {
   LanguageModelV3Message,
   LanguageModelV3StreamPart,
 } from "@ai-sdk/provider";
-import { boundedFetch } from "./bounded-fetch";
+import { boundedFetch, type Journey } from "./bounded-fetch";
 import { ProviderFailure } from "./failure";
 import type { ChatMessage, FinishReason, Model, ModelPart, ModelRequest } from "./model";
 import type { Provider } from "./registry";
@@ -18,9 +18,14 @@ interface Opening {
   key: string;
 }
 
-async function languageModel({ provider, model, key }: Opening): Promise<LanguageModelV3> {
+async function languageModel(
+  { provider, model, key }: Opening,
+  request: ModelRequest,
+  journey: Journey,
+): Promise<LanguageModelV3> {
   const { kind, baseUrl } = provider;
-  const settings = { apiKey: key, fetch: boundedFetch, ...(baseUrl === undefined ? {} : { baseURL: baseUrl }) };
+  const fetch = boundedFetch(journey, (body) => assertKept(request, body));
+  const settings = { apiKey: key, fetch, ...(baseUrl === undefined ? {} : { baseURL: baseUrl }) };
   switch (kind) {
     // Chat completions: what it remembers of a call is nothing.
     case "openai":
@@ -32,23 +37,58 @@ async function languageModel({ provider, model, key }: Opening): Promise<Languag
     case "compatible": {
       const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
       const made = { ...settings, baseURL: baseUrl ?? "", name: provider.id, includeUsage: true };
-      return createOpenAICompatible(made).chatModel(model);
+      // Not all such servers know schemas: they are asked by one where the caller counts on it.
+      const supportsStructuredOutputs = request.jsonSchema !== undefined && request.isSchemaTold !== true;
+      return createOpenAICompatible({ ...made, supportsStructuredOutputs }).chatModel(model);
     }
   }
 }
 
-export async function openModel(opening: Opening): Promise<Model> {
-  const model = await languageModel(opening);
+/** Of one call. */
+export function openModel(opening: Opening): Model {
+  const journey: Journey = { hasLeft: false };
   return {
+    get hasLeft() {
+      return journey.hasLeft;
+    },
     stream: async (request, signal) => {
+      if (!fitsHeader(opening.key)) throw new ProviderFailure("key_refused", { paid: "nothing" });
+      const model = await languageModel(opening, request, journey);
       const { stream } = await model.doStream(optionsOf(request, signal));
       return partsOf(stream);
     },
   };
 }
 
+/** Keys travel in a header: visible characters of ASCII, and nothing that would end it (RFC 9110 §5.5). */
+function fitsHeader(key: string): boolean {
+  for (let at = 0; at < key.length; at++) {
+    const code = key.charCodeAt(at);
+    if (code <= 0x20 || code >= 0x7f) return false;
+  }
+  return key !== "";
+}
+
+/**
+ * The packages leave out or change what they know that a model does not take (temperature of models that reason, say), and warn
+ * of it when the provider is at work already. An answer to another question than was asked is none: here it is noticed before.
+ * @throws ProviderFailure `request_refused`
+ */
+function assertKept({ temperature, topP, stop }: ModelRequest, text: unknown): void {
+  if (typeof text !== "string" || (temperature === undefined && topP === undefined && stop === undefined)) return;
+  const body = JSON.parse(text) as Record<string, unknown>;
+  const isKept =
+    (temperature === undefined || body.temperature === temperature) &&
+    (topP === undefined || body.top_p === topP) &&
+    (stop === undefined || JSON.stringify(body.stop ?? body.stop_sequences) === JSON.stringify(stop));
+  if (!isKept) throw new ProviderFailure("request_refused", { paid: "nothing" });
+}
+
 /** Schemas are the callers' own: those that say nothing of other properties too. */
-const ANY_SCHEMA = { openai: { strictJsonSchema: false }, mistral: { strictJsonSchema: false } };
+const ANY_SCHEMA = {
+  ...{ openai: { strictJsonSchema: false }, mistral: { strictJsonSchema: false } },
+  openaiCompatible: { strictJsonSchema: false },
+};
 
 function optionsOf(request: ModelRequest, abortSignal: AbortSignal): LanguageModelV3CallOptions {
   const { messages, maxOutputTokens, temperature, topP, stop, tools, toolChoice, jsonSchema } = request;
