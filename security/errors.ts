@@ -51,6 +51,8 @@ export interface ErrorOptions {
   limit?: RefusingLimit;
   /** What the caller goes on with, beside the rest of `details`; safe to show to them. */
   facts?: Readonly<Record<string, string | readonly string[]>>;
+  /** Of this one, where its code alone would say otherwise: repeating it does what nobody wants twice. */
+  retryable?: false;
   /** For the log only. */
   internal?: string;
   cause?: unknown;
@@ -62,6 +64,7 @@ export interface ErrorDetails {
   requestId: string;
   fields?: Record<string, string>;
   retryAfterSeconds?: number;
+  retryable?: false;
   limit?: RefusingLimit;
 }
 
@@ -113,6 +116,7 @@ function createError(service: string, code: string, entry: ErrorEntry, options: 
     requestId: currentRequestId(),
     ...(options.fields === undefined ? {} : { fields: { ...options.fields } }),
     ...(options.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: options.retryAfterSeconds }),
+    ...(options.retryable === undefined ? {} : { retryable: options.retryable }),
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   };
   const error = new APIError(entry.class as ErrCode, entry.text, undefined, details);

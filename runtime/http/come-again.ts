@@ -1,9 +1,11 @@
 // Headers that Encore's errors cannot carry, told by an error's details: `retryAfterSeconds` becomes Retry-After (RFC 9110
 // §10.2.3), and `limit: {name, quota, windowSeconds}` the fields RateLimit-Policy and RateLimit
-// (draft-ietf-httpapi-ratelimit-headers-10) of a quota that has nothing left.
+// (draft-ietf-httpapi-ratelimit-headers-10) of a quota that has nothing left. `retryable: false` becomes x-should-retry, by which
+// the stock clients of OpenAI's and Anthropic's protocols know that they are not to repeat a 5xx by themselves.
 
 /** Header lines: names and values in turn. */
-export function comeAgain({ retryAfterSeconds, limit }: Record<string, unknown>): readonly string[] {
+export function comeAgain({ retryAfterSeconds, limit, retryable }: Record<string, unknown>): readonly string[] {
+  if (retryable === false) return ["x-should-retry", "false"];
   if (typeof retryAfterSeconds !== "number" || !Number.isFinite(retryAfterSeconds) || retryAfterSeconds < 0) return [];
   const seconds = Math.ceil(retryAfterSeconds);
   return ["retry-after", String(seconds), ...rateLimit(limit, seconds)];

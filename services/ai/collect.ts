@@ -34,13 +34,11 @@ export async function collect(answer: Answer): Promise<Collected> {
   return { text, toolCalls, reason, usage: answer.usage ?? { inputTokens: 0, outputTokens: 0, costMicroUsd: 0 } };
 }
 
-/** What is told of an answer that ended early. */
+/** What is told of an answer that ended early. It had begun: what came of it was paid. */
 export function endedEarly(error: unknown): Error {
   if (!(error instanceof ProviderFailure)) return error as Error;
-  const told = { internal: error.reason };
-  return error.reason === "given_up"
-    ? errors.call_given_up(told)
-    : errors.providers_unavailable({ ...told, retryAfterSeconds: 1 });
+  const told = { internal: error.reason, retryable: false } as const;
+  return error.reason === "given_up" ? errors.call_given_up(told) : errors.providers_unavailable(told);
 }
 
 /** What a stream that has begun tells of its early end; nothing of an error of our own. */

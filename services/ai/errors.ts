@@ -28,19 +28,20 @@ export const errors = defineErrors("ai", {
     class: "unavailable",
     text: "no model provider answered",
     retryable: true,
-    remedy: "Repeat the request after details.retryAfterSeconds. What was perhaps paid is counted in GET /ai/usage.",
+    remedy:
+      "Repeat the request after details.retryAfterSeconds, unless details.retryable is false: then a provider may have been paid, and repeating may pay again. What was perhaps paid is counted in GET /ai/usage.",
   },
   call_given_up: {
     class: "deadline_exceeded",
     text: "the call was given up before a model answered",
     retryable: true,
-    remedy: "Repeat the request, with less to answer. What was perhaps paid is counted in GET /ai/usage.",
+    remedy:
+      "Repeat the request, with less to answer, unless details.retryable is false: then a provider may have been paid, and repeating may pay again. What was perhaps paid is counted in GET /ai/usage.",
   },
   answer_unusable: {
     class: "unavailable",
     text: "the model's answer is not of the form that was asked for",
-    retryable: true,
-    remedy: "Repeat the request, allow more tokens, or ask for a simpler form. The call was paid.",
+    remedy: "Allow more tokens, or ask for a simpler form. The call was paid, and the same request pays again.",
   },
   budget_exhausted: {
     class: "resource_exhausted",

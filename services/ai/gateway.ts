@@ -239,13 +239,16 @@ async function refusalOf({ principal, asked }: Call, failed: readonly Failed[]):
     ),
   );
   const reasons = new Set(failed.map(({ failure }) => failure.reason));
+  const mayBePaid = failed.some(({ failure: { paid } }) => paid === "unknown");
   const told = {
     internal: [...reasons].join(", "),
     facts: { providers: [...new Set(failed.map(({ provider }) => provider))] },
+    ...(mayBePaid ? { retryable: false as const } : {}),
   };
   if (reasons.has("given_up")) return errors.call_given_up(told);
   if (reasons.has("request_refused")) return errors.request_refused(told);
   if ([...reasons].every((reason) => reason === "key_refused")) return errors.provider_key_refused(told);
+  if (mayBePaid) return errors.providers_unavailable(told);
   const waits = failed.flatMap(({ failure: { retryAfterMs } }) => retryAfterMs ?? []);
   const retryAfterSeconds = waits.length === 0 ? 15 : Math.min(3_600, Math.ceil(Math.min(...waits) / 1000));
   return errors.providers_unavailable({ ...told, retryAfterSeconds });
