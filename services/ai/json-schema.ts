@@ -1,6 +1,7 @@
 // The part of JSON Schema that answers can be asked for in, and whether one fits. Given by callers, so nothing of it is
 // compiled, no pattern is run, and all of it is bounded.
 import { z } from "zod";
+import { isBounded } from "./bounded-json";
 
 const KINDS = ["object", "array", "string", "number", "integer", "boolean", "null"] as const;
 type Kind = (typeof KINDS)[number];
@@ -47,25 +48,17 @@ const node: z.ZodType<AnswerSchema> = z.lazy(() =>
   }),
 );
 
-/** Before anything looks into it: how deep and how large a value is, without recursion of its own. */
-function isBounded(value: unknown): boolean {
-  let level: unknown[] = [value];
-  let nodes = 0;
-  for (let depth = 0; level.length > 0; depth++) {
-    nodes += level.length;
-    // A schema's level is its object and the one of its properties.
-    if (depth > 2 * DEPTH_MAX || nodes > NODES_MAX * 10) return false;
-    level = level.flatMap((at) => (typeof at === "object" && at !== null ? (Object.values(at) as unknown[]) : []));
-  }
-  return JSON.stringify(value).length <= BYTES_MAX;
-}
+/** Before anything looks into it. A schema's level is its object and the one of its properties. */
+const isSmall = (value: unknown): boolean =>
+  value !== undefined && isBounded(value, 2 * DEPTH_MAX, NODES_MAX * 10) && JSON.stringify(value).length <= BYTES_MAX;
 
 export const answerSchema = z
   .unknown()
-  .refine(isBounded, `is deeper than ${DEPTH_MAX} levels or larger than ${BYTES_MAX} bytes`)
+  // What is behind would go into it: it is not asked (`abort`).
+  .refine(isSmall, { error: `is deeper than ${DEPTH_MAX} levels or larger than ${BYTES_MAX} bytes`, abort: true })
   .refine(
     (value) => !JSON.stringify(value).includes('"__proto__"'),
-    "has the name __proto__, which is kept for JavaScript",
+    { error: "has the name __proto__, which is kept for JavaScript", abort: true },
   )
   .pipe(node);
 

@@ -3,6 +3,7 @@
 // Source: https://platform.openai.com/docs/api-reference/chat
 import { z } from "zod";
 import type { Answer, Usage } from "./answer";
+import { canonicalJson, isBounded, JSON_DEPTH_MAX, JSON_NODES_MAX } from "./bounded-json";
 import type { Collected } from "./collect";
 import {
   isPromptSized,
@@ -27,21 +28,20 @@ const content = z
   .union([plainText(PROMPT_CHARS_MAX), z.array(textPart).max(100)], "is neither a text nor parts of text")
   .transform((read) => (typeof read === "string" ? read : read.map(({ text }) => text).join("")));
 
-const isJson = (text: string): boolean => {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-};
+/** Written as it is sent on, so that what is measured is what is sent. */
+const argumentsText = plainText(PROMPT_CHARS_MAX).transform((text, context) => {
+  const canonical = canonicalJson(text);
+  if (canonical !== undefined && canonical.length <= PROMPT_CHARS_MAX) return canonical;
+  context.addIssue({ code: "custom", message: `is no JSON, deeper than ${JSON_DEPTH_MAX} levels, or too large` });
+  return z.NEVER;
+});
 
 const toolCall = z.object({
   id: z.string().min(1).max(200),
   type: z.literal("function"),
   function: z.object({
     name: z.string().min(1).max(64),
-    arguments: plainText(PROMPT_CHARS_MAX).refine(isJson, "is no JSON"),
+    arguments: argumentsText,
   }),
 });
 
@@ -56,8 +56,12 @@ const message = z.discriminatedUnion("role", [
   z.object({ role: z.literal("tool"), content, tool_call_id: z.string().min(1).max(200) }),
 ]);
 
-const isSmall = (value: unknown): boolean => JSON.stringify(value).length <= SCHEMA_BYTES_MAX;
-const schema = z.record(z.string(), z.unknown()).refine(isSmall, `is larger than ${SCHEMA_BYTES_MAX} bytes`);
+/** `JSON.stringify` goes into it by recursion: only where it is no deeper than that bears. */
+const isSmall = (value: unknown): boolean =>
+  isBounded(value, JSON_DEPTH_MAX, JSON_NODES_MAX) && JSON.stringify(value).length <= SCHEMA_BYTES_MAX;
+const schema = z.record(z.string(), z.unknown()).refine(isSmall, {
+  ...{ error: `is deeper than ${JSON_DEPTH_MAX} levels or larger than ${SCHEMA_BYTES_MAX} bytes`, abort: true },
+});
 
 const tool = z.object({
   type: z.literal("function"),
