@@ -2,8 +2,9 @@
 import { removeInBatches, removeInTurn, type UpkeepBudget } from "../../db/upkeep";
 import { withSystem, type Tx } from "../../db/tenant";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
+import { logger } from "../../telemetry/logger";
 import { expire } from "./ledger";
-import { reservationListExpired, spendingPurge, usagePurge } from "./store/ledger";
+import { reservationListExpired, spendingPurge, usagePurge, type ExpiredRow } from "./store/ledger";
 import { tenantDelete } from "./store/tenant";
 
 const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 120_000, batchMax: 1_000 };
@@ -13,14 +14,29 @@ export const USAGE_KEEP_DAYS = 400;
 const EXPIRED_BATCH = 500;
 const EXPIRE_MS = 60_000;
 
-/** Counts reservations of processes that died as spent; resolves with how many. Each in a transaction of its own. */
+/**
+ * Counts reservations of processes that died as spent; resolves with how many. Each in a transaction of its own, and one that
+ * fails keeps none of those behind it from their turn: the next run tries it again.
+ */
 export async function expireReservations(): Promise<number> {
   const endsAtMs = performance.now() + EXPIRE_MS;
   let expired = 0;
+  let last: ExpiredRow | undefined;
   for (;;) {
-    const rows = await withSystem("expire-ai-reservations", (tx) => reservationListExpired(tx, EXPIRED_BATCH));
-    for (const { id, tenantId } of rows) if (await expire({ tenantId: tenantIdFrom(tenantId) }, id)) expired++;
+    const after = last;
+    const rows = await withSystem("expire-ai-reservations", (tx) => reservationListExpired(tx, EXPIRED_BATCH, after));
+    for (const row of rows) if (await isExpiredNow(row)) expired++;
+    last = rows.at(-1);
     if (rows.length < EXPIRED_BATCH || performance.now() > endsAtMs) return expired;
+  }
+}
+
+async function isExpiredNow({ id, tenantId }: ExpiredRow): Promise<boolean> {
+  try {
+    return await expire({ tenantId: tenantIdFrom(tenantId) }, id);
+  } catch (err) {
+    logger("ai").error({ err, reservation: id }, "a reservation did not expire: what it holds stays reserved");
+    return false;
   }
 }
 

@@ -1,7 +1,7 @@
 // What calls cost and may cost: reserved before, settled after, and never more than a budget.
 import { ai } from "~encore/clients";
 import { describe, expect, test } from "vitest";
-import { tenantQuery } from "../../../db/tenant";
+import { systemQuery, tenantQuery } from "../../../db/tenant";
 import { reasonOf } from "../../../security/errors";
 import { createCaller, type Caller } from "../../../testing";
 import { expire, release } from "../ledger";
@@ -51,6 +51,20 @@ describe("a call", () => {
     expect(await settleFor(owner, reservation, 1)).toBe(false);
     expect(await expire(owner.principal, reservation.id)).toBe(false);
     expect((await booksOf(owner)).spent).toBe(100_000);
+  });
+
+  test("that cannot expire keeps none of those behind it reserved", async () => {
+    const [broken, owner] = [createCaller("owner"), createCaller("owner")];
+    await reserveFor(broken);
+    await dieLongAgo(broken);
+    // Its sum holds less than it reserved, so that the sum's own check refuses.
+    await systemQuery("test", "update ai.spending set reserved_micro_usd = 0 where tenant_id = $1", [broken.tenantId]);
+    await reserveFor(owner);
+    await dieLongAgo(owner);
+    await expireReservations();
+    expect(await booksOf(owner)).toEqual({ spent: 100_000, reserved: 0, entries: 100_000, open: 0 });
+    expect((await booksOf(broken)).open).toBe(1);
+    await systemQuery("test", "delete from ai.reservation where tenant_id = $1", [broken.tenantId]);
   });
 
   test("costs whole micro-dollars, rounded up", () => {

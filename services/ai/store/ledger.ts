@@ -83,13 +83,17 @@ export async function reservationTake(tx: Tx, tenantId: string, id: string): Pro
 export interface ExpiredRow {
   id: string;
   tenantId: string;
+  /** As a text, which keeps the microseconds. */
+  expiresAt: string;
 }
 
-/** Of processes that died, of all organisations, the oldest first. */
-export function reservationListExpired(tx: Tx, limit: number): Promise<ExpiredRow[]> {
+/** Of processes that died, of all organisations, the oldest first, behind `after` if it is given. */
+export function reservationListExpired(tx: Tx, limit: number, after?: ExpiredRow): Promise<ExpiredRow[]> {
   return tx.query(
-    `select id, tenant_id as "tenantId" from ai.reservation where expires_at < now() order by expires_at, id limit $1`,
-    [limit],
+    `select id, tenant_id as "tenantId", expires_at::text as "expiresAt" from ai.reservation
+      where expires_at < now() and ($2::timestamptz is null or (expires_at, id) > ($2::timestamptz, $3::uuid))
+      order by expires_at, id limit $1`,
+    [limit, after?.expiresAt ?? null, after?.id ?? null],
   );
 }
 
