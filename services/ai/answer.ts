@@ -114,6 +114,7 @@ export class Answer {
   }
 
   private async settleAs(outcome: Settlement["outcome"], tokens: Tokens): Promise<void> {
+    if (this.settled !== undefined) return;
     const { principal, reservation } = this.made;
     const { inputTokens, outputTokens } = tokens;
     this.settled = { ...tokens, costMicroUsd: costOf(reservation.price, inputTokens, outputTokens) };

@@ -1,19 +1,53 @@
-// All the time that a call has, and who may end it earlier. Signals are linked by hand: AbortSignal.any keeps what it
-// joined for as long as one of them lives (nodejs/node #54614).
+// All the time that a call has, and who may end it earlier: whoever asked, by leaving, and the process, when it drains. Signals are
+// linked by hand: AbortSignal.any keeps what it joined for as long as one of them lives (nodejs/node #54614).
+import { isDraining, onShutdown } from "../../telemetry/shutdown";
 import { ProviderFailure } from "./providers/failure";
+
+const underWay = new Set<Deadline>();
+let isEnding = false;
+
+/** A process that drains gives its calls up at once, so that they are settled while the database is still there. */
+function endWithProcess(): void {
+  if (isEnding) return;
+  isEnding = true;
+  onShutdown("ai-calls", giveUpAll);
+}
+
+/** All calls that are under way. */
+export function giveUpAll(): void {
+  for (const deadline of [...underWay]) deadline.giveUp();
+}
 
 export class Deadline {
   private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
-  private readonly giveUp = (): void => this.controller.abort();
+  private hasEnded = false;
+  /** What is to be done when it is over before it has ended. */
+  private readonly over: (() => void)[] = [];
+
+  /** Ends what is under way. */
+  readonly giveUp = (): void => {
+    if (this.isOver) return;
+    this.controller.abort();
+    for (const run of this.over) run();
+  };
 
   constructor(
     totalMs: number,
     private readonly left: AbortSignal | undefined,
   ) {
+    endWithProcess();
+    underWay.add(this);
     this.timer = setTimeout(this.giveUp, totalMs).unref();
-    if (left?.aborted === true) this.giveUp();
+    if (left?.aborted === true || isDraining()) this.giveUp();
     else left?.addEventListener("abort", this.giveUp, { once: true });
+  }
+
+  /** At once, when it is over already; never, when it has ended. */
+  onOver(run: () => void): void {
+    if (this.hasEnded) return;
+    if (this.isOver) run();
+    else this.over.push(run);
   }
 
   get isOver(): boolean {
@@ -22,6 +56,9 @@ export class Deadline {
 
   /** Of a call that has ended. */
   end(): void {
+    this.hasEnded = true;
+    underWay.delete(this);
+    this.over.length = 0;
     clearTimeout(this.timer);
     this.left?.removeEventListener("abort", this.giveUp);
   }

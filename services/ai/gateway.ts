@@ -17,6 +17,7 @@ import { newId } from "../../db/ids";
 import type { Principal } from "../../security/principal";
 import { logger } from "../../telemetry/logger";
 import { errorsTotal } from "../../telemetry/metrics";
+import { trackWork } from "../../telemetry/shutdown";
 import { Answer, type Made } from "./answer";
 import { Deadline } from "./deadline";
 import { errors } from "./errors";
@@ -96,6 +97,8 @@ export async function ask(principal: Principal, asked: Asked, timings: Timings =
       deadline.end();
       leave();
     });
+    // Also where nobody reads on (a client that is slow): what it used is settled now.
+    deadline.onOver(() => void trackWork(() => answer.close()));
     return answer;
   } catch (error) {
     deadline.end();

@@ -4,7 +4,6 @@ import type { IncomingMessage } from "node:http";
 import type { Writable } from "node:stream";
 import { commonErrors } from "../../security/common-errors";
 import { writeToReader } from "../../security/slow-reader";
-import { isDraining } from "../../telemetry/shutdown";
 
 const BODY_BYTES_MAX = 512 << 10;
 
@@ -54,6 +53,8 @@ export function beginEvents(response: ResponseHead): void {
   response.setHeader("x-accel-buffering", "no");
 }
 
-/** Resolves when there is room for more; false when the reader has left, reads no more, or the process drains. */
-export const writeEvents = async (response: Writable, text: string): Promise<boolean> =>
-  !isDraining() && writeToReader(response, text);
+/**
+ * Resolves when there is room for more; false when the reader has left or reads no more. A process that drains ends the calls
+ * (deadline.ts), so that a stream's last event is an error: one that just ended would look whole.
+ */
+export const writeEvents = (response: Writable, text: string): Promise<boolean> => writeToReader(response, text);

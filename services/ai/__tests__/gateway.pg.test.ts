@@ -5,6 +5,7 @@ import { reasonOf } from "../../../security/errors";
 import { createCaller, type Caller } from "../../../testing";
 import { putSecret } from "../../../secrets/tenant-secret";
 import { collect } from "../collect";
+import { giveUpAll } from "../deadline";
 import { ask, TIMINGS, type Asked } from "../gateway";
 import { resetBreakers, isHealthy } from "../providers/breakers";
 import { replaceProviders, secretNameOf } from "../providers/registry";
@@ -210,7 +211,33 @@ describe("a call", () => {
     left.abort();
     await expect(parts.next().then(() => parts.next())).rejects.toMatchObject({ reason: "given_up" });
     await expect.poll(() => server.seen[0]?.wasAborted).toBe(true);
-    expect(await booksOf(caller)).toMatchObject({ reserved: 0, open: 0 });
+    await expect.poll(async () => (await booksOf(caller)).open).toBe(0);
+    expect(await booksOf(caller)).toEqual({ spent: WORST_COST, reserved: 0, entries: WORST_COST, open: 0 });
+  });
+
+  test("whose asker leaves while the whole answer is gathered is ended and settled too", async () => {
+    await offer("openai");
+    server.does.openai = [{ does: "hang", parts: ["The port"] }];
+    const left = new AbortController();
+    const answer = await ask(caller.principal, asked({ left: left.signal }));
+    const gathered = reason(collect(answer));
+    left.abort();
+    expect(await gathered).toBe("call_given_up");
+    await expect.poll(() => server.seen[0]?.wasAborted).toBe(true);
+    await expect.poll(async () => (await booksOf(caller)).open).toBe(0);
+    expect(await booksOf(caller)).toEqual({ spent: WORST_COST, reserved: 0, entries: WORST_COST, open: 0 });
+  });
+
+  test("ends and is settled when the process drains, also where nobody reads on", async () => {
+    await offer("openai");
+    server.does.openai = [{ does: "flood" }];
+    const answer = await ask(caller.principal, asked());
+    const parts = answer.parts();
+    await parts.next();
+    giveUpAll();
+    await expect.poll(async () => (await booksOf(caller)).open).toBe(0);
+    expect(await booksOf(caller)).toEqual({ spent: WORST_COST, reserved: 0, entries: WORST_COST, open: 0 });
+    await expect(parts.next().then(() => parts.next())).rejects.toMatchObject({ reason: "given_up" });
   });
 
   test("that is read slowly makes the provider wait: nothing is gathered", async () => {
