@@ -3,13 +3,15 @@
 import type { Principal } from "../../security/principal";
 import { logger } from "../../telemetry/logger";
 import { collect } from "./collect";
-import { ask } from "./gateway";
+import { ask, TIMINGS } from "./gateway";
 import { fits, parseAnswer, type AnswerSchema } from "./json-schema";
 import { citationOf, type Answer, type Citation, type FoundPiece } from "./rag";
 import { asData, DATA_RULE } from "./untrusted";
 import { reasonOf } from "../../security/errors";
 
 const OUTPUT_TOKENS = 1_024;
+/** Whoever asked cannot be seen leaving (an endpoint with types has no signal), and the documents' sentences stand in. */
+const RAG_TIMINGS = { ...TIMINGS, totalMs: 45_000 };
 const QUOTES_MAX = 10;
 
 interface Claimed {
@@ -56,7 +58,7 @@ export async function groundedAnswer(
   ];
   const request = { messages, maxOutputTokens: OUTPUT_TOKENS, jsonSchema: CLAIMED, isSchemaTold: true };
   try {
-    const { text } = await collect(await ask(principal, { kind: "rag", request }));
+    const { text } = await collect(await ask(principal, { kind: "rag", request }, RAG_TIMINGS));
     return checked(parseAnswer(text), pieces);
   } catch (error) {
     const reason = reasonOf(error);

@@ -16,6 +16,8 @@ export interface Citation {
   source: string;
   quote: string;
   heading?: string;
+  /** Of documents that have pages. */
+  page?: number;
 }
 
 export interface Answer {
@@ -39,8 +41,25 @@ export function extractiveAnswer(question: string, pieces: readonly FoundPiece[]
   return { answer: citations.map(({ quote }) => oneLine(quote)).join(" "), citations };
 }
 
-export function citationOf({ documentId, source, heading }: FoundPiece, quote: string): Citation {
-  return { documentId, source, quote, ...(heading === "" ? {} : { heading }) };
+export function citationOf({ documentId, source, heading, text }: FoundPiece, quote: string): Citation {
+  const page = pageOf(heading, text.slice(0, Math.max(0, text.indexOf(quote))));
+  return {
+    ...{ documentId, source, quote },
+    ...(heading === "" ? {} : { heading }),
+    ...(page === undefined ? {} : { page }),
+  };
+}
+
+const PAGE = "Page ";
+const PAGE_HEADING = `## ${PAGE}`;
+
+/** Documents of files have a heading for each page (services/assets): the last one before the quote, or what the piece stands under. */
+function pageOf(heading: string, before: string): number | undefined {
+  const inPiece = before.split("\n").filter((line) => line.startsWith(PAGE_HEADING));
+  const above = heading.split(" > ").filter((title) => title.startsWith(PAGE));
+  const title = inPiece.at(-1)?.slice(PAGE_HEADING.length) ?? above.at(-1)?.slice(PAGE.length);
+  const page = Number(title);
+  return Number.isSafeInteger(page) && page > 0 && String(page) === title ? page : undefined;
 }
 
 const oneLine = (text: string): string => text.split("\n").join(" ");

@@ -86,25 +86,39 @@ export function sentencesOf(text: string): string[] {
   return found;
 }
 
+interface Candidate {
+  piece: number;
+  text: string;
+  /** The question's stems that it holds, in the question's order. */
+  held: string[];
+}
+
+/** By its own words, not by the question's, of which there may be hundreds: each word of the pieces is looked at once. */
+function candidatesOf(pieces: readonly string[], asked: ReadonlyMap<string, number>): Candidate[] {
+  const placeOf = (stem: string): number => asked.get(stem) ?? 0;
+  return pieces.flatMap((text, piece) =>
+    sentencesOf(text).map((sentence) => {
+      const held = [...stemsOf(sentence)].filter((stem) => asked.has(stem));
+      return { piece, text: sentence, held: held.sort((a, b) => placeOf(a) - placeOf(b)) };
+    }),
+  );
+}
+
 /**
  * The best sentences for a question, the best first, at most `limit`: by the share of the question's words that each holds, rare
  * ones counting more, and by the rank of its piece. When none holds any, the first sentence of the first piece that has one:
  * search found it by meaning.
  */
 export function bestSentences(question: string, pieces: readonly string[], limit: number): Sentence[] {
-  const asked = [...stemsOf(question)];
-  const all = pieces.flatMap((text, piece) =>
-    sentencesOf(text).map((sentence) => ({ piece, text: sentence, stems: stemsOf(sentence) })),
-  );
+  const asked = new Map([...stemsOf(question)].map((stem, place) => [stem, place]));
+  const all = candidatesOf(pieces, asked);
+  const holding = new Map<string, number>();
+  for (const { held } of all) for (const stem of held) holding.set(stem, (holding.get(stem) ?? 0) + 1);
   const weights = new Map(
-    asked.map((stem) => {
-      const holding = all.filter(({ stems }) => stems.has(stem)).length;
-      return [stem, Math.log(1 + all.length / (1 + holding))];
-    }),
+    [...asked.keys()].map((stem) => [stem, Math.log(1 + all.length / (1 + (holding.get(stem) ?? 0)))]),
   );
   const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
-  const scored = all.flatMap(({ piece, text, stems }) => {
-    const held = asked.filter((stem) => stems.has(stem));
+  const scored = all.flatMap(({ piece, text, held }) => {
     if (held.length === 0) return [];
     const share = held.reduce((sum, stem) => sum + (weights.get(stem) ?? 0), 0) / total;
     return [{ piece, text, score: share + 0.2 / (1 + piece) }];

@@ -61,6 +61,53 @@ describe("sentences", () => {
   );
 });
 
+describe("the longest question about the longest pieces", () => {
+  type Lookup = (this: unknown, key: unknown) => unknown;
+  const places = [
+    [Set.prototype, "has"],
+    [Map.prototype, "has"],
+    [Map.prototype, "get"],
+  ] as const;
+
+  /** How often the work looks into a set or a map: more telling than time, which a busy machine stretches. */
+  function lookups(work: () => void): number {
+    let looks = 0;
+    const former = places.map(([owner, name]) => Reflect.get(owner, name) as Lookup);
+    const replaceBy = (methodOf: (was: Lookup) => Lookup): void =>
+      former.forEach((was, at) => {
+        const place = places[at];
+        if (place !== undefined) Reflect.set(place[0], place[1], methodOf(was));
+      });
+    // Nothing else runs meanwhile: the work is not asynchronous.
+    replaceBy(
+      (was) =>
+        function (key) {
+          looks++;
+          return was.call(this, key);
+        },
+    );
+    try {
+      work();
+    } finally {
+      replaceBy((was) => was);
+    }
+    return looks;
+  }
+
+  // 333 words of two characters, and 20 pieces of sentences as short as they may be.
+  const question = Array.from({ length: 333 }, (_, index) => (index + 36).toString(36)).join(" ");
+  const sentence = (index: number): string => `${(index + 36).toString(36)} is a port. `;
+
+  test("looks at each word a few times, not at each word for each of the question's", () => {
+    expect([question.length, stemsOf(question).size]).toEqual([998, 333]);
+    const text = Array.from({ length: 600 }, (_, index) => sentence(index % 333)).join("");
+    const pieces = Array.from({ length: 20 }, () => text);
+    const characters = 20 * text.length;
+    expect(sentencesOf(text).length).toBeGreaterThan(500);
+    expect(lookups(() => void bestSentences(question, pieces, 4))).toBeLessThan(5 * characters);
+  });
+});
+
 describe("an extractive answer", () => {
   test("is its quotes, with where each stands", () => {
     const found = [piece("The port is 4000\nby default. PORT changes it.", "Guide > Start")];
@@ -70,6 +117,17 @@ describe("an extractive answer", () => {
         { documentId: "d", source: "a.md", quote: "The port is 4000\nby default.", heading: "Guide > Start" },
       ],
     });
+  });
+
+  test.each([
+    ["the first line of its piece", "", "## Page 2\n\nThe port is 4000 by default.", 2],
+    ["the heading that its piece stands under", "Guide > Page 12", "The port is 4000 by default.", 12],
+    ["the last one before it, of several", "Page 1", "## Page 2\n\nTea.\n\n## Page 3\n\nThe port is 4000.\n\n## Page 4", 3],
+    ["none, of a heading that only begins so", "Page of honour", "The port is 4000 by default.", undefined],
+  ])("names the page by %s", (_what, heading, text, page) => {
+    const [citation] = extractiveAnswer("Which port is the default?", [piece(text, heading)]).citations;
+    expect(citation?.quote).toContain("The port is 4000");
+    expect(citation?.page).toBe(page);
   });
 
   test("is empty where nothing was found", () => {

@@ -114,7 +114,8 @@ function retryAfterOf({ responseHeaders = {} }: HttpFailure, nowMs: number): num
 
 /** What was thrown before anything left for the provider: it was not paid and is not at fault, whatever it looks like. */
 export function failureBeforeLeaving(error: unknown): ProviderFailure {
-  if (!(error instanceof ProviderFailure)) return new ProviderFailure("request_refused", { paid: "nothing", cause: error });
+  if (!(error instanceof ProviderFailure))
+    return new ProviderFailure("request_refused", { paid: "nothing", cause: error });
   return error.paid === "nothing" ? error : new ProviderFailure("given_up", { paid: "nothing", cause: error });
 }
 
