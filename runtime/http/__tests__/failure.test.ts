@@ -36,6 +36,7 @@ test("a failure has no stack, and leaves the depth of others' stacks alone", () 
 
 test.each<[string, unknown, readonly string[]]>([
   ["nothing", { reason: "x" }, []],
+  ["that it is not to be repeated", { retryAfterSeconds: 1, retryable: false }, ["x-should-retry", "false"]],
   ["seconds alone", { retryAfterSeconds: 1.2 }, ["retry-after", "2"]],
   ["a limit without a time", { limit: { name: "auth.ip", quota: 60, windowSeconds: 60 } }, []],
   ["no seconds", { retryAfterSeconds: -1, limit: { name: "auth.ip", quota: 60, windowSeconds: 60 } }, []],

@@ -10,6 +10,9 @@ import {
 } from "../../../runtime/__tests__/whole-app/support/running-app";
 import { ANSWER, INPUT_TOKENS, startProviderServer, type ProviderServer } from "./provider-server";
 
+/** More than these tests spend, less than the longest answer may cost. */
+const INSTALLATION_DAY = 30_000;
+
 const state = migratedStateDir();
 let server: ProviderServer;
 let app: RunningApp;
@@ -28,12 +31,18 @@ beforeAll(async () => {
   server = await startProviderServer();
   app = await startApp(state.path, {
     AI_PROVIDERS: JSON.stringify(
-      server.providers(["openai"]).map(({ models, ...provider }) => ({
+      server.providers(["openai", "mistral"]).map(({ models, ...provider }) => ({
         ...provider,
-        models: models.map(({ name, price }) => ({ name, inputPrice: price?.input, outputPrice: price?.output })),
+        models: models.map(({ name, price }) => ({
+          name,
+          // The second one costs next to nothing.
+          inputPrice: provider.id === "openai" ? price?.input : 1,
+          outputPrice: provider.id === "openai" ? price?.output : 1,
+        })),
       })),
     ),
-    AiProviderKeys: "openai=key-of-the-installation",
+    AiProviderKeys: "openai=key-of-the-installation\nmistral=other-key-of-the-installation",
+    AI_ORGANISATION_DAY_MICRO_USD: String(INSTALLATION_DAY),
   });
   const person = { email: "ai@example.com", password: "a passphrase of many words", organisation: "AI" };
   ({ accessToken: token } = await call<{ accessToken: string }>("POST", "/auth/register", person, ""));
@@ -47,6 +56,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   server.does.openai = [ANSWER];
+  server.does.mistral = [ANSWER];
   server.seen.length = 0;
 });
 
@@ -64,6 +74,7 @@ describe("the stock client of the OpenAI protocol", () => {
     expect(data.map(({ id, owned_by: by }) => [id, by])).toEqual([
       ["m", "openai"],
       ["only-openai", "openai"],
+      ["only-mistral", "mistral"],
     ]);
   });
 
@@ -110,9 +121,23 @@ describe("the stock client of the OpenAI protocol", () => {
     const image = [{ role: "user", content: [{ type: "image_url", image_url: { url: "https://x.example" } }] }];
     expect(await fail({ messages: image })).toMatchObject({ status: 400 });
     server.does.openai = [{ does: "refuse", status: 503, headers: { "retry-after": "30" } }];
-    expect(await fail({})).toMatchObject({ status: 503 });
+    const unavailable = await fail({ model: "only-openai" });
+    expect(unavailable).toMatchObject({ status: 503 });
+    expect((unavailable as InstanceType<typeof OpenAI.APIError>).headers?.get("x-should-retry")).toBeNull();
     const stranger = new OpenAI({ baseURL: `${app.baseUrl}/ai/v1`, apiKey: "gw_nobody", maxRetries: 0 });
     expect(await stranger.models.list().catch((error: unknown) => error)).toMatchObject({ status: 401 });
+  });
+});
+
+describe("the stock client that repeats by itself", () => {
+  test("does not repeat what may have been paid", async () => {
+    server.does.openai = [{ does: "cut", parts: ["The port"] }];
+    const repeating = new OpenAI({ baseURL: `${app.baseUrl}/ai/v1`, apiKey: key, maxRetries: 2 });
+    const body = { model: "only-openai", messages, max_tokens: 50 };
+    const failure: unknown = await repeating.chat.completions.create(body).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ status: 503 });
+    expect((failure as InstanceType<typeof OpenAI.APIError>).headers?.get("x-should-retry")).toBe("false");
+    expect(server.seen).toHaveLength(1);
   });
 });
 
@@ -154,6 +179,45 @@ describe("POST /ai/generate", () => {
     expect(server.seen).toEqual([]);
   });
 
+  test("of a client that leaves while the whole answer is gathered is ended and settled", async () => {
+    server.does.openai = [{ does: "hang", parts: ["The port"] }];
+    const leaving = new AbortController();
+    const headers = { authorization: `Bearer ${key}` };
+    const body = JSON.stringify({ prompt: "Which port?", maxOutputTokens: 50 });
+    const sent = { method: "POST", headers, body, signal: leaving.signal };
+    const answer = fetch(`${app.baseUrl}/ai/generate`, sent).catch((error: unknown) => error);
+    await until("the provider was asked", () => server.seen.length === 1);
+    leaving.abort();
+    await answer;
+    await until("the provider's request ended", () => server.seen[0]?.wasAborted === true);
+    await until("it was settled", async () => (await usage()).reservedMicroUsd === 0);
+  });
+
+  test("goes by the organisation's own keys first, whatever the order of the providers", async () => {
+    await call("PUT", "/secrets/ai.mistral", { value: "key-of-our-own" });
+    await call("POST", "/ai/generate", { prompt: "Which port?" });
+    expect(server.seen.map(({ kind, key: by }) => [kind, by])).toEqual([["mistral", "key-of-our-own"]]);
+    const { providers } = await call<{ providers: { id: string; key?: string }[] }>("GET", "/ai/providers");
+    expect(providers.map(({ id, key: of }) => [id, of])).toEqual([
+      ["mistral", "organisation"],
+      ["openai", "installation"],
+    ]);
+    const gone = await fetch(`${app.baseUrl}/secrets/ai.mistral`, {
+      ...{ method: "DELETE", headers: { authorization: `Bearer ${token}` } },
+    });
+    expect(gone.status).toBe(200);
+  });
+
+  test("costs the installation no more in a day than it lets an organisation spend, and the next provider may fit", async () => {
+    const longest = { prompt: "Which port?", maxOutputTokens: 16_384 };
+    expect(await call("POST", "/ai/generate", { ...longest, model: "only-openai" })).toMatchObject({
+      details: { reason: "budget_exhausted", budget: "installation" },
+    });
+    expect(server.seen).toEqual([]);
+    expect(await call("POST", "/ai/generate", longest)).toMatchObject({ provider: "mistral", text: "The port is 4000." });
+    expect(await call("POST", "/ai/generate", { prompt: "Which port?" })).toMatchObject({ provider: "openai" });
+  });
+
   test("is paid within a budget, and a budget that is used up refuses", async () => {
     const before = await usage();
     await call("POST", "/ai/generate", { prompt: "Which port?" });
@@ -164,5 +228,23 @@ describe("POST /ai/generate", () => {
       details: { reason: "budget_exhausted", budget: "all" },
     });
     expect(server.seen).toHaveLength(1);
+  });
+});
+
+describe("an app that is told to end", () => {
+  test("ends its streams with an error, never as if they were whole", async () => {
+    await call("PUT", "/ai/budgets/all", { period: "day", limitMicroUsd: 1_000_000 });
+    server.does.openai = [{ does: "hang", parts: ["The port"] }];
+    const answer = await fetch(`${app.baseUrl}/ai/generate`, {
+      ...{ method: "POST", headers: { authorization: `Bearer ${key}` } },
+      body: JSON.stringify({ prompt: "Which port?", stream: true, maxOutputTokens: 50 }),
+    });
+    const text = answer.text();
+    await app.stop();
+    expect(await text).toContain("event: text\n");
+    expect(await text).toContain("event: error\n");
+    expect(await text).toContain("call_given_up");
+    expect(await text).not.toContain("event: done\n");
+    expect(server.seen[0]?.wasAborted).toBe(true);
   });
 });

@@ -67,7 +67,9 @@ describe("GET /ai/providers", () => {
     ]);
     await putSecret(owner.principal, secretNameOf("anthropic"), "sk-ant-0123456789abcdef");
     const shown = await ai.listProviders(owner);
-    expect(shown.providers[1]).toMatchObject({ id: "anthropic", configured: true, key: "organisation" });
+    // What is tried first stands first.
+    expect(shown.providers.map(({ id }) => id)).toEqual(["anthropic", "openai", "mistral"]);
+    expect(shown.providers[0]).toMatchObject({ id: "anthropic", configured: true, key: "organisation", healthy: true });
     expect(JSON.stringify(shown)).not.toContain("sk-ant");
     expect((await ai.listProviders(createCaller("owner"))).providers[1]).toMatchObject({ configured: false });
   });
