@@ -54,7 +54,11 @@ export interface Timings {
 
 /** Reservations live longer than the whole (ledger.ts). */
 export const TIMINGS: Timings = {
-  ...{ totalMs: 300_000, beginMs: 30_000, reasoningBeginMs: 120_000, idleMs: 60_000, retryMaxMs: 2_000 },
+  totalMs: 300_000,
+  beginMs: 30_000,
+  reasoningBeginMs: 120_000,
+  idleMs: 60_000,
+  retryMaxMs: 2_000,
 };
 const RETRY_MS = 200;
 

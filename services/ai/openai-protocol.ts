@@ -60,7 +60,8 @@ const message = z.discriminatedUnion("role", [
 const isSmall = (value: unknown): boolean =>
   isBounded(value, JSON_DEPTH_MAX, JSON_NODES_MAX) && JSON.stringify(value).length <= SCHEMA_BYTES_MAX;
 const schema = z.record(z.string(), z.unknown()).refine(isSmall, {
-  ...{ error: `is deeper than ${JSON_DEPTH_MAX} levels or larger than ${SCHEMA_BYTES_MAX} bytes`, abort: true },
+  error: `is deeper than ${JSON_DEPTH_MAX} levels or larger than ${SCHEMA_BYTES_MAX} bytes`,
+  abort: true,
 });
 
 const tool = z.object({

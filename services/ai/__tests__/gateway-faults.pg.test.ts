@@ -111,6 +111,17 @@ describe("what goes wrong before anything has left", () => {
     expect(await run()).toBe("The port is 4000.");
   });
 
+  test("is not a schema: a server of the OpenAI protocol gets it where the caller counts on it", async () => {
+    await offer("compatible");
+    const jsonSchema = { type: "object", properties: { port: { type: "integer" } } };
+    await run({ ...REQUEST, jsonSchema });
+    await run({ ...REQUEST, jsonSchema, isSchemaTold: true });
+    expect(server.seen.map(({ body }) => body.response_format)).toMatchObject([
+      { type: "json_schema", json_schema: { schema: jsonSchema } },
+      { type: "json_object" },
+    ]);
+  });
+
   test("is nothing where the model takes all that was set", async () => {
     for (const kind of ["openai", "anthropic", "mistral", "compatible"] as const) {
       await offer(kind);
