@@ -177,7 +177,7 @@ async function attempt(call: Call, candidate: Candidate): Promise<Answer | Provi
   try {
     return await throughBreaker(lineOf(principal, ready), async () => {
       const key = await keyFor(principal, ready);
-      const model = openModel({ provider: ready.provider, model: offered.name, key });
+      const model = await openModel({ provider: ready.provider, model: offered.name, key });
       const worst = worstCase(asked.request);
       const { kind } = asked;
       const planned = { kind, provider: id, model: offered.name, price: offered.price, keyOf: ready.keyOf, worst };

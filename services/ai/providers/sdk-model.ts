@@ -18,34 +18,45 @@ interface Opening {
   key: string;
 }
 
-async function languageModel(
-  { provider, model, key }: Opening,
-  request: ModelRequest,
-  journey: Journey,
-): Promise<LanguageModelV3> {
+type Make = (request: ModelRequest, journey: Journey) => LanguageModelV3;
+
+/** Loads the package, before the time that a provider has to begin. */
+async function makerOf({ provider, model, key }: Opening): Promise<Make> {
   const { kind, baseUrl } = provider;
-  const fetch = boundedFetch(journey, (body) => assertKept(request, body));
-  const settings = { apiKey: key, fetch, ...(baseUrl === undefined ? {} : { baseURL: baseUrl }) };
+  const settingsFor = (request: ModelRequest, journey: Journey) => ({
+    ...{ apiKey: key, fetch: boundedFetch(journey, (body) => assertKept(request, body)) },
+    ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
+  });
   switch (kind) {
     // Chat completions: what it remembers of a call is nothing.
-    case "openai":
-      return (await import("@ai-sdk/openai")).createOpenAI(settings).chat(model);
-    case "anthropic":
-      return (await import("@ai-sdk/anthropic")).createAnthropic(settings)(model);
-    case "mistral":
-      return (await import("@ai-sdk/mistral")).createMistral(settings)(model);
+    case "openai": {
+      const { createOpenAI } = await import("@ai-sdk/openai");
+      return (...call) => createOpenAI(settingsFor(...call)).chat(model);
+    }
+    case "anthropic": {
+      const { createAnthropic } = await import("@ai-sdk/anthropic");
+      return (...call) => createAnthropic(settingsFor(...call))(model);
+    }
+    case "mistral": {
+      const { createMistral } = await import("@ai-sdk/mistral");
+      return (...call) => createMistral(settingsFor(...call))(model);
+    }
     case "compatible": {
       const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
-      const made = { ...settings, baseURL: baseUrl ?? "", name: provider.id, includeUsage: true };
-      // Not all such servers know schemas: they are asked by one where the caller counts on it.
-      const supportsStructuredOutputs = request.jsonSchema !== undefined && request.isSchemaTold !== true;
-      return createOpenAICompatible({ ...made, supportsStructuredOutputs }).chatModel(model);
+      const made = { baseURL: baseUrl ?? "", name: provider.id, includeUsage: true };
+      return (request, journey) => {
+        // Not all such servers know schemas: they are asked by one where the caller counts on it.
+        const supportsStructuredOutputs = request.jsonSchema !== undefined && request.isSchemaTold !== true;
+        const settings = { ...settingsFor(request, journey), ...made, supportsStructuredOutputs };
+        return createOpenAICompatible(settings).chatModel(model);
+      };
     }
   }
 }
 
 /** Of one call. */
-export function openModel(opening: Opening): Model {
+export async function openModel(opening: Opening): Promise<Model> {
+  const make = await makerOf(opening);
   const journey: Journey = { hasLeft: false };
   return {
     get hasLeft() {
@@ -53,8 +64,7 @@ export function openModel(opening: Opening): Model {
     },
     stream: async (request, signal) => {
       if (!fitsHeader(opening.key)) throw new ProviderFailure("key_refused", { paid: "nothing" });
-      const model = await languageModel(opening, request, journey);
-      const { stream } = await model.doStream(optionsOf(request, signal));
+      const { stream } = await make(request, journey).doStream(optionsOf(request, signal));
       return partsOf(stream);
     },
   };
