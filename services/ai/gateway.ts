@@ -22,7 +22,7 @@ import { Answer, type Made } from "./answer";
 import { Deadline } from "./deadline";
 import { errors } from "./errors";
 import { isInstallationLimit, release, reserve, settle, type CallKind } from "./ledger";
-import { throughBreaker } from "./providers/breakers";
+import { isResting, resting, throughBreaker, type Line } from "./providers/breakers";
 import { failureBeforeLeaving, failureOf, ProviderFailure } from "./providers/failure";
 import type { Model, ModelPart, ModelRequest } from "./providers/model";
 import { keyFor, lineOf, readyProviders, type OfferedModel, type ReadyProvider } from "./providers/registry";
@@ -172,26 +172,42 @@ async function attempt(call: Call, candidate: Candidate): Promise<Answer | Provi
   const { ready, offered } = candidate;
   const { id } = ready.provider;
   if (deadline.isOver) return new ProviderFailure("given_up", { paid: "nothing" });
+  const line = lineOf(principal, ready);
+  if (isResting(line)) return resting();
   const leave = enterProvider(id);
-  if (leave === undefined) return new ProviderFailure("resting", { paid: "nothing" });
+  if (leave === undefined) return resting();
   try {
-    return await throughBreaker(lineOf(principal, ready), async () => {
-      const key = await keyFor(principal, ready);
-      const model = await openModel({ provider: ready.provider, model: offered.name, key });
-      const worst = worstCase(asked.request);
-      const { kind } = asked;
-      const planned = { kind, provider: id, model: offered.name, price: offered.price, keyOf: ready.keyOf, worst };
-      const reservation = await reserve(principal, planned, new Date(), cfg.ai.dayMicroUsd);
-      const { idleMs, beginMs, reasoningBeginMs } = timings;
-      const { mayReason } = offered;
-      const made = { principal, provider: id, model: offered.name, reservation, deadline, idleMs, mayReason };
-      const answer = await begin(asked.request, model, made, mayReason ? reasoningBeginMs : beginMs);
-      answer.onEnd(leave);
-      return answer;
-    });
+    const { name, price, mayReason } = offered;
+    const model = await openModel({ provider: ready.provider, model: name, key: await keyFor(principal, ready) });
+    const worst = worstCase(asked.request);
+    const planned = { kind: asked.kind, provider: id, model: name, price, keyOf: ready.keyOf, worst };
+    const reservation = await reserve(principal, planned, new Date(), cfg.ai.dayMicroUsd);
+    const { idleMs, beginMs, reasoningBeginMs } = timings;
+    const made = { principal, provider: id, model: name, reservation, deadline, idleMs, mayReason };
+    const withinMs = mayReason ? reasoningBeginMs : beginMs;
+    const answer = await beginUnlessResting(line, made, () => begin(asked.request, model, made, withinMs));
+    answer.onEnd(leave);
+    return answer;
   } catch (error) {
     leave();
     if (error instanceof ProviderFailure) return error;
+    throw error;
+  }
+}
+
+/**
+ * What refuses a call before (a budget, say) says nothing of the provider: it happens outside of the breaker, which would take it
+ * for a sign of life. Another call may have opened it since: then nobody is asked, and nothing stays reserved.
+ */
+async function beginUnlessResting(line: Line, made: Made, run: () => Promise<Answer>): Promise<Answer> {
+  let hasBegun = false;
+  try {
+    return await throughBreaker(line, () => {
+      hasBegun = true;
+      return run();
+    });
+  } catch (error) {
+    if (!hasBegun) await release(made.principal, made.reservation);
     throw error;
   }
 }

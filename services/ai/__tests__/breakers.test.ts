@@ -1,6 +1,6 @@
 // Circuit breakers by a clock of the test's own; nobody is asked anything.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { breakersHeld, isHealthy, resetBreakers, REST_MS, throughBreaker } from "../providers/breakers";
+import { breakersHeld, isHealthy, isResting, resetBreakers, REST_MS, throughBreaker } from "../providers/breakers";
 import { ProviderFailure } from "../providers/failure";
 
 const LINE = { provider: "openai", owner: "installation" };
@@ -36,7 +36,10 @@ describe("a breaker", () => {
 
   test("lets one call try after its rest, and nobody waits for that one", async () => {
     await open();
-    vi.setSystemTime(Date.now() + REST_MS + 1);
+    vi.setSystemTime(Date.now() + REST_MS - 1);
+    expect(isResting(LINE)).toBe(true);
+    vi.setSystemTime(Date.now() + 2);
+    expect(isResting(LINE)).toBe(false);
     let answer: () => void = () => undefined;
     let begin: () => void = () => undefined;
     const begun = new Promise<void>((resolve) => (begin = resolve));
@@ -48,7 +51,7 @@ describe("a breaker", () => {
     );
     await begun;
     // It ends when the test says so: who waited for it would not answer here.
-    expect(isHealthy(LINE)).toBe(false);
+    expect([isHealthy(LINE), isResting(LINE)]).toEqual([false, true]);
     let asked = 0;
     const others = await Promise.all(
       Array.from({ length: 3 }, () =>
@@ -63,8 +66,15 @@ describe("a breaker", () => {
     expect([others, asked]).toEqual([["resting", "resting", "resting"], 0]);
     answer();
     expect(await trying).toBe("answered");
-    expect(isHealthy(LINE)).toBe(true);
+    expect([isHealthy(LINE), isResting(LINE)]).toEqual([true, false]);
     expect(await reason(throughBreaker(LINE, () => Promise.resolve()))).toBe("answered");
+  });
+
+  test("opens anew when the call that tries fails", async () => {
+    await open();
+    vi.setSystemTime(Date.now() + REST_MS + 1);
+    expect(await reason(throughBreaker(LINE, fails))).toBe("failed");
+    expect([isHealthy(LINE), isResting(LINE)]).toEqual([false, true]);
   });
 
   test("is of a provider and whose key: another organisation's goes on", async () => {

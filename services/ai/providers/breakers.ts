@@ -17,10 +17,17 @@ export interface Line {
   owner: string;
 }
 
+interface Held {
+  breaker: CircuitBreakerPolicy;
+  /** When it last opened, by Date.now(): then it may be tried again. */
+  restsUntilMs: number;
+}
+
 /** The one that was asked for longest ago is the first. */
-const breakers = new Map<string, CircuitBreakerPolicy>();
+const breakers = new Map<string, Held>();
 /** Of cockatiel's CircuitState, which is loaded with the first call. */
 const CLOSED = 0;
+const OPEN = 1;
 const HALF_OPEN = 2;
 
 const nameOf = ({ provider, owner }: Line): string => `${provider} ${owner}`;
@@ -30,12 +37,20 @@ async function breakerOf(line: Line): Promise<CircuitBreakerPolicy> {
   const name = nameOf(line);
   const isFault = handleWhen((error) => error instanceof ProviderFailure && error.isFault);
   const options = { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(FAILURES_RUNNING) };
-  const breaker = breakers.get(name) ?? circuitBreaker(isFault, options);
+  const held = breakers.get(name) ?? { breaker: circuitBreaker(isFault, options), restsUntilMs: 0 };
+  if (!breakers.has(name)) held.breaker.onBreak(() => (held.restsUntilMs = Date.now() + REST_MS));
   breakers.delete(name);
-  breakers.set(name, breaker);
+  breakers.set(name, held);
   const [oldest] = breakers.keys();
   if (breakers.size > BREAKERS_MAX && oldest !== undefined) breakers.delete(oldest);
-  return breaker;
+  return held.breaker;
+}
+
+/** Whether it is left alone just now: it rests, or one call is trying whether it answers again. */
+export function isResting(line: Line): boolean {
+  const held = breakers.get(nameOf(line));
+  const state = Number(held?.breaker.state ?? CLOSED);
+  return state === HALF_OPEN || (state === OPEN && Date.now() < (held?.restsUntilMs ?? 0));
 }
 
 /**
@@ -46,7 +61,7 @@ export async function throughBreaker<T>(line: Line, attempt: () => Promise<T>): 
   const { isBrokenCircuitError } = await import("cockatiel");
   const breaker = await breakerOf(line);
   // Nothing is awaited between this look and `execute`, which looks again.
-  if (Number(breaker.state) === HALF_OPEN) throw resting();
+  if (isResting(line)) throw resting();
   try {
     return await breaker.execute(attempt);
   } catch (error) {
@@ -55,10 +70,11 @@ export async function throughBreaker<T>(line: Line, attempt: () => Promise<T>): 
   }
 }
 
-const resting = (): ProviderFailure => new ProviderFailure("resting", { paid: "nothing" });
+/** Nobody was asked. */
+export const resting = (): ProviderFailure => new ProviderFailure("resting", { paid: "nothing" });
 
 /** Whether calls go there, as far as this process has met. */
-export const isHealthy = (line: Line): boolean => Number(breakers.get(nameOf(line))?.state ?? CLOSED) === CLOSED;
+export const isHealthy = (line: Line): boolean => Number(breakers.get(nameOf(line))?.breaker.state ?? CLOSED) === CLOSED;
 
 /** How many are remembered, for tests. */
 export const breakersHeld = (): number => breakers.size;
