@@ -122,7 +122,12 @@ describe("an extractive answer", () => {
   test.each([
     ["the first line of its piece", "", "## Page 2\n\nThe port is 4000 by default.", 2],
     ["the heading that its piece stands under", "Guide > Page 12", "The port is 4000 by default.", 12],
-    ["the last one before it, of several", "Page 1", "## Page 2\n\nTea.\n\n## Page 3\n\nThe port is 4000.\n\n## Page 4", 3],
+    [
+      "the last one before it, of several",
+      "Page 1",
+      "## Page 2\n\nTea.\n\n## Page 3\n\nThe port is 4000.\n\n## Page 4",
+      3,
+    ],
     ["none, of a heading that only begins so", "Page of honour", "The port is 4000 by default.", undefined],
   ])("names the page by %s", (_what, heading, text, page) => {
     const [citation] = extractiveAnswer("Which port is the default?", [piece(text, heading)]).citations;

@@ -74,7 +74,8 @@ export async function throughBreaker<T>(line: Line, attempt: () => Promise<T>): 
 export const resting = (): ProviderFailure => new ProviderFailure("resting", { paid: "nothing" });
 
 /** Whether calls go there, as far as this process has met. */
-export const isHealthy = (line: Line): boolean => Number(breakers.get(nameOf(line))?.breaker.state ?? CLOSED) === CLOSED;
+export const isHealthy = (line: Line): boolean =>
+  Number(breakers.get(nameOf(line))?.breaker.state ?? CLOSED) === CLOSED;
 
 /** How many are remembered, for tests. */
 export const breakersHeld = (): number => breakers.size;
