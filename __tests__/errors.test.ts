@@ -39,11 +39,12 @@ function foldersIn(parent: string): string[] {
 
 const intro = `# Errors
 
-Every error answer has one shape: Encore's \`{code, message, details}\` with \`details = {reason, requestId, fields?, retryAfterSeconds?}\`.
+Every error answer has one shape: Encore's \`{code, message, details}\` with \`details = {reason, requestId, fields?, retryAfterSeconds?, retryable?}\`.
 
 - \`code\` is the class and decides the HTTP status; \`details.reason\` is the code from the tables below. It is stable: branch on it, never on the message.
 - \`details.requestId\` equals the answer's \`x-encore-trace-id\` header and the \`requestId\` of every log line of that request.
-- \`details.fields\` names each wrong field and what is wrong with it. \`details.retryAfterSeconds\` says when trying again makes sense.
+- \`details.fields\` names each wrong field and what is wrong with it. \`details.retryAfterSeconds\` says when trying again makes sense; \`details.retryable: false\`
+  (header \`x-should-retry: false\`), that it may pay for something a second time.
 - A thing of another organisation and a thing that does not exist answer the same.
 
 **Which 400 is which.** What this application checks itself answers \`invalid_argument\` with \`details.reason\` and \`details.fields\` (\`invalid_request\`, or a code of

@@ -56,10 +56,10 @@ export const answerSchema = z
   .unknown()
   // What is behind would go into it: it is not asked (`abort`).
   .refine(isSmall, { error: `is deeper than ${DEPTH_MAX} levels or larger than ${BYTES_MAX} bytes`, abort: true })
-  .refine(
-    (value) => !JSON.stringify(value).includes('"__proto__"'),
-    { error: "has the name __proto__, which is kept for JavaScript", abort: true },
-  )
+  .refine((value) => !JSON.stringify(value).includes('"__proto__"'), {
+    error: "has the name __proto__, which is kept for JavaScript",
+    abort: true,
+  })
   .pipe(node);
 
 function kindsOf(value: unknown): readonly Kind[] {

@@ -90,10 +90,10 @@ describe("what goes wrong before anything has left", () => {
 
   test("for a request that cannot be written costs nothing, and is no provider's fault", async () => {
     await offer("openai", "mistral");
-    const input = "[".repeat(40_000) + "]".repeat(40_000);
+    const toolCalls = [{ id: "c", name: "f", input: "no JSON" }];
     const messages = [
       ...REQUEST.messages,
-      { role: "assistant" as const, content: "", toolCalls: [{ id: "c", name: "f", input }] },
+      { role: "assistant" as const, content: "", toolCalls },
       { role: "tool" as const, content: "x", toolCallId: "c", toolName: "f" },
     ];
     for (let call = 0; call < 6; call++) expect(await reason(run({ ...REQUEST, messages }))).toBe("request_refused");

@@ -33,17 +33,22 @@ const HALF_OPEN = 2;
 const nameOf = ({ provider, owner }: Line): string => `${provider} ${owner}`;
 
 async function breakerOf(line: Line): Promise<CircuitBreakerPolicy> {
-  const { circuitBreaker, ConsecutiveBreaker, handleWhen } = await import("cockatiel");
+  const cockatiel = await import("cockatiel");
   const name = nameOf(line);
-  const isFault = handleWhen((error) => error instanceof ProviderFailure && error.isFault);
-  const options = { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(FAILURES_RUNNING) };
-  const held = breakers.get(name) ?? { breaker: circuitBreaker(isFault, options), restsUntilMs: 0 };
-  if (!breakers.has(name)) held.breaker.onBreak(() => (held.restsUntilMs = Date.now() + REST_MS));
+  const held = breakers.get(name) ?? closedBreaker(cockatiel);
   breakers.delete(name);
   breakers.set(name, held);
   const [oldest] = breakers.keys();
   if (breakers.size > BREAKERS_MAX && oldest !== undefined) breakers.delete(oldest);
   return held.breaker;
+}
+
+function closedBreaker({ circuitBreaker, ConsecutiveBreaker, handleWhen }: typeof import("cockatiel")): Held {
+  const isFault = handleWhen((error) => error instanceof ProviderFailure && error.isFault);
+  const options = { halfOpenAfter: REST_MS, breaker: new ConsecutiveBreaker(FAILURES_RUNNING) };
+  const held = { breaker: circuitBreaker(isFault, options), restsUntilMs: 0 };
+  held.breaker.onBreak(() => (held.restsUntilMs = Date.now() + REST_MS));
+  return held;
 }
 
 /** Whether it is left alone just now: it rests, or one call is trying whether it answers again. */
