@@ -8,7 +8,7 @@ import { worstCase } from "../worst-case";
 /** Short enough as a text to pass every bound of length. */
 const DEEP = 10_000;
 /** Deeper than any stack. */
-const deepList = (): unknown => JSON.parse("[".repeat(1_000_000) + "]".repeat(1_000_000));
+const deepList = (): unknown => JSON.parse("[".repeat(200_000) + "]".repeat(200_000));
 
 const withCall = (argumentsText: string): object => ({
   model: "m",
