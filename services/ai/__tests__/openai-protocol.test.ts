@@ -5,10 +5,9 @@ import { answerSchema } from "../json-schema";
 import { chatInput, problemOf, requestFrom } from "../openai-protocol";
 import { worstCase } from "../worst-case";
 
-/** Short enough as a text to pass every bound of length. */
-const DEEP = 10_000;
-/** Deeper than any stack. */
-const deepList = (): unknown => JSON.parse("[".repeat(200_000) + "]".repeat(200_000));
+/** Few and short enough to pass every other bound, and deeper than the usual stack bears. */
+const DEEP = 15_000;
+const deepList = (): unknown => JSON.parse("[".repeat(DEEP) + "]".repeat(DEEP));
 
 const withCall = (argumentsText: string): object => ({
   model: "m",
@@ -47,8 +46,8 @@ describe("the arguments of a tool's call", () => {
 
   test.each([
     ["no JSON", "{"],
-    ["ten thousand lists within each other", "[".repeat(DEEP) + "]".repeat(DEEP)],
-    ["ten thousand lists that never end", "[".repeat(DEEP)],
+    ["fifteen thousand lists within each other", "[".repeat(DEEP) + "]".repeat(DEEP)],
+    ["fifteen thousand lists that never end", "[".repeat(DEEP)],
   ])("are refused as %s", (_what, text) => {
     expect(chatInput.safeParse(withCall(text)).success).toBe(false);
   });
