@@ -3,19 +3,20 @@
 import type { PoolClient } from "pg";
 import { DbError } from "./errors";
 
-const WORK = String.raw`(?:\s+(?:work|transaction))?`;
 /** `rollback to savepoint` stays inside; every other ROLLBACK ends the transaction. */
-const CONTROL = new RegExp(
-  String.raw`^(?:begin|start|commit|end|abort|prepare\s+transaction|rollback(?!${WORK}\s+to\b))\b`,
-  "i",
-);
+const CONTROL =
+  /^(?:begin|start|commit|end|abort|prepare transaction|rollback(?!(?: work| transaction)? to(?: |$)))(?: |$)/;
+/** A name in escapes (`u&"\0072ole"`) could be any. */
 const ROLE =
-  /^(?:discard|reset\s+(?:all|role|session)|set\s+(?:session\s+|local\s+)?(?:role|session\s+authorization))\b/i;
+  /^(?:discard|reset (?:all|role|session|session_authorization|u&)|set (?:session |local )?(?:role|session authorization|session_authorization|u&))(?: |$)/;
+/** By so many words at most all of these statements are told. */
+const WORDS = 4;
+const WORD = /[\w$\u0080-\uffff]+|"[^"]*"/y;
+const ESCAPED = /u&"[^"]*"/iy;
 
 /** The misuse of a statement that would end its transaction or leave its role; undefined for every other one. */
 export function controlMisuse(text: string): DbError | undefined {
-  const start = skipBlank(text);
-  const head = text.slice(start, start + 80);
+  const head = firstWords(text);
   if (CONTROL.test(head)) {
     return new DbError(
       "misuse",
@@ -26,11 +27,30 @@ export function controlMisuse(text: string): DbError | undefined {
   return new DbError("misuse", "a statement would leave the role or the settings that row security depends on");
 }
 
-/** Where the first word stands: behind white space, empty statements and comments, which nest in Postgres or end with LF or CR. */
-function skipBlank(text: string): number {
-  let at = 0;
+/** The words that a statement begins with, one blank between them, however they are written, apart from each other, or quoted. */
+function firstWords(text: string): string {
+  const words: string[] = [];
+  // Empty statements stand in front of the first word only.
+  for (let at = skipBlank(text, 0, ";"); words.length < WORDS; at = skipBlank(text, at)) {
+    const escaped = matchAt(ESCAPED, text, at);
+    const word = escaped ?? matchAt(WORD, text, at);
+    if (word === undefined) break;
+    words.push(escaped === undefined ? word.replaceAll('"', "").toLowerCase() : "u&");
+    at += word.length;
+  }
+  return words.join(" ");
+}
+
+function matchAt(pattern: RegExp, text: string, at: number): string | undefined {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0];
+}
+
+/** Where the next word stands: behind white space, and comments, which nest in Postgres or end with LF or CR. */
+function skipBlank(text: string, from: number, also = ""): number {
+  let at = from;
   for (;;) {
-    while (at < text.length && (text.charCodeAt(at) <= 32 || text[at] === ";")) at++;
+    while (at < text.length && (text.charCodeAt(at) <= 32 || text[at] === also)) at++;
     if (text.startsWith("--", at)) {
       while (at < text.length && text[at] !== "\n" && text[at] !== "\r") at++;
     } else if (text.startsWith("/*", at)) at = endOfComment(text, at);

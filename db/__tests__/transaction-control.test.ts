@@ -33,6 +33,15 @@ describe("a statement is refused", () => {
     "rollback together",
     "prepare transaction 'x'",
     "prepare\n transaction 'x'",
+    "prepare/**/transaction 'x'",
+    "prepare /* a /* b */ */ -- c\r transaction 'x'",
+    `prepare${" ".repeat(500)}transaction 'x'`,
+    `prepare/*${"x".repeat(500)}*/transaction 'x'`,
+    "rollback/**/work",
+    "rollback/**/prepared 'x'",
+    "rollback -- to\n",
+    "commit/**/prepared 'x'",
+    "commit/**/",
     " \t\r\ncommit",
     "-- a comment\ncommit",
     "--\n--\n commit",
@@ -66,6 +75,27 @@ describe("a statement is refused", () => {
     "set local session authorization postgres",
     "set\trole postgres",
     "/* a */ set role postgres",
+    "set/**/role postgres",
+    "set--\nrole postgres",
+    "set/**/local/**/role postgres",
+    "set/*a*/session -- b\n/*c*/ authorization postgres",
+    "set/**/local/**/session/**/authorization postgres",
+    `set/*${"x".repeat(500)}*/role postgres`,
+    "set role=postgres",
+    "set role/**/to postgres",
+    'set "role" = postgres',
+    'set"role"to postgres',
+    'set local "ROLE" to postgres',
+    "set session_authorization = postgres",
+    'set local/**/"session_authorization" to postgres',
+    'set u&"\\0072ole" = postgres',
+    "set local U&\"!0072ole\" uescape '!' = postgres",
+    "reset/**/role",
+    "reset/**/all",
+    'reset "role"',
+    "reset session_authorization",
+    'reset u&"\\0072ole"',
+    "discard/**/all",
   ])("that leaves the role: %j", (text) => {
     expect(misuseOf(text)).toEqual(["misuse", ROLE]);
   });
@@ -95,10 +125,19 @@ describe("a statement passes", () => {
     "rollback to savepoint a",
     "rollback work to a",
     "rollback  transaction  to savepoint a",
+    "rollback/**/to a",
+    "rollback/**/work--\nto/**/a",
     "set local statement_timeout = 1",
     "set search_path = x",
     "reset search_path",
     "setrole",
+    "set roles = 1",
+    "set app.role = 'x'",
+    'set "my role" = 1',
+    "set local; role",
+    "select u&'\\0072ole'",
+    "reset roles",
+    "prepare transactions as select 1",
     "discarded",
     "update t set role = 'x'",
     "*/ commit",
@@ -110,6 +149,8 @@ describe("a statement passes", () => {
     expect(misuseOf("/*".repeat(100_000))).toBeUndefined();
     expect(misuseOf("--\n".repeat(100_000))).toBeUndefined();
     expect(misuseOf(" ".repeat(200_000))).toBeUndefined();
+    expect(misuseOf(`set ${"/*".repeat(100_000)}`)).toBeUndefined();
+    expect(misuseOf(`set "${"x".repeat(200_000)}`)).toBeUndefined();
   });
 });
 
