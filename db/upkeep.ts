@@ -15,6 +15,7 @@ export interface UpkeepBudget {
 }
 
 const BATCH_MIN = 10;
+const FAILURES_TOLD = 20;
 
 /**
  * Calls `remove` with a number of rows at most until it removes fewer; resolves with how many went. Rows that another
@@ -42,20 +43,23 @@ export async function removeInBatches(
 /**
  * Several steps that don't depend on each other, one after the other: one that fails, time and again perhaps, keeps none of
  * those behind it from their turn.
- * @throws what failed, once all had their turn; an AggregateError when several did
+ * @throws what failed, once all had their turn; an AggregateError of the first ones when several did
  */
-export async function doEach(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+export async function doEach(
+  steps: Iterable<() => Promise<unknown>> | AsyncIterable<() => Promise<unknown>>,
+): Promise<void> {
   const failures: unknown[] = [];
-  for (const step of steps) {
+  let failed = 0;
+  for await (const step of steps) {
     try {
       await step();
     } catch (error) {
-      failures.push(error);
+      failed++;
+      if (failures.length < FAILURES_TOLD) failures.push(error);
     }
   }
-  if (failures.length > 1)
-    throw new AggregateError(failures, `${failures.length} steps failed: ${failures.map(errorText).join("; ")}`);
-  if (failures.length === 1) throw failures[0];
+  if (failed > 1) throw new AggregateError(failures, `${failed} steps failed: ${failures.map(errorText).join("; ")}`);
+  if (failed === 1) throw failures[0];
 }
 
 /** Removals as the steps of doEach; resolves with how many rows each removed. */
@@ -85,7 +89,8 @@ export async function removeInTurn(
   return true;
 }
 
-const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
+/** Before the ids of all rows. */
+export const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 
 /**
  * Goes through rows in the order of their ids, in transactions of their own: `step` handles some of those after an id and

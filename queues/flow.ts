@@ -11,7 +11,7 @@
 // Sources: BullMQ (flows), River Pro (workflows: ends of tasks in Postgres), Sidekiq (batches: a callback when all jobs have ended).
 import { idFromParts, isUuid, newId } from "../db/ids";
 import { systemQuery, withSystem, withTenant, type Tx } from "../db/tenant";
-import { doEach, removeInBatches } from "../db/upkeep";
+import { BEFORE_ALL, doEach, removeInBatches } from "../db/upkeep";
 import { payloadText } from "../events/outbox";
 import type { TenantId } from "../security/principal";
 import { provenanceHeaders } from "../security/provenance";
@@ -110,7 +110,7 @@ function inScopeOf<T>(tenantId: TenantId | null, fn: (tx: Tx) => Promise<T>): Pr
   return tenantId === null ? withSystem("job-flow", fn) : withTenant({ tenantId }, fn);
 }
 
-const HEAL_MAX = 1_000;
+const HEAL_PAGE = 1_000;
 
 interface Untold extends Required<ChildEnd> {
   id: string;
@@ -118,19 +118,30 @@ interface Untold extends Required<ChildEnd> {
 }
 
 /**
- * Notes ends that only the registry of tasks knows of: a job that ended its process at the wrong moment, or was lost. Resolves with
- * how many. @throws what could not be noted, once all had their turn
+ * Notes ends that only the registry of tasks knows of: a job that ended its process at the wrong moment, or was lost. Page by page
+ * up to the last one, so that those that cannot be noted hold up nobody, however many they are. Resolves with how many.
+ * @throws what could not be noted, once all had their turn
  */
-export async function healFlows(): Promise<number> {
-  const children = await systemQuery<Untold>("job-flow", store.FLOWS_UNTOLD, [HEAL_MAX]);
+export async function healFlows(page = HEAL_PAGE): Promise<number> {
+  let healed = 0;
   await doEach(
-    children.map(
-      ({ id, tenantId, ...end }) =>
-        () =>
-          endChild({ headers: { [FLOW_CHILD_HEADER]: id }, tenantId }, end),
-    ),
+    (async function* () {
+      for await (const { id, tenantId, ...end } of untoldChildren(page))
+        yield async () => {
+          await endChild({ headers: { [FLOW_CHILD_HEADER]: id }, tenantId }, end);
+          healed++;
+        };
+    })(),
   );
-  return children.length;
+  return healed;
+}
+
+async function* untoldChildren(size: number): AsyncGenerator<Untold> {
+  for (let after: string | undefined = BEFORE_ALL; after !== undefined;) {
+    const page: Untold[] = await systemQuery<Untold>("job-flow", store.FLOWS_UNTOLD, [after, size]);
+    yield* page;
+    after = page.length === size ? page.at(-1)?.id : undefined;
+  }
 }
 
 /** As long as dead letters: a parent may be redriven, and asks for its children again. */

@@ -109,11 +109,11 @@ export function flowChildren(tx: Tx, tenantId: TenantId | null, flowId: string):
 /** Which of the tasks $1 are flows that wait for their children. */
 export const FLOWS_WAITING = "select id from queues.flow where id = any($1::uuid[]) and released_at is null";
 
-/** Children whose tasks have ended ten minutes ago and whose flows have not heard of it ($1 at most). */
+/** Children behind the id $1 whose tasks have ended ten minutes ago and whose flows have not heard of it, in the order of their ids ($2 at most). */
 export const FLOWS_UNTOLD = `
   select c.id, c.tenant_id as "tenantId", t.state, t.result::text as result, t.reason
     from queues.flow_child c join queues.task t on t.id = c.id
-   where c.state = 'waiting' and t.ended_at < now() - interval '10 minutes' order by c.id limit $1`;
+   where c.state = 'waiting' and c.id > $1 and t.ended_at < now() - interval '10 minutes' order by c.id limit $2`;
 
 /** Deletes flows, and their children, that were released `days` ago. */
 export function flowPurge(tx: Tx, days: number, limit: number): Promise<number> {
