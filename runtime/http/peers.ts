@@ -11,6 +11,19 @@ import type { Scope } from "./service-auth";
 
 export const GATEWAY = "api-gateway";
 
+/** For a connection to a peer, its TLS included. */
+const CONNECT_LIMIT_MS = 10_000;
+/**
+ * How long a peer may say nothing while a call waits for its answer. Encore has no such limit (G-49), so it is longer than any
+ * call is meant to take: it ends those whose peer hangs, or is gone without a word, as after the loss of its host.
+ */
+const SILENCE_LIMIT_MS = 10 * 60_000;
+
+export interface PeerLimits {
+  connectMs: number;
+  silenceMs: number;
+}
+
 export interface PeerRequest {
   method: string;
   /** Path and query. */
@@ -28,6 +41,7 @@ export class Peer {
     readonly service: string,
     private readonly at: NonNullable<Host["config"]["peers"]>[string],
     private readonly scope: Scope,
+    readonly limits: PeerLimits = { connectMs: CONNECT_LIMIT_MS, silenceMs: SILENCE_LIMIT_MS },
   ) {
     this.url = new URL(at.baseUrl);
     this.agent = this.isTls ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
@@ -53,7 +67,7 @@ export class Peer {
   /** A request under way; `lines` are complete. An upgrade gets a connection of its own. */
   request({ method, target, lines }: PeerRequest, isUpgrade = false): ClientRequest {
     const send = this.isTls ? httpsRequest : httpRequest;
-    return send({
+    const sent = send({
       protocol: this.url.protocol,
       hostname: this.url.hostname.replace(/^\[|\]$/g, ""),
       port: this.url.port,
@@ -63,7 +77,18 @@ export class Peer {
       agent: isUpgrade ? false : this.agent,
       setHost: false,
     });
+    return limitConnecting(sent, this.isTls ? "secureConnect" : "connect", this.limits.connectMs);
   }
+}
+
+/** Ends a request whose connection is not there in time; one that was there before is. */
+function limitConnecting(sent: ClientRequest, made: "connect" | "secureConnect", limitMs: number): ClientRequest {
+  sent.once("socket", (socket) => {
+    if (sent.reusedSocket) return;
+    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${limitMs} ms`)), limitMs);
+    for (const over of [made, "close"]) socket.once(over, () => clearTimeout(timer));
+  });
+  return sent;
 }
 
 export class Peers {
@@ -131,6 +156,11 @@ export async function callPeer(peer: Peer, exchange: Exchange, from: string): Pr
   const length = body === undefined ? [] : ["content-length", String(body.length)];
   const lines = peer.headers([...inbound.lines, ...length], { from, trace: trace.parent, user: caller });
   const sent = peer.request({ method: inbound.method, target: inbound.target, lines });
+  let silence: Error | undefined;
+  sent.setTimeout(peer.limits.silenceMs, () => {
+    silence = new Error(`no word within ${peer.limits.silenceMs} ms`);
+    sent.destroy(silence);
+  });
   try {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       sent.on("response", resolve);
@@ -139,6 +169,6 @@ export async function callPeer(peer: Peer, exchange: Exchange, from: string): Pr
     });
     return await collect(answer);
   } catch (error) {
-    throw awayFrom(peer, error as Error);
+    throw awayFrom(peer, silence ?? (error as Error));
   }
 }
