@@ -20,15 +20,20 @@ export function dropWhenSilent(client: ClientBase, limitMs: number): void {
   const driver = client as unknown as Driver;
   const socket = driver.connection.stream;
   const isAwaited = (): boolean => !driver.readyForQuery || driver._ending;
-  socket.setTimeout(limitMs);
+  limitSilence(client, limitMs);
   socket.on("timeout", () => {
     if (!isAwaited()) return;
     const received = socket.bytesRead;
     // Where this process was busy for longer than the limit, the answer may be here and not yet read.
     setImmediate(() => {
-      if (socket.bytesRead === received && isAwaited()) socket.destroy(silent(limitMs));
+      if (socket.bytesRead === received && isAwaited()) socket.destroy(silent(socket.timeout ?? limitMs));
     });
   });
+}
+
+/** Another limit, from now on. */
+export function limitSilence(client: ClientBase, limitMs: number): void {
+  (client as unknown as Driver).connection.stream.setTimeout(limitMs);
 }
 
 const silent = (limitMs: number): Error =>

@@ -57,6 +57,7 @@ const remedies: Record<string, string> = {
   "42601": "Statements end with `;`, text stands in single quotes, names in double ones.",
   "42703": String.raw`\d SCHEMA.TABLE shows a table's columns.`,
   "42P01": String.raw`\d shows the tables; each has the schema of its service before its name.`,
+  "57014": "It took longer than it may: `set statement_timeout = '2h';` in front of it allows more.",
   "57P01": "The database was stopped: start the app again, or this command alone.",
 };
 

@@ -2,6 +2,7 @@
 // that gets itself out of its read-only transaction.
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text as textOf } from "node:stream/consumers";
@@ -107,6 +108,49 @@ describe("beside the running app", () => {
     expect((await sql(["-c", "SELECT name FROM item"], { env })).output).toContain("kept");
     const gone = await sql(["-c", "SELECT 1"], { env: { ...env, DATABASE_URL: "postgres://u@127.0.0.1:1/none" } });
     expect(gone).toMatchObject({ code: 1, output: expect.stringContaining("Does the database still run?") as string });
+  });
+});
+
+/** The database behind a line that can be made silent: connections stay, nothing passes. */
+async function lineTo(target: URL): Promise<{ url: string; isSilent: boolean; close: () => void }> {
+  const sockets = new Set<Socket>();
+  const line = { url: "", isSilent: false, close: () => undefined as void };
+  const server = createServer((socket) => {
+    const folder = target.searchParams.get("host");
+    const port = Number(target.port || "5432");
+    const back = folder ? connect(join(folder, `.s.PGSQL.${port}`)) : connect(port, target.hostname);
+    for (const side of [socket, back]) sockets.add(side.on("error", () => undefined));
+    socket.on("data", (bytes) => line.isSilent || back.write(bytes)).on("close", () => back.destroy());
+    back.on("data", (bytes) => line.isSilent || socket.write(bytes)).on("close", () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  line.url = Object.assign(new URL(target), { host: `127.0.0.1:${port}`, search: "?sslmode=disable" }).href;
+  line.close = () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  };
+  return line;
+}
+
+describe("a session has an end to waiting", () => {
+  it.each([false, true])("for a server that says nothing any more (write: %s)", async (mayWrite) => {
+    const line = await lineTo(new URL(url));
+    const session = await SqlSession.open(line.url, mayWrite, 200);
+    line.isSilent = true;
+    await expect(session.run("SELECT 1", () => undefined)).rejects.toThrow("said nothing for 400 ms");
+    line.close();
+  });
+
+  it("for a statement, but by a setting of the one session that all share on the embedded database", async () => {
+    const session = await SqlSession.open(url, false);
+    const shown: unknown[] = [];
+    await session.run("SHOW statement_timeout; SELECT version() ~* 'emcc|emscripten|wasm'", ({ rows }) =>
+      shown.push(...rows.flat()),
+    );
+    await session.close();
+    const [limit, isEmbedded] = shown;
+    expect(limit).toBe(isEmbedded === "t" ? "0" : "10min");
   });
 });
 
