@@ -1,6 +1,7 @@
 // One of the app's databases: its pool, made at the first use (D-10), and what its connections learn of types.
 import pg from "pg";
 import type { Host, HostLog } from "../host";
+import { dropWhenSilent } from "../silent-connection";
 import type { DecodeContext } from "./decode";
 import { nativeError } from "./errors";
 import { type DatabaseTypes, Lane } from "./lane";
@@ -10,6 +11,11 @@ import { TypeCatalog } from "./pg-types";
 const defaultMaxConnections = 30;
 const acquireTimeoutMs = 30_000;
 const idleTimeoutMs = 60_000;
+/**
+ * How long a server may say nothing about a statement. The official runtime has no such limit: it is longer than any statement is
+ * meant to take, and ends those whose server hangs. Where its host or the network is gone, TCP tells after some minutes.
+ */
+const silenceLimitMs = 60 * 60_000;
 
 export class Database {
   readonly log: HostLog;
@@ -20,6 +26,7 @@ export class Database {
   constructor(
     readonly name: string,
     private readonly host: Host,
+    private readonly silenceMs = silenceLimitMs,
   ) {
     this.log = host.log;
     this.context = { types: this.#types.catalog, newDecimal: (text) => host.newDecimal(text) };
@@ -41,10 +48,15 @@ export class Database {
       min: configured?.minConnections ?? 0,
       connectionTimeoutMillis: acquireTimeoutMs,
       idleTimeoutMillis: idleTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: idleTimeoutMs,
       allowExitOnIdle: this.host.testMode,
     });
     // Without a listener, the end of a connection that is in use would end the process; its user learns of it anyway.
-    pool.on("connect", (client) => client.on("error", () => undefined));
+    pool.on("connect", (client) => {
+      client.on("error", () => undefined);
+      dropWhenSilent(client, this.silenceMs);
+    });
     pool.on("error", (error) =>
       this.log.warn("an idle database connection ended", { database: this.name, error: error.message }),
     );

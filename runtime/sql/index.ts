@@ -7,7 +7,7 @@ import { SqlDatabase } from "./native-classes";
 /** Milliseconds a draining process waits for connections that are still in use. */
 const drainMs = 5_000;
 
-export function createDatabases(host: Host): Part & { database(name: string): SqlDatabase } {
+export function createDatabases(host: Host, silenceMs?: number): Part & { database(name: string): SqlDatabase } {
   const databases = new Map<string, Database>();
   return {
     name: "sql",
@@ -19,7 +19,7 @@ export function createDatabases(host: Host): Part & { database(name: string): Sq
     },
     database(name) {
       let database = databases.get(name);
-      if (!database) databases.set(name, (database = new Database(name, host)));
+      if (!database) databases.set(name, (database = new Database(name, host, silenceMs)));
       return new SqlDatabase(database);
     },
   };

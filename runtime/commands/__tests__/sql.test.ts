@@ -2,7 +2,6 @@
 // that gets itself out of its read-only transaction.
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text as textOf } from "node:stream/consumers";
@@ -10,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { overgrowth } from "../../../scripts/testing/growth";
 import { type Infra, startInfra } from "../../infra";
 import { runOnServer } from "../../infra/database-url";
+import { lineTo } from "../../infra/__tests__/silent-line";
 import { modelWith, removeFolders, stateWithDatabase, temporaryFolder } from "../../infra/__tests__/support";
 import { Scratch } from "../../parse/__tests__/case-app";
 import { hostFile } from "../../host-files";
@@ -111,34 +111,15 @@ describe("beside the running app", () => {
   });
 });
 
-/** The database behind a line that can be made silent: connections stay, nothing passes. */
-async function lineTo(target: URL): Promise<{ url: string; isSilent: boolean; close: () => void }> {
-  const sockets = new Set<Socket>();
-  const line = { url: "", isSilent: false, close: () => undefined as void };
-  const server = createServer((socket) => {
-    const folder = target.searchParams.get("host");
-    const port = Number(target.port || "5432");
-    const back = folder ? connect(join(folder, `.s.PGSQL.${port}`)) : connect(port, target.hostname);
-    for (const side of [socket, back]) sockets.add(side.on("error", () => undefined));
-    socket.on("data", (bytes) => line.isSilent || back.write(bytes)).on("close", () => back.destroy());
-    back.on("data", (bytes) => line.isSilent || socket.write(bytes)).on("close", () => socket.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  line.url = Object.assign(new URL(target), { host: `127.0.0.1:${port}`, search: "?sslmode=disable" }).href;
-  line.close = () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  };
-  return line;
-}
-
 describe("a session has an end to waiting", () => {
-  it.each([false, true])("for a server that says nothing any more (write: %s)", async (mayWrite) => {
-    const line = await lineTo(new URL(url));
-    const session = await SqlSession.open(line.url, mayWrite, 200);
+  it("for a server that says nothing any more, whether it reads or writes", async () => {
+    const line = await lineTo(url);
+    const sessions = await Promise.all([false, true].map((mayWrite) => SqlSession.open(line.url, mayWrite, 600)));
     line.isSilent = true;
-    await expect(session.run("SELECT 1", () => undefined)).rejects.toThrow("said nothing for 400 ms");
+    for (const ended of await Promise.allSettled(sessions.map((session) => session.run("SELECT 1", () => undefined))))
+      expect(ended).toMatchObject({
+        reason: { message: expect.stringContaining("said nothing for 1200 ms") as string },
+      });
     line.close();
   });
 

@@ -4,16 +4,18 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { lineTo } from "../../infra/__tests__/silent-line";
 import { until } from "../../infra/__tests__/support";
 import { QueryArgs, type SqlDatabase } from "../native-classes";
-import { all, type databasesAt, DecimalText, freshDatabase, one } from "./support";
+import { all, databasesAt, DecimalText, freshDatabase, one } from "./support";
 
 let drop: () => Promise<void>;
 let host: ReturnType<typeof databasesAt>;
 let db: SqlDatabase;
+let url: string;
 
 beforeAll(async () => {
-  ({ host, db, drop } = await freshDatabase());
+  ({ host, db, url, drop } = await freshDatabase());
   await all(db, "create table kept (id int primary key, note text)");
 });
 afterAll(() => drop());
@@ -51,6 +53,19 @@ test("queries inside the loop over a large result are answered, also in a transa
   const transaction = await db.begin();
   expect(await loop(transaction)).toBe(100_000);
   await transaction.rollback();
+});
+
+test("a server that says nothing any more is given up, and the next statement has another connection", async () => {
+  const line = await lineTo(url);
+  const behind = databasesAt({ app: line.url }, 1_000);
+  const far = behind.database("app");
+  expect(await one(far, "select 1 as v")).toBe(1);
+  line.isSilent = true;
+  await failure(all(far, "select 2 as v"));
+  line.isSilent = false;
+  expect(await one(far, "select 3 as v")).toBe(3);
+  await behind.close();
+  line.close();
 });
 
 test("commit of a transaction that an error has aborted is an error", async () => {

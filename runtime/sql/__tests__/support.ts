@@ -9,7 +9,10 @@ export class DecimalText {
   constructor(readonly text: string) {}
 }
 
-export function databasesAt(urls: Record<string, string>): {
+export function databasesAt(
+  urls: Record<string, string>,
+  silenceMs?: number,
+): {
   database: ReturnType<typeof createDatabases>["database"];
   close(): Promise<void>;
   warnings: string[];
@@ -32,7 +35,7 @@ export function databasesAt(urls: Record<string, string>): {
     log,
     newDecimal: (text: string) => new DecimalText(text),
   } as unknown as Host;
-  const databases = createDatabases(host);
+  const databases = createDatabases(host, silenceMs);
   return { database: (name) => databases.database(name), close: () => databases.drain(), warnings };
 }
 
@@ -40,6 +43,7 @@ export function databasesAt(urls: Record<string, string>): {
 export async function freshDatabase(): Promise<{
   host: ReturnType<typeof databasesAt>;
   db: SqlDatabase;
+  url: string;
   drop(): Promise<void>;
 }> {
   const clone = await emptyDatabase({ GROUNDWORK_TEST_POSTGRES_URL: process.env.GROUNDWORK_TEST_POSTGRES_URL });
@@ -47,6 +51,7 @@ export async function freshDatabase(): Promise<{
   return {
     host,
     db: host.database("app"),
+    url: clone.url,
     async drop() {
       await host.close();
       await clone.drop();
