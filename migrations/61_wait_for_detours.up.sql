@@ -7,12 +7,13 @@ ALTER TABLE events.inbox ADD COLUMN round integer NOT NULL DEFAULT 0;
 
 CREATE FUNCTION events.count_round() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
-  INSERT INTO events.inbox AS i (consumer, event_id, tenant_id, type, round) VALUES (NEW.consumer, NEW.event_id, NEW.tenant_id, NEW.type, 1)
+  INSERT INTO events.inbox AS i (consumer, event_id, tenant_id, type, round)
+  SELECT h.consumer, h.event_id, h.tenant_id, h.type, 1 FROM put_by h WHERE h.replay_id IS NULL ORDER BY h.consumer, h.event_id
   ON CONFLICT (consumer, event_id) DO UPDATE SET round = i.round + 1;
   RETURN NULL;
 END
 $$;
-CREATE TRIGGER held_counted AFTER INSERT ON events.held FOR EACH ROW WHEN (NEW.replay_id IS NULL) EXECUTE FUNCTION events.count_round();
+CREATE TRIGGER held_counted AFTER INSERT ON events.held REFERENCING NEW TABLE AS put_by FOR EACH STATEMENT EXECUTE FUNCTION events.count_round();
 
 -- As before, and:
 --   nothing while something of its aggregate is under way to the consumer by the topic. That follows it: the topic brought the first
