@@ -80,7 +80,7 @@ const tables: Record<string, Growing> = {
       insert into audit.entry (tenant_id, seq, id, at, action, actor, correlation_id, fields, personal_digest, hash)
       select tenant_id, n, gen_random_uuid(), now() - interval '5 years', 'upkeep.tested', 'system', '', '{}', sha256('p'), sha256('h')
         from head, ${series}`,
-    upkeep: () => purgeAudit(new Date()),
+    upkeep: () => purgeAudit(),
   },
   "queues.task": {
     fill: `with task as (

@@ -8,24 +8,24 @@ import { auditKeys } from "./key";
 import { platformLog, recordForPlatform } from "./platform";
 import { entryLastOf } from "./store";
 
-const MONTH_MS = 30 * 86_400_000;
+const MONTH_DAYS = 30;
 
 const logsSealed = defineAction("audit.logs.sealed", { logs: "plain", sealed: "plain" });
 
 export const saySealed = (fields: { logs: number; sealed: number }): Promise<void> =>
   withSystem("audit-seal", (tx) => recordForPlatform(tx, logsSealed, { fields }));
 
-/** When it was said last. */
-async function saidAt(): Promise<Date | undefined> {
+/** How many days ago it was said last. */
+async function saidDaysAgo(): Promise<number | undefined> {
   const entry = await entryLastOf(platformLog, logsSealed.name);
   if (entry === undefined || entry.before === null) return undefined;
-  return isIntact(auditKeys(), entry.before, entry) ? entry.at : undefined;
+  return isIntact(auditKeys(), entry.before, entry) ? entry.ageDays : undefined;
 }
 
-export const areLogsSealed = async (): Promise<boolean> => (await saidAt()) !== undefined;
+export const areLogsSealed = async (): Promise<boolean> => (await saidDaysAgo()) !== undefined;
 
 /** Whether it was said, and so long ago that it is time to say so again. */
-export async function isSayingDue(now: Date): Promise<boolean> {
-  const said = await saidAt();
-  return said !== undefined && said.getTime() < now.getTime() - MONTH_MS;
+export async function isSayingDue(): Promise<boolean> {
+  const days = await saidDaysAgo();
+  return days !== undefined && days > MONTH_DAYS;
 }

@@ -124,12 +124,12 @@ export async function sealLogs(tell: TellSealing = () => undefined): Promise<Sea
 const BY_UPKEEP = "system:audit.seal";
 
 /** Each hour: what an earlier master key sealed gets seals of the present one; what no seal covers is told of, and sealed by command alone. */
-export async function maintainSeals(now: Date): Promise<void> {
+export async function maintainSeals(): Promise<void> {
   await resealHeads();
   const { logs, unsealed } = await countLogs();
   if (unsealed > 0)
     log.warn({ logs: unsealed }, "audit logs are not wholly under seals: see `npm run admin -- audit verify`");
-  if (await areLogsSealed()) return sayAgain(now);
+  if (await areLogsSealed()) return sayAgain();
   if (unsealed > 0) return;
   // It may be broken because somebody took out of it that all were sealed.
   if ((await verifyLog(INSTALLATION))?.broken.length) {
@@ -142,8 +142,8 @@ export async function maintainSeals(now: Date): Promise<void> {
 }
 
 /** That all logs are sealed, when it was said and that is long ago: retention must not remove what says it. */
-export async function sayAgain(now: Date): Promise<void> {
-  if (!(await isSayingDue(now))) return;
+export async function sayAgain(): Promise<void> {
+  if (!(await isSayingDue())) return;
   const { logs } = await countLogs();
   await onBehalfOf(BY_UPKEEP, () => saySealed({ logs, sealed: 0 }));
 }

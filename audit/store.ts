@@ -145,11 +145,14 @@ const BEFORE = `coalesce(
 /** An entry, and the hash before it; null when nobody knows that. */
 export type LinkedRow = ChainedRow & { before: Buffer | null };
 
-/** The last entry of an action within the chain. */
-export async function entryLastOf(scope: TenantScope, action: string): Promise<LinkedRow | undefined> {
-  const rows = await tenantQuery<LinkedRow>(
+/** The last entry of an action within the chain, and how old it is by the clock that entries go by. */
+export async function entryLastOf(
+  scope: TenantScope,
+  action: string,
+): Promise<(LinkedRow & { ageDays: number }) | undefined> {
+  const rows = await tenantQuery<LinkedRow & { ageDays: number }>(
     scope,
-    `select ${WHOLE}, ${BEFORE} from audit.entry t
+    `select ${WHOLE}, ${BEFORE}, (extract(epoch from now() - at) / 86400)::float8 as "ageDays" from audit.entry t
       where tenant_id = $1 and ${WITHIN_CHAIN} and action = $2 order by at desc, id desc limit 1`,
     [scope.tenantId, action],
   );
@@ -269,17 +272,17 @@ export function headPurge(tx: Tx, limit: number): Promise<number> {
 export type MovedStart = ChainedEntry & { before: Buffer | null };
 
 /**
- * Deletes entries from before `before`, at most `limit` of all tenants; what is kept of their chains begins after them. Not where a young one
- * was put in among them: the table refuses that for all (migration 45), and that log stays broken.
+ * Deletes entries of more than `keepDays` days, by the clock that they go by, at most `limit` of all tenants; what is kept of their chains
+ * begins after them. Not where a young one was put in among them: the table refuses that for all (migration 45), and that log stays broken.
  */
 export async function entryPurge(
   tx: Tx,
-  before: Date,
+  keepDays: number,
   limit: number,
 ): Promise<{ removed: number; moved: MovedStart[] }> {
   const rows = await tx.query<{ removed: number } & (MovedStart | Record<keyof MovedStart, null>)>(
     `with old as (
-       select tenant_id, seq from audit.entry where at < $1 order by at, seq limit $2 for update skip locked
+       select tenant_id, seq from audit.entry where at < now() - make_interval(days => $1) order by at, seq limit $2 for update skip locked
      ), gone as (
        delete from audit.entry e using old where e.tenant_id = old.tenant_id and e.seq = old.seq returning e.*
      ), last as (
@@ -295,7 +298,7 @@ export async function entryPurge(
          from last t where t.tenant_id in (select tenant_id from kept)
      )
      select counted.removed, moved.* from (select count(*)::int as removed from gone) counted left join moved on true`,
-    [before, limit],
+    [keepDays, limit],
   );
   const isMoved = (row: (typeof rows)[number]): row is { removed: number } & MovedStart => row.tenantId !== null;
   return { removed: rows[0]?.removed ?? 0, moved: rows.filter(isMoved) };

@@ -27,12 +27,12 @@ export function systemUseList(tx: Tx, from: Date, to: Date, limit: number): Prom
   );
 }
 
-/** Deletes counts of hours before `before`, at most `limit`. The table keeps those of the last 90 days, by its own clock, whoever asks. */
-export function systemUsePurge(tx: Tx, before: Date, limit: number): Promise<number> {
+/** Deletes counts of hours more than `keepDays` days ago, by the clock that the table goes by, at most `limit`. It keeps those of the last 90 days, whoever asks. */
+export function systemUsePurge(tx: Tx, keepDays: number, limit: number): Promise<number> {
   return tx.execute(
     `delete from db.system_use where (hour, reason) in (
-       select hour, reason from db.system_use where hour < least($1, now() - interval '90 days') order by hour limit $2 for update skip locked)`,
-    [before, limit],
+       select hour, reason from db.system_use where hour < now() - make_interval(days => greatest($1::int, 90)) order by hour limit $2 for update skip locked)`,
+    [keepDays, limit],
   );
 }
 

@@ -11,10 +11,9 @@ import { maintainSeals, sealLogs } from "../sealing";
 import { areLogsSealed, isSayingDue } from "../sealed-installation";
 import { entryList } from "../store";
 import { verifyPage } from "../verify";
+import { age } from "./ageing";
 import { newLog, of, owner, STRIP, unsealed, write } from "./sealed-logs";
 
-const DAY_MS = 86_400_000;
-const inDays = (days: number): Date => new Date(Date.now() + days * DAY_MS);
 const looked = defineAction("test.log.looked", {});
 const saidSo = async (): Promise<number> =>
   (await entryList(platformLog, "audit.logs.sealed", 50, undefined)).rows.length;
@@ -39,22 +38,22 @@ describe("upkeep", () => {
   test("says that all logs are sealed where none lacks a seal; then a missing one is a break", async () => {
     const scope = await newLog(1);
     expect(await areLogsSealed()).toBe(false);
-    await maintainSeals(new Date());
+    await maintainSeals();
     expect(await saidSo()).toBe(1);
     const { rows } = await entryList(platformLog, "audit.logs.sealed", 1, undefined);
     expect(rows).toMatchObject([{ actor: "system:audit.seal", fields: { sealed: 0 } }]);
-    await maintainSeals(new Date());
+    await maintainSeals();
     expect(await saidSo()).toBe(1);
     await owner(scope, STRIP);
     expect(await verifyPage(scope)).toMatchObject(unsealed(1));
-    await maintainSeals(new Date());
+    await maintainSeals();
     expect(await verifyPage(scope)).toMatchObject(unsealed(1));
   });
 
   test("seals nothing and says nothing while a log lacks a seal; once a command has sealed it, it does", async () => {
     const scope = await newLog(1);
     await owner(scope, STRIP);
-    await maintainSeals(new Date());
+    await maintainSeals();
     expect(await saidSo()).toBe(0);
     expect(await verifyPage(scope)).toEqual({
       checked: 1,
@@ -63,7 +62,7 @@ describe("upkeep", () => {
       unsealed: { start: false, after: 0 },
     });
     expect(await sealByCommand(scope.tenantId, () => undefined)).toBe(true);
-    await maintainSeals(new Date());
+    await maintainSeals();
     expect(await saidSo()).toBe(1);
     await write(scope);
     expect(await verifyPage(scope)).toEqual({ checked: 3, through: 3, isDone: true });
@@ -71,7 +70,7 @@ describe("upkeep", () => {
 
   test("says nothing while the installation's log is broken: from that may be missing that all were sealed", async () => {
     await owner(platformLog, `update audit.entry set actor = 'user:eve' ${of}`);
-    await maintainSeals(new Date());
+    await maintainSeals();
     expect(await saidSo()).toBe(0);
     expect(await areLogsSealed()).toBe(false);
   });
@@ -79,19 +78,19 @@ describe("upkeep", () => {
 
 describe("what says that all are sealed", () => {
   test("is said again each month, and before retention removes anything", async () => {
-    expect(await isSayingDue(inDays(365))).toBe(false);
+    await age(platformLog, 365);
+    expect(await isSayingDue()).toBe(false);
     await sealLogs();
-    expect(await areLogsSealed()).toBe(true);
-    expect([await isSayingDue(new Date()), await isSayingDue(inDays(29)), await isSayingDue(inDays(31))]).toEqual([
-      false,
-      false,
-      true,
-    ]);
-    await purgeAudit(new Date(), 3_650);
-    expect(await saidSo()).toBe(1);
-    await purgeAudit(inDays(31), 3_650);
+    expect([await areLogsSealed(), await isSayingDue()]).toEqual([true, false]);
+    await age(platformLog, 29);
+    await purgeAudit(3_650);
+    expect([await isSayingDue(), await saidSo()]).toEqual([false, 1]);
+    await age(platformLog, 2);
+    expect(await isSayingDue()).toBe(true);
+    await purgeAudit(3_650);
     expect(await saidSo()).toBe(2);
-    await maintainSeals(inDays(31));
+    await age(platformLog, 31);
+    await maintainSeals();
     expect(await saidSo()).toBe(3);
   });
 

@@ -74,7 +74,7 @@ describe("who owns the tables", () => {
   test("takes another log's seals: it is found out", async () => {
     const [scope, other] = [await newLog(), await newLog()];
     for (const log of [scope, other]) await age(log, 100, 2);
-    await purgeAudit(new Date(), 95);
+    await purgeAudit(95);
     expect(await verifyPage(scope)).toEqual({ checked: 2, through: 4, isDone: true });
     for (const [column, seq] of [
       ["start_seal", 3],
@@ -97,7 +97,7 @@ describe("who owns the tables", () => {
   test("makes an entry older than it is, so that retention takes it with those before it: its place is under no seal", async () => {
     const scope = await newLog();
     await owner(scope, `update audit.entry set at = at - interval '100 days' ${of} and seq <= 2`);
-    await purgeAudit(new Date(), 95);
+    await purgeAudit(95);
     expect(await verifyPage(scope)).toMatchObject(unsealed(3));
   });
 });
@@ -111,7 +111,7 @@ test("with the app's own rights entries past 90 days can be removed: what AUDIT_
   expect(await verifyPage(scope)).toMatchObject(unsealed(3));
   // Once retention itself is past them nothing is missed any more.
   await age(scope, 100, 3);
-  await purgeAudit(new Date(), 95);
+  await purgeAudit(95);
   expect(await verifyPage(scope)).toEqual({ checked: 1, through: 4, isDone: true });
 });
 
@@ -119,7 +119,7 @@ describe("a log of before there were seals", () => {
   test("is no break until all logs were sealed: what no seal covers is told; then it is one", async () => {
     const scope = await newLog(2);
     await age(scope, 100, 1);
-    await purgeAudit(new Date(), 95);
+    await purgeAudit(95);
     await systemQuery("test", STRIP, [scope.tenantId]);
     await write(scope);
     const page = { checked: 2, through: 3, isDone: true };
@@ -239,10 +239,8 @@ describe("what somebody did to a log is not sealed", () => {
 });
 
 describe("a process of the version before, beside this one", () => {
-  const DAY_MS = 86_400_000;
   /** As its retention: it sets the start on, and knows of no seal. */
-  const purgeBefore = (): Promise<unknown> =>
-    withSystem("test", (tx) => entryPurge(tx, new Date(Date.now() - 95 * DAY_MS), 1_000));
+  const purgeBefore = (): Promise<unknown> => withSystem("test", (tx) => entryPurge(tx, 95, 1_000));
 
   async function begun(): Promise<TenantScope> {
     const scope = { tenantId: tenantIdFrom(newId()) };
@@ -253,7 +251,7 @@ describe("a process of the version before, beside this one", () => {
   async function setOn(): Promise<TenantScope> {
     const scope = await newLog();
     await age(scope, 100, 2);
-    await purgeAudit(new Date(), 95);
+    await purgeAudit(95);
     await age(scope, 100, 3);
     await purgeBefore();
     return scope;
@@ -265,7 +263,7 @@ describe("a process of the version before, beside this one", () => {
     const { endSeal } = await headFind(scope);
     await age(scope, 100, 3);
     await systemQuery("test", `update audit.head set sealed_seq = 2, end_seal = $2 ${of}`, [scope.tenantId, endSeal]);
-    await purgeAudit(new Date(), 95);
+    await purgeAudit(95);
     return scope;
   }
 
