@@ -1,5 +1,6 @@
 // What the endpoints' types cannot say about a document and a query.
 import { z } from "zod";
+import { readCursor } from "./search-cursor";
 
 /** Postgres' text holds any character but this one. */
 const withoutNul = (text: string): boolean => !text.includes("\u0000");
@@ -66,11 +67,13 @@ const metadataFilter = z
   })
   .pipe(metadataField);
 
-/** `next` of the page before: how many results it and those before it had. */
-const offsetField = z
-  .string()
-  .refine((text) => String(Number.parseInt(text, 10)) === text && Number(text) > 0, "cannot be read")
-  .transform(Number);
+/** `next` of the page before. */
+const cursorField = z.string().transform((text, context) => {
+  const cursor = readCursor(text);
+  if (cursor !== undefined) return cursor;
+  context.issues.push({ code: "custom", message: "cannot be read", input: text });
+  return z.NEVER;
+});
 
 export const searchInput = z.object({
   q: wordField,
@@ -78,7 +81,7 @@ export const searchInput = z.object({
   source: textField.optional(),
   sourcePrefix: textField.optional(),
   metadata: metadataFilter.optional(),
-  cursor: offsetField.optional(),
+  cursor: cursorField.optional(),
 });
 
 export const listInput = z.object({

@@ -1,24 +1,25 @@
 // Search by meaning, by words, or by both. When the embedder is away, words alone still answer what was asked of both.
+import { commonErrors } from "../security/common-errors";
 import type { Principal } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { errorsTotal } from "../telemetry/metrics";
 import { errors } from "./errors";
 import { EmbedderError, givenUp, type Embedder } from "./providers/embedder";
+import type { SearchCursor, SearchMode } from "./search-cursor";
 import { chunkSearch, type FoundChunk, type SearchFilter } from "./store/search";
+
+export type { SearchMode } from "./search-cursor";
 
 /** Longest wait for the query's vector: a cold sentence model needs about one second. */
 const EMBED_LIMIT_MS = 10_000;
-
-/** hybrid: by meaning and by words. */
-export type SearchMode = "hybrid" | "vector" | "words";
 
 export interface Search {
   text: string;
   mode: SearchMode;
   filter: SearchFilter;
   k: number;
-  /** So many results are passed over. */
-  offset: number;
+  /** Where the page before ended. */
+  after?: SearchCursor | undefined;
 }
 
 export interface Found {
@@ -26,30 +27,44 @@ export interface Found {
   mode: SearchMode;
   /** The best first. */
   chunks: FoundChunk[];
-  /** The offset of the next page; undefined on the last. */
-  next: number | undefined;
+  /** Where this page ends; undefined on the last. */
+  next: SearchCursor | undefined;
 }
 
 /**
  * The best `k` chunks of the caller's organisation for a question or some words.
- * @throws APIError embedder_unavailable when meaning alone was asked for and the embedder does not answer in time
+ * @throws APIError embedder_unavailable when the embedder does not answer in time and words cannot stand in for it: meaning
+ *   alone was asked for, or the page before was by meaning too
  */
 export async function searchChunks(
   principal: Principal,
-  { text, mode, filter, k, offset }: Search,
+  { text, mode: asked, filter, k, after }: Search,
   embedder: Embedder,
 ): Promise<Found> {
+  const mode = modeOfPage(asked, after);
   const vector = mode === "words" ? null : await vectorOf(text, embedder);
-  if (mode === "vector" && vector === null) throw errors.embedder_unavailable({ retryAfterSeconds: 5 });
+  if (vector === null && (mode === "vector" || (mode === "hybrid" && after !== undefined)))
+    throw errors.embedder_unavailable({ retryAfterSeconds: 5 });
   const hasWords = mode !== "vector";
-  const query = { text, model: embedder.model, vector, hasWords, filter, limit: k + 1, offset };
+  const query = { text, model: embedder.model, vector, hasWords, filter, limit: k + 1, after: after ?? null };
   const found = await chunkSearch(principal, query);
-  const chunks = found.slice(0, k).map((chunk) => ({ ...chunk, score: Math.round(chunk.score * 1e6) / 1e6 }));
+  const answered = vector === null ? "words" : mode;
+  const last = found.length > k ? found[k - 1] : undefined;
   return {
-    mode: vector === null ? "words" : mode,
-    chunks,
-    next: found.length > k ? offset + k : undefined,
+    mode: answered,
+    chunks: found.slice(0, k).map((chunk) => ({ ...chunk, score: Math.round(chunk.score * 1e6) / 1e6 })),
+    next:
+      last === undefined
+        ? undefined
+        : { mode: answered, score: last.score, documentId: last.documentId, ordinal: last.ordinal },
   };
+}
+
+/** A search goes on by what it began with: when words had to answer for both, they answer its other pages too. */
+function modeOfPage(asked: SearchMode, after: SearchCursor | undefined): SearchMode {
+  if (after === undefined || after.mode === asked) return asked;
+  if (asked === "hybrid" && after.mode === "words") return "words";
+  throw commonErrors.invalid_request({ fields: { cursor: `is of a search with mode=${after.mode}` } });
 }
 
 async function vectorOf(text: string, embedder: Embedder): Promise<number[] | null> {

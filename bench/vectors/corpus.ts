@@ -28,6 +28,8 @@ export interface Corpus {
   questionsFor: (tenant: number, count: number) => number[][];
   /** One to four words. */
   wordQuestions: (count: number) => string[];
+  /** Twelve to forty-eight words, which no chunk has all of: any of them will do. */
+  unmetQuestions: (count: number) => string[];
 }
 
 interface Filling {
@@ -71,13 +73,13 @@ export async function fill(owner: pg.Pool, { chunks, random, say }: Filling): Pr
   client.release();
   await owner.query("vacuum analyze");
   say(`built in ${Math.round((performance.now() - startedAt) / 1000)} s`);
+  const questions = (count: number, wordsOf: (n: number) => number): string[] =>
+    Array.from({ length: count }, (_, n) => Array.from({ length: wordsOf(n) }, () => wordFrom(STOP_WORDS)).join(" "));
   return {
     tenants,
     questionsFor: (_tenant, count) => Array.from({ length: count }, makeVector),
-    wordQuestions: (count) =>
-      Array.from({ length: count }, (_, n) =>
-        Array.from({ length: 1 + (n % 4) }, () => wordFrom(STOP_WORDS)).join(" "),
-      ),
+    wordQuestions: (count) => questions(count, (n) => 1 + (n % 4)),
+    unmetQuestions: (count) => questions(count, (n) => 12 * (1 + (n % 4))),
   };
 }
 

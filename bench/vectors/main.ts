@@ -103,11 +103,11 @@ async function measureWords(ways: readonly Way[], corpus: Corpus, count: number)
   const [app] = ways;
   if (app === undefined) return;
   const words = corpus.wordQuestions(count);
-  const asked = words.map((text) => ({
-    sql: "select * from vectors.find_words($1, null, 300, 60)",
-    params: [text],
-  }));
-  report("words, by index", [app], (await inTurns([app], 0, asked)).times);
+  const askedOf = (texts: readonly string[]): Question[] =>
+    texts.map((text) => ({ sql: "select * from vectors.find_words($1, null, 300, 60)", params: [text] }));
+  report("words, by index", [app], (await inTurns([app], 0, askedOf(words))).times);
+  const unmet = askedOf(corpus.unmetQuestions(count));
+  report("words that never all meet", [app], (await inTurns([app], 0, unmet)).times);
   const before = words.slice(0, 20).map((text) => ({ sql: BEFORE, params: [tenantAt(0), text] }));
   const { times } = await inTurns(ways, 0, before);
   report("words, as before the index", ways, times);
@@ -124,7 +124,7 @@ async function measureWhole(ways: readonly Way[], corpus: Corpus, count: number)
         hasWords: mode !== "vector",
         filter: {},
         limit: 11,
-        offset: 0,
+        after: null,
       });
       return { sql, params };
     });

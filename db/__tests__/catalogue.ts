@@ -19,7 +19,7 @@ const DEFINERS = [
   "db.list_master_keys()",
   "db.retire_master_key(bytea)",
   "events.tell_hold()",
-  "vectors.find_words(text,uuid[],integer,integer)",
+  "vectors.find_words(text,uuid[],integer,integer,text,jsonb)",
   "vectors.keep_words()",
 ];
 

@@ -34,7 +34,7 @@ const calls = async (): Promise<string[]> =>
 it("run nothing of their caller's: not the check of a domain that has the name of a type of theirs", async () => {
   const all = await calls();
   expect(all.length).toBeGreaterThan(7);
-  const types = ["bytea", "uuid", "bigint", "text", "tsquery", "boolean", "integer"];
+  const types = ["bytea", "uuid", "bigint", "text", "tsquery", "jsonb", "boolean", "integer"];
   for (const call of all) {
     // A session of its own: a function looks its names up when the session calls it first.
     const client = new pg.Client({ connectionString: address.href });

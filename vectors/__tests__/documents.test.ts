@@ -318,8 +318,7 @@ describe("a second organisation", () => {
     const other = principalFrom(stranger);
     expect(await documentFind(other, id)).toBeUndefined();
     expect(
-      (await searchChunks(other, { text: "zanzibarquartz", mode: "hybrid", filter: {}, k: 10, offset: 0 }, embedder))
-        .chunks,
+      (await searchChunks(other, { text: "zanzibarquartz", mode: "hybrid", filter: {}, k: 10 }, embedder)).chunks,
     ).toEqual([]);
     for (const table of ["document", "chunk", "embedding", "usage"])
       expect(await tenantQuery(other, `select * from vectors.${table}`), table).toEqual([]);

@@ -4,12 +4,14 @@ import { vectors } from "~encore/clients";
 import { beforeEach, describe, expect, test } from "vitest";
 import { appPool } from "../../db/pool";
 import { tenantQuery, withTenant } from "../../db/tenant";
+import { toVector } from "../../db/vector";
 import { isAppAnother, ownerPool } from "../../db/__tests__/owner";
 import { reasonOf } from "../../security/errors";
 import { createCaller, type Caller } from "../../testing";
 import { replaceEmbedder } from "../active-embedder";
 import { embedDocument } from "../embedding";
 import { EmbedderError } from "../providers/embedder";
+import { AMONG_MAX } from "../store/search-statement";
 import { purgeTenant } from "../tenant-purge";
 import { RecordingEmbedder } from "./recording-embedder";
 
@@ -102,8 +104,78 @@ test("filters hold for both lists: source, the beginning of one, metadata, and a
     // The same content, shown from the document that the filter lets through.
     expect(await found({ metadata: '{"year":2026,"team":"law"}' })).toEqual(["b/%.md"]);
     expect(await found({ sourcePrefix: "b/%" })).toEqual(["b/%.md"]);
+    expect(await found({ metadata: "{}" })).toEqual(await found({}));
   }
   expect(await reason(search("x", { metadata: "{x" }))).toBe("invalid_request");
+});
+
+test("a filter that fits more documents than are named holds for both lists as any other", async () => {
+  await send("a/1.md", "The harbour has a crane.", { metadata: { team: "sales" } });
+  await send("a/2.md", "The harbour has a crane.", { metadata: { team: "law" } });
+  await send("b/3.md", "The harbour has a crane. Three.", { metadata: { team: "law" } });
+  await tenantQuery(
+    caller.principal,
+    // Of a splitter that is newer than any, so that no upkeep splits them.
+    `insert into vectors.document (id, tenant_id, source, title, text, text_hash, metadata, status, chunk_count, splitter)
+     select gen_random_uuid(), $1, 'a/more/' || n, 'More', '', '', '{"team":"law"}', 'ready', 0, 1000000
+     from generate_series(1, $2::integer) n`,
+    [caller.tenantId, AMONG_MAX],
+  );
+  for (const mode of ["hybrid", "vector", "words"] as const) {
+    const found = async (request: Request): Promise<string[]> =>
+      (await sources("harbour crane", { mode, ...request })).sort();
+    // Of the equal contents the one that the filter lets through is shown.
+    expect(await found({ metadata: '{"team":"law"}' }), mode).toEqual(["a/2.md", "b/3.md"]);
+    expect(await found({ sourcePrefix: "a/" }), mode).toEqual(["a/1.md"]);
+    expect(await found({ sourcePrefix: "a/", metadata: '{"team":"law"}' }), mode).toEqual(["a/2.md"]);
+  }
+});
+
+test("of equal contents the one is shown that words found, not another that was excluded or has none of the words", async () => {
+  const text = "Terms and conditions apply.";
+  await send("first.md", text, { title: "Zeppelin" });
+  await send("second.md", text, { title: "Harbour" });
+  await send("third.md", text, { title: "Harbour zeppelin" });
+  for (const mode of ["hybrid", "words"] as const) {
+    expect(await sources("harbour -zeppelin", { mode }), mode).toEqual(["second.md"]);
+    expect(await sources("harbour zeppelin", { mode }), mode).toEqual(["third.md"]);
+  }
+  expect(await sources("harbour -zeppelin", { mode: "vector" })).toEqual(["first.md"]);
+});
+
+test("a model that the organisation has no vectors of is looked for nowhere: words answer", async () => {
+  await send("near.md", "Lighthouse keepers write.");
+  const today = embedder.model;
+  embedder = new RecordingEmbedder("a-model-of-tomorrow");
+  replaceEmbedder(embedder);
+  expect(await sources("lighthouse")).toEqual(["near.md"]);
+  expect(await sources("lighthouse", { mode: "vector" })).toEqual([]);
+  const [vector = []] = await embedder.embed(["lighthouse"], { priority: "interactive" });
+  const graphScans = (model: string): Promise<number> =>
+    withTenant(caller.principal, async (tx) => {
+      // As of an organisation that is searched by the graph, where reading the table is not cheaper.
+      await tx.execute("set local enable_seqscan = off");
+      await tx.execute(
+        `insert into vectors.usage (tenant_id, document_count, chunk_count) values ($1, 1, 1000000)
+         on conflict (tenant_id) do update set chunk_count = excluded.chunk_count`,
+        [caller.tenantId],
+      );
+      const count = async (): Promise<number> =>
+        (
+          await tx.query<{ n: number }>(
+            "select pg_stat_get_xact_numscans('vectors.embedding_nearest'::regclass)::int as n",
+          )
+        )[0]?.n ?? -1;
+      const before = await count();
+      await tx.query("select * from vectors.nearest($1, $2, $3::vector, 10000, 60, null)", [
+        caller.tenantId,
+        model,
+        toVector(vector),
+      ]);
+      return (await count()) - before;
+    });
+  expect(await graphScans(today)).toBeGreaterThan(0);
+  expect(await graphScans(embedder.model)).toBe(0);
 });
 
 test("pages go through all that was found, each once, in the order of one page", async () => {
@@ -122,8 +194,42 @@ test("pages go through all that was found, each once, in the order of one page",
     expect(cursor === undefined).toBe(page === 2);
   }
   expect(seen).toEqual(whole.results.map(({ chunk }) => chunk));
-  for (const cursor of ["-1", "1.5", "abc", "1e2", " 1", "07"])
+  const id = whole.results[0]?.documentId ?? "";
+  const place = `hybrid_0.5_${id}_1`;
+  const others = ["10", "abc", `x${place}`, `${place}_`, "hybrid_0.5_x_1", `${place}.5`];
+  for (const cursor of [...others, `hybrid_5_${id}_1`, `hybrid_0.50_${id}_1`])
     expect(await reason(search("harbour", { cursor })), cursor).toBe("invalid_request");
+});
+
+test("a page goes on after the last result of the one before, whatever came or went since", async () => {
+  for (let n = 0; n < 6; n++) await send(`${n}.md`, `Harbour ${"and more ".repeat(n)}.`);
+  const first = await search("harbour", { mode: "words", k: 3 });
+  const rest = await sources("harbour", { mode: "words", ...(first.next === undefined ? {} : { cursor: first.next }) });
+  await vectors.removeDocument({ id: first.results[2]?.documentId ?? "" }, caller);
+  const places = first.results.map(({ source }) => source);
+  expect(new Set([...places, ...rest]).size).toBe(6);
+  // The place of a result that is gone is still one.
+  const now = await sources("harbour", { mode: "words", ...(first.next === undefined ? {} : { cursor: first.next }) });
+  expect(now.filter((source) => places.slice(0, 2).includes(source))).toEqual([]);
+});
+
+test("a page is by what the one before was by: words go on as words, and meaning is not replaced in the middle", async () => {
+  for (let n = 0; n < 6; n++) await send(`${n}.md`, `Harbour ${n}.`);
+  const away = () => Promise.reject(new EmbedderError("away", true));
+  const { embed } = embedder;
+  const whole = await sources("harbour", { mode: "words" });
+  embedder.embed = away;
+  const byWords = await search("harbour", { k: 2 });
+  expect(byWords.mode).toBe("words");
+  embedder.embed = embed;
+  const more = await search("harbour", { k: 10, cursor: byWords.next ?? "" });
+  expect(more.mode).toBe("words");
+  expect([...byWords.results, ...more.results].map(({ source }) => source)).toEqual(whole);
+  const byBoth = await search("harbour", { k: 2 });
+  expect(await reason(search("harbour", { mode: "words", cursor: byBoth.next ?? "" }))).toBe("invalid_request");
+  expect(await reason(search("harbour", { mode: "vector", cursor: byWords.next ?? "" }))).toBe("invalid_request");
+  embedder.embed = away;
+  expect(await reason(search("harbour", { cursor: byBoth.next ?? "" }))).toBe("embedder_unavailable");
 });
 
 test("explain says the places in both lists and what they stand by", async () => {
@@ -175,6 +281,27 @@ describe("words", () => {
     await send("rare.md", "One zeppelin.");
     expect(await words("harbour", 3)).toContain("Nothing of the kind.");
     expect(await words("harbour zeppelin", 3)).toContain("One zeppelin.");
+  });
+
+  test("that never all meet are looked for one by one, the longest eight, and no more once rare ones are found in enough", async () => {
+    const scansOf = async (question: string, ranked: number): Promise<number> =>
+      withTenant(caller.principal, async (tx) => {
+        const count = async (): Promise<number> =>
+          (
+            await tx.query<{ n: number }>("select pg_stat_get_xact_numscans('vectors.word_search'::regclass)::int as n")
+          )[0]?.n ?? -1;
+        const before = await count();
+        await tx.query("select * from vectors.find_words($1, null, $2, 60)", [question, ranked]);
+        return (await count()) - before;
+      });
+    await send("a.md", "A zeppelin.");
+    await send("b.md", "Another zeppelin, bright.");
+    const unknown = Array.from({ length: 20 }, (_, n) => `q${n}`);
+    // Two looks for all words at once, before those for each.
+    expect(await scansOf([...unknown, "zeppelin"].join(" "), 300)).toBe(2 + 8);
+    expect(await words([...unknown, "zeppelin"].join(" "))).toHaveLength(2);
+    // "zeppelin" has two, which is fewer than three and not enough; with "bright" there are.
+    expect(await scansOf("zeppelin bright q1 q2 q3", 3)).toBe(2 + 2);
   });
 
   test("come by index, whatever the organisation holds", async () => {

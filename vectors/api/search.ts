@@ -6,6 +6,7 @@ import { currentPrincipal } from "../../security/principal";
 import { activeEmbedder } from "../active-embedder";
 import { searchInput } from "../input";
 import { searchChunks } from "../search";
+import { cursorText } from "../search-cursor";
 import type { FoundChunk } from "../store/search";
 
 interface SearchRequest {
@@ -22,7 +23,7 @@ interface SearchRequest {
   /** A JSON object: in documents whose metadata has all of its values. */
   metadata?: Query<string & MinLen<2> & MaxLen<4096>>;
   /** `next` of the page before; no page goes beyond the 120 best. */
-  cursor?: Query<string & MinLen<1> & MaxLen<3>>;
+  cursor?: Query<string & MinLen<1> & MaxLen<100>>;
   /** Whether each result says why it is where it is. */
   explain?: Query<boolean>;
 }
@@ -70,12 +71,12 @@ export const search = api(
   { expose: true, auth: true, method: "GET", path: "/vectors/search", tags: ["can:document.read", "limit:search"] },
   async ({ k, explain, ...req }: SearchRequest): Promise<SearchResponse> => {
     const { q, mode, cursor, ...filter } = parseInput(searchInput, req);
-    const asked = { text: q, mode, filter, k: Math.floor(k ?? 10), offset: cursor ?? 0 };
+    const asked = { text: q, mode, filter, k: Math.floor(k ?? 10), after: cursor };
     const found = await searchChunks(currentPrincipal(), asked, activeEmbedder());
     return {
       mode: found.mode,
       results: found.chunks.map((chunk) => shownResult(chunk, explain === true)),
-      ...(found.next === undefined ? {} : { next: String(found.next) }),
+      ...(found.next === undefined ? {} : { next: cursorText(found.next) }),
     };
   },
 );
