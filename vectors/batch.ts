@@ -37,10 +37,20 @@ export async function ingestBatch(
     else Object.assign(row.outcome, known);
   }
   const next = left.values();
+  const failures: unknown[] = [];
   const lane = async (): Promise<void> => {
-    for (const { input, outcome } of next) Object.assign(outcome, await outcomeOf(scope, input, model));
+    for (const { input, outcome } of next) {
+      try {
+        Object.assign(outcome, await outcomeOf(scope, input, model));
+      } catch (error) {
+        failures.push(error);
+      }
+      // Nobody stores anything after the answer: the others finish what they are at.
+      if (failures.length > 0) return;
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  if (failures.length > 0) throw failures[0];
   return outcomes;
 }
 
@@ -51,7 +61,7 @@ interface Row {
 
 const inputsOf = (rows: readonly Row[]): Ingestion[] => rows.map(({ input }) => input);
 
-/** Those that can be stored; the others' outcomes say why not. Of a source that is named twice only the first is. */
+/** Those that can be stored; the others' outcomes say why not. Of a source that is named twice only the first valid one is. */
 function validRows(documents: readonly Ingestion[], outcomes: BatchOutcome[]): Row[] {
   const seen = new Set<string>();
   return documents.flatMap((document, index) => {
@@ -62,8 +72,10 @@ function validRows(documents: readonly Ingestion[], outcomes: BatchOutcome[]): R
         ? { source: "is named twice in this batch" }
         : undefined
       : fieldsOf(parsed.error);
-    seen.add(document.source);
-    if (fields === undefined && parsed.success) return [{ input: parsed.data, outcome }];
+    if (fields === undefined && parsed.success) {
+      seen.add(document.source);
+      return [{ input: parsed.data, outcome }];
+    }
     outcome.error = { reason: "invalid_request", message: "the document is not valid", fields: fields ?? {} };
     return [];
   });

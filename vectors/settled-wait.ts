@@ -9,9 +9,9 @@ import { isDraining, onShutdown } from "../telemetry/shutdown";
 import { documentListPending } from "./store/states";
 
 /** How soon another process's work is noticed. */
-const LOOK_MS = 500;
+export const LOOK_MS = 500;
 const WAITS_OF_TENANT_MAX = 100;
-const WAITS_MAX = 2_000;
+export const WAITS_MAX = 2_000;
 
 /** The look at all documents belongs to no request. */
 const outside = AsyncLocalStorage.snapshot();
@@ -23,10 +23,12 @@ let isLooking = false;
 let isEnding = false;
 
 /**
- * Resolves when the document is not pending (or not there), after `ms`, or when the process drains, whichever is first.
- * @throws APIError rate_limited when too many wait
+ * Resolves when the document is not pending (or not there), after `ms`, or when the process drains, whichever is first. At once
+ * when as many wait in this process as may: that is nobody's own doing, and who asks again finds out as well.
+ * @throws APIError rate_limited when too many of the organisation wait
  */
 export async function waitUntilSettled(scope: TenantScope, id: string, ms: number): Promise<void> {
+  if (waiting >= WAITS_MAX) return;
   // Who waits is noted before the look: what is settled in between wakes them.
   const wait = beginWait(scope.tenantId, id, ms);
   try {
@@ -44,14 +46,12 @@ export function noteSettled(tenantId: TenantId, id: string): void {
   for (const wake of waits.get(tenantId)?.get(id) ?? []) wake();
 }
 
-function beginWait(tenantId: TenantId, id: string, ms: number): { woken: Promise<void>; end: () => void } {
+/** Notes that somebody waits, until `end`. @throws APIError rate_limited when too many of the organisation do */
+export function beginWait(tenantId: TenantId, id: string, ms: number): { woken: Promise<void>; end: () => void } {
   const ofTenant = waits.get(tenantId) ?? new Map<string, Set<() => void>>();
   const held = [...ofTenant.values()].reduce((sum, { size }) => sum + size, 0);
-  if (held >= WAITS_OF_TENANT_MAX || waiting >= WAITS_MAX)
-    throw commonErrors.rate_limited({
-      retryAfterSeconds: 1,
-      internal: `${waiting} wait, ${held} of this organisation`,
-    });
+  if (held >= WAITS_OF_TENANT_MAX)
+    throw commonErrors.rate_limited({ retryAfterSeconds: 1, internal: `${held} of this organisation wait` });
   endWithProcess();
   const ofDocument = ofTenant.get(id) ?? new Set();
   let wake = (): void => undefined;

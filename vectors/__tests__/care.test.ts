@@ -1,14 +1,19 @@
 // What people do with documents that are there: describe them otherwise, send many at once, wait for one, look how much it
 // all is; and what the app does with those that an older splitter split.
 import { vectors } from "~encore/clients";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { ownerPool } from "../../db/__tests__/owner";
+import { newId } from "../../db/ids";
 import { systemQuery, tenantQuery, withTenant } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
+import { tenantIdFrom } from "../../security/principal";
 import { createCaller, type Caller } from "../../testing";
 import { replaceEmbedder } from "../active-embedder";
+import { ingestBatch } from "../batch";
 import { SPLITTER_VERSION } from "../chunker";
 import { embedDocument, failDocument } from "../embedding";
 import { enqueueResplits, keepAsSplit, resplitDocument } from "../resplitting";
+import { beginWait, LOOK_MS, waitUntilSettled, WAITS_MAX } from "../settled-wait";
 import { splitJob } from "../split-job";
 import { usageCountDocument } from "../store/usage";
 import { RecordingEmbedder } from "./recording-embedder";
@@ -91,6 +96,7 @@ describe("a batch", () => {
       { source: "b.md", title: "B", text: "Bread.", metadata: { n: 1 } },
       { source: "a.md", text: "Another." },
       { source: "nul.md", text: "x", metadata: { a: "\u0000" } },
+      { source: "nul.md", text: "Sound." },
     ]);
     expect(results).toEqual([
       { source: "a.md", id: expect.any(String), status: "pending" },
@@ -101,9 +107,11 @@ describe("a batch", () => {
       { source: "b.md", id: expect.any(String), status: "pending" },
       { source: "a.md", error: expect.objectContaining({ fields: { source: "is named twice in this batch" } }) },
       { source: "nul.md", error: expect.objectContaining({ reason: "invalid_request" }) },
+      // One that was refused takes its source from none.
+      { source: "nul.md", id: expect.any(String), status: "pending" },
     ]);
     const { documents } = await vectors.listDocuments({}, caller);
-    expect(documents.map(({ source }) => source).sort()).toEqual(["a.md", "b.md"]);
+    expect(documents.map(({ source }) => source).sort()).toEqual(["a.md", "b.md", "nul.md"]);
     expect(await get(results[2]?.id ?? "")).toMatchObject({ title: "B", metadata: { n: 1 } });
   });
 
@@ -122,15 +130,70 @@ describe("a batch", () => {
   });
 });
 
+test("a batch that cannot be stored ends with its answer: nothing of it is stored afterwards", async () => {
+  const documents = Array.from({ length: 40 }, (_, n) => ({ source: `${n}.md`, text: `Text ${n}.` }));
+  const count = async (): Promise<number> => (await vectors.listDocuments({ limit: 100 }, caller)).documents.length;
+  // What the database refuses is nothing that a document's own answer could say.
+  await ownerPool().query(
+    `create function vectors.refuse_for_test() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
+     create trigger refuse_for_test before insert on vectors.document
+       for each row when (new.source = 'refused.md') execute function vectors.refuse_for_test()`,
+  );
+  try {
+    const sent = [{ source: "refused.md", text: "Refused." }, ...documents];
+    await expect(ingestBatch(caller.principal, sent, "m")).rejects.toThrow();
+    const stored = await count();
+    expect(stored).toBeLessThan(documents.length);
+    await send("after.md");
+    expect(await count()).toBe(stored + 1);
+  } finally {
+    await ownerPool().query("drop function vectors.refuse_for_test() cascade");
+  }
+});
+
+/** Keeps the looks at what other processes settled from happening until they are released; `due` resolves when one would be made. */
+function holdLooks(): { due: () => Promise<void>; release: () => void } {
+  const held: (() => void)[] = [];
+  const { setTimeout: real } = globalThis;
+  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, ms?: number) =>
+    ms === LOOK_MS ? (held.push(run), undefined) : real(run, ms)) as unknown as typeof setTimeout);
+  return {
+    due: () => vi.waitUntil(() => held.length > 0, { interval: 5, timeout: 30_000 }).then(() => undefined),
+    release: () => {
+      spy.mockRestore();
+      for (const run of held) run();
+    },
+  };
+}
+
 describe("waiting for a document", () => {
-  test("ends when this process has embedded it, or given it up", async () => {
-    const [ready, failed] = [await send("a.md"), await send("b.md", "Other words.")];
-    const waits = [ready, failed].map((id) => vectors.getDocument({ id, wait: 30 }, caller));
-    await embed(ready);
-    await withTenant(caller.principal, (tx) =>
-      failDocument(tx, { tenantId: caller.tenantId, id: failed, version: 1, reason: "attempts_exhausted" }),
-    );
-    expect((await Promise.all(waits)).map(({ status }) => status)).toEqual(["ready", "failed"]);
+  test.each(["ready", "failed"] as const)("ends when this process has made it %s, before any look", async (status) => {
+    const id = await send("a.md");
+    const looks = holdLooks();
+    try {
+      const wait = waitUntilSettled(caller.principal, id, 600_000);
+      await looks.due();
+      if (status === "ready") await embed(id);
+      else
+        await withTenant(caller.principal, (tx) =>
+          failDocument(tx, { tenantId: caller.tenantId, id, version: 1, reason: "attempts_exhausted" }),
+        );
+      await wait;
+    } finally {
+      looks.release();
+    }
+    expect(await get(id)).toMatchObject({ status });
+  });
+
+  test("is over at once for everybody when the process holds as many as it may", async () => {
+    const id = await send("a.md");
+    const others = Array.from({ length: WAITS_MAX / 100 }, () => tenantIdFrom(newId()));
+    const held = others.flatMap((tenantId) => Array.from({ length: 100 }, () => beginWait(tenantId, id, 600_000)));
+    try {
+      expect(await vectors.getDocument({ id, wait: 30 }, caller)).toMatchObject({ status: "pending" });
+    } finally {
+      for (const { end } of held) end();
+    }
   });
 
   test("ends when another process has, and is over at once for one that is not pending, and after its time", async () => {
