@@ -30,6 +30,7 @@ const PUBLIC_TEXTS: Readonly<Record<string, string>> = {
   unrecoverable: "it failed in a way that no further attempt can help",
   not_handed_over: "it could not be handed to those it is for",
   stalled_too_often: "the processes that ran it kept ending",
+  job_lost: "its job was lost",
 };
 
 /** What a tenant may read of a failure: made of the reason alone, so that nothing of the error can be in it. */

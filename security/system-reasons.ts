@@ -156,6 +156,7 @@ export const systemReasons = {
   "purge-orphaned-embeddings": "embeddings of no text",
   "measure-recall": "what searches of the largest organisations find, and how old pgvector is",
   "resplit-documents": "which documents an older splitter split",
+  "fail-lost-documents": "documents that are pending for longer than any job of theirs runs",
   "purge-ended-sessions": "sessions that ended",
   "purge-ended-signing-keys": "signing keys whose tokens have expired",
   "purge-expired-revocations": "revocations that no token can name",

@@ -20,7 +20,7 @@ import { waitUntilSettled } from "./settled-wait";
 import { shownDocument } from "./shown-document";
 import { splitJob } from "./split-job";
 import { documentFind, documentList } from "./store/documents";
-import { purgeOrphans } from "./upkeep";
+import { failLostDocuments, purgeOrphans } from "./upkeep";
 
 interface IngestRequest {
   /** What the document is to you: a path, an address. Sending it again replaces the document. */
@@ -176,10 +176,11 @@ export const removeDocument = api(
   },
 );
 
-/** Hourly upkeep: embeddings of texts that are in no document any more, texts that an older splitter split, and a look at the graph. */
+/** Hourly upkeep: embeddings of texts that are in no document any more, documents whose job is lost, texts that an older splitter split, and a look at the graph. */
 export const maintain = api({ expose: false, method: "POST", path: "/vectors/maintain" }, async (): Promise<void> => {
   await doEach([
     () => purgeOrphans(new Date()),
+    () => failLostDocuments(new Date()),
     () => enqueueResplits(splitJob),
     () => measureRecall(),
     reportExtension,

@@ -74,8 +74,8 @@ async function finish(
 }
 
 /**
- * Gives up on this version of a document, in a transaction of its tenant. `reason` is the word of the job's dead letter,
- * which holds what the embedder said.
+ * Gives up on this version of a document, in a transaction of its tenant or of the system. `reason` is the word of the job's dead letter,
+ * which holds what the embedder said, or job_lost.
  */
 export async function failDocument(
   tx: Tx,
@@ -90,5 +90,6 @@ export async function failDocument(
     documentVersion: failed.version,
     reason: document.reason,
   };
-  await emit(tx, documentFailed, facts, { aggregateType: "document", aggregateId: failed.id });
+  const about = { aggregateType: "document", aggregateId: failed.id, tenantId: document.tenantId };
+  await emit(tx, documentFailed, facts, about);
 }

@@ -43,7 +43,7 @@ export interface IngestionResult {
 }
 
 /** All attempts of the job are over by then: whoever sends a document again that is still pending has it tried anew. */
-const PENDING_MAX_MS = 4 * 3_600_000;
+export const PENDING_MAX_MS = 4 * 3_600_000;
 
 /** Raise when what is stored of an unchanged text changes. */
 const TEXT_HASH_VERSION = "2";

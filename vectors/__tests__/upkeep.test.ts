@@ -5,7 +5,7 @@ import { systemQuery, tenantQuery, withSystem } from "../../db/tenant";
 import { principalFrom, type Principal } from "../../security/principal";
 import { deleteDocument } from "../deletion";
 import { ingest } from "../ingestion";
-import { purgeOrphans } from "../upkeep";
+import { failLostDocuments, purgeOrphans } from "../upkeep";
 
 const TWO_DAYS_LATER = new Date(Date.now() + 2 * 86_400_000);
 
@@ -61,6 +61,43 @@ test("a candidate without an embedding does not stay", async () => {
   );
   expect(await purgeOrphans(new Date())).toBe(1);
   expect(await held()).toEqual([0, 0]);
+});
+
+test("documents whose job is lost are failed, in batches, and those that a job may still be at are not", async () => {
+  const ids: string[] = [];
+  for (let n = 0; n < 5; n++) ids.push(await send(`${n}.md`, `Part ${n}`));
+  const age = (id: string | undefined, by: string): Promise<unknown> =>
+    tenantQuery(principal, "update vectors.document set updated_at = now() - $2::interval where id = $1", [id, by]);
+  for (const id of ids) await age(id, "5 hours");
+  await age(ids[3], "3 hours");
+  await tenantQuery(principal, "update vectors.document set status = 'ready' where id = $1", [ids[4]]);
+  const budget = { statementTimeoutMs: 30_000, totalMs: 60_000, batchMax: 2 };
+  expect(await failLostDocuments(new Date(), budget)).toBeGreaterThanOrEqual(3);
+  const states = await tenantQuery(principal, "select status, reason from vectors.document order by source");
+  const failed = { status: "failed", reason: "job_lost" };
+  const others = [
+    { status: "pending", reason: null },
+    { status: "ready", reason: null },
+  ];
+  expect(states).toEqual([failed, failed, failed, ...others]);
+  const told = await systemQuery<{ id: string }>(
+    "test",
+    "select aggregate_id as id from events.outbox where type = 'vectors.document.failed' and tenant_id = $1 order by 1",
+    [principal.tenantId],
+  );
+  expect(told.map(({ id }) => id)).toEqual(ids.slice(0, 3).sort());
+  // Sent again it is tried anew, as any that failed.
+  await send("0.md", "Part 0");
+  expect(await tenantQuery(principal, "select status, version from vectors.document where id = $1", [ids[0]])).toEqual([
+    { status: "pending", version: 2 },
+  ]);
+  const plan = await withSystem("test", async (tx) => {
+    await tx.query("select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)");
+    return tx.query(
+      "explain select from vectors.document where status = 'pending' and updated_at < now() order by updated_at, id limit 100 for update skip locked",
+    );
+  });
+  expect(JSON.stringify(plan)).toContain("document_pending");
 });
 
 /** So many rows at once take their time on a busy machine. */

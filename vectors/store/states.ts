@@ -1,5 +1,5 @@
 // The SQL that asks how documents stand, of several at once.
-import { tenantQuery, type TenantScope } from "../../db/tenant";
+import { tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
 import type { DocumentStatus } from "./documents";
 
 /** Which of the tenant's documents are pending, of at most 100. */
@@ -50,5 +50,18 @@ export async function documentListUnchanged(
       model,
       pendingAfter,
     ],
+  );
+}
+
+/** Those of all tenants that have been pending since before then, at most `limit`, the oldest first; passes over those that others hold. */
+export async function documentListLostForUpdate(
+  tx: Tx,
+  before: Date,
+  limit: number,
+): Promise<{ id: string; tenantId: string; version: number }[]> {
+  return tx.query(
+    `select id, tenant_id as "tenantId", version from vectors.document
+     where status = 'pending' and updated_at < $1 order by updated_at, id limit $2 for update skip locked`,
+    [before, limit],
   );
 }
