@@ -66,13 +66,19 @@ test("a candidate without an embedding does not stay", async () => {
 test("documents whose job is lost are failed, in batches, and those that a job may still be at are not", async () => {
   const ids: string[] = [];
   for (let n = 0; n < 5; n++) ids.push(await send(`${n}.md`, `Part ${n}`));
-  const age = (id: string | undefined, by: string): Promise<unknown> =>
-    tenantQuery(principal, "update vectors.document set updated_at = now() - $2::interval where id = $1", [id, by]);
-  for (const id of ids) await age(id, "5 hours");
-  await age(ids[3], "3 hours");
+  // In a year in which no other suite's documents are pending.
+  const now = new Date("2020-06-01T12:00:00Z");
+  const age = (id: string | undefined, hours: number): Promise<unknown> =>
+    tenantQuery(principal, "update vectors.document set updated_at = $2 where id = $1", [
+      id,
+      new Date(now.getTime() - hours * 3_600_000),
+    ]);
+  for (const id of ids) await age(id, 5);
+  await age(ids[3], 3);
   await tenantQuery(principal, "update vectors.document set status = 'ready' where id = $1", [ids[4]]);
   const budget = { statementTimeoutMs: 30_000, totalMs: 60_000, batchMax: 2 };
-  expect(await failLostDocuments(new Date(), budget)).toBeGreaterThanOrEqual(3);
+  expect(await failLostDocuments(now, budget)).toBe(3);
+  expect(await failLostDocuments(now, budget)).toBe(0);
   const states = await tenantQuery(principal, "select status, reason from vectors.document order by source");
   const failed = { status: "failed", reason: "job_lost" };
   const others = [

@@ -24,7 +24,7 @@ export async function embeddingSample(tx: Tx, tenantId: string, from: Buffer, li
   );
 }
 
-/** How many of the ten nearest of a vector a search finds, and how many there are. */
+/** How many of the ten nearest of a vector the graph finds, and how many there are; none when the search would not ask the graph. */
 export async function embeddingRecall(
   tx: Tx,
   tenantId: string,
@@ -32,12 +32,15 @@ export async function embeddingRecall(
   { exactUpTo, candidates }: { exactUpTo: number; candidates: number },
 ): Promise<{ found: number; wanted: number }> {
   const rows = await tx.query<{ found: number; wanted: number }>(
-    `with wanted as (
-       select content_hash from vectors.embedding where tenant_id = $1 and model = $2
-       order by (embedding <=> $3::vector) + 0, content_hash limit 10
+    // What comparing all adds where the graph finds too few is not the graph's.
+    `with by_graph as materialized (
+       select n.content_hash, n.distance from vectors.nearest($1, $2, $3::vector, $4, $5, null) n where n.by_graph
      ), found as (
-       select n.content_hash from vectors.nearest($1, $2, $3::vector, $4, $5, null) n
-       group by n.content_hash order by min(n.distance), n.content_hash limit 10
+       select content_hash from by_graph order by distance, content_hash limit 10
+     ), wanted as (
+       select content_hash from vectors.embedding
+       where tenant_id = $1 and model = $2 and exists (select from by_graph)
+       order by (embedding <=> $3::vector) + 0, content_hash limit 10
      )
      select count(*)::int as wanted, count(f.content_hash)::int as found from wanted left join found f using (content_hash)`,
     [tenantId, model, vector, exactUpTo, candidates],
