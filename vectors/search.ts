@@ -3,6 +3,7 @@ import { commonErrors } from "../security/common-errors";
 import type { Principal } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { errorsTotal } from "../telemetry/metrics";
+import { restOf } from "./embedder-rest";
 import { errors } from "./errors";
 import { EmbedderError, givenUp, type Embedder } from "./providers/embedder";
 import type { SearchCursor, SearchMode } from "./search-cursor";
@@ -42,7 +43,7 @@ export async function searchChunks(
   embedder: Embedder,
 ): Promise<Found> {
   const mode = modeOfPage(asked, after);
-  const vector = mode === "words" ? null : await vectorOf(text, embedder);
+  const vector = mode === "words" ? null : await vectorOf(principal, text, embedder);
   if (vector === null && (mode === "vector" || (mode === "hybrid" && after !== undefined)))
     throw errors.embedder_unavailable({ retryAfterSeconds: 5 });
   const hasWords = mode !== "vector";
@@ -67,17 +68,26 @@ function modeOfPage(asked: SearchMode, after: SearchCursor | undefined): SearchM
   throw commonErrors.invalid_request({ fields: { cursor: `is of a search with mode=${after.mode}` } });
 }
 
-async function vectorOf(text: string, embedder: Embedder): Promise<number[] | null> {
+async function vectorOf({ tenantId }: Principal, text: string, embedder: Embedder): Promise<number[] | null> {
+  const rest = restOf(embedder);
+  if (!rest.mayAsk()) {
+    errorsTotal.add(1, { type: "embedder" });
+    return null;
+  }
   const signal = AbortSignal.timeout(EMBED_LIMIT_MS);
   try {
     // The signal by itself too: whoever asks is answered in time also by an embedder that does not heed it.
     const over = new Promise<never>((_resolve, reject) =>
       signal.addEventListener("abort", () => reject(givenUp(signal)), { once: true }),
     );
-    const [vector] = await Promise.race([embedder.embed([text], { priority: "interactive", signal }), over]);
+    const embedded = embedder.embed([text], { priority: "interactive", tenantId, signal });
+    const [vector] = await Promise.race([embedded, over]);
+    rest.noteAnswer();
     return vector ?? null;
   } catch (error) {
     if (!(error instanceof EmbedderError)) throw error;
+    if (signal.aborted) rest.noteTimeout();
+    else rest.noteAnswer(); // a refusal costs nobody any time
     errorsTotal.add(1, { type: "embedder" });
     logger("vectors").warn({ err: error }, "the query could not be embedded: searching by words alone");
     return null;

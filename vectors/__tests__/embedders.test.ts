@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { getPriority } from "node:os";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { EmbedderError } from "../providers/embedder";
+import { EmbedderError, type EmbedOptions } from "../providers/embedder";
 import { LocalEmbedder } from "../providers/local-embedder";
 import { OpenAiEmbedder } from "../providers/openai-embedder";
 import { embedderContract } from "./embedder-contract";
@@ -183,6 +183,24 @@ describe("the local sentence model", () => {
     const person = embedder.embed(["question"], { priority: "interactive" }).then(() => order.push("person"));
     await Promise.all([batch, person]);
     expect(order).toEqual(["person", "batch"]);
+  });
+
+  test("answers organisations in turn, batches after every fourth question, and nobody who has given up", async () => {
+    const order: string[] = [];
+    const ask = async (name: string, options: EmbedOptions = {}): Promise<void> => {
+      await embedder.embed([name], options);
+      order.push(name);
+    };
+    const question = (name: string, tenantId: string): Promise<void> =>
+      ask(name, { priority: "interactive", tenantId });
+    const controller = new AbortController();
+    const asked = [ask("begun"), ...["a1", "a2", "a3", "a4", "a5", "a6"].map((name) => question(name, "a"))];
+    const given = ask("c1", { priority: "interactive", tenantId: "c", signal: controller.signal }).catch(() => "given up");
+    controller.abort();
+    asked.push(question("b1", "b"), ask("batch"));
+    await Promise.all(asked);
+    expect(await given).toBe("given up");
+    expect(order).toEqual(["begun", "a1", "b1", "a2", "a3", "batch", "a4", "a5", "a6"]);
   });
 });
 

@@ -10,6 +10,8 @@ export interface EmbedOptions {
   signal?: AbortSignal;
   /** `interactive`: a person waits; goes before batches that have not begun. */
   priority?: "interactive" | "batch";
+  /** Whose texts these are: of those a person waits for, organisations take turns. */
+  tenantId?: string;
 }
 
 export interface Embedder {

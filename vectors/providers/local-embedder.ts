@@ -1,6 +1,7 @@
 // The embedder that needs nothing installed: the sentence model in processes of its own, which start with the
 // first text and leave when idle. Texts go to them in small requests, those a person waits for first, so that a
-// search during an ingestion waits for one request and not for a batch. One process by default: each holds 250 MB.
+// search during an ingestion waits for one request and not for a batch; organisations' searches take turns, and batches have
+// their share beside them. One process by default: each holds 250 MB.
 import {
   checkVectors,
   EMBEDDING_DIMENSIONS,
@@ -10,11 +11,15 @@ import {
   type Embedder,
 } from "./embedder";
 import { EmbedderProcess } from "./embedder-process";
+import { Turns } from "./turns";
 
 /** Texts of one request to the process: about a third of a second of work; more gains no speed and costs memory. */
 const TEXTS_PER_REQUEST = 8;
 /** A request that a crash interrupted is asked once more, of a new process. */
 const TRIES = 2;
+/** While a batch waits: then one of its requests is next, or searches alone could keep documents from ever being ready. */
+const INTERACTIVE_IN_A_ROW = 4;
+
 interface Lane {
   readonly process: EmbedderProcess;
   isBusy: boolean;
@@ -31,7 +36,9 @@ export class LocalEmbedder implements Embedder {
   readonly model = "universal-sentence-encoder-lite-en";
   readonly dimensions = EMBEDDING_DIMENSIONS;
   private readonly lanes: readonly Lane[];
-  private readonly waiting: Record<"interactive" | "batch", Request[]> = { interactive: [], batch: [] };
+  private readonly interactive = new Turns<Request>();
+  private readonly batches: Request[] = [];
+  private interactiveInARow = 0;
   private idleTimer: NodeJS.Timeout | undefined;
 
   /** `processes`: a second one is started only for a backlog. */
@@ -48,25 +55,24 @@ export class LocalEmbedder implements Embedder {
     return this.lanes.flatMap(({ process }) => process.pid ?? []);
   }
 
-  async embed(texts: readonly string[], { signal, priority = "batch" }: EmbedOptions = {}): Promise<number[][]> {
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<number[][]> {
     const parts: Promise<Float32Array[]>[] = [];
     for (let at = 0; at < texts.length; at += TEXTS_PER_REQUEST)
-      parts.push(this.enqueue(texts.slice(at, at + TEXTS_PER_REQUEST), signal, priority));
+      parts.push(this.enqueue(texts.slice(at, at + TEXTS_PER_REQUEST), options));
     const vectors = (await Promise.all(parts)).flat();
     return checkVectors(vectors, { count: texts.length, dimensions: this.dimensions, model: this.model });
   }
 
   async close(): Promise<void> {
     clearTimeout(this.idleTimer);
-    for (const request of [...this.waiting.interactive.splice(0), ...this.waiting.batch.splice(0)])
+    for (const request of [...this.interactive.takeAll(), ...this.batches.splice(0)])
       request.reject(new EmbedderError("the embedder was closed", true));
     await this.stop();
   }
 
   private enqueue(
     texts: readonly string[],
-    signal: AbortSignal | undefined,
-    priority: "interactive" | "batch",
+    { signal, priority, tenantId = "" }: EmbedOptions,
   ): Promise<Float32Array[]> {
     if (signal?.aborted) return Promise.reject(givenUp(signal));
     return new Promise((resolve, reject) => {
@@ -74,12 +80,14 @@ export class LocalEmbedder implements Embedder {
       const onAbort = (): void => reject(givenUp(signal));
       signal?.addEventListener("abort", onAbort, { once: true });
       const settled = (): void => signal?.removeEventListener("abort", onAbort);
-      this.waiting[priority].push({
+      const request: Request = {
         texts,
         signal,
         resolve: (vectors) => (settled(), resolve(vectors)),
         reject: (error) => (settled(), reject(error)),
-      });
+      };
+      if (priority === "interactive") this.interactive.add(tenantId, request);
+      else this.batches.push(request);
       this.assign();
     });
   }
@@ -106,7 +114,21 @@ export class LocalEmbedder implements Embedder {
   }
 
   private next(): Request | undefined {
-    return this.waiting.interactive.shift() ?? this.waiting.batch.shift();
+    const isBatchDue = this.batches.length > 0 && this.interactiveInARow >= INTERACTIVE_IN_A_ROW;
+    const request = isBatchDue ? undefined : this.nextInteractive();
+    if (request === undefined) {
+      this.interactiveInARow = 0;
+      return this.batches.shift();
+    }
+    this.interactiveInARow = this.batches.length > 0 ? this.interactiveInARow + 1 : 0;
+    return request;
+  }
+
+  /** Of those that somebody still waits for: the others have been told, and take nobody's turn. */
+  private nextInteractive(): Request | undefined {
+    let request = this.interactive.next();
+    while (request?.signal?.aborted === true) request = this.interactive.next();
+    return request;
   }
 
   private async answer({ texts, signal, resolve, reject }: Request, { process }: Lane): Promise<void> {
