@@ -2,6 +2,7 @@
 // large, with the same results.
 import { randomUUID } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
+import { ownerPool } from "../../db/__tests__/owner";
 import { withTenant } from "../../db/tenant";
 import { toVector } from "../../db/vector";
 import { principalFrom } from "../../security/principal";
@@ -28,11 +29,18 @@ beforeAll(async () => {
   await embedDocument(principal, { documentId, batchSize: 64, signal: new AbortController().signal }, embedder);
 });
 
+interface Others {
+  exactUpTo?: number;
+  prefix?: string | null;
+  holding?: Record<string, unknown> | null;
+}
+
 /** What is nearest for an organisation said to hold so many chunks, and how often the graph was read for it. */
 async function nearest(
   chunks: number,
   candidates = 40,
   among: string[] | null = null,
+  { exactUpTo = EXACT_UP_TO, prefix = null, holding = null }: Others = {},
 ): Promise<{ hashes: string[]; graphScans: number }> {
   const [vector = []] = await embedder.embed(["word17 word18"], { priority: "interactive" });
   return withTenant(principal, async (tx) => {
@@ -51,8 +59,8 @@ async function nearest(
     };
     const before = await scans();
     const rows = await tx.query<{ hash: string }>(
-      "select encode(content_hash, 'hex') as hash from vectors.nearest($1, $2, $3::vector, $4, $5, $6)",
-      [principal.tenantId, embedder.model, toVector(vector), EXACT_UP_TO, candidates, among],
+      "select encode(content_hash, 'hex') as hash from vectors.nearest($1, $2, $3::vector, $4, $5, $6, $7, $8)",
+      [principal.tenantId, embedder.model, toVector(vector), exactUpTo, candidates, among, prefix, holding],
     );
     return { hashes: rows.map(({ hash }) => hash), graphScans: (await scans()) - before };
   });
@@ -75,4 +83,42 @@ test("where the graph finds too few, all are compared; and so are those of a few
   expect(few.graphScans).toBe(0);
   expect(few.hashes).toEqual((await nearest(EXACT_UP_TO)).hashes);
   expect((await nearest(EXACT_UP_TO + 1, 40, [principal.tenantId])).hashes).toEqual([]);
+});
+
+/** While the planner takes vectors.embedding, of all organisations, for so many rows. */
+async function whileAllAre<T>(rows: number, run: () => Promise<T>): Promise<T> {
+  await ownerPool().query("update pg_class set reltuples = $1 where oid = 'vectors.embedding'::regclass", [rows]);
+  try {
+    return await run();
+  } finally {
+    await ownerPool().query("analyze vectors.embedding");
+  }
+}
+
+test("an organisation whose share is too small for the graph is compared whole, and a filter goes through the graph", async ({
+  skip,
+}) => {
+  const { rows } = await ownerPool().query<{ is: boolean }>(
+    "select rolsuper as is from pg_roles where rolname = current_user",
+  );
+  skip(rows[0]?.is !== true, "only a superuser says how many rows a table has");
+  const few = { exactUpTo: 5 };
+  const { hashes: all } = await nearest(EXACT_UP_TO);
+  const small = await whileAllAre(1_000_000, () => nearest(40, 5, null, few));
+  expect(small).toEqual({ hashes: all.slice(0, 5), graphScans: 0 });
+  const filters: [among: string[] | null, others: Others][] = [
+    [null, few],
+    [[documentId], few],
+    [null, { ...few, prefix: "many", holding: {} }],
+  ];
+  for (const [among, others] of filters) {
+    // The graph is of all organisations, and five of one may not be its very nearest.
+    const found = await whileAllAre(1, () => nearest(40, 5, among, others));
+    expect(found.graphScans).toBeGreaterThan(0);
+    expect(new Set(found.hashes).size).toBe(5);
+    expect(all).toEqual(expect.arrayContaining(found.hashes));
+  }
+  const none = await whileAllAre(1, () => nearest(40, 5, null, { ...few, prefix: "few" }));
+  expect(none.graphScans).toBeGreaterThan(0);
+  expect(none.hashes).toEqual([]);
 });

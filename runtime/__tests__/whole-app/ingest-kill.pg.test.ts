@@ -135,6 +135,10 @@ test(`${KILLS} kills during an ingestion lose nothing and repeat only what was i
 
   expect(await count("vectors.document"), `seed ${seed}`).toBe(DOCUMENTS);
   expect(await count("vectors.embedding where embedding is null")).toBe(0);
+  const chunks = "select tenant_id, document_id, ordinal, content_hash from vectors.chunk";
+  const words = "select of_tenant, document_id, ordinal, content_hash from vectors.word";
+  expect(await count("vectors.word")).toBeGreaterThan(DOCUMENTS);
+  expect(await count(`((${chunks} except ${words}) union all (${words} except ${chunks})) different`)).toBe(0);
   for (const [number, { id, source }] of documents.entries()) {
     const part = number % 12;
     const { results } = await call<{ results: { documentId: string; source: string; text: string }[] }>(
