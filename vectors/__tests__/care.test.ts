@@ -155,8 +155,12 @@ test("a batch that cannot be stored ends with its answer: nothing of it is store
 function holdLooks(): { due: () => Promise<void>; release: () => void } {
   const held: (() => void)[] = [];
   const { setTimeout: real } = globalThis;
-  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, ms?: number) =>
-    ms === LOOK_MS ? (held.push(run), undefined) : real(run, ms)) as unknown as typeof setTimeout);
+  const hold = (run: (...args: unknown[]) => void, ms?: number, ...args: unknown[]): NodeJS.Timeout => {
+    if (ms !== LOOK_MS) return real(run, ms, ...args);
+    held.push(run);
+    return real(() => undefined, 0);
+  };
+  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(hold as typeof setTimeout);
   return {
     due: () => vi.waitUntil(() => held.length > 0, { interval: 5, timeout: 30_000 }).then(() => undefined),
     release: () => {

@@ -191,11 +191,11 @@ describe("the local sentence model", () => {
       await embedder.embed([name], options);
       order.push(name);
     };
-    const question = (name: string, tenantId: string): Promise<void> =>
-      ask(name, { priority: "interactive", tenantId });
+    const question = (name: string, tenantId: string): Promise<void> => ask(name, { priority: "interactive", tenantId });
     const controller = new AbortController();
     const asked = [ask("begun"), ...["a1", "a2", "a3", "a4", "a5", "a6"].map((name) => question(name, "a"))];
-    const given = ask("c1", { priority: "interactive", tenantId: "c", signal: controller.signal }).catch(() => "given up");
+    const { signal } = controller;
+    const given = ask("c1", { priority: "interactive", tenantId: "c", signal }).catch(() => "given up");
     controller.abort();
     asked.push(question("b1", "b"), ask("batch"));
     await Promise.all(asked);
