@@ -160,7 +160,7 @@ function holdLooks(): { due: () => Promise<void>; release: () => void } {
     held.push(run);
     return real(() => undefined, 0);
   };
-  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(hold as typeof setTimeout);
+  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(hold as unknown as typeof setTimeout);
   return {
     due: () => vi.waitUntil(() => held.length > 0, { interval: 5, timeout: 30_000 }).then(() => undefined),
     release: () => {

@@ -237,4 +237,12 @@ test("explain says the places in both lists and what they stand by", async () =>
     { vectorRank: 1, distance: expect.any(Number), vectorPlan: "exact", wordsRank: 1, weight: expect.any(Number) },
     { vectorRank: 2, distance: expect.any(Number), vectorPlan: "exact" },
   ]);
+  // Of an organisation that is searched by the graph, which finds too few here: then comparing all found them too.
+  await tenantQuery(
+    caller.principal,
+    "insert into vectors.usage (tenant_id, document_count, chunk_count) values ($1, 2, 1000000)",
+    [caller.tenantId],
+  );
+  const again = await search("lighthouse", { explain: true, mode: "vector" });
+  expect(again.results.map(({ explain }) => explain?.vectorPlan)).toEqual(["exact", "exact"]);
 });
