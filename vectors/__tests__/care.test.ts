@@ -194,6 +194,7 @@ describe("waiting for a document", () => {
     const others = Array.from({ length: WAITS_MAX / 100 }, () => tenantIdFrom(newId()));
     const held = others.flatMap((tenantId) => Array.from({ length: 100 }, () => beginWait(tenantId, id, 600_000)));
     try {
+      await waitUntilSettled(caller.principal, id, 600_000);
       expect(await vectors.getDocument({ id, wait: 30 }, caller)).toMatchObject({ status: "pending" });
     } finally {
       for (const { end } of held) end();

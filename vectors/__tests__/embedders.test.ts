@@ -191,7 +191,8 @@ describe("the local sentence model", () => {
       await embedder.embed([name], options);
       order.push(name);
     };
-    const question = (name: string, tenantId: string): Promise<void> => ask(name, { priority: "interactive", tenantId });
+    const question = (name: string, tenantId: string): Promise<void> =>
+      ask(name, { priority: "interactive", tenantId });
     const controller = new AbortController();
     const asked = [ask("begun"), ...["a1", "a2", "a3", "a4", "a5", "a6"].map((name) => question(name, "a"))];
     const { signal } = controller;

@@ -36,7 +36,7 @@ const CLOSED = [
   /^\w+ \/operator\//,
   // What is asked for is a secret of the server's own making: one that nobody was given is refused as such.
   /, (?:challenge|mailedCode|refreshToken) in the body$/,
-  // How many results to pass over: a number, and no place for an id.
+  // Where the page before ended: an id by itself is refused, and the one within only says which of equally good results come after.
   /^GET \/vectors\/search, cursor in the query$/,
 ];
 /** The mailbox shows the machine's owner every mail; without an account of its own nobody attacks. */
