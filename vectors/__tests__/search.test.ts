@@ -9,7 +9,7 @@ import { createCaller, type Caller } from "../../testing";
 import { replaceEmbedder } from "../active-embedder";
 import { embedDocument } from "../embedding";
 import { EmbedderError } from "../providers/embedder";
-import { AMONG_MAX } from "../store/search-statement";
+import { AMONG_MAX, searchStatement } from "../store/search-statement";
 import { RecordingEmbedder } from "./recording-embedder";
 
 let caller: Caller;
@@ -173,6 +173,32 @@ test("a model that the organisation has no vectors of is looked for nowhere: wor
     });
   expect(await graphScans(today)).toBeGreaterThan(0);
   expect(await graphScans(embedder.model)).toBe(0);
+});
+
+test("what is found is looked up by its content, once, whatever the planner knows of the tables", async () => {
+  for (let n = 0; n < 8; n++)
+    await send(
+      `${n}.md`,
+      Array.from({ length: 10 }, (_, part) => `## Part ${part}\n\nHarbour ${n * 10 + part}.`).join("\n\n"),
+    );
+  const [vector = []] = await embedder.embed(["harbour"], { priority: "interactive" });
+  const asked = { text: "harbour", model: embedder.model, vector, hasWords: true, filter: {}, limit: 51, after: null };
+  const { text, values } = searchStatement(caller.tenantId, asked);
+  await withTenant(caller.principal, async (tx) => {
+    // Of a table as small as this, reading it whole is cheap, and of a large one not.
+    await tx.execute("set local enable_seqscan = off");
+    const entries = async (): Promise<number> =>
+      (
+        await tx.query<{ n: number }>(
+          `select sum(pg_stat_get_xact_tuples_returned(c.oid))::int as n from pg_class c
+           where c.relnamespace = 'vectors'::regnamespace and c.relname in ('chunk', 'chunk_content', 'chunk_pkey')`,
+        )
+      )[0]?.n ?? Number.NaN;
+    const before = await entries();
+    expect(await tx.query(text, values)).toHaveLength(51);
+    // Two lists of sixty; a look for each.
+    expect((await entries()) - before).toBeLessThanOrEqual(120);
+  });
 });
 
 test("pages go through all that was found, each once, in the order of one page", async () => {

@@ -90,7 +90,8 @@ with fitting as materialized (
   select w.content_hash, w.weight, w.document_id, w.ordinal,
          row_number() over (order by w.weight desc, w.content_hash) as rank
   from among a, vectors.find_words($6, a.ids, ${RANKED}, $5, a.prefix, a.holding) w
-), fused as (
+), fused as materialized (
+  -- Of its own: "coalesce", which the full join makes of the hash, is not leakproof, and would keep chunks from their index.
   select content_hash, n.rank as near_rank, n.distance, n.by_graph, w.rank as words_rank, w.weight, w.document_id, w.ordinal,
          ((coalesce(1.0 / (60 + n.rank), 0) + coalesce(1.0 / (60 + w.rank), 0)) * 61 / $12::integer)::float8 as score
   from near n full join words w using (content_hash)
@@ -113,7 +114,8 @@ from (
     order by row(c.document_id, c.ordinal)
     limit 1
   ) c
-  join vectors.document d on d.tenant_id = $1 and d.id = c.document_id
+  -- After the chunks, whatever the planner knows: in a database without statistics it began with all documents.
+  cross join lateral (select d.source from vectors.document d where d.tenant_id = $1 and d.id = c.document_id offset 0) d
   where $8::float8 is null or f.score < $8
     or (f.score = $8 and row(c.document_id, c.ordinal) > row($14::uuid, $15::integer))
   order by f.score desc, c.document_id, c.ordinal
