@@ -1,8 +1,8 @@
 // Lines of JSON to somebody who reads them as fast as they like: nothing is made before what came before it is taken, so a
 // slow reader costs a page of memory and no more. One who takes nothing for a minute, or needs longer than an hour, is left.
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import type { Writable } from "node:stream";
+import { writeToReader } from "../security/slow-reader";
 
 export interface NdjsonLimits {
   /** How long a reader may take nothing. */
@@ -29,32 +29,14 @@ export class NdjsonWriter {
   }
 
   /** Writes whole lines; resolves when more may be made: false when the reader has left, or was left. */
-  async write(text: string): Promise<boolean> {
-    if (this.to.destroyed) return false;
+  write(text: string): Promise<boolean> {
     this.hash.update(text);
-    if (!this.to.write(text)) await this.drained();
-    return !this.to.destroyed;
+    const leftMs = Math.max(0, this.endsAtMs - performance.now());
+    return writeToReader(this.to, text, Math.min(this.limits.stallMs, leftMs));
   }
 
   /** The last line. */
   end(text: string): void {
     this.to.end(text);
-  }
-
-  private async drained(): Promise<void> {
-    const left = new AbortController();
-    const waitMs = Math.min(this.limits.stallMs, this.endsAtMs - performance.now());
-    const timer = setTimeout(() => this.to.destroy(), Math.max(0, waitMs));
-    try {
-      await Promise.race([
-        once(this.to, "drain", { signal: left.signal }),
-        once(this.to, "close", { signal: left.signal }),
-      ]);
-    } catch {
-      this.to.destroy();
-    } finally {
-      clearTimeout(timer);
-      left.abort();
-    }
   }
 }

@@ -125,7 +125,8 @@ export const getContent = api.raw(
     const { version } = parseInput(contentInput, { version: queryOf(req).get("version") ?? undefined });
     const content = isUuid(id) ? await contentOfVersion(principal, id, version) : undefined;
     if (content === undefined) throw errors.asset_not_found();
-    await answerContent(principal.tenantId, content, req.headers.range, resp);
+    const { range, "if-range": ifRange } = req.headers;
+    await answerContent(principal.tenantId, content, { range, ifRange: String(ifRange ?? "") }, resp);
   },
 );
 

@@ -38,6 +38,12 @@ export const errors = defineErrors("assets", {
     retryable: true,
     remedy: "Wait details.retryAfterSeconds and send it again.",
   },
+  downloads_waiting: {
+    class: "unavailable",
+    text: "too many files are being downloaded",
+    retryable: true,
+    remedy: "Wait details.retryAfterSeconds and ask for it again.",
+  },
   range_not_satisfiable: {
     class: "out_of_range",
     text: "the file has no such range of bytes",

@@ -16,7 +16,10 @@ const LIMITS = { files: 1, fields: 10, parts: 11, fieldSize: 4_096, fieldNameSiz
 
 const unreadable = (cause?: unknown): Error => errors.form_unreadable({ cause });
 
-/** @throws APIError form_unreadable, file_empty when the form has no file */
+/**
+ * Nothing here reads what follows the file, nor a body that is refused: its caller lingers over it.
+ * @throws APIError form_unreadable, file_empty when the form has no file
+ */
 export function fileOfForm(body: Readable, headers: IncomingHttpHeaders): Promise<FormFile> {
   return new Promise((resolve, reject) => {
     const form = openForm(headers, reject);
@@ -32,11 +35,7 @@ export function fileOfForm(body: Readable, headers: IncomingHttpHeaders): Promis
       file = stream;
       // The loop that reads it hears of an error; between two of its turns nobody else does.
       stream.on("error", () => undefined);
-      const done = (): void => {
-        body.unpipe(form);
-        body.resume();
-      };
-      resolve({ fileName: fileName ?? "", source: wholePart(stream, done) });
+      resolve({ fileName: fileName ?? "", source: wholePart(stream, () => body.unpipe(form)) });
     });
     form.on("filesLimit", () => fail(unreadable()));
     form.on("error", (error) => fail(unreadable(error)));
@@ -46,7 +45,7 @@ export function fileOfForm(body: Readable, headers: IncomingHttpHeaders): Promis
   });
 }
 
-/** The file's bytes; whatever breaks them is the form's fault. What follows them is thrown away, so that the client gets its answer. */
+/** The file's bytes; whatever breaks them is the form's fault. */
 async function* wholePart(stream: Readable, done: () => void): AsyncGenerator<Buffer> {
   try {
     yield* stream as AsyncIterable<Buffer>;

@@ -33,6 +33,9 @@ export const failures = {
 
 export type Failure = keyof typeof failures;
 
+/** What may be the fault of a slow or a full machine and not the file's: the same bytes again are another attempt. */
+export const isOfTheMoment = (reason: string | null): boolean => reason === "given_up" || reason === "too_complex";
+
 export const isFailure = (word: string): word is Failure => Object.hasOwn(failures, word);
 
 /** What becomes of a file that has just arrived. */

@@ -7,6 +7,7 @@ import { parseInput } from "../../security/input";
 import type { Principal } from "../../security/principal";
 import { errors } from "./errors";
 import { uploadInput } from "./input";
+import { linger } from "./linger";
 import { fileOfForm, type FormFile } from "./multipart";
 import { uploadAsset, type UploadedAsset } from "./upload";
 
@@ -30,19 +31,33 @@ export async function receiveUpload(principal: Principal, request: UploadRequest
   const isForm = /^multipart\//i.test(headers["content-type"] ?? "");
   // Before a byte is read.
   if (!isForm) parseInput(uploadInput, { name: named ?? "" });
-  const form: FormFile = isForm
-    ? await fileOfForm(request, headers)
-    : { fileName: "", source: request as AsyncIterable<Buffer> };
-  const { name } = parseInput(uploadInput, { name: named ?? form.fileName });
-  const bytes = isForm ? undefined : lengthOf(headers["content-length"]);
+  const taken = { bytes: 0 };
   try {
-    const uploaded = await uploadAsset(principal, { name, source: form.source, bytes });
-    await chargeAfterwards("ingest", Math.floor(uploaded.bytes / BYTES_PER_POINT));
-    return uploaded;
+    const form = isForm ? await fileOfForm(request, headers) : bodyOf(request);
+    const { name } = parseInput(uploadInput, { name: named ?? form.fileName });
+    const bytes = isForm ? undefined : lengthOf(headers["content-length"]);
+    return await uploadAsset(principal, { name, source: counted(form.source, taken), bytes });
   } catch (error) {
     // What a catalogue has no word for came out of the body, if that broke.
     if (reasonOf(error) === undefined && request.errored) throw errors.upload_broken_off({ cause: error });
     throw error;
+  } finally {
+    linger(request);
+    // Whatever became of it: what fails has been work too.
+    await chargeAfterwards("ingest", Math.floor(taken.bytes / BYTES_PER_POINT));
+  }
+}
+
+/** Whoever stops reading has an answer to give: a request that is destroyed takes its connection along before that has left. */
+const bodyOf = (request: Readable): FormFile => ({
+  fileName: "",
+  source: request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
+});
+
+async function* counted(source: AsyncIterable<Buffer>, taken: { bytes: number }): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    taken.bytes += chunk.length;
+    yield chunk;
   }
 }
 

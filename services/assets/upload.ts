@@ -13,8 +13,10 @@ import { logger } from "../../telemetry/logger";
 import { errors } from "./errors";
 import { extractJob, removeJob } from "./jobs";
 import { mediaTypeOf } from "./media-type";
-import { fateOf, type Failure } from "./readable";
+import { uploadPlaces } from "./places";
+import { fateOf, isOfTheMoment } from "./readable";
 import { receive, tooLarge, type Received } from "./receive";
+import { lookForRoom, throwIfOver } from "./room";
 import {
   assetFindByName,
   assetPut,
@@ -27,7 +29,6 @@ import {
   type Usage,
 } from "./store/assets";
 import { uploadDelete } from "./store/uploads";
-import { takePlace } from "./upload-places";
 
 export interface NewFile {
   /** What the file is to its owner. One file per organisation and name: the same name again is its next version. */
@@ -56,10 +57,11 @@ export async function uploadAsset(principal: Principal, file: NewFile): Promise<
   const { tenantId } = principal;
   const { fileBytesMax: bytesMax } = cfg.assets;
   if ((file.bytes ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  const leave = takePlace(tenantId);
+  const place = uploadPlaces.take(tenantId);
   const id = newId();
   try {
-    const received = await receive({ tenantId, id, bytesMax }, file.source);
+    await place.ours(() => lookForRoom(principal, 0));
+    const received = await receive({ tenantId, id, bytesMax }, file.source, place);
     const mediaType = await mediaTypeOf(received.sample, file.name, received.isText);
     return await withTenant(principal, (tx) => commit(tx, principal, { name: file.name, mediaType, received }));
   } catch (error) {
@@ -68,7 +70,7 @@ export async function uploadAsset(principal: Principal, file: NewFile): Promise<
     );
     throw error;
   } finally {
-    leave();
+    place.leave();
   }
 }
 
@@ -91,7 +93,7 @@ async function commit(tx: Tx, principal: Principal, arrived: Arrived): Promise<U
   const known = await assetFindByName(tx, tenantId, name);
   const sha256 = received.sha256.toString("hex");
   const shown = { mediaType, bytes: received.bytes, sha256 };
-  if (known?.sha256 === sha256 && known.mediaType === mediaType && known.reason !== ("given_up" satisfies Failure)) {
+  if (known?.sha256 === sha256 && known.mediaType === mediaType && !isOfTheMoment(known.reason)) {
     await discard(tx, principal, received.id);
     const { id, version, status, documentId } = known;
     return { id, version, status, ...shown, ...(documentId === null ? {} : { documentId }) };
@@ -118,11 +120,9 @@ export const about = (aggregateId: string): { aggregateType: string; aggregateId
 /** The content of these bytes: what the tenant has of them, or what has arrived. Counts the version that is to follow. */
 async function keepContent(tx: Tx, principal: Principal, received: Received, usage: Usage): Promise<string> {
   const { tenantId } = principal;
-  const { tenantBytesMax, tenantFilesMax } = cfg.assets;
   const same = await contentFindByHash(tx, tenantId, received.sha256);
   const more = { files: 1, bytes: same === undefined ? received.bytes : 0 };
-  if (usage.files + more.files > tenantFilesMax) throw errors.storage_full({ facts: { limit: "files" } });
-  if (usage.bytes + more.bytes > tenantBytesMax) throw errors.storage_full({ facts: { limit: "bytes" } });
+  throwIfOver(usage, more);
   usageAdd(tx, tenantId, more);
   if (same !== undefined) {
     await discard(tx, principal, received.id);

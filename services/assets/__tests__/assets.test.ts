@@ -1,5 +1,5 @@
 // Files of organisations, from the upload to the document that search finds; by the rules and the typed endpoints. What travels
-// over HTTP is in content.pg.test.ts.
+// over HTTP is in over-http.pg.test.ts.
 import { createHash, randomBytes } from "node:crypto";
 import { assets, vectors } from "~encore/clients";
 import { describe, expect, test } from "vitest";
@@ -8,10 +8,10 @@ import { reasonOf } from "../../../security/errors";
 import { createCaller, runRelayAndWorkers, type Caller } from "../../../testing";
 import { PART_BYTES, putPart, readBytes } from "../bucket";
 import { uploadInsert } from "../store/uploads";
+import { uploadPlaces } from "../places";
 import { purgeTenant } from "../tenant-purge";
 import { purgeAbandoned } from "../upkeep";
 import { uploadAsset, type UploadedAsset } from "../upload";
-import { takePlace } from "../upload-places";
 import { inPieces, pdf, png } from "./files";
 import "../jobs";
 
@@ -110,15 +110,34 @@ describe("a file that is uploaded", () => {
     const announced = { name: "a", source: inPieces(png), bytes: 26_214_401 };
     expect(await reason(uploadAsset(by.principal, announced))).toBe("file_too_large");
     expect(await reason(send(by, "a", Buffer.alloc(26_214_401)))).toBe("file_too_large");
-    const places = Array.from({ length: 8 }, () => takePlace(by.tenantId));
+    const places = Array.from({ length: 8 }, () => uploadPlaces.take(by.tenantId));
     expect(await reason(send(by, "a", png))).toBe("uploads_waiting");
-    places.forEach((leave) => leave());
-    await systemQuery("test", "insert into assets.usage values ($1, 9999, 1073741824 - 70)", [by.tenantId]);
+    places.forEach((place) => place.leave());
+    const room = png.length + 1;
+    await systemQuery("test", "insert into assets.usage values ($1, 9999, 1073741824 - $2)", [by.tenantId, room]);
     expect(await send(by, "a", png)).toMatchObject({ version: 1 });
     expect(await reason(send(by, "b", png))).toBe("storage_full");
     await systemQuery("test", "update assets.usage set files = 1 where tenant_id = $1", [by.tenantId]);
     expect(await send(by, "b", png)).toMatchObject({ version: 1 });
     expect(await reason(send(by, "c", text("other bytes")))).toBe("storage_full");
+    await systemQuery("test", "update assets.usage set bytes = 1073741824 where tenant_id = $1", [by.tenantId]);
+    let asked = 0;
+    const unread = async function* (): AsyncGenerator<Buffer> {
+      asked++;
+      yield await Promise.resolve(text("tea"));
+    };
+    expect(await reason(uploadAsset(by.principal, { name: "d", source: unread() }))).toBe("storage_full");
+    expect(asked).toBe(0);
+    // Room for a part and no more: the second is refused before the bucket has it, the rest is not asked for.
+    await systemQuery("test", "update assets.usage set bytes = 1073741824 - $2 where tenant_id = $1", [
+      by.tenantId,
+      PART_BYTES + 1,
+    ]);
+    const parts = async function* (): AsyncGenerator<Buffer> {
+      for (; asked < 5; asked++) yield await Promise.resolve(Buffer.alloc(PART_BYTES, 1));
+    };
+    expect(await reason(uploadAsset(by.principal, { name: "e", source: parts() }))).toBe("storage_full");
+    expect(asked).toBe(1);
     expect(await uploads(by)).toEqual([]);
     expect(await contents(by)).toHaveLength(1);
   });

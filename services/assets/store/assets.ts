@@ -65,6 +65,16 @@ export async function usageLock(tx: Tx, tenantId: string): Promise<Usage> {
   return rows[0] ?? { files: 0, bytes: 0 };
 }
 
+/** What the tenant has at this moment, which the next one may change. */
+export async function usageFind(scope: TenantScope): Promise<Usage> {
+  const rows = await tenantQuery<Usage>(
+    scope,
+    `select files, bytes::float8 as bytes from assets.usage where tenant_id = $1`,
+    [scope.tenantId],
+  );
+  return rows[0] ?? { files: 0, bytes: 0 };
+}
+
 /** Adds to a locked row, or takes off. */
 export function usageAdd(tx: Tx, tenantId: string, { files, bytes }: Usage): void {
   tx.executeLater(`update assets.usage set files = files + $2, bytes = bytes + $3 where tenant_id = $1`, [
