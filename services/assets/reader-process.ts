@@ -10,7 +10,9 @@ import { isFailure, type Failure, type Reader } from "./readable";
 const CHILD = "services/assets/readers/reader.child.mjs";
 
 export interface ReaderLimits {
-  /** From its start to its answer. */
+  /** Until the process has all bytes of the file: the bucket's and the machine's time, which says nothing of the file. */
+  feedMs: number;
+  /** From then on to its answer. */
   limitMs: number;
   /** Of V8's old generation. */
   heapMaxMb: number;
@@ -18,7 +20,7 @@ export interface ReaderLimits {
   memoryMaxMb: number;
 }
 
-export const READER_LIMITS: ReaderLimits = { limitMs: 30_000, heapMaxMb: 160, memoryMaxMb: 288 };
+export const READER_LIMITS: ReaderLimits = { feedMs: 120_000, limitMs: 30_000, heapMaxMb: 160, memoryMaxMb: 288 };
 
 export interface ReadText {
   /** Markdown, with a heading for each page, or row by row. */
@@ -32,8 +34,11 @@ export class ReaderProcessError extends Error {
   override readonly name = "ReaderProcessError";
 }
 
-/** V8 ends a process that reaches its limit by one of these, by version and processor; SIGKILL is its own at the other limit. */
-const OVER_MEMORY: ReadonlySet<NodeJS.Signals> = new Set(["SIGABRT", "SIGTRAP", "SIGILL", "SIGKILL"]);
+/**
+ * V8 ends a process that reaches its limit by one of these, by version and processor; SIGUSR2 is its own at the other limit. Not
+ * SIGKILL: that comes from outside, of a machine without memory for instance.
+ */
+const OVER_MEMORY: ReadonlySet<NodeJS.Signals> = new Set(["SIGABRT", "SIGTRAP", "SIGILL", "SIGUSR2"]);
 /** Of what a process writes about its end. */
 const SAID_MAX_CHARS = 1_000;
 
@@ -53,11 +58,15 @@ export async function readText(
     ended ??= answer;
     child.kill("SIGKILL");
   };
-  const timer = setTimeout(() => end({ failure: "too_complex" }), limits.limitMs);
+  let timer = setTimeout(() => end(new ReaderProcessError("the file's bytes did not arrive in time")), limits.feedMs);
+  const begin = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => end({ failure: "too_complex" }), limits.limitMs);
+  };
   const abort = (): void => end(signal.reason instanceof Error ? signal.reason : new ReaderProcessError("called off"));
   signal.addEventListener("abort", abort);
   try {
-    const answer = answerOf(child);
+    const answer = answerOf(child, begin);
     // What the source throws ends it.
     const feeding = feed(child, source).catch((error: unknown) => end(error as Error));
     const answered = await answer;
@@ -71,8 +80,8 @@ export async function readText(
   return ended as ReaderAnswer;
 }
 
-function start(reader: Reader, { limitMs, heapMaxMb, memoryMaxMb }: ReaderLimits): ChildProcess {
-  return fork(join(process.cwd(), CHILD), [reader, String(memoryMaxMb), String(2 * limitMs)], {
+function start(reader: Reader, { feedMs, limitMs, heapMaxMb, memoryMaxMb }: ReaderLimits): ChildProcess {
+  return fork(join(process.cwd(), CHILD), [reader, String(memoryMaxMb), String(2 * (feedMs + limitMs))], {
     serialization: "advanced",
     stdio: ["pipe", "ignore", "pipe", "ipc"],
     execArgv: [`--max-old-space-size=${heapMaxMb}`, "--max-semi-space-size=8"],
@@ -92,12 +101,12 @@ async function feed({ stdin }: ChildProcess, source: AsyncIterable<Buffer>): Pro
   stdin.end();
 }
 
-/** The first word of the process; or what its end says. Never rejects. */
-function answerOf(child: ChildProcess): Promise<ReaderAnswer | Error> {
+/** What the process answers; or what its end says. `begin` is called when it has all bytes. Never rejects. */
+function answerOf(child: ChildProcess, begin: () => void): Promise<ReaderAnswer | Error> {
   return new Promise((resolve) => {
     let said = "";
     child.stderr?.setEncoding("utf8").on("data", (part: string) => (said = `${said}${part}`.slice(0, SAID_MAX_CHARS)));
-    child.on("message", (message) => resolve(parseAnswer(message)));
+    child.on("message", (message) => (isBegun(message) ? begin() : resolve(parseAnswer(message))));
     child.on("error", (error) => resolve(new ReaderProcessError("the process could not be started", { cause: error })));
     child.on("close", (status, signal) => {
       if (signal !== null && OVER_MEMORY.has(signal)) resolve({ failure: "too_complex" });
@@ -105,6 +114,8 @@ function answerOf(child: ChildProcess): Promise<ReaderAnswer | Error> {
     });
   });
 }
+
+const isBegun = (message: unknown): boolean => (message as { begun?: unknown }).begun === true;
 
 function parseAnswer(message: unknown): ReaderAnswer | Error {
   const { text, failure } = message as { text?: unknown; failure?: unknown };

@@ -1,11 +1,14 @@
 // What a file is, and which text comes out of it. No database: the readers are processes of their own.
+import type { ChildProcess } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { deflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { parseRange } from "../byte-range";
 import { dispositionOf } from "../content-answer";
 import { DOCX, mediaTypeOf, TextProbe } from "../media-type";
 import { fateOf, type Reader } from "../readable";
-import { readText, ReaderProcessError, type ReaderAnswer } from "../reader-process";
-import { docx, inPieces, pdf, png, wordBody, zip } from "./files";
+import { READER_LIMITS, readText, ReaderProcessError, type ReaderAnswer } from "../reader-process";
+import { docx, inPieces, pdf, pdfOf, png, stream, wordBody, zip } from "./files";
 
 const read = (reader: Reader, bytes: Buffer): Promise<ReaderAnswer> =>
   readText(reader, inPieces(bytes), { signal: new AbortController().signal });
@@ -98,7 +101,7 @@ describe("the text of a file", () => {
   });
 
   test("is given up when it takes too much time or memory, and with its job", async () => {
-    const limits = { limitMs: 30_000, heapMaxMb: 160, memoryMaxMb: 288 };
+    const limits = READER_LIMITS;
     const called = new AbortController();
     async function* endless(): AsyncGenerator<Buffer> {
       for (;;) {
@@ -107,7 +110,18 @@ describe("the text of a file", () => {
       }
     }
     const { signal } = new AbortController();
-    const slow = readText("text", endless(), { signal, limits: { ...limits, limitMs: 1_500 } });
+    // Its one page draws 1,600 MB of blanks.
+    const blanks = stream(deflateSync(Buffer.alloc(4_000_000, 32)), "/Filter/FlateDecode");
+    const page = `<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents[${"4 0 R ".repeat(400)}]>>`;
+    const long = pdfOf(["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", page, blanks]);
+    const slow = readText("pdf", inPieces(long), { signal, limits: { ...limits, limitMs: 100 } });
+    // That its bytes do not come is no fault of the file's.
+    const late = readText("text", endless(), { signal, limits: { ...limits, feedMs: 500 } });
+    const started: ChildProcess[] = [];
+    const note = (message: unknown): void => void started.push((message as { process: ChildProcess }).process);
+    subscribe("child_process", note);
+    const killed = readText("text", killing(started), { signal });
+    unsubscribe("child_process", note);
     const large = readText("text", inPieces(Buffer.alloc(20_000_000, 97)), {
       signal,
       limits: { ...limits, memoryMaxMb: 40 },
@@ -115,15 +129,23 @@ describe("the text of a file", () => {
     const aborted = readText("text", endless(), { signal: called.signal });
     const broken = readText("text", failing(), { signal });
     called.abort(new ReaderProcessError("called off"));
-    const ends = await Promise.allSettled([slow, large, aborted, broken]);
+    const ends = await Promise.allSettled([slow, large, aborted, broken, late, killed]);
     expect(ends.map((end) => (end.status === "fulfilled" ? end.value : (end.reason as Error).message))).toEqual([
       { failure: "too_complex" },
       { failure: "too_complex" },
       "called off",
       "the bucket is away",
+      "the file's bytes did not arrive in time",
+      expect.stringMatching(/^the process ended by SIGKILL/),
     ]);
   });
 });
+
+/** Ends the process that reads it, as a machine without memory does. */
+async function* killing(readers: readonly ChildProcess[]): AsyncGenerator<Buffer> {
+  yield await Promise.resolve(Buffer.from("a"));
+  for (const reader of readers) reader.kill("SIGKILL");
+}
 
 async function* failing(): AsyncGenerator<Buffer> {
   yield await Promise.resolve(Buffer.from("a"));

@@ -1,4 +1,5 @@
-// The process that reads one file's text (reader-process.ts): its bytes come by stdin, its one answer goes by IPC:
+// The process that reads one file's text (reader-process.ts): its bytes come by stdin, what it says goes by IPC:
+//   {begun}      it has all bytes: the file's own time begins
 //   {text}       Markdown
 //   {failure}    a word of readable.ts
 // Plain JavaScript, because it is forked by its path. Arguments: the reader, its memory in MB, its time in ms.
@@ -10,14 +11,16 @@ const [reader, memoryMaxMb, limitMs] = process.argv.slice(2);
 /** All bytes of a file are in memory here, and what is made of them. */
 const FILE_MAX_BYTES = 32 * 1024 * 1024;
 
-// Looks from a thread of its own, for what runs here lets nothing else run: at the memory of the whole process, and whether it
-// has outlived its parent's patience (a parent that was killed ends nothing).
+// Looks from a thread of its own, for what runs here lets nothing else run: at the memory of the whole process, which is a verdict
+// and has a signal that nobody else sends, and whether it has outlived its parent's patience (a parent that was killed ends nothing).
 const watch = new Worker(
-  `const [memoryMax, endsAt] = require("node:worker_threads").workerData;
+  `const [memoryMax, limitMs] = require("node:worker_threads").workerData;
+   const endsAt = performance.now() + limitMs;
    setInterval(() => {
-     if (process.memoryUsage.rss() > memoryMax || Date.now() > endsAt) process.kill(process.pid, "SIGKILL");
+     if (process.memoryUsage.rss() > memoryMax) process.kill(process.pid, "SIGUSR2");
+     if (performance.now() > endsAt) process.kill(process.pid, "SIGKILL");
    }, 20);`,
-  { eval: true, workerData: [Number(memoryMaxMb) * 1024 * 1024, Date.now() + Number(limitMs)], env: {} },
+  { eval: true, workerData: [Number(memoryMaxMb) * 1024 * 1024, Number(limitMs)], env: {} },
 );
 watch.unref();
 
@@ -46,7 +49,10 @@ function wordFor(error) {
 async function answer() {
   try {
     const { read } = await import(`./${reader}.mjs`);
-    const text = await read(await bytesOf(process.stdin));
+    const bytes = await bytesOf(process.stdin);
+    // Waited for: what follows may let nothing else run.
+    await new Promise((resolve) => process.send({ begun: true }, resolve));
+    const text = await read(bytes);
     return /\S/.test(text) ? { text } : { failure: "no_text" };
   } catch (error) {
     return { failure: wordFor(error) };
