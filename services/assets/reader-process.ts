@@ -67,11 +67,9 @@ export async function readText(
   signal.addEventListener("abort", abort);
   try {
     const answer = answerOf(child, begin);
-    // What the source throws ends it.
-    const feeding = feed(child, source).catch((error: unknown) => end(error as Error));
-    const answered = await answer;
-    end(answered);
-    await feeding;
+    // What the source throws ends it; one that brings nothing more is not waited for.
+    void feed(child, source).catch((error: unknown) => end(error as Error));
+    end(await answer);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);

@@ -116,7 +116,7 @@ describe("the text of a file", () => {
     const long = pdfOf(["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", page, blanks]);
     const slow = readText("pdf", inPieces(long), { signal, limits: { ...limits, limitMs: 100 } });
     // That its bytes do not come is no fault of the file's.
-    const late = readText("text", endless(), { signal, limits: { ...limits, feedMs: 500 } });
+    const late = readText("text", silent(), { signal, limits: { ...limits, feedMs: 500 } });
     const started: ChildProcess[] = [];
     const note = (message: unknown): void => void started.push((message as { process: ChildProcess }).process);
     subscribe("child_process", note);
@@ -140,6 +140,11 @@ describe("the text of a file", () => {
     ]);
   });
 });
+
+async function* silent(): AsyncGenerator<Buffer> {
+  yield Buffer.from("a");
+  await new Promise(() => undefined);
+}
 
 /** Ends the process that reads it, as a machine without memory does. */
 async function* killing(readers: readonly ChildProcess[]): AsyncGenerator<Buffer> {
