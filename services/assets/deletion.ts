@@ -31,11 +31,16 @@ export function deleteAsset(principal: Principal, id: string): Promise<boolean> 
   });
 }
 
+/** A job's payload is bounded (events/outbox.ts), and a file may have more versions than fit into one. */
+const CONTENTS_OF_JOB = 1_000;
+
 async function remove(tx: Tx, tenantId: string, { id, name }: AssetRow): Promise<void> {
   const { contentIds, versions } = await assetDelete(tx, tenantId, id);
   const gone = await contentDeleteUnused(tx, tenantId, contentIds);
   const bytes = gone.reduce((sum, content) => sum + content.bytes, 0);
   usageAdd(tx, tenantId, { files: -versions, bytes: -bytes });
   const stored = gone.map((content) => ({ id: content.id, parts: content.parts }));
-  await enqueue(tx, removeJob, { source: documentSource(id, name), stored });
+  await enqueue(tx, removeJob, { source: documentSource(id, name), stored: stored.slice(0, CONTENTS_OF_JOB) });
+  for (let at = CONTENTS_OF_JOB; at < stored.length; at += CONTENTS_OF_JOB)
+    await enqueue(tx, removeJob, { stored: stored.slice(at, at + CONTENTS_OF_JOB) });
 }
