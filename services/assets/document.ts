@@ -2,6 +2,7 @@
 // rights that this takes and no other; who caused it stands beside.
 import { vectors } from "~encore/clients";
 import { idFromParts } from "../../db/ids";
+import { reasonOf } from "../../security/errors";
 import type { AuthData, TenantId } from "../../security/principal";
 
 export interface Acting {
@@ -20,9 +21,12 @@ function authDataOf({ tenantId, actor }: Acting): AuthData {
 /** Half a character outside the basic plane becomes the replacement character: neither UTF-8 nor jsonb has one. */
 export const wellFormed = (text: string): string => Buffer.from(text, "utf8").toString("utf8");
 
+/** How the sources of all documents of a file begin. */
+export const sourcesOf = (assetId: string): string => `assets/${assetId}/`;
+
 /** One document per file, whatever version it has. */
 export const documentSource = (assetId: string, name: string): string =>
-  wellFormed(`assets/${assetId}/${name}`.slice(0, SOURCE_MAX_CHARS));
+  wellFormed(`${sourcesOf(assetId)}${name}`.slice(0, SOURCE_MAX_CHARS));
 
 export interface AssetDocument {
   source: string;
@@ -37,9 +41,18 @@ export async function putDocument(acting: Acting, document: AssetDocument): Prom
   return id;
 }
 
-/** Removes the document of a source, if there is one. */
-export async function removeDocument(acting: Acting, source: string): Promise<void> {
+/** Removes the documents whose sources begin so, if there are any: all that can be of one file. */
+export async function removeDocuments(acting: Acting, sourcePrefix: string): Promise<void> {
   const authData = authDataOf(acting);
-  const { documents } = await vectors.listDocuments({ source }, { authData });
-  for (const { id } of documents) await vectors.removeDocument({ id }, { authData });
+  let cursor: string | undefined;
+  do {
+    const asked = { sourcePrefix, ...(cursor === undefined ? {} : { cursor }) };
+    const { documents, next } = await vectors.listDocuments(asked, { authData });
+    for (const { id } of documents)
+      await vectors.removeDocument({ id }, { authData }).catch((error: unknown) => {
+        // Another attempt was faster.
+        if (reasonOf(error) !== "document_not_found") throw error;
+      });
+    cursor = next;
+  } while (cursor !== undefined);
 }

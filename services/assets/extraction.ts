@@ -5,7 +5,7 @@ import { withTenant, type Tx } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
 import type { TenantId } from "../../security/principal";
 import { readBytes } from "./bucket";
-import { documentSource, putDocument, removeDocument, wellFormed, type Acting } from "./document";
+import { documentSource, putDocument, removeDocuments, sourcesOf, wellFormed, type Acting } from "./document";
 import { readerOf, type Failure, type Reader } from "./readable";
 import { readText, type ReaderAnswer } from "./reader-process";
 import { assetFind, assetSettle, contentOfVersion, type AssetContent, type AssetStatus } from "./store/assets";
@@ -15,12 +15,22 @@ export interface ExtractedVersion {
   assetVersion: number;
 }
 
-/** Resolves with what became of it; "gone" when there is no such version to read any more. */
+/**
+ * Resolves with what became of it; "gone" when there is no such version to read any more. The file may go while its text is read,
+ * and the job of its deletion be over before its document is there: then that goes here, whichever attempt made it.
+ */
 export async function extractAsset(
   acting: Acting,
   version: ExtractedVersion,
   signal: AbortSignal,
 ): Promise<AssetStatus | "gone"> {
+  const became = await extract(acting, version, signal);
+  if (became === "gone" && (await assetFind(acting, version.assetId)) === undefined)
+    await removeDocuments(acting, sourcesOf(version.assetId));
+  return became;
+}
+
+async function extract(acting: Acting, version: ExtractedVersion, signal: AbortSignal): Promise<AssetStatus | "gone"> {
   const { assetId, assetVersion } = version;
   const asset = await assetFind(acting, assetId);
   const content = await contentOfVersion(acting, assetId, assetVersion);
@@ -57,10 +67,7 @@ async function ingest(
   const metadata = { assetId, assetVersion, fileName: name, mediaType };
   try {
     const documentId = await putDocument(acting, { source, title: titleOf(name), text: wellFormed(text), metadata });
-    const settled = await settle(acting, version, { documentId });
-    // The file went while its text was read, and its document with it, or before it was there.
-    if (settled === "gone" && (await assetFind(acting, assetId)) === undefined) await removeDocument(acting, source);
-    return settled;
+    return await settle(acting, version, { documentId });
   } catch (error) {
     const failure = REFUSED_TEXTS[reasonOf(error) ?? ""];
     if (failure !== undefined) return settle(acting, version, { failure });
@@ -93,12 +100,8 @@ async function settle(
   return isSettled ? status : "gone";
 }
 
-/** When its job has ended for good without a word about the file. */
-export async function giveUpAsset(
-  tx: Tx,
-  tenantId: TenantId,
-  { assetId, assetVersion }: ExtractedVersion,
-): Promise<void> {
+/** When its job has ended for good without a word about the file; false when there is no such version that waits for one. */
+export function giveUpAsset(tx: Tx, tenantId: TenantId, { assetId, assetVersion }: ExtractedVersion): Promise<boolean> {
   const settled = { tenantId, id: assetId, version: assetVersion, documentId: null };
-  await assetSettle(tx, { ...settled, status: "failed", reason: "given_up" satisfies Failure });
+  return assetSettle(tx, { ...settled, status: "failed", reason: "given_up" satisfies Failure });
 }

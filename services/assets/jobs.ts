@@ -1,12 +1,14 @@
 // The jobs of files: reading a text, removing bytes, and removing all that an organisation has.
 import { z } from "zod";
 import { RETRY } from "../../queues/conventions";
+import { enqueue } from "../../queues/enqueue";
 import { defineJob } from "../../queues/job";
 import { makeWorker, UnrecoverableJobError } from "../../queues/worker";
 import { tenantIdFrom } from "../../security/principal";
 import { removeParts } from "./bucket";
-import { removeDocument } from "./document";
+import { removeDocuments, sourcesOf } from "./document";
 import { extractAsset, giveUpAsset } from "./extraction";
+import { assetFindLocked } from "./store/assets";
 import { purgeTenant } from "./tenant-purge";
 
 export const extractJob = defineJob({
@@ -19,23 +21,10 @@ export const extractJob = defineJob({
   concurrency: 2,
 });
 
-makeWorker(
-  extractJob,
-  async (asset, { tenantId, actor, signal }) => {
-    if (tenantId === null) throw new UnrecoverableJobError("a file belongs to a tenant");
-    return { status: await extractAsset({ tenantId, actor }, asset, signal) };
-  },
-  {
-    onFailed: async (tx, asset, { tenantId }) => {
-      if (tenantId !== null) await giveUpAsset(tx, tenantId, asset);
-    },
-  },
-);
-
 export const removeJob = defineJob({
   name: "assets:remove",
   payload: z.object({
-    /** Of the document that was made of it. */
+    /** How the sources of its documents begin. */
     source: z.string().optional(),
     stored: z.array(z.object({ id: z.uuid(), parts: z.int().positive() })),
   }),
@@ -44,10 +33,26 @@ export const removeJob = defineJob({
   concurrency: 2,
 });
 
+makeWorker(
+  extractJob,
+  async (asset, { tenantId, actor, signal }) => {
+    if (tenantId === null) throw new UnrecoverableJobError("a file belongs to a tenant");
+    return { status: await extractAsset({ tenantId, actor }, asset, signal) };
+  },
+  {
+    onFailed: async (tx, asset, { tenantId }) => {
+      if (tenantId === null || (await giveUpAsset(tx, tenantId, asset))) return;
+      // It may have made the document of a file that is gone.
+      if ((await assetFindLocked(tx, tenantId, asset.assetId)) === undefined)
+        await enqueue(tx, removeJob, { source: sourcesOf(asset.assetId), stored: [] }, { tenantId });
+    },
+  },
+);
+
 makeWorker(removeJob, async ({ source, stored }, { tenantId, actor }) => {
   if (tenantId === null) throw new UnrecoverableJobError("a file belongs to a tenant");
   for (const { id, parts } of stored) await removeParts({ tenantId, id }, parts);
-  if (source !== undefined) await removeDocument({ tenantId, actor }, source);
+  if (source !== undefined) await removeDocuments({ tenantId, actor }, source);
 });
 
 export const purgeJob = defineJob({

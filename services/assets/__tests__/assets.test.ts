@@ -3,10 +3,15 @@
 import { createHash, randomBytes } from "node:crypto";
 import { assets, vectors } from "~encore/clients";
 import { describe, expect, test } from "vitest";
-import { systemQuery } from "../../../db/tenant";
+import { newId } from "../../../db/ids";
+import { systemQuery, withSystem } from "../../../db/tenant";
+import { organisationDeleted } from "../../../events/catalog/auth";
+import { emit } from "../../../events/outbox";
 import { reasonOf } from "../../../security/errors";
 import { createCaller, runRelayAndWorkers, type Caller } from "../../../testing";
 import { PART_BYTES, putPart, readBytes } from "../bucket";
+import { documentSource, putDocument } from "../document";
+import { extractAsset } from "../extraction";
 import { uploadInsert } from "../store/uploads";
 import { uploadPlaces } from "../places";
 import { purgeTenant } from "../tenant-purge";
@@ -14,6 +19,7 @@ import { purgeAbandoned } from "../upkeep";
 import { uploadAsset, type UploadedAsset } from "../upload";
 import { inPieces, pdf, png } from "./files";
 import "../jobs";
+import "../subscriptions";
 
 runRelayAndWorkers();
 
@@ -178,6 +184,30 @@ describe("the text of a file", () => {
     await assets.removeAsset({ id }, by);
     await expect.poll(() => reason(vectors.getDocument({ id: documentId }, by))).toBe("document_not_found");
     await expect.poll(async () => (await vectors.listDocuments({}, by)).documents).toEqual([]);
+  });
+
+  test("whose file has gone goes again, whichever attempt made its document", async () => {
+    const by = createCaller();
+    const acting = { tenantId: by.tenantId, actor: "test" };
+    const [gone, other] = [newId(), newId()];
+    for (const id of [gone, other])
+      await putDocument(acting, { source: documentSource(id, "tea.md"), title: "Tea", text: "Tea", metadata: {} });
+    const { signal } = new AbortController();
+    expect(await extractAsset(acting, { assetId: gone, assetVersion: 1 }, signal)).toBe("gone");
+    const { documents } = await vectors.listDocuments({}, by);
+    expect(documents.map(({ source }) => source)).toEqual([documentSource(other, "tea.md")]);
+  });
+
+  test("that took too long is read anew when the same bytes are sent again", async () => {
+    const by = createCaller();
+    const { id } = await send(by, "tea.md", text("# Tea"));
+    expect(await settled(by, id)).toMatchObject({ status: "ready" });
+    await systemQuery("test", "update assets.asset set status = 'failed', reason = $2 where id = $1", [
+      id,
+      "too_complex",
+    ]);
+    expect(await send(by, "tea.md", text("# Tea"))).toMatchObject({ id, version: 2 });
+    expect(await settled(by, id)).toMatchObject({ status: "ready", version: 2 });
   });
 
   test("that does not come out is a reason, and the file stays", async () => {
