@@ -5,10 +5,14 @@ import { domainEvents } from "../../events/topic";
 import { enqueue } from "../../queues/enqueue";
 import { purgeJob } from "./jobs";
 
+/** What was under way when the organisation went (a call of a model) has ended by then, and what it left goes too. */
+const AGAIN_AFTER_MS = 3_600_000;
+
 /** The job, not the event, has the time that a large organisation needs. */
 const purgeTenants = consumer("ai-purge", {
   "auth.organisation.deleted@1": ofPlatform(async (tx, { payload: { organisationId } }) => {
     await enqueue(tx, purgeJob, { organisationId }, { tenantId: null });
+    await enqueue(tx, purgeJob, { organisationId }, { tenantId: null, delayMs: AGAIN_AFTER_MS });
   }),
 });
 

@@ -271,4 +271,20 @@ describe("what was uploaded", () => {
     for (const { id } of gone) await expect(bytesOf(by, id, 1)).rejects.toMatchObject({ name: "ObjectNotFound" });
     expect((await contents(other)).length).toBe(1);
   });
+
+  test("by an organisation that is gone goes at once, and an hour later what was under way then", async () => {
+    const by = createCaller();
+    await send(by, "a.png", png);
+    const payload = { organisationId: by.tenantId };
+    const about = { aggregateType: "organisation", aggregateId: by.tenantId, tenantId: null };
+    await withSystem("test", (tx) => emit(tx, organisationDeleted, payload, about));
+    await expect.poll(() => contents(by)).toEqual([]);
+    const purges = await systemQuery<{ minutes: number }>(
+      "test",
+      `select round(extract(epoch from next_attempt_at - created_at) / 60)::int as minutes from events.outbox
+       where type = 'assets:purge-tenant' and payload = $1 and next_attempt_at > now() + interval '30 minutes'`,
+      [payload],
+    );
+    expect(purges).toEqual([{ minutes: 60 }]);
+  });
 });
