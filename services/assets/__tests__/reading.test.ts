@@ -1,7 +1,7 @@
 // What a file is, and which text comes out of it. No database: the readers are processes of their own.
 import type { ChildProcess } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { deflateSync } from "node:zlib";
+import { deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { parseRange } from "../byte-range";
 import { dispositionOf } from "../content-answer";
@@ -47,6 +47,34 @@ describe("a file's type", () => {
       "text/plain",
       "text/plain",
       ...Array.from({ length: 3 }, () => "application/octet-stream"),
+    ]);
+  });
+
+  test("is told of what is packed without unpacking it: by its first bytes, its entries' names, or an entry that is not packed", async () => {
+    const stored = (name: string, text: string): Buffer => {
+      const head = Buffer.alloc(30);
+      head.write("PK\u0003\u0004", "latin1");
+      head.writeUInt32LE(text.length, 18);
+      head.writeUInt16LE(name.length, 26);
+      return Buffer.concat([head, Buffer.from(name + text)]);
+    };
+    const types = await Promise.all([
+      typeOf(zip([{ name: "[Content_Types].xml", bytes: png }, { name: "xl/a", bytes: png }]), "a"),
+      typeOf(zip([{ name: "ppt/a", bytes: png }]), "a"),
+      typeOf(zip([{ name: "my-word/a", bytes: png }]), "a"),
+      typeOf(stored("mimetype", "application/epub+zip"), "a"),
+      typeOf(stored("mimetype", "text/html"), "a"),
+      typeOf(Buffer.from("PK\u0003\u0004"), "a"),
+      typeOf(gzipSync(Buffer.alloc(1_000_000)), "a"),
+    ]);
+    expect(types).toEqual([
+      "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+      "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+      "application/zip",
+      "application/epub+zip",
+      "application/zip",
+      "application/zip",
+      "application/gzip",
     ]);
   });
 
