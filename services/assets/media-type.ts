@@ -85,7 +85,7 @@ const GZIP_MAGIC = Buffer.from([0x1f, 0x8b, 8]);
 
 function packedType(sample: Buffer): string | undefined {
   if (sample.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC)) return "application/gzip";
-  return sample.indexOf(ENTRY_MAGIC) === 0 ? zipTypeOf(sample) : undefined;
+  return sample.subarray(0, ENTRY_MAGIC.length).equals(ENTRY_MAGIC) ? zipTypeOf(sample) : undefined;
 }
 
 /** Of an entry's header (APPNOTE 4.3.7). */

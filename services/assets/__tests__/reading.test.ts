@@ -50,7 +50,7 @@ describe("a file's type", () => {
     ]);
   });
 
-  test("is told of what is packed without unpacking it: by its first bytes, its entries' names, or an entry that is not packed", async () => {
+  test("is told of what is packed by what is not: first bytes, names of entries, a declaration", async () => {
     const stored = (name: string, text: string): Buffer => {
       const head = Buffer.alloc(30);
       head.write("PK\u0003\u0004", "latin1");
