@@ -37,6 +37,7 @@ export const plainSuites: readonly string[] = [
   "services/ai/__tests__/openai-protocol.test.ts",
   "services/ai/__tests__/sentences.test.ts",
   "services/assets/__tests__/reading.test.ts",
+  "services/assets/__tests__/travel.test.ts",
   "telemetry/__tests__/alerts.test.ts",
   "telemetry/__tests__/api.test.ts",
   "telemetry/__tests__/async-variable.test.ts",
