@@ -19,6 +19,7 @@ const state = migratedStateDir();
 const work = mkdtempSync(join(tmpdir(), "assets-"));
 let app: RunningApp;
 let token: string;
+const json = { "content-type": "application/json" };
 
 interface Asset {
   id: string;
@@ -61,8 +62,6 @@ const reasonOf = async (answer: Response): Promise<unknown> =>
   ((await answer.json()) as { details: { reason: string } }).details.reason;
 const get = async <T>(path: string): Promise<T> => (await (await ask("GET", path)).json()) as T;
 const assetsCount = async (): Promise<number> => (await get<{ assets: Asset[] }>("/assets?limit=100")).assets.length;
-
-const json = { "content-type": "application/json" };
 
 /** As a client that listens only when it has sent all: by node's own, whose connection stays for the next request. */
 function post(path: string, headers: Record<string, string>, body: Buffer, agent?: Agent): Promise<string> {

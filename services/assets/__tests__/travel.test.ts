@@ -39,7 +39,7 @@ describe("places", () => {
     const held = Array.from({ length: 24 }, (_, at) => places.take(`of ${at % 3}`));
     const [slow, ours, quick, ...others] = held;
     let done = (): void => undefined;
-    const turn = ours!.ours(() => new Promise<void>((resolve) => (done = resolve)));
+    const turn = ours!.ours(() => new Promise<void>((resolve) => (done = () => resolve())));
     nowMs = 60_000;
     await quick!.ours(() => Promise.resolve());
     nowMs = 60_001;
