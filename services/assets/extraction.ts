@@ -50,7 +50,7 @@ async function readContent(
   { contentId, bytes }: AssetContent,
   signal: AbortSignal,
 ): Promise<ReaderAnswer> {
-  return readText(reader, readBytes({ tenantId, id: contentId }, 0, bytes - 1), { signal });
+  return readText(reader, { bytes, source: readBytes({ tenantId, id: contentId }, 0, bytes - 1) }, { signal });
 }
 
 /** Words of vectors' that are about the text, not about the moment. */

@@ -16,9 +16,9 @@ export const extractJob = defineJob({
   payload: z.object({ assetId: z.uuid(), assetVersion: z.int().positive() }),
   retry: { ...RETRY.standard, attempts: 12, maxDelayMs: 900_000 },
   timeoutMs: 300_000,
-  // Each is a process of its own with some hundred megabytes; one of an organisation, and one for another.
+  // Each is a process of its own with some hundred megabytes: one at a time in a process of the app, and one of an organisation.
   perTenant: { concurrency: 1 },
-  concurrency: 2,
+  concurrency: 1,
 });
 
 export const removeJob = defineJob({

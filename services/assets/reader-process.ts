@@ -20,7 +20,7 @@ export interface ReaderLimits {
   memoryMaxMb: number;
 }
 
-export const READER_LIMITS: ReaderLimits = { feedMs: 120_000, limitMs: 30_000, heapMaxMb: 160, memoryMaxMb: 288 };
+export const READER_LIMITS: ReaderLimits = { feedMs: 120_000, limitMs: 30_000, heapMaxMb: 160, memoryMaxMb: 240 };
 
 export interface ReadText {
   /** Markdown, with a heading for each page, or row by row. */
@@ -42,17 +42,22 @@ const OVER_MEMORY: ReadonlySet<NodeJS.Signals> = new Set(["SIGABRT", "SIGTRAP", 
 /** Of what a process writes about its end. */
 const SAID_MAX_CHARS = 1_000;
 
+export interface ReadableFile {
+  bytes: number;
+  source: AsyncIterable<Buffer>;
+}
+
 /**
- * Reads the text of a file whose bytes `source` brings.
+ * Reads a file's text.
  * @throws ReaderProcessError, what the source throws, and the signal's reason
  */
 export async function readText(
   reader: Reader,
-  source: AsyncIterable<Buffer>,
+  { bytes, source }: ReadableFile,
   { signal, limits = READER_LIMITS }: { signal: AbortSignal; limits?: ReaderLimits },
 ): Promise<ReaderAnswer> {
   signal.throwIfAborted();
-  const child = start(reader, limits);
+  const child = start(reader, bytes, limits);
   let ended: ReaderAnswer | Error | undefined;
   const end = (answer: ReaderAnswer | Error): void => {
     ended ??= answer;
@@ -78,11 +83,12 @@ export async function readText(
   return ended as ReaderAnswer;
 }
 
-function start(reader: Reader, { feedMs, limitMs, heapMaxMb, memoryMaxMb }: ReaderLimits): ChildProcess {
-  return fork(join(process.cwd(), CHILD), [reader, String(memoryMaxMb), String(2 * (feedMs + limitMs))], {
+function start(reader: Reader, bytes: number, limits: ReaderLimits): ChildProcess {
+  const { feedMs, limitMs, heapMaxMb, memoryMaxMb } = limits;
+  return fork(join(process.cwd(), CHILD), [reader, bytes, memoryMaxMb, 2 * (feedMs + limitMs)].map(String), {
     serialization: "advanced",
     stdio: ["pipe", "ignore", "pipe", "ipc"],
-    execArgv: [`--max-old-space-size=${heapMaxMb}`, "--max-semi-space-size=8"],
+    execArgv: [`--max-old-space-size=${heapMaxMb}`, "--max-semi-space-size=4"],
     env: {},
   });
 }

@@ -7,11 +7,12 @@ import { parseRange } from "../byte-range";
 import { dispositionOf } from "../content-answer";
 import { DOCX, mediaTypeOf, TextProbe } from "../media-type";
 import { fateOf, type Reader } from "../readable";
-import { READER_LIMITS, readText, ReaderProcessError, type ReaderAnswer } from "../reader-process";
+import { READER_LIMITS, readText, ReaderProcessError, type ReadableFile, type ReaderAnswer } from "../reader-process";
 import { docx, inPieces, pdf, pdfOf, png, stream, wordBody, zip } from "./files";
 
+const fileOf = (bytes: Buffer): ReadableFile => ({ bytes: bytes.length, source: inPieces(bytes) });
 const read = (reader: Reader, bytes: Buffer): Promise<ReaderAnswer> =>
-  readText(reader, inPieces(bytes), { signal: new AbortController().signal });
+  readText(reader, fileOf(bytes), { signal: new AbortController().signal });
 
 const typeOf = (bytes: Buffer, name: string): Promise<string> => {
   const probe = new TextProbe();
@@ -59,7 +60,13 @@ describe("a file's type", () => {
       return Buffer.concat([head, Buffer.from(name + text)]);
     };
     const types = await Promise.all([
-      typeOf(zip([{ name: "[Content_Types].xml", bytes: png }, { name: "xl/a", bytes: png }]), "a"),
+      typeOf(
+        zip([
+          { name: "[Content_Types].xml", bytes: png },
+          { name: "xl/a", bytes: png },
+        ]),
+        "a",
+      ),
       typeOf(zip([{ name: "ppt/a", bytes: png }]), "a"),
       typeOf(zip([{ name: "my-word/a", bytes: png }]), "a"),
       typeOf(stored("mimetype", "application/epub+zip"), "a"),
@@ -142,20 +149,20 @@ describe("the text of a file", () => {
     const blanks = stream(deflateSync(Buffer.alloc(4_000_000, 32)), "/Filter/FlateDecode");
     const page = `<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents[${"4 0 R ".repeat(400)}]>>`;
     const long = pdfOf(["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", page, blanks]);
-    const slow = readText("pdf", inPieces(long), { signal, limits: { ...limits, limitMs: 100 } });
+    const slow = readText("pdf", fileOf(long), { signal, limits: { ...limits, limitMs: 100 } });
     // That its bytes do not come is no fault of the file's.
-    const late = readText("text", silent(), { signal, limits: { ...limits, feedMs: 500 } });
+    const late = readText("text", { bytes: 2, source: silent() }, { signal, limits: { ...limits, feedMs: 500 } });
     const started: ChildProcess[] = [];
     const note = (message: unknown): void => void started.push((message as { process: ChildProcess }).process);
     subscribe("child_process", note);
-    const killed = readText("text", killing(started), { signal });
+    const killed = readText("text", { bytes: 2, source: killing(started) }, { signal });
     unsubscribe("child_process", note);
-    const large = readText("text", inPieces(Buffer.alloc(20_000_000, 97)), {
+    const large = readText("text", fileOf(Buffer.alloc(20_000_000, 97)), {
       signal,
       limits: { ...limits, memoryMaxMb: 40 },
     });
-    const aborted = readText("text", endless(), { signal: called.signal });
-    const broken = readText("text", failing(), { signal });
+    const aborted = readText("text", { bytes: 2, source: endless() }, { signal: called.signal });
+    const broken = readText("text", { bytes: 2, source: failing() }, { signal });
     called.abort(new ReaderProcessError("called off"));
     const ends = await Promise.allSettled([slow, large, aborted, broken, late, killed]);
     expect(ends.map((end) => (end.status === "fulfilled" ? end.value : (end.reason as Error).message))).toEqual([

@@ -20,7 +20,8 @@ async function open(bytes) {
   // pdf.js mends a file that was cut, as far as it goes, and says nothing: a part would pass for the whole.
   if (!bytes.subarray(-END_WITHIN_BYTES).includes("%%EOF")) throw new Refusal("damaged");
   try {
-    return await getDocumentProxy(new Uint8Array(bytes), OPTIONS);
+    // It takes no Buffer; what is all of its memory is not copied.
+    return await getDocumentProxy(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), OPTIONS);
   } catch (error) {
     throw error?.name === "PasswordException" ? new Refusal("encrypted") : error;
   }

@@ -2,11 +2,12 @@
 //   {begun}      it has all bytes: the file's own time begins
 //   {text}       Markdown
 //   {failure}    a word of readable.ts
-// Plain JavaScript, because it is forked by its path. Arguments: the reader, its memory in MB, its time in ms.
+// Plain JavaScript, because it is forked by its path. Arguments: the reader, how many bytes the file
+// has, this process' memory in MB, its time in ms.
 import { Worker } from "node:worker_threads";
 import { Refusal } from "./refusal.mjs";
 
-const [reader, memoryMaxMb, limitMs] = process.argv.slice(2);
+const [reader, fileBytes, memoryMaxMb, limitMs] = process.argv.slice(2);
 
 /** All bytes of a file are in memory here, and what is made of them. */
 const FILE_MAX_BYTES = 32 * 1024 * 1024;
@@ -28,15 +29,14 @@ process.on("disconnect", () => process.exit(0));
 // A process group's signals are for the parent, which decides when this one ends.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => undefined);
 
+/** In one piece from the beginning: what is put together at the end is in memory twice. */
 async function bytesOf(stream) {
-  const chunks = [];
+  const size = Number(fileBytes);
+  if (size > FILE_MAX_BYTES) throw new Refusal("too_complex");
+  const bytes = Buffer.allocUnsafeSlow(size);
   let length = 0;
-  for await (const chunk of stream) {
-    length += chunk.length;
-    if (length > FILE_MAX_BYTES) throw new Refusal("too_complex");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
+  for await (const chunk of stream) length += chunk.copy(bytes, length);
+  return bytes.subarray(0, length);
 }
 
 /** What a parser says of a file that it cannot read is a sentence of its own; only its kind is told apart. */
