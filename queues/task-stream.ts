@@ -8,6 +8,7 @@ import { systemQuery } from "../db/tenant";
 import { commonErrors } from "../security/common-errors";
 import type { Principal } from "../security/principal";
 import { writeToReader } from "../security/slow-reader";
+import { UnderWay } from "../security/under-way";
 import { isDraining } from "../telemetry/shutdown";
 import { logger } from "../telemetry/logger";
 import { TASKS_VERSIONS, taskFind, taskLogList, type TaskRow } from "./store/task";
@@ -30,24 +31,18 @@ interface Follower {
 const outside = AsyncLocalStorage.snapshot();
 
 const followers = new Set<Follower>();
-const callers = new Map<string, number>();
+const streams = new UnderWay({ ofOne: STREAMS_OF_CALLER_MAX, inAll: STREAMS_MAX });
 let timer: NodeJS.Timeout | undefined;
 
 /** @throws APIError rate_limited, for a caller with too many streams */
 export function admitFollower({ kind, subjectId }: Principal): () => void {
   const caller = `${kind}:${subjectId}`;
-  const open = callers.get(caller) ?? 0;
-  if (open >= STREAMS_OF_CALLER_MAX || followers.size >= STREAMS_MAX)
-    throw commonErrors.rate_limited({
-      retryAfterSeconds: 5,
-      internal: `${open} streams of ${caller}, ${followers.size} in all`,
-    });
-  callers.set(caller, open + 1);
-  return () => {
-    const left = (callers.get(caller) ?? 1) - 1;
-    if (left === 0) callers.delete(caller);
-    else callers.set(caller, left);
-  };
+  const leave = streams.enter(caller);
+  if (leave !== undefined) return leave;
+  throw commonErrors.rate_limited({
+    retryAfterSeconds: 5,
+    internal: `too many streams of ${caller}, or in all: ${streams.inAll}`,
+  });
 }
 
 /** Resolves when the task has ended and all is written, the reader has left, or the process drains. */

@@ -1,6 +1,7 @@
 // How many files may be on their way through one process at once, in either direction: each holds a part of itself in memory, for
 // as long as its client likes. Once places are scarce, whoever is slow is given up and nobody gets many: otherwise a few
 // organisations whose clients trickle would hold them all.
+import { UnderWay } from "../../security/under-way";
 import { errors } from "./errors";
 
 const PLACES = 32;
@@ -22,13 +23,13 @@ export interface Place {
 }
 
 interface Held {
-  tenantId: string;
   /** Since when its client has been at the present part; Infinity while it is our turn. */
   sinceMs: number;
   giveUp: AbortController;
 }
 
 export class Places {
+  private readonly underWay = new UnderWay({ ofOne: PLACES_OF_TENANT, inAll: PLACES });
   private readonly held = new Set<Held>();
 
   constructor(
@@ -38,12 +39,11 @@ export class Places {
 
   /** @throws what refuse makes, when there is none */
   take(tenantId: string): Place {
-    const isScarce = this.held.size >= SCARCE_FROM;
+    const isScarce = this.underWay.inAll >= SCARCE_FROM;
     if (isScarce) this.giveUpSlow();
-    const own = [...this.held].filter((held) => held.tenantId === tenantId).length;
-    const ownMax = isScarce ? PLACES_OF_TENANT_WHEN_SCARCE : PLACES_OF_TENANT;
-    if (this.held.size >= PLACES || own >= ownMax) throw this.refuse({ retryAfterSeconds: 1 });
-    return this.placeOf({ tenantId, sinceMs: this.nowMs(), giveUp: new AbortController() });
+    const leave = this.underWay.enter(tenantId, isScarce ? PLACES_OF_TENANT_WHEN_SCARCE : PLACES_OF_TENANT);
+    if (leave === undefined) throw this.refuse({ retryAfterSeconds: 1 });
+    return this.placeOf({ sinceMs: this.nowMs(), giveUp: new AbortController() }, leave);
   }
 
   /** Their places are free when they have let go of what they hold, and not before. */
@@ -53,7 +53,7 @@ export class Places {
       if (sinceMs < before && !giveUp.signal.aborted) giveUp.abort(this.refuse({ retryAfterSeconds: 1 }));
   }
 
-  private placeOf(held: Held): Place {
+  private placeOf(held: Held, leave: () => void): Place {
     this.held.add(held);
     return {
       signal: held.giveUp.signal,
@@ -65,7 +65,10 @@ export class Places {
           held.sinceMs = this.nowMs();
         }
       },
-      leave: () => void this.held.delete(held),
+      leave: () => {
+        this.held.delete(held);
+        leave();
+      },
     };
   }
 }
