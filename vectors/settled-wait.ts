@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { TenantScope } from "../db/tenant";
 import { commonErrors } from "../security/common-errors";
 import type { TenantId } from "../security/principal";
+import { UnderWay } from "../security/under-way";
 import { logger } from "../telemetry/logger";
 import { isDraining, onShutdown } from "../telemetry/shutdown";
 import { documentListPending } from "./store/states";
@@ -18,7 +19,7 @@ const outside = AsyncLocalStorage.snapshot();
 
 /** By organisation and document: those that wake who waits. */
 const waits = new Map<TenantId, Map<string, Set<() => void>>>();
-let waiting = 0;
+const underWay = new UnderWay({ ofOne: WAITS_OF_TENANT_MAX, inAll: WAITS_MAX });
 let isLooking = false;
 let isEnding = false;
 
@@ -28,7 +29,7 @@ let isEnding = false;
  * @throws APIError rate_limited when too many of the organisation wait
  */
 export async function waitUntilSettled(scope: TenantScope, id: string, ms: number): Promise<void> {
-  if (waiting >= WAITS_MAX) return;
+  if (underWay.inAll >= WAITS_MAX) return;
   // Who waits is noted before the look: what is settled in between wakes them.
   const wait = beginWait(scope.tenantId, id, ms);
   try {
@@ -48,22 +49,21 @@ export function noteSettled(tenantId: TenantId, id: string): void {
 
 /** Notes that somebody waits, until `end`. @throws APIError rate_limited when too many of the organisation do */
 export function beginWait(tenantId: TenantId, id: string, ms: number): { woken: Promise<void>; end: () => void } {
-  const ofTenant = waits.get(tenantId) ?? new Map<string, Set<() => void>>();
-  const held = [...ofTenant.values()].reduce((sum, { size }) => sum + size, 0);
-  if (held >= WAITS_OF_TENANT_MAX)
-    throw commonErrors.rate_limited({ retryAfterSeconds: 1, internal: `${held} of this organisation wait` });
+  const leave = underWay.enter(tenantId);
+  if (leave === undefined)
+    throw commonErrors.rate_limited({ retryAfterSeconds: 1, internal: `${WAITS_OF_TENANT_MAX} of ${tenantId} wait` });
   endWithProcess();
+  const ofTenant = waits.get(tenantId) ?? new Map<string, Set<() => void>>();
   const ofDocument = ofTenant.get(id) ?? new Set();
   let wake = (): void => undefined;
   const woken = new Promise<void>((resolve) => (wake = resolve));
   waits.set(tenantId, ofTenant.set(id, ofDocument.add(wake)));
-  waiting++;
   const timer = setTimeout(wake, ms);
   return {
     woken,
     end: () => {
       clearTimeout(timer);
-      waiting--;
+      leave();
       ofDocument.delete(wake);
       if (ofDocument.size === 0) ofTenant.delete(id);
       if (ofTenant.size === 0) waits.delete(tenantId);
