@@ -105,7 +105,8 @@ async function deliver(
   if (!handler || !wasLost) return void (await receive(receiver, message, handler, handler ? 1 : 0));
   await receiver.lostOnes.take(async () => {
     if (!(await countBeforehand(receiver, message))) return;
-    if ((await receive(receiver, message, handler, 0)) === "held") await inboxUncount(receiver.name, message.id);
+    const outcome = await receive(receiver, message, handler, 0);
+    if (outcome === "held" || outcome === "duplicate") await inboxUncount(receiver.name, message.id);
   });
 }
 

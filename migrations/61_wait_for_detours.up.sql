@@ -9,16 +9,27 @@ CREATE FUNCTION events.count_round() RETURNS trigger LANGUAGE plpgsql SET search
 BEGIN
   INSERT INTO events.inbox AS i (consumer, event_id, tenant_id, type, round)
   SELECT h.consumer, h.event_id, h.tenant_id, h.type, 1 FROM put_by h WHERE h.replay_id IS NULL ORDER BY h.consumer, h.event_id
-  ON CONFLICT (consumer, event_id) DO UPDATE SET round = i.round + 1;
+  ON CONFLICT (consumer, event_id) DO UPDATE SET round = i.round + 1 WHERE i.processed_at IS NULL AND i.dead_at IS NULL;
   RETURN NULL;
 END
 $$;
 CREATE TRIGGER held_counted AFTER INSERT ON events.held REFERENCING NEW TABLE AS put_by FOR EACH STATEMENT EXECUTE FUNCTION events.count_round();
 
+-- A dead letter that is sent again is a message of its own, whatever its event went through before.
+CREATE FUNCTION events.forget_round() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  NEW.round := 0;
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER inbox_reopened BEFORE UPDATE OF dead_at ON events.inbox FOR EACH ROW
+  WHEN (OLD.dead_at IS NOT NULL AND NEW.dead_at IS NULL) EXECUTE FUNCTION events.forget_round();
+
 -- As before, and:
 --   nothing while something of its aggregate is under way to the consumer by the topic. That follows it: the topic brought the first
 --   while the consumer was held, and the second when the first was back in the outbox, where nothing at the consumer sees it. So the
---   second was handled before the first. Now it comes behind one that still waits, and is put by;
+--   second was handled before the first. Now it comes behind one that still waits, and is put by. For a day: what a topic has not
+--   brought by then, it may have lost;
 --   with how often each was put by.
 CREATE OR REPLACE FUNCTION events.release_held(row_limit integer, open_max integer) RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -45,12 +56,15 @@ BEGIN
     SELECT h.consumer, h.event_id, h.key FROM ready w CROSS JOIN LATERAL (
       SELECT n.consumer, n.event_id, n.position, n.key, row_number() OVER (ORDER BY n.position, n.occurred_at, n.event_id) AS place
         FROM (
-          SELECT o.consumer, o.event_id, o.position, o.occurred_at, events.aggregate_key(o.destination, o.tenant_id, o.aggregate_type, o.aggregate_id) AS key
-            FROM events.held o WHERE o.consumer = w.consumer
+          SELECT o.consumer, o.event_id, o.position, o.occurred_at, o.key
+            FROM (
+              SELECT f.consumer, f.event_id, f.position, f.occurred_at, events.aggregate_key(f.destination, f.tenant_id, f.aggregate_type, f.aggregate_id) AS key
+                FROM events.held f WHERE f.consumer = w.consumer
+               ORDER BY f.position, f.occurred_at, f.event_id LIMIT row_limit * 100) o
+           WHERE (SELECT 1 FROM events.detour d WHERE d.aggregate_key = o.key AND d.consumer = o.consumer AND d.begun_at > now() - interval '1 day' LIMIT 1) IS NULL
            -- Looked through no further, however much a relay has at hand.
            ORDER BY o.position, o.occurred_at, o.event_id LIMIT row_limit * 10) n
        WHERE (SELECT a.leased_until FROM events.outbox_aggregate a WHERE a.key = n.key) > now() IS NOT TRUE
-         AND (SELECT 1 FROM events.detour d WHERE d.aggregate_key = n.key AND d.consumer = n.consumer LIMIT 1) IS NULL
        ORDER BY n.position, n.occurred_at, n.event_id LIMIT row_limit) h
      ORDER BY h.place, h.position LIMIT row_limit
   )
@@ -71,7 +85,7 @@ BEGIN
     DELETE FROM events.held h USING unnest(names, ids, keys) AS n(consumer, event_id, key)
      WHERE h.consumer = n.consumer AND h.event_id = n.event_id AND n.key = ANY (free)
        -- Asked once more: what a relay had at hand until just now is under way since.
-       AND (SELECT 1 FROM events.detour d WHERE d.aggregate_key = n.key AND d.consumer = n.consumer LIMIT 1) IS NULL
+       AND (SELECT 1 FROM events.detour d WHERE d.aggregate_key = n.key AND d.consumer = n.consumer AND d.begun_at > now() - interval '1 day' LIMIT 1) IS NULL
     RETURNING h.*
   ), patient AS (
     -- Waiting here is no waiting for a version that knows it.
@@ -92,7 +106,7 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 
--- As before; of a redrive that is given up, its event's detours are over: they carry the event's id, not the row's.
+-- As before; of a copy that is given up, its consumer's detour is over: it carries the event's id, not the row's. Others keep theirs.
 CREATE OR REPLACE FUNCTION events.outbox_settle(lease uuid, keys uuid[], published uuid[], released uuid[],
                                      failed uuid[], retry_in_ms integer[], refused boolean[], errors text[],
                                      dead uuid[], letters uuid[], dead_errors text[])
@@ -122,8 +136,9 @@ BEGIN
            b.version, b.payload, b.headers, b.occurred_at, 'not_handed_over', b.error, nullif(split_part(b.headers ->> 'traceparent', '-', 2), ''), b.attempts
       FROM buried b;
     -- A redrive goes to the consumers anew.
-    DELETE FROM events.detour
-     WHERE event_id IN (SELECT coalesce((o.headers ->> 'redrive-of')::uuid, o.id) FROM events.outbox o WHERE o.id = ANY (dead));
+    DELETE FROM events.detour d USING events.outbox o
+     WHERE o.id = ANY (dead) AND o.dead_at IS NOT NULL AND d.event_id = coalesce((o.headers ->> 'redrive-of')::uuid, o.id)
+       AND (o.headers ->> 'redrive-consumer' IS NULL OR d.consumer = o.headers ->> 'redrive-consumer');
   END IF;
   PERFORM events.outbox_rest(own);
   -- Said late, and nobody holds the aggregate: its next row need not wait for the retry of the published one.

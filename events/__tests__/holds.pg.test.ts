@@ -1,5 +1,5 @@
 // A consumer that is paused and resumed all the time, by whom its processes do not hear, under two relays and a topic that
-// delivers again: each event acts once, in the order of its aggregate. Needs real concurrency, so native Postgres only.
+// delivers again, and that is away now and then: each event acts once, in the order of its aggregate. Needs real concurrency, so native Postgres only.
 //   GROUNDWORK_HOLD_EVENTS=50000 npm run test:pg -- events/__tests__/holds.pg.test.ts
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
@@ -86,19 +86,23 @@ it(
     const topic = topicOf(handle);
     // Two replicas, of which each has a memory of its own.
     const replicas = [new DirectDelivery(TIMES), new DirectDelivery(TIMES)];
-    for (const replica of replicas) replica.turn(true);
     let turn = 0;
     registerDestination(name, {
       batchSize: 20,
       isOrdered: true,
       publish: async (rows) => {
         const replica = replicas[turn++ % 2]!;
+        // By the topic now and then, for nothing but chance.
+        replica.turn(random() < 0.7);
         await replica.before(rows, async () => {
+          if (random() < 0.05) throw new Error("the topic is away");
           for (const row of rows) if (!replica.hasHad(name, eventIdOf(row))) topic.publish(messageOf(row));
         });
       },
     });
-    const relays = [1, 2].map(() => createRelay({ destinations: [name], batch: 20, pollMs: 5 }));
+    const relays = [1, 2].map(() =>
+      createRelay({ destinations: [name], batch: 20, pollMs: 5, backoff: { firstMs: 1, maxMs: 5 } }),
+    );
     for (const relay of relays) relay.start();
 
     let isOver = false;

@@ -131,49 +131,6 @@ describe("a paused consumer", () => {
     ]);
   });
 
-  it("gets nothing back while something of the aggregate is on its way by the topic, which would be before it", async () => {
-    const tenantId = tenant();
-    const set = recording({ isHere: false });
-    await set.emit(tenantId, ["p", 1], ["p", 2], ["q", 1]);
-    await set.relayAll();
-    const [first, second, other] = set.byTopic.splice(0);
-    await pause(set.name);
-    await set.handle(first!);
-    await set.handle(other!);
-    await resumeConsumer(set.name, REASON);
-    await moveAll();
-    expect(await heldOf(set.name)).toBe(1);
-    await set.relayAll();
-    await set.handle(second!);
-    await moveAll();
-    await set.relayAll();
-    for (const delivered of set.byTopic) await set.handle(delivered);
-    expect(set.seen).toEqual(["q1", "p1", "p2"]);
-  });
-
-  it("passes over what the topic brings once more of what was put by since: its own copy comes in its turn", async () => {
-    const tenantId = tenant();
-    const set = recording({ isHere: false });
-    await set.emit(tenantId, ["p", 1], ["p", 2]);
-    await set.relayAll();
-    const [first, second] = set.byTopic.splice(0);
-    for (const round of [1, 2]) {
-      await pause(set.name);
-      await set.handle(first!);
-      await set.handle(second!);
-      for (const delivered of set.byTopic.splice(0)) await set.handle(delivered);
-      await resumeConsumer(set.name, REASON);
-      await moveAll();
-      // Back in the outbox, and then on the way by the topic.
-      await set.handle(second!);
-      await set.relayAll();
-      await set.handle(second!);
-      expect([set.seen, await detoursOf(set.name), round]).toEqual([[], 2, round]);
-    }
-    for (const delivered of set.byTopic) await set.handle(delivered);
-    expect([set.seen, await detoursOf(set.name)]).toEqual([["p1", "p2"], 0]);
-  });
-
   it("that is paused again gets what it was sent by then in the order of the outbox, whatever came first", async () => {
     const tenantId = tenant();
     const set = recording({ isHere: false });

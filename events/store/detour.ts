@@ -28,6 +28,8 @@ const IS_HELD = plainSql`(select 1 from events.consumer_hold h where h.consumer 
 const IS_BEHIND = plainSql`(select 1 from events.held h
     where h.consumer = c.consumer and h.aggregate_id = a.id and h.aggregate_type = a.type and h.tenant_id is not distinct from a.tenant_id
       and h.position < a.position limit 1) is not null`;
+/** The event itself does. */
+const WAITS = plainSql`(select 1 from events.held h where h.consumer = c.consumer and h.event_id = c.event_id limit 1) is not null`;
 
 /**
  * Which of these consumers may not be given directly what is at hand of which of these aggregates: what comes before is on its
@@ -55,10 +57,13 @@ export function detoursBegin(detours: readonly Detour[]): Promise<Pick<Detour, "
   return systemQuery(
     "relay-detour",
     `with wanted as materialized (
-       select c.consumer, c.event_id, c.row_id, a.key, a.tenant_id, c.is_missing or ${IS_HELD} or ${IS_BEHIND} as is_held
+       select c.consumer, c.event_id, c.row_id, a.key, a.tenant_id, c.is_missing or ${IS_HELD} or ${IS_BEHIND} or ${WAITS} as is_held
          from unnest($1::text[], $2::uuid[], $3::uuid[], $4::boolean[]) with ordinality as c (consumer, event_id, row_id, is_missing, place)
          join unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::bigint[]) with ordinality as a (key, tenant_id, type, id, position, place)
            on a.place = c.place),
+     -- Of a try before, whose hand-over failed.
+     over as (
+       delete from events.detour d using wanted w where w.is_held and d.consumer = w.consumer and d.event_id = w.event_id),
      begun as (
        insert into events.detour (consumer, aggregate_key, event_id, tenant_id)
        select consumer, key, event_id, tenant_id from wanted where not is_held order by 1, 3 on conflict do nothing),

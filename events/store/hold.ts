@@ -68,7 +68,7 @@ export async function heldInsertDelivered(
      before as (
        select 1 from events.held h
         where h.consumer = $1 and h.aggregate_id = $5 and h.aggregate_type = $4 and h.tenant_id is not distinct from $3
-          and ($11::bigint is null or h.position < $11)
+          and ($11::bigint is null or h.position < $11 or h.event_id = $2)
         limit 1),
      decided as materialized (select exists (select from hold) or exists (select from before) as is_held),
      ended as (delete from events.detour where consumer = $1 and event_id = $2 and (select is_held from decided)),

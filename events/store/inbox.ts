@@ -22,7 +22,7 @@ export interface InboxHeld {
 }
 
 /**
- * `behind`: something of the aggregate that comes before the event waits for the consumer (holds.ts); nothing was noted.
+ * `behind`: something of the aggregate that comes before the event, or itself, waits for the consumer (holds.ts); nothing was noted.
  * `held`: the consumer is, and the transaction is to be rolled back.
  */
 export type InboxStanding = "fresh" | "known" | "behind" | "held";
@@ -43,9 +43,11 @@ export async function inboxRecord(
     `with behind as materialized (
        select 1 from events.held h
         where h.consumer = $1 and h.aggregate_id = $6 and h.aggregate_type = $5 and h.tenant_id is not distinct from $3
-          and ($7::bigint is null or h.position < $7)
+          and ($7::bigint is null or h.position < $7 or h.event_id = $2)
         limit 1),
-     passed as (select 1 from events.inbox where consumer = $1 and event_id = $2 and round > $8),
+     passed as (
+       select 1 from events.inbox
+        where consumer = $1 and event_id = $2 and round > $8 and processed_at is null and dead_at is null),
      ended as (
        delete from events.detour
         where consumer = $1 and event_id = $2 and not exists (select from behind) and not exists (select from passed)),

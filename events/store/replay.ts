@@ -108,7 +108,7 @@ export async function replayUndo(tx: Tx, id: string, limit: number): Promise<boo
         where h.consumer = s.consumer and h.event_id = s.event_id and h.noted is null),
      noted as (
        insert into events.inbox (consumer, event_id, tenant_id, type, processed_at, dead_at)
-       select consumer, event_id, tenant_id, type, case noted when 'handled' then now() end, case noted when 'dead' then now() end from gone
+       select consumer, event_id, tenant_id, type, case noted when 'handled' then now() end, case noted when 'dead' then now() end from gone order by event_id
        on conflict (consumer, event_id) do update set processed_at = excluded.processed_at, dead_at = excluded.dead_at
         where inbox.processed_at is null and inbox.dead_at is null)
      select count(*)::int as undone from part`,
