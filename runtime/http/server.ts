@@ -70,7 +70,7 @@ export class Listener {
     this.server.on("request", serve);
     this.server.on("checkExpectation", serve);
     this.server.on("connection", (socket: Socket) => this.track(socket));
-    this.server.on("connect", (_req, socket: Duplex) => socket.end(malformedAnswer(405)));
+    this.server.on("connect", (_req, socket: Duplex) => refuseTunnel(socket as Socket));
     this.server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) =>
       refuse(error, socket),
     );
@@ -222,6 +222,18 @@ function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: S
   refused.add(socket);
   const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ""] ?? 400;
   socket.end(malformedAnswer(status, error.code === "HPE_INVALID_METHOD" ? error.rawPacket : undefined));
+  cutLater(socket);
+}
+
+/** Answers a CONNECT. Node has let go of its connection: nobody else reads what follows, or listens to its errors. */
+function refuseTunnel(socket: Socket): void {
+  socket.on("error", () => socket.destroy());
+  socket.resume();
+  socket.end(malformedAnswer(405));
+  cutLater(socket);
+}
+
+function cutLater(socket: Socket): void {
   const cut = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS).unref();
   socket.once("close", () => clearTimeout(cut));
 }

@@ -38,6 +38,9 @@ async function talk(bytes: string | Buffer, enough: RegExp = /$^/, end = false):
   return text;
 }
 
+/** Clients that got their answer to a CONNECT, keep their side open and go on to send. */
+const lingering: Socket[] = [];
+
 const get = async (path: string): Promise<number> => (await fetch(`http://127.0.0.1:${app.port}${path}`)).status;
 const alive = async (): Promise<void> => {
   expect(app.child.exitCode).toBeNull();
@@ -65,6 +68,23 @@ test.each([
   ],
 ])("%s is answered and ends the connection", async (_name, bytes, status) => {
   expect(await talk(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  await alive();
+});
+
+test("what the client of a refused CONNECT does next, a reset or more bytes, harms nobody", async () => {
+  for (let i = 0; i < 20; i++) {
+    const socket = await open();
+    socket.on("error", () => undefined);
+    socket.write("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    if (i % 2) await new Promise((resolve) => socket.once("data", resolve));
+    socket.resetAndDestroy();
+  }
+  await alive();
+  const socket = connect({ port: app.port, host: "127.0.0.1", allowHalfOpen: true });
+  lingering.push(socket.on("error", () => undefined));
+  socket.write("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n");
+  await new Promise((resolve) => socket.once("data", resolve));
+  await new Promise<void>((resolve) => void socket.write("more", () => resolve()));
   await alive();
 });
 
@@ -192,6 +212,7 @@ test("an upgrade to something else than a stream is served as a plain request, b
 });
 
 test("a signal lets answers in flight finish, and the process ends with code 0", async () => {
+  expect(lingering).toHaveLength(1);
   const idle = await open();
   const slow = await open();
   let text = "";
@@ -208,4 +229,5 @@ test("a signal lets answers in flight finish, and the process ends with code 0",
   expect(await ended).toBe(0);
   expect(text.split("\r\n\r\n").slice(1).join("")).toBe("1\r\na\r\n1\r\nb\r\n1\r\nc\r\n1\r\nd\r\n0");
   idle.destroy();
+  for (const socket of lingering) socket.destroy();
 });
