@@ -55,7 +55,8 @@ function copyRuntimeFiles(files: string[], root: string, folder: string): void {
       throw new UsageError(
         `${file} is not there: the app names it (static assets, migrations or package.json#groundwork.include)`,
       );
-    cpSync(join(root, file), join(folder, file), { recursive: true });
+    // A link would lead to where the app was built.
+    cpSync(join(root, file), join(folder, file), { recursive: true, dereference: true });
   }
 }
 

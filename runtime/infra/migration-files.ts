@@ -1,6 +1,6 @@
 // Which migrations a folder holds, in Encore's three layouts (contract 7.7): `1_name.up.sql` files,
 // drizzle's `0001_name.sql` files, prisma's and drizzle v1's `20240101_name/migration.sql` folders.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InfraError } from "./errors";
 
@@ -54,23 +54,38 @@ function migration(dir: string, file: string, number: string): Migration {
 /** Some editors write a byte order mark, which Postgres takes for a part of the first word; psql passes it over as well. */
 const withoutMark = (text: string): string => (text.startsWith("\uFEFF") ? text.slice(1) : text);
 
+/** What an entry is where links are followed: ConfigMaps of Kubernetes, Nix and Bazel lay out files as links. */
+function kindOf(dir: string, entry: Dirent): "file" | "folder" | "other" {
+  const found = entry.isSymbolicLink() ? statSync(join(dir, entry.name), { throwIfNoEntry: false }) : entry;
+  if (!found && folder.test(entry.name))
+    throw new InfraError(`${entry.name} is a link that leads nowhere\n  ${dir}: a migration must be a file`);
+  return found?.isDirectory() ? "folder" : found?.isFile() ? "file" : "other";
+}
+
+/** One of the layouts' files would never be applied. */
+function refuseMixture(dir: string, [inFolder]: Migration[], files: string[]): void {
+  const file = files.find((name) => plain.test(name));
+  if (inFolder && file !== undefined)
+    throw new InfraError(
+      `migrations of two layouts: ${file} and ${inFolder.file}\n  ${dir}: keep one layout, files or folders`,
+    );
+}
+
 /**
  * Reads a migrations folder.
- * @throws InfraError for a file that no layout names, and for two files of the same number
+ * @throws InfraError for a file that no layout names, for two files of the same number, and for files beside folders
  */
 export function readMigrations(dir: string): MigrationSet {
-  const entries = readdirSync(dir, { withFileTypes: true });
-  const folders = fromFolders(
-    dir,
-    entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name),
-  );
+  const entries = readdirSync(dir, { withFileTypes: true }).map((entry) => ({
+    name: entry.name,
+    kind: kindOf(dir, entry),
+  }));
+  const namesOf = (kind: string): string[] => entries.filter((one) => one.kind === kind).map(({ name }) => name);
+  const files = namesOf("file");
+  const folders = fromFolders(dir, namesOf("folder"));
+  refuseMixture(dir, folders, files);
   const nonSequential = folders.length > 0;
-  const migrations = nonSequential
-    ? folders
-    : fromFiles(
-        dir,
-        entries.filter((entry) => entry.isFile()).map((entry) => entry.name),
-      );
+  const migrations = nonSequential ? folders : fromFiles(dir, files);
   migrations.sort((a, b) => (a.number < b.number ? -1 : a.number > b.number ? 1 : 0));
   for (const [index, current] of migrations.entries()) {
     const before = migrations[index - 1];

@@ -1,6 +1,6 @@
 // Migrations are applied once, in order, wholly or not at all, whoever else does the same at that moment. Runs
 // on the embedded database, and on a native one when GROUNDWORK_TEST_POSTGRES_URL names it.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type ClonedDatabase, InfraError, migrate, migrationStatus, repairMigrations } from "..";
@@ -243,6 +243,30 @@ test("prisma's folders are applied whatever their order of arrival, one row each
     { version: 20240101 },
     { version: 20240102 },
   ]);
+});
+
+test("files of one layout beside folders of another are refused: one of them would never be applied", () => {
+  const mixed = { "1_a.up.sql": "", "31_z.up.sql": "", "99_archive/migration.sql": "" };
+  expect(() => readMigrations(folderWith(mixed))).toThrow(InfraError);
+  expect(() => readMigrations(folderWith(mixed))).toThrow(
+    /two layouts: 1_a\.up\.sql and 99_archive\/migration\.sql[^]*keep one layout/,
+  );
+  const beside = { "seed.sql": "", "20240101_a/migration.sql": "" };
+  expect(readMigrations(folderWith(beside)).migrations.map((m) => m.number)).toEqual([20240101n]);
+});
+
+test("migrations that are links are applied as what they lead to, and one that leads nowhere is refused", async () => {
+  const there = folderWith({ "1_a.up.sql": "create table a (n int)", "20240101_b/migration.sql": "select 1" });
+  const files = folderWith({ "2_b.up.sql": "create table b (n int)" });
+  symlinkSync(join(there, "1_a.up.sql"), join(files, "1_a.up.sql"));
+  // As a ConfigMap of Kubernetes is laid out.
+  symlinkSync(there, join(files, "..data"));
+  expect(await migrate(database.url, files, quiet)).toEqual({ applied: ["1_a.up.sql", "2_b.up.sql"] });
+  const folders = temporaryFolder();
+  symlinkSync(join(there, "20240101_b"), join(folders, "20240101_b"));
+  expect(readMigrations(folders).migrations.map((m) => m.file)).toEqual([join("20240101_b", "migration.sql")]);
+  symlinkSync(join(there, "gone.sql"), join(files, "3_c.up.sql"));
+  expect(() => readMigrations(files)).toThrow(/3_c\.up\.sql is a link that leads nowhere/);
 });
 
 test("names that no layout knows and numbers given twice are refused", () => {

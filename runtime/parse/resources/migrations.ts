@@ -35,14 +35,36 @@ function folderFile(folder: string, source: "prisma" | "drizzle/v1", node: TypeS
   return [{ number: orderOf(number, node), file: `${folder}/migration.sql`, description }];
 }
 
+/** Links to folders count: a program that lays out an app's files may link them. */
+const isFolder = ({ name, folder, file }: FolderEntry, dir: string, files: Files): boolean =>
+  folder || (!file && files.isFolder(join(dir, name)));
+
+/** A folder that holds a migration. */
+const holdsMigration = (entry: FolderEntry, dir: string, files: Files): boolean =>
+  isFolder(entry, dir, files) &&
+  (files.list(join(dir, entry.name)) ?? []).some((inside) => inside.name === "migration.sql");
+
+/** Whoever applies them finds out by the names which layout it is: the files beside numbered folders would be left out. */
+function refuseMixture(dir: string, node: TypeScript.Node, files: Files): void {
+  const entries = files.list(dir) ?? [];
+  const file = entries.find((entry) => /^\d+_.+\.sql$/.test(entry.name) && !isFolder(entry, dir, files));
+  const beside = file && entries.find((entry) => /^\d+_/.test(entry.name) && holdsMigration(entry, dir, files));
+  if (file && beside)
+    throw refuseAt(
+      node,
+      `migrations of two layouts: ${file.name} and ${beside.name}/migration.sql`,
+      "Keep one layout, files or folders.",
+    );
+}
+
 function listMigrations(dir: string, source: MigrationSource, node: TypeScript.Node, files: Files): MigrationFile[] {
   const entries = files.list(dir) ?? [];
   if (source === "default" || source === "drizzle")
     return entries.flatMap((entry) => flatFile(entry, FILE_NAMES[source], node));
   return entries.flatMap((entry) => {
-    if (!entry.folder) return entry.name === "migration.sql" ? folderFile(basename(dir), source, node) : [];
-    const inside = files.list(join(dir, entry.name)) ?? [];
-    return inside.some((file) => file.name === "migration.sql") ? folderFile(entry.name, source, node) : [];
+    if (!isFolder(entry, dir, files))
+      return entry.name === "migration.sql" ? folderFile(basename(dir), source, node) : [];
+    return holdsMigration(entry, dir, files) ? folderFile(entry.name, source, node) : [];
   });
 }
 
@@ -51,6 +73,7 @@ export function readMigrations(dir: string, source: MigrationSource, node: TypeS
   const kind = files.kind(dir);
   if (kind === "none") throw refuseAt(node, "migrations directory does not exist", dir);
   if (kind === "file") throw refuseAt(node, "migrations path is not a directory", dir);
+  refuseMixture(dir, node, files);
   const found = listMigrations(dir, source, node, files);
   found.sort((a, b) => a.number - b.number);
   return { dir, files: found, nonSequential: source === "prisma" || source === "drizzle/v1" };
