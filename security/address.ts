@@ -93,7 +93,8 @@ export function limitKeyOf(address: string): string {
 
 /**
  * A network in its one spelling (`203.0.113.0/24`; a single address has its full prefix); undefined when `text` is none.
- * Bits behind the prefix must be zero: whoever sets them means another network than they wrote (RFC 4632 §3.1).
+ * Bits behind the prefix must be zero: whoever sets them means another network than they wrote (RFC 4632 §3.1). So must IPv4
+ * inside IPv6 be whole: `64:ff9b::/32` is no network of IPv4 addresses, least of all that of them all.
  */
 export function parseNetwork(text: string): string | undefined {
   const [addressText = "", prefixText, ...more] = text.trim().split("/");
@@ -103,7 +104,7 @@ export function parseNetwork(text: string): string | undefined {
   if (prefixText === undefined) return `${address}/${bits}`;
   if (!/^\d{1,3}$/.test(prefixText)) return undefined;
   const prefix = prefixOf(Number(prefixText), bits === 128, addressText);
-  if (prefix > bits || hasBitsBehind(address, prefix)) return undefined;
+  if (prefix < 0 || prefix > bits || hasBitsBehind(address, prefix)) return undefined;
   return `${address}/${prefix}`;
 }
 
@@ -144,14 +145,18 @@ export function networkList(networks: readonly string[]): BlockList {
     const isV6 = address.includes(":");
     const family = isV6 ? "ipv6" : "ipv4";
     if (prefixText === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, prefixOf(Number(prefixText), isV6, text), family);
+    else {
+      const prefix = prefixOf(Number(prefixText), isV6, text);
+      if (prefix < 0) throw new TypeError("a network of IPv4 inside IPv6 has a prefix of 96 or more");
+      list.addSubnet(address, prefix, family);
+    }
   }
   return list;
 }
 
-/** A prefix written for IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) counts from the IPv4 part on. */
+/** A prefix written for IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) counts from the IPv4 part on; below 0 it is none. */
 function prefixOf(prefix: number, isV6: boolean, text: string): number {
-  return !isV6 && text.includes(":") ? Math.max(0, prefix - 96) : prefix;
+  return !isV6 && text.includes(":") ? prefix - 96 : prefix;
 }
 
 /** Whether `address`, in any spelling, lies in `list`. */

@@ -12,10 +12,13 @@ test("a network has one spelling, and one that says more than its prefix keeps i
     "2001:db8::1": "2001:db8::1/128",
     "2001:db8:8000::/33": "2001:db8:8000::/33",
     "::ffff:203.0.113.0/120": "203.0.113.0/24",
+    "64:ff9b::/96": "0.0.0.0/0",
   };
   expect(Object.fromEntries(Object.keys(spelled).map((text) => [text, parseNetwork(text)]))).toEqual(spelled);
   for (const wrong of ["", "/", "/8", "a/8", "203.0.113.0/", "203.0.113.0/-1", "203.0.113.0/33", "203.0.113.0/24/24"])
     expect([wrong, parseNetwork(wrong)]).toEqual([wrong, undefined]);
+  for (const wider of ["64:ff9b::/32", "64:ff9b::/95", "::ffff:0.0.0.0/10", "::ffff:0:0/0"])
+    expect([wider, parseNetwork(wider)]).toEqual([wider, undefined]);
   for (const longer of ["203.0.113.1/24", "10.64.0.0/9", "2001:db8::1/48", "2001:db8:8000::/32", "0.0.0.1/0", "::1/0"])
     expect([longer, parseNetwork(longer)]).toEqual([longer, undefined]);
 });

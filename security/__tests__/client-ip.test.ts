@@ -175,6 +175,12 @@ describe("networks", () => {
     for (const wrong of ["", "/8", "intranet", "300.0.0.0/8"])
       expect(() => networkList([wrong])).toThrow("a network begins with an address");
   });
+
+  test("of IPv6 that hold more than its IPv4 part are refused instead of being taken for all of IPv4", () => {
+    for (const wider of ["64:ff9b::/32", "64:ff9b::/95", "::ffff:0.0.0.0/10", "::ffff:0:0/0"])
+      expect(() => networkList([wider])).toThrow("a network of IPv4 inside IPv6 has a prefix of 96 or more");
+    expect(isInNetworks(networkList(["64:ff9b::/96"]), "203.0.113.9")).toBe(true);
+  });
 });
 
 describe("the key that limits count by", () => {
