@@ -24,14 +24,18 @@ function unquoted(text: string): string {
   return text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
 }
 
-/** `[v6]`, `[v6]:port` and `v4:port` lose brackets and port; an IPv6 address without brackets has no port. */
+/**
+ * `[v6]`, `[v6]:port` and `v4:port` lose brackets and port, and so does IPv6 that ends as IPv4 does: no part of the
+ * address stands behind its first dot and a colon. Other IPv6 without brackets has no port.
+ */
 function withoutPort(text: string): string {
   if (text.startsWith("[")) {
     const end = text.indexOf("]");
     const rest = text.slice(end + 1);
     return rest === "" || isPort(rest) ? text.slice(1, end) : text;
   }
-  const colon = text.indexOf(":");
+  const dot = text.indexOf(".");
+  const colon = dot < 0 ? -1 : text.indexOf(":", dot);
   return colon > 0 && isPort(text.slice(colon)) ? text.slice(0, colon) : text;
 }
 
@@ -46,7 +50,8 @@ function canonicalIpv6(address: string): string {
 function withoutZone(text: string): string {
   const zone = text.indexOf("%");
   const address = text.slice(0, zone);
-  return zone > 0 && zone < text.length - 1 && isIP(address) === 6 ? address : text;
+  const isIpv6 = zone > 0 && (isIP(address) === 6 || paddedInIpv6(address) !== undefined);
+  return isIpv6 && zone < text.length - 1 ? address : text;
 }
 
 const MAPPED = "::ffff:";
