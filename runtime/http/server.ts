@@ -83,6 +83,8 @@ export class Listener {
   }
 
   private track(socket: Connection): void {
+    // One whose upgrade was ignored comes again.
+    if (this.connections.has(socket)) return;
     this.connections.add(socket);
     socket[accepted] = performance.now();
     withoutTimer(socket);
@@ -121,19 +123,23 @@ export class Listener {
   }
 
   private upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on("error", () => socket.destroy());
     if (!this.app.takesUpgrade(req)) return this.serveWithoutUpgrade(req, socket, head);
+    socket.on("error", () => socket.destroy());
     this.connections.delete(socket as Socket);
     this.app.upgrade(req, socket, head);
   }
 
-  /** A server may ignore `Upgrade`: the request is given back to node without it, body and all. */
+  /**
+   * A server may ignore `Upgrade`: the request is given back to node without it, body and all. Node has taken off its
+   * listeners but these two, and adds all of them again.
+   */
   private serveWithoutUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     const lines = [`${req.method} ${req.url} HTTP/${req.httpVersion}`];
     for (let i = 0; i < req.rawHeaders.length; i += 2) {
-      const isHop = /^(?:upgrade|connection|http2-settings)$/i.test(req.rawHeaders[i]!);
-      if (!isHop) lines.push(`${req.rawHeaders[i]}: ${req.rawHeaders[i + 1]}`);
+      const value = withoutUpgrade(req.rawHeaders[i]!, req.rawHeaders[i + 1]!);
+      if (value !== "") lines.push(`${req.rawHeaders[i]}: ${value ?? req.rawHeaders[i + 1]}`);
     }
+    socket.removeAllListeners("resume").removeAllListeners("pause");
     socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
     this.server.emit("connection", socket);
   }
@@ -203,6 +209,17 @@ function endsWith(connection: Connection, answer: ServerResponse): boolean {
   }
   answer.shouldKeepAlive = false;
   return true;
+}
+
+/** The options of `Connection` that go with an upgrade. */
+const UPGRADE_OPTION = /^(?:upgrade|http2-settings)$/i;
+
+/** What is left of a header when its request asks for no upgrade: "" for nothing, undefined for all of it. */
+function withoutUpgrade(name: string, value: string): string | undefined {
+  if (UPGRADE_OPTION.test(name)) return "";
+  if (name.toLowerCase() !== "connection") return undefined;
+  const options = value.split(",").map((option) => option.trim());
+  return options.filter((option) => !UPGRADE_OPTION.test(option)).join(", ");
 }
 
 /** Connections whose end was told with an answer. */
