@@ -56,9 +56,9 @@ export function wantedBy(from: string, name: string): string | undefined {
   return undefined;
 }
 
-/** Forms of npm, pnpm and yarn for what lies in a folder beside; some package managers copy it into node_modules. */
+/** Forms of npm, pnpm and yarn for what lies beside, npm's bare paths included; some package managers copy it into node_modules. */
 export const isLocalForm = (wanted: string | undefined): boolean =>
-  /^(?:workspace|file|link|portal):/.test(wanted ?? "");
+  /^(?:workspace|file|link|portal):|^(?:\.{1,2}|~)?[\\/]/.test(wanted ?? "");
 
 /** Whether an installed package is one of the workspace: a link that leads out of node_modules, or a copy of a folder. */
 export const isWorkspacePackage = (folder: string, wanted: string | undefined): boolean =>

@@ -161,13 +161,16 @@ test("no name of the workspace is in the dependencies, however it is wanted; oth
   layouts["npm and yarn: everything beside the root"]?.();
   write({
     ...published("node_modules/aliased", "4.0.0"),
+    ...published("node_modules/packed", "5.0.0"),
     "apps/api/package.json": `{ "dependencies": { "@acme/db": "*", "@acme/gone": "1.0.0", "@acme/old": "file:../../packages/old", "portal": "portal:../p",
-      "tiny-left": "catalog:", "aliased": "npm:tiny-left@^4.0.0", "git": "git+ssh://example.org/git.git", "encore.dev": "^1.58.0" } }`,
+      "packed": "./vendor/packed-5.0.0.tgz", "beside": "../beside", "home": "~/home", "root": "/abs/root", "windows": ".\\\\windows",
+      "tiny-left": "catalog:", "aliased": "npm:tiny-left@^4.0.0", "git": "git+ssh://example.org/git.git", "hub": "user/repo", "encore.dev": "^1.58.0" } }`,
   });
   expect(dependenciesOf(root, [], ["pg"], hostPackageRoot)).toEqual({
     aliased: "npm:tiny-left@^4.0.0",
     "encore.dev": "1.58.6",
     git: "git+ssh://example.org/git.git",
+    hub: "user/repo",
     pg: expect.stringMatching(/^8\./) as string,
     "tiny-left": "1.2.3",
   });
