@@ -65,12 +65,15 @@ export const within = (link: RawLink, run: () => void): void => current.run(link
 /** The raw request that an exception came out of, if it was one. */
 export const currentLink = (): RawLink | undefined => current.getStore();
 
+type Part = "request" | "response" | "socket";
+
 /** node's constructors of streams look for `_construct`, which makes it the one moment when the SDK's objects can be met. */
-function meet(prototype: object, part: "request" | "response"): void {
+function meet(prototype: object, part: Part): void {
   Object.defineProperty(prototype, "_construct", {
     configurable: true,
     get(this: SdkRequest & SdkResponse) {
-      if (making && making[part] === undefined && this[LINK] === undefined) {
+      if (making && part === "socket") this[LINK] = making;
+      else if (making && part !== "socket" && making[part] === undefined && this[LINK] === undefined) {
         making[part] = this;
         this[LINK] = making;
       }
@@ -171,14 +174,42 @@ const responseMethods = {
   },
 };
 
+interface SdkSocket {
+  destroyed: boolean;
+  [LINK]?: RawLink;
+}
+
+/** The SDK's sockets are dummies; to destroy one is how some handlers and libraries cut a connection. */
+const socketMethods = {
+  destroy(this: SdkSocket): SdkSocket {
+    this.destroyed = true;
+    this[LINK]?.cut();
+    return this;
+  },
+
+  /** What was written leaves first. */
+  destroySoon(this: SdkSocket): void {
+    const link = this[LINK];
+    const response = link?.response;
+    this.destroyed = true;
+    if (!link || response?.writableEnded) return;
+    if (response && response.writableLength > 0) Writable.prototype.write.call(response, "", "utf8", () => link.cut());
+    else link.cut();
+  },
+
+  resetAndDestroy(this: SdkSocket): SdkSocket {
+    return socketMethods.destroy.call(this);
+  },
+};
+
 interface SdkClasses {
   RawRequest?: { prototype: object };
-  RawResponse?: { prototype: object };
+  RawResponse?: { prototype: object; new (request: object, writer: object): { socket: object } };
 }
 
 const adapted = new WeakSet<object>();
 
-function adapt(prototype: object | undefined, part: "request" | "response", methods: object): void {
+function adapt(prototype: object | undefined, part: Part, methods: object): void {
   if (!prototype || adapted.has(prototype)) return;
   adapted.add(prototype);
   meet(prototype, part);
@@ -190,6 +221,9 @@ function adapt(prototype: object | undefined, part: "request" | "response", meth
 export async function adaptRawObjects(appRoot: string): Promise<void> {
   const file = createRequire(join(appRoot, "package.json")).resolve("encore.dev/api");
   const sdk = (await import(pathToFileURL(file).href)) as SdkClasses;
+  // The class of the sockets is not exported: one of its objects leads to it.
+  const socket = sdk.RawResponse && new sdk.RawResponse({}, {}).socket;
+  adapt(socket && (Object.getPrototypeOf(socket) as object), "socket", socketMethods);
   adapt(sdk.RawRequest?.prototype, "request", requestMethods);
   adapt(sdk.RawResponse?.prototype, "response", responseMethods);
 }

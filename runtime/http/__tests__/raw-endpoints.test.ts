@@ -181,6 +181,13 @@ const scenarios: Record<string, { play: Play; last?: string }> = {
   "writes-after-end": { play: ({ port }) => answerTo(port, "GET", "/see/writes-after-end"), last: "res close" },
   "destroys-response": { play: ({ port }) => answerTo(port, "GET", "/see/destroys-response"), last: "res close" },
   "destroys-request": { play: ({ port }) => answerTo(port, "GET", "/see/destroys-request"), last: "destroys" },
+  "destroys-socket": { play: ({ port }) => answerTo(port, "GET", "/see/destroys-socket"), last: "res close" },
+  "destroys-socket-unanswered": {
+    play: ({ port }) => answerTo(port, "GET", "/see/destroys-socket-unanswered"),
+    last: "destroys",
+  },
+  "resets-socket": { play: ({ port }) => answerTo(port, "GET", "/see/resets-socket"), last: "resets" },
+  "destroys-socket-soon": { play: ({ port }) => answerTo(port, "GET", "/see/destroys-socket-soon"), last: "res close" },
   "head-only": { play: ({ port }) => answerTo(port, "HEAD", "/see/head-only"), last: "res close" },
   early: {
     play: async ({ port }) => {
