@@ -26,6 +26,8 @@ const FIRST_REQUEST_MS = 1000;
 const LINGER_MS = 1000;
 /** How long the rest of a refused request is read. */
 const REFUSED_LINGER_MS = 5000;
+/** A connection that is silent for so long is probed by the kernel: the client of a stream may have gone without a word. */
+const PROBE_MS = 60_000;
 /** Turns of the event loop in which a draining listener reads what had arrived before. */
 const READING_TURNS = 2;
 
@@ -64,6 +66,8 @@ export class Listener {
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_MS,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: PROBE_MS,
     });
     this.server.maxHeadersCount = 0;
     const serve = (req: IncomingMessage, res: ServerResponse): void => this.serve(req, res);

@@ -225,6 +225,19 @@ test("upgrades that are ignored leave nothing on their connection", async () => 
   expect(app.log()).not.toContain("MaxListenersExceededWarning");
 });
 
+test.runIf(existsSync("/proc/net/tcp"))("the kernel looks after a client that says nothing any more", async () => {
+  const socket = await open();
+  const portOf = (port: number | undefined): string => `:${(port ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+  await alive();
+  const rows = readFileSync("/proc/net/tcp", "utf8").split("\n");
+  const row = rows
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local, remote]) => local?.endsWith(portOf(app.port)) && remote?.endsWith(portOf(socket.localPort)));
+  socket.destroy();
+  // The timer that is running: 02 is that of the probes (Linux, Documentation/networking/proc_net_tcp.rst).
+  expect(row?.[5]).toMatch(/^02:/);
+});
+
 test("a signal lets answers in flight finish, and the process ends with code 0", async () => {
   expect(lingering).toHaveLength(1);
   const idle = await open();
