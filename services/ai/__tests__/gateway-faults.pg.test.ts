@@ -167,11 +167,11 @@ describe("a provider that has its fill", () => {
 
 describe("providers that want to be left alone", () => {
   test("are waited for one by one: who wants long holds up nobody who wants a moment, and is not asked again", async () => {
-    await offer("openai", "mistral");
-    server.does.openai = [{ does: "refuse", status: 429, headers: { "retry-after-ms": "5" } }, ANSWER];
+    await offer("mistral", "openai");
     server.does.mistral = [{ does: "refuse", status: 429, headers: { "retry-after": "30" } }];
+    server.does.openai = [{ does: "refuse", status: 429, headers: { "retry-after-ms": "5" } }, ANSWER];
     expect(await run()).toBe("The port is 4000.");
-    expect(kindsSeen()).toEqual(["openai", "mistral", "openai"]);
+    expect(kindsSeen()).toEqual(["mistral", "openai", "openai"]);
   });
 
   test("are not asked again where one wants long and the other failed otherwise", async () => {

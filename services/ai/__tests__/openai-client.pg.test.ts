@@ -109,7 +109,8 @@ describe("the stock client of the OpenAI protocol", () => {
     server.does.openai = [{ does: "flood" }];
     const stream = await client.chat.completions.create({ model: "m", messages, stream: true });
     for await (const chunk of stream) if (chunk.choices.length > 0) break;
-    await until("the provider's request ended", () => server.seen[0]?.wasAborted === true);
+    // Half of the time after which one that is silent is given up whoever waits.
+    await until("the provider's request ended", () => server.seen[0]?.wasAborted === true, 30_000);
     await until("it was settled", async () => (await usage()).reservedMicroUsd === 0);
   });
 

@@ -195,7 +195,8 @@ describe("a file", () => {
     expect(JSON.parse(await post("/assets?name=x", {}, png, agent))).toMatchObject({ mediaType: "image/png" });
     agent.destroy();
     expect(await assetsCount()).toBe(before + 1);
-  });
+    // A connection that is blocked is freed after a minute.
+  }, 40_000);
 
   test("costs what it sent, also when nothing is kept of it", async () => {
     const poor = migratedStateDir();
