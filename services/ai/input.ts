@@ -6,7 +6,7 @@ const storable = (text: string): boolean => !text.includes("\u0000") && Buffer.f
 const STORABLE = "has a NUL character or half a character";
 
 export const PROMPT_CHARS_MAX = 100_000;
-const PROMPT_BYTES_MAX = 180_000;
+export const PROMPT_BYTES_MAX = 180_000;
 const MESSAGES_MAX = 200;
 export const OUTPUT_TOKENS_MAX = 16_384;
 export const OUTPUT_TOKENS = 1_024;

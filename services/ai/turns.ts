@@ -5,16 +5,24 @@ import { UnderWay } from "../../security/under-way";
 
 const OF_ORGANISATION_MAX = 20;
 const WITH_PROVIDER_MAX = 200;
+/** Of one organisation with the installation's own sentence model, of which there is one for all. */
+const LOCAL_MAX = 2;
 
 const ofOrganisations = new UnderWay({ ofOne: OF_ORGANISATION_MAX, inAll: Infinity });
 const withProviders = new UnderWay({ ofOne: WITH_PROVIDER_MAX, inAll: Infinity });
+const locally = new UnderWay({ ofOne: LOCAL_MAX, inAll: Infinity });
+
+function enterOrRefuse(turns: UnderWay, tenantId: string): () => void {
+  const leave = turns.enter(tenantId);
+  if (leave !== undefined) return leave;
+  throw commonErrors.rate_limited({ retryAfterSeconds: 1, internal: `as many calls of ${tenantId} as there may be` });
+}
 
 /** Answers what ends the turn. @throws APIError rate_limited */
-export function enterOrganisation(tenantId: string): () => void {
-  const leave = ofOrganisations.enter(tenantId);
-  if (leave !== undefined) return leave;
-  throw commonErrors.rate_limited({ retryAfterSeconds: 1, internal: `${OF_ORGANISATION_MAX} calls of ${tenantId}` });
-}
+export const enterOrganisation = (tenantId: string): (() => void) => enterOrRefuse(ofOrganisations, tenantId);
+
+/** Answers what ends the turn. @throws APIError rate_limited */
+export const enterLocal = (tenantId: string): (() => void) => enterOrRefuse(locally, tenantId);
 
 /** Answers what ends the turn; undefined when the provider has its fill: another one may have none. */
 export const enterProvider = (id: string): (() => void) | undefined => withProviders.enter(id);

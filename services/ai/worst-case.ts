@@ -17,3 +17,8 @@ export function worstCase({ messages, tools, jsonSchema, maxOutputTokens }: Mode
   const inputTokens = AROUND_CALL + each + bytesOf(messages) + (tools === undefined ? 0 : bytesOf(tools)) + schema;
   return { inputTokens, outputTokens: maxOutputTokens };
 }
+
+export function worstEmbedding(texts: readonly string[]): Tokens {
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  return { inputTokens: AROUND_CALL + AROUND_EACH * texts.length + bytes, outputTokens: 0 };
+}

@@ -8,6 +8,7 @@ import { searchInput } from "../input";
 import { searchChunks } from "../search";
 import { cursorText } from "../search-cursor";
 import type { FoundChunk } from "../store/search";
+import { embedTexts as embed } from "../text-embedding";
 
 interface SearchRequest {
   /** A question or some words; "quoted words" and -excluded ones as in web search. */
@@ -95,3 +96,21 @@ function explanationOf({ nearRank, distance, byGraph, wordsRank, weight }: Found
     ...(wordsRank === null || weight === null ? {} : { wordsRank, weight }),
   };
 }
+
+interface EmbedRequest {
+  texts: string[];
+}
+
+interface EmbedResponse {
+  model: string;
+  vectors: number[][];
+}
+
+/** Texts to vectors by this installation's embedder, for services that have no documents of it; searches go before. */
+export const embedTexts = api(
+  { expose: false, method: "POST", path: "/vectors/embed" },
+  async ({ texts }: EmbedRequest): Promise<EmbedResponse> => {
+    const embedder = activeEmbedder();
+    return { model: embedder.model, vectors: await embed(texts, embedder) };
+  },
+);

@@ -8,7 +8,14 @@ import {
   until,
   type RunningApp,
 } from "../../../runtime/__tests__/whole-app/support/running-app";
-import { ANSWER, INPUT_TOKENS, startProviderServer, type ProviderServer } from "./provider-server";
+import {
+  ANSWER,
+  EMBEDDED_TOKENS,
+  INPUT_TOKENS,
+  startProviderServer,
+  vectorOf,
+  type ProviderServer,
+} from "./provider-server";
 
 /** More than these tests spend, less than the longest answer may cost. */
 const INSTALLATION_DAY = 30_000;
@@ -61,6 +68,13 @@ beforeEach(() => {
 });
 
 const messages = [{ role: "user" as const, content: "Which port?" }];
+const TEXTS = ["one", "three"];
+
+function numbersOf(embedding: unknown): number[] {
+  if (typeof embedding !== "string") return embedding as number[];
+  const bytes = Buffer.from(embedding, "base64");
+  return Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(4 * index));
+}
 interface Period {
   spentMicroUsd: number;
   reservedMicroUsd: number;
@@ -75,7 +89,26 @@ describe("the stock client of the OpenAI protocol", () => {
       ["m", "openai"],
       ["only-openai", "openai"],
       ["only-mistral", "mistral"],
+      ["local", "installation"],
     ]);
+  });
+
+  test.each(["float", "base64", undefined] as const)("gets embeddings, as %s", async (format) => {
+    const sent = format === undefined ? {} : { encoding_format: format };
+    const { data, model, usage: used } = await client.embeddings.create({ model: "m", input: TEXTS, ...sent });
+    // Who asks for base64 gets it as it came; else the client decodes what it asked for by itself.
+    const vectors = data.map(({ embedding }) => numbersOf(embedding));
+    expect(vectors).toEqual(TEXTS.map((text) => vectorOf(text)));
+    expect([data.map(({ index }) => index), model, used.total_tokens]).toEqual([[0, 1], "m", 2 * EMBEDDED_TOKENS]);
+  });
+
+  test("gets embeddings by the installation's own model, which costs nothing", async () => {
+    const before = await usage();
+    const { data, model } = await client.embeddings.create({ model: "local", input: "Which port?" });
+    expect([data.length, data[0]?.embedding.length]).toEqual([1, 512]);
+    expect(model).toBe("universal-sentence-encoder-lite-en");
+    expect(await usage()).toEqual(before);
+    expect(server.seen).toEqual([]);
   });
 
   test("gets a completion with what it cost", async () => {
@@ -190,7 +223,8 @@ describe("POST /ai/generate", () => {
     await until("the provider was asked", () => server.seen.length === 1);
     leaving.abort();
     await answer;
-    await until("the provider's request ended", () => server.seen[0]?.wasAborted === true);
+    // Half of the time after which one that is silent is given up whoever waits.
+    await until("the provider's request ended", () => server.seen[0]?.wasAborted === true, 30_000);
     await until("it was settled", async () => (await usage()).reservedMicroUsd === 0);
   });
 

@@ -1,5 +1,5 @@
 // The outside world of the gateway: a server that speaks the recorded shapes of OpenAI, Anthropic, Mistral and servers of the OpenAI
-// protocol (answers as streams, errors, 429, 529, streams that are cut, silence), and remembers what it was asked and what it
+// protocol (answers as streams, embeddings, errors, 429, 529, streams that are cut, silence), and remembers what it was asked and what it
 // would have billed. Shapes: https://platform.openai.com/docs/api-reference/chat-streaming,
 // https://docs.anthropic.com/en/api/messages-streaming, https://docs.mistral.ai/api
 import { once } from "node:events";
@@ -39,6 +39,11 @@ export interface ProviderServer {
 }
 
 export const INPUT_TOKENS = 25;
+/** For each text. */
+export const EMBEDDED_TOKENS = 4;
+/** Numbers that 32 bits hold. */
+export const vectorOf = (text: string, dimensions = 3): number[] =>
+  Array.from({ length: dimensions }, (_, index) => (text.length + index) / 8);
 const PRICE = { input: 1_000_000, output: 2_000_000 };
 export const ANSWER: Behaviour = { does: "answer", parts: ["The port", " is 4000", "."] };
 
@@ -158,7 +163,20 @@ export async function startProviderServer(): Promise<ProviderServer> {
       const headers = { "content-type": "application/json", ...behaviour.headers };
       return void response.writeHead(behaviour.status, headers).end(JSON.stringify(shape.error(behaviour.status)));
     }
+    if (request.url?.endsWith("/embeddings") === true) return embeddings(response, seen, behaviour);
     await stream(response, seen, behaviour, shape);
+  }
+
+  /** Cut: an answer that lacks the last vector. */
+  function embeddings(response: ServerResponse, { body }: SeenRequest, { does }: Behaviour): void {
+    if (does === "hang") return;
+    const texts = body.input as string[];
+    const { dimensions = 3 } = body as { dimensions?: number };
+    const shown = texts.map((text, index) => ({ object: "embedding", index, embedding: vectorOf(text, dimensions) }));
+    const usage = { prompt_tokens: texts.length * EMBEDDED_TOKENS, total_tokens: texts.length * EMBEDDED_TOKENS };
+    const data = does === "cut" ? shown.slice(1) : shown;
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ object: "list", data, model: body.model, usage }));
   }
 
   async function stream(

@@ -4,6 +4,8 @@ import { commonErrors } from "../../../security/common-errors";
 import { parseInput } from "../../../security/input";
 import { currentPrincipal } from "../../../security/principal";
 import { collect, toldOf } from "../collect";
+import { embed, isLocalOffered, LOCAL_MODEL } from "../embeddings";
+import { embeddingsInput, answerParts } from "../embeddings-protocol";
 import { ask } from "../gateway";
 import { chatInput, chunksOf, completionOf, problemOf, requestFrom } from "../openai-protocol";
 import { readyProviders } from "../providers/registry";
@@ -36,12 +38,30 @@ export const chatCompletions = api.raw(
   },
 );
 
+/** As POST /v1/embeddings of the OpenAI protocol, of texts; `local` names the installation's own model, which costs nothing. */
+export const embeddings = api.raw(
+  { expose: true, auth: true, method: "POST", path: "/ai/v1/embeddings", tags: ["can:ai.use", "limit:ai"] },
+  async (req, resp) => {
+    const {
+      model,
+      input: texts,
+      dimensions,
+      encoding_format: format,
+    } = parseInput(embeddingsInput, await readJson(req));
+    const asked = { model, texts, dimensions: dimensions ?? undefined, left: whenLeft(resp) };
+    const embedded = await embed(currentPrincipal(), asked);
+    resp.setHeader("content-type", "application/json");
+    for (const text of answerParts(embedded, format === "base64")) if (!(await writeEvents(resp, text))) break;
+    resp.end();
+  },
+);
+
 interface ShownModel {
   id: string;
   object: "model";
   /** Seconds since the epoch; 0: the providers don't tell. */
   created: number;
-  /** The provider's id. */
+  /** The provider's id, or `installation`. */
   owned_by: string;
 }
 
@@ -50,7 +70,7 @@ interface ModelsResponse {
   data: ShownModel[];
 }
 
-/** As GET /v1/models of the OpenAI protocol: the models of providers that are configured. */
+/** As GET /v1/models of the OpenAI protocol: the models of providers that are configured, and `local`, which embeds. */
 export const listModels = api(
   { expose: true, auth: true, method: "GET", path: "/ai/v1/models", tags: ["can:ai.use"] },
   async (): Promise<ModelsResponse> => {
@@ -58,6 +78,7 @@ export const listModels = api(
     const named = ready.flatMap(({ provider }) => provider.models.map(({ name }) => ({ name, by: provider.id })));
     const first = new Map<string, string>();
     for (const { name, by } of named) if (!first.has(name)) first.set(name, by);
+    if (isLocalOffered()) first.set(LOCAL_MODEL, "installation");
     const data = [...first].map(([id, by]): ShownModel => ({ id, object: "model", created: 0, owned_by: by }));
     return { object: "list", data };
   },

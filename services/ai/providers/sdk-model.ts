@@ -7,27 +7,19 @@ import type {
   LanguageModelV3Message,
   LanguageModelV3StreamPart,
 } from "@ai-sdk/provider";
-import { boundedFetch, type Journey } from "./bounded-fetch";
+import type { Journey } from "./bounded-fetch";
 import { ProviderFailure } from "./failure";
 import type { ChatMessage, FinishReason, Model, ModelPart, ModelRequest } from "./model";
-import type { Provider } from "./registry";
-
-interface Opening {
-  provider: Provider;
-  model: string;
-  key: string;
-}
+import { assertFitsHeader, settingsOf, type Opening } from "./sdk-settings";
 
 type Make = (request: ModelRequest, journey: Journey) => LanguageModelV3;
 
 /** Loads the package, before the time that a provider has to begin. */
-async function makerOf({ provider, model, key }: Opening): Promise<Make> {
-  const { kind, baseUrl } = provider;
-  const settingsFor = (request: ModelRequest, journey: Journey) => ({
-    ...{ apiKey: key, fetch: boundedFetch(journey, (body) => assertKept(request, body)) },
-    ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
-  });
-  switch (kind) {
+async function makerOf(opening: Opening): Promise<Make> {
+  const { provider, model } = opening;
+  const settingsFor = (request: ModelRequest, journey: Journey) =>
+    settingsOf(opening, journey, (body) => assertKept(request, body));
+  switch (provider.kind) {
     // Chat completions: what it remembers of a call is nothing.
     case "openai": {
       const { createOpenAI } = await import("@ai-sdk/openai");
@@ -43,7 +35,7 @@ async function makerOf({ provider, model, key }: Opening): Promise<Make> {
     }
     case "compatible": {
       const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
-      const made = { baseURL: baseUrl ?? "", name: provider.id, includeUsage: true };
+      const made = { baseURL: provider.baseUrl ?? "", name: provider.id, includeUsage: true };
       return (request, journey) => {
         // Not all such servers know schemas: they are asked by one where the caller counts on it.
         const supportsStructuredOutputs = request.jsonSchema !== undefined && request.isSchemaTold !== true;
@@ -63,20 +55,11 @@ export async function openModel(opening: Opening): Promise<Model> {
       return journey.hasLeft;
     },
     stream: async (request, signal) => {
-      if (!fitsHeader(opening.key)) throw new ProviderFailure("key_refused", { paid: "nothing" });
+      assertFitsHeader(opening);
       const { stream } = await make(request, journey).doStream(optionsOf(request, signal));
       return partsOf(stream);
     },
   };
-}
-
-/** Keys travel in a header: visible characters of ASCII, and nothing that would end it (RFC 9110 §5.5). */
-function fitsHeader(key: string): boolean {
-  for (let at = 0; at < key.length; at++) {
-    const code = key.charCodeAt(at);
-    if (code <= 0x20 || code >= 0x7f) return false;
-  }
-  return key !== "";
 }
 
 /**
