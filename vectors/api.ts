@@ -105,7 +105,7 @@ export const listDocuments = api(
 
 interface DocumentRequest {
   id: string;
-  /** Whether the answer holds the text as well. */
+  /** Whether the answer holds the text as well, which may be long: it does unless this is false. */
   text?: Query<boolean>;
   /** So many seconds at most the answer waits while the document is pending. */
   wait?: Query<number & Min<0> & Max<30>>;
@@ -123,7 +123,7 @@ interface DocumentResponse {
   /** Of its text, in UTF-8. */
   bytes: number;
   metadata: { [key: string]: string | number | boolean };
-  /** As it was sent; only when asked for. */
+  /** As it was sent; absent when it is asked without. */
   text?: string;
   /** Why it failed, in words. */
   error?: string;
@@ -138,7 +138,7 @@ export const getDocument = api(
   async (req: DocumentRequest): Promise<DocumentResponse> => {
     const principal = currentPrincipal();
     if (isUuid(req.id) && req.wait !== undefined) await waitUntilSettled(principal, req.id, req.wait * 1000);
-    const document = isUuid(req.id) ? await documentFind(principal, req.id, req.text) : undefined;
+    const document = isUuid(req.id) ? await documentFind(principal, req.id, req.text ?? true) : undefined;
     if (document === undefined) throw errors.document_not_found();
     const { metadata, text } = document;
     return { ...shownDocument(document), metadata, ...(text === null ? {} : { text }) };
