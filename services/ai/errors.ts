@@ -4,7 +4,7 @@ import { defineErrors } from "../../security/errors";
 export const errors = defineErrors("ai", {
   ai_not_configured: {
     class: "failed_precondition",
-    text: "no model provider is configured: nothing was asked",
+    text: "no model provider is configured, so nothing was asked: store a key, PUT /secrets/ai.openai (or ai.anthropic, ai.mistral)",
     remedy:
       "Store a key of yours as a secret, PUT /secrets/ai.openai (or ai.anthropic, ai.mistral, or ai. and another id of GET /ai/providers). For operators: a line openai=KEY in the secret AiProviderKeys. POST /ai/rag/query answers without one.",
   },
