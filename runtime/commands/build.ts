@@ -1,6 +1,17 @@
 // `groundwork build`: the app as one folder that needs nothing of its sources: bundle, model, the host's start
 // program, migrations, static files, and what an image of it takes. `groundwork start` and its Dockerfile run it.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { AppModel } from "../model";
 import { findAppRoot, UsageError } from "./app-root";
@@ -55,9 +66,25 @@ function copyRuntimeFiles(files: string[], root: string, folder: string): void {
       throw new UsageError(
         `${file} is not there: the app names it (static assets, migrations or package.json#groundwork.include)`,
       );
-    // A link would lead to where the app was built.
-    cpSync(join(root, file), join(folder, file), { recursive: true, dereference: true });
+    copyFollowing(join(root, file), join(folder, file), []);
   }
+}
+
+/**
+ * Copies what links lead to: a link would lead to where the app was built. Node 24's own copy leaves links within a folder as they
+ * are, whatever it is told (nodejs/node#59168).
+ */
+function copyFollowing(from: string, to: string, above: readonly string[]): void {
+  if (!statSync(from).isDirectory()) return copyFile(from, to);
+  const own = realpathSync(from);
+  if (above.includes(own)) throw new UsageError(`${from} is a link that leads to a folder which it is in`);
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from)) copyFollowing(join(from, name), join(to, name), [...above, own]);
+}
+
+function copyFile(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  copyFileSync(from, to);
 }
 
 function copyHost(model: AppModel, folder: string): void {

@@ -72,7 +72,8 @@ test("a large organisation is searched through the graph, a small one by compari
   expect(exact.graphScans).toBe(0);
   expect(graph.graphScans).toBeGreaterThan(0);
   expect(exact.hashes).toHaveLength(40);
-  expect(graph.hashes).toEqual(exact.hashes);
+  // Where others' vectors are many, the graph finds some of its own too few: then all are compared behind it.
+  expect(new Set(graph.hashes)).toEqual(new Set(exact.hashes));
 });
 
 test("where the graph finds too few, all are compared; and so are those of a few documents", async () => {

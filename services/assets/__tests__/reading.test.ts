@@ -157,10 +157,8 @@ describe("the text of a file", () => {
     subscribe("child_process", note);
     const killed = readText("text", { bytes: 2, source: killing(started) }, { signal });
     unsubscribe("child_process", note);
-    const large = readText("text", fileOf(Buffer.alloc(20_000_000, 97)), {
-      signal,
-      limits: { ...limits, memoryMaxMb: 40 },
-    });
+    // Any process has more. It is given nothing to read, or it might be done before anybody looks at its memory.
+    const large = readText("text", { bytes: 2, source: silent() }, { signal, limits: { ...limits, memoryMaxMb: 8 } });
     const aborted = readText("text", { bytes: 2, source: endless() }, { signal: called.signal });
     const broken = readText("text", { bytes: 2, source: failing() }, { signal });
     called.abort(new ReaderProcessError("called off"));
