@@ -1,10 +1,10 @@
 // Changing an account's address. States: asked for (a fresh session) → confirmed by the link to the new address → taken back
 // by the link to the old one, for a week. Asking answers the same whether or not the new address is somebody's. The way
-// back belongs to the first old address: neither another change, nor a password, nor somebody who registers the old
-// address takes it away, because whoever stole the account could do all of that. It gives the address back and ends
-// sign-ins and the password, which may be known, and takes away what was added since the change and signs in or acts without
-// a password: accounts elsewhere, and API keys that were made or rotated; second factors stay, because an old mailbox may
-// have a new owner. Until it ends, notices of such changes go to the old address too (jobs.ts).
+// back belongs to the first old address, if it was verified: neither another change, nor a password, nor somebody who
+// registers the old address takes it away, because whoever stole the account could do all of that. It gives the address back
+// and ends sign-ins and the password, which may be known, and takes away what was added since the change and signs in or acts
+// without a password: accounts elsewhere, and API keys that were made or rotated; second factors stay, because an old mailbox
+// may have a new owner. Until it ends, notices of such changes go to the old address too (jobs.ts).
 // (OWASP Authentication Cheat Sheet, "Changing A User's Registered Email Address"; ASVS 5.0 V6.3.7.)
 import { defineAction } from "../audit/action";
 import { withSystem, type Tx } from "../db/tenant";
@@ -27,7 +27,7 @@ import { unlinkSince } from "./oidc/identities";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
 import { accountIsClosing } from "./store/account-life";
-import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail } from "./store/accounts";
+import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail, type AccountRow } from "./store/accounts";
 import { membershipFind, membershipLock } from "./store/memberships";
 import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/one-time-tokens";
 
@@ -56,7 +56,7 @@ export async function changeEmail(caller: Caller, address: string): Promise<void
   });
 }
 
-/** Uses up the link to the new address; the old one is told, and can take it back. @throws APIError link_invalid, provider_required. */
+/** Uses up the link to the new address; the old one, if it was verified, is told and can take it back. @throws APIError link_invalid, provider_required. */
 export async function confirmEmailChange(token: string): Promise<void> {
   const hash = hashOneTimeToken(token);
   const found = await oneTimeTokenFind("change-email", hash);
@@ -70,14 +70,22 @@ export async function confirmEmailChange(token: string): Promise<void> {
       await assertMayMove(tx, { accountId: id, from: account.email, to: email });
       const moving = { id, from: account.email, email };
       if (!(await accountSetEmail(tx, moving))) throw errors.link_invalid({ internal: "the address is taken" });
-      const { hash: placeholder } = createOneTimeToken();
-      const back = { accountId: id, purpose: "revert-email", hash: placeholder, email: account.email } as const;
-      await oneTimeTokenHold(tx, { ...back, lifetimeSeconds: REVERT_SECONDS }, "keep");
-      await requestMail(tx, { kind: "revert-email", accountId: id });
+      if (account.isVerified) await openWayBack(tx, account);
       await emit(tx, emailChanged, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
       await recordOfAccount(tx, { accountId: id, tenantId: null }, changed, {});
     }),
   );
+}
+
+/**
+ * For an address that was verified, and no other: whose it is may never have had the account, and by following the link they
+ * would take it over, as verified, with all that whoever registered their address has put into it (see credentials.ts).
+ */
+async function openWayBack(tx: Tx, { id: accountId, email }: AccountRow): Promise<void> {
+  const { hash } = createOneTimeToken();
+  const back = { accountId, purpose: "revert-email", hash, email, lifetimeSeconds: REVERT_SECONDS } as const;
+  await oneTimeTokenHold(tx, back, "keep");
+  await requestMail(tx, { kind: "revert-email", accountId });
 }
 
 /**

@@ -14,7 +14,7 @@ import { register, type Registered } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { purgeEnded } from "../upkeep";
 import { as, identify } from "./callers";
-import { mailedToken, mailsTo } from "./mails";
+import { mailedToken, mailsTo, verifyAddressOf } from "./mails";
 import { here, newcomer, password, reason } from "./people";
 
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
@@ -129,6 +129,7 @@ describe("deleting an account", () => {
 
   test("the way back to an earlier address takes a thief's deletion back too", async () => {
     const ada = await person();
+    await verifyAddressOf(ada.user);
     const { email } = newcomer();
     await auth.changeEmail({ email }, await as(ada));
     await auth.confirmEmail({ token: await mailedToken(email) });

@@ -8,10 +8,14 @@ import { register, type Registered } from "../registration";
 import { signIn } from "../sessions";
 import { sendAccountMail } from "../jobs";
 import { as, identify } from "./callers";
-import { mailedToken, mailsTo } from "./mails";
+import { mailedToken, mailsTo, verifyAddressOf } from "./mails";
 import { here, newcomer, password, reason } from "./people";
 
-const person = async (): Promise<Registered> => register(newcomer(), new Date());
+const person = async (): Promise<Registered> => {
+  const ada = await register(newcomer(), new Date());
+  await verifyAddressOf(ada.user);
+  return ada;
+};
 const other = "another fine passphrase";
 const emailOf = async (ada: Registered): Promise<unknown> =>
   (
@@ -100,6 +104,20 @@ test("a thief takes the way back from nobody: by a second change, a password, or
   }
   expect(ended.filter((told) => told === undefined)).toHaveLength(1);
   expect(await emailOf(ada)).toBe(ada.user.email);
+});
+
+// The attack: register somebody's address, add what signs in, move the account away, and let its owner take it back.
+test("an address that nobody had verified gives no way back: its owner is sent no link, and registers as if nothing was", async () => {
+  const squatter = await register(newcomer(), new Date());
+  const { email } = newcomer();
+  await auth.changeEmail({ email }, await as(squatter));
+  await auth.confirmEmail({ token: await mailedToken(email) });
+  expect(await emailOf(squatter)).toBe(email);
+  const mails = await mailsTo(squatter.user.email);
+  expect(mails.map(({ subject }) => subject)).toEqual(["Confirm your e-mail address"]);
+  expect(await reason(auth.verifyEmail({ token: mails[0]?.token ?? "" }))).toBe("link_invalid");
+  const owner = await register({ ...newcomer(), email: squatter.user.email }, new Date());
+  expect(owner.user.id).not.toBe(squatter.user.id);
 });
 
 test("a thief's address that takes no mail keeps no notice from the one before", async () => {

@@ -15,7 +15,7 @@ import { redirectUriOf } from "../oidc/state";
 import { signIn, type SignedIn } from "../sessions";
 import { register, type Registered } from "../registration";
 import { as } from "./callers";
-import { mailedToken } from "./mails";
+import { mailedToken, verifyAddressOf } from "./mails";
 import { provided } from "./oidc-providers";
 import { startOpenIdProvider, type StartedProvider } from "./openid-provider";
 import { here, newcomer, password, reason } from "./people";
@@ -55,6 +55,7 @@ describe("a mailed token that is shown many times at once", () => {
   test("changes an address once, and gives it back once", () =>
     inRounds(async () => {
       const ada = await person();
+      await verifyAddressOf(ada.user);
       const { email } = newcomer();
       await auth.changeEmail({ email }, await as(ada));
       const token = await mailedToken(email);

@@ -16,7 +16,7 @@ import { openSession } from "../sessions";
 import { accountFind } from "../store/accounts";
 import { readAccessToken } from "../tokens";
 import { as } from "./callers";
-import { mailedToken } from "./mails";
+import { mailedToken, verifyAddressOf } from "./mails";
 import { provided } from "./oidc-providers";
 import { count, here, newcomer, reason } from "./people";
 
@@ -113,6 +113,7 @@ test("the provider that an organisation has by now is the one that makes members
 
 test("an address that its account can still take back is told as taken, and not as a provider that is away", async () => {
   const ada = await person();
+  await verifyAddressOf(ada.user);
   const { email } = newcomer();
   await auth.changeEmail({ email }, await as(ada));
   await auth.confirmEmail({ token: await mailedToken(email) });
