@@ -22,6 +22,7 @@ import { requestMail } from "./jobs";
 import { hashOneTimeToken } from "./one-time-token";
 import { closeOrganisation, endMembership, GRACE_DAYS } from "./organisation-life";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
+import { assertSessionLives } from "./session-end";
 import {
   accountClose,
   accountDelete,
@@ -44,10 +45,12 @@ const about = (accountId: string): Parameters<typeof emit>[3] => ({
 const scheduled = defineAction("auth.account.deletion_scheduled", { purgeAt: "plain" });
 const restored = defineAction("auth.account.restored", {});
 
-/** Closes the caller's account; resolves with when it goes for good. @throws APIError sole_owner. */
-export async function deleteAccount({ subjectId: accountId }: Caller): Promise<Date> {
+/** Closes the caller's account; resolves with when it goes for good. @throws APIError sole_owner, invalid_token. */
+export async function deleteAccount(caller: Caller): Promise<Date> {
+  const { subjectId: accountId } = caller;
   return withSystem("delete-account", async (tx) => {
     if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
+    await assertSessionLives(tx, caller);
     const held = await membershipsHeld(tx, accountId, ORGANISATIONS_PER_ACCOUNT_MAX);
     assertOwnersLeft(held);
     for (const membership of held) await leave(tx, accountId, membership);

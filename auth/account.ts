@@ -13,12 +13,12 @@ import { countAttempt } from "./attempts";
 import { requestMail } from "./jobs";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { checkPassword, hashPassword } from "./passwords";
-import { endSessions } from "./session-end";
+import { assertSessionLives, endSessions } from "./session-end";
 import { accountFind, accountLock, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
 import { organisationListClosing, type ClosingOrganisationRow } from "./store/organisations";
-import { sessionIsLive, sessionListSignIns, type SignInRow } from "./store/sessions";
+import { sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
 
 export interface OrganisationOfCaller {
@@ -102,8 +102,7 @@ export async function endOtherSignIns(caller: Caller): Promise<void> {
   const others = { accountId, which: "others", signInOf: sessionId, reason: "logout" } as const;
   await withSystem("end-own-session", async (tx) => {
     await accountLock(tx, accountId);
-    const isLive = await sessionIsLive(tx, { id: sessionId, accountId, idleSeconds: cfg.auth.idleSeconds });
-    if (!isLive) throw errors.invalid_token({ internal: "the session is over" });
+    await assertSessionLives(tx, caller);
     const sessions = (await endSessions(tx, others)).length;
     if (sessions === 0) return;
     tx.afterCommit(() => logger("auth").info({ accountId, sessionId, sessions }, "signed out everywhere else"));
@@ -116,7 +115,7 @@ const changedPassword = defineAction("auth.password.changed", {});
 
 /**
  * Sets another password and ends every other sign-in of the account, and mailed links: whoever knew the old one is out.
- * @throws APIError invalid_credentials, weak_password, rate_limited.
+ * @throws APIError invalid_credentials, weak_password, rate_limited; invalid_token when the caller's session is over.
  */
 export async function changePassword(
   caller: Caller,
@@ -135,6 +134,7 @@ export async function changePassword(
   await withSystem("change-password", async (tx) => {
     const isChanged = await accountSetPassword(tx, { id: accountId, checkedHash, passwordHash });
     if (!isChanged) throw errors.invalid_credentials({ internal: "changed at the same time" });
+    await assertSessionLives(tx, caller);
     const signInOf = caller.sessionId ?? null;
     await endSessions(tx, { accountId, which: "others", signInOf, reason: "password_change" });
     await oneTimeTokenDeleteOfAccount(tx, accountId);

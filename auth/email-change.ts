@@ -26,6 +26,7 @@ import { endMembership } from "./organisation-life";
 import { unlinkSince } from "./oidc/identities";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
+import { assertSessionLives } from "./session-end";
 import { accountIsClosing } from "./store/account-life";
 import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail, type AccountRow } from "./store/accounts";
 import { membershipFind, membershipLock } from "./store/memberships";
@@ -37,7 +38,7 @@ export const REVERT_SECONDS = 7 * 86_400;
 const changed = defineAction("auth.email.changed", {});
 const reverted = defineAction("auth.email.reverted", {});
 
-/** Mails a link to the new address. @throws APIError invalid_request, rate_limited, mail_not_configured, provider_required. */
+/** Mails a link to the new address. @throws APIError invalid_request, invalid_token, rate_limited, mail_not_configured, provider_required. */
 export async function changeEmail(caller: Caller, address: string): Promise<void> {
   requireMail();
   const email = normaliseEmail(address);
@@ -47,6 +48,7 @@ export async function changeEmail(caller: Caller, address: string): Promise<void
   await withSystem("change-email", async (tx) => {
     const account = await accountFindForUpdate(tx, accountId);
     if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
+    await assertSessionLives(tx, caller);
     await assertMayMove(tx, { accountId, from: account.email, to: email });
     // The job that mails it makes the token; until then nobody has one that fits.
     const { hash } = createOneTimeToken();

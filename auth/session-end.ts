@@ -3,9 +3,11 @@
 // could leave a session behind that nobody sees (auth/__tests__/session-endings.pg.test.ts).
 import { cfg } from "../config";
 import type { Tx } from "../db/tenant";
+import type { Caller } from "../security/principal";
+import { errors } from "./errors";
 import { revokeSessions } from "./revocations";
 import { accountLock } from "./store/accounts";
-import { sessionEnd } from "./store/sessions";
+import { sessionEnd, sessionIsLive } from "./store/sessions";
 
 /**
  * Ends sessions of an account: refresh tokens at once, access tokens within two seconds. Resolves with the ids of those that were
@@ -23,4 +25,14 @@ export async function endSessions(
     ended.map(({ id }) => id),
   );
   return ended.filter(({ wasLive }) => wasLive).map(({ id }) => id);
+}
+
+/**
+ * For whatever changes how an account is signed in to, or lets it go. A token says what was so a second ago, and a request that
+ * waited for the account's lock may have waited for the very change that put its caller out: what it added would stay.
+ * The caller holds accountLock. @throws APIError invalid_token.
+ */
+export async function assertSessionLives(tx: Tx, { subjectId: accountId, sessionId: id }: Caller): Promise<void> {
+  const isLive = id !== undefined && (await sessionIsLive(tx, { id, accountId, idleSeconds: cfg.auth.idleSeconds }));
+  if (!isLive) throw errors.invalid_token({ internal: "the session is over" });
 }

@@ -349,6 +349,16 @@ describe("a link by hand", () => {
     await completeLink(await callerOf(ada), back, new Date(), clients);
   });
 
+  test("is not completed by a session that was ended meanwhile", async () => {
+    const ada = await register(newcomer(), new Date());
+    const [caller, person] = [await callerOf(ada), somebody()];
+    const begun = await beginLink(caller, { provider: "acme", browser: undefined }, new Date(), clients);
+    const back = { url: await acme.visit(begun.url, person), browser: begun.browser };
+    await auth.logout({}, await as(ada));
+    expect(await reason(completeLink(caller, back, new Date(), clients))).toBe("invalid_token");
+    expect(await listIdentities(caller)).toEqual([]);
+  });
+
   test("asks for a fresh session, to begin and to take back", async () => {
     const ada = await register(newcomer(), new Date());
     const { authData } = await as(ada);

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { signOutHeld } from "../browser/accounts";
 import { endSessionsByCommand } from "../operators/end-sessions";
+import { endSessions } from "../session-end";
 import { parseRefreshToken } from "../refresh-token";
 import { register } from "../registration";
 import { refreshSession, signIn, type SignedIn } from "../sessions";
@@ -62,6 +63,18 @@ describe("sessions", () => {
       () => end(mine),
     );
     expect(await liveSessions(accountId)).toBe(0);
+  });
+
+  test("that are ended while their change of the account waits for that change nothing", async () => {
+    const ada = await register(newcomer(), new Date());
+    const { id: accountId } = ada.user;
+    const by = await as(ada);
+    let told: string | undefined;
+    await duringChange(
+      async (tx) => void (await endSessions(tx, { accountId, which: "all", signInOf: null, reason: "password_reset" })),
+      async () => void (told = await reason(auth.changeEmail({ email: newcomer().email }, by))),
+    );
+    expect(told).toBe("invalid_token");
   });
 
   test("ended by who ends all others, at two devices at once, are not those of both", () =>

@@ -9,7 +9,7 @@ import type { Caller } from "../../security/principal";
 import { open, seal } from "../../security/envelope";
 import { whose } from "../account-log";
 import { errors } from "../errors";
-import { endSessions } from "../session-end";
+import { assertSessionLives, endSessions } from "../session-end";
 import { assertSignInMethod } from "../sign-in-methods";
 import { accountFind, accountLock } from "../store/accounts";
 import {
@@ -81,6 +81,7 @@ export async function replaceRecoveryCodes(caller: Caller): Promise<string[]> {
   return withSystem("replace-recovery-codes", async (tx) => {
     await accountLock(tx, accountId);
     if (methodsOf(await factorsFindIn(tx, accountId)).length === 0) throw errors.factor_not_found();
+    await assertSessionLives(tx, caller);
     const codes = await putRecoveryCodes(tx, accountId);
     await recordRecoveryCodesCreated(tx, whose(caller));
     return codes;
@@ -109,8 +110,13 @@ export async function afterRemoval(tx: Tx, caller: Caller, changed: ChangedFacto
   await recordFactorRemoved(tx, whose(caller), changed);
 }
 
-/** Sign-ins that know nothing of the change end (ASVS 5.0 7.4.3): one of them may be why it was made. */
-export async function endOthers(tx: Tx, { subjectId: accountId, sessionId }: Caller): Promise<void> {
+/**
+ * Sign-ins that know nothing of the change end (ASVS 5.0 7.4.3): one of them may be why it was made. So the caller's own must be
+ * live, and the caller holds accountLock. @throws APIError invalid_token.
+ */
+export async function endOthers(tx: Tx, caller: Caller): Promise<void> {
+  await assertSessionLives(tx, caller);
+  const { subjectId: accountId, sessionId } = caller;
   const others = { accountId, which: "others", signInOf: sessionId ?? null, reason: "factor_change" } as const;
   await endSessions(tx, others);
 }
