@@ -170,11 +170,13 @@ describe("what a tenant may have", () => {
   });
 
   it("is not used up by jobs that were called off while they waited for it", async () => {
-    const { add, running, ended, letGo } = await countedJob({ concurrency: 4, perTenant: { concurrency: 1 } });
+    const { job, add, running, ended, letGo } = await countedJob({ concurrency: 4, perTenant: { concurrency: 1 } });
     const tenantId = newTenant();
     await add(tenantId, 1, true);
     await expect.poll(() => running(tenantId)).toBe(1);
     const waiting = await add(tenantId, 4, true);
+    // One that is just being taken hears of it when it runs.
+    await expect.poll(() => countJobs(job.name, "delayed")).toEqual({ delayed: 4 });
     for (const id of waiting.slice(0, 3)) await cancelTask({ tenantId }, id);
     letGo();
     await expect.poll(() => ended.length).toBe(2);
