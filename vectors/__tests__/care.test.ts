@@ -31,7 +31,7 @@ const send = async (source: string, text = TEXT): Promise<string> =>
   (await vectors.ingest({ source, text }, caller)).id;
 const embed = (documentId: string): Promise<void> =>
   embedDocument(caller.principal, { documentId, batchSize: 64, signal: new AbortController().signal }, embedder);
-const get = (id: string) => vectors.getDocument({ id }, caller);
+const get = (id: string) => vectors.getDocument({ id, text: false }, caller);
 const reason = (promise: Promise<unknown>): Promise<string | undefined> => promise.then(() => undefined, reasonOf);
 const jobsOf = async (job: string, documentId: string): Promise<number> =>
   (
