@@ -54,7 +54,9 @@ export async function ingestCorpus(
     while (isSending || pending.length > 0) {
       const [oldest] = pending;
       const document =
-        oldest === undefined ? undefined : await client.call<DocumentState>("GET", `/vectors/documents/${oldest}?text=false`);
+        oldest === undefined
+          ? undefined
+          : await client.call<DocumentState>("GET", `/vectors/documents/${oldest}?text=false`);
       if (document === undefined || document.status === "pending") {
         await sleep(PENDING_PAUSE_MS);
         continue;

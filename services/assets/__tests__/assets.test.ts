@@ -174,8 +174,7 @@ describe("the text of a file", () => {
       title: "tea.pdf",
       metadata: { assetId: id, assetVersion: 1, fileName: "tea.pdf", mediaType: "application/pdf" },
     });
-    const textOf = async (): Promise<string | undefined> =>
-      (await vectors.getDocument({ id: documentId }, by)).text;
+    const textOf = async (): Promise<string | undefined> => (await vectors.getDocument({ id: documentId }, by)).text;
     expect(await textOf()).toBe("## Page 1\n\nThe kettle whistles.\n\n## Page 2\n\nOolong is partly oxidised.\n\n");
     const again = await send(by, "tea.pdf", pdf(["Rooibos is no tea."]));
     expect(again).toMatchObject({ id, version: 2, status: "pending", documentId });
