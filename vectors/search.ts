@@ -5,7 +5,7 @@ import { logger } from "../telemetry/logger";
 import { errorsTotal } from "../telemetry/metrics";
 import { restOf } from "./embedder-rest";
 import { errors } from "./errors";
-import { EmbedderError, givenUp, type Embedder } from "./providers/embedder";
+import { EmbedderError, embedUntil, type Embedder } from "./providers/embedder";
 import type { SearchCursor, SearchMode } from "./search-cursor";
 import { chunkSearch, type FoundChunk, type SearchFilter } from "./store/search";
 
@@ -76,12 +76,7 @@ async function vectorOf({ tenantId }: Principal, text: string, embedder: Embedde
   }
   const signal = AbortSignal.timeout(EMBED_LIMIT_MS);
   try {
-    // The signal by itself too: whoever asks is answered in time also by an embedder that does not heed it.
-    const over = new Promise<never>((_resolve, reject) =>
-      signal.addEventListener("abort", () => reject(givenUp(signal)), { once: true }),
-    );
-    const embedded = embedder.embed([text], { priority: "interactive", tenantId, signal });
-    const [vector] = await Promise.race([embedded, over]);
+    const [vector] = await embedUntil(embedder, [text], { priority: "interactive", tenantId, signal });
     rest.noteAnswer();
     return vector ?? null;
   } catch (error) {

@@ -1,6 +1,7 @@
 // The port to whatever turns texts into vectors. Two live behind it: a sentence model in a process of its own
 // (local-embedder.ts) and any server that speaks the OpenAI protocol (openai-embedder.ts). One contract suite
 // runs against both. Left out on purpose: tokens, prices, caching; who stores a vector stores `model` beside it.
+import { untilAborted } from "../../telemetry/time-limit";
 
 /** Length of every vector here: the column's type says so too. */
 export const EMBEDDING_DIMENSIONS = 512;
@@ -43,6 +44,23 @@ export class EmbedderError extends Error {
 /** The error for whoever gave a signal that has aborted. */
 export function givenUp(signal: AbortSignal | undefined): EmbedderError {
   return new EmbedderError("embedding was given up", true, signal?.reason);
+}
+
+/**
+ * As `embedder.embed`, given up when the signal aborts also by an embedder that does not heed it: whoever asks is answered in time.
+ * @throws EmbedderError
+ */
+export async function embedUntil(
+  embedder: Embedder,
+  texts: readonly string[],
+  options: EmbedOptions & { signal: AbortSignal },
+): Promise<number[][]> {
+  const { signal } = options;
+  try {
+    return await untilAborted(() => embedder.embed(texts, options), signal);
+  } catch (error) {
+    throw error === signal.reason ? givenUp(signal) : error;
+  }
 }
 
 /**
