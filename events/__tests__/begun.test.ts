@@ -12,6 +12,7 @@ import { UNKNOWN_EVENT_HOURS } from "../settle-failure";
 import { holdDelete, holdInsert } from "../store/hold";
 import type { DomainEvent } from "../topic";
 import { detoursOf, leave, rowsOf, stage, tenant } from "./direct-stage";
+import { attemptsOf, heldOf } from "./held-stage";
 
 /** By another process, which tells this one nothing. */
 const pauseElsewhere = (consumer: string): Promise<boolean> =>
@@ -30,15 +31,11 @@ function pauseBeforeNext(name: string): void {
 }
 afterEach(() => void vi.restoreAllMocks());
 
-const heldOf = (name: string): Promise<number> =>
-  rowsOf(name, "select count(*)::int as n from events.held where consumer = $1");
 const inboxOf = (name: string): Promise<number> =>
   rowsOf(
     name,
     "select count(*)::int as n from events.inbox where consumer = $1 and coalesce(processed_at, dead_at) is not null",
   );
-const attemptsOf = (name: string): Promise<number> =>
-  rowsOf(name, "select coalesce(sum(attempts), 0)::int as n from events.inbox where consumer = $1");
 
 function recording(options: Parameters<typeof stage>[1] = {}) {
   const seen: string[] = [];

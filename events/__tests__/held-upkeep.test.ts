@@ -10,6 +10,7 @@ import { HELD_DAYS, purgeExpired } from "../retention";
 import { DECLARATION_MINUTES } from "../store/declaration";
 import { HELD_DEPTHS } from "../store/hold";
 import { leave, rowsOf, stage, tenant } from "./direct-stage";
+import { heldOf } from "./held-stage";
 
 const REASON = "it was taken out of the app";
 
@@ -30,8 +31,6 @@ const age = (name: string, days: number): Promise<unknown> =>
     name,
     days,
   ]);
-const heldOf = (name: string): Promise<number> =>
-  rowsOf(name, "select count(*)::int as n from events.held where consumer = $1");
 const standingOf = async (name: string): Promise<ConsumerStanding | undefined> =>
   (await listConsumers()).find(({ consumer }) => consumer === name);
 

@@ -2,27 +2,13 @@
 // late, brings it once more, or could not be reached (migration 61).
 import { describe, expect, it } from "vitest";
 import { withTenant } from "../../db/tenant";
-import { pauseConsumer, resumeConsumer } from "../consumer-desk";
+import { resumeConsumer } from "../consumer-desk";
 import { redriveEvents } from "../dead-letters";
-import { declarations } from "../declarations";
-import { moveHeldOn } from "../hold-release";
 import { REDRIVE_CONSUMER } from "../topic";
 import { detoursOf, rowsOf, stage, tenant } from "./direct-stage";
+import { heldOf, moveAll, pause } from "./held-stage";
 
 const REASON = "ticket 4712";
-/** Others' backlogs in a shared database are none of ours. */
-const ANY = 1_000_000;
-const moveAll = async (): Promise<void> => {
-  while (await moveHeldOn(ANY));
-};
-
-async function pause(name: string): Promise<void> {
-  await declarations.refresh();
-  expect(await pauseConsumer(name, REASON)).toBe(true);
-}
-
-const heldOf = (name: string): Promise<number> =>
-  rowsOf(name, "select count(*)::int as n from events.held where consumer = $1");
 
 /** A consumer that the topic alone brings something to; it fails while it is `broken`. */
 function byTopicOnly() {

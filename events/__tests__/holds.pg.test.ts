@@ -16,12 +16,12 @@ import { createRelay } from "../relay";
 import { holdDelete, holdInsert } from "../store/hold";
 import { eventIdOf, messageOf, type DomainEvent } from "../topic";
 import { rowsOf, tenant, type Registered } from "./direct-stage";
+import { ANY } from "./held-stage";
 
 const EVENTS = Number(process.env.GROUNDWORK_HOLD_EVENTS ?? 500);
 const AGGREGATES = 30;
 const seed = Number(process.env.GROUNDWORK_HOLD_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const random = randomFrom(seed);
-const ANY = 1_000_000;
 const TIMES = { waitMs: 600_000, budgetMs: 600_000, limitMs: 600_000, restMs: 0 };
 
 /** Delivers the messages of an aggregate one after the other, each until it is acknowledged; sometimes twice. */

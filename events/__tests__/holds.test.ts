@@ -4,7 +4,7 @@ import { events } from "~encore/clients";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem, withTenant } from "../../db/tenant";
 import { consumer } from "../consumer";
-import { listConsumers, pauseConsumer, resumeConsumer, type ConsumerStanding } from "../consumer-desk";
+import { listConsumers, resumeConsumer, type ConsumerStanding } from "../consumer-desk";
 import { Declarations, declarations } from "../declarations";
 import { moveHeldOn } from "../hold-release";
 import { Holds, holds } from "../holds";
@@ -15,26 +15,12 @@ import { heldRelease, holdInsert } from "../store/hold";
 import { outboxClaim, outboxSettle } from "../store/outbox";
 import { REDRIVE_CONSUMER, REDRIVE_OF, type DomainEvent } from "../topic";
 import { detoursOf, effectsOf, leave, rowsOf, stage, tenant } from "./direct-stage";
+import { ANY, attemptsOf, heldOf, moveAll, pause } from "./held-stage";
 
 const REASON = "ticket 4711: its database is moved";
-/** Others' backlogs in a shared database are none of ours. */
-const ANY = 1_000_000;
-const moveAll = async (): Promise<void> => {
-  while (await moveHeldOn(ANY));
-};
-
-async function pause(name: string): Promise<void> {
-  await declarations.refresh();
-  expect(await pauseConsumer(name, REASON)).toBe(true);
-}
 
 const standingOf = async (name: string): Promise<ConsumerStanding | undefined> =>
   (await listConsumers()).find(({ consumer: other }) => other === name);
-
-const heldOf = (name: string): Promise<number> =>
-  rowsOf(name, "select count(*)::int as n from events.held where consumer = $1");
-const attemptsOf = (name: string): Promise<number> =>
-  rowsOf(name, "select coalesce(sum(attempts), 0)::int as n from events.inbox where consumer = $1");
 
 /** Leaves an effect, and remembers in which order. */
 function recording(options: Parameters<typeof stage>[1] = {}) {
@@ -65,7 +51,7 @@ describe("a paused consumer", () => {
     const [set, other] = [recording(), recording()];
     await set.emit(tenantId, ["p", 1], ["q", 1]);
     await set.relayAll();
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.emit(tenantId, ["p", 2], ["q", 2], ["p", 3]);
     await set.relayAll();
     expect([await effectsOf(set.name), await effectsOf(other.name)]).toEqual([
@@ -106,7 +92,7 @@ describe("a paused consumer", () => {
     await set.relayAll();
     const [first, second] = set.byTopic.splice(0);
     expect(await detoursOf(set.name)).toBe(2);
-    await pause(set.name);
+    await pause(set.name, REASON);
     const again = consumer(
       set.name,
       { "auth.user.registered@1": () => Promise.reject(new Error("must not run")) },
@@ -134,14 +120,14 @@ describe("a paused consumer", () => {
   it("that is paused again gets what it was sent by then in the order of the outbox, whatever came first", async () => {
     const tenantId = tenant();
     const set = recording({ isHere: false });
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.emit(tenantId, ["p", 1], ["p", 2]);
     await set.relayAll();
     await resumeConsumer(set.name, REASON);
     await moveAll();
     await set.relayAll();
     const [first, second] = set.byTopic.splice(0);
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.handle(first!);
     await resumeConsumer(set.name, REASON);
     await set.handle(second!);
@@ -155,7 +141,7 @@ describe("a paused consumer", () => {
   it("handles what comes back while more of its aggregate waits: that comes after it", async () => {
     const tenantId = tenant();
     const set = recording({ isHere: false });
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.emit(tenantId, ["p", 1], ["p", 2]);
     await set.relayAll();
     await resumeConsumer(set.name, REASON);
@@ -179,7 +165,7 @@ describe("a paused consumer", () => {
       "update events.inbox set received_at = now() - $2 * interval '1 hour' where consumer = $1",
       [set.name, UNKNOWN_EVENT_HOURS + 1],
     );
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.handle(unknown);
     expect(await heldOf(set.name)).toBe(1);
     await resumeConsumer(set.name, REASON);
@@ -192,7 +178,7 @@ describe("a paused consumer", () => {
   it("is not sent what waits while a relay has something of the aggregate at hand that follows", async () => {
     const tenantId = tenant();
     const set = recording();
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.emit(tenantId, ["p", 1]);
     await set.relayAll();
     await set.emit(tenantId, ["p", 2]);
@@ -216,7 +202,7 @@ describe("a paused consumer", () => {
         "update events.consumer_declaration set seen_at = now() - $2 * interval '1 second' where consumer = $1",
         [set.name, seconds],
       );
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.emit(tenant(), ["p", 1]);
     await set.relayAll();
     await resumeConsumer(set.name, REASON);
@@ -261,7 +247,7 @@ describe("a paused consumer", () => {
   it("is sent what waits of other aggregates while a relay has one of them at hand, and waits for no other consumer's backlog", async () => {
     const tenantId = tenant();
     const [busy, set] = [recording(), recording()];
-    for (const { name } of [busy, set]) await pause(name);
+    for (const { name } of [busy, set]) await pause(name, REASON);
     await busy.emit(tenantId, ["p", 1], ["p", 2], ["p", 3], ["q", 1], ["r", 1]);
     await busy.relayAll();
     await set.emit(tenantId, ["s", 1], ["s", 2]);
@@ -287,7 +273,7 @@ describe("a paused consumer", () => {
     const tenantId = tenant();
     const set = recording();
     await set.handle(message(tenantId, "q"));
-    await pause(set.name);
+    await pause(set.name, REASON);
     await set.handle(message(tenantId, "p"));
     await resumeConsumer(set.name, REASON);
     expect([await heldRelease(500, 0), await heldRelease(500, ANY)]).toEqual([0, 1]);

@@ -16,10 +16,10 @@ import { outboxPurge } from "../store/outbox";
 import { replayFind, replayLoad } from "../store/replay";
 import type { DomainEvent } from "../topic";
 import { effectsOf, leave, rowsOf, tenant } from "./direct-stage";
+import { ANY, heldOf, moveAll } from "./held-stage";
 import { deliverTo, relayAll } from "./redrive-after-fix";
 
 const REASON = "ticket 4712: its read model was lost";
-const ANY = 1_000_000;
 const HOUR_MS = 3_600_000;
 const hoursAgo = (hours: number): Date => new Date(Date.now() - hours * HOUR_MS);
 
@@ -91,13 +91,8 @@ const begunAgo = (id: string, ms: number = LEASE_MS) =>
     ms,
   ]);
 
-const moveAll = async (): Promise<void> => {
-  while (await moveHeldOn(ANY));
-};
 const inboxOf = (name: string): Promise<number> =>
   rowsOf(name, "select count(*)::int as n from events.inbox where consumer = $1 and processed_at is not null");
-const heldOf = (name: string): Promise<number> =>
-  rowsOf(name, "select count(*)::int as n from events.held where consumer = $1");
 
 describe("a replay", () => {
   // What other tests published would be brought too: a replay is of all tenants.
