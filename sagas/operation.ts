@@ -14,11 +14,12 @@ const canceled = defineAction("sagas.saga.canceled", fields);
 const retried = defineAction("sagas.saga.retried", { ...fields, reason: "plain" });
 const skipped = defineAction("sagas.saga.skipped", { ...fields, reason: "plain", step: "plain" });
 
-/** @throws APIError saga_not_running */
+/** Who asks again while it has not reached the saga yet changes nothing. @throws APIError saga_not_running */
 export function cancelSaga(principal: Principal, id: string): Promise<store.SagaRow> {
   return withTenant(principal, async (tx) => {
     const row = await store.sagaCancel(tx, principal.tenantId, id);
     if (row === undefined) throw errors.saga_not_running();
+    if (!row.isFirst) return row;
     await driveOn(tx, row);
     tellCanceled(tx, id);
     await record(tx, canceled, { target: target(id), fields: named(row) });

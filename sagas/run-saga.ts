@@ -176,10 +176,13 @@ async function settleFailure(saga: Saga, turn: Driver, work: Work, error: unknow
   const policy = act === "run" ? step.retry : step.undoRetry;
   const state = act === "run" ? "running" : "compensating";
   return withTenant(turn, async (tx) => {
-    if (!(await store.sagaLock(tx, turn, { state, position }))) return true;
+    const locked = await store.sagaLock(tx, turn, { state, position });
+    if (locked === undefined) return true;
     const failed = await store.stepFail(tx, { ...turn, position }, errorText(error));
     if (error instanceof UnrecoverableStepError || failed >= policy.attempts)
       return (await giveUp(tx, turn, { row, act, step, position }, reasonOf(error))) !== undefined;
+    // Canceled meanwhile: there is no further attempt to wait for, and whoever is to undo it may have come already.
+    if (locked.isCanceling && act === "run") return true;
     const delayMs = retryDelayMs(policy, failed, Math.random);
     await store.sagaRelease(tx, turn.tenantId, turn.id, delayMs);
     await enqueue(tx, jobOf(saga), { sagaId: turn.id }, { delayMs });

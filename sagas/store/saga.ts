@@ -59,12 +59,15 @@ export async function sagaInsert(tx: Tx, saga: SagaInsert): Promise<boolean> {
   return rows > 0;
 }
 
-/** Takes or keeps the turn of one that is open; undefined when another run has it, it waits for a person, ended or is none. */
+/**
+ * Takes the turn of one that is open and due, or keeps it; undefined when another run has it, it waits for its time or for a person,
+ * ended or is none. Of several jobs that wait to drive it, one does, and each attempt waits its time.
+ */
 export async function sagaTake(tx: Tx, { tenantId, id, runId }: Turn, leaseMs: number): Promise<SagaRow | undefined> {
   const [row] = await tx.query<SagaRow>(
     `update sagas.saga set run_id = $3, leased_until = now() + $4 * interval '1 millisecond', due_at = now()
       where tenant_id = $1 and id = $2 and state in ('running', 'compensating')
-        and (run_id is null or run_id = $3 or leased_until < now())
+        and (run_id = $3 or due_at <= now() and (run_id is null or leased_until < now()))
      returning ${COLUMNS}`,
     [tenantId, id, runId, leaseMs],
   );
@@ -84,18 +87,18 @@ export interface Turn {
   runId: string;
 }
 
-/** Locks the row. False when another run has the turn, or it has gone on after all. */
+/** Locks the row. Undefined when another run has the turn, or it has gone on after all. */
 export async function sagaLock(
   tx: Tx,
   { tenantId, id, runId }: Turn,
   at: { state: "running" | "compensating"; position: number },
-): Promise<boolean> {
-  const rows = await tx.query(
-    `select 1 from sagas.saga
+): Promise<{ isCanceling: boolean } | undefined> {
+  const [row] = await tx.query<{ isCanceling: boolean }>(
+    `select cancel_at is not null as "isCanceling" from sagas.saga
       where tenant_id = $1 and id = $2 and run_id = $3 and state = $4 and position = $5 for update`,
     [tenantId, id, runId, at.state, at.position],
   );
-  return rows.length > 0;
+  return row;
 }
 
 /** Goes on to `position` in `state`. False when another run has the turn: nothing of this one may commit then. */
@@ -150,11 +153,17 @@ export async function sagaStick(tx: Tx, tenantId: TenantId, id: string, reason: 
   );
 }
 
-/** Asks for the undoing of one that runs, now. Undefined when it does not run. */
-export async function sagaCancel(tx: Tx, tenantId: TenantId, id: string): Promise<SagaRow | undefined> {
-  const [row] = await tx.query<SagaRow>(
-    `update sagas.saga set cancel_at = coalesce(cancel_at, now()), due_at = now()
-      where tenant_id = $1 and id = $2 and state = 'running' returning ${COLUMNS}`,
+/** Asks for the undoing of one that runs, now; `isFirst` when nobody has yet. Undefined when it does not run. */
+export async function sagaCancel(
+  tx: Tx,
+  tenantId: TenantId,
+  id: string,
+): Promise<(SagaRow & { isFirst: boolean }) | undefined> {
+  const [row] = await tx.query<SagaRow & { isFirst: boolean }>(
+    `update sagas.saga set cancel_at = coalesce(cancel_at, now()), due_at = case when was_at is null then now() else due_at end
+       from (select id, cancel_at from sagas.saga where tenant_id = $1 and id = $2 and state = 'running' for update) as was (was_id, was_at)
+      where tenant_id = $1 and id = was_id and state = 'running'
+     returning ${COLUMNS}, was_at is null as "isFirst"`,
     [tenantId, id],
   );
   return row;

@@ -5,7 +5,10 @@ import type { SagaRow } from "./saga";
 
 export type OverdueRow = Pick<SagaRow, "id" | "tenantId" | "name" | "version" | "actor" | "correlationId">;
 
-/** Open ones of these definitions that nobody has driven on for `graceMs`, the longest first; not again before as long. */
+/**
+ * Open ones of these definitions that nobody has driven on for `graceMs`, the longest not looked at first. They are due as before, for
+ * whoever drives them; no other look takes them for as long, and later the longer they wait: a quarter of that time, an hour at most.
+ */
 export function sagaTakeOverdue(
   tx: Tx,
   known: readonly { name: string; version: number }[],
@@ -13,12 +16,13 @@ export function sagaTakeOverdue(
   limit: number,
 ): Promise<OverdueRow[]> {
   return tx.query<OverdueRow>(
-    `update sagas.saga set due_at = now() + $3 * interval '1 millisecond'
+    `update sagas.saga set run_id = null,
+            leased_until = now() + least(interval '1 hour', greatest($3 * interval '1 millisecond', (now() - due_at) / 4))
       where id = any(array(
         select s.id from sagas.saga s join unnest($1::text[], $2::int[]) as k (name, version) using (name, version)
          where s.state in ('running', 'compensating') and s.due_at < now() - $3 * interval '1 millisecond'
            and (s.leased_until is null or s.leased_until < now())
-         order by s.due_at limit $4 for update of s skip locked))
+         order by coalesce(s.leased_until, s.due_at) limit $4 for update of s skip locked))
      returning id, tenant_id as "tenantId", name, version, actor, correlation_id as "correlationId"`,
     [known.map(({ name }) => name), known.map(({ version }) => version), graceMs, limit],
   );
