@@ -3,10 +3,13 @@
 import { emit } from "../events/outbox";
 import { sagaCompensated, sagaCompleted, sagaStuck } from "../events/catalog/sagas";
 import { withTenant, type Tx } from "../db/tenant";
+import { enqueue } from "../queues/enqueue";
+import { FOREIGN_PAYLOAD_HOURS } from "../queues/give-back";
 import { causedBy } from "../security/provenance";
 import { logger } from "../telemetry/logger";
 import { sagasTotal } from "../telemetry/metrics";
 import type { Saga, Step } from "./definition";
+import { jobOf } from "./job";
 import { nextOf, type Next } from "./next";
 import * as store from "./store/saga";
 
@@ -14,6 +17,10 @@ import * as store from "./store/saga";
 export const LEASE_MS = 10_000;
 /** Attempts that may die with their process before it is taken that they are what kills it: as jobs have it. */
 const DEATHS_MAX = 30;
+/** For so long a saga whose input does not fit is taken to be another version's. */
+const FOREIGN_INPUT_MS = FOREIGN_PAYLOAD_HOURS * 3_600_000;
+/** Until it is looked at again. */
+const LEFT_MS = { min: 2_000, max: 60_000, ageShare: 1 / 20 };
 
 /** What the run that has the turn is to do. */
 export interface Work {
@@ -45,6 +52,7 @@ export function takeTurn(saga: Saga, turn: store.Turn): Promise<Work | undefined
 async function settleNext(tx: Tx, saga: Saga, turn: store.Turn, row: store.SagaRow): Promise<Work | undefined> {
   const steps = await store.stepList(tx, turn.tenantId, turn.id);
   const input = saga.input.safeParse(row.input);
+  if (!input.success && row.ageMs < FOREIGN_INPUT_MS) return void (await leaveToOthers(tx, saga, row));
   const next: Next = input.success ? nextOf(saga, row, steps) : { act: "stick", reason: "input_invalid" };
   switch (next.act) {
     case "end":
@@ -57,6 +65,18 @@ async function settleNext(tx: Tx, saga: Saga, turn: store.Turn, row: store.SagaR
     case "undo":
       return begin(tx, saga, turn, { row, steps, input: input.data, ...next });
   }
+}
+
+/**
+ * During a deployment the next version may begin sagas whose input this one does not take. As jobs do, they wait for a process that
+ * takes it, and come again the more seldom the older they are.
+ */
+async function leaveToOthers(tx: Tx, saga: Saga, { tenantId, id, ageMs }: store.SagaRow): Promise<void> {
+  const delayMs = Math.round(Math.max(LEFT_MS.min, Math.min(LEFT_MS.max, ageMs * LEFT_MS.ageShare)));
+  await store.sagaRelease(tx, tenantId, id, delayMs);
+  await enqueue(tx, jobOf(saga), { sagaId: id }, { delayMs });
+  const facts = { sagaId: id, saga: saga.name, version: saga.version };
+  tx.afterCommit(() => logger("sagas").warn(facts, "a saga is left to a version of the app that takes its input"));
 }
 
 async function turnBack(

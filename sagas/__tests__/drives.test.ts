@@ -25,7 +25,8 @@ const change = (id: string, to: string): Promise<unknown> =>
 const jobsOf = async (type: string): Promise<{ isLater: boolean }[]> =>
   systemQuery(
     "test",
-    `select next_attempt_at > now() as "isLater" from events.outbox where type = $1 and tenant_id = $2 order by position`,
+    `select next_attempt_at > created_at + interval '1 second' as "isLater" from events.outbox
+      where type = $1 and tenant_id = $2 order by position`,
     [type, owner.tenantId],
   );
 
@@ -102,4 +103,22 @@ test("a saga that is canceled again and again is driven once for it, and has one
   expect(await jobsOf("test:saga-twice-v1")).toHaveLength(2);
   await drive(twice, id);
   expect(await stateOf(id)).toBe("compensated");
+});
+
+test("one whose input this version does not take waits for one that does, and for a person after half a day", async () => {
+  const newer = head("test:rolling").step("first", idle);
+  const worded = z.object({ n: z.literal("one") });
+  const older = defineSaga({ name: "test:rolling", version: 1, input: worded }).step("first", idle);
+  const [taken, abandoned] = [await start(newer), await start(newer)];
+  for (const id of [taken, abandoned]) await drive(older, id);
+  expect(await jobsOf("test:saga-rolling-v1")).toEqual([false, false, true, true].map((isLater) => ({ isLater })));
+  await change(taken, "due_at = now()");
+  await drive(newer, taken);
+  expect(await stateOf(taken)).toBe("completed");
+  await change(abandoned, "due_at = now(), created_at = now() - interval '11 hours'");
+  await drive(older, abandoned);
+  expect(await stateOf(abandoned)).toBe("running");
+  await change(abandoned, "due_at = now(), created_at = now() - interval '13 hours'");
+  await drive(older, abandoned);
+  expect(await sagas.getSaga({ id: abandoned }, owner)).toMatchObject({ state: "stuck", stuckReason: "input_invalid" });
 });

@@ -23,6 +23,8 @@ export interface SagaRow {
   stuckState: "running" | "compensating" | null;
   isCanceling: boolean;
   createdAt: Date;
+  /** By the database's clock. */
+  ageMs: number;
   endedAt: Date | null;
   cursorMicros: string;
 }
@@ -40,7 +42,8 @@ export interface StepRow {
 
 const COLUMNS = `id, tenant_id as "tenantId", name, version, step_names as "stepNames", input, actor, correlation_id as "correlationId",
   state, position, reason, stuck_reason as "stuckReason", stuck_state as "stuckState", cancel_at is not null as "isCanceling",
-  created_at as "createdAt", ended_at as "endedAt", ${cursorMicros("created_at")} as "cursorMicros"`;
+  created_at as "createdAt", (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs", ended_at as "endedAt",
+  ${cursorMicros("created_at")} as "cursorMicros"`;
 const STEP_COLUMNS = `position, name, state, begun, failed, result, started_at as "startedAt", ended_at as "endedAt"`;
 
 export type SagaInsert = Pick<
