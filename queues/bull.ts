@@ -41,6 +41,8 @@ export interface TakenJob extends BullJob {
   token?: string | undefined;
   /** How often it was taken up, also where that was no attempt. */
   attemptsStarted?: number;
+  /** How often a worker died that ran it, in all its attempts. */
+  stalledCounter?: number;
   /** Back to its queue, for whoever takes it next; this is no attempt. */
   moveToWait(token?: string): Promise<unknown>;
   /** Back to its queue, to be taken at that time or later; this is no attempt. */

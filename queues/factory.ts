@@ -28,17 +28,15 @@ import { endTask } from "./tasks";
 import { throughGate } from "./tenant-gate";
 import { onWork } from "./work-signals";
 
-/**
- * A worker that dies is noticed after its job's lock ends and two checks have seen it: 15 s at most. A job
- * whose worker dies this often is taken to be what kills them.
- */
+/** A worker that dies is noticed after its job's lock ends and two checks have seen it: 15 s at most. */
 const LOCK_MS = 10_000;
 const STALLED_CHECK_MS = 5_000;
-const MAX_STALLS = 30;
 /** How long a process that stops waits until the jobs at hand are back in their queue. */
 const GIVE_BACK_LIMIT_MS = 2_000;
 /** More than any retry table: the worker decides when a job is over, BullMQ only counts. */
 const ATTEMPTS_CEILING = 1_000;
+/** More than run-job.ts takes, which writes the dead letter first: what BullMQ gives up itself is over before anybody hears of it. */
+const STALLS_CEILING = 1_000;
 const KEEP_FAILED = { age: 7 * 86_400, count: 1_000 };
 
 /** Options of every job, however it gets into its queue. */
@@ -140,7 +138,7 @@ function createWorker<Payload>(
         concurrency: loopSlotsOf(slots),
         lockDuration: settings.lockMs ?? LOCK_MS,
         stalledInterval: settings.stalledCheckMs ?? STALLED_CHECK_MS,
-        maxStalledCount: MAX_STALLS,
+        maxStalledCount: STALLS_CEILING,
         runRetryDelay: 1_000,
         settings: { backoffStrategy: (attemptsMade) => retryDelayMs(job.retry, attemptsMade, Math.random) },
         ...(job.limit ? { limiter: { max: job.limit.max, duration: job.limit.perMs } } : {}),
@@ -250,7 +248,7 @@ async function bringForward(jobName: string, jobId: string): Promise<boolean> {
   }
 }
 
-/** The one failure the handler's own path does not see: BullMQ gives up a job whose workers keep dying. */
+/** BullMQ gave the job up itself: a worker of a version before this one told it to, after thirty deaths. */
 async function buryStalled<Payload>(
   job: JobDefinition<Payload>,
   onFailed: FailureHandler<Payload> | undefined,

@@ -18,6 +18,8 @@ import { resultText } from "./task-text";
 import { endTask, flushTasks, RunningTask, TaskCanceledError, taskIdOf } from "./tasks";
 
 const GIVE_BACKS_MAX = 30;
+/** A job whose workers died so often is taken to be what kills them. */
+const STALLS_MAX = 30;
 
 export interface JobContext {
   readonly tenantId: TenantId | null;
@@ -62,6 +64,11 @@ class ChildFailedError extends UnrecoverableJobError {
   override readonly reason = "child_failed";
 }
 
+class StalledTooOftenError extends UnrecoverableJobError {
+  override readonly name = "StalledTooOftenError";
+  override readonly reason = "stalled_too_often";
+}
+
 /** Who runs the job, and what follows when it fails for good. */
 export interface JobRunner<Payload> {
   handler: JobHandler<Payload>;
@@ -102,7 +109,9 @@ export function runJob<Payload>(
   return continueTrace(headers, `job ${job.name}`, options, () =>
     observeRun(job.name, bullJob, async () => {
       const task = taskOf(job, bullJob, envelope);
+      const onFailed = hookFor(bullJob, runner);
       try {
+        refuseDeadly(job, bullJob);
         refuseCalledOff(headers);
         const run = toRun(job, bullJob, envelope);
         const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, run, task));
@@ -111,7 +120,7 @@ export function runJob<Payload>(
         return "completed";
       } catch (error) {
         if (error instanceof TaskCanceledError) {
-          await callOff(job, runner.onFailed, bullJob, error);
+          await callOff(job, onFailed, bullJob, error);
           await endChild(envelope, { state: "canceled", reason: "canceled" });
           endTask(task, { state: "canceled", reason: "canceled" });
           return "completed";
@@ -124,7 +133,7 @@ export function runJob<Payload>(
           await back.go().catch((failure: unknown) => tellOfLock(job, failure));
           return "given_back";
         }
-        const failure = await settleFailure(job, runner.onFailed, bullJob, error);
+        const failure = await settleFailure(job, onFailed, bullJob, error);
         const isFinal = failure instanceof UnrecoverableError;
         if (isFinal) await endChild(envelope, { state: "failed", reason: reasonFor(error) });
         endTask(task, { state: isFinal ? "failed" : "waiting", reason: reasonFor(error) });
@@ -136,6 +145,18 @@ export function runJob<Payload>(
     }),
   );
 }
+
+/** Throws when workers of this job keep dying: it is given up here, where the dead letter comes before BullMQ hears of it. */
+function refuseDeadly({ name }: JobDefinition, { stalledCounter = 0 }: TakenJob): void {
+  if (stalledCounter >= STALLS_MAX)
+    throw new StalledTooOftenError(`job ${name} stalled ${stalledCounter} times: whoever ran it ended`);
+}
+
+/** None where workers died as often again in giving the job up: then the hook is what kills them. */
+const hookFor = <Payload>(
+  { stalledCounter = 0 }: TakenJob,
+  { onFailed }: JobRunner<Payload>,
+): FailureHandler<Payload> | undefined => (stalledCounter >= 2 * STALLS_MAX ? undefined : onFailed);
 
 /** Throws when the job is not to run, but to tell its owner why. */
 function refuseCalledOff(headers: Readonly<Record<string, string>>): void {
