@@ -43,6 +43,8 @@ export interface TakenJob extends BullJob {
   attemptsStarted?: number;
   /** How often a worker died that ran it, in all its attempts. */
   stalledCounter?: number;
+  /** Message of the error that its attempt before ended with. */
+  failedReason?: string | undefined;
   /** Back to its queue, for whoever takes it next; this is no attempt. */
   moveToWait(token?: string): Promise<unknown>;
   /** Back to its queue, to be taken at that time or later; this is no attempt. */
@@ -50,6 +52,7 @@ export interface TakenJob extends BullJob {
   /** A note of its workers (give-back.ts), apart from its data, which whoever cancels it writes. */
   progress?: unknown;
   updateProgress(note: object): Promise<void>;
+  updateData(data: JobData): Promise<void>;
 }
 
 /** One that is in a queue, as it was when it was asked for. */

@@ -29,6 +29,15 @@ export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () =>
   return Math.round(backoffMs({ firstMs, maxMs, jitter }, attempt, random));
 }
 
+/** At least so long where all attempts are used up: what failed then is the giving up, which the database will take when it is back. */
+const GIVE_UP_AGAIN_MS = 60_000;
+
+/** Milliseconds until a job comes again of which `attempt` attempts (from 1) have failed. */
+export function comeBackMs(policy: RetryPolicy, attempt: number, random: () => number): number {
+  const delayMs = retryDelayMs(policy, attempt, random);
+  return attempt < policy.attempts ? delayMs : Math.max(delayMs, GIVE_UP_AGAIN_MS);
+}
+
 const JOB_NAME = /^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*$/;
 
 /** True for "domain:action" in lower case. */

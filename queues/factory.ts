@@ -14,7 +14,7 @@ import {
   type JobState,
   type TakenJob,
 } from "./bull";
-import { queueNameOf, retryDelayMs } from "./conventions";
+import { comeBackMs, queueNameOf } from "./conventions";
 import { claimedTenantOf, openEnvelope } from "./envelope";
 import { giveUp, type FailureHandler } from "./final-failure";
 import { endChild } from "./flow";
@@ -140,7 +140,7 @@ function createWorker<Payload>(
         stalledInterval: settings.stalledCheckMs ?? STALLED_CHECK_MS,
         maxStalledCount: STALLS_CEILING,
         runRetryDelay: 1_000,
-        settings: { backoffStrategy: (attemptsMade) => retryDelayMs(job.retry, attemptsMade, Math.random) },
+        settings: { backoffStrategy: (attemptsMade) => comeBackMs(job.retry, attemptsMade, Math.random) },
         ...(job.limit ? { limiter: { max: job.limit.max, duration: job.limit.perMs } } : {}),
       },
       { failed: (bullJob, error) => void buryStalled(job, settings.onFailed, bullJob, error) },

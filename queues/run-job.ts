@@ -1,5 +1,6 @@
 // One run of one job: its trace, its time limit, its outcome.
 import { UnrecoverableError } from "bullmq";
+import { DbError } from "../db/errors";
 import type { TenantId } from "../security/principal";
 import { causedBy, provenanceOf } from "../security/provenance";
 import { errorText } from "../telemetry/error-text";
@@ -69,6 +70,12 @@ class StalledTooOftenError extends UnrecoverableJobError {
   override readonly reason = "stalled_too_often";
 }
 
+/** All its attempts failed before, and the database was away when it was given up. */
+class AttemptsUsedUpError extends UnrecoverableJobError {
+  override readonly name = "AttemptsUsedUpError";
+  override readonly reason = "attempts_exhausted";
+}
+
 /** Who runs the job, and what follows when it fails for good. */
 export interface JobRunner<Payload> {
   handler: JobHandler<Payload>;
@@ -113,6 +120,7 @@ export function runJob<Payload>(
       try {
         refuseDeadly(job, bullJob);
         refuseCalledOff(headers);
+        refuseUsedUp(job, bullJob);
         const run = toRun(job, bullJob, envelope);
         const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, run, task));
         if (FLOW_CHILD_HEADER in headers) await endChild(envelope, { state: "completed", result: resultText(result) });
@@ -150,6 +158,12 @@ export function runJob<Payload>(
 function refuseDeadly({ name }: JobDefinition, { stalledCounter = 0 }: TakenJob): void {
   if (stalledCounter >= STALLS_MAX)
     throw new StalledTooOftenError(`job ${name} stalled ${stalledCounter} times: whoever ran it ended`);
+}
+
+/** Throws when the job has had its last attempt: what is left to do is to give it up. */
+function refuseUsedUp({ name, retry }: JobDefinition, { attemptsMade, failedReason }: TakenJob): void {
+  if (attemptsMade >= retry.attempts)
+    throw new AttemptsUsedUpError(failedReason ?? `job ${name} failed ${attemptsMade} times`);
 }
 
 /** None where workers died as often again in giving the job up: then the hook is what kills them. */
@@ -229,19 +243,35 @@ const tellOfLock = (job: JobDefinition, error: unknown): void =>
     "a job could not be given back: it runs again when its lock ends",
   );
 
-/** A canceled job is over for BullMQ, and for its owner as if it had failed for good; there is no dead letter to redrive. */
+/**
+ * A canceled job is over for BullMQ, and for its owner as if it had failed for good; there is no dead letter to redrive. Rejects
+ * when its owner is to be told again: within the job's attempts, and for as long as the database is away.
+ */
 async function callOff<Payload>(
   job: JobDefinition<Payload>,
   onFailed: FailureHandler<Payload> | undefined,
-  bullJob: BullJob,
+  bullJob: TakenJob,
   error: TaskCanceledError,
 ): Promise<void> {
-  await tellOwner(job, onFailed, bullJob, {
-    reason: "canceled",
-    error: error.message,
-    attempts: bullJob.attemptsMade + 1,
-  });
+  const attempts = bullJob.attemptsMade + 1;
+  try {
+    await tellOwner(job, onFailed, bullJob, { reason: "canceled", error: error.message, attempts });
+  } catch (failure) {
+    const facts = { err: failure, job: job.name, jobId: bullJob.id };
+    if (attempts >= job.retry.attempts && !isAway(failure)) {
+      logger("queues").error(facts, "onFailed of a canceled job failed: its owner is not told");
+      return;
+    }
+    // Whoever takes it next finds that it is not to run.
+    const { data } = bullJob;
+    const marked = { ...data, headers: { ...data.headers, [CANCELED_HEADER]: "1" } };
+    await bullJob.updateData(marked).catch(() => undefined);
+    throw failure;
+  }
 }
+
+const isAway = (error: unknown): boolean =>
+  error instanceof DbError && (error.kind === "unavailable" || error.kind === "pool_exhausted");
 
 const reasonFor = (error: unknown): string =>
   error instanceof UnrecoverableJobError ? error.reason : "attempts_exhausted";
@@ -260,14 +290,17 @@ function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob, envelope:
   return { payload: payload.data, context };
 }
 
-/** The error to tell BullMQ: as it is while attempts are left, unrecoverable after the dead letter is written. */
+/**
+ * The error to tell BullMQ: unrecoverable after the dead letter is written, and as it is while attempts are left, or while the dead
+ * letter cannot be written: then that is tried again, for hours (ATTEMPTS_CEILING), and the handler is not.
+ */
 async function settleFailure<Payload>(
   job: JobDefinition<Payload>,
   onFailed: FailureHandler<Payload> | undefined,
   bullJob: BullJob,
   error: unknown,
 ): Promise<unknown> {
-  const attempts = bullJob.attemptsMade + 1;
+  const attempts = error instanceof AttemptsUsedUpError ? bullJob.attemptsMade : bullJob.attemptsMade + 1;
   const reason =
     error instanceof UnrecoverableJobError
       ? error.reason
@@ -280,7 +313,12 @@ async function settleFailure<Payload>(
     return error;
   }
   const text = errorText(error);
-  await giveUp(job, onFailed, bullJob, { reason, error: text, attempts });
+  try {
+    await giveUp(job, onFailed, bullJob, { reason, error: text, attempts });
+  } catch (failure) {
+    logger("queues").error({ ...facts, err: failure, reason, failure: text }, "a dead letter could not be written yet");
+    return error;
+  }
   logger("queues").error({ ...facts, reason }, "a job failed for good: see the dead letters");
   return new UnrecoverableError(text);
 }

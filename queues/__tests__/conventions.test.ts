@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { idempotencyKey, isJobName, queueNameOf, RETRY, retryDelayMs } from "../conventions";
+import { comeBackMs, idempotencyKey, isJobName, queueNameOf, RETRY, retryDelayMs } from "../conventions";
 import { defineJob } from "../job";
 
 describe("job names", () => {
@@ -20,6 +20,13 @@ describe("the retry table", () => {
     ]);
     expect(retryDelayMs(RETRY.standard, 1, () => 1)).toBe(500);
     expect(retryDelayMs(RETRY.once, 1, () => 1)).toBe(0);
+  });
+  it("lets a minute pass at least before what is left behind the last attempt: the dead letter", () => {
+    const slow = { ...RETRY.standard, firstDelayMs: 600_000, maxDelayMs: 600_000 };
+    expect([1, 4, 5, 900].map((attempt) => comeBackMs(RETRY.standard, attempt, () => 1))).toEqual([
+      500, 4_000, 60_000, 60_000,
+    ]);
+    expect([comeBackMs(RETRY.once, 1, () => 1), comeBackMs(slow, 5, () => 0)]).toEqual([60_000, 600_000]);
   });
 });
 

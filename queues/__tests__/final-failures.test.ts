@@ -1,18 +1,21 @@
-// How jobs fail for good where that is not by their handler: their workers die.
+// How jobs fail for good where the handler's error is not all: their workers die, the dead letter cannot be written, or the hook fails.
 import pg from "pg";
 import { afterAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { AppDB } from "../../database";
+import { DbError } from "../../db/errors";
 import { newId } from "../../db/ids";
 import { systemQuery } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
 import { announceWork, type TakenJob } from "../bull";
 import { queueNameOf, RETRY } from "../conventions";
+import { CANCELED_HEADER } from "../envelope";
 import { countJobs, jobOptions, makeQueue } from "../factory";
 import { defineJob, type JobDefinition } from "../job";
 import { runJob } from "../run-job";
 import { RunningJobs } from "../running-jobs";
 import { startWorkers, stopWorkers } from "../start";
+import { TaskCanceledError } from "../tasks";
 import { makeWorker, type FailureHandler } from "../worker";
 
 interface Payload {
@@ -21,6 +24,9 @@ interface Payload {
 const payload = z.object({ n: z.number() });
 const tenantId = tenantIdFrom(newId());
 const data = { payload: { n: 1 }, tenantId, headers: {} };
+
+/** An id of which the database writes no dead letter. */
+const UNWRITABLE = "a\0b";
 
 afterAll(() => stopWorkers(true));
 
@@ -31,30 +37,41 @@ const lettersOf = (jobId: string) =>
     [jobId],
   );
 
+interface Parts {
+  handler?: () => Promise<void>;
+  onFailed?: () => Promise<void>;
+}
+
 /** One delivery of a job, as BullMQ hands it to a worker: whether it ran, what its owner was told, and what BullMQ is. */
-async function deliver(job: JobDefinition<Payload>, changes: Partial<TakenJob> = {}) {
+async function deliver(job: JobDefinition<Payload>, changes: Partial<TakenJob> = {}, parts: Parts = {}) {
   const id = changes.id ?? newId();
   const told: string[] = [];
   let runs = 0;
-  const onFailed: FailureHandler<Payload> = async (_tx, _payload, { reason }) => void told.push(reason);
-  const handler = async (): Promise<void> => void runs++;
+  const onFailed: FailureHandler<Payload> = async (_tx, _payload, { reason }) => {
+    told.push(reason);
+    await parts.onFailed?.();
+  };
+  const handler = async (): Promise<void> => {
+    runs++;
+    await parts.handler?.();
+  };
   const ignore = async (): Promise<void> => undefined;
   const outcome = await runJob(
     job,
     { handler, onFailed, running: new RunningJobs() },
     {
       ...{ id, name: job.name, data, attemptsMade: 0, attemptsStarted: 1, timestamp: Date.now() },
-      ...{ moveToWait: ignore, moveToDelayed: ignore, updateProgress: ignore, ...changes },
+      ...{ moveToWait: ignore, moveToDelayed: ignore, updateProgress: ignore, updateData: ignore, ...changes },
     },
   ).catch((error: unknown) => (error as Error).name);
-  return { outcome, runs, told, letters: await lettersOf(id) };
+  return { outcome, runs, told, letters: id === UNWRITABLE ? [] : await lettersOf(id) };
 }
 
 describe("a job whose workers die", () => {
   const job = defineJob({ name: "test:deadly", payload, retry: RETRY.standard, timeoutMs: 5_000 });
 
   it("is given up after thirty deaths without being run, and BullMQ hears of it after the dead letter", async () => {
-    expect(await deliver(job, { stalledCounter: 29 })).toEqual({ outcome: "completed", runs: 1, told: [], letters: [] });
+    expect(await deliver(job, { stalledCounter: 29 })).toMatchObject({ outcome: "completed", runs: 1, letters: [] });
     expect(await deliver(job, { stalledCounter: 30 })).toMatchObject({
       outcome: "UnrecoverableError",
       runs: 0,
@@ -93,5 +110,54 @@ describe("a job whose workers die", () => {
     announceWork(queueNameOf(queued.name));
     await expect.poll(() => countJobs(queued.name, "failed", "active")).toEqual({ failed: 1, active: 0 });
     expect(runs).toBe(0);
+  });
+});
+
+describe("a job whose dead letter cannot be written", () => {
+  const once = defineJob({ name: "test:unwritten", payload, retry: RETRY.once, timeoutMs: 5_000 });
+
+  it("comes back with its own error, and is then given up without being run beyond its attempts", async () => {
+    const handler = (): Promise<void> => Promise.reject(new TypeError("the only attempt"));
+    expect(await deliver(once, { id: UNWRITABLE }, { handler })).toMatchObject({ outcome: "TypeError", runs: 1 });
+    const left = { attemptsMade: 1, failedReason: "the only attempt" };
+    expect(await deliver(once, { id: UNWRITABLE, ...left }, { handler })).toMatchObject({
+      outcome: "AttemptsUsedUpError",
+      runs: 0,
+    });
+    expect(await deliver(once, left, { handler })).toEqual({
+      outcome: "UnrecoverableError",
+      runs: 0,
+      told: ["attempts_exhausted"],
+      letters: [{ reason: "attempts_exhausted", error: "AttemptsUsedUpError: the only attempt", attempts: 1 }],
+    });
+  });
+});
+
+describe("a canceled job whose owner's hook fails", () => {
+  const job = defineJob({ name: "test:untold", payload, retry: { ...RETRY.standard, attempts: 3 }, timeoutMs: 5_000 });
+  const canceled = { ...data, headers: { [CANCELED_HEADER]: "1" } };
+  const onFailed = (): Promise<void> => Promise.reject(new TypeError("the hook is broken"));
+  const told = ["canceled"];
+
+  it("tells its owner again within its attempts, and no further", async () => {
+    const tellAt = (attemptsMade: number) => deliver(job, { data: canceled, attemptsMade }, { onFailed });
+    for (const attemptsMade of [0, 1])
+      expect(await tellAt(attemptsMade)).toEqual({ outcome: "TypeError", runs: 0, told, letters: [] });
+    expect(await tellAt(2)).toEqual({ outcome: "completed", runs: 0, told, letters: [] });
+  });
+
+  it("tells its owner also behind its attempts when it was the database that was away", async () => {
+    const away = (): Promise<void> => Promise.reject(new DbError("unavailable", "the database is away"));
+    const last = { data: canceled, attemptsMade: 2 };
+    expect(await deliver(job, last, { onFailed: away })).toMatchObject({ outcome: "DbError", told });
+    expect(await deliver(job, { ...last, attemptsMade: 3 })).toMatchObject({ outcome: "completed", runs: 0, told });
+  });
+
+  it("does not run when it comes again, also where it was canceled while it ran", async () => {
+    const marks: unknown[] = [];
+    const handler = (): Promise<void> => Promise.reject(new TaskCanceledError("the task was canceled"));
+    const updateData = async (marked: unknown): Promise<void> => void marks.push(marked);
+    const { outcome, runs } = await deliver(job, { updateData }, { handler, onFailed });
+    expect([outcome, runs, marks]).toEqual(["TypeError", 1, [canceled]]);
   });
 });

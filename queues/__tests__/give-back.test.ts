@@ -41,6 +41,7 @@ async function deliver({ headers, progress, kind = "c", attemptsStarted = 1, isS
       },
       moveToWait: async () => void told.push("wait"),
       updateProgress: async (note) => void told.push(note),
+      updateData: async () => undefined,
       moveToDelayed: async (atMs) => void told.push(atMs),
     },
   ).catch((error: unknown) => (error as Error).name);

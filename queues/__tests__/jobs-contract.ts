@@ -300,9 +300,10 @@ describe("a job", () => {
       const data = { payload: { n: 1 }, tenantId, headers: {} };
       const moveToWait = (): Promise<void> => Promise.resolve(void backs.push(attemptsStarted));
       const taken = { id: newId(), name: job.name, data, attemptsMade: 0, attemptsStarted, timestamp: Date.now() };
-      const [moveToDelayed, updateProgress] = [async () => undefined, async () => undefined];
+      const ignore = (): Promise<void> => Promise.resolve();
+      const others = { moveToDelayed: ignore, updateProgress: ignore, updateData: ignore };
       const handler = (): Promise<void> => Promise.resolve();
-      return runJob(job, { handler, running }, { ...taken, moveToWait, moveToDelayed, updateProgress });
+      return runJob(job, { handler, running }, { ...taken, moveToWait, ...others });
     };
     expect(await take(30)).toBe("given_back");
     await expect(take(31)).rejects.toThrow("the process is stopping");

@@ -30,6 +30,7 @@ it("leaves less than 256 bytes in memory, whether it succeeds or fails", async (
         moveToWait: async () => undefined,
         moveToDelayed: async () => undefined,
         updateProgress: async () => undefined,
+        updateData: async () => undefined,
       },
     ).catch(() => undefined);
   const samples: Sample[] = [];
