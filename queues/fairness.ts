@@ -9,8 +9,8 @@
 // The clock never runs backwards: a job that is tried again, or was delayed, keeps its old tag, comes to the head with it
 // and is served before all others, but those who come new still begin where the clock stood. When nothing waits, it moves
 // to the last tag given. BullMQ's priorities end at two million, so once the clock has passed half of its million tags it starts again
-// at zero when no waiting or delayed job has a tag. A queue that is not empty once in a million turns goes on to the
-// last priority; jobs that share it are served as they came, until it is empty.
+// at zero when nothing runs and no waiting or delayed job has a tag; past three quarters, whatever runs. A queue in which something
+// waits for all of a million turns goes on to the last priority; jobs that share it are served as they came, until it is empty.
 import { withSystem } from "../db/tenant";
 import type { BullQueue } from "./bull";
 import { clockAdvance, turnAdvance, turnForget, turnReset, type Turn } from "./store/tenant-turn";
@@ -25,6 +25,9 @@ const tagOf = (priority: number): number => Math.ceil(priority / PRIORITIES_PER_
 const NO_TENANT = "00000000-0000-0000-0000-000000000000";
 /** Jobs that wait for their time are looked through before the clock starts again; with more it goes on. */
 const DELAYED_LOOK = 100;
+
+/** So many times the clock at which it starts again, it does so whatever runs: in a queue that never rests all order would be lost at the end. */
+const RESTART_OVERDUE = 1.5;
 
 /** Tenants forgotten by one hand-over at most: more than it can bring new ones. */
 const FORGET_MAX = 500;
@@ -60,7 +63,8 @@ export async function takeTurns(
       return { now, turns, highTurns: highJobs.length > 0 ? await turnsOf(highOf(queue), highJobs) : [] };
     });
   let at = await advance(head === undefined ? null : Math.max(0, tagOf(head.priority ?? 1) - 1), false);
-  if (at.now >= restartAt && (await hasNoTags(queue))) at = await advance(0, true);
+  if (at.now >= restartAt && (await hasNoTags(queue, at.now < RESTART_OVERDUE * restartAt)))
+    at = await advance(0, true);
   const tags = firstTags(at.turns, jobs);
   const highTags = firstTags(at.highTurns, highJobs);
   return jobs.map(({ tenantId, isHigh }) =>
@@ -83,9 +87,10 @@ interface Advance {
 /** Where each tenant's jobs of high priority stand: in a line of their own, on the same clock. */
 const highOf = (queue: BullQueue): string => `${queue.name}!`;
 
-async function hasNoTags(queue: BullQueue): Promise<boolean> {
-  const { prioritized = 0, delayed = 0 } = await queue.getJobCounts("prioritized", "delayed");
-  if (prioritized > 0 || delayed > DELAYED_LOOK) return false;
+/** @param isPatient whether what runs counts too: it may fail, and comes back with its tag */
+async function hasNoTags(queue: BullQueue, isPatient: boolean): Promise<boolean> {
+  const { prioritized = 0, active = 0, delayed = 0 } = await queue.getJobCounts("prioritized", "active", "delayed");
+  if (prioritized > 0 || (isPatient && active > 0) || delayed > DELAYED_LOOK) return false;
   const jobs = await queue.getJobs(["delayed"], 0, DELAYED_LOOK, true);
   return jobs.every((job) => !job.priority);
 }

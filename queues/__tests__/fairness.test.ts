@@ -42,16 +42,20 @@ describe("turns", () => {
   });
 });
 
-/** A queue of which only the waiting and the delayed jobs' priorities matter, as takeTurns sees it. */
-function queueOf(name: string, waiting: number[] = [], delayed: number[] = []) {
+/** A queue of which only the priorities of its jobs matter, as takeTurns sees it. */
+function queueOf(name: string) {
+  const [waiting, delayed, active]: [number[], number[], number[]] = [[], [], []];
   const jobsOf = { prioritized: waiting, delayed } as Record<string, number[]>;
   const queue = {
     name,
     getJobs: async ([state = ""]: string[]) =>
       (jobsOf[state] ?? []).toSorted((a, b) => a - b).map((priority) => ({ priority }) as BullJob),
-    getJobCounts: async () => ({ prioritized: waiting.length, delayed: delayed.length }),
+    getJobCounts: async (...states: string[]) => {
+      const counts = { prioritized: waiting.length, delayed: delayed.length, active: active.length };
+      return Object.fromEntries(Object.entries(counts).filter(([state]) => states.includes(state)));
+    },
   } as Partial<BullQueue> as BullQueue;
-  return { queue, waiting, delayed };
+  return { queue, waiting, delayed, active };
 }
 
 const rowsOf = async (queue: string): Promise<number> =>
@@ -128,8 +132,8 @@ describe("the clock", () => {
   });
 
   it("starts again before BullMQ's priorities end, when no job is left that has a turn", async () => {
-    const { queue, waiting, delayed } = queueOf("test.ceiling");
-    const settings = { restartAt: 10 };
+    const { queue, waiting, delayed, active } = queueOf("test.ceiling");
+    const settings = { restartAt: 15 };
     await takeTurns(
       queue,
       Array.from({ length: 20 }, () => large),
@@ -141,8 +145,16 @@ describe("the clock", () => {
     waiting.push(41);
     expect(await takeTurns(queue, [small], settings)).toEqual([44]);
     waiting.pop();
+    // One that runs may come back with the tag that it has.
+    active.push(41);
+    expect(await takeTurns(queue, [small], settings)).toEqual([45]);
+    active.pop();
     expect(await takeTurns(queue, [small, large], settings)).toEqual([1, 1]);
     expect(await takeTurns(queue, [small], settings)).toEqual([3]);
+    // Where something runs all the time it does not wait until the priorities end.
+    await takeTurns(queue, Array<string>(25).fill(large), settings);
+    active.push(41);
+    expect(await takeTurns(queue, [small], settings)).toEqual([1]);
   });
 
   it("goes on to the highest priority where it cannot, and no further", async () => {
