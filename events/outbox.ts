@@ -100,8 +100,11 @@ export async function handOverNow(tx: Tx, { id, destination }: Pick<OutboxEntry,
   tx.afterCommit(() => signalRelay(destination));
 }
 
-/** Which of these rows nobody has handed over: they wait, or were given up and may be sent again. */
-export async function keptInOutbox(reason: SystemReason, ids: readonly string[]): Promise<Set<string>> {
-  const rows = await systemQuery<{ id: string }>(reason, OUTBOX_KEPT, [ids]);
-  return new Set(rows.map(({ id }) => id));
+/**
+ * Which of these rows nobody has handed over: they wait, or were given up and may be sent again. With the time at which each is due,
+ * in milliseconds since 1970 by the database's clock.
+ */
+export async function keptInOutbox(reason: SystemReason, ids: readonly string[]): Promise<Map<string, number>> {
+  const rows = await systemQuery<{ id: string; dueMs: number }>(reason, OUTBOX_KEPT, [ids]);
+  return new Map(rows.map(({ id, dueMs }) => [id, dueMs]));
 }

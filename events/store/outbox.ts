@@ -201,9 +201,10 @@ export const OUTBOX_DEPTH = `
   select count(*) as depth from (
     select 1 from events.outbox where published_at is null and (next_attempt_at <= now() or last_error is not null) limit 100000) pending`;
 
-/** Which of the rows $1 nobody has handed over: they wait, or were given up and may be sent again. */
-export const OUTBOX_KEPT =
-  "select id from events.outbox where id = any($1::uuid[]) and (published_at is null or dead_at is not null)";
+/** Which of the rows $1 nobody has handed over, and when they are due: they wait, or were given up and may be sent again. */
+export const OUTBOX_KEPT = `
+  select id, (extract(epoch from next_attempt_at) * 1000)::float8 as "dueMs" from events.outbox
+   where id = any($1::uuid[]) and (published_at is null or dead_at is not null)`;
 
 /** How long published rows are kept, and with them what a replay can bring. */
 export const OUTBOX_DAYS = 14;

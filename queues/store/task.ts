@@ -128,10 +128,10 @@ export function taskLogList(scope: TenantScope, id: string, seq: number, limit: 
   );
 }
 
-/** Asks for the end of a task that has not ended. Undefined when it has, or is none. */
+/** Asks for the end of a task that has not ended; from now on it is looked after, also before its time. Undefined when it has, or is none. */
 export async function taskCancel(tx: Tx, tenantId: string, id: string): Promise<TaskRow | undefined> {
   const [row] = await tx.query<TaskRow>(
-    `update queues.task set cancel_at = coalesce(cancel_at, now()), version = version + 1
+    `update queues.task set cancel_at = coalesce(cancel_at, now()), version = version + 1, seen_at = now()
       where tenant_id = $1 and id = $2 and ended_at is null returning ${COLUMNS}`,
     [tenantId, id],
   );
@@ -168,6 +168,12 @@ export function taskClaimStale(tx: Tx, oldDays: number, limit: number): Promise<
     [oldDays, limit],
   );
 }
+
+/** Tasks $1, of the versions $2, wait until $3 (milliseconds since 1970): until ten minutes behind that nobody looks at them. */
+export const TASKS_DEFER = `
+  update queues.task t set seen_at = to_timestamp(d.due_ms / 1000)
+    from unnest($1::uuid[], $2::int[], $3::float8[]) as d (id, version, due_ms)
+   where t.id = d.id and t.version = d.version and t.state = 'waiting' and t.ended_at is null and to_timestamp(d.due_ms / 1000) > now()`;
 
 /**
  * What became of tasks that nobody has told of ($1 ids, $2 versions that were seen, $3 states): of those that failed for good
