@@ -96,6 +96,15 @@ export class RunningTask {
     return taken;
   }
 
+  get linesHeld(): number {
+    return this.pending.length;
+  }
+
+  /** Of its lines those that wait are not kept. */
+  dropLines(): void {
+    this.pending = [];
+  }
+
   /** What was taken could not be written. */
   putBack({ lines, progress }: Told): void {
     this.pending = [...lines, ...this.pending];
@@ -202,7 +211,20 @@ async function flush(): Promise<boolean> {
     for (const task of told) reporting.add(task);
     for (const one of ended)
       if (!finished.has(one.facts.id) && finished.size < ENDS_MAX) finished.set(one.facts.id, one);
+    holdLess();
     return false;
+  }
+}
+
+/** While nothing can be written: of all runs so many lines, and of one that is over and has none left its end alone. */
+function holdLess(): void {
+  let held = 0;
+  for (const task of reporting) {
+    held += task.linesHeld;
+    if (held > LINES_HELD_MAX) task.dropLines();
+    if (task.linesHeld > 0 || running.get(task.facts.id) === task) continue;
+    reporting.delete(task);
+    beginning.delete(task);
   }
 }
 
@@ -285,11 +307,7 @@ async function report(tasks: readonly RunningTask[]): Promise<void> {
   try {
     await isTaken(writeTold(told));
   } catch (error) {
-    let held = 0;
-    for (const { task, lines, progress } of told) {
-      held += lines.length;
-      task.putBack({ lines: held > LINES_HELD_MAX ? [] : lines, progress });
-    }
+    for (const { task, lines, progress } of told) task.putBack({ lines, progress });
     throw error;
   }
 }

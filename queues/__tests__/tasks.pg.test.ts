@@ -71,6 +71,31 @@ test("what could not be written for a lock comes later: lines, progress and ends
   endTask(task, { state: "completed", result: null });
 });
 
+test("while the tasks cannot be written, what they tell is bounded; their ends come afterwards", async () => {
+  const { tenantId } = createCaller("owner");
+  const ids = Array.from({ length: 100 }, () => newId());
+  const stateOfAll = (): Promise<unknown> =>
+    systemQuery("test", "select state, count(*)::int n from queues.task where id = any($1::uuid[]) group by 1", [ids]);
+  await withSystem("test", async (tx) => {
+    await tx.execute("lock table queues.task in access exclusive mode");
+    for (const id of ids) {
+      const task = new RunningTask({ id, tenantId, job: "test:telling", attempt: 1, actor: "system" });
+      for (let line = 0; line < 200; line++) task.addLine(`line ${line}`);
+      endTask(task, { state: "completed", result: null });
+    }
+    expect(await flushTasks()).toBe(false);
+  });
+  await vi.waitUntil(flushTasks, { timeout: 90_000 });
+  await expect.poll(stateOfAll).toEqual([{ state: "completed", n: ids.length }]);
+  // Those of fifty of them, of two hundred lines each.
+  const [kept] = await systemQuery<{ n: number }>(
+    "test",
+    "select count(*)::int as n from queues.task_log where task_id = any($1::uuid[])",
+    [ids],
+  );
+  expect(kept?.n).toBe(10_000);
+});
+
 test("while another process holds the schedule that is due, this one does not ask without a pause", async () => {
   const job = defineJob({ name: `test:t-${newId()}`, payload: z.object({}), timeoutMs: 1_000 });
   const scheduler = makeScheduler(job);
