@@ -4,8 +4,11 @@ import { systemQuery } from "../db/tenant";
 import { logger } from "../telemetry/logger";
 import { REQUEST_RENEW } from "./store";
 
-/** How long after a crash its keys answer 409. */
-export const LEASE_MS = 10_000;
+/**
+ * How long after a crash its keys answer 409. Longer than two renewals take that wait in vain for a connection of the pool, ten
+ * seconds each (db/pool.ts): under load the requests being served would lose their keys to the repeats that the load brings.
+ */
+export const LEASE_MS = 30_000;
 const RENEW_MS = 3_000;
 
 const leases = new Set<string>();

@@ -21,7 +21,7 @@ beforeEach(() => {
 const sendAndDie = (at: number, side: Side, key: string, handler: () => Promise<unknown>): Promise<boolean> =>
   surviveDeath(at, side, () => send({ key, handler }));
 
-/** As a client that does not give up, with the lease's ten seconds over at once. */
+/** As a client that does not give up, with the lease over at once. */
 async function repeat(key: string, handler: () => Promise<unknown>): Promise<unknown> {
   for (let attempt = 0; attempt < 20; attempt++) {
     await endLeases(me.tenantId);

@@ -8,6 +8,7 @@ import { tenantIdFrom, type AuthData } from "../../security/principal";
 import { concurrent } from "../../testing";
 import { ANSWER_MAX_BYTES, useMasterKey } from "../answer";
 import { errors } from "../errors";
+import { renew } from "../leases";
 import { purgeRequests } from "../upkeep";
 import { addRow, countRows, endLeases, keptRows, MASTER_KEY, member, send, type Sent } from "./requests";
 
@@ -248,6 +249,28 @@ describe("effect and answer", () => {
       payload: (overtaking as { payload: unknown }).payload,
       wasReplayed: true,
     });
+  });
+
+  test("are one request's for as long as two renewals may wait for a connection", async () => {
+    const leaseMs = async (): Promise<number> => {
+      const [row] = await systemQuery<{ ms: number }>(
+        "test",
+        "select (extract(epoch from leased_until - now()) * 1000)::float8 as ms from idempotency.request where tenant_id = $1",
+        [me.tenantId],
+      );
+      return row?.ms ?? 0;
+    };
+    let [claimed, renewed] = [0, 0];
+    const handler = async (): Promise<unknown> => {
+      claimed = await outside(leaseMs);
+      await outside(() => endLeases(me.tenantId));
+      await outside(renew);
+      renewed = await outside(leaseMs);
+      return {};
+    };
+    await send({ key, handler });
+    // A renewal begins every three seconds, and waits ten for its connection.
+    for (const ms of [claimed, renewed]) expect(ms).toBeGreaterThan(2 * 10_000 + 3_000);
   });
 
   test("a request that died before its effect runs again, one that died behind it never", async () => {
