@@ -41,12 +41,7 @@ interface Claim {
 export const keepAnswers: AnswerKeeper = async (req, next, call, sent) => {
   const key = keyFrom(sent);
   const name: store.KeyName = { ...ownerOf(currentCaller()), keyHash: hashOf(key) };
-  const fingerprint = await fingerprintOf(
-    `${call.api.service}.${call.api.endpoint}`,
-    call.method,
-    call.path,
-    readOf(req),
-  );
+  const fingerprint = await fingerprintOf(call.method, call.path, readOf(req));
   const leaseId = randomUUID();
   for (let attempt = 1; attempt <= CLAIMS_MAX; attempt++) {
     const known = await claimOrFind(name, leaseId, fingerprint);

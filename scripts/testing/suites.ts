@@ -30,6 +30,7 @@ export const plainSuites: readonly string[] = [
   "events/__tests__/event-bus.test.ts",
   "events/__tests__/kafka-message.test.ts",
   "events/__tests__/publish.test.ts",
+  "idempotency/__tests__/fingerprint.test.ts",
   "mail/__tests__/smtp.test.ts",
   "queues/__tests__/conventions.test.ts",
   "queues/__tests__/silent-redis.test.ts",
