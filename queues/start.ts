@@ -7,7 +7,7 @@ import { registerDestination } from "../events/destinations";
 import { isReadyForWork } from "../events/work-gate";
 import { logger } from "../telemetry/logger";
 import { observeGauge } from "../telemetry/metrics";
-import { onShutdown } from "../telemetry/shutdown";
+import { isDraining, onShutdown } from "../telemetry/shutdown";
 import { closeStorage } from "./bull";
 import { jobDestination } from "./destination";
 import { JOB_DESTINATION } from "./enqueue";
@@ -27,18 +27,27 @@ export function startQueues(): void {
   if (cfg.env !== "test") runWorkersWhileReady();
 }
 
-/** Starts every worker made so far that is not running yet. */
-export async function startWorkers(workers: readonly JobWorker[] = allWorkers()): Promise<void> {
+/**
+ * Starts every worker made so far that is not running yet; no more of them, and no schedules, from when the process is on its way
+ * out: what pauses workers then has paused those that it found.
+ */
+export async function startWorkers(
+  workers: readonly JobWorker[] = allWorkers(),
+  isEnding: () => boolean = isDraining,
+): Promise<void> {
   registerDestination(JOB_DESTINATION, jobDestination);
   for (const worker of workers) {
+    if (isEnding()) return;
     if (running.has(worker)) continue;
     running.add(worker);
     await worker.start().catch((error: unknown) => {
       running.delete(worker);
       throw error;
     });
+    // It may have begun to run behind its pause.
+    if (isEnding()) return worker.pause();
   }
-  startSchedules();
+  if (!isEnding()) startSchedules();
 }
 
 /** Stops the workers, then closes the queues and their connections. With `force` jobs at hand are aborted. */
@@ -67,8 +76,10 @@ function runWorkersWhileReady(): void {
 
   async function follow(): Promise<void> {
     try {
-      const isReady = await isReadyForWork();
+      let isReady = await isReadyForWork();
       if (isReady) await startWorkers(mine());
+      // It may be on its way out since.
+      isReady &&= !isDraining();
       if (isReady === isPaused)
         await Promise.all([...running].map((worker) => (isReady ? worker.resume() : worker.pause())));
       if (!isReady) await stopSchedules();
