@@ -89,6 +89,21 @@ test("one that nobody drives on gets a job now and then, the more seldom the lon
   expect(await driveOverdue(known)).toBe(0);
 });
 
+test("a run whose lease is over is given as much time again before its saga gets another job: it may live", async () => {
+  const held = head("test:held").step("first", idle);
+  const known = [{ name: held.name, version: 1 }];
+  const id = await start(held);
+  const lapsed = (seconds: number): Promise<unknown> =>
+    change(
+      id,
+      `due_at = now() - interval '1 hour', run_id = gen_random_uuid(), leased_until = now() - interval '${seconds} seconds'`,
+    );
+  await lapsed(15);
+  expect(await driveOverdue(known)).toBe(0);
+  await lapsed(31);
+  expect(await driveOverdue(known)).toBe(1);
+});
+
 test("a saga that is canceled again and again is driven once for it, and has one entry in the audit log", async () => {
   const twice = head("test:twice").step("first", idle);
   const id = await start(twice);

@@ -8,6 +8,7 @@ export type OverdueRow = Pick<SagaRow, "id" | "tenantId" | "name" | "version" | 
 /**
  * Open ones of these definitions that nobody has driven on for `graceMs`, the longest not looked at first. They are due as before, for
  * whoever drives them; no other look takes them for as long, and later the longer they wait: a quarter of that time, an hour at most.
+ * A run whose lease is over counts as gone that much later: it may live, and wait for a connection to renew it.
  */
 export function sagaTakeOverdue(
   tx: Tx,
@@ -21,7 +22,8 @@ export function sagaTakeOverdue(
       where id = any(array(
         select s.id from sagas.saga s join unnest($1::text[], $2::int[]) as k (name, version) using (name, version)
          where s.state in ('running', 'compensating') and s.due_at < now() - $3 * interval '1 millisecond'
-           and (s.leased_until is null or s.leased_until < now())
+           and (s.leased_until is null
+                or s.leased_until < now() - case when s.run_id is null then 0 else $3 end * interval '1 millisecond')
          order by coalesce(s.leased_until, s.due_at) limit $4 for update of s skip locked))
      returning id, tenant_id as "tenantId", name, version, actor, correlation_id as "correlationId"`,
     [known.map(({ name }) => name), known.map(({ version }) => version), graceMs, limit],
