@@ -15,6 +15,7 @@ import {
   resumeConsumerByCommand,
 } from "../events/consumer-commands";
 import { declarations } from "../events/declarations";
+import { handleAllByCommand, platformEvents } from "../events/platform-letters";
 // What an organisation's export hands out, whoever asks for it.
 import "../auth/store/export";
 import "../events/store/export";
@@ -91,6 +92,22 @@ async function changesOfConsumers(): Promise<void> {
   await change("consumers end-replay", written("replay_ended"), () => endReplayByCommand(name));
 }
 
+/** By command, of dead letters of no organisation. */
+async function changesOfLetters(): Promise<void> {
+  const source = `traced-${newId()}`;
+  await systemQuery(
+    "test",
+    `insert into events.dead_letter (id, consumer, event_id, aggregate_type, aggregate_id, type, version, payload, occurred_at, reason, error, attempts, dead_at)
+     select gen_random_uuid(), $1, gen_random_uuid(), 'a', '1', 'auth.user.registered', 1, '{}', now(), reason, '', 1, now() from unnest(array['a', 'b']) reason`,
+    [source],
+  );
+  const { redrive, discard } = platformEvents;
+  const again = { events: ["auth.user.registered"], entries: ["events.dead_letter.redriven"] };
+  await change("dead-letters redrive", again, () => handleAllByCommand(redrive, { source, reason: "a" }));
+  const closed = { entries: ["events.dead_letter.discarded"] };
+  await change("dead-letters discard", closed, () => handleAllByCommand(discard, { source }));
+}
+
 /** By command, of logs that no seal covers: here this one alone, in its own log and the installation's. */
 async function changesOfSeals({ tenantId }: { tenantId: string }): Promise<void> {
   await sealLogs();
@@ -102,6 +119,7 @@ async function changesOfSeals({ tenantId }: { tenantId: string }): Promise<void>
 
 export async function changesByCommand(owner: { tenantId: string }): Promise<void> {
   await changesOfConsumers();
+  await changesOfLetters();
   await changesOfSeals(owner);
 }
 

@@ -19,7 +19,7 @@ interface ListAuditRequest {
   /** How many at most, 50 if not given. */
   limit?: Query<number & Min<1> & Max<200>>;
   /** `next` of the page before. */
-  after?: Query<string>;
+  cursor?: Query<string>;
 }
 
 interface AuditTarget {
@@ -55,7 +55,7 @@ export const listEntries = api(
   { expose: true, auth: true, method: "GET", path: "/auth/audit", tags: ["can:audit.read"] },
   async (req: ListAuditRequest): Promise<ListAuditResponse> => {
     const principal = currentPrincipal();
-    const cursor = parseCursor(req.after, "after");
+    const cursor = parseCursor(req.cursor);
     const { rows, next } = await entryList(principal, req.action, Math.floor(req.limit ?? 50), cursor);
     return { entries: rows.map((row) => shownEntry(row, principal)), ...(next === undefined ? {} : { next }) };
   },

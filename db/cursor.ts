@@ -32,15 +32,15 @@ const SHAPE = /^(\d{1,16})_([0-9a-f-]{36})$/;
 
 /**
  * Reads the `cursor` of a request; undefined is the first page.
- * @throws APIError invalid_request that names `field`, when the text is not one that `pageOf` made.
+ * @throws APIError invalid_request that names it, when the text is not one that `pageOf` made.
  */
-export function parseCursor(text: string | undefined, field = "cursor"): Cursor | undefined {
+export function parseCursor(text: string | undefined): Cursor | undefined {
   if (text === undefined) return undefined;
   const [, micros = "", id = ""] = SHAPE.exec(text) ?? [];
   // Above 2^53 the conversion in beforeCursor would no longer be exact; such a moment is in the year 2255.
   if (isUuid(id) && Number.isSafeInteger(Number(micros))) return { micros, id };
   throw commonErrors.invalid_request({
-    fields: { [field]: 'cannot be read: send the "next" of the page before as it is, or nothing for the first page' },
+    fields: { cursor: 'cannot be read: send the "next" of the page before as it is, or nothing for the first page' },
   });
 }
 

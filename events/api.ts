@@ -24,7 +24,7 @@ interface ListDeadLettersRequest {
   until?: Query<string>;
   limit?: Query<number & Min<1> & Max<100>>;
   /** `next` of the previous page. */
-  after?: Query<string>;
+  cursor?: Query<string>;
 }
 
 interface DeadLetter {
@@ -56,7 +56,7 @@ export const listDeadLetters = api(
   { expose: true, auth: true, method: "GET", path: "/events/dead-letters", tags: ["can:event.read"] },
   async (req: ListDeadLettersRequest): Promise<ListDeadLettersResponse> => {
     const principal = currentPrincipal();
-    const cursor = parseCursor(req.after, "after");
+    const cursor = parseCursor(req.cursor);
     const filter = parseLetterFilter({ ...req, source: req.consumer });
     const { rows, next } = await withTenant(principal, (tx) =>
       deadLetters.list(tx, principal.tenantId, filter, Math.floor(req.limit ?? 50), cursor),
@@ -129,7 +129,7 @@ export const discardDeadLetters = api(
 async function inOwnTenant({ filter }: DeadLettersRequest, act: typeof redriveEvents): Promise<HandledLetters> {
   const principal = currentPrincipal();
   const wanted = parseChangingFilter({ ...filter, source: filter.consumer });
-  const handled = await withTenant(principal, (tx) => act(tx, principal.tenantId, wanted));
+  const handled = await withTenant(principal, (tx) => act(tx, { tenantId: principal.tenantId, filter: wanted }));
   if (handled.count === 0 && filter.ids !== undefined) throw errors.dead_letter_not_found();
   return handled;
 }

@@ -16,7 +16,7 @@ import type { DeadLetterTable } from "./store/dead-letter-table";
 /** Dead letters that one call handles, at most. */
 export const LETTERS_PER_CALL = 500;
 
-/** Fields of the audit entry of a call: how many, and by which filter. */
+/** Fields of the audit entry of a call: how many, by which filter, and what for, of the platform's own. */
 export const letterFields = {
   letters: "plain",
   source: "plain",
@@ -24,6 +24,7 @@ export const letterFields = {
   reason: "plain",
   from: "plain",
   until: "plain",
+  purpose: "plain",
 } as const;
 
 /** A filter as it comes from outside. */
@@ -40,6 +41,8 @@ export interface WantedLetters {
   /** Whose; null means the platform's own. */
   tenantId: TenantId | null;
   filter: DeadLetterFilter;
+  /** What for, in the words of who asks. */
+  purpose?: string;
 }
 
 export interface HandledLetters {
@@ -101,7 +104,7 @@ export function parseChangingFilter(criteria: LetterCriteria): DeadLetterFilter 
  */
 export async function handleLetters(
   tx: Tx,
-  { tenantId, filter }: WantedLetters,
+  { tenantId, filter, purpose }: WantedLetters,
   table: Pick<DeadLetterTable<object>, "lockOpen">,
   action: AuditAction<typeof letterFields>,
   act: (ids: readonly string[]) => Promise<void>,
@@ -119,6 +122,7 @@ export async function handleLetters(
       reason: filter.reason ?? null,
       from: filter.from?.toISOString() ?? null,
       until: filter.until?.toISOString() ?? null,
+      purpose: purpose ?? null,
     },
   };
   await (tenantId === null ? recordForPlatform(tx, action, facts) : record(tx, action, { ...facts, tenantId }));

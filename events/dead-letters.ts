@@ -7,10 +7,9 @@ import type { Tx } from "../db/tenant";
 import type { TenantId } from "../security/principal";
 import { deadLettersTotal } from "../telemetry/metrics";
 import { parseTraceparent } from "../telemetry/tracing";
-import { handleLetters, letterFields, type HandledLetters } from "./dead-letter-desk";
+import { handleLetters, letterFields, type HandledLetters, type WantedLetters } from "./dead-letter-desk";
 import { signalRelay } from "./signal";
 import { deadLetters } from "./store/dead-letter";
-import type { DeadLetterFilter } from "./store/dead-letter-filter";
 import { inboxMarkDead, inboxReopen } from "./store/inbox";
 import type { DomainEvent } from "./topic";
 
@@ -79,8 +78,8 @@ export async function buryEvent(tx: Tx, consumer: string, message: DomainEvent, 
 }
 
 /** Sends open dead letters once more to the consumers that gave them up, the oldest first, in the tenant's transaction. */
-export function redriveEvents(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
-  return handleLetters(tx, { tenantId, filter }, deadLetters, redriven, async (ids) => {
+export function redriveEvents(tx: Tx, wanted: WantedLetters): Promise<HandledLetters> {
+  return handleLetters(tx, wanted, deadLetters, redriven, async (ids) => {
     await inboxReopen(tx, ids);
     await deadLetters.redrive(tx, ids);
     tx.afterCommit(() => signalRelay("event"));
@@ -88,6 +87,6 @@ export function redriveEvents(tx: Tx, tenantId: TenantId | null, filter: DeadLet
 }
 
 /** Closes open dead letters for good: their consumers do not get these events again. */
-export function discardEvents(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
-  return handleLetters(tx, { tenantId, filter }, deadLetters, discarded, (ids) => deadLetters.discard(tx, ids));
+export function discardEvents(tx: Tx, wanted: WantedLetters): Promise<HandledLetters> {
+  return handleLetters(tx, wanted, deadLetters, discarded, (ids) => deadLetters.discard(tx, ids));
 }

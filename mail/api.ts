@@ -25,7 +25,7 @@ interface ListMessagesRequest {
   /** How many at most, 50 if not given. */
   limit?: Query<number & Min<1> & Max<100>>;
   /** `next` of the page before. */
-  after?: Query<string>;
+  cursor?: Query<string>;
 }
 
 interface ListedMailboxMessage {
@@ -58,7 +58,7 @@ export const listMessages = api(
     requireMailbox(callerHeaders());
     const recipient = req.to === undefined ? null : comparableAddress(req.to);
     const limit = Math.floor(req.limit ?? MESSAGES_PER_PAGE);
-    const { rows, next } = await messageList(recipient, limit, parseCursor(req.after, "after"));
+    const { rows, next } = await messageList(recipient, limit, parseCursor(req.cursor));
     const messages = rows.map(({ id, recipient: to, subject, text, isCut: cut, sentAt }) => {
       return { id, to, subject, text, cut, sentAt: sentAt.toISOString() };
     });
@@ -105,8 +105,8 @@ export const mailbox = api.raw(
 
 async function sendMailbox(req: IncomingMessage, resp: ServerResponse): Promise<void> {
   requireMailbox(req.headers);
-  const after = new URL(req.url ?? "/", "http://mailbox").searchParams.get("after") ?? undefined;
-  const { rows, next } = await messageList(null, MESSAGES_PER_PAGE, parseCursor(after, "after"));
+  const cursor = new URL(req.url ?? "/", "http://mailbox").searchParams.get("cursor") ?? undefined;
+  const { rows, next } = await messageList(null, MESSAGES_PER_PAGE, parseCursor(cursor));
   for (const [name, value] of Object.entries(mailboxPageHeaders)) resp.setHeader(name, value);
   resp.statusCode = 200;
   resp.end(mailboxPage(rows, next));

@@ -18,7 +18,7 @@ const STYLE = `
 /** The page of these mails; `next` is the cursor of the page after. */
 export function mailboxPage(messages: readonly ListedMessage[], next: string | undefined): string {
   const empty = "<p>Nothing yet: mails that this app sends appear here.</p>";
-  const older = next === undefined ? "" : `<p><a href="/mail?after=${encodeURIComponent(next)}">Older</a></p>`;
+  const older = next === undefined ? "" : `<p><a href="/mail?cursor=${encodeURIComponent(next)}">Older</a></p>`;
   return `<!doctype html>
 <html lang="en">
   <head>

@@ -25,7 +25,7 @@ interface ListJobDeadLettersRequest {
   until?: Query<string>;
   limit?: Query<number & Min<1> & Max<100>>;
   /** `next` of the previous page. */
-  after?: Query<string>;
+  cursor?: Query<string>;
 }
 
 interface JobDeadLetter {
@@ -54,7 +54,7 @@ export const listDeadLetters = api(
   { expose: true, auth: true, method: "GET", path: "/queues/dead-letters", tags: ["can:job.manage"] },
   async (req: ListJobDeadLettersRequest): Promise<ListJobDeadLettersResponse> => {
     const principal = currentPrincipal();
-    const cursor = parseCursor(req.after, "after");
+    const cursor = parseCursor(req.cursor);
     const { job: source, reason, from, until } = req;
     const filter = parseLetterFilter({ source, reason, from, until });
     const { rows, next } = await withTenant(principal, (tx) =>
@@ -125,7 +125,7 @@ async function inOwnTenant({ filter }: JobDeadLettersRequest, act: typeof redriv
   const principal = currentPrincipal();
   const { job: source, ids, reason, from, until } = filter;
   const wanted = parseChangingFilter({ source, ids, reason, from, until });
-  const handled = await withTenant(principal, (tx) => act(tx, principal.tenantId, wanted));
+  const handled = await withTenant(principal, (tx) => act(tx, { tenantId: principal.tenantId, filter: wanted }));
   if (handled.count === 0 && filter.ids !== undefined) throw errors.dead_letter_not_found();
   return handled;
 }

@@ -3,8 +3,8 @@ import { defineAction } from "../audit/action";
 import { newId } from "../db/ids";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";
-import { handleLetters, letterFields, type HandledLetters } from "../events/dead-letter-desk";
-import { DEAD_LETTER_DAYS, traceIdOf, type DeadLetterFilter } from "../events/dead-letters";
+import { handleLetters, letterFields, type HandledLetters, type WantedLetters } from "../events/dead-letter-desk";
+import { DEAD_LETTER_DAYS, traceIdOf } from "../events/dead-letters";
 import { signalRelay } from "../events/signal";
 import { deadLettersTotal } from "../telemetry/metrics";
 import type { TenantId } from "../security/principal";
@@ -49,16 +49,16 @@ function inScopeOf<T>(tenantId: TenantId | null, fn: (tx: Tx) => Promise<T>): Pr
 }
 
 /** Enqueues the jobs of open dead letters once more, each under a new id, the oldest first, in the tenant's transaction. */
-export function redriveJobs(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
-  return handleLetters(tx, { tenantId, filter }, jobDeadLetters, redriven, async (ids) => {
+export function redriveJobs(tx: Tx, wanted: WantedLetters): Promise<HandledLetters> {
+  return handleLetters(tx, wanted, jobDeadLetters, redriven, async (ids) => {
     await jobDeadLetters.redrive(tx, ids);
     tx.afterCommit(() => signalRelay(JOB_DESTINATION));
   });
 }
 
 /** Closes open dead letters for good: their jobs do not run again. */
-export function discardJobs(tx: Tx, tenantId: TenantId | null, filter: DeadLetterFilter): Promise<HandledLetters> {
-  return handleLetters(tx, { tenantId, filter }, jobDeadLetters, discarded, (ids) => jobDeadLetters.discard(tx, ids));
+export function discardJobs(tx: Tx, wanted: WantedLetters): Promise<HandledLetters> {
+  return handleLetters(tx, wanted, jobDeadLetters, discarded, (ids) => jobDeadLetters.discard(tx, ids));
 }
 
 const UPKEEP = { statementTimeoutMs: 30_000, totalMs: 100_000, batchMax: 5_000 };

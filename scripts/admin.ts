@@ -30,8 +30,11 @@ import {
   replayByCommand,
   resumeConsumerByCommand,
 } from "../events/consumer-commands";
+import { handleAllByCommand, platformEvents, type PlatformLetters } from "../events/platform-letters";
+import { parseCursor, type Cursor } from "../db/cursor";
 import { listMasterKeys, type SealedRows } from "../db/master-keys";
 import { requestSealedCount } from "../idempotency/store";
+import { platformJobs } from "../queues/platform-letters";
 import { tenantKeySealedCount } from "../secrets/store";
 import { shutDown } from "../telemetry/shutdown";
 
@@ -55,12 +58,20 @@ const usage = `npm run admin -- <command>
                            what occurred since then to this consumer again, which acts on it again; goes on when this is ended
   consumers end-replay NAME
                            what of its replay is not handed over yet does not come again (--reason TEXT)
+  dead-letters list events|jobs
+                           those of no organisation, with what went wrong; by --source NAME, --cause REASON, --from ISO, --until ISO
+  dead-letters redrive events|jobs
+                           all that these name once more, to who gave them up (--reason TEXT)
+  dead-letters discard events|jobs
+                           and closed for good (--reason TEXT)
   audit verify [ORGANISATION | installation]
                            whether each entry of the log, or of all logs, is as it was written; exit code 1 when one is not
   audit seal [ORGANISATION | installation]
                            seals where logs begin and end that no seal covers, of a version before; exit code 1 when one is broken
                            (--override REASON: the one that is named, although its seals do not fit; its entries must)
 `;
+
+const LETTERS_PER_PAGE = 100;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -76,6 +87,29 @@ interface Command {
   /** The word may be left out: it is empty then. */
   isWordOptional?: true;
   options?: readonly string[];
+}
+
+const letterFilter = ["source", "cause", "from", "until"];
+const letterCriteria = ({ cause, source, from, until }: Options) => ({ reason: cause, source, from, until });
+
+/** @throws Error for a kind that does not exist. */
+function lettersOf(kind: string): PlatformLetters<object> {
+  if (kind === "events") return platformEvents;
+  if (kind === "jobs") return platformJobs;
+  throw new Error(`dead letters are of events or of jobs, not of ${kind}`);
+}
+
+async function listLetters(kind: string, options: Options): Promise<void> {
+  const letters = lettersOf(kind);
+  let cursor: Cursor | undefined;
+  do {
+    const { rows, next } = await letters.list(letterCriteria(options), LETTERS_PER_PAGE, cursor);
+    for (const { id, source, messageId, reason, attempts, deadAt, traceId, internalError } of rows) {
+      say(`${id}  ${deadAt.toISOString()}  ${source}  ${messageId}  ${reason}  ${attempts} attempts  ${traceId ?? ""}`);
+      say(`          ${internalError ?? ""}`);
+    }
+    cursor = parseCursor(next);
+  } while (cursor !== undefined);
 }
 
 const commands: Record<string, Command> = {
@@ -185,6 +219,23 @@ const commands: Record<string, Command> = {
     options: ["reason"],
     run: async (name, { reason }) =>
       say((await endReplayByCommand(name, reason)) ? `the replay to ${name} is ended` : `${name} has no replay`),
+  },
+  "dead-letters list": { word: "KIND", options: letterFilter, run: listLetters },
+  "dead-letters redrive": {
+    word: "KIND",
+    options: [...letterFilter, "reason"],
+    run: async (kind, options) => {
+      const count = await handleAllByCommand(lettersOf(kind).redrive, letterCriteria(options), options.reason);
+      say(`${count} dead letters of ${kind} are sent again`);
+    },
+  },
+  "dead-letters discard": {
+    word: "KIND",
+    options: [...letterFilter, "reason"],
+    run: async (kind, options) => {
+      const count = await handleAllByCommand(lettersOf(kind).discard, letterCriteria(options), options.reason);
+      say(`${count} dead letters of ${kind} are discarded`);
+    },
   },
   "audit verify": {
     word: "ORGANISATION",

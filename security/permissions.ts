@@ -142,6 +142,8 @@ export const operatorPermissions = [
   "operator.flag.manage",
   "operator.consumer.read",
   "operator.consumer.manage",
+  "operator.dead_letter.read",
+  "operator.dead_letter.manage",
 ] as const;
 export type OperatorPermission = (typeof operatorPermissions)[number];
 

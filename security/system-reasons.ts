@@ -95,6 +95,7 @@ export const systemReasons = {
   "relay-settle": "what became of them",
   "hold-events": "which consumers are paused, and the events that wait for them",
   "consumer-command": "consumers listed, paused, resumed and given events again by operators",
+  "platform-dead-letters": "dead letters of no organisation, listed, sent again and discarded by operators",
   "replay-events": "events of a span of time for one consumer again",
   "metrics-held-events": "how much waits for which consumer",
   "declare-consumers": "which events the versions of the app that run have handlers for",

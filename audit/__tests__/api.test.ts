@@ -24,10 +24,10 @@ describe("the audit log's endpoints", () => {
   test("list page by page; who may not see what is personal, does not", async () => {
     const owner = await organisationWith(5);
     const seen: number[] = [];
-    for (let after: string | undefined; ;) {
-      const page = await audit.listEntries({ limit: 2, ...(after === undefined ? {} : { after }) }, owner);
+    for (let cursor: string | undefined; ;) {
+      const page = await audit.listEntries({ limit: 2, ...(cursor === undefined ? {} : { cursor }) }, owner);
       seen.push(...page.entries.map(({ seq }) => seq));
-      if ((after = page.next) === undefined) break;
+      if ((cursor = page.next) === undefined) break;
     }
     expect(seen).toEqual([5, 4, 3, 2, 1]);
     const asOwner = await audit.listEntries({ limit: 1 }, owner);

@@ -103,13 +103,13 @@ export const operatorMembers = api(
 interface AuditForOperatorRequest extends LookRequest {
   limit?: Query<number & Min<1> & Max<200>>;
   /** `next` of the page before. */
-  after?: Query<string>;
+  cursor?: Query<string>;
 }
 
 interface PlatformAuditRequest {
   limit?: Query<number & Min<1> & Max<200>>;
   /** `next` of the page before. */
-  after?: Query<string>;
+  cursor?: Query<string>;
 }
 
 interface EntryTarget {
@@ -143,9 +143,9 @@ const shownPage = ({ entries, next }: EntryPage): EntriesForOperatorResponse => 
   ...(next === undefined ? {} : { next }),
 });
 
-const pageOf = ({ limit, after }: PlatformAuditRequest): Parameters<typeof seeAudit>[3] => ({
+const pageOf = ({ limit, cursor }: PlatformAuditRequest): Parameters<typeof seeAudit>[3] => ({
   limit: Math.floor(limit ?? 50),
-  cursor: parseCursor(after, "after"),
+  cursor: parseCursor(cursor),
 });
 
 /** An organisation's audit log, without what is personal. */

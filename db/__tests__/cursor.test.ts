@@ -93,12 +93,12 @@ describe("a cursor", () => {
     (_, text) => {
       let error: unknown;
       try {
-        parseCursor(text, "after");
+        parseCursor(text);
       } catch (thrown) {
         error = thrown;
       }
       expect(reasonOf(error)).toBe("invalid_request");
-      expect(error).toMatchObject({ details: { fields: { after: expect.stringContaining("cannot be read") } } });
+      expect(error).toMatchObject({ details: { fields: { cursor: expect.stringContaining("cannot be read") } } });
     },
   );
 });

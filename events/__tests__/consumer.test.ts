@@ -132,9 +132,8 @@ describe("a consumer", () => {
     const [letter] = await deadLettersOf("forgotten");
     expect(letter).toMatchObject({ reason: "unknown_event", attempts: 0, event_id: event.id });
     const ids = [letter?.id ?? ""];
-    expect(await withTenant({ tenantId: itsTenant }, (tx) => redriveEvents(tx, itsTenant, { ids }))).toMatchObject({
-      count: 1,
-    });
+    const wanted = { tenantId: itsTenant, filter: { ids } };
+    expect(await withTenant(wanted, (tx) => redriveEvents(tx, wanted))).toMatchObject({ count: 1 });
     await expect(old(event)).rejects.toThrow("not in the catalogue");
   });
 
@@ -246,17 +245,18 @@ describe("what a tenant reads of its dead letters", () => {
       [authData.tenantId],
     );
     const seen: string[] = [];
-    for (let after: string | undefined, pages = 0; pages < 5; pages++) {
-      const page = await events.listDeadLetters(after === undefined ? { limit: 2 } : { limit: 2, after }, { authData });
+    for (let cursor: string | undefined, pages = 0; pages < 5; pages++) {
+      const from = cursor === undefined ? {} : { cursor };
+      const page = await events.listDeadLetters({ limit: 2, ...from }, { authData });
       seen.push(...page.deadLetters.map(({ id }) => id));
-      after = page.next;
-      if (after === undefined) break;
+      cursor = page.next;
+      if (cursor === undefined) break;
     }
     expect([seen.length, new Set(seen).size]).toEqual([7, 7]);
     expect((await events.listDeadLetters({ limit: 2.5 }, { authData })).deadLetters).toHaveLength(2);
     expect((await queues.listDeadLetters({ limit: 2.5 }, { authData })).deadLetters).toEqual([]);
     for (const list of [events.listDeadLetters, queues.listDeadLetters])
-      await expect(list({ after: "2026-01-01T00:00:00.000Z_x" }, { authData })).rejects.toMatchObject({
+      await expect(list({ cursor: "2026-01-01T00:00:00.000Z_x" }, { authData })).rejects.toMatchObject({
         code: "invalid_argument",
       });
   });

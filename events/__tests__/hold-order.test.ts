@@ -127,7 +127,7 @@ describe("what waited for a consumer that was paused", () => {
     await set.relayAll();
     for (const delivered of set.byTopic.splice(0)) await set.handle(delivered);
     set.state.isBroken = false;
-    const sent = await withTenant({ tenantId }, (tx) => redriveEvents(tx, tenantId, { source: set.name }));
+    const sent = await withTenant({ tenantId }, (tx) => redriveEvents(tx, { tenantId, filter: { source: set.name } }));
     expect(sent.count).toBe(1);
     await set.handle({ ...first!, headers: { ...first!.headers, [REDRIVE_CONSUMER]: set.name } });
     expect(set.seen).toEqual(["p1"]);

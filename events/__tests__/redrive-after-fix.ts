@@ -58,7 +58,7 @@ async function untilAcknowledged(handle: (message: DomainEvent) => Promise<void>
 async function redriveAll(tenantId: TenantId, filter: DeadLetterFilter): Promise<number> {
   let redriven = 0;
   for (let isMore = true; isMore;) {
-    const handled = await withTenant({ tenantId }, (tx) => redriveEvents(tx, tenantId, filter));
+    const handled = await withTenant({ tenantId }, (tx) => redriveEvents(tx, { tenantId, filter }));
     redriven += handled.count;
     isMore = handled.isMore;
   }

@@ -84,7 +84,7 @@ describe("a redrive", () => {
       {
         action: "events.dead_letter.redriven",
         target_id: open?.id,
-        fields: { letters: 1, source: null, type: null, reason: null, from: null, until: null },
+        fields: { letters: 1, source: null, type: null, reason: null, from: null, until: null, purpose: null },
       },
     ]);
 
@@ -113,7 +113,7 @@ describe("a redrive", () => {
               now() - n * interval '1 second' from generate_series(1, 520) n`,
       [tenantId],
     );
-    const redrive = () => withTenant({ tenantId }, (tx) => redriveEvents(tx, tenantId, { source: "many" }));
+    const redrive = () => withTenant({ tenantId }, (tx) => redriveEvents(tx, { tenantId, filter: { source: "many" } }));
     expect(await redrive()).toEqual({ count: 500, isMore: true });
     const sent = await systemQuery<{ n: number }>(
       "test",
@@ -260,7 +260,7 @@ describe("dead letters of jobs", () => {
     const tenantId = tenantIdFrom(newId());
     await letter(tenantId);
     const undone = withTenant({ tenantId }, async (tx) => {
-      expect(await redriveEvents(tx, tenantId, { source: "ledger" })).toMatchObject({ count: 1 });
+      expect(await redriveEvents(tx, { tenantId, filter: { source: "ledger" } })).toMatchObject({ count: 1 });
       await appendToOutbox(tx, registered(tenantId, "u"));
       throw new Error("undone");
     });

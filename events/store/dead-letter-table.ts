@@ -35,15 +35,19 @@ export interface DeadLetter {
 /** What a list shows: everything but the payload, the headers and the internal text. */
 export type ListedDeadLetter<Extra> = Omit<DeadLetter, "payload" | "headers" | "error" | "tenantId"> &
   Extra &
-  CursorRow & { deadAt: Date };
+  CursorRow & {
+    deadAt: Date;
+    /** Of the platform's own only: what exactly went wrong. */
+    internalError?: string;
+  };
 
 export interface DeadLetterTable<Extra> {
   /** Inserts the row; false when the message has one already. */
   insert(tx: Tx, row: DeadLetter & Extra): Promise<boolean>;
-  /** The tenant's open dead letters that match, newest first, from the cursor on. */
+  /** The open dead letters that match of a tenant, or with null of the platform, newest first, from the cursor on. */
   list(
     tx: Tx,
-    tenantId: TenantId,
+    tenantId: TenantId | null,
     filter: DeadLetterFilter,
     limit: number,
     cursor: Cursor | undefined,
@@ -138,12 +142,14 @@ export function deadLetterTable<Extra extends object>(names: DeadLetterColumns<E
       return inserted === 1;
     },
     async list(tx, tenantId, filter, limit, cursor) {
-      const params: unknown[] = [tenantId, ...cursorParams(cursor), limit + 1];
+      const params: unknown[] = [...cursorParams(cursor), limit + 1];
+      const whose = tenantId === null ? "tenant_id is null" : `tenant_id = $${params.push(tenantId)}`;
+      const columns = tenantId === null ? { ...shown, internalError: "error" } : shown;
       const rows = await tx.query<ListedDeadLetter<Extra>>(
-        `select ${selected(shown)}, dead_at as "deadAt", ${cursorMicros("dead_at")} as "cursorMicros" from ${table}
-          where tenant_id = $1 and ${OPEN} and ${beforeCursor("dead_at", "id", 2)}
+        `select ${selected(columns)}, dead_at as "deadAt", ${cursorMicros("dead_at")} as "cursorMicros" from ${table}
+          where ${whose} and ${OPEN} and ${beforeCursor("dead_at", "id", 1)}
             and ${filterConditions(filter, shown, params)}
-          order by dead_at desc, id desc limit $4`,
+          order by dead_at desc, id desc limit $3`,
         params,
       );
       return pageOf(rows, limit);

@@ -30,14 +30,14 @@ describe("the mailbox", () => {
     for (const subject of subjects) await sendMail(mailTo(`${name}@example.com`, { subject }));
     await sendMail(mailTo(`other-${name}@example.com`));
     const seen: string[] = [];
-    for (let after: string | undefined; ;) {
+    for (let cursor: string | undefined; ;) {
       const page = await mailClient.listMessages({
         to: ` ${name.toUpperCase()}@Example.com`,
         limit: 2,
-        ...(after ? { after } : {}),
+        ...(cursor ? { cursor } : {}),
       });
       seen.push(...page.messages.map(({ subject }) => subject));
-      if ((after = page.next) === undefined) break;
+      if ((cursor = page.next) === undefined) break;
     }
     expect(seen).toEqual(subjects.reverse());
   });
@@ -59,7 +59,7 @@ describe("the mailbox", () => {
   });
 
   test("refuses a cursor that cannot be read", async () => {
-    await expect(mailClient.listMessages({ after: "x" })).rejects.toMatchObject({ code: "invalid_argument" });
+    await expect(mailClient.listMessages({ cursor: "x" })).rejects.toMatchObject({ code: "invalid_argument" });
   });
 
   test("forgets mails after a week, in batches", async () => {
@@ -149,7 +149,7 @@ describe("the mailbox's page", () => {
   });
 
   test("leads to older mails, and says when there is none", () => {
-    expect(mailboxPage([row], "1_x&y")).toContain('href="/mail?after=1_x%26y"');
+    expect(mailboxPage([row], "1_x&y")).toContain('href="/mail?cursor=1_x%26y"');
     expect(mailboxPage([row], undefined)).not.toContain("Older");
     expect(mailboxPage([], undefined)).toContain("Nothing yet");
   });

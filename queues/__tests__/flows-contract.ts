@@ -119,7 +119,7 @@ describe("a flow", () => {
     for (const child of [waiting, failed])
       await endChild({ headers: { [FLOW_CHILD_HEADER]: child?.id ?? "" }, tenantId }, { state: "completed" });
     expect(runsOf("broken")).toEqual([]);
-    await withTenant({ tenantId }, (tx) => redriveJobs(tx, tenantId, { source: parent.name }));
+    await withTenant({ tenantId }, (tx) => redriveJobs(tx, { tenantId, filter: { source: parent.name } }));
     await expect.poll(() => runsOf("broken").length).toBe(1);
     expect(runsOf("broken")[0]?.children.map(({ state }) => state)).toEqual(["completed", "completed"]);
     expect(failuresOf("broken").length).toBe(1);

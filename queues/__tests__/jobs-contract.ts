@@ -201,7 +201,7 @@ describe("a job", () => {
 
     const [letter] = await deadLettersOf("test:broken");
     const redrive = (of: TenantId) =>
-      withTenant({ tenantId: of }, (tx) => redriveJobs(tx, of, { ids: [letter?.id ?? ""] }));
+      withTenant({ tenantId: of }, (tx) => redriveJobs(tx, { tenantId: of, filter: { ids: [letter?.id ?? ""] } }));
     expect(await redrive(tenantIdFrom(newId()))).toEqual({ count: 0, isMore: false });
     expect(await redrive(tenantId)).toEqual({ count: 1, isMore: false });
     expect(await systemQuery("test", "select action from audit.entry where target_id = $1", [letter?.id])).toEqual([
