@@ -39,6 +39,8 @@ export interface EndpointPolicy {
   isIdempotent: boolean;
   /** Of a public endpoint that says itself how long its answers may be kept: of all others no cache keeps any. */
   isCacheable: boolean;
+  /** Of an endpoint that speaks another protocol: how it refuses (refusal-forms.ts). */
+  refusalForm: string | undefined;
   /** Probes are answered without span, metric or limit, so that they stay cheap and true under load. */
   isProbe: boolean;
   /** Where this endpoint's answers are counted. */
@@ -62,7 +64,7 @@ export function findPolicy({
 
 /**
  * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `owns:<thing>`, `fresh`, `own-proof`, `limit:<policy>`, `cost:<points>`,
- * `idempotent`, `cacheable`, `probe`; other tags belong to others. Several `can:` tags must all hold.
+ * `idempotent`, `cacheable`, `refuses:<form>`, `probe`; other tags belong to others. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);
@@ -80,6 +82,7 @@ export function readPolicy(service: string, endpoint: string, tags: readonly str
     cost: cost ?? 1,
     isIdempotent: tags.includes("idempotent"),
     isCacheable: tags.includes("cacheable") && access.kind === "public",
+    refusalForm: tags.find((tag) => tag.startsWith("refuses:"))?.slice(8),
     isProbe,
     seriesOf: keptSeries(route),
   };

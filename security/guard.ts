@@ -2,7 +2,14 @@
 // endpoint → errors → headers. What it enforces is read off the endpoint's tags; an exposed endpoint without them is closed.
 // One pass, and nothing is created for a trace that nobody records: every layer costs every request.
 import type { Span } from "@opentelemetry/api";
-import { middleware, type HandlerResponse, type Middleware, type MiddlewareRequest, type Next } from "encore.dev/api";
+import {
+  HandlerResponse,
+  middleware,
+  type APIError,
+  type Middleware,
+  type MiddlewareRequest,
+  type Next,
+} from "encore.dev/api";
 
 import { cfg } from "../config";
 import { errorsTotal } from "../telemetry/metrics";
@@ -18,6 +25,7 @@ import { noteGuarded } from "./guard-check";
 import { onceOnly } from "./idempotency";
 import { httpStatusOf, normaliseError } from "./normalise";
 import type { Standing } from "./rate-limit-headers";
+import { refuseInForm } from "./refusal-forms";
 
 /** Everything a service's endpoints need in front of them: `new Service("name", { middlewares: guardOf("name") })`. */
 export function guardOf(service: string): Middleware[] {
@@ -111,10 +119,16 @@ function passed(passage: Passage, response: HandlerResponse): HandlerResponse {
   return response;
 }
 
-function failed(passage: Passage, thrown: unknown): never {
-  closeStream(passage.req);
+function failed(passage: Passage, thrown: unknown): HandlerResponse {
+  const { req, policy } = passage;
+  closeStream(req);
   try {
-    throw answerError(passage, thrown);
+    const error = answerError(passage, thrown);
+    const isWritten =
+      policy.refusalForm !== undefined && refuseInForm(req, policy.refusalForm, error, httpStatusOf(error));
+    // A raw endpoint's result is passed over.
+    if (isWritten) return new HandlerResponse(undefined);
+    throw error;
   } finally {
     endWork();
   }
@@ -140,7 +154,7 @@ function startSpan(call: CurrentCall, policy: EndpointPolicy): Span | undefined 
 }
 
 /** The error to answer: counted, logged where needed, recorded. */
-function answerError(passage: Passage, thrown: unknown): Error {
+function answerError(passage: Passage, thrown: unknown): APIError {
   const { span } = passage;
   const error = span === undefined ? normaliseError(thrown) : inSpan(span, () => normaliseError(thrown));
   const status = httpStatusOf(error);

@@ -3,7 +3,7 @@
 // the bundle: its name is in no registry, or somebody else's there.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { GuardHeader } from "../generate/openapi";
+import type { ErrorForm, GuardHeader } from "../generate/openapi";
 import type { AppModel } from "../model";
 import {
   installedFolder,
@@ -20,7 +20,12 @@ export interface AppPackage {
   version?: string;
   dependencies?: Record<string, string>;
   overrides?: unknown;
-  groundwork?: { edgeHeaders?: Record<string, string>; include?: string[]; openapiHeaders?: GuardHeader[] };
+  groundwork?: {
+    edgeHeaders?: Record<string, string>;
+    include?: string[];
+    openapiHeaders?: GuardHeader[];
+    openapiErrors?: ErrorForm[];
+  };
 }
 
 export function readPackage(root: string): AppPackage {

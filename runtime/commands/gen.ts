@@ -11,10 +11,11 @@ import { say } from "./console";
 import type { CommandInput } from "./command-input";
 import { ParseFailure, parseForCommand } from "./parse-app";
 
-/** With `package.json#groundwork.openapiHeaders`: what the app's middlewares read. */
+/** With `package.json#groundwork.openapiHeaders` and `.openapiErrors`: what the app's middlewares read, and write. */
 function packageInfo(root: string): DocumentInfo {
   const { name, version, groundwork } = readPackage(root);
-  return { title: name ?? "app", version: version ?? "0.0.0", headers: groundwork?.openapiHeaders ?? [] };
+  const { openapiHeaders: headers = [], openapiErrors: errors = [] } = groundwork ?? {};
+  return { title: name ?? "app", version: version ?? "0.0.0", headers, errors };
 }
 
 type Generator = (model: AppModel, info: DocumentInfo) => string;

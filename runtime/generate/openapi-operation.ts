@@ -91,8 +91,22 @@ function describe(doc: string | undefined): JsonSchema {
   return { summary, ...(rest.length && { description: doc }) };
 }
 
+/** What an endpoint answers when it fails, and whether it asks for a caller. */
+export interface Refusing {
+  /** Of a response in the document. */
+  response: string;
+  isSignedIn: boolean;
+}
+
 /** The operation of one method of an endpoint. */
-export function operation(endpoint: EndpointModel, method: string, model: AppModel, schemas: JsonSchemas): JsonSchema {
+export function operation(
+  endpoint: EndpointModel,
+  method: string,
+  model: AppModel,
+  schemas: JsonSchemas,
+  { response, isSignedIn }: Refusing,
+): JsonSchema {
+  const error = { $ref: `#/components/responses/${response}` };
   const single = endpoint.methods.length === 1;
   const isRaw = endpoint.protocol === "raw" || endpoint.protocol === "static";
   const isStream = endpoint.protocol.startsWith("stream");
@@ -105,10 +119,8 @@ export function operation(endpoint: EndpointModel, method: string, model: AppMod
     ...(isStream && { "x-websocket": true }),
     ...parts,
     responses: isStream
-      ? { 101: { description: "Switching to a WebSocket" }, default: ERROR }
-      : { 200: success, default: ERROR },
-    ...(endpoint.auth && model.authHandler && { security: [{ [model.authHandler.name]: [] }] }),
+      ? { 101: { description: "Switching to a WebSocket" }, default: error }
+      : { 200: success, default: error },
+    ...(isSignedIn && model.authHandler && { security: [{ [model.authHandler.name]: [] }] }),
   };
 }
-
-const ERROR = { $ref: "#/components/responses/Error" };

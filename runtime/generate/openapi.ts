@@ -8,6 +8,17 @@ export interface DocumentInfo {
   title: string;
   version: string;
   headers?: readonly GuardHeader[];
+  errors?: readonly ErrorForm[];
+}
+
+/**
+ * How endpoints with a tag fail, where middlewares of the app write another form than Encore's. They ask for a caller by
+ * themselves, because the gateway would refuse in Encore's.
+ */
+export interface ErrorForm {
+  name: string;
+  tag: string;
+  schema: JsonSchema;
 }
 
 /** A header that the app's middlewares read, so that no endpoint declares it. All requests may send it, or those of endpoints with a tag, or with `auth`. */
@@ -52,14 +63,19 @@ function addPath(paths: Record<string, JsonSchema>, endpoint: EndpointModel, des
 }
 
 /** Those headers that the endpoint does not declare by itself. */
-function withHeaders(described: JsonSchema, endpoint: EndpointModel, headers: readonly GuardHeader[]): JsonSchema {
+function withHeaders(
+  described: JsonSchema,
+  endpoint: EndpointModel,
+  isSignedIn: boolean,
+  headers: readonly GuardHeader[],
+): JsonSchema {
   const parameters = described.parameters as { in: string; name: string }[];
   const known = new Set(parameters.filter((p) => p.in === "header").map(({ name }) => name.toLowerCase()));
   const read = headers.filter(
     ({ name, tag, auth }) =>
       !known.has(name.toLowerCase()) &&
       (tag === undefined || endpoint.tags.includes(tag)) &&
-      (auth !== true || endpoint.auth),
+      (auth !== true || isSignedIn),
   );
   const added = read.map(({ name, description }) => ({
     ...{ name, in: "header", required: false, description },
@@ -68,20 +84,26 @@ function withHeaders(described: JsonSchema, endpoint: EndpointModel, headers: re
   return { ...described, parameters: [...parameters, ...added] };
 }
 
+const responseOf = (schema: JsonSchema): JsonSchema => ({
+  description: "Error",
+  content: { "application/json": { schema } },
+});
+
 /** Exposed endpoints only: what is internal is nobody else's contract. */
-export function openapi(model: AppModel, { title, version, headers = [] }: DocumentInfo): object {
+export function openapi(model: AppModel, { title, version, headers = [], errors = [] }: DocumentInfo): object {
   const schemas = new JsonSchemas(model);
   const paths: Record<string, JsonSchema> = {};
-  const describe: Describe = (endpoint, method) =>
-    withHeaders(operation(endpoint, method, model, schemas), endpoint, headers);
+  const describe: Describe = (endpoint, method) => {
+    const form = errors.find(({ tag }) => endpoint.tags.includes(tag));
+    const isSignedIn = endpoint.auth || form !== undefined;
+    const refusing = { response: form?.name ?? "Error", isSignedIn };
+    return withHeaders(operation(endpoint, method, model, schemas, refusing), endpoint, isSignedIn, headers);
+  };
   const services = sortedServices(model).filter((service) => service.endpoints.some((endpoint) => endpoint.expose));
   for (const service of services)
     for (const endpoint of service.endpoints) if (endpoint.expose) addPath(paths, endpoint, describe);
   const handler = model.authHandler;
-  const error = {
-    description: "Error",
-    content: { "application/json": { schema: { $ref: "#/components/schemas/APIError" } } },
-  };
+  const error = responseOf({ $ref: "#/components/schemas/APIError" });
   return {
     openapi: "3.1.0",
     info: { title, version },
@@ -89,7 +111,10 @@ export function openapi(model: AppModel, { title, version, headers = [] }: Docum
     paths,
     components: {
       schemas: { ...schemas.components, APIError: ERROR_SCHEMA },
-      responses: { Error: error },
+      responses: {
+        Error: error,
+        ...Object.fromEntries(errors.map(({ name, schema }) => [name, responseOf(schema)])),
+      },
       ...(handler && { securitySchemes: { [handler.name]: securityScheme(handler, model) } }),
     },
   };

@@ -4,7 +4,18 @@ import ts from "typescript";
 import { isTest, walk, type Project } from "./project";
 
 /** A tag of your own that other code reads off `currentRequest().api.tags` is added here. */
-const OTHER_TAGS = ["self", "caller", "public:*", "probe", "fresh", "own-proof", "cost:*", "idempotent", "cacheable"];
+const OTHER_TAGS = [
+  "self",
+  "caller",
+  "public:*",
+  "probe",
+  "fresh",
+  "own-proof",
+  "cost:*",
+  "idempotent",
+  "cacheable",
+  "refuses:openai",
+];
 
 function initialiserOf(project: Project, path: string, name: string): ts.Expression | undefined {
   const source = project.sources.get(path);

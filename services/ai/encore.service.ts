@@ -5,6 +5,8 @@ import { requireAtStart } from "../../config/start-check";
 import { startDatabase } from "../../db/start";
 import { startConsumers } from "../../events/start";
 import { guardOf } from "../../security/guard";
+import { declareRefusalForm } from "../../security/refusal-forms";
+import { openAiRefusal } from "./openai-refusals";
 import { assertProviders } from "./providers/registry";
 import "./store/tenant";
 
@@ -13,6 +15,7 @@ const masterKey = secret("MasterKey");
 export default new Service("ai", { middlewares: guardOf("ai") });
 
 requireAtStart("ai", { AI_PROVIDERS: assertProviders });
+declareRefusalForm("openai", openAiRefusal);
 startAudit("ai", masterKey);
 startDatabase(masterKey);
 startConsumers();

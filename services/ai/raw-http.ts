@@ -16,7 +16,10 @@ export async function readJson(request: Pick<IncomingMessage, typeof Symbol.asyn
   for await (const part of request) {
     const piece = Buffer.from(part as Uint8Array);
     bytes += piece.byteLength;
-    if (bytes > BODY_BYTES_MAX) throw invalidBody(`is larger than ${BODY_BYTES_MAX} bytes`);
+    if (bytes > BODY_BYTES_MAX) {
+      const fields = { "(body)": `is larger than ${BODY_BYTES_MAX} bytes` };
+      throw commonErrors.invalid_request({ fields, facts: { bodyBytesMax: String(BODY_BYTES_MAX) } });
+    }
     parts.push(piece);
   }
   try {

@@ -78,7 +78,11 @@ describe("docs/openapi.json", () => {
     const idempotent = named(exposed.filter(({ tags }) => tags.includes("idempotent")));
     expect(idempotent.length).toBeGreaterThan(5);
     expect(withHeader("Idempotency-Key")).toEqual(idempotent);
-    expect(withHeader("X-Organisation-Id")).toEqual(named(exposed.filter(({ auth }) => auth)));
+    const signedIn = exposed.filter(({ auth, tags }) => auth || tags.includes("refuses:openai"));
+    expect(withHeader("X-Organisation-Id")).toEqual(named(signedIn));
+    // What any caller signs in to says so; the gateway or the guard asks for it.
+    const secured = operations.filter(({ security }) => security !== undefined).map(({ operationId }) => operationId);
+    expect(secured.sort()).toEqual(named(signedIn));
   });
 
   test("says of every endpoint what it does and how it may fail", () => {

@@ -116,8 +116,10 @@ function requests(document: Document): (asked: Asked, token: string | undefined)
 /** Why the app refused; undefined where it did not. */
 function reasonOf({ status, text }: PairAnswer): string | undefined {
   if (status < 400) return undefined;
-  const { code, details } = JSON.parse(text) as { code: string; details?: { reason?: string } | null };
-  return details?.reason ?? code;
+  type Body = { code: string; details?: { reason?: string } | null; error?: { code: string } };
+  // `error`: in the form of the OpenAI protocol.
+  const { code, details, error } = JSON.parse(text) as Body;
+  return details?.reason ?? error?.code ?? code;
 }
 
 const REFUSALS: Record<string, string> = refusals;

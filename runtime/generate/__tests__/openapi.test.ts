@@ -119,6 +119,22 @@ describe("the OpenAPI document", () => {
     expect(named("once")).toEqual({ ...expected, "/items": ["X-Once"] });
   });
 
+  it("says of endpoints that fail in another form how, and that they ask for a caller", () => {
+    const result = parseApp(scratch.fromFiles(FILES));
+    if (!result.ok) throw new Error(JSON.stringify(result.errors));
+    for (const { endpoints } of result.model.services)
+      for (const endpoint of endpoints) endpoint.tags = endpoint.name === "list" ? ["refuses:odd"] : [];
+    const errors = [{ name: "OddError", tag: "refuses:odd", schema: { type: "string" } }];
+    const odd = openapi(result.model, { title: "Shop", version: "1", errors }) as Document;
+    const at = (path: string) => odd.paths[path]!.get!;
+    expect(at("/items").responses.default).toEqual({ $ref: "#/components/responses/OddError" });
+    expect(at("/items").security).toBeDefined();
+    expect(at("/stock").responses.default).toEqual({ $ref: "#/components/responses/Error" });
+    expect(odd).toMatchObject({
+      components: { responses: { OddError: { content: { "application/json": { schema: { type: "string" } } } } } },
+    });
+  });
+
   it("writes validation as keywords", () => {
     const body = document.paths["/shops/{shop}/items"]?.post?.requestBody;
     expect(body).toMatchObject({

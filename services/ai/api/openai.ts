@@ -1,4 +1,6 @@
-// The surface of the OpenAI protocol: stock clients work with this base address and an API key.
+// The surface of the OpenAI protocol: stock clients work with this base address and an API key, and are refused in its form
+// (openai-refusals.ts). Without `auth`, so that it is the guard who refuses strangers, by the tag `can:`, and not the gateway, whose
+// form is Encore's. All of it raw, because what Encore writes has Encore's form.
 import { api } from "encore.dev/api";
 import { commonErrors } from "../../../security/common-errors";
 import { parseInput } from "../../../security/input";
@@ -7,13 +9,14 @@ import { collect, toldOf } from "../collect";
 import { embed, isLocalOffered, LOCAL_MODEL } from "../embeddings";
 import { embeddingsInput, answerParts } from "../embeddings-protocol";
 import { ask } from "../gateway";
+import { shownError } from "../openai-refusals";
 import { chatInput, chunksOf, completionOf, problemOf, requestFrom } from "../openai-protocol";
 import { readyProviders } from "../providers/registry";
 import { answerJson, beginEvents, readJson, whenLeft, writeEvents } from "../raw-http";
 
 /** As POST /v1/chat/completions of the OpenAI protocol, streams and tool calls included; texts only. */
 export const chatCompletions = api.raw(
-  { expose: true, auth: true, method: "POST", path: "/ai/v1/chat/completions", tags: ["can:ai.use", "limit:ai"] },
+  { expose: true, method: "POST", path: "/ai/v1/chat/completions", tags: ["can:ai.use", "limit:ai", "refuses:openai"] },
   async (req, resp) => {
     const input = parseInput(chatInput, await readJson(req));
     const problem = problemOf(input);
@@ -31,7 +34,7 @@ export const chatCompletions = api.raw(
       }
     } catch (error) {
       const { reason, message } = toldOf(error);
-      const shown = { message, type: "server_error", code: reason };
+      const shown = shownError(STREAM_BROKE, reason, message);
       await writeEvents(resp, `data: ${JSON.stringify({ error: shown })}\n\n`);
     }
     resp.end();
@@ -40,7 +43,7 @@ export const chatCompletions = api.raw(
 
 /** As POST /v1/embeddings of the OpenAI protocol, of texts; `local` names the installation's own model, which costs nothing. */
 export const embeddings = api.raw(
-  { expose: true, auth: true, method: "POST", path: "/ai/v1/embeddings", tags: ["can:ai.use", "limit:ai"] },
+  { expose: true, method: "POST", path: "/ai/v1/embeddings", tags: ["can:ai.use", "limit:ai", "refuses:openai"] },
   async (req, resp) => {
     const {
       model,
@@ -65,21 +68,19 @@ interface ShownModel {
   owned_by: string;
 }
 
-interface ModelsResponse {
-  object: "list";
-  data: ShownModel[];
-}
+/** What a stream that has begun would have answered: it has no status any more. */
+const STREAM_BROKE = 500;
 
 /** As GET /v1/models of the OpenAI protocol: the models of providers that are configured, and `local`, which embeds. */
-export const listModels = api(
-  { expose: true, auth: true, method: "GET", path: "/ai/v1/models", tags: ["can:ai.use"] },
-  async (): Promise<ModelsResponse> => {
+export const listModels = api.raw(
+  { expose: true, method: "GET", path: "/ai/v1/models", tags: ["can:ai.use", "refuses:openai"] },
+  async (_req, resp) => {
     const ready = await readyProviders(currentPrincipal());
     const named = ready.flatMap(({ provider }) => provider.models.map(({ name }) => ({ name, by: provider.id })));
     const first = new Map<string, string>();
     for (const { name, by } of named) if (!first.has(name)) first.set(name, by);
     if (isLocalOffered()) first.set(LOCAL_MODEL, "installation");
     const data = [...first].map(([id, by]): ShownModel => ({ id, object: "model", created: 0, owned_by: by }));
-    return { object: "list", data };
+    answerJson(resp, { object: "list", data });
   },
 );
