@@ -1,6 +1,6 @@
 // Test files that share a process (scripts/testing/) must leave it as they found it. What their text tells is held
 // here; that they pass in any order, `npm test -- --sequence.shuffle.files` shows.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import {
@@ -8,22 +8,13 @@ import {
   nativeSuites,
   plainSuites,
   processGroup,
+  suitesIn,
   suitesApart,
   workerSuites,
 } from "../scripts/testing/suites";
 
 const root = join(import.meta.dirname, "..");
-const skipped = ["node_modules", "dist", ".groundwork", "parity", "fixtures"];
-
-function suitesIn(folder: string): string[] {
-  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return skipped.includes(entry.name) ? [] : suitesIn(path);
-    return folder.includes("__tests__") && entry.name.endsWith(".test.ts") ? [path] : [];
-  });
-}
-
-const suites = suitesIn("");
+const suites = suitesIn(root);
 
 test("the lists name suites that exist", () => {
   const named = [...nativeSuites, ...plainSuites, ...workerSuites, ...mockingSuites, ...suitesApart];

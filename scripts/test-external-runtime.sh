@@ -2,8 +2,7 @@
 # The app's own suites as `encore test` runs them: a runtime that was there before vitest (our plugin steps aside), one
 # database for all files, one file after the other, and a login like Encore's: neither superuser nor owner of the tables,
 # no other role to become. What passes here uses nothing that only our vitest plugin or our own login gives.
-# Files under runtime/, scripts/ and bench/ test the host itself: they need what the plugin provides. Rules of the sources run no part of the
-# app.
+# Which files: vitest.external.config.ts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +27,4 @@ export GROUNDWORK_STATE_DIR=$state
 # Some tests do what only the owner of the tables may.
 export GROUNDWORK_TEST_OWNER_URL=$owner_url
 DATABASE_URL=$owner_url node dist/cli.js migrate up
-DATABASE_URL=$app_url node dist/cli.js exec -- npx vitest run --configLoader runner --no-file-parallelism \
-  --exclude '__tests__/{architecture,lint,regular-expressions}.test.ts' \
-  --exclude 'runtime/**' --exclude 'scripts/**' --exclude 'bench/**' --exclude '**/*.pg.test.ts' --exclude '**/*.web.test.ts' "$@"
+DATABASE_URL=$app_url node dist/cli.js exec -- npx vitest run --configLoader runner --config vitest.external.config.ts "$@"

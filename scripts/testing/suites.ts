@@ -1,4 +1,6 @@
 // Which test files may share a process (shared-worker.ts), and which take long.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 
 /** Their suites start the host in processes of its own, or call what keeps nothing between calls. */
 const plainFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/", "security/"];
@@ -67,7 +69,7 @@ export const suitesApart: readonly string[] = [
   "auth/__tests__/start.test.ts",
   "db/__tests__/confused-deputies.test.ts",
   "db/__tests__/master-keys.test.ts",
-  "queues/__tests__/leaks.test.ts",
+  "db/__tests__/silence.test.ts",
   "runtime/schema/__tests__/decimal.test.ts",
   "runtime/schema/__tests__/json-decoder.test.ts",
   "runtime/schema/__tests__/regexp.test.ts",
@@ -76,7 +78,6 @@ export const suitesApart: readonly string[] = [
   "services/ai/__tests__/breakers.test.ts",
   "services/assets/__tests__/assets.test.ts",
   "vectors/__tests__/documents.test.ts",
-  "vectors/__tests__/tenant-purge.test.ts",
 ];
 
 /**
@@ -107,11 +108,9 @@ export const nativeSuites: readonly string[] = [
   "runtime/__tests__/sql-parity.test.ts",
   "runtime/cache/__tests__/answers.test.ts",
   "runtime/cache/__tests__/cluster.test.ts",
-  "runtime/commands/__tests__/dead-letters.test.ts",
   "runtime/cron/__tests__/scheduler.test.ts",
   "runtime/infra/__tests__/migrations.test.ts",
   "runtime/pubsub/__tests__/topics.test.ts",
-  "runtime/pubsub/__tests__/versions.test.ts",
   "runtime/sql/__tests__/database.test.ts",
   "runtime/sql/__tests__/values.test.ts",
 ];
@@ -130,6 +129,24 @@ export function processGroup(file: string): ProcessGroup {
   return isIn(appFolders) ? "app" : "own";
 }
 
+const withoutSuites: readonly string[] = [
+  "node_modules",
+  "dist",
+  ".groundwork",
+  "parity",
+  "fixtures",
+  "__arch_probes__",
+];
+
+/** Every test file of the repository at `root`, whatever runs it, with slashes. */
+export function suitesIn(root: string, folder = ""): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return withoutSuites.includes(entry.name) ? [] : suitesIn(root, path);
+    return folder.includes("__tests__") && entry.name.endsWith(".test.ts") ? [path] : [];
+  });
+}
+
 /** Those that take over two seconds by themselves, the slowest first. One that is missing here, or gone, costs seconds of the whole run. */
 export const slowSuites: readonly string[] = [
   "runtime/__tests__/whole-app/tokens-over-http.test.ts",
@@ -138,43 +155,29 @@ export const slowSuites: readonly string[] = [
   "runtime/__tests__/sql-parity.test.ts",
   "vectors/__tests__/documents.test.ts",
   "runtime/__tests__/whole-app/journey.test.ts",
-  "runtime/http/__tests__/threads.test.ts",
-  "runtime/commands/__tests__/exec.test.ts",
-  "runtime/commands/__tests__/dead-letters.test.ts",
   "runtime/http/__tests__/parity.test.ts",
-  "runtime/__tests__/held-loop.test.ts",
-  "runtime/commands/__tests__/sql.test.ts",
   "runtime/__tests__/whole-app/trace.test.ts",
   "vectors/__tests__/embedders.test.ts",
   "vectors/__tests__/markdown-processes.test.ts",
   "runtime/http/__tests__/raw-endpoints.test.ts",
   "auth/__tests__/sessions.test.ts",
-  "auth/__tests__/organisation-provider.test.ts",
   "runtime/generate/__tests__/typescript-client.test.ts",
   "sagas/__tests__/crashes.test.ts",
   "auth/__tests__/oidc.test.ts",
-  "runtime/pubsub/__tests__/silent-postgres.test.ts",
   "auth/__tests__/step-up-ways.test.ts",
-  "runtime/http/__tests__/processes.test.ts",
-  "vectors/__tests__/tenant-purge.test.ts",
   "sagas/__tests__/sagas.test.ts",
   "queues/__tests__/tasks.test.ts",
-  "runtime/commands/__tests__/build.test.ts",
-  "runtime/generate/__tests__/client-names.test.ts",
   "__tests__/architecture.test.ts",
   "db/__tests__/silence.test.ts",
   "__tests__/lint.test.ts",
   "events/__tests__/relay.test.ts",
-  "runtime/infra/__tests__/copies.test.ts",
   "auth/__tests__/passkeys.test.ts",
   "auth/__tests__/account-deletion.test.ts",
   "runtime/__tests__/whole-app/doors.test.ts",
   "vectors/__tests__/upkeep.test.ts",
-  "queues/__tests__/leaks.test.ts",
   "vectors/__tests__/chunker.test.ts",
   "queues/__tests__/jobs.test.ts",
   "auth/__tests__/roles.test.ts",
-  "runtime/http/__tests__/stream-load.test.ts",
   "runtime/parse/__tests__/parity.test.ts",
   "runtime/infra/__tests__/embedded.test.ts",
   "auth/__tests__/operators.test.ts",

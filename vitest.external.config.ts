@@ -1,0 +1,31 @@
+// `npm run test:external-runtime`: the app's own suites on a runtime that was there before vitest, one file after the other
+// (scripts/test-external-runtime.sh). To load the app takes longer than most files' tests: files that may share a process
+// do, group by group, as in `npm test`.
+import { defineConfig } from "vitest/config";
+import { groundwork } from "./runtime/vitest/plugin";
+import { processGroup, suitesIn, type ProcessGroup } from "./scripts/testing/suites";
+import base from "./vitest.config";
+
+/** Their suites test the host itself: they need what the plugin provides. Rules of the sources run no part of the app. */
+const withoutTheApp = /^(runtime|scripts|bench)\/|^__tests__\/(architecture|lint|regular-expressions)\./;
+
+const files = suitesIn(import.meta.dirname).filter((file) => !withoutTheApp.test(file));
+
+const groups: readonly ProcessGroup[] = ["own", "mocking", "plain", "app", "workers"];
+
+export default defineConfig({
+  test: {
+    fileParallelism: false,
+    projects: groups.map((name, order) => ({
+      plugins: [groundwork()],
+      test: {
+        ...base.test,
+        name,
+        include: files.filter((file) => processGroup(file) === name),
+        maxWorkers: 1,
+        isolate: name === "own" || name === "mocking",
+        sequence: { groupOrder: order + 1 },
+      },
+    })),
+  },
+});
