@@ -20,6 +20,7 @@ import {
   apiKeyCount,
   apiKeyDelete,
   apiKeyDeleteOfAccount,
+  apiKeyDeleteOfMember,
   apiKeyFindForUpdate,
   apiKeyInsert,
   apiKeyRotate,
@@ -210,4 +211,12 @@ const KEYS_OF_ACCOUNT_MAX = 10_000;
 export async function forgetApiKeys(tx: Tx, accountId: string, since: Date | null = null): Promise<void> {
   for (const { id, tenantId } of await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX, since))
     await tellRevoked(tx, tenantIdFrom(tenantId), id);
+}
+
+/**
+ * Revokes the keys that an account made in an organisation, for one that is no member of it any more: who comes back gets no keys
+ * of before. The caller holds membershipLock.
+ */
+export async function forgetApiKeysIn(tx: Tx, member: { tenantId: TenantId; accountId: string }): Promise<void> {
+  for (const { id } of await apiKeyDeleteOfMember(tx, member)) await tellRevoked(tx, member.tenantId, id);
 }

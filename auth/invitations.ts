@@ -10,6 +10,7 @@ import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
 import { tenantIdFrom, type Caller, type Principal, type TenantId } from "../security/principal";
+import { forgetApiKeysIn } from "./api-keys";
 import { countMail } from "./attempts";
 import { assertHolds, heldNow, heldOf } from "./authority";
 import { normaliseEmail } from "./email";
@@ -162,6 +163,8 @@ export async function joinByInvitation(
   if (present !== undefined) return present;
   if ((await membershipCountOfAccount(tx, accountId)) >= ORGANISATIONS_PER_ACCOUNT_MAX)
     throw errors.too_many_organisations();
+  // Of a membership that a version before ended, which left them.
+  await forgetApiKeysIn(tx, { tenantId, accountId });
   await membershipInsert(tx, { tenantId, accountId, role, roleId, createdAt: new Date() });
   await accountSetVerified(tx, { id: accountId, email });
   const made = roleId === null ? {} : { roleId };

@@ -8,6 +8,7 @@ import { withSystem, type Tx } from "../db/tenant";
 import { memberRemoved, memberRoleChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { Principal } from "../security/principal";
+import { forgetApiKeysIn } from "./api-keys";
 import { assertHolds, heldByRole, heldNow } from "./authority";
 import { errors } from "./errors";
 import { revokeMembership } from "./revocations";
@@ -50,7 +51,7 @@ export async function giveRole(tx: Tx, principal: Principal, userId: string, giv
   await record(tx, roleChanged, { tenantId, target: { type: "account", id: userId }, fields });
 }
 
-/** The account stays, and so do its sessions: they have no organisation until they choose another. Throws as changeRole. */
+/** The account stays, and so do its sessions: they have no organisation until they choose another. Its keys here go. Throws as changeRole. */
 export async function removeMember(principal: Principal, userId: string): Promise<void> {
   const { tenantId } = principal;
   await withSystem("remove-member", async (tx) => {
@@ -59,6 +60,7 @@ export async function removeMember(principal: Principal, userId: string): Promis
     await accountLock(tx, userId);
     const member = await memberToChange(tx, principal, userId);
     if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
+    await forgetApiKeysIn(tx, { tenantId, accountId: userId });
     await membershipDelete(tx, { tenantId, accountId: userId });
     await revokeMembership(tx, { tenantId, accountId: userId, belowRevision: member.revision + 1 });
     await emit(tx, memberRemoved, { organisationId: tenantId, userId }, about(principal, userId));

@@ -21,6 +21,7 @@ import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { assertOwnProof } from "../security/own-proof";
 import { tenantIdFrom, type Caller, type Principal } from "../security/principal";
+import { forgetApiKeysIn } from "./api-keys";
 import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
 import { organisationName } from "./organisations";
@@ -110,6 +111,7 @@ export async function endMembership(
 ): Promise<void> {
   const { tenantId: tenant, accountId, role, revision } = member;
   const tenantId = tenantIdFrom(tenant);
+  await forgetApiKeysIn(tx, { tenantId, accountId });
   await membershipDelete(tx, { tenantId, accountId });
   await revokeMembership(tx, { tenantId, accountId, belowRevision: revision + 1 });
   const aggregate = { aggregateType: "member", aggregateId: `${tenantId}/${accountId}` };

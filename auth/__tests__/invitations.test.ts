@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import type { Role } from "../../security/permissions";
 import { register, type Registered } from "../registration";
-import { refreshSession, type SignedIn } from "../sessions";
+import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { purgeEnded } from "../upkeep";
 import { invitationText } from "../mail-texts";
-import { as } from "./callers";
+import { as, identify } from "./callers";
 import { mailedToken, mailsTo } from "./mails";
 import { here, newcomer, password, reason } from "./people";
 
@@ -61,6 +61,37 @@ describe("an invitation", () => {
       "invitation_not_found",
     );
     await auth.acceptInvitation({ token }, await as(bob));
+  });
+
+  test.each<[string, number, (owner: Registered, bob: SignedIn) => Promise<unknown>]>([
+    ["removed", 0, async (owner, bob) => auth.removeMember({ userId: bob.user.id }, await as(owner))],
+    [
+      "gone by themselves",
+      0,
+      async (owner, bob) => auth.leaveOrganisation({ id: owner.organisation.id }, await as(bob)),
+    ],
+    [
+      "out by a version that left the keys",
+      1,
+      (owner, bob) =>
+        systemQuery("test", "delete from auth.membership where tenant_id = $1 and account_id = $2", [
+          owner.organisation.id,
+          bob.user.id,
+        ]),
+    ],
+  ])("brings whoever was %s back without the keys they made before, which is told", async (_how, left, end) => {
+    const owner = await person();
+    const bob = await colleague(owner, "admin");
+    const { id, key } = await auth.createApiKey({ name: "before" }, await as(bob));
+    await end(owner, bob);
+    expect((await auth.listApiKeys({}, await as(owner))).keys).toHaveLength(left);
+    await auth.inviteMember({ email: bob.user.email, role: "admin" }, await as(owner));
+    const back = await as(await signIn({ email: bob.user.email, password }, new Date(), here));
+    await auth.acceptInvitation({ token: await mailedToken(bob.user.email) }, back);
+    expect(await reason(identify(key))).toBe("invalid_token");
+    expect((await auth.listApiKeys({}, await as(owner))).keys).toEqual([]);
+    const told = await systemQuery("test", "select type from events.outbox where aggregate_id = $1 order by id", [id]);
+    expect(told).toEqual([{ type: "auth.api-key.created" }, { type: "auth.api-key.revoked" }]);
   });
 
   test("lets its address register into the organisation, verified by that", async () => {

@@ -148,6 +148,17 @@ export function apiKeyDeleteOfAccount(
   );
 }
 
+/** Removes the keys that an account made in one organisation, whose number of keys bounds them. */
+export function apiKeyDeleteOfMember(
+  tx: Tx,
+  { tenantId, accountId }: { tenantId: string; accountId: string },
+): Promise<{ id: string }[]> {
+  return tx.query(`delete from auth.api_key where tenant_id = $1 and account_id = $2 returning id`, [
+    tenantId,
+    accountId,
+  ]);
+}
+
 /** Removes the keys of a service principal; the organisation's number of keys bounds them. */
 export function apiKeyDeleteOfService(tx: Tx, tenantId: string, serviceId: string): Promise<{ id: string }[]> {
   return tx.query(`delete from auth.api_key where tenant_id = $1 and service_id = $2 returning id`, [
