@@ -180,12 +180,29 @@ describe("a mail server that does not take a mail", () => {
     expect((await failureOf(transport)).isFinal).toBe(false);
   });
 
-  test("talks without end: given up after the limit of the whole mail", async () => {
+  test("talks without end: given up after the limit of the whole mail, and its connections are free for others", async () => {
+    const connections = { open: 0, made: 0 };
     const talk = (socket: Socket): void => {
-      const line = setInterval(() => socket.write("220-still here\r\n"), 5);
-      socket.on("close", () => clearInterval(line));
+      connections.open++;
+      connections.made++;
+      // A greeting has a limit of its own in nodemailer; what comes behind it is silent in no phase.
+      socket.resume().write("220 here\r\n");
+      const line = setInterval(() => socket.write("250-still here\r\n"), 5);
+      socket.on("close", () => {
+        connections.open--;
+        clearInterval(line);
+      });
     };
-    const transport = await talkingTo(talk, { phaseTimeoutMs: 5_000, totalTimeoutMs: 100 });
-    expect(String((await failureOf(transport)).cause)).toContain("no answer within 100 ms");
+    const transport = await talkingTo(talk, { phaseTimeoutMs: 60_000, totalTimeoutMs: 100 });
+    // As many as there are connections at once.
+    for (const { cause } of await Promise.all(Array.from({ length: 5 }, () => failureOf(transport))))
+      expect(String(cause)).toContain("no answer within 100 ms");
+    await expect.poll(() => connections.open, { timeout: 10_000 }).toBe(0);
+    const { made } = connections;
+    const another = async (): Promise<number> => {
+      await failureOf(transport);
+      return connections.made;
+    };
+    await expect.poll(another, { timeout: 10_000 }).toBeGreaterThan(made);
   });
 });
