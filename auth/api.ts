@@ -65,7 +65,7 @@ export const register = api(
     tags: ["public:nobody has an account before registering", "limit:auth"],
   },
   async ({ cookies, ...req }: RegisterRequest): Promise<SessionResponse> => {
-    const join = () => registerAccount(req, new Date(), callerDevice());
+    const join = () => registerAccount(req, new Date(), callerDevice(), callerAddress());
     return answerSignIn(
       cookies,
       () => (req.invitation === undefined ? join() : presentingMailedToken(callerAddress(), join)),

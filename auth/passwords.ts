@@ -49,9 +49,12 @@ export function passwordProblem(password: string, email: string): string | undef
   return undefined;
 }
 
-/** The PHC string to store. @throws APIError service_unavailable when too many wait. */
-export function hashPassword(password: string): Promise<string> {
-  return turns.run(() => hash(normalisePassword(password), ARGON2ID));
+/**
+ * The PHC string to store. Whose address made more `tries` waits behind those who made fewer; 0 is for who has shown already who
+ * they are. @throws APIError service_unavailable when too many wait.
+ */
+export function hashPassword(password: string, tries = 0): Promise<string> {
+  return turns.run(() => hash(normalisePassword(password), ARGON2ID), tries);
 }
 
 /** Whether a stored hash was made with other parameters than new ones are. */

@@ -9,6 +9,7 @@ import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
 import { userRegistered } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
+import { noteTry } from "./attempts";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { findInvitation, joinByInvitation } from "./invitations";
@@ -37,16 +38,24 @@ export interface Registered extends SignedIn {
 
 /**
  * @throws APIError invalid_request, weak_password, invitation_not_found, email_taken. The last tells that an account
- * exists; an API that answers with tokens cannot hide it, so the limit policy "auth" makes asking slow.
+ * exists; an API that answers with tokens cannot hide it, so the limit policy "auth" makes asking slow. `address` is the caller's:
+ * whoever registers a lot from there waits behind those who sign in.
  */
-export async function register(input: Registration, now: Date, device: string | null = null): Promise<Registered> {
+export async function register(
+  input: Registration,
+  now: Date,
+  device: string | null = null,
+  address?: string,
+): Promise<Registered> {
   const email = normaliseEmail(input.email);
   if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
   const entrance = await entranceOf(input, email, now);
   const names = entrance.kind === "make" ? [entrance.organisation.name] : [];
   await screenPassword(input.password, { email, names });
   // Before looking whether the e-mail is taken: both answers take the same time.
-  const passwordHash = await hashPassword(input.password);
+  // Apart from sign-ins of that address, and no success is one: whoever floods does succeed.
+  const tries = address === undefined ? 0 : noteTry(`register\n${address}`).before;
+  const passwordHash = await hashPassword(input.password, tries);
   const account = { id: newId(), email, passwordHash, createdAt: now };
   // Before anything is stored: an account whose answer cannot be signed would be there all the same.
   await keyRing.signer();

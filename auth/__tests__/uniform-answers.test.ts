@@ -2,8 +2,9 @@
 // hashed and checked, which is nearly all of the time, and mails that are asked for. The attack: ask, compare, and time.
 // (OWASP Authentication Cheat Sheet, "Authentication and Error Messages"; ASVS 5.0 V6.3.8.)
 import { auth } from "~encore/clients";
-import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
+import { signInOperator } from "../operators/sign-in";
 import { checkPassword, hashPassword } from "../passwords";
 import { register } from "../registration";
 import { signIn } from "../sessions";
@@ -110,6 +111,50 @@ test("no more than two passwords are hashed or checked at once, so that libuv's 
   expect(new Set((await Promise.all(work)).slice(0, 10))).toEqual(new Set(["invalid_credentials"]));
   expect(verify.mock.calls.length).toBe(13);
   expect(running).toEqual({ now: 0, most: 2 });
+});
+
+describe("who signs in for the first time goes before", () => {
+  const flooding = "what a flood of them comes with";
+  const floods: [string, (address: string) => Promise<unknown>][] = [
+    ["registrations", (address) => register({ ...newcomer(), password: flooding }, new Date(), null, address)],
+    [
+      "operators' sign-ins",
+      (address) => signInOperator({ email: newcomer().email, password: flooding, code: "000000" }, new Date(), address),
+    ],
+  ];
+
+  test.each(floods)("a flood of %s from one address, though the line is full of it", async (_what, act) => {
+    const ada = newcomer();
+    await register(ada, new Date());
+    let end!: () => void;
+    const over = new Promise<void>((done) => (end = done));
+    const [usualHash, usualVerify] = [hash.getMockImplementation()!, verify.getMockImplementation()!];
+    const unlessFlooding = async <T>(text: unknown, work: () => Promise<T>): Promise<T> => {
+      if (text !== flooding) return work();
+      await over;
+      throw new Error("the flood is over");
+    };
+    hash.mockImplementation((text, ...rest) => unlessFlooding(text, () => usualHash(text, ...rest)));
+    verify.mockImplementation((stored, text, ...rest) =>
+      unlessFlooding(text, () => usualVerify(stored, text, ...rest)),
+    );
+    onTestFinished(() => {
+      end();
+      hash.mockImplementation(usualHash);
+      verify.mockImplementation(usualVerify);
+    });
+    let refused = 0;
+    // Two have a turn, 64 wait, and one finds the line full.
+    const flood = Array.from({ length: 67 }, async () => {
+      if ((await reason(act("203.0.113.7"))) === "service_unavailable") refused++;
+    });
+    await expect.poll(() => refused, { timeout: 10_000 }).toBe(1);
+    const signedIn = reason(signIn({ email: ada.email, password }, new Date(), "198.51.100.77"));
+    await expect.poll(() => refused, { timeout: 10_000 }).toBe(2);
+    end();
+    expect(await signedIn).toBeUndefined();
+    await Promise.all(flood);
+  });
 });
 
 test("a password that was hashed with older parameters is hashed anew when its person signs in, and only then", async () => {

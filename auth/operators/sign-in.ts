@@ -14,7 +14,7 @@ import { isOperatorPermission } from "../../security/permissions";
 import { limits } from "../../security/limits";
 import type { AuthData, Caller } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
-import { countAttempt } from "../attempts";
+import { countAttempt, noteTry } from "../attempts";
 import { normaliseEmail } from "../email";
 import { errors } from "../errors";
 import { operatorTotpKey } from "../factors/keys";
@@ -122,12 +122,14 @@ export async function signInOperator(
   const attempt = email === undefined ? undefined : await countAttempt(`operator:${email}`, address);
   const operator = email === undefined ? undefined : await operatorFindByEmail(email);
   const passwordHash = operator?.isActive === true ? (operator.passwordHash ?? undefined) : undefined;
-  const fits = await checkPassword(input.password, passwordHash);
+  const attemptHere = noteTry(address);
+  const fits = await checkPassword(input.password, passwordHash, attemptHere.before);
   const token = fits && operator !== undefined ? await openSession(operator, input.code, now) : undefined;
   if (token === undefined) {
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
   }
+  attemptHere.succeeded();
   await attempt?.forget();
   return { token, expiresIn: SESSION_SECONDS };
 }
