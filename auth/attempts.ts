@@ -29,9 +29,15 @@ export async function countAttempt(email: string, address: string): Promise<{ fo
   };
 }
 
-/** Counts a mail to an address, whether or not anybody is registered with it. @throws APIError rate_limited. */
-export async function countMail(email: string): Promise<void> {
-  await limits.consume("mail", "account", limitKey(email));
+/** Who asks for a mail: whoever comes, somebody signed in for an address that need not be theirs, an account for its own. */
+type MailAsker = "anybody" | "somebody" | "owner";
+
+/**
+ * Counts a mail to an address, whether or not anybody is registered with it. Each kind of asker has a quota of its own: else a
+ * stranger uses up what the address's owner needs to step up, or to be invited. @throws APIError rate_limited.
+ */
+export async function countMail(email: string, by: MailAsker): Promise<void> {
+  await limits.consume("mail", "account", limitKey(by === "anybody" ? email : `${by}\n${email}`));
 }
 
 const WRONG_TOKEN = new Set(["link_invalid", "invitation_not_found"]);

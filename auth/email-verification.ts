@@ -41,6 +41,6 @@ export async function sendVerification(caller: Caller): Promise<void> {
   const account = await accountFind(caller.subjectId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   if (account.isVerified) return;
-  await countMail(account.email);
+  await countMail(account.email, "owner");
   await withSystem("send-verification", (tx) => requestMail(tx, { kind: "verify-email", accountId: caller.subjectId }));
 }

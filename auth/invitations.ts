@@ -68,7 +68,7 @@ export async function inviteMember(principal: Principal, input: { email: string 
   const { tenantId, subjectId } = principal;
   const { role, roleId } = input;
   const made = roleId === null ? {} : { roleId };
-  await countMail(email);
+  await countMail(email, "somebody");
   const id = newId();
   const { expiresAt } = await withSystem("invite-member", async (tx) => {
     await membershipLock(tx, tenantId);

@@ -27,7 +27,7 @@ export async function forgotPassword(address: string): Promise<void> {
   requireMail();
   const email = normaliseEmail(address);
   if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
-  await countMail(email);
+  await countMail(email, "anybody");
   const account = await accountFindByEmail(email);
   const accountId = account?.id ?? newId();
   await withSystem("forgot-password", (tx) => requestMail(tx, { kind: "reset-password", accountId }));

@@ -46,7 +46,7 @@ export const limitPolicies = {
     accountAtIp: { ...strict(5, 900), blockSeconds: 900 },
     account: strict(50, 3600),
   },
-  /** What ends in a mail to somebody: `account` counts the mails that one address is sent. */
+  /** What ends in a mail to somebody: `account` counts the mails that one address is sent, apart by who asks (auth/attempts.ts). */
   mail: {
     anonymousIp: strict(30),
     ip: strict(60),

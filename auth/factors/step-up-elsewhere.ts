@@ -127,7 +127,7 @@ export async function mailCode(caller: Caller): Promise<void> {
   const { subjectId: accountId, sessionId } = caller;
   if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
   const { email } = await withSystem("step-up", (tx) => mailableAccount(tx, caller));
-  await countMail(email);
+  await countMail(email, "owner");
   await withSystem("step-up", (tx) => requestMail(tx, { kind: "step-up", accountId, sessionId }));
 }
 
