@@ -6,7 +6,7 @@ import type { CryptoKey, JWK } from "jose";
 import { commonErrors } from "../security/common-errors";
 import { logger } from "../telemetry/logger";
 import { withinTime } from "../telemetry/time-limit";
-import { databaseClock, type DatabaseClock } from "./database-clock";
+import { databaseClock, type DatabaseClock } from "../security/database-clock";
 import type { SigningKey } from "./access-token";
 import { assertMasterKeys, importKey, openPrivate } from "./key-material";
 import { isPublished, signingAt, type SigningAlgorithm } from "./key-schedule";

@@ -15,7 +15,7 @@ import { withinTime } from "../telemetry/time-limit";
 import { commonErrors } from "../security/common-errors";
 import type { Tx } from "../db/tenant";
 import { TOKEN_SECONDS_MAX } from "./access-token";
-import { databaseClock } from "./database-clock";
+import { databaseClock } from "../security/database-clock";
 import { revocationInsert, revocationRead, type Revocation, type RevocationPage } from "./store/revocations";
 
 const READ_EVERY_MS = 1_000;

@@ -13,7 +13,7 @@ import {
   type TokenSettings,
   type VerifiedToken,
 } from "./access-token";
-import { databaseClock } from "./database-clock";
+import { databaseClock } from "../security/database-clock";
 import { KeyRing } from "./key-ring";
 import { membershipSubject, revocations, type RevocableToken } from "./revocations";
 

@@ -7,6 +7,7 @@ import { logger } from "../telemetry/logger";
 import { addressOfCall } from "./caller-address";
 import { UNKNOWN_ADDRESS } from "./client-ip";
 import { commonErrors } from "./common-errors";
+import { databaseClock } from "./database-clock";
 import { isCrossSiteBy, isPlainRead } from "./csrf";
 import type { EndpointPolicy } from "./endpoint-policy";
 import { limits, type LimitedCaller } from "./limits";
@@ -104,7 +105,8 @@ export const FRESH_SECONDS = 600;
  */
 function checkFresh(caller: Caller | undefined): void {
   if (caller?.kind !== "user") throw commonErrors.permission_denied({ internal: "fresh: is for people" });
-  const ageSeconds = Date.now() / 1000 - (caller.authTime ?? 0);
+  // By the clock that set it.
+  const ageSeconds = databaseClock.at(new Date()).getTime() / 1000 - (caller.authTime ?? 0);
   // Said so that a time that is no number is refused too.
   if (!(ageSeconds <= FRESH_SECONDS)) throw commonErrors.step_up_required();
 }

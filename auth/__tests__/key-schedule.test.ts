@@ -2,7 +2,7 @@
 // may and by replicas that read late.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DatabaseClock } from "../database-clock";
+import { DatabaseClock } from "../../security/database-clock";
 import {
   isPublished,
   isRotationDue,

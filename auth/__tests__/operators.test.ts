@@ -5,6 +5,7 @@ import { auth } from "~encore/clients";
 import { entryList } from "../../audit/store";
 import { platformLog } from "../../audit/platform";
 import { systemQuery } from "../../db/tenant";
+import { databaseClock } from "../../security/database-clock";
 import { masterKeyset, sealedBy } from "../../security/envelope";
 import { Limits, limits } from "../../security/limits";
 import { operatorPermissions } from "../../security/permissions";
@@ -116,6 +117,14 @@ describe("an operator", () => {
     const told = { action: "operator.session.refused", fields: { failures: 1 } };
     if (what === "password") expect(log[0]).toMatchObject({ action: "operator.account.activated" });
     else expect(log[0]).toMatchObject(told);
+  });
+
+  test("shows codes of the database's time, wherever this machine's clock is", async () => {
+    const staff = await makeOperator();
+    vi.spyOn(databaseClock, "nowMs").mockImplementation(() => Date.now() + 300_000);
+    await expect(makeOperator()).rejects.toEqual(refusal("second_factor_invalid"));
+    await expect(signIn(staff)).rejects.toEqual(refusal("invalid_credentials"));
+    await signIn(staff, { code: codeOf(staff.secret, new Date(nowMs + 360_000)) });
   });
 
   test("is guessed neither from one address nor at one account: guessing is shut out before it is looked at", async () => {

@@ -2,11 +2,13 @@
 // client, so that beginning costs no row and nobody can fill a table with beginnings. Its end consumes it: the id is
 // noted in the transaction of what it does, so of many ends of one challenge one has an effect (store: used_challenge).
 // States: open (until `expiresAt`) → consumed. A wrong answer leaves it open: answers are counted per account.
+// Its time is the database's, like a token's: another replica than the one that began it may be asked for its end.
 // Challenges of one purpose are none for another (ASVS 5.0 6.6.2), and a WebAuthn challenge is derived from the text, so
 // that a signature belongs to one ceremony of one purpose (WebAuthn Level 3 §13.4.3).
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { newId } from "../../db/ids";
+import { databaseClock } from "../../security/database-clock";
 import { EnvelopeError, open, seal } from "../../security/envelope";
 import { challengeKey } from "./keys";
 
@@ -58,7 +60,8 @@ export function createChallenge(
   now: Date,
   seconds = CHALLENGE_SECONDS,
 ): string {
-  const challenge: Challenge = { ...about, id: newId(), expiresAtMs: now.getTime() + seconds * 1000 };
+  const expiresAtMs = databaseClock.at(now).getTime() + seconds * 1000;
+  const challenge: Challenge = { ...about, id: newId(), expiresAtMs };
   return seal(challengeKey(), Buffer.from(JSON.stringify(challenge)), contextOf(purpose)).toString("base64url");
 }
 
@@ -68,7 +71,7 @@ export function readChallenge(purpose: Purpose, text: string, now: Date): Challe
   try {
     const plain = open(challengeKey(), Buffer.from(text, "base64url"), contextOf(purpose));
     const challenge = content.parse(JSON.parse(plain.toString()));
-    return challenge.expiresAtMs > now.getTime() ? challenge : undefined;
+    return challenge.expiresAtMs > databaseClock.at(now).getTime() ? challenge : undefined;
   } catch (error) {
     if (error instanceof EnvelopeError) return undefined;
     throw error;

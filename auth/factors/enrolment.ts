@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { cfg } from "../../config";
 import { withSystem, type Tx } from "../../db/tenant";
+import { databaseClock } from "../../security/database-clock";
 import type { Caller } from "../../security/principal";
 import { open, seal } from "../../security/envelope";
 import { whose } from "../account-log";
@@ -55,7 +56,7 @@ export async function confirmTotp(caller: Caller, code: string, now: Date): Prom
     await accountLock(tx, accountId);
     const row = await totpFindForUpdate(tx, accountId, PENDING_SECONDS);
     if (row === undefined || row.isConfirmed || row.isStale) throw errors.totp_not_begun();
-    const step = matchStep(open(totpKey(), row.secretSealed, accountId), code, now, null);
+    const step = matchStep(open(totpKey(), row.secretSealed, accountId), code, databaseClock.at(now), null);
     if (step === undefined) throw errors.second_factor_invalid();
     if (!(await totpConfirm(tx, { accountId, step }))) throw errors.totp_not_begun();
     const codes = await firstRecoveryCodes(tx, accountId);

@@ -2,6 +2,7 @@
 // with it; what was wrong is counted there too, so nothing here throws for a wrong proof: the count must be committed.
 import { recordRecoveryCodeUse } from "./notices";
 import { open } from "../../security/envelope";
+import { databaseClock } from "../../security/database-clock";
 import type { Tx } from "../../db/tenant";
 import { logger } from "../../telemetry/logger";
 import { recoveryCodeUse, totpCountFailure, totpFindForUpdate, totpForgetFailures, totpUse } from "../store/factors";
@@ -63,7 +64,8 @@ export async function checkPasskey(
 async function checkCode(tx: Tx, accountId: string, code: string, now: Date): Promise<readonly string[] | undefined> {
   const row = await totpFindForUpdate(tx, accountId, 0);
   if (row === undefined || !row.isConfirmed || row.failures >= CODE_FAILURES_MAX) return undefined;
-  const step = matchStep(open(totpKey(), row.secretSealed, accountId), code, now, row.lastStep);
+  const at = databaseClock.at(now);
+  const step = matchStep(open(totpKey(), row.secretSealed, accountId), code, at, row.lastStep);
   if (step !== undefined && (await totpUse(tx, { accountId, step }))) return BY_CODE;
   const failures = await totpCountFailure(tx, accountId);
   log.warn({ userId: accountId, failures }, "a wrong code of a second factor");

@@ -9,6 +9,7 @@ import { recordForPlatform } from "../../audit/platform";
 import { cfg } from "../../config";
 import { newId } from "../../db/ids";
 import { withSystem, type Tx } from "../../db/tenant";
+import { databaseClock } from "../../security/database-clock";
 import { open, seal } from "../../security/envelope";
 import { isOperatorPermission } from "../../security/permissions";
 import { limits } from "../../security/limits";
@@ -95,7 +96,8 @@ export async function completeSetup(
   await withSystem("operator-setup", async (tx) => {
     const operator = await findSetup(tx, input.setupToken, address);
     if (operator.totpSealed === null) throw errors.operator_setup_invalid({ internal: "no password yet" });
-    const totpStep = matchStep(open(operatorTotpKey(), operator.totpSealed, operator.id), input.code, now, null);
+    const secret = open(operatorTotpKey(), operator.totpSealed, operator.id);
+    const totpStep = matchStep(secret, input.code, databaseClock.at(now), null);
     if (totpStep === undefined) {
       limits.countFailure("signIn", address);
       throw errors.second_factor_invalid();
@@ -158,7 +160,7 @@ function openSession({ id, passwordHash }: OperatorRow, code: string, now: Date)
 /** After too many wrong codes only `operator reset` helps (NIST SP 800-63B-4 §3.2.2). */
 function stepOf({ id, totpSealed, totpStep, totpFailures }: OperatorRow, code: string, now: Date): number | undefined {
   if (totpSealed === null || totpFailures >= CODE_FAILURES_MAX) return undefined;
-  return matchStep(open(operatorTotpKey(), totpSealed, id), code, now, totpStep);
+  return matchStep(open(operatorTotpKey(), totpSealed, id), code, databaseClock.at(now), totpStep);
 }
 
 /** Whom a session's token speaks for. @throws TypeError when it is none, or over. */
