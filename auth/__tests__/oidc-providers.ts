@@ -68,6 +68,21 @@ export function providers({ acme: started, settings }: Shared): void {
       hung.close();
     });
 
+    test("that is slow with each answer is given up by what all of them take, and the one under way is cut off", async () => {
+      // Its tokens and its keys: each in time, both together not.
+      const slow = await startForger(1_000);
+      const ours = { ...settings, providers: () => [provided("acme", slow.issuer)] };
+      const begun = await beginOidcSignIn({ provider: "acme", browser: undefined }, new Date(), new OidcClients(ours));
+      const { state, nonce = "" } = Object.fromEntries(new URL(begun.url).searchParams);
+      slow.answerWith({}, nonce);
+      const back = { url: `${redirectUriOf({ id: "acme" })}?code=x&state=${state}`, browser: begun.browser };
+      const impatient = new OidcClients({ ...ours, timeoutMs: 1_500 });
+      const signingIn = completeOidcSignIn(back, new Date(), { address: here, device: null }, impatient);
+      expect(await reason(signingIn)).toBe("oidc_unavailable");
+      await expect.poll(slow.cut, { timeout: 10_000 }).toBe(1);
+      await slow.close();
+    });
+
     test("that calls itself by another issuer, or sends browsers to what is no address of the web, is refused", async () => {
       const metadata: Record<string, unknown> = {};
       const liar = await listening((_req, res) => {

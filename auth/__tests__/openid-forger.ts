@@ -13,10 +13,13 @@ export interface Forge {
 export interface StartedForger {
   issuer: string;
   answerWith: (forge: Forge, nonce: string) => void;
+  /** How many of its answers nobody waited for. */
+  cut: () => number;
   close: () => Promise<void>;
 }
 
-export async function startForger(): Promise<StartedForger> {
+/** With a delay it tells at once what it is, and takes that long for each thing else. */
+export async function startForger(delayMs = 0): Promise<StartedForger> {
   const own = await generateKeyPair("RS256");
   const stranger = await generateKeyPair("RS256");
   const jwk = { ...(await exportJWK(own.publicKey)), kid: "1", alg: "RS256", use: "sig" };
@@ -44,16 +47,22 @@ export async function startForger(): Promise<StartedForger> {
     "/jwks": () => Promise.resolve({ keys: [jwk] }),
     "/token": async () => ({ access_token: "x", token_type: "Bearer", id_token: await idToken() }),
   };
+  let cut = 0;
   const server = createServer((req, res) => {
-    void answers[req.url ?? ""]?.().then((body) => {
+    res.on("close", () => void (cut += res.writableFinished ? 0 : 1));
+    const path = req.url ?? "";
+    void answers[path]?.().then((body) => {
       res.setHeader("content-type", "application/json");
-      res.end(JSON.stringify(body));
+      const answer = (): unknown => res.end(JSON.stringify(body));
+      if (delayMs === 0 || path.startsWith("/.well-known/")) answer();
+      else setTimeout(answer, delayMs);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     issuer,
+    cut: () => cut,
     answerWith: (wanted, given) => {
       forge = wanted;
       nonce = given;

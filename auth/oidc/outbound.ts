@@ -2,6 +2,7 @@
 // organisation named the address, only public ones are reached, judged by the address that is connected to, so that a
 // name that changes its mind between check and use gains nothing (OWASP SSRF Prevention Cheat Sheet; RFC 6890). An operator's
 // names are looked up as the machine does, one that hangs once at a time (security/name-lookup.ts).
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Resolver } from "node:dns/promises";
 import { request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
@@ -34,6 +35,9 @@ export interface OutboundRequest {
   body?: unknown;
   signal?: AbortSignal | undefined;
 }
+
+/** Of the work that a request is part of: when that is given up, its requests end, and it begins no further one. */
+export const givenUp = new AsyncLocalStorage<AbortSignal | undefined>();
 
 const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || (isIP(hostname) === 4 && hostname.startsWith("127."));
@@ -80,13 +84,14 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
 
 /** The form of `fetch`, as openid-client asks for it. */
 export function outboundFetch(rules: OutboundRules): (url: string, init: OutboundRequest) => Promise<Response> {
-  return async (address, { method, headers, body, signal }) => {
+  return async (address, { method, headers, body, signal: ofRequest }) => {
     const url = assertAllowed(address, rules);
+    const signals = [ofRequest, givenUp.getStore()].filter((signal) => signal !== undefined);
     const isNearby = rules.allowLoopback && isLoopback(url.hostname);
     const options: RequestOptions = {
       method,
       headers,
-      ...(signal === undefined ? {} : { signal }),
+      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
       lookup: rules.trust === "organisation" && !isNearby ? lookupPublic : lookupJoined,
       agent: false,
     };

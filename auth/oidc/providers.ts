@@ -12,12 +12,13 @@ import {
 import { createHash } from "node:crypto";
 import { cfg } from "../../config";
 import { RecentMap } from "../../security/recent-map";
+import { withinTime } from "../../telemetry/time-limit";
 import { BoundedTurns } from "../bounded-turns";
 import { errors } from "../errors";
 import { asRefusal, OidcProblem } from "./failures";
 import { clientSecretOf } from "./keys";
 import { organisationProvider } from "./organisation-provider";
-import { assertAllowed, outboundFetch, type OutboundRules } from "./outbound";
+import { assertAllowed, givenUp, outboundFetch, type OutboundRules } from "./outbound";
 import type { Provider } from "./provider";
 
 export type { Provider } from "./provider";
@@ -71,16 +72,20 @@ export class OidcClients {
   }
 
   /**
-   * Runs `work` with our client of the provider, outside any transaction.
+   * Runs `work` with our client of the provider, outside any transaction: all its requests together end in time, as each by itself.
    * @throws APIError oidc_unavailable, oidc_failed (whatever of its answers is wrong), service_unavailable.
    */
   async use<T>(provider: Provider, work: (client: Configuration) => Promise<T>): Promise<T> {
     const known = this.knownOf(provider);
+    const { timeoutMs = TIMEOUT_MS } = this.settings;
     const run = (): Promise<T> =>
       known.turns.run(async () => {
+        const ending = new AbortController();
+        const asking = async (): Promise<T> => work(await this.clientOf(known, provider));
         try {
-          return await work(await this.clientOf(known, provider));
+          return await withinTime(givenUp.run(ending.signal, asking), timeoutMs);
         } catch (error) {
+          ending.abort();
           throw asRefusal(error, provider.id);
         }
       });
@@ -107,7 +112,9 @@ export class OidcClients {
       if (known.client !== undefined) return Promise.resolve(known.client);
       return Promise.reject(known.failure);
     }
-    known.asked ??= this.discover(provider)
+    // Others wait for it too: it ends by its own limit, and not with who asked first.
+    known.asked ??= givenUp
+      .run(undefined, () => this.discover(provider))
       .then(
         (client) => {
           known.client = client;
