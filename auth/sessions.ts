@@ -87,7 +87,7 @@ export interface OpenedSession {
 
 const log = logger("auth");
 
-/** Sessions of one account; a sign-in beyond them ends the oldest. */
+/** Sessions of one account; a sign-in beyond them ends the one that was used least lately. */
 export const SESSIONS_PER_ACCOUNT_MAX = 100;
 
 /**

@@ -9,7 +9,7 @@ import { renderPrometheus } from "../../telemetry/metrics";
 import type { Role } from "../../security/permissions";
 import { REUSE_GRACE_MS } from "../refresh-token";
 import { register, type Registered } from "../registration";
-import { refreshSession, signIn, type SignedIn } from "../sessions";
+import { refreshSession, SESSIONS_PER_ACCOUNT_MAX, signIn, type SignedIn } from "../sessions";
 import { as, identify } from "./callers";
 import { mailsTo } from "./mails";
 import { here, newcomer, password, reason } from "./people";
@@ -217,6 +217,32 @@ describe("an account", () => {
     expect(await reason(refreshSession(idle.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
     expect((await auth.listSessions(await as(idle))).sessions).toEqual([]);
     expect(await refreshSession(used.refreshToken, new Date(), here)).toBeDefined();
+  });
+
+  test("with more than a hundred sessions keeps the one that is in use, however old, and loses what was used least lately", async () => {
+    const ada = await person();
+    await systemQuery("test", "update auth.session set created_at = now() - interval '10 days' where account_id = $1", [
+      ada.user.id,
+    ]);
+    const used = await refreshSession(ada.refreshToken, new Date(), here);
+    // The newest of these is over.
+    await systemQuery(
+      "test",
+      `insert into auth.session (id, account_id, created_at, expires_at, family_hash, secret_hash, device)
+       select gen_random_uuid(), $1, now() - make_interval(mins => n), now() + case n when 1 then -1 else 1 end * interval '1 day',
+              sha256('f'), sha256('s'), n::text
+       from generate_series(1, $2::int) n`,
+      [ada.user.id, SESSIONS_PER_ACCOUNT_MAX],
+    );
+    const latest = await signIn({ email: ada.email, password }, new Date(), here);
+    const left = await systemQuery(
+      "test",
+      "select min(device::int) as newest, max(device::int) as oldest from auth.session where account_id = $1",
+      [ada.user.id],
+    );
+    expect(left).toEqual([{ newest: 2, oldest: SESSIONS_PER_ACCOUNT_MAX - 1 }]);
+    for (const { refreshToken } of [used, latest])
+      expect((await refreshSession(refreshToken, new Date(), here)).user).toEqual(ada.user);
   });
 
   test("whose refresh token is replayed loses all of that sign-in, access tokens too; an event, a mail and the log say so", async () => {

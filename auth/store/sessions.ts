@@ -141,7 +141,10 @@ export async function sessionInsertSibling(
   return rows[0];
 }
 
-/** Removes the oldest sessions of an account beyond the `keep` newest; resolves with their ids. */
+/**
+ * Removes sessions of an account beyond `keep`, those first that are over, then those whose last use is longest ago: signing in
+ * again and again puts nobody out who goes on using their session. Resolves with their ids.
+ */
 export async function sessionDeleteSurplus(
   tx: Tx,
   { accountId, keep, signInOf }: { accountId: string; keep: number; signInOf?: string },
@@ -151,7 +154,8 @@ export async function sessionDeleteSurplus(
        select s.id from auth.session s where s.account_id = $1
          and ($3::uuid is null or coalesce(s.sign_in_id, s.id) = (
            select coalesce(o.sign_in_id, o.id) from auth.session o where o.id = $3 and o.account_id = $1))
-       order by s.created_at desc offset $2 limit 1000)
+       order by s.expires_at > now() desc, coalesce(s.rotated_at[1], s.created_at) desc, s.created_at desc
+       offset $2 limit 1000)
      returning id`,
     [accountId, keep, signInOf ?? null],
   );
