@@ -14,7 +14,7 @@ import { sessionTokenOf } from "./browser/jar";
 import { errors } from "./errors";
 import { identityAt, knownKey, readKey, wasGoodKey, type KnownKey } from "./key-identity";
 import { isKeyText, KEY_PREFIX } from "./key-text";
-import { readOperatorToken } from "./operators/sign-in";
+import { readOperatorToken, wasGoodToken } from "./operators/sign-in";
 import { SESSION_PREFIX } from "./operators/token";
 import { knownIdentity, readAccessToken, readOfGoodSession, RevokedTokenError } from "./tokens";
 
@@ -132,7 +132,7 @@ function fromItsNetwork(key: KnownKey, credentials: Credentials): AuthData {
 
 /** Asked for each time: the end of an operator's session is known at once. Never by cookie. */
 function identifyOperator(token: string, credentials: Credentials): Promise<AuthData> {
-  limits.assertFewFailures("accessToken", addressOf(credentials));
+  if (!wasGoodToken(token)) limits.assertFewFailures("accessToken", addressOf(credentials));
   return readOperatorToken(token).catch((cause: unknown) => refuse(cause, credentials));
 }
 

@@ -15,6 +15,7 @@ import { isOperatorPermission } from "../../security/permissions";
 import { limits } from "../../security/limits";
 import type { AuthData, Caller } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
+import { RecentMap } from "../../security/recent-map";
 import { countAttempt, noteTry } from "../attempts";
 import { normaliseEmail } from "../email";
 import { errors } from "../errors";
@@ -42,6 +43,10 @@ import { createToken, hashToken, isToken } from "./token";
 const SESSION_SECONDS = 4 * 3_600;
 export const SESSION_IDLE_SECONDS = 900;
 const SESSIONS_MAX = 10;
+
+/** By digest: tokens that this process gave out, or that were good when it last looked. */
+const good = new RecentMap<true>(1_000);
+const digestOf = (token: string): string => hashToken(token).toString("base64url");
 
 const activated = defineAction("operator.account.activated", {});
 const signedIn = defineAction("operator.session.opened", {});
@@ -131,6 +136,7 @@ export async function signInOperator(
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
   }
+  good.set(digestOf(token), true);
   attemptHere.succeeded();
   await attempt?.forget();
   return { token, expiresIn: SESSION_SECONDS };
@@ -163,12 +169,20 @@ function stepOf({ id, totpSealed, totpStep, totpFailures }: OperatorRow, code: s
   return matchStep(open(operatorTotpKey(), totpSealed, id), code, databaseClock.at(now), totpStep);
 }
 
+/** Whether a token was good when it was last looked at, in this process: what its neighbours invent does not shut it out. */
+export const wasGoodToken = (token: string): boolean =>
+  isToken("session", token) && good.get(digestOf(token)) !== undefined;
+
 /** Whom a session's token speaks for. @throws TypeError when it is none, or over. */
 export async function readOperatorToken(token: string): Promise<AuthData> {
   const session = isToken("session", token)
     ? await operatorSessionUse(hashToken(token), SESSION_IDLE_SECONDS)
     : undefined;
-  if (session === undefined) throw new TypeError("no such session of an operator");
+  if (session === undefined) {
+    good.delete(digestOf(token));
+    throw new TypeError("no such session of an operator");
+  }
+  good.set(digestOf(token), true);
   const { id: sessionId, operatorId: userID, permissions } = session;
   return { userID, kind: "operator", sessionId, scope: permissions.filter(isOperatorPermission).join(" ") };
 }

@@ -1,0 +1,40 @@
+// An operator's token behind an address at which others forge. The attack: forge tokens in the office's network, and its staff is out.
+import { Secret, TOTP } from "otpauth";
+import { afterEach, expect, test, vi } from "vitest";
+import { Limits, limits } from "../../security/limits";
+import { callerFrom } from "../../security/principal";
+import { authenticate } from "../gateway";
+import { addOperator } from "../operators/operators";
+import { beginSetup, completeSetup, readOperatorToken, signInOperator, signOutOperator } from "../operators/sign-in";
+import { createToken } from "../operators/token";
+import { password, reason } from "./people";
+
+const ADDRESS = "203.0.113.30";
+
+async function signedIn(): Promise<string> {
+  const email = `staff-${crypto.randomUUID()}@example.com`;
+  const { setupToken } = await addOperator(email);
+  const { secret } = await beginSetup({ setupToken, password }, ADDRESS);
+  const app = new TOTP({ secret: Secret.fromBase32(secret) });
+  const [now, later] = [new Date(), new Date(Date.now() + 60_000)];
+  await completeSetup({ setupToken, code: app.generate({ timestamp: now.getTime() }) }, now, ADDRESS);
+  const code = app.generate({ timestamp: later.getTime() });
+  return (await signInOperator({ email, password, code }, later, ADDRESS)).token;
+}
+
+const from = (token: string): Promise<string | undefined> =>
+  reason((async () => authenticate({ authorization: `Bearer ${token}`, forwardedFor: ADDRESS }))());
+
+afterEach(() => vi.restoreAllMocks());
+
+test("an operator's token that was good is looked at whatever its neighbours forge, and no longer once its session is over", async () => {
+  const token = await signedIn();
+  const strict = new Limits({ scale: 0.05 }); // thirty points: three forged ones
+  vi.spyOn(limits, "assertFewFailures").mockImplementation(strict.assertFewFailures.bind(strict));
+  vi.spyOn(limits, "countFailure").mockImplementation(strict.countFailure.bind(strict));
+  for (let n = 0; n < 3; n++) expect(await from(createToken("session"))).toBe("invalid_token");
+  expect(await from(createToken("session"))).toBe("rate_limited");
+  for (let n = 0; n < 2; n++) expect(await from(token)).toBeUndefined();
+  await signOutOperator(callerFrom(await readOperatorToken(token)));
+  expect([await from(token), await from(token)]).toEqual(["invalid_token", "rate_limited"]);
+});
