@@ -29,6 +29,8 @@ export class OverrideMemory {
   private readAtMs = -Infinity;
   private anewAtMs = -Infinity;
   private reading: Promise<void> | undefined;
+  /** Of the newest read: one that was given up may answer behind it, with what was so before. */
+  private turn = 0;
   private isFailing = false;
   private hasStarted = false;
 
@@ -64,7 +66,7 @@ export class OverrideMemory {
   private async load(): Promise<void> {
     const startedAtMs = this.clock();
     try {
-      await withinTime(this.readPages(), READ_TIMEOUT_MS);
+      await withinTime(this.readPages(++this.turn), READ_TIMEOUT_MS);
       this.readAtMs = startedAtMs;
       this.isFailing = false;
     } catch (error) {
@@ -76,22 +78,24 @@ export class OverrideMemory {
     }
   }
 
-  private async readPages(): Promise<void> {
+  private async readPages(turn: number): Promise<void> {
     const startedAtMs = this.clock();
     const isAnew = startedAtMs - this.anewAtMs >= ANEW_AFTER_MS;
     const known = isAnew ? new Map<string, Map<string, string>>() : this.known;
     let page = await this.read({ xid: isAnew ? "0" : this.horizon, ...FIRST }, PAGE);
+    if (turn !== this.turn) return;
     const { horizon } = page;
     // Another server, or an older state of it: nothing of before holds there.
     if (BigInt(horizon) < BigInt(this.horizon)) {
       this.horizon = "0";
       this.known = new Map();
       this.readAtMs = this.anewAtMs = -Infinity;
-      return this.readPages();
+      return this.readPages(turn);
     }
     take(page.rows, known);
     while (page.rows.length === PAGE) {
       page = await this.read(page.rows.at(-1) as ChangePlace, PAGE);
+      if (turn !== this.turn) return;
       take(page.rows, known);
     }
     this.known = known;

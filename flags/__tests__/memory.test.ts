@@ -1,5 +1,5 @@
 // What one process knows of overrides, and when it says that it does not know.
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { ANEW_AFTER_MS, BLIND_AFTER_MS, OverrideMemory } from "../memory";
 import type { ChangedOverride, ChangePage, ChangePlace } from "../store";
 
@@ -102,6 +102,37 @@ describe("what a process knows of overrides", () => {
     release();
     await Promise.all([before, after]);
     expect(memory.valueOf(acme, "a")).toBe("written");
+  });
+
+  test.each([
+    ["its first page", 0],
+    ["a later one", 5_000],
+  ])("does not go back to what a read that was given up at %s answers behind a newer one", async (_which, before) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { rows, at, memory, hold } = world();
+    for (let n = 0; n < before; n++) rows.push(row("8", globex, `f${String(n).padStart(4, "0")}`, "1"));
+    rows.push(row("9", acme, "a", "old"));
+    let release = hold();
+    const givenUp = memory.refresh();
+    await vi.advanceTimersByTimeAsync(0);
+    if (before > 0) {
+      const ofNext = hold();
+      release();
+      release = ofNext;
+    }
+    await vi.advanceTimersByTimeAsync(2_000);
+    await givenUp;
+    // What asks from now on is answered at once.
+    hold()();
+    rows.splice(-1, 1, row("12", acme, "a", "new"));
+    for (const horizon of ["10", "13"]) {
+      at.horizon = horizon;
+      await memory.refresh();
+    }
+    release();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(memory.valueOf(acme, "a")).toBe("new");
   });
 
   test("is read in pages where there is much", async () => {

@@ -32,6 +32,7 @@ export const plainSuites: readonly string[] = [
   "events/__tests__/event-bus.test.ts",
   "events/__tests__/kafka-message.test.ts",
   "events/__tests__/publish.test.ts",
+  "flags/__tests__/memory.test.ts",
   "idempotency/__tests__/fingerprint.test.ts",
   "mail/__tests__/smtp.test.ts",
   "queues/__tests__/conventions.test.ts",
