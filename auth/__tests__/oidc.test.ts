@@ -59,8 +59,8 @@ const complete = (back: { url: string; browser: string | undefined }, now = new 
 const signInAs = async (person: Person, id = "acme"): Promise<SignedIn> => complete(await goThere(person, id));
 const callerOf = async ({ accessToken }: Pick<SignedIn, "accessToken">): Promise<Caller> =>
   callerFrom(await readAccessToken(accessToken, new Date()));
-const verifiedPerson = async (): Promise<SignedIn> => {
-  const ada = await register(newcomer(), new Date());
+const verifiedPerson = async (who = newcomer()): Promise<SignedIn> => {
+  const ada = await register(who, new Date());
   await auth.verifyEmail({ token: await mailedToken(ada.user.email) });
   return ada;
 };
@@ -261,6 +261,16 @@ describe("an account with the same address", () => {
     ];
     for (const person of unvouched) expect(await reason(signInAs(person))).toBe("oidc_link_required");
     expect(await listIdentities(await callerOf(ada))).toEqual([]);
+  });
+
+  test("is not linked when the provider vouches for one that only looks like it: mail servers tell them apart", async () => {
+    const tail = `os-${crypto.randomUUID()}@example.com`;
+    const ada = await verifiedPerson({ ...newcomer(), email: `k${tail}` });
+    // The sign of Kelvin, a letter of full width, one with a style, the long s: all are folded into ours.
+    const lookalikes = ["\u212aos", "\uff4bos", "\u{1d424}os", "ko\u017f"].map((local) => `${local}${tail.slice(2)}`);
+    for (const email of lookalikes) expect(await reason(signInAs(somebody(email)))).toBe("oidc_link_required");
+    expect(await listIdentities(await callerOf(ada))).toEqual([]);
+    expect((await signInAs(somebody(ada.user.email.toUpperCase()))).user).toEqual(ada.user);
   });
 
   test("that nobody had verified is handed over: whoever registered the address loses everything", async () => {

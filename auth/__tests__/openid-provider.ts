@@ -20,7 +20,7 @@ export interface StartedProvider {
   close: () => Promise<void>;
 }
 
-/** Who stands in front of the browser: a provider's own matter, here told by a header. */
+/** Who stands in front of the browser: a provider's own matter, here told by a header, which has no letters beyond Latin-1. */
 const PERSON = "x-person";
 
 export async function startOpenIdProvider(redirectUris: string[]): Promise<StartedProvider> {
@@ -83,7 +83,7 @@ async function interact(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const person = JSON.parse(String(req.headers[PERSON])) as Person;
+  const person = JSON.parse(decodeURIComponent(String(req.headers[PERSON]))) as Person;
   people.set(person.sub, person);
   await provider.interactionFinished(req, res, { login: { accountId: person.sub } });
 }
@@ -97,7 +97,7 @@ async function visit(issuer: string, start: string, person: Person): Promise<str
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const response = await fetch(url, {
       redirect: "manual",
-      headers: { cookie, [PERSON]: JSON.stringify(person) },
+      headers: { cookie, [PERSON]: encodeURIComponent(JSON.stringify(person)) },
     });
     for (const set of response.headers.getSetCookie()) {
       const [pair = ""] = set.split(";");

@@ -12,9 +12,9 @@ export interface Claims {
   subject: string;
   /** Normalised; undefined where there is none, or one that is no address. */
   email: string | undefined;
-  /** Whether the provider says that the person reads its mails: `true`, and nothing like it. */
+  /** Whether the provider says that the person reads its mails: `true`, and nothing like it; and of this very spelling. */
   isEmailVerified: boolean;
-  /** Whether it says that they don't: of one that says nothing both are false. */
+  /** Whether it says that they don't, or says it of another spelling: of one that says nothing both are false. */
   isEmailUnverified: boolean;
   /** When the person last showed the provider who they are, in seconds since 1970; undefined when it does not say. */
   authTime: number | undefined;
@@ -36,12 +36,25 @@ export function claimsOf(clients: OidcClients, { provider, url, state, oidc }: R
     const { iss: issuer, sub: subject, auth_time: authTime } = claims;
     if (subject === "" || subject.length > SUBJECT_CHARS_MAX) throw new OidcProblem("a subject of a strange length");
     const told = claims["email"] === undefined ? await askForEmail(client, tokens.access_token, subject) : claims;
-    const email = typeof told["email"] === "string" ? normaliseEmail(told["email"]) : undefined;
+    const written = typeof told["email"] === "string" ? told["email"] : "";
+    const email = normaliseEmail(written);
     const says = told["email_verified"];
-    const isEmailVerified = email !== undefined && says === true;
-    return { issuer, subject, email, isEmailVerified, isEmailUnverified: isDenied(says), authTime };
+    const isMeant = email !== undefined && isSpelled(written, email);
+    const isEmailUnverified = isDenied(says) || (email !== undefined && !isMeant);
+    return { issuer, subject, email, isEmailVerified: isMeant && says === true, isEmailUnverified, authTime };
   });
 }
+
+/**
+ * Whether what a provider vouches for is the address itself, but for capitals and the domain's spelling, which is the mail's own
+ * (IDNA). Normalising joins what mail servers tell apart: whoever reads the mails of `\ufb01ona@` need not be `fiona@`. What is
+ * composed already has none of the signs whose small letter is another's, as the Kelvin sign's is `k`.
+ */
+function isSpelled(written: string, email: string): boolean {
+  const local = localOf(written.trim());
+  return local === local.normalize("NFC") && local.toLowerCase() === localOf(email);
+}
+const localOf = (address: string): string => address.slice(0, address.lastIndexOf("@"));
 
 /** Some write it as a text. */
 const isDenied = (says: unknown): boolean => says !== undefined && says !== null && says !== true && says !== "true";

@@ -43,7 +43,7 @@ export async function assertSpeaksFor(
 ): Promise<void> {
   const refuse = (internal: string): Error => errors.oidc_address_refused({ internal });
   if (email === undefined) throw errors.oidc_email_missing();
-  if (isEmailUnverified) throw refuse("the provider says itself that nobody verified it");
+  if (isEmailUnverified) throw refuse("the provider says that nobody verified it, or spells another one");
   if (!(await domainIsVerified(tx, tenantId, domainOf(email)))) throw refuse("of no domain that is verified");
   if (accountId === undefined) return;
   const account = await accountFindForUpdate(tx, accountId);
