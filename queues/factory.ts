@@ -256,7 +256,8 @@ async function buryStalled<Payload>(
   error: Error,
 ): Promise<void> {
   if (!bullJob || !error.message.includes("stalled more than allowable limit")) return;
-  const how = { reason: "stalled_too_often", error: error.message, attempts: bullJob.attemptsMade };
+  // Nobody takes it again: what cannot be done now is not done.
+  const how = { reason: "stalled_too_often", error: error.message, attempts: bullJob.attemptsMade, times: Infinity };
   try {
     await giveUp(job, onFailed, bullJob, how);
     const envelope = openEnvelope(bullJob.data);

@@ -1,6 +1,5 @@
 // One run of one job: its trace, its time limit, its outcome.
 import { UnrecoverableError } from "bullmq";
-import { DbError } from "../db/errors";
 import type { TenantId } from "../security/principal";
 import { causedBy, provenanceOf } from "../security/provenance";
 import { errorText } from "../telemetry/error-text";
@@ -9,10 +8,11 @@ import { continueTrace } from "../telemetry/tracing";
 import { announceWork, type BullJob, type TakenJob } from "./bull";
 import { queueNameOf } from "./conventions";
 import { CANCELED_HEADER, FLOW_CHILD_HEADER, FLOW_FAILED_HEADER, openEnvelope, type OpenedEnvelope } from "./envelope";
-import { giveUp, tellOwner, type FailureHandler } from "./final-failure";
+import { giveUp, isAway, tellOwner, type FailureHandler } from "./final-failure";
 import { childrenOf, endChild, type FlowChild } from "./flow";
 import { giveBackForLater, isForAnotherVersion, timesGivenBack } from "./give-back";
 import type { JobDefinition } from "./job";
+import { leaveOver, leftOverOf, type LeftOver } from "./left-over";
 import { observeRun, type RunOutcome } from "./observability";
 import { ProcessStoppingError, type RunningJobs } from "./running-jobs";
 import { resultText } from "./task-text";
@@ -70,10 +70,15 @@ class StalledTooOftenError extends UnrecoverableJobError {
   override readonly reason = "stalled_too_often";
 }
 
-/** All its attempts failed before, and the database was away when it was given up. */
-class AttemptsUsedUpError extends UnrecoverableJobError {
-  override readonly name = "AttemptsUsedUpError";
-  override readonly reason = "attempts_exhausted";
+/** It was to be given up before, and the database was away. */
+class LeftOverError extends UnrecoverableJobError {
+  override readonly name = "LeftOverError";
+  override readonly reason: string;
+
+  constructor(readonly leftOver: LeftOver) {
+    super(leftOver.error);
+    this.reason = leftOver.reason;
+  }
 }
 
 /** Who runs the job, and what follows when it fails for good. */
@@ -120,7 +125,7 @@ export function runJob<Payload>(
       try {
         refuseDeadly(job, bullJob);
         refuseCalledOff(headers);
-        refuseUsedUp(job, bullJob);
+        refuseLeftOver(bullJob);
         const run = toRun(job, bullJob, envelope);
         const result = await causedBy({ id: jobId, headers }, () => runTask(job, runner, run, task));
         if (FLOW_CHILD_HEADER in headers) await endChild(envelope, { state: "completed", result: resultText(result) });
@@ -141,9 +146,8 @@ export function runJob<Payload>(
           await back.go().catch((failure: unknown) => tellOfLock(job, failure));
           return "given_back";
         }
-        const failure = await settleFailure(job, onFailed, bullJob, error);
+        const failure = await settleFailure(job, { bullJob, envelope, onFailed, error });
         const isFinal = failure instanceof UnrecoverableError;
-        if (isFinal) await endChild(envelope, { state: "failed", reason: reasonFor(error) });
         endTask(task, { state: isFinal ? "failed" : "waiting", reason: reasonFor(error) });
         throw failure;
       } finally {
@@ -160,10 +164,10 @@ function refuseDeadly({ name }: JobDefinition, { stalledCounter = 0 }: TakenJob)
     throw new StalledTooOftenError(`job ${name} stalled ${stalledCounter} times: whoever ran it ended`);
 }
 
-/** Throws when the job has had its last attempt: what is left to do is to give it up. */
-function refuseUsedUp({ name, retry }: JobDefinition, { attemptsMade, failedReason }: TakenJob): void {
-  if (attemptsMade >= retry.attempts)
-    throw new AttemptsUsedUpError(failedReason ?? `job ${name} failed ${attemptsMade} times`);
+/** Throws when all that is left to do is to give the job up. */
+function refuseLeftOver(bullJob: TakenJob): void {
+  const leftOver = leftOverOf(bullJob);
+  if (leftOver !== undefined) throw new LeftOverError(leftOver);
 }
 
 /** None where workers died as often again in giving the job up: then the hook is what kills them. */
@@ -270,9 +274,6 @@ async function callOff<Payload>(
   }
 }
 
-const isAway = (error: unknown): boolean =>
-  error instanceof DbError && (error.kind === "unavailable" || error.kind === "pool_exhausted");
-
 const reasonFor = (error: unknown): string =>
   error instanceof UnrecoverableJobError ? error.reason : "attempts_exhausted";
 
@@ -290,17 +291,23 @@ function toRun<Payload>(job: JobDefinition<Payload>, bullJob: BullJob, envelope:
   return { payload: payload.data, context };
 }
 
+interface FailedRun<Payload> {
+  bullJob: TakenJob;
+  envelope: OpenedEnvelope;
+  onFailed: FailureHandler<Payload> | undefined;
+  error: unknown;
+}
+
 /**
- * The error to tell BullMQ: unrecoverable after the dead letter is written, and as it is while attempts are left, or while the dead
- * letter cannot be written: then that is tried again, for hours (ATTEMPTS_CEILING), and the handler is not.
+ * The error to tell BullMQ: unrecoverable after the dead letter is written and the flow told, and as it is while attempts are left, or
+ * while that cannot be written: then it is tried again, for hours (ATTEMPTS_CEILING), and the handler is not.
  */
 async function settleFailure<Payload>(
   job: JobDefinition<Payload>,
-  onFailed: FailureHandler<Payload> | undefined,
-  bullJob: BullJob,
-  error: unknown,
+  { bullJob, envelope, onFailed, error }: FailedRun<Payload>,
 ): Promise<unknown> {
-  const attempts = error instanceof AttemptsUsedUpError ? bullJob.attemptsMade : bullJob.attemptsMade + 1;
+  const leftOver = error instanceof LeftOverError ? error.leftOver : undefined;
+  const attempts = leftOver?.attempts ?? bullJob.attemptsMade + 1;
   const reason =
     error instanceof UnrecoverableJobError
       ? error.reason
@@ -312,10 +319,13 @@ async function settleFailure<Payload>(
     logger("queues").warn(facts, "a job failed and will be tried again");
     return error;
   }
-  const text = errorText(error);
+  const text = leftOver?.error ?? errorText(error);
+  const times = leftOver?.times ?? 0;
   try {
-    await giveUp(job, onFailed, bullJob, { reason, error: text, attempts });
+    await giveUp(job, onFailed, bullJob, { reason, error: text, attempts, times });
+    await endChild(envelope, { state: "failed", reason });
   } catch (failure) {
+    await leaveOver(bullJob, { reason, error: text, attempts, times: times + 1 });
     logger("queues").error({ ...facts, err: failure, reason, failure: text }, "a dead letter could not be written yet");
     return error;
   }

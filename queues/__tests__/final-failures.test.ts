@@ -12,7 +12,7 @@ import { queueNameOf, RETRY } from "../conventions";
 import { CANCELED_HEADER } from "../envelope";
 import { countJobs, jobOptions, makeQueue } from "../factory";
 import { defineJob, type JobDefinition } from "../job";
-import { runJob } from "../run-job";
+import { runJob, UnrecoverableJobError } from "../run-job";
 import { RunningJobs } from "../running-jobs";
 import { startWorkers, stopWorkers } from "../start";
 import { TaskCanceledError } from "../tasks";
@@ -118,17 +118,59 @@ describe("a job whose dead letter cannot be written", () => {
 
   it("comes back with its own error, and is then given up without being run beyond its attempts", async () => {
     const handler = (): Promise<void> => Promise.reject(new TypeError("the only attempt"));
-    expect(await deliver(once, { id: UNWRITABLE }, { handler })).toMatchObject({ outcome: "TypeError", runs: 1 });
+    let progress: unknown = { other: 1 };
+    const updateProgress = async (note: unknown): Promise<void> => void (progress = note);
+    const unwritten = await deliver(once, { id: UNWRITABLE, progress, updateProgress }, { handler });
+    expect(unwritten).toMatchObject({ outcome: "TypeError", runs: 1 });
     const left = { attemptsMade: 1, failedReason: "the only attempt" };
-    expect(await deliver(once, { id: UNWRITABLE, ...left }, { handler })).toMatchObject({
-      outcome: "AttemptsUsedUpError",
+    expect(await deliver(once, { id: UNWRITABLE, ...left, progress, updateProgress }, { handler })).toMatchObject({
+      outcome: "LeftOverError",
       runs: 0,
     });
-    expect(await deliver(once, left, { handler })).toEqual({
+    expect(progress).toMatchObject({ other: 1, givingUp: { times: 2 } });
+    expect(await deliver(once, { ...left, progress }, { handler })).toEqual({
       outcome: "UnrecoverableError",
       runs: 0,
       told: ["attempts_exhausted"],
-      letters: [{ reason: "attempts_exhausted", error: "AttemptsUsedUpError: the only attempt", attempts: 1 }],
+      letters: [{ reason: "attempts_exhausted", error: "TypeError: the only attempt", attempts: 1 }],
+    });
+  });
+
+  it("is given up as what it was, also while attempts are left", async () => {
+    const many = defineJob({ name: "test:unwritten-many", payload, retry: RETRY.standard, timeoutMs: 5_000 });
+    const handler = (): Promise<void> => Promise.reject(new UnrecoverableJobError("nothing helps"));
+    let progress: unknown;
+    const updateProgress = async (note: unknown): Promise<void> => void (progress = note);
+    await deliver(many, { id: UNWRITABLE, updateProgress }, { handler });
+    expect(await deliver(many, { attemptsMade: 1, progress }, { handler })).toMatchObject({
+      runs: 0,
+      told: ["unrecoverable"],
+      letters: [{ reason: "unrecoverable", attempts: 1 }],
+    });
+  });
+
+  it("is not what BullMQ counts as failed by itself: that one runs", async () => {
+    expect(await deliver(once, { attemptsMade: 1, failedReason: "Connection terminated" })).toEqual({
+      ...{ outcome: "completed", runs: 1, told: [], letters: [] },
+    });
+  });
+
+  it("waits with it for a hook that found the database away, half an hour", async () => {
+    const handler = (): Promise<void> => Promise.reject(new TypeError("the only attempt"));
+    const onFailed = (): Promise<void> => Promise.reject(new DbError("unavailable", "the database is away"));
+    let progress: unknown;
+    const updateProgress = async (note: unknown): Promise<void> => void (progress = note);
+    const first = await deliver(once, { updateProgress }, { handler, onFailed });
+    expect(first).toMatchObject({ outcome: "TypeError", letters: [] });
+    expect(await deliver(once, { attemptsMade: 1, progress })).toMatchObject({
+      runs: 0,
+      told: ["attempts_exhausted"],
+      letters: [{ attempts: 1 }],
+    });
+    const last = { progress: { givingUp: { reason: "unrecoverable", error: "x", attempts: 1, times: 30 } } };
+    expect(await deliver(once, last, { onFailed })).toMatchObject({
+      outcome: "UnrecoverableError",
+      letters: [{ reason: "unrecoverable" }],
     });
   });
 });

@@ -131,7 +131,7 @@ export function taskLogList(scope: TenantScope, id: string, seq: number, limit: 
 /** Asks for the end of a task that has not ended; from now on it is looked after, also before its time. Undefined when it has, or is none. */
 export async function taskCancel(tx: Tx, tenantId: string, id: string): Promise<TaskRow | undefined> {
   const [row] = await tx.query<TaskRow>(
-    `update queues.task set cancel_at = coalesce(cancel_at, now()), version = version + 1, seen_at = now()
+    `update queues.task set cancel_at = coalesce(cancel_at, now()), version = version + 1, seen_at = least(seen_at, now())
       where tenant_id = $1 and id = $2 and ended_at is null returning ${COLUMNS}`,
     [tenantId, id],
   );
