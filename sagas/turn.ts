@@ -52,7 +52,7 @@ export function takeTurn(saga: Saga, turn: store.Turn): Promise<Work | undefined
 async function settleNext(tx: Tx, saga: Saga, turn: store.Turn, row: store.SagaRow): Promise<Work | undefined> {
   const steps = await store.stepList(tx, turn.tenantId, turn.id);
   const input = saga.input.safeParse(row.input);
-  if (!input.success && row.ageMs < FOREIGN_INPUT_MS) return void (await leaveToOthers(tx, saga, row));
+  if (!input.success && quietMs(row, steps) < FOREIGN_INPUT_MS) return void (await leaveToOthers(tx, saga, row, steps));
   const next: Next = input.success ? nextOf(saga, row, steps) : { act: "stick", reason: "input_invalid" };
   switch (next.act) {
     case "end":
@@ -67,12 +67,19 @@ async function settleNext(tx: Tx, saga: Saga, turn: store.Turn, row: store.SagaR
   }
 }
 
+/** Since it last came on: a saga that waits for days between its steps meets another version as a young one does. */
+function quietMs({ ageMs, createdAt }: store.SagaRow, steps: readonly store.StepRow[]): number {
+  const moved = steps.map(({ startedAt, endedAt }) => (endedAt ?? startedAt).getTime() - createdAt.getTime());
+  return ageMs - Math.max(0, ...moved);
+}
+
 /**
  * During a deployment the next version may begin sagas whose input this one does not take. As jobs do, they wait for a process that
  * takes it, and come again the more seldom the older they are.
  */
-async function leaveToOthers(tx: Tx, saga: Saga, { tenantId, id, ageMs }: store.SagaRow): Promise<void> {
-  const delayMs = Math.round(Math.max(LEFT_MS.min, Math.min(LEFT_MS.max, ageMs * LEFT_MS.ageShare)));
+async function leaveToOthers(tx: Tx, saga: Saga, row: store.SagaRow, steps: readonly store.StepRow[]): Promise<void> {
+  const { tenantId, id } = row;
+  const delayMs = Math.round(Math.max(LEFT_MS.min, Math.min(LEFT_MS.max, quietMs(row, steps) * LEFT_MS.ageShare)));
   await store.sagaRelease(tx, tenantId, id, delayMs);
   await enqueue(tx, jobOf(saga), { sagaId: id }, { delayMs });
   const facts = { sagaId: id, saga: saga.name, version: saga.version };
