@@ -16,7 +16,7 @@ export interface StartOptions {
 
 /**
  * Begins the saga when the caller's transaction, which is a tenant's, commits; resolves with its id. Its steps run on behalf
- * of who causes it. @throws ZodError, APIError saga_input_unusable
+ * of who causes it. @throws ZodError, TypeError, APIError saga_input_unusable
  */
 export async function startSaga<Input>(
   tx: Tx,
@@ -29,6 +29,12 @@ export async function startSaga<Input>(
   if (saga.steps.length === 0) throw new TypeError(`saga ${saga.name} has no steps`);
   const inputText = JSON.stringify(saga.input.parse(input) ?? null);
   if (!isStorable(inputText)) throw errors.saga_input_unusable();
+  // A run reads it by the same schema: one that cannot would leave it to a version of the app that never comes.
+  const read = saga.input.safeParse(JSON.parse(inputText));
+  if (!read.success)
+    throw new TypeError(`saga ${saga.name}: its schema does not take the JSON that is stored of its input`, {
+      cause: read.error,
+    });
   const id = dedupeKey === undefined ? newId() : idFromParts("saga", saga.name, tenantId, dedupeKey);
   const { actor, correlationId } = currentProvenance(id);
   const stepNames = saga.steps.map(({ name }) => name);

@@ -120,6 +120,17 @@ test("a saga that is canceled again and again is driven once for it, and has one
   expect(await stateOf(id)).toBe("compensated");
 });
 
+test("an input whose JSON its own schema does not take is refused at once: no other version would take it either", async () => {
+  const dated = defineSaga({ name: "test:dated", version: 1, input: z.object({ at: z.date() }) }).step("first", idle);
+  const asked = withTenant(owner, (tx) => startSaga(tx, dated, { at: new Date(0) }));
+  await expect(asked).rejects.toThrow("does not take the JSON");
+  const read = z.object({ at: z.coerce.date() });
+  const readable = defineSaga({ name: "test:readable", version: 1, input: read }).step("first", idle);
+  const id = await withTenant(owner, (tx) => startSaga(tx, readable, { at: new Date(0) }));
+  await drive(readable, id);
+  expect(await stateOf(id)).toBe("completed");
+});
+
 test("one whose input this version does not take waits for one that does, and for a person after half a day", async () => {
   const newer = head("test:rolling").step("first", idle);
   const worded = z.object({ n: z.literal("one") });
