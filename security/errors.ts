@@ -84,6 +84,8 @@ export interface ErrorCatalogue {
 }
 
 const catalogues = new WeakMap<object, ErrorCatalogue>();
+/** By code; of the services of this process. */
+const remedies = new Map<string, string>();
 const codePattern = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/;
 
 /**
@@ -98,11 +100,15 @@ export function defineErrors<const E extends Readonly<Record<string, ErrorEntry>
   const creators: Record<string, (options?: ErrorOptions) => APIError> = {};
   for (const [code, entry] of Object.entries(entries)) {
     if (!codePattern.test(code)) throw new Error(`error code ${service}/${code} is not lower_snake`);
+    if (entry.remedy !== undefined && !remedies.has(code)) remedies.set(code, entry.remedy);
     creators[code] = (options = {}) => createError(service, code, entry, options);
   }
   catalogues.set(creators, { service, entries });
   return creators as ErrorCreators<keyof E & string>;
 }
+
+/** What a caller can do about an error of this code; undefined where nothing is said, or another process has its catalogue. */
+export const remedyOf = (code: string): string | undefined => remedies.get(code);
 
 /** The catalogue behind what `defineErrors` returned; undefined for anything else. */
 export function catalogueOf(creators: unknown): ErrorCatalogue | undefined {

@@ -14,6 +14,7 @@ const OTHER_TAGS = [
   "cost:*",
   "idempotent",
   "cacheable",
+  "refuses:mcp",
   "refuses:openai",
 ];
 

@@ -44,6 +44,7 @@ const notFresh: Record<string, string> = {
   "POST /ai/analyze": DAILY,
   "POST /ai/v1/chat/completions": DAILY,
   "POST /ai/v1/embeddings": DAILY,
+  "POST /mcp": DAILY,
   "DELETE /auth/invitations/:id": UNDONE,
   "POST /auth/organisations/:id/restore": UNDONE,
   "PATCH /auth/organisations/:id": "a name, and the one before is in the log",

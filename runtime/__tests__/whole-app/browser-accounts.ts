@@ -306,8 +306,9 @@ export function pagesOfOtherSites(baseUrl: () => string): void {
         if (isPublic && (method === "GET" || method === "HEAD") && path !== "/auth/accounts") continue;
         const answer = await browser.askWithoutKeeping(method, path, method === "GET" ? undefined : {}, headersOf());
         const what = `${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`;
-        // Some answer in the form of the OpenAI protocol.
-        const reason = answer.body.details?.reason ?? (answer.body.error as { code?: string } | undefined)?.code;
+        // Some answer in the form of the OpenAI protocol, or of JSON-RPC.
+        const { error } = answer.body as { error?: { code?: string; data?: { reason?: string } } };
+        const reason = answer.body.details?.reason ?? error?.data?.reason ?? error?.code;
         // Where the form of the body is wrong it is refused before anybody is asked who sends it.
         expect(answer.status === 403 ? reason : answer.status, what).toSatisfy(
           (said) => said === "cross_site_request" || said === 400 || said === 401,

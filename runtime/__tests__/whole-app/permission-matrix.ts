@@ -116,10 +116,14 @@ function requests(document: Document): (asked: Asked, token: string | undefined)
 /** Why the app refused; undefined where it did not. */
 function reasonOf({ status, text }: PairAnswer): string | undefined {
   if (status < 400) return undefined;
-  type Body = { code: string; details?: { reason?: string } | null; error?: { code: string } };
-  // `error`: in the form of the OpenAI protocol.
+  type Body = {
+    code: string;
+    details?: { reason?: string } | null;
+    error?: { code: string; data?: { reason: string } };
+  };
+  // `error`: in the forms of the OpenAI protocol and of JSON-RPC.
   const { code, details, error } = JSON.parse(text) as Body;
-  return details?.reason ?? error?.code ?? code;
+  return details?.reason ?? error?.data?.reason ?? error?.code ?? code;
 }
 
 const REFUSALS: Record<string, string> = refusals;

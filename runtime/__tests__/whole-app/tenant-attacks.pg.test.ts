@@ -38,6 +38,8 @@ const CLOSED = [
   /, (?:challenge|mailedCode|refreshToken) in the body$/,
   // Where the page before ended: an id by itself is refused, and the one within only says which of equally good results come after.
   /^GET \/vectors\/search, cursor in the query$/,
+  // There is nothing behind it: 405 for everybody.
+  /^GET \/mcp$/,
 ];
 /** The mailbox shows the machine's owner every mail; without an account of its own nobody attacks. */
 const NOT_ATTACKED = ["POST /auth/account/delete", "GET /mail/messages/{}", "GET /mail/messages", "GET /mail"];
