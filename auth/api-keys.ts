@@ -4,7 +4,7 @@ import { z } from "zod";
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
 import { newId } from "../db/ids";
-import { withTenant, type Tx } from "../db/tenant";
+import { withSystem, type Tx } from "../db/tenant";
 import { apiKeyCreated, apiKeyRevoked, apiKeyRotated } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { parseNetwork } from "../security/address";
@@ -16,6 +16,8 @@ import { assertHolds, heldNow, scopeFor } from "./authority";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { createKeyText } from "./key-text";
+import { assertSessionLives } from "./session-end";
+import { accountLock } from "./store/accounts";
 import {
   apiKeyCount,
   apiKeyDelete,
@@ -77,8 +79,7 @@ export async function createApiKey(principal: Principal, input: NewKey): Promise
   const { tenantId, subjectId } = principal;
   const { text, prefix, hash } = createKeyText();
   const id = newId();
-  const { permissions, expiresAt } = await withTenant(principal, async (tx) => {
-    await membershipLock(tx, tenantId);
+  const { permissions, expiresAt } = await changingKeys(principal, async (tx) => {
     if ((await apiKeyCount(tx, tenantId)) >= API_KEYS_PER_ORGANISATION_MAX) throw errors.too_many_api_keys();
     const { holder, permissions: scope } = await holderFor(tx, principal, input);
     const days = input.expiresInDays ?? DAYS_DEFAULT;
@@ -104,15 +105,29 @@ export async function createApiKey(principal: Principal, input: NewKey): Promise
         permissions: scope,
         ...(servicePrincipalId === undefined ? {} : { servicePrincipalId }),
       },
-      { aggregateType: "api-key", aggregateId: id },
+      { aggregateType: "api-key", aggregateId: id, tenantId },
     );
-    await requestMail(tx, { kind: "api-key-created", accountId: subjectId });
+    await requestMail(tx, { kind: "api-key-created", accountId: subjectId }, tenantId);
     const facts = { permissions: scope.join(" "), networks: networks.join(" ") };
     const fields = { name, ...facts, servicePrincipalId: servicePrincipalId ?? null };
-    await record(tx, created, { target: { type: "api_key", id }, fields });
+    await record(tx, created, { tenantId, target: { type: "api_key", id }, fields });
     return { permissions: scope, expiresAt: expires };
   });
   return { id, key: text, name, permissions, networks, expiresAt };
+}
+
+/**
+ * Under the locks of the caller's account and of the organisation. A key lets in for months who had a session for a second more, so
+ * the session must be live by the database: no tenant reads sessions, hence a transaction of the system's.
+ * @throws APIError invalid_token when the session is over.
+ */
+function changingKeys<T>(principal: Principal, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return withSystem("change-api-keys", async (tx) => {
+    await accountLock(tx, principal.subjectId);
+    await assertSessionLives(tx, principal);
+    await membershipLock(tx, principal.tenantId);
+    return work(tx);
+  });
 }
 
 /** Whose the key is to be, and with what. */
@@ -163,17 +178,16 @@ export async function rotateApiKey(principal: Principal, id: string, rotation: R
   const { text, prefix, hash } = createKeyText();
   const overlapHours = rotation.overlapHours ?? OVERLAP_HOURS_DEFAULT;
   const days = rotation.expiresInDays ?? DAYS_DEFAULT;
-  const times = await withTenant(principal, async (tx) => {
-    await membershipLock(tx, tenantId);
+  const times = await changingKeys(principal, async (tx) => {
     const key = await apiKeyFindForUpdate(tx, { tenantId, id });
     if (key === undefined) throw errors.api_key_not_found();
     await assertMayLearn(tx, principal, key);
     const done = await apiKeyRotate(tx, { tenantId, id, prefix, hash, overlapHours, days });
     const previousUntil = done.previousUntil.toISOString();
     const payload = { keyId: id, organisationId: tenantId, previousUntil };
-    await emit(tx, apiKeyRotated, payload, { aggregateType: "api-key", aggregateId: id });
-    await requestMail(tx, { kind: "api-key-rotated", accountId: subjectId });
-    await record(tx, rotated, { target: { type: "api_key", id }, fields: { previousUntil } });
+    await emit(tx, apiKeyRotated, payload, { aggregateType: "api-key", aggregateId: id, tenantId });
+    await requestMail(tx, { kind: "api-key-rotated", accountId: subjectId }, tenantId);
+    await record(tx, rotated, { tenantId, target: { type: "api_key", id }, fields: { previousUntil } });
     return done;
   });
   return { id, key: text, ...times };
@@ -192,7 +206,7 @@ async function assertMayLearn(tx: Tx, principal: Principal, key: HeldApiKeyRow):
 /** @throws APIError api_key_not_found, also for a key of another organisation. */
 export async function revokeApiKey(principal: Principal, id: string): Promise<void> {
   const { tenantId } = principal;
-  await withTenant(principal, async (tx) => {
+  await changingKeys(principal, async (tx) => {
     if (!(await apiKeyDelete(tx, { tenantId, id }))) throw errors.api_key_not_found();
     await tellRevoked(tx, tenantId, id);
   });

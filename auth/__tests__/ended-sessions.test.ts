@@ -57,6 +57,15 @@ const changes: Record<string, (by: By, ada: Registered) => Promise<Act>> = {
   "asks for another address": (by) => Promise.resolve(() => auth.changeEmail({ email: newcomer().email }, by)),
   "changes the password": (by) =>
     Promise.resolve(() => auth.changePassword({ current: password, password: "another fine passphrase" }, by)),
+  "makes an API key": (by) => Promise.resolve(() => auth.createApiKey({ name: "a way in" }, by)),
+  "rotates an API key": async (by) => {
+    const { id } = await auth.createApiKey({ name: "a way in" }, by);
+    return () => auth.rotateApiKey({ id }, by);
+  },
+  "revokes an API key": async (by) => {
+    const { id } = await auth.createApiKey({ name: "somebody's" }, by);
+    return () => auth.revokeApiKey({ id }, by);
+  },
   "deletes the account": (by) => Promise.resolve(() => auth.deleteAccount(by)),
 };
 
@@ -67,6 +76,7 @@ const stateOf = ({ user: { id } }: Registered): Promise<unknown[]> =>
             (select t.confirmed_at from auth.totp t where t.account_id = a.id) as totp,
             (select string_agg(encode(r.hash, 'hex'), ' ' order by r.hash) from auth.recovery_code r where r.account_id = a.id) as codes,
             (select count(*)::int from auth.passkey p where p.account_id = a.id) as passkeys,
+            (select encode(k.hash, 'hex') from auth.api_key k where k.account_id = a.id) as key,
             (select count(*)::int from auth.identity i where i.account_id = a.id) as identities,
             (select count(*)::int from auth.one_time_token o where o.account_id = a.id and o.purpose = 'change-email') as moves
      from auth.account a where a.id = $1`,

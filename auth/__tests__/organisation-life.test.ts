@@ -127,6 +127,7 @@ describe("an organisation", () => {
   test("goes with its keys and memberships when the grace is over, and an event tells; accounts stay", async () => {
     const { owner, member, id } = await withMember("viewer");
     await auth.createApiKey({ name: "ci" }, await as(owner));
+    expect((await auth.listApiKeys({}, await as(owner))).keys).toHaveLength(1);
     await auth.deleteOrganisation({ id }, await as(owner));
     expect((await purgeEnded()).organisations).toBe(0);
     await systemQuery("test", "update auth.organisation set purge_at = now() - interval '1 second' where id = $1", [

@@ -65,14 +65,17 @@ describe("sessions", () => {
     expect(await liveSessions(accountId)).toBe(0);
   });
 
-  test("that are ended while their change of the account waits for that change nothing", async () => {
+  test.each<[string, (by: Awaited<ReturnType<typeof as>>) => Promise<unknown>]>([
+    ["their change of the account", async (by) => auth.changeEmail({ email: newcomer().email }, by)],
+    ["the API key that they make", async (by) => auth.createApiKey({ name: "a way in" }, by)],
+  ])("that are ended while %s waits for that change nothing", async (_what, act) => {
     const ada = await register(newcomer(), new Date());
     const { id: accountId } = ada.user;
     const by = await as(ada);
     let told: string | undefined;
     await duringChange(
       async (tx) => void (await endSessions(tx, { accountId, which: "all", signInOf: null, reason: "password_reset" })),
-      async () => void (told = await reason(auth.changeEmail({ email: newcomer().email }, by))),
+      async () => void (told = await reason(act(by))),
     );
     expect(told).toBe("invalid_token");
   });
