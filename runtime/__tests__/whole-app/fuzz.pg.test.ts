@@ -116,17 +116,26 @@ const person = (name: string): { email: string; password: string } => ({
   password: `the passphrase of ${name}`,
 });
 
-function isTypedError(text: string): boolean {
+type Told = Record<string, unknown>;
+const isObject = (value: unknown): value is Told => typeof value === "object" && value !== null;
+const isWord = (value: unknown): boolean => typeof value === "string" && /^[a-z_]+$/.test(value);
+
+const isHouseError = ({ code, message, details }: Told): boolean =>
+  isWord(code) && typeof message === "string" && (details === null || isObject(details));
+/** In the form of the OpenAI protocol. */
+const isOpenAiError = ({ error }: Told): boolean =>
+  isObject(error) && isWord(error.code) && isWord(error.type) && typeof error.message === "string";
+const isRpcError = ({ jsonrpc, error }: Told): boolean =>
+  jsonrpc === "2.0" && isObject(error) && Number.isInteger(error.code) && typeof error.message === "string";
+
+/** What the gateway, or the host before any routing, refuses has the house's form on every path. */
+function isTypedError(path: string, text: string): boolean {
   try {
-    const error = JSON.parse(text) as Record<string, unknown>;
-    const details = error.details;
-    return (
-      typeof error.code === "string" &&
-      /^[a-z_]+$/.test(error.code) &&
-      typeof error.message === "string" &&
-      "details" in error &&
-      (details === null || typeof details === "object")
-    );
+    const told: unknown = JSON.parse(text);
+    if (!isObject(told)) return false;
+    if (isHouseError(told)) return true;
+    if (path.startsWith("/ai/v1/")) return isOpenAiError(told);
+    return /^\/mcp(?:$|\?)/.test(path) && isRpcError(told);
   } catch {
     return false;
   }
@@ -163,9 +172,9 @@ function complaint(request: FuzzRequest, answer: Answer): string | undefined {
   if (answer.status < 400 || request.method === "HEAD") return undefined;
   // Before any routing, by HTTP's own parser (`H-20` in runtime/CONTRACT.md): the line or the headers are too long.
   if (answer.status === 414 || answer.status === 431) return undefined;
-  return isTypedError(answer.body)
+  return isTypedError(request.path, answer.body)
     ? undefined
-    : `answered ${answer.status} ${answer.type} without code, message, details: ${answer.body.slice(0, 300)}`;
+    : `answered ${answer.status} ${answer.type} without a code and a message in their form: ${answer.body.slice(0, 300)}`;
 }
 
 /** The application's own log lines about an answer: an internal error says nothing to its caller. */
