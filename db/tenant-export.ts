@@ -14,6 +14,7 @@ export const exportingRooms = [
   "flags",
   "idempotency",
   "queues",
+  "records",
   "sagas",
   "secrets",
   "vectors",

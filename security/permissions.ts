@@ -51,6 +51,9 @@ export const permissions = [
   "ai.use",
   "ai_budget.read",
   "ai_budget.manage",
+  "catalogue.read",
+  "catalogue.write",
+  "catalogue.delete",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -102,6 +105,9 @@ export const matrix = {
   "ai.use": { owner: yes, admin: yes, member: yes, viewer: no },
   "ai_budget.read": { owner: yes, admin: yes, member: no, viewer: no },
   "ai_budget.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  "catalogue.read": { owner: yes, admin: yes, member: yes, viewer: yes },
+  "catalogue.write": { owner: yes, admin: yes, member: yes, viewer: no },
+  "catalogue.delete": { owner: yes, admin: yes, member: yes, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**

@@ -26,6 +26,7 @@ import "../../queues/store/export";
 import "../../sagas/store/export";
 import "../../services/ai/store/tenant";
 import "../../services/assets/store/export";
+import "../../services/records/store/export";
 import "../store/export";
 
 interface Exported {
@@ -88,6 +89,13 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
     `with budget as (insert into ai.budget (tenant_id, name, subject, period, limit_micro_usd, enforcement) values ($1, 'b', 'organisation', 'day', 1, 'hard'))
      insert into ai.usage (id, tenant_id, subject, kind, provider, model, key_of, price_list, outcome, input_tokens, output_tokens, cost_micro_usd)
      values (gen_random_uuid(), $1, 'user:x', 'generate', 'p', 'm', 'organisation', 1, 'answered', 1, 1, 1)`,
+    [owner.tenantId],
+  );
+  await systemQuery(
+    "test",
+    `with category as (insert into records.category (tenant_id, id, name, created_at, updated_at) values ($1, gen_random_uuid(), 'c', now(), now()))
+     insert into records.product (tenant_id, id, sku, name, price_minor, currency, stock, created_at, updated_at)
+     values ($1, gen_random_uuid(), 's', 'p', 1, 'EUR', 1, now(), now())`,
     [owner.tenantId],
   );
   const { key } = await auth.createApiKey({ name: "k" }, owner);

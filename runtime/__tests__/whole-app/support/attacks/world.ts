@@ -78,6 +78,9 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
   const ingested = { source: `${word}.md`, title: word, text: `All about ${word}.` };
   const document = await made("/vectors/documents", ingested);
   const asset = await made(`/assets?name=${word}.json`, { words: `All that a file says of ${word}.` });
+  const category = await made("/api/v1/categories", { name: word });
+  const sold = { sku: word, name: word, categoryId: category.id, priceMinor: 1, currency: "EUR", stock: 1 };
+  const product = await made("/api/v1/products", sold);
   const { tasks } = await call<{ tasks: { id: string }[] }>(send, "GET", "/tasks", undefined, token);
   await call(send, "PUT", "/secrets/provider", { value: `the secret of ${word}` }, token);
   const role = await made("/auth/roles", { name: word, permissions: ["document.read"] });
@@ -92,6 +95,8 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
     session: String(decodeJwt(token).sid),
     document: document.id,
     asset: asset.id,
+    category: category.id,
+    product: product.id,
     role: role.id,
     machine: machine.id,
     key: key.id,

@@ -71,6 +71,7 @@ export type Sampler = (schema: Schema | undefined, depth?: number, name?: string
 /** What a field of such a name takes where its schema says no more than "text": else nothing gets behind the look at its form. */
 const BY_NAME: readonly [RegExp, (random: Random) => string][] = [
   [/^email$/, (random) => `fuzz-${random.integer(1, 50)}@example.com`],
+  [/^currency$/, (random) => random.pick(["EUR", "JPY"])],
   [/^domain$/, (random) => `fuzz-${random.integer(1, 50)}.example.com`],
   [/^permissions$/, (random) => random.pick(["document.read", "member.read", "job.read"])],
   [/^networks$/, (random) => random.pick(["10.0.0.0/8", "127.0.0.1"])],

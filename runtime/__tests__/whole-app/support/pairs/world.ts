@@ -111,6 +111,8 @@ export async function makePairWorld(send: PairSend, word: string): Promise<PairW
     session: String(decodeJwt(owner.accessToken).sid),
     document: await made("/vectors/documents", { source: "a.md", text: "Nothing of yours." }),
     asset: await made("/assets?name=a.json", { words: "Nothing of yours." }),
+    category: await made("/api/v1/categories", { name: "Nothing of yours." }),
+    product: await made("/api/v1/products", { sku: "a", name: "Nothing of yours.", priceMinor: 1, currency: "EUR" }),
     key: await made("/auth/api-keys", { name: "key" }),
     invitation: await made("/auth/invitations", { email: `guest-${word}@pairs.example`, role: "viewer" }),
     service: await made("/auth/service-principals", { name: "machine", permissions: ["document.read"] }),

@@ -1,0 +1,300 @@
+// The endpoints of categories.
+import { api, type Header, type Query } from "encore.dev/api";
+import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
+import { isUuid, newId } from "../../../db/ids";
+import { parseInput } from "../../../security/input";
+import { patchRecord } from "../changes";
+import {
+  categoryKind,
+  createCategory as create,
+  deleteCategory,
+  patchCategory,
+  restoreCategory as restore,
+} from "../categories";
+import { categoryPatch, newCategory, rowTarget } from "../input";
+import { listRecords } from "../lists";
+import { readIncludes } from "../listing";
+import { etagOf } from "../precondition";
+import { acting, changeOf, rowChange, whateverVersion } from "../requests";
+import { shownRecord } from "../resource";
+import { doRows } from "../rows";
+import { categories, categoryLockTree, type CategoryRow } from "../store/categories";
+import { recordFind } from "../store/change";
+
+interface ParentCategory {
+  id: string;
+  name: string;
+  parentId?: string;
+  version: number;
+}
+
+interface CategoryResponse {
+  id: string;
+  /** Counts up with each change. */
+  version: number;
+  /** Those under one parent have different ones. */
+  name: string;
+  /** Absent for those at the top. */
+  parentId?: string;
+  /** ISO 8601. */
+  createdAt: string;
+  updatedAt: string;
+  /** Since when it is deleted. */
+  deletedAt?: string;
+  /** If `include` names it. */
+  parent?: ParentCategory;
+  /** What If-Match takes; none where something else is included, which changes by itself. */
+  etag?: Header<"ETag">;
+}
+
+/** In a list: the fields that the request names, or all. */
+interface ListedCategory {
+  id: string;
+  version: number;
+  name?: string;
+  parentId?: string;
+  createdAt?: string;
+  updatedAt?: string;
+  deletedAt?: string;
+  parent?: ParentCategory;
+}
+
+const withEtag = (row: CategoryRow): CategoryResponse => ({ ...shownRecord(row), etag: etagOf(row) });
+
+interface CreateCategoryRequest {
+  name: string & MinLen<1> & MaxLen<800>;
+  /** At the top, if not given. */
+  parentId?: string;
+}
+
+/** Makes a category, at the top or below another. */
+export const createCategory = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/api/v1/categories",
+    tags: ["can:catalogue.write", "idempotent"],
+  },
+  async (req: CreateCategoryRequest): Promise<CategoryResponse> => {
+    const { ask, principal, at } = acting();
+    const category = parseInput(newCategory, req);
+    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId(), at }, category));
+  },
+);
+
+interface GetCategoryRequest {
+  id: string;
+  /** What comes with it: `parent`. */
+  include?: Query<string>;
+}
+
+/** A category. */
+export const getCategory = api(
+  { expose: true, auth: true, method: "GET", path: "/api/v1/categories/:id", tags: ["can:catalogue.read"] },
+  async ({ id, include }: GetCategoryRequest): Promise<CategoryResponse> => {
+    const { ask, principal } = acting();
+    const includes = readIncludes(categories, include);
+    const { tenantId } = principal;
+    const row = isUuid(id) ? await recordFind(ask, categories, { tenantId, id }, includes) : undefined;
+    if (row === undefined) throw categoryKind.missing();
+    return includes.length === 0 ? withEtag(row) : shownRecord(row);
+  },
+);
+
+interface ListCategoriesRequest {
+  /** From 1, instead of a cursor, for the first ten thousand. */
+  page?: Query<number & Min<1> & Max<10001>>;
+  /** How many at most, 50 if not given. */
+  limit?: Query<number & Min<1> & Max<100>>;
+  /** `createdAt`, `name`, both with a comma between, each with `-` before it for downwards. `-createdAt` if not given. */
+  sort?: Query<string & MaxLen<200>>;
+  /** `next` of the page before. */
+  cursor?: Query<string & MaxLen<4096>>;
+  /** Names of fields, with commas between; all if not given. `id` and `version` are always there. */
+  fields?: Query<string & MaxLen<400>>;
+  /** What comes with each: `parent`. */
+  include?: Query<string & MaxLen<200>>;
+  /** Those that were deleted, instead. */
+  deleted?: Query<boolean>;
+  /** `eq.`, or `in.` with commas between. */
+  id?: Query<string[]>;
+  /** `eq.`, `in.`, `starts.`: each filter that is given holds. */
+  name?: Query<string[]>;
+  /** `eq.`, `in.`, `is.null` for those at the top, `is.set` */
+  parentId?: Query<string[]>;
+  /** `gt.`, `gte.`, `lt.`, `lte.` */
+  createdAt?: Query<string[]>;
+}
+
+interface ListCategoriesResponse {
+  items: ListedCategory[];
+  /** Absent on the last page. */
+  next?: string;
+}
+
+/** The organisation's categories that fit, in the order asked for. */
+export const listCategories = api(
+  { expose: true, auth: true, method: "GET", path: "/api/v1/categories", tags: ["can:catalogue.read"] },
+  ({
+    page,
+    limit,
+    sort,
+    cursor,
+    fields,
+    include,
+    deleted,
+    ...filters
+  }: ListCategoriesRequest): Promise<ListCategoriesResponse> =>
+    listRecords(acting().principal, categories, { page, limit, sort, cursor, fields, include, deleted, filters }),
+);
+
+interface PatchCategoryRequest {
+  id: string;
+  /** The ETag that was read, or `*`. */
+  ifMatch?: Header<"If-Match">;
+  name?: string & MinLen<1> & MaxLen<800>;
+  /** Moves it with all below it; null moves it to the top. */
+  parentId?: string | null;
+}
+
+/** Changes a category, or moves it. */
+export const updateCategory = api(
+  {
+    expose: true,
+    auth: true,
+    method: "PATCH",
+    path: "/api/v1/categories/:id",
+    tags: ["can:catalogue.write", "idempotent"],
+  },
+  async ({ id, ifMatch, ...req }: PatchCategoryRequest): Promise<CategoryResponse> => {
+    const act = acting();
+    const change = changeOf(act, { id, ifMatch }, categoryKind.missing);
+    return withEtag(await patchCategory(act.principal, change, parseInput(categoryPatch, req)));
+  },
+);
+
+interface DeleteCategoryRequest {
+  id: string;
+  /** The ETag that was read, or `*`. */
+  ifMatch?: Header<"If-Match">;
+}
+
+/** Deletes a category that nothing stands in; POST …/restore brings it back. */
+export const removeCategory = api(
+  {
+    expose: true,
+    auth: true,
+    method: "DELETE",
+    path: "/api/v1/categories/:id",
+    tags: ["can:catalogue.delete", "idempotent"],
+  },
+  async ({ id, ifMatch }: DeleteCategoryRequest): Promise<void> => {
+    const act = acting();
+    await deleteCategory(act.principal, changeOf(act, { id, ifMatch }, categoryKind.missing));
+  },
+);
+
+/** Brings a deleted category back, to where it was. */
+export const restoreCategory = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/api/v1/categories/:id/restore",
+    tags: ["can:catalogue.write", "idempotent"],
+  },
+  async ({ id }: { id: string }): Promise<CategoryResponse> => {
+    const act = acting();
+    return withEtag(await restore(act.principal, whateverVersion(act, id, categoryKind.missing)));
+  },
+);
+
+interface CategoryRowOutcome {
+  /** Its place in the request, from nought. */
+  index: number;
+  status: "done" | "failed";
+  id?: string;
+  version?: number;
+  /** As `details.reason` of an error. */
+  reason?: string;
+  message?: string;
+  fields?: { [field: string]: string };
+}
+
+interface CategoryRowsResponse {
+  /** One for each row, in the request's order. */
+  rows: CategoryRowOutcome[];
+}
+
+interface NewCategoryRow {
+  name: string;
+  parentId?: string;
+}
+
+interface CreateCategoriesRequest {
+  /** 200 at most. */
+  rows: NewCategoryRow[] & MinLen<1> & MaxLen<200>;
+}
+
+/** Makes several categories: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
+export const createCategories = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/api/v1/categories/bulk",
+    tags: ["can:catalogue.write", "limit:ingest", "idempotent"],
+  },
+  async ({ rows }: CreateCategoriesRequest): Promise<CategoryRowsResponse> => {
+    const { principal, at } = acting();
+    const { tenantId } = principal;
+    return {
+      rows: await doRows(
+        principal,
+        rows,
+        (ask, row) => create(ask, { tenantId, id: newId(), at }, parseInput(newCategory, row)),
+        { before: (tx) => categoryLockTree(tx, tenantId) },
+      ),
+    };
+  },
+);
+
+interface CategoryPatchRow {
+  id: string;
+  /** Whatever version it has, if not given. */
+  version?: number;
+  name?: string;
+  parentId?: string | null;
+}
+
+interface UpdateCategoriesRequest {
+  /** 200 at most. */
+  rows: CategoryPatchRow[] & MinLen<1> & MaxLen<200>;
+}
+
+/** Changes several categories, one after the other: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
+export const updateCategories = api(
+  {
+    expose: true,
+    auth: true,
+    method: "PATCH",
+    path: "/api/v1/categories",
+    tags: ["can:catalogue.write", "limit:ingest", "idempotent"],
+  },
+  async ({ rows }: UpdateCategoriesRequest): Promise<CategoryRowsResponse> => {
+    const act = acting();
+    const { tenantId } = act.principal;
+    return {
+      rows: await doRows(
+        act.principal,
+        rows,
+        (ask, { id, version, ...patch }) => {
+          const change = rowChange(act, parseInput(rowTarget, { id, version }), categoryKind.missing);
+          return patchRecord(ask, categoryKind, change, parseInput(categoryPatch, patch));
+        },
+        { before: (tx) => categoryLockTree(tx, tenantId) },
+      ),
+    };
+  },
+);

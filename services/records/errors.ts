@@ -1,0 +1,57 @@
+// The error catalogue of the records service.
+import { defineErrors } from "../../security/errors";
+
+export const errors = defineErrors("records", {
+  product_not_found: {
+    class: "not_found",
+    text: "there is no product with this id",
+    remedy:
+      "Check the id. A deleted product is found by GET /api/v1/products?deleted=true, and comes back by POST …/restore.",
+  },
+  category_not_found: {
+    class: "not_found",
+    text: "there is no category with this id",
+    remedy: "Check the id, or the one in details.fields. What stands in a deleted category is restored after it.",
+  },
+  precondition_required: {
+    class: "failed_precondition",
+    text: "this change says which version it is of",
+    remedy:
+      "Send If-Match with the ETag of what you have read, or * for whatever version there is. Elsewhere this is 428.",
+  },
+  precondition_failed: {
+    class: "aborted",
+    text: "the record has another version than the change is of",
+    remedy: "Read it again; details.version is what it has now. Elsewhere this is 412.",
+  },
+  sku_taken: {
+    class: "already_exists",
+    text: "there is a product with this SKU",
+    remedy: "Choose another SKU, or change the product that has it.",
+  },
+  category_name_taken: {
+    class: "already_exists",
+    text: "there is a category of this name beside it",
+    remedy: "Choose another name: those under one parent have different ones.",
+  },
+  category_cycle: {
+    class: "failed_precondition",
+    text: "the category would stand below itself",
+    remedy: "Choose a parent that is not the category itself, nor below it.",
+  },
+  category_too_deep: {
+    class: "failed_precondition",
+    text: "the categories would be nested too deeply",
+    remedy: "No way down may be longer than 32 categories.",
+  },
+  category_in_use: {
+    class: "failed_precondition",
+    text: "the category has products or categories in it",
+    remedy: "Move or delete these first.",
+  },
+  stock_insufficient: {
+    class: "failed_precondition",
+    text: "there are fewer in stock than this would take",
+    remedy: "Take fewer; details.stock is what there is.",
+  },
+});

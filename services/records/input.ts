@@ -1,0 +1,67 @@
+// What the endpoints' types cannot say of what is brought, and rows of bulk requests, which are looked at one by one.
+import { z } from "zod";
+
+const INTEGER_MAX = 2_147_483_647;
+const PRICE_MAX = 1_000_000_000_000;
+/** Those of ISO 4217 that this runtime knows. */
+const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"));
+
+/** U+0000 cannot be stored, and the others cannot be seen. Line breaks and tabs may stand in longer texts. */
+function hasControlCharacter(text: string, isLong: boolean): boolean {
+  return [...text].some((character) => {
+    const code = character.charCodeAt(0);
+    return (code < 32 && !(isLong && (code === 9 || code === 10 || code === 13))) || (code >= 127 && code < 160);
+  });
+}
+
+const text = (charsMax: number, isLong = false): z.ZodString =>
+  z
+    .string()
+    .min(1, "is empty")
+    .max(charsMax, `is longer than ${charsMax} characters`)
+    .refine((value) => !hasControlCharacter(value, isLong), "has a control character")
+    .refine((value) => Buffer.from(value).toString() === value, "has half a character");
+
+const whole = (min: number, max: number): z.ZodInt =>
+  z.int("is not a whole number").min(min, `is below ${min}`).max(max, `is above ${max}`);
+
+const productFields = {
+  sku: text(64),
+  name: text(200),
+  description: text(5000, true),
+  categoryId: z.uuid("is no UUID"),
+  priceMinor: whole(0, PRICE_MAX),
+  currency: z.string().refine((code) => currencies.has(code), "is no currency of ISO 4217"),
+  stock: whole(0, INTEGER_MAX),
+};
+
+export const newProduct = z.object({
+  ...productFields,
+  description: productFields.description.nullable().default(null),
+  categoryId: productFields.categoryId.nullable().default(null),
+  stock: productFields.stock.default(0),
+});
+
+export const productPatch = z
+  .object({
+    ...productFields,
+    description: productFields.description.nullable(),
+    categoryId: productFields.categoryId.nullable(),
+  })
+  .partial();
+
+export const stockMove = z.object({
+  by: whole(-INTEGER_MAX, INTEGER_MAX).refine((by) => by !== 0, "moves nothing"),
+});
+
+const categoryFields = { name: text(200), parentId: z.uuid("is no UUID").nullable() };
+
+export const newCategory = z.object({ ...categoryFields, parentId: categoryFields.parentId.default(null) });
+
+export const categoryPatch = z.object(categoryFields).partial();
+
+/** Of a row that changes something. */
+export const rowTarget = z.object({
+  id: z.uuid("is no UUID"),
+  version: whole(1, INTEGER_MAX).optional(),
+});

@@ -1,0 +1,61 @@
+// Several rows in one request, each with an outcome of its own: what is refused of one leaves the others as they are. All that is done is
+// done in one transaction.
+import { APIError } from "encore.dev/api";
+import { withTenant, type Tx } from "../../db/tenant";
+import { reasonOf } from "../../security/errors";
+import type { Principal } from "../../security/principal";
+import { askWithin, type Ask } from "./store/ask";
+import { rowBegin, rowEnd, rowTakeBack } from "./store/rows";
+
+export interface RowOutcome {
+  /** Its place in the request, from nought. */
+  index: number;
+  status: "done" | "failed";
+  id?: string;
+  version?: number;
+  reason?: string;
+  message?: string;
+  fields?: { [field: string]: string };
+}
+
+interface Done {
+  id: string;
+  version: number;
+}
+
+/**
+ * @param act does one row; an APIError is that row's outcome, everything else ends the request and takes all of it back
+ * @param order in which rows are done: by what they lock, so that two requests never wait for each other
+ */
+export async function doRows<Row>(
+  principal: Principal,
+  rows: readonly Row[],
+  act: (ask: Ask, row: Row) => Promise<Done>,
+  { order, before }: { order?: (row: Row) => string; before?: (tx: Tx) => void } = {},
+): Promise<RowOutcome[]> {
+  const inTurn = [...rows.entries()];
+  if (order !== undefined) inTurn.sort(([, a], [, b]) => (order(a) < order(b) ? -1 : 1));
+  const outcomes = await withTenant(principal, async (tx) => {
+    before?.(tx);
+    const ask = askWithin(tx);
+    const done: RowOutcome[] = [];
+    for (const [index, row] of inTurn) done.push(await outcomeOf(tx, index, () => act(ask, row)));
+    return done;
+  });
+  return outcomes.sort((a, b) => a.index - b.index);
+}
+
+async function outcomeOf(tx: Tx, index: number, act: () => Promise<Done>): Promise<RowOutcome> {
+  rowBegin(tx);
+  try {
+    const { id, version } = await act();
+    rowEnd(tx);
+    return { index, status: "done", id, version };
+  } catch (error) {
+    if (!(error instanceof APIError)) throw error;
+    await rowTakeBack(tx);
+    const { fields } = (error.details ?? {}) as { fields?: Record<string, string> };
+    const reason = reasonOf(error) ?? error.code;
+    return { index, status: "failed", reason, message: error.message, ...(fields === undefined ? {} : { fields }) };
+  }
+}

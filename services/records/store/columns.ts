@@ -1,0 +1,29 @@
+// The columns that every kind of record has.
+import { plainSql } from "../../../db/plain-statement";
+import type { Column, RecordRow } from "../resource";
+
+export const commonColumns: Readonly<Record<keyof RecordRow, Column>> = {
+  id: { sql: plainSql`id`, selected: plainSql`id`, type: "id", operators: ["eq", "in"], isSortable: false },
+  version: { sql: plainSql`version`, selected: plainSql`version`, type: "integer", operators: [], isSortable: false },
+  createdAt: {
+    sql: plainSql`created_at`,
+    selected: plainSql`created_at as "createdAt"`,
+    type: "moment",
+    operators: ["gt", "gte", "lt", "lte"],
+    isSortable: true,
+  },
+  updatedAt: {
+    sql: plainSql`updated_at`,
+    selected: plainSql`updated_at as "updatedAt"`,
+    type: "moment",
+    operators: [],
+    isSortable: false,
+  },
+  deletedAt: {
+    sql: plainSql`deleted_at`,
+    selected: plainSql`deleted_at as "deletedAt"`,
+    type: "moment",
+    operators: [],
+    isSortable: false,
+  },
+};

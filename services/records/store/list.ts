@@ -1,0 +1,178 @@
+// The SQL of every list, put together of what the kind of record declares (resource.ts) and of nothing else; what the request brings
+// travels as parameters. Plain texts (db/plain-statement.ts), so that a list costs one round trip and no reset.
+// Filters and sort keys are columns that an index of the tenant serves, and a page goes on from where the one before ended (keyset).
+// Source: https://use-the-index-luke.com/sql/partial-results/fetch-next-page
+import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
+import { tenantQuery, type TenantScope } from "../../../db/tenant";
+import { positionText, type Condition, type Listing } from "../listing";
+import type { RecordRow, Resource, ValueType } from "../resource";
+import { prefixEnd } from "../prefix";
+
+const SELECT = plainSql`select`;
+const FROM = plainSql`from`;
+const OF_TENANT = plainSql`as t where tenant_id = $1`;
+const LIVING = plainSql`and deleted_at is null`;
+const DELETED = plainSql`and deleted_at is not null`;
+const AND = plainSql`and`;
+const OR = plainSql`or`;
+const OPEN = plainSql`(`;
+const CLOSE = plainSql`)`;
+const COMMA = plainSql`,`;
+const ORDER_BY = plainSql`order by`;
+const LIMIT = plainSql`limit`;
+const OFFSET = plainSql`offset`;
+const IS_NULL = plainSql`is null`;
+const IS_SET = plainSql`is not null`;
+const UP = plainSql`asc`;
+const DOWN = plainSql`desc`;
+const ID = plainSql`id`;
+
+const compared = {
+  eq: plainSql`=`,
+  gt: plainSql`>`,
+  gte: plainSql`>=`,
+  lt: plainSql`<`,
+  lte: plainSql`<=`,
+} as const;
+
+const casts: Readonly<Record<ValueType, string>> = {
+  text: plainSql`::text`,
+  integer: plainSql`::bigint`,
+  moment: plainSql`::timestamptz`,
+  id: plainSql`::uuid`,
+};
+const listCasts: Readonly<Record<ValueType, string>> = {
+  text: plainSql`::text[])`,
+  integer: plainSql`::bigint[])`,
+  moment: plainSql`::timestamptz[])`,
+  id: plainSql`::uuid[])`,
+};
+const ANY = plainSql`= any(`;
+
+/** The parts of a statement and its parameters, as they come together. */
+class Composed {
+  readonly parts: string[] = [];
+  readonly values: unknown[] = [];
+
+  add(...parts: readonly string[]): this {
+    this.parts.push(...parts);
+    return this;
+  }
+
+  value(value: unknown, cast: string): this {
+    return this.add(plainParameter(this.values.push(value)), cast);
+  }
+}
+
+const listOf = (parts: readonly string[]): string[] => parts.flatMap((part, at) => (at === 0 ? [part] : [COMMA, part]));
+
+export interface RecordPage {
+  /** With the fields that were asked for, and those that the order is by. */
+  rows: Record<string, unknown>[];
+  /** Absent on the last page. */
+  next?: string;
+}
+
+/** Those of the tenant's records that fit, in the order asked for. */
+export async function recordList<Row extends RecordRow>(
+  scope: TenantScope,
+  resource: Resource<Row>,
+  listing: Listing,
+): Promise<RecordPage> {
+  const { text, values } = listStatement(scope.tenantId, resource, listing);
+  const rows = await tenantQuery<Record<string, unknown>>(scope, text, values);
+  const shown = rows.slice(0, listing.limit);
+  const last = shown.at(-1);
+  return last === undefined || rows.length <= listing.limit
+    ? { rows: shown }
+    : { rows: shown, next: positionText(listing.sort, last) };
+}
+
+/** Exported for the tests that ask the planner. */
+export function listStatement(
+  tenantId: string,
+  { table, columns, includes }: Resource,
+  listing: Listing,
+): { text: string; values: readonly unknown[] } {
+  const all = columns as Readonly<Record<string, { selected: string }>>;
+  const names = new Set([...listing.fields, ...listing.sort.map(({ name }) => name)]);
+  const selected = [
+    ...[...names].map((name) => all[name]?.selected ?? name),
+    ...listing.includes.map((name) => includes[name] ?? name),
+  ];
+  const composed = new Composed();
+  composed.values.push(tenantId);
+  composed.add(SELECT, ...listOf(selected), FROM, table, OF_TENANT, listing.ofDeleted ? DELETED : LIVING);
+  for (const condition of listing.conditions) addCondition(composed, condition);
+  if (listing.after !== undefined) addPosition(composed, listing, listing.after);
+  addOrder(composed, listing);
+  composed.add(LIMIT).value(listing.limit + 1, casts.integer);
+  if (listing.offset > 0) composed.add(OFFSET).value(listing.offset, casts.integer);
+  return { text: joinPlain(composed.parts), values: composed.values };
+}
+
+function addCondition(composed: Composed, { column: { sql, type }, operator, values, isNull }: Condition): void {
+  composed.add(AND, sql);
+  switch (operator) {
+    case "is":
+      composed.add(isNull ? IS_NULL : IS_SET);
+      return;
+    case "in":
+      composed.add(ANY).value(values, listCasts[type]);
+      return;
+    case "starts": {
+      // A range, which row security lets an index serve, where it would not "begins with".
+      const [start = ""] = values;
+      composed.add(compared.gte).value(start, casts.text);
+      const end = prefixEnd(start);
+      if (end !== undefined) composed.add(AND, sql, compared.lt).value(end, casts.text);
+      return;
+    }
+    default:
+      composed.add(compared[operator]).value(values[0], casts[type]);
+  }
+}
+
+interface Key {
+  sql: string;
+  type: ValueType;
+  isDown: boolean;
+}
+
+/** The order's keys; the id last, which tells equal ones apart, in the direction of the key before it. */
+const keysOf = ({ sort }: Listing): Key[] => [
+  ...sort.map(({ column: { sql, type }, isDown }) => ({ sql, type, isDown })),
+  { sql: ID, type: "id", isDown: sort.at(-1)?.isDown ?? false },
+];
+
+/**
+ * What comes after the position. In one direction throughout it is one comparison of rows, by which an index begins there. Else the first key
+ * bounds the index, and those behind it say which of the equal ones: k1 >= v1 and (k1 > v1 or (k2 <= v2 and (k2 < v2 or …))).
+ */
+function addPosition(composed: Composed, listing: Listing, after: readonly string[]): void {
+  const keys = keysOf(listing);
+  composed.add(AND);
+  if (keys.every(({ isDown }) => isDown === keys[0]?.isDown)) {
+    composed.add(OPEN, ...listOf(keys.map(({ sql }) => sql)), CLOSE, keys[0]?.isDown ? compared.lt : compared.gt, OPEN);
+    for (const [at, { type }] of keys.entries()) composed.add(...(at > 0 ? [COMMA] : [])).value(after[at], casts[type]);
+    composed.add(CLOSE);
+    return;
+  }
+  for (const [at, { sql, type, isDown }] of keys.entries()) {
+    const isLast = at === keys.length - 1;
+    if (!isLast)
+      composed
+        .add(sql, isDown ? compared.lte : compared.gte)
+        .value(after[at], casts[type])
+        .add(AND, OPEN);
+    composed.add(sql, isDown ? compared.lt : compared.gt).value(after[at], casts[type]);
+    if (!isLast) composed.add(OR, OPEN);
+  }
+  for (let at = 1; at < keys.length; at++) composed.add(CLOSE, CLOSE);
+}
+
+function addOrder(composed: Composed, listing: Listing): void {
+  composed.add(ORDER_BY);
+  for (const [at, { sql, isDown }] of keysOf(listing).entries())
+    composed.add(...(at > 0 ? [COMMA] : []), sql, isDown ? DOWN : UP);
+}

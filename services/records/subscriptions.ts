@@ -1,0 +1,19 @@
+// What records do when events arrive.
+import { Subscription } from "encore.dev/pubsub";
+import { consumer, ofPlatform } from "../../events/consumer";
+import { domainEvents } from "../../events/topic";
+import { enqueue } from "../../queues/enqueue";
+import { purgeJob } from "./jobs";
+
+/** What was under way when the organisation went has ended by then, and what it left goes too. */
+const AGAIN_AFTER_MS = 3_600_000;
+
+/** The job, not the event, has the time that a large organisation needs. */
+const purgeTenants = consumer("records-purge", {
+  "auth.organisation.deleted@1": ofPlatform(async (tx, { payload: { organisationId } }) => {
+    await enqueue(tx, purgeJob, { organisationId }, { tenantId: null });
+    await enqueue(tx, purgeJob, { organisationId }, { tenantId: null, delayMs: AGAIN_AFTER_MS });
+  }),
+});
+
+export const purge = new Subscription(domainEvents, "records-purge", { handler: purgeTenants, maxConcurrency: 1 });
