@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { tenantIdFrom } from "../../security/principal";
 import { newId } from "../ids";
-import { plainSql } from "../plain-statement";
+import { isPlain, joinPlain, plainParameter, plainSql } from "../plain-statement";
 import { systemQuery, tenantQuery, withTenant, type Tx } from "../tenant";
 import { UnitOfWork } from "../unit-of-work";
 import { nextSent } from "./sent-messages";
@@ -27,6 +27,27 @@ describe("a plain statement", () => {
     const column = plainSql`tenant_id`;
     expect(plainSql`select ${column} from queues.tenant_turn`).toBe("select tenant_id from queues.tenant_turn");
     expect(() => plainSql`select '${newId()}'`).toThrow(/plain texts only/);
+  });
+
+  it("is joined of plain texts and parameters only", () => {
+    const parts = [plainSql`select 1 where 1 =`, plainParameter(1), plainSql`::int`];
+    const text = joinPlain(parts);
+    expect(text).toBe("select 1 where 1 = $1 ::int");
+    expect(isPlain(text)).toBe(true);
+    expect(() => joinPlain([...parts, "or true"])).toThrow(/plain texts only/);
+    expect(() => joinPlain([text])).toThrow(/plain texts only/);
+    for (const number of [0, 1.5, 65_536, Number.NaN]) expect(() => plainParameter(number)).toThrow(/has a number/);
+  });
+
+  it("is forgotten, where it was joined, behind two thousand others, and is served all the same", async () => {
+    const one = newTenant();
+    const [select, plus, from] = [plainSql`select 1`, plainSql`+ 1`, plainSql`as n`];
+    const joined = (ones: number): string => joinPlain([select, ...Array.from({ length: ones }, () => plus), from]);
+    for (let ones = 0; ones < 2_001; ones++) joined(ones);
+    expect([isPlain(joined(2_000)), isPlain(joined(1))]).toEqual([true, true]);
+    expect(isPlain("select 1 as n")).toBe(false);
+    expect(await tenantQuery(one, joined(0))).toEqual([{ n: 1 }]);
+    expect(isPlain(plainSql`select 1`)).toBe(true);
   });
 
   it("is known by its whole text", async () => {

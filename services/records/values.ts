@@ -1,4 +1,5 @@
 // Values of filters and cursors, by the type of their column. What they are read as is what the database takes without a complaint.
+import { z } from "zod";
 import { isUuid } from "../../db/ids";
 import type { ValueType } from "./resource";
 
@@ -15,7 +16,7 @@ const readers: Readonly<Record<ValueType, (text: string) => string | undefined>>
   },
   moment: (text) => {
     const ms = Date.parse(text);
-    return ms >= YEAR_0 && ms <= YEAR_9999 && isIso(text) ? new Date(ms).toISOString() : undefined;
+    return ms >= YEAR_0 && ms <= YEAR_9999 && isoForm.safeParse(text).success ? new Date(ms).toISOString() : undefined;
   },
   id: (text) => (isUuid(text) ? text : undefined),
 };
@@ -37,5 +38,4 @@ export const wantedOf = (type: ValueType): string => wanted[type];
 const isWellFormed = (text: string): boolean => Buffer.from(text).toString() === text;
 
 /** Date.parse takes other forms too, which every engine reads as it likes. A moment without a zone would be of the server's. */
-const isIso = (text: string): boolean =>
-  /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text);
+const isoForm = z.union([z.iso.date(), z.iso.datetime({ offset: true })]);

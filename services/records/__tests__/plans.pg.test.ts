@@ -1,7 +1,8 @@
 // What a list costs of 100,000 records: the server's own plans, under row security, for what lists may be asked. Each order begins at its
-// place in an index, and each filter that fits few is found by one.
+// place in an index, and each filter that fits few is found by one; also while the planner knows nothing of the table yet, and once it does.
 import { beforeAll, expect, test } from "vitest";
-import { systemQuery, tenantQuery, withTenant } from "../../../db/tenant";
+import { ownerPool } from "../../../db/__tests__/owner";
+import { tenantQuery, withTenant } from "../../../db/tenant";
 import { createCaller } from "../../../testing";
 import { readListing, positionText, type ListRequest } from "../listing";
 import { listStatement } from "../store/list";
@@ -19,7 +20,6 @@ beforeAll(async () => {
   // A neighbour as large: what is read of it would show.
   for (const { tenantId } of [by, createCaller()])
     await withTenant({ tenantId }, (tx) => tx.execute(insert, [tenantId, ROWS]), { statementTimeoutMs: 120_000 });
-  await systemQuery("test", "analyze records.product");
 }, 180_000);
 
 interface Plan {
@@ -56,7 +56,7 @@ function behind(sort: string, values: Record<string, unknown>): string {
 
 const middle = { createdAt: new Date("2026-01-01T13:00:00Z"), name: "name 8", sku: "s5", priceMinor: 5000 };
 
-test.each<[string, ListRequest, string]>([
+const asked: [string, ListRequest, string][] = [
   ["the newest", { filters: {} }, "product_age"],
   ["the newest, behind a place", { filters: {}, cursor: behind("-createdAt", middle) }, "product_age"],
   ["the oldest, by number of the page", { filters: {}, sort: "createdAt", page: 20 }, "product_age"],
@@ -72,9 +72,20 @@ test.each<[string, ListRequest, string]>([
   ["of one SKU", { filters: { sku: ["eq.s77"] } }, "product_sku_key"],
   ["whose names begin so", { filters: { name: ["starts.name 12345"] } }, "product_name"],
   ["of one price", { filters: { priceMinor: ["eq.77"] } }, "product_price"],
-])("a list %s is found by an index, and touches few pages", async (_what, request, index) => {
+];
+
+async function expectIndex(request: ListRequest, index: string): Promise<void> {
   const { indexes, kinds, blocks } = await planOf(request);
   expect(kinds).not.toContain("Seq Scan");
   expect(indexes).toContain(index);
   expect(blocks).toBeLessThan(request.page === undefined ? BLOCKS_MAX : 5 * BLOCKS_MAX);
+}
+
+test.each(asked)("a list %s is found by an index, and touches few pages", (_what, request, index) =>
+  expectIndex(request, index),
+);
+
+test("and so is each of them once the planner knows the table", async () => {
+  await ownerPool().query("analyze records.product");
+  for (const [, request, index] of asked) await expectIndex(request, index);
 });
