@@ -99,7 +99,9 @@ describe("a service principal", () => {
     const own = await auth.createApiKey({ name: "mine" }, admin);
     await auth.changeMember({ userId: admin.authData.userID, role: "viewer" }, owner);
     aMomentLater();
-    expect((await identify(own.key)).scope).toBe("organisation.read member.read document.read asset.read flag.read catalogue.read");
+    expect((await identify(own.key)).scope).toBe(
+      "organisation.read member.read document.read asset.read flag.read catalogue.read",
+    );
     expect((await identify(key)).scope).toBe(permissions.join(" "));
     await auth.removeMember({ userId: admin.authData.userID }, owner);
     aMomentLater();

@@ -1,7 +1,7 @@
 // Attempts on another organisation, made of the app's own description: every operation, every place of it that takes an id,
 // every id of the victim's, and every credential that an attacker can have or make. First each of them once, then at random.
 import { generateKeyPair, SignJWT, UnsecuredJWT, decodeJwt, decodeProtectedHeader } from "jose";
-import { createSampler, type Document, type Operation, type Sampler } from "../fuzz/openapi";
+import { createSampler, type Document, type Operation, type Sampler, type Schema } from "../fuzz/openapi";
 import { shuffled, type Random } from "../fuzz/random";
 import { cookiesOf } from "../pairs/asker";
 import { membersOf, putMember } from "../pairs/slots";
@@ -37,13 +37,16 @@ interface Slot {
   name: string;
 }
 
+/** Filters of lists: an operator stands before each value. */
+const isFilter = (schema: Schema | undefined): boolean => schema?.type === "array";
+
 export const describeSlot = ({ operation, place, name }: Slot): string =>
   `${operation.method} ${operation.path}, ${name} in the ${place}`;
 
 function slotsOf(document: Document, operation: Operation): Slot[] {
   const parameters = operation.parameters.flatMap(({ in: place, name, schema }): Slot[] =>
     place === "path" ||
-    (place === "query" && ID.test(name) && schema?.type === "string") ||
+    (place === "query" && ID.test(name) && (schema?.type === "string" || isFilter(schema))) ||
     (place === "header" && name === KEYED)
       ? [{ operation, place, name }]
       : [],
@@ -211,9 +214,10 @@ export class Attempts {
       .filter((parameter) => parameter.in === "query")
       .flatMap(({ name, schema, required }) => {
         const value = ID.test(name) ? idFor("query", name) : undefined;
-        const isSampled = required === true || (!isPlanned && this.random.chance(0.3));
-        const sampled = value ?? (isSampled ? String(this.sample(schema)) : undefined);
-        return sampled === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(sampled)}`];
+        const isSampled = required === true || (!isPlanned && !isFilter(schema) && this.random.chance(0.3));
+        const sampled = value === undefined && isSampled ? String(this.sample(schema)) : value;
+        const text = isFilter(schema) && sampled !== undefined ? `eq.${sampled}` : sampled;
+        return text === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(text)}`];
       });
     const address = query.length === 0 ? path : `${path}?${query.join("&")}`;
     if (operation.body === undefined) return { method: operation.method, path: address };

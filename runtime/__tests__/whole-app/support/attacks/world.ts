@@ -149,6 +149,17 @@ export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWo
   ]);
   const page = await call<{ next?: string }>(send, "GET", "/tasks?limit=1", undefined, victim.session.accessToken);
   victim.things.cursor = page.next ?? "";
+  // Lists of records tell places by their order, all alike.
+  const second = { sku: `${MARKER}-2`, name: MARKER, priceMinor: 1, currency: "EUR" };
+  await call(send, "POST", "/api/v1/products", second, victim.session.accessToken);
+  const records = await call<{ next?: string }>(
+    send,
+    "GET",
+    "/api/v1/products?limit=1",
+    undefined,
+    victim.session.accessToken,
+  );
+  victim.things.recordCursor = records.next ?? "";
   return {
     victim,
     attackers,

@@ -14,6 +14,8 @@ export interface Slot {
   where: "path" | "query" | "header" | "body";
   /** In a body with dots, as in `filter.ids`. */
   name: string;
+  /** Of a list, by an operator and the id: one that nobody has leaves nothing of it. */
+  isFilter?: true;
 }
 
 export interface PairRequest {
@@ -62,9 +64,9 @@ export function slotsOf(document: Document, model: AppModel): Slot[] {
     .filter((operation) => isAsked(operation))
     .filter(({ method, path }) => exposed.has(`${method} ${path.replace(/\{[^{}]*\}/g, "{}")}`))
     .flatMap((operation) => [
-      ...operation.parameters.flatMap(({ in: where, name }): Slot[] =>
+      ...operation.parameters.flatMap(({ in: where, name, schema }): Slot[] =>
         where === "path" || (where !== "cookie" && ID.test(name) && !OF_GUARD.has(name))
-          ? [{ operation, where, name }]
+          ? [{ operation, where, name, ...(where === "query" && schema?.type === "array" ? { isFilter: true } : {}) }]
           : [],
       ),
       ...membersOf(document, operation.body, ID).map((name): Slot => ({ operation, where: "body", name })),
@@ -94,7 +96,7 @@ export function membersOf(
  */
 export function requestFor(
   document: Document,
-  { operation, where, name }: Slot,
+  { operation, where, name, isFilter }: Slot,
   id: string,
   { own, seed }: { own: (place: string) => string; seed: number },
 ): PairRequest {
@@ -107,7 +109,8 @@ export function requestFor(
     .filter((parameter) => parameter.in === "header" && !OF_GUARD.has(parameter.name))
     .map((parameter) => [parameter.name, String(sample(parameter.schema))]);
   const headers = { ...Object.fromEntries(required), ...(where === "header" ? { [name]: id } : {}) };
-  const query = where === "query" ? `?${encodeURIComponent(name)}=${encodeURIComponent(id)}` : "";
+  const query =
+    where === "query" ? `?${encodeURIComponent(name)}=${isFilter ? "eq." : ""}${encodeURIComponent(id)}` : "";
   if (body === undefined) return { method, path: address + query, headers };
   const filled = sample(body) as Record<string, unknown>;
   if (where === "body") putMember(filled, name.split("."), id);
