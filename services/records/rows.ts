@@ -2,6 +2,7 @@
 // done in one transaction.
 import { APIError } from "encore.dev/api";
 import { withTenant, type Tx } from "../../db/tenant";
+import { charging } from "../../security/charges";
 import { reasonOf } from "../../security/errors";
 import type { Principal } from "../../security/principal";
 import { askWithin, type Ask } from "./store/ask";
@@ -17,6 +18,9 @@ export interface RowOutcome {
   message?: string;
   fields?: { [field: string]: string };
 }
+
+/** What the limit counts as one request more. */
+const ROWS_A_POINT = 10;
 
 interface Done {
   id: string;
@@ -35,13 +39,15 @@ export async function doRows<Row>(
 ): Promise<RowOutcome[]> {
   const inTurn = [...rows.entries()];
   if (order !== undefined) inTurn.sort(([, a], [, b]) => (order(a) < order(b) ? -1 : 1));
-  const outcomes = await withTenant(principal, async (tx) => {
+  const work = async (tx: Tx): Promise<RowOutcome[]> => {
     before?.(tx);
     const ask = askWithin(tx);
     const done: RowOutcome[] = [];
     for (const [index, row] of inTurn) done.push(await outcomeOf(tx, index, () => act(ask, row)));
     return done;
-  });
+  };
+  const points = Math.floor(rows.length / ROWS_A_POINT);
+  const outcomes = await charging("ingest", points, () => withTenant(principal, work));
   return outcomes.sort((a, b) => a.index - b.index);
 }
 

@@ -1,0 +1,103 @@
+// Records as clients ask for them, over HTTP, at the running app: tags and keys in headers, filters in the address.
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { migratedStateDir, startApp, type RunningApp } from "../../../runtime/__tests__/whole-app/support/running-app";
+
+const state = migratedStateDir();
+let app: RunningApp;
+let token: string;
+
+interface Answer {
+  status: number;
+  etag: string | null;
+  replayed: string | null;
+  body: Record<string, unknown> & { details?: { reason?: string }; items?: Record<string, unknown>[]; next?: string };
+}
+
+async function ask(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const response = await fetch(`${app.baseUrl}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    etag: response.headers.get("etag"),
+    replayed: response.headers.get("idempotent-replayed"),
+    body: (text === "" ? {} : JSON.parse(text)) as Answer["body"],
+  };
+}
+
+const path = "/api/v1/products";
+const tea = { sku: "t", name: "Tea", priceMinor: 450, currency: "EUR", stock: 100 };
+const told = ({ status, body }: Answer): unknown => [status, body.details?.reason];
+
+beforeAll(async () => {
+  app = await startApp(state.path, { LIMIT_SCALE: "1000000" });
+  token = "";
+  const who = { email: "records@example.com", password: "a passphrase of many words", organisation: "Records" };
+  token = (await ask("POST", "/auth/register", who)).body.accessToken as string;
+});
+
+afterAll(async () => {
+  await app?.killTree();
+  state.remove();
+});
+
+test("a change goes by the tag of what was read", async () => {
+  const made = await ask("POST", path, tea);
+  const one = `${path}/${made.body.id as string}`;
+  expect([made.status, made.etag, made.body.etag]).toEqual([200, '"1"', undefined]);
+  expect((await ask("GET", one)).etag).toBe('"1"');
+  expect((await ask("GET", `${one}?include=category`)).etag).toBeNull();
+  expect(told(await ask("PATCH", one, { name: "Tee" }))).toEqual([400, "precondition_required"]);
+  expect((await ask("PATCH", one, { name: "Tee" }, { "if-match": '"1"' })).etag).toBe('"2"');
+  expect(told(await ask("PATCH", one, { name: "The" }, { "if-match": '"1"' }))).toEqual([409, "precondition_failed"]);
+  expect(told(await ask("DELETE", one, undefined, { "if-match": '"1"' }))).toEqual([409, "precondition_failed"]);
+  expect((await ask("DELETE", one, undefined, { "if-match": "*" })).status).toBe(200);
+  expect(told(await ask("GET", one))).toEqual([404, "product_not_found"]);
+  expect((await ask("POST", `${one}/restore`)).etag).toBe('"4"');
+});
+
+test("the same key gets the first answer again, with its tag, and takes nothing a second time", async () => {
+  const key = { "idempotency-key": "one" };
+  const first = await ask("POST", path, { ...tea, sku: "once" }, key);
+  expect(await ask("POST", path, { ...tea, sku: "once" }, key)).toEqual({ ...first, replayed: "true" });
+  const stock = `${path}/${first.body.id as string}/stock`;
+  for (let time = 0; time < 3; time++)
+    expect((await ask("POST", stock, { by: -1 }, { "idempotency-key": "two" })).body.stock).toBe(99);
+  const rows = { rows: [tea, { ...tea, sku: "in bulk" }] };
+  const bulk = await ask("POST", `${path}/bulk`, rows, { "idempotency-key": "three" });
+  expect(bulk.body.rows).toMatchObject([{ status: "failed", reason: "sku_taken" }, { status: "done" }]);
+  expect((await ask("POST", `${path}/bulk`, rows, { "idempotency-key": "three" })).body).toEqual(bulk.body);
+});
+
+test("a filter that is repeated holds twice, and pages follow each other", async () => {
+  const rows = [1, 2, 3, 4, 5].map((n) => ({ ...tea, sku: `p${n}`, name: "Páge", priceMinor: n }));
+  expect((await ask("POST", `${path}/bulk`, { rows })).status).toBe(200);
+  const list = `${path}?name=eq.P%C3%A1ge&priceMinor=gte.2&priceMinor=lt.5&sort=-priceMinor&fields=priceMinor&limit=2`;
+  const first = await ask("GET", list);
+  const second = await ask("GET", `${list}&cursor=${first.body.next}`);
+  expect([first, second].map(({ body }) => body.items?.map(({ priceMinor }) => priceMinor))).toEqual([[4, 3], [2]]);
+  expect(Object.keys(first.body.items![0]!).sort()).toEqual(["id", "priceMinor", "version"]);
+  expect(second.body.next).toBeUndefined();
+  expect(told(await ask("GET", `${path}?name=P`))).toEqual([400, "invalid_request"]);
+});
+
+test("the README's commands do what they say", async () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const [, script = ""] = /```sh\n([\s\S]*?)```/.exec(readme) ?? [];
+  const commands = script.replaceAll("localhost:4000", app.baseUrl.replace("http://", ""));
+  const { stdout } = await promisify(execFile)("bash", ["-ec", commands], { env: { ...process.env, TOKEN: token } });
+  expect(stdout).toContain('"sku":"tea-1"');
+  expect(stdout).toContain('"items":[{');
+  expect(stdout).not.toContain('"reason"');
+});
