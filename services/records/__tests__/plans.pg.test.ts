@@ -1,5 +1,6 @@
 // What a list costs of 100,000 records: the server's own plans, under row security, for what lists may be asked. Each order begins at its
-// place in an index, and each filter that fits few is found by one; also while the planner knows nothing of the table yet, and once it does.
+// place in an index, and each filter that fits few is found by one; all that is sorted also while the planner
+// knows nothing of the table yet.
 import { beforeAll, expect, test } from "vitest";
 import { ownerPool } from "../../../db/__tests__/owner";
 import { tenantQuery, withTenant } from "../../../db/tenant";
@@ -74,6 +75,8 @@ const asked: [string, ListRequest, string][] = [
   ["of one price", { filters: { priceMinor: ["eq.77"] } }, "product_price"],
 ];
 
+let analyzed: Promise<unknown> | undefined;
+
 async function expectIndex(request: ListRequest, index: string): Promise<void> {
   const { indexes, kinds, blocks } = await planOf(request);
   expect(kinds).not.toContain("Seq Scan");
@@ -81,11 +84,15 @@ async function expectIndex(request: ListRequest, index: string): Promise<void> {
   expect(blocks).toBeLessThan(request.page === undefined ? BLOCKS_MAX : 5 * BLOCKS_MAX);
 }
 
-test.each(asked)("a list %s is found by an index, and touches few pages", (_what, request, index) =>
-  expectIndex(request, index),
-);
+const isSortedOnly = ([, { filters }]: (typeof asked)[number]): boolean => Object.keys(filters).length === 0;
 
-test("and so is each of them once the planner knows the table", async () => {
-  await ownerPool().query("analyze records.product");
-  for (const [, request, index] of asked) await expectIndex(request, index);
+test("a list in any order begins at its place in an index, whatever the planner knows of the table", async () => {
+  const sorted = asked.filter(isSortedOnly);
+  expect(sorted.length).toBeGreaterThan(5);
+  for (const [, request, index] of sorted) await expectIndex(request, index);
+});
+
+test.each(asked)("a list %s is found by an index, and touches few pages", async (_what, request, index) => {
+  await (analyzed ??= ownerPool().query("analyze records.product"));
+  await expectIndex(request, index);
 });

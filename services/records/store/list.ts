@@ -111,8 +111,8 @@ export function listStatement(
   composed.values.push(tenantId);
   composed.add(SELECT, ...listOf(selected), FROM, table, OF_TENANT, listing.ofDeleted ? DELETED : LIVING);
   for (const condition of listing.conditions) addCondition(composed, condition);
-  if (listing.after === undefined) addBeginning(composed, listing);
-  else addPosition(composed, listing, listing.after);
+  if (listing.after !== undefined) addPosition(composed, listing, listing.after);
+  else if (listing.conditions.length === 0) addBeginning(composed, listing);
   addOrder(composed, listing);
   composed.add(LIMIT).value(listing.limit + 1, casts.integer);
   if (listing.offset > 0) composed.add(OFFSET).value(listing.offset, casts.integer);
@@ -154,7 +154,7 @@ const keysOf = ({ sort }: Listing): Key[] => [
 ];
 
 /**
- * The first page begins at an end of its order's index, and says so: a planner that knows nothing of the table yet (a new database's, and
+ * The first page of all begins at an end of its order's index, and says so (what filters leave may be found by another's): a planner that knows nothing of the table yet (a new database's, and
  * always the embedded one's) takes all indexes that begin with the tenant for equal, and sorted 100,000 records for a page of fifty.
  */
 function addBeginning(composed: Composed, { sort: [first] }: Listing): void {
