@@ -2,8 +2,13 @@
 // who wins.
 import { records } from "~encore/clients";
 import { describe, expect, test } from "vitest";
-import { systemQuery } from "../../../db/tenant";
+import pg from "pg";
+import { AppDB } from "../../../database";
+import { newId } from "../../../db/ids";
+import { systemQuery, withTenant } from "../../../db/tenant";
 import { concurrent, createCaller, type Caller } from "../../../testing";
+import { createProduct } from "../products";
+import { askWithin } from "../store/ask";
 import { category, createRandom, product, reason } from "./things";
 
 const reasons = (settled: PromiseSettledResult<string | undefined>[]): (string | undefined)[] =>
@@ -85,6 +90,31 @@ describe("at the same moment", () => {
       const [deletion] = reasons(settled).splice(4, 1);
       expect([undefined, "category_in_use"]).toContain(deletion);
     }
+    expect(await broken(by)).toEqual([]);
+  });
+
+  test("a deletion waits for a product that is about to enter the category, and sees it", async () => {
+    const by = createCaller();
+    const { id: categoryId } = await category(by, "c");
+    let begin!: () => void;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    let told: string | undefined;
+    const deletion = begun
+      .then(() => reason(records.removeCategory({ id: categoryId, ifMatch: "*" }, by)))
+      .then((why) => (told = why ?? "deleted"));
+    const watch = new pg.Client({ connectionString: AppDB.connectionString });
+    await watch.connect();
+    const waits = async (): Promise<boolean> =>
+      (await watch.query("select 1 from pg_locks where not granted")).rowCount !== 0;
+    await withTenant(by, async (tx) => {
+      const place = { tenantId: by.tenantId, id: newId(), at: new Date() };
+      const fields = { sku: "s", name: "s", description: null, categoryId, priceMinor: 1, currency: "EUR", stock: 0 };
+      await createProduct(askWithin(tx), place, fields);
+      begin();
+      await expect.poll(async () => told !== undefined || (await waits())).toBe(true);
+    });
+    await Promise.all([deletion, watch.end()]);
+    expect(told).toBe("category_in_use");
     expect(await broken(by)).toEqual([]);
   });
 
