@@ -24,7 +24,7 @@ const WORDS = [
 ];
 const ROWS = 60;
 /** How many different lists are asked for. */
-const SEEDS = Number(process.env.GROUNDWORK_LIST_SEEDS ?? 10);
+const SEEDS = Number(process.env.GROUNDWORK_LIST_SEEDS ?? 6);
 
 interface Row {
   id: string;
