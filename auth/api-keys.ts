@@ -12,12 +12,11 @@ import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { isPermission, type Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal, type TenantId } from "../security/principal";
+import { lockActing } from "./acting-now";
 import { assertHolds, heldNow, scopeFor } from "./authority";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { createKeyText } from "./key-text";
-import { assertSessionLives } from "./session-end";
-import { accountLock } from "./store/accounts";
 import {
   apiKeyCount,
   apiKeyDelete,
@@ -29,7 +28,6 @@ import {
   type HeldApiKeyRow,
   type KeyHolder,
 } from "./store/api-keys";
-import { membershipLock } from "./store/memberships";
 import { servicePrincipalFindForUpdate } from "./store/service-principals";
 
 export const API_KEYS_PER_ORGANISATION_MAX = 100;
@@ -116,16 +114,10 @@ export async function createApiKey(principal: Principal, input: NewKey): Promise
   return { id, key: text, name, permissions, networks, expiresAt };
 }
 
-/**
- * Under the locks of the caller's account and of the organisation. A key lets in for months who had a session for a second more, so
- * the session must be live by the database: no tenant reads sessions, hence a transaction of the system's.
- * @throws APIError invalid_token when the session is over.
- */
+/** A key lets in for months who had a session for a second more. @throws APIError invalid_token, permission_denied. */
 function changingKeys<T>(principal: Principal, work: (tx: Tx) => Promise<T>): Promise<T> {
   return withSystem("change-api-keys", async (tx) => {
-    await accountLock(tx, principal.subjectId);
-    await assertSessionLives(tx, principal);
-    await membershipLock(tx, principal.tenantId);
+    await lockActing(tx, principal, "api_key.manage");
     return work(tx);
   });
 }

@@ -15,13 +15,13 @@ import { canSendMail } from "../mail/mailer";
 import { parseInput } from "../security/input";
 import { commonErrors } from "../security/common-errors";
 import type { Principal } from "../security/principal";
+import { lockActing } from "./acting-now";
 import { endRefused } from "./entrance";
 import { errors } from "./errors";
 import { CLIENT_SECRET } from "./oidc/organisation-provider";
 import { oidcClients, type OidcClients } from "./oidc/providers";
 import { tellOwners } from "./owner-notices";
 import { assertWayInBeside } from "./sign-in-methods";
-import { accountLock } from "./store/accounts";
 import { domainIsVerified } from "./store/domains";
 import { identityDeleteOfProvider } from "./store/identities";
 import {
@@ -32,7 +32,6 @@ import {
   type DefaultRole,
   type IdentityProviderRow,
 } from "./store/identity-providers";
-import { membershipLock } from "./store/memberships";
 
 const changed = defineAction("auth.identity_provider.changed", {
   issuer: "plain",
@@ -121,7 +120,7 @@ async function store(
   const { issuer, clientId, defaultRole, isRequired } = asked;
   return withSystem("change-identity-provider", async (tx) => {
     const { tenantId } = principal;
-    await membershipLock(tx, tenantId);
+    await lockActing(tx, principal, "identity_provider.manage");
     const present = await identityProviderOfIn(tx, tenantId);
     if (clientSecret === undefined) assertSame(present, asked);
     const provider = { ...asked, id: present?.id ?? asked.id };
@@ -148,8 +147,7 @@ export async function removeIdentityProvider(principal: Principal, canMail = can
   const { tenantId, subjectId } = principal;
   const { issuer } = await readIdentityProvider(principal);
   await withSystem("remove-identity-provider", async (tx) => {
-    await accountLock(tx, subjectId);
-    await membershipLock(tx, tenantId);
+    await lockActing(tx, principal, "identity_provider.manage");
     await assertWayInBeside(tx, { accountId: subjectId, tenantId, canMail });
     const id = await identityProviderDelete(tx, tenantId);
     if (id === undefined) throw errors.identity_provider_not_found();

@@ -10,6 +10,7 @@ import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
 import { tenantIdFrom, type Caller, type Principal, type TenantId } from "../security/principal";
+import { lockActing } from "./acting-now";
 import { forgetApiKeysIn } from "./api-keys";
 import { countMail } from "./attempts";
 import { assertHolds, heldNow, heldOf } from "./authority";
@@ -71,7 +72,7 @@ export async function inviteMember(principal: Principal, input: { email: string 
   await countMail(email, "somebody");
   const id = newId();
   const { expiresAt } = await withSystem("invite-member", async (tx) => {
-    await membershipLock(tx, tenantId);
+    await lockActing(tx, principal, "member.manage");
     await assertMayGive(tx, principal, input);
     if (await membershipFindByEmail(tx, tenantId, email)) throw errors.already_member();
     if ((await invitationCountOthers(tx, tenantId, email)) >= INVITATIONS_PER_ORGANISATION_MAX)
@@ -96,7 +97,7 @@ async function assertMayGive(tx: Tx, principal: Principal, given: GivenRole): Pr
 export async function revokeInvitation(principal: Principal, id: string): Promise<void> {
   const { tenantId } = principal;
   await withSystem("revoke-invitation", async (tx) => {
-    await membershipLock(tx, tenantId);
+    await lockActing(tx, principal, "member.manage");
     const gone = await invitationDelete(tx, { tenantId, id });
     if (gone === undefined) throw errors.invitation_not_found();
     await assertMayGive(tx, principal, gone);

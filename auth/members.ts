@@ -8,18 +8,18 @@ import { withSystem, type Tx } from "../db/tenant";
 import { memberRemoved, memberRoleChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { Principal } from "../security/principal";
+import { lockActing } from "./acting-now";
 import { forgetApiKeysIn } from "./api-keys";
 import { assertHolds, heldByRole, heldNow } from "./authority";
 import { errors } from "./errors";
 import { revokeMembership } from "./revocations";
 import { heldByGiven, type GivenRole } from "./roles";
-import { accountLock, type OrganisationRow } from "./store/accounts";
+import type { OrganisationRow } from "./store/accounts";
 import {
   membershipCountOwners,
   membershipDelete,
   membershipExists,
   membershipFind,
-  membershipLock,
   membershipSetRole,
 } from "./store/memberships";
 
@@ -32,10 +32,13 @@ const removed = defineAction("auth.member.removed", { role: "plain" });
 
 /** @throws APIError member_not_found, also for somebody of another organisation; role_not_found, permission_denied, last_owner. */
 export async function changeMemberRole(principal: Principal, userId: string, given: GivenRole): Promise<void> {
-  await withSystem("change-role", (tx) => giveRole(tx, principal, userId, given));
+  await withSystem("change-role", async (tx) => {
+    await lockActing(tx, principal, "member.manage");
+    await giveRole(tx, principal, userId, given);
+  });
 }
 
-/** The same in the caller's transaction. */
+/** The same in the caller's transaction, under lockActing. */
 export async function giveRole(tx: Tx, principal: Principal, userId: string, given: GivenRole): Promise<void> {
   const { role, roleId } = given;
   const { tenantId } = principal;
@@ -55,9 +58,9 @@ export async function giveRole(tx: Tx, principal: Principal, userId: string, giv
 export async function removeMember(principal: Principal, userId: string): Promise<void> {
   const { tenantId } = principal;
   await withSystem("remove-member", async (tx) => {
-    // Before the organisation's lock, as everywhere, and of members alone: strangers hold up nobody.
+    // The accounts of members alone are locked: strangers hold up nobody.
     if (!(await membershipExists(tx, { tenantId, accountId: userId }))) throw errors.member_not_found();
-    await accountLock(tx, userId);
+    await lockActing(tx, principal, "member.manage", [userId]);
     const member = await memberToChange(tx, principal, userId);
     if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
     await forgetApiKeysIn(tx, { tenantId, accountId: userId });
@@ -81,7 +84,6 @@ async function memberToChange(
   given?: GivenRole,
 ): Promise<OrganisationRow> {
   const { tenantId } = principal;
-  await membershipLock(tx, tenantId);
   const member = await membershipFind(tx, { tenantId, accountId: userId });
   if (member === undefined) throw errors.member_not_found();
   const held = await heldNow(tx, principal);

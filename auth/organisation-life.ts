@@ -21,6 +21,7 @@ import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { assertOwnProof } from "../security/own-proof";
 import { tenantIdFrom, type Caller, type Principal } from "../security/principal";
+import { lockActing } from "./acting-now";
 import { forgetApiKeysIn } from "./api-keys";
 import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
@@ -124,6 +125,7 @@ export async function transferOrganisation(principal: Principal, id: string, use
   assertOwn(principal, id);
   if (userId === principal.subjectId) throw errors.member_not_found({ internal: "to oneself" });
   await withSystem("transfer-organisation", async (tx) => {
+    await lockActing(tx, principal, "organisation.delete");
     await giveRole(tx, principal, userId, { role: "owner", roleId: null });
     await giveRole(tx, principal, principal.subjectId, { role: "admin", roleId: null });
   });
@@ -133,7 +135,7 @@ export async function transferOrganisation(principal: Principal, id: string, use
 export async function deleteOrganisation(principal: Principal, id: string): Promise<Date> {
   assertOwn(principal, id);
   return withSystem("delete-organisation", async (tx) => {
-    await membershipLock(tx, id);
+    await lockActing(tx, principal, "organisation.delete");
     const acting = await membershipFind(tx, { tenantId: id, accountId: principal.subjectId });
     if (acting?.role !== "owner") throw commonErrors.permission_denied({ internal: "only an owner deletes it" });
     return closeOrganisation(tx, id);

@@ -13,11 +13,11 @@ import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { isRole, rolePermissions, type MemberRole, type Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal } from "../security/principal";
+import { lockActing } from "./acting-now";
 import { assertHolds, heldByRole, heldNow } from "./authority";
 import { errors } from "./errors";
 import { normalisedName } from "./normalised-name";
 import { revokeRole } from "./revocations";
-import { membershipLock } from "./store/memberships";
 import {
   roleCount,
   roleDelete,
@@ -67,7 +67,7 @@ export async function createRole(
   const { tenantId } = principal;
   const id = newId();
   await withSystem("create-role", async (tx) => {
-    await membershipLock(tx, tenantId);
+    await lockActing(tx, principal, "role.manage");
     assertHolds(await heldNow(tx, principal), permissions);
     if ((await roleCount(tx, tenantId)) >= ROLES_PER_ORGANISATION_MAX) throw errors.too_many_roles();
     await assertNameFree(tx, { tenantId, id, name });
@@ -136,9 +136,8 @@ async function roleToChange(
   principal: Principal,
   id: string,
 ): Promise<{ held: ReadonlySet<Permission>; role: RoleRow }> {
-  const { tenantId } = principal;
-  await membershipLock(tx, tenantId);
-  const role = await roleFind(tx, { tenantId, id });
+  await lockActing(tx, principal, "role.manage");
+  const role = await roleFind(tx, { tenantId: principal.tenantId, id });
   if (role === undefined) throw errors.role_not_found();
   const held = await heldNow(tx, principal);
   assertHolds(held, role.permissions);

@@ -5,17 +5,17 @@ import { z } from "zod";
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
 import { newId } from "../db/ids";
-import { withTenant, type Tx } from "../db/tenant";
+import { withSystem, type Tx } from "../db/tenant";
 import { servicePrincipalChanged, servicePrincipalCreated, servicePrincipalDeleted } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { parseInput } from "../security/input";
 import type { Permission } from "../security/permissions";
-import { tenantIdFrom, type Principal } from "../security/principal";
+import { tenantIdFrom, type Principal, type TenantId } from "../security/principal";
+import { lockActing } from "./acting-now";
 import { keyName, tellRevoked } from "./api-keys";
 import { assertHolds, heldNow, scopeFor } from "./authority";
 import { errors } from "./errors";
 import { apiKeyDeleteOfService, apiKeyDeleteOfServices } from "./store/api-keys";
-import { membershipLock } from "./store/memberships";
 import {
   servicePrincipalCount,
   servicePrincipalDelete,
@@ -38,7 +38,11 @@ const changed = defineAction("auth.service_principal.changed", {
 });
 const deleted = defineAction("auth.service_principal.deleted", { name: "plain" });
 
-const about = (id: string): Parameters<typeof emit>[3] => ({ aggregateType: "service-principal", aggregateId: id });
+const about = (tenantId: TenantId, id: string): Parameters<typeof emit>[3] => ({
+  aggregateType: "service-principal",
+  aggregateId: id,
+  tenantId,
+});
 const target = (id: string): { type: string; id: string } => ({ type: "service_principal", id });
 
 export interface ServicePrincipal {
@@ -56,16 +60,16 @@ export async function createServicePrincipal(
   const { name } = parseInput(z.object({ name: keyName }), { name: input.name });
   const { tenantId } = principal;
   const id = newId();
-  const permissions = await withTenant(principal, async (tx) => {
-    await membershipLock(tx, tenantId);
+  const permissions = await withSystem("change-service-principals", async (tx) => {
+    await lockActing(tx, principal, "service_principal.manage");
     const given = grantable(await heldNow(tx, principal), input.permissions);
     if ((await servicePrincipalCount(tx, tenantId)) >= SERVICE_PRINCIPALS_PER_ORGANISATION_MAX)
       throw errors.too_many_service_principals();
     const createdAt = await servicePrincipalInsert(tx, { id, tenantId, name, permissions: given });
     if (createdAt === undefined) throw errors.service_principal_exists();
     const payload = { servicePrincipalId: id, organisationId: tenantId, permissions: given };
-    await emit(tx, servicePrincipalCreated, payload, about(id));
-    await record(tx, created, { target: target(id), fields: { name, permissions: given.join(" ") } });
+    await emit(tx, servicePrincipalCreated, payload, about(tenantId, id));
+    await record(tx, created, { tenantId, target: target(id), fields: { name, permissions: given.join(" ") } });
     return given;
   });
   return { id, name, permissions, isDisabled: false };
@@ -92,7 +96,7 @@ export async function changeServicePrincipal(
 ): Promise<ServicePrincipal> {
   const wanted = parseInput(z.object({ name: keyName.optional() }), { name: change.name });
   const { tenantId } = principal;
-  return withTenant(principal, async (tx) => {
+  return withSystem("change-service-principals", async (tx) => {
     const { held, service } = await serviceToChange(tx, principal, id);
     const next: ServicePrincipalRow = {
       name: wanted.name ?? service.name,
@@ -104,10 +108,10 @@ export async function changeServicePrincipal(
     await servicePrincipalUpdate(tx, { tenantId, id, ...next });
     const { permissions, isDisabled, name } = next;
     const payload = { servicePrincipalId: id, organisationId: tenantId, permissions, isDisabled };
-    await emit(tx, servicePrincipalChanged, payload, about(id));
+    await emit(tx, servicePrincipalChanged, payload, about(tenantId, id));
     const previousPermissions = service.permissions.join(" ");
     const fields = { name, permissions: permissions.join(" "), previousPermissions, isDisabled };
-    await record(tx, changed, { target: target(id), fields });
+    await record(tx, changed, { tenantId, target: target(id), fields });
     return { id, ...next };
   });
 }
@@ -115,12 +119,12 @@ export async function changeServicePrincipal(
 /** Its keys go with it. @throws APIError service_principal_not_found, permission_denied. */
 export async function deleteServicePrincipal(principal: Principal, id: string): Promise<void> {
   const { tenantId } = principal;
-  await withTenant(principal, async (tx) => {
+  await withSystem("change-service-principals", async (tx) => {
     const { service } = await serviceToChange(tx, principal, id);
     for (const key of await apiKeyDeleteOfService(tx, tenantId, id)) await tellRevoked(tx, tenantId, key.id);
     await servicePrincipalDelete(tx, { tenantId, id });
-    await emit(tx, servicePrincipalDeleted, { servicePrincipalId: id, organisationId: tenantId }, about(id));
-    await record(tx, deleted, { target: target(id), fields: { name: service.name } });
+    await emit(tx, servicePrincipalDeleted, { servicePrincipalId: id, organisationId: tenantId }, about(tenantId, id));
+    await record(tx, deleted, { tenantId, target: target(id), fields: { name: service.name } });
   });
 }
 
@@ -130,7 +134,7 @@ export async function forgetServicePrincipals(tx: Tx, tenant: string): Promise<v
   for (const key of await apiKeyDeleteOfServices(tx, tenantId)) await tellRevoked(tx, tenantId, key.id);
   for (const { id, name } of await servicePrincipalDeleteAll(tx, tenantId)) {
     const payload = { servicePrincipalId: id, organisationId: tenantId };
-    await emit(tx, servicePrincipalDeleted, payload, { ...about(id), tenantId });
+    await emit(tx, servicePrincipalDeleted, payload, about(tenantId, id));
     await record(tx, deleted, { tenantId, target: target(id), fields: { name } });
   }
 }
@@ -141,7 +145,7 @@ async function serviceToChange(
   id: string,
 ): Promise<{ held: ReadonlySet<Permission>; service: ServicePrincipalRow }> {
   const { tenantId } = principal;
-  await membershipLock(tx, tenantId);
+  await lockActing(tx, principal, "service_principal.manage");
   const service = await servicePrincipalFindForUpdate(tx, { tenantId, id });
   if (service === undefined) throw errors.service_principal_not_found();
   const held = await heldNow(tx, principal);

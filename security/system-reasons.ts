@@ -85,6 +85,8 @@ export const systemReasons = {
   "take-domain": "which organisation has a domain verified that another one shows to be its own now",
   "recheck-domains": "whether records of verified domains are still there",
   "change-api-keys": "whether the session of who makes, rotates or revokes an API key is live, with the key itself",
+  "change-service-principals": "the same of who makes, changes or deletes a service principal",
+  "add-domain": "the same of who adds a domain",
   "invite-member": "whether an address belongs to a member",
   "revoke-invitation": "an invitation and the job that mails it",
   "accept-invitation": "the caller becomes a member of an organisation that is not theirs yet",

@@ -13,17 +13,17 @@ import { defineAction } from "../../audit/action";
 import { record } from "../../audit/record";
 import { DbError } from "../../db/errors";
 import { newId } from "../../db/ids";
-import { withSystem, withTenant, type Tx } from "../../db/tenant";
+import { withSystem, type Tx } from "../../db/tenant";
 import { domainAdded, domainLost, domainRemoved, domainVerified } from "../../events/catalog/auth";
 import { emit } from "../../events/outbox";
 import { canSendMail } from "../../mail/mailer";
 import { commonErrors } from "../../security/common-errors";
 import { tenantIdFrom, type Principal } from "../../security/principal";
+import { lockActing } from "../acting-now";
 import { endRefused } from "../entrance";
 import { errors } from "../errors";
 import { tellOwners } from "../owner-notices";
 import { assertWayInBeside } from "../sign-in-methods";
-import { accountLock } from "../store/accounts";
 import {
   domainCount,
   domainDelete,
@@ -61,14 +61,14 @@ export async function addDomain(principal: Principal, text: string): Promise<Dom
     });
   const { tenantId } = principal;
   const domain = { id: newId(), tenantId, name, token: randomBytes(32).toString("base64url") };
-  return withTenant(principal, async (tx) => {
-    await membershipLock(tx, tenantId);
+  return withSystem("add-domain", async (tx) => {
+    await lockActing(tx, principal, "domain.manage");
     if ((await domainCount(tx, tenantId)) >= DOMAINS_PER_ORGANISATION_MAX) throw errors.too_many_domains();
     const stored = await domainInsert(tx, domain);
     if (stored === undefined) throw errors.domain_exists();
     const payload = { organisationId: tenantId, domainId: domain.id, domain: name };
     await emit(tx, domainAdded, payload, about(tenantId, domain.id));
-    await record(tx, added, { target: target(domain.id), fields: { domain: name } });
+    await record(tx, added, { tenantId, target: target(domain.id), fields: { domain: name } });
     return stored;
   });
 }
@@ -102,7 +102,7 @@ async function setVerified(principal: Principal, { id, name }: DomainRow): Promi
   const { tenantId } = principal;
   try {
     await withSystem("verify-domain", async (tx) => {
-      await membershipLock(tx, tenantId);
+      await lockActing(tx, principal, "domain.manage");
       const found = await domainSetVerified(tx, { tenantId, id });
       if (found === undefined) throw errors.domain_not_found();
       if (found.wasVerified) return;
@@ -162,8 +162,7 @@ export async function removeDomain(principal: Principal, id: string, canMail = c
   // In the organisation's own scope first: row security stands behind what the system's scope is given.
   if ((await domainFind(principal, id)) === undefined) throw errors.domain_not_found();
   await withSystem("remove-domain", async (tx) => {
-    await accountLock(tx, subjectId);
-    await membershipLock(tx, tenantId);
+    await lockActing(tx, principal, "domain.manage");
     const gone = await domainDelete(tx, { tenantId, id });
     if (gone === undefined) throw errors.domain_not_found();
     const { name: domain, wasVerified } = gone;

@@ -1,0 +1,29 @@
+// Whoever changes who may act in an organisation, or how it is signed in to, must be somebody now. An access token says what was so up
+// to two seconds ago, and a request that waits for a lock, a provider or a name server may have waited for the very change that put
+// its caller out: whom it invites, and what it sets up, would let them in again.
+import { type Tx } from "../db/tenant";
+import type { Permission } from "../security/permissions";
+import type { Principal } from "../security/principal";
+import { assertHolds, heldNow } from "./authority";
+import { assertSessionLives } from "./session-end";
+import { accountLock } from "./store/accounts";
+import { membershipLock } from "./store/memberships";
+
+/**
+ * Locks the caller's account, those of `others`, and the organisation, in the order that all have; from then on what it looks at stays.
+ * In a transaction of the system's, because no tenant reads sessions.
+ * @throws APIError invalid_token when the session is over, permission_denied when the caller holds `permission` no more.
+ */
+export async function lockActing(
+  tx: Tx,
+  principal: Principal,
+  permission: Permission,
+  others: readonly string[] = [],
+): Promise<void> {
+  // By their ids: two who remove each other would wait for each other.
+  const accounts = new Set([principal.subjectId, ...others].map((id) => id.toLowerCase()));
+  for (const id of [...accounts].sort()) await accountLock(tx, id);
+  await assertSessionLives(tx, principal);
+  await membershipLock(tx, principal.tenantId);
+  assertHolds(await heldNow(tx, principal), [permission]);
+}
