@@ -1,7 +1,7 @@
 // The part of JSON Schema that answers can be asked for in, and whether one fits. Given by callers, so nothing of it is
 // compiled, no pattern is run, and all of it is bounded.
 import { z } from "zod";
-import { isBounded } from "./bounded-json";
+import { isBounded } from "../../security/bounded-json";
 
 const KINDS = ["object", "array", "string", "number", "integer", "boolean", "null"] as const;
 type Kind = (typeof KINDS)[number];

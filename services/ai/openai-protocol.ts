@@ -3,7 +3,8 @@
 // Source: https://platform.openai.com/docs/api-reference/chat
 import { z } from "zod";
 import type { Answer, Usage } from "./answer";
-import { canonicalJson, isBounded, JSON_DEPTH_MAX, JSON_NODES_MAX } from "./bounded-json";
+import { isBounded } from "../../security/bounded-json";
+import { canonicalJson, JSON_DEPTH_MAX, JSON_NODES_MAX } from "./bounded-json";
 import type { Collected } from "./collect";
 import {
   isPromptSized,

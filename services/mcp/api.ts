@@ -7,7 +7,7 @@ import { cfg } from "../../config";
 import { commonErrors } from "../../security/common-errors";
 import { currentCaller } from "../../security/principal";
 import { readMessage } from "./body";
-import { addressOf, isForeignOrigin, type Headers } from "./origin";
+import { isForeignOrigin, toldAddress, type Headers } from "./origin";
 
 /** One JSON-RPC message of an MCP client: `initialize`, `tools/list`, `tools/call`. Answers JSON; a notification has no answer (202). */
 export const receive = api.raw(
@@ -24,7 +24,7 @@ export const receive = api.raw(
       headers: headersOf(req.headers),
       body,
       caller,
-      apiUrl: addressOf(req.headers, apiBaseUrl),
+      apiUrl: toldAddress(req.headers, apiBaseUrl),
       left: left.signal,
     };
     // Loaded by the first message: the SDK takes longer than all the rest of the app's start, and most apps answer none.
@@ -42,7 +42,8 @@ function headersOf(sent: Headers): Record<string, string> {
   const read: Record<string, string> = {};
   for (const name of ["content-type", "mcp-protocol-version"]) {
     const value = sent[name];
-    if (typeof value === "string") read[name] = value;
+    // The platform's headers take no other letters, and the protocol needs none.
+    if (typeof value === "string" && /^[ -~]*$/.test(value)) read[name] = value;
   }
   return read;
 }

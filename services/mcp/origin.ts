@@ -18,6 +18,15 @@ export function isForeignOrigin(headers: Headers, configured: readonly string[])
   return !LOOPBACK.has(from.hostname) || from.host !== new URL(addressOf(headers, NOWHERE)).host;
 }
 
+/**
+ * Where documents are, for the client that reads it: as it is configured, because a proxy that ends TLS is seen from here as plain
+ * HTTP. On a developer's machine, where it is not, as it was called.
+ */
+export function toldAddress(headers: Headers, configured: string): string {
+  const isPlaced = URL.canParse(configured) && !LOOPBACK.has(new URL(configured).hostname);
+  return isPlaced ? new URL(configured).origin : addressOf(headers, configured);
+}
+
 /** As the client called it: behind a proxy that is another address than the configuration has. It is told to nobody else. */
 export function addressOf(headers: Headers, otherwise: string): string {
   const host = headers["x-forwarded-host"] ?? headers.host;

@@ -204,7 +204,7 @@ describe("the endpoint", () => {
     ["no object", "null", 400, -32_600],
     ["no message", "{}", 400, -32_700],
     ["a message of another version", list.replace("2.0", "1.0"), 400, -32_700],
-    ["very deep", `${'{"a":'.repeat(200_000)}1${"}".repeat(200_000)}`, 400, -32_700],
+    ["very deep", `${'{"a":'.repeat(200_000)}1${"}".repeat(200_000)}`, 400, -32_600],
     ["too large", JSON.stringify({ a: "x".repeat(3 << 20) }), 413, -32_600],
   ])("refuses %s", async (_what, body, status, code) => {
     const answer = await post(body);
@@ -212,13 +212,12 @@ describe("the endpoint", () => {
     expect(await answer.json()).toMatchObject({ jsonrpc: "2.0", error: { code } });
   });
 
-  test("answers deep arguments of a tool like others that are wrong", async () => {
+  test("refuses deep arguments of a tool before the tool sees them", async () => {
     const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
     const params = `{"name":"ingest","arguments":{"source":"deep","text":"x","metadata":${deep}}}`;
     const answer = await post(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`);
-    expect(answer.status).toBe(200);
-    const { result } = (await answer.json()) as { result: Called };
-    expect(refusalIn(result)).toMatchObject({ reason: "invalid_request" });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ error: { data: { reason: "invalid_request" } } });
   });
 
   test("goes on when clients leave in the midst of a message or of its answer", async () => {

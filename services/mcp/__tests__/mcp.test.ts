@@ -1,6 +1,8 @@
 // What of the MCP endpoint needs no app: pages of a text, origins and refusals. Over HTTP: mcp.pg.test.ts.
+import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { addressOf, isForeignOrigin } from "../origin";
+import { readMessage } from "../body";
+import { addressOf, isForeignOrigin, toldAddress } from "../origin";
 import { pageOf } from "../page";
 import { rpcRefusal } from "../rpc-refusals";
 
@@ -51,6 +53,23 @@ test.each([
   [{ host: "a b" }, "http://otherwise"],
 ])("called by %o the address is %s", (headers, address) => {
   expect(addressOf(headers, "http://otherwise")).toBe(address);
+});
+
+test.each([
+  ["https://api.example/", "https://api.example"],
+  ["http://localhost:4000", "http://127.0.0.1:4321"],
+])("documents are told to be at %s, on a developer's machine where it was called", (configured, address) => {
+  expect(toldAddress({ host: "127.0.0.1:4321", "x-forwarded-proto": "http" }, configured)).toBe(address);
+});
+
+test.each([
+  ["values", { metadata: Object.fromEntries(Array.from({ length: 2_001 }, (_, n) => [`k${n}`, []])) }],
+  ["levels", JSON.parse(`${"[".repeat(40)}${"]".repeat(40)}`) as unknown],
+])("a message of too many %s is refused before anybody looks into it", async (_what, params) => {
+  const text = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
+  await expect(readMessage(Readable.from([text]) as never)).rejects.toMatchObject({
+    details: { fields: { "(body)": expect.stringContaining("holds more than") as string } },
+  });
 });
 
 test.each([
