@@ -12,7 +12,7 @@ import {
   type WantedLetters,
 } from "./dead-letter-desk";
 import { discardEvents, redriveEvents } from "./dead-letters";
-import { deadLetters, type EventFacts } from "./store/dead-letter";
+import { deadLetters, letterNow, type EventFacts } from "./store/dead-letter";
 import type { DeadLetterTable, ListedDeadLetter } from "./store/dead-letter-table";
 
 export interface PlatformLetters<Extra> {
@@ -51,16 +51,21 @@ export const platformEvents = platformLetters<EventFacts>(deadLetters, {
   discard: discardEvents,
 });
 
-/** All that match, by command: as many calls as it takes. Resolves with how many they were. */
+/**
+ * All that match, by command: as many calls as it takes. What is given up once more meanwhile is not among them. Resolves with how
+ * many they were.
+ */
 export function handleAllByCommand(
   act: PlatformLetters<object>["redrive"],
   criteria: LetterCriteria,
   purpose = "by command",
 ): Promise<number> {
   return onBehalfOf("system:command", async () => {
+    parseChangingFilter(criteria);
+    const wanted = { ...criteria, until: criteria.until ?? (await letterNow())?.toISOString() };
     let sum = 0;
     for (;;) {
-      const { count, isMore } = await act(criteria, purpose);
+      const { count, isMore } = await act(wanted, purpose);
       sum += count;
       if (!isMore) return sum;
     }

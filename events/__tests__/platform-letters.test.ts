@@ -116,9 +116,17 @@ describe("dead letters of the platform's own events", () => {
 
   it("all go by command, however many they are", async () => {
     const consumer = `own-${newId()}`;
-    await letters(consumer, 501);
+    await letters(consumer, 502);
+    // As one that is given up once more while its like are still sent again.
+    await systemQuery(
+      "test",
+      "update events.dead_letter set dead_at = now() + interval '1 hour' where consumer = $1 and payload = '{\"n\": 1}'",
+      [consumer],
+    );
     expect(await handleAllByCommand(platformEvents.discard, { source: consumer })).toBe(501);
-    expect((await events.operatorListDeadLetters({ consumer }, staff())).deadLetters).toEqual([]);
+    const { deadLetters } = await events.operatorListDeadLetters({ consumer }, staff());
+    expect(deadLetters.map(({ internalError }) => internalError)).toEqual(["Error: no ledger 1"]);
+    await expect(handleAllByCommand(platformEvents.discard, {})).rejects.toMatchObject({ code: "invalid_argument" });
   });
 });
 

@@ -1,4 +1,5 @@
 // Statements on events.dead_letter: events a consumer has given up on.
+import { systemQuery } from "../../db/tenant";
 import { REDRIVE_CONSUMER, REDRIVE_OF } from "../topic";
 import { deadLetterTable } from "./dead-letter-table";
 
@@ -16,6 +17,11 @@ export const DEAD_LETTER_DAYS = 90;
 /** Who gave up what could not be handed over: this, and the destination (migration 2). No consumer's name begins so. */
 export const RELAY = "relay:";
 const IS_RELAYS = `starts_with(l.consumer, '${RELAY}')`;
+
+/** The moment by the clock that dead letters have theirs from. */
+export async function letterNow(): Promise<Date | undefined> {
+  return (await systemQuery<{ at: Date }>("platform-dead-letters", "select now() as at"))[0]?.at;
+}
 
 export const deadLetters = deadLetterTable<EventFacts>({
   table: "events.dead_letter",
