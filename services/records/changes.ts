@@ -61,7 +61,7 @@ export async function deleteRecord<Row extends RecordRow>(
   return row ?? (await refuse(ask, resource, change, missing, false));
 }
 
-/** What was deleted is back; whoever restores says nothing of a version, because nobody could have changed it. */
+/** What was deleted is back. */
 export async function restoreRecord<Row extends RecordRow>(
   ask: Ask,
   { resource, missing }: Kind<Row>,
@@ -81,6 +81,5 @@ async function refuse<Row extends RecordRow>(
 ): Promise<never> {
   const state = await recordState(ask, resource, change);
   if (state === undefined || state.isDeleted !== ofDeleted) throw missing();
-  if (!change.isStated) throw errors.precondition_required();
   throw errors.precondition_failed({ facts: { version: String(state.version) } });
 }

@@ -13,12 +13,6 @@ export const errors = defineErrors("records", {
     text: "there is no category with this id",
     remedy: "Check the id, or the one in details.fields. What stands in a deleted category is restored after it.",
   },
-  precondition_required: {
-    class: "failed_precondition",
-    text: "this change says which version it is of",
-    remedy:
-      "Send If-Match with the ETag of what you have read, or * for whatever version there is. Elsewhere this is 428.",
-  },
   precondition_failed: {
     class: "aborted",
     text: "the record has another version than the change is of",

@@ -1,4 +1,4 @@
-// If-Match and ETag (RFC 9110, 8.8.3 and 13.1.1): a change says which version it is of, so that nobody overwrites what they have not
+// If-Match and ETag (RFC 9110, 8.8.3 and 13.1.1): a change may say which version it is of, so that nobody overwrites what they have not
 // seen. The tag is the record's version; one that is none of ours fits no record, like one of another version.
 import type { Place } from "./store/change";
 
@@ -7,18 +7,15 @@ const VERSION_MAX = 2_147_483_647;
 export interface Precondition {
   /** Null: whatever version there is. */
   versions: readonly number[] | null;
-  /** Whether anything was said: a change that says nothing is refused, once its record is found. */
-  isStated: boolean;
 }
 
 export const etagOf = ({ version }: { version: number }): string => `"${version}"`;
 
 /** Reads If-Match: `*`, or tags with commas between them. Weak ones never fit (RFC 9110, 13.1.1). */
 export function readIfMatch(header: string | undefined): Precondition {
-  if (header === undefined) return { versions: [], isStated: false };
-  if (header.trim() === "*") return { versions: null, isStated: true };
+  if (header === undefined || header.trim() === "*") return { versions: null };
   const tags = header.split(",", 20).map((tag) => tag.trim());
-  return { versions: tags.flatMap((tag) => versionOf(tag) ?? []), isStated: true };
+  return { versions: tags.flatMap((tag) => versionOf(tag) ?? []) };
 }
 
 function versionOf(tag: string): number | undefined {

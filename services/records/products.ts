@@ -5,7 +5,7 @@ import { refusing, type Kind } from "./changes";
 import { errors } from "./errors";
 import type { newProduct } from "./input";
 import type { Ask } from "./store/ask";
-import { recordFind, type Place } from "./store/change";
+import { recordFind, type Place, type Target } from "./store/change";
 import { productInsert, productMoveStock, products, productSettings, type ProductRow } from "./store/products";
 
 export const productKind: Kind<ProductRow> = {
@@ -19,13 +19,15 @@ export const createProduct = (ask: Ask, place: Place, product: z.infer<typeof ne
 
 /**
  * Adds to the stock, or takes off it: never more than there is, whoever else takes at the same moment.
- * @throws APIError stock_insufficient with what there is
+ * @throws APIError stock_insufficient with what there is, precondition_failed
  */
-export async function moveStock(ask: Ask, place: Place, by: number): Promise<ProductRow> {
+export async function moveStock(ask: Ask, place: Target, by: number): Promise<ProductRow> {
   const row = await productMoveStock(ask, place, by);
   if (row !== undefined) return row;
   const product = await recordFind(ask, products, place);
   if (product === undefined) throw errors.product_not_found();
+  if (place.versions?.includes(product.version) === false)
+    throw errors.precondition_failed({ facts: { version: String(product.version) } });
   if (by > 0) throw commonErrors.invalid_request({ fields: { by: "makes the stock more than can be counted" } });
   throw errors.stock_insufficient({ facts: { stock: String(product.stock) } });
 }

@@ -26,17 +26,12 @@ export function changeOf({ principal, at }: Acting, { id, ifMatch }: Named, miss
   return changeIn(principal, at, { id, ...readIfMatch(ifMatch) }, missing);
 }
 
-/** Of a record whose version nobody states. */
-export const whateverVersion = ({ principal, at }: Acting, id: string, missing: () => Error): Change =>
-  changeIn(principal, at, { id, versions: null, isStated: true }, missing);
-
 /** Of a row of several; without a version it is of whatever version there is. */
 export const rowChange = (
   { principal, at }: Acting,
   { id, version }: { id: string; version?: number | undefined },
   missing: () => Error,
-): Change =>
-  changeIn(principal, at, { id, versions: version === undefined ? null : [version], isStated: true }, missing);
+): Change => changeIn(principal, at, { id, versions: version === undefined ? null : [version] }, missing);
 
 function changeIn(
   { tenantId }: Principal,

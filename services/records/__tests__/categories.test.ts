@@ -71,10 +71,12 @@ test("what something living stands in is not deleted, and nothing comes to stand
   const low = await category(by, "low", top.id);
   const remove = (id: string): Promise<string | undefined> => reason(records.removeCategory({ id, ifMatch: "*" }, by));
   expect(await remove(top.id)).toBe("category_in_use");
-  expect(await reason(records.removeCategory({ id: low.id }, by))).toBe("precondition_required");
+  expect(await reason(records.removeCategory({ id: low.id, ifMatch: '"7"' }, by))).toBe("precondition_failed");
   expect(await remove(low.id)).toBeUndefined();
   expect(await remove(top.id)).toBeUndefined();
   expect(await reason(category(by, "x", top.id))).toBe("category_not_found");
+  const stale = { id: low.id, ifMatch: '"1"' };
+  expect(await reason(records.restoreCategory(stale, by))).toBe("precondition_failed");
   expect(await reason(records.restoreCategory({ id: low.id }, by))).toBe("category_not_found");
   await category(by, "top");
   expect(await reason(records.restoreCategory({ id: top.id }, by))).toBe("category_name_taken");

@@ -15,7 +15,7 @@ import { categoryPatch, newCategory, rowTarget } from "../input";
 import { listRecords } from "../lists";
 import { readIncludes } from "../listing";
 import { etagOf } from "../precondition";
-import { acting, changeOf, rowChange, whateverVersion } from "../requests";
+import { acting, changeOf, rowChange } from "../requests";
 import { shownRecord } from "../resource";
 import { doRows } from "../rows";
 import { categories, categoryLockTree, type CategoryRow } from "../store/categories";
@@ -195,6 +195,12 @@ export const removeCategory = api(
   },
 );
 
+interface RestoreCategoryRequest {
+  id: string;
+  /** The ETag that the deletion left, or `*`. */
+  ifMatch?: Header<"If-Match">;
+}
+
 /** Brings a deleted category back, to where it was. */
 export const restoreCategory = api(
   {
@@ -204,9 +210,9 @@ export const restoreCategory = api(
     path: "/api/v1/categories/:id/restore",
     tags: ["can:catalogue.write", "idempotent"],
   },
-  async ({ id }: { id: string }): Promise<CategoryResponse> => {
+  async ({ id, ifMatch }: RestoreCategoryRequest): Promise<CategoryResponse> => {
     const act = acting();
-    return withEtag(await restore(act.principal, whateverVersion(act, id, categoryKind.missing)));
+    return withEtag(await restore(act.principal, changeOf(act, { id, ifMatch }, categoryKind.missing)));
   },
 );
 

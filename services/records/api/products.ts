@@ -9,7 +9,7 @@ import { listRecords } from "../lists";
 import { readIncludes } from "../listing";
 import { etagOf } from "../precondition";
 import { createProduct as create, moveStock, productKind } from "../products";
-import { acting, changeOf, whateverVersion, rowChange } from "../requests";
+import { acting, changeOf, rowChange } from "../requests";
 import { shownRecord } from "../resource";
 import { doRows } from "../rows";
 import { recordFind } from "../store/change";
@@ -205,6 +205,8 @@ export const updateProduct = api(
 
 interface MoveStockRequest {
   id: string;
+  /** The ETag that was read, or `*`. */
+  ifMatch?: Header<"If-Match">;
   /** How many come, or with a minus go. */
   by: number & Min<-2147483647> & Max<2147483647>;
 }
@@ -218,9 +220,9 @@ export const moveProductStock = api(
     path: "/api/v1/products/:id/stock",
     tags: ["can:catalogue.write", "idempotent"],
   },
-  async ({ id, by }: MoveStockRequest): Promise<ProductResponse> => {
+  async ({ id, by, ifMatch }: MoveStockRequest): Promise<ProductResponse> => {
     const act = acting();
-    const place = whateverVersion(act, id, productKind.missing);
+    const place = changeOf(act, { id, ifMatch }, productKind.missing);
     return withEtag(await moveStock(act.ask, place, parseInput(stockMove, { by }).by));
   },
 );
@@ -246,6 +248,12 @@ export const removeProduct = api(
   },
 );
 
+interface RestoreProductRequest {
+  id: string;
+  /** The ETag that the deletion left, or `*`. */
+  ifMatch?: Header<"If-Match">;
+}
+
 /** Brings a deleted product back. */
 export const restoreProduct = api(
   {
@@ -255,9 +263,9 @@ export const restoreProduct = api(
     path: "/api/v1/products/:id/restore",
     tags: ["can:catalogue.write", "idempotent"],
   },
-  async ({ id }: { id: string }): Promise<ProductResponse> => {
+  async ({ id, ifMatch }: RestoreProductRequest): Promise<ProductResponse> => {
     const act = acting();
-    return withEtag(await restoreRecord(act.ask, productKind, whateverVersion(act, id, productKind.missing)));
+    return withEtag(await restoreRecord(act.ask, productKind, changeOf(act, { id, ifMatch }, productKind.missing)));
   },
 );
 

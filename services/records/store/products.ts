@@ -2,7 +2,7 @@
 import { plainSql } from "../../../db/plain-statement";
 import type { RecordRow, Resource } from "../resource";
 import type { Ask } from "./ask";
-import { inserted, type Place, type Setting } from "./change";
+import { inserted, type Place, type Setting, type Target } from "./change";
 import { commonColumns } from "./columns";
 
 export interface ProductRow extends RecordRow {
@@ -99,13 +99,14 @@ export async function productInsert(
 }
 
 const MOVE_STOCK = plainSql`update records.product set stock = stock + $3::int, version = version + 1, updated_at = $4
-  where tenant_id = $1 and id = $2 and deleted_at is null and stock::bigint + $3::int between 0 and 2147483647 returning ${RETURNED}`;
+  where tenant_id = $1 and id = $2 and deleted_at is null and stock::bigint + $3::int between 0 and 2147483647
+    and ($5::int[] is null or version = any($5::int[])) returning ${RETURNED}`;
 
 /** Adds to a product's stock, or takes off what is there; whoever comes at the same moment waits, and sees what is left. */
 export async function productMoveStock(
   ask: Ask,
-  { tenantId, id, at }: Place,
+  { tenantId, id, at, versions }: Target,
   by: number,
 ): Promise<ProductRow | undefined> {
-  return (await ask<ProductRow>(MOVE_STOCK, [tenantId, id, by, at]))[0];
+  return (await ask<ProductRow>(MOVE_STOCK, [tenantId, id, by, at, versions]))[0];
 }
