@@ -9,7 +9,7 @@ import { isAppAnother, ownerAddress, ownerPool } from "./owner";
 
 const seed = Number(process.env.GROUNDWORK_TEST_SEED ?? 20_261_128);
 
-it("two hundred generated statements read and change no row of another tenant, and leave nothing to the next user", async ({
+it("eighty generated statements read and change no row of another tenant, and leave nothing to the next user", async ({
   skip,
 }) => {
   skip(!isAppAnother(), "a superuser's or owner's login may do all of it: hostile.pg.test.ts makes one that may not");
@@ -18,7 +18,7 @@ it("two hundred generated statements read and change no row of another tenant, a
     isolation: await isolation(),
     ownerPool: ownerPool(),
     owner: new URL(ownerAddress()).username,
-    count: 200,
+    count: 80,
     seed,
   });
   expect(await isolation()).toEqual({ role: null });
