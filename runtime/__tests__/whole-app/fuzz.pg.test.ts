@@ -135,7 +135,7 @@ function isTypedError(path: string, text: string): boolean {
     if (!isObject(told)) return false;
     if (isHouseError(told)) return true;
     if (path.startsWith("/ai/v1/")) return isOpenAiError(told);
-    return /^\/mcp(?:$|\?)/.test(path) && isRpcError(told);
+    return /^\/mcp\/?(?:$|\?)/.test(path) && isRpcError(told);
   } catch {
     return false;
   }
