@@ -11,6 +11,7 @@ import { membershipLock } from "./store/memberships";
 
 /**
  * Locks the caller's account, those of `others`, and the organisation, in the order that all have; from then on what it looks at stays.
+ * Resolves with what the caller holds now.
  * In a transaction of the system's, because no tenant reads sessions.
  * @throws APIError invalid_token when the session is over, permission_denied when the caller holds `permission` no more.
  */
@@ -19,11 +20,13 @@ export async function lockActing(
   principal: Principal,
   permission: Permission,
   others: readonly string[] = [],
-): Promise<void> {
+): Promise<ReadonlySet<Permission>> {
   // By their ids: two who remove each other would wait for each other.
   const accounts = new Set([principal.subjectId, ...others].map((id) => id.toLowerCase()));
   for (const id of [...accounts].sort()) await accountLock(tx, id);
   await assertSessionLives(tx, principal);
   await membershipLock(tx, principal.tenantId);
-  assertHolds(await heldNow(tx, principal), [permission]);
+  const held = await heldNow(tx, principal);
+  assertHolds(held, [permission]);
+  return held;
 }

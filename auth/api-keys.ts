@@ -13,7 +13,7 @@ import { parseInput } from "../security/input";
 import { isPermission, type Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal, type TenantId } from "../security/principal";
 import { lockActing } from "./acting-now";
-import { assertHolds, heldNow, scopeFor } from "./authority";
+import { assertHolds, scopeFor } from "./authority";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { createKeyText } from "./key-text";
@@ -77,9 +77,9 @@ export async function createApiKey(principal: Principal, input: NewKey): Promise
   const { tenantId, subjectId } = principal;
   const { text, prefix, hash } = createKeyText();
   const id = newId();
-  const { permissions, expiresAt } = await changingKeys(principal, async (tx) => {
+  const { permissions, expiresAt } = await changingKeys(principal, async (tx, held) => {
     if ((await apiKeyCount(tx, tenantId)) >= API_KEYS_PER_ORGANISATION_MAX) throw errors.too_many_api_keys();
-    const { holder, permissions: scope } = await holderFor(tx, principal, input);
+    const { holder, permissions: scope } = await holderFor(tx, principal, held, input);
     const days = input.expiresInDays ?? DAYS_DEFAULT;
     const expires = await apiKeyInsert(tx, {
       id,
@@ -115,20 +115,20 @@ export async function createApiKey(principal: Principal, input: NewKey): Promise
 }
 
 /** A key lets in for months who had a session for a second more. @throws APIError invalid_token, permission_denied. */
-function changingKeys<T>(principal: Principal, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return withSystem("change-api-keys", async (tx) => {
-    await lockActing(tx, principal, "api_key.manage");
-    return work(tx);
-  });
+function changingKeys<T>(
+  principal: Principal,
+  work: (tx: Tx, held: ReadonlySet<Permission>) => Promise<T>,
+): Promise<T> {
+  return withSystem("change-api-keys", async (tx) => work(tx, await lockActing(tx, principal, "api_key.manage")));
 }
 
 /** Whose the key is to be, and with what. */
 async function holderFor(
   tx: Tx,
   principal: Principal,
+  held: ReadonlySet<Permission>,
   { servicePrincipalId: id, permissions }: NewKey,
 ): Promise<{ holder: KeyHolder; permissions: Permission[] }> {
-  const held = await heldNow(tx, principal);
   if (id === undefined) return { holder: { accountId: principal.subjectId }, permissions: scopeFor(held, permissions) };
   const service = await servicePrincipalFindForUpdate(tx, { tenantId: principal.tenantId, id });
   if (service === undefined) throw errors.service_principal_not_found();
@@ -170,10 +170,10 @@ export async function rotateApiKey(principal: Principal, id: string, rotation: R
   const { text, prefix, hash } = createKeyText();
   const overlapHours = rotation.overlapHours ?? OVERLAP_HOURS_DEFAULT;
   const days = rotation.expiresInDays ?? DAYS_DEFAULT;
-  const times = await changingKeys(principal, async (tx) => {
+  const times = await changingKeys(principal, async (tx, held) => {
     const key = await apiKeyFindForUpdate(tx, { tenantId, id });
     if (key === undefined) throw errors.api_key_not_found();
-    await assertMayLearn(tx, principal, key);
+    assertMayLearn(principal, held, key);
     const done = await apiKeyRotate(tx, { tenantId, id, prefix, hash, overlapHours, days });
     const previousUntil = done.previousUntil.toISOString();
     const payload = { keyId: id, organisationId: tenantId, previousUntil };
@@ -185,14 +185,14 @@ export async function rotateApiKey(principal: Principal, id: string, rotation: R
   return { id, key: text, ...times };
 }
 
-async function assertMayLearn(tx: Tx, principal: Principal, key: HeldApiKeyRow): Promise<void> {
+function assertMayLearn(principal: Principal, held: ReadonlySet<Permission>, key: HeldApiKeyRow): void {
   if (key.servicePermissions === null) {
     if (key.accountId !== principal.subjectId)
       throw commonErrors.permission_denied({ internal: "a person's key is rotated by that person" });
     return;
   }
   // All that the key names, and not what its machine may at the moment: a machine that gets more later gives it to the key.
-  assertHolds(await heldNow(tx, principal), key.permissions);
+  assertHolds(held, key.permissions);
 }
 
 /** @throws APIError api_key_not_found, also for a key of another organisation. */

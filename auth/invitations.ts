@@ -9,11 +9,12 @@ import { memberInvited, memberInvitationRevoked, memberJoined } from "../events/
 import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
 import { commonErrors } from "../security/common-errors";
+import type { Permission } from "../security/permissions";
 import { tenantIdFrom, type Caller, type Principal, type TenantId } from "../security/principal";
 import { lockActing } from "./acting-now";
 import { forgetApiKeysIn } from "./api-keys";
 import { countMail } from "./attempts";
-import { assertHolds, heldNow, heldOf } from "./authority";
+import { assertHolds, heldOf } from "./authority";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
@@ -72,8 +73,8 @@ export async function inviteMember(principal: Principal, input: { email: string 
   await countMail(email, "somebody");
   const id = newId();
   const { expiresAt } = await withSystem("invite-member", async (tx) => {
-    await lockActing(tx, principal, "member.manage");
-    await assertMayGive(tx, principal, input);
+    const held = await lockActing(tx, principal, "member.manage");
+    await assertMayGive(tx, tenantId, held, input);
     if (await membershipFindByEmail(tx, tenantId, email)) throw errors.already_member();
     if ((await invitationCountOthers(tx, tenantId, email)) >= INVITATIONS_PER_ORGANISATION_MAX)
       throw errors.too_many_invitations();
@@ -89,18 +90,23 @@ export async function inviteMember(principal: Principal, input: { email: string 
 }
 
 /** Nobody invites to what they do not hold. */
-async function assertMayGive(tx: Tx, principal: Principal, given: GivenRole): Promise<void> {
-  assertHolds(await heldNow(tx, principal), await heldByGiven(tx, principal.tenantId, given));
+async function assertMayGive(
+  tx: Tx,
+  tenantId: TenantId,
+  held: ReadonlySet<Permission>,
+  given: GivenRole,
+): Promise<void> {
+  assertHolds(held, await heldByGiven(tx, tenantId, given));
 }
 
 /** @throws APIError invitation_not_found, also for one of another organisation; permission_denied for one above the caller's role. */
 export async function revokeInvitation(principal: Principal, id: string): Promise<void> {
   const { tenantId } = principal;
   await withSystem("revoke-invitation", async (tx) => {
-    await lockActing(tx, principal, "member.manage");
+    const held = await lockActing(tx, principal, "member.manage");
     const gone = await invitationDelete(tx, { tenantId, id });
     if (gone === undefined) throw errors.invitation_not_found();
-    await assertMayGive(tx, principal, gone);
+    await assertMayGive(tx, tenantId, held, gone);
     await tellRevoked(tx, tenantId, { id, ...gone });
   });
 }

@@ -7,10 +7,11 @@ import { record } from "../audit/record";
 import { withSystem, type Tx } from "../db/tenant";
 import { memberRemoved, memberRoleChanged } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
+import type { Permission } from "../security/permissions";
 import type { Principal } from "../security/principal";
 import { lockActing } from "./acting-now";
 import { forgetApiKeysIn } from "./api-keys";
-import { assertHolds, heldByRole, heldNow } from "./authority";
+import { assertHolds, heldByRole } from "./authority";
 import { errors } from "./errors";
 import { revokeMembership } from "./revocations";
 import { heldByGiven, type GivenRole } from "./roles";
@@ -33,16 +34,23 @@ const removed = defineAction("auth.member.removed", { role: "plain" });
 /** @throws APIError member_not_found, also for somebody of another organisation; role_not_found, permission_denied, last_owner. */
 export async function changeMemberRole(principal: Principal, userId: string, given: GivenRole): Promise<void> {
   await withSystem("change-role", async (tx) => {
-    await lockActing(tx, principal, "member.manage");
-    await giveRole(tx, principal, userId, given);
+    const held = await lockActing(tx, principal, "member.manage");
+    await giveRole(tx, { principal, held }, userId, given);
   });
 }
 
-/** The same in the caller's transaction, under lockActing. */
-export async function giveRole(tx: Tx, principal: Principal, userId: string, given: GivenRole): Promise<void> {
+/** Who changes members, and what lockActing says that they hold. */
+interface Acting {
+  principal: Principal;
+  held: ReadonlySet<Permission>;
+}
+
+/** The same in the caller's transaction. */
+export async function giveRole(tx: Tx, acting: Acting, userId: string, given: GivenRole): Promise<void> {
   const { role, roleId } = given;
+  const { principal } = acting;
   const { tenantId } = principal;
-  const member = await memberToChange(tx, principal, userId, given);
+  const member = await memberToChange(tx, acting, userId, given);
   if (member.role === role && member.roleId === roleId) return;
   if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
   const belowRevision = await membershipSetRole(tx, { tenantId, accountId: userId, role, roleId });
@@ -60,8 +68,8 @@ export async function removeMember(principal: Principal, userId: string): Promis
   await withSystem("remove-member", async (tx) => {
     // The accounts of members alone are locked: strangers hold up nobody.
     if (!(await membershipExists(tx, { tenantId, accountId: userId }))) throw errors.member_not_found();
-    await lockActing(tx, principal, "member.manage", [userId]);
-    const member = await memberToChange(tx, principal, userId);
+    const held = await lockActing(tx, principal, "member.manage", [userId]);
+    const member = await memberToChange(tx, { principal, held }, userId);
     if (member.role === "owner") await assertAnotherOwner(tx, tenantId);
     await forgetApiKeysIn(tx, { tenantId, accountId: userId });
     await membershipDelete(tx, { tenantId, accountId: userId });
@@ -79,14 +87,12 @@ const about = ({ tenantId }: Principal, userId: string): Parameters<typeof emit>
 
 async function memberToChange(
   tx: Tx,
-  principal: Principal,
+  { principal: { tenantId }, held }: Acting,
   userId: string,
   given?: GivenRole,
 ): Promise<OrganisationRow> {
-  const { tenantId } = principal;
   const member = await membershipFind(tx, { tenantId, accountId: userId });
   if (member === undefined) throw errors.member_not_found();
-  const held = await heldNow(tx, principal);
   assertHolds(held, heldByRole(member));
   if (given !== undefined) assertHolds(held, await heldByGiven(tx, tenantId, given));
   return member;

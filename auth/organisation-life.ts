@@ -125,9 +125,9 @@ export async function transferOrganisation(principal: Principal, id: string, use
   assertOwn(principal, id);
   if (userId === principal.subjectId) throw errors.member_not_found({ internal: "to oneself" });
   await withSystem("transfer-organisation", async (tx) => {
-    await lockActing(tx, principal, "organisation.delete");
-    await giveRole(tx, principal, userId, { role: "owner", roleId: null });
-    await giveRole(tx, principal, principal.subjectId, { role: "admin", roleId: null });
+    const acting = { principal, held: await lockActing(tx, principal, "organisation.delete") };
+    await giveRole(tx, acting, userId, { role: "owner", roleId: null });
+    await giveRole(tx, acting, principal.subjectId, { role: "admin", roleId: null });
   });
 }
 

@@ -14,7 +14,7 @@ import { parseInput } from "../security/input";
 import { isRole, rolePermissions, type MemberRole, type Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal } from "../security/principal";
 import { lockActing } from "./acting-now";
-import { assertHolds, heldByRole, heldNow } from "./authority";
+import { assertHolds, heldByRole } from "./authority";
 import { errors } from "./errors";
 import { normalisedName } from "./normalised-name";
 import { revokeRole } from "./revocations";
@@ -67,8 +67,7 @@ export async function createRole(
   const { tenantId } = principal;
   const id = newId();
   await withSystem("create-role", async (tx) => {
-    await lockActing(tx, principal, "role.manage");
-    assertHolds(await heldNow(tx, principal), permissions);
+    assertHolds(await lockActing(tx, principal, "role.manage"), permissions);
     if ((await roleCount(tx, tenantId)) >= ROLES_PER_ORGANISATION_MAX) throw errors.too_many_roles();
     await assertNameFree(tx, { tenantId, id, name });
     await roleInsert(tx, { id, tenantId, name, permissions });
@@ -136,10 +135,9 @@ async function roleToChange(
   principal: Principal,
   id: string,
 ): Promise<{ held: ReadonlySet<Permission>; role: RoleRow }> {
-  await lockActing(tx, principal, "role.manage");
+  const held = await lockActing(tx, principal, "role.manage");
   const role = await roleFind(tx, { tenantId: principal.tenantId, id });
   if (role === undefined) throw errors.role_not_found();
-  const held = await heldNow(tx, principal);
   assertHolds(held, role.permissions);
   return { held, role };
 }

@@ -13,7 +13,7 @@ import type { Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal, type TenantId } from "../security/principal";
 import { lockActing } from "./acting-now";
 import { keyName, tellRevoked } from "./api-keys";
-import { assertHolds, heldNow, scopeFor } from "./authority";
+import { assertHolds, scopeFor } from "./authority";
 import { errors } from "./errors";
 import { apiKeyDeleteOfService, apiKeyDeleteOfServices } from "./store/api-keys";
 import {
@@ -61,8 +61,8 @@ export async function createServicePrincipal(
   const { tenantId } = principal;
   const id = newId();
   const permissions = await withSystem("change-service-principals", async (tx) => {
-    await lockActing(tx, principal, "service_principal.manage");
-    const given = grantable(await heldNow(tx, principal), input.permissions);
+    const held = await lockActing(tx, principal, "service_principal.manage");
+    const given = grantable(held, input.permissions);
     if ((await servicePrincipalCount(tx, tenantId)) >= SERVICE_PRINCIPALS_PER_ORGANISATION_MAX)
       throw errors.too_many_service_principals();
     const createdAt = await servicePrincipalInsert(tx, { id, tenantId, name, permissions: given });
@@ -145,10 +145,9 @@ async function serviceToChange(
   id: string,
 ): Promise<{ held: ReadonlySet<Permission>; service: ServicePrincipalRow }> {
   const { tenantId } = principal;
-  await lockActing(tx, principal, "service_principal.manage");
+  const held = await lockActing(tx, principal, "service_principal.manage");
   const service = await servicePrincipalFindForUpdate(tx, { tenantId, id });
   if (service === undefined) throw errors.service_principal_not_found();
-  const held = await heldNow(tx, principal);
   assertHolds(held, service.permissions);
   return { held, service };
 }
