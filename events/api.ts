@@ -6,12 +6,12 @@ import { parseCursor } from "../db/cursor";
 import { withTenant } from "../db/tenant";
 import { currentPrincipal } from "../security/principal";
 import { parseChangingFilter, parseLetterFilter, type HandledLetters } from "./dead-letter-desk";
-import { discardEvents, redriveEvents, shownDeadLetter } from "./dead-letters";
+import { discardEvents, redriveEvents, shownEvent } from "./dead-letters";
 import { errors } from "./errors";
 import { purgeExpired } from "./retention";
 import { deadLetters } from "./store/dead-letter";
 
-interface ListDeadLettersRequest {
+export interface ListDeadLettersRequest {
   /** Only those of this consumer. */
   consumer?: Query<string & MaxLen<200>>;
   /** Only events of this type. */
@@ -27,7 +27,7 @@ interface ListDeadLettersRequest {
   cursor?: Query<string>;
 }
 
-interface DeadLetter {
+export interface DeadLetter {
   id: string;
   consumer: string;
   eventId: string;
@@ -61,13 +61,7 @@ export const listDeadLetters = api(
     const { rows, next } = await withTenant(principal, (tx) =>
       deadLetters.list(tx, principal.tenantId, filter, Math.floor(req.limit ?? 50), cursor),
     );
-    const shown = rows.map((row) => {
-      const { id, type, version, aggregateType, aggregateId, reason, error, traceId, attempts, deadAt } =
-        shownDeadLetter(row);
-      const about = { consumer: row.source, eventId: row.messageId, type, version, aggregateType, aggregateId };
-      return { id, ...about, reason, error, traceId, attempts, deadAt };
-    });
-    return { deadLetters: shown, ...(next === undefined ? {} : { next }) };
+    return { deadLetters: rows.map(shownEvent), ...(next === undefined ? {} : { next }) };
   },
 );
 
@@ -84,18 +78,18 @@ interface DeadLetterFilter {
   until?: string;
 }
 
-interface DeadLettersRequest {
+export interface DeadLettersRequest {
   filter: DeadLetterFilter;
 }
 
-interface RedrivenDeadLettersResponse {
+export interface RedrivenDeadLettersResponse {
   /** How many were sent again, 500 at most. */
   redriven: number;
   /** True: ask again for the rest. */
   more: boolean;
 }
 
-interface DiscardedDeadLettersResponse {
+export interface DiscardedDeadLettersResponse {
   /** How many were discarded, 500 at most. */
   discarded: number;
   /** True: ask again for the rest. */

@@ -9,7 +9,8 @@ import { deadLettersTotal } from "../telemetry/metrics";
 import { parseTraceparent } from "../telemetry/tracing";
 import { handleLetters, letterFields, type HandledLetters, type WantedLetters } from "./dead-letter-desk";
 import { signalRelay } from "./signal";
-import { deadLetters } from "./store/dead-letter";
+import { deadLetters, type EventFacts } from "./store/dead-letter";
+import type { ListedDeadLetter } from "./store/dead-letter-table";
 import { inboxMarkDead, inboxReopen } from "./store/inbox";
 import type { DomainEvent } from "./topic";
 
@@ -47,6 +48,14 @@ export function shownDeadLetter<L extends { reason: string; deadAt: Date }>(
   letter: L,
 ): Omit<L, "deadAt"> & { error: string; deadAt: string } {
   return { ...letter, error: publicTextOf(letter.reason), deadAt: letter.deadAt.toISOString() };
+}
+
+/** Of an event, as lists show it. */
+export function shownEvent(row: ListedDeadLetter<EventFacts>) {
+  const { id, source: consumer, messageId: eventId, ...facts } = shownDeadLetter(row);
+  const { type, version, aggregateType, aggregateId, reason, error, traceId, attempts, deadAt } = facts;
+  const about = { consumer, eventId, type, version, aggregateType, aggregateId };
+  return { id, ...about, reason, error, traceId, attempts, deadAt };
 }
 
 export interface Burial {

@@ -7,14 +7,13 @@ import { withTenant } from "../db/tenant";
 import { doEach } from "../db/upkeep";
 import { currentPrincipal } from "../security/principal";
 import { parseChangingFilter, parseLetterFilter, type HandledLetters } from "../events/dead-letter-desk";
-import { shownDeadLetter } from "../events/dead-letters";
-import { discardJobs, purgeDeadJobs, redriveJobs } from "./dead-letters";
+import { discardJobs, purgeDeadJobs, redriveJobs, shownJob } from "./dead-letters";
 import { errors } from "./errors";
 import { purgeFlows } from "./flow";
 import { jobDeadLetters } from "./store/dead-letter";
 import { purgeGates } from "./tenant-gate";
 
-interface ListJobDeadLettersRequest {
+export interface ListJobDeadLettersRequest {
   /** Only those of this job, "domain:action". */
   job?: Query<string & MaxLen<200>>;
   /** Only those given up for this reason. */
@@ -28,7 +27,7 @@ interface ListJobDeadLettersRequest {
   cursor?: Query<string>;
 }
 
-interface JobDeadLetter {
+export interface JobDeadLetter {
   id: string;
   /** Job name, "domain:action". */
   job: string;
@@ -60,11 +59,7 @@ export const listDeadLetters = api(
     const { rows, next } = await withTenant(principal, (tx) =>
       jobDeadLetters.list(tx, principal.tenantId, filter, Math.floor(req.limit ?? 50), cursor),
     );
-    const shown = rows.map((row) => {
-      const { id, reason, error, traceId, attempts, deadAt } = shownDeadLetter(row);
-      return { id, job: row.source, jobId: row.messageId, reason, error, traceId, attempts, deadAt };
-    });
-    return { deadLetters: shown, ...(next === undefined ? {} : { next }) };
+    return { deadLetters: rows.map(shownJob), ...(next === undefined ? {} : { next }) };
   },
 );
 
@@ -79,18 +74,18 @@ interface JobDeadLetterFilter {
   until?: string;
 }
 
-interface JobDeadLettersRequest {
+export interface JobDeadLettersRequest {
   filter: JobDeadLetterFilter;
 }
 
-interface RedrivenJobDeadLettersResponse {
+export interface RedrivenJobDeadLettersResponse {
   /** How many were sent again, 500 at most. */
   redriven: number;
   /** True: ask again for the rest. */
   more: boolean;
 }
 
-interface DiscardedJobDeadLettersResponse {
+export interface DiscardedJobDeadLettersResponse {
   /** How many were discarded, 500 at most. */
   discarded: number;
   /** True: ask again for the rest. */

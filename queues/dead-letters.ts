@@ -4,7 +4,7 @@ import { newId } from "../db/ids";
 import { withSystem, withTenant, type Tx } from "../db/tenant";
 import { removeInBatches } from "../db/upkeep";
 import { handleLetters, letterFields, type HandledLetters, type WantedLetters } from "../events/dead-letter-desk";
-import { DEAD_LETTER_DAYS, traceIdOf } from "../events/dead-letters";
+import { DEAD_LETTER_DAYS, shownDeadLetter, traceIdOf, type ListedDeadLetter } from "../events/dead-letters";
 import { signalRelay } from "../events/signal";
 import { deadLettersTotal } from "../telemetry/metrics";
 import type { TenantId } from "../security/principal";
@@ -13,6 +13,12 @@ import { jobDeadLetters } from "./store/dead-letter";
 
 const redriven = defineAction("queues.dead_letter.redriven", letterFields);
 const discarded = defineAction("queues.dead_letter.discarded", letterFields);
+
+/** Of a job, as lists show it. */
+export function shownJob(row: ListedDeadLetter<object>) {
+  const { id, source: job, messageId: jobId, reason, error, traceId, attempts, deadAt } = shownDeadLetter(row);
+  return { id, job, jobId, reason, error, traceId, attempts, deadAt };
+}
 
 export interface FailedJob {
   /** Job name, "domain:action". */
