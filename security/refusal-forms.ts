@@ -27,6 +27,9 @@ export function declareRefusalForm(name: string, form: RefusalForm): void {
   forms.set(name, form);
 }
 
+/** RFC 9110 §15.5.14: Encore's codes have no class for a body that is too large. */
+export const statusOf = ({ status, details }: Refusal): number => (details.bodyBytesMax === undefined ? status : 413);
+
 /** false: nothing was written, because the form is unknown or an answer has begun. */
 export function refuseInForm(
   { rawResponse }: MiddlewareRequest,

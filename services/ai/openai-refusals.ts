@@ -1,7 +1,7 @@
 // Refusals as the OpenAI protocol has them, because its stock clients show nothing else: of a body without `error` the Node
 // client says "401 status code (no body)" (openai/openai-node #1734). `code` is our reason, `param` the first field that is wrong.
 // Source: https://platform.openai.com/docs/guides/error-codes, and the types that openai/openai-node reads (core/error.ts).
-import type { Refusal, RefusalAnswer } from "../../security/refusal-forms";
+import { statusOf, type Refusal, type RefusalAnswer } from "../../security/refusal-forms";
 
 const FIELDS_SHOWN = 3;
 /** The stock client waits as long as Retry-After says, however long that is: what is over no sooner, it is not to wait for. */
@@ -15,12 +15,10 @@ interface ShownError {
 }
 
 const TYPES: Readonly<Record<number, string>> = {
-  ...{
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-    503: "service_unavailable_error",
-  },
+  401: "authentication_error",
+  403: "permission_error",
+  429: "rate_limit_error",
+  503: "service_unavailable_error",
 };
 
 function typeOf(status: number, reason: string): string {
@@ -48,8 +46,7 @@ function messageOf({ message, details }: Refusal): string {
 export function openAiRefusal(refusal: Refusal): RefusalAnswer {
   const { details } = refusal;
   const { reason, requestId, retryAfterSeconds = 0, fields = {} } = details;
-  // RFC 9110 §15.5.14: Encore's codes have no class for it.
-  const status = details.bodyBytesMax === undefined ? refusal.status : 413;
+  const status = statusOf(refusal);
   const param = Object.keys(fields).find((path) => path !== "(body)") ?? null;
   const isLong = retryAfterSeconds > WAIT_SECONDS_MAX;
   return {

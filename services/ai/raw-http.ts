@@ -1,33 +1,14 @@
 // What endpoints that answer in one piece or as a stream need of HTTP: a bounded JSON body, whether the client has left, and
 // server-sent events (WHATWG HTML §9.2) that wait for a slow reader.
-import type { IncomingMessage } from "node:http";
 import type { Writable } from "node:stream";
-import { commonErrors } from "../../security/common-errors";
+import { readJsonBody } from "../../security/json-body";
 import { writeToReader } from "../../security/slow-reader";
 
 const BODY_BYTES_MAX = 512 << 10;
 
-const invalidBody = (problem: string): Error => commonErrors.invalid_request({ fields: { "(body)": problem } });
-
 /** @throws APIError invalid_request */
-export async function readJson(request: Pick<IncomingMessage, typeof Symbol.asyncIterator>): Promise<unknown> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request) {
-    const piece = Buffer.from(part as Uint8Array);
-    bytes += piece.byteLength;
-    if (bytes > BODY_BYTES_MAX) {
-      const fields = { "(body)": `is larger than ${BODY_BYTES_MAX} bytes` };
-      throw commonErrors.invalid_request({ fields, facts: { bodyBytesMax: String(BODY_BYTES_MAX) } });
-    }
-    parts.push(piece);
-  }
-  try {
-    return JSON.parse(Buffer.concat(parts).toString()) as unknown;
-  } catch {
-    throw invalidBody("is no JSON");
-  }
-}
+export const readJson = (request: Parameters<typeof readJsonBody>[0]): Promise<unknown> =>
+  readJsonBody(request, BODY_BYTES_MAX);
 
 /** Aborts when the client leaves before it has its answer. */
 export function whenLeft(response: Writable): AbortSignal {

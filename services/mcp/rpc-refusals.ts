@@ -1,14 +1,13 @@
 // Refusals of the endpoint itself as JSON-RPC errors without an id, with the HTTP status beside them, because MCP clients show
 // nothing else. What a tool refuses is a result (tool-result.ts). Sources: https://www.jsonrpc.org/specification (5.1), MCP
 // 2025-11-25, "Streamable HTTP" (403 and 400 may have such a body) and "Authorization" (401 names the scheme, RFC 6750 §3).
-import type { Refusal, RefusalAnswer } from "../../security/refusal-forms";
+import { NO_JSON } from "../../security/json-body";
+import { statusOf, type Refusal, type RefusalAnswer } from "../../security/refusal-forms";
 
 const INVALID_REQUEST = -32_600;
 const PARSE_ERROR = -32_700;
 /** "Reserved for implementation-defined server-errors." */
 const SERVER_ERROR = -32_000;
-
-export const NO_JSON = "is no JSON";
 
 function codeOf({ status, details: { fields = {} } }: Refusal): number {
   if (fields["(body)"] === NO_JSON) return PARSE_ERROR;
@@ -17,8 +16,7 @@ function codeOf({ status, details: { fields = {} } }: Refusal): number {
 
 export function rpcRefusal(refusal: Refusal): RefusalAnswer {
   const { message, details } = refusal;
-  // RFC 9110 §15.5.14: Encore's codes have no class for it.
-  const status = details.bodyBytesMax === undefined ? refusal.status : 413;
+  const status = statusOf(refusal);
   return {
     status,
     body: { jsonrpc: "2.0", id: null, error: { code: codeOf(refusal), message, data: details } },
