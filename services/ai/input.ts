@@ -1,8 +1,9 @@
 // What the endpoints' types cannot say, and what comes in by endpoints without types. Prompts are bounded below where providers
 // begin to charge more for long ones.
 import { z } from "zod";
+import { isWellFormed } from "../../security/well-formed";
 
-const storable = (text: string): boolean => !text.includes("\u0000") && Buffer.from(text).toString() === text;
+const storable = (text: string): boolean => !text.includes("\u0000") && isWellFormed(text);
 const STORABLE = "has a NUL character or half a character";
 
 export const PROMPT_CHARS_MAX = 100_000;

@@ -4,6 +4,7 @@ import { vectors } from "~encore/clients";
 import { idFromParts } from "../../db/ids";
 import { reasonOf } from "../../security/errors";
 import type { AuthData, TenantId } from "../../security/principal";
+import { wellFormed } from "../../security/well-formed";
 
 export interface Acting {
   tenantId: TenantId;
@@ -17,9 +18,6 @@ const SOURCE_MAX_CHARS = 512;
 function authDataOf({ tenantId, actor }: Acting): AuthData {
   return { userID: idFromParts("assets", tenantId), tenantId, kind: "service", scope: SCOPE, actor };
 }
-
-/** Half a character outside the basic plane becomes the replacement character: neither UTF-8 nor jsonb has one. */
-export const wellFormed = (text: string): string => Buffer.from(text, "utf8").toString("utf8");
 
 /** How the sources of all documents of a file begin. */
 export const sourcesOf = (assetId: string): string => `assets/${assetId}/`;

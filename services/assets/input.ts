@@ -1,6 +1,6 @@
 // What the endpoints' types cannot say: raw ones have none.
 import { z } from "zod";
-import { wellFormed } from "./document";
+import { isWellFormed } from "../../security/well-formed";
 
 const NAME_MAX_CHARS = 255;
 
@@ -11,7 +11,7 @@ const nameField = z
   .min(1, "is missing: give it in the query, or as the file's name in a form")
   .max(NAME_MAX_CHARS, `is longer than ${NAME_MAX_CHARS} characters`)
   .refine((name) => !/\p{Cc}/u.test(name), "has a control character")
-  .refine((name) => wellFormed(name) === name, "has half a character");
+  .refine(isWellFormed, "has half a character");
 
 export const uploadInput = z.object({ name: nameField });
 

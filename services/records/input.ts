@@ -1,5 +1,6 @@
 // What the endpoints' types cannot say of what is brought, and rows of bulk requests, which are looked at one by one.
 import { z } from "zod";
+import { isWellFormed } from "../../security/well-formed";
 
 const INTEGER_MAX = 2_147_483_647;
 const PRICE_MAX = 1_000_000_000_000;
@@ -20,7 +21,7 @@ const text = (charsMax: number, isLong = false): z.ZodString =>
     .min(1, "is empty")
     .max(charsMax, `is longer than ${charsMax} characters`)
     .refine((value) => !hasControlCharacter(value, isLong), "has a control character")
-    .refine((value) => Buffer.from(value).toString() === value, "has half a character");
+    .refine(isWellFormed, "has half a character");
 
 const whole = (min: number, max: number): z.ZodInt =>
   z.int("is not a whole number").min(min, `is below ${min}`).max(max, `is above ${max}`);

@@ -1,6 +1,7 @@
 // Values of filters and cursors, by the type of their column. What they are read as is what the database takes without a complaint.
 import { z } from "zod";
 import { isUuid } from "../../db/ids";
+import { isWellFormed } from "../../security/well-formed";
 import type { ValueType } from "./resource";
 
 const TEXT_MAX_CHARS = 300;
@@ -33,9 +34,6 @@ export const readValue = (type: ValueType, text: string): string | undefined => 
 
 /** What such a value is, in words. */
 export const wantedOf = (type: ValueType): string => wanted[type];
-
-/** Half a character has no encoding. */
-const isWellFormed = (text: string): boolean => Buffer.from(text).toString() === text;
 
 /** Date.parse takes other forms too, which every engine reads as it likes. A moment without a zone would be of the server's. */
 const isoForm = z.union([z.iso.date(), z.iso.datetime({ offset: true })]);
