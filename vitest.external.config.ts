@@ -3,7 +3,7 @@
 // do, group by group, as in `npm test`.
 import { defineConfig } from "vitest/config";
 import { groundwork } from "./runtime/vitest/plugin";
-import { processGroup, suitesIn, type ProcessGroup } from "./scripts/testing/suites";
+import { processGroup, processGroups, suitesIn } from "./scripts/testing/suites";
 import base from "./vitest.config";
 
 /** Their suites test the host itself: they need what the plugin provides. Rules of the sources run no part of the app. */
@@ -11,12 +11,10 @@ const withoutTheApp = /^(runtime|scripts|bench)\/|^__tests__\/(architecture|lint
 
 const files = suitesIn(import.meta.dirname).filter((file) => !withoutTheApp.test(file));
 
-const groups: readonly ProcessGroup[] = ["own", "mocking", "plain", "app", "workers"];
-
 export default defineConfig({
   test: {
     fileParallelism: false,
-    projects: groups.map((name, order) => ({
+    projects: processGroups.map((name, order) => ({
       plugins: [groundwork()],
       test: {
         ...base.test,

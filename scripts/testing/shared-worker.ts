@@ -15,10 +15,9 @@ import {
   type Vitest,
   type WorkerRequest,
 } from "vitest/node";
-import { processGroup, slowSuites, type ProcessGroup } from "./suites";
+import { processGroup, processGroups, slowSuites, type ProcessGroup } from "./suites";
 
 const poolName = "shared";
-const groups: readonly ProcessGroup[] = ["own", "mocking", "workers", "app", "plain"];
 
 const nameOf = (root: string, file: string): string => relative(root, file).replaceAll(sep, "/");
 
@@ -63,7 +62,7 @@ class SharedWorker extends ForksPoolWorker {
 function ordered(Sequencer: new (vitest: Vitest) => TestSequencer): new (vitest: Vitest) => TestSequencer {
   const rank = (file: string): number => {
     const slow = Sequencer === BaseSequencer ? slowSuites.indexOf(file) : -1; // unless the order is random
-    return groups.indexOf(processGroup(file)) * 1_000 + (slow < 0 ? slowSuites.length : slow);
+    return processGroups.indexOf(processGroup(file)) * 1_000 + (slow < 0 ? slowSuites.length : slow);
   };
   return class extends BaseSequencer {
     override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -119,6 +119,9 @@ export const nativeSuites: readonly string[] = [
 /** Test files share a process with those of their group only: what opened the database leaves connections and loops. */
 export type ProcessGroup = "own" | "mocking" | "workers" | "app" | "plain";
 
+/** In the order of a run: relays and workers before what the app's suites leave for them. */
+export const processGroups: readonly ProcessGroup[] = ["own", "mocking", "workers", "app", "plain"];
+
 /** @param file from the repository's root, with slashes; suites for native servers and long ones have their own process */
 export function processGroup(file: string): ProcessGroup {
   if (suitesApart.includes(file) || /\.\w+\.test\.ts$/.test(file)) return "own";
