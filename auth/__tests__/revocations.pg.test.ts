@@ -5,9 +5,9 @@ import { AppDB } from "../../database";
 import { newId } from "../../db/ids";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { reasonOf } from "../../security/errors";
-import { callerFrom, principalFrom } from "../../security/principal";
+import { callerFrom, principalFrom, type Principal } from "../../security/principal";
 import { changeMemberRole, removeMember } from "../members";
-import { register } from "../registration";
+import { register, type Registered } from "../registration";
 import { membershipSubject, Revocations, revokeSessions } from "../revocations";
 import { refreshSession, signOut } from "../sessions";
 import { REVOCATION_READ } from "../store/revocations";
@@ -19,6 +19,15 @@ const sees = async (list: Revocations, sessionId: string): Promise<boolean> => {
   await list.refresh();
   return list.isRevoked({ sessionId, membership: null, revision: 0, kid: "k" });
 };
+/** Whoever registered, with the session they have, as an owner of the organisation. */
+const ownerOf = async (tenantId: string, { user }: Registered): Promise<Principal> =>
+  principalFrom({ userID: user.id, tenantId, role: "owner", sessionId: await sessionOf(user.id) });
+async function sessionOf(accountId: string): Promise<string> {
+  const [session] = await systemQuery<{ id: string }>("test", "select id from auth.session where account_id = $1", [
+    accountId,
+  ]);
+  return session?.id ?? "";
+}
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe("revocations", () => {
@@ -105,11 +114,10 @@ describe("at once", () => {
         ada.organisation.id,
         bob.user.id,
       ]);
-      const as = (userID: string): ReturnType<typeof principalFrom> =>
-        principalFrom({ userID, tenantId: ada.organisation.id, role: "owner", sessionId: newId() });
+      const [asAda, asBob] = await Promise.all([ownerOf(ada.organisation.id, ada), ownerOf(ada.organisation.id, bob)]);
       const outcomes = await Promise.allSettled([
-        changeMemberRole(as(ada.user.id), bob.user.id, { role: "viewer", roleId: null }),
-        removeMember(as(bob.user.id), ada.user.id),
+        changeMemberRole(asAda, bob.user.id, { role: "viewer", roleId: null }),
+        removeMember(asBob, ada.user.id),
       ]);
       expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       const owners = await systemQuery(
@@ -124,10 +132,7 @@ describe("at once", () => {
   test("signing out while refreshing leaves nobody signed in", async () => {
     for (let round = 0; round < 20; round++) {
       const person = await register(newcomer(), start);
-      const [session] = await systemQuery<{ id: string }>("test", "select id from auth.session where account_id = $1", [
-        person.user.id,
-      ]);
-      const caller = callerFrom({ userID: person.user.id, sessionId: session?.id ?? "" });
+      const caller = callerFrom({ userID: person.user.id, sessionId: await sessionOf(person.user.id) });
       const [renewed] = await Promise.allSettled([refreshSession(person.refreshToken, start, here), signOut(caller)]);
       const token = renewed.status === "fulfilled" ? renewed.value.refreshToken : person.refreshToken;
       expect(await refreshSession(token, start, here).then(() => "let in", reasonOf)).toBe("refresh_token_invalid");
@@ -146,8 +151,7 @@ describe("at once", () => {
       return row?.revision ?? 0;
     };
     const before = await join();
-    const acting = principalFrom({ userID: owner.user.id, tenantId, role: "owner", sessionId: newId() });
-    await removeMember(acting, member.user.id);
+    await removeMember(await ownerOf(tenantId, owner), member.user.id);
     const after = await join();
     const list = replica();
     await list.refresh();
