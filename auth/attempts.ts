@@ -29,15 +29,18 @@ export async function countAttempt(email: string, address: string): Promise<{ fo
   };
 }
 
-/** Who asks for a mail: whoever comes, somebody signed in for an address that need not be theirs, an account for its own. */
-type MailAsker = "anybody" | "somebody" | "owner";
+/** Who asks for a mail: whoever comes, an account for its own address, or another account, by its id. */
+type MailAsker = "anybody" | "owner" | { accountId: string };
 
 /**
- * Counts a mail to an address, whether or not anybody is registered with it. Each kind of asker has a quota of its own: else a
- * stranger uses up what the address's owner needs to step up, or to be invited. @throws APIError rate_limited.
+ * Counts a mail to an address, whether or not anybody is registered with it. Each asker has a quota of its own: else a stranger uses
+ * up what the address's owner needs to step up, or to be invited. What other accounts ask for is counted together too: accounts
+ * cost nothing. @throws APIError rate_limited.
  */
 export async function countMail(email: string, by: MailAsker): Promise<void> {
-  await limits.consume("mail", "account", limitKey(by === "anybody" ? email : `${by}\n${email}`));
+  const asker = typeof by === "string" ? by : by.accountId;
+  await limits.consume("mail", "account", limitKey(by === "anybody" ? email : `${asker}\n${email}`));
+  if (typeof by !== "string") await limits.consume("mail", "accountByOthers", limitKey(email));
 }
 
 const WRONG_TOKEN = new Set(["link_invalid", "invitation_not_found"]);

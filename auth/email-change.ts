@@ -43,8 +43,8 @@ export async function changeEmail(caller: Caller, address: string): Promise<void
   requireMail();
   const email = normaliseEmail(address);
   if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
-  await countMail(email, "somebody");
   const accountId = caller.subjectId;
+  await countMail(email, { accountId });
   await withSystem("change-email", async (tx) => {
     const account = await accountFindForUpdate(tx, accountId);
     if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });

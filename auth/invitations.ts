@@ -70,7 +70,7 @@ export async function inviteMember(principal: Principal, input: { email: string 
   const { tenantId, subjectId } = principal;
   const { role, roleId } = input;
   const made = roleId === null ? {} : { roleId };
-  await countMail(email, "somebody");
+  await countMail(email, { accountId: subjectId });
   const id = newId();
   const { expiresAt } = await withSystem("invite-member", async (tx) => {
     const held = await lockActing(tx, principal, "member.manage");

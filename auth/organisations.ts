@@ -18,7 +18,7 @@ import { normalisedName } from "./normalised-name";
 import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
 import { revokeSessions } from "./revocations";
-import { completeSignIn, type SignedIn } from "./sessions";
+import { completeSignIn, workingSeconds, type SignedIn } from "./sessions";
 import { accountFindForUpdate, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
 import { membershipCountOfAccount, membershipFind, membershipHold, membershipInsert } from "./store/memberships";
 import { sessionDeleteSurplus, sessionInsertSibling, sessionProof } from "./store/sessions";
@@ -95,8 +95,8 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
     const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) };
     const made = await sessionInsertSibling(tx, from, { id: sessionId, tenantId, ...hashes });
     if (made === undefined) throw errors.invalid_token({ internal: "the session is over" });
-    const keep = SESSIONS_PER_SIGN_IN_MAX;
-    await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep, signInOf: sessionId }));
+    const surplus = { accountId, of: "sign-in", made: sessionId, keep: SESSIONS_PER_SIGN_IN_MAX } as const;
+    await revokeSessions(tx, await sessionDeleteSurplus(tx, { ...surplus, workingSeconds: workingSeconds() }));
     return {
       member: { accountId, email, organisation },
       authentication: { amr: made.amr, at: made.authenticatedAt },

@@ -87,8 +87,10 @@ export interface OpenedSession {
 
 const log = logger("auth");
 
-/** Sessions of one account; a sign-in beyond them ends the one that was used least lately. */
+/** Sessions of one account; a sign-in beyond them ends the one that was used least lately, and none at work while there is another. */
 export const SESSIONS_PER_ACCOUNT_MAX = 100;
+/** Whoever works refreshes once in the life of an access token, but for a request that came late. */
+export const workingSeconds = (): number => 2 * cfg.auth.accessTokenSeconds;
 
 /**
  * `address` is what limits count the caller by.
@@ -169,7 +171,8 @@ export async function openSession(
     checkedHash,
   });
   if (at === undefined) throw await refusalOf(tx, accountId);
-  await revokeSessions(tx, await sessionDeleteSurplus(tx, { accountId, keep: SESSIONS_PER_ACCOUNT_MAX }));
+  const surplus = { accountId, of: "account", made: sessionId, keep: SESSIONS_PER_ACCOUNT_MAX } as const;
+  await revokeSessions(tx, await sessionDeleteSurplus(tx, { ...surplus, workingSeconds: workingSeconds() }));
   const refreshToken = formatRefreshToken(token);
   return { member: { ...member, organisation }, sessionId, refreshToken, authentication: { amr, at } };
 }

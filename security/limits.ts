@@ -16,9 +16,11 @@ export { connectRedis } from "./redis-counter";
 
 /**
  * Who is counted. `anonymousIp` holds for callers who are not signed in, `ip` for those who are. Of attempts to sign
- * in: `accountAtIp` one account from one address, `account` one account from everywhere; of mails: one address.
+ * in: `accountAtIp` one account from one address, `account` one account from everywhere; of mails to one address: `account` what one
+ * asks for, `accountByOthers` what all other accounts ask for together.
  */
-export type Dimension = "anonymousIp" | "ip" | "user" | "key" | "tenant" | "account" | "accountAtIp";
+export type Dimension =
+  "anonymousIp" | "ip" | "user" | "key" | "tenant" | "account" | "accountAtIp" | "accountByOthers";
 
 /** For callers we know: a client that slept may catch up, and waits no longer than until one point is back. */
 const burst = (points: number): TokenBucketQuota => ({ algorithm: "token-bucket", points, windowSeconds: 60 });
@@ -54,6 +56,7 @@ export const limitPolicies = {
     key: strict(30),
     tenant: strict(300),
     account: strict(5, 3600),
+    accountByOthers: strict(30, 3600),
   },
   /** Staying signed in: everybody in an office behind one address does it every few minutes, perhaps all at once. */
   refresh: { anonymousIp: burst(3000), ip: burst(3000), user: burst(60), key: burst(60), tenant: burst(12_000) },

@@ -181,6 +181,11 @@ test("an address whose mails strangers have used up is still invited and verifie
   await limits.consume("mail", "account", keys[1] ?? "", 4_998);
   expect(await reason(auth.inviteMember({ email, role: "member" }, await as(owner)))).toBe("rate_limited");
   expect(await reason(auth.sendVerificationMail(await as(ada)))).toBeUndefined();
+  // What one account has used up is another's all the same, until all together have asked for thirty.
+  const [bob, eve] = [await person(), await person()];
+  expect(await reason(auth.changeEmail({ email }, await as(bob)))).toBeUndefined();
+  await limits.consume("mail", "accountByOthers", keys[0] ?? "", 29_997);
+  expect(await reason(auth.changeEmail({ email }, await as(eve)))).toBe("rate_limited");
 });
 
 describe("a forgotten password", () => {

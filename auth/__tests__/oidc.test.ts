@@ -273,6 +273,14 @@ describe("an account with the same address", () => {
     expect((await signInAs(somebody(ada.user.email.toUpperCase()))).user).toEqual(ada.user);
   });
 
+  test("is linked when the provider takes its accents apart, or writes them in one with their letters", async () => {
+    for (const form of ["NFC", "NFD"] as const) {
+      const email = `zoë-${crypto.randomUUID()}@example.com`;
+      const ada = await verifiedPerson({ ...newcomer(), email });
+      expect((await signInAs(somebody(`Z${email.slice(1)}`.normalize(form)))).user).toEqual(ada.user);
+    }
+  });
+
   test("that nobody had verified is handed over: whoever registered the address loses everything", async () => {
     const squatter = await register(newcomer(), new Date());
     const { key } = await auth.createApiKey({ name: "backdoor" }, await as(squatter));

@@ -46,13 +46,15 @@ export function claimsOf(clients: OidcClients, { provider, url, state, oidc }: R
 }
 
 /**
- * Whether what a provider vouches for is the address itself, but for capitals and the domain's spelling, which is the mail's own
- * (IDNA). Normalising joins what mail servers tell apart: whoever reads the mails of `\ufb01ona@` need not be `fiona@`. What is
- * composed already has none of the signs whose small letter is another's, as the Kelvin sign's is `k`.
+ * Whether what a provider vouches for is the address itself, but for capitals, for how accents are written (some directories write
+ * them as signs of their own), and for the domain's spelling, which is the mail's own (IDNA). Normalising joins what mail servers
+ * tell apart: whoever reads the mails of `\ufb01ona@` need not be `fiona@`. What is all composed, or all taken apart, has none of
+ * the signs whose small letter is another's, as the Kelvin sign's is `k`.
  */
 function isSpelled(written: string, email: string): boolean {
   const local = localOf(written.trim());
-  return local === local.normalize("NFC") && local.toLowerCase() === localOf(email);
+  const composed = local.normalize("NFC");
+  return [composed, local.normalize("NFD")].includes(local) && composed.toLowerCase() === localOf(email);
 }
 const localOf = (address: string): string => address.slice(0, address.lastIndexOf("@"));
 

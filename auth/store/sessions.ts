@@ -142,22 +142,26 @@ export async function sessionInsertSibling(
 }
 
 /**
- * Removes sessions of an account beyond `keep`, those first that are over, then those whose last use is longest ago: signing in
- * again and again puts nobody out who goes on using their session. Resolves with their ids.
+ * After `made` was: removes sessions of an account, or of one sign-in, beyond `keep`. Those first that are over, then those that
+ * were not refreshed within `workingSeconds`, whose last use is longest ago: signing in again and again, however fast, puts nobody
+ * out who goes on using their session. Resolves with their ids.
  */
 export async function sessionDeleteSurplus(
   tx: Tx,
-  { accountId, keep, signInOf }: { accountId: string; keep: number; signInOf?: string },
+  surplus: { accountId: string; of: "account" | "sign-in"; made: string; keep: number; workingSeconds: number },
 ): Promise<string[]> {
+  const { accountId, of, made, keep, workingSeconds } = surplus;
   const rows = await tx.query<{ id: string }>(
     `delete from auth.session where account_id = $1 and id in (
-       select s.id from auth.session s where s.account_id = $1
-         and ($3::uuid is null or coalesce(s.sign_in_id, s.id) = (
+       select s.id from auth.session s where s.account_id = $1 and s.id <> $3
+         and ($5 or coalesce(s.sign_in_id, s.id) = (
            select coalesce(o.sign_in_id, o.id) from auth.session o where o.id = $3 and o.account_id = $1))
-       order by s.expires_at > now() desc, coalesce(s.rotated_at[1], s.created_at) desc, s.created_at desc
-       offset $2 limit 1000)
+       order by s.expires_at > now() desc,
+         coalesce(s.rotated_at[1] > now() - make_interval(secs => $4), false) desc,
+         coalesce(s.rotated_at[1], s.created_at) desc, s.created_at desc
+       offset $2 - 1 limit 1000)
      returning id`,
-    [accountId, keep, signInOf ?? null],
+    [accountId, keep, made, workingSeconds, of === "account"],
   );
   return rows.map(({ id }) => id);
 }

@@ -1,6 +1,7 @@
 // What every way to send mail promises, as tests: each implementation calls this with itself.
 import { expect, test } from "vitest";
 import { newId } from "../../db/ids";
+import { mailSchema } from "../message";
 import type { MailTransport } from "../transport";
 
 export interface Received {
@@ -32,6 +33,34 @@ export function transportContract(subjectOf: () => Subject): void {
     };
     await transport.send(mail);
     expect(await receivedBy(mail.to)).toEqual([mail]);
+  });
+
+  test("a mail arrives at an address in any script, whose domain is written as the DNS has it", async () => {
+    const { transport, receivedBy } = subjectOf();
+    for (const to of [`zoë.${newId()}@example.xn--p1ai`, `用户${newId()}@example.com`]) {
+      const mail = mailSchema.parse({ id: newId(), to, subject: "here", text: "t" });
+      await transport.send(mail);
+      expect(await receivedBy(to)).toEqual([mail]);
+    }
+  });
+
+  test("what hides another recipient, or is no address, is no mail", () => {
+    const wrong = [
+      "a,b@example.com",
+      '"a@b"@example.com',
+      "a@example.com, b@example.com",
+      "<a@example.com>",
+      "a b@example.com",
+    ];
+    for (const to of [
+      ...wrong,
+      "a@example.com\r\nBcc: b@example.com",
+      "a@@example.com",
+      ".a@example.com",
+      "a@b",
+      "a@example..com",
+    ])
+      expect(mailSchema.safeParse({ id: newId(), to, subject: "here", text: "t" }).success).toBe(false);
   });
 
   test("mails sent at once all arrive, each once and to nobody else", async () => {
