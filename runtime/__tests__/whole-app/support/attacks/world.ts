@@ -88,7 +88,7 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
   const key = await made<{ id: string; key: string }>("/auth/api-keys", { name: word });
   const machineKey = await made<{ key: string }>("/auth/api-keys", { name: word, servicePrincipalId: machine.id });
   const invitation = await made("/auth/invitations", { email: `guest-of-${email}`, role: "viewer" });
-  const domain = await made("/auth/domains", { domain: `${word}.example.com` });
+  const domain = await made("/auth/domains", { domain: `0000.${word}.example.com` });
   const things = {
     organisation: session.organisation.id,
     user: session.user.id,
