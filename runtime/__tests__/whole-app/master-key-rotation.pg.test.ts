@@ -11,6 +11,7 @@ import { resealTotp } from "../../../auth/factors/reseal";
 import { sealedCount } from "../../../auth/store/sealed";
 import { startAudit } from "../../../audit/key";
 import { resealHeads } from "../../../audit/sealing";
+import { auditSealedCount } from "../../../audit/store/seals";
 import { verifyLog } from "../../../audit/verify-logs";
 import { AppDB } from "../../../database";
 import { useMasterKey as useForRows } from "../../../db/capability";
@@ -215,6 +216,7 @@ const sealedRows = async (): Promise<SealedRows[]> => [
   ...(await sealedCount()),
   ...(await tenantKeySealedCount()),
   ...(await requestSealedCount()),
+  ...(await auditSealedCount()),
 ];
 const idOf = (key: string): string => keyIdOf(key).toString("hex");
 const sealedBy = async (key: string): Promise<string[]> =>
