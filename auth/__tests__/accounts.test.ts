@@ -9,10 +9,10 @@ import { renderPrometheus } from "../../telemetry/metrics";
 import type { Role } from "../../security/permissions";
 import { REUSE_GRACE_MS } from "../refresh-token";
 import { register, type Registered } from "../registration";
-import { refreshSession, SESSIONS_PER_ACCOUNT_MAX, signIn, type SignedIn } from "../sessions";
+import { refreshSession, signIn, type SignedIn } from "../sessions";
 import { as, identify } from "./callers";
 import { mailsTo } from "./mails";
-import { count, here, newcomer, password, reason } from "./people";
+import { here, newcomer, password, reason } from "./people";
 
 const person = async (): Promise<Registered & { email: string }> => {
   const wanted = newcomer();
@@ -217,58 +217,6 @@ describe("an account", () => {
     expect(await reason(refreshSession(idle.refreshToken, new Date(), here))).toBe("refresh_token_invalid");
     expect((await auth.listSessions(await as(idle))).sessions).toEqual([]);
     expect(await refreshSession(used.refreshToken, new Date(), here)).toBeDefined();
-  });
-
-  test("with more than a hundred sessions keeps the one that is in use, however old, and loses what was used least lately", async () => {
-    const ada = await person();
-    await systemQuery("test", "update auth.session set created_at = now() - interval '10 days' where account_id = $1", [
-      ada.user.id,
-    ]);
-    const used = await refreshSession(ada.refreshToken, new Date(), here);
-    // The newest of these is over.
-    await systemQuery(
-      "test",
-      `insert into auth.session (id, account_id, created_at, expires_at, family_hash, secret_hash, device)
-       select gen_random_uuid(), $1, now() - make_interval(mins => n), now() + case n when 1 then -1 else 1 end * interval '1 day',
-              sha256('f'), sha256('s'), n::text
-       from generate_series(1, $2::int) n`,
-      [ada.user.id, SESSIONS_PER_ACCOUNT_MAX],
-    );
-    const latest = await signIn({ email: ada.email, password }, new Date(), here);
-    const left = await systemQuery(
-      "test",
-      "select min(device::int) as newest, max(device::int) as oldest from auth.session where account_id = $1",
-      [ada.user.id],
-    );
-    expect(left).toEqual([{ newest: 2, oldest: SESSIONS_PER_ACCOUNT_MAX - 1 }]);
-    for (const { refreshToken } of [used, latest])
-      expect((await refreshSession(refreshToken, new Date(), here)).user).toEqual(ada.user);
-  });
-
-  test("with more than a hundred new sessions within minutes keeps who works: those go that never came back", async () => {
-    const ada = await person();
-    const used = await refreshSession(ada.refreshToken, new Date(), here);
-    await systemQuery(
-      "test",
-      "update auth.session set created_at = now() - interval '1 hour', rotated_at = array[now() - interval '14 minutes'] where account_id = $1",
-      [ada.user.id],
-    );
-    const signedIn = `insert into auth.session (id, account_id, created_at, expires_at, family_hash, secret_hash)
-       select gen_random_uuid(), $1, now() - make_interval(secs => n), now() + interval '1 day', sha256('f'), sha256('s')
-       from generate_series(1, $2::int) n`;
-    await systemQuery("test", signedIn, [ada.user.id, 2 * SESSIONS_PER_ACCOUNT_MAX]);
-    const latest = await signIn({ email: ada.email, password }, new Date(), here);
-    expect(await count(`auth.session where account_id = '${ada.user.id}'`)).toBe(SESSIONS_PER_ACCOUNT_MAX);
-    for (const { refreshToken } of [used, latest])
-      expect((await refreshSession(refreshToken, new Date(), here)).user).toEqual(ada.user);
-    // Even one that is signed in to where all others are at work is not what goes.
-    await systemQuery(
-      "test",
-      "update auth.session set generation = 1, successor_salt = sha256('s'), rotated_at = array[now() + interval '1 minute'] where account_id = $1 and generation = 0",
-      [ada.user.id],
-    );
-    const one = await signIn({ email: ada.email, password }, new Date(), here);
-    expect((await refreshSession(one.refreshToken, new Date(), here)).user).toEqual(ada.user);
   });
 
   test("whose refresh token is replayed loses all of that sign-in, access tokens too; an event, a mail and the log say so", async () => {

@@ -271,14 +271,9 @@ describe("an account with the same address", () => {
     for (const email of lookalikes) expect(await reason(signInAs(somebody(email)))).toBe("oidc_link_required");
     expect(await listIdentities(await callerOf(ada))).toEqual([]);
     expect((await signInAs(somebody(ada.user.email.toUpperCase()))).user).toEqual(ada.user);
-  });
-
-  test("is linked when the provider takes its accents apart, or writes them in one with their letters", async () => {
-    for (const form of ["NFC", "NFD"] as const) {
-      const email = `zoë-${crypto.randomUUID()}@example.com`;
-      const ada = await verifiedPerson({ ...newcomer(), email });
-      expect((await signInAs(somebody(`Z${email.slice(1)}`.normalize(form)))).user).toEqual(ada.user);
-    }
+    // Capitals are no other address, nor are accents that are signs of their own.
+    const zoe = await verifiedPerson({ ...newcomer(), email: `zoë${tail}` });
+    expect((await signInAs(somebody(`Zoë${tail}`.normalize("NFD")))).user).toEqual(zoe.user);
   });
 
   test("that nobody had verified is handed over: whoever registered the address loses everything", async () => {

@@ -7,7 +7,7 @@ import { Limits, limits } from "../../security/limits";
 import { principalFrom, tenantIdFrom } from "../../security/principal";
 import { authenticate } from "../gateway";
 import { register } from "../registration";
-import { refreshSession, SESSIONS_PER_ACCOUNT_MAX, signIn, signOut } from "../sessions";
+import { refreshSession, signIn, signOut } from "../sessions";
 import * as passwords from "../passwords";
 import * as store from "../store/accounts";
 import { count, here, newcomer, password, reason, later, start } from "./people";
@@ -180,22 +180,6 @@ describe("signing in", () => {
       expect(keys.slice(0, 2)).toEqual(keys.slice(2, 4));
       expect(keys.join()).not.toContain("@");
     });
-  });
-
-  test("beyond a hundred sessions of one account ends the oldest", async () => {
-    const person = newcomer();
-    const first = await register(person, start);
-    const { organisation, user } = first;
-    await systemQuery(
-      "test",
-      `insert into auth.session (id, organisation_id, account_id, created_at, expires_at, family_hash, secret_hash)
-       select gen_random_uuid(), $1, $2, now() + make_interval(secs => n), now() + interval '1 day', sha256('f'), sha256('s')
-       from generate_series(1, $3::int) n`,
-      [organisation.id, user.id, SESSIONS_PER_ACCOUNT_MAX + 5],
-    );
-    await signIn({ email: person.email, password }, start, here);
-    expect(await count(`auth.session where account_id = '${user.id}'`)).toBe(SESSIONS_PER_ACCOUNT_MAX);
-    expect(await reason(refreshSession(first.refreshToken, start, here))).toBe("refresh_token_invalid");
   });
 });
 
