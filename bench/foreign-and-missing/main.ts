@@ -44,6 +44,8 @@ const RENEW_MS = 240_000;
 
 /** What is meant where: the first that fits `METHOD path name`. A place that fits none stops the run, so that none is passed over. */
 const KINDS: [RegExp, string][] = [
+  // Of the platform's staff: refused before anything is looked for, whatever it names.
+  [/^\w+ \/operator\//, "organisation"],
   [/ servicePrincipalId$|service-principals/, "service"],
   [/ roleId$|\/auth\/roles/, "role"],
   [/ userId$/, "account"],
@@ -61,6 +63,7 @@ const KINDS: [RegExp, string][] = [
   [/\/passkeys/, "passkey"],
   [/\/identities/, "identity"],
   [/\/secrets/, "secret"],
+  [/\/ai\/budgets/, "budget"],
   [/\/events\/dead-letters/, "letter"],
   [/\/queues\/dead-letters/, "job"],
 ];

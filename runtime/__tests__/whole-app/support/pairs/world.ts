@@ -119,8 +119,10 @@ export async function makePairWorld(send: PairSend, word: string): Promise<PairW
     role: await made("/auth/roles", { name: "readers", permissions: ["document.read"] }),
     domain: await made("/auth/domains", { domain: `${word}.pairs.example` }),
     secret: "provider",
+    budget: "monthly",
   };
   await call(send, "PUT", "/secrets/provider", { value: "a value of the owner" }, owner);
+  await call(send, "PUT", "/ai/budgets/monthly", { period: "month", limitMicroUsd: 1, enforcement: "hard" }, owner);
   const { tasks } = await call<{ tasks: { id: string }[] }>(send, "GET", "/tasks", undefined, owner);
   things.task = tasks[0]?.id ?? "";
   const colleague = await register(send, guest, { invitation: await mailedToken(send, guest) });
