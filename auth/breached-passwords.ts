@@ -7,7 +7,7 @@ import { cfg, type FrozenConfig } from "../config";
 import { logger } from "../telemetry/logger";
 import { breachChecksTotal } from "../telemetry/metrics";
 import { BoundedTurns } from "./bounded-turns";
-import { outboundFetch } from "./oidc/outbound";
+import { outboundFetch } from "../security/outbound";
 
 export type BreachAnswer = "absent" | "found" | "away";
 

@@ -2,7 +2,7 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
-import { assertAllowed, outboundFetch } from "../oidc/outbound";
+import { assertAllowed, outboundFetch } from "../../security/outbound";
 import { OidcClients, type OidcSettings, type Provider } from "../oidc/providers";
 import { beginOidcSignIn, completeOidcSignIn } from "../oidc/sign-in";
 import { redirectUriOf } from "../oidc/state";

@@ -4,7 +4,7 @@ import { AuthorizationResponseError, ClientError, ResponseBodyError } from "open
 import { logger } from "../../telemetry/logger";
 import { APIError } from "encore.dev/api";
 import { errors } from "../errors";
-import { OutboundError } from "./outbound";
+import { OutboundError } from "../../security/outbound";
 
 const log = logger("auth");
 

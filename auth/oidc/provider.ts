@@ -2,7 +2,7 @@
 import type { TenantId } from "../../security/principal";
 import type { Vouch } from "../factors/challenge";
 import { BY_ORGANISATION, BY_PROVIDER } from "../factors/methods";
-import type { Trust } from "./outbound";
+import type { Trust } from "../../security/outbound";
 
 export interface Provider {
   id: string;

@@ -11,6 +11,7 @@ import {
 } from "openid-client";
 import { createHash } from "node:crypto";
 import { cfg } from "../../config";
+import { assertAllowed, givenUp, outboundFetch, type OutboundRules } from "../../security/outbound";
 import { RecentMap } from "../../security/recent-map";
 import { withinTime } from "../../telemetry/time-limit";
 import { BoundedTurns } from "../bounded-turns";
@@ -18,7 +19,6 @@ import { errors } from "../errors";
 import { asRefusal, OidcProblem } from "./failures";
 import { clientSecretOf } from "./keys";
 import { organisationProvider } from "./organisation-provider";
-import { assertAllowed, givenUp, outboundFetch, type OutboundRules } from "./outbound";
 import type { Provider } from "./provider";
 
 export type { Provider } from "./provider";

@@ -1,14 +1,15 @@
-// Requests to providers. One that hangs, streams without end or redirects costs a bounded time and memory. Where an
-// organisation named the address, only public ones are reached, judged by the address that is connected to, so that a
-// name that changes its mind between check and use gains nothing (OWASP SSRF Prevention Cheat Sheet; RFC 6890). An operator's
-// names are looked up as the machine does, one that hangs once at a time (security/name-lookup.ts).
+// Requests to where somebody else says: providers of sign-ins, receivers of webhooks. One that hangs, streams without end or
+// redirects costs a bounded time and memory. Where an organisation named the address, only public ones are reached, judged by
+// the address that is connected to, so that a name that changes its mind between check and use gains nothing (OWASP SSRF
+// Prevention Cheat Sheet; RFC 6890). An operator's names are looked up as the machine does, one that hangs once at a time
+// (name-lookup.ts).
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Resolver } from "node:dns/promises";
 import { request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { lookupJoined } from "../../security/name-lookup";
-import { isPublicAddress } from "../../security/public-address";
+import { lookupJoined } from "./name-lookup";
+import { isPublicAddress } from "./public-address";
 
 /** Metadata, keys and tokens are some kilobytes. */
 const BODY_BYTES_MAX = 512 * 1024;
@@ -27,6 +28,8 @@ export interface OutboundRules {
   trust: Trust;
   /** http and loopback are for development and tests. */
   allowLoopback: boolean;
+  /** Who is asked for the addresses of an organisation's names (`address:port`); the machine's own if not given. */
+  nameServers?: readonly string[];
 }
 
 export interface OutboundRequest {
@@ -53,50 +56,73 @@ export function assertAllowed(address: string, { trust, allowLoopback }: Outboun
   return url;
 }
 
-/** By its text alone: names are judged again by what they resolve to. */
+/** Where no public server is (RFC 6761, 6762, 7686, 8375; ICANN keeps `internal`), and what networks call their own. */
+const PRIVATE_NAMES: readonly string[] = [
+  ...["localhost", "localdomain", "local", "internal", "intranet", "private", "lan", "home", "corp", "svc", "onion"],
+  "home.arpa",
+];
+
+/** By its text alone, of which URL has made one spelling. Names are judged again by what they resolve to. */
 function isPrivateHost(hostname: string): boolean {
   const address = hostname.replace(/^\[|\]$/g, "");
-  return isIP(address) === 0 ? !address.includes(".") : !isPublicAddress(address);
+  if (isIP(address) !== 0) return !isPublicAddress(address);
+  const name = address.endsWith(".") ? address.slice(0, -1) : address;
+  return !name.includes(".") || PRIVATE_NAMES.some((last) => name.endsWith(`.${last}`));
 }
 
 /**
  * By a resolver of its own, which has a time limit and holds none of libuv's threads, as `dns.lookup` would: a name server
  * that does not answer must not stop files and names of everybody else.
  */
-const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  const resolver = new Resolver({ timeout: 1_500, tries: 2 });
-  const found = Promise.all([
-    resolver.resolve4(hostname).catch((): string[] => []),
-    resolver.resolve6(hostname).catch((): string[] => []),
-  ]);
-  void found.then(([v4, v6]) => {
-    const addresses = [...v4, ...v6].map((address) => ({ address, family: isIP(address) }));
-    const [first] = addresses;
-    const isOpen = addresses.every(({ address }) => isPublicAddress(address));
-    if (first === undefined || !isOpen) {
-      const problem =
-        first === undefined ? "the name has no address" : "the name leads to an address that is not public";
-      callback(new OutboundError(problem), "", 0);
-    } else if (options.all === true) callback(null, addresses);
-    else callback(null, first.address, first.family);
-  });
-};
+const lookupPublic =
+  (servers?: readonly string[]): LookupFunction =>
+  (hostname, options, callback) => {
+    const resolver = new Resolver({ timeout: 1_500, tries: 2 });
+    if (servers !== undefined) resolver.setServers(servers);
+    const found = Promise.all([
+      resolver.resolve4(hostname).catch((): string[] => []),
+      resolver.resolve6(hostname).catch((): string[] => []),
+    ]);
+    void found.then(([v4, v6]) => {
+      const addresses = [...v4, ...v6].map((address) => ({ address, family: isIP(address) }));
+      const [first] = addresses;
+      const isOpen = addresses.every(({ address }) => isPublicAddress(address));
+      if (first === undefined || !isOpen) {
+        const problem =
+          first === undefined ? "the name has no address" : "the name leads to an address that is not public";
+        callback(new OutboundError(problem), "", 0);
+      } else if (options.all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+
+/**
+ * A request that is still to be ended, on a connection of its own: its addresses are judged as it connects, and a redirect is an answer
+ * like any other. @throws OutboundError
+ */
+export function openOutbound(
+  address: string,
+  rules: OutboundRules,
+  { method, headers, signal }: Omit<OutboundRequest, "body">,
+): ClientRequest {
+  const url = assertAllowed(address, rules);
+  const isNearby = rules.allowLoopback && isLoopback(url.hostname);
+  const options: RequestOptions = {
+    method,
+    headers,
+    ...(signal === undefined ? {} : { signal }),
+    lookup: rules.trust === "organisation" && !isNearby ? lookupPublic(rules.nameServers) : lookupJoined,
+    agent: false,
+  };
+  return (url.protocol === "http:" ? requestHttp : requestHttps)(url, options);
+}
 
 /** The form of `fetch`, as openid-client asks for it. */
 export function outboundFetch(rules: OutboundRules): (url: string, init: OutboundRequest) => Promise<Response> {
-  return async (address, { method, headers, body, signal: ofRequest }) => {
-    const url = assertAllowed(address, rules);
+  return async (address, { body, signal: ofRequest, ...init }) => {
     const signals = [ofRequest, givenUp.getStore()].filter((signal) => signal !== undefined);
-    const isNearby = rules.allowLoopback && isLoopback(url.hostname);
-    const options: RequestOptions = {
-      method,
-      headers,
-      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
-      lookup: rules.trust === "organisation" && !isNearby ? lookupPublic : lookupJoined,
-      agent: false,
-    };
-    const sent = (url.protocol === "http:" ? requestHttp : requestHttps)(url, options);
-    return answerOf(sent, textOf(body));
+    const signal = signals.length === 0 ? undefined : AbortSignal.any(signals);
+    return answerOf(openOutbound(address, rules, { ...init, signal }), textOf(body));
   };
 }
 
