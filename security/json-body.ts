@@ -5,24 +5,41 @@ import { commonErrors } from "./common-errors";
 /** What is said of a body that cannot be read. */
 export const NO_JSON = "is no JSON";
 
-/** @throws APIError invalid_request that names the body; of one that is too large with `details.bodyBytesMax`. */
+/**
+ * @throws APIError invalid_request that names the body; of one that is too large with `details.bodyBytesMax`. So too when its client
+ * leaves before it has sent all: nobody reads that answer, and it is no fault of ours that operators would be told of.
+ */
 export async function readJsonBody(
   request: Pick<IncomingMessage, typeof Symbol.asyncIterator>,
   bytesMax: number,
 ): Promise<unknown> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request) {
-    const piece = Buffer.from(part as Uint8Array);
-    bytes += piece.byteLength;
-    if (bytes > bytesMax) throw refusedBody(`is larger than ${bytesMax} bytes`, { bodyBytesMax: String(bytesMax) });
-    parts.push(piece);
-  }
+  const bytes = await readBytes(request, bytesMax);
+  if (bytes === undefined) throw refusedBody(`is larger than ${bytesMax} bytes`, { bodyBytesMax: String(bytesMax) });
   try {
-    return JSON.parse(Buffer.concat(parts).toString()) as unknown;
+    return JSON.parse(bytes.toString()) as unknown;
   } catch {
     throw refusedBody(NO_JSON);
   }
+}
+
+/** undefined for more than `bytesMax`. */
+async function readBytes(
+  request: Pick<IncomingMessage, typeof Symbol.asyncIterator>,
+  bytesMax: number,
+): Promise<Buffer | undefined> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const part of request) {
+      const piece = Buffer.from(part as Uint8Array);
+      bytes += piece.byteLength;
+      if (bytes > bytesMax) return undefined;
+      parts.push(piece);
+    }
+  } catch {
+    throw refusedBody("ended before all of it was sent");
+  }
+  return Buffer.concat(parts);
 }
 
 export const refusedBody = (problem: string, facts: Record<string, string> = {}): Error =>
