@@ -109,7 +109,7 @@ export const verify = api(
 
 /** The whole log as lines of JSON, oldest first; the last line has the number of entries and the last hash. */
 export const exportLog = api.raw(
-  { expose: true, auth: true, method: "GET", path: "/auth/audit/export", tags: ["can:audit.read"] },
+  { expose: true, auth: true, method: "GET", path: "/auth/audit/export", tags: ["can:audit.read", "limit:export"] },
   async (_req, resp) => {
     const principal = currentPrincipal();
     resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");

@@ -174,8 +174,10 @@ function checkClaims(claims: JWTPayload, settings: TokenSettings, now: Date): Om
     throw new TypeError("the token has no lifetime of ours");
   if (iat > nowSeconds + AHEAD_MAX_SECONDS || nbf !== undefined)
     throw new JWTClaimValidationFailed("of the future", claims, "iat", "check_failed");
-  if (exp <= nowSeconds) throw new JWTExpired("the token has expired", claims, "exp", "check_failed");
-  return { ...checkIdentity(claims), expiresAtMs: exp * 1000 };
+  // Of a life that was set longer before, or is on another replica, no more than is set here: revocations last no longer.
+  const until = Math.min(exp, iat + settings.accessTokenSeconds);
+  if (until <= nowSeconds) throw new JWTExpired("the token has expired", claims, "exp", "check_failed");
+  return { ...checkIdentity(claims), expiresAtMs: until * 1000 };
 }
 
 function checkIdentity(claims: JWTPayload): Pick<VerifiedToken, "identity" | "revision" | "roleId"> {

@@ -1,5 +1,7 @@
 // What the mails of accounts say. Pure. A link leads to a page of the app (`appUrl`), never to the host of a request:
 // whoever asks for somebody's mail must not choose where its link leads.
+import type { MemberRole } from "../security/permissions";
+
 export interface MailText {
   subject: string;
   text: string;
@@ -90,20 +92,22 @@ export const restoreAccountText = (token: string, settings: LinkSettings): MailT
   ),
 });
 
-/** A name that somebody chose and strangers read: one that looks like an address of the web is not repeated. */
-const shownName = (name: string): string =>
-  name.includes("://") || name.includes("www.") ? "an organisation" : `“${name}”`;
+/** What mail programs make a link of, or take for another line. */
+const LEADS_AWAY = /[/@\\\p{Cc}\u2028\u2029]|[\p{L}\p{N}]\.[\p{L}\p{N}]/u;
+
+/** A name that somebody chose and strangers read: one that could lead them elsewhere is not repeated. */
+const shownName = (name: string, instead: string): string => (LEADS_AWAY.test(name) ? instead : `“${name}”`);
 
 export const invitationText = (
   token: string,
-  { organisationName, role }: { organisationName: string; role: string },
+  { organisationName, role, madeRole }: { organisationName: string; role: MemberRole; madeRole: string | null },
   settings: LinkSettings,
 ): MailText => ({
   subject: "You are invited",
   text: withLink(
     { page: "/accept-invitation", endpoint: "/auth/invitations/accept", token },
     [
-      `You are invited to ${shownName(organisationName)}, as ${role}. Sign in or register with this address to accept:`,
+      `You are invited to ${shownName(organisationName, "an organisation")}, as ${madeRole === null ? role : shownName(madeRole, "a role of theirs")}. Sign in or register with this address to accept:`,
       "The link works once, within a week.",
       "If you don't know who invites you, do nothing.",
     ],

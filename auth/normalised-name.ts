@@ -5,7 +5,16 @@ import { z } from "zod";
 const UNITS_MAX = 400;
 
 /** What else a name must be is said of the result. */
-export const normalisedName = z
+const normalisedName = z
   .string()
   .max(UNITS_MAX, "is longer than 100 characters")
   .transform((name) => name.normalize("NFC").trim());
+
+/** Of an organisation or a role: others read it, in mails too. */
+export const chosenName = normalisedName.pipe(
+  z
+    .string()
+    .min(1, "is empty")
+    .max(100, "is longer than 100 characters")
+    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, "has control characters"),
+);

@@ -25,7 +25,7 @@ import { lockActing } from "./acting-now";
 import { forgetApiKeysIn } from "./api-keys";
 import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
-import { organisationName } from "./organisations";
+import { chosenName } from "./normalised-name";
 import { revokeMembership, revokeOrganisation } from "./revocations";
 import { accountLock, type OrganisationRow } from "./store/accounts";
 import {
@@ -79,7 +79,7 @@ export async function readOrganisation(principal: Principal, id: string): Promis
 /** Throws as readOrganisation, and invalid_request. */
 export async function renameOrganisation(principal: Principal, id: string, wanted: string): Promise<string> {
   assertOwn(principal, id);
-  const { name } = parseInput(z.object({ name: organisationName }), { name: wanted });
+  const { name } = parseInput(z.object({ name: chosenName }), { name: wanted });
   await withTenant(principal, async (tx) => {
     const previousName = await organisationRename(tx, id, name);
     if (previousName === undefined) throw errors.organisation_not_found();

@@ -14,7 +14,7 @@ import { tenantIdFrom, type Caller } from "../security/principal";
 import { assertMayEnter } from "./entrance";
 import { errors } from "./errors";
 import { created } from "./known-organisations";
-import { normalisedName } from "./normalised-name";
+import { chosenName } from "./normalised-name";
 import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
 import { revokeSessions } from "./revocations";
@@ -28,14 +28,6 @@ import { keyRing } from "./tokens";
 export const ORGANISATIONS_PER_ACCOUNT_MAX = 100;
 /** Sessions of one sign-in; a switch beyond them ends its oldest, and never one of another device. */
 const SESSIONS_PER_SIGN_IN_MAX = 20;
-
-export const organisationName = normalisedName.pipe(
-  z
-    .string()
-    .min(1, "is empty")
-    .max(100, "is longer than 100 characters")
-    .regex(/^[^\p{Cc}]*$/u, "has control characters"),
-);
 
 export interface NewOrganisation {
   id: string;
@@ -63,7 +55,7 @@ export async function createOrganisation(
   input: { name: string },
   now: Date,
 ): Promise<{ id: string; name: string; role: OrganisationRow["role"] }> {
-  const { name } = parseInput(z.object({ name: organisationName }), input);
+  const { name } = parseInput(z.object({ name: chosenName }), input);
   const { role, id } = await withSystem("create-organisation", async (tx) => {
     if (!(await accountLock(tx, caller.subjectId)))
       throw errors.invalid_token({ internal: "the account is being deleted" });

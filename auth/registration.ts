@@ -14,7 +14,8 @@ import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { findInvitation, joinByInvitation } from "./invitations";
 import { requestMail } from "./jobs";
-import { organisationName, storeOrganisation, type NewOrganisation } from "./organisations";
+import { chosenName } from "./normalised-name";
+import { storeOrganisation, type NewOrganisation } from "./organisations";
 import { BY_PASSWORD } from "./factors/methods";
 import { screenPassword } from "./password-screen";
 import { hashPassword } from "./passwords";
@@ -73,7 +74,7 @@ type Entrance = { kind: "make"; organisation: NewOrganisation } | { kind: "join"
 
 async function entranceOf({ organisation, invitation }: Registration, email: string, now: Date): Promise<Entrance> {
   if (invitation === undefined) {
-    const { organisation: name } = parseInput(z.object({ organisation: organisationName }), { organisation });
+    const { organisation: name } = parseInput(z.object({ organisation: chosenName }), { organisation });
     return { kind: "make", organisation: { id: newId(), name, createdAt: now } };
   }
   if (organisation !== undefined)

@@ -16,7 +16,7 @@ import { tenantIdFrom, type Principal } from "../security/principal";
 import { lockActing } from "./acting-now";
 import { assertHolds, heldByRole } from "./authority";
 import { errors } from "./errors";
-import { normalisedName } from "./normalised-name";
+import { chosenName } from "./normalised-name";
 import { revokeRole } from "./revocations";
 import {
   roleCount,
@@ -35,8 +35,6 @@ const facts = { name: "plain", permissions: "plain" } as const;
 const created = defineAction("auth.role.created", facts);
 const changed = defineAction("auth.role.changed", { ...facts, previousPermissions: "plain" });
 const deleted = defineAction("auth.role.deleted", facts);
-
-const roleName = normalisedName.pipe(z.string().min(1, "is empty").max(100, "is longer than 100 characters"));
 
 /** A role as members and invitations have it: a built-in one, or one that the organisation made. */
 export interface GivenRole {
@@ -62,7 +60,7 @@ export async function createRole(
   principal: Principal,
   input: { name: string; permissions: readonly string[] },
 ): Promise<Role> {
-  const { name } = parseInput(z.object({ name: roleName }), { name: input.name });
+  const { name } = parseInput(z.object({ name: chosenName }), { name: input.name });
   const permissions = permissionsIn(input.permissions);
   const { tenantId } = principal;
   const id = newId();
@@ -98,7 +96,7 @@ export async function changeRole(
   id: string,
   change: { name?: string | undefined; permissions?: readonly string[] | undefined },
 ): Promise<Role> {
-  const wanted = parseInput(z.object({ name: roleName.optional() }), { name: change.name });
+  const wanted = parseInput(z.object({ name: chosenName.optional() }), { name: change.name });
   const { tenantId } = principal;
   return withSystem("change-made-role", async (tx) => {
     const { held, role } = await roleToChange(tx, principal, id);

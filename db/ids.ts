@@ -14,7 +14,10 @@ export function idFromParts(...parts: readonly string[]): string {
   return v5(parts.map((part) => `${part.length}:${part}`).join(""), NAMESPACE);
 }
 
-/** True for text in the canonical UUID form, any version. Check before a cast: Postgres answers 22P02 otherwise. */
+/**
+ * True for a UUID of any version as all are written here, in small letters. Check before a cast: Postgres answers 22P02 otherwise.
+ * It would take capitals too, and find the row; but what is hashed, sealed, counted or revoked by the text would be another's.
+ */
 export function isUuid(text: string): boolean {
-  return validate(text);
+  return validate(text) && text === text.toLowerCase();
 }

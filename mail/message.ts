@@ -11,12 +11,12 @@ const headerText = (max: number): z.ZodString =>
     .regex(/^[^\p{Cc}\u2028\u2029]*$/u, "has control characters");
 
 /**
- * One mailbox as mail servers have them: letters of every script before the sign (RFC 6531; to a server that does not know them it is
+ * One mailbox as mail servers have them: letters of every script and the signs of RFC 5322 (atext) before the sign (RFC 6531; to a server that does not know them it is
  * sent all the same, and refused there), after it the name as the DNS has it, top-level domains of other scripts included (`xn--`).
  * No quoting, which is where two recipients hide in one.
  */
 const MAILBOX =
-  /^[\p{L}\p{M}\p{N}_'+-]+(?:\.[\p{L}\p{M}\p{N}_'+-]+)*@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$/u;
+  /^[\p{L}\p{M}\p{N}\u200c\u200d!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{M}\p{N}\u200c\u200d!#$%&'*+/=?^_`{|}~-]+)*@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$/u;
 
 export const mailSchema = z.strictObject({
   /** The same for every attempt to send this mail: it becomes the Message-ID, by which receivers know a repetition. */

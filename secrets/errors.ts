@@ -12,6 +12,11 @@ export const errors = defineErrors("secrets", {
     text: "the organisation has as many secrets as one can have",
     remedy: "Remove one that nothing needs, with DELETE /secrets/:name.",
   },
+  too_many_data_keys: {
+    class: "failed_precondition",
+    text: "the organisation's data key was replaced too often within the last hours",
+    remedy: "Replace it again in two hours: keys that seal nothing any more are gone by then.",
+  },
   secret_unreadable: {
     class: "failed_precondition",
     text: "the secret cannot be opened any more",

@@ -64,6 +64,13 @@ export function tenantKeyPurge(tx: Tx, limit: number): Promise<number> {
   );
 }
 
+export async function tenantKeyCount(tx: Tx, tenantId: string): Promise<number> {
+  const rows = await tx.query<{ n: number }>(`select count(*)::int as n from secrets.tenant_key where tenant_id = $1`, [
+    tenantId,
+  ]);
+  return rows[0]?.n ?? 0;
+}
+
 /** Everything of the tenant, the data keys too: what they sealed cannot be read any more, wherever it is. */
 export async function tenantShred(tx: Tx, tenantId: string): Promise<void> {
   await tx.execute(`delete from secrets.tenant_key where tenant_id = $1`, [tenantId]);

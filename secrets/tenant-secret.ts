@@ -18,6 +18,7 @@ import {
   secretPut,
   secretReseal,
   secretUsed,
+  tenantKeyCount,
 } from "./store";
 import { addTenantKey, tenantKeyset } from "./tenant-keys";
 
@@ -25,6 +26,8 @@ const NAME = /^[a-z][a-z0-9_.-]{0,63}$/;
 const VALUE_MAX_BYTES = 16 << 10;
 /** Of an organisation: enough for every service it uses, few enough to seal again in one transaction. */
 const SECRETS_MAX = 200;
+/** Of an organisation, until upkeep removes those that seal nothing: whoever reads a secret opens them all. */
+export const DATA_KEYS_MAX = 50;
 /** A hint tells a short secret. */
 const HINT_FROM_CHARS = 20;
 const HINT_CHARS = 4;
@@ -122,6 +125,7 @@ function opened(keyset: Keyset, sealed: Buffer, context: string): Buffer {
 export async function rotateTenantKey(scope: TenantScope): Promise<number> {
   return withTenant(scope, async (tx) => {
     await secretLock(tx, scope.tenantId);
+    if ((await tenantKeyCount(tx, scope.tenantId)) >= DATA_KEYS_MAX) throw errors.too_many_data_keys();
     const secrets = await resealSecrets(tx, scope, await addTenantKey(tx, scope.tenantId));
     await record(tx, keyRotated, { fields: { secrets } });
     return secrets;

@@ -70,7 +70,8 @@ const uuids = new RecentMap<true>(10_000);
 
 function isUuid(text: string): boolean {
   if (uuids.get(text) !== undefined) return true;
-  if (!validate(text)) return false;
+  // In small letters alone, as in db/ids.ts: the text is hashed and compared.
+  if (!validate(text) || text !== text.toLowerCase()) return false;
   uuids.set(text, true);
   return true;
 }

@@ -66,6 +66,13 @@ describe("an access token", () => {
     await expect(verify(text, new Date(now.getTime() + 900_000))).rejects.toMatchObject({ code: "ERR_JWT_EXPIRED" });
   });
 
+  test("of a longer life than is set is over when one of that would be: what ended its session is forgotten then", async () => {
+    const long = await signAccessToken(identity, pairs.EdDSA.signing, { ...settings, accessTokenSeconds: 3_600 }, now);
+    const at = (seconds: number): ReturnType<typeof verify> => verify(long, new Date(now.getTime() + seconds * 1000));
+    expect(await at(899)).toMatchObject({ expiresAtMs: now.getTime() + 900_000 });
+    await expect(at(900)).rejects.toMatchObject({ code: "ERR_JWT_EXPIRED" });
+  });
+
   test("is what RFC 9068 says: another reader of the key set verifies it", async () => {
     const { payload, protectedHeader } = await jwtVerify(token, await importJWK(pairs.EdDSA.publicJwk, "EdDSA"), {
       typ: "at+jwt",

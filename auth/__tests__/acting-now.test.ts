@@ -103,6 +103,14 @@ test.each(Object.keys(changes))(
     expect(await reason(act())).toBeUndefined();
     expect(await stateOf(staged)).not.toEqual(before);
 
+    // As when the provider that vouched for the session is another one by now, or required.
+    const closed = await stage();
+    const outside = await changes[change]!(closed);
+    await systemQuery("test", "update auth.session set amr = '{sso}' where account_id = $1", [closed.ada.user.id]);
+    const open = await stateOf(closed);
+    expect(await reason(outside())).toBe("invalid_token");
+    expect(await stateOf(closed)).toEqual(open);
+
     const ended = await stage();
     const late = await changes[change]!(ended);
     await auth.logout({}, ended.by);

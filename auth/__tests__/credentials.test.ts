@@ -1,7 +1,6 @@
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { normaliseEmail } from "../email";
-import { organisationName } from "../organisations";
-import { normalisedName } from "../normalised-name";
+import { chosenName } from "../normalised-name";
 import { deriveKey, masterKeysIn } from "../../security/derived-key";
 import { EnvelopeError, masterKeyset, open, seal, sealedBy } from "../../security/envelope";
 import { checkPassword, hashPassword, passwordProblem } from "../passwords";
@@ -77,10 +76,11 @@ test("what is too long to be an address, a password or a name is not normalised"
   expect(normaliseEmail(`a@b${"\ufdfa".repeat(1_000)}.example`)).toBeUndefined();
   expect(await checkPassword(`a${marks}`, await hashPassword("a passphrase of many words"))).toBe(false);
   expect(passwordProblem(`a${marks}`, "ada@example.com")).toContain("longer");
-  for (const name of [organisationName, normalisedName]) expect(name.safeParse(`a${marks}`).success).toBe(false);
+  expect(chosenName.safeParse(`a${marks}`).success).toBe(false);
   expect(Math.max(...normalise.mock.contexts.map((text) => String(text).length))).toBeLessThan(2_000);
   normalise.mockRestore();
-  expect(organisationName.parse(`${"a\u0301".repeat(100)} `)).toBe("\u00e1".repeat(100));
+  for (const broken of ["a\nb", "a\u2028b", "a\u0000"]) expect(chosenName.safeParse(broken).success).toBe(false);
+  expect(chosenName.parse(`${"a\u0301".repeat(100)} `)).toBe("\u00e1".repeat(100));
 });
 
 describe("passwords", () => {

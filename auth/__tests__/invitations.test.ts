@@ -213,10 +213,16 @@ describe("an invitation", () => {
     ]);
   });
 
-  test("does not carry an advertisement in the organisation's name", () => {
+  test("does not carry an advertisement in the name of the organisation, or of a role that it made", () => {
     const settings = { appUrl: "https://app.example.com", isMailbox: false };
-    const { text } = invitationText("t", { organisationName: "Win at http://evil.example", role: "viewer" }, settings);
-    expect(text).not.toContain("evil");
+    const written = (organisationName: string, madeRole: string | null): string =>
+      invitationText("t", { organisationName, role: "viewer", madeRole }, settings).text;
+    const bare = "member.\n\nYour account will be closed: evil";
+    for (const name of ["Win at http://evil.example", "evil.example", "go to evil@example", "evil\u2028", bare])
+      for (const mail of [written(name, null), written("Acme", name)]) expect(mail).not.toContain("evil");
+    expect(written("Acme Inc. & Co", "Head of sales")).toContain("to “Acme Inc. & Co”, as “Head of sales”.");
+    const text = written("evil.example", null);
+    expect(text).toContain("to an organisation, as viewer.");
     expect(text).toContain("https://app.example.com/accept-invitation#token=t");
     expect(text).not.toContain("POST");
   });

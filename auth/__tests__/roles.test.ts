@@ -210,7 +210,7 @@ describe("a role that an organisation makes", () => {
     const eve = await colleague(acme, "custom", own);
     const [bob, carol] = [await person(), await person()];
     for (const { email } of [bob, carol]) await auth.inviteMember({ email, role: "custom", roleId: id }, eve);
-    expect((await mailsTo(bob.email))[0]?.text).toContain("as Night shift");
+    expect((await mailsTo(bob.email))[0]?.text).toContain("as “Night shift”");
     await auth.acceptInvitation({ token: await mailedToken(bob.email) }, await as(bob));
     const there = await auth.switchTo({ organisationId: acme.tenantId }, await as(bob));
     expect((await identify(there.accessToken)).scope).toBe("document.read document.write");

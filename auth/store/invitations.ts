@@ -48,8 +48,9 @@ export async function invitationCountOthers(tx: Tx, tenantId: string, email: str
 
 export interface MailedInvitationRow {
   email: string;
-  /** Of a role that the organisation made, its own name. */
-  role: string;
+  role: MemberRole;
+  /** The name of a role that the organisation made. */
+  madeRole: string | null;
   organisationName: string;
 }
 
@@ -63,7 +64,7 @@ export async function invitationSetToken(
     scope,
     `update auth.invitation i set hash = $2 from auth.organisation o
      where i.tenant_id = $3 and i.id = $1 and i.expires_at > now() and o.id = i.tenant_id and o.purge_at is null
-     returning i.email, coalesce((select r.name from auth.role r where r.id = i.role_id), i.role) as role, o.name as "organisationName"`,
+     returning i.email, i.role, (select r.name from auth.role r where r.id = i.role_id) as "madeRole", o.name as "organisationName"`,
     [id, hash, scope.tenantId],
   );
   return rows[0];

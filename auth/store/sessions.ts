@@ -323,20 +323,32 @@ export interface PlacedSessionRow {
   speaker: SpeakerRow | null;
 }
 
+const PLACED = `
+  select s.id, s.account_id as "accountId", m.role, s.amr, ${SPEAKER} as speaker
+    from auth.session s
+    join auth.account a on a.id = s.account_id
+    join auth.membership m on m.tenant_id = s.organisation_id and m.account_id = s.account_id
+   where s.organisation_id = $1 and s.expires_at > now()`;
+
 /** Sessions of members in an organisation that have not ended, by id, behind `after`. Those that begin meanwhile wait for membershipLock. */
 export function sessionListIn(
   tx: Tx,
   { tenantId, after, limit }: { tenantId: string; after: string; limit: number },
 ): Promise<PlacedSessionRow[]> {
-  return tx.query<PlacedSessionRow>(
-    `select s.id, s.account_id as "accountId", m.role, s.amr, ${SPEAKER} as speaker
-     from auth.session s
-     join auth.account a on a.id = s.account_id
-     join auth.membership m on m.tenant_id = s.organisation_id and m.account_id = s.account_id
-     where s.organisation_id = $1 and s.id > $2 and s.expires_at > now()
-     order by s.id limit $3`,
-    [tenantId, after, limit],
-  );
+  return tx.query<PlacedSessionRow>(`${PLACED} and s.id > $2 order by s.id limit $3`, [tenantId, after, limit]);
+}
+
+/** One of those, of this account; undefined when it is in another organisation or has ended. */
+export async function sessionFindIn(
+  tx: Tx,
+  { tenantId, accountId, id }: { tenantId: string; accountId: string; id: string },
+): Promise<PlacedSessionRow | undefined> {
+  const rows = await tx.query<PlacedSessionRow>(`${PLACED} and s.id = $2 and s.account_id = $3`, [
+    tenantId,
+    id,
+    accountId,
+  ]);
+  return rows[0];
 }
 
 export interface HeldSessionRow {

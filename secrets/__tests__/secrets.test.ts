@@ -9,7 +9,7 @@ import { emit } from "../../events/outbox";
 import { createCaller, runRelayAndWorkers, type Caller } from "../../testing";
 import { reasonOf } from "../../security/errors";
 import "../subscriptions";
-import { putSecret, readSecret, rotateTenantKey } from "../tenant-secret";
+import { DATA_KEYS_MAX, putSecret, readSecret, rotateTenantKey } from "../tenant-secret";
 import { useMasterKey } from "../tenant-keys";
 import { purgeTenantKeys, rewrapTenantKeys } from "../upkeep";
 
@@ -136,6 +136,23 @@ describe("a secret of an organisation", () => {
 });
 
 describe("the data key of an organisation", () => {
+  test("is replaced fifty times at most until those go that seal nothing: whoever reads a secret opens them all", async () => {
+    const owner = createCaller("owner");
+    await putSecret(owner, "a", "of a");
+    for (let n = 1; n < DATA_KEYS_MAX; n++) await rotateTenantKey(owner);
+    expect(await reason(rotateTenantKey(owner))).toBe("too_many_data_keys");
+    expect(await keyCount(owner)).toBe(DATA_KEYS_MAX);
+    expect((await readSecret(owner, "a")).reveal()).toBe("of a");
+    await systemQuery(
+      "test",
+      "update secrets.tenant_key set created_at = created_at - interval '3 hours' where tenant_id = $1",
+      [owner.tenantId],
+    );
+    await purgeTenantKeys();
+    expect(await keyCount(owner)).toBe(1);
+    expect(await reason(rotateTenantKey(owner))).toBeUndefined();
+  });
+
   test("is replaced while what it sealed stays readable; the one before goes when nothing needs it", async () => {
     const owner = createCaller("owner");
     await putSecret(owner, "a", "of a");
