@@ -21,6 +21,7 @@ const refusals: Readonly<Record<string, () => Error>> = {
   category_name_key: () => errors.category_name_taken(),
   category_parent_lives: () => errors.category_not_found({ fields: { parentId: "names no category" } }),
   category_is_no_cycle: () => errors.category_cycle(),
+  category_width: () => errors.category_too_wide(),
   category_depth: () => errors.category_too_deep(),
   category_is_empty: () => errors.category_in_use(),
 };

@@ -18,6 +18,12 @@ export const errors = defineErrors("records", {
     text: "the record has another version than the change is of",
     remedy: "Read it again; details.version is what it has now. Elsewhere this is 412.",
   },
+  list_too_costly: {
+    class: "failed_precondition",
+    text: "finding what fits takes too long: too many records are passed over for it",
+    remedy:
+      "Narrow the filter: name a value that few records have (id, sku, name, a category), bound the field that the list is sorted by, or sort by the field that is filtered.",
+  },
   sku_taken: {
     class: "already_exists",
     text: "there is a product with this SKU",
@@ -37,6 +43,12 @@ export const errors = defineErrors("records", {
     class: "failed_precondition",
     text: "the categories would be nested too deeply",
     remedy: "No way down may be longer than 32 categories.",
+  },
+  category_too_wide: {
+    class: "failed_precondition",
+    text: "too many categories stand below the one that would be moved down",
+    remedy:
+      "Move what stands below it in parts first: 10,000 may. To where it stands no deeper than now, or to the top, any may move.",
   },
   category_in_use: {
     class: "failed_precondition",

@@ -64,5 +64,5 @@ export const categoryPatch = z.object(categoryFields).partial();
 /** Of a row that changes something. */
 export const rowTarget = z.object({
   id: z.uuid("is no UUID"),
-  version: whole(1, INTEGER_MAX).optional(),
+  version: whole(1, Number.MAX_SAFE_INTEGER).optional(),
 });

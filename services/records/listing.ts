@@ -54,13 +54,18 @@ const VALUES_MAX = 50;
 /** Pages by number count what they pass over, so that their cost grows: further on the cursor is the way. */
 const OFFSET_MAX = 10_000;
 const DEFAULT_SORT = "-createdAt";
+/** What is deleted is kept in the order in which it went, and in no other. */
+const DELETED_SORT = "-deletedAt";
+const QUOTED = /^"((?:[^"\\]|\\.)*)"/s;
+const ESCAPED = /\\(.)/gs;
 /** What every answer has, whatever fields were asked for: without it nothing can be changed. */
 const ALWAYS = ["id", "version"];
 
 /** @throws APIError invalid_request that names the parameter */
 export function readListing<Row extends RecordRow>(resource: Resource<Row>, request: ListRequest): Listing {
   const columns = resource.columns as Readonly<Record<string, Column>>;
-  const sort = readSort(columns, request.sort ?? DEFAULT_SORT);
+  const ofDeleted = request.deleted ?? false;
+  const sort = readSort(columns, request.sort, ofDeleted);
   const limit = Math.floor(request.limit ?? LIMIT_DEFAULT);
   return {
     conditions: readConditions(columns, request.filters),
@@ -70,7 +75,7 @@ export function readListing<Row extends RecordRow>(resource: Resource<Row>, requ
     limit,
     fields: readFields(columns, request.fields),
     includes: readIncludes(resource, request.include),
-    ofDeleted: request.deleted ?? false,
+    ofDeleted,
   };
 }
 
@@ -96,9 +101,9 @@ function readFields(columns: Readonly<Record<string, Column>>, text: string | un
   return [...new Set([...ALWAYS, ...named])];
 }
 
-function readSort(columns: Readonly<Record<string, Column>>, text: string): SortKey[] {
-  const sortable = Object.keys(columns).filter((name) => columns[name]?.isSortable);
-  const keys = text.split(",").map((part): SortKey => {
+function readSort(columns: Readonly<Record<string, Column>>, text: string | undefined, ofDeleted: boolean): SortKey[] {
+  const sortable = ofDeleted ? ["deletedAt"] : Object.keys(columns).filter((name) => columns[name]?.isSortable);
+  const keys = (text ?? (ofDeleted ? DELETED_SORT : DEFAULT_SORT)).split(",").map((part): SortKey => {
     const isDown = part.startsWith("-");
     const name = isDown ? part.slice(1) : part;
     const column = sortable.includes(name) ? columns[name] : undefined;
@@ -140,10 +145,27 @@ function readCondition(name: string, column: Column, text: string): Condition {
     if (operand !== "null" && operand !== "set") refuse(name, "takes is.null or is.set");
     return { column, operator, values: [], isNull: operand === "null" };
   }
-  const texts = operator === "in" ? operand.split(",") : [operand];
+  const texts = operator === "in" ? readList(name, operand) : [operand];
   if (texts.length > VALUES_MAX) refuse(name, `takes ${VALUES_MAX} values at most`);
   const values = texts.map((one) => readValue(column.type, one) ?? refuse(name, `takes ${wantedOf(column.type)}`));
   return { column, operator, values, isNull: false };
+}
+
+/** `a,b`; or as PostgREST writes it `(a,b)`, where one between quotes may have commas in it: `("a,b",c)`, and a backslash before a quote. */
+function readList(name: string, text: string): string[] {
+  if (!text.startsWith("(") || !text.endsWith(")") || text.length === 1) return text.split(",");
+  const values: string[] = [];
+  let rest = text.slice(1, -1);
+  for (;;) {
+    const [whole, quoted] = QUOTED.exec(rest) ?? [];
+    const value = whole ?? rest.split(",", 1)[0] ?? "";
+    values.push(quoted === undefined ? value : quoted.replaceAll(ESCAPED, "$1"));
+    rest = rest.slice(value.length);
+    if (rest === "") return values;
+    if (!rest.startsWith(","))
+      refuse(name, 'takes behind "in." values with commas between, those with a comma in quotes');
+    rest = rest.slice(1);
+  }
 }
 
 const sortText = (sort: readonly SortKey[]): string =>

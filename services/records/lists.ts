@@ -1,20 +1,33 @@
-// Lists of any kind of record, from the request to the answer.
+// Lists of any kind of record, from the request to the answer; and by which filter a list is found, so that none reads an organisation's
+// every record for a page of fifty.
+import { DbError } from "../../db/errors";
 import type { TenantScope } from "../../db/tenant";
-import { readListing, type ListRequest } from "./listing";
+import { commonErrors } from "../../security/common-errors";
+import { UnderWay } from "../../security/under-way";
+import { errors } from "./errors";
+import { readListing, type Condition, type Listing, type ListRequest } from "./listing";
+import { refuseUnknown } from "./parameters";
 import { shownRecord, type RecordRow, type Resource } from "./resource";
-import { recordList } from "./store/list";
+import { FOUND_MAX, recordCountFound, recordList, type RecordPage } from "./store/list";
+
+/** For what may have to pass over much: then it is the request that is at fault, and not the database. */
+const LIST_TIMEOUT_MS = 1_000;
+/** Lists of an organisation that go along their order, of whose filters none finds few: they leave room for others. */
+const walks = new UnderWay({ ofOne: 4, inAll: 16 });
 
 /**
  * @template Item what the endpoint says of a record in a list, of which `id` and `version` alone are always there: the fields
  *   are the ones that the request names
+ * @throws APIError list_too_costly when too many records have to be passed over
  */
 export async function listRecords<Item extends { id: string; version: number }, Row extends RecordRow>(
   scope: TenantScope,
   resource: Resource<Row>,
   request: ListRequest,
 ): Promise<{ items: Item[]; next?: string }> {
+  refuseUnknown(resource);
   const listing = readListing(resource, request);
-  const { rows, next } = await recordList(scope, resource, listing);
+  const { rows, next } = await pageOf(scope, resource, listing);
   // The order may be by fields that nobody asked to see.
   const hidden = listing.sort.map(({ name }) => name).filter((name) => !listing.fields.includes(name));
   const items = rows.map((row) => {
@@ -22,4 +35,67 @@ export async function listRecords<Item extends { id: string; version: number }, 
     return shownRecord(row) as unknown as Item;
   });
   return { items, ...(next === undefined ? {} : { next }) };
+}
+
+async function pageOf<Row extends RecordRow>(
+  scope: TenantScope,
+  resource: Resource<Row>,
+  listing: Listing,
+): Promise<RecordPage> {
+  const found = await fewestOf(scope, resource, listing);
+  const leave = found === undefined && passesOver(listing) ? enterWalk(scope) : undefined;
+  try {
+    const page = await recordList(scope, resource, listing, found, { statementTimeoutMs: LIST_TIMEOUT_MS });
+    if (page === undefined) throw errors.list_too_costly();
+    return page;
+  } catch (error) {
+    if (error instanceof DbError && error.kind === "statement_timeout") throw errors.list_too_costly({ cause: error });
+    throw error;
+  } finally {
+    leave?.();
+  }
+}
+
+/** The filter that finds few, of which the list is found; undefined where there is none. */
+async function fewestOf<Row extends RecordRow>(
+  scope: TenantScope,
+  resource: Resource<Row>,
+  listing: Listing,
+): Promise<readonly Condition[] | undefined> {
+  const filters = filtersOf(listing);
+  const unique = filters.find((conditions) => isOfFew(conditions, listing));
+  if (unique !== undefined) return unique;
+  // The bin is kept in one order, and gone along in it. Filters of what the order begins with bound the way along it.
+  if (listing.ofDeleted || !passesOver(listing)) return undefined;
+  const counts = await recordCountFound(scope, resource, filters);
+  const fewest = Math.min(...counts);
+  return fewest > FOUND_MAX ? undefined : filters[counts.indexOf(fewest)];
+}
+
+/** The conditions, by their columns. */
+export function filtersOf({ conditions }: Listing): (readonly Condition[])[] {
+  const byColumn = new Map<object, Condition[]>();
+  for (const condition of conditions)
+    byColumn.set(condition.column, [...(byColumn.get(condition.column) ?? []), condition]);
+  return [...byColumn.values()];
+}
+
+/** Whether it names records: as many as values at most. */
+export const isOfFew = (conditions: readonly Condition[], { ofDeleted }: Listing): boolean =>
+  conditions.some(
+    ({ column: { isUnique }, operator }) =>
+      (isUnique === "ever" || (isUnique === "living" && !ofDeleted)) && (operator === "eq" || operator === "in"),
+  );
+
+/** Whether a way along its order meets records that do not fit. */
+const passesOver = ({ conditions, sort }: Listing): boolean =>
+  conditions.some(({ column }) => column !== sort[0]?.column);
+
+function enterWalk({ tenantId }: TenantScope): () => void {
+  const leave = walks.enter(tenantId);
+  if (leave !== undefined) return leave;
+  throw commonErrors.rate_limited({
+    retryAfterSeconds: 1,
+    internal: `as many long lists of ${tenantId} as there may be`,
+  });
 }

@@ -2,8 +2,6 @@
 // seen. The tag is the record's version; one that is none of ours fits no record, like one of another version.
 import type { Place } from "./store/change";
 
-const VERSION_MAX = 2_147_483_647;
-
 export interface Precondition {
   /** Null: whatever version there is. */
   versions: readonly number[] | null;
@@ -21,8 +19,8 @@ export function readIfMatch(header: string | undefined): Precondition {
 function versionOf(tag: string): number | undefined {
   const text = tag.slice(1, -1);
   const version = Number(text);
-  const isOurs = tag === `"${text}"` && String(version) === text && Number.isInteger(version);
-  return isOurs && version > 0 && version <= VERSION_MAX ? version : undefined;
+  const isOurs = tag === `"${text}"` && String(version) === text && Number.isSafeInteger(version);
+  return isOurs && version > 0 ? version : undefined;
 }
 
 /** Which record a change is of, and which version of it. */

@@ -18,6 +18,8 @@ export interface Column {
   readonly operators: readonly Operator[];
   /** Whether lists may be sorted by it. Then it is never null, and an index begins with the tenant and it. */
   readonly isSortable: boolean;
+  /** Whose values are each of one record alone: of the tenant's living ones, or of all that there ever were. */
+  readonly isUnique?: "living" | "ever";
 }
 
 export interface Resource<Row extends RecordRow = RecordRow> {

@@ -98,6 +98,9 @@ test("all of an organisation that is gone goes, in batches, and nothing of anoth
     parentId = (await category(by, `c${at}`, parentId)).id;
     await product(by, { categoryId: parentId });
   }
+  // The one below is the older one: what is removed goes by where it stands.
+  const below = await category(by, "below");
+  await records.updateCategory({ id: below.id, parentId: (await category(by, "above")).id, ifMatch: "*" }, by);
   await purgeTenant(by.tenantId, { statementTimeoutMs: 5_000, totalMs: 60_000, batchMax: 2 });
   const left =
     "select (select count(*) from records.category where tenant_id = $1)::int + (select count(*) from records.product where tenant_id = $1)::int as n";

@@ -4,7 +4,7 @@ import { records } from "~encore/clients";
 import { beforeAll, describe, expect, test } from "vitest";
 import { tenantQuery } from "../../../db/tenant";
 import { createCaller } from "../../../testing";
-import { category, createRandom, refusal } from "./things";
+import { category, createRandom, product, refusal } from "./things";
 
 const by = createCaller();
 const WORDS = [
@@ -165,6 +165,40 @@ describe("a list", () => {
     expect((await records.listProducts({}, createCaller("owner"))).items).toEqual([]);
   });
 
+  test("takes several values bare, in brackets, and between quotes where they have commas", async () => {
+    const owner = createCaller();
+    for (const sku of ["a", "b", "a,b", 'q"', "(", "c"]) await product(owner, { sku });
+    const found = async (text: string) =>
+      (await records.listProducts({ sku: [text], sort: "sku" }, owner)).items.map(({ sku }) => sku);
+    expect(await found("in.a,b")).toEqual(["a", "b"]);
+    expect(await found("in.(a,b)")).toEqual(["a", "b"]);
+    expect(await found("in.(a)")).toEqual(["a"]);
+    expect(await found('in.("a,b","q\\"",c)')).toEqual(["a,b", "c", 'q"']);
+    expect(await found("in.(")).toEqual(["("]);
+  });
+
+  test("of what was deleted begins with what went last", async () => {
+    const owner = createCaller();
+    const gone: string[] = [];
+    for (const name of ["a", "b", "c"]) gone.unshift((await product(owner, { name })).id);
+    for (const id of gone) await records.removeProduct({ id }, owner);
+    const list = (request: Parameters<typeof records.listProducts>[0]) =>
+      records.listProducts({ deleted: true, ...request }, owner);
+    const { items: all } = await list({});
+    expect(all.map(({ deletedAt }) => deletedAt)).toEqual(
+      all
+        .map(({ deletedAt }) => deletedAt)
+        .sort()
+        .reverse(),
+    );
+    expect(all).toHaveLength(3);
+    const { items, next } = await list({ limit: 2, fields: "name" });
+    const { items: rest } = await list({ limit: 2, cursor: next! });
+    expect([...items, ...rest].map(({ id }) => id)).toEqual(all.map(({ id }) => id));
+    expect((await list({ name: ["eq.b"] })).items).toHaveLength(1);
+    expect(await refusal(list({ sort: "name" }))).toMatchObject({ reason: "invalid_request" });
+  });
+
   test("brings categories along", async () => {
     const { items } = await records.listProducts(
       { include: "category", fields: "name", categoryId: [`eq.${categoryIds[1]}`] },
@@ -195,6 +229,7 @@ describe("a list", () => {
     ["a NUL", { name: ["eq.\u0000"] }, "name"],
     ["too many filters", { name: Array.from({ length: 13 }, () => "eq.a") }, "(query)"],
     ["too many values", { sku: [`in.${Array.from({ length: 51 }, (_, at) => at).join()}`] }, "sku"],
+    ["values with something behind a quote", { sku: ['in.("a"b)'] }, "sku"],
     ["a page beside a cursor", { page: 1, cursor: position("-createdAt", "2026-01-01T00:00:00.000Z", id) }, "page"],
     ["a page too far", { page: 5_000, limit: 100 }, "page"],
     ["half a page", { page: 1.5 }, "page"],

@@ -95,6 +95,19 @@ test("a filter that is repeated holds twice, and pages follow each other", async
   expect(told(await ask("GET", `${path}?name=P`))).toEqual([400, "invalid_request"]);
 });
 
+test("a parameter that no list knows is refused by its name, and answers nothing", async () => {
+  for (const list of [path, "/api/v1/categories"]) {
+    const { status, body } = await ask("GET", `${list}?limit=1&pricMinor=gte.2&%66oo=1`);
+    expect([status, Object.keys((body.details as { fields?: object }).fields ?? {})]).toEqual([
+      400,
+      ["pricMinor", "foo"],
+    ]);
+    expect((await ask("GET", `${list}?limit=1&sort=name&createdAt=gt.2020-01-01&deleted=false`)).status).toBe(200);
+  }
+  expect((await ask("GET", "/api/v1/categories?sku=eq.t")).status).toBe(400);
+  expect((await ask("GET", `${path}?stock=eq.1`)).status).toBe(400);
+});
+
 test("the README's commands do what they say", async () => {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
   const [, script = ""] = /```sh\n([\s\S]*?)```/.exec(readme) ?? [];

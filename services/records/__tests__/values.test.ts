@@ -55,7 +55,8 @@ test.each([
   [' "1" , "22"', [1, 22]],
   ['W/"1"', []],
   ['"0"', []],
-  ['"2147483648"', []],
+  ['"2147483648"', [2_147_483_648]],
+  ['"9007199254740992"', []],
 ] as const)("If-Match of %j is of the versions %j", (header, versions) => {
   expect(readIfMatch(header)).toEqual({ versions });
 });

@@ -8,7 +8,7 @@ const UPDATE = plainSql`update`;
 /** $3 is null for whatever version, else the versions that it may have. */
 const NEXT_VERSION = plainSql`as t set version = version + 1, updated_at = $4`;
 const COMMA = plainSql`,`;
-const EXPECTED = plainSql`where tenant_id = $1 and id = $2 and ($3::int[] is null or version = any($3::int[]))`;
+const EXPECTED = plainSql`where tenant_id = $1 and id = $2 and ($3::bigint[] is null or version = any($3::bigint[]))`;
 const LIVING = plainSql`and deleted_at is null returning`;
 const DELETED = plainSql`and deleted_at is not null returning`;
 const DELETE = plainSql`, deleted_at = $4`;

@@ -3,7 +3,14 @@ import { plainSql } from "../../../db/plain-statement";
 import type { Column, RecordRow } from "../resource";
 
 export const commonColumns: Readonly<Record<keyof RecordRow, Column>> = {
-  id: { sql: plainSql`id`, selected: plainSql`id`, type: "id", operators: ["eq", "in"], isSortable: false },
+  id: {
+    sql: plainSql`id`,
+    selected: plainSql`id`,
+    type: "id",
+    operators: ["eq", "in"],
+    isSortable: false,
+    isUnique: "ever",
+  },
   version: { sql: plainSql`version`, selected: plainSql`version`, type: "integer", operators: [], isSortable: false },
   createdAt: {
     sql: plainSql`created_at`,

@@ -25,13 +25,17 @@ const products: DeleteSome = (tx, tenantId, limit) =>
     [tenantId, limit],
   );
 
-/** With each goes what stands below it. */
-const categories: DeleteSome = (tx, tenantId, limit) =>
-  tx.execute(
+/** Those that nothing stands below, so that none takes more along than the statement says; what stood above them is next. */
+const categories: DeleteSome = async (tx, tenantId, limit) => {
+  const removed = await tx.execute(
     `delete from records.category where tenant_id = $1 and id in (
-       select id from records.category where tenant_id = $1 order by id desc limit $2)`,
+       select id from records.category c where tenant_id = $1
+          and not exists (select 1 from records.category below where below.tenant_id = c.tenant_id and below.parent_id = c.id)
+        order by id desc limit $2)`,
     [tenantId, limit],
   );
+  return removed === 0 ? 0 : limit;
+};
 
 /** What there is of a tenant, in the order in which it must go; at most `limit` rows each. */
 export const tenantDelete: readonly DeleteSome[] = [products, categories];

@@ -1,9 +1,13 @@
 // The SQL of every list, put together of what the kind of record declares (resource.ts) and of nothing else; what the request brings
 // travels as parameters. Plain texts (db/plain-statement.ts), so that a list costs one round trip and no reset.
-// Filters and sort keys are columns that an index of the tenant serves, and a page goes on from where the one before ended (keyset).
+// Each filter and sort key is a column that an index of the tenant serves, and a page goes on from where the one before ended (keyset).
 // Source: https://use-the-index-luke.com/sql/partial-results/fetch-next-page
+// Of several indexes the statement says by itself which one it goes by, behind a fence (a LIMIT in the inner query), because
+// of texts the planner has no statistics (db.protect_table), and what it guesses may be the whole organisation:
+//   found   the records that one filter finds, when they are few, are sorted
+//   walked  the order's index is gone along until the page is full, where no filter finds few; for so many records and no more
 import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
-import { tenantQuery, type TenantScope } from "../../../db/tenant";
+import { tenantQuery, type TenantScope, type TransactionOptions } from "../../../db/tenant";
 import { positionText, type Condition, type Listing } from "../listing";
 import type { RecordRow, Resource, ValueType } from "../resource";
 import { prefixEnd } from "../prefix";
@@ -26,6 +30,13 @@ const IS_SET = plainSql`is not null`;
 const UP = plainSql`asc`;
 const DOWN = plainSql`desc`;
 const ID = plainSql`id`;
+const SELECT_ALL = plainSql`select * from`;
+const SELECT_ONE = plainSql`select 1 from`;
+const FENCED = plainSql`) as t where true`;
+const SELECT_COUNTS = plainSql`select array[`;
+const COUNT_OF = plainSql`(select count(*) from (select 1 from`;
+const COUNTED = plainSql`) as found)::int`;
+const END_COUNTS = plainSql`] as counts`;
 
 const compared = {
   eq: plainSql`=`,
@@ -80,26 +91,90 @@ export interface RecordPage {
   next?: string;
 }
 
-/** Those of the tenant's records that fit, in the order asked for. */
+/** How many records a filter may find to be what a list goes by: they are all looked at and sorted. */
+export const FOUND_MAX = 2_000;
+/** More than there can be of them by the time that the list is asked for, and few enough still. */
+const FETCHED_MAX = 2 * FOUND_MAX;
+
+/** How many records a list may pass over, or find to fit, along its order. */
+export const WALK_MAX = 20_000;
+
+/**
+ * Those of the tenant's records that fit, in the order asked for; undefined when the page is not full and there are more than
+ * WALK_MAX to look at for it.
+ */
 export async function recordList<Row extends RecordRow>(
   scope: TenantScope,
   resource: Resource<Row>,
   listing: Listing,
-): Promise<RecordPage> {
-  const { text, values } = listStatement(scope.tenantId, resource, listing);
-  const rows = await tenantQuery<Record<string, unknown>>(scope, text, values);
+  found: readonly Condition[] | undefined,
+  options: TransactionOptions,
+): Promise<RecordPage | undefined> {
+  const { text, values } = listStatement(scope.tenantId, resource, listing, found);
+  const rows = await tenantQuery<Record<string, unknown>>(scope, text, values, options);
   const shown = rows.slice(0, listing.limit);
   const last = shown.at(-1);
-  return last === undefined || rows.length <= listing.limit
-    ? { rows: shown }
-    : { rows: shown, next: positionText(listing.sort, last) };
+  if (last !== undefined && rows.length > listing.limit) return { rows: shown, next: positionText(listing.sort, last) };
+  return isFenced(listing, found) && (await isCut(scope, resource, listing, options)) ? undefined : { rows: shown };
+}
+
+/** Whether the way along the order had an end before the records had. */
+async function isCut<Row extends RecordRow>(
+  scope: TenantScope,
+  { table }: Resource<Row>,
+  listing: Listing,
+  options: TransactionOptions,
+): Promise<boolean> {
+  const composed = new Composed();
+  composed.values.push(scope.tenantId);
+  composed.add(SELECT_ONE, table, OF_TENANT, listing.ofDeleted ? DELETED : LIVING);
+  addWay(composed, listing);
+  composed.add(LIMIT).value(1, casts.integer).add(OFFSET).value(WALK_MAX, casts.integer);
+  return (await tenantQuery(scope, joinPlain(composed.parts), composed.values, options)).length > 0;
+}
+
+/** How many living records each of these filters finds, counted to one more than FOUND_MAX. */
+export async function recordCountFound<Row extends RecordRow>(
+  scope: TenantScope,
+  resource: Resource<Row>,
+  filters: readonly (readonly Condition[])[],
+): Promise<readonly number[]> {
+  const { text, values } = countStatement(scope.tenantId, resource, filters);
+  const [row] = await tenantQuery<{ counts: number[] }>(scope, text, values);
+  return row?.counts ?? [];
 }
 
 /** Exported for the tests that ask the planner. */
+export function countStatement(
+  tenantId: string,
+  { table }: Pick<Resource, "table">,
+  filters: readonly (readonly Condition[])[],
+): { text: string; values: readonly unknown[] } {
+  const composed = new Composed();
+  composed.values.push(tenantId);
+  composed.add(SELECT_COUNTS);
+  for (const [at, conditions] of filters.entries()) {
+    composed.add(...(at > 0 ? [COMMA] : []), COUNT_OF, table, OF_TENANT, LIVING);
+    for (const condition of conditions) addCondition(composed, condition);
+    addOrderOf(composed, conditions);
+    composed
+      .add(LIMIT)
+      .value(FOUND_MAX + 1, casts.integer)
+      .add(COUNTED);
+  }
+  composed.add(END_COUNTS);
+  return { text: joinPlain(composed.parts), values: composed.values };
+}
+
+/**
+ * @param found the conditions of one column, which find few: what the list goes by. Undefined: it goes along its order.
+ * Exported for the tests that ask the planner.
+ */
 export function listStatement(
   tenantId: string,
   { table, columns, includes }: Resource,
   listing: Listing,
+  found: readonly Condition[] | undefined,
 ): { text: string; values: readonly unknown[] } {
   const all = columns as Readonly<Record<string, { selected: string }>>;
   const names = new Set([...listing.fields, ...listing.sort.map(({ name }) => name)]);
@@ -109,14 +184,51 @@ export function listStatement(
   ];
   const composed = new Composed();
   composed.values.push(tenantId);
-  composed.add(SELECT, ...listOf(selected), FROM, table, OF_TENANT, listing.ofDeleted ? DELETED : LIVING);
-  for (const condition of listing.conditions) addCondition(composed, condition);
-  if (listing.after !== undefined) addPosition(composed, listing, listing.after);
-  else if (listing.conditions.length === 0) addBeginning(composed, listing);
-  addOrder(composed, listing);
+  const isWalk = isFenced(listing, found);
+  const hasInner = isWalk || found !== undefined;
+  composed.add(SELECT, ...listOf(selected), FROM, ...(hasInner ? [OPEN, SELECT_ALL] : []));
+  composed.add(table, OF_TENANT, listing.ofDeleted ? DELETED : LIVING);
+  if (found === undefined) addWay(composed, listing);
+  else addFound(composed, found);
+  if (isWalk) composed.add(LIMIT).value(WALK_MAX, casts.integer);
+  if (hasInner) {
+    composed.add(FENCED);
+    for (const condition of listing.conditions)
+      if (!isInside(condition, listing, found)) addCondition(composed, condition);
+    if (found !== undefined && listing.after !== undefined) addPosition(composed, listing, listing.after);
+    addOrder(composed, listing);
+  }
   composed.add(LIMIT).value(listing.limit + 1, casts.integer);
   if (listing.offset > 0) composed.add(OFFSET).value(listing.offset, casts.integer);
   return { text: joinPlain(composed.parts), values: composed.values };
+}
+
+/** Conditions on what the order begins with say where its index is gone along. */
+const isInside = (condition: Condition, { sort }: Listing, found: readonly Condition[] | undefined): boolean =>
+  found === undefined ? condition.column === sort[0]?.column : found.includes(condition);
+
+/** Whether it goes along its order and may meet records that do not fit. */
+const isFenced = (listing: Listing, found: readonly Condition[] | undefined): boolean =>
+  found === undefined && listing.conditions.some((condition) => !isInside(condition, listing, found));
+
+function addFound(composed: Composed, found: readonly Condition[]): void {
+  for (const condition of found) addCondition(composed, condition);
+  addOrderOf(composed, found);
+  composed.add(LIMIT).value(FETCHED_MAX, casts.integer);
+}
+
+/** From the page's place along the order. */
+function addWay(composed: Composed, listing: Listing): void {
+  const within = listing.conditions.filter((condition) => isInside(condition, listing, undefined));
+  for (const condition of within) addCondition(composed, condition);
+  if (listing.after !== undefined) addPosition(composed, listing, listing.after);
+  else if (within.length === 0) addBeginning(composed, listing);
+  addOrder(composed, listing);
+}
+
+/** So that the index of the filter's column is the cheapest way for whoever knows nothing of its values. */
+function addOrderOf(composed: Composed, [condition]: readonly Condition[]): void {
+  if (condition !== undefined) composed.add(ORDER_BY, condition.column.sql);
 }
 
 function addCondition(composed: Composed, { column: { sql, type }, operator, values, isNull }: Condition): void {
@@ -154,7 +266,7 @@ const keysOf = ({ sort }: Listing): Key[] => [
 ];
 
 /**
- * The first page of all begins at an end of its order's index, and says so (what filters leave may be found by another's): a planner that knows nothing of the table yet (a new database's, and
+ * The first page of all begins at an end of its order's index, and says so: a planner that knows nothing of the table yet (a new database's, and
  * always the embedded one's) takes all indexes that begin with the tenant for equal, and sorted 100,000 records for a page of fifty.
  */
 function addBeginning(composed: Composed, { sort: [first] }: Listing): void {

@@ -25,6 +25,7 @@ export const products: Resource<ProductRow> = {
       type: "text",
       operators: ["eq", "in", "starts"],
       isSortable: true,
+      isUnique: "living",
     },
     name: {
       sql: plainSql`name`,
@@ -100,7 +101,7 @@ export async function productInsert(
 
 const MOVE_STOCK = plainSql`update records.product set stock = stock + $3::int, version = version + 1, updated_at = $4
   where tenant_id = $1 and id = $2 and deleted_at is null and stock::bigint + $3::int between 0 and 2147483647
-    and ($5::int[] is null or version = any($5::int[])) returning ${RETURNED}`;
+    and ($5::bigint[] is null or version = any($5::bigint[])) returning ${RETURNED}`;
 
 /** Adds to a product's stock, or takes off what is there; whoever comes at the same moment waits, and sees what is left. */
 export async function productMoveStock(
