@@ -19,7 +19,8 @@ const text = (charsMax: number, isLong = false): z.ZodString =>
   z
     .string()
     .min(1, "is empty")
-    .max(charsMax, `is longer than ${charsMax} characters`)
+    // What is too long is looked at no further: one row of several may be of megabytes.
+    .max(charsMax, { error: `is longer than ${charsMax} characters`, abort: true })
     .refine((value) => !hasControlCharacter(value, isLong), "has a control character")
     .refine(isWellFormed, "has half a character");
 

@@ -3,6 +3,7 @@ import { records } from "~encore/clients";
 import { expect, test } from "vitest";
 import { tenantQuery } from "../../../db/tenant";
 import { createCaller } from "../../../testing";
+import { newProduct } from "../input";
 import { doRows } from "../rows";
 import { category, product } from "./things";
 
@@ -88,12 +89,24 @@ test("categories too, of which the ones before a row are there for it", async ()
   expect(rows.map(({ reason: why, status }) => why ?? status)).toEqual(["done", "category_cycle", "done"]);
 });
 
-test("more than two hundred rows, or none, are refused", async () => {
+test("more than sixty rows, or none, are refused", async () => {
   const by = createCaller();
-  for (const count of [0, 201]) {
+  for (const count of [0, 61]) {
     const rows = Array.from({ length: count }, (_, at) => row(`s${at}`));
     await expect(records.createProducts({ rows }, by)).rejects.toThrow(/length too (?:short|long)/);
   }
+});
+
+test("a text of megabytes is refused by its length, and not looked through", () => {
+  const long = "a".repeat(5_000_000);
+  const begun = performance.now();
+  const parsed = newProduct.safeParse({ ...row(long), name: long, description: long });
+  expect(performance.now() - begun).toBeLessThan(50);
+  expect(parsed.error?.issues.map(({ message }) => message)).toEqual([
+    "is longer than 64 characters",
+    "is longer than 200 characters",
+    "is longer than 5000 characters",
+  ]);
 });
 
 test("what nobody foresaw takes all of it back", async () => {

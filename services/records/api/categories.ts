@@ -239,8 +239,8 @@ interface NewCategoryRow {
 }
 
 interface CreateCategoriesRequest {
-  /** 200 at most. */
-  rows: NewCategoryRow[] & MinLen<1> & MaxLen<200>;
+  /** 60 at most: each is a transaction of its own inside one. */
+  rows: NewCategoryRow[] & MinLen<1> & MaxLen<60>;
 }
 
 /** Makes several categories: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
@@ -275,8 +275,8 @@ interface CategoryPatchRow {
 }
 
 interface UpdateCategoriesRequest {
-  /** 200 at most. */
-  rows: CategoryPatchRow[] & MinLen<1> & MaxLen<200>;
+  /** 60 at most: each is a transaction of its own inside one. */
+  rows: CategoryPatchRow[] & MinLen<1> & MaxLen<60>;
 }
 
 /** Changes several categories, one after the other: each row has an outcome of its own, and what is refused of one leaves the others as they are. */

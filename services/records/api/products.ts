@@ -297,8 +297,8 @@ interface NewProductRow {
 }
 
 interface CreateProductsRequest {
-  /** 200 at most. */
-  rows: NewProductRow[] & MinLen<1> & MaxLen<200>;
+  /** 60 at most: each is a transaction of its own inside one. */
+  rows: NewProductRow[] & MinLen<1> & MaxLen<60>;
 }
 
 /** Makes several products: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
@@ -338,8 +338,8 @@ interface ProductPatchRow {
 }
 
 interface UpdateProductsRequest {
-  /** 200 at most. */
-  rows: ProductPatchRow[] & MinLen<1> & MaxLen<200>;
+  /** 60 at most: each is a transaction of its own inside one. */
+  rows: ProductPatchRow[] & MinLen<1> & MaxLen<60>;
 }
 
 /** Changes several products: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
