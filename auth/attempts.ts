@@ -29,6 +29,9 @@ export async function countAttempt(email: string, address: string): Promise<{ fo
   };
 }
 
+/** Who has shown by a mail that the account is theirs is not shut out for what strangers tried. */
+export const forgetAttempts = (email: string): Promise<void> => limits.forget("auth", "account", limitKey(email));
+
 /** Who asks for a mail: whoever comes, an account for its own address, or another account, by its id. */
 type MailAsker = "anybody" | "owner" | { accountId: string };
 

@@ -11,7 +11,7 @@ import { commonErrors } from "../security/common-errors";
 import { onBehalfOf } from "../security/provenance";
 import { handOver } from "./account-handover";
 import { recordOfAccount } from "./account-log";
-import { countMail } from "./attempts";
+import { countMail, forgetAttempts } from "./attempts";
 import { endEverySignIn } from "./credentials";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
@@ -62,6 +62,7 @@ export async function resetPassword(input: { token: string; password: string }):
       const about = { aggregateType: "user", aggregateId: id, tenantId: null };
       await emit(tx, passwordReset, { userId: id, claimed }, about);
       await recordOfAccount(tx, { accountId: id, tenantId: null }, reset, { claimed });
+      tx.afterCommit(() => void forgetAttempts(email));
     }),
   );
 }

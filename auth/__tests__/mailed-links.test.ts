@@ -189,6 +189,21 @@ test("an address whose mails strangers have used up is still invited and verifie
 });
 
 describe("a forgotten password", () => {
+  test("is replaced by who was shut out by strangers' attempts, and lets them in at once", async () => {
+    const ada = await verified();
+    const { email } = ada.user;
+    const used = vi.spyOn(limits, "consume");
+    await signIn({ email, password }, new Date(), here);
+    const tried = used.mock.calls.find(([policy, dimension]) => policy === "auth" && dimension === "account");
+    vi.restoreAllMocks();
+    // The tests' quota is a thousand times as large.
+    await limits.consume("auth", "account", tried?.[2] ?? "", 50_000);
+    expect(await reason(signIn({ email, password }, new Date(), here))).toBe("rate_limited");
+    await auth.forgotPassword({ email });
+    await auth.resetPassword({ token: await mailedToken(email), password: fresh });
+    expect((await signIn({ email, password: fresh }, new Date(), here)).user).toEqual(ada.user);
+  });
+
   test("is replaced by the mailed link: all sign-ins end, the address is verified, its owner is told", async () => {
     const ada = await verified();
     const phone = await signIn({ email: ada.user.email, password }, new Date(), here);
