@@ -240,6 +240,10 @@ const FORGETFUL = [
   "auth/store/domains.ts",
   "auth/store/identity-providers.ts",
   "db/tenant-export-page.ts",
+  "services/assets/store/assets.ts",
+  "services/ai/store/budget.ts",
+  "services/records/store",
+  "secrets/store.ts",
 ];
 
 /** Answers that show the victim's, and rows that are changed or gone. */
@@ -256,6 +260,9 @@ const SEEN_LEAKS = [
   "auth.domain: changed or gone",
   "foreign id: GET /auth/identity-provider",
   "foreign id: GET /auth/organisations/",
+  "foreign id: GET /assets/",
+  "foreign id: GET /api/v1/products/",
+  "records.product: changed or gone",
 ];
 
 const forgetTenant = (text: string): string =>

@@ -51,6 +51,7 @@ export interface AttackWorld {
 const ATTACKERS = 4;
 
 const IDEMPOTENCY_KEY = "one-key-that-both-may-have";
+const BUDGET = "monthly";
 
 const password = "a passphrase of many words";
 const emailOf = (word: string): string => `${word}@attacks.example`;
@@ -82,6 +83,7 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
   const sold = { sku: word, name: word, categoryId: category.id, priceMinor: 1, currency: "EUR", stock: 1 };
   const product = await made("/api/v1/products", sold);
   const { tasks } = await call<{ tasks: { id: string }[] }>(send, "GET", "/tasks", undefined, token);
+  await call(send, "PUT", `/ai/budgets/${BUDGET}`, { period: "month", limitMicroUsd: 1, enforcement: "soft" }, token);
   await call(send, "PUT", "/secrets/provider", { value: `the secret of ${word}` }, token);
   const role = await made("/auth/roles", { name: word, permissions: ["document.read"] });
   const machine = await made("/auth/service-principals", { name: word, permissions: ["document.read"] });
@@ -103,6 +105,7 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
     invitation: invitation.id,
     domain: domain.id,
     secret: "provider",
+    budget: BUDGET,
     task: tasks[0]!.id,
     idempotencyKey: IDEMPOTENCY_KEY,
   };
