@@ -23,7 +23,8 @@ async function assertStillIn(tx: Tx, { tenantId, subjectId: accountId, sessionId
  * Locks the caller's account, those of `others`, and the organisation, in the order that all have; from then on what it looks at stays.
  * Resolves with what the caller holds now.
  * In a transaction of the system's, because no tenant reads sessions.
- * @throws APIError invalid_token when the session is over, or may not be in the organisation any more; permission_denied when the caller holds `permission` no more.
+ * @throws APIError invalid_token when the session is over, or may not be in the organisation any more; permission_denied when the caller
+ *   holds `permission` no more.
  */
 export async function lockActing(
   tx: Tx,
@@ -32,7 +33,7 @@ export async function lockActing(
   others: readonly string[] = [],
 ): Promise<ReadonlySet<Permission>> {
   // By their ids: two who remove each other would wait for each other.
-  const accounts = new Set([principal.subjectId, ...others].map((id) => id.toLowerCase()));
+  const accounts = new Set([principal.subjectId, ...others]);
   for (const id of [...accounts].sort()) await accountLock(tx, id);
   await assertSessionLives(tx, principal);
   await membershipLock(tx, principal.tenantId);

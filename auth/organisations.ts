@@ -17,11 +17,11 @@ import { created } from "./known-organisations";
 import { chosenName } from "./normalised-name";
 import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
-import { revokeSessions } from "./revocations";
-import { completeSignIn, workingSeconds, type SignedIn } from "./sessions";
+import { endSurplus } from "./session-end";
+import { completeSignIn, type SignedIn } from "./sessions";
 import { accountFindForUpdate, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
 import { membershipCountOfAccount, membershipFind, membershipHold, membershipInsert } from "./store/memberships";
-import { sessionDeleteSurplus, sessionInsertSibling, sessionProof } from "./store/sessions";
+import { sessionInsertSibling, sessionProof } from "./store/sessions";
 import { keyRing } from "./tokens";
 
 /** Organisations that one account may belong to. */
@@ -87,8 +87,7 @@ export async function switchOrganisation(caller: Caller, tenantId: string, now: 
     const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) };
     const made = await sessionInsertSibling(tx, from, { id: sessionId, tenantId, ...hashes });
     if (made === undefined) throw errors.invalid_token({ internal: "the session is over" });
-    const surplus = { accountId, of: "sign-in", made: sessionId, keep: SESSIONS_PER_SIGN_IN_MAX } as const;
-    await revokeSessions(tx, await sessionDeleteSurplus(tx, { ...surplus, workingSeconds: workingSeconds() }));
+    await endSurplus(tx, { accountId, of: "sign-in", made: sessionId, keep: SESSIONS_PER_SIGN_IN_MAX });
     return {
       member: { accountId, email, organisation },
       authentication: { amr: made.amr, at: made.authenticatedAt },

@@ -7,7 +7,7 @@ import type { Caller } from "../security/principal";
 import { errors } from "./errors";
 import { revokeSessions } from "./revocations";
 import { accountLock } from "./store/accounts";
-import { sessionEnd, sessionIsLive } from "./store/sessions";
+import { sessionDeleteSurplus, sessionEnd, sessionIsLive } from "./store/sessions";
 
 /**
  * Ends sessions of an account: refresh tokens at once, access tokens within two seconds. Resolves with the ids of those that were
@@ -25,6 +25,16 @@ export async function endSessions(
     ended.map(({ id }) => id),
   );
   return ended.filter(({ wasLive }) => wasLive).map(({ id }) => id);
+}
+
+/** After `made` was: ends what an account, or one sign-in, has beyond `keep` (store/sessions.ts says which), access tokens too. */
+export async function endSurplus(
+  tx: Tx,
+  surplus: Omit<Parameters<typeof sessionDeleteSurplus>[1], "workingSeconds">,
+): Promise<void> {
+  // Whoever works refreshes once in the life of an access token, but for a request that came late.
+  const workingSeconds = 2 * cfg.auth.accessTokenSeconds;
+  await revokeSessions(tx, await sessionDeleteSurplus(tx, { ...surplus, workingSeconds }));
 }
 
 /**

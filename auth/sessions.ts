@@ -35,8 +35,7 @@ import {
   successorOf,
   type RefreshToken,
 } from "./refresh-token";
-import { revokeSessions } from "./revocations";
-import { endSessions } from "./session-end";
+import { endSessions, endSurplus } from "./session-end";
 import { accountIsClosing } from "./store/account-life";
 import {
   accountFind,
@@ -47,13 +46,7 @@ import {
   type OrganisationRow,
 } from "./store/accounts";
 import { membershipHold } from "./store/memberships";
-import {
-  sessionDeleteSurplus,
-  sessionFindForUpdate,
-  sessionInsert,
-  sessionRotate,
-  type PresentedSessionRow,
-} from "./store/sessions";
+import { sessionFindForUpdate, sessionInsert, sessionRotate, type PresentedSessionRow } from "./store/sessions";
 import { issueAccessToken } from "./tokens";
 
 /** Whom a session is for. */
@@ -89,8 +82,6 @@ const log = logger("auth");
 
 /** Sessions of one account; a sign-in beyond them ends the one that was used least lately, and none at work while there is another. */
 export const SESSIONS_PER_ACCOUNT_MAX = 100;
-/** Whoever works refreshes once in the life of an access token, but for a request that came late. */
-export const workingSeconds = (): number => 2 * cfg.auth.accessTokenSeconds;
 
 /**
  * `address` is what limits count the caller by.
@@ -171,8 +162,7 @@ export async function openSession(
     checkedHash,
   });
   if (at === undefined) throw await refusalOf(tx, accountId);
-  const surplus = { accountId, of: "account", made: sessionId, keep: SESSIONS_PER_ACCOUNT_MAX } as const;
-  await revokeSessions(tx, await sessionDeleteSurplus(tx, { ...surplus, workingSeconds: workingSeconds() }));
+  await endSurplus(tx, { accountId, of: "account", made: sessionId, keep: SESSIONS_PER_ACCOUNT_MAX });
   const refreshToken = formatRefreshToken(token);
   return { member: { ...member, organisation }, sessionId, refreshToken, authentication: { amr, at } };
 }

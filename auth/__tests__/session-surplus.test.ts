@@ -33,7 +33,7 @@ describe("a sign-in", () => {
     const used = await refreshSession(ada.refreshToken, new Date(), here);
     await systemQuery(
       "test",
-      "update auth.session set created_at = now() - interval '1 hour', rotated_at = array[now() - interval '14 minutes'] where account_id = $1",
+      "update auth.session set created_at = now() - interval '1 hour', rotated_at = array[now() - interval '20 minutes'] where account_id = $1",
       [ada.user.id],
     );
     const signedIn = `insert into auth.session (id, account_id, created_at, expires_at, family_hash, secret_hash)
