@@ -1,6 +1,8 @@
 // Identifiers. UUIDv7 is made in the app: keys grow with time (inserts stay at the right edge of the
 // index) and are known before the row exists, so that an event can name what it is about.
-import { v5, v7, validate } from "uuid";
+import { v5, v7 } from "uuid";
+
+export { isUuid } from "../security/uuid";
 
 const NAMESPACE = "6f1d1f1e-6b0c-4a51-9d0c-7f3a2f6c9b10";
 
@@ -12,12 +14,4 @@ export function newId(): string {
 /** The same UUID for the same parts, in any process (UUIDv5, RFC 9562 §5.5): ids that must not be made twice. */
 export function idFromParts(...parts: readonly string[]): string {
   return v5(parts.map((part) => `${part.length}:${part}`).join(""), NAMESPACE);
-}
-
-/**
- * True for a UUID of any version as all are written here, in small letters. Check before a cast: Postgres answers 22P02 otherwise.
- * It would take capitals too, and find the row; but what is hashed, sealed, counted or revoked by the text would be another's.
- */
-export function isUuid(text: string): boolean {
-  return validate(text) && text === text.toLowerCase();
 }

@@ -1,6 +1,5 @@
 // Who is calling. The auth handler answers `AuthData` (hand-written, as Encore demands); inside the app the
 // same facts travel as a `Principal` with branded ids, so that a tenant id cannot be mistaken for a subject's.
-import { validate } from "uuid";
 import { getAuthData } from "~encore/auth";
 
 import { commonErrors } from "./common-errors";
@@ -14,6 +13,7 @@ import {
   type Role,
 } from "./permissions";
 import { RecentMap } from "./recent-map";
+import { isUuid } from "./uuid";
 
 declare const brand: unique symbol;
 export type TenantId = string & { readonly [brand]: "TenantId" };
@@ -68,23 +68,22 @@ export interface Principal extends Caller {
 /** Texts that are UUIDs: the same few come with every request, and looking one up costs a fifth of reading it. */
 const uuids = new RecentMap<true>(10_000);
 
-function isUuid(text: string): boolean {
+function isKnownUuid(text: string): boolean {
   if (uuids.get(text) !== undefined) return true;
-  // In small letters alone, as in db/ids.ts: the text is hashed and compared.
-  if (!validate(text) || text !== text.toLowerCase()) return false;
+  if (!isUuid(text)) return false;
   uuids.set(text, true);
   return true;
 }
 
 /** @throws Error when `text` is no UUID: a tenant id is never taken from a caller's free text. */
 export function tenantIdFrom(text: string): TenantId {
-  if (!isUuid(text)) throw new TypeError("a tenant id must be a UUID");
+  if (!isKnownUuid(text)) throw new TypeError("a tenant id must be a UUID");
   return text as TenantId;
 }
 
 /** @throws Error when `text` is no UUID. */
 export function subjectIdFrom(text: string): SubjectId {
-  if (!isUuid(text)) throw new TypeError("a subject's id must be a UUID");
+  if (!isKnownUuid(text)) throw new TypeError("a subject's id must be a UUID");
   return text as SubjectId;
 }
 
@@ -120,7 +119,7 @@ function permissionsFor(data: AuthData): ReadonlySet<Permission | OperatorPermis
 export function callerFrom(data: AuthData): Caller {
   const { userID, tenantId, sessionId, actor, authTime, amr } = data;
   const permissions = permissionsFor(data);
-  if (!isUuid(userID) || (tenantId !== undefined && !isUuid(tenantId)) || permissions === undefined) {
+  if (!isKnownUuid(userID) || (tenantId !== undefined && !isKnownUuid(tenantId)) || permissions === undefined) {
     throw commonErrors.unauthenticated({ internal: "auth data without a whole identity" });
   }
   const caller: { -readonly [K in keyof Caller]: Caller[K] } = {
