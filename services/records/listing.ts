@@ -47,6 +47,13 @@ export interface Listing {
   ofDeleted: boolean;
 }
 
+/** Whether it is on what the order begins with: then it bounds the way along the order's index. */
+export const isOfOrder = ({ column }: Condition, { sort }: Listing): boolean => column === sort[0]?.column;
+
+/** Whether a way along its order meets records that do not fit. */
+export const passesOver = (listing: Listing): boolean =>
+  listing.conditions.some((condition) => !isOfOrder(condition, listing));
+
 const LIMIT_DEFAULT = 50;
 const SORT_KEYS_MAX = 3;
 const CONDITIONS_MAX = 12;

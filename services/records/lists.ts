@@ -5,7 +5,7 @@ import type { TenantScope } from "../../db/tenant";
 import { commonErrors } from "../../security/common-errors";
 import { UnderWay } from "../../security/under-way";
 import { errors } from "./errors";
-import { readListing, type Condition, type Listing, type ListRequest } from "./listing";
+import { passesOver, readListing, type Condition, type Listing, type ListRequest } from "./listing";
 import { refuseUnknown } from "./parameters";
 import { shownRecord, type RecordRow, type Resource } from "./resource";
 import { FOUND_MAX, recordCountFound, recordList, type RecordPage } from "./store/list";
@@ -86,10 +86,6 @@ export const isOfFew = (conditions: readonly Condition[], { ofDeleted }: Listing
     ({ column: { isUnique }, operator }) =>
       (isUnique === "ever" || (isUnique === "living" && !ofDeleted)) && (operator === "eq" || operator === "in"),
   );
-
-/** Whether a way along its order meets records that do not fit. */
-const passesOver = ({ conditions, sort }: Listing): boolean =>
-  conditions.some(({ column }) => column !== sort[0]?.column);
 
 function enterWalk({ tenantId }: TenantScope): () => void {
   const leave = walks.enter(tenantId);

@@ -8,7 +8,7 @@
 //   walked  the order's index is gone along until the page is full, where no filter finds few; for so many records and no more
 import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
 import { tenantQuery, type TenantScope, type TransactionOptions } from "../../../db/tenant";
-import { positionText, type Condition, type Listing } from "../listing";
+import { isOfOrder, passesOver, positionText, type Condition, type Listing } from "../listing";
 import type { RecordRow, Resource, ValueType } from "../resource";
 import { prefixEnd } from "../prefix";
 
@@ -203,13 +203,13 @@ export function listStatement(
   return { text: joinPlain(composed.parts), values: composed.values };
 }
 
-/** Conditions on what the order begins with say where its index is gone along. */
-const isInside = (condition: Condition, { sort }: Listing, found: readonly Condition[] | undefined): boolean =>
-  found === undefined ? condition.column === sort[0]?.column : found.includes(condition);
+/** Whether it holds behind the fence: of what the list goes by. */
+const isInside = (condition: Condition, listing: Listing, found: readonly Condition[] | undefined): boolean =>
+  found === undefined ? isOfOrder(condition, listing) : found.includes(condition);
 
 /** Whether it goes along its order and may meet records that do not fit. */
 const isFenced = (listing: Listing, found: readonly Condition[] | undefined): boolean =>
-  found === undefined && listing.conditions.some((condition) => !isInside(condition, listing, found));
+  found === undefined && passesOver(listing);
 
 function addFound(composed: Composed, found: readonly Condition[]): void {
   for (const condition of found) addCondition(composed, condition);
@@ -219,7 +219,7 @@ function addFound(composed: Composed, found: readonly Condition[]): void {
 
 /** From the page's place along the order. */
 function addWay(composed: Composed, listing: Listing): void {
-  const within = listing.conditions.filter((condition) => isInside(condition, listing, undefined));
+  const within = listing.conditions.filter((condition) => isOfOrder(condition, listing));
   for (const condition of within) addCondition(composed, condition);
   if (listing.after !== undefined) addPosition(composed, listing, listing.after);
   else if (within.length === 0) addBeginning(composed, listing);
