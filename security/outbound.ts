@@ -72,9 +72,9 @@ function isPrivateHost(hostname: string): boolean {
 
 /**
  * By a resolver of its own, which has a time limit and holds none of libuv's threads, as `dns.lookup` would: a name server
- * that does not answer must not stop files and names of everybody else.
+ * that does not answer must not stop files and names of everybody else. Exported for its test.
  */
-const lookupPublic =
+export const lookupPublic =
   (servers?: readonly string[]): LookupFunction =>
   (hostname, options, callback) => {
     const resolver = new Resolver({ timeout: 1_500, tries: 2 });

@@ -8,17 +8,17 @@ import { txtLookup, type TxtLookup } from "../domains/dns";
 import { DOMAINS_PER_ORGANISATION_MAX, verifyDomain } from "../domains/domains";
 import { parseDomain, recordOf, shows } from "../domains/name";
 import { recheckDomains } from "../domains/recheck";
-import { startNameServer, type NameServer } from "./name-server";
+import { startTextServer, type TextServer } from "./name-server";
 import { mailsTo, verifyAddressOf } from "./mails";
 import { reason } from "./people";
 
-let server: NameServer;
+let server: TextServer;
 let lookUp: TxtLookup;
 let acme: RegisteredCaller;
 let globex: RegisteredCaller;
 
 beforeAll(async () => {
-  server = await startNameServer();
+  server = await startTextServer();
   lookUp = txtLookup({ servers: [server.address], timeoutMs: 5_000 });
   acme = await registerCaller("Acme");
   globex = await registerCaller("Globex");
