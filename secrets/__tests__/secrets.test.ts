@@ -33,6 +33,13 @@ const keyCount = async (of: Caller): Promise<number> =>
     ])
   )[0]!.n;
 
+const ageKeys = (of: Caller, hours: number): Promise<unknown> =>
+  systemQuery(
+    "test",
+    "update secrets.tenant_key set created_at = created_at - make_interval(hours => $2) where tenant_id = $1",
+    [of.tenantId, hours],
+  );
+
 describe("a secret of an organisation", () => {
   test("is listed without what it is, and read by code alone", async () => {
     const owner = createCaller("owner");
@@ -143,11 +150,7 @@ describe("the data key of an organisation", () => {
     expect(await reason(rotateTenantKey(owner))).toBe("too_many_data_keys");
     expect(await keyCount(owner)).toBe(DATA_KEYS_MAX);
     expect((await readSecret(owner, "a")).reveal()).toBe("of a");
-    await systemQuery(
-      "test",
-      "update secrets.tenant_key set created_at = created_at - interval '3 hours' where tenant_id = $1",
-      [owner.tenantId],
-    );
+    await ageKeys(owner, 3);
     await purgeTenantKeys();
     expect(await keyCount(owner)).toBe(1);
     expect(await reason(rotateTenantKey(owner))).toBeUndefined();
@@ -164,11 +167,7 @@ describe("the data key of an organisation", () => {
     expect(await keyCount(owner)).toBe(2);
     await purgeTenantKeys();
     expect(await keyCount(owner)).toBe(2);
-    await systemQuery(
-      "test",
-      "update secrets.tenant_key set created_at = created_at - interval '2 hours' where tenant_id = $1",
-      [owner.tenantId],
-    );
+    await ageKeys(owner, 2);
     await purgeTenantKeys();
     expect(await keyCount(owner)).toBe(1);
     expect((await readSecret(owner, "b")).reveal()).toBe("of b");
@@ -183,11 +182,7 @@ describe("the data key of an organisation", () => {
         [newId(), owner.tenantId],
       ),
     );
-    await systemQuery(
-      "test",
-      "update secrets.tenant_key set created_at = created_at - interval '2 hours' where tenant_id = $1",
-      [owner.tenantId],
-    );
+    await ageKeys(owner, 2);
     await purgeTenantKeys();
     expect(await keyCount(owner)).toBe(2);
   });
