@@ -99,7 +99,7 @@ export async function signIn(
   const attempt = email === undefined ? undefined : await countAttempt(email, address);
   const account = email === undefined ? undefined : await accountFindByEmail(email);
   const attemptHere = noteTry(address);
-  const fits = await checkPassword(input.password, account?.passwordHash, attemptHere.before);
+  const fits = await checkPassword(input.password, account?.passwordHash, attemptHere.rank);
   const checkedHash = account?.passwordHash;
   if (!fits || account === undefined || typeof checkedHash !== "string") {
     limits.countFailure("signIn", address);
