@@ -10,7 +10,7 @@ import type { Caller } from "../../security/principal";
 import { open, seal } from "../../security/envelope";
 import { whose } from "../account-log";
 import { errors } from "../errors";
-import { assertSessionLives, endSessions } from "../session-end";
+import { assertSessionLives, endSessions, lockLiving } from "../session-end";
 import { assertSignInMethod } from "../sign-in-methods";
 import { accountFind, accountLock } from "../store/accounts";
 import {
@@ -44,7 +44,10 @@ export async function beginTotp(caller: Caller): Promise<{ secret: string; uri: 
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const secret = randomBytes(SECRET_BYTES);
   const secretSealed = seal(totpKey(), secret, accountId);
-  const isWaiting = await withSystem("begin-totp", (tx) => totpBegin(tx, { accountId, secretSealed }));
+  const isWaiting = await withSystem("begin-totp", async (tx) => {
+    await lockLiving(tx, caller);
+    return totpBegin(tx, { accountId, secretSealed });
+  });
   if (!isWaiting) throw errors.totp_in_use();
   return describeSecret(secret, { issuer: cfg.auth.issuer, email: account.email });
 }
