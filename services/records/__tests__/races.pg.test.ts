@@ -132,7 +132,7 @@ describe("at the same moment", () => {
     });
     const taken = lanes.map((lane) => (lane.status === "fulfilled" ? lane.value : Number.NaN));
     expect(taken.reduce((sum, count) => sum + count, 0)).toBe(100);
-    expect(await records.getProduct({ id }, by)).toMatchObject({ stock: 0, version: 101 });
+    expect(await records.getProduct({ id }, by)).toMatchObject({ stock: 0, version: 1 });
   });
 
   test("of changes of one version one is done", async () => {

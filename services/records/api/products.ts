@@ -24,7 +24,7 @@ interface ProductCategory {
 
 interface Product {
   id: string;
-  /** Counts up with each change. */
+  /** Counts up with each change but of the stock. */
   version: number;
   /** The organisation's own name for it: no two living products have the same. */
   sku: string;
@@ -182,8 +182,9 @@ interface PatchProductRequest {
   /** Null takes it out of its category. */
   categoryId?: string | null;
   priceMinor?: number & Min<0> & Max<1000000000000>;
+  /** Together with the price. */
   currency?: string & MinLen<3> & MaxLen<3>;
-  /** What there is: of the version that is stated. To add or take, POST …/stock. */
+  /** Refused: POST …/stock adds or takes. */
   stock?: number & Min<0> & Max<2147483647>;
 }
 
@@ -211,7 +212,7 @@ interface MoveStockRequest {
   by: number & Min<-2147483647> & Max<2147483647>;
 }
 
-/** Adds to a product's stock, or takes off it what is there. */
+/** Adds to a product's stock, or takes off it what is there; it is the same version afterwards. */
 export const moveProductStock = api(
   {
     expose: true,

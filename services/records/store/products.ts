@@ -78,7 +78,6 @@ export const productSettings = {
   categoryId: { set: plainSql`category_id =`, cast: plainSql`::uuid` },
   priceMinor: { set: plainSql`price_minor =`, cast: plainSql`::bigint` },
   currency: { set: plainSql`currency =`, cast: plainSql`::text` },
-  stock: { set: plainSql`stock =`, cast: plainSql`::int` },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 const RETURNED = plainSql`id, version, created_at as "createdAt", updated_at as "updatedAt", deleted_at as "deletedAt", sku, name, description,
@@ -88,7 +87,7 @@ const INSERT = plainSql`insert into records.product
   (tenant_id, id, sku, name, description, category_id, price_minor, currency, stock, created_at, updated_at)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) returning ${RETURNED}`;
 
-export type NewProduct = Pick<ProductRow, keyof typeof productSettings>;
+export type NewProduct = Pick<ProductRow, keyof typeof productSettings | "stock">;
 
 export async function productInsert(
   ask: Ask,
@@ -99,11 +98,14 @@ export async function productInsert(
   return inserted(await ask<ProductRow>(INSERT, [tenantId, id, ...fields, at]));
 }
 
-const MOVE_STOCK = plainSql`update records.product set stock = stock + $3::int, version = version + 1, updated_at = $4
+const MOVE_STOCK = plainSql`update records.product set stock = stock + $3::int, updated_at = $4
   where tenant_id = $1 and id = $2 and deleted_at is null and stock::bigint + $3::int between 0 and 2147483647
     and ($5::bigint[] is null or version = any($5::bigint[])) returning ${RETURNED}`;
 
-/** Adds to a product's stock, or takes off what is there; whoever comes at the same moment waits, and sees what is left. */
+/**
+ * Adds to a product's stock, or takes off what is there; whoever comes at the same moment waits, and sees what is left. It is the same
+ * version afterwards: a sale stands in no editor's way.
+ */
 export async function productMoveStock(
   ask: Ask,
   { tenantId, id, at, versions }: Target,
