@@ -1,6 +1,6 @@
 // Products, from making one to restoring it; by the endpoints, against the database.
 import { records } from "~encore/clients";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { newId } from "../../../db/ids";
 import { createCaller } from "../../../testing";
 import { category, product, reason, refusal } from "./things";
@@ -68,6 +68,26 @@ describe("a product", () => {
       fields: { [field]: expect.any(String) as string },
     });
   });
+});
+
+test("times are the database's, whatever this process takes for the time", async () => {
+  const by = createCaller();
+  vi.useFakeTimers({ toFake: ["Date"], now: new Date("2001-01-01") });
+  try {
+    const made = await product(by);
+    const { id } = await category(by, "c");
+    await records.removeProduct({ id: made.id }, by);
+    await records.removeCategory({ id }, by);
+    const gone = [
+      await records.listProducts({ deleted: true }, by),
+      await records.listCategories({ deleted: true }, by),
+    ];
+    for (const { items } of gone)
+      for (const { createdAt, updatedAt, deletedAt } of items)
+        expect([createdAt, updatedAt, deletedAt].map((at = "") => at > "2026")).toEqual([true, true, true]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe("a change", () => {

@@ -8,12 +8,12 @@ import { newProduct, productPatch, rowTarget, stockMove } from "../input";
 import { listRecords } from "../lists";
 import { readIncludes } from "../listing";
 import { etagOf } from "../precondition";
-import { createProduct as create, moveStock, productKind } from "../products";
+import { createProduct as create, moveStock, patchProduct, productKind } from "../products";
 import { acting, changeOf, rowChange } from "../requests";
 import { shownRecord } from "../resource";
 import { doRows } from "../rows";
 import { recordFind } from "../store/change";
-import { products, type ProductRow } from "../store/products";
+import { productLockSkus, products, productShareSkus, type ProductRow } from "../store/products";
 
 interface ProductCategory {
   id: string;
@@ -92,9 +92,9 @@ export const createProduct = api(
     tags: ["can:catalogue.write", "idempotent"],
   },
   async (req: CreateProductRequest): Promise<ProductResponse> => {
-    const { ask, principal, at } = acting();
+    const { ask, principal } = acting();
     const product = parseInput(newProduct, req);
-    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId(), at }, product));
+    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId() }, product));
   },
 );
 
@@ -200,7 +200,7 @@ export const updateProduct = api(
   async ({ id, ifMatch, ...req }: PatchProductRequest): Promise<ProductResponse> => {
     const act = acting();
     const change = changeOf(act, { id, ifMatch }, productKind.missing);
-    return withEtag(await patchRecord(act.ask, productKind, change, parseInput(productPatch, req)));
+    return withEtag(await patchProduct(act.principal, change, parseInput(productPatch, req)));
   },
 );
 
@@ -312,14 +312,14 @@ export const createProducts = api(
     tags: ["can:catalogue.write", "limit:ingest", "idempotent"],
   },
   async ({ rows }: CreateProductsRequest): Promise<ProductRowsResponse> => {
-    const { principal, at } = acting();
+    const { principal } = acting();
     const { tenantId } = principal;
     return {
       rows: await doRows(
         principal,
         rows,
-        (ask, row) => create(ask, { tenantId, id: newId(), at }, parseInput(newProduct, row)),
-        { order: ({ sku }) => sku },
+        (ask, row) => create(ask, { tenantId, id: newId() }, parseInput(newProduct, row)),
+        { order: ({ sku }) => sku, before: (tx) => productShareSkus(tx, tenantId) },
       ),
     };
   },
@@ -362,7 +362,12 @@ export const updateProducts = api(
           const change = rowChange(act, parseInput(rowTarget, { id, version }), productKind.missing);
           return patchRecord(ask, productKind, change, parseInput(productPatch, patch));
         },
-        { order: ({ id }) => id },
+        {
+          order: ({ id }) => id,
+          before: (tx) => {
+            if (rows.some(({ sku }) => sku !== undefined)) productLockSkus(tx, act.principal.tenantId);
+          },
+        },
       ),
     };
   },
