@@ -149,6 +149,7 @@ export const systemReasons = {
   "expire-ai-reservations": "what calls of processes that died may have cost",
   "purge-ai-usage": "usage of models past its retention",
   "purge-tenant-records": "records of an organisation that is gone",
+  "purge-deleted-records": "records that were deleted thirty days ago",
   "purge-tenant-ai": "usage and budgets of an organisation that is gone",
   "outbox-purge": "events and jobs that were handed on",
   "inbox-purge": "notes of events that were handled",
