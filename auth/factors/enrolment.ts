@@ -21,10 +21,11 @@ import {
   totpBegin,
   totpConfirm,
   totpDelete,
+  totpDeleteSince,
   totpFindForUpdate,
   type FactorsRow,
 } from "../store/factors";
-import { passkeyDeleteOfAccount } from "../store/passkeys";
+import { passkeyDeleteOfAccount, passkeyDeleteSince } from "../store/passkeys";
 import { totpKey } from "./keys";
 import { recordFactorAdded, recordFactorRemoved, recordRecoveryCodesCreated, type ChangedFactor } from "./notices";
 import { createRecoveryCodes, hashRecoveryCode } from "./recovery-codes";
@@ -123,6 +124,26 @@ export async function endOthers(tx: Tx, caller: Caller): Promise<void> {
   const { subjectId: accountId, sessionId } = caller;
   const others = { accountId, which: "others", signInOf: sessionId ?? null, reason: "factor_change" } as const;
   await endSessions(tx, others);
+}
+
+export interface ForgottenFactors {
+  passkeys: { id: string; name: string }[];
+  /** Whether the codes of an app were. */
+  totp: boolean;
+  recoveryCodes: number;
+}
+
+/**
+ * Removes the factors that were added since, and all recovery codes: nobody can tell since when they are there. For an account that
+ * goes back to what it was (credentials.ts). The caller holds accountLock.
+ */
+export async function forgetFactorsSince(tx: Tx, accountId: string, since: Date): Promise<ForgottenFactors> {
+  const whoseOf = { accountId, tenantId: null };
+  const totp = await totpDeleteSince(tx, accountId, since);
+  if (totp) await recordFactorRemoved(tx, whoseOf, TOTP, null);
+  const passkeys = await passkeyDeleteSince(tx, accountId, since);
+  for (const { id } of passkeys) await recordFactorRemoved(tx, whoseOf, { factor: "passkey", factorId: id }, null);
+  return { totp, passkeys, recoveryCodes: await recoveryCodesDelete(tx, accountId) };
 }
 
 /** For an account that changes hands (credentials.ts). */

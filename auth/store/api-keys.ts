@@ -139,11 +139,11 @@ export function apiKeyDeleteOfAccount(
   accountId: string,
   limit: number,
   since: Date | null,
-): Promise<{ id: string; tenantId: string }[]> {
+): Promise<{ id: string; tenantId: string; name: string }[]> {
   return tx.query(
     `delete from auth.api_key where id in (select id from auth.api_key where account_id = $1
        and ($3::timestamptz is null or created_at >= $3 or rotated_at >= $3) limit $2)
-     returning id, tenant_id as "tenantId"`,
+     returning id, tenant_id as "tenantId", name`,
     [accountId, limit, since],
   );
 }
