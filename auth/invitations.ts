@@ -21,8 +21,13 @@ import { requestMail } from "./jobs";
 import { heldByGiven, type GivenRole } from "./roles";
 import { hashOneTimeToken } from "./one-time-token";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
-import { lockLiving } from "./session-end";
-import { accountFind, accountFindForUpdate, accountSetVerified, type OrganisationRow } from "./store/accounts";
+import {
+  accountFind,
+  accountFindForUpdate,
+  accountLock,
+  accountSetVerified,
+  type OrganisationRow,
+} from "./store/accounts";
 import {
   invitationCountOthers,
   invitationDelete,
@@ -124,8 +129,7 @@ async function tellRevoked(
 
 /**
  * Makes the caller a member. The account's address must be the invited one; whoever brings the token reads its mails, so
- * it is verified by that. @throws APIError invitation_not_found (whatever is wrong with it), too_many_organisations;
- * invalid_token when the caller's session is over.
+ * it is verified by that. @throws APIError invitation_not_found (whatever is wrong with it), too_many_organisations.
  */
 export async function acceptInvitation(caller: Caller, token: string): Promise<OrganisationRow> {
   const { subjectId: accountId } = caller;
@@ -133,7 +137,7 @@ export async function acceptInvitation(caller: Caller, token: string): Promise<O
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const found = await findInvitation(token, account.email);
   return withSystem("accept-invitation", async (tx) => {
-    await lockLiving(tx, caller);
+    if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
     // Read again: the address may have changed before the lock.
     const email = (await accountFindForUpdate(tx, accountId))?.email ?? "";
     return joinByInvitation(tx, { accountId, email, token, tenantId: found.tenantId });

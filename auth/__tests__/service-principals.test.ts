@@ -44,10 +44,9 @@ describe("a service principal", () => {
       owner,
     );
     expect(scope).toEqual(["document.read"]);
-    const { key: all, id: keyId } = await auth.createApiKey({ name: "all", servicePrincipalId: id }, owner);
+    const { key: all } = await auth.createApiKey({ name: "all", servicePrincipalId: id }, owner);
     const authData = await identify(all);
-    const held = { kind: "service", scope: permissions.join(" "), keyId };
-    expect(authData).toEqual({ userID: id, tenantId: owner.tenantId, ...held });
+    expect(authData).toEqual({ userID: id, tenantId: owner.tenantId, kind: "service", scope: permissions.join(" ") });
     expect(await auth.me({ authData })).toMatchObject({ kind: "service", permissions, organisations: [] });
     expect(await reason(auth.listSessions({ authData }))).toBe("permission_denied");
     expect(await reason(vectors.ingest({ source: "a", text: "b" }, { authData: await identify(key) }))).toBe(

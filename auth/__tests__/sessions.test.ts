@@ -11,6 +11,7 @@ import { refreshSession, signIn, signOut } from "../sessions";
 import * as passwords from "../passwords";
 import * as store from "../store/accounts";
 import { count, here, newcomer, password, reason, later, start } from "./people";
+import { refreshRaces } from "./refresh-races";
 import { refreshing } from "./refreshing";
 import { signingKeys } from "./signing-keys";
 import { upkeep } from "./upkeep";
@@ -342,6 +343,7 @@ describe("access tokens", () => {
 
 signingKeys();
 refreshing();
+refreshRaces({ clients: 20, sessions: 80, limits: () => new Limits({ scale: 1 }) });
 upkeep();
 
 describe("signing out", () => {

@@ -18,7 +18,6 @@ import { domainAdded, domainLost, domainRemoved, domainVerified } from "../../ev
 import { emit } from "../../events/outbox";
 import { canSendMail } from "../../mail/mailer";
 import { commonErrors } from "../../security/common-errors";
-import { RestingError } from "../../security/fair-turns";
 import { tenantIdFrom, type Principal } from "../../security/principal";
 import { lockActing } from "../acting-now";
 import { endRefused } from "../entrance";
@@ -36,7 +35,7 @@ import {
   type DomainRow,
 } from "../store/domains";
 import { membershipLock } from "../store/memberships";
-import { lookUps, type TxtLookup } from "./dns";
+import { lookUpTxt, type TxtLookup } from "./dns";
 import { parseDomain, recordOf, shows } from "./name";
 
 export const DOMAINS_PER_ORGANISATION_MAX = 50;
@@ -81,15 +80,11 @@ export async function addDomain(principal: Principal, text: string): Promise<Dom
 export async function verifyDomain(
   principal: Principal,
   id: string,
-  lookUp: TxtLookup = lookUps.people,
+  lookUp: TxtLookup = lookUpTxt,
 ): Promise<DomainRow> {
   const domain = await domainFind(principal, id);
   if (domain === undefined) throw errors.domain_not_found();
-  const { name } = recordOf(domain.name, domain.token);
-  const texts = await lookUp(name, principal.tenantId).catch((error: unknown) => {
-    if (error instanceof RestingError) throw errors.dns_unavailable({ retryAfterSeconds: error.retryAfterSeconds });
-    throw error;
-  });
+  const texts = await lookUp(recordOf(domain.name, domain.token).name);
   if (texts === undefined) throw errors.dns_unavailable();
   if (!shows(texts, domain.token)) throw errors.domain_unproven();
   const isFree = await setVerified(principal, domain);

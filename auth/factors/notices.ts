@@ -54,16 +54,10 @@ export function recordFactorAdded(tx: Tx, whose: Whose, { factor, factorId }: Ch
   return tell(tx, whose, { event: factorAdded, mail: "factor-added", action: added, facts: { factor, factorId } });
 }
 
-/** `mail`: null where who asks is told at once. */
-export function recordFactorRemoved(
-  tx: Tx,
-  whose: Whose,
-  { factor, factorId }: ChangedFactor,
-  mail: NoticeKind | null = "factor-removed",
-): Promise<void> {
+export function recordFactorRemoved(tx: Tx, whose: Whose, { factor, factorId }: ChangedFactor): Promise<void> {
   return tell(tx, whose, {
     event: factorRemoved,
-    mail,
+    mail: "factor-removed",
     action: removed,
     facts: { factor, factorId },
   });

@@ -71,6 +71,7 @@ export const suitesApart: readonly string[] = [
   "db/__tests__/confused-deputies.test.ts",
   "db/__tests__/master-keys.test.ts",
   "db/__tests__/silence.test.ts",
+  "runtime/__tests__/whole-app/every-endpoint.test.ts",
   "runtime/schema/__tests__/decimal.test.ts",
   "runtime/schema/__tests__/json-decoder.test.ts",
   "runtime/schema/__tests__/regexp.test.ts",
@@ -153,6 +154,7 @@ export function suitesIn(root: string, folder = ""): string[] {
 
 /** Those that take over two seconds by themselves, the slowest first. One that is missing here, or gone, costs seconds of the whole run. */
 export const slowSuites: readonly string[] = [
+  "runtime/__tests__/whole-app/every-endpoint.test.ts",
   "runtime/__tests__/whole-app/tokens-over-http.test.ts",
   "runtime/__tests__/infra-parity.test.ts",
   "db/__tests__/confused-deputies.test.ts",

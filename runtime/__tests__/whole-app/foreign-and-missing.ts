@@ -1,4 +1,4 @@
-// Part of every-endpoint.pg.test.ts, whose app it shares. What belongs to somebody else
+// Part of every-endpoint.pg.test.ts and, in a short form, of every-endpoint.test.ts, whose app it shares. What belongs to somebody else
 // answers as what does not exist, byte for byte: every place of the app's model that takes an id is asked for each thing of
 // another organisation, and of a colleague, and for one that nobody has. Their times: bench/foreign-and-missing.
 import { readFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { Asker, comparable, missingId } from "./support/pairs/asker";
 import { describeSlot, slotsOf, type Slot } from "./support/pairs/slots";
 import { call, makePairWorld, PERSONAL, type PairSend, type PairWorld } from "./support/pairs/world";
 import type { Document } from "./support/fuzz/openapi";
+import { createRandom, shuffled } from "./support/fuzz/random";
 
 const LANES = 8;
 
@@ -42,9 +43,13 @@ interface Shared {
   baseUrl: () => string;
   /** What can't be made by asking the app for it. */
   plant: (world: PairWorld) => Promise<void>;
+  /** As `makePairWorld` has it. */
+  mailed?: (email: string) => Promise<string>;
+  /** Things that each place is asked for, drawn by the seed; all, if not given. */
+  draw?: { things: number; seed: number };
 }
 
-export function foreignAndMissing({ baseUrl, plant }: Shared): void {
+export function foreignAndMissing({ baseUrl, plant, mailed, draw }: Shared): void {
   describe("what belongs to somebody else", () => {
     const document = JSON.parse(readFileSync(new URL("docs/openapi.json", root), "utf8")) as Document;
     let world: PairWorld;
@@ -59,22 +64,27 @@ export function foreignAndMissing({ baseUrl, plant }: Shared): void {
     };
 
     beforeAll(async () => {
-      world = await makePairWorld(send, "bytes");
+      world = await makePairWorld(send, "bytes", mailed);
       await plant(world);
     });
 
-    test("answers as what does not exist, byte for byte, whatever is asked for by its id", async () => {
+    const drawn = draw === undefined ? "" : ` (${draw.things} things in each place, seed ${draw.seed})`;
+
+    test(`answers as what does not exist, byte for byte, whatever is asked for by its id${drawn}`, async () => {
       const slots = slotsOf(
         document,
         JSON.parse(readFileSync(inject("groundworkTestApp").modelFile, "utf8")) as AppModel,
       );
       expect(slots.length).toBeGreaterThan(30);
-      const personal = Object.entries(world.things).filter(([kind]) => PERSONAL.includes(kind));
+      const all = Object.entries(world.things);
+      const personal = all.filter(([kind]) => PERSONAL.includes(kind));
+      const random = createRandom(draw?.seed ?? 0);
+      const some = <T>(things: T[]): T[] => (draw ? shuffled([...things], random).slice(0, draw.things) : things);
       const stranger = new Asker(send, document, world.stranger);
       const colleague = new Asker(send, document, world.colleague);
       const asked = slots.flatMap((slot) => [
-        () => compare(stranger, slot, Object.entries(world.things)),
-        () => compare(colleague, slot, personal),
+        compare.bind(undefined, stranger, slot, some(all)),
+        compare.bind(undefined, colleague, slot, some(personal)),
       ]);
       const findings: Finding[] = [];
       // A few at a time: a machine that is busy sheds what is asked at once (503), which tells of nothing.

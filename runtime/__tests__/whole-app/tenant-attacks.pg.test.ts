@@ -18,6 +18,7 @@ import { attack, LANES, type Report } from "./support/attacks/run";
 import { makeWorld, type AttackWorld, type Send } from "./support/attacks/world";
 import type { Document } from "./support/fuzz/openapi";
 import { exposedIn, modelOf } from "./support/pairs/slots";
+import { makeOwnRedis, type OwnRedis } from "./support/own-redis";
 import { type RunningApp, startApp, temporaryStateDir } from "./support/running-app";
 
 const COUNT = Number(process.env.GROUNDWORK_ATTACKS ?? 3_000);
@@ -49,6 +50,7 @@ const STREAM_MS = 10_000;
 const database = new pg.Pool({ connectionString: AppDB.connectionString, max: 2 });
 const state = temporaryStateDir();
 let copy = "";
+let redis: OwnRedis;
 let app: RunningApp;
 let pool: Pool | undefined;
 let world: AttackWorld;
@@ -76,7 +78,8 @@ async function shownOf(body: AsyncIterable<Buffer> & { destroy(): unknown }): Pr
 }
 
 async function start(): Promise<void> {
-  const env = { DATABASE_URL: AppDB.connectionString, MasterKey: masterKey, LIMIT_SCALE: "1000000" };
+  const servers = { DATABASE_URL: AppDB.connectionString, REDIS_URL: redis.url };
+  const env = { ...servers, MasterKey: masterKey, LIMIT_SCALE: "1000000" };
   app = await startApp(state.path, { ...env, LOG_LEVEL: "error" }, [], copy);
   pool = new Pool(app.baseUrl, { connections: LANES });
 }
@@ -152,6 +155,7 @@ function rewrite(file: string, change: (text: string) => string): boolean {
 }
 
 beforeAll(async () => {
+  redis = await makeOwnRedis("tenant-attacks");
   // What a hash of a password costs is held elsewhere; here it would be a third of the work.
   copy = copyOfApp();
   const isCheap = rewrite(join(copy, "auth/passwords.ts"), (text) =>
@@ -164,11 +168,13 @@ beforeAll(async () => {
   );
   await start();
   world = await makeWorld(send, database);
+  expect(await redis.contents(), "Redis counts the victim's requests").toContain(world.victim.session.organisation.id);
   document = JSON.parse((await send({ method: "GET", path: "/docs/openapi.json" })).body) as Document;
 });
 
 afterAll(async () => {
   await stop();
+  await redis?.drop();
   await database.end();
   state.remove();
   if (copy !== "") rmSync(copy, { recursive: true, force: true });

@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { credentialStuffing, stuffingSettings } from "./credential-stuffing";
 import { type Collector, type CollectedSpan, startCollector } from "./support/otlp-collector";
 import { type RunningApp, startApp, migratedStateDir, until } from "./support/running-app";
 
@@ -25,7 +26,11 @@ describe("a document's way through the house", () => {
 
   beforeAll(async () => {
     collector = await startCollector();
-    app = await startApp(state.path, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: "1" });
+    app = await startApp(state.path, {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_TRACES_SAMPLER_ARG: "1",
+      ...stuffingSettings,
+    });
   });
 
   afterAll(async () => {
@@ -115,5 +120,15 @@ describe("a document's way through the house", () => {
       ]),
     );
     expect(app.output()).not.toContain(`"message":"job vectors:embed"`);
+  });
+
+  // Here, because its limits are those of production; behind the document's way, which it would hold up.
+  credentialStuffing({
+    baseUrl: () => app.baseUrl,
+    attempts: 150,
+    perSecond: 100,
+    addresses: 2,
+    atOnceMax: 8,
+    seed: 20_261_130,
   });
 });

@@ -1,11 +1,11 @@
 // Everybody whom docs/permissions.md has a column for, with credentials that the running app gave them: people of each role
 // of one organisation, sessions of its owner in every state that a guard tells apart, a key, a machine, an operator.
 import { decodeJwt } from "jose";
-import { Secret, TOTP } from "otpauth";
 import { v7 } from "uuid";
 import { customPermissions, machinePermissions } from "../../../../scripts/gen/permission-callers";
 import { keyPermissions } from "../../../../security/permissions";
 import type { CommandsBeside } from "./commands-beside";
+import { makeOperator } from "./operator";
 import { call, mailedToken, register, renew, type PairSend, type Person } from "./pairs/world";
 
 /** What a caller owns, by the things that endpoints tagged `owns:` name. */
@@ -31,7 +31,10 @@ const PASSWORD = "a passphrase of many words";
 
 const sessionOf = (person: Person): string => String(decodeJwt(person.accessToken).sid);
 
-async function joined(send: PairSend, owner: Person, roleId: string): Promise<Record<string, Person>> {
+/** The token of the link in the newest mail to an address. */
+type Mailed = (email: string) => Promise<string>;
+
+async function joined(send: PairSend, mailed: Mailed, owner: Person, roleId: string): Promise<Record<string, Person>> {
   const wanted = ["viewer", "member", "custom", "admin"];
   const emailOf = (role: string): string => `${role}@matrix.example`;
   for (const role of wanted) {
@@ -40,22 +43,10 @@ async function joined(send: PairSend, owner: Person, roleId: string): Promise<Re
   }
   const people: Record<string, Person> = {};
   for (const role of wanted) {
-    const invitation = await mailedToken(send, emailOf(role));
+    const invitation = await mailed(emailOf(role));
     people[role] = await register(send, emailOf(role), { invitation });
   }
   return people;
-}
-
-async function operatorToken(send: PairSend, { admin }: CommandsBeside): Promise<string> {
-  const email = "operator@matrix.example";
-  const setupToken = (await admin("operator", "add", email)).split(/\s+/).find((word) => word.startsWith("gws_"));
-  const begun = { setupToken, password: PASSWORD };
-  const { secret } = await call<{ secret: string }>(send, "POST", "/operator/setup", begun);
-  const app = new TOTP({ secret: Secret.fromBase32(secret) });
-  // A code counts once: the second is of the next step.
-  await call(send, "POST", "/operator/setup/confirm", { setupToken, code: app.generate() });
-  const code = app.generate({ timestamp: Date.now() + 30_000 });
-  return (await call<{ token: string }>(send, "POST", "/operator/login", { email, password: PASSWORD, code })).token;
 }
 
 /** Rows as the app writes them; none is due. */
@@ -68,12 +59,16 @@ function plantedThings(tenantId: string, actor: string): { things: OwnThings; sq
   return { things, sql };
 }
 
-export async function makeMatrixWorld(send: PairSend, commands: CommandsBeside): Promise<MatrixWorld> {
-  const staff = await operatorToken(send, commands);
+export async function makeMatrixWorld(
+  send: PairSend,
+  { admin, sql }: CommandsBeside,
+  mailed: Mailed = (email) => mailedToken(send, email),
+): Promise<MatrixWorld> {
+  const staff = (await makeOperator(send, admin, "operator@matrix.example", PASSWORD)).token;
   const owner = await register(send, "owner@matrix.example", { organisation: "Matrix" });
   const made = <T>(path: string, body: unknown): Promise<T> => call<T>(send, "POST", path, body, owner);
   const role = await made<{ id: string }>("/auth/roles", { name: "auditor", permissions: customPermissions });
-  const people: Record<string, Person> = { ...(await joined(send, owner, role.id)), owner };
+  const people: Record<string, Person> = { ...(await joined(send, mailed, owner, role.id)), owner };
   const key = await made<{ key: string }>("/auth/api-keys", { name: "all", permissions: keyPermissions });
   const machine = await made<{ id: string }>("/auth/service-principals", {
     name: "machine",
@@ -104,7 +99,7 @@ export async function makeMatrixWorld(send: PairSend, commands: CommandsBeside):
   const last = Object.values(others[1] ?? {}).map((person) => `'${sessionOf(person)}'`);
   const signIn = sessionOf(renewed.owner ?? owner);
   changed.push(`update auth.session set sign_in_id = '${signIn}' where id in (${last.join()});`);
-  await commands.sql([...changed, ...planted.map(({ sql }) => sql)].join("\n"));
+  await sql([...changed, ...planted.map(({ sql }) => sql)].join("\n"));
 
   const byKeys = { nobody: undefined, key: key.key, machine: ofMachine.key, operator: staff };
   const refreshed = async ({ refreshToken }: Person): Promise<string> =>

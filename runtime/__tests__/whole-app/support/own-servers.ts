@@ -1,56 +1,54 @@
-// What a whole app needs of the native servers to itself: a database, and a database of Redis.
+// What a whole app needs of the native servers to itself: a database, and a database of Redis, each with a login of its own.
 import { Redis } from "ioredis";
+import pg from "pg";
 import { makeOwnDatabase } from "./own-database";
-
-/** Suites of the app's parts use 0. Only one suite at a time may use this one. */
-const REDIS_DATABASE = 1;
+import { makeOwnRedis } from "./own-redis";
 
 export interface OwnServers {
-  /** For the app. */
+  /** For the app, with the logins' passwords. */
   env: { DATABASE_URL: string; REDIS_URL: string };
+  passwords: { postgres: string; redis: string };
   /** Every key of its Redis with what it holds. */
   redisContents(): Promise<string>;
   drop(): Promise<void>;
 }
 
-const readers: Record<string, (redis: Redis, key: string) => Promise<unknown>> = {
-  string: (redis, key) => redis.get(key),
-  hash: (redis, key) => redis.hgetall(key),
-  list: (redis, key) => redis.lrange(key, 0, -1),
-  set: (redis, key) => redis.smembers(key),
-  zset: (redis, key) => redis.zrange(key, 0, "-1"),
-  stream: (redis, key) => redis.xrange(key, "-", "+"),
-};
+const madePassword = (): string => `planted-${crypto.randomUUID()}`;
 
-async function contents(redis: Redis): Promise<string> {
-  const texts: string[] = [];
-  for (const key of await redis.keys("*")) {
-    const type = await redis.type(key);
-    const read = readers[type];
-    // A key may be gone since it was listed.
-    if (type === "none") continue;
-    if (read === undefined) throw new Error(`${key} is a ${type}: say how it is read`);
-    texts.push(`${key} ${JSON.stringify(await read(redis, key))}`);
-  }
-  return texts.join("\n");
+function withLogin(address: string, name: string, password: string): string {
+  const url = new URL(address);
+  url.username = name;
+  url.password = password;
+  return url.href;
 }
 
-/** @param name of the suite. Undefined where no native servers run: the app has its embedded database then, and no Redis. */
-export async function makeOwnServers(name: string): Promise<OwnServers | undefined> {
-  const address = process.env.GROUNDWORK_TEST_REDIS_URL;
-  if (address === undefined) return undefined;
-  const url = new URL(address);
-  url.pathname = `/${REDIS_DATABASE}`;
+/** @param suite which of them asks; it runs on native servers */
+export async function makeOwnServers(suite: Parameters<typeof makeOwnRedis>[0]): Promise<OwnServers> {
+  const name = suite.replaceAll("-", "_");
+  const login = `groundwork_${name}_login_${process.pid}`;
+  const passwords = { postgres: madePassword(), redis: madePassword() };
   const database = await makeOwnDatabase(name);
-  const redis = new Redis(url.href);
-  await redis.flushdb();
+  // As the server's owner is, who makes the extension.
+  await database.client.query(`create role ${login} superuser login password '${passwords.postgres}'`);
+  const redis = await makeOwnRedis(suite);
+  const logins = new Redis(redis.url);
+  await logins.call("ACL", "SETUSER", login, "on", `>${passwords.redis}`, "~*", "&*", "+@all");
   return {
-    env: { DATABASE_URL: database.url, REDIS_URL: url.href },
-    redisContents: () => contents(redis),
+    env: {
+      DATABASE_URL: withLogin(database.url, login, passwords.postgres),
+      REDIS_URL: withLogin(redis.url, login, passwords.redis),
+    },
+    passwords,
+    redisContents: () => redis.contents(),
     drop: async () => {
-      await redis.flushdb();
-      redis.disconnect();
+      await logins.call("ACL", "DELUSER", login);
+      logins.disconnect();
+      await redis.drop();
       await database.drop();
+      const server = new pg.Client({ connectionString: process.env.GROUNDWORK_TEST_POSTGRES_URL });
+      await server.connect();
+      await server.query(`drop role ${login}`);
+      await server.end();
     },
   };
 }

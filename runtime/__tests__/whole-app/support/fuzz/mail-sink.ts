@@ -1,23 +1,30 @@
-// A mail server that keeps the links of the mails that it is given, asks for a password, and knows nobody at one domain.
+// A mail server that keeps the links and codes of the mails that it is given, asks for a password, and knows nobody at one domain.
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { simpleParser } from "mailparser";
 import { SMTPServer } from "smtp-server";
 import { until } from "../running-app";
+import type { Planted } from "./planted";
 
 export const UNDELIVERABLE = "undeliverable.example";
-/** Whose mails are read; others, of which a fuzzer causes many, are taken and forgotten. */
-const READ = "planted.example";
+/** Whose mails are forgotten: a fuzzer causes many. */
+const FORGOTTEN = "@example.com";
 
 export interface MailSink {
-  /** For MAIL_URL, with its password. */
-  url: string;
+  /** For the app: the address with a password, and a sender. */
+  env: { MAIL_URL: string; MAIL_FROM: string };
   /** The token of the link to `page` in a mail to this address, as soon as there is one. */
   token(to: string, page: string): Promise<string>;
+  /** The code of a mail to this address, as soon as there is one. */
+  code(to: string): Promise<string>;
   close(): Promise<void>;
 }
 
-export async function startMailSink(password: string): Promise<MailSink> {
+/** `planted` is told of its password. */
+export async function startMailSink(planted: Planted): Promise<MailSink> {
+  const password = `mail-planted-${crypto.randomUUID()}`;
+  planted.set(password, "MAIL_URL");
+  const codes = new Map<string, string>();
   const tokens = new Map<string, string>();
   const server = new SMTPServer({
     hideSTARTTLS: true,
@@ -31,13 +38,15 @@ export async function startMailSink(password: string): Promise<MailSink> {
         : done(),
     onData: (stream, session, done) => {
       const to = session.envelope.rcptTo[0]?.address ?? "";
-      if (!to.endsWith(`@${READ}`)) {
+      if (to.endsWith(FORGOTTEN)) {
         stream.on("end", () => done()).resume();
         return;
       }
       void simpleParser(stream, { skipHtmlToText: true, skipTextToHtml: true }).then((mail) => {
         for (const [, page = "", token = ""] of (mail.text ?? "").matchAll(/(\/[\w-]+)#token=([\w-]+)/g))
           tokens.set(`${to} ${page}`, token);
+        const [code] = /^(?:[0-9A-Z]{4}-){5}[0-9A-Z]{4}$/m.exec(mail.text ?? "") ?? [];
+        if (code !== undefined) codes.set(to, code);
         done();
       }, done);
     },
@@ -47,10 +56,14 @@ export async function startMailSink(password: string): Promise<MailSink> {
   await once(server.server, "listening");
   const { port } = server.server.address() as AddressInfo;
   return {
-    url: `smtp://groundwork:${password}@127.0.0.1:${port}`,
+    env: { MAIL_URL: `smtp://groundwork:${password}@127.0.0.1:${port}`, MAIL_FROM: "mail@groundwork.test" },
     async token(to, page) {
       await until(`a mail to ${to} with a link to ${page}`, () => tokens.has(`${to} ${page}`));
       return tokens.get(`${to} ${page}`)!;
+    },
+    async code(to) {
+      await until(`a mail to ${to} with a code`, () => codes.has(to));
+      return codes.get(to)!;
     },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };

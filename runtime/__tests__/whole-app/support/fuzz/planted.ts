@@ -1,17 +1,14 @@
-// Secrets of every kind, planted in the running app by its own endpoints: what must be found nowhere afterwards.
+// Secrets of every kind, planted in the running app by its own endpoints and its environment: what must be found nowhere afterwards.
 import { Secret, TOTP } from "otpauth";
+import type { CommandsBeside } from "../commands-beside";
+import { makeOperator } from "../operator";
+import type { PairSend } from "../pairs/world";
+import { JSON_TYPE, type Asker } from "./asker";
 import { UNDELIVERABLE, type MailSink } from "./mail-sink";
+import type { Outside } from "./outside";
 
 export interface Ask {
-  /** The answer's body; throws for one that refuses. */
-  call: <T>(method: string, path: string, body?: unknown, token?: string) => Promise<T>;
-  /** Whatever the answer is, with the cookies that it sets. */
-  tryTo: (
-    path: string,
-    body: unknown,
-    token?: string,
-    method?: string,
-  ) => Promise<{ status: number; text: string; cookies: string[] }>;
+  asker: Asker;
   mails: MailSink;
 }
 
@@ -20,13 +17,15 @@ interface Session {
   refreshToken: string;
 }
 
+/** What the provider of sign-ins is called in the app's configuration. */
+export const OPENID = "elsewhere";
+
 /** Each with what it is, for the message of a failure. */
 export type Planted = Map<string, string>;
 
 /** In the environment of the app, which `planted` is told. */
 export function plantInEnvironment(planted: Planted): Record<string, string> {
   const env = {
-    MasterKey: `master-key-planted-${crypto.randomUUID()}`,
     EmbeddingsApiKey: `embeddings-planted-${crypto.randomUUID()}`,
     METRICS_TOKEN: `metrics-planted-${crypto.randomUUID()}`,
     OTEL_EXPORTER_OTLP_HEADERS: `x-collector=collector-planted-${crypto.randomUUID()}`,
@@ -35,14 +34,49 @@ export function plantInEnvironment(planted: Planted): Record<string, string> {
   return env;
 }
 
-/** One person, who does everything that handles a secret, right and wrong. */
-export async function plantPerson(ask: Ask, planted: Planted, name: string): Promise<void> {
-  const { call } = ask;
-  const keep = (what: string, text: string): string => {
+/** Which of the planted secrets a text holds, by what they are. */
+export const plantedIn = (planted: Planted, text: string): string[] =>
+  [...planted].filter(([secret]) => text.includes(secret)).map(([, what]) => what);
+
+export const metricsTokenIn = (planted: Planted): string =>
+  [...planted].find(([, what]) => what === "METRICS_TOKEN")?.[0] ?? "";
+
+/** Keeps what is a secret of `name`, and gives it back; or makes one. */
+function planter(planted: Planted, name: string): { keep: Keep; made: (what: string) => string } {
+  const keep: Keep = (what, text) => {
+    if (text === "") throw new Error(`${name} was given no ${what}`);
     planted.set(text, `${what} of ${name}`);
     return text;
   };
-  const made = (what: string): string => keep(what, `${what} ${crypto.randomUUID()}`);
+  return { keep, made: (what) => keep(what, `${what} ${crypto.randomUUID()}`) };
+}
+type Keep = (what: string, text: string) => string;
+
+/** One of the platform's staff, made by command, right and wrong. Resolves with the token of the session. */
+export async function plantOperator(asker: Asker, planted: Planted, admin: CommandsBeside["admin"]): Promise<string> {
+  const { keep, made } = planter(planted, "an operator");
+  const email = "operator@planted.example";
+  const password = made("password");
+  const send: PairSend = async (request) => {
+    const { status, body } = await asker.send(
+      request.body === undefined ? request : { ...request, headers: { ...JSON_TYPE, ...request.headers } },
+    );
+    return { status, headers: {}, text: body };
+  };
+  const { token, setupToken, secret } = await makeOperator(send, admin, email, password);
+  keep("secret of the authenticator app", secret);
+  keep("token for the set-up", setupToken);
+  const wrong = { email, password: made("wrong password"), code: "000000" };
+  const { status } = await asker.tryTo("/operator/login", wrong);
+  if (status !== 401) throw new Error(`an operator with a wrong password was answered ${status}`);
+  return keep("token", token);
+}
+
+/** One person, who does everything that handles a secret, right and wrong. */
+export async function plantPerson(ask: Ask, planted: Planted, name: string): Promise<void> {
+  const { asker } = ask;
+  const call = asker.call.bind(asker);
+  const { keep, made } = planter(planted, name);
   const keepSession = (session: Session): string => {
     keep("refresh token", session.refreshToken);
     return keep("access token", session.accessToken);
@@ -55,7 +89,8 @@ export async function plantPerson(ask: Ask, planted: Planted, name: string): Pro
   const link = keep("link to verify", await ask.mails.token(email, "/verify-email"));
   await call("POST", "/auth/verify-email", { token: link });
   const refused = async (path: string, body: unknown, bearer?: string, method?: string): Promise<string> => {
-    const { status, text } = await ask.tryTo(path, body, bearer, method);
+    const attempt = { ...(bearer === undefined ? {} : { token: bearer }), ...(method === undefined ? {} : { method }) };
+    const { status, text } = await asker.tryTo(path, body, attempt);
     if (status < 400) throw new Error(`${path} took what is wrong`);
     return text;
   };
@@ -69,7 +104,7 @@ export async function plantPerson(ask: Ask, planted: Planted, name: string): Pro
   );
   const second = made("second password");
   await call("POST", "/auth/password/change", { current: first, password: second }, token);
-  const browser = await ask.tryTo("/auth/login", { email, password: second, cookies: true });
+  const browser = await asker.tryTo("/auth/login", { email, password: second, cookies: true });
   // One says only which account is chosen.
   const cookies = browser.cookies.filter((value) => value.length > 36);
   if (cookies.length === 0) throw new Error("a browser that signs in is given no cookie");
@@ -111,10 +146,11 @@ export async function plantPerson(ask: Ask, planted: Planted, name: string): Pro
 
 /** Links of each kind that mails have, used and not; and a mail that cannot be delivered at all. */
 async function plantMailed(
-  { call, mails }: Ask,
-  keep: (what: string, text: string) => string,
+  { asker, mails }: Ask,
+  keep: Keep,
   { name, email, token }: { name: string; email: string; token: string },
 ): Promise<void> {
+  const call = asker.call.bind(asker);
   const mailed = async (what: string, to: string, page: string): Promise<string> =>
     keep(what, await mails.token(to, page));
   await call("POST", "/auth/password/forgot", { email });
@@ -128,4 +164,58 @@ async function plantMailed(
   await mailed("link to revert", email, "/revert-email");
   await call("POST", "/auth/account/delete", {}, token);
   await mailed("link to restore", next, "/restore-account");
+}
+
+/** What only comes by the servers around the app: a sign-in at a provider, by mail, calls of models by keys, a file in a store. */
+export async function plantElsewhere(
+  { asker, mails }: Ask,
+  planted: Planted,
+  name: string,
+  { openId, models }: Outside,
+): Promise<void> {
+  const { keep, made } = planter(planted, name);
+  const call = asker.call.bind(asker);
+  const email = `${name}-elsewhere@planted.example`;
+  const begun = await asker.tryTo("/auth/oidc/begin", { provider: OPENID });
+  const browser = keep("cookie of a sign-in at a provider", begun.cookies[0] ?? "");
+  const { url } = JSON.parse(begun.text) as { url: string };
+  const back = await openId.visit(url, { sub: name, email, email_verified: true });
+  for (const part of ["code", "state"]) keep(`${part} of a provider`, new URL(back).searchParams.get(part) ?? "");
+  const signedIn = await asker.tryTo("/auth/oidc/complete", { url: back }, { cookie: `__Host-oidc=${browser}` });
+  const { accessToken: token, refreshToken } = JSON.parse(signedIn.text) as Session;
+  keep("access token by a provider", token);
+  keep("refresh token by a provider", refreshToken);
+  await call("POST", "/auth/step-up/mail", undefined, token);
+  const wrong = await asker.tryTo("/auth/step-up", { mailedCode: made("wrong mailed code") }, { token });
+  if (wrong.status < 400) throw new Error("a wrong code was taken");
+  const code = keep("mailed code", await mails.code(email));
+  const { accessToken: fresh } = await call<Session>("POST", "/auth/step-up", { mailedCode: code }, token);
+  keep("access token by a mailed code", fresh);
+  const { id } = await call<{ id: string }>("POST", "/auth/organisations", { name }, fresh);
+  const switched = await call<Session>("POST", "/auth/switch", { organisationId: id }, fresh);
+  keep("refresh token of another organisation", switched.refreshToken);
+  const own = keep("access token of another organisation", switched.accessToken);
+  await plantKeys(asker, keep, own, models);
+  await call("POST", "/assets?name=planted.json", { words: "kept in the store of files" }, own);
+}
+
+/** Of the installation, and of an organisation's own: one that a provider takes, and one that it refuses. */
+async function plantKeys(asker: Asker, keep: Keep, token: string, models: Outside["models"]): Promise<void> {
+  const ask = (model: string) => asker.tryTo("/ai/generate", { prompt: "Which port?", model }, { token });
+  const answered = async (model: string): Promise<void> => {
+    const { status, text } = await ask(model);
+    if (status !== 200) throw new Error(`${model} was answered ${status}: ${text}`);
+  };
+  await answered("only-openai");
+  await ask("only-mistral");
+  const madeKey = (what: string): string => keep(what, `sk-planted-${crypto.randomUUID()}`);
+  const own = madeKey("key of a provider");
+  await asker.call("PUT", "/secrets/ai.openai", { value: own }, token);
+  await asker.call("PUT", "/secrets/ai.mistral", { value: madeKey("refused key of a provider") }, token);
+  await answered("only-openai");
+  await ask("only-mistral");
+  // The fuzzer may ask for what it likes.
+  models.does.mistral = models.does.openai;
+  if (!models.seen.some(({ key }) => key === own))
+    throw new Error("no provider was ever asked by the organisation's key");
 }

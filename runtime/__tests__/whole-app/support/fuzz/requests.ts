@@ -21,6 +21,8 @@ export interface FuzzWorld {
   sample: Sampler;
   /** Access tokens and keys that are valid now. */
   tokens: () => readonly string[];
+  /** Of the platform's staff, for what is theirs alone. */
+  operator: string;
   /** Of a browser that is signed in. */
   cookie: () => string;
   /** Ids that exist, most of them in somebody else's organisation. */
@@ -75,10 +77,29 @@ function brokenToken(token: string, random: Random): string {
   ]);
 }
 
-function authorization(world: FuzzWorld, random: Random): Record<string, string> {
+const OPERATORS = "/operator/";
+/** Nobody signs in again before the next code of their app. */
+const NOT_OPERATORS = "/operator/logout";
+
+function tokenFor({ path }: Operation, world: FuzzWorld, random: Random): string {
+  const isOperators = path.startsWith(OPERATORS) && path !== NOT_OPERATORS;
+  return isOperators && random.chance(0.8) ? world.operator : random.pick(world.tokens());
+}
+
+/** Why an operator looks: without it nobody gets any further. */
+function reasonFor({ parameters }: Operation, random: Random): Record<string, string> {
+  const asked = parameters.find(
+    ({ in: where, name }) => where === "header" && name.toLowerCase() === "x-operator-reason",
+  );
+  if (asked === undefined) return {};
+  const hostile = hostileString(random).replace(/[^\x20-\x7e]/g, "?");
+  return { [asked.name]: random.chance(0.8) ? "ticket 4711: cannot sign in" : hostile.slice(0, 2_000) };
+}
+
+function authorization(operation: Operation, world: FuzzWorld, random: Random): Record<string, string> {
   if (random.chance(0.1))
     return { cookie: world.cookie(), "sec-fetch-site": random.pick(["same-origin", "cross-site"]) };
-  const token = random.pick(world.tokens());
+  const token = tokenFor(operation, world, random);
   if (random.chance(0.6)) return { authorization: `Bearer ${token}` };
   if (random.chance(0.3)) return {};
   return {
@@ -151,7 +172,8 @@ export function nextRequest(
     method,
     path: pathOf(operation, world, random) + suffix + queryOf(operation, world, random),
     headers: {
-      ...authorization(world, random),
+      ...authorization(operation, world, random),
+      ...reasonFor(operation, random),
       ...(random.chance(0.05)
         ? { "content-type": random.pick(CONTENT_TYPES) }
         : { "content-type": "application/json" }),

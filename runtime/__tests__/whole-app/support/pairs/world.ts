@@ -1,7 +1,6 @@
 // Who asks for what: somebody of another organisation, and a colleague without the rights of the owner, ask for every kind of
 // thing that an owner has.
 import { decodeJwt } from "jose";
-import type pg from "pg";
 import { v7 } from "uuid";
 import type { PairRequest } from "./slots";
 
@@ -97,8 +96,15 @@ export async function mailedToken(send: PairSend, email: string): Promise<string
   throw new Error(`no mail came to ${email}`);
 }
 
-/** @param word makes the addresses: two worlds of one app have different ones */
-export async function makePairWorld(send: PairSend, word: string): Promise<PairWorld> {
+/**
+ * @param word makes the addresses: two worlds of one app have different ones
+ * @param mailed the token of the link in the newest mail to an address; of the mailbox, if not given
+ */
+export async function makePairWorld(
+  send: PairSend,
+  word: string,
+  mailed = (email: string): Promise<string> => mailedToken(send, email),
+): Promise<PairWorld> {
   const owner = await register(send, `owner-${word}@pairs.example`, { organisation: "Owner" });
   const stranger = await register(send, `stranger-${word}@pairs.example`, { organisation: "Stranger" });
   const guest = `colleague-${word}@pairs.example`;
@@ -125,17 +131,21 @@ export async function makePairWorld(send: PairSend, word: string): Promise<PairW
   await call(send, "PUT", "/ai/budgets/monthly", { period: "month", limitMicroUsd: 1, enforcement: "hard" }, owner);
   const { tasks } = await call<{ tasks: { id: string }[] }>(send, "GET", "/tasks", undefined, owner);
   things.task = tasks[0]?.id ?? "";
-  const colleague = await register(send, guest, { invitation: await mailedToken(send, guest) });
+  const colleague = await register(send, guest, { invitation: await mailed(guest) });
   return { owner, stranger, colleague, things };
 }
 
+/** A login that row security does not hold, or the system's scope. */
+export interface Planter {
+  query(sql: string, params: unknown[]): Promise<unknown>;
+}
+
 /**
- * What takes a device, a provider, a failure or luck with the moment to come by: rows as the app writes them. By a login that
- * row security does not hold.
+ * What takes a device, a provider, a failure or luck with the moment to come by: rows as the app writes them.
  * @param word stands in every text of theirs
  */
 export async function plantThings(
-  database: pg.Pool,
+  database: Planter,
   { owner, things }: { owner: Pick<Person, "userId" | "organisationId">; things: Record<string, string> },
   word = "planted",
 ): Promise<void> {
