@@ -187,7 +187,7 @@ describe("an organisation's", () => {
       await beginExport(owner.principal, id);
       const out = new PassThrough();
       out.resume();
-      await writeExport(owner.principal, out, new Date(), { mayGoOn: () => Promise.resolve(true) });
+      await writeExport(owner.principal, out, new Date(), { reading: { mayGoOn: () => Promise.resolve(true) } });
     });
     await change("auth.deleteOrganisation", both("auth.organisation.deletion-scheduled"), async () =>
       auth.deleteOrganisation({ id: other.organisation!.id }, await as(other)),

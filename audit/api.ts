@@ -2,11 +2,13 @@
 import { api, type Query } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min } from "encore.dev/validate";
+import { beginReading } from "../db/acting";
 import { parseCursor } from "../db/cursor";
 import { downloadHeaders } from "../security/headers";
 import { currentPrincipal } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { exportEntries } from "./export";
+import { enterExport } from "./export-turns";
 import { purgeAudit } from "./retention";
 import { maintainSeals } from "./sealing";
 import { shownEntry } from "./shown-entry";
@@ -112,10 +114,16 @@ export const exportLog = api.raw(
   { expose: true, auth: true, method: "GET", path: "/auth/audit/export", tags: ["can:audit.read", "limit:export"] },
   async (_req, resp) => {
     const principal = currentPrincipal();
-    resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
-    const headers = downloadHeaders(`audit-${principal.tenantId}.ndjson`);
-    for (const [name, value] of Object.entries(headers)) resp.setHeader(name, value);
-    await exportEntries(principal, resp);
+    const leave = enterExport(principal);
+    try {
+      const reading = await beginReading(principal, "audit.read");
+      resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
+      const headers = downloadHeaders(`audit-${principal.tenantId}.ndjson`);
+      for (const [name, value] of Object.entries(headers)) resp.setHeader(name, value);
+      await exportEntries(principal, resp, reading);
+    } finally {
+      leave();
+    }
   },
 );
 

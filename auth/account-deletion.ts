@@ -22,7 +22,7 @@ import { requestMail } from "./jobs";
 import { hashOneTimeToken } from "./one-time-token";
 import { closeOrganisation, endMembership, GRACE_DAYS } from "./organisation-life";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
-import { assertSessionLives } from "./session-end";
+import { lockLiving } from "./session-end";
 import {
   accountClose,
   accountDelete,
@@ -49,8 +49,7 @@ const restored = defineAction("auth.account.restored", {});
 export async function deleteAccount(caller: Caller): Promise<Date> {
   const { subjectId: accountId } = caller;
   return withSystem("delete-account", async (tx) => {
-    if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
-    await assertSessionLives(tx, caller);
+    await lockLiving(tx, caller);
     const held = await membershipsHeld(tx, accountId, ORGANISATIONS_PER_ACCOUNT_MAX);
     assertOwnersLeft(held);
     for (const membership of held) await leave(tx, accountId, membership);

@@ -13,8 +13,8 @@ import { countAttempt } from "./attempts";
 import { requestMail } from "./jobs";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { checkPassword, hashPassword } from "./passwords";
-import { assertSessionLives, endSessions } from "./session-end";
-import { accountFind, accountLock, accountSetPassword, organisationFind } from "./store/accounts";
+import { assertSessionLives, endSessions, lockLiving } from "./session-end";
+import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
 import { organisationListClosing, type ClosingOrganisationRow } from "./store/organisations";
@@ -79,10 +79,11 @@ export function listSignIns(caller: Caller): Promise<SignInRow[]> {
 const endedOne = defineAction("auth.session.ended", { signInId: "plain" });
 const endedElsewhere = defineAction("auth.session.ended_elsewhere", { sessions: "plain" });
 
-/** Ends one of the caller's own sign-ins: whoever took a session over may do so to keep its owner out. @throws APIError session_not_found, also for somebody else's. */
+/** Ends one of the caller's own sign-ins: whoever took a session over may do so to keep its owner out. @throws APIError session_not_found, also for somebody else's; invalid_token when the caller's own is over. */
 export async function endSignIn(caller: Caller, id: string): Promise<void> {
   const own = { accountId: caller.subjectId, which: "sign-in", signInOf: id, reason: "logout" } as const;
   const ended = await withSystem("end-own-session", async (tx) => {
+    await lockLiving(tx, caller);
     const sessions = await endSessions(tx, own);
     const isAnother = sessions.length > 0 && !sessions.includes(caller.sessionId ?? "");
     if (isAnother) await recordOfAccount(tx, whose(caller), endedOne, { signInId: id });
@@ -101,8 +102,7 @@ export async function endOtherSignIns(caller: Caller): Promise<void> {
   if (sessionId === undefined) throw errors.invalid_token({ internal: "no session" });
   const others = { accountId, which: "others", signInOf: sessionId, reason: "logout" } as const;
   await withSystem("end-own-session", async (tx) => {
-    await accountLock(tx, accountId);
-    await assertSessionLives(tx, caller);
+    await lockLiving(tx, caller);
     const sessions = (await endSessions(tx, others)).length;
     if (sessions === 0) return;
     tx.afterCommit(() => logger("auth").info({ accountId, sessionId, sessions }, "signed out everywhere else"));

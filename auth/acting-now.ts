@@ -1,12 +1,14 @@
 // Whoever changes who may act in an organisation, or how it is signed in to, must be somebody now. An access token says what was so up
 // to two seconds ago, and a request that waits for a lock, a provider or a name server may have waited for the very change that put
 // its caller out: whom it invites, and what it sets up, would let them in again.
-import { type Tx } from "../db/tenant";
+import { declareActing } from "../db/acting";
+import type { Tx } from "../db/tenant";
 import type { Permission } from "../security/permissions";
 import type { Principal } from "../security/principal";
 import { assertHolds, heldNow } from "./authority";
 import { refusalOf } from "./entrance";
 import { errors } from "./errors";
+import { refusalToRead } from "./reading-now";
 import { assertSessionLives } from "./session-end";
 import { accountLock } from "./store/accounts";
 import { membershipLock } from "./store/memberships";
@@ -42,3 +44,5 @@ export async function lockActing(
   assertHolds(held, [permission]);
   return held;
 }
+
+declareActing({ lock: lockActing, refusalToRead });

@@ -213,10 +213,17 @@ export async function tellRevoked(tx: Tx, tenantId: TenantId, id: string): Promi
 
 const KEYS_OF_ACCOUNT_MAX = 10_000;
 
+export interface ForgottenKey {
+  id: string;
+  tenantId: string;
+  name: string;
+}
+
 /** Revokes the keys that an account made, in all its organisations; or those of them that were made or rotated since. */
-export async function forgetApiKeys(tx: Tx, accountId: string, since: Date | null = null): Promise<void> {
-  for (const { id, tenantId } of await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX, since))
-    await tellRevoked(tx, tenantIdFrom(tenantId), id);
+export async function forgetApiKeys(tx: Tx, accountId: string, since: Date | null = null): Promise<ForgottenKey[]> {
+  const forgotten = await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX, since);
+  for (const { id, tenantId } of forgotten) await tellRevoked(tx, tenantIdFrom(tenantId), id);
+  return forgotten;
 }
 
 /**

@@ -1,5 +1,6 @@
 // Attempts at a password, counted before they are made: of many at once not one more than the quota gets through.
 import { createHash } from "node:crypto";
+import { networksAround } from "../security/address";
 import { reasonOf } from "../security/errors";
 import { MemoryCounter } from "../security/counter";
 import { limits } from "../security/limits";
@@ -8,13 +9,21 @@ import { limits } from "../security/limits";
 const tries = new MemoryCounter({ algorithm: "sliding-window", points: 1_000, windowSeconds: 60 });
 
 /**
- * Notes that an address tries to sign in; `before` is how often it did so in the last minute without success, tries that are
- * still being looked at included: a crowd that guesses from many addresses then waits behind those who come first.
+ * Notes that an address tries to sign in, or registers; `rank` is what stands in line before it: what the address and the networks
+ * around it tried in the last minute without success, what is still being looked at included. Its own tries count in each of
+ * these networks, a neighbour's in the wider ones alone: a crowd that guesses from many addresses waits behind those who come
+ * first, and who shares a network with it behind strangers, but before the crowd. Registering counts apart, and is never over with
+ * success: whoever floods does succeed.
  */
-export function noteTry(address: string): { before: number; succeeded: () => void } {
-  const before = tries.used(address);
-  tries.settle(address, 1);
-  return { before, succeeded: () => tries.settle(address, -1) };
+export function noteTry(
+  address: string,
+  what: "signing in" | "registering" = "signing in",
+): { rank: number; succeeded: () => void } {
+  const networks = networksAround(address).map((network) => `${what}\n${network}`);
+  const rank = networks.reduce((sum, network) => sum + tries.used(network), 0);
+  const note = (points: number): void => networks.forEach((network) => tries.settle(network, points));
+  note(1);
+  return { rank, succeeded: (): void => note(-1) };
 }
 
 /** @throws APIError rate_limited. `forget` is for an attempt that succeeded. */

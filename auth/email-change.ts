@@ -1,12 +1,14 @@
 // Changing an account's address. States: asked for (a fresh session) → confirmed by the link to the new address → taken back
 // by the link to the old one, for a week. Asking answers the same whether or not the new address is somebody's. The way
 // back belongs to the first old address, if it was verified: neither another change, nor a password, nor somebody who
-// registers the old address takes it away, because whoever stole the account could do all of that. It gives the address back
-// and ends sign-ins and the password, which may be known, and takes away what was added since the change and signs in or acts
-// without a password: accounts elsewhere, and API keys that were made or rotated; second factors stay, because an old mailbox
-// may have a new owner. Until it ends, notices of such changes go to the old address too (jobs.ts).
+// registers the old address takes it away, because whoever stole the account could do all of that. It gives the account back as
+// it was a week before the first change: whoever steals one prepares it before they move it. Sign-ins and the password, which may
+// be known, end; whatever was added since then and signs in or acts is removed, and the answer and the log say what: accounts
+// elsewhere, passkeys, codes of an app, recovery codes, API keys that were made or rotated. Older second factors stay, because an
+// old mailbox may have a new owner. Until it ends, notices of such changes go to the old address too (jobs.ts).
 // (OWASP Authentication Cheat Sheet, "Changing A User's Registered Email Address"; ASVS 5.0 V6.3.7.)
 import { defineAction } from "../audit/action";
+import type { AuditFacts } from "../audit/record";
 import { withSystem, type Tx } from "../db/tenant";
 import { emailChanged, emailReverted } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
@@ -15,15 +17,13 @@ import { commonErrors } from "../security/common-errors";
 import type { Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
 import { recordOfAccount } from "./account-log";
-import { forgetApiKeys } from "./api-keys";
 import { countMail } from "./attempts";
-import { endEverySignIn } from "./credentials";
+import { forgetSince, type ForgottenCredentials } from "./credentials";
 import { normaliseEmail } from "./email";
 import { assertMayMove, organisationLeftBy } from "./entrance";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { endMembership } from "./organisation-life";
-import { unlinkSince } from "./oidc/identities";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
 import { assertSessionLives } from "./session-end";
@@ -35,8 +35,22 @@ import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/on
 const CONFIRM_SECONDS = 86_400;
 export const REVERT_SECONDS = 7 * 86_400;
 
+/** What was added so long before the first change is removed with what came after it. Also in the mail (mail-texts.ts). */
+export const PREPARED_DAYS = 7;
+/** Of the ids of each kind in one entry of the log; each has an entry of its own too. */
+const NAMED_MAX = 20;
+
 const changed = defineAction("auth.email.changed", {});
-const reverted = defineAction("auth.email.reverted", {});
+const reverted = defineAction("auth.email.reverted", {
+  since: "plain",
+  sessions: "plain",
+  totp: "plain",
+  recoveryCodes: "plain",
+  passkeys: "plain",
+  identities: "plain",
+  apiKeys: "plain",
+  apiKeysInAll: "plain",
+});
 
 /** Mails a link to the new address. @throws APIError invalid_request, invalid_token, rate_limited, mail_not_configured, provider_required. */
 export async function changeEmail(caller: Caller, address: string): Promise<void> {
@@ -93,13 +107,14 @@ async function openWayBack(tx: Tx, { id: accountId, email }: AccountRow): Promis
 /**
  * Gives the account its first address back, by the link mailed there. It is not refused to an account that gets into an
  * organisation by the provider of the domain that it leaves, because the link is for who was robbed; but the account leaves
- * that organisation, or it would be a guest there whom no provider vouches for. @throws APIError link_invalid.
+ * that organisation, or it would be a guest there whom no provider vouches for. Resolves with what was removed, and since when
+ * what was added counts as a thief's. @throws APIError link_invalid.
  */
-export async function revertEmailChange(token: string): Promise<void> {
+export async function revertEmailChange(token: string): Promise<Reverted> {
   const hash = hashOneTimeToken(token);
   const found = await oneTimeTokenFind("revert-email", hash);
   if (found === undefined) throw errors.link_invalid();
-  await onBehalfOf(`user:${found.accountId}`, () =>
+  return onBehalfOf(`user:${found.accountId}`, () =>
     withSystem("revert-email", async (tx) => {
       const account = await accountFindForUpdate(tx, found.accountId);
       const taken = await oneTimeTokenTake(tx, "revert-email", hash);
@@ -110,15 +125,40 @@ export async function revertEmailChange(token: string): Promise<void> {
       const isClosing = await accountIsClosing(tx, id);
       await accountGiveBackEmail(tx, { id, from: account.email, email });
       await leaveRequired(tx, { accountId: id, from: account.email, to: email });
-      await endEverySignIn(tx, id, "claimed");
-      await forgetApiKeys(tx, id, changedAt);
-      await unlinkSince(tx, id, changedAt);
+      const since = new Date(changedAt.getTime() - PREPARED_DAYS * 86_400_000);
+      const removed = await forgetSince(tx, id, since, "claimed");
       if (isClosing) await tellRestored(tx, id);
       await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
-      await recordOfAccount(tx, { accountId: id, tenantId: null }, reverted, {});
+      await recordOfAccount(tx, { accountId: id, tenantId: null }, reverted, entryOf(since, removed));
+      return { since, removed };
     }),
   );
 }
+
+export interface Reverted {
+  since: Date;
+  removed: ForgottenCredentials;
+}
+
+const named = (things: readonly { id: string }[]): string =>
+  things
+    .slice(0, NAMED_MAX)
+    .map(({ id }) => id)
+    .join(" ");
+
+const entryOf = (
+  since: Date,
+  { sessions, totp, recoveryCodes, passkeys, identities, apiKeys }: ForgottenCredentials,
+): AuditFacts<(typeof reverted)["fields"]>["fields"] => ({
+  since: since.toISOString(),
+  sessions,
+  totp,
+  recoveryCodes,
+  passkeys: named(passkeys),
+  identities: named(identities),
+  apiKeys: named(apiKeys),
+  apiKeysInAll: apiKeys.length,
+});
 
 async function leaveRequired(tx: Tx, moving: { accountId: string; from: string; to: string }): Promise<void> {
   const left = await organisationLeftBy(tx, moving);

@@ -21,13 +21,8 @@ import { requestMail } from "./jobs";
 import { heldByGiven, type GivenRole } from "./roles";
 import { hashOneTimeToken } from "./one-time-token";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
-import {
-  accountFind,
-  accountFindForUpdate,
-  accountLock,
-  accountSetVerified,
-  type OrganisationRow,
-} from "./store/accounts";
+import { lockLiving } from "./session-end";
+import { accountFind, accountFindForUpdate, accountSetVerified, type OrganisationRow } from "./store/accounts";
 import {
   invitationCountOthers,
   invitationDelete,
@@ -129,7 +124,8 @@ async function tellRevoked(
 
 /**
  * Makes the caller a member. The account's address must be the invited one; whoever brings the token reads its mails, so
- * it is verified by that. @throws APIError invitation_not_found (whatever is wrong with it), too_many_organisations.
+ * it is verified by that. @throws APIError invitation_not_found (whatever is wrong with it), too_many_organisations;
+ * invalid_token when the caller's session is over.
  */
 export async function acceptInvitation(caller: Caller, token: string): Promise<OrganisationRow> {
   const { subjectId: accountId } = caller;
@@ -137,7 +133,7 @@ export async function acceptInvitation(caller: Caller, token: string): Promise<O
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const found = await findInvitation(token, account.email);
   return withSystem("accept-invitation", async (tx) => {
-    if (!(await accountLock(tx, accountId))) throw errors.invalid_token({ internal: "the account is being deleted" });
+    await lockLiving(tx, caller);
     // Read again: the address may have changed before the lock.
     const email = (await accountFindForUpdate(tx, accountId))?.email ?? "";
     return joinByInvitation(tx, { accountId, email, token, tenantId: found.tenantId });

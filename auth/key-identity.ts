@@ -58,12 +58,17 @@ async function lookUp(text: string, digest: string): Promise<KnownKey> {
 }
 
 function identityOf(row: PresentedKeyRow): AuthData {
-  const held = heldBy(row);
-  const scope = row.permissions.filter((name) => isPermission(name) && held.has(name)).join(" ");
+  const scope = scopeOfKey(row).join(" ");
   const { id, tenantId, serviceId } = row;
   return serviceId === null
     ? { userID: id, tenantId, kind: "key", scope }
-    : { userID: serviceId, tenantId, kind: "service", scope };
+    : { userID: serviceId, tenantId, kind: "service", scope, keyId: id };
+}
+
+/** What a key gives now: what it names of what its holder may. */
+export function scopeOfKey(row: PresentedKeyRow): Permission[] {
+  const held = heldBy(row);
+  return row.permissions.filter(isPermission).filter((name) => held.has(name));
 }
 
 const nothing: ReadonlySet<Permission> = new Set();

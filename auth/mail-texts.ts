@@ -72,7 +72,8 @@ export const revertEmailText = (token: string, settings: LinkSettings): MailText
     { page: "/revert-email", endpoint: "/auth/email/revert", token },
     [
       "Your account has another address now. If it was not you, take it back:",
-      "The link works once, within a week. All sign-ins of the account end, and so does its password: set a new one then.",
+      "The link works once, within a week. The account is then as it was a week before its address was first changed: all sign-ins end, and so does its password (set a new one then), and what was added since that day is removed: passkeys, codes of an app, linked accounts, API keys; recovery codes too, however old. You are told what it was. Second factors from before stay.",
+      "What was done in your organisations meanwhile stays: look at their members, service principals and log.",
       "If it was you, do nothing.",
     ],
     settings,

@@ -11,7 +11,7 @@ import type { Writable } from "node:stream";
 import { defineAction } from "../audit/action";
 import { NdjsonWriter } from "../audit/ndjson";
 import { record } from "../audit/record";
-import { cfg } from "../config";
+import { beginReading, type Reading } from "../db/acting";
 import { withTenant } from "../db/tenant";
 import { declaredExports, type ExportedTable } from "../db/tenant-export";
 import { exportPage } from "../db/tenant-export-page";
@@ -20,13 +20,11 @@ import { emit } from "../events/outbox";
 import type { Principal } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { errors } from "./errors";
-import { sessionMayExport } from "./store/sessions";
 
 const FORMAT = "groundwork.organisation-export";
 const VERSION = 1;
 /** What is read in one transaction and kept until it is written. */
 const SNAPSHOT_BYTES = 1024 * 1024;
-const ASK_AGAIN_MS = 1_000;
 
 const started = defineAction("auth.organisation.export_started", {});
 const completed = defineAction("auth.organisation.export_completed", {
@@ -37,39 +35,34 @@ const completed = defineAction("auth.organisation.export_completed", {
 
 /**
  * Says that it begins, in the log and as an event, before anything is handed out.
- * @throws APIError organisation_not_found for any but the caller's present one; export_unavailable.
+ * @throws APIError organisation_not_found for any but the caller's present one; export_unavailable; invalid_token, permission_denied.
  */
-export async function beginExport(principal: Principal, id: string): Promise<void> {
+export async function beginExport(principal: Principal, id: string): Promise<Reading> {
   const { tenantId, subjectId } = principal;
   if (id !== tenantId) throw errors.organisation_not_found();
   const { missing } = declaredExports();
   if (missing.length > 0) throw errors.export_unavailable({ internal: `not hosted here: ${missing.join(", ")}` });
+  const reading = await beginReading(principal, "organisation.export");
   await withTenant(principal, async (tx) => {
     const payload = { organisationId: tenantId, userId: subjectId };
     await emit(tx, organisationExportStarted, payload, { aggregateType: "organisation", aggregateId: tenantId });
     await record(tx, started, { target: { type: "organisation", id: tenantId }, fields: {} });
   });
+  return reading;
 }
 
 export interface ExportOptions {
-  /** Whether who began it may still have it: asked before a page when the last answer is older than `askAgainMs`. */
-  mayGoOn: () => Promise<boolean>;
-  askAgainMs?: number;
+  /** Of beginExport: whether who began it may still have it. */
+  reading: Reading;
   snapshotBytes?: number;
 }
-
-const optionsOf = ({ sessionId, subjectId: accountId, tenantId }: Principal): ExportOptions => ({
-  mayGoOn: async () =>
-    sessionId !== undefined &&
-    (await sessionMayExport({ id: sessionId, accountId, tenantId, idleSeconds: cfg.auth.idleSeconds })),
-});
 
 /** After beginExport. Resolves when all is written, or the reader has left; what fails on the way ends the connection. */
 export async function writeExport(
   principal: Principal,
   to: Writable,
   startedAt: Date,
-  options: ExportOptions = optionsOf(principal),
+  options: ExportOptions,
 ): Promise<void> {
   try {
     const run = new Run(principal, new NdjsonWriter(to), options);
@@ -87,7 +80,6 @@ interface TablePage {
 
 class Run {
   private readonly counts: Record<string, number> = {};
-  private askedAtMs = performance.now();
 
   constructor(
     private readonly principal: Principal,
@@ -123,17 +115,11 @@ class Run {
   private async *pagesOf(tables: readonly ExportedTable[]): AsyncGenerator<TablePage> {
     for (const table of tables)
       for (let after: string[] | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
-        await this.askAgain();
+        if (!(await this.options.reading.mayGoOn())) throw new Error("who began the export may not have it any more");
         const page = await exportPage(this.principal, table, after);
         yield { table, lines: page.lines };
         after = page.next;
       }
-  }
-
-  private async askAgain(): Promise<void> {
-    if (performance.now() - this.askedAtMs < (this.options.askAgainMs ?? ASK_AGAIN_MS)) return;
-    if (!(await this.options.mayGoOn())) throw new Error("who began the export may not have it any more");
-    this.askedAtMs = performance.now();
   }
 }
 

@@ -7,7 +7,7 @@
 import { defineAction } from "../audit/action";
 import { endLog } from "../audit/erasure";
 import { record } from "../audit/record";
-import { withSystem, withTenant, type Tx } from "../db/tenant";
+import { withSystem, type Tx } from "../db/tenant";
 import {
   memberRemoved,
   organisationClosing,
@@ -27,7 +27,8 @@ import { errors } from "./errors";
 import { assertAnotherOwner, giveRole } from "./members";
 import { chosenName } from "./normalised-name";
 import { revokeMembership, revokeOrganisation } from "./revocations";
-import { accountLock, type OrganisationRow } from "./store/accounts";
+import { lockLiving } from "./session-end";
+import type { OrganisationRow } from "./store/accounts";
 import {
   membershipDelete,
   membershipExists,
@@ -76,27 +77,28 @@ export async function readOrganisation(principal: Principal, id: string): Promis
   return found;
 }
 
-/** Throws as readOrganisation, and invalid_request. */
+/** Throws as readOrganisation, and invalid_request, invalid_token, permission_denied. */
 export async function renameOrganisation(principal: Principal, id: string, wanted: string): Promise<string> {
   assertOwn(principal, id);
   const { name } = parseInput(z.object({ name: chosenName }), { name: wanted });
-  await withTenant(principal, async (tx) => {
+  await withSystem("rename-organisation", async (tx) => {
+    await lockActing(tx, principal, "organisation.update");
     const previousName = await organisationRename(tx, id, name);
     if (previousName === undefined) throw errors.organisation_not_found();
     if (previousName === name) return;
     await emit(tx, organisationRenamed, { organisationId: id, name }, about(id));
-    await record(tx, renamed, { target: target(id), fields: { name, previousName } });
+    await record(tx, renamed, { tenantId: principal.tenantId, target: target(id), fields: { name, previousName } });
   });
   return name;
 }
 
-/** The account stays. @throws APIError organisation_not_found; own_proof_required for another than the present one; last_owner: who is alone in it deletes it instead. */
+/** The account stays. @throws APIError organisation_not_found; own_proof_required for another than the present one; last_owner: who is alone in it deletes it instead; invalid_token when the caller's session is over. */
 export async function leaveOrganisation(caller: Caller, tenantId: string): Promise<void> {
   const { subjectId: accountId } = caller;
   if (tenantId !== caller.tenantId) assertOwnProof(caller);
   await withSystem("leave-organisation", async (tx) => {
     await assertMember(tx, { tenantId, accountId });
-    await accountLock(tx, accountId);
+    await lockLiving(tx, caller);
     await membershipLock(tx, tenantId);
     const member = await membershipFind(tx, { tenantId, accountId });
     if (member === undefined) throw errors.organisation_not_found();
@@ -158,10 +160,12 @@ export async function endTokens(tx: Tx, tenantId: string): Promise<void> {
   await revokeOrganisation(tx, tenantId, await organisationRevise(tx, tenantId));
 }
 
-/** Takes the deletion back while the grace lasts. @throws APIError organisation_not_found to all but its owners. */
-export async function restoreOrganisation({ subjectId: accountId }: Caller, id: string): Promise<void> {
+/** Takes the deletion back while the grace lasts. @throws APIError organisation_not_found to all but its owners; invalid_token when the caller's session is over. */
+export async function restoreOrganisation(caller: Caller, id: string): Promise<void> {
+  const { subjectId: accountId } = caller;
   await withSystem("restore-organisation", async (tx) => {
     await assertMember(tx, { tenantId: id, accountId });
+    await lockLiving(tx, caller);
     await membershipLock(tx, id);
     if (!(await membershipIsOwnerOfClosing(tx, { tenantId: id, accountId }))) throw errors.organisation_not_found();
     await organisationReopen(tx, id);

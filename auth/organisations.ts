@@ -17,7 +17,7 @@ import { created } from "./known-organisations";
 import { chosenName } from "./normalised-name";
 import { familyOf } from "./refresh-family";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "./refresh-token";
-import { endSurplus } from "./session-end";
+import { endSurplus, lockLiving } from "./session-end";
 import { completeSignIn, type SignedIn } from "./sessions";
 import { accountFindForUpdate, accountLock, organisationInsert, type OrganisationRow } from "./store/accounts";
 import { membershipCountOfAccount, membershipFind, membershipHold, membershipInsert } from "./store/memberships";
@@ -49,7 +49,7 @@ export async function storeOrganisation(tx: Tx, made: NewOrganisation, ownerId: 
   return membership;
 }
 
-/** @throws APIError invalid_request, too_many_organisations. */
+/** @throws APIError invalid_request, too_many_organisations; invalid_token when the caller's session is over. */
 export async function createOrganisation(
   caller: Caller,
   input: { name: string },
@@ -57,8 +57,7 @@ export async function createOrganisation(
 ): Promise<{ id: string; name: string; role: OrganisationRow["role"] }> {
   const { name } = parseInput(z.object({ name: chosenName }), input);
   const { role, id } = await withSystem("create-organisation", async (tx) => {
-    if (!(await accountLock(tx, caller.subjectId)))
-      throw errors.invalid_token({ internal: "the account is being deleted" });
+    await lockLiving(tx, caller);
     const held = await membershipCountOfAccount(tx, caller.subjectId);
     if (held >= ORGANISATIONS_PER_ACCOUNT_MAX) throw errors.too_many_organisations();
     return storeOrganisation(tx, { id: newId(), name, createdAt: now }, caller.subjectId);

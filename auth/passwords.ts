@@ -50,28 +50,24 @@ export function passwordProblem(password: string, email: string): string | undef
 }
 
 /**
- * The PHC string to store. Whose address made more `tries` waits behind those who made fewer; 0 is for who has shown already who
- * they are. @throws APIError service_unavailable when too many wait.
+ * The PHC string to store. Who has the higher `rank` waits behind those who have a lower one (attempts.ts); 0 is for who has
+ * shown already who they are. @throws APIError service_unavailable when too many wait.
  */
-export function hashPassword(password: string, tries = 0): Promise<string> {
-  return turns.run(() => hash(normalisePassword(password), ARGON2ID), tries);
+export function hashPassword(password: string, rank = 0): Promise<string> {
+  return turns.run(() => hash(normalisePassword(password), ARGON2ID), rank);
 }
 
 /** Whether a stored hash was made with other parameters than new ones are. */
 export const needsRehash = (stored: string): boolean => !stored.startsWith(PRESENT);
 
 /**
- * Whether the password fits. Without a stored hash it does the same work and answers false. Who has more `failures` waits
- * behind those who have fewer. Throws as hashPassword.
+ * Whether the password fits. Without a stored hash it does the same work and answers false. Waits and
+ * throws as hashPassword.
  */
-export async function checkPassword(
-  password: string,
-  stored: string | null | undefined,
-  failures = 0,
-): Promise<boolean> {
+export async function checkPassword(password: string, stored: string | null | undefined, rank = 0): Promise<boolean> {
   dummyHash ??= hash(crypto.randomUUID(), ARGON2ID);
   const expected = stored ?? (await dummyHash);
-  const fits = await turns.run(() => verify(expected, normalisePassword(password)), failures);
+  const fits = await turns.run(() => verify(expected, normalisePassword(password)), rank);
   return typeof stored === "string" && fits;
 }
 

@@ -54,9 +54,8 @@ export async function register(
   const names = entrance.kind === "make" ? [entrance.organisation.name] : [];
   await screenPassword(input.password, { email, names });
   // Before looking whether the e-mail is taken: both answers take the same time.
-  // Apart from sign-ins of that address, and no success is one: whoever floods does succeed.
-  const tries = address === undefined ? 0 : noteTry(`register\n${address}`).before;
-  const passwordHash = await hashPassword(input.password, tries);
+  const rank = address === undefined ? 0 : noteTry(address, "registering").rank;
+  const passwordHash = await hashPassword(input.password, rank);
   const account = { id: newId(), email, passwordHash, createdAt: now };
   // Before anything is stored: an account whose answer cannot be signed would be there all the same.
   await keyRing.signer();

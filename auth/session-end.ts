@@ -38,6 +38,16 @@ export async function endSurplus(
 }
 
 /**
+ * For whatever a person does with their own account and organisations: the account's lock, and whether the caller's session lives
+ * still. @throws APIError invalid_token.
+ */
+export async function lockLiving(tx: Tx, caller: Caller): Promise<void> {
+  if (!(await accountLock(tx, caller.subjectId)))
+    throw errors.invalid_token({ internal: "the account is being deleted" });
+  await assertSessionLives(tx, caller);
+}
+
+/**
  * For whatever changes how an account is signed in to, or lets it go. A token says what was so a second ago, and a request that
  * waited for the account's lock may have waited for the very change that put its caller out: what it added would stay.
  * The caller holds accountLock. @throws APIError invalid_token.

@@ -35,7 +35,7 @@ import {
   successorOf,
   type RefreshToken,
 } from "./refresh-token";
-import { endSessions, endSurplus } from "./session-end";
+import { endSessions, endSurplus, lockLiving } from "./session-end";
 import { accountIsClosing } from "./store/account-life";
 import {
   accountFind,
@@ -99,7 +99,7 @@ export async function signIn(
   const attempt = email === undefined ? undefined : await countAttempt(email, address);
   const account = email === undefined ? undefined : await accountFindByEmail(email);
   const attemptHere = noteTry(address);
-  const fits = await checkPassword(input.password, account?.passwordHash, attemptHere.before);
+  const fits = await checkPassword(input.password, account?.passwordHash, attemptHere.rank);
   const checkedHash = account?.passwordHash;
   if (!fits || account === undefined || typeof checkedHash !== "string") {
     limits.countFailure("signIn", address);
@@ -314,10 +314,17 @@ async function endCompromised(tx: Tx, session: PresentedSessionRow, sessionId: s
   });
 }
 
-/** Ends the caller's sign-in, or all of theirs: refresh tokens stop at once, access tokens within two seconds. */
-export async function signOut({ subjectId, sessionId }: Caller, everywhere = false): Promise<void> {
+/**
+ * Ends the caller's sign-in, or all of theirs: refresh tokens stop at once, access tokens within two seconds. One that has ended is
+ * signed out already, and signs nobody else out. @throws APIError invalid_token, where all are to end and the caller's is over.
+ */
+export async function signOut(caller: Caller, everywhere = false): Promise<void> {
+  const { subjectId, sessionId } = caller;
   if (sessionId === undefined) return;
   const which = everywhere ? "all" : "sign-in";
   const own = { accountId: subjectId, which, signInOf: sessionId, reason: "logout" } as const;
-  await withSystem("sign-out", (tx) => endSessions(tx, own));
+  await withSystem("sign-out", async (tx) => {
+    if (everywhere) await lockLiving(tx, caller);
+    await endSessions(tx, own);
+  });
 }

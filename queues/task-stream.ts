@@ -4,6 +4,7 @@
 // is asked for when it reads: nothing is gathered for anybody.
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Writable } from "node:stream";
+import type { Reading } from "../db/acting";
 import { systemQuery } from "../db/tenant";
 import { commonErrors } from "../security/common-errors";
 import type { Principal } from "../security/principal";
@@ -45,11 +46,17 @@ export function admitFollower({ kind, subjectId }: Principal): () => void {
   });
 }
 
-/** Resolves when the task has ended and all is written, the reader has left, or the process drains. */
+export interface Following {
+  id: string;
+  /** The line that the reader has. */
+  after: number;
+  reading: Reading;
+}
+
+/** Resolves when the task has ended and all is written, the reader has left or was put out, or the process drains. */
 export async function followTask(
   principal: Principal,
-  id: string,
-  after: number,
+  { id, after, reading }: Following,
   to: Writable,
   show: (row: TaskRow) => unknown,
 ): Promise<void> {
@@ -60,7 +67,7 @@ export async function followTask(
   let version = -1;
   let seq = after;
   try {
-    while (!to.destroyed && !isDraining()) {
+    while (!to.destroyed && !isDraining() && (await reading.mayGoOn())) {
       const changed = change(follower);
       const row = await taskFind(principal, id);
       if (row === undefined) return;

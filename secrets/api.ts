@@ -5,7 +5,7 @@ import type { MaxLen, MinLen } from "encore.dev/validate";
 import { doEach } from "../db/upkeep";
 import { currentPrincipal } from "../security/principal";
 import { secretList } from "./store";
-import { assertNotOwn, putSecret, removeSecret, rotateTenantKey } from "./tenant-secret";
+import { assertNotOwn, changingSecrets, putSecretIn, removeSecretIn, rotateTenantKey } from "./tenant-secret";
 import { purgeTenantKeys, rewrapTenantKeys } from "./upkeep";
 
 interface PutSecretRequest {
@@ -33,7 +33,8 @@ export const put = api(
   },
   async ({ name, value }: PutSecretRequest): Promise<PutSecretResponse> => {
     assertNotOwn(name);
-    return { name, version: await putSecret(currentPrincipal(), name, value) };
+    const principal = currentPrincipal();
+    return { name, version: await changingSecrets(principal, (tx) => putSecretIn(tx, principal, name, value)) };
   },
 );
 
@@ -70,14 +71,18 @@ export const remove = api(
   { expose: true, auth: true, method: "DELETE", path: "/secrets/:name", tags: ["can:secret.manage", "fresh"] },
   async ({ name }: { name: string }): Promise<void> => {
     assertNotOwn(name);
-    await removeSecret(currentPrincipal(), name);
+    const principal = currentPrincipal();
+    await changingSecrets(principal, (tx) => removeSecretIn(tx, principal, name));
   },
 );
 
 /** A new data key for the organisation; all its secrets are sealed again with it. */
 export const rotate = api(
   { expose: true, auth: true, method: "POST", path: "/secrets/rotate-key", tags: ["can:secret.manage", "fresh"] },
-  async (): Promise<{ secrets: number }> => ({ secrets: await rotateTenantKey(currentPrincipal()) }),
+  async (): Promise<{ secrets: number }> => {
+    const principal = currentPrincipal();
+    return { secrets: await changingSecrets(principal, (tx) => rotateTenantKey(tx, principal)) };
+  },
 );
 
 export const maintain = api({ expose: false, method: "POST", path: "/secrets/maintain" }, async (): Promise<void> => {

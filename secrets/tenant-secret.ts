@@ -2,10 +2,12 @@
 // answers one, no log, trace, event or audit entry holds one.
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
+import { withActing } from "../db/acting";
 import { newId } from "../db/ids";
 import { withTenant, type TenantScope, type Tx } from "../db/tenant";
 import { EnvelopeError, open, seal, type Keyset } from "../security/envelope";
 import { commonErrors } from "../security/common-errors";
+import type { Principal } from "../security/principal";
 import { errors } from "./errors";
 import { SecretText } from "./secret-text";
 import {
@@ -38,6 +40,11 @@ const keyRotated = defineAction("secrets.key.rotated", { secrets: "plain" });
 
 const contextOf = (tenantId: string, name: string): string => `secrets.secret:${tenantId}:${name}`;
 
+/** For endpoints: whoever changes what an organisation keeps secret is asked again. @throws APIError invalid_token, permission_denied */
+export function changingSecrets<T>(principal: Principal, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return withActing(principal, { permission: "secret.manage", reason: "change-secrets" }, work);
+}
+
 /** Stores a secret, or replaces it. Resolves with its version, from 1. @throws APIError invalid_request, too_many_secrets */
 export function putSecret(scope: TenantScope, name: string, value: string): Promise<number> {
   return withTenant(scope, (tx) => putSecretIn(tx, scope, name, value));
@@ -68,12 +75,7 @@ export async function putSecretIn(tx: Tx, scope: TenantScope, name: string, valu
   return version;
 }
 
-/** @throws APIError secret_not_found */
-export async function removeSecret(scope: TenantScope, name: string): Promise<void> {
-  await withTenant(scope, (tx) => removeSecretIn(tx, scope, name));
-}
-
-/** The same in the caller's transaction. */
+/** In the caller's transaction. @throws APIError secret_not_found */
 export async function removeSecretIn(tx: Tx, scope: TenantScope, name: string): Promise<void> {
   if (!(await secretDelete(tx, scope.tenantId, name))) throw errors.secret_not_found();
   const target = { type: "secret", id: name };
@@ -121,15 +123,14 @@ function opened(keyset: Keyset, sealed: Buffer, context: string): Buffer {
   }
 }
 
-/** A new data key, and everything sealed with it at once. Resolves with how many secrets that were. @throws APIError secret_unreadable */
-export async function rotateTenantKey(scope: TenantScope): Promise<number> {
-  return withTenant(scope, async (tx) => {
-    await secretLock(tx, scope.tenantId);
-    if ((await tenantKeyCount(tx, scope.tenantId)) >= DATA_KEYS_MAX) throw errors.too_many_data_keys();
-    const secrets = await resealSecrets(tx, scope, await addTenantKey(tx, scope.tenantId));
-    await record(tx, keyRotated, { fields: { secrets } });
-    return secrets;
-  });
+/** A new data key, and everything sealed with it at once. Resolves with how many secrets that were. @throws APIError secret_unreadable, too_many_data_keys */
+export async function rotateTenantKey(tx: Tx, scope: TenantScope): Promise<number> {
+  const { tenantId } = scope;
+  await secretLock(tx, tenantId);
+  if ((await tenantKeyCount(tx, tenantId)) >= DATA_KEYS_MAX) throw errors.too_many_data_keys();
+  const secrets = await resealSecrets(tx, scope, await addTenantKey(tx, tenantId));
+  await record(tx, keyRotated, { tenantId, fields: { secrets } });
+  return secrets;
 }
 
 async function resealSecrets(tx: Tx, { tenantId }: TenantScope, keyset: Keyset): Promise<number> {

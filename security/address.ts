@@ -97,6 +97,19 @@ export function limitKeyOf(address: string): string {
 }
 
 /**
+ * The keys of the networks that whoever comes by a key of limitKeyOf may have whole, the narrowest first. Sites are given an IPv6
+ * /56 or a /48 (RFC 6177), an IPv4 /24 is the least that is routed. What is no address has none around it.
+ */
+export function networksAround(limitKey: string): string[] {
+  const ipv4 = /^(\d+\.\d+\.\d+)\.\d+$/.exec(limitKey);
+  if (ipv4 !== null) return [limitKey, `${ipv4[1]}.0/24`];
+  const ipv6 = /^([\da-f]+:[\da-f]+:[\da-f]+):([\da-f]+)::\/64$/.exec(limitKey);
+  if (ipv6 === null) return [limitKey];
+  const [, site, subnet = "0"] = ipv6;
+  return [limitKey, `${site}:${(Number.parseInt(subnet, 16) & 0xff00).toString(16)}::/56`, `${site}::/48`];
+}
+
+/**
  * A network in its one spelling (`203.0.113.0/24`; a single address has its full prefix); undefined when `text` is none.
  * Bits behind the prefix must be zero: whoever sets them means another network than they wrote (RFC 4632 §3.1). So must IPv4
  * inside IPv6 be whole: `64:ff9b::/32` is no network of IPv4 addresses, least of all that of them all.

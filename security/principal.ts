@@ -36,6 +36,8 @@ export interface AuthData {
   sessionId?: string;
   /** Absent: a person. */
   kind?: "user" | "key" | "service" | "operator";
+  /** Of the key that a machine came with. */
+  keyId?: string;
   /** Fills the permissions of everybody else: their names with a space between (as RFC 6749 §3.3 writes scopes). */
   scope?: string;
   /** Who acts in the subject's name, as `kind:id`, when it is not the subject (RFC 8693 §4.1). */
@@ -53,6 +55,8 @@ export interface Caller {
   readonly tenantId: TenantId | null;
   readonly permissions: ReadonlySet<Permission | OperatorPermission>;
   readonly sessionId?: string;
+  /** See AuthData. */
+  readonly keyId?: string;
   readonly actor?: string;
   /** Seconds since the epoch: see AuthData. */
   readonly authTime?: number;
@@ -117,7 +121,7 @@ function permissionsFor(data: AuthData): ReadonlySet<Permission | OperatorPermis
  * @throws APIError unauthenticated when the data does not hold a whole identity.
  */
 export function callerFrom(data: AuthData): Caller {
-  const { userID, tenantId, sessionId, actor, authTime, amr } = data;
+  const { userID, tenantId, sessionId, keyId, actor, authTime, amr } = data;
   const permissions = permissionsFor(data);
   if (!isKnownUuid(userID) || (tenantId !== undefined && !isKnownUuid(tenantId)) || permissions === undefined) {
     throw commonErrors.unauthenticated({ internal: "auth data without a whole identity" });
@@ -130,6 +134,7 @@ export function callerFrom(data: AuthData): Caller {
   };
   // Not by spreading: Node 20 takes two microseconds for each field that a literal spreads after others.
   if (sessionId !== undefined) caller.sessionId = sessionId;
+  if (keyId !== undefined) caller.keyId = keyId;
   if (actor !== undefined) caller.actor = actor;
   if (authTime !== undefined) caller.authTime = Number(authTime);
   if (amr !== undefined) caller.amr = amr;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { systemQuery } from "../../db/tenant";
 import { commonErrors } from "../../security/common-errors";
 import { createCaller, registerCaller, type RegisteredCaller } from "../../testing";
-import { txtLookup, type TxtLookup } from "../domains/dns";
+import { txtLookups, type TxtLookups } from "../domains/dns";
 import { DOMAINS_PER_ORGANISATION_MAX, verifyDomain } from "../domains/domains";
 import { parseDomain, recordOf, shows } from "../domains/name";
 import { recheckDomains } from "../domains/recheck";
@@ -13,13 +13,13 @@ import { mailsTo, verifyAddressOf } from "./mails";
 import { reason } from "./people";
 
 let server: TextServer;
-let lookUp: TxtLookup;
+let lookUp: TxtLookups["upkeep"];
 let acme: RegisteredCaller;
 let globex: RegisteredCaller;
 
 beforeAll(async () => {
   server = await startTextServer();
-  lookUp = txtLookup({ servers: [server.address], timeoutMs: 5_000 });
+  lookUp = txtLookups({ servers: [server.address], timeoutMs: 5_000 }).upkeep;
   acme = await registerCaller("Acme");
   globex = await registerCaller("Globex");
   for (const owner of [acme, globex]) await verifyAddressOf(owner);
@@ -90,7 +90,7 @@ describe("a domain", () => {
 
   test("is not verified by a name server that is silent or broken, which is no wrong record either", async () => {
     const domain = await auth.addDomain({ domain: newName() }, acme);
-    const impatient = txtLookup({ servers: [server.address], timeoutMs: 20, totalMs: 40 });
+    const impatient = txtLookups({ servers: [server.address], timeoutMs: 20, totalMs: 40 }).people;
     server.zone.set(domain.record.name, "silent");
     expect(await reason(verifyDomain(acme.principal, domain.id, impatient))).toBe("dns_unavailable");
     server.zone.set(domain.record.name, "broken");
@@ -350,7 +350,7 @@ describe("looking again", () => {
     const [domain, other] = [await verified(acme), await verified(acme)];
     hide(other);
     for (const due of [domain, other]) await age(due, "next_check_at", "2 days");
-    const failing: TxtLookup = (name) => lookUp(name === domain.record.name ? (7 as never) : name);
+    const failing: TxtLookups["upkeep"] = (name) => lookUp(name === domain.record.name ? (7 as never) : name);
     await expect(recheckDomains(failing)).rejects.toMatchObject({ errors: [expect.any(TypeError)] });
     const noted = "select unanswered_since as since, missing_since as missing from auth.domain where id = $1";
     expect(await systemQuery("test", noted, [domain.id])).toEqual([{ since: null, missing: null }]);
@@ -375,7 +375,7 @@ describe("looking again", () => {
     const sql = `insert into auth.domain (id, tenant_id, name, token, verified_at, next_check_at)
       select gen_random_uuid(), $1, 'b' || n || $2, repeat('t', 43), now(), now() - interval '2 years' from generate_series(1, 65) n`;
     await systemQuery("test", sql, [acme.principal.tenantId, `-${file}.example.com`]);
-    const failing = vi.fn<TxtLookup>().mockRejectedValue(new TypeError("ours"));
+    const failing = vi.fn<TxtLookups["upkeep"]>().mockRejectedValue(new TypeError("ours"));
     const failed = await recheckDomains(failing).catch((error: unknown) => error as AggregateError);
     expect(failed).toMatchObject({ message: expect.stringMatching(/^64 domains/) as string });
     expect(failed).toMatchObject({ errors: Array.from({ length: 10 }, () => expect.any(TypeError) as TypeError) });
@@ -387,7 +387,8 @@ describe("looking again", () => {
     const domain = await verified(acme);
     ours = [domain];
     const before = server.asked();
-    const only: TxtLookup = (name) => (name === domain.record.name ? lookUp(name) : Promise.resolve(undefined));
+    const only: TxtLookups["upkeep"] = (name) =>
+      name === domain.record.name ? lookUp(name) : Promise.resolve(undefined);
     await recheckDomains(only);
     expect(server.asked()).toBe(before);
     await age(domain, "next_check_at", "2 days");

@@ -3,7 +3,7 @@ import { auth } from "~encore/clients";
 import { expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { UnrecoverableJobError } from "../../queues/worker";
-import { REVERT_SECONDS } from "../email-change";
+import { PREPARED_DAYS, REVERT_SECONDS } from "../email-change";
 import { register, type Registered } from "../registration";
 import { signIn } from "../sessions";
 import { sendAccountMail } from "../jobs";
@@ -141,22 +141,30 @@ test("the way back is open for a week", async () => {
   expect((await register({ ...newcomer(), email: ada.user.email }, new Date())).user.id).not.toBe(ada.user.id);
 });
 
-test("taken back, the account loses what was added since: accounts elsewhere, API keys, and secrets that were learnt", async () => {
+test("taken back, the account loses what was added since a week before: accounts elsewhere, API keys, and secrets that were learnt", async () => {
   const ada = await person();
   const caller = await as(ada);
-  const link = (subject: string, ageDays: number): Promise<unknown> =>
+  const link = (subject: string, ageDays: number, how = "linked"): Promise<unknown> =>
     systemQuery(
       "test",
       `insert into auth.identity (id, account_id, provider, issuer, subject, how, created_at)
-       values (gen_random_uuid(), $1, 'p', 'https://p.example', $2, 'linked', now() - make_interval(days => $3))`,
-      [ada.user.id, subject, ageDays],
+       values (gen_random_uuid(), $1, 'p', 'https://p.example', $2, $4, now() - make_interval(days => $3))`,
+      [ada.user.id, `${subject} ${ada.user.id}`, ageDays, how],
     );
-  await link(`own ${ada.user.id}`, 1);
+  await link("own", PREPARED_DAYS + 1);
+  await link("registered by", 1, "registered");
+  await link("prepared", PREPARED_DAYS - 1);
   const own = await auth.createApiKey({ name: "own" }, caller);
   const learnt = await auth.createApiKey({ name: "learnt" }, caller);
+  await systemQuery(
+    "test",
+    "update auth.api_key set created_at = now() - make_interval(days => $2) where account_id = $1",
+    [ada.user.id, PREPARED_DAYS + 1],
+  );
+  const { id: preparedId, key: prepared } = await auth.createApiKey({ name: "prepared" }, caller);
   const { email, revert } = await changed(ada);
-  await link(`thief's ${ada.user.id}`, 0);
-  const { key: made } = await auth.createApiKey({ name: "thief's" }, caller);
+  await link("thief's", 0);
+  const { id: madeId, key: made } = await auth.createApiKey({ name: "thief's" }, caller);
   const { key: rotated } = await auth.rotateApiKey({ id: learnt.id }, caller);
   // Who was robbed is told at both addresses.
   for (const address of [email, ada.user.email])
@@ -164,15 +172,25 @@ test("taken back, the account loses what was added since: accounts elsewhere, AP
       "You rotated an API key",
       "You made an API key",
     ]);
-  await auth.revertEmail({ token: revert });
-  for (const key of [made, rotated, learnt.key]) expect(await reason(identify(key))).toBe("invalid_token");
+  const { removed } = await auth.revertEmail({ token: revert });
+  expect(removed).toMatchObject({ sessions: 1, totp: false, recoveryCodes: 0, passkeys: [], apiKeysInAll: 3 });
+  expect(removed.identities).toHaveLength(2);
+  expect(removed.apiKeys.map(({ id }) => id).toSorted()).toEqual([learnt.id, preparedId, madeId].toSorted());
+  for (const key of [made, prepared, rotated, learnt.key]) expect(await reason(identify(key))).toBe("invalid_token");
   expect((await identify(own.key)).userID).toBe(own.id);
-  const left = await systemQuery("test", "select subject from auth.identity where account_id = $1", [ada.user.id]);
-  expect(left).toEqual([{ subject: `own ${ada.user.id}` }]);
+  const left = await systemQuery<{ subject: string }>(
+    "test",
+    "select subject from auth.identity where account_id = $1",
+    [ada.user.id],
+  );
+  expect(left.map(({ subject }) => subject.replace(` ${ada.user.id}`, "")).toSorted()).toEqual([
+    "own",
+    "registered by",
+  ]);
   const told = await systemQuery<{ type: string }>(
     "test",
     "select type from events.outbox where type in ('auth.identity.unlinked', 'auth.api-key.revoked') and tenant_id is null and aggregate_id = $1",
     [ada.user.id],
   );
-  expect(told).toEqual([{ type: "auth.identity.unlinked" }]);
+  expect(told).toEqual([{ type: "auth.identity.unlinked" }, { type: "auth.identity.unlinked" }]);
 });

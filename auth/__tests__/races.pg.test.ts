@@ -19,7 +19,7 @@ import { mailedToken, verifyAddressOf } from "./mails";
 import { provided } from "./oidc-providers";
 import { startOpenIdProvider, type StartedProvider } from "./openid-provider";
 import { here, newcomer, password, reason } from "./people";
-import { duringChange, inRounds, liveSessions, number, oneOf, outcomes, wins } from "./races";
+import { duringChange, inRounds, liveSessions, number, oneOf, outcomes, untilWaiting, wins } from "./races";
 
 const other = "another fine passphrase";
 const person = async (): Promise<Registered> => register(newcomer(), new Date());
@@ -208,6 +208,37 @@ describe("an organisation keeps an owner", () => {
         expect(wins(ended)).toBe(1);
         expect(await owners(id)).toBe(1);
       }
+    }));
+
+  // In whichever order each names the two, or each would hold what the other waits for.
+  test("who remove each other lock both accounts in one order", () =>
+    inRounds(async () => {
+      const [ada, bob] = [await person(), await person()];
+      const there = await join(bob, ada, "owner");
+      const [byAda, byBob] = [await as(ada), await as(there)];
+      const [first = "", second = ""] = [ada.user.id, bob.user.id].toSorted();
+      const removals = [
+        () => reason(auth.removeMember({ userId: bob.user.id }, byAda)),
+        () => reason(auth.removeMember({ userId: ada.user.id }, byBob)),
+      ] as const;
+      const isFree = (): Promise<boolean> =>
+        systemQuery("test", "select 1 from auth.account where id = $1 for no key update nowait", [second]).then(
+          () => true,
+          () => false,
+        );
+      let wasFree: boolean | undefined;
+      const ended = await duringChange(
+        async (tx) => void (await accountLock(tx, first)),
+        removals[0],
+        async () => {
+          const removed = removals[1]();
+          await untilWaiting(2);
+          wasFree = await isFree();
+          return removed;
+        },
+      );
+      expect(wasFree).toBe(true);
+      expect(wins(ended)).toBe(1);
     }));
 
   test("when its two owners delete their accounts at once, or one while it is handed over to them", () =>

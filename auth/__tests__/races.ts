@@ -55,7 +55,7 @@ async function whileUncommitted(change: (tx: Tx) => Promise<void>, meanwhile: ()
 }
 
 /** Until so many connections to this database wait for others. */
-async function untilWaiting(connections: number): Promise<void> {
+export async function untilWaiting(connections: number): Promise<void> {
   const waiting = `(select distinct l.pid from pg_locks l join pg_stat_activity a on a.pid = l.pid
     where not l.granted and a.datname = current_database()) waiting`;
   await expect.poll(() => number(waiting, []), { timeout: 120_000 }).toBeGreaterThanOrEqual(connections);

@@ -44,9 +44,10 @@ describe("a service principal", () => {
       owner,
     );
     expect(scope).toEqual(["document.read"]);
-    const { key: all } = await auth.createApiKey({ name: "all", servicePrincipalId: id }, owner);
+    const { key: all, id: keyId } = await auth.createApiKey({ name: "all", servicePrincipalId: id }, owner);
     const authData = await identify(all);
-    expect(authData).toEqual({ userID: id, tenantId: owner.tenantId, kind: "service", scope: permissions.join(" ") });
+    const held = { kind: "service", scope: permissions.join(" "), keyId };
+    expect(authData).toEqual({ userID: id, tenantId: owner.tenantId, ...held });
     expect(await auth.me({ authData })).toMatchObject({ kind: "service", permissions, organisations: [] });
     expect(await reason(auth.listSessions({ authData }))).toBe("permission_denied");
     expect(await reason(vectors.ingest({ source: "a", text: "b" }, { authData: await identify(key) }))).toBe(

@@ -1,8 +1,10 @@
 // More sessions than an account may have: which of them end.
+import { auth } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { register, type Registered } from "../registration";
 import { refreshSession, SESSIONS_PER_ACCOUNT_MAX, signIn } from "../sessions";
+import { as, identify } from "./callers";
 import { count, here, newcomer, password, reason, start } from "./people";
 
 const somebody = async (): Promise<Registered & { email: string }> => {
@@ -25,6 +27,25 @@ describe("a sign-in", () => {
     await signIn({ email: person.email, password }, start, here);
     expect(await count(`auth.session where account_id = '${user.id}'`)).toBe(SESSIONS_PER_ACCOUNT_MAX);
     expect(await reason(refreshSession(first.refreshToken, start, here))).toBe("refresh_token_invalid");
+  });
+
+  test("beyond so many ends access tokens too: of an account's oldest, and of a sign-in's by a switch", async () => {
+    const [ada, bob] = [await somebody(), await somebody()];
+    const more = `insert into auth.session (id, organisation_id, account_id, sign_in_id, created_at, expires_at, family_hash, secret_hash)
+       select gen_random_uuid(), $1, $2, $3, now() + make_interval(secs => n), now() + interval '1 day', sha256('f'), sha256('s')
+       from generate_series(1, $4::int) n`;
+    const of = ({ organisation, user }: Registered): string[] => [organisation.id, user.id];
+    expect((await identify(ada.accessToken)).userID).toBe(ada.user.id);
+    await systemQuery("test", more, [...of(ada), null, SESSIONS_PER_ACCOUNT_MAX]);
+    await signIn({ email: ada.email, password }, new Date(), here);
+    expect(await reason(identify(ada.accessToken))).toBe("invalid_token");
+
+    const { sessionId = "" } = await identify(bob.accessToken);
+    const second = await auth.switchTo({ organisationId: bob.organisation.id }, await as(bob));
+    await systemQuery("test", more, [...of(bob), sessionId, 20]);
+    await auth.switchTo({ organisationId: bob.organisation.id }, await as(bob));
+    const ended = [await reason(identify(bob.accessToken)), await reason(identify(second.accessToken))];
+    expect(ended).toContain("invalid_token");
   });
 
   test("beyond a hundred new sessions within minutes keeps who works: those go that never came back", async () => {

@@ -113,19 +113,17 @@ test("no more than two passwords are hashed or checked at once, so that libuv's 
   expect(running).toEqual({ now: 0, most: 2 });
 });
 
-describe("who signs in for the first time goes before", () => {
+describe("while the line of passwords is full, who signs in goes before", () => {
   const flooding = "what a flood of them comes with";
-  const floods: [string, (address: string) => Promise<unknown>][] = [
-    ["registrations", (address) => register({ ...newcomer(), password: flooding }, new Date(), null, address)],
-    [
-      "operators' sign-ins",
-      (address) => signInOperator({ email: newcomer().email, password: flooding, code: "000000" }, new Date(), address),
-    ],
-  ];
+  const signingIn = (address: string): Promise<unknown> =>
+    signIn({ email: newcomer().email, password: flooding }, new Date(), address);
+  const registering = (address: string): Promise<unknown> =>
+    register({ ...newcomer(), password: flooding }, new Date(), null, address);
+  const signingInAsOperator = (address: string): Promise<unknown> =>
+    signInOperator({ email: newcomer().email, password: flooding, code: "000000" }, new Date(), address);
 
-  test.each(floods)("a flood of %s from one address, though the line is full of it", async (_what, act) => {
-    const ada = newcomer();
-    await register(ada, new Date());
+  /** Floods from 67 addresses: two have a turn, 64 wait, and one finds the line full. Resolves then, with how many were refused. */
+  async function flood(act: (address: string) => Promise<unknown>, addressOf: (n: number) => string) {
     let end!: () => void;
     const over = new Promise<void>((done) => (end = done));
     const [usualHash, usualVerify] = [hash.getMockImplementation()!, verify.getMockImplementation()!];
@@ -138,22 +136,72 @@ describe("who signs in for the first time goes before", () => {
     verify.mockImplementation((stored, text, ...rest) =>
       unlessFlooding(text, () => usualVerify(stored, text, ...rest)),
     );
-    onTestFinished(() => {
+    let refused = 0;
+    const all = Array.from({ length: 67 }, async (_, n) => {
+      if ((await reason(act(addressOf(n)))) === "service_unavailable") refused++;
+    });
+    onTestFinished(async () => {
       end();
+      await Promise.all(all);
       hash.mockImplementation(usualHash);
       verify.mockImplementation(usualVerify);
     });
-    let refused = 0;
-    // Two have a turn, 64 wait, and one finds the line full.
-    const flood = Array.from({ length: 67 }, async () => {
-      if ((await reason(act("203.0.113.7"))) === "service_unavailable") refused++;
-    });
     await expect.poll(() => refused, { timeout: 10_000 }).toBe(1);
-    const signedIn = reason(signIn({ email: ada.email, password }, new Date(), "198.51.100.77"));
-    await expect.poll(() => refused, { timeout: 10_000 }).toBe(2);
+    return { refused: () => refused, end };
+  }
+
+  /** Whose place in the full line is another's that is refused instead. */
+  async function goesBefore({ refused, end }: Awaited<ReturnType<typeof flood>>, work: Promise<unknown>) {
+    const answer = reason(work);
+    await Promise.race([expect.poll(refused, { timeout: 10_000 }).toBe(2), answer]);
     end();
-    expect(await signedIn).toBeUndefined();
-    await Promise.all(flood);
+    expect(await answer).toBeUndefined();
+  }
+
+  /** The n-th /56 of a /48. */
+  const within = (site: string, n: number): string => `${site}:${(n << 8).toString(16)}::/64`;
+  test.each<[string, (address: string) => Promise<unknown>, (n: number) => string]>([
+    ["registrations from one address", registering, () => "203.0.113.7"],
+    ["operators' sign-ins from one address", signingInAsOperator, () => "203.0.114.7"],
+    // Which has 65,536 of what limits count as one address.
+    ["sign-ins from all over a /48", signingIn, (n) => within("2001:db8:7", n)],
+    ["registrations from all over a /48", registering, (n) => within("2001:db8:8", n)],
+    ["sign-ins from all over an IPv4 /24", signingIn, (n) => `203.0.115.${n}`],
+  ])("a flood of %s", async (_what, act, addressOf) => {
+    const ada = newcomer();
+    await register(ada, new Date());
+    await goesBefore(await flood(act, addressOf), signIn({ email: ada.email, password }, new Date(), "198.51.100.77"));
+  });
+
+  test("a flood from another address of the same office", async () => {
+    const ada = newcomer();
+    await register(ada, new Date());
+    const flooded = await flood(signingIn, () => "2001:db8:9:1::/64");
+    await goesBefore(flooded, signIn({ email: ada.email, password }, new Date(), "2001:db8:9:2::/64"));
+  });
+
+  describe("those of a flood who have tried once before, from an address that", () => {
+    const floodOf = (network: number) =>
+      flood(signingIn, (n) => (n < 64 ? `198.${network}.${n}.1` : `203.${network}.113.7`));
+    const thrice = async (work: () => Promise<unknown>): Promise<void> => {
+      for (let n = 0; n < 3; n++) await work();
+    };
+
+    test("registered others before", async () => {
+      const ada = newcomer();
+      await register(ada, new Date());
+      const address = "198.51.101.1";
+      await thrice(() => register(newcomer(), new Date(), null, address));
+      await goesBefore(await floodOf(18), signIn({ email: ada.email, password }, new Date(), address));
+    });
+
+    test("signed in before, as all of an office do in the morning", async () => {
+      const ada = newcomer();
+      await register(ada, new Date());
+      const signingInAsAda = () => signIn({ email: ada.email, password }, new Date(), "198.51.102.1");
+      await thrice(signingInAsAda);
+      await goesBefore(await floodOf(19), signingInAsAda());
+    });
   });
 });
 

@@ -2,6 +2,7 @@
 import { currentRequest } from "encore.dev";
 import { api } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
+import { enterExport } from "../../audit/export-turns";
 import { isUuid } from "../../db/ids";
 import { downloadHeaders } from "../../security/headers";
 import { currentCaller, currentPrincipal } from "../../security/principal";
@@ -135,12 +136,17 @@ export const exportOrganisation = api.raw(
   },
   async (_req, resp) => {
     const principal = currentPrincipal();
-    const id = pathId();
-    await beginExport(principal, id);
-    resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
-    for (const [name, value] of Object.entries(downloadHeaders(`organisation-${id}.ndjson`)))
-      resp.setHeader(name, value);
-    await writeExport(principal, resp, new Date());
+    const leave = enterExport(principal);
+    try {
+      const id = pathId();
+      const reading = await beginExport(principal, id);
+      resp.setHeader("content-type", "application/x-ndjson; charset=utf-8");
+      for (const [name, value] of Object.entries(downloadHeaders(`organisation-${id}.ndjson`)))
+        resp.setHeader(name, value);
+      await writeExport(principal, resp, new Date(), { reading });
+    } finally {
+      leave();
+    }
   },
 );
 

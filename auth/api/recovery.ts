@@ -117,7 +117,49 @@ export const confirmEmail = api(
     presentingMailedToken(callerAddress(), () => confirmEmailChange(token)),
 );
 
-/** Gives the account the address back that the mail was sent to, and ends its sign-ins and its password. */
+interface RemovedPasskey {
+  id: string;
+  name: string;
+}
+
+interface RemovedIdentity {
+  id: string;
+  provider: string;
+}
+
+interface RemovedApiKey {
+  id: string;
+  name: string;
+  organisationId: string;
+}
+
+interface RemovedCredentials {
+  /** How many sign-ins ended. */
+  sessions: number;
+  passkeys: RemovedPasskey[];
+  /** Whether codes of an app did. */
+  totp: boolean;
+  /** How many; all there were. */
+  recoveryCodes: number;
+  /** Accounts at providers. */
+  identities: RemovedIdentity[];
+  /** The first hundred of those that were made or rotated. */
+  apiKeys: RemovedApiKey[];
+  apiKeysInAll: number;
+}
+
+interface RevertedEmailResponse {
+  /** What was added since then is removed: a week before the address was first changed. ISO 8601. */
+  since: string;
+  removed: RemovedCredentials;
+}
+
+const KEYS_SHOWN_MAX = 100;
+
+/**
+ * Gives the account the address back that the mail was sent to, ends its sign-ins and its password, and removes the credentials that
+ * were added since a week before the address was first changed.
+ */
 export const revertEmail = api(
   {
     expose: true,
@@ -126,6 +168,12 @@ export const revertEmail = api(
     sensitive: true,
     tags: ["public:the mailed token is the credential", "limit:auth"],
   },
-  async ({ token }: VerifyEmailRequest): Promise<void> =>
-    presentingMailedToken(callerAddress(), () => revertEmailChange(token)),
+  async ({ token }: VerifyEmailRequest): Promise<RevertedEmailResponse> => {
+    const { since, removed } = await presentingMailedToken(callerAddress(), () => revertEmailChange(token));
+    const { apiKeys, ...others } = removed;
+    const shown = apiKeys
+      .slice(0, KEYS_SHOWN_MAX)
+      .map(({ id, name, tenantId: organisationId }) => ({ id, name, organisationId }));
+    return { since: since.toISOString(), removed: { ...others, apiKeys: shown, apiKeysInAll: apiKeys.length } };
+  },
 );

@@ -18,6 +18,7 @@ import { domainAdded, domainLost, domainRemoved, domainVerified } from "../../ev
 import { emit } from "../../events/outbox";
 import { canSendMail } from "../../mail/mailer";
 import { commonErrors } from "../../security/common-errors";
+import { RestingError } from "../../security/fair-turns";
 import { tenantIdFrom, type Principal } from "../../security/principal";
 import { lockActing } from "../acting-now";
 import { endRefused } from "../entrance";
@@ -35,7 +36,7 @@ import {
   type DomainRow,
 } from "../store/domains";
 import { membershipLock } from "../store/memberships";
-import { lookUpTxt, type TxtLookup } from "./dns";
+import { lookUps, type TxtLookup } from "./dns";
 import { parseDomain, recordOf, shows } from "./name";
 
 export const DOMAINS_PER_ORGANISATION_MAX = 50;
@@ -80,11 +81,15 @@ export async function addDomain(principal: Principal, text: string): Promise<Dom
 export async function verifyDomain(
   principal: Principal,
   id: string,
-  lookUp: TxtLookup = lookUpTxt,
+  lookUp: TxtLookup = lookUps.people,
 ): Promise<DomainRow> {
   const domain = await domainFind(principal, id);
   if (domain === undefined) throw errors.domain_not_found();
-  const texts = await lookUp(recordOf(domain.name, domain.token).name);
+  const { name } = recordOf(domain.name, domain.token);
+  const texts = await lookUp(name, principal.tenantId).catch((error: unknown) => {
+    if (error instanceof RestingError) throw errors.dns_unavailable({ retryAfterSeconds: error.retryAfterSeconds });
+    throw error;
+  });
   if (texts === undefined) throw errors.dns_unavailable();
   if (!shows(texts, domain.token)) throw errors.domain_unproven();
   const isFree = await setVerified(principal, domain);

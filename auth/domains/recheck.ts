@@ -17,7 +17,9 @@ import {
   type DueDomainRow,
 } from "../store/domains";
 import { membershipLock } from "../store/memberships";
-import { lookUpTxt, type TxtLookup } from "./dns";
+import { lookUps, type TxtLookups } from "./dns";
+
+type Lookup = TxtLookups["upkeep"];
 import { loseDomain } from "./domains";
 import { recordOf, shows, topLevelOf } from "./name";
 
@@ -46,7 +48,7 @@ export interface Rechecked {
 }
 
 /** @throws AggregateError of what failed on our side, once all that was seen is noted. */
-export async function recheckDomains(lookUp: TxtLookup = lookUpTxt, runMs = RUN_MS): Promise<Rechecked> {
+export async function recheckDomains(lookUp: Lookup = lookUps.upkeep, runMs = RUN_MS): Promise<Rechecked> {
   const endsAtMs = performance.now() + runMs;
   const sum: Rechecked = { shown: 0, missing: 0, unanswered: 0, unknown: 0, lost: 0 };
   const lookAbove = once(lookUp);
@@ -90,14 +92,14 @@ class Failures {
 type Look = "shown" | "missing" | "unanswered" | "unknown";
 
 /** Null where we did not ask at all, because our own turns are taken: that says nothing of anybody. Nothing else is that. */
-const asked = (name: string, lookUp: TxtLookup): Promise<string[] | undefined | null> =>
+const asked = (name: string, lookUp: Lookup): Promise<string[] | undefined | null> =>
   lookUp(name).catch((error: unknown) => {
     if (reasonOf(error) === "service_unavailable") return null;
     throw error;
   });
 
 /** Whether anybody answers for a top-level domain: asked once a run. */
-function once(lookUp: TxtLookup): (name: string) => Promise<boolean> {
+function once(lookUp: Lookup): (name: string) => Promise<boolean> {
   const known = new Map<string, Promise<boolean>>();
   return (name) => {
     const answers = known.get(name) ?? asked(name, lookUp).then((texts) => texts !== undefined && texts !== null);
@@ -108,7 +110,7 @@ function once(lookUp: TxtLookup): (name: string) => Promise<boolean> {
 
 async function look(
   { name, token }: DueDomainRow,
-  lookUp: TxtLookup,
+  lookUp: Lookup,
   lookAbove: (name: string) => Promise<boolean>,
 ): Promise<Look> {
   const texts = await asked(recordOf(name, token).name, lookUp);

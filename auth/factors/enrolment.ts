@@ -10,7 +10,7 @@ import type { Caller } from "../../security/principal";
 import { open, seal } from "../../security/envelope";
 import { whose } from "../account-log";
 import { errors } from "../errors";
-import { assertSessionLives, endSessions } from "../session-end";
+import { assertSessionLives, endSessions, lockLiving } from "../session-end";
 import { assertSignInMethod } from "../sign-in-methods";
 import { accountFind, accountLock } from "../store/accounts";
 import {
@@ -21,10 +21,11 @@ import {
   totpBegin,
   totpConfirm,
   totpDelete,
+  totpDeleteSince,
   totpFindForUpdate,
   type FactorsRow,
 } from "../store/factors";
-import { passkeyDeleteOfAccount } from "../store/passkeys";
+import { passkeyDeleteOfAccount, passkeyDeleteSince } from "../store/passkeys";
 import { totpKey } from "./keys";
 import { recordFactorAdded, recordFactorRemoved, recordRecoveryCodesCreated, type ChangedFactor } from "./notices";
 import { createRecoveryCodes, hashRecoveryCode } from "./recovery-codes";
@@ -44,7 +45,10 @@ export async function beginTotp(caller: Caller): Promise<{ secret: string; uri: 
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const secret = randomBytes(SECRET_BYTES);
   const secretSealed = seal(totpKey(), secret, accountId);
-  const isWaiting = await withSystem("begin-totp", (tx) => totpBegin(tx, { accountId, secretSealed }));
+  const isWaiting = await withSystem("begin-totp", async (tx) => {
+    await lockLiving(tx, caller);
+    return totpBegin(tx, { accountId, secretSealed });
+  });
   if (!isWaiting) throw errors.totp_in_use();
   return describeSecret(secret, { issuer: cfg.auth.issuer, email: account.email });
 }
@@ -120,6 +124,26 @@ export async function endOthers(tx: Tx, caller: Caller): Promise<void> {
   const { subjectId: accountId, sessionId } = caller;
   const others = { accountId, which: "others", signInOf: sessionId ?? null, reason: "factor_change" } as const;
   await endSessions(tx, others);
+}
+
+export interface ForgottenFactors {
+  passkeys: { id: string; name: string }[];
+  /** Whether the codes of an app were. */
+  totp: boolean;
+  recoveryCodes: number;
+}
+
+/**
+ * Removes the factors that were added since, and all recovery codes: nobody can tell since when they are there. For an account that
+ * goes back to what it was (credentials.ts). The caller holds accountLock.
+ */
+export async function forgetFactorsSince(tx: Tx, accountId: string, since: Date): Promise<ForgottenFactors> {
+  const whoseOf = { accountId, tenantId: null };
+  const totp = await totpDeleteSince(tx, accountId, since);
+  if (totp) await recordFactorRemoved(tx, whoseOf, TOTP, null);
+  const passkeys = await passkeyDeleteSince(tx, accountId, since);
+  for (const { id } of passkeys) await recordFactorRemoved(tx, whoseOf, { factor: "passkey", factorId: id }, null);
+  return { totp, passkeys, recoveryCodes: await recoveryCodesDelete(tx, accountId) };
 }
 
 /** For an account that changes hands (credentials.ts). */

@@ -54,10 +54,16 @@ export function recordFactorAdded(tx: Tx, whose: Whose, { factor, factorId }: Ch
   return tell(tx, whose, { event: factorAdded, mail: "factor-added", action: added, facts: { factor, factorId } });
 }
 
-export function recordFactorRemoved(tx: Tx, whose: Whose, { factor, factorId }: ChangedFactor): Promise<void> {
+/** `mail`: null where who asks is told at once. */
+export function recordFactorRemoved(
+  tx: Tx,
+  whose: Whose,
+  { factor, factorId }: ChangedFactor,
+  mail: NoticeKind | null = "factor-removed",
+): Promise<void> {
   return tell(tx, whose, {
     event: factorRemoved,
-    mail: "factor-removed",
+    mail,
     action: removed,
     facts: { factor, factorId },
   });

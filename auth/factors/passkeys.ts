@@ -8,6 +8,7 @@ import { parseInput } from "../../security/input";
 import type { Caller } from "../../security/principal";
 import { whose } from "../account-log";
 import { errors } from "../errors";
+import { lockLiving } from "../session-end";
 import { accountFind, accountLock } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
 import {
@@ -81,8 +82,10 @@ export async function addPasskey(
 export async function renamePasskey(caller: Caller, id: string, input: { name: string }): Promise<void> {
   const { name } = parseInput(passkeyName, input);
   const accountId = caller.subjectId;
-  const isRenamed = await withSystem("rename-passkey", (tx) => passkeyRename(tx, { id, accountId, name }));
-  if (!isRenamed) throw errors.factor_not_found();
+  await withSystem("rename-passkey", async (tx) => {
+    await lockLiving(tx, caller);
+    if (!(await passkeyRename(tx, { id, accountId, name }))) throw errors.factor_not_found();
+  });
 }
 
 /** @throws APIError factor_not_found, also for somebody else's. */

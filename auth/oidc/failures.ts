@@ -4,6 +4,7 @@ import { AuthorizationResponseError, ClientError, ResponseBodyError } from "open
 import { logger } from "../../telemetry/logger";
 import { APIError } from "encore.dev/api";
 import { errors } from "../errors";
+import { RestingError } from "../../security/fair-turns";
 import { OutboundError } from "../../security/outbound";
 
 const log = logger("auth");
@@ -42,11 +43,22 @@ function told(error: unknown): Told {
   return { kind: isAway ? "away" : "invalid", code: text };
 }
 
-/** An APIError stays what it is. */
-export function asRefusal(error: unknown, provider: string): APIError {
-  if (error instanceof APIError) return error;
+/** What our own `fetch` throws when there is no turn for a request, within the library's error around it: nobody was asked. */
+export function refusedTurn(error: unknown): APIError | RestingError | undefined {
+  const thrown = error instanceof ClientError ? error.cause : error;
+  return thrown instanceof APIError || thrown instanceof RestingError ? thrown : undefined;
+}
+
+/** An APIError stays what it is. `retryAfterSeconds`: when the provider is asked again, if that is known. */
+export function asRefusal(error: unknown, provider: string, retryAfterSeconds?: number): APIError {
+  const refused = refusedTurn(error);
+  if (refused instanceof APIError) return refused;
+  // That it hangs was logged when it did.
+  if (refused !== undefined)
+    return errors.oidc_unavailable({ retryAfterSeconds: refused.retryAfterSeconds, internal: refused.message });
   const { kind, code } = told(error);
   log.warn({ provider, kind, code: code?.slice(0, 100) }, "a sign-in at an OpenID provider came to nothing");
-  if (kind === "away") return errors.oidc_unavailable({ internal: code ?? kind });
+  const again = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  if (kind === "away") return errors.oidc_unavailable({ internal: code ?? kind, ...again });
   return errors.oidc_failed({ internal: `${kind}: ${code ?? ""}` });
 }

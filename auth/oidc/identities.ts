@@ -1,31 +1,21 @@
 // The accounts elsewhere that sign in to one's own: linking another by hand, listing, unlinking. Both changes ask for a fresh
 // session, and end all other sign-ins, as those of factors do.
-import { defineAction } from "../../audit/action";
-import { withSystem, type Tx } from "../../db/tenant";
-import { identityUnlinked } from "../../events/catalog/auth";
+import { withSystem } from "../../db/tenant";
 import type { Caller } from "../../security/principal";
 import { whose } from "../account-log";
 import { errors } from "../errors";
 import { endOthers } from "../factors/enrolment";
-import { tell } from "../factors/notices";
 import { assertSignInMethod } from "../sign-in-methods";
 import { accountLock } from "../store/accounts";
-import {
-  identityCount,
-  identityDelete,
-  identityDeleteSince,
-  identityList,
-  type IdentityRow,
-} from "../store/identities";
+import { identityCount, identityDelete, identityList, type IdentityRow } from "../store/identities";
 import { claimsOf } from "./claims";
 import { insertIdentity, tellLinked } from "./linking";
 import { assertSpeaksFor, provision } from "./provisioning";
 import { oidcClients, type OidcClients } from "./providers";
 import { beginAt, consumeReturn, readReturn, type Begun } from "./state";
+import { tellUnlinked } from "./unlinking";
 
 export const IDENTITIES_PER_ACCOUNT_MAX = 20;
-
-const unlinked = defineAction("auth.identity.unlinked", { identityId: "plain", provider: "plain" });
 
 export const listIdentities = (caller: Caller): Promise<IdentityRow[]> =>
   identityList(caller.subjectId, IDENTITIES_PER_ACCOUNT_MAX);
@@ -84,15 +74,6 @@ export async function unlink(caller: Caller, id: string): Promise<void> {
     if (gone === undefined) throw errors.identity_not_found();
     await assertSignInMethod(tx, accountId);
     await endOthers(tx, caller);
-    const facts = { identityId: id, provider: gone.provider };
-    await tell(tx, whose(caller), { event: identityUnlinked, mail: "identity-unlinked", action: unlinked, facts });
+    await tellUnlinked(tx, whose(caller), { id, provider: gone.provider }, "identity-unlinked");
   });
-}
-
-/** Unlinks what was linked since, by whomever. The caller holds the account's lock, and tells of it by mail. */
-export async function unlinkSince(tx: Tx, accountId: string, since: Date): Promise<void> {
-  for (const { id, provider } of await identityDeleteSince(tx, accountId, since)) {
-    const facts = { identityId: id, provider };
-    await tell(tx, { accountId, tenantId: null }, { event: identityUnlinked, mail: null, action: unlinked, facts });
-  }
 }

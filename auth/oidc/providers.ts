@@ -1,6 +1,8 @@
 // The OpenID providers that people sign in with, and our clients of them, by openid-client. What a provider says of itself
 // is kept for ten minutes, and a failure to ask for ten seconds; its keys are kept by the library. A provider that hangs
-// or floods holds so many requests and no more: beyond them its people are refused at once, everybody else goes on.
+// or floods holds so many people and no more: beyond them its people are refused at once, everybody else goes on. Requests to
+// organisations' have turns by organisation, so that many of them that hang stop no other; one that hung is left alone for a
+// while, and its people are told at once (security/fair-turns.ts).
 import {
   allowInsecureRequests,
   ClientSecretPost,
@@ -11,12 +13,13 @@ import {
 } from "openid-client";
 import { createHash } from "node:crypto";
 import { cfg } from "../../config";
+import { FairTurns, type FairTurnsMax } from "../../security/fair-turns";
 import { assertAllowed, givenUp, outboundFetch, type OutboundRules } from "../../security/outbound";
 import { RecentMap } from "../../security/recent-map";
 import { withinTime } from "../../telemetry/time-limit";
 import { BoundedTurns } from "../bounded-turns";
 import { errors } from "../errors";
-import { asRefusal, OidcProblem } from "./failures";
+import { asRefusal, OidcProblem, refusedTurn } from "./failures";
 import { clientSecretOf } from "./keys";
 import { organisationProvider } from "./organisation-provider";
 import type { Provider } from "./provider";
@@ -26,12 +29,19 @@ export type { Provider } from "./provider";
 const KEPT_MS = 600_000;
 const FAILURE_KEPT_MS = 10_000;
 const PROVIDERS_MAX = 200;
-/** Of one provider, in one process. */
+/** People of one provider, in one process. */
 const AT_ONCE = 32;
-/** Of organisations, whose providers may be anything: few of one, so that one that hangs leaves the others theirs. */
 const ORGANISATIONS_MAX = 1_000;
-const AT_ONCE_OF_ORGANISATION = 8;
-const AT_ONCE_OF_ORGANISATIONS = 256;
+/** Requests to organisations' providers, which may be anything. */
+const TURNS: FairTurnsMax = {
+  lines: {
+    untried: { ofOne: 2, inAll: 128 },
+    prompt: { ofOne: 8, inAll: 128 },
+    slow: { ofOne: 2, inAll: 64 },
+    silent: { ofOne: 1, inAll: 32 },
+  },
+  waitingOfOne: 32,
+};
 const TIMEOUT_MS = 5_000;
 
 interface Known {
@@ -56,7 +66,7 @@ export interface OidcSettings {
 export class OidcClients {
   private readonly known = new RecentMap<Known>(PROVIDERS_MAX);
   private readonly knownOfOrganisations = new RecentMap<Known>(ORGANISATIONS_MAX);
-  private readonly turnsOfOrganisations = new BoundedTurns(AT_ONCE_OF_ORGANISATIONS, 0);
+  private readonly turns = new FairTurns(TURNS);
 
   constructor(private readonly settings: OidcSettings) {}
 
@@ -78,31 +88,27 @@ export class OidcClients {
   async use<T>(provider: Provider, work: (client: Configuration) => Promise<T>): Promise<T> {
     const known = this.knownOf(provider);
     const { timeoutMs = TIMEOUT_MS } = this.settings;
-    const run = (): Promise<T> =>
-      known.turns.run(async () => {
-        const ending = new AbortController();
-        const asking = async (): Promise<T> => work(await this.clientOf(known, provider));
-        try {
-          return await withinTime(givenUp.run(ending.signal, asking), timeoutMs);
-        } catch (error) {
-          ending.abort();
-          throw asRefusal(error, provider.id);
-        }
-      });
-    return provider.trust === "organisation" ? this.turnsOfOrganisations.run(run) : run();
+    return known.turns.run(async () => {
+      const ending = new AbortController();
+      const asking = async (): Promise<T> => work(await this.clientOf(known, provider));
+      try {
+        return await withinTime(givenUp.run(ending.signal, asking), timeoutMs);
+      } catch (error) {
+        ending.abort();
+        throw asRefusal(error, provider.id, error === known.failure ? secondsUntil(known.goodUntilMs) : undefined);
+      }
+    });
   }
 
   private knownOf(provider: Provider): Known {
     const { id, issuer, clientId, clientSecret, trust } = provider;
-    const isOfOrganisation = trust === "organisation";
-    const all = isOfOrganisation ? this.knownOfOrganisations : this.known;
+    const all = trust === "organisation" ? this.knownOfOrganisations : this.known;
     const from = createHash("sha256")
       .update(JSON.stringify([issuer, clientId, clientSecret]))
       .digest("base64url");
     const present = all.get(id);
     if (present?.from === from) return present;
-    const turns = new BoundedTurns(isOfOrganisation ? AT_ONCE_OF_ORGANISATION : AT_ONCE, 0);
-    const made: Known = { from, turns, goodUntilMs: 0 };
+    const made: Known = { from, turns: new BoundedTurns(AT_ONCE, 0), goodUntilMs: 0 };
     all.set(id, made);
     return made;
   }
@@ -123,7 +129,7 @@ export class OidcClients {
         },
         (failure: unknown) => {
           known.failure = failure;
-          known.goodUntilMs = performance.now() + FAILURE_KEPT_MS;
+          if (refusedTurn(failure) === undefined) known.goodUntilMs = performance.now() + FAILURE_KEPT_MS;
           // One that was known a moment ago mostly still is what it was.
           if (known.client !== undefined) return known.client;
           throw failure;
@@ -147,7 +153,7 @@ export class OidcClients {
       ClientSecretPost(provider.clientSecret),
       {
         timeout: timeoutMs / 1000,
-        [customFetch]: outboundFetch(rules),
+        [customFetch]: this.fetchFor(provider, rules),
         // ID tokens are checked by their signatures too, though they come from the provider itself.
         execute: [enableNonRepudiationChecks, ...(isInsecure ? [allowInsecureRequests] : [])],
       },
@@ -158,7 +164,17 @@ export class OidcClients {
     assertAllowed(authorizationEndpoint, rules);
     return client;
   }
+
+  private fetchFor({ id, trust, tenantId }: Provider, rules: OutboundRules): ReturnType<typeof outboundFetch> {
+    const fetch = outboundFetch(rules);
+    if (trust === "operator") return fetch;
+    // By organisation and not by provider: another issuer, or a provider made anew, does not begin anew.
+    const whose = tenantId ?? id;
+    return (url, init) => this.turns.run(whose, () => fetch(url, init), [init.signal, givenUp.getStore()]);
+  }
 }
+
+const secondsUntil = (atMs: number): number => Math.max(1, Math.ceil((atMs - performance.now()) / 1_000));
 
 export const oidcClients = new OidcClients({
   providers: () =>

@@ -130,7 +130,7 @@ export async function signInOperator(
   const operator = email === undefined ? undefined : await operatorFindByEmail(email);
   const passwordHash = operator?.isActive === true ? (operator.passwordHash ?? undefined) : undefined;
   const attemptHere = noteTry(address);
-  const fits = await checkPassword(input.password, passwordHash, attemptHere.before);
+  const fits = await checkPassword(input.password, passwordHash, attemptHere.rank);
   const token = fits && operator !== undefined ? await openSession(operator, input.code, now) : undefined;
   if (token === undefined) {
     limits.countFailure("signIn", address);

@@ -14,6 +14,9 @@ export interface HeldMembershipRow {
   hasOtherOwner: boolean;
 }
 
+const anotherMember = (and: string): string =>
+  `exists (select from auth.membership x where x.tenant_id = m.tenant_id and x.account_id <> m.account_id ${and})`;
+
 /** All memberships of an account; locks their organisations, so that it stays true until the transaction ends. */
 export async function membershipsHeld(tx: Tx, accountId: string, limit: number): Promise<HeldMembershipRow[]> {
   const of = await tx.query<{ tenantId: string }>(
@@ -21,11 +24,9 @@ export async function membershipsHeld(tx: Tx, accountId: string, limit: number):
      where o.id in (select m.tenant_id from auth.membership m where m.account_id = $1) order by o.id limit $2 for update`,
     [accountId, limit],
   );
-  const other = (and: string): string =>
-    `exists (select from auth.membership x where x.tenant_id = m.tenant_id and x.account_id <> m.account_id ${and})`;
   return tx.query<HeldMembershipRow>(
     `select m.tenant_id as "tenantId", o.name, m.role, ${REVISION}::float8 as revision, o.purge_at is not null as "isClosing",
-            ${other("")} as "hasOthers", ${other("and x.role = 'owner'")} as "hasOtherOwner"
+            ${anotherMember("")} as "hasOthers", ${anotherMember("and x.role = 'owner'")} as "hasOtherOwner"
      from auth.membership m join auth.organisation o on o.id = m.tenant_id ${ROLE}
      where m.account_id = $1 and m.tenant_id = any($2::uuid[]) order by m.tenant_id`,
     [accountId, of.map(({ tenantId }) => tenantId)],

@@ -139,11 +139,11 @@ export function apiKeyDeleteOfAccount(
   accountId: string,
   limit: number,
   since: Date | null,
-): Promise<{ id: string; tenantId: string }[]> {
+): Promise<{ id: string; tenantId: string; name: string }[]> {
   return tx.query(
     `delete from auth.api_key where id in (select id from auth.api_key where account_id = $1
        and ($3::timestamptz is null or created_at >= $3 or rotated_at >= $3) limit $2)
-     returning id, tenant_id as "tenantId"`,
+     returning id, tenant_id as "tenantId", name`,
     [accountId, limit, since],
   );
 }
@@ -184,6 +184,32 @@ export interface PresentedKeyRow {
   servicePermissions: string[] | null;
 }
 
+const PRESENTED = `k.id, k.tenant_id as "tenantId", k.permissions, k.networks, m.role, r.permissions as "rolePermissions",
+  k.service_id as "serviceId", s.permissions as "servicePermissions"
+  from auth.api_key k
+    join auth.organisation o on o.id = k.tenant_id and o.purge_at is null
+    left join auth.membership m on m.tenant_id = k.tenant_id and m.account_id = k.account_id
+    left join auth.role r on r.tenant_id = m.tenant_id and r.id = m.role_id
+    left join auth.service_principal s on s.id = k.service_id and s.tenant_id = k.tenant_id and s.disabled_at is null`;
+const ACTS = `k.expires_at > now() and (m.account_id is not null or s.id is not null)`;
+
+/**
+ * A key of the organisation by its id, a person's or this service principal's, under the same conditions; undefined too where what
+ * was presented before `sinceMs` (since 1970) is good no more, because another secret took its place.
+ */
+export async function apiKeyFindById(
+  tx: Tx,
+  { tenantId, id, serviceId, sinceMs }: { tenantId: string; id: string; serviceId: string | null; sinceMs: number },
+): Promise<PresentedKeyRow | undefined> {
+  const rows = await tx.query<PresentedKeyRow>(
+    `select ${PRESENTED}
+     where k.tenant_id = $1 and k.id = $2 and k.service_id is not distinct from $3 and ${ACTS}
+       and (k.rotated_at is null or k.rotated_at <= to_timestamp($4::float8 / 1000) or k.previous_until > now())`,
+    [tenantId, id, serviceId, sinceMs],
+  );
+  return rows[0];
+}
+
 /**
  * The live key of a hash, if who made it is still a member, or the service principal whose it is may act; notes its use,
  * once an hour at most.
@@ -192,15 +218,8 @@ export async function apiKeyFind(hash: Buffer): Promise<PresentedKeyRow | undefi
   const rows = await systemQuery<PresentedKeyRow>(
     "api-key-before-tenant-known",
     `with found as (
-       select k.id, k.tenant_id as "tenantId", k.permissions, k.networks, m.role, r.permissions as "rolePermissions", k.service_id as "serviceId",
-              s.permissions as "servicePermissions"
-       from auth.api_key k
-         join auth.organisation o on o.id = k.tenant_id and o.purge_at is null
-         left join auth.membership m on m.tenant_id = k.tenant_id and m.account_id = k.account_id
-         left join auth.role r on r.tenant_id = m.tenant_id and r.id = m.role_id
-         left join auth.service_principal s on s.id = k.service_id and s.tenant_id = k.tenant_id and s.disabled_at is null
-       where (k.hash = $1 or k.previous_hash = $1 and k.previous_until > now()) and k.expires_at > now()
-         and (m.account_id is not null or s.id is not null)
+       select ${PRESENTED}
+       where (k.hash = $1 or k.previous_hash = $1 and k.previous_until > now()) and ${ACTS}
      ), used as (
        update auth.api_key k set last_used_at = now() from found
        where k.id = found.id and (k.last_used_at is null or k.last_used_at < now() - interval '1 hour')

@@ -135,6 +135,16 @@ export async function totpDelete(tx: Tx, accountId: string): Promise<boolean> {
   return rows[0]?.wasUsed ?? false;
 }
 
+/** One that came into use since, or waits. True when it was in use. */
+export async function totpDeleteSince(tx: Tx, accountId: string, since: Date): Promise<boolean> {
+  const rows = await tx.query<{ wasUsed: boolean }>(
+    `delete from auth.totp where account_id = $1 and (confirmed_at is null or confirmed_at >= $2)
+     returning confirmed_at is not null as "wasUsed"`,
+    [accountId, since],
+  );
+  return rows[0]?.wasUsed ?? false;
+}
+
 /** Replaces all of an account's codes. The caller holds accountLock. */
 export async function recoveryCodesPut(tx: Tx, accountId: string, hashes: readonly Buffer[]): Promise<void> {
   await recoveryCodesDelete(tx, accountId);
@@ -144,8 +154,9 @@ export async function recoveryCodesPut(tx: Tx, accountId: string, hashes: readon
   ]);
 }
 
-export async function recoveryCodesDelete(tx: Tx, accountId: string): Promise<void> {
-  await tx.execute(`delete from auth.recovery_code where account_id = $1`, [accountId]);
+/** Resolves with how many there were. */
+export function recoveryCodesDelete(tx: Tx, accountId: string): Promise<number> {
+  return tx.execute(`delete from auth.recovery_code where account_id = $1`, [accountId]);
 }
 
 /** Uses a code up: of many at once one does. Resolves with how many are left; undefined when it is none, or used up. */

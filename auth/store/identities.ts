@@ -95,16 +95,16 @@ export async function identityDeleteOfProvider(tx: Tx, provider: string, exceptI
   ]);
 }
 
-/** Those that were linked since; resolves with what they were. */
+/** Those that were linked since, and not what the account was registered by; resolves with what they were. */
 export function identityDeleteSince(
   tx: Tx,
   accountId: string,
   since: Date,
 ): Promise<{ id: string; provider: string }[]> {
-  return tx.query(`delete from auth.identity where account_id = $1 and created_at >= $2 returning id, provider`, [
-    accountId,
-    since,
-  ]);
+  return tx.query(
+    `delete from auth.identity where account_id = $1 and created_at >= $2 and how <> 'registered' returning id, provider`,
+    [accountId, since],
+  );
 }
 
 export async function identityDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {

@@ -122,6 +122,14 @@ export async function passkeyDelete(tx: Tx, { id, accountId }: { id: string; acc
   return (await tx.execute(`delete from auth.passkey where account_id = $1 and id = $2`, [accountId, id])) === 1;
 }
 
+/** Those that were added since; resolves with what they were. */
+export function passkeyDeleteSince(tx: Tx, accountId: string, since: Date): Promise<{ id: string; name: string }[]> {
+  return tx.query(`delete from auth.passkey where account_id = $1 and created_at >= $2 returning id, name`, [
+    accountId,
+    since,
+  ]);
+}
+
 export async function passkeyDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {
   await tx.execute(`delete from auth.passkey where account_id = $1`, [accountId]);
 }

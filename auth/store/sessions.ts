@@ -222,24 +222,6 @@ export async function sessionIsLive(
   return (await tx.query(sql, [id, accountId, idleSeconds])).length > 0;
 }
 
-/** Whether this session of the account is live, and the account owns the organisation, which is live too. */
-export async function sessionMayExport(session: {
-  id: string;
-  accountId: string;
-  tenantId: string;
-  idleSeconds: number;
-}): Promise<boolean> {
-  const rows = await systemQuery(
-    "export-of-the-caller",
-    `select 1 from auth.session s
-       join auth.membership m on m.account_id = s.account_id and m.tenant_id = $3 and m.role = 'owner'
-       join auth.organisation o on o.id = m.tenant_id and o.purge_at is null
-      where s.id = $1 and s.account_id = $2 and not ${isEnded("$4")}`,
-    [session.id, session.accountId, session.tenantId, session.idleSeconds],
-  );
-  return rows.length > 0;
-}
-
 export interface SignInRow {
   id: string;
   device: string | null;

@@ -45,3 +45,12 @@ function counted(rows: readonly string[]): Map<string, number> {
   for (const row of rows) counts.set(row, (counts.get(row) ?? 0) + 1);
   return counts;
 }
+
+/** Rows of the attackers that hold the victim's words: something read them there. */
+export function leaks(rows: Rows, { marker, attackers }: Victim): string[] {
+  return [...rows].flatMap(([table, found]) =>
+    found
+      .filter((row) => row.includes(marker) && attackers.some((id) => row.includes(id)))
+      .map((row) => `${table}: read: ${row.slice(0, 300)}`),
+  );
+}

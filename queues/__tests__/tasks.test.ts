@@ -211,11 +211,12 @@ describe("a stream of a task", () => {
         const [event = "", id = "", data = ""] = part.split("\n").map((line) => line.slice(line.indexOf(": ") + 2));
         return { event, id: Number(id), data: JSON.parse(data) as Event["data"] };
       });
+  const reading = { mayGoOn: () => Promise.resolve(true) };
   const follow = async (id: string, after = 0): Promise<Event[]> => {
     const to = new PassThrough();
     let text = "";
     to.on("data", (part: Buffer) => (text += part.toString()));
-    await followTask(owner.principal, id, after, to, (row) => ({ state: row.state }));
+    await followTask(owner.principal, { id, after, reading }, to, (row) => ({ state: row.state }));
     return eventsIn(text);
   };
 
@@ -241,7 +242,7 @@ describe("a stream of a task", () => {
   test("holds nothing for a reader that does not read, who then has it all", async () => {
     const id = await ask(telling, 4);
     const to = new PassThrough({ highWaterMark: 64 });
-    const following = followTask(owner.principal, id, 0, to, (row) => ({ state: row.state }));
+    const following = followTask(owner.principal, { id, after: 0, reading }, to, (row) => ({ state: row.state }));
     await expect.poll(() => stateOf(id)).toBe("completed");
     expect(to.readableLength + to.writableLength).toBeLessThan(30_000);
     let text = "";
@@ -252,10 +253,23 @@ describe("a stream of a task", () => {
     expect(events.filter(({ event }) => event === "task").at(-1)?.data.state).toBe("completed");
   });
 
+  test("ends when its reader may not read any more, though the task goes on", async () => {
+    const id = await ask(telling, 6, 60_000);
+    const to = new PassThrough();
+    let text = "";
+    to.on("data", (part: Buffer) => (text += part.toString()));
+    let asked = 0;
+    const putOut = { mayGoOn: () => Promise.resolve(asked++ === 0) };
+    await followTask(owner.principal, { id, after: 0, reading: putOut }, to, (row) => ({ state: row.state }));
+    expect(eventsIn(text)).not.toEqual([]);
+    expect(text).not.toContain("completed");
+    expect(asked).toBe(2);
+  });
+
   test("ends when its reader leaves, and a caller has eight at most", async () => {
     const id = await ask(telling, 5, 60_000);
     const to = new PassThrough();
-    const following = followTask(owner.principal, id, 0, to, (row) => row.state);
+    const following = followTask(owner.principal, { id, after: 0, reading }, to, (row) => row.state);
     setTimeout(() => to.destroy(), 50);
     await following;
     const leaves = Array.from({ length: 8 }, () => admitFollower(owner.principal));

@@ -3,11 +3,12 @@ import { currentRequest } from "encore.dev";
 import { api, type Query } from "encore.dev/api";
 import { CronJob } from "encore.dev/cron";
 import type { Max, MaxLen, Min } from "encore.dev/validate";
+import { beginReading } from "../../db/acting";
 import { parseCursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
 import { doEach } from "../../db/upkeep";
 import { declareOwner, ownOnly } from "../../security/ownership";
-import { currentPrincipal, type Principal } from "../../security/principal";
+import { actorOf, currentPrincipal, type Principal } from "../../security/principal";
 import { cancelTask as callOff } from "../cancel";
 import { errors } from "../errors";
 import { healFlows } from "../flow";
@@ -127,6 +128,9 @@ export const cancelTask = api(
   },
 );
 
+/** A stream is asked when it has something to tell, at most so often, or when it was quiet for a quarter of a minute. */
+const ASK_AGAIN_MS = 5_000;
+
 /** A line's place, from Last-Event-ID; undefined for what is none. */
 function placeIn(sent: string | string[] | undefined): number | undefined {
   const place = typeof sent === "string" && sent !== "" ? Number(sent) : NaN;
@@ -151,13 +155,16 @@ export const followTaskEvents = api.raw(
       resp.end();
       return;
     }
+    // A colleague's task is followed by who manages them all, and as long as they do.
+    const isOwn = (await taskActor(principal, id)) === actorOf(principal);
+    const reading = await beginReading(principal, isOwn ? "job.read" : "job.manage", ASK_AGAIN_MS);
     const leave = admitFollower(principal);
     try {
       resp.setHeader("content-type", "text/event-stream");
       resp.setHeader("cache-control", "no-store");
       // nginx would gather what is written.
       resp.setHeader("x-accel-buffering", "no");
-      await followTask(principal, id, after ?? 0, resp, shown);
+      await followTask(principal, { id, after: after ?? 0, reading }, resp, shown);
     } finally {
       leave();
       resp.end();

@@ -13,6 +13,7 @@ import { migrationOrder } from "./rules/migration-order";
 import { readmes } from "./rules/readmes";
 import { serviceBorders } from "./rules/service-borders";
 import { sqlPlace } from "./rules/sql-place";
+import { sqlValues } from "./rules/sql-values";
 import { suppressions } from "./rules/suppressions";
 import { tableOwner } from "./rules/table-owner";
 
@@ -21,6 +22,7 @@ export const rules: readonly Rule[] = [
   cycles,
   serviceBorders,
   sqlPlace,
+  sqlValues,
   tableOwner,
   migrationOrder,
   environment,

@@ -2,11 +2,11 @@
 import { secrets } from "~encore/clients";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { systemQuery, withSystem } from "../../db/tenant";
+import { systemQuery, withSystem, withTenant } from "../../db/tenant";
 import { newId } from "../../db/ids";
 import { organisationDeleted } from "../../events/catalog/auth";
 import { emit } from "../../events/outbox";
-import { createCaller, runRelayAndWorkers, type Caller } from "../../testing";
+import { createCaller, registerCaller, runRelayAndWorkers, type Caller } from "../../testing";
 import { reasonOf } from "../../security/errors";
 import "../subscriptions";
 import { DATA_KEYS_MAX, putSecret, readSecret, rotateTenantKey } from "../tenant-secret";
@@ -24,6 +24,7 @@ const reason = (promise: Promise<unknown>): Promise<string | undefined> =>
     () => undefined,
     (error: unknown) => reasonOf(error),
   );
+const rotateKey = (of: Caller): Promise<number> => withTenant(of, (tx) => rotateTenantKey(tx, of));
 const stored = async (of: Caller): Promise<string> =>
   JSON.stringify(await systemQuery("test", "select s::text from secrets.secret s where tenant_id = $1", [of.tenantId]));
 const keyCount = async (of: Caller): Promise<number> =>
@@ -42,7 +43,7 @@ const ageKeys = (of: Caller, hours: number): Promise<unknown> =>
 
 describe("a secret of an organisation", () => {
   test("is listed without what it is, and read by code alone", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     expect(await secrets.put({ name: "openai", value: VALUE }, owner)).toEqual({ name: "openai", version: 1 });
     expect(await secrets.put({ name: "short", value: "hunter2" }, owner)).toEqual({ name: "short", version: 1 });
     const { secrets: listed } = await secrets.list(owner);
@@ -58,7 +59,7 @@ describe("a secret of an organisation", () => {
   });
 
   test("is replaced by what is stored under its name, and gone when it is removed", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await secrets.put({ name: "key", value: "before" }, owner);
     await readSecret(owner, "key");
     expect(await secrets.put({ name: "key", value: "after" }, owner)).toEqual({ name: "key", version: 2 });
@@ -70,7 +71,7 @@ describe("a secret of an organisation", () => {
   });
 
   test("is nobody else's: another organisation neither sees nor reads nor removes it", async () => {
-    const [owner, stranger] = [createCaller("owner"), createCaller("owner")];
+    const [owner, stranger] = [await registerCaller(), await registerCaller()];
     await secrets.put({ name: "key", value: VALUE }, owner);
     expect(await secrets.list(stranger)).toEqual({ secrets: [] });
     expect(await reason(readSecret(stranger, "key"))).toBe("secret_not_found");
@@ -79,7 +80,7 @@ describe("a secret of an organisation", () => {
   });
 
   test("does not open in another row, of the organisation or of another one that has a copy of its key", async () => {
-    const [owner, other] = [createCaller("owner"), createCaller("owner")];
+    const [owner, other] = [await registerCaller(), await registerCaller()];
     await putSecret(owner, "a", "of a");
     await putSecret(owner, "b", "of b");
     await putSecret(other, "a", "of the other");
@@ -111,7 +112,7 @@ describe("a secret of an organisation", () => {
   });
 
   test("is one of two hundred at most", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await putSecret(owner, "first", "x");
     await systemQuery(
       "test",
@@ -125,13 +126,13 @@ describe("a secret of an organisation", () => {
   });
 
   test("leaves its name in the audit log, and nothing of itself", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await secrets.put({ name: "key", value: VALUE }, owner);
     await secrets.rotate(owner);
     await secrets.remove({ name: "key" }, owner);
     const entries = await systemQuery<{ action: string; fields: unknown }>(
       "test",
-      "select action, fields from audit.entry where tenant_id = $1 order by seq",
+      "select action, fields from audit.entry where tenant_id = $1 and action like 'secrets.%' order by seq",
       [owner.tenantId],
     );
     expect(entries).toEqual([
@@ -144,24 +145,24 @@ describe("a secret of an organisation", () => {
 
 describe("the data key of an organisation", () => {
   test("is replaced fifty times at most until those go that seal nothing: whoever reads a secret opens them all", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await putSecret(owner, "a", "of a");
-    for (let n = 1; n < DATA_KEYS_MAX; n++) await rotateTenantKey(owner);
-    expect(await reason(rotateTenantKey(owner))).toBe("too_many_data_keys");
+    for (let n = 1; n < DATA_KEYS_MAX; n++) await rotateKey(owner);
+    expect(await reason(rotateKey(owner))).toBe("too_many_data_keys");
     expect(await keyCount(owner)).toBe(DATA_KEYS_MAX);
     expect((await readSecret(owner, "a")).reveal()).toBe("of a");
     await ageKeys(owner, 3);
     await purgeTenantKeys();
     expect(await keyCount(owner)).toBe(1);
-    expect(await reason(rotateTenantKey(owner))).toBeUndefined();
+    expect(await reason(rotateKey(owner))).toBeUndefined();
   });
 
   test("is replaced while what it sealed stays readable; the one before goes when nothing needs it", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await putSecret(owner, "a", "of a");
     await putSecret(owner, "b", "of b");
     const before = await stored(owner);
-    expect(await rotateTenantKey(owner)).toBe(2);
+    expect(await rotateKey(owner)).toBe(2);
     expect(await stored(owner)).not.toBe(before);
     expect((await readSecret(owner, "a")).reveal()).toBe("of a");
     expect(await keyCount(owner)).toBe(2);
@@ -174,7 +175,7 @@ describe("the data key of an organisation", () => {
   });
 
   test("that still sealed something stays", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await putSecret(owner, "a", "of a");
     await withSystem("test", (tx) =>
       tx.execute(
@@ -188,7 +189,7 @@ describe("the data key of an organisation", () => {
   });
 
   test("moves under a new master key, after which the one before can go", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await putSecret(owner, "a", "of a");
     useMasterKey(() => `${SECOND},${FIRST}`);
     expect((await readSecret(owner, "a")).reveal()).toBe("of a");
@@ -209,7 +210,7 @@ describe("an organisation that is gone", () => {
   runRelayAndWorkers();
 
   test("leaves neither its keys nor its secrets", async () => {
-    const [owner, other] = [createCaller("owner"), createCaller("owner")];
+    const [owner, other] = [await registerCaller(), await registerCaller()];
     await putSecret(owner, "a", "of a");
     await putSecret(other, "a", "of the other");
     const id = owner.tenantId;

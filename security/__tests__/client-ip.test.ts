@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { overgrowth } from "../../scripts/testing/growth";
-import { isInNetworks, limitKeyOf, networkList, parseAddress } from "../address";
+import { isInNetworks, limitKeyOf, networkList, networksAround, parseAddress } from "../address";
 import { clientIp, clientLimitKey, createClientAddresses, firstBeyond, limitKeyOfChain } from "../client-ip";
 
 // Made within each test: what is made while the file is loaded stays as it was when one rule is changed under it.
@@ -209,6 +209,19 @@ describe("the key that limits count by", () => {
     ["::1", "0:0:0:0::/64"],
   ])("of %s is %s: one host owns 2^64 of them", (address, key) => {
     expect(limitKeyOf(address)).toBe(key);
+  });
+
+  test.each([
+    ["203.0.113.9", ["203.0.113.9", "203.0.113.0/24"]],
+    ["2001:db8:1:2345::9", ["2001:db8:1:2345::/64", "2001:db8:1:2300::/56", "2001:db8:1::/48"]],
+    ["2001:db8:1::9", ["2001:db8:1:0::/64", "2001:db8:1:0::/56", "2001:db8:1::/48"]],
+    ["::1", ["0:0:0:0::/64", "0:0:0:0::/56", "0:0:0::/48"]],
+  ])("of %s lies within networks that one hand may have whole", (address, networks) => {
+    expect(networksAround(limitKeyOf(address))).toEqual(networks);
+  });
+
+  test("of nobody lies in no network", () => {
+    for (const none of ["unknown", "", "a.b.c.d", "1:2:3::/48"]) expect(networksAround(none)).toEqual([none]);
   });
 
   test("is the client's, whatever its port, brackets and spelling", () => {

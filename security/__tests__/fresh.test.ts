@@ -1,9 +1,9 @@
 // What is dangerous asks to be shown again who one is (`fresh`: ASVS 5.0 7.5.1 and 7.5.3). Nobody forgets to decide: every
 // endpoint that changes something in somebody's name is `fresh`, or stands here with the reason why a stolen token gains
 // nothing there that step-up would keep from it. That each `fresh` one refuses: auth/__tests__/step-up-ways.test.ts.
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { keyPermissions } from "../permissions";
+import { changingRows, endpointRows, type EndpointRow } from "./endpoint-rows";
 
 const DAILY = "the product's daily work, which keys do too";
 const AGAIN = "runs again what had been let run before";
@@ -78,32 +78,17 @@ const notFresh: Record<string, string> = {
   "GET /auth/audit/export": "collectors fetch it with a key; people read the same at GET /auth/audit, page by page",
 };
 
-interface Row {
-  request: string;
-  tags: string[];
-}
-
-/** The endpoints of docs/permissions.md, which __tests__/generated.test.ts holds to the sources. */
-const rows = readFileSync(new URL("../../docs/permissions.md", import.meta.url), "utf8")
-  .split("\n")
-  .flatMap((line): Row[] => {
-    const [, request, , who] = /^\| `([A-Z]+ \/[^`]*)` \| `(\w+\.\w+)` \| (.*) \| \w+ \|$/.exec(line) ?? [];
-    if (request === undefined || who === undefined) return [];
-    return [{ request, tags: [...who.matchAll(/`([^`]+)`/g)].map(([, tag = ""]) => tag) }];
-  });
-
 test("every change in somebody's name is fresh, or there is a reason why not", () => {
-  const named = rows.filter(({ tags }) => !tags.some((tag) => tag.startsWith("public:")));
-  const changing = named.filter(({ request }) => !request.startsWith("GET "));
-  expect(changing.length).toBeGreaterThan(50);
-  const isFresh = ({ tags }: Row): boolean => tags.includes("fresh");
-  const undecided = changing.filter((row) => !isFresh(row) && notFresh[row.request] === undefined);
+  expect(changingRows.length).toBeGreaterThan(50);
+  const isFresh = ({ tags }: EndpointRow): boolean => tags.includes("fresh");
+  const undecided = changingRows.filter((row) => !isFresh(row) && notFresh[row.request] === undefined);
   expect(undecided.map(({ request }) => request)).toEqual([]);
+  const named = endpointRows.filter(({ tags }) => !tags.some((tag) => tag.startsWith("public:")));
   const open = new Set(named.filter((row) => !isFresh(row)).map(({ request }) => request));
   expect(Object.keys(notFresh).filter((request) => !open.has(request))).toEqual([]);
 });
 
 test("what a key may hold opens something to keys", () => {
-  const opened = new Set(rows.filter(({ tags }) => !tags.includes("fresh")).flatMap(({ tags }) => tags));
+  const opened = new Set(endpointRows.filter(({ tags }) => !tags.includes("fresh")).flatMap(({ tags }) => tags));
   expect(keyPermissions.filter((permission) => !opened.has(`can:${permission}`))).toEqual([]);
 });

@@ -1,9 +1,11 @@
 // Budgets: what an organisation, or one or each of its users, keys and service principals may spend in a day or month.
 import { defineAction } from "../../audit/action";
 import { record } from "../../audit/record";
+import { withActing } from "../../db/acting";
 import { isUuid } from "../../db/ids";
-import { withTenant, type TenantScope } from "../../db/tenant";
+import type { TenantScope, Tx } from "../../db/tenant";
 import { commonErrors } from "../../security/common-errors";
+import type { Principal } from "../../security/principal";
 import { errors } from "./errors";
 import { ORGANISATION } from "./ledger";
 import { budgetCount, budgetDelete, budgetList, budgetLock, budgetPut, type BudgetRow } from "./store/budget";
@@ -49,16 +51,21 @@ function shown({ name, subject, period, limit, enforcement }: BudgetRow): Budget
   return { id: name, of, period, limitMicroUsd: limit, enforcement };
 }
 
-/** Sets a budget, or replaces it. @throws APIError invalid_request, too_many_budgets */
-export async function putBudget(scope: TenantScope, budget: NewBudget): Promise<Budget> {
+/** What may be spent is changed by who may still do so. */
+function changingBudgets<T>(principal: Principal, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return withActing(principal, { permission: "ai_budget.manage", reason: "change-ai-budgets" }, work);
+}
+
+/** Sets a budget, or replaces it. @throws APIError invalid_request, too_many_budgets, invalid_token, permission_denied */
+export async function putBudget(principal: Principal, budget: NewBudget): Promise<Budget> {
   const { id: name, of = { kind: ORGANISATION }, period, limitMicroUsd, enforcement = "hard" } = budget;
   const fields: Record<string, string> = {};
   if (!NAME.test(name)) fields.id = "must be of lower-case letters, digits, - and _, at most 64 in all";
   if (!Number.isInteger(limitMicroUsd)) fields.limitMicroUsd = "must be a whole number";
   if (Object.keys(fields).length > 0) throw commonErrors.invalid_request({ fields });
   const row: BudgetRow = { name, subject: subjectIn(of), period, limit: limitMicroUsd, enforcement };
-  await withTenant(scope, async (tx) => {
-    const { tenantId } = scope;
+  await changingBudgets(principal, async (tx) => {
+    const { tenantId } = principal;
     await budgetLock(tx, tenantId);
     await budgetPut(tx, tenantId, row);
     if ((await budgetCount(tx, tenantId)) > BUDGETS_MAX) throw errors.too_many_budgets();
@@ -72,11 +79,12 @@ export async function listBudgets(scope: TenantScope): Promise<Budget[]> {
   return (await budgetList(scope)).map(shown);
 }
 
-/** @throws APIError budget_not_found */
-export async function removeBudget(scope: TenantScope, name: string): Promise<void> {
-  await withTenant(scope, async (tx) => {
-    if (!NAME.test(name) || !(await budgetDelete(tx, scope.tenantId, name))) throw errors.budget_not_found();
+/** @throws APIError budget_not_found, invalid_token, permission_denied */
+export async function removeBudget(principal: Principal, name: string): Promise<void> {
+  const { tenantId } = principal;
+  await changingBudgets(principal, async (tx) => {
+    if (!NAME.test(name) || !(await budgetDelete(tx, tenantId, name))) throw errors.budget_not_found();
     const target = { type: "ai_budget", id: name };
-    await record(tx, budgetRemoved, { tenantId: scope.tenantId, target, fields: { name } });
+    await record(tx, budgetRemoved, { tenantId, target, fields: { name } });
   });
 }

@@ -6,7 +6,7 @@ export const errors = defineErrors("records", {
     class: "not_found",
     text: "there is no product with this id",
     remedy:
-      "Check the id. A deleted product is found by GET /api/v1/products?deleted=true, and comes back by POST …/restore.",
+      "Check the id. A deleted product is found by GET /api/v1/products?deleted=true, and for thirty days comes back by POST …/restore.",
   },
   category_not_found: {
     class: "not_found",

@@ -49,8 +49,14 @@ export const productPatch = z
     ...productFields,
     description: productFields.description.nullable(),
     categoryId: productFields.categoryId.nullable(),
+    // No version says what was sold meanwhile.
+    stock: z.undefined("is set by nobody who may have seen another: POST …/stock adds to it or takes"),
   })
-  .partial();
+  .partial()
+  .refine(({ currency, priceMinor }) => currency === undefined || priceMinor !== undefined, {
+    path: ["currency"],
+    message: "changes together with priceMinor: the same number is another amount in it",
+  });
 
 export const stockMove = z.object({
   by: whole(-INTEGER_MAX, INTEGER_MAX).refine((by) => by !== 0, "moves nothing"),

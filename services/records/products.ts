@@ -1,12 +1,22 @@
 // The rules of products.
 import type { z } from "zod";
 import { commonErrors } from "../../security/common-errors";
-import { refusing, type Kind } from "./changes";
+import { withTenant } from "../../db/tenant";
+import type { Principal } from "../../security/principal";
+import { patchRecord, refusing, type Kind } from "./changes";
 import { errors } from "./errors";
-import type { newProduct } from "./input";
-import type { Ask } from "./store/ask";
+import type { newProduct, productPatch } from "./input";
+import type { Change } from "./precondition";
+import { askAlone, askWithin, type Ask } from "./store/ask";
 import { recordFind, type Place, type Target } from "./store/change";
-import { productInsert, productMoveStock, products, productSettings, type ProductRow } from "./store/products";
+import {
+  productInsert,
+  productLockSkus,
+  productMoveStock,
+  products,
+  productSettings,
+  type ProductRow,
+} from "./store/products";
 
 export const productKind: Kind<ProductRow> = {
   resource: products,
@@ -16,6 +26,19 @@ export const productKind: Kind<ProductRow> = {
 
 export const createProduct = (ask: Ask, place: Place, product: z.infer<typeof newProduct>): Promise<ProductRow> =>
   productInsert(refusing(ask), place, product);
+
+/** Changes fields of a product; the SKUs' lock comes before the row's where the patch names one. */
+export function patchProduct(
+  principal: Principal,
+  change: Change,
+  patch: z.infer<typeof productPatch>,
+): Promise<ProductRow> {
+  if (patch.sku === undefined) return patchRecord(askAlone(principal), productKind, change, patch);
+  return withTenant(principal, (tx) => {
+    productLockSkus(tx, principal.tenantId);
+    return patchRecord(askWithin(tx), productKind, change, patch);
+  });
+}
 
 /**
  * Adds to the stock, or takes off it: never more than there is, whoever else takes at the same moment.

@@ -1,4 +1,4 @@
-// What the endpoints of every kind of record make of a request: who asks, when, and which record of which version is meant.
+// What the endpoints of every kind of record make of a request: who asks, and which record of which version is meant.
 import { isUuid } from "../../db/ids";
 import { currentPrincipal, type Principal } from "../../security/principal";
 import { readIfMatch, type Change, type Precondition } from "./precondition";
@@ -8,12 +8,11 @@ export interface Acting {
   principal: Principal;
   /** Alone, in one round trip. */
   ask: Ask;
-  at: Date;
 }
 
 export function acting(): Acting {
   const principal = currentPrincipal();
-  return { principal, ask: askAlone(principal), at: new Date() };
+  return { principal, ask: askAlone(principal) };
 }
 
 interface Named {
@@ -22,23 +21,22 @@ interface Named {
 }
 
 /** @throws what `missing` makes, when the id is none: it names nothing */
-export function changeOf({ principal, at }: Acting, { id, ifMatch }: Named, missing: () => Error): Change {
-  return changeIn(principal, at, { id, ...readIfMatch(ifMatch) }, missing);
+export function changeOf({ principal }: Acting, { id, ifMatch }: Named, missing: () => Error): Change {
+  return changeIn(principal, { id, ...readIfMatch(ifMatch) }, missing);
 }
 
 /** Of a row of several; without a version it is of whatever version there is. */
 export const rowChange = (
-  { principal, at }: Acting,
+  { principal }: Acting,
   { id, version }: { id: string; version?: number | undefined },
   missing: () => Error,
-): Change => changeIn(principal, at, { id, versions: version === undefined ? null : [version] }, missing);
+): Change => changeIn(principal, { id, versions: version === undefined ? null : [version] }, missing);
 
 function changeIn(
   { tenantId }: Principal,
-  at: Date,
   { id, ...precondition }: Precondition & { id: string },
   missing: () => Error,
 ): Change {
   if (!isUuid(id)) throw missing();
-  return { tenantId, id, at, ...precondition };
+  return { tenantId, id, ...precondition };
 }

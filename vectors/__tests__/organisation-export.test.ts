@@ -11,7 +11,6 @@ import { AppDB } from "../../database";
 import { NdjsonWriter } from "../../audit/ndjson";
 import { beginExport, writeExport, type ExportOptions } from "../../auth/organisation-export";
 import { signOut } from "../../auth/sessions";
-import { sessionMayExport } from "../../auth/store/sessions";
 import { systemQuery, withTenant } from "../../db/tenant";
 import { declaredExports } from "../../db/tenant-export";
 import { PAGE_BYTES } from "../../db/tenant-export-page";
@@ -36,7 +35,7 @@ interface Exported {
   written: string;
 }
 
-const always: ExportOptions = { mayGoOn: () => Promise.resolve(true) };
+const always: ExportOptions = { reading: { mayGoOn: () => Promise.resolve(true) } };
 const inPages: ExportOptions = { ...always, snapshotBytes: 0 };
 
 async function exported({ principal, tenantId }: RegisteredCaller, options: ExportOptions): Promise<Exported> {
@@ -288,8 +287,7 @@ describe("an organisation's export", () => {
     const parts: Buffer[] = [];
     out.on("data", (part: Buffer) => parts.push(part));
     await writeExport(owner.principal, out, new Date(), {
-      askAgainMs: 0,
-      mayGoOn: () => Promise.resolve(parts.length < 4),
+      reading: { mayGoOn: () => Promise.resolve(parts.length < 4) },
     });
     expect(out.destroyed).toBe(true);
     const written = Buffer.concat(parts).toString();
@@ -298,12 +296,18 @@ describe("an organisation's export", () => {
   });
 
   test("may be had while its session is live and owns the organisation, and no longer", async () => {
-    const mayBeHad = ({ principal, tenantId }: RegisteredCaller) =>
-      sessionMayExport({ id: principal.sessionId!, accountId: principal.subjectId, tenantId, idleSeconds: 3600 });
+    const mayBeHad = ({ principal, tenantId }: RegisteredCaller): Promise<boolean> =>
+      beginExport(principal, tenantId).then(
+        () => true,
+        () => false,
+      );
     const [owner, other, closing] = [await registerCaller(), await registerCaller(), await registerCaller()];
     expect(await mayBeHad(owner)).toBe(true);
-    expect(await mayBeHad({ ...owner, tenantId: other.tenantId })).toBe(false);
-    expect(await mayBeHad({ ...owner, principal: other.principal })).toBe(false);
+    const foreign = { ...owner.principal, tenantId: other.tenantId };
+    expect(await mayBeHad({ ...owner, principal: foreign, tenantId: other.tenantId })).toBe(false);
+    expect(await mayBeHad({ ...owner, principal: { ...owner.principal, subjectId: other.principal.subjectId } })).toBe(
+      false,
+    );
     await signOut(owner.principal);
     expect(await mayBeHad(owner)).toBe(false);
     await systemQuery("test", "update auth.membership set role = 'admin' where tenant_id = $1", [other.tenantId]);

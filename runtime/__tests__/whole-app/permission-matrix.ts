@@ -168,7 +168,7 @@ export function permissionMatrix({ baseUrl, commands, mailed }: Shared): void {
       return { status: response.status, headers: {}, text: isStream ? "" : await response.text() };
     };
 
-    const complaintsOf = async (all: Asked[], tokens: MatrixWorld["tokens"]): Promise<string[]> => {
+    const complaintsOf = async (all: Asked[], tokens: MatrixWorld["tokens"], lanes = LANES): Promise<string[]> => {
       const [left, told]: [Asked[], string[]] = [[...all].reverse(), []];
       const lane = async (): Promise<void> => {
         for (let asked = left.pop(); asked !== undefined; asked = left.pop()) {
@@ -176,7 +176,7 @@ export function permissionMatrix({ baseUrl, commands, mailed }: Shared): void {
           if (said !== undefined) told.push(said);
         }
       };
-      await Promise.all(Array.from({ length: LANES }, lane));
+      await Promise.all(Array.from({ length: lanes }, lane));
       return told.sort();
     };
 
@@ -228,8 +228,13 @@ export function permissionMatrix({ baseUrl, commands, mailed }: Shared): void {
       // An organisation with other members keeps its owner: before theirs go.
       const others = deletion.filter(({ column }) => column !== "owner" && column !== "in none");
       const owners = deletion.filter((asked) => !others.includes(asked));
+      // So many at once of an organisation would be refused for that.
+      const isExport = ({ row }: Asked): boolean => row.endpoint.tags.includes("limit:export");
+      const exports = lasting.filter(isExport);
+      const manyAtOnce = lasting.filter((asked) => !isExport(asked));
       const told = [
-        ...(await complaintsOf([...lasting, ...operators.filter((asked) => !isStaff(asked))], world.tokens)),
+        ...(await complaintsOf(exports, world.tokens, 1)),
+        ...(await complaintsOf([...manyAtOnce, ...operators.filter((asked) => !isStaff(asked))], world.tokens)),
         ...(await complaintsOf(logout, world.tokens)),
         ...(await complaintsOf(ending, world.lastTokens)),
         ...(await complaintsOf(owners, world.lastTokens)),

@@ -3,7 +3,7 @@ import { ai } from "~encore/clients";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { putSecret } from "../../../secrets/tenant-secret";
 import { reasonOf } from "../../../security/errors";
-import { createCaller, type Caller } from "../../../testing";
+import { registerCaller, type Caller } from "../../../testing";
 import { embed, type Embeddings, type EmbeddingsAsked } from "../embeddings";
 import { resetBreakers } from "../providers/breakers";
 import { replaceProviders, secretNameOf } from "../providers/registry";
@@ -30,9 +30,9 @@ beforeAll(async () => {
   server = await startProviderServer();
 });
 afterAll(() => server.stop());
-beforeEach(() => {
+beforeEach(async () => {
   resetBreakers();
-  caller = createCaller("owner");
+  caller = await registerCaller();
   for (const kind of ["openai", "anthropic", "mistral", "compatible"] as const) server.does[kind] = [ANSWER];
   server.seen.length = 0;
 });

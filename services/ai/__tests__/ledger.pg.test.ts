@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import pg from "pg";
 import { AppDB } from "../../../database";
 import { reasonOf } from "../../../security/errors";
-import { concurrent, createCaller, type Caller } from "../../../testing";
+import { concurrent, registerCaller, type Caller } from "../../../testing";
 import { expireReservations } from "../upkeep";
 import { booksOf, dieLongAgo, reserveFor, settleFor, TEN_CENTS } from "./spending";
 
@@ -16,7 +16,7 @@ const DOLLAR = 1_000_000;
 const CENT = { ...TEN_CENTS, worst: { inputTokens: 5_000, outputTokens: 5_000 } };
 
 async function onOneDollar(): Promise<Caller> {
-  const owner = createCaller("owner");
+  const owner = await registerCaller();
   await ai.putBudget({ id: "dollar", period: "month", limitMicroUsd: DOLLAR }, owner);
   return owner;
 }

@@ -3,7 +3,7 @@ import { ai } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { systemQuery, tenantQuery } from "../../../db/tenant";
 import { reasonOf } from "../../../security/errors";
-import { createCaller, type Caller } from "../../../testing";
+import { createCaller, registerCaller, type Caller } from "../../../testing";
 import { expire, release } from "../ledger";
 import { costOf } from "../prices";
 import { expireReservations, purgeTenant } from "../upkeep";
@@ -19,7 +19,7 @@ const limit = (caller: Caller, limitMicroUsd: number, more: object = {}): Promis
 
 describe("a call", () => {
   test("reserves what it may cost and is settled at what it did cost, once", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     const reservation = await reserveFor(owner);
     expect(await booksOf(owner)).toEqual({ spent: 0, reserved: 100_000, entries: 0, open: 1 });
     expect(await settleFor(owner, reservation, 7_000)).toBe(true);
@@ -34,13 +34,13 @@ describe("a call", () => {
   });
 
   test("that was never sent costs nothing and leaves no entry", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await release(owner.principal, await reserveFor(owner));
     expect(await booksOf(owner)).toEqual({ spent: 0, reserved: 0, entries: 0, open: 0 });
   });
 
   test("whose process died counts in full, and nothing stays reserved", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     const reservation = await reserveFor(owner);
     await expireReservations();
     expect((await booksOf(owner)).open).toBe(1);
@@ -54,7 +54,7 @@ describe("a call", () => {
   });
 
   test("that cannot expire keeps none of those behind it reserved", async () => {
-    const [broken, owner] = [createCaller("owner"), createCaller("owner")];
+    const [broken, owner] = [await registerCaller(), await registerCaller()];
     await reserveFor(broken);
     await dieLongAgo(broken);
     // Its sum holds less than it reserved, so that the sum's own check refuses.
@@ -76,7 +76,7 @@ describe("a call", () => {
 
 describe("a budget", () => {
   test("refuses the call that may go beyond it, and says when the next period begins", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await limit(owner, 250_000);
     await reserveFor(owner);
     await reserveFor(owner);
@@ -88,14 +88,14 @@ describe("a budget", () => {
   });
 
   test("that is soft lets the call through and is named", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await limit(owner, 150_000, { enforcement: "soft" });
     expect((await reserveFor(owner)).overBudgets).toEqual([]);
     expect((await reserveFor(owner)).overBudgets).toEqual(["b"]);
   });
 
   test("that is set later knows what was spent before", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await settleFor(owner, await reserveFor(owner), 40_000);
     await limit(owner, 100_000);
     expect(await reason(reserveFor(owner))).toBe("budget_exhausted");
@@ -104,7 +104,7 @@ describe("a budget", () => {
   });
 
   test("of one user, or of each, is theirs alone", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     const [one, other] = [createCaller("member", owner), createCaller("member", owner)];
     await limit(owner, 100_000, { of: { kind: "user" } });
     await ai.putBudget(
@@ -118,7 +118,7 @@ describe("a budget", () => {
   });
 
   test("begins anew with its period", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await limit(owner, 100_000, { period: "day" });
     await reserveFor(owner);
     expect(await reason(reserveFor(owner))).toBe("budget_exhausted");
@@ -126,7 +126,7 @@ describe("a budget", () => {
   });
 
   test("of the installation bounds what its own keys cost, whatever the organisation set", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     const byInstallation = { ...TEN_CENTS, keyOf: "installation" } as const;
     await reserveFor(owner, byInstallation, NOW, 150_000);
     expect(await reason(reserveFor(owner, byInstallation, NOW, 150_000))).toBe("budget_exhausted");
@@ -134,7 +134,7 @@ describe("a budget", () => {
   });
 
   test("is another organisation's for nobody", async () => {
-    const [owner, stranger] = [createCaller("owner"), createCaller("owner")];
+    const [owner, stranger] = [await registerCaller(), await registerCaller()];
     await limit(owner, 0);
     expect(await reason(reserveFor(stranger))).toBeUndefined();
     expect(await reason(ai.removeBudget({ id: "b" }, stranger))).toBe("budget_not_found");
@@ -159,7 +159,7 @@ describe("a budget", () => {
 
 describe("GET /ai/usage", () => {
   test("shows what was spent and by whom, of the caller's organisation", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     const member = createCaller("member", owner);
     const today = new Date();
     await settleFor(owner, await reserveFor(owner, TEN_CENTS, today), 3_000);
@@ -175,7 +175,7 @@ describe("GET /ai/usage", () => {
   });
 
   test("an organisation that is gone leaves nothing", async () => {
-    const owner = createCaller("owner");
+    const owner = await registerCaller();
     await limit(owner, 1_000_000);
     await settleFor(owner, await reserveFor(owner), 1);
     await reserveFor(owner);

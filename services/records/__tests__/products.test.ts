@@ -1,6 +1,6 @@
 // Products, from making one to restoring it; by the endpoints, against the database.
 import { records } from "~encore/clients";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { newId } from "../../../db/ids";
 import { createCaller } from "../../../testing";
 import { category, product, reason, refusal } from "./things";
@@ -70,6 +70,26 @@ describe("a product", () => {
   });
 });
 
+test("times are the database's, whatever this process takes for the time", async () => {
+  const by = createCaller();
+  vi.useFakeTimers({ toFake: ["Date"], now: new Date("2001-01-01") });
+  try {
+    const made = await product(by);
+    const { id } = await category(by, "c");
+    await records.removeProduct({ id: made.id }, by);
+    await records.removeCategory({ id }, by);
+    const gone = [
+      await records.listProducts({ deleted: true }, by),
+      await records.listCategories({ deleted: true }, by),
+    ];
+    for (const { items } of gone)
+      for (const { createdAt, updatedAt, deletedAt } of items)
+        expect([createdAt, updatedAt, deletedAt].map((at = "") => at > "2026")).toEqual([true, true, true]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 describe("a change", () => {
   test("sets what it names and no more, and makes the next version", async () => {
     const by = createCaller();
@@ -81,10 +101,10 @@ describe("a change", () => {
     expect(after).toEqual({ ...rest, priceMinor: 500, version: 2, etag: '"2"', updatedAt: after.updatedAt });
     expect(await records.getProduct({ id: before.id }, by)).toEqual(after);
     const changed = await records.updateProduct(
-      { id: before.id, ifMatch: "*", sku: "new", name: "n", currency: "USD", stock: 9 },
+      { id: before.id, ifMatch: "*", sku: "new", name: "n", currency: "USD", priceMinor: 700 },
       by,
     );
-    expect(changed).toMatchObject({ version: 3, sku: "new", name: "n", currency: "USD", stock: 9, priceMinor: 500 });
+    expect(changed).toMatchObject({ version: 3, sku: "new", name: "n", currency: "USD", stock: 3, priceMinor: 700 });
   });
 
   test("may say of which version it is, and is refused where that is another", async () => {
@@ -100,11 +120,35 @@ describe("a change", () => {
     expect(await reason(records.removeProduct({ id, ifMatch: '"1"' }, by))).toBe("precondition_failed");
     expect(await reason(records.moveProductStock({ id, ifMatch: '"1"', by: 1 }, by))).toBe("precondition_failed");
     expect(await records.getProduct({ id }, by)).toMatchObject({ name: "x", version: 2 });
-    expect(await records.moveProductStock({ id, ifMatch: '"2"', by: 1 }, by)).toMatchObject({ version: 3 });
-    expect(await records.updateProduct({ id, name: "z" }, by)).toMatchObject({ name: "z", version: 4 });
+    expect(await records.moveProductStock({ id, ifMatch: '"2"', by: 1 }, by)).toMatchObject({ version: 2 });
+    expect(await records.updateProduct({ id, name: "z" }, by)).toMatchObject({ name: "z", version: 3 });
     await records.removeProduct({ id }, by);
-    expect(await reason(records.restoreProduct({ id, ifMatch: '"4"' }, by))).toBe("precondition_failed");
-    expect(await records.restoreProduct({ id, ifMatch: '"5"' }, by)).toMatchObject({ version: 6 });
+    expect(await reason(records.restoreProduct({ id, ifMatch: '"3"' }, by))).toBe("precondition_failed");
+    expect(await records.restoreProduct({ id, ifMatch: '"4"' }, by)).toMatchObject({ version: 5 });
+  });
+
+  test("is not in the way of a sale, nor a sale in its way, and puts back nothing that was sold", async () => {
+    const by = createCaller();
+    const { id, etag } = await product(by, { stock: 5 });
+    await records.moveProductStock({ id, by: -2 }, by);
+    expect(await refusal(records.updateProduct({ id, ifMatch: etag!, stock: 5 }, by))).toMatchObject({
+      reason: "invalid_request",
+      fields: { stock: expect.stringContaining("/stock") as string },
+    });
+    const changed = await records.updateProduct({ id, ifMatch: etag!, name: "Tee" }, by);
+    expect(changed).toMatchObject({ name: "Tee", stock: 3, version: 2 });
+  });
+
+  test("of the currency comes with a price in it", async () => {
+    const by = createCaller();
+    const { id } = await product(by);
+    expect(await refusal(records.updateProduct({ id, currency: "JPY" }, by))).toMatchObject({
+      reason: "invalid_request",
+      fields: { currency: expect.stringContaining("priceMinor") as string },
+    });
+    const { rows } = await records.updateProducts({ rows: [{ id, currency: "JPY" }] }, by);
+    expect(rows).toMatchObject([{ status: "failed", reason: "invalid_request" }]);
+    expect(await records.getProduct({ id }, by)).toMatchObject({ currency: "EUR", version: 1 });
   });
 
   test("of nothing is refused, and so is a SKU that another has", async () => {
@@ -122,7 +166,7 @@ describe("the stock", () => {
   test("takes and gives, and never more than there is", async () => {
     const by = createCaller();
     const { id } = await product(by, { stock: 5 });
-    expect(await records.moveProductStock({ id, by: -3 }, by)).toMatchObject({ stock: 2, version: 2, etag: '"2"' });
+    expect(await records.moveProductStock({ id, by: -3 }, by)).toMatchObject({ stock: 2, version: 1, etag: '"1"' });
     expect(await refusal(records.moveProductStock({ id, by: -3 }, by))).toMatchObject({
       reason: "stock_insufficient",
       stock: "2",
@@ -132,7 +176,7 @@ describe("the stock", () => {
     expect(await reason(records.moveProductStock({ id, by: 1 }, by))).toBe("invalid_request");
     expect(await reason(records.moveProductStock({ id, by: 0 }, by))).toBe("invalid_request");
     expect(await reason(records.moveProductStock({ id, by: 0.5 }, by))).toBe("invalid_request");
-    expect(await records.getProduct({ id }, by)).toMatchObject({ stock: 2_147_483_647, version: 4 });
+    expect(await records.getProduct({ id }, by)).toMatchObject({ stock: 2_147_483_647, version: 1 });
   });
 });
 

@@ -33,6 +33,29 @@ const broken = (by: Caller): Promise<unknown[]> =>
     [by.tenantId],
   );
 
+const row = (sku: string) => ({ sku, name: sku, priceMinor: 1, currency: "EUR" });
+
+/** Products whose ids ascend, with SKUs that do. */
+async function made(by: Caller, count: number, prefix: string): Promise<[{ id: string }, ...{ id: string }[]]> {
+  const rows = Array.from({ length: count }, (_, at) => row(`${prefix}${String(at).padStart(2, "0")}`));
+  const { rows: done } = await records.createProducts({ rows }, by);
+  return done.map(({ id = "" }) => ({ id })) as [{ id: string }, ...{ id: string }[]];
+}
+
+/** How often the server had to end one: the app tries again, a second later. */
+async function deadlocks(): Promise<number> {
+  const text = "select deadlocks::int as count from pg_stat_database where datname = current_database()";
+  return (await systemQuery<{ count: number }>("test", text))[0]?.count ?? Number.NaN;
+}
+
+function outcomes(settled: PromiseSettledResult<{ rows: { status: string; reason?: string }[] }>[]): object {
+  const counts: Record<string, number> = {};
+  for (const result of settled)
+    for (const { status, reason: why = status } of result.status === "fulfilled" ? result.value.rows : [])
+      counts[why] = (counts[why] ?? 0) + 1;
+  return counts;
+}
+
 describe("at the same moment", () => {
   test("two moves that make a cycle together: one is done, time and again", async () => {
     const by = createCaller();
@@ -107,7 +130,7 @@ describe("at the same moment", () => {
     const waits = async (): Promise<boolean> =>
       (await watch.query("select 1 from pg_locks where not granted")).rowCount !== 0;
     await withTenant(by, async (tx) => {
-      const place = { tenantId: by.tenantId, id: newId(), at: new Date() };
+      const place = { tenantId: by.tenantId, id: newId() };
       const fields = { sku: "s", name: "s", description: null, categoryId, priceMinor: 1, currency: "EUR", stock: 0 };
       await createProduct(askWithin(tx), place, fields);
       begin();
@@ -132,7 +155,7 @@ describe("at the same moment", () => {
     });
     const taken = lanes.map((lane) => (lane.status === "fulfilled" ? lane.value : Number.NaN));
     expect(taken.reduce((sum, count) => sum + count, 0)).toBe(100);
-    expect(await records.getProduct({ id }, by)).toMatchObject({ stock: 0, version: 101 });
+    expect(await records.getProduct({ id }, by)).toMatchObject({ stock: 0, version: 1 });
   });
 
   test("of changes of one version one is done", async () => {
@@ -149,7 +172,6 @@ describe("at the same moment", () => {
   test("one SKU is one product's, and rows of several requests in whatever order wait for each other in none", async () => {
     const by = createCaller();
     const skus = Array.from({ length: 40 }, (_, at) => `s${at}`);
-    const row = (sku: string) => ({ sku, name: sku, priceMinor: 1, currency: "EUR" });
     const settled = await concurrent(8, (at) =>
       records.createProducts({ rows: (at % 2 === 0 ? skus : [...skus].reverse()).map(row) }, by),
     );
@@ -157,5 +179,38 @@ describe("at the same moment", () => {
     expect(done).toHaveLength(320);
     expect(done.filter(({ status }) => status === "done")).toHaveLength(40);
     expect(done.filter(({ reason: why }) => why === "sku_taken")).toHaveLength(280);
+  });
+
+  test("requests of several rows that give SKUs in opposite orders wait for each other in no circle", async () => {
+    const by = createCaller();
+    const before = await deadlocks();
+    for (let round = 0; round < 5; round++) {
+      const rows = await made(by, 40, `old-${round}`);
+      const skus = rows.map((_, at) => `new-${round}-${String(at).padStart(2, "0")}`);
+      const upwards = rows.slice(0, 20).map(({ id }, at) => ({ id, sku: skus[at]! }));
+      const downwards = rows.slice(20).map(({ id }, at) => ({ id, sku: skus[19 - at]! }));
+      const settled = await concurrent(2, (at) => records.updateProducts({ rows: [upwards, downwards][at]! }, by));
+      expect(outcomes(settled)).toEqual({ done: 20, sku_taken: 20 });
+    }
+    expect(await deadlocks()).toBe(before);
+  });
+
+  test("nor do those that give up a SKU which others take", async () => {
+    const by = createCaller();
+    const before = await deadlocks();
+    const text = (at: number): string => String(at).padStart(2, "0");
+    for (let round = 0; round < 5; round++) {
+      const rows = await made(by, 30, `${round}-z`);
+      const giving = rows.map(({ id }, at) => ({ id, sku: `${round}-d${text(at)}` }));
+      const taking = rows.map((_, at) => `${round}-${at < 15 ? `z${text(at)}` : `d${text(at)}`}`);
+      const [{ id: single }] = await made(by, 1, `${round}-y`);
+      const settled = await concurrent(3, async (at) => {
+        if (at === 0) return records.updateProducts({ rows: giving }, by);
+        if (at === 1) return records.createProducts({ rows: taking.map(row) }, by);
+        return { rows: [{ status: await reason(records.updateProduct({ id: single, sku: `${round}-z07` }, by)) }] };
+      });
+      expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
+    }
+    expect(await deadlocks()).toBe(before);
   });
 });

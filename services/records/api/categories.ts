@@ -77,9 +77,9 @@ export const createCategory = api(
     tags: ["can:catalogue.write", "idempotent"],
   },
   async (req: CreateCategoryRequest): Promise<CategoryResponse> => {
-    const { ask, principal, at } = acting();
+    const { ask, principal } = acting();
     const category = parseInput(newCategory, req);
-    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId(), at }, category));
+    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId() }, category));
   },
 );
 
@@ -253,13 +253,13 @@ export const createCategories = api(
     tags: ["can:catalogue.write", "limit:ingest", "idempotent"],
   },
   async ({ rows }: CreateCategoriesRequest): Promise<CategoryRowsResponse> => {
-    const { principal, at } = acting();
+    const { principal } = acting();
     const { tenantId } = principal;
     return {
       rows: await doRows(
         principal,
         rows,
-        (ask, row) => create(ask, { tenantId, id: newId(), at }, parseInput(newCategory, row)),
+        (ask, row) => create(ask, { tenantId, id: newId() }, parseInput(newCategory, row)),
         { before: (tx) => categoryLockTree(tx, tenantId) },
       ),
     };

@@ -8,12 +8,12 @@ import { newProduct, productPatch, rowTarget, stockMove } from "../input";
 import { listRecords } from "../lists";
 import { readIncludes } from "../listing";
 import { etagOf } from "../precondition";
-import { createProduct as create, moveStock, productKind } from "../products";
+import { createProduct as create, moveStock, patchProduct, productKind } from "../products";
 import { acting, changeOf, rowChange } from "../requests";
 import { shownRecord } from "../resource";
 import { doRows } from "../rows";
 import { recordFind } from "../store/change";
-import { products, type ProductRow } from "../store/products";
+import { productLockSkus, products, productShareSkus, type ProductRow } from "../store/products";
 
 interface ProductCategory {
   id: string;
@@ -24,7 +24,7 @@ interface ProductCategory {
 
 interface Product {
   id: string;
-  /** Counts up with each change. */
+  /** Counts up with each change but of the stock. */
   version: number;
   /** The organisation's own name for it: no two living products have the same. */
   sku: string;
@@ -92,9 +92,9 @@ export const createProduct = api(
     tags: ["can:catalogue.write", "idempotent"],
   },
   async (req: CreateProductRequest): Promise<ProductResponse> => {
-    const { ask, principal, at } = acting();
+    const { ask, principal } = acting();
     const product = parseInput(newProduct, req);
-    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId(), at }, product));
+    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId() }, product));
   },
 );
 
@@ -182,8 +182,9 @@ interface PatchProductRequest {
   /** Null takes it out of its category. */
   categoryId?: string | null;
   priceMinor?: number & Min<0> & Max<1000000000000>;
+  /** Together with the price. */
   currency?: string & MinLen<3> & MaxLen<3>;
-  /** What there is: of the version that is stated. To add or take, POST …/stock. */
+  /** Refused: POST …/stock adds or takes. */
   stock?: number & Min<0> & Max<2147483647>;
 }
 
@@ -199,7 +200,7 @@ export const updateProduct = api(
   async ({ id, ifMatch, ...req }: PatchProductRequest): Promise<ProductResponse> => {
     const act = acting();
     const change = changeOf(act, { id, ifMatch }, productKind.missing);
-    return withEtag(await patchRecord(act.ask, productKind, change, parseInput(productPatch, req)));
+    return withEtag(await patchProduct(act.principal, change, parseInput(productPatch, req)));
   },
 );
 
@@ -211,7 +212,7 @@ interface MoveStockRequest {
   by: number & Min<-2147483647> & Max<2147483647>;
 }
 
-/** Adds to a product's stock, or takes off it what is there. */
+/** Adds to a product's stock, or takes off it what is there; it is the same version afterwards. */
 export const moveProductStock = api(
   {
     expose: true,
@@ -311,14 +312,14 @@ export const createProducts = api(
     tags: ["can:catalogue.write", "limit:ingest", "idempotent"],
   },
   async ({ rows }: CreateProductsRequest): Promise<ProductRowsResponse> => {
-    const { principal, at } = acting();
+    const { principal } = acting();
     const { tenantId } = principal;
     return {
       rows: await doRows(
         principal,
         rows,
-        (ask, row) => create(ask, { tenantId, id: newId(), at }, parseInput(newProduct, row)),
-        { order: ({ sku }) => sku },
+        (ask, row) => create(ask, { tenantId, id: newId() }, parseInput(newProduct, row)),
+        { order: ({ sku }) => sku, before: (tx) => productShareSkus(tx, tenantId) },
       ),
     };
   },
@@ -361,7 +362,12 @@ export const updateProducts = api(
           const change = rowChange(act, parseInput(rowTarget, { id, version }), productKind.missing);
           return patchRecord(ask, productKind, change, parseInput(productPatch, patch));
         },
-        { order: ({ id }) => id },
+        {
+          order: ({ id }) => id,
+          before: (tx) => {
+            if (rows.some(({ sku }) => sku !== undefined)) productLockSkus(tx, act.principal.tenantId);
+          },
+        },
       ),
     };
   },

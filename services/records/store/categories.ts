@@ -44,15 +44,15 @@ export const categorySettings = {
 
 export type NewCategory = Pick<CategoryRow, keyof typeof categorySettings>;
 
-const INSERT = plainSql`insert into records.category (tenant_id, id, name, parent_id, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)
+const INSERT = plainSql`insert into records.category (tenant_id, id, name, parent_id, created_at, updated_at) values ($1, $2, $3, $4, now(), now())
   returning id, version, created_at as "createdAt", updated_at as "updatedAt", deleted_at as "deletedAt", name, parent_id as "parentId"`;
 
 export async function categoryInsert(
   ask: Ask,
-  { tenantId, id, at }: Place,
+  { tenantId, id }: Place,
   { name, parentId }: NewCategory,
 ): Promise<CategoryRow> {
-  return inserted(await ask<CategoryRow>(INSERT, [tenantId, id, name, parentId, at]));
+  return inserted(await ask<CategoryRow>(INSERT, [tenantId, id, name, parentId]));
 }
 
 const LOCK_TREE = plainSql`select pg_advisory_xact_lock(hashtextextended('records.category ' || $1::text, 0))`;

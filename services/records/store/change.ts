@@ -1,17 +1,17 @@
 // The SQL of every change of a record: of the version that is expected, and the next version afterwards. One statement each, which answers
-// nothing where there is no such record or it has another version; recordState then tells which.
+// nothing where there is no such record or it has another version; recordState then tells which. Times are the database's.
 import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
 import type { RecordRow, Resource } from "../resource";
 import type { Ask } from "./ask";
 
 const UPDATE = plainSql`update`;
 /** $3 is null for whatever version, else the versions that it may have. */
-const NEXT_VERSION = plainSql`as t set version = version + 1, updated_at = $4`;
+const NEXT_VERSION = plainSql`as t set version = version + 1, updated_at = now()`;
 const COMMA = plainSql`,`;
 const EXPECTED = plainSql`where tenant_id = $1 and id = $2 and ($3::bigint[] is null or version = any($3::bigint[]))`;
 const LIVING = plainSql`and deleted_at is null returning`;
 const DELETED = plainSql`and deleted_at is not null returning`;
-const DELETE = plainSql`, deleted_at = $4`;
+const DELETE = plainSql`, deleted_at = now()`;
 const RESTORE = plainSql`, deleted_at = null`;
 const SELECT = plainSql`select`;
 const SELECT_STATE = plainSql`select version, deleted_at is not null as "isDeleted" from`;
@@ -19,11 +19,10 @@ const FROM = plainSql`from`;
 const OF_TENANT = plainSql`as t where tenant_id = $1 and id = $2`;
 const IS_LIVING = plainSql`and deleted_at is null`;
 
-/** Where and when something is done. */
+/** Of which record. */
 export interface Place {
   tenantId: string;
   id: string;
-  at: Date;
 }
 
 /** Which record, of which version. */
@@ -49,7 +48,7 @@ const allOf = <Row extends RecordRow>({ columns }: Resource<Row>): string[] =>
     at === 0 ? [selected] : [COMMA, selected],
   );
 
-const firstParams = ({ tenantId, id, versions, at }: Target): unknown[] => [tenantId, id, versions, at];
+const firstParams = ({ tenantId, id, versions }: Target): unknown[] => [tenantId, id, versions];
 
 /** Sets fields of a living record; resolves with it as it is then. */
 export async function recordUpdate<Row extends RecordRow>(
@@ -88,7 +87,7 @@ export async function recordRestore<Row extends RecordRow>(
 export async function recordFind<Row extends RecordRow>(
   ask: Ask,
   resource: Resource<Row>,
-  { tenantId, id }: Omit<Place, "at">,
+  { tenantId, id }: Place,
   includes: readonly string[] = [],
 ): Promise<Row | undefined> {
   const included = includes.flatMap((name) => [COMMA, resource.includes[name] ?? name]);
@@ -105,7 +104,7 @@ export interface RecordState {
 export async function recordState(
   ask: Ask,
   { table }: Pick<Resource, "table">,
-  { tenantId, id }: Omit<Place, "at">,
+  { tenantId, id }: Place,
 ): Promise<RecordState | undefined> {
   return (await ask<RecordState>(joinPlain([SELECT_STATE, table, OF_TENANT]), [tenantId, id]))[0];
 }

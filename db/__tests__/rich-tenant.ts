@@ -1,0 +1,122 @@
+// An organisation that has one of everything that deferred work acts on, with a word of its own in every text.
+import { auth, records } from "~encore/clients";
+import { z } from "zod";
+import { register } from "../../auth/registration";
+import { readAccessToken } from "../../auth/tokens";
+import { overridePut } from "../../flags/store";
+import { defineSaga } from "../../sagas/definition";
+import { sagaInsert } from "../../sagas/store/saga";
+import { registerSaga } from "../../sagas/worker";
+import { putSecret } from "../../secrets/tenant-secret";
+import { principalFrom, type AuthData, type TenantId } from "../../security/principal";
+import { reserve, settle } from "../../services/ai/ledger";
+import { inPieces } from "../../services/assets/__tests__/files";
+import { uploadAsset } from "../../services/assets/upload";
+import { ingest } from "../../vectors/ingestion";
+import { newId } from "../ids";
+import { systemQuery, withTenant } from "../tenant";
+import type { Named } from "./named-payloads";
+
+export interface RichTenant {
+  authData: AuthData;
+  tenantId: TenantId;
+  /** What belongs to it, by the names that payloads give it. */
+  named: Named;
+}
+
+/** The app has no saga of its own: one that does what theirs would. */
+const saga = defineSaga({ name: "db:name-document", version: 1, input: z.object({ documentId: z.uuid() }) }).step(
+  "name",
+  {
+    run: (tx, { tenantId, input: { documentId } }) =>
+      tx.execute("update vectors.document set title = 'By a saga' where tenant_id = $1 and id = $2", [
+        tenantId,
+        documentId,
+      ]),
+    undo: "nothing",
+  },
+);
+registerSaga(saga);
+
+export const FILE_TEXT = (word: string): string => `# ${word}\n\nA file of ${word}.`;
+
+export async function makeTenant(word: string): Promise<RichTenant> {
+  const email = `${word}-${crypto.randomUUID()}@example.com`;
+  const { accessToken } = await register({ email, password: crypto.randomUUID(), organisation: word }, new Date());
+  const authData = await readAccessToken(accessToken, new Date());
+  const principal = principalFrom(authData);
+  const { tenantId } = principal;
+  const caller = { authData };
+  const { id: documentId } = await ingest(principal, { source: `${word}.md`, text: `## ${word}\n\nOf ${word}.` }, "m");
+  await putSecret(principal, word, `the secret of ${word}`);
+  const role = await auth.createRole({ name: word, permissions: ["document.read"] }, caller);
+  const machine = await auth.createServicePrincipal({ name: word, permissions: ["document.read"] }, caller);
+  const key = await auth.createApiKey({ name: word }, caller);
+  const invitation = await auth.inviteMember({ email: `guest-${email}`, role: "viewer" }, caller);
+  const asset = await uploadAsset(principal, { name: `${word}.md`, source: inPieces(Buffer.from(FILE_TEXT(word))) });
+  await records.createProduct({ sku: word, name: word, priceMinor: 1, currency: "EUR" }, caller);
+  await spend(principal, word);
+  const flag = { tenantId, flag: "idempotency", value: "true", reason: word, changedBy: word };
+  await withTenant(principal, (tx) => overridePut(tx, flag));
+  const [content] = await systemQuery<{ id: string }>("test", "select id from assets.content where tenant_id = $1", [
+    tenantId,
+  ]);
+  const sagaId = newId();
+  const tenant = {
+    authData,
+    tenantId,
+    named: {
+      organisationId: tenantId,
+      userId: authData.userID,
+      accountId: authData.userID,
+      ownerId: authData.userID,
+      sessionId: authData.sessionId ?? "",
+      documentId,
+      roleId: role.id,
+      servicePrincipalId: machine.id,
+      keyId: key.id,
+      invitationId: invitation.id,
+      assetId: asset.id,
+      /** As a removed file's bytes are named. */
+      id: content!.id,
+      /** How the sources of a file's documents begin. */
+      source: `assets/${asset.id}/`,
+      sagaId,
+    },
+  };
+  await beginSaga(tenant);
+  return tenant;
+}
+
+async function spend(principal: Parameters<typeof reserve>[0], word: string): Promise<void> {
+  const call = {
+    ...{ kind: "generate" as const, provider: word, model: word, keyOf: "organisation" as const },
+    price: { input: 1, output: 1 },
+    worst: { inputTokens: 1, outputTokens: 1 },
+  };
+  const reservation = await reserve(principal, call, new Date(), 1_000_000_000);
+  await settle(principal, reservation, { outcome: "answered", inputTokens: 1, outputTokens: 1 });
+}
+
+/** Its job is left out, so that it waits for whoever drives it. */
+async function beginSaga({ tenantId, named }: RichTenant): Promise<void> {
+  const { name, version } = saga;
+  await withTenant({ tenantId }, (tx) =>
+    sagaInsert(tx, {
+      ...{ id: named.sagaId!, tenantId, name, version, stepNames: ["name"], actor: "system", correlationId: "" },
+      inputText: JSON.stringify({ documentId: named.documentId }),
+    }),
+  );
+}
+
+/** What was done for it waits to be done again, so that whoever does it in its name is seen. */
+export async function undoWork({ tenantId }: RichTenant): Promise<void> {
+  for (const statement of [
+    "update vectors.document set status = 'pending', splitter = 0, counted_chunks = null, ready_at = null where tenant_id = $1",
+    "update vectors.embedding set model = null, embedding = null where tenant_id = $1",
+    "update assets.asset set status = 'pending' where tenant_id = $1",
+    "delete from sagas.step where tenant_id = $1",
+    "update sagas.saga set state = 'running', position = 0, run_id = null, leased_until = null, due_at = now(), ended_at = null where tenant_id = $1",
+  ])
+    await systemQuery("test", statement, [tenantId]);
+}

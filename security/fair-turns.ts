@@ -1,0 +1,150 @@
+// Turns at asking things outside that somebody named: an organisation's provider of sign-ins, its name servers. Such a thing may
+// hang, by fault or on purpose, and holds its turn until it is given up. So everybody stands in one of four lines by how their
+// thing was last, and each line has room of its own: whoever hangs, however many they are, takes nothing of those who answer.
+//   untried  nobody has asked it yet, or not for long: anybody may be that
+//   prompt   it ended within a second, whatever it answered
+//   slow     it answered later
+//   silent   it was given up: it rests, twice as long each time, then one asks at a time until it answers again
+// Half of a line is for those who have no turn in it: some who take all that they may leave room for many others. Whoever wants
+// more than theirs waits behind their own; when the thing falls silent, all who wait for it are told at once. Of this process.
+import { commonErrors } from "./common-errors";
+import { RecentMap } from "./recent-map";
+import { UnderWay, type UnderWayMax } from "./under-way";
+
+type Line = "untried" | "prompt" | "slow" | "silent";
+
+export interface FairTurnsMax {
+  /** One at a time of what is silent: `ofOne` is 1 there. */
+  lines: Readonly<Record<Exclude<Line, "silent">, UnderWayMax> & { silent: UnderWayMax & { ofOne: 1 } }>;
+  /** Of one, behind its own. */
+  waitingOfOne: number;
+}
+
+/** What is asked was given up lately: it rests, or somebody just tries whether it answers again. Nobody was asked. */
+export class RestingError extends Error {
+  override readonly name = "RestingError";
+  constructor(readonly retryAfterSeconds: number) {
+    super("it did not answer a moment ago");
+  }
+}
+
+interface Seen {
+  line: Line;
+  /** How often it was given up lately. */
+  strikes: number;
+  struckAtMs: number;
+  restsUntilMs: number;
+}
+
+interface Waiting {
+  begin: (leave: () => void) => void;
+  refuse: (error: Error) => void;
+}
+
+const PROMPT_MS = 1_000;
+const REST_MS = 1_000;
+const REST_MS_MAX = 30_000;
+/** So that whoever answers once in between is not at the beginning again. */
+const FORGIVEN_AFTER_MS = 60_000;
+const SEEN_MAX = 4_000;
+
+export class FairTurns {
+  private readonly seen = new RecentMap<Seen>(SEEN_MAX, { mustStay: ({ line }) => line === "silent" });
+  private readonly underWay: Readonly<Record<Line, UnderWay>>;
+  /** Whoever stands here has a turn, at whose end they are looked at. */
+  private readonly waiting = new Map<string, Waiting[]>();
+
+  constructor(
+    private readonly max: FairTurnsMax,
+    private readonly nowMs: () => number = () => performance.now(),
+  ) {
+    const { untried, prompt, slow, silent } = max.lines;
+    this.underWay = {
+      untried: new UnderWay(untried),
+      prompt: new UnderWay(prompt),
+      slow: new UnderWay(slow),
+      silent: new UnderWay(silent),
+    };
+  }
+
+  /**
+   * Runs `work` when it is the turn of `who`. It has to end by itself; it counts as given up when it fails late, or by `signals`.
+   * @throws RestingError; APIError service_unavailable when there is no room; what the work throws.
+   */
+  async run<T>(who: string, work: () => Promise<T>, signals: readonly (AbortSignal | undefined)[] = []): Promise<T> {
+    const leave = this.enter(who) ?? (await this.wait(who));
+    try {
+      // Whose time was up while they waited says nothing of whom they wanted to ask.
+      for (const signal of signals) signal?.throwIfAborted();
+      return await this.ask(who, work, signals);
+    } finally {
+      leave();
+      this.next(who);
+    }
+  }
+
+  private async ask<T>(who: string, work: () => Promise<T>, signals: readonly (AbortSignal | undefined)[]): Promise<T> {
+    const begunMs = this.nowMs();
+    const isLate = (): boolean => this.nowMs() - begunMs >= PROMPT_MS;
+    try {
+      const answer = await work();
+      this.note(who, isLate() ? "slow" : "prompt");
+      return answer;
+    } catch (error) {
+      const isGivenUp = signals.some((signal) => signal?.aborted === true);
+      this.note(who, isLate() || isGivenUp ? "silent" : "prompt");
+      throw error;
+    }
+  }
+
+  /** Undefined when `who` has as many as they may. @throws RestingError, APIError service_unavailable. */
+  private enter(who: string): (() => void) | undefined {
+    const { line, restsUntilMs } = this.seen.get(who) ?? { line: "untried", restsUntilMs: 0 };
+    const restsMs = restsUntilMs - this.nowMs();
+    if (line === "silent" && restsMs > 0) throw new RestingError(Math.ceil(restsMs / 1_000));
+    const { ofOne, inAll } = this.max.lines[line];
+    const underWay = this.underWay[line];
+    if (underWay.inAll >= inAll) throw full();
+    const leave = underWay.enter(who, underWay.inAll < inAll / 2 ? ofOne : 1);
+    if (leave === undefined && line === "silent") throw new RestingError(1);
+    return leave;
+  }
+
+  private wait(who: string): Promise<() => void> {
+    const behind = this.waiting.get(who) ?? [];
+    if (behind.length >= this.max.waitingOfOne) throw full();
+    this.waiting.set(who, behind);
+    return new Promise((begin, refuse) => behind.push({ begin, refuse }));
+  }
+
+  /** Those who wait behind `who`'s own turns, as many as may go on, or all of them when they would wait for nothing. */
+  private next(who: string): void {
+    const waiting = this.waiting.get(who) ?? [];
+    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+      try {
+        const leave = this.enter(who);
+        if (leave === undefined) break;
+        first.begin(leave);
+      } catch (error) {
+        first.refuse(error as Error);
+      }
+      waiting.shift();
+    }
+    if (waiting.length === 0) this.waiting.delete(who);
+  }
+
+  private note(who: string, line: Exclude<Line, "untried">): void {
+    const nowMs = this.nowMs();
+    const before = this.seen.get(who) ?? { line, strikes: 0, struckAtMs: nowMs, restsUntilMs: 0 };
+    // What ends while it rests was under way before: several at once are one silence.
+    if (before.restsUntilMs > nowMs) return;
+    if (line !== "silent") return this.seen.set(who, { ...before, line });
+    const forgiven = Math.floor((nowMs - before.struckAtMs) / FORGIVEN_AFTER_MS);
+    const strikes = Math.max(0, before.strikes - forgiven);
+    const restsUntilMs = nowMs + Math.min(REST_MS * 2 ** strikes, REST_MS_MAX);
+    this.seen.set(who, { line, strikes: strikes + 1, struckAtMs: nowMs, restsUntilMs });
+  }
+}
+
+const full = (): Error =>
+  commonErrors.service_unavailable({ retryAfterSeconds: 2, internal: "there is no turn outside left" });

@@ -1,0 +1,29 @@
+// Statements over the records of all organisations.
+import type { Tx } from "../../../db/tenant";
+
+/** Removes products that were deleted `days` ago, the oldest first; one that is being restored stays. */
+export function productPurge(tx: Tx, days: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from records.product p using (
+       select tenant_id, id from records.product where deleted_at < now() - $1 * interval '1 day'
+        order by deleted_at limit $2 for update skip locked) as gone
+      where p.tenant_id = gone.tenant_id and p.id = gone.id`,
+    [days, limit],
+  );
+}
+
+/**
+ * The same of categories, of which those go that nothing stands in or below, deleted or not: what stands above them is next. What stands
+ * below was deleted before, so the oldest are never all held up. Looked at are `limit`, each by the indexes of what it holds.
+ */
+export function categoryPurge(tx: Tx, days: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from records.category c using (
+       select tenant_id, id from records.category where deleted_at < now() - $1 * interval '1 day'
+        order by deleted_at limit $2 for update skip locked) as old
+      where c.tenant_id = old.tenant_id and c.id = old.id
+        and not exists (select from records.category b where b.tenant_id = old.tenant_id and b.parent_id = old.id)
+        and not exists (select from records.product p where p.tenant_id = old.tenant_id and p.category_id = old.id)`,
+    [days, limit],
+  );
+}
