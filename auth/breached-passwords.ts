@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { cfg, type FrozenConfig } from "../config";
 import { logger } from "../telemetry/logger";
 import { breachChecksTotal } from "../telemetry/metrics";
-import { BoundedTurns } from "./bounded-turns";
+import { FairTurns } from "../security/fair-turns";
 import { outboundFetch } from "../security/outbound";
 
 export type BreachAnswer = "absent" | "found" | "away";
@@ -14,8 +14,15 @@ export type BreachAnswer = "absent" | "found" | "away";
 /** Its answers take some 100 ms; whoever registers does not wait for a service that hangs. */
 const TIMEOUT_MS = 2_000;
 const PREFIX_CHARS = 5;
-/** Of one that hangs, no more connections than these wait; who comes when the line is full does not. */
-const turns = new BoundedTurns(16, 64);
+/**
+ * By address, of which there is one. Of one that hangs, no more connections than these wait, who comes when the line is full does
+ * not, and once one was given up nobody does for a while.
+ */
+const AT_ONCE = { ofOne: 16, inAll: 32 };
+const turns = new FairTurns({
+  lines: { untried: AT_ONCE, prompt: AT_ONCE, slow: AT_ONCE, silent: { ofOne: 1, inAll: 1 } },
+  waitingOfOne: 64,
+});
 const log = logger("auth");
 
 export type BreachConfig = Pick<FrozenConfig, "env"> & { auth: Pick<FrozenConfig["auth"], "breachedPasswords"> };
@@ -43,10 +50,9 @@ async function ask(
   const address = `${url.endsWith("/") ? url.slice(0, -1) : url}/${digest.slice(0, PREFIX_CHARS)}`;
   const headers = { "add-padding": "true", "user-agent": "groundwork", accept: "text/plain" };
   try {
-    const answer = await turns.run(() => {
-      signal.throwIfAborted();
-      return outboundFetch({ trust: "operator", allowLoopback })(address, { method: "GET", headers, signal });
-    });
+    const request = (): Promise<Response> =>
+      outboundFetch({ trust: "operator", allowLoopback })(address, { method: "GET", headers, signal });
+    const answer = await turns.run(url, request, [signal]);
     if (answer.status !== 200) throw new Error(`status ${answer.status}`);
     return isListed(await answer.text(), digest.slice(PREFIX_CHARS)) ? "found" : "absent";
   } catch (error) {

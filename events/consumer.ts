@@ -14,7 +14,7 @@ import { catalog, type EventKey, type PayloadOfKey } from "./catalog";
 import { buryEvent } from "./dead-letters";
 import { declarations } from "./declarations";
 import { HeldError, holdDelivered, holds, heldPosition, heldRound } from "./holds";
-import { deliveryAttempt as deliveryAttemptNow, Turns } from "./lost-deliveries";
+import { deliveryAttempt as deliveryAttemptNow, OneAtATime } from "./lost-deliveries";
 import { toReceived, UnfitEventError, UnknownEventError, type EventHandler } from "./received";
 import { settleFailure, type Receiver } from "./settle-failure";
 import { RELAY } from "./store/dead-letter";
@@ -48,7 +48,7 @@ export function consumer(
   handlers: EventHandlers,
   { maxAttempts = cfg.events.maxAttempts, deliveryAttempt = deliveryAttemptNow }: ConsumerOptions = {},
 ): (message: DomainEvent) => Promise<void> {
-  const receiver = { name, maxAttempts, lostOnes: new Turns() };
+  const receiver = { name, maxAttempts, lostOnes: new OneAtATime() };
   if (name.startsWith(RELAY)) throw new TypeError(`a consumer's name may not begin with ${RELAY}: "${name}"`);
   const byKey = withOlderVersions(new Map(Object.entries(handlers)) as Map<string, EventHandler<unknown>>);
   declarations.declare(name, [...byKey.keys()]);
@@ -88,7 +88,7 @@ export function asConsequence<T>(consumer: string, message: DomainEvent, fn: () 
 }
 
 interface TopicReceiver extends Receiver {
-  lostOnes: Turns;
+  lostOnes: OneAtATime;
 }
 
 type Handler = EventHandler<unknown> | undefined;

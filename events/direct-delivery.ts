@@ -11,6 +11,7 @@
 // first wins: a handler that ends late, in a process that lost its lease, finds its events noted or is found by the topic.
 // ADR 0010 says why, and what else was looked at.
 import { logger } from "../telemetry/logger";
+import { endsWithin } from "../telemetry/time-limit";
 import { localConsumers, type LocalConsumer } from "./consumer";
 import { declarations } from "./declarations";
 import { concurrencyHere } from "./delivery-filter";
@@ -212,14 +213,6 @@ const addTo = (done: Done, eventId: string, consumer: string): void =>
 
 const isFor = ({ name, byKey }: LocalConsumer, { type, version, headers }: OutboxRow): boolean =>
   byKey.has(`${type}@${version}`) && (headers[REDRIVE_CONSUMER] === undefined || headers[REDRIVE_CONSUMER] === name);
-
-async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  const inTime = await Promise.race([work.then(() => true), late]);
-  clearTimeout(timer);
-  return inTime;
-}
 
 /** This process's. */
 export const direct = new DirectDelivery();

@@ -5,6 +5,7 @@
 // Sidekiq Pro ("super_fetch") gives a job up after three recoveries, whoever was to blame; BullMQ's stalled count, Oban's
 // Lifeline and River's rescuer count the neighbours too.
 import { currentRequest } from "encore.dev";
+import { endsWithin } from "../telemetry/time-limit";
 
 /** How often the event was delivered, this time included; 1 where the transport does not say. */
 export function deliveryAttempt(): number {
@@ -16,7 +17,7 @@ export function deliveryAttempt(): number {
 const TURN_MS_MAX = 60_000;
 
 /** Runs what it is given one after the other. */
-export class Turns {
+export class OneAtATime {
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly turnMsMax: number = TURN_MS_MAX) {}
@@ -31,9 +32,6 @@ export class Turns {
   /** Resolves when the turn that begins after `before` is over, or has taken too long. */
   private async ended(before: Promise<unknown>, turn: Promise<unknown>): Promise<void> {
     await before;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((resolve) => (timer = setTimeout(resolve, this.turnMsMax)));
-    await Promise.race([turn.catch(() => undefined), late]);
-    clearTimeout(timer);
+    await endsWithin(turn, this.turnMsMax).catch(() => undefined);
   }
 }

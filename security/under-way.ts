@@ -16,12 +16,17 @@ export class UnderWay {
     return this.total;
   }
 
+  /** Of `who`. */
+  of(who: string): number {
+    return this.counts.get(who) ?? 0;
+  }
+
   /**
    * Counts one more of `who` and answers what ends it, which may be called more than once; undefined when there are as many as
    * there may be. `ofOneMax` holds for this one.
    */
   enter(who: string, ofOneMax = this.max.ofOne): (() => void) | undefined {
-    const own = this.counts.get(who) ?? 0;
+    const own = this.of(who);
     if (own >= ofOneMax || this.total >= this.max.inAll) return undefined;
     this.counts.set(who, own + 1);
     this.total++;

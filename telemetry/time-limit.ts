@@ -18,6 +18,19 @@ export async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<
   }
 }
 
+/** Whether `work` ended within `limitMs`; it goes on if not. Rejects as the work does. */
+export async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Settles as `work`, or rejects with the signal's reason as soon as it aborts, whether or not `work` listens: the reason comes before
  * what work that listens throws. Nothing stays on the signal.

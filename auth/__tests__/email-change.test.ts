@@ -6,7 +6,8 @@ import { UnrecoverableJobError } from "../../queues/worker";
 import { PREPARED_DAYS, REVERT_SECONDS } from "../email-change";
 import { register, type Registered } from "../registration";
 import { signIn } from "../sessions";
-import { sendAccountMail } from "../jobs";
+import { MAIL_MS_MAX } from "../../mail/transport";
+import { mailJob, sendAccountMail } from "../jobs";
 import { as, identify } from "./callers";
 import { mailedToken, mailsTo, verifyAddressOf } from "./mails";
 import { here, newcomer, password, reason } from "./people";
@@ -127,6 +128,10 @@ test("a thief's address that takes no mail keeps no notice from the one before",
   const sent = sendAccountMail({ kind: "password-changed", accountId: ada.user.id }, null);
   await expect(sent).rejects.toThrow(UnrecoverableJobError);
   expect((await mailsTo(ada.user.email))[0]?.subject).toBe("Your password was changed");
+});
+
+test("a job that sends mails has more time than they take, which it sends at once", () => {
+  expect(mailJob.timeoutMs).toBeGreaterThan(MAIL_MS_MAX + 10_000);
 });
 
 test("the way back is open for a week", async () => {

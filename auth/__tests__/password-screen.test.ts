@@ -146,6 +146,13 @@ describe("leaked passwords", () => {
     expect(await askForBreaches("x", silent, 50)).toBe("away");
   });
 
+  test("a service that hung a moment ago is away at once, and asked for nothing", async () => {
+    let asked = 0;
+    const silent = await serviceOf(() => asked++);
+    for (let n = 0; n < 3; n++) expect(await askForBreaches("x", silent, 50)).toBe("away");
+    expect(asked).toBe(1);
+  });
+
   test("a service whose name hangs is looked up once, however many ask for it", async () => {
     const look = vi.spyOn(dns.promises, "lookup").mockReturnValue(new Promise(() => undefined));
     const hung = parseConfig({ NODE_ENV: "test", BREACHED_PASSWORDS_URL: "https://hung.example/range" });

@@ -4,7 +4,7 @@ import { newId } from "../../db/ids";
 import { systemQuery } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
 import { consumer, type EventHandler } from "../consumer";
-import { Turns } from "../lost-deliveries";
+import { OneAtATime } from "../lost-deliveries";
 import type { DomainEvent } from "../topic";
 import { messageOf, registered } from "./redrive-after-fix";
 
@@ -90,7 +90,7 @@ describe("an event that was lost with its process", () => {
 
 describe("turns", () => {
   it("let one run at a time, whatever becomes of it, and pass one over that does not end", async () => {
-    const turns = new Turns(20);
+    const turns = new OneAtATime(20);
     const log: string[] = [];
     const run = (name: string, end: () => Promise<void>) =>
       turns.take(async () => {

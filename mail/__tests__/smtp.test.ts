@@ -5,6 +5,7 @@ import { simpleParser, type AddressObject } from "mailparser";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { newId } from "../../db/ids";
+import { sendMails } from "../mailer";
 import { createSmtpTransport, type SmtpOptions } from "../providers/smtp";
 import { MailError, type MailTransport } from "../transport";
 import { transportContract, type Received } from "./transport-contract";
@@ -184,6 +185,18 @@ describe("a mail server that does not take a mail", () => {
     const limits = { phaseTimeoutMs: 50, totalTimeoutMs: 2_000 };
     const transport = await talkingTo((socket) => socket.write(greeting), limits);
     expect((await failureOf(transport)).isFinal).toBe(false);
+  });
+
+  test("never answers: two mails of one job are given up in the time of one, and both were tried", async () => {
+    let made = 0;
+    const transport = await talkingTo(() => made++, { phaseTimeoutMs: 60_000, totalTimeoutMs: 1_000 });
+    const mails = [mailTo("ada@example.com"), mailTo("grace@example.com")];
+    const begunMs = performance.now();
+    const failed = sendMails(mails, (mail) => transport.send(mail));
+    await expect(failed).rejects.toMatchObject({ errors: [expect.any(MailError), expect.any(MailError)] });
+    expect(performance.now() - begunMs).toBeLessThan(1_800);
+    expect(made).toBe(2);
+    await expect(sendMails(mails.slice(1), (mail) => transport.send(mail))).rejects.toBeInstanceOf(MailError);
   });
 
   test("talks without end: given up after the limit of the whole mail, and its connections are free for others", async () => {

@@ -173,6 +173,9 @@ test("those who answer slowly have turns of their own, and are with the prompt o
 });
 
 test("keeps nothing of whom nobody asks for, and a bounded number of the others", async () => {
+  const several = Array.from({ length: 4 }, () => ask("a"));
+  for (const asked of several) asked.end();
+  expect(await Promise.all(several.map(({ told }) => told))).toEqual(Array.from({ length: 4 }, () => "done"));
   for (let i = 0; i < 5_000; i++) await answer(`${i}`);
   const { seen, waiting } = turns as unknown as { seen: { size: number }; waiting: Map<string, unknown> };
   expect([seen.size <= 4_000, waiting.size]).toEqual([true, 0]);

@@ -132,7 +132,7 @@ async function inTurn<M, T>(call: Call, candidate: Candidate, { open, ask }: Ask
   if (deadline.isOver) throw new ProviderFailure("given_up", { paid: "nothing" });
   const line = lineOf(principal, ready);
   if (isResting(line)) throw resting();
-  const leave = enterProvider(provider.id);
+  const leave = enterProvider(provider.id, principal.tenantId);
   if (leave === undefined) throw resting();
   try {
     const opened = await open({ provider, model, key: await keyFor(principal, ready) });

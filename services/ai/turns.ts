@@ -9,6 +9,7 @@ const WITH_PROVIDER_MAX = 200;
 const LOCAL_MAX = 2;
 
 const ofOrganisations = new UnderWay({ ofOne: OF_ORGANISATION_MAX, inAll: Infinity });
+const ofOrganisationsThere = new UnderWay({ ofOne: OF_ORGANISATION_MAX, inAll: Infinity });
 const withProviders = new UnderWay({ ofOne: WITH_PROVIDER_MAX, inAll: Infinity });
 const locally = new UnderWay({ ofOne: LOCAL_MAX, inAll: Infinity });
 
@@ -24,5 +25,20 @@ export const enterOrganisation = (tenantId: string): (() => void) => enterOrRefu
 /** Answers what ends the turn. @throws APIError rate_limited */
 export const enterLocal = (tenantId: string): (() => void) => enterOrRefuse(locally, tenantId);
 
-/** Answers what ends the turn; undefined when the provider has its fill: another one may have none. */
-export const enterProvider = (id: string): (() => void) | undefined => withProviders.enter(id);
+/**
+ * Answers what ends the turn; undefined when the provider has its fill: another one may have none. The second half of what it may
+ * have is for organisations that have no turn with it: some that take all that they may, with calls that never end, leave room.
+ */
+export function enterProvider(id: string, tenantId: string): (() => void) | undefined {
+  const isHalfTaken = withProviders.of(id) >= WITH_PROVIDER_MAX / 2;
+  const leaveOwn = ofOrganisationsThere.enter(`${id} ${tenantId}`, isHalfTaken ? 1 : OF_ORGANISATION_MAX);
+  const leave = leaveOwn && withProviders.enter(id);
+  if (leave === undefined) leaveOwn?.();
+  return (
+    leave &&
+    (() => {
+      leave();
+      leaveOwn?.();
+    })
+  );
+}

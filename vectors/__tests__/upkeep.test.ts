@@ -5,6 +5,8 @@ import { systemQuery, tenantQuery, withSystem } from "../../db/tenant";
 import { principalFrom, type Principal } from "../../security/principal";
 import { deleteDocument } from "../deletion";
 import { ingest } from "../ingestion";
+import { embedJob } from "../jobs";
+import { REQUEST_MS_MAX } from "../providers/openai-embedder";
 import { failLostDocuments, purgeOrphans } from "../upkeep";
 
 const TWO_DAYS_LATER = new Date(Date.now() + 2 * 86_400_000);
@@ -24,6 +26,10 @@ const held = async (): Promise<[embeddings: number, candidates: number]> => [
   await countOf("embedding"),
   await countOf("orphan_candidate"),
 ];
+
+test("the job that embeds has more time than a server that hangs at each try", () => {
+  expect(embedJob.timeoutMs).toBeGreaterThan(REQUEST_MS_MAX + 60_000);
+});
 
 test("an edit releases only what the new version lacks; a day later it goes, and not before", async () => {
   await send("a.md", "One", "Two", "Three");

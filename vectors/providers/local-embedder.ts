@@ -11,7 +11,7 @@ import {
   type Embedder,
 } from "./embedder";
 import { EmbedderProcess } from "./embedder-process";
-import { Turns } from "./turns";
+import { RoundRobin } from "./round-robin";
 
 /** Texts of one request to the process: about a third of a second of work; more gains no speed and costs memory. */
 const TEXTS_PER_REQUEST = 8;
@@ -36,7 +36,7 @@ export class LocalEmbedder implements Embedder {
   readonly model = "universal-sentence-encoder-lite-en";
   readonly dimensions = EMBEDDING_DIMENSIONS;
   private readonly lanes: readonly Lane[];
-  private readonly interactive = new Turns<Request>();
+  private readonly interactive = new RoundRobin<Request>();
   private readonly batches: Request[] = [];
   private interactiveInARow = 0;
   private idleTimer: NodeJS.Timeout | undefined;

@@ -18,6 +18,8 @@ const TRIES = 5;
 const MAX_DELAY_MS = 30_000;
 const BACKOFF: Backoff = { firstMs: 500, maxMs: MAX_DELAY_MS };
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Of one request with all its tries: a job that embeds has more time, so that it ends by what the server did. */
+export const REQUEST_MS_MAX = TRIES * REQUEST_TIMEOUT_MS + (TRIES - 1) * MAX_DELAY_MS;
 
 const answerSchema = z.object({
   data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.number()) })),

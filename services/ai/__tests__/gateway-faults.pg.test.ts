@@ -150,18 +150,37 @@ describe("a provider that fails for one organisation", () => {
 describe("a provider that has its fill", () => {
   test("is passed over for the next one", async () => {
     await offer("openai", "anthropic");
-    const leaves: (() => void)[] = [];
-    for (let leave = enterProvider("openai"); leave !== undefined; leave = enterProvider("openai")) leaves.push(leave);
-    expect(leaves).toHaveLength(200);
+    const leaves = Array.from({ length: 200 }, (_, n) => enterProvider("openai", `organisation ${n}`));
+    expect([leaves.every(Boolean), enterProvider("openai", "one more")]).toEqual([true, undefined]);
     try {
       expect(await run()).toBe("The port is 4000.");
     } finally {
-      for (const leave of leaves) leave();
+      for (const leave of leaves) leave?.();
     }
     expect(kindsSeen()).toEqual(["anthropic"]);
     expect(await booksOf(caller)).toMatchObject({ spent: ANSWER_COST, reserved: 0, open: 0 });
     expect(await run()).toBe("The port is 4000.");
     expect(kindsSeen()).toEqual(["anthropic", "openai"]);
+  });
+});
+
+describe("organisations that take all the turns with a provider that they may", () => {
+  test("leave half of them to those who have none, and what has ended is theirs again", async () => {
+    const of = (organisation: string): (() => void)[] => {
+      const leaves: (() => void)[] = [];
+      for (let leave = enterProvider("openai", organisation); leave; leave = enterProvider("openai", organisation))
+        leaves.push(leave);
+      return leaves;
+    };
+    const greedy = Array.from({ length: 32 }, (_, n) => of(`organisation ${n}`));
+    // Five have twenty each, the others one.
+    expect(greedy.map(({ length }) => length).slice(0, 7)).toEqual([20, 20, 20, 20, 20, 1, 1]);
+    await offer("openai");
+    expect(await run()).toBe("The port is 4000.");
+    for (const leave of greedy.flat()) leave();
+    const again = of("organisation 31");
+    expect(again).toHaveLength(20);
+    for (const leave of again) leave();
   });
 });
 

@@ -18,10 +18,15 @@ import { purgeTenant } from "../tenant-purge";
 import { purgeAbandoned } from "../upkeep";
 import { uploadAsset, type UploadedAsset } from "../upload";
 import { inPieces, pdf, png } from "./files";
-import "../jobs";
+import { extractJob } from "../jobs";
+import { READER_LIMITS } from "../reader-process";
 import "../subscriptions";
 
 runRelayAndWorkers();
+
+test("the job that reads a file has more time than its bytes and its reader, and a minute for the document", () => {
+  expect(extractJob.timeoutMs).toBeGreaterThan(READER_LIMITS.feedMs + READER_LIMITS.limitMs + 60_000);
+});
 
 const send = (by: Caller, name: string, bytes: Buffer): Promise<UploadedAsset> =>
   uploadAsset(by.principal, { name, source: inPieces(bytes, 1_000_000) });

@@ -1,7 +1,7 @@
 // What waits, by whose it is: each of them in turn has one of theirs taken, so that who has much waiting holds up nobody who has
 // little (round robin; Nagle, RFC 970: "On packet switches with infinite storage").
 
-export class Turns<T> {
+export class RoundRobin<T> {
   /** In the order of turns. */
   private readonly waiting = new Map<string, T[]>();
 
