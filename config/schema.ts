@@ -7,6 +7,7 @@ import { assetLimits, assetVariables, type AssetLimits } from "./assets";
 import { KAFKA_REMEDY, kafkaUrl, sendsPasswordInClear, type KafkaSettings } from "./kafka";
 import { hasInsecureIssuer, OIDC_REMEDY, oidcProviders, type OidcProvider } from "./oidc";
 import { queueSet, queueSetVariable, type QueueSet } from "./queue-set";
+import { sandboxSettings, sandboxVariables, type SandboxSettings } from "./sandbox";
 import {
   boolean,
   decimal,
@@ -84,6 +85,7 @@ export const variables = {
   AI_PROVIDERS: variable(aiProviders, AI_REMEDY),
   AI_ORGANISATION_DAY_MICRO_USD: integer(0, 1_000_000_000_000),
   ...assetVariables,
+  ...sandboxVariables,
   EVENTS_RELAY_POLL_MS: integer(10, 600_000),
   EVENTS_RELAY_BATCH: integer(1, 10_000),
   EVENTS_MAX_ATTEMPTS: integer(1, 100),
@@ -169,6 +171,7 @@ export interface Config {
   /** Without `providers` the known ones are those that a key is there for. `dayMicroUsd`: of one organisation, by the installation's keys. */
   ai: { providers?: AiProvider[]; dayMicroUsd: number };
   assets: AssetLimits;
+  sandbox: SandboxSettings;
   /** With `kafka` every event goes there too. */
   events: { relayPollMs: number; relayBatch: number; maxAttempts: number; kafka?: KafkaSettings };
   queues: { concurrency: number; jobTimeoutMs: number; keepCompleted: number; set: QueueSet };
@@ -354,9 +357,11 @@ const assemblePasswords = (v: Values): Pick<Config["auth"], "passwordHashCost" |
   },
 });
 
-function assembleWork(v: Values): Pick<Config, "ai" | "assets" | "db" | "embeddings" | "events" | "queues"> {
+type Work = "ai" | "assets" | "db" | "embeddings" | "events" | "queues" | "sandbox";
+function assembleWork(v: Values): Pick<Config, Work> {
   return {
     assets: assetLimits(v),
+    sandbox: sandboxSettings(v),
     db: assembleDatabase(v),
     embeddings: {
       provider: v.EMBEDDINGS_PROVIDER ?? "local",

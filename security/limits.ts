@@ -68,6 +68,8 @@ export const limitPolicies = {
   search: { anonymousIp: strict(20), ip: burst(1200), user: burst(600), key: burst(600), tenant: burst(6000) },
   /** Each call asks a model, which takes seconds and costs money. */
   ai: { anonymousIp: strict(20), ip: burst(1200), user: burst(120), key: burst(600), tenant: burst(1200) },
+  /** Each run has a process for itself. It costs by the time that it may take. */
+  sandbox: { anonymousIp: strict(20), ip: burst(1200), user: burst(120), key: burst(600), tenant: burst(600) },
 } as const satisfies Record<string, Partial<Record<Dimension, Quota>>>;
 
 /** Points of failed authentications that an address has, by what failed. `LIMIT_SCALE` multiplies them too. */

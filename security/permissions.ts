@@ -54,6 +54,7 @@ export const permissions = [
   "catalogue.read",
   "catalogue.write",
   "catalogue.delete",
+  "sandbox.run",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -108,6 +109,7 @@ export const matrix = {
   "catalogue.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "catalogue.write": { owner: yes, admin: yes, member: yes, viewer: no },
   "catalogue.delete": { owner: yes, admin: yes, member: yes, viewer: no },
+  "sandbox.run": { owner: yes, admin: yes, member: yes, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**

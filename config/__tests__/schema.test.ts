@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { queueSet } from "../queue-set";
 import { ConfigError, parseConfig, variables, type Env, type VariableName } from "../schema";
+import { serviceConfig, serviceSamples, serviceValues } from "./service-settings";
 
 function problemsOf(env: Env): ConfigError["problems"] {
   try {
@@ -11,8 +12,6 @@ function problemsOf(env: Env): ConfigError["problems"] {
   }
   return [];
 }
-const some = { good: ["1"], bad: ["0"] };
-const assetSamples = { ASSETS_FILE_BYTES_MAX: some, ASSETS_TENANT_BYTES_MAX: some, ASSETS_TENANT_FILES_MAX: some };
 /** For each variable: texts it takes and texts it refuses. Exhaustive, so a new variable needs its samples. */
 const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   NODE_ENV: { good: ["development", "production", "test"], bad: ["prod", "Production"] },
@@ -101,7 +100,7 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
     ],
   },
   AI_ORGANISATION_DAY_MICRO_USD: { good: ["0", "5000000"], bad: ["-1", "0.5", "five"] },
-  ...assetSamples,
+  ...serviceSamples,
   EVENTS_RELAY_POLL_MS: { good: ["10"], bad: ["9"] },
   EVENTS_RELAY_BATCH: { good: ["1"], bad: ["0"] },
   EVENTS_MAX_ATTEMPTS: { good: ["1"], bad: ["101"] },
@@ -245,7 +244,7 @@ describe("the configuration as a whole", () => {
       EMBEDDINGS_BATCH_SIZE: "4",
       AI_PROVIDERS: '[{"id":"o","kind":"openai","models":["m"]}]',
       AI_ORGANISATION_DAY_MICRO_USD: "52",
-      ...{ ASSETS_FILE_BYTES_MAX: "5", ASSETS_TENANT_BYTES_MAX: "6", ASSETS_TENANT_FILES_MAX: "7" },
+      ...serviceValues,
       EVENTS_RELAY_POLL_MS: "50",
       EVENTS_RELAY_BATCH: "51",
       EVENTS_MAX_ATTEMPTS: "5",
@@ -293,7 +292,7 @@ describe("the configuration as a whole", () => {
       audit: { keepDays: 91 },
       appUrl: "https://app",
       mail: { url: "smtp://mail", from: "mail@example.com" },
-      assets: { fileBytesMax: 5, tenantBytesMax: 6, tenantFilesMax: 7 },
+      ...serviceConfig,
       embeddings: { provider: "openai", baseUrl: "http://m", model: "m1", idleSeconds: 3, batchSize: 4 },
       ai: { providers: [{ id: "o", kind: "openai", models: [{ name: "m" }] }], dayMicroUsd: 52 },
       events: {

@@ -58,6 +58,7 @@ const notFresh: Record<string, string> = {
   "POST /ai/v1/chat/completions": DAILY,
   "POST /ai/v1/embeddings": DAILY,
   "POST /mcp": DAILY,
+  "POST /sandbox/run": DAILY,
   "DELETE /auth/invitations/:id": UNDONE,
   "POST /auth/organisations/:id/restore": UNDONE,
   "PATCH /auth/organisations/:id": "a name, and the one before is in the log",
