@@ -37,6 +37,7 @@ afterAll(async () => {
 
 it(`${count} generated statements read and change no row of another tenant, and leave nothing to the next user`, async () => {
   expect(await checkIsolation(pool, { isProduction: true, ownerLogin: "refuse" })).toEqual({ role: null });
+  process.stdout.write(`hostile statements: ${count} with GROUNDWORK_TEST_SEED=${seed}\n`);
   await attackAll({
     pool,
     isolation: { role: null },

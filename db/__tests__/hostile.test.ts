@@ -13,6 +13,7 @@ it("eighty generated statements read and change no row of another tenant, and le
   skip,
 }) => {
   skip(!isAppAnother(), "a superuser's or owner's login may do all of it: hostile.pg.test.ts makes one that may not");
+  process.stdout.write(`hostile statements: 80 with GROUNDWORK_TEST_SEED=${seed}\n`);
   await attackAll({
     pool: appPool(),
     isolation: await isolation(),
