@@ -9,7 +9,7 @@ import { isPrincipal, type Caller, type Principal } from "../security/principal"
 import { logger } from "../telemetry/logger";
 import { recordOfAccount, whose } from "./account-log";
 import { errors } from "./errors";
-import { countAttempt } from "./attempts";
+import { countOwnAttempt } from "./attempts";
 import { requestMail } from "./jobs";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { checkPassword, hashPassword } from "./passwords";
@@ -125,7 +125,7 @@ export async function changePassword(
   const accountId = caller.subjectId;
   const account = await accountFind(accountId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
-  const attempt = await countAttempt(account.email, address);
+  const attempt = await countOwnAttempt("password", accountId, address);
   const { passwordHash: checkedHash } = account;
   if (!(await checkPassword(input.current, checkedHash)) || checkedHash === null) throw errors.invalid_credentials();
   await attempt.forget();

@@ -5,18 +5,20 @@ import { forgetApiKeys, type ForgottenKey } from "./api-keys";
 import { forgetFactors, forgetFactorsSince, type ForgottenFactors } from "./factors/enrolment";
 import { unlinkSince, type UnlinkedIdentity } from "./oidc/unlinking";
 import { endSessions } from "./session-end";
+import { accountForgetPlaces } from "./store/accounts";
 import { identityDeleteOfAccount } from "./store/identities";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import type { EndReason } from "./store/sessions";
 
 /**
- * Ends the account's sessions and removes its API keys, mailed links, second factors and identities elsewhere. The password is the caller's
+ * Ends the account's sessions and removes its API keys, mailed links, second factors, identities elsewhere and known places. The password is the caller's
  * matter. Whatever else can sign in is forgotten here too: add its call below.
  */
 export async function forgetCredentials(tx: Tx, accountId: string, reason: EndReason): Promise<void> {
   await endEverySignIn(tx, accountId, reason);
   await forgetApiKeys(tx, accountId);
   await forgetFactors(tx, accountId);
+  accountForgetPlaces(tx, accountId);
   await identityDeleteOfAccount(tx, accountId);
 }
 

@@ -16,10 +16,11 @@ import { endEverySignIn } from "./credentials";
 import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
+import { placeOf } from "./known-places";
 import { hashOneTimeToken } from "./one-time-token";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { hashPassword } from "./passwords";
-import { accountFindByEmail, accountLock, accountResetPassword } from "./store/accounts";
+import { accountFindByEmail, accountLock, accountNotePlace, accountResetPassword } from "./store/accounts";
 import { oneTimeTokenFind, oneTimeTokenTake } from "./store/one-time-tokens";
 
 /** @throws APIError invalid_request, rate_limited, mail_not_configured; none of them tells whether the address is known. */
@@ -38,10 +39,11 @@ const reset = defineAction("auth.password.reset", { claimed: "plain" });
 
 /**
  * Sets the password and ends every sign-in of the account; it signs nobody in. The token shows that its bearer reads the
- * address's mails: if nobody had shown that before, the account is handed over (account-handover.ts).
+ * address's mails: if nobody had shown that before, the account is handed over (account-handover.ts). `from`, the caller's address,
+ * is a place that the account knows from now on: whatever strangers try, its owner signs in there with the new password.
  * @throws APIError link_invalid, weak_password, password_unchecked (the token stays usable).
  */
-export async function resetPassword(input: { token: string; password: string }): Promise<void> {
+export async function resetPassword(input: { token: string; password: string }, from: string): Promise<void> {
   const hash = hashOneTimeToken(input.token);
   // Before the dear hashing: an invented token costs one read.
   const found = await oneTimeTokenFind("reset-password", hash);
@@ -58,11 +60,13 @@ export async function resetPassword(input: { token: string; password: string }):
       if (changed === undefined) throw errors.link_invalid({ internal: "another address" });
       const claimed = !changed.wasVerified;
       await (claimed ? handOver : endEverySignIn)(tx, id, "password_reset");
+      const place = placeOf(id, from);
+      if (place !== undefined) accountNotePlace(tx, id, place);
       await requestMail(tx, { kind: "password-changed", accountId: id });
       const about = { aggregateType: "user", aggregateId: id, tenantId: null };
       await emit(tx, passwordReset, { userId: id, claimed }, about);
       await recordOfAccount(tx, { accountId: id, tenantId: null }, reset, { claimed });
-      tx.afterCommit(() => void forgetAttempts(email));
+      tx.afterCommit(() => void forgetAttempts(email, from));
     }),
   );
 }

@@ -1,6 +1,7 @@
 // Registering: an account, the organisation it owns or was invited to, and the first session, in one transaction with the
 // events that tell of them.
 import { z } from "zod";
+import { UNKNOWN_ADDRESS } from "../security/client-ip";
 import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { tenantIdFrom } from "../security/principal";
@@ -14,13 +15,14 @@ import { normaliseEmail } from "./email";
 import { errors } from "./errors";
 import { findInvitation, joinByInvitation } from "./invitations";
 import { requestMail } from "./jobs";
+import { placeOf } from "./known-places";
 import { chosenName } from "./normalised-name";
 import { storeOrganisation, type NewOrganisation } from "./organisations";
 import { BY_PASSWORD } from "./factors/methods";
 import { screenPassword } from "./password-screen";
 import { hashPassword } from "./passwords";
 import { completeNewSignIn, openSession, type Member, type OpenedSession, type SignedIn } from "./sessions";
-import { accountInsert } from "./store/accounts";
+import { accountInsert, accountNotePlace } from "./store/accounts";
 import { keyRing } from "./tokens";
 
 export interface Registration {
@@ -60,7 +62,7 @@ export async function register(
   // Before anything is stored: an account whose answer cannot be signed would be there all the same.
   await keyRing.signer();
   const opened = await onBehalfOf(`user:${account.id}`, () =>
-    withSystem("register-new-tenant", (tx) => storeRegistration(tx, account, entrance, device)),
+    withSystem("register-new-tenant", (tx) => storeRegistration(tx, account, entrance, { device, address })),
   );
   if (opened === undefined) throw errors.email_taken();
   const { organisation, ...signedIn } = await completeNewSignIn(opened, now);
@@ -87,10 +89,12 @@ async function storeRegistration(
   tx: Tx,
   account: Parameters<typeof accountInsert>[1],
   entrance: Entrance,
-  device: string | null,
+  { device, address = UNKNOWN_ADDRESS }: { device: string | null; address?: string | undefined },
 ): Promise<OpenedSession | undefined> {
   if (!(await accountInsert(tx, account))) return undefined;
   const { id: accountId, email } = account;
+  const place = placeOf(accountId, address);
+  if (place !== undefined) accountNotePlace(tx, accountId, place);
   const organisation =
     entrance.kind === "make"
       ? await storeOrganisation(tx, entrance.organisation, accountId)

@@ -15,7 +15,7 @@ import { sessionCompromised } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import type { Authentication, TokenIdentity } from "./access-token";
 import { recordOfAccount } from "./account-log";
-import { countAttempt, noteTry } from "./attempts";
+import { countAttemptHere, noteTry } from "./attempts";
 import { normaliseEmail } from "./email";
 import { organisationFor, organisationOf } from "./entrance";
 import { errors } from "./errors";
@@ -23,6 +23,7 @@ import type { Vouch } from "./factors/challenge";
 import { BY_PASSWORD } from "./factors/methods";
 import { requireSecondFactor } from "./factors/requirement";
 import { requestMail } from "./jobs";
+import { isKnownPlace, placeOf } from "./known-places";
 import { checkPassword, hashPassword, needsRehash } from "./passwords";
 import { familyOf, isOurs } from "./refresh-family";
 import {
@@ -41,6 +42,7 @@ import {
   accountFind,
   accountFindByEmail,
   accountLock,
+  accountNotePlace,
   accountSetPassword,
   accountShare,
   type OrganisationRow,
@@ -96,9 +98,11 @@ export async function signIn(
 ): Promise<SignedIn> {
   limits.assertFewFailures("signIn", address);
   const email = normaliseEmail(input.email);
-  const attempt = email === undefined ? undefined : await countAttempt(email, address);
+  const attempt = email === undefined ? undefined : await countAttemptHere(email, address);
   const account = email === undefined ? undefined : await accountFindByEmail(email);
-  const attemptHere = noteTry(address);
+  const isKnown = isKnownPlace(account, address);
+  if (!isKnown) await attempt?.countForAll();
+  const attemptHere = noteTry(address, "signing in", isKnown);
   const fits = await checkPassword(input.password, account?.passwordHash, attemptHere.rank);
   const checkedHash = account?.passwordHash;
   if (!fits || account === undefined || typeof checkedHash !== "string") {
@@ -111,7 +115,11 @@ export async function signIn(
   const passwordHash = await renewedHash({ id: account.id, checkedHash }, input.password);
   await requireSecondFactor({ id: account.id, passwordHash }, BY_PASSWORD, now);
   const member: Member = { accountId: account.id, email: account.email, organisation: account.organisation };
-  const opened = await withSystem("sign-in", (tx) => openSession(tx, member, device, BY_PASSWORD, passwordHash));
+  const place = placeOf(account.id, address);
+  const opened = await withSystem("sign-in", (tx) => {
+    if (place !== undefined) accountNotePlace(tx, account.id, place);
+    return openSession(tx, member, device, BY_PASSWORD, passwordHash);
+  });
   return completeNewSignIn(opened, now);
 }
 

@@ -173,6 +173,13 @@ describe("while the line of passwords is full, who signs in goes before", () => 
     await goesBefore(await flood(act, addressOf), signIn({ email: ada.email, password }, new Date(), "198.51.100.77"));
   });
 
+  test("a flood of addresses that never tried before, from where the account signed in before", async () => {
+    const ada = newcomer();
+    await register(ada, new Date(), null, "198.51.100.78");
+    const flooded = await flood(signingIn, (n) => `198.20.${n}.1`);
+    await goesBefore(flooded, signIn({ email: ada.email, password }, new Date(), "198.51.100.78"));
+  });
+
   test("a flood from another address of the same office", async () => {
     const ada = newcomer();
     await register(ada, new Date());

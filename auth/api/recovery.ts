@@ -60,7 +60,8 @@ export const resetPassword = api(
     sensitive: true,
     tags: ["public:the mailed token is the credential", "limit:auth"],
   },
-  async (req: ResetPasswordRequest): Promise<void> => presentingMailedToken(callerAddress(), () => reset(req)),
+  async (req: ResetPasswordRequest): Promise<void> =>
+    presentingMailedToken(callerAddress(), () => reset(req, callerAddress())),
 );
 
 interface VerifyEmailRequest {

@@ -4,10 +4,11 @@
 import { withSystem } from "../../db/tenant";
 import { commonErrors } from "../../security/common-errors";
 import { limits } from "../../security/limits";
-import { countAttempt } from "../attempts";
+import { countAttemptHere } from "../attempts";
 import { errors } from "../errors";
+import { isKnownPlace, placeOf } from "../known-places";
 import { completeNewSignIn, openSession, type OpenedSession, type SignedIn } from "../sessions";
-import { accountFindForUpdate } from "../store/accounts";
+import { accountFind, accountFindForUpdate, accountNotePlace } from "../store/accounts";
 import { challengeConsume } from "../store/factors";
 import { identityIsOf } from "../store/identities";
 import { membershipFind } from "../store/memberships";
@@ -18,7 +19,7 @@ import { checkProof, type Proof } from "./proof";
 import { authenticationOptions } from "./webauthn";
 
 /** Attempts at an account's second factor are counted apart from those at its password. */
-export const attemptKey = (accountId: string): string => `second-factor:${accountId}`;
+const attemptKey = (accountId: string): string => `second-factor:${accountId}`;
 
 /** @throws APIError invalid_request */
 export function assertOneProof(
@@ -60,9 +61,12 @@ export async function completeSecondFactor(
     limits.countFailure("signIn", address);
     throw errors.challenge_invalid();
   }
-  const attempt = await countAttempt(attemptKey(challenge.accountId), address);
-  const prover = { ...challenge, accountId: challenge.accountId, first: challenge.first };
-  const opened = await complete(prover, { ...proof, challenge: text }, now, device);
+  const { accountId: id, first } = challenge;
+  const attempt = await countAttemptHere(attemptKey(id), address);
+  const account = await accountFind(id);
+  if (!isKnownPlace(account && { ...account, id }, address)) await attempt.countForAll();
+  const prover = { ...challenge, accountId: id, first };
+  const opened = await complete(prover, { ...proof, challenge: text }, now, { device, address });
   if (opened === undefined) {
     limits.countFailure("signIn", address);
     throw errors.second_factor_invalid();
@@ -76,7 +80,7 @@ function complete(
   challenge: Challenge & { accountId: string; first: string[] },
   proof: Proof & { challenge: string },
   now: Date,
-  device: string | null,
+  { device, address }: { device: string | null; address: string },
 ): Promise<OpenedSession | undefined> {
   return withSystem("second-factor", async (tx) => {
     const account = await accountFindForUpdate(tx, challenge.accountId);
@@ -91,6 +95,8 @@ function complete(
     const shown = await checkProof(tx, { accountId, tenantId: organisation?.id ?? null }, proof, now);
     if (shown === undefined) return undefined;
     if (!(await challengeConsume(tx, challenge))) throw errors.challenge_invalid({ internal: "used" });
+    const place = placeOf(accountId, address);
+    if (place !== undefined) accountNotePlace(tx, accountId, place);
     return openSession(tx, { accountId, email, organisation, vouch }, device, [...challenge.first, ...shown, ...TWICE]);
   });
 }

@@ -6,7 +6,7 @@
 import { withSystem, type Tx } from "../../db/tenant";
 import { canSendMail, requireMail } from "../../mail/mailer";
 import type { Caller } from "../../security/principal";
-import { countAttempt, countMail } from "../attempts";
+import { countMail, countOwnAttempt } from "../attempts";
 import { errors } from "../errors";
 import { requestMail } from "../jobs";
 import { claimsOf } from "../oidc/claims";
@@ -22,7 +22,6 @@ import { setFresh, type Shown } from "./fresh";
 import { hashMailedCode } from "./mailed-code";
 import { BY_MAIL } from "./methods";
 import { methodsOf, type Method } from "./requirement";
-import { attemptKey } from "./second-factor";
 
 export type StepUpMethod = Method | "password" | "provider" | "mail";
 
@@ -140,7 +139,7 @@ async function mailableAccount(tx: Tx, caller: Caller): Promise<AccountRow> {
 /** @throws APIError second_factor_invalid, rate_limited, and as mailCode. */
 export async function byMailedCode(caller: Caller, text: string, address: string): Promise<Shown> {
   const { subjectId: accountId, sessionId } = caller;
-  const attempt = await countAttempt(attemptKey(accountId), address);
+  const attempt = await countOwnAttempt("factor", accountId, address);
   const hash = hashMailedCode(sessionId ?? "", text);
   if (hash === undefined) throw errors.second_factor_invalid();
   const shown = await withSystem("step-up", async (tx) => {

@@ -5,7 +5,7 @@
 import { cfg } from "../../config";
 import { withSystem } from "../../db/tenant";
 import type { Caller } from "../../security/principal";
-import { countAttempt } from "../attempts";
+import { countOwnAttempt } from "../attempts";
 import { errors } from "../errors";
 import { checkPassword } from "../passwords";
 import type { OidcClients } from "../oidc/providers";
@@ -18,7 +18,7 @@ import { setFresh, type Shown } from "./fresh";
 import { BY_PASSWORD } from "./methods";
 import { checkProof, type Proof } from "./proof";
 import { methodsOf } from "./requirement";
-import { assertOneProof, attemptKey } from "./second-factor";
+import { assertOneProof } from "./second-factor";
 import { byMailedCode, byProvider } from "./step-up-elsewhere";
 import { authenticationOptions } from "./webauthn";
 
@@ -83,7 +83,7 @@ async function byPassword(
   password: string,
   address: string,
 ): Promise<Shown> {
-  const attempt = await countAttempt(email, address);
+  const attempt = await countOwnAttempt("password", caller.subjectId, address);
   if (!(await checkPassword(password, passwordHash))) throw errors.invalid_credentials();
   await attempt.forget();
   return withSystem("step-up", async (tx) => {
@@ -113,7 +113,7 @@ async function byFactor(
 ): Promise<Shown> {
   const { subjectId: accountId, tenantId } = caller;
   const challenge = proof.passkey && requireChallenge(caller, proof.challenge, now);
-  const attempt = await countAttempt(attemptKey(accountId), address);
+  const attempt = await countOwnAttempt("factor", accountId, address);
   const shown = await withSystem("step-up", async (tx) => {
     await accountLock(tx, accountId);
     const amr = await checkProof(tx, { accountId, tenantId }, proof, now);

@@ -1,5 +1,5 @@
 // Operators set themselves up with what the command printed, and sign in with password and authenticator app in one step:
-// whatever of it is wrong, the answer and the work are the same, so a right password cannot be told from a wrong one. A
+// whatever of it is wrong, the answer and the work are the same (refusal.ts), so a right password cannot be told from a wrong one. A
 // session is looked up with each request, so its end (removed, reset, signed out) is known at once; it ends when it was not
 // used for a quarter of an hour, and after four hours. As long as Sentry's superusers have (src/sentry/auth/superuser.py);
 // impersonation at WorkOS lasts one (https://workos.com/docs/authkit/impersonation).
@@ -16,20 +16,21 @@ import { limits } from "../../security/limits";
 import type { AuthData, Caller } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
 import { RecentMap } from "../../security/recent-map";
-import { countAttempt, noteTry } from "../attempts";
+import { countAttemptHere, noteTry } from "../attempts";
 import { normaliseEmail } from "../email";
 import { errors } from "../errors";
 import { operatorTotpKey } from "../factors/keys";
 import { CODE_FAILURES_MAX } from "../factors/proof";
 import { describeSecret, matchStep, SECRET_BYTES } from "../factors/totp";
+import { isKnownPlace, placeOf } from "../known-places";
 import { screenPassword } from "../password-screen";
 import { checkPassword, hashPassword } from "../passwords";
 import {
   operatorActivate,
-  operatorCountFailure,
   operatorFindByEmail,
   operatorFindBySetup,
   operatorFindForUpdate,
+  operatorNotePlace,
   operatorSessionDelete,
   operatorSessionDeleteAll,
   operatorSessionInsert,
@@ -38,6 +39,7 @@ import {
   operatorUseStep,
   type OperatorRow,
 } from "../store/operators";
+import { refuse } from "./refusal";
 import { createToken, hashToken, isToken } from "./token";
 
 const SESSION_SECONDS = 4 * 3_600;
@@ -50,7 +52,6 @@ const digestOf = (token: string): string => hashToken(token).toString("base64url
 
 const activated = defineAction("operator.account.activated", {});
 const signedIn = defineAction("operator.session.opened", {});
-const refused = defineAction("operator.session.refused", { failures: "plain" });
 
 const actor = ({ id }: Pick<OperatorRow, "id">): string => `operator:${id}`;
 const target = ({ id }: Pick<OperatorRow, "id">): { type: string; id: string } => ({ type: "operator", id });
@@ -107,6 +108,8 @@ export async function completeSetup(
       limits.countFailure("signIn", address);
       throw errors.second_factor_invalid();
     }
+    const place = placeOf(operator.id, address);
+    if (place !== undefined) operatorNotePlace(tx, operator.id, place);
     await operatorActivate(tx, { id: operator.id, totpStep });
     await operatorSessionDeleteAll(tx, operator.id);
     await onBehalfOf(actor(operator), () => recordForPlatform(tx, activated, { target: target(operator), fields: {} }));
@@ -126,12 +129,14 @@ export async function signInOperator(
 ): Promise<OperatorSignedIn> {
   limits.assertFewFailures("signIn", address);
   const email = normaliseEmail(input.email);
-  const attempt = email === undefined ? undefined : await countAttempt(`operator:${email}`, address);
+  const attempt = email === undefined ? undefined : await countAttemptHere(`operator:${email}`, address);
   const operator = email === undefined ? undefined : await operatorFindByEmail(email);
-  const passwordHash = operator?.isActive === true ? (operator.passwordHash ?? undefined) : undefined;
-  const attemptHere = noteTry(address);
-  const fits = await checkPassword(input.password, passwordHash, attemptHere.rank);
-  const token = fits && operator !== undefined ? await openSession(operator, input.code, now) : undefined;
+  const checkedHash = operator?.isActive === true ? (operator.passwordHash ?? undefined) : undefined;
+  const isKnown = isKnownPlace(operator, address);
+  if (!isKnown) await attempt?.countForAll();
+  const attemptHere = noteTry(address, "signing in", isKnown);
+  const knewPassword = await checkPassword(input.password, checkedHash, attemptHere.rank);
+  const token = await openSession({ id: operator?.id, checkedHash, knewPassword, code: input.code }, now, address);
   if (token === undefined) {
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
@@ -142,19 +147,32 @@ export async function signInOperator(
   return { token, expiresIn: SESSION_SECONDS };
 }
 
-/** Undefined for a wrong code, which is counted and written down. */
-function openSession({ id, passwordHash }: OperatorRow, code: string, now: Date): Promise<string | undefined> {
+interface Shown {
+  /** Undefined for an e-mail of nobody. */
+  id: string | undefined;
+  /** What the password was checked against. */
+  checkedHash: string | undefined;
+  knewPassword: boolean;
+  code: string;
+}
+
+/** Undefined for whatever is wrong, after the same statements (refusal.ts). */
+function openSession(
+  { id = newId(), checkedHash, knewPassword, code }: Shown,
+  now: Date,
+  address: string,
+): Promise<string | undefined> {
   return withSystem("operator-sign-in", async (tx) => {
     const operator = await operatorFindForUpdate(tx, id);
-    if (operator?.passwordHash !== passwordHash || operator === undefined || !operator.isActive) return undefined;
-    const totpStep = stepOf(operator, code, now);
-    if (totpStep === undefined) {
-      await operatorCountFailure(tx, id);
-      const fields = { failures: operator.totpFailures + 1 };
-      await onBehalfOf(actor(operator), () => recordForPlatform(tx, refused, { target: target(operator), fields }));
+    const totpStep = operator && stepOf(operator, code, now);
+    const isStill = knewPassword && operator?.isActive === true && operator.passwordHash === checkedHash;
+    if (!isStill || totpStep === undefined) {
+      await refuse(tx, { operatorId: id, knewPassword: isStill });
       return undefined;
     }
     const token = createToken("session");
+    const place = placeOf(id, address);
+    if (place !== undefined) operatorNotePlace(tx, id, place);
     await operatorUseStep(tx, { id, totpStep });
     const session = { id: newId(), operatorId: id, hash: hashToken(token) };
     await operatorSessionInsert(tx, { ...session, lifetimeSeconds: SESSION_SECONDS, keep: SESSIONS_MAX });

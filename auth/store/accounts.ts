@@ -19,6 +19,7 @@ export interface AccountRow {
   isVerified: boolean;
   /** Null for an account without a password. */
   passwordHash: string | null;
+  knownPlaces: Buffer[];
   /** Null when the account belongs to none. */
   organisation: OrganisationRow | null;
 }
@@ -37,7 +38,7 @@ export async function accountFindByEmail(email: string): Promise<AccountRow | un
   const rows = await systemQuery<AccountRow>(
     "sign-in-before-tenant-known",
     `select a.id, a.email, a.email_verified_at is not null as "isVerified", a.password_hash as "passwordHash",
-            ${ORGANISATION} as organisation
+            a.known_places as "knownPlaces", ${ORGANISATION} as organisation
      from auth.account a
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
        on m.account_id = a.id
@@ -68,7 +69,7 @@ export async function accountClaim(tx: Tx, id: string): Promise<void> {
 export async function accountFindForUpdate(tx: Tx, id: string): Promise<AccountRow | undefined> {
   const rows = await tx.query<AccountRow>(
     `select a.id, a.email, a.email_verified_at is not null as "isVerified", a.password_hash as "passwordHash",
-            ${ORGANISATION} as organisation
+            a.known_places as "knownPlaces", ${ORGANISATION} as organisation
      from auth.account a
      left join (auth.membership m join auth.organisation o on o.id = m.tenant_id and o.purge_at is null)
        on m.account_id = a.id
@@ -85,12 +86,14 @@ export interface OwnAccountRow {
   email: string;
   passwordHash: string | null;
   isVerified: boolean;
+  knownPlaces: Buffer[];
 }
 
 export async function accountFind(id: string): Promise<OwnAccountRow | undefined> {
   const rows = await systemQuery<OwnAccountRow>(
     "account-of-the-caller",
-    `select email, password_hash as "passwordHash", email_verified_at is not null as "isVerified"
+    `select email, password_hash as "passwordHash", email_verified_at is not null as "isVerified",
+            known_places as "knownPlaces"
      from auth.account where id = $1`,
     [id],
   );
@@ -194,6 +197,19 @@ export async function accountSetPassword(
     account.passwordHash,
   ]);
   return changed === 1;
+}
+
+/** Notes where the account signed in, before the ten others of most late. Before accountShare, which two sign-ins hold at once. */
+export function accountNotePlace(tx: Tx, id: string, place: Buffer): void {
+  tx.executeLater(
+    `update auth.account set known_places = (array[$2::bytea] || array_remove(known_places, $2))[1:10]
+     where id = $1 and known_places[1] is distinct from $2`,
+    [id, place],
+  );
+}
+
+export function accountForgetPlaces(tx: Tx, id: string): void {
+  tx.executeLater(`update auth.account set known_places = '{}' where id = $1`, [id]);
 }
 
 /**

@@ -10,10 +10,11 @@ export interface OperatorRow {
   totpStep: number | null;
   totpFailures: number;
   isActive: boolean;
+  knownPlaces: Buffer[];
 }
 
 const ROW = `id, email, permissions, password_hash as "passwordHash", totp_sealed as "totpSealed", totp_step::float8 as "totpStep",
-  totp_failures as "totpFailures", activated_at is not null as "isActive"`;
+  totp_failures as "totpFailures", activated_at is not null as "isActive", known_places as "knownPlaces"`;
 
 export interface ListedOperator {
   id: string;
@@ -53,7 +54,7 @@ export async function operatorReset(
   o: { email: string; setupHash: Buffer; setupSeconds: number },
 ): Promise<string | undefined> {
   const rows = await tx.query<{ id: string }>(
-    `update auth.operator set activated_at = null, password_hash = null, totp_sealed = null, totp_step = null, totp_failures = 0,
+    `update auth.operator set activated_at = null, password_hash = null, totp_sealed = null, totp_step = null, totp_failures = 0, known_places = '{}',
             setup_hash = $2, setup_expires_at = now() + make_interval(secs => $3)
      where email = $1 returning id`,
     [o.email, o.setupHash, o.setupSeconds],
@@ -110,8 +111,22 @@ export async function operatorUseStep(tx: Tx, o: { id: string; totpStep: number 
   await tx.execute(`update auth.operator set totp_step = $2, totp_failures = 0 where id = $1`, [o.id, o.totpStep]);
 }
 
-export async function operatorCountFailure(tx: Tx, id: string): Promise<void> {
-  await tx.execute(`update auth.operator set totp_failures = totp_failures + 1 where id = $1`, [id]);
+/** Notes where the operator signed in, before the ten others of most late. The caller holds the row's lock. */
+export function operatorNotePlace(tx: Tx, id: string, place: Buffer): void {
+  tx.executeLater(
+    `update auth.operator set known_places = (array[$2::bytea] || array_remove(known_places, $2))[1:10]
+     where id = $1 and known_places[1] is distinct from $2`,
+    [id, place],
+  );
+}
+
+/** Adds wrong codes, also none; answers how many there are in a row. 0 for nobody. */
+export async function operatorCountFailure(tx: Tx, id: string, more: 0 | 1): Promise<number> {
+  const rows = await tx.query<{ failures: number }>(
+    `update auth.operator set totp_failures = totp_failures + $2 where id = $1 returning totp_failures as failures`,
+    [id, more],
+  );
+  return rows[0]?.failures ?? 0;
 }
 
 /** Locks the secrets that another key than this one sealed. */
