@@ -1,5 +1,5 @@
 // What must not get in: RFC 8725 (JSON Web Token Best Current Practices) read as attacks (token-attacks.ts).
-import { randomUUID } from "node:crypto";
+import { createSign, generateKeyPairSync, randomUUID } from "node:crypto";
 import { importJWK, jwtVerify, SignJWT, type CryptoKey, type JWK } from "jose";
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { signAccessToken, verifyAccessToken, type FindKey, type SigningKey, type TokenIdentity } from "../access-token";
@@ -148,6 +148,25 @@ describe("an access token", () => {
       signing,
     ))
       await expect(verify(attack), name).rejects.toThrow();
+  });
+
+  // ASVS 5.0 11.4.3: what collides in a shorter hash has the same signature.
+  test("is signed over a hash of 256 bits or more: a signature of our own key over a shorter one is refused", async () => {
+    const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const publicKey = (await importJWK(rsa.publicKey.export({ format: "jwk" }), "RS256")) as CryptoKey;
+    const find: FindKey = () => Promise.resolve({ algorithm: "RS256", publicKey });
+    const signedOver = (hash: string, alg: string): string => {
+      const head = Buffer.from(JSON.stringify({ alg, typ: "at+jwt", kid: pairs.RS256.signing.kid }));
+      const text = `${head.toString("base64url")}.${token.split(".")[1]}`;
+      return `${text}.${createSign(hash).update(text).sign(rsa.privateKey, "base64url")}`;
+    };
+    await expect(verify(signedOver("sha256", "RS256"), now, find)).resolves.toBeDefined();
+    for (const hash of ["md5", "sha1", "sha224"])
+      for (const alg of ["RS256", "RS1", "RSA-SHA1", hash])
+        await expect(verify(signedOver(hash, alg), now, find), `${hash} as ${alg}`).rejects.toThrow();
+    // Ed25519's is SHA-512, by its definition (RFC 8032).
+    const used = Object.values(pairs).map(({ publicKey: { algorithm } }) => algorithm);
+    expect(used).toMatchObject([{ name: "Ed25519" }, { name: "RSASSA-PKCS1-v1_5", hash: { name: "SHA-256" } }]);
   });
 
   test("is refused when its key is for another algorithm, whatever the ring believes", async () => {

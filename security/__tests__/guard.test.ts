@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { APIError } from "encore.dev/api";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { renderPrometheus } from "../../telemetry/metrics";
@@ -5,6 +6,7 @@ import { workInFlight } from "../../telemetry/shutdown";
 import { databaseClock } from "../database-clock";
 import { internalsOf } from "../errors";
 import { apiHeaders, cacheableHeaders } from "../headers";
+import { parseInput } from "../input";
 import { Limits, limits } from "../limits";
 import { can, permissions, permissionsOf, roles } from "../permissions";
 import { guard, internalOf, outcome, request, user, type Call } from "./guarding";
@@ -254,6 +256,32 @@ describe("limits", () => {
     const text = await renderPrometheus();
     expect(text).toContain('limit_rejections_total{policy="search",dimension="user"} 1');
     expect(text).toMatch(/errors_total\{type="rate_limited"\} \d+/);
+  });
+
+  // ASVS 5.0 16.3.3.
+  test("and other controls leave a line for who tries to get around them, with who and what", async () => {
+    caller.current = { ...user, role: "viewer" };
+    const strict = new Limits({ scale: 0.0001 });
+    vi.spyOn(limits, "consumeCaller").mockImplementation((policy, { user: id }) =>
+      strict.consumeCaller(policy, { user: id }),
+    );
+    const told = async (call: Call, times = 1): Promise<unknown[]> => {
+      kept.lines.length = 0;
+      for (let n = 0; n < times; n++) await outcome(call);
+      return logged();
+    };
+    const actor = `user:${user.userID}`;
+    const burn = { tags: ["can:document.delete", "limit:export"] };
+    expect(await told(burn)).toMatchObject([{ message: "permission denied", permission: "document.delete", actor }]);
+    expect(await told(burn, 3)).toMatchObject([{ message: "a limit refuses requests", limit: "export.user" }]);
+    const foreign = { cookie: "a=b", "sec-fetch-site": "cross-site" };
+    const handler = (): unknown => parseInput(z.object({ n: z.int() }), { n: "' or 1=1 --" });
+    vi.restoreAllMocks();
+    for (const [call, reason] of [
+      [{ tags: ["self"], method: "POST", headers: foreign }, "cross_site_request"],
+      [{ tags: ["self"], method: "POST", handler }, "invalid_request"],
+    ] as const)
+      expect(await told({ ...call, tags: [...call.tags] })).toMatchObject([{ message: "request", reason }]);
   });
 
   test("that are nearly used up are told in the answer, of raw endpoints too, whether counting waits or not", async () => {

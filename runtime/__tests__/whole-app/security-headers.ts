@@ -73,11 +73,11 @@ export function securityHeaders(baseUrl: () => string): void {
   const nameOf = ({ service, name }: EndpointModel): string => `${service}.${name}`;
   const pathOf = ({ path }: EndpointModel, value: string): string =>
     `/${path.map((part) => (part.kind === "literal" ? part.value : value)).join("/")}`;
-  const ask = (path: string, method: string, token: string): Promise<Response> => {
+  const ask = (path: string, method: string, token: string, body: object = {}): Promise<Response> => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     return fetch(`${baseUrl()}${path}`, {
       ...{ method, headers, redirect: "manual" },
-      ...(["GET", "HEAD"].includes(method) ? {} : { body: "{}" }),
+      ...(["GET", "HEAD"].includes(method) ? {} : { body: JSON.stringify(body) }),
     });
   };
 
@@ -127,6 +127,13 @@ export function securityHeaders(baseUrl: () => string): void {
       const { organisation } = (await answerOf("/auth/me")) as { organisation: { id: string } };
       await answerOf("/vectors/documents", { source: "headers.md", text: "# Headers" });
       const { tasks } = (await answerOf("/tasks?job=vectors:embed")) as { tasks: { id: string }[] };
+      const name = "a page.html";
+      const asset = await fetch(`${baseUrl()}/assets?name=${encodeURIComponent(name)}`, {
+        ...{ method: "POST", headers: { authorization: `Bearer ${token}` }, body: "<script>alert(1)</script>" },
+      });
+      const { id: assetId } = (await asset.json()) as { id: string };
+      const messages = [{ role: "user", content: "Say something." }];
+      const model = "m";
       const paths: Record<string, string> = {
         "auth.jwks": "/.well-known/jwks.json",
         "telemetry.docs": "/docs",
@@ -135,10 +142,15 @@ export function securityHeaders(baseUrl: () => string): void {
         "audit.exportLog": "/auth/audit/export",
         "auth.exportOrganisation": `/auth/organisations/${organisation.id}/export`,
         "queues.followTaskEvents": `/tasks/${tasks[0]?.id}/events`,
+        "assets.getContent": `/assets/${assetId}/content`,
+        "ai.generate": "/ai/generate",
+        "ai.chatCompletions": "/ai/v1/chat/completions",
       };
       expect(Object.keys(paths).sort()).toEqual(surfaces.flatMap(({ endpoints }) => endpoints).sort());
       for (const [name, path] of Object.entries(paths)) {
-        const answer = await ask(path, "GET", token);
+        const answer = name.startsWith("ai.")
+          ? await ask(path, "POST", token, { messages, model, stream: true })
+          : await ask(path, "GET", token);
         await answer.body?.cancel();
         expect(answer.status, name).toBe(200);
         expect(complaints(name, answer, surfaceOf(name).headers)).toEqual([]);
