@@ -54,7 +54,7 @@ interface ListAuditResponse {
 
 /** Who did what, the newest first. */
 export const listEntries = api(
-  { expose: true, auth: true, method: "GET", path: "/auth/audit", tags: ["can:audit.read"] },
+  { expose: true, auth: true, method: "GET", path: "/auth/audit", tags: ["can:audit.read", "shows:audit.personal"] },
   async (req: ListAuditRequest): Promise<ListAuditResponse> => {
     const principal = currentPrincipal();
     const cursor = parseCursor(req.cursor);
@@ -111,7 +111,13 @@ export const verify = api(
 
 /** The whole log as lines of JSON, oldest first; the last line has the number of entries and the last hash. */
 export const exportLog = api.raw(
-  { expose: true, auth: true, method: "GET", path: "/auth/audit/export", tags: ["can:audit.read", "limit:export"] },
+  {
+    expose: true,
+    auth: true,
+    method: "GET",
+    path: "/auth/audit/export",
+    tags: ["can:audit.read", "shows:audit.personal", "limit:export"],
+  },
   async (_req, resp) => {
     const principal = currentPrincipal();
     const leave = enterExport(principal);

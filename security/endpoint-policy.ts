@@ -64,7 +64,8 @@ export function findPolicy({
 
 /**
  * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `owns:<thing>`, `fresh`, `own-proof`, `limit:<policy>`, `cost:<points>`,
- * `idempotent`, `cacheable`, `refuses:<form>`, `probe`; other tags belong to others. Several `can:` tags must all hold.
+ * `idempotent`, `cacheable`, `refuses:<form>`, `probe`; other tags belong to others, as
+ * `shows:<permission>`, by which an endpoint says what its answers show to holders alone. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {
   const limit = readLimit(tags);

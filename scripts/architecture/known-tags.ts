@@ -64,10 +64,25 @@ export function ownedThings(project: Project): string[] {
   return [...found];
 }
 
+/** Permissions that code asks a caller for in words, `can(caller, "…")`, where one decides how much an answer shows. */
+export function permissionsAsked(project: Project): string[] {
+  const found = new Set<string>();
+  for (const { path, ast } of project.sources.values()) {
+    if (isTest(path) || /^(runtime|scripts|bench)\//.test(path)) continue;
+    walk(ast, (node) => {
+      if (!ts.isCallExpression(node) || node.expression.getText(ast) !== "can") return;
+      const permission = node.arguments[1];
+      if (permission !== undefined && ts.isStringLiteralLike(permission)) found.add(permission.text);
+    });
+  }
+  return [...found];
+}
+
 /** Every tag that means something, sorted. */
 export function knownTags(project: Project): string[] {
   return [
     ...ownedThings(project).map((thing) => `owns:${thing}`),
+    ...permissionsAsked(project).map((name) => `shows:${name}`),
     ...(permissionsOf(project) ?? []).map((name) => `can:${name}`),
     ...(limitsOf(project) ?? []).map((name) => `limit:${name}`),
     ...OTHER_TAGS,

@@ -10,6 +10,7 @@ import { guardMounted } from "./rules/guard-mounted";
 import { layers } from "./rules/layers";
 import { map } from "./rules/map";
 import { migrationOrder } from "./rules/migration-order";
+import { ownerChecks } from "./rules/owner-checks";
 import { readmes } from "./rules/readmes";
 import { serviceBorders } from "./rules/service-borders";
 import { sqlPlace } from "./rules/sql-place";
@@ -28,6 +29,7 @@ export const rules: readonly Rule[] = [
   environment,
   deprecatedEvents,
   endpointTags,
+  ownerChecks,
   guardMounted,
   readmes,
   fileNames,

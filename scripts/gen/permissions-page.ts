@@ -19,7 +19,7 @@ export interface EndpointsModel {
 
 type Endpoint = EndpointsModel["services"][number]["endpoints"][number];
 
-const ACCESS = /^(can:|owns:|self$|caller$|public:|fresh$|own-proof$)/;
+const ACCESS = /^(can:|owns:|shows:|self$|caller$|public:|fresh$|own-proof$)/;
 
 const exposedIn = (model: EndpointsModel): Endpoint[] =>
   model.services.flatMap(({ endpoints }) => endpoints.filter(({ expose }) => expose));
@@ -71,7 +71,7 @@ The platform's staff (operators) are in no organisation and hold none of these. 
 
 ## By endpoint
 
-\`self\`: a person who is signed in, for what is theirs; \`caller\`: whoever brings valid credentials, an API key too; \`fresh\`: only within ten minutes of showing who one is (\`POST /auth/step-up\`); \`owns:\`: for who owns the thing that \`:id\` names, or holds its \`.manage\`, to all others it does not exist; \`own-proof\`: only in a session that has shown something of the account's own, and not the word of an organisation's provider alone. Everything else than these tags is closed.
+\`self\`: a person who is signed in, for what is theirs; \`caller\`: whoever brings valid credentials, an API key too; \`fresh\`: only within ten minutes of showing who one is (\`POST /auth/step-up\`); \`owns:\`: for who owns the thing that \`:id\` names, or holds its \`.manage\`, to all others it does not exist; \`shows:\`: some fields only for who has it, in their place a word for all others; \`own-proof\`: only in a session that has shown something of the account's own, and not the word of an organisation's provider alone. Everything else than these tags is closed.
 
 | request | endpoint | who may | limit |
 |---|---|---|---|

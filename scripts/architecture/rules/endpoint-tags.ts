@@ -1,7 +1,7 @@
 // Every exposed endpoint says who may call it, on its declaration: `can:<resource>.<action>`, `self` or
 // `public:<reason>`, exactly one. The guard denies by default; this test makes the omission visible earlier.
 import ts from "typescript";
-import { knownTags, limitsOf, ownedThings, permissionsOf } from "../known-tags";
+import { knownTags, limitsOf, ownedThings, permissionsAsked, permissionsOf } from "../known-tags";
 import { isTest, lineOf, walk, type Project, type Rule, type SourceFile, type Violation } from "../project";
 
 export interface ExposedEndpoint {
@@ -73,6 +73,9 @@ function misspelled({ tags }: ExposedEndpoint, project: Project): string | undef
   if (costs.length > 1 || costs.some((tag) => !COST_TAG.test(tag)))
     return `has ${costs.join(", ")}, which is not one number from 1 to 1000: the guard would answer 403 to everybody`;
   const limit = unknownOf(tags, "limit:", limitsOf(project));
+  const shown = unknownOf(tags, "shows:", permissionsAsked(project));
+  if (shown !== undefined)
+    return `shows more to who has ${shown}, for which no code asks: can(caller, "${shown}") decides, or nothing does`;
   const thing = unknownOf(tags, "owns:", ownedThings(project));
   if (thing !== undefined)
     return `is for owners of a ${thing}, of which nobody says whose it is: add declareOwner("${thing}", …), or the guard answers 403 to everybody`;
@@ -98,28 +101,19 @@ function staleList(project: Project): Violation[] {
   return [{ rule: "endpoint-tags", file, line: 1, message: "is not what the sources say: run `npm run gen`" }];
 }
 
-/** What a file asks the caller for in words: `can(caller, "…")`, where a permission decides how much an answer tells. */
-function askedInCode({ ast }: SourceFile): string[] {
-  const found: string[] = [];
-  walk(ast, (node) => {
-    if (!ts.isCallExpression(node) || node.expression.getText(ast) !== "can") return;
-    const permission = node.arguments[1];
-    if (permission !== undefined && ts.isStringLiteralLike(permission)) found.push(permission.text);
-  });
-  return found;
-}
-
-/** A permission that nothing asks for is a promise that nobody keeps: roles are made of it, and it opens nothing. */
-function unused(project: Project, shipped: readonly SourceFile[], endpoints: readonly ExposedEndpoint[]): Violation[] {
+/**
+ * A permission that no endpoint names is a promise that nobody keeps: roles are made of it, and it opens nothing. One that decides
+ * how much an answer shows stands at the endpoint too, where who reads the declaration sees it.
+ */
+function unused(project: Project, endpoints: readonly ExposedEndpoint[]): Violation[] {
   const tags = new Set(endpoints.flatMap((endpoint) => endpoint.tags));
-  const inCode = new Set(shipped.flatMap(askedInCode));
   return (permissionsOf(project) ?? [])
-    .filter((permission) => !tags.has(`can:${permission}`) && !inCode.has(permission))
+    .filter((permission) => !tags.has(`can:${permission}`) && !tags.has(`shows:${permission}`))
     .map((permission) => ({
       rule: "endpoint-tags",
       file: "security/permissions.ts",
       line: 1,
-      message: `no endpoint asks for the permission ${permission}: tag one with can:${permission}, or take it away`,
+      message: `no endpoint asks for the permission ${permission}: tag one with can:${permission}, with shows:${permission} where it decides how much is told, or take it away`,
     }));
 }
 
@@ -141,7 +135,7 @@ function check(project: Project): Violation[] {
           },
         ];
   });
-  return [...wrong, ...unused(project, shipped, endpoints), ...staleList(project)];
+  return [...wrong, ...unused(project, endpoints), ...staleList(project)];
 }
 
 export const endpointTags: Rule = {

@@ -6,7 +6,11 @@ export const open = api({ expose: true, method: "GET", path: "/open", tags: ["li
 export const twice = api({ expose: true, path: "/twice", tags: ["self", "can:account.read"] }, async (): Promise<void> => undefined);
 export const unknown = api.raw({ expose: true, path: "/unknown", tags: ["can:everything"] }, async (_request, response) => void response.end());
 
+// No endpoint says that it shows more to who has the second one.
+export const knows = (caller: object): boolean => can(caller, "account.secret");
+
 // Correct:
-export const shown = (caller: object): boolean => can(caller, "account.personal");
+export const told = (caller: object): boolean => can(caller, "account.personal");
+export const shown = api({ expose: true, path: "/shown", tags: ["can:account.read", "shows:account.personal"] }, async (): Promise<void> => undefined);
 export const inner = api({ path: "/inner" }, async (): Promise<void> => undefined);
 export const login = api({ expose: true, path: "/login", tags: ["public:sign-in"] }, async (): Promise<void> => undefined);
