@@ -23,6 +23,7 @@ const CLIENTS = Number(process.env.GROUNDWORK_REFRESH_CLIENTS ?? 300);
 refreshRaces({
   clients: CLIENTS,
   sessions: 2 * CLIENTS,
+  clientsAtOnce: 25,
   limits: () => new Limits({ scale: 1, redis }),
 });
 

@@ -347,7 +347,7 @@ describe("access tokens", () => {
 
 signingKeys();
 refreshing();
-refreshRaces({ clients: 20, sessions: 80, limits: () => new Limits({ scale: 1 }) });
+refreshRaces({ clients: 20, sessions: 80, clientsAtOnce: 2, limits: () => new Limits({ scale: 1 }) });
 upkeep();
 
 describe("signing out", () => {
