@@ -1,6 +1,8 @@
-// What a refusal costs beside an acceptance, in the server's CPU time for one request: access tokens that it sees for the first
-// time and again, an API key, tokens that attackers make, and an address that has sent too many of them.
-// `node scripts/run-ts.mjs bench/http/refusals.ts [TOKENS] [--node PATH]`. A report, never a test. CPU time, so a busy machine does.
+// What a refusal costs beside an acceptance, in the server's CPU time for one request. Two claims, and exit code 1 where one does not hold:
+//   a token that an attacker makes costs less than a good one that the server sees for the first time, whose signature it has to
+//   check; it costs more than one that it knows, or an API key, which is said beside it and claimed of none;
+//   one of an address that has sent too many costs less than that by far (half at most): nothing of it is looked at.
+// `node scripts/run-ts.mjs bench/http/refusals.ts [TOKENS] [--node PATH]`. CPU time, so a busy machine does.
 import { randomBytes } from "node:crypto";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,6 +16,12 @@ import { cpuMicros } from "./measure";
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { node: { type: "string" } } });
 const [tokens = 2_000] = positionals.map(Number);
 const LANES = 32;
+const BLOCKED_AT_MOST = 0.5;
+const PATH = "/guarded/42?k=10";
+const UNKNOWN = "accepted: token seen for the first time";
+const KNOWN = "accepted: token seen before";
+const FORGED = "refused: another signature";
+const BLOCKED = "refused: an address that is blocked";
 
 interface Round {
   name: string;
@@ -22,15 +30,20 @@ interface Round {
   headers: string[];
 }
 
+interface Server {
+  pool: Pool;
+  pid: number;
+}
+
 /** Sends each header once. CPU microseconds of the server for one request. */
-async function measure(pool: Pool, pid: number, { name, status, headers }: Round): Promise<number> {
+async function measure({ pool, pid }: Server, { name, status, headers }: Round): Promise<number> {
   const before = cpuMicros(pid);
   let next = 0;
   const lane = async (): Promise<void> => {
     for (let i = next++; i < headers.length; i = next++) {
       const answer = await pool.request({
         method: "GET",
-        path: "/guarded/42?k=10",
+        path: PATH,
         headers: { authorization: headers[i] ?? "" },
       });
       await answer.body.text();
@@ -64,10 +77,10 @@ function roundsOf(unseen: string[], key: string): Round[] {
   const forged = (change: Record<string, unknown>): string[] =>
     unseen.map(() => bearer(`${base64url({ ...header, ...change })}.${body}.${randomBytes(64).toString("base64url")}`));
   return [
-    { name: "accepted: token seen for the first time", status: 200, headers: unseen.map(bearer) },
-    { name: "accepted: token seen before", status: 200, headers: unseen.map(bearer) },
+    { name: UNKNOWN, status: 200, headers: unseen.map(bearer) },
+    { name: KNOWN, status: 200, headers: unseen.map(bearer) },
     { name: "accepted: API key", status: 200, headers: times(bearer(key)) },
-    { name: "refused: another signature", status: 401, headers: forged({}) },
+    { name: FORGED, status: 401, headers: forged({}) },
     { name: "refused: alg none", status: 401, headers: forged({ alg: "none" }) },
     { name: "refused: HS256", status: 401, headers: forged({ alg: "HS256" }) },
     { name: "refused: a key id that nobody has", status: 401, headers: forged({ kid: "x" }) },
@@ -77,27 +90,70 @@ function roundsOf(unseen: string[], key: string): Round[] {
   ];
 }
 
-const app = copyOfApp();
-cpSync(join(root, "bench/http/__tests__/guarded"), app, { recursive: true });
-const served = await serveApp(app, values.node);
-const pool = new Pool(`http://127.0.0.1:${served.port}`, { connections: LANES });
-try {
-  const session = await accessToken(served.port);
-  const rounds = roundsOf(await manyTokens(served.port, session), await apiKey(served.port, session.accessToken));
+/** What each round costs, of tokens that come for the first time in `rounds`. */
+async function costs(server: Server, rounds: readonly Round[]): Promise<Map<string, number>> {
+  const cost = new Map<string, number>();
+  for (const round of rounds) cost.set(round.name, await measure(server, round));
+  return cost;
+}
+
+/** Runs `use` with a server of the app, whose limits are so many times the usual ones. */
+async function serving<T>(
+  app: string,
+  limitScale: number,
+  use: (server: Server, port: number) => Promise<T>,
+): Promise<T> {
+  const served = await serveApp(app, values.node, { LIMIT_SCALE: String(limitScale) });
+  const pool = new Pool(`http://127.0.0.1:${served.port}`, { connections: LANES });
+  try {
+    return await use({ pool, pid: served.pid }, served.port);
+  } finally {
+    await pool.close();
+    await served.stop();
+  }
+}
+
+async function unlimited(server: Server, port: number): Promise<{ cost: Map<string, number>; forged: string[] }> {
+  const session = await accessToken(port);
+  const rounds = roundsOf(await manyTokens(port, session), await apiKey(port, session.accessToken));
   // Once for the compiler, with tokens that come again.
   const warm = rounds.filter(({ status }) => status === 401);
   for (const round of [...warm, { name: "warm", status: 200, headers: times(bearer(session.accessToken)) }])
-    await measure(pool, served.pid, round);
-  let accepting = Number.NaN;
-  for (const round of rounds) {
-    const cpu = await measure(pool, served.pid, round);
-    if (Number.isNaN(accepting)) accepting = cpu;
-    console.log(
-      `  ${round.name.padEnd(42)} ${cpu.toFixed(0).padStart(5)} µs CPU/req   ${(cpu / accepting).toFixed(2)}x of accepting it`,
-    );
+    await measure(server, round);
+  const forged = rounds.find(({ name }) => name === FORGED)?.headers ?? [];
+  return { cost: await costs(server, rounds), forged };
+}
+
+/** The address has used up what it may fail; the first hundred are for that, and for the compiler. */
+async function blocked(server: Server, forged: string[]): Promise<Map<string, number>> {
+  for (const authorization of forged.slice(0, 100))
+    await server.pool
+      .request({ method: "GET", path: PATH, headers: { authorization } })
+      .then(({ body }) => body.dump());
+  const round = { name: BLOCKED, status: 429, headers: forged };
+  // As many as the other server had answered.
+  for (let n = 0; n < 10; n++) await measure(server, round);
+  return costs(server, [round]);
+}
+
+const app = copyOfApp();
+cpSync(join(root, "bench/http/__tests__/guarded"), app, { recursive: true });
+try {
+  const { cost, forged } = await serving(app, 1_000_000, unlimited);
+  for (const [name, cpu] of await serving(app, 1, (server) => blocked(server, forged))) cost.set(name, cpu);
+  const [unknown = NaN, known = NaN] = [cost.get(UNKNOWN), cost.get(KNOWN)];
+  const failed: string[] = [];
+  console.log(
+    "                                             µs CPU/req   of a good token: seen for the first time, known",
+  );
+  for (const [name, cpu] of cost) {
+    const most = name === BLOCKED ? BLOCKED_AT_MOST : 1;
+    if (name.startsWith("refused") && !(cpu < most * unknown)) failed.push(`${name}: not below ${most}x`);
+    const [of, ofKnown] = [(cpu / unknown).toFixed(2), (cpu / known).toFixed(2)];
+    console.log(`  ${name.padEnd(42)} ${cpu.toFixed(0).padStart(8)}   ${of.padStart(20)}x ${ofKnown.padStart(10)}x`);
   }
+  for (const what of failed) console.error(`does not hold: ${what} of a good token seen for the first time`);
+  if (failed.length > 0) process.exitCode = 1;
 } finally {
-  await pool.close();
-  await served.stop();
   rmSync(app, { recursive: true, force: true });
 }
