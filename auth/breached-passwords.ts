@@ -22,6 +22,7 @@ const AT_ONCE = { ofOne: 16, inAll: 32 };
 const turns = new FairTurns({
   lines: { untried: AT_ONCE, prompt: AT_ONCE, slow: AT_ONCE, silent: { ofOne: 1, inAll: 1 } },
   waitingOfOne: 64,
+  silentAfterMs: 1_500,
 });
 const log = logger("auth");
 

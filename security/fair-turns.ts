@@ -1,6 +1,7 @@
 // Turns at asking things outside that somebody named: an organisation's provider of sign-ins, its name servers. Such a thing may
 // hang, by fault or on purpose, and holds its turn until it is given up. So everybody stands in one of four lines by how their
-// thing was last, and each line has room of its own: whoever hangs, however many they are, takes nothing of those who answer.
+// thing was last, and each line has room of its own: whoever is known to hang takes nothing of those who answer. Only as many as a
+// line has turns, which all fall silent at once, fill it until they are given up.
 //   untried  nobody has asked it yet, or not for long: anybody may be that
 //   prompt   it ended within a second, whatever it answered
 //   slow     it answered later
@@ -18,6 +19,8 @@ export interface FairTurnsMax {
   lines: Readonly<Record<Exclude<Line, "silent">, UnderWayMax> & { silent: UnderWayMax & { ofOne: 1 } }>;
   /** Of one, behind its own. */
   waitingOfOne: number;
+  /** Whoever was given up had this long to answer. One that was cut sooner had waited for its turn, which says nothing of it. */
+  silentAfterMs: number;
 }
 
 /** What is asked was given up lately: it rests, or somebody just tries whether it answers again. Nobody was asked. */
@@ -68,7 +71,8 @@ export class FairTurns {
   }
 
   /**
-   * Runs `work` when it is the turn of `who`. It has to end by itself; it counts as given up when it fails late, or by `signals`.
+   * Runs `work` when it is the turn of `who`. It has to end by itself; `signals` are what may cut it. It counts as given up when it
+   * fails after `silentAfterMs`.
    * @throws RestingError; APIError service_unavailable when there is no room; what the work throws.
    */
   async run<T>(who: string, work: () => Promise<T>, signals: readonly (AbortSignal | undefined)[] = []): Promise<T> {
@@ -85,14 +89,15 @@ export class FairTurns {
 
   private async ask<T>(who: string, work: () => Promise<T>, signals: readonly (AbortSignal | undefined)[]): Promise<T> {
     const begunMs = this.nowMs();
-    const isLate = (): boolean => this.nowMs() - begunMs >= PROMPT_MS;
+    const tookMs = (): number => this.nowMs() - begunMs;
+    const paced = (): "prompt" | "slow" => (tookMs() < PROMPT_MS ? "prompt" : "slow");
     try {
       const answer = await work();
-      this.note(who, isLate() ? "slow" : "prompt");
+      this.note(who, paced());
       return answer;
     } catch (error) {
-      const isGivenUp = signals.some((signal) => signal?.aborted === true);
-      this.note(who, isLate() || isGivenUp ? "silent" : "prompt");
+      if (tookMs() >= this.max.silentAfterMs) this.note(who, "silent");
+      else if (signals.every((signal) => signal?.aborted !== true)) this.note(who, paced());
       throw error;
     }
   }

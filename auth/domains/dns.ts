@@ -26,6 +26,7 @@ const TURNS: FairTurnsMax = {
     silent: { ofOne: 1, inAll: 32 },
   },
   waitingOfOne: 50,
+  silentAfterMs: 1_000,
 };
 const UPKEEP_AT_ONCE = 32;
 const UPKEEP_WAITING_MAX = 64;

@@ -33,16 +33,18 @@ const PROVIDERS_MAX = 200;
 const AT_ONCE = 32;
 const ORGANISATIONS_MAX = 1_000;
 /** Requests to organisations' providers, which may be anything. */
-const TURNS: FairTurnsMax = {
+const TURNS: Omit<FairTurnsMax, "silentAfterMs"> = {
   lines: {
     untried: { ofOne: 2, inAll: 128 },
     prompt: { ofOne: 8, inAll: 128 },
-    slow: { ofOne: 2, inAll: 64 },
+    slow: { ofOne: 8, inAll: 64 },
     silent: { ofOne: 1, inAll: 32 },
   },
   waitingOfOne: 32,
 };
 const TIMEOUT_MS = 5_000;
+/** Of that time. What is left of it after a turn's waiting and the requests before is often less. */
+const SILENT_AFTER = 0.6;
 
 interface Known {
   /** What it was made from: another secret or issuer makes another client. */
@@ -66,9 +68,12 @@ export interface OidcSettings {
 export class OidcClients {
   private readonly known = new RecentMap<Known>(PROVIDERS_MAX);
   private readonly knownOfOrganisations = new RecentMap<Known>(ORGANISATIONS_MAX);
-  private readonly turns = new FairTurns(TURNS);
+  private readonly turns: FairTurns;
 
-  constructor(private readonly settings: OidcSettings) {}
+  constructor(private readonly settings: OidcSettings) {
+    const { timeoutMs = TIMEOUT_MS } = settings;
+    this.turns = new FairTurns({ ...TURNS, silentAfterMs: timeoutMs * SILENT_AFTER });
+  }
 
   list(): readonly Provider[] {
     return this.settings.providers();

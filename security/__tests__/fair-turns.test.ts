@@ -13,7 +13,7 @@ beforeEach(() => {
     slow: { ofOne: 2, inAll: 16 },
     silent: { ofOne: 1, inAll: 4 },
   };
-  turns = new FairTurns({ lines, waitingOfOne: 2 }, () => nowMs);
+  turns = new FairTurns({ lines, waitingOfOne: 2, silentAfterMs: 3_000 }, () => nowMs);
 });
 
 interface Asked {
@@ -147,17 +147,33 @@ describe("whoever wants more than theirs", () => {
   });
 });
 
-test("what is given up by a signal hung, however soon; what fails soon by itself did not", async () => {
-  const leaving = new AbortController();
-  const cut = ask("a", [leaving.signal]);
-  leaving.abort();
-  cut.end(new Error("aborted"));
-  await cut.told;
+test("what fails after a while hung; what fails soon by itself did not", async () => {
+  await hang("a");
   expect(await ask("a").told).toBe("RestingError");
   const refused = ask("b");
   refused.end(new Error("connection refused"));
   await refused.told;
   expect(await answer("b")).toBe("done");
+});
+
+test("whoever's time was mostly over when their turn came says nothing of one that answers slowly", async () => {
+  expect(await answer("a", 1_200)).toBe("done");
+  const leaving = new AbortController();
+  const cut = ask("a", [leaving.signal]);
+  nowMs += 2_999;
+  leaving.abort();
+  cut.end(new Error("aborted"));
+  expect(await cut.told).toBe("Error");
+  expect(await answer("a", 1_200)).toBe("done");
+  const hung = ask("a", [leaving.signal]);
+  expect(await hung.told).toBe("AbortError");
+  const again = new AbortController();
+  const late = ask("a", [again.signal]);
+  nowMs += 3_000;
+  again.abort();
+  late.end(new Error("aborted"));
+  await late.told;
+  expect(await ask("a").told).toBe("RestingError");
 });
 
 test("those who answer slowly have turns of their own, and are with the prompt ones once they are", async () => {
