@@ -9,6 +9,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // Not who may see or manage the key, but who may learn its next secret, with which they act as its maker: asked under the lock of the
   // rotation, and a holder of api_key.manage who is not its maker is told so.
   "auth/api-keys.ts": ["key.accountId !== principal.subjectId"],
+  // A task that is followed: the endpoint says owns:job, and this asks the same again while its stream is open.
+  "queues/api/tasks.ts": ["(await taskActor(principal, id)) === actorOf(principal)"],
   // Nobody hands an organisation over to themselves.
   "auth/organisation-life.ts": ["userId === principal.subjectId"],
   // A challenge is sealed for whom it was made, and is no stored thing.
