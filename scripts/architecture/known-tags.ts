@@ -67,8 +67,8 @@ export function ownedThings(project: Project): string[] {
 /** Permissions that code asks a caller for in words, `can(caller, "…")`, where one decides how much an answer shows. */
 export function permissionsAsked(project: Project): string[] {
   const found = new Set<string>();
-  for (const { path, ast } of project.sources.values()) {
-    if (isTest(path) || /^(runtime|scripts|bench)\//.test(path)) continue;
+  for (const { path, ast, text } of project.sources.values()) {
+    if (isTest(path) || /^(runtime|scripts|bench)\//.test(path) || !text.includes("can(")) continue;
     walk(ast, (node) => {
       if (!ts.isCallExpression(node) || node.expression.getText(ast) !== "can") return;
       const permission = node.arguments[1];

@@ -73,7 +73,9 @@ function misspelled({ tags }: ExposedEndpoint, project: Project): string | undef
   if (costs.length > 1 || costs.some((tag) => !COST_TAG.test(tag)))
     return `has ${costs.join(", ")}, which is not one number from 1 to 1000: the guard would answer 403 to everybody`;
   const limit = unknownOf(tags, "limit:", limitsOf(project));
-  const shown = unknownOf(tags, "shows:", permissionsAsked(project));
+  const shown = tags.some((tag) => tag.startsWith("shows:"))
+    ? unknownOf(tags, "shows:", permissionsAsked(project))
+    : undefined;
   if (shown !== undefined)
     return `shows more to who has ${shown}, for which no code asks: can(caller, "${shown}") decides, or nothing does`;
   const thing = unknownOf(tags, "owns:", ownedThings(project));
