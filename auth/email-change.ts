@@ -5,7 +5,8 @@
 // it was a week before the first change: whoever steals one prepares it before they move it. Sign-ins and the password, which may
 // be known, end; whatever was added since then and signs in or acts is removed, and the answer and the log say what: accounts
 // elsewhere, passkeys, codes of an app, recovery codes, API keys that were made or rotated. Older second factors stay, because an
-// old mailbox may have a new owner. Until it ends, notices of such changes go to the old address too (jobs.ts).
+// old mailbox may have a new owner; where all were replaced since, one of those that took their place stays (factors/enrolment.ts).
+// Until it ends, notices of such changes go to the old address too (jobs.ts). The address that is lost is told what was removed.
 // (OWASP Authentication Cheat Sheet, "Changing A User's Registered Email Address"; ASVS 5.0 V6.3.7.)
 import { defineAction } from "../audit/action";
 import type { AuditFacts } from "../audit/record";
@@ -37,6 +38,8 @@ export const REVERT_SECONDS = 7 * 86_400;
 
 /** What was added so long before the first change is removed with what came after it. Also in the mail (mail-texts.ts). */
 export const PREPARED_DAYS = 7;
+/** As long as the mail to the address that the account lost may take. */
+const TELL_LOSER_SECONDS = 86_400;
 /** Of the ids of each kind in one entry of the log; each has an entry of its own too. */
 const NAMED_MAX = 20;
 
@@ -128,11 +131,22 @@ export async function revertEmailChange(token: string): Promise<Reverted> {
       const since = new Date(changedAt.getTime() - PREPARED_DAYS * 86_400_000);
       const removed = await forgetSince(tx, id, since, "claimed");
       if (isClosing) await tellRestored(tx, id);
+      if (account.email !== email) await tellLoser(tx, account, removed);
       await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
       await recordOfAccount(tx, { accountId: id, tenantId: null }, reverted, entryOf(since, removed));
       return { since, removed };
     }),
   );
+}
+
+/** Whoever reads the old mailbox may not be whose account it is: the address that loses it is told too, and what is gone. */
+async function tellLoser(tx: Tx, { id: accountId, email }: AccountRow, removed: ForgottenCredentials): Promise<void> {
+  const { hash } = createOneTimeToken();
+  const held = { accountId, purpose: "email-reverted", hash, email, lifetimeSeconds: TELL_LOSER_SECONDS } as const;
+  await oneTimeTokenHold(tx, held, "replace");
+  const { totp, recoveryCodes, passkeys, identities, apiKeys } = removed;
+  const counts = { passkeys: passkeys.length, identities: identities.length, apiKeys: apiKeys.length };
+  await requestMail(tx, { kind: "email-reverted", accountId, removed: { totp, recoveryCodes, ...counts } });
 }
 
 export interface Reverted {

@@ -13,6 +13,7 @@ import { defineJob } from "../queues/job";
 import { makeWorker, UnrecoverableJobError } from "../queues/worker";
 import {
   changeEmailText,
+  emailRevertedText,
   factorNoticeText,
   invitationText,
   noticeKinds,
@@ -54,6 +55,17 @@ const accountMail = z.discriminatedUnion("kind", [
     notice: z.enum(ownerNotices),
     about: z.string().max(500),
     accountId: z.uuid(),
+  }),
+  z.object({
+    kind: z.literal("email-reverted"),
+    accountId: z.uuid(),
+    removed: z.object({
+      totp: z.boolean(),
+      recoveryCodes: z.number(),
+      passkeys: z.number(),
+      identities: z.number(),
+      apiKeys: z.number(),
+    }),
   }),
   z.object({ kind: z.literal("step-up"), accountId: z.uuid(), sessionId: z.uuid() }),
   z.object({ kind: z.literal("invitation"), invitationId: z.uuid() }),
@@ -139,6 +151,8 @@ async function write(
       return toHeld(mail.accountId, mail.kind, (token) => changeEmailText(token, settings));
     case "revert-email":
       return toHeld(mail.accountId, mail.kind, (token) => revertEmailText(token, settings));
+    case "email-reverted":
+      return toHeld(mail.accountId, mail.kind, () => emailRevertedText(mail.removed));
     case "invitation": {
       if (tenantId === null) throw new UnrecoverableJobError("an invitation belongs to a tenant");
       const { text, hash } = createOneTimeToken();

@@ -72,13 +72,33 @@ export const revertEmailText = (token: string, settings: LinkSettings): MailText
     { page: "/revert-email", endpoint: "/auth/email/revert", token },
     [
       "Your account has another address now. If it was not you, take it back:",
-      "The link works once, within a week. The account is then as it was a week before its address was first changed: all sign-ins end, and so does its password (set a new one then), and what was added since that day is removed: passkeys, codes of an app, linked accounts, API keys; recovery codes too, however old. You are told what it was. Second factors from before stay.",
+      "The link works once, within a week. The account is then as it was a week before its address was first changed: all sign-ins end, and so does its password (set a new one then), and what was added since that day is removed: passkeys, codes of an app, linked accounts, API keys; recovery codes too, however old. You are told what it was. Second factors from before stay; if all of them were replaced since, one of the new ones stays, so that an account that asked for a second factor asks for one still.",
       "What was done in your organisations meanwhile stays: look at their members, service principals and log.",
       "If it was you, do nothing.",
     ],
     settings,
   ),
 });
+
+export interface RemovedCounts {
+  totp: boolean;
+  recoveryCodes: number;
+  passkeys: number;
+  identities: number;
+  apiKeys: number;
+}
+
+/** To the address that the account lost: whoever reads the other one may not be whose account it is. */
+export function emailRevertedText(removed: RemovedCounts): MailText {
+  const { totp, recoveryCodes, passkeys, identities, apiKeys } = removed;
+  const counted = { passkeys, "recovery codes": recoveryCodes, "linked accounts": identities, "API keys": apiKeys };
+  const named = Object.entries(counted).flatMap(([what, count]) => (count > 0 ? [`${what} (${count})`] : []));
+  const gone = [...(totp ? ["the codes of an app"] : []), ...named];
+  return {
+    subject: "Your account has its address of before again",
+    text: `Somebody who reads the mails of the address that your account had before took it back there, by the link that was mailed when the address changed. This address is not the account's any more. All sign-ins and the password have ended. Removed besides: ${gone.length > 0 ? gone.join(", ") : "nothing"}.\n\nIf it was not you, somebody else reads that mailbox: make sure of it, ask for a new password there, and tell whoever runs this app at once.`,
+  };
+}
 
 export const restoreAccountText = (token: string, settings: LinkSettings): MailText => ({
   subject: "Your account was deleted",

@@ -14,8 +14,11 @@ import { assertSessionLives, endSessions, lockLiving } from "../session-end";
 import { assertSignInMethod } from "../sign-in-methods";
 import { accountFind, accountLock } from "../store/accounts";
 import {
+  factorsAreReplaced,
   factorsFind,
   factorsFindIn,
+  factorsForgetHeld,
+  factorsNoteHeld,
   recoveryCodesDelete,
   recoveryCodesPut,
   totpBegin,
@@ -25,8 +28,10 @@ import {
   totpFindForUpdate,
   type FactorsRow,
 } from "../store/factors";
-import { passkeyDeleteOfAccount, passkeyDeleteSince } from "../store/passkeys";
+import { passkeyDeleteOfAccount, passkeyDeleteSince, passkeyDemoteNewest } from "../store/passkeys";
+import { sessionProof } from "../store/sessions";
 import { totpKey } from "./keys";
+import { BY_CODE, BY_PASSKEY, BY_RECOVERY_CODE } from "./methods";
 import { recordFactorAdded, recordFactorRemoved, recordRecoveryCodesCreated, type ChangedFactor } from "./notices";
 import { createRecoveryCodes, hashRecoveryCode } from "./recovery-codes";
 import { methodsOf } from "./requirement";
@@ -63,10 +68,7 @@ export async function confirmTotp(caller: Caller, code: string, now: Date): Prom
     const step = matchStep(open(totpKey(), row.secretSealed, accountId), code, databaseClock.at(now), null);
     if (step === undefined) throw errors.second_factor_invalid();
     if (!(await totpConfirm(tx, { accountId, step }))) throw errors.totp_not_begun();
-    const codes = await firstRecoveryCodes(tx, accountId);
-    await endOthers(tx, caller);
-    await recordFactorAdded(tx, whose(caller), TOTP);
-    return codes;
+    return afterAddition(tx, caller, TOTP);
   });
 }
 
@@ -75,6 +77,7 @@ export async function removeTotp(caller: Caller): Promise<void> {
   const accountId = caller.subjectId;
   await withSystem("remove-totp", async (tx) => {
     await accountLock(tx, accountId);
+    factorsNoteHeld(tx, accountId);
     if (!(await totpDelete(tx, accountId))) throw errors.factor_not_found();
     await afterRemoval(tx, caller, TOTP);
   });
@@ -93,8 +96,31 @@ export async function replaceRecoveryCodes(caller: Caller): Promise<string[]> {
   });
 }
 
+/** The account has one factor more. Resolves with recovery codes for one that has none. The caller holds accountLock. */
+export async function afterAddition(tx: Tx, caller: Caller, changed: ChangedFactor): Promise<string[] | undefined> {
+  const accountId = caller.subjectId;
+  const codes = await firstRecoveryCodes(tx, accountId);
+  await endOthers(tx, caller);
+  const { totpSince, passkeys } = await factorsFindIn(tx, accountId);
+  const isOnlyOne = passkeys + (totpSince === null ? 0 : 1) === 1;
+  if (isOnlyOne && !(await hasShownFactor(tx, caller))) factorsForgetHeld(tx, accountId);
+  await recordFactorAdded(tx, whose(caller), changed);
+  return codes;
+}
+
+const FACTORS = new Set([...BY_CODE, ...BY_PASSKEY, ...BY_RECOVERY_CODE]);
+
+/**
+ * Whether the caller's session showed a factor of the account. Replacing the only one takes removing it first, and who adds the other
+ * without having shown the one before may be somebody who knows the password alone.
+ */
+async function hasShownFactor(tx: Tx, { subjectId: accountId, sessionId: id = "" }: Caller): Promise<boolean> {
+  const proof = id === "" ? undefined : await sessionProof(tx, { id, accountId });
+  return proof?.amr.some((method) => FACTORS.has(method)) ?? false;
+}
+
 /** For the first factor of an account. The caller holds accountLock. */
-export async function firstRecoveryCodes(tx: Tx, accountId: string): Promise<string[] | undefined> {
+async function firstRecoveryCodes(tx: Tx, accountId: string): Promise<string[] | undefined> {
   const { recoveryCodesLeft } = await factorsFindIn(tx, accountId);
   return recoveryCodesLeft > 0 ? undefined : putRecoveryCodes(tx, accountId);
 }
@@ -135,19 +161,25 @@ export interface ForgottenFactors {
 
 /**
  * Removes the factors that were added since, and all recovery codes: nobody can tell since when they are there. For an account that
- * goes back to what it was (credentials.ts). The caller holds accountLock.
+ * goes back to what it was (credentials.ts). One that had a factor then, all of which were replaced since, keeps one, the app's codes or
+ * its newest passkey, and the recovery codes: whoever replaced them had shown one, and who reads its mails alone had not. Kept, none
+ * signs in by itself. The caller holds accountLock.
  */
 export async function forgetFactorsSince(tx: Tx, accountId: string, since: Date): Promise<ForgottenFactors> {
   const whoseOf = { accountId, tenantId: null };
-  const totp = await totpDeleteSince(tx, accountId, since);
+  const areReplaced = await factorsAreReplaced(tx, accountId, since);
+  const keepsTotp = areReplaced && (await factorsFindIn(tx, accountId)).totpSince !== null;
+  const totp = !keepsTotp && (await totpDeleteSince(tx, accountId, since));
   if (totp) await recordFactorRemoved(tx, whoseOf, TOTP, null);
-  const passkeys = await passkeyDeleteSince(tx, accountId, since);
+  const kept = areReplaced && !keepsTotp ? await passkeyDemoteNewest(tx, accountId) : undefined;
+  const passkeys = await passkeyDeleteSince(tx, accountId, since, kept);
   for (const { id } of passkeys) await recordFactorRemoved(tx, whoseOf, { factor: "passkey", factorId: id }, null);
-  return { totp, passkeys, recoveryCodes: await recoveryCodesDelete(tx, accountId) };
+  return { totp, passkeys, recoveryCodes: areReplaced ? 0 : await recoveryCodesDelete(tx, accountId) };
 }
 
 /** For an account that changes hands (credentials.ts). */
 export async function forgetFactors(tx: Tx, accountId: string): Promise<void> {
+  factorsForgetHeld(tx, accountId);
   await totpDelete(tx, accountId);
   await passkeyDeleteOfAccount(tx, accountId);
   await recoveryCodesDelete(tx, accountId);

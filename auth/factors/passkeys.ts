@@ -6,11 +6,10 @@ import { newId } from "../../db/ids";
 import { withSystem } from "../../db/tenant";
 import { parseInput } from "../../security/input";
 import type { Caller } from "../../security/principal";
-import { whose } from "../account-log";
 import { errors } from "../errors";
 import { lockLiving } from "../session-end";
 import { accountFind, accountLock } from "../store/accounts";
-import { challengeConsume } from "../store/factors";
+import { challengeConsume, factorsNoteHeld } from "../store/factors";
 import {
   passkeyCount,
   passkeyDelete,
@@ -20,8 +19,7 @@ import {
   type PasskeyRow,
 } from "../store/passkeys";
 import { createChallenge, readChallenge } from "./challenge";
-import { afterRemoval, endOthers, firstRecoveryCodes } from "./enrolment";
-import { recordFactorAdded } from "./notices";
+import { afterAddition, afterRemoval } from "./enrolment";
 import { checkRegistration, registrationOptions, type PasskeyAttestation } from "./webauthn";
 
 export const PASSKEYS_PER_ACCOUNT_MAX = 20;
@@ -70,10 +68,7 @@ export async function addPasskey(
     if ((await passkeyCount(tx, accountId)) >= PASSKEYS_PER_ACCOUNT_MAX) throw errors.too_many_passkeys();
     const isNew = await passkeyInsert(tx, { ...registered, id, accountId, name });
     if (!isNew) throw errors.passkey_invalid({ internal: "registered already" });
-    const codes = await firstRecoveryCodes(tx, accountId);
-    await endOthers(tx, caller);
-    await recordFactorAdded(tx, whose(caller), { factor: "passkey", factorId: id });
-    return codes;
+    return afterAddition(tx, caller, { factor: "passkey", factorId: id });
   });
   return { id, ...(recoveryCodes === undefined ? {} : { recoveryCodes }) };
 }
@@ -93,6 +88,7 @@ export async function removePasskey(caller: Caller, id: string): Promise<void> {
   const accountId = caller.subjectId;
   await withSystem("remove-passkey", async (tx) => {
     await accountLock(tx, accountId);
+    factorsNoteHeld(tx, accountId);
     if (!(await passkeyDelete(tx, { id, accountId }))) throw errors.factor_not_found();
     await afterRemoval(tx, caller, { factor: "passkey", factorId: id });
   });

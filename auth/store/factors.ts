@@ -21,6 +21,10 @@ const FACTORS = `select
   (select count(*)::int from auth.passkey where account_id = $1) as passkeys,
   (select count(*)::int from auth.recovery_code where account_id = $1 and used_at is null) as "recoveryCodesLeft"`;
 
+/** Since when the oldest factor of an account is in use; null when it has none. */
+const OLDEST = `least((select confirmed_at from auth.totp where account_id = $1),
+  (select min(created_at) from auth.passkey where account_id = $1))`;
+
 /** The same in a transaction; true after accountLock. */
 export async function factorsFindIn(tx: Tx, accountId: string): Promise<FactorsRow> {
   const rows = await tx.query<FactorsRow>(FACTORS, [accountId]);
@@ -133,6 +137,31 @@ export async function totpDelete(tx: Tx, accountId: string): Promise<boolean> {
     [accountId],
   );
   return rows[0]?.wasUsed ?? false;
+}
+
+/** Before a factor is removed: since when the account has one, which whatever takes its place carries on. The caller holds accountLock. */
+export function factorsNoteHeld(tx: Tx, accountId: string): void {
+  tx.executeLater(
+    `update auth.account set second_factor_since = ${OLDEST} where id = $1 and second_factor_since is null`,
+    [accountId],
+  );
+}
+
+/** What the account has from now on took no factor's place. */
+export function factorsForgetHeld(tx: Tx, accountId: string): void {
+  tx.executeLater(
+    `update auth.account set second_factor_since = null where id = $1 and second_factor_since is not null`,
+    [accountId],
+  );
+}
+
+/** Whether the account had a factor before that day, and has none of then any more, but what took its place. */
+export async function factorsAreReplaced(tx: Tx, accountId: string, since: Date): Promise<boolean> {
+  const rows = await tx.query<{ are: boolean }>(
+    `select second_factor_since < $2 and ${OLDEST} >= $2 as are from auth.account where id = $1`,
+    [accountId, since],
+  );
+  return rows[0]?.are ?? false;
 }
 
 /** One that came into use since, or waits. True when it was in use. */

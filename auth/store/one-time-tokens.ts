@@ -2,7 +2,14 @@
 import { systemQuery, type Tx } from "../../db/tenant";
 
 export type Purpose =
-  "verify-email" | "reset-password" | "change-email" | "revert-email" | "restore-account" | "step-up";
+  | "verify-email"
+  | "reset-password"
+  | "change-email"
+  | "revert-email"
+  | "restore-account"
+  | "step-up"
+  /** To the address that the account lost by the way back; it can do nothing. */
+  | "email-reverted";
 
 /** Whose token it is, and the address that it was sent to. */
 export interface OneTimeTokenRow {
@@ -107,9 +114,12 @@ export async function oneTimeTokenTake(
   return rows[0];
 }
 
-/** Links that were mailed to the account before stop working, but for the way back to its first address. */
+/** Links that were mailed to the account before stop working, but for the way back to its first address; who lost one is told still. */
 export async function oneTimeTokenDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {
-  await tx.execute(`delete from auth.one_time_token where account_id = $1 and purpose <> 'revert-email'`, [accountId]);
+  await tx.execute(
+    `delete from auth.one_time_token where account_id = $1 and purpose not in ('revert-email', 'email-reverted')`,
+    [accountId],
+  );
 }
 
 /** Removes tokens whose time is up, at most `limit`. */

@@ -64,11 +64,11 @@ export function passkeyList(accountId: string): Promise<PasskeyRow[]> {
   );
 }
 
-/** Whose a presented credential is. */
+/** Whose a presented credential is that signs in by itself. */
 export async function passkeyFindAccount(credentialId: Buffer): Promise<string | undefined> {
   const rows = await systemQuery<{ accountId: string }>(
     "passkey-before-account-known",
-    `select account_id as "accountId" from auth.passkey where credential_id = $1`,
+    `select account_id as "accountId" from auth.passkey where credential_id = $1 and not is_second_only`,
     [credentialId],
   );
   return rows[0]?.accountId;
@@ -122,12 +122,28 @@ export async function passkeyDelete(tx: Tx, { id, accountId }: { id: string; acc
   return (await tx.execute(`delete from auth.passkey where account_id = $1 and id = $2`, [accountId, id])) === 1;
 }
 
-/** Those that were added since; resolves with what they were. */
-export function passkeyDeleteSince(tx: Tx, accountId: string, since: Date): Promise<{ id: string; name: string }[]> {
-  return tx.query(`delete from auth.passkey where account_id = $1 and created_at >= $2 returning id, name`, [
-    accountId,
-    since,
-  ]);
+/** Those that were added since, but for the one that is kept; resolves with what they were. */
+export function passkeyDeleteSince(
+  tx: Tx,
+  accountId: string,
+  since: Date,
+  keptId?: string,
+): Promise<{ id: string; name: string }[]> {
+  return tx.query(
+    `delete from auth.passkey where account_id = $1 and created_at >= $2 and id is distinct from $3 returning id, name`,
+    [accountId, since, keptId ?? null],
+  );
+}
+
+/** From now on the newest is asked for behind another factor, and signs in no more by itself. Resolves with its id. */
+export async function passkeyDemoteNewest(tx: Tx, accountId: string): Promise<string | undefined> {
+  const rows = await tx.query<{ id: string }>(
+    `update auth.passkey set is_second_only = true
+     where id = (select id from auth.passkey where account_id = $1 order by created_at desc, id desc limit 1)
+     returning id`,
+    [accountId],
+  );
+  return rows[0]?.id;
 }
 
 export async function passkeyDeleteOfAccount(tx: Tx, accountId: string): Promise<void> {
