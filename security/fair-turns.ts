@@ -37,6 +37,8 @@ interface Seen {
   strikes: number;
   struckAtMs: number;
   restsUntilMs: number;
+  /** Given up before they had their time, since it answered last. */
+  cuts: number;
 }
 
 interface Waiting {
@@ -49,6 +51,7 @@ const REST_MS = 1_000;
 const REST_MS_MAX = 30_000;
 /** So that whoever answers once in between is not at the beginning again. */
 const FORGIVEN_AFTER_MS = 60_000;
+const CUTS_MAX = 16;
 const SEEN_MAX = 4_000;
 
 export class FairTurns {
@@ -56,6 +59,8 @@ export class FairTurns {
   private readonly underWay: Readonly<Record<Line, UnderWay>>;
   /** Whoever stands here has a turn, at whose end they are looked at. */
   private readonly waiting = new Map<string, Waiting[]>();
+  /** Of those who had a turn already: they go first, or everybody would end between two requests of theirs. */
+  private readonly begun = new WeakSet<AbortSignal>();
 
   constructor(
     private readonly max: FairTurnsMax,
@@ -76,28 +81,32 @@ export class FairTurns {
    * @throws RestingError; APIError service_unavailable when there is no room; what the work throws.
    */
   async run<T>(who: string, work: () => Promise<T>, signals: readonly (AbortSignal | undefined)[] = []): Promise<T> {
-    const leave = this.enter(who) ?? (await this.wait(who));
+    const given = signals.filter((signal) => signal !== undefined);
+    const hasBegun = given.some((signal) => this.begun.has(signal));
+    const leave = this.enter(who) ?? (await this.wait(who, hasBegun));
+    for (const signal of given) this.begun.add(signal);
     try {
       // Whose time was up while they waited says nothing of whom they wanted to ask.
-      for (const signal of signals) signal?.throwIfAborted();
-      return await this.ask(who, work, signals);
+      for (const signal of given) signal.throwIfAborted();
+      return await this.ask(who, work, given);
     } finally {
       leave();
       this.next(who);
     }
   }
 
-  private async ask<T>(who: string, work: () => Promise<T>, signals: readonly (AbortSignal | undefined)[]): Promise<T> {
+  private async ask<T>(who: string, work: () => Promise<T>, signals: readonly AbortSignal[]): Promise<T> {
     const begunMs = this.nowMs();
     const tookMs = (): number => this.nowMs() - begunMs;
     const paced = (): "prompt" | "slow" => (tookMs() < PROMPT_MS ? "prompt" : "slow");
     try {
       const answer = await work();
-      this.note(who, paced());
+      this.note(who, paced(), begunMs);
       return answer;
     } catch (error) {
-      if (tookMs() >= this.max.silentAfterMs) this.note(who, "silent");
-      else if (signals.every((signal) => signal?.aborted !== true)) this.note(who, paced());
+      if (tookMs() >= this.max.silentAfterMs) this.note(who, "silent", begunMs);
+      else if (signals.every(({ aborted }) => !aborted)) this.note(who, paced(), begunMs);
+      else this.noteCut(who, begunMs);
       throw error;
     }
   }
@@ -115,11 +124,14 @@ export class FairTurns {
     return leave;
   }
 
-  private wait(who: string): Promise<() => void> {
+  private wait(who: string, goesFirst: boolean): Promise<() => void> {
     const behind = this.waiting.get(who) ?? [];
     if (behind.length >= this.max.waitingOfOne) throw full();
     this.waiting.set(who, behind);
-    return new Promise((begin, refuse) => behind.push({ begin, refuse }));
+    return new Promise((begin, refuse) => {
+      if (goesFirst) behind.unshift({ begin, refuse });
+      else behind.push({ begin, refuse });
+    });
   }
 
   /** Those who wait behind `who`'s own turns, as many as may go on, or all of them when they would wait for nothing. */
@@ -138,16 +150,25 @@ export class FairTurns {
     if (waiting.length === 0) this.waiting.delete(who);
   }
 
-  private note(who: string, line: Exclude<Line, "untried">): void {
+  private note(who: string, line: Exclude<Line, "untried">, begunMs: number): void {
     const nowMs = this.nowMs();
-    const before = this.seen.get(who) ?? { line, strikes: 0, struckAtMs: nowMs, restsUntilMs: 0 };
-    // What ends while it rests was under way before: several at once are one silence.
-    if (before.restsUntilMs > nowMs) return;
-    if (line !== "silent") return this.seen.set(who, { ...before, line });
+    const before = this.seen.get(who) ?? { line, strikes: 0, struckAtMs: -Infinity, restsUntilMs: 0, cuts: 0 };
+    // What was under way when it fell silent belongs to that: several at once are one silence.
+    if (begunMs < before.struckAtMs) return;
+    if (line !== "silent") return this.seen.set(who, { ...before, line, cuts: 0 });
     const forgiven = Math.floor((nowMs - before.struckAtMs) / FORGIVEN_AFTER_MS);
     const strikes = Math.max(0, before.strikes - forgiven);
     const restsUntilMs = nowMs + Math.min(REST_MS * 2 ** strikes, REST_MS_MAX);
-    this.seen.set(who, { line, strikes: strikes + 1, struckAtMs: nowMs, restsUntilMs });
+    this.seen.set(who, { line, strikes: strikes + 1, struckAtMs: nowMs, restsUntilMs, cuts: 0 });
+  }
+
+  /** One alone says nothing. Many of them with no answer in between do: whoever answers the first request and hangs the next. */
+  private noteCut(who: string, begunMs: number): void {
+    const seen = this.seen.get(who);
+    if (seen === undefined) return;
+    const cuts = seen.cuts + 1;
+    if (cuts >= CUTS_MAX) this.note(who, "silent", begunMs);
+    else this.seen.set(who, { ...seen, cuts });
   }
 }
 

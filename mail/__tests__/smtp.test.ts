@@ -189,12 +189,12 @@ describe("a mail server that does not take a mail", () => {
 
   test("never answers: two mails of one job are given up in the time of one, and both were tried", async () => {
     let made = 0;
-    const transport = await talkingTo(() => made++, { phaseTimeoutMs: 60_000, totalTimeoutMs: 1_000 });
+    const transport = await talkingTo(() => made++, { phaseTimeoutMs: 60_000, totalTimeoutMs: 4_000 });
     const mails = [mailTo("ada@example.com"), mailTo("grace@example.com")];
     const begunMs = performance.now();
     const failed = sendMails(mails, (mail) => transport.send(mail));
     await expect(failed).rejects.toMatchObject({ errors: [expect.any(MailError), expect.any(MailError)] });
-    expect(performance.now() - begunMs).toBeLessThan(1_800);
+    expect(performance.now() - begunMs).toBeLessThan(7_500);
     expect(made).toBe(2);
     await expect(sendMails(mails.slice(1), (mail) => transport.send(mail))).rejects.toBeInstanceOf(MailError);
   });

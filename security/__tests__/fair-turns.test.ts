@@ -176,6 +176,52 @@ test("whoever's time was mostly over when their turn came says nothing of one th
   expect(await ask("a").told).toBe("RestingError");
 });
 
+test("whoever answers one request and lets the next hang is silent in the end", async () => {
+  await answer("a");
+  const cut = async (): Promise<string> => {
+    const leaving = new AbortController();
+    const asked = ask("a", [leaving.signal]);
+    nowMs += 2_000;
+    leaving.abort();
+    asked.end(new Error("aborted"));
+    return asked.told;
+  };
+  for (let i = 0; i < 15; i++) expect(await cut()).toBe("Error");
+  await answer("a");
+  for (let i = 0; i < 16; i++) expect(await cut()).toBe("Error");
+  expect(await cut()).toBe("RestingError");
+});
+
+test("what ends after the rest, but was under way when it fell silent, is the same silence", async () => {
+  await answer("a");
+  const [first, second] = [ask("a"), ask("a")];
+  nowMs += 5_000;
+  first.end(new Error("given up"));
+  await first.told;
+  nowMs += 1_500;
+  second.end(new Error("given up"));
+  await second.told;
+  expect(await answer("a")).toBe("done");
+});
+
+test("who had a turn already goes before those who had none", async () => {
+  await answer("a");
+  const own = Array.from({ length: 4 }, () => ask("a"));
+  const use = new AbortController().signal;
+  own[0]?.end();
+  await own[0]?.told;
+  const first = ask("a", [use]);
+  const other = ask("a");
+  first.end();
+  await expect.poll(() => other.hasBegun()).toBe(true);
+  const behind = ask("a");
+  const next = ask("a", [use]);
+  other.end();
+  await expect.poll(() => next.hasBegun()).toBe(true);
+  expect(behind.hasBegun()).toBe(false);
+  for (const asked of [...own, behind, next]) asked.end();
+});
+
 test("those who answer slowly have turns of their own, and are with the prompt ones once they are", async () => {
   for (let i = 0; i < 20; i++) expect(await answer(`slow${i}`, 3_000)).toBe("done");
   const slow = Array.from({ length: 20 }, (_, i) => ask(`slow${i}`));

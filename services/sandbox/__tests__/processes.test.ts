@@ -100,7 +100,7 @@ test.each(["answers a tower", "answers a crowd"])("what has too many values is n
 test("an answer that nobody waits for ends the process, before another run hears it", async () => {
   const rogue = await start({ file: ROGUE });
   expect((await rogue.run(job("answers twice"))).output).toBe(1);
-  await vi.waitFor(() => expect(rogue.isUsable).toBe(false));
+  await vi.waitFor(() => expect(rogue.isUsable).toBe(false), { timeout: 30_000 });
 });
 
 /** A host that is killed in the middle of a run: plain Node, which starts the process as the app does. */

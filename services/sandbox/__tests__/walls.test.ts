@@ -98,7 +98,7 @@ test("without walls the probe does all that it tries", { timeout: 120_000 }, asy
   if (!existsSync(addon)) delete outcomes.addon;
   expect(outcomes).toEqual(Object.fromEntries(Object.keys(outcomes).map((name) => [name, "done"])));
   expect(Object.keys(outcomes).length).toBeGreaterThan(25);
-  await vi.waitFor(() => expect(heard).toBeGreaterThanOrEqual(5));
+  await vi.waitFor(() => expect(heard).toBeGreaterThanOrEqual(5), { timeout: 30_000 });
 });
 
 test.runIf(walls.prlimit)("behind the walls it does nothing", { timeout: 120_000 }, async () => {

@@ -19,7 +19,7 @@ export class Asker {
   private readonly pool: Pool;
 
   constructor(baseUrl: string, lanes: number) {
-    this.pool = new Pool(baseUrl, { connections: lanes, headersTimeout: 10_000, bodyTimeout: 10_000 });
+    this.pool = new Pool(baseUrl, { connections: lanes, headersTimeout: 60_000, bodyTimeout: 60_000 });
   }
 
   close(): Promise<void> {

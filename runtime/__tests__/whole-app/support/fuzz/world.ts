@@ -1,6 +1,6 @@
 // Who the fuzzer is: somebody with an organisation, a key, a machine and a browser, beside an organisation whose document nobody else
 // may see a word of; and one of the platform's staff.
-import { Asker, JSON_TYPE } from "./asker";
+import { JSON_TYPE, type Asker } from "./asker";
 import { createSampler, operationsOf, type Document } from "./openapi";
 import type { Random } from "./random";
 import type { FuzzWorld } from "./requests";
