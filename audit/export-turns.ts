@@ -11,7 +11,8 @@ const EXPORTS_MAX: UnderWayMax = { ofOne: 3, inAll: 24 };
 export const exportTurns =
   (max: UnderWayMax, underWay = new UnderWay(max)) =>
   ({ tenantId }: { tenantId: TenantId }): (() => void) => {
-    const leave = underWay.enter(tenantId);
+    // Some who take all that they may leave half of the room for many others.
+    const leave = underWay.enter(tenantId, underWay.inAll < max.inAll / 2 ? max.ofOne : 1);
     if (leave !== undefined) return leave;
     throw commonErrors.rate_limited({
       retryAfterSeconds: 60,

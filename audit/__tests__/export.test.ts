@@ -132,4 +132,15 @@ describe("an export of the audit log", () => {
     leave();
     enter(third);
   });
+
+  test("leaves half of the room for others: past it everybody has one", async () => {
+    const enter = exportTurns({ ofOne: 3, inAll: 8 });
+    const [one, other, third, late] = [createCaller(), createCaller(), createCaller(), createCaller()];
+    for (const who of [one, one, one, other]) enter(who);
+    expect(await refusal(async () => Promise.resolve(enter(one)))).toBe("rate_limited");
+    expect(await refusal(async () => Promise.resolve(enter(other)))).toBe("rate_limited");
+    enter(third);
+    expect(await refusal(async () => Promise.resolve(enter(third)))).toBe("rate_limited");
+    enter(late);
+  });
 });
