@@ -9,7 +9,7 @@ import { heldNow } from "./authority";
 import { refusalOf } from "./entrance";
 import { errors } from "./errors";
 import { scopeOfKey } from "./key-identity";
-import { apiKeyFindById } from "./store/api-keys";
+import { apiKeysFindActing } from "./store/api-keys";
 import { sessionFindIn, sessionIsLive } from "./store/sessions";
 
 const over = (): Error => errors.invalid_token({ internal: "who reads has been put out" });
@@ -29,10 +29,14 @@ async function refusalOfKey(
   sinceMs: number,
 ): Promise<Error | undefined> {
   const serviceId = kind === "service" ? subjectId : null;
-  const id = serviceId === null ? subjectId : keyId;
-  const row = id === undefined ? undefined : await apiKeyFindById(tx, { tenantId, id, serviceId, sinceMs });
-  if (row === undefined) return over();
-  return scopeOfKey(row).includes(permission) ? undefined : commonErrors.permission_denied();
+  const shown = { tenantId, serviceId, sinceMs };
+  const rows =
+    serviceId === null
+      ? await apiKeysFindActing(tx, { ...shown, id: subjectId })
+      : // A gateway of the version before names no key: then any of the machine's that is there will do.
+        await apiKeysFindActing(tx, keyId === undefined ? { ...shown, serviceId } : { ...shown, id: keyId });
+  if (rows.length === 0) return over();
+  return rows.some((row) => scopeOfKey(row).includes(permission)) ? undefined : commonErrors.permission_denied();
 }
 
 /** Why somebody who has read since then (milliseconds since 1970, of the database's clock) may not go on; undefined for who may. */

@@ -121,6 +121,17 @@ describe("an export of the audit log", () => {
     expect(await refusal(() => beginReading(createCaller("owner").principal, "audit.read"))).toBe("invalid_token");
   });
 
+  test("goes on for a machine whose gateway, of the version before, names no key, while it has one", async () => {
+    const owner = await ownerWithEntries();
+    const machine = { name: "collector", permissions: ["audit.read"] };
+    const { id: servicePrincipalId } = await auth.createServicePrincipal(machine, owner);
+    const { id, key } = await auth.createApiKey({ name: "one", servicePrincipalId }, owner);
+    const { keyId: _named, ...reader } = principalFrom(await identify(key));
+    expect(isWhole(await exported(reader, () => Promise.resolve()))).toBe(true);
+    expect(isWhole(await exported(reader, () => auth.revokeApiKey({ id }, owner)))).toBe(false);
+    expect(await refusal(() => beginReading(reader, "audit.read"))).toBe("invalid_token");
+  });
+
   test("waits its turn: so many of an organisation and in the process at once, and one that has ended makes room", async () => {
     const enter = exportTurns({ ofOne: 2, inAll: 3 });
     const [one, other, third] = [createCaller(), createCaller(), createCaller()];

@@ -194,20 +194,21 @@ const PRESENTED = `k.id, k.tenant_id as "tenantId", k.permissions, k.networks, m
 const ACTS = `k.expires_at > now() and (m.account_id is not null or s.id is not null)`;
 
 /**
- * A key of the organisation by its id, a person's or this service principal's, under the same conditions; undefined too where what
- * was presented before `sinceMs` (since 1970) is good no more, because another secret took its place.
+ * A key of the organisation by its id, a person's or this service principal's, under the same conditions; without an id any of the
+ * service principal's, whose number the organisation's number of keys bounds. None whose last secret took the place of another since
+ * `sinceMs` (since 1970), unless that is good still: which of them was shown is not known, only that it was shown by then.
  */
-export async function apiKeyFindById(
+export async function apiKeysFindActing(
   tx: Tx,
-  { tenantId, id, serviceId, sinceMs }: { tenantId: string; id: string; serviceId: string | null; sinceMs: number },
-): Promise<PresentedKeyRow | undefined> {
-  const rows = await tx.query<PresentedKeyRow>(
+  key: { tenantId: string; serviceId: string | null; sinceMs: number } & ({ id: string } | { serviceId: string }),
+): Promise<PresentedKeyRow[]> {
+  const { tenantId, serviceId, sinceMs } = key;
+  return tx.query<PresentedKeyRow>(
     `select ${PRESENTED}
-     where k.tenant_id = $1 and k.id = $2 and k.service_id is not distinct from $3 and ${ACTS}
+     where k.tenant_id = $1 and ($2::uuid is null or k.id = $2) and k.service_id is not distinct from $3 and ${ACTS}
        and (k.rotated_at is null or k.rotated_at <= to_timestamp($4::float8 / 1000) or k.previous_until > now())`,
-    [tenantId, id, serviceId, sinceMs],
+    [tenantId, "id" in key ? key.id : null, serviceId, sinceMs],
   );
-  return rows[0];
 }
 
 /**
