@@ -147,27 +147,27 @@ export const followTaskEvents = api.raw(
     const principal = currentPrincipal();
     const meta = currentRequest();
     const id = meta?.type === "api-call" ? String(meta.pathParams.id) : "";
-    const row = await find(principal, id);
-    const sent = req.headers["last-event-id"];
-    const after = placeIn(sent);
-    if (after !== undefined && row.endedAt !== null && (await taskLogList(principal, id, after, 1)).length === 0) {
-      resp.statusCode = 204;
-      resp.end();
-      return;
-    }
-    // A colleague's task is followed by who manages them all, and as long as they do.
-    const isOwn = (await taskActor(principal, id)) === actorOf(principal);
-    const reading = await beginReading(principal, isOwn ? "job.read" : "job.manage", ASK_AGAIN_MS);
+    const after = placeIn(req.headers["last-event-id"]);
+    // First of all: who is refused here asks nothing of the database.
     const leave = admitFollower(principal);
     try {
+      const row = await find(principal, id);
+      if (after !== undefined && row.endedAt !== null && (await taskLogList(principal, id, after, 1)).length === 0) {
+        resp.statusCode = 204;
+        resp.end();
+        return;
+      }
+      // A colleague's task is followed by who manages them all, and as long as they do.
+      const isOwn = (await taskActor(principal, id)) === actorOf(principal);
+      const reading = await beginReading(principal, isOwn ? "job.read" : "job.manage", ASK_AGAIN_MS);
       resp.setHeader("content-type", "text/event-stream");
       resp.setHeader("cache-control", "no-store");
       // nginx would gather what is written.
       resp.setHeader("x-accel-buffering", "no");
-      await followTask(principal, { id, after: after ?? 0, reading }, resp, shown);
+      // From here on a failure has no answer any more: the stream ends.
+      await followTask(principal, { id, after: after ?? 0, reading }, resp, shown).finally(() => resp.end());
     } finally {
       leave();
-      resp.end();
     }
   },
 );
