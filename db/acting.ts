@@ -1,6 +1,6 @@
 // Who changes something that matters is asked in the same transaction whether they still may, and who reads for long now and then: a
 // request was let in by what was so a second before. auth/ knows, and stands above the rooms that keep secrets, budgets and logs;
-// so it says here how one asks. A process that does not host auth/ can ask nobody, and lets nobody in.
+// so it says here how one asks. Where auth/ was never loaded nobody can be asked, and nobody is let in.
 import { commonErrors } from "../security/common-errors";
 import type { Permission } from "../security/permissions";
 import type { Principal } from "../security/principal";
@@ -24,7 +24,7 @@ export function declareActing(acting: Acting): void {
 
 function ask(): Acting {
   if (declared !== undefined) return declared;
-  throw commonErrors.service_unavailable({ internal: "this process does not host auth/, so nobody knows who may act" });
+  throw commonErrors.service_unavailable({ internal: "auth/ is not loaded here, so nobody knows who may act" });
 }
 
 /**
