@@ -37,7 +37,10 @@ export async function oneOf(act: (n: number) => Promise<unknown>, refusal = "lin
 }
 
 /** Makes the change, runs `meanwhile`, and commits the change when that resolves; resolves when it is committed. */
-export async function whileUncommitted(change: (tx: Tx) => Promise<void>, meanwhile: () => Promise<void>): Promise<void> {
+export async function whileUncommitted(
+  change: (tx: Tx) => Promise<void>,
+  meanwhile: () => Promise<void>,
+): Promise<void> {
   let isMade!: () => void;
   let mayCommit!: () => void;
   const [made, committing] = [
