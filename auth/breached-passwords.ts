@@ -13,6 +13,8 @@ export type BreachAnswer = "absent" | "found" | "away";
 
 /** Its answers take some 100 ms; whoever registers does not wait for a service that hangs. */
 const TIMEOUT_MS = 2_000;
+/** Of that time; the rest may have gone with waiting. */
+const SILENT_AFTER = 0.75;
 const PREFIX_CHARS = 5;
 /**
  * By address, of which there is one. Of one that hangs, no more connections than these wait, who comes when the line is full does
@@ -22,7 +24,7 @@ const AT_ONCE = { ofOne: 16, inAll: 32 };
 const turns = new FairTurns({
   lines: { untried: AT_ONCE, prompt: AT_ONCE, slow: AT_ONCE, silent: { ofOne: 1, inAll: 1 } },
   waitingOfOne: 64,
-  silentAfterMs: 1_500,
+  silentAfterMs: TIMEOUT_MS * SILENT_AFTER,
 });
 const log = logger("auth");
 
@@ -53,7 +55,7 @@ async function ask(
   try {
     const request = (): Promise<Response> =>
       outboundFetch({ trust: "operator", allowLoopback })(address, { method: "GET", headers, signal });
-    const answer = await turns.run(url, request, [signal]);
+    const answer = await turns.run(url, request, [signal], timeoutMs * SILENT_AFTER);
     if (answer.status !== 200) throw new Error(`status ${answer.status}`);
     return isListed(await answer.text(), digest.slice(PREFIX_CHARS)) ? "found" : "absent";
   } catch (error) {

@@ -77,10 +77,15 @@ export class FairTurns {
 
   /**
    * Runs `work` when it is the turn of `who`. It has to end by itself; `signals` are what may cut it. It counts as given up when it
-   * fails after `silentAfterMs`.
+   * fails after `silentAfterMs`, for which work of another time limit than usual has its own.
    * @throws RestingError; APIError service_unavailable when there is no room; what the work throws.
    */
-  async run<T>(who: string, work: () => Promise<T>, signals: readonly (AbortSignal | undefined)[] = []): Promise<T> {
+  async run<T>(
+    who: string,
+    work: () => Promise<T>,
+    signals: readonly (AbortSignal | undefined)[] = [],
+    silentAfterMs = this.max.silentAfterMs,
+  ): Promise<T> {
     const given = signals.filter((signal) => signal !== undefined);
     const hasBegun = given.some((signal) => this.begun.has(signal));
     const leave = this.enter(who) ?? (await this.wait(who, hasBegun));
@@ -88,14 +93,19 @@ export class FairTurns {
     try {
       // Whose time was up while they waited says nothing of whom they wanted to ask.
       for (const signal of given) signal.throwIfAborted();
-      return await this.ask(who, work, given);
+      return await this.ask(who, work, given, silentAfterMs);
     } finally {
       leave();
       this.next(who);
     }
   }
 
-  private async ask<T>(who: string, work: () => Promise<T>, signals: readonly AbortSignal[]): Promise<T> {
+  private async ask<T>(
+    who: string,
+    work: () => Promise<T>,
+    signals: readonly AbortSignal[],
+    silentAfterMs: number,
+  ): Promise<T> {
     const begunMs = this.nowMs();
     const tookMs = (): number => this.nowMs() - begunMs;
     const paced = (): "prompt" | "slow" => (tookMs() < PROMPT_MS ? "prompt" : "slow");
@@ -104,7 +114,7 @@ export class FairTurns {
       this.note(who, paced(), begunMs);
       return answer;
     } catch (error) {
-      if (tookMs() >= this.max.silentAfterMs) this.note(who, "silent", begunMs);
+      if (tookMs() >= silentAfterMs) this.note(who, "silent", begunMs);
       else if (signals.every(({ aborted }) => !aborted)) this.note(who, paced(), begunMs);
       else this.noteCut(who, begunMs);
       throw error;
