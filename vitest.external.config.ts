@@ -6,8 +6,9 @@ import { groundwork } from "./runtime/vitest/plugin";
 import { processGroup, processGroups, suitesIn } from "./scripts/testing/suites";
 import base from "./vitest.config";
 
-/** Their suites test the host itself: they need what the plugin provides. Rules of the sources run no part of the app. */
-const withoutTheApp = /^(runtime|scripts|bench)\/|^__tests__\/(architecture|lint|regular-expressions)\./;
+/** Their suites test the host itself or read its model: they need what the plugin provides. Rules of sources run no part of the app. */
+const withoutTheApp =
+  /^(runtime|scripts|bench)\/|^__tests__\/(architecture|lint|regular-expressions)\.|^db\/__tests__\/confused-deputies\./;
 
 const files = suitesIn(import.meta.dirname).filter((file) => !withoutTheApp.test(file));
 

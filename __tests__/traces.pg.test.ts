@@ -15,6 +15,7 @@ import { provided } from "../auth/__tests__/oidc-providers";
 import { startOpenIdProvider, type Person, type StartedProvider } from "../auth/__tests__/openid-provider";
 import { clients as ofOrganisations, usual } from "../auth/__tests__/organisation-providers";
 import { here, newcomer, password } from "../auth/__tests__/people";
+import { recordRefusals } from "../auth/__tests__/staff";
 import { verifyDomain } from "../auth/domains/domains";
 import { setIdentityProvider } from "../auth/identity-provider";
 import {
@@ -335,7 +336,7 @@ test("what the installation's staff do, and what is done to it by command, is in
     return signInOperator(right, new Date(nowMs), address);
   });
   await change("auth.operatorLogin", written("operator.session.refused"), () =>
-    signInOperator({ ...credentials(), code: "000000" }, new Date(nowMs), address).catch(() => undefined),
+    signInOperator({ ...credentials(), code: "000000" }, new Date(nowMs), address).catch(recordRefusals),
   );
   const staff = { authData: await readOperatorToken(token) };
   const ada = await registerCaller();

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tenantQuery } from "../../../db/tenant";
 import { reasonOf } from "../../../security/errors";
-import { createCaller, type Caller } from "../../../testing";
+import { registerCaller, type Caller } from "../../../testing";
 import { putSecret } from "../../../secrets/tenant-secret";
 import { collect } from "../collect";
 import { giveUpAll } from "../deadline";
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(async () => {
   resetBreakers();
-  caller = createCaller("owner");
+  caller = await registerCaller();
   for (const kind of ["openai", "anthropic", "mistral", "compatible"] as const) server.does[kind] = [ANSWER];
   server.seen.length = 0;
   server.billed = 0;
