@@ -11,8 +11,7 @@ const EXPORTS_MAX: UnderWayMax = { ofOne: 3, inAll: 24 };
 export const exportTurns =
   (max: UnderWayMax, underWay = new UnderWay(max)) =>
   ({ tenantId }: { tenantId: TenantId }): (() => void) => {
-    // Some who take all that they may leave half of the room for many others.
-    const leave = underWay.enter(tenantId, underWay.inAll < max.inAll / 2 ? max.ofOne : 1);
+    const leave = underWay.enterFairly(tenantId);
     if (leave !== undefined) return leave;
     throw commonErrors.rate_limited({
       retryAfterSeconds: 60,

@@ -126,10 +126,9 @@ export class FairTurns {
     const { line, restsUntilMs } = this.seen.get(who) ?? { line: "untried", restsUntilMs: 0 };
     const restsMs = restsUntilMs - this.nowMs();
     if (line === "silent" && restsMs > 0) throw new RestingError(Math.ceil(restsMs / 1_000));
-    const { ofOne, inAll } = this.max.lines[line];
     const underWay = this.underWay[line];
-    if (underWay.inAll >= inAll) throw full();
-    const leave = underWay.enter(who, underWay.inAll < inAll / 2 ? ofOne : 1);
+    if (underWay.inAll >= this.max.lines[line].inAll) throw full();
+    const leave = underWay.enterFairly(who);
     if (leave === undefined && line === "silent") throw new RestingError(1);
     return leave;
   }

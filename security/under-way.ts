@@ -16,9 +16,9 @@ export class UnderWay {
     return this.total;
   }
 
-  /** Of `who`. */
-  of(who: string): number {
-    return this.counts.get(who) ?? 0;
+  /** Whether `who` may have another. */
+  hasRoom(who: string, ofOneMax = this.max.ofOne): boolean {
+    return (this.counts.get(who) ?? 0) < ofOneMax && this.total < this.max.inAll;
   }
 
   /**
@@ -26,9 +26,8 @@ export class UnderWay {
    * there may be. `ofOneMax` holds for this one.
    */
   enter(who: string, ofOneMax = this.max.ofOne): (() => void) | undefined {
-    const own = this.of(who);
-    if (own >= ofOneMax || this.total >= this.max.inAll) return undefined;
-    this.counts.set(who, own + 1);
+    if (!this.hasRoom(who, ofOneMax)) return undefined;
+    this.counts.set(who, (this.counts.get(who) ?? 0) + 1);
     this.total++;
     let isOver = false;
     return () => {
@@ -39,5 +38,10 @@ export class UnderWay {
       if (left === 0) this.counts.delete(who);
       else this.counts.set(who, left);
     };
+  }
+
+  /** The same, where some who take all that they may leave room for many others: past half of all, one each. */
+  enterFairly(who: string): (() => void) | undefined {
+    return this.enter(who, this.total < this.max.inAll / 2 ? this.max.ofOne : 1);
   }
 }

@@ -9,8 +9,8 @@ const WITH_PROVIDER_MAX = 200;
 const LOCAL_MAX = 2;
 
 const ofOrganisations = new UnderWay({ ofOne: OF_ORGANISATION_MAX, inAll: Infinity });
-const ofOrganisationsThere = new UnderWay({ ofOne: OF_ORGANISATION_MAX, inAll: Infinity });
-const withProviders = new UnderWay({ ofOne: WITH_PROVIDER_MAX, inAll: Infinity });
+/** By provider, of which the installation names a few. */
+const withProviders = new Map<string, UnderWay>();
 const locally = new UnderWay({ ofOne: LOCAL_MAX, inAll: Infinity });
 
 function enterOrRefuse(turns: UnderWay, tenantId: string): () => void {
@@ -30,15 +30,7 @@ export const enterLocal = (tenantId: string): (() => void) => enterOrRefuse(loca
  * have is for organisations that have no turn with it: some that take all that they may, with calls that never end, leave room.
  */
 export function enterProvider(id: string, tenantId: string): (() => void) | undefined {
-  const isHalfTaken = withProviders.of(id) >= WITH_PROVIDER_MAX / 2;
-  const leaveOwn = ofOrganisationsThere.enter(`${id} ${tenantId}`, isHalfTaken ? 1 : OF_ORGANISATION_MAX);
-  const leave = leaveOwn && withProviders.enter(id);
-  if (leave === undefined) leaveOwn?.();
-  return (
-    leave &&
-    (() => {
-      leave();
-      leaveOwn?.();
-    })
-  );
+  const underWay = withProviders.get(id) ?? new UnderWay({ ofOne: OF_ORGANISATION_MAX, inAll: WITH_PROVIDER_MAX });
+  withProviders.set(id, underWay);
+  return underWay.enterFairly(tenantId);
 }
