@@ -1,4 +1,4 @@
-// The processes that run users' code, a few, and the line before them (turns.ts). None runs before the first run; then they are kept warm, and
+// The processes that run users' code, a few, and the line before them (security/round-robin.ts). None runs before the first run; then they are kept warm, and
 // end when nothing came for a minute. One that was stopped, or has had many runs, is thrown away and another started in its place.
 //
 // Organisations share them, one run after the other. What keeps one's run from the next is the engine's instance, made anew with a
@@ -6,11 +6,12 @@
 // each organisation would close this too, for a start of Node (100 ms of a processor) whenever another one's turn comes (docs/adr/0017).
 import { APIError } from "encore.dev/api";
 import { cfg } from "../../config";
+import { RoundRobin } from "../../security/round-robin";
+import { UnderWay } from "../../security/under-way";
 import { onShutdown } from "../../telemetry/shutdown";
 import { errors } from "./errors";
 import type { Outcome } from "./outcome";
 import { SandboxProcess, type Job } from "./sandbox-process";
-import { Turns } from "./turns";
 
 export interface PoolOptions {
   processes?: number;
@@ -38,12 +39,12 @@ interface Idle {
 
 export class Pool {
   private readonly options: Required<PoolOptions>;
-  private readonly turns: Turns<Waiting>;
+  /** Bounded in all, and each organisation's: one that fills its own leaves the others' free. */
+  private readonly line = new RoundRobin<Waiting>();
   private readonly idle: Idle[] = [];
   private readonly all = new Set<SandboxProcess>();
-  /** Runs under way, by organisation. */
-  private readonly busy = new Map<string, number>();
-  private busyCount = 0;
+  /** Runs under way. */
+  private readonly busy: UnderWay;
   private isClosed = false;
 
   constructor(options: PoolOptions = {}) {
@@ -56,7 +57,9 @@ export class Pool {
       start: () => SandboxProcess.start(),
       ...options,
     };
-    this.turns = new Turns(this.options.waitingMax, this.options.ofTenantMax);
+    const { processes } = this.options;
+    // Nobody has all processes: with one run of theirs under way, the last free one is for others.
+    this.busy = new UnderWay({ ofOne: Math.max(1, processes - 1), inAll: processes });
   }
 
   /** Processes there are just now. */
@@ -69,51 +72,38 @@ export class Pool {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.turnAway(waiting), this.options.waitMaxMs);
       const waiting: Waiting = { tenantId, job, timer, resolve, reject };
-      const refusal = this.isClosed ? "all_full" : this.turns.add(tenantId, waiting);
-      if (refusal !== undefined) this.turnAway(waiting, refusal);
-      else this.assign();
+      const { waitingMax, ofTenantMax } = this.options;
+      const isFull = this.line.of(tenantId) >= ofTenantMax || this.line.size >= waitingMax;
+      if (this.isClosed || isFull) return this.turnAway(waiting, this.isClosed ? "closed" : "as many wait as may");
+      this.line.add(tenantId, waiting);
+      this.assign();
     });
   }
 
   /** Ends all processes: what runs is answered as crashed, and nothing starts any more. */
   close(): void {
     this.isClosed = true;
-    for (let waiting = this.turns.take(() => true); waiting !== undefined; waiting = this.turns.take(() => true))
-      this.turnAway(waiting, "closed");
+    for (const waiting of this.line.takeAll()) this.turnAway(waiting, "closed");
     for (const process of this.all) this.discard(process);
     for (const { timer } of this.idle.splice(0)) clearTimeout(timer);
   }
 
   private turnAway(waiting: Waiting, internal = "waited too long"): void {
     clearTimeout(waiting.timer);
-    this.turns.remove(waiting.tenantId, waiting);
+    this.line.remove(waiting.tenantId, waiting);
     waiting.reject(errors.runs_waiting({ retryAfterSeconds: 2, internal }));
   }
 
-  /** Nobody has all processes: with one run of theirs under way, the last free one is for others. */
-  private mayHaveAnother(tenantId: string): boolean {
-    const { processes } = this.options;
-    return (this.busy.get(tenantId) ?? 0) < Math.max(1, processes - 1);
-  }
-
   private assign(): void {
-    if (this.busyCount >= this.options.processes) return;
-    const next = this.turns.take((tenantId) => this.mayHaveAnother(tenantId));
+    const next = this.line.next((tenantId) => this.busy.hasRoom(tenantId));
     if (next === undefined) return;
     clearTimeout(next.timer);
-    this.count(next.tenantId, 1);
+    const leave = this.busy.enter(next.tenantId);
     void this.serve(next).finally(() => {
-      this.count(next.tenantId, -1);
+      leave?.();
       this.assign();
     });
     this.assign();
-  }
-
-  private count(tenantId: string, by: 1 | -1): void {
-    this.busyCount += by;
-    const runs = (this.busy.get(tenantId) ?? 0) + by;
-    if (runs === 0) this.busy.delete(tenantId);
-    else this.busy.set(tenantId, runs);
   }
 
   private async serve({ job, resolve, reject }: Waiting): Promise<void> {

@@ -2,6 +2,7 @@
 // first text and leave when idle. Texts go to them in small requests, those a person waits for first, so that a
 // search during an ingestion waits for one request and not for a batch; organisations' searches take turns, and batches have
 // their share beside them. One process by default: each holds 250 MB.
+import { RoundRobin } from "../../security/round-robin";
 import {
   checkVectors,
   EMBEDDING_DIMENSIONS,
@@ -11,7 +12,6 @@ import {
   type Embedder,
 } from "./embedder";
 import { EmbedderProcess } from "./embedder-process";
-import { RoundRobin } from "./round-robin";
 
 /** Texts of one request to the process: about a third of a second of work; more gains no speed and costs memory. */
 const TEXTS_PER_REQUEST = 8;
