@@ -186,10 +186,11 @@ export class Run {
   async #settleNext() {
     const { vm } = this;
     if (this.#answers.length === 0) {
-      const left = Promise.withResolvers?.() ?? resolvers();
-      const timer = setTimeout(left.resolve, Math.max(0, this.endsAtMs - performance.now()));
-      this.#wake = left.resolve;
-      await left.promise;
+      let timer;
+      await new Promise((resolve) => {
+        timer = setTimeout(resolve, Math.max(0, this.endsAtMs - performance.now()));
+        this.#wake = resolve;
+      });
       clearTimeout(timer);
     }
     const answered = this.#answers.shift();
@@ -241,10 +242,3 @@ export class Run {
 
 const spent = (error) => ({ error, isSpent: true });
 const cut = (text, maxChars) => text.slice(0, maxChars);
-
-/** Promise.withResolvers, which Node 20 has not. */
-function resolvers() {
-  let resolve;
-  const promise = new Promise((settle) => (resolve = settle));
-  return { promise, resolve };
-}
