@@ -20,7 +20,7 @@ const PREFIX_CHARS = 5;
  * By address, of which there is one. Of one that hangs, no more connections than these wait, who comes when the line is full does
  * not, and once one was given up nobody does for a while.
  */
-const AT_ONCE = { ofOne: 16, inAll: 32 };
+const AT_ONCE = { ofOne: 16, inAll: Infinity };
 const turns = new FairTurns({
   lines: { untried: AT_ONCE, prompt: AT_ONCE, slow: AT_ONCE, silent: { ofOne: 1, inAll: 1 } },
   waitingOfOne: 64,

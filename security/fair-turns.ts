@@ -6,8 +6,8 @@
 //   prompt   it ended within a second, whatever it answered
 //   slow     it answered later
 //   silent   it was given up: it rests, twice as long each time, then one asks at a time until it answers again
-// Half of a line is for those who have no turn in it: some who take all that they may leave room for many others. Whoever wants
-// more than theirs waits behind their own; when the thing falls silent, all who wait for it are told at once. Of this process.
+// Some who take all that they may leave a fair share of a line for others. Whoever wants more than theirs waits behind their own;
+// when the thing falls silent, all who wait for it are told at once. Of this process.
 import { commonErrors } from "./common-errors";
 import { RecentMap } from "./recent-map";
 import { UnderWay, type UnderWayMax } from "./under-way";

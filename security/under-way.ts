@@ -6,6 +6,17 @@ export interface UnderWayMax {
   inAll: number;
 }
 
+/** Of all: what is left beyond it is for those who have none, one each. */
+const SHARED = 0.75;
+
+/**
+ * How many one may have when so many are under way in all: no more than three quarters of the room leave free (a threshold that
+ * falls with what is free: Choudhury and Hahne, "Dynamic Queue Length Thresholds", 1998). So those who want much come to have
+ * equally much as what they have ends, whoever was there first, and those whose work never ends do not take all.
+ */
+export const fairShare = ({ ofOne, inAll }: UnderWayMax, underWay: number): number =>
+  Math.max(1, Math.min(ofOne, Math.floor(inAll * SHARED) - underWay));
+
 export class UnderWay {
   private readonly counts = new Map<string, number>();
   private total = 0;
@@ -40,8 +51,8 @@ export class UnderWay {
     };
   }
 
-  /** The same, where some who take all that they may leave room for many others: past half of all, one each. */
+  /** The same, where some who take all that they may leave a fair share for others. */
   enterFairly(who: string): (() => void) | undefined {
-    return this.enter(who, this.total < this.max.inAll / 2 ? this.max.ofOne : 1);
+    return this.enter(who, fairShare(this.max, this.total));
   }
 }

@@ -133,21 +133,22 @@ describe("an export of the audit log", () => {
   });
 
   test("waits its turn: so many of an organisation and in the process at once, and one that has ended makes room", async () => {
-    const enter = exportTurns({ ofOne: 2, inAll: 3 });
-    const [one, other, third] = [createCaller(), createCaller(), createCaller()];
+    const enter = exportTurns({ ofOne: 2, inAll: 4 });
+    const [one, other, third, fourth] = [createCaller(), createCaller(), createCaller(), createCaller()];
     const leave = enter(one);
     enter(one);
     expect(await refusal(async () => Promise.resolve(enter(one)))).toBe("rate_limited");
     enter(other);
-    expect(await refusal(async () => Promise.resolve(enter(third)))).toBe("rate_limited");
-    leave();
     enter(third);
+    expect(await refusal(async () => Promise.resolve(enter(fourth)))).toBe("rate_limited");
+    leave();
+    enter(fourth);
   });
 
-  test("leaves half of the room for others: past it everybody has one", async () => {
+  test("leaves a quarter of the room for those who have none", async () => {
     const enter = exportTurns({ ofOne: 3, inAll: 8 });
     const [one, other, third, late] = [createCaller(), createCaller(), createCaller(), createCaller()];
-    for (const who of [one, one, one, other]) enter(who);
+    for (const who of [one, one, one, other, other]) enter(who);
     expect(await refusal(async () => Promise.resolve(enter(one)))).toBe("rate_limited");
     expect(await refusal(async () => Promise.resolve(enter(other)))).toBe("rate_limited");
     enter(third);

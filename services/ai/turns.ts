@@ -26,8 +26,8 @@ export const enterOrganisation = (tenantId: string): (() => void) => enterOrRefu
 export const enterLocal = (tenantId: string): (() => void) => enterOrRefuse(locally, tenantId);
 
 /**
- * Answers what ends the turn; undefined when the provider has its fill: another one may have none. The second half of what it may
- * have is for organisations that have no turn with it: some that take all that they may, with calls that never end, leave room.
+ * Answers what ends the turn; undefined when the provider has its fill: another one may have none. Who has
+ * many turns gets no more while others have few, so that a newcomer soon has as many (`fairShare`).
  */
 export function enterProvider(id: string, tenantId: string): (() => void) | undefined {
   const underWay = withProviders.get(id) ?? new UnderWay({ ofOne: OF_ORGANISATION_MAX, inAll: WITH_PROVIDER_MAX });
