@@ -21,29 +21,37 @@ const PREFIX_CHARS = 5;
  * not, and once one was given up nobody does for a while.
  */
 const AT_ONCE = { ofOne: 16, inAll: Infinity };
-const turns = new FairTurns({
-  lines: { untried: AT_ONCE, prompt: AT_ONCE, slow: AT_ONCE, silent: { ofOne: 1, inAll: 1 } },
-  waitingOfOne: 64,
-  silentAfterMs: TIMEOUT_MS * SILENT_AFTER,
-});
+const createTurns = (nowMs?: () => number): FairTurns =>
+  new FairTurns(
+    {
+      lines: { untried: AT_ONCE, prompt: AT_ONCE, slow: AT_ONCE, silent: { ofOne: 1, inAll: 1 } },
+      waitingOfOne: 64,
+      waitMsMax: TIMEOUT_MS,
+      silentAfterMs: TIMEOUT_MS * SILENT_AFTER,
+    },
+    nowMs,
+  );
 const log = logger("auth");
 
 export type BreachConfig = Pick<FrozenConfig, "env"> & { auth: Pick<FrozenConfig["auth"], "breachedPasswords"> };
 
-/** `away` when it does not answer in time, or not as it should; `absent` also where no service is configured. */
-export async function askForBreaches(
-  password: string,
-  { env, auth }: BreachConfig = cfg,
-  timeoutMs = TIMEOUT_MS,
-): Promise<BreachAnswer> {
-  const { url } = auth.breachedPasswords;
-  if (url === undefined) return "absent";
-  const outcome = await ask(url, password, { allowLoopback: env !== "production", timeoutMs });
-  breachChecksTotal.add(1, { outcome });
-  return outcome;
+/** `nowMs`: by which it is told whether a service hangs. */
+export function createBreachCheck(nowMs?: () => number) {
+  const turns = createTurns(nowMs);
+  /** `away` when it does not answer in time, or not as it should; `absent` also where no service is configured. */
+  return async (password: string, { env, auth }: BreachConfig = cfg, timeoutMs = TIMEOUT_MS): Promise<BreachAnswer> => {
+    const { url } = auth.breachedPasswords;
+    if (url === undefined) return "absent";
+    const outcome = await ask(turns, url, password, { allowLoopback: env !== "production", timeoutMs });
+    breachChecksTotal.add(1, { outcome });
+    return outcome;
+  };
 }
 
+export const askForBreaches = createBreachCheck();
+
 async function ask(
+  turns: FairTurns,
   url: string,
   password: string,
   { allowLoopback, timeoutMs }: { allowLoopback: boolean; timeoutMs: number },
@@ -53,8 +61,12 @@ async function ask(
   const address = `${url.endsWith("/") ? url.slice(0, -1) : url}/${digest.slice(0, PREFIX_CHARS)}`;
   const headers = { "add-padding": "true", "user-agent": "groundwork", accept: "text/plain" };
   try {
-    const request = (): Promise<Response> =>
-      outboundFetch({ trust: "operator", allowLoopback })(address, { method: "GET", headers, signal });
+    const request = (cut: AbortSignal): Promise<Response> =>
+      outboundFetch({ trust: "operator", allowLoopback })(address, {
+        method: "GET",
+        headers,
+        signal: AbortSignal.any([signal, cut]),
+      });
     const answer = await turns.run(url, request, [signal], timeoutMs * SILENT_AFTER);
     if (answer.status !== 200) throw new Error(`status ${answer.status}`);
     return isListed(await answer.text(), digest.slice(PREFIX_CHARS)) ? "found" : "absent";

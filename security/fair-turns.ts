@@ -1,13 +1,14 @@
 // Turns at asking things outside that somebody named: an organisation's provider of sign-ins, its name servers. Such a thing may
 // hang, by fault or on purpose, and holds its turn until it is given up. So everybody stands in one of four lines by how their
-// thing was last, and each line has room of its own: whoever is known to hang takes nothing of those who answer. Only as many as a
-// line has turns, which all fall silent at once, fill it until they are given up.
+// thing was last, and each line has room of its own: whoever is known to hang takes nothing of those who answer. Those who
+// fill a line and all fall silent at once have it for a second: in a full line the oldest turn that takes longer than its line is for
+// is given up for whoever comes.
 //   untried  nobody has asked it yet, or not for long: anybody may be that
 //   prompt   it ended within a second, whatever it answered
 //   slow     it answered later
 //   silent   it was given up: it rests, twice as long each time, then one asks at a time until it answers again
-// Some who take all that they may leave a fair share of a line for others. Whoever wants more than theirs waits behind their own;
-// when the thing falls silent, all who wait for it are told at once. Of this process.
+// Some who take all that they may leave a fair share of a line for others. Whoever wants more than theirs waits behind their own,
+// in bounded time; when the thing falls silent, all who wait for it are told at once. Of this process.
 import { commonErrors } from "./common-errors";
 import { RecentMap } from "./recent-map";
 import { UnderWay, type UnderWayMax } from "./under-way";
@@ -19,6 +20,7 @@ export interface FairTurnsMax {
   lines: Readonly<Record<Exclude<Line, "silent">, UnderWayMax> & { silent: UnderWayMax & { ofOne: 1 } }>;
   /** Of one, behind its own. */
   waitingOfOne: number;
+  waitMsMax: number;
   /** Whoever was given up had this long to answer. One that was cut sooner had waited for its turn, which says nothing of it. */
   silentAfterMs: number;
 }
@@ -41,8 +43,15 @@ interface Seen {
   cuts: number;
 }
 
+interface Turn {
+  readonly begunMs: number;
+  /** Aborts when it is given up for another. */
+  readonly cut: AbortController;
+  readonly leave: () => void;
+}
+
 interface Waiting {
-  begin: (leave: () => void) => void;
+  begin: (turn: Turn) => void;
   refuse: (error: Error) => void;
 }
 
@@ -57,6 +66,13 @@ const SEEN_MAX = 4_000;
 export class FairTurns {
   private readonly seen = new RecentMap<Seen>(SEEN_MAX, { mustStay: ({ line }) => line === "silent" });
   private readonly underWay: Readonly<Record<Line, UnderWay>>;
+  /** The same by turn, the oldest first, with whose it is. */
+  private readonly turns: Readonly<Record<Line, Map<Turn, string>>> = {
+    untried: new Map(),
+    prompt: new Map(),
+    slow: new Map(),
+    silent: new Map(),
+  };
   /** Whoever stands here has a turn, at whose end they are looked at. */
   private readonly waiting = new Map<string, Waiting[]>();
   /** Of those who had a turn already: they go first, or everybody would end between two requests of theirs. */
@@ -76,33 +92,35 @@ export class FairTurns {
   }
 
   /**
-   * Runs `work` when it is the turn of `who`. It has to end by itself; `signals` are what may cut it. It counts as given up when it
-   * fails after `silentAfterMs`, for which work of another time limit than usual has its own.
+   * Runs `work` when it is the turn of `who`. It has to end by itself, and when the signal that it is given aborts; `signals` are
+   * what else may cut it. It counts as given up when it fails after `silentAfterMs`, for which work of another time limit than usual
+   * has its own.
    * @throws RestingError; APIError service_unavailable when there is no room; what the work throws.
    */
   async run<T>(
     who: string,
-    work: () => Promise<T>,
+    work: (cut: AbortSignal) => Promise<T>,
     signals: readonly (AbortSignal | undefined)[] = [],
     silentAfterMs = this.max.silentAfterMs,
   ): Promise<T> {
     const given = signals.filter((signal) => signal !== undefined);
     const hasBegun = given.some((signal) => this.begun.has(signal));
-    const leave = this.enter(who) ?? (await this.wait(who, hasBegun));
+    const turn = this.enter(who) ?? (await this.wait(who, hasBegun));
     for (const signal of given) this.begun.add(signal);
     try {
       // Whose time was up while they waited says nothing of whom they wanted to ask.
       for (const signal of given) signal.throwIfAborted();
-      return await this.ask(who, work, given, silentAfterMs);
+      return await this.ask(who, turn, work, given, silentAfterMs);
     } finally {
-      leave();
+      turn.leave();
       this.next(who);
     }
   }
 
   private async ask<T>(
     who: string,
-    work: () => Promise<T>,
+    { cut }: Turn,
+    work: (cut: AbortSignal) => Promise<T>,
     signals: readonly AbortSignal[],
     silentAfterMs: number,
   ): Promise<T> {
@@ -110,10 +128,11 @@ export class FairTurns {
     const tookMs = (): number => this.nowMs() - begunMs;
     const paced = (): "prompt" | "slow" => (tookMs() < PROMPT_MS ? "prompt" : "slow");
     try {
-      const answer = await work();
+      const answer = await work(cut.signal);
       this.note(who, paced(), begunMs);
       return answer;
     } catch (error) {
+      if (cut.signal.aborted) throw cut.signal.reason;
       if (tookMs() >= silentAfterMs) this.note(who, "silent", begunMs);
       else if (signals.every(({ aborted }) => !aborted)) this.note(who, paced(), begunMs);
       else this.noteCut(who, begunMs);
@@ -122,24 +141,64 @@ export class FairTurns {
   }
 
   /** Undefined when `who` has as many as they may. @throws RestingError, APIError service_unavailable. */
-  private enter(who: string): (() => void) | undefined {
+  private enter(who: string): Turn | undefined {
     const { line, restsUntilMs } = this.seen.get(who) ?? { line: "untried", restsUntilMs: 0 };
     const restsMs = restsUntilMs - this.nowMs();
     if (line === "silent" && restsMs > 0) throw new RestingError(Math.ceil(restsMs / 1_000));
     const underWay = this.underWay[line];
-    if (underWay.inAll >= this.max.lines[line].inAll) throw full();
+    const isFull = underWay.inAll >= this.max.lines[line].inAll;
+    if (isFull && !underWay.has(who)) this.makeRoom(line);
     const leave = underWay.enterFairly(who);
     if (leave === undefined && line === "silent") throw new RestingError(1);
-    return leave;
+    if (leave === undefined) return undefined;
+    const turn: Turn = {
+      begunMs: this.nowMs(),
+      cut: new AbortController(),
+      leave: () => {
+        leave();
+        this.turns[line].delete(turn);
+      },
+    };
+    this.turns[line].set(turn, who);
+    return turn;
   }
 
-  private wait(who: string, goesFirst: boolean): Promise<() => void> {
+  /** Gives up the oldest turn of a full line. @throws APIError service_unavailable when that takes no longer than it may. */
+  private makeRoom(line: Line): void {
+    const [oldest] = this.turns[line];
+    if (oldest === undefined) throw full();
+    const [turn, whose] = oldest;
+    const sureMs = line === "untried" || line === "prompt" ? PROMPT_MS : this.max.silentAfterMs;
+    const leftMs = turn.begunMs + sureMs - this.nowMs();
+    if (leftMs > 0) throw full(Math.ceil(leftMs / 1_000));
+    turn.leave();
+    this.note(whose, "silent", turn.begunMs);
+    const { restsUntilMs = 0 } = this.seen.get(whose) ?? {};
+    turn.cut.abort(new RestingError(Math.max(1, Math.ceil((restsUntilMs - this.nowMs()) / 1_000))));
+  }
+
+  private wait(who: string, goesFirst: boolean): Promise<Turn> {
     const behind = this.waiting.get(who) ?? [];
     if (behind.length >= this.max.waitingOfOne) throw full();
     this.waiting.set(who, behind);
     return new Promise((begin, refuse) => {
-      if (goesFirst) behind.unshift({ begin, refuse });
-      else behind.push({ begin, refuse });
+      const timer = setTimeout(() => {
+        behind.splice(behind.indexOf(one), 1);
+        if (behind.length === 0) this.waiting.delete(who);
+        refuse(full());
+      }, this.max.waitMsMax);
+      const one: Waiting = {
+        begin: (turn) => {
+          clearTimeout(timer);
+          begin(turn);
+        },
+        refuse: (error) => {
+          clearTimeout(timer);
+          refuse(error);
+        },
+      };
+      if (goesFirst) behind.unshift(one);
+      else behind.push(one);
     });
   }
 
@@ -148,9 +207,9 @@ export class FairTurns {
     const waiting = this.waiting.get(who) ?? [];
     for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
       try {
-        const leave = this.enter(who);
-        if (leave === undefined) break;
-        first.begin(leave);
+        const turn = this.enter(who);
+        if (turn === undefined) break;
+        first.begin(turn);
       } catch (error) {
         first.refuse(error as Error);
       }
@@ -181,5 +240,5 @@ export class FairTurns {
   }
 }
 
-const full = (): Error =>
-  commonErrors.service_unavailable({ retryAfterSeconds: 2, internal: "there is no turn outside left" });
+const full = (retryAfterSeconds = 2): Error =>
+  commonErrors.service_unavailable({ retryAfterSeconds, internal: "there is no turn outside left" });

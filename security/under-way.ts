@@ -27,6 +27,10 @@ export class UnderWay {
     return this.total;
   }
 
+  has(who: string): boolean {
+    return this.counts.has(who);
+  }
+
   /** Whether `who` may have another. */
   hasRoom(who: string, ofOneMax = this.max.ofOne): boolean {
     return (this.counts.get(who) ?? 0) < ofOneMax && this.total < this.max.inAll;

@@ -26,6 +26,7 @@ const TURNS: FairTurnsMax = {
     silent: { ofOne: 1, inAll: 32 },
   },
   waitingOfOne: 50,
+  waitMsMax: 5_000,
   silentAfterMs: 1_000,
 };
 const UPKEEP_AT_ONCE = 32;
@@ -44,6 +45,8 @@ export interface TxtSettings {
   servers?: readonly string[];
   timeoutMs?: number;
   totalMs?: number;
+  /** By which it is told who is silent. */
+  nowMs?: () => number;
 }
 
 export interface TxtLookups {
@@ -54,22 +57,25 @@ export interface TxtLookups {
 }
 
 export function txtLookups(settings: TxtSettings = {}): TxtLookups {
-  const fair = new FairTurns(TURNS);
+  const fair = new FairTurns(TURNS, settings.nowMs);
   const upkeep = new BoundedTurns(UPKEEP_AT_ONCE, UPKEEP_WAITING_MAX);
   return {
-    people: (name, whose) => unlessSilent(fair.run(whose, () => ask(name, settings))),
+    people: (name, whose) => unlessSilent(fair.run(whose, (cut) => ask(name, settings, cut))),
     upkeep: (name) => unlessSilent(upkeep.run(() => ask(name, settings))),
   };
 }
 
-/** Rejects by SilenceError when nobody answers. */
+/** Rejects by SilenceError when nobody answers, or it is cut. */
 async function ask(
   name: string,
   { servers, timeoutMs = TIMEOUT_MS, totalMs = TOTAL_MS }: TxtSettings,
+  cut?: AbortSignal,
 ): Promise<string[]> {
   const resolver = new Resolver({ timeout: timeoutMs, tries: 2 });
   if (servers !== undefined) resolver.setServers(servers);
-  const timer = setTimeout(() => resolver.cancel(), totalMs);
+  const cancel = (): void => resolver.cancel();
+  const timer = setTimeout(cancel, totalMs);
+  cut?.addEventListener("abort", cancel);
   try {
     // One record may come in several pieces (RFC 7208 §3.3 joins them the same way).
     return (await resolver.resolveTxt(name)).map((pieces) => pieces.join(""));

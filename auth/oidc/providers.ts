@@ -41,6 +41,8 @@ const TURNS: Omit<FairTurnsMax, "silentAfterMs"> = {
     silent: { ofOne: 1, inAll: 32 },
   },
   waitingOfOne: 32,
+  // Of the whole.
+  waitMsMax: 5_000,
 };
 const TIMEOUT_MS = 5_000;
 /** Of that time. What is left of it after a turn's waiting and the requests before is often less. */
@@ -61,6 +63,8 @@ export interface OidcSettings {
   /** The provider of an organisation, by its id. */
   ofOrganisation?: (id: string) => Promise<Provider | undefined>;
   timeoutMs?: number;
+  /** By which it is told who hangs. */
+  nowMs?: () => number;
   /** http and loopback; never in production. */
   allowLoopback?: boolean;
 }
@@ -71,8 +75,8 @@ export class OidcClients {
   private readonly turns: FairTurns;
 
   constructor(private readonly settings: OidcSettings) {
-    const { timeoutMs = TIMEOUT_MS } = settings;
-    this.turns = new FairTurns({ ...TURNS, silentAfterMs: timeoutMs * SILENT_AFTER });
+    const { timeoutMs = TIMEOUT_MS, nowMs } = settings;
+    this.turns = new FairTurns({ ...TURNS, silentAfterMs: timeoutMs * SILENT_AFTER }, nowMs);
   }
 
   list(): readonly Provider[] {
@@ -175,7 +179,13 @@ export class OidcClients {
     if (trust === "operator") return fetch;
     // By organisation and not by provider: another issuer, or a provider made anew, does not begin anew.
     const whose = tenantId ?? id;
-    return (url, init) => this.turns.run(whose, () => fetch(url, init), [init.signal, givenUp.getStore()]);
+    return (url, init) => {
+      const given = init.signal === undefined ? [] : [init.signal];
+      return this.turns.run(whose, (cut) => fetch(url, { ...init, signal: AbortSignal.any([cut, ...given]) }), [
+        ...given,
+        givenUp.getStore(),
+      ]);
+    };
   }
 }
 

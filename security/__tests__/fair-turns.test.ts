@@ -1,5 +1,5 @@
 // Things outside that hang, by a clock of the test's own: whom they keep waiting, and for how long.
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { reasonOf } from "../errors";
 import { FairTurns, RestingError, type FairTurnsMax } from "../fair-turns";
 
@@ -13,13 +13,15 @@ beforeEach(() => {
     slow: { ofOne: 2, inAll: 16 },
     silent: { ofOne: 1, inAll: 4 },
   };
-  turns = new FairTurns({ lines, waitingOfOne: 2, silentAfterMs: 3_000 }, () => nowMs);
+  turns = new FairTurns({ lines, waitingOfOne: 2, waitMsMax: 5_000, silentAfterMs: 3_000 }, () => nowMs);
 });
+afterEach(() => void vi.useRealTimers());
 
 interface Asked {
   told: Promise<string>;
   end: (error?: Error) => void;
   hasBegun: () => boolean;
+  isCut: () => boolean;
 }
 /** `done`, the reason of an APIError, or the name of another error. */
 function ask(who: string, signals?: AbortSignal[]): Asked {
@@ -27,12 +29,13 @@ function ask(who: string, signals?: AbortSignal[]): Asked {
   let end!: Asked["end"];
   const ended = new Promise<void>((resolve, reject) => (end = (error) => (error ? reject(error) : resolve())));
   void ended.catch(() => undefined);
-  const work = (): Promise<void> => ((hasBegun = true), ended);
+  let cut: AbortSignal | undefined;
+  const work = (given: AbortSignal): Promise<void> => ((hasBegun = true), (cut = given), ended);
   const told = turns.run(who, work, signals).then(
     () => "done",
     (error: unknown) => reasonOf(error) ?? (error as Error).name,
   );
-  return { told, end, hasBegun: () => hasBegun };
+  return { told, end, hasBegun: () => hasBegun, isCut: () => cut?.aborted === true };
 }
 async function answer(who: string, afterMs = 0): Promise<string> {
   const asked = ask(who);
@@ -67,6 +70,42 @@ describe("those whose thing hangs", () => {
     const other = ask("24");
     expect(other.hasBegun()).toBe(true);
     for (const asked of [...hung, other]) asked.end();
+  });
+
+  test("fill a line that they answered in a moment ago for a second: past it each makes room for whoever comes", async () => {
+    for (let i = 0; i < 67; i++) expect(await answer(`${i}`)).toBe("done");
+    const hung = Array.from({ length: 64 }, (_, i) => ask(`${i}`));
+    expect(begun(hung)).toBe(64);
+    nowMs += 999;
+    const early = await turns.run("64", () => Promise.resolve()).catch((error: unknown) => error);
+    expect(early).toMatchObject({ details: { reason: "service_unavailable", retryAfterSeconds: 1 } });
+    nowMs += 1;
+    expect(await answer("64")).toBe("done");
+    // That one's own place is free now; each of the others gives up one, and whoever has one takes no other's.
+    const several = ["64", "65", "66", "66"].map((who) => ask(who));
+    expect(several.map(({ hasBegun }) => hasBegun())).toEqual([true, true, true, false]);
+    // The oldest of them were told, and rest.
+    expect(hung.map(({ isCut }) => isCut())).toEqual(Array.from({ length: 64 }, (_, i) => i < 3));
+    for (const asked of [...hung, ...several]) asked.end(new Error("aborted"));
+    expect(await Promise.all(hung.slice(0, 4).map(({ told }) => told))).toEqual([
+      ...["RestingError", "RestingError", "RestingError"],
+      "Error",
+    ]);
+    expect(await ask("0").told).toBe("RestingError");
+  });
+
+  test("are left the time of the slow where they answered slowly, or are tried again", async () => {
+    for (let i = 0; i < 16; i++) await answer(`slow${i}`, 1_500);
+    await answer("late", 1_500);
+    const slow = Array.from({ length: 16 }, (_, i) => ask(`slow${i}`));
+    nowMs += 2_999;
+    expect(await ask("late").told).toBe("service_unavailable");
+    nowMs += 1;
+    const late = ask("late");
+    expect([late.hasBegun(), slow[0]?.isCut(), slow[1]?.isCut()]).toEqual([true, true, false]);
+    for (const asked of [...slow, late]) asked.end();
+    // What answers all the same has answered.
+    expect(await slow[0]?.told).toBe("done");
   });
 
   test("are left alone twice as long each time, half a minute at most, then by one at a time, until they answer", async () => {
@@ -131,6 +170,22 @@ describe("whoever wants more than theirs", () => {
     expect(own[5]?.hasBegun()).toBe(false);
     for (const asked of own) asked.end();
     expect(await Promise.all(own.map(({ told }) => told))).toEqual(Array.from({ length: 6 }, () => "done"));
+  });
+
+  test("waits so long and no longer, and may come again", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    await answer("a");
+    const own = Array.from({ length: 4 }, () => ask("a"));
+    const behind = [ask("a"), ask("a")];
+    await vi.advanceTimersByTimeAsync(4_999);
+    own[0]?.end();
+    await own[0]?.told;
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await behind[1]?.told).toBe("service_unavailable");
+    expect([behind[0]?.hasBegun(), behind[1]?.hasBegun()]).toEqual([true, false]);
+    for (const asked of [...own, ...behind]) asked.end();
+    expect(await behind[0]?.told).toBe("done");
+    expect([await answer("a"), vi.getTimerCount()]).toEqual(["done", 0]);
   });
 
   test("is not asked for any more when their time was up meanwhile, which says nothing of what they wanted", async () => {
