@@ -23,6 +23,7 @@ import "../queues/store/export";
 import "../sagas/store/export";
 import "../services/ai/store/tenant";
 import "../services/assets/store/export";
+import "../services/notifications/store/export";
 import "../services/records/store/export";
 import "../vectors/store/export";
 

@@ -13,6 +13,7 @@ export const exportingRooms = [
   "events",
   "flags",
   "idempotency",
+  "notifications",
   "queues",
   "records",
   "sagas",

@@ -76,6 +76,8 @@ interface MailboxMessage {
   subject: string;
   text: string;
   html?: string;
+  /** Of its List-Unsubscribe: a POST there ends mails of its kind. */
+  unsubscribeUrl?: string;
   /** ISO 8601. */
   sentAt: string;
 }
@@ -92,8 +94,13 @@ export const getMessage = api(
     requireMailbox(callerHeaders());
     const found = isUuid(req.id) ? await messageFind(req.id) : undefined;
     if (found === undefined) throw errors.message_not_found();
-    const { id, recipient: to, subject, text, html, sentAt } = found;
-    return { id, to, subject, text, ...(html === null ? {} : { html }), sentAt: sentAt.toISOString() };
+    const { id, recipient: to, subject, text, html, unsubscribeUrl, sentAt } = found;
+    return {
+      ...{ id, to, subject, text },
+      ...(html === null ? {} : { html }),
+      ...(unsubscribeUrl === null ? {} : { unsubscribeUrl }),
+      sentAt: sentAt.toISOString(),
+    };
   },
 );
 

@@ -26,6 +26,12 @@ export const mailSchema = z.strictObject({
   subject: headerText(200),
   text: z.string().min(1).max(100_000),
   html: z.string().min(1).max(200_000).optional(),
+  /** Where a POST ends mails of this kind to this reader, without signing in (RFC 8058); its GET may ask first. */
+  unsubscribeUrl: z
+    .string()
+    .max(1_000)
+    .regex(/^https?:\/\/[!-;=?-~]+$/, "is no address")
+    .optional(),
 });
 
 export type Mail = z.output<typeof mailSchema>;

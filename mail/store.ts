@@ -9,22 +9,24 @@ export interface MessageRow {
   subject: string;
   text: string;
   html: string | null;
+  unsubscribeUrl: string | null;
   sentAt: Date;
 }
 
 /** What a list shows: the beginning of each text, so that a page of the longest mails is small. */
-export interface ListedMessage extends Omit<MessageRow, "html">, CursorRow {
+export interface ListedMessage extends Omit<MessageRow, "html" | "unsubscribeUrl">, CursorRow {
   isCut: boolean;
 }
 
 export const LISTED_TEXT_CHARS = 2_000;
 
 /** Stores the mail, once for each id. */
-export async function messageAdd({ id, to, subject, text, html = undefined }: Mail): Promise<void> {
+export async function messageAdd({ id, to, subject, text, html, unsubscribeUrl }: Mail): Promise<void> {
   await systemQuery(
     "mailbox-add",
-    `insert into mail.message (id, recipient, subject, text, html) values ($1, $2, $3, $4, $5) on conflict (id) do nothing`,
-    [id, comparableAddress(to), subject, text, html ?? null],
+    `insert into mail.message (id, recipient, subject, text, html, unsubscribe_url) values ($1, $2, $3, $4, $5, $6)
+     on conflict (id) do nothing`,
+    [id, comparableAddress(to), subject, text, html ?? null, unsubscribeUrl ?? null],
   );
 }
 
@@ -50,7 +52,7 @@ export async function messageList(
 export async function messageFind(id: string): Promise<MessageRow | undefined> {
   const rows = await systemQuery<MessageRow>(
     "mailbox-find",
-    `select id, recipient, subject, text, html, sent_at as "sentAt" from mail.message where id = $1`,
+    `select id, recipient, subject, text, html, unsubscribe_url as "unsubscribeUrl", sent_at as "sentAt" from mail.message where id = $1`,
     [id],
   );
   return rows[0];

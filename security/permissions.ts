@@ -55,6 +55,9 @@ export const permissions = [
   "catalogue.write",
   "catalogue.delete",
   "sandbox.run",
+  "notification.read",
+  "notification.send",
+  "notification.manage",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -110,11 +113,15 @@ export const matrix = {
   "catalogue.write": { owner: yes, admin: yes, member: yes, viewer: no },
   "catalogue.delete": { owner: yes, admin: yes, member: yes, viewer: no },
   "sandbox.run": { owner: yes, admin: yes, member: yes, viewer: no },
+  "notification.read": { owner: yes, admin: yes, member: yes, viewer: yes },
+  // Reaches colleagues outside the app, in the organisation's name.
+  "notification.send": { owner: yes, admin: yes, member: yes, viewer: no },
+  "notification.manage": { owner: yes, admin: yes, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**
  * Rights over people, keys and the organisation itself, which no key may hold: a stolen key must not outlive its end. Nor
- * what cannot be undone: its endpoints are `fresh`, and a key has nothing to show anew.
+ * what cannot be undone: its endpoints are `fresh`, and a key has nothing to show anew. Nor an inbox, which a key has not.
  */
 const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "organisation.update",
@@ -131,6 +138,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "ai_budget.manage",
   "event.discard",
   "job.discard",
+  "notification.read",
 ]);
 /** What a key may hold. */
 export const keyPermissions: readonly Permission[] = permissions.filter((permission) => !forPeople.has(permission));

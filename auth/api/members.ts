@@ -7,7 +7,7 @@ import { currentPrincipal } from "../../security/principal";
 import { errors } from "../errors";
 import { changeMemberRole, removeMember as remove } from "../members";
 import { givenRole } from "../roles";
-import { membershipList } from "../store/memberships";
+import { membershipList, membershipListContacts } from "../store/memberships";
 
 interface MembersRequest {
   /** How many at most, 50 if not given. */
@@ -48,6 +48,32 @@ export const listMembers = api(
       joinedAt: joinedAt.toISOString(),
     }));
     return { members, ...(next === undefined ? {} : { next }) };
+  },
+);
+
+interface MemberContactsRequest {
+  userIds: string[];
+}
+
+interface MemberContact {
+  userId: string;
+  /** Absent until its owner has shown to read its mails. */
+  email?: string;
+}
+
+interface MemberContactsResponse {
+  contacts: MemberContact[];
+}
+
+const CONTACTS_MAX = 100;
+
+/** For other services: how members of the caller's organisation are reached. Who is none is missing. */
+export const memberContacts = api(
+  { expose: false, auth: true, method: "POST", path: "/auth/members/contacts" },
+  async ({ userIds }: MemberContactsRequest): Promise<MemberContactsResponse> => {
+    const wanted = userIds.filter(isUuid).slice(0, CONTACTS_MAX);
+    const found = await membershipListContacts(currentPrincipal().tenantId, wanted);
+    return { contacts: found.map(({ userId, email }) => ({ userId, ...(email === null ? {} : { email }) })) };
   },
 );
 

@@ -127,6 +127,26 @@ export async function membershipList(tenantId: string, limit: number, from: Curs
   );
 }
 
+export interface MemberContactRow {
+  userId: string;
+  /** Null until its owner has shown to read its mails. */
+  email: string | null;
+}
+
+/** Of these accounts those that are members, with the addresses at which they are reached. */
+export async function membershipListContacts(
+  tenantId: string,
+  accountIds: readonly string[],
+): Promise<MemberContactRow[]> {
+  return systemQuery<MemberContactRow>(
+    "members-with-their-addresses",
+    `select a.id as "userId", case when a.email_verified_at is not null then a.email end as email
+     from auth.membership m join auth.account a on a.id = m.account_id and a.purge_at is null
+     where m.tenant_id = $1 and m.account_id = any($2::uuid[]) limit $3`,
+    [tenantId, accountIds, accountIds.length],
+  );
+}
+
 /** Whether the account is a member, of an organisation in whatever state. Locks nothing. */
 export async function membershipExists(
   tx: Tx,

@@ -13,6 +13,7 @@ import "../../sagas/store/export";
 import "../../secrets/store";
 import "../../services/ai/store/tenant";
 import "../../services/assets/store/export";
+import "../../services/notifications/store/export";
 import "../../services/records/store/export";
 import "../../vectors/store/export";
 import { declaredExports } from "../tenant-export";

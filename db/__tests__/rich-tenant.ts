@@ -8,7 +8,7 @@ import { defineSaga } from "../../sagas/definition";
 import { sagaInsert } from "../../sagas/store/saga";
 import { registerSaga } from "../../sagas/worker";
 import { putSecret } from "../../secrets/tenant-secret";
-import { principalFrom, type AuthData, type TenantId } from "../../security/principal";
+import { principalFrom, type AuthData, type Principal, type TenantId } from "../../security/principal";
 import { reserve, settle } from "../../services/ai/ledger";
 import { inPieces } from "../../services/assets/__tests__/files";
 import { uploadAsset } from "../../services/assets/upload";
@@ -62,6 +62,8 @@ export async function makeTenant(word: string): Promise<RichTenant> {
     tenantId,
   ]);
   const sagaId = newId();
+  const ids = { notificationId: newId(), deliveryId: newId(), memberId: newId() };
+  await notify(principal, ids, word);
   const tenant = {
     authData,
     tenantId,
@@ -82,10 +84,28 @@ export async function makeTenant(word: string): Promise<RichTenant> {
       /** How the sources of a file's documents begin. */
       source: `assets/${asset.id}/`,
       sagaId,
+      ...ids,
     },
   };
   await beginSaga(tenant);
   return tenant;
+}
+
+/** Something that waits to be decided about and a mail that waits to be sent. */
+async function notify(
+  { tenantId, subjectId }: Pick<Principal, "tenantId" | "subjectId">,
+  { notificationId, deliveryId }: Named,
+  word: string,
+): Promise<void> {
+  await systemQuery(
+    "test",
+    `with sent as (insert into notifications.notification (tenant_id, id, category, content, sender)
+                   values ($1, $3, 'rich', jsonb_build_object('title', $5::text, 'body', $5::text), 'user:' || $2::text)),
+          recipient as (insert into notifications.recipient (tenant_id, user_id, notification_id) values ($1, $2::uuid, $3))
+     insert into notifications.delivery (tenant_id, id, notification_id, user_id, channel, destination, state)
+     values ($1, $4, $3, $2::uuid, 'email', $5::text || '@example.com', 'queued')`,
+    [tenantId, subjectId, notificationId, deliveryId, word],
+  );
 }
 
 async function spend(principal: Parameters<typeof reserve>[0], word: string): Promise<void> {
@@ -110,11 +130,18 @@ async function beginSaga({ tenantId, named }: RichTenant): Promise<void> {
 }
 
 /** What was done for it waits to be done again, so that whoever does it in its name is seen. */
-export async function undoWork({ tenantId }: RichTenant): Promise<void> {
+export async function undoWork({ tenantId, named }: RichTenant): Promise<void> {
+  await systemQuery(
+    "test",
+    "insert into notifications.preference (tenant_id, user_id, settings) values ($1, $2, '{}') on conflict do nothing",
+    [tenantId, named.memberId],
+  );
   for (const statement of [
     "update vectors.document set status = 'pending', splitter = 0, counted_chunks = null, ready_at = null where tenant_id = $1",
     "update vectors.embedding set model = null, embedding = null where tenant_id = $1",
     "update assets.asset set status = 'pending' where tenant_id = $1",
+    "update notifications.recipient set state = 'pending', is_shown = false where tenant_id = $1",
+    "update notifications.delivery set state = 'queued', reason = null where tenant_id = $1 and channel = 'email'",
     "delete from sagas.step where tenant_id = $1",
     "update sagas.saga set state = 'running', position = 0, run_id = null, leased_until = null, due_at = now(), ended_at = null where tenant_id = $1",
   ])

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { newId } from "../../db/ids";
 import { sendMails } from "../mailer";
 import { createSmtpTransport, type SmtpOptions } from "../providers/smtp";
+import { mailSchema } from "../message";
 import { MailError, type MailTransport } from "../transport";
 import { transportContract, type Received } from "./transport-contract";
 
@@ -124,6 +125,32 @@ describe("SMTP", () => {
     expect((headers?.get("from") as AddressObject).text).toMatch(/^"?Groundwork"? <mail@groundwork\.test>$/);
     expect(headers?.get("message-id")).toBe(`<${mail.id}@groundwork.test>`);
   });
+});
+
+test("a mail says where its kind ends by one click (RFC 8058), however long the address is", async () => {
+  const heads: string[] = [];
+  const transport = await serverThat({
+    onData: (stream, _session, done) => {
+      let text = "";
+      stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      stream.on("end", () => {
+        heads.push(text.slice(0, text.indexOf("\r\n\r\n")).replace(/\r\n[ \t]+/g, " "));
+        done();
+      });
+    },
+  });
+  const unsubscribeUrl = `https://app.example/notifications/unsubscribe?token=${"x".repeat(300)}`;
+  await transport.send({ ...mailTo("ada@example.com"), unsubscribeUrl });
+  await transport.send(mailTo("ada@example.com"));
+  expect(heads[0]).toContain(`List-Unsubscribe: <${unsubscribeUrl}>`);
+  expect(heads[0]).toContain("List-Unsubscribe-Post: List-Unsubscribe=One-Click");
+  expect(heads[1]).not.toContain("Unsubscribe");
+});
+
+test("what would end a header is no address to unsubscribe at", () => {
+  const mail = mailTo("ada@example.com");
+  for (const unsubscribeUrl of ["https://x/>\r\nBcc: b@x", "https://x/ y", "https://x/<", "mailto:a@b"])
+    expect(mailSchema.safeParse({ ...mail, unsubscribeUrl }).success, unsubscribeUrl).toBe(false);
 });
 
 describe("a mail server that does not take a mail", () => {

@@ -28,7 +28,7 @@ export function createSmtpTransport(options: SmtpOptions): MailTransport {
     .replace(">", "")
     .trim();
   return {
-    async send({ id, to, subject, text, html }: Mail): Promise<void> {
+    async send({ id, to, subject, text, html, unsubscribeUrl }: Mail): Promise<void> {
       const ending = new AbortController();
       const mail = {
         from: options.from,
@@ -39,7 +39,7 @@ export function createSmtpTransport(options: SmtpOptions): MailTransport {
         ...(html === undefined ? {} : { html }),
         messageId: `<${id}@${domain}>`,
         // Machines don't answer this mail with "I am on holiday" (RFC 3834).
-        headers: { "Auto-Submitted": "auto-generated" },
+        headers: { "Auto-Submitted": "auto-generated", ...unsubscribeHeaders(unsubscribeUrl) },
         disableFileAccess: true,
         disableUrlAccess: true,
         signal: ending.signal,
@@ -53,6 +53,15 @@ export function createSmtpTransport(options: SmtpOptions): MailTransport {
     close: () => transporter.close(),
   };
 }
+
+/** One click of a mail program's own button is enough (RFC 8058); prepared, so that nothing folds or encodes the address. */
+const unsubscribeHeaders = (url: string | undefined): Record<string, string | { prepared: true; value: string }> =>
+  url === undefined
+    ? {}
+    : {
+        "List-Unsubscribe": { prepared: true, value: `<${url}>` },
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+      };
 
 function transporterOf({ url, phaseTimeoutMs = 10_000 }: SmtpOptions): Transporter {
   const { protocol, hostname, port, username, password } = new URL(url);

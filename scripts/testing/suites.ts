@@ -42,6 +42,7 @@ export const plainSuites: readonly string[] = [
   "services/ai/__tests__/sentences.test.ts",
   "services/assets/__tests__/reading.test.ts",
   "services/assets/__tests__/travel.test.ts",
+  "services/notifications/__tests__/decision.test.ts",
   "services/sandbox/__tests__/bounds.test.ts",
   "services/sandbox/__tests__/escapes.test.ts",
   "services/sandbox/__tests__/host-fetch.test.ts",
@@ -85,6 +86,7 @@ export const suitesApart: readonly string[] = [
   "secrets/__tests__/secrets.test.ts",
   "services/ai/__tests__/breakers.test.ts",
   "services/assets/__tests__/assets.test.ts",
+  "services/notifications/__tests__/notifications.test.ts",
   "vectors/__tests__/documents.test.ts",
 ];
 

@@ -10,6 +10,7 @@ const AGAIN = "runs again what had been let run before";
 const ENDS = "ends access and gives none: it must not be slow when something leaks";
 const SHOWS = "this is how one shows it";
 const STAFF = "staff sign in with both factors for a quarter of an hour, and a log says who, what and why";
+const OWN_INBOX = "one's own inbox: nothing is lost, and what is locked stays as it is";
 const UNDONE = "takes back what somebody fresh began";
 
 const notFresh: Record<string, string> = {
@@ -59,6 +60,11 @@ const notFresh: Record<string, string> = {
   "POST /ai/v1/embeddings": DAILY,
   "POST /mcp": DAILY,
   "POST /sandbox/run": DAILY,
+  "POST /notifications/send": DAILY,
+  "POST /notifications/:id/read": OWN_INBOX,
+  "POST /notifications/:id/archive": OWN_INBOX,
+  "PUT /notifications/preferences": OWN_INBOX,
+  "PUT /notifications/policy": "is set back as easily, and stands in the log",
   "DELETE /auth/invitations/:id": UNDONE,
   "POST /auth/organisations/:id/restore": UNDONE,
   "PATCH /auth/organisations/:id": "a name, and the one before is in the log",

@@ -25,6 +25,7 @@ import "../../queues/store/export";
 import "../../sagas/store/export";
 import "../../services/ai/store/tenant";
 import "../../services/assets/store/export";
+import "../../services/notifications/store/export";
 import "../../services/records/store/export";
 import "../store/export";
 
@@ -96,6 +97,17 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
      insert into records.product (tenant_id, id, sku, name, price_minor, currency, stock, created_at, updated_at)
      values ($1, gen_random_uuid(), 's', 'p', 1, 'EUR', 1, now(), now())`,
     [owner.tenantId],
+  );
+  await systemQuery(
+    "test",
+    `with sent as (insert into notifications.notification (tenant_id, id, category, content, sender)
+                   values ($1, gen_random_uuid(), 'c', '{"title": "t", "body": "b"}', 'user:x') returning id),
+          recipient as (insert into notifications.recipient (tenant_id, user_id, notification_id) select $1, $2, id from sent),
+          delivery as (insert into notifications.delivery (tenant_id, id, notification_id, user_id, channel, state)
+                       select $1, gen_random_uuid(), id, $2, 'in_app', 'delivered' from sent),
+          preference as (insert into notifications.preference (tenant_id, user_id, settings) values ($1, $2, '{}'))
+     insert into notifications.policy (tenant_id, settings) values ($1, '{}')`,
+    [owner.tenantId, owner.authData.userID],
   );
   const { key } = await auth.createApiKey({ name: "k" }, owner);
   await auth.inviteMember({ email: `${crypto.randomUUID()}@example.com`, role: "custom", roleId }, owner);

@@ -10,7 +10,7 @@ import type { AppModel, EndpointModel } from "../../model";
 import type { CommandsBeside } from "./support/commands-beside";
 import { createSampler, operationsOf, type Document, type Operation } from "./support/fuzz/openapi";
 import type { Random } from "./support/fuzz/random";
-import { makeMatrixWorld, type MatrixWorld } from "./support/matrix-world";
+import { makeMatrixWorld, type MatrixWorld, type OwnThings } from "./support/matrix-world";
 import type { PairAnswer, PairSend } from "./support/pairs/world";
 
 const LANES = 8;
@@ -198,7 +198,7 @@ export function permissionMatrix({ baseUrl, commands, mailed }: Shared): void {
       let asked = 0;
       const ask = async (row: Row, column: string, whose: string, isFound: boolean): Promise<void> => {
         const thing = row.endpoint.tags.find((tag) => tag.startsWith("owns:"))?.slice("owns:".length);
-        const id = world.things[whose]?.[thing as "job" | "saga"];
+        const id = world.things[whose]?.[thing as keyof OwnThings];
         if (id === undefined) throw new Error(`${whose} has no ${thing}`);
         const { status, text } = await send(requestOf({ row, column, id }, world.tokens[column]));
         asked++;

@@ -248,6 +248,7 @@ const FORGETFUL = [
   "db/tenant-export-page.ts",
   "services/assets/store/assets.ts",
   "services/ai/store/budget.ts",
+  "services/notifications/store",
   "services/records/store",
   "secrets/store.ts",
 ];
@@ -269,6 +270,7 @@ const SEEN_LEAKS = [
   "foreign id: GET /assets/",
   "foreign id: GET /api/v1/products/",
   "records.product: changed or gone",
+  "foreign id: GET /notifications/",
 ];
 
 const forgetTenant = (text: string): string =>

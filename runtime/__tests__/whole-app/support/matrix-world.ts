@@ -9,7 +9,7 @@ import { makeOperator } from "./operator";
 import { call, mailedToken, register, renew, type PairSend, type Person } from "./pairs/world";
 
 /** What a caller owns, by the things that endpoints tagged `owns:` name. */
-export type OwnThings = Record<"job" | "saga", string>;
+export type OwnThings = Record<"job" | "saga" | "notification", string>;
 
 export interface MatrixWorld {
   /** Tokens by the table's columns; nobody has none. */
@@ -51,11 +51,13 @@ async function joined(send: PairSend, mailed: Mailed, owner: Person, roleId: str
 
 /** Rows as the app writes them; none is due. */
 function plantedThings(tenantId: string, actor: string): { things: OwnThings; sql: string } {
-  const things = { job: v7(), saga: v7() };
+  const things = { job: v7(), saga: v7(), notification: v7() };
   const sql = `insert into queues.task (id, tenant_id, job, actor, state, seen_at)
       values ('${things.job}', '${tenantId}', 'planted:matrix', '${actor}', 'waiting', now() + interval '1 day');
     insert into sagas.saga (id, tenant_id, name, version, step_names, input, actor, correlation_id, state, due_at)
-      values ('${things.saga}', '${tenantId}', 'planted:matrix', 1, '{step}', '{}', '${actor}', '${things.saga}', 'running', now() + interval '1 year');`;
+      values ('${things.saga}', '${tenantId}', 'planted:matrix', 1, '{step}', '{}', '${actor}', '${things.saga}', 'running', now() + interval '1 year');
+    insert into notifications.notification (tenant_id, id, category, content, sender)
+      values ('${tenantId}', '${things.notification}', 'matrix', '{"title": "t", "body": "b"}', '${actor}');`;
   return { things, sql };
 }
 

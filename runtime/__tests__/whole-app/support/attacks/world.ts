@@ -82,6 +82,8 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
   const category = await made("/api/v1/categories", { name: word });
   const sold = { sku: word, name: word, categoryId: category.id, priceMinor: 1, currency: "EUR", stock: 1 };
   const product = await made("/api/v1/products", sold);
+  const said = { category: word, content: { title: word, body: `To everybody of ${word}.` } };
+  const notification = await made("/notifications/send", { to: [session.user.id], ...said });
   const { tasks } = await call<{ tasks: { id: string }[] }>(send, "GET", "/tasks", undefined, token);
   await call(send, "PUT", `/ai/budgets/${BUDGET}`, { period: "month", limitMicroUsd: 1, enforcement: "soft" }, token);
   await call(send, "PUT", "/secrets/provider", { value: `the secret of ${word}` }, token);
@@ -99,6 +101,7 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
     asset: asset.id,
     category: category.id,
     product: product.id,
+    notification: notification.id,
     role: role.id,
     machine: machine.id,
     key: key.id,

@@ -1,0 +1,56 @@
+// Sends one delivery as a mail. It may have waited: whether it is still wanted, and the address still the person's, is asked again.
+// An attempt after a kill sends the same mail: one Message-ID (mail/), by which receivers know a repetition.
+import { cfg } from "../../config";
+import type { TenantScope } from "../../db/tenant";
+import { sendMail } from "../../mail/mailer";
+import { MailError } from "../../mail/transport";
+import { contactsOf } from "./contacts";
+import { wanted } from "./decision";
+import { destinationsOf } from "./destinations";
+import { notificationMail } from "./mail-text";
+import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
+import { deliveryEnd, deliveryFind, type DeliveryRow } from "./store/deliveries";
+import { createUnsubscribeToken } from "./unsubscribe-token";
+
+/** Resolves when nothing more is to be done for it. @throws MailError, to be tried again */
+export async function deliverEmail(scope: TenantScope, id: string): Promise<void> {
+  const delivery = await deliveryFind(scope, id);
+  if (delivery?.state !== "queued") return;
+  const refusal = await refusalOf(scope, delivery);
+  if (refusal !== undefined) return deliveryEnd(scope, id, { state: "withheld", reason: refusal });
+  try {
+    await sendMail({ id, to: delivery.destination, ...mailOf(scope, delivery) });
+  } catch (error) {
+    if (!(error instanceof MailError && error.isFinal)) throw error;
+    return deliveryEnd(scope, id, { state: "failed", reason: "refused" });
+  }
+  await deliveryEnd(scope, id, { state: "sent" });
+}
+
+async function refusalOf(scope: TenantScope, delivery: DeliveryRow): Promise<string | undefined> {
+  const { userId, category, destination } = delivery;
+  const contact = (await contactsOf(scope, [userId])).get(userId);
+  if (contact === undefined) return "no_member";
+  const preferences = delivery.preferences ?? NO_PREFERENCES;
+  const settings = categorySettings(delivery.policy ?? NO_POLICY, preferences, category);
+  const decided = wanted({ preferences, destinations: destinationsOf(contact) }, settings, "email");
+  if (decided.outcome === "withheld") return decided.reason;
+  return decided.outcome === "deliver" && decided.to.includes(destination) ? undefined : "no_destination";
+}
+
+export const unsubscribeUrl = (token: string): string =>
+  `${cfg.appUrl.replace(/\/$/, "")}/notifications/unsubscribe?token=${token}`;
+
+function mailOf({ tenantId }: TenantScope, delivery: DeliveryRow) {
+  const { userId, category, content } = delivery;
+  const policy = delivery.policy ?? NO_POLICY;
+  const preferences = delivery.preferences ?? NO_PREFERENCES;
+  // What people cannot switch off has no link that would say so.
+  const { locked } = categorySettings(policy, preferences, category);
+  const link = locked ? undefined : unsubscribeUrl(createUnsubscribeToken({ tenantId, userId, category }));
+  const written = notificationMail(content, {
+    ...{ appUrl: cfg.appUrl, unsubscribeUrl: link },
+    language: languageOf(policy, preferences),
+  });
+  return { ...written, ...(link === undefined ? {} : { unsubscribeUrl: link }) };
+}

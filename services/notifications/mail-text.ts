@@ -1,0 +1,39 @@
+// A notification as a mail: text, and HTML made of the same text. Pure. Nothing in it is anything but text: what a sender wrote
+// is escaped, and leads nowhere but where the notification's link does.
+import type { Content } from "./content";
+
+export interface NotificationMail {
+  subject: string;
+  text: string;
+  html: string;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => ESCAPES[char] ?? char);
+
+/** A path of the app becomes an address of it. */
+export const absoluteUrl = (url: string, appUrl: string): string =>
+  url.startsWith("/") ? `${appUrl.replace(/\/$/, "")}${url}` : url;
+
+const FOOT = "You get this because of your notification settings.";
+
+export function notificationMail(
+  { title, body, url }: Content,
+  { appUrl, unsubscribeUrl, language }: { appUrl: string; unsubscribeUrl: string | undefined; language: string },
+): NotificationMail {
+  const link = url === undefined ? undefined : absoluteUrl(url, appUrl);
+  const end = unsubscribeUrl === undefined ? [] : [`No more mails of this kind: ${unsubscribeUrl}`];
+  const text = [body, ...(link === undefined ? [] : [link]), ["-- ", FOOT, ...end].join("\n")].join("\n\n");
+  const paragraphs = body.split(/\n{2,}/).map((part) => `<p>${escapeHtml(part).replaceAll("\n", "<br>")}</p>`);
+  const button = link === undefined ? "" : `<p><a href="${escapeHtml(link)}">${escapeHtml(link)}</a></p>`;
+  const stop =
+    unsubscribeUrl === undefined ? "" : ` <a href="${escapeHtml(unsubscribeUrl)}">No more mails of this kind</a>`;
+  const html = `<!doctype html><html lang="${escapeHtml(language)}"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title></head><body><h1>${escapeHtml(title)}</h1>${paragraphs.join("")}${button}<hr><p>${FOOT}${stop}</p></body></html>`;
+  return { subject: title, text, html };
+}

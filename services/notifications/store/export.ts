@@ -1,0 +1,95 @@
+// What an organisation's export holds of notifications. And the end of all of it, or of what is one person's.
+import { declareExport } from "../../../db/tenant-export";
+import type { Tx } from "../../../db/tenant";
+
+declareExport("notifications", {
+  exported: [
+    {
+      name: "notifications.notification",
+      order: { id: "uuid" },
+      columns: ["id", "category", "content", "sender", "dedupe_key", "recipients", "created_at"],
+      personal: ["content", "sender"],
+    },
+    {
+      name: "notifications.recipient",
+      order: { user_id: "uuid", notification_id: "uuid" },
+      columns: ["user_id", "notification_id", "state", "is_shown", "created_at", "read_at", "archived_at"],
+      personal: ["user_id"],
+    },
+    {
+      name: "notifications.delivery",
+      order: { id: "uuid" },
+      columns: [
+        ...["id", "notification_id", "user_id", "channel", "destination", "state", "reason", "held_until"],
+        ...["created_at", "updated_at"],
+      ],
+      personal: ["user_id", "destination"],
+    },
+    {
+      name: "notifications.preference",
+      order: { user_id: "uuid" },
+      columns: ["user_id", "settings", "updated_at"],
+      personal: ["user_id", "settings"],
+    },
+    { name: "notifications.policy", order: { updated_at: "timestamptz" }, columns: ["settings", "updated_at"] },
+  ],
+  left: { "notifications.daily_count": "counts of three days, by which daily limits are kept" },
+});
+
+type DeleteSome = (tx: Tx, tenantId: string, limit: number) => Promise<number>;
+
+const deliveries: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.delivery where tenant_id = $1 and id in (
+       select id from notifications.delivery where tenant_id = $1 order by id limit $2)`,
+    [tenantId, limit],
+  );
+const recipients: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.recipient where tenant_id = $1 and (user_id, notification_id) in (
+       select user_id, notification_id from notifications.recipient where tenant_id = $1 order by user_id, notification_id limit $2)`,
+    [tenantId, limit],
+  );
+const sent: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.notification where tenant_id = $1 and id in (
+       select id from notifications.notification where tenant_id = $1 order by id limit $2)`,
+    [tenantId, limit],
+  );
+const counts: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.daily_count where tenant_id = $1 and (user_id, category, day) in (
+       select user_id, category, day from notifications.daily_count where tenant_id = $1 order by user_id, category, day limit $2)`,
+    [tenantId, limit],
+  );
+const preferences: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.preference where tenant_id = $1 and user_id in (
+       select user_id from notifications.preference where tenant_id = $1 order by user_id limit $2)`,
+    [tenantId, limit],
+  );
+const policies: DeleteSome = (tx, tenantId) =>
+  tx.execute(`delete from notifications.policy where tenant_id = $1`, [tenantId]);
+
+/** What there is of a tenant; at most `limit` rows each. */
+export const tenantDelete: readonly DeleteSome[] = [deliveries, recipients, sent, counts, preferences, policies];
+
+type DeleteOwn = (tx: Tx, of: { tenantId: string; userId: string }, limit: number) => Promise<number>;
+
+const ownDeliveries: DeleteOwn = (tx, { tenantId, userId }, limit) =>
+  tx.execute(
+    `delete from notifications.delivery where tenant_id = $1 and id in (
+       select id from notifications.delivery where tenant_id = $1 and user_id = $2 order by id limit $3)`,
+    [tenantId, userId, limit],
+  );
+const ownInbox: DeleteOwn = (tx, { tenantId, userId }, limit) =>
+  tx.execute(
+    `delete from notifications.recipient where tenant_id = $1 and user_id = $2 and notification_id in (
+       select notification_id from notifications.recipient where tenant_id = $1 and user_id = $2 order by notification_id limit $3)`,
+    [tenantId, userId, limit],
+  );
+const ownPreferences: DeleteOwn = (tx, { tenantId, userId }) =>
+  tx.execute(`delete from notifications.preference where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
+
+/** What there is of one member, who is one no more; at most `limit` rows each. */
+export const memberDelete: readonly DeleteOwn[] = [ownDeliveries, ownInbox, ownPreferences];

@@ -1,0 +1,104 @@
+// The SQL of inboxes: what one person was shown.
+import {
+  beforeCursor,
+  cursorMicros,
+  cursorParams,
+  pageOf,
+  type Cursor,
+  type CursorRow,
+  type Page,
+} from "../../../db/cursor";
+import { tenantQuery, type TenantScope, type Tx } from "../../../db/tenant";
+import type { Content } from "../content";
+
+export type Shelf = "inbox" | "unread" | "archived";
+
+export interface InboxRow extends CursorRow {
+  category: string;
+  content: Content;
+  createdAt: Date;
+  readAt: Date | null;
+  archivedAt: Date | null;
+}
+
+const COLUMNS = `r.notification_id as id, n.category, n.content, r.created_at as "createdAt", r.read_at as "readAt",
+  r.archived_at as "archivedAt", ${cursorMicros("r.created_at")} as "cursorMicros"`;
+const FROM = `notifications.recipient r join notifications.notification n on n.tenant_id = r.tenant_id and n.id = r.notification_id`;
+
+/** What somebody was shown, the newest first. */
+export async function inboxList(
+  scope: TenantScope,
+  userId: string,
+  { shelf, limit, from }: { shelf: Shelf; limit: number; from: Cursor | undefined },
+): Promise<Page<InboxRow>> {
+  const rows = await tenantQuery<InboxRow>(
+    scope,
+    `select ${COLUMNS} from ${FROM}
+      where r.tenant_id = $1 and r.user_id = $2 and r.is_shown
+        and (r.archived_at is not null) = ($6 = 'archived') and (r.read_at is null or $6 <> 'unread')
+        and ${beforeCursor("r.created_at", "r.notification_id", 3)}
+      order by r.created_at desc, r.notification_id desc limit $5`,
+    [scope.tenantId, userId, ...cursorParams(from), limit + 1, shelf],
+  );
+  return pageOf(rows, limit);
+}
+
+export const UNREAD_COUNTED_MAX = 1_000;
+
+/** How many somebody has not read, counted to a thousand. */
+export async function inboxUnread(scope: TenantScope, userId: string): Promise<number> {
+  const rows = await tenantQuery<{ count: number }>(
+    scope,
+    `select count(*)::int as count from (
+       select 1 from notifications.recipient
+        where tenant_id = $1 and user_id = $2 and is_shown and read_at is null and archived_at is null
+        limit ${UNREAD_COUNTED_MAX}) unread`,
+    [scope.tenantId, userId],
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** The notification that somebody was shown as they see it now; undefined when there is none. */
+export async function inboxFind(tx: Tx, tenantId: string, userId: string, id: string): Promise<InboxRow | undefined> {
+  const rows = await tx.query<InboxRow>(
+    `select ${COLUMNS} from ${FROM} where r.tenant_id = $1 and r.user_id = $2 and r.notification_id = $3 and r.is_shown`,
+    [tenantId, userId, id],
+  );
+  return rows[0];
+}
+
+const MARK = `update notifications.recipient set`;
+const OF_ONE = `where tenant_id = $1 and user_id = $2 and notification_id = $3 and is_shown`;
+
+/** Keeps the moment at which it was read first. */
+export async function inboxMarkRead(
+  tx: Tx,
+  tenantId: string,
+  userId: string,
+  id: string,
+  isRead: boolean,
+): Promise<void> {
+  await tx.execute(`${MARK} read_at = case when $4 then coalesce(read_at, now()) end ${OF_ONE}`, [
+    ...[tenantId, userId, id],
+    isRead,
+  ]);
+  if (!isRead) return;
+  await tx.execute(
+    `update notifications.delivery set state = 'opened', updated_at = now()
+      where tenant_id = $1 and user_id = $2 and notification_id = $3 and channel = 'in_app' and state = 'delivered'`,
+    [tenantId, userId, id],
+  );
+}
+
+export async function inboxArchive(
+  tx: Tx,
+  tenantId: string,
+  userId: string,
+  id: string,
+  isArchived: boolean,
+): Promise<void> {
+  await tx.execute(`${MARK} archived_at = case when $4 then coalesce(archived_at, now()) end ${OF_ONE}`, [
+    ...[tenantId, userId, id],
+    isArchived,
+  ]);
+}
