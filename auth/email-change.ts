@@ -14,13 +14,12 @@ import { withSystem, type Tx } from "../db/tenant";
 import { emailChanged, emailReverted } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
-import { commonErrors } from "../security/common-errors";
 import type { Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
 import { recordOfAccount } from "./account-log";
 import { countMail } from "./attempts";
 import { forgetSince, type ForgottenCredentials } from "./credentials";
-import { normaliseEmail } from "./email";
+import { requireEmail } from "./email";
 import { assertMayMove, organisationLeftBy } from "./entrance";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
@@ -58,8 +57,7 @@ const reverted = defineAction("auth.email.reverted", {
 /** Mails a link to the new address. @throws APIError invalid_request, invalid_token, rate_limited, mail_not_configured, provider_required. */
 export async function changeEmail(caller: Caller, address: string): Promise<void> {
   requireMail();
-  const email = normaliseEmail(address);
-  if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
+  const email = requireEmail(address);
   const accountId = caller.subjectId;
   await countMail(email, { accountId });
   await withSystem("change-email", async (tx) => {

@@ -8,14 +8,13 @@ import { withSystem, type Tx } from "../db/tenant";
 import { memberInvited, memberInvitationRevoked, memberJoined } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
-import { commonErrors } from "../security/common-errors";
 import type { Permission } from "../security/permissions";
 import { tenantIdFrom, type Caller, type Principal, type TenantId } from "../security/principal";
 import { lockActing } from "./acting-now";
 import { forgetApiKeysIn } from "./api-keys";
 import { countMail } from "./attempts";
 import { assertHolds, heldOf } from "./authority";
-import { normaliseEmail } from "./email";
+import { requireEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { heldByGiven, type GivenRole } from "./roles";
@@ -60,8 +59,7 @@ export interface Invitation extends GivenRole {
  */
 export async function inviteMember(principal: Principal, input: { email: string } & GivenRole): Promise<Invitation> {
   requireMail();
-  const email = normaliseEmail(input.email);
-  if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
+  const email = requireEmail(input.email);
   const { tenantId, subjectId } = principal;
   const { role, roleId } = input;
   const made = roleId === null ? {} : { roleId };

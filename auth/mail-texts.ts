@@ -1,5 +1,6 @@
 // What the mails of accounts say. Pure. A link leads to a page of the app (`appUrl`), never to the host of a request:
 // whoever asks for somebody's mail must not choose where its link leads.
+import { hasControlCharacter } from "../security/control-characters";
 import type { MemberRole } from "../security/permissions";
 
 export interface MailText {
@@ -113,11 +114,12 @@ export const restoreAccountText = (token: string, settings: LinkSettings): MailT
   ),
 });
 
-/** What mail programs make a link of, or take for another line. */
-const LEADS_AWAY = /[/@\\\p{Cc}\u2028\u2029]|[\p{L}\p{N}]\.[\p{L}\p{N}]/u;
+/** What mail programs make a link of. */
+const LEADS_AWAY = /[/@\\]|[\p{L}\p{N}]\.[\p{L}\p{N}]/u;
 
 /** A name that somebody chose and strangers read: one that could lead them elsewhere is not repeated. */
-const shownName = (name: string, instead: string): string => (LEADS_AWAY.test(name) ? instead : `“${name}”`);
+const shownName = (name: string, instead: string): string =>
+  hasControlCharacter(name) || LEADS_AWAY.test(name) ? instead : `“${name}”`;
 
 export const invitationText = (
   token: string,

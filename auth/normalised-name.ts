@@ -1,5 +1,6 @@
 // What people call something, in the one form in which it is stored and compared.
 import { z } from "zod";
+import { hasControlCharacter } from "../security/control-characters";
 
 /** In UTF-16 units, before it is normalised, which takes the square of its length: composing makes four units one at most. */
 const UNITS_MAX = 400;
@@ -16,5 +17,5 @@ export const chosenName = normalisedName.pipe(
     .string()
     .min(1, "is empty")
     .max(100, "is longer than 100 characters")
-    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, "has control characters"),
+    .refine((name) => !hasControlCharacter(name), "has control characters"),
 );

@@ -7,13 +7,12 @@ import { withSystem } from "../db/tenant";
 import { passwordReset } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { requireMail } from "../mail/mailer";
-import { commonErrors } from "../security/common-errors";
 import { onBehalfOf } from "../security/provenance";
 import { handOver } from "./account-handover";
 import { recordOfAccount } from "./account-log";
 import { countMail, forgetAttempts } from "./attempts";
 import { endEverySignIn } from "./credentials";
-import { normaliseEmail } from "./email";
+import { requireEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { placeOf } from "./known-places";
@@ -26,8 +25,7 @@ import { oneTimeTokenFind, oneTimeTokenTake } from "./store/one-time-tokens";
 /** @throws APIError invalid_request, rate_limited, mail_not_configured; none of them tells whether the address is known. */
 export async function forgotPassword(address: string): Promise<void> {
   requireMail();
-  const email = normaliseEmail(address);
-  if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
+  const email = requireEmail(address);
   await countMail(email, "anybody");
   const account = await accountFindByEmail(email);
   const accountId = account?.id ?? newId();

@@ -11,7 +11,7 @@ import { withSystem, type Tx } from "../db/tenant";
 import { userRegistered } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { noteTry } from "./attempts";
-import { normaliseEmail } from "./email";
+import { requireEmail } from "./email";
 import { errors } from "./errors";
 import { findInvitation, joinByInvitation } from "./invitations";
 import { requestMail } from "./jobs";
@@ -50,8 +50,7 @@ export async function register(
   device: string | null = null,
   address?: string,
 ): Promise<Registered> {
-  const email = normaliseEmail(input.email);
-  if (email === undefined) throw commonErrors.invalid_request({ fields: { email: "is not an e-mail address" } });
+  const email = requireEmail(input.email);
   const entrance = await entranceOf(input, email, now);
   const names = entrance.kind === "make" ? [entrance.organisation.name] : [];
   await screenPassword(input.password, { email, names });

@@ -13,10 +13,10 @@ import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
 import { sessionCompromised } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
+import { spellEmail } from "../mail/email";
 import type { Authentication, TokenIdentity } from "./access-token";
 import { recordOfAccount } from "./account-log";
 import { countAttemptHere, noteTry } from "./attempts";
-import { normaliseEmail } from "./email";
 import { organisationFor, organisationOf } from "./entrance";
 import { errors } from "./errors";
 import type { Vouch } from "./factors/challenge";
@@ -97,7 +97,7 @@ export async function signIn(
   device: string | null = null,
 ): Promise<SignedIn> {
   limits.assertFewFailures("signIn", address);
-  const email = normaliseEmail(input.email);
+  const email = spellEmail(input.email);
   const attempt = email === undefined ? undefined : await countAttemptHere(email, address);
   const account = email === undefined ? undefined : await accountFindByEmail(email);
   const isKnown = isKnownPlace(account, address);

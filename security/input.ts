@@ -3,6 +3,7 @@
 import type { z } from "zod";
 
 import { commonErrors } from "./common-errors";
+import { withoutControlCharacters } from "./control-characters";
 
 const maxFields = 20;
 
@@ -28,5 +29,5 @@ export function fieldsOf(error: z.ZodError): Record<string, string> {
 
 /** Messages may quote input: no control characters, bounded. */
 function sanitise(message: string): string {
-  return message.replace(/[\u0000-\u001f\u007f]/g, " ").slice(0, 200);
+  return withoutControlCharacters(message).slice(0, 200);
 }

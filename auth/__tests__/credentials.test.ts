@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { normaliseEmail } from "../email";
+import { parseEmail } from "../../mail/email";
 import { chosenName } from "../normalised-name";
 import { deriveKey, masterKeysIn } from "../../security/derived-key";
 import { EnvelopeError, masterKeyset, open, seal, sealedBy } from "../../security/envelope";
@@ -27,53 +27,14 @@ vi.mock("@node-rs/argon2", () => ({ ...library, verify }));
 vi.hoisted(() => vi.stubEnv("PASSWORD_HASH_COST", "owasp"));
 afterAll(() => vi.unstubAllEnvs());
 
-describe("e-mail addresses", () => {
-  test.each([
-    ["  Ada.Lovelace@Example.COM ", "ada.lovelace@example.com"],
-    ["ada@bücher.example", "ada@xn--bcher-kva.example"],
-    ["ａｄａ@example.com", "ada@example.com"],
-    ["a+tag@example.com", "a+tag@example.com"],
-    [
-      `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(57)}.com`,
-      `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(57)}.com`,
-    ],
-  ])("%s is %s", (text, email) => {
-    expect(normaliseEmail(text)).toBe(email);
-  });
-
-  test.each([
-    "",
-    "@",
-    "ada",
-    "ada@",
-    "@example.com",
-    "ada@example",
-    "a da@example.com",
-    "ada\u0000@example.com",
-    "ada@example.com/x",
-    "ada@example.com?x",
-    "ada@example.com:25",
-    "ada@example%2ecom",
-    "ada@exa mple.com",
-    "ada@example.com\nbcc:all@example.com",
-    "ada@exam_ple.com",
-    "ada@xn--a",
-    `${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(58)}.com`,
-    `${"a".repeat(65)}@example.com`,
-    `a@${"b".repeat(250)}.com`,
-  ])("%j is none", (text) => {
-    expect(normaliseEmail(text)).toBeUndefined();
-  });
-});
-
 // Putting combining marks in order takes the square of their number: 40,000 of them held the process up for a second and a half.
 test("what is too long to be an address, a password or a name is not normalised", async () => {
   const marks = "\u0315".repeat(40_000) + "\u0316".repeat(40_000);
   const normalise = vi.spyOn(String.prototype, "normalize");
-  expect(normaliseEmail(`a${marks}@example.com`)).toBeUndefined();
-  expect(normaliseEmail(`a@b${marks}.example`)).toBeUndefined();
+  expect(parseEmail(`a${marks}@example.com`)).toBeUndefined();
+  expect(parseEmail(`a@b${marks}.example`)).toBeUndefined();
   // Each of these letters becomes eighteen.
-  expect(normaliseEmail(`a@b${"\ufdfa".repeat(1_000)}.example`)).toBeUndefined();
+  expect(parseEmail(`a@b${"\ufdfa".repeat(1_000)}.example`)).toBeUndefined();
   expect(await checkPassword(`a${marks}`, await hashPassword("a passphrase of many words"))).toBe(false);
   expect(passwordProblem(`a${marks}`, "ada@example.com")).toContain("longer");
   expect(chosenName.safeParse(`a${marks}`).success).toBe(false);

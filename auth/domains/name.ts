@@ -1,14 +1,12 @@
-// Names of domains, spelled as in the addresses of accounts (email.ts), and the record that shows whose one is. Subdomains
+// Names of domains, spelled as in the addresses of accounts (mail/email.ts), and the record that shows whose one is. Subdomains
 // are domains of their own: who has example.com verified says nothing of people at eu.example.com.
 // Sources: RFC 1035 §2.3 (labels), RFC 8552 (names with an underscore), and for a name of one's own with a random value
 // draft-ietf-dnsop-domain-verification-techniques.
-import { normaliseEmail } from "../email";
+import { parseEmail } from "../../mail/email";
 
 const PREFIX = "_groundwork-challenge.";
 const VALUE_PREFIX = "groundwork-domain-verification=";
 const NAME_CHARS_MAX = 253;
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const DIGITS = /^\d+$/;
 
 /** What stands behind the @ of a normalised address. */
 export const domainOf = (email: string): string => email.slice(email.lastIndexOf("@") + 1);
@@ -19,13 +17,10 @@ export const topLevelOf = (name: string): string => name.slice(name.lastIndexOf(
 /** In the spelling of addresses; undefined for what is no domain below a top-level one. */
 export function parseDomain(text: string): string | undefined {
   const trimmed = text.trim();
-  const email = normaliseEmail(`x@${trimmed.endsWith(".") ? trimmed.slice(0, -1) : trimmed}`);
+  const email = parseEmail(`x@${trimmed.endsWith(".") ? trimmed.slice(0, -1) : trimmed}`);
   if (email === undefined) return undefined;
   const name = domainOf(email);
-  const labels = name.split(".");
-  // The last one tells names from addresses of IPv4 (RFC 3696 §2).
-  const isName = labels.length > 1 && labels.every((label) => LABEL.test(label)) && !DIGITS.test(labels.at(-1) ?? "");
-  return isName && PREFIX.length + name.length <= NAME_CHARS_MAX ? name : undefined;
+  return PREFIX.length + name.length <= NAME_CHARS_MAX ? name : undefined;
 }
 
 export interface TxtRecord {

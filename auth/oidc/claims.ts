@@ -2,7 +2,7 @@
 // of the answer (RFC 9207), issuer, audience, times and the signature. The e-mail of the userinfo endpoint is asked for
 // where the token has none, and counts for the same subject only (OpenID Connect Core §5.3.2).
 import { authorizationCodeGrant, fetchUserInfo, type Configuration } from "openid-client";
-import { normaliseEmail } from "../email";
+import { parseEmail } from "../../mail/email";
 import { OidcProblem } from "./failures";
 import type { OidcClients } from "./providers";
 import type { Returned } from "./state";
@@ -37,7 +37,7 @@ export function claimsOf(clients: OidcClients, { provider, url, state, oidc }: R
     if (subject === "" || subject.length > SUBJECT_CHARS_MAX) throw new OidcProblem("a subject of a strange length");
     const told = claims["email"] === undefined ? await askForEmail(client, tokens.access_token, subject) : claims;
     const written = typeof told["email"] === "string" ? told["email"] : "";
-    const email = normaliseEmail(written);
+    const email = parseEmail(written);
     const says = told["email_verified"];
     const isMeant = email !== undefined && isSpelled(written, email);
     const isEmailUnverified = isDenied(says) || (email !== undefined && !isMeant);

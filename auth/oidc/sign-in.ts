@@ -2,10 +2,10 @@
 // over the address it was sent to. A second factor of the account is asked for as after a password: what the provider
 // asked for is its own affair.
 import { withSystem } from "../../db/tenant";
+import { parseEmail } from "../../mail/email";
 import { limits } from "../../security/limits";
 import { commonErrors } from "../../security/common-errors";
 import { domainOf } from "../domains/name";
-import { normaliseEmail } from "../email";
 import { errors } from "../errors";
 import { requireSecondFactor } from "../factors/requirement";
 import { completeNewSignIn, openSession, type SignedIn } from "../sessions";
@@ -39,7 +39,7 @@ export async function beginOidcSignIn(
     throw commonErrors.invalid_request({ fields: { provider: "is to be named, or else an e-mail" } });
   if (id !== undefined)
     return beginAt(clients, { purpose: "oidc-sign-in", provider: await clients.find(id), browser }, now);
-  const loginHint = normaliseEmail(text ?? "");
+  const loginHint = parseEmail(text ?? "");
   const found = loginHint === undefined ? undefined : await identityProviderFindByDomain(domainOf(loginHint));
   if (found === undefined || loginHint === undefined) throw errors.oidc_provider_not_found();
   return beginAt(clients, { purpose: "oidc-sign-in", provider: await clients.find(found.id), browser, loginHint }, now);

@@ -3,8 +3,8 @@
 import { defineAction } from "../../audit/action";
 import { recordForPlatform } from "../../audit/platform";
 import { withSystem } from "../../db/tenant";
+import { spellEmail } from "../../mail/email";
 import { onBehalfOf } from "../../security/provenance";
-import { normaliseEmail } from "../email";
 import { endSessions } from "../session-end";
 import { accountFindIdByEmail } from "../store/accounts";
 
@@ -14,7 +14,7 @@ const ended = defineAction("operator.sessions.ended", { sessions: "plain" });
 
 /** Resolves with how many sessions of the account it ended; undefined when nobody has this e-mail. */
 export async function endSessionsByCommand(text: string): Promise<number | undefined> {
-  const email = normaliseEmail(text);
+  const email = spellEmail(text);
   if (email === undefined) return undefined;
   return onBehalfOf(COMMAND, () =>
     withSystem("end-sessions", async (tx) => {

@@ -7,8 +7,8 @@ import { recordForPlatform } from "../../audit/platform";
 import type { Cursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
 import { withSystem } from "../../db/tenant";
+import { spellEmail } from "../../mail/email";
 import { tenantIdFrom, type Caller, type TenantId } from "../../security/principal";
-import { normaliseEmail } from "../email";
 import { errors } from "../errors";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "../organisations";
 import {
@@ -26,7 +26,7 @@ const searched = defineAction("operator.organisation.searched", { email: "person
 
 /** The organisations of who has this e-mail; each is told, and the installation's log too, also when there is none. */
 export function searchOrganisations(email: string, reason: OperatorReason): Promise<SeenOrganisation[]> {
-  const wanted = normaliseEmail(email) ?? "";
+  const wanted = spellEmail(email) ?? "";
   return withSystem("operator-look-up", async (tx) => {
     const found = await organisationListByEmail(tx, wanted, ORGANISATIONS_PER_ACCOUNT_MAX);
     for (const { id } of found) await recordLook(tx, tenantIdFrom(id), { what: "auth.overview", reason });

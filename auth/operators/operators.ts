@@ -1,14 +1,13 @@
 // Who is on the platform's staff: added, reset and removed by command (scripts/admin.ts), never by a request, so that no
 // session however stolen makes another operator. What a command did stands in the installation's own log.
-import { z } from "zod";
 import { defineAction } from "../../audit/action";
 import { recordForPlatform } from "../../audit/platform";
 import { newId } from "../../db/ids";
 import { withSystem } from "../../db/tenant";
-import { parseInput } from "../../security/input";
+import { spellEmail } from "../../mail/email";
 import { operatorPermissions } from "../../security/permissions";
 import { onBehalfOf } from "../../security/provenance";
-import { normaliseEmail } from "../email";
+import { requireEmail } from "../email";
 import { errors } from "../errors";
 import {
   operatorDelete,
@@ -36,20 +35,12 @@ export interface OperatorSetup {
   setupToken: string;
 }
 
-const emailText = z.string().transform((text, context) => {
-  const email = normaliseEmail(text);
-  if (email === undefined) context.addIssue({ code: "custom", message: "is no e-mail address" });
-  return email ?? "";
-});
-
-const emailFrom = (text: string): string => parseInput(z.object({ email: emailText }), { email: text }).email;
-
 /** @throws APIError invalid_request, operator_exists, too_many_operators. */
 export async function addOperator(
   text: string,
   permissions: readonly string[] = operatorPermissions,
 ): Promise<OperatorSetup> {
-  const email = emailFrom(text);
+  const email = requireEmail(text);
   const held = operatorPermissions.filter((permission) => permissions.includes(permission));
   const id = newId();
   const setupToken = createToken("setup");
@@ -68,7 +59,7 @@ export async function addOperator(
 
 /** Password and authenticator app are gone and sessions over; the operator sets up anew. @throws APIError operator_not_found. */
 export async function resetOperator(text: string): Promise<OperatorSetup> {
-  const email = emailFrom(text);
+  const email = spellEmail(text) ?? text;
   const setupToken = createToken("setup");
   const id = await onBehalfOf(COMMAND, () =>
     withSystem("operator-command", async (tx) => {
@@ -85,7 +76,7 @@ export async function resetOperator(text: string): Promise<OperatorSetup> {
 
 /** With their sessions, which are refused from the next request on. @throws APIError operator_not_found. */
 export async function removeOperator(text: string): Promise<void> {
-  const email = emailFrom(text);
+  const email = spellEmail(text) ?? text;
   await onBehalfOf(COMMAND, () =>
     withSystem("operator-command", async (tx) => {
       const id = await operatorDelete(tx, email);

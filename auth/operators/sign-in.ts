@@ -9,6 +9,7 @@ import { recordForPlatform } from "../../audit/platform";
 import { cfg } from "../../config";
 import { newId } from "../../db/ids";
 import { withSystem, type Tx } from "../../db/tenant";
+import { spellEmail } from "../../mail/email";
 import { databaseClock } from "../../security/database-clock";
 import { open, seal } from "../../security/envelope";
 import { isOperatorPermission } from "../../security/permissions";
@@ -17,7 +18,6 @@ import type { AuthData, Caller } from "../../security/principal";
 import { onBehalfOf } from "../../security/provenance";
 import { RecentMap } from "../../security/recent-map";
 import { countAttemptHere, noteTry } from "../attempts";
-import { normaliseEmail } from "../email";
 import { errors } from "../errors";
 import { operatorTotpKey } from "../factors/keys";
 import { CODE_FAILURES_MAX } from "../factors/proof";
@@ -128,7 +128,7 @@ export async function signInOperator(
   address: string,
 ): Promise<OperatorSignedIn> {
   limits.assertFewFailures("signIn", address);
-  const email = normaliseEmail(input.email);
+  const email = spellEmail(input.email);
   const attempt = email === undefined ? undefined : await countAttemptHere(`operator:${email}`, address);
   const operator = email === undefined ? undefined : await operatorFindByEmail(email);
   const checkedHash = operator?.isActive === true ? (operator.passwordHash ?? undefined) : undefined;

@@ -2,27 +2,17 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { domainToASCII } from "node:url";
 import { simpleParser, type AddressObject } from "mailparser";
-import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import { type SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { newId } from "../../db/ids";
 import { sendMails } from "../mailer";
 import { createSmtpTransport, type SmtpOptions } from "../providers/smtp";
 import { mailSchema } from "../message";
 import { MailError, type MailTransport } from "../transport";
+import { end, listen } from "./smtp-server";
 import { transportContract, type Received } from "./transport-contract";
 
 const FROM = "Groundwork <mail@groundwork.test>";
-
-/** A mail server on this machine; resolves with its port. */
-async function listen(options: SMTPServerOptions): Promise<{ port: number; server: SMTPServer }> {
-  const server = new SMTPServer({ authOptional: true, logger: false, ...options });
-  server.on("error", () => undefined);
-  server.listen(0, "127.0.0.1");
-  await once(server.server, "listening");
-  return { port: (server.server.address() as AddressInfo).port, server };
-}
-
-const end = (server: SMTPServer): Promise<void> => new Promise((resolve) => server.close(resolve));
 
 async function serverThat(options: SMTPServerOptions, host = "127.0.0.1", account = ""): Promise<MailTransport> {
   const { port, server } = await listen({ hideSTARTTLS: true, ...options });

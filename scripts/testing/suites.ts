@@ -34,6 +34,7 @@ export const plainSuites: readonly string[] = [
   "events/__tests__/publish.test.ts",
   "flags/__tests__/memory.test.ts",
   "idempotency/__tests__/fingerprint.test.ts",
+  "mail/__tests__/email.test.ts",
   "mail/__tests__/smtp.test.ts",
   "queues/__tests__/conventions.test.ts",
   "queues/__tests__/silent-redis.test.ts",

@@ -1,5 +1,6 @@
 // What the endpoints' types cannot say: raw ones have none.
 import { z } from "zod";
+import { hasControlCharacter } from "../../security/control-characters";
 import { isWellFormed } from "../../security/well-formed";
 
 const NAME_MAX_CHARS = 255;
@@ -10,7 +11,7 @@ const nameField = z
   .trim()
   .min(1, "is missing: give it in the query, or as the file's name in a form")
   .max(NAME_MAX_CHARS, `is longer than ${NAME_MAX_CHARS} characters`)
-  .refine((name) => !/\p{Cc}/u.test(name), "has a control character")
+  .refine((name) => !hasControlCharacter(name), "has a control character")
   .refine(isWellFormed, "has half a character");
 
 export const uploadInput = z.object({ name: nameField });

@@ -1,5 +1,6 @@
 // What the endpoints' types cannot say of what is brought, and rows of bulk requests, which are looked at one by one.
 import { z } from "zod";
+import { hasControlCharacter, hasUnseenCharacter } from "../../security/control-characters";
 import { isWellFormed } from "../../security/well-formed";
 
 const INTEGER_MAX = 2_147_483_647;
@@ -7,21 +8,13 @@ const PRICE_MAX = 1_000_000_000_000;
 /** Those of ISO 4217 that this runtime knows. */
 const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"));
 
-/** U+0000 cannot be stored, and the others cannot be seen. Line breaks and tabs may stand in longer texts. */
-function hasControlCharacter(text: string, isLong: boolean): boolean {
-  return [...text].some((character) => {
-    const code = character.charCodeAt(0);
-    return (code < 32 && !(isLong && (code === 9 || code === 10 || code === 13))) || (code >= 127 && code < 160);
-  });
-}
-
 const text = (charsMax: number, isLong = false): z.ZodString =>
   z
     .string()
     .min(1, "is empty")
     // What is too long is looked at no further: one row of several may be of megabytes.
     .max(charsMax, { error: `is longer than ${charsMax} characters`, abort: true })
-    .refine((value) => !hasControlCharacter(value, isLong), "has a control character")
+    .refine((value) => !(isLong ? hasUnseenCharacter(value) : hasControlCharacter(value)), "has a control character")
     .refine(isWellFormed, "has half a character");
 
 const whole = (min: number, max: number): z.ZodInt =>
