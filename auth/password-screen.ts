@@ -68,24 +68,43 @@ const PLAIN: Readonly<Record<string, string>> = {
   "!": "i",
 };
 
-const lettersAndDigits = (text: string): string =>
-  [...text.normalize("NFKC").toLowerCase()].filter((one) => /[\p{L}\p{N}]/u.test(one)).join("");
-const plain = (text: string): string => lettersAndDigits([...text].map((one) => PLAIN[one] ?? one).join(""));
+/** Of a text that has more than `unitsMax` no more than what shows it. */
+function lettersAndDigits(text: string, unitsMax = Infinity): string {
+  let found = "";
+  for (const [some] of text
+    .normalize("NFKC")
+    .toLowerCase()
+    .matchAll(/[\p{L}\p{N}]{1,32}/gu)) {
+    found += some;
+    if (found.length > unitsMax) break;
+  }
+  return found;
+}
+const plain: typeof lettersAndDigits = (text, unitsMax) =>
+  lettersAndDigits(
+    text.replace(/[013457@$!]/g, (one) => PLAIN[one] ?? one),
+    unitsMax,
+  );
+const FORMS = [lettersAndDigits, plain] as const;
 
-/** What is left of it without a word of the context must still be long enough. */
+/**
+ * What is left of it without a word of the context must still be long enough. A hundred organisations may have names of the letters
+ * that become eighteen: of each no more is looked at than a password has.
+ */
 function contextProblem(password: string, { email, names }: WordsAbout): string | undefined {
   const local = email.slice(0, email.indexOf("@"));
-  const words = [PRODUCT, hostOf(cfg.appUrl), local, ...local.split(/[^\p{L}\p{N}]+/u), ...names];
-  const forms: readonly ((text: string) => string)[] = [lettersAndDigits, plain];
-  const isMadeOf = (word: string): boolean =>
-    forms.some((form) => {
-      const [text, part] = [form(password), form(word)];
-      return [...part].length >= WORD_MIN_CHARS && text.includes(part) && rest(text, part) < PASSWORD_MIN_CHARS;
-    });
-  return words.some(isMadeOf) ? "is made of your e-mail, or of a name of this place or your organisation" : undefined;
+  const words = new Set([PRODUCT, hostOf(cfg.appUrl), local, ...local.split(/[^\p{L}\p{N}]+/u), ...names]);
+  const isMade = FORMS.some((form) => {
+    const text = form(password);
+    return [...words].some((word) => isMadeOf(text, form(word, text.length)));
+  });
+  return isMade ? "is made of your e-mail, or of a name of this place or your organisation" : undefined;
 }
 
-const rest = (text: string, part: string): number => [...text.replaceAll(part, "")].length;
+const isMadeOf = (text: string, word: string): boolean =>
+  text.includes(word) && charsOf(word) >= WORD_MIN_CHARS && charsOf(text.replaceAll(word, "")) < PASSWORD_MIN_CHARS;
+
+const charsOf = (text: string): number => [...text].length;
 
 /** The name in an address of the web: "acme" of app.acme.example. */
 const hostOf = (url: string): string => new URL(url).hostname.split(".").at(-2) ?? "";

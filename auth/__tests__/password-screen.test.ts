@@ -7,7 +7,9 @@ import { auth } from "~encore/clients";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { parseConfig } from "../../config/schema";
 import { newId } from "../../db/ids";
+import { leastThreadMs, slowdown } from "../../scripts/testing/growth";
 import { askForBreaches, createBreachCheck } from "../breached-passwords";
+import { ORGANISATIONS_PER_ACCOUNT_MAX } from "../organisations";
 import { readCommonPasswords, screenPassword } from "../password-screen";
 import { register } from "../registration";
 import { signIn } from "../sessions";
@@ -24,6 +26,9 @@ const problemOf = async (text: string): Promise<string | undefined> =>
     () => undefined,
     (error: unknown) => (error as { details: { fields: { password: string } } }).details.fields.password,
   );
+
+/** Far below the 50 that nothing may take: so much is left to a machine that is slower, and cold. */
+const HOSTILE_MS = 12;
 
 describe("a new password", () => {
   test("is none of the most common ones that are long enough, of which there are more than three thousand", async () => {
@@ -60,6 +65,28 @@ describe("a new password", () => {
       expect(await problemOf(long)).toMatch(/longer/);
     expect(normalised).not.toHaveBeenCalled();
     normalised.mockRestore();
+  });
+
+  test("costs a few milliseconds, whatever a hundred organisations call themselves", async () => {
+    const hostile = [
+      "\ufdfa".repeat(100), // one sign that becomes eighteen
+      "\u00bd".repeat(100), // and three of which two are kept
+      "\u0130".repeat(100), // whose small letter is two
+      "a\u0315\u0316".repeat(33),
+      "\u{1d400}".repeat(100),
+      "!@$0".repeat(25),
+      "aaaa",
+    ];
+    const long = ["\ufdfa".repeat(5) + "abcdefgh", "a!".repeat(60) + "bcdefgh", "\u0130bc\u0315defg".repeat(15)];
+    for (const name of hostile)
+      for (const text of long) {
+        const names = Array.from({ length: ORGANISATIONS_PER_ACCOUNT_MAX }, (_, n) => `${name.slice(0, -4)}${n}`);
+        const screened = (): Promise<unknown> =>
+          screenPassword(text, { email: `${"a.".repeat(31)}a@example.com`, names }).catch(() => undefined);
+        expect(await leastThreadMs(screened), JSON.stringify([name, text])).toBeLessThan(
+          HOSTILE_MS * (await slowdown()),
+        );
+      }
   });
 
   test("is screened at registration, change and reset", async () => {
