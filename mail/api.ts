@@ -52,7 +52,7 @@ export const listMessages = api(
     expose: true,
     method: "GET",
     path: "/mail/messages",
-    tags: ["public:in development this is the mailbox of the machine"],
+    tags: ["public:in development this is the mailbox of the machine", "development"],
   },
   async (req: ListMessagesRequest): Promise<ListMessagesResponse> => {
     requireMailbox(callerHeaders());
@@ -88,7 +88,7 @@ export const getMessage = api(
     expose: true,
     method: "GET",
     path: "/mail/messages/:id",
-    tags: ["public:in development this is the mailbox of the machine"],
+    tags: ["public:in development this is the mailbox of the machine", "development"],
   },
   async (req: MessageRequest): Promise<MailboxMessage> => {
     requireMailbox(callerHeaders());
@@ -106,7 +106,12 @@ export const getMessage = api(
 
 /** The same for people. */
 export const mailbox = api.raw(
-  { expose: true, method: "GET", path: "/mail", tags: ["public:in development this is the mailbox of the machine"] },
+  {
+    expose: true,
+    method: "GET",
+    path: "/mail",
+    tags: ["public:in development this is the mailbox of the machine", "development"],
+  },
   (req, resp) => sendMailbox(req, resp),
 );
 

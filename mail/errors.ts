@@ -6,7 +6,7 @@ export const errors = defineErrors("mail", {
     class: "not_found",
     text: "there is no mailbox here",
     remedy:
-      "The development mailbox is read from this machine or its own networks (METRICS_ALLOW). It does not exist in production, nor when MAIL_URL names a mail server.",
+      "The development mailbox is read from this machine or its own networks (METRICS_ALLOW). It does not exist when MAIL_URL names a mail server; in production there is no such path at all.",
   },
   message_not_found: {
     class: "not_found",

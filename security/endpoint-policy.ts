@@ -64,7 +64,7 @@ export function findPolicy({
 
 /**
  * Reads `can:<resource>.<action>`, `self`, `caller`, `public:<reason>`, `owns:<thing>`, `fresh`, `own-proof`, `limit:<policy>`, `cost:<points>`,
- * `idempotent`, `cacheable`, `refuses:<form>`, `probe`; other tags belong to others, as
+ * `idempotent`, `cacheable`, `refuses:<form>`, `probe`; other tags belong to others, as `development` to the host and
  * `shows:<permission>`, by which an endpoint says what its answers show to holders alone. Several `can:` tags must all hold.
  */
 export function readPolicy(service: string, endpoint: string, tags: readonly string[]): EndpointPolicy {

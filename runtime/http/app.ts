@@ -8,6 +8,9 @@ import { Peers } from "./peers";
 import { RequestLog } from "./request-log";
 import { Router } from "./router";
 
+/** Of an endpoint that a production has no route to: whoever asks for it there is answered as for any other path that leads nowhere. */
+const DEVELOPMENT_TAG = "development";
+
 export class HttpApp {
   readonly router = new Router<Endpoint>();
   readonly authenticator: Authenticator | null;
@@ -24,12 +27,15 @@ export class HttpApp {
     const compiler = new EndpointCompiler(model, host.newDecimal);
     this.log = new RequestLog(host.log, host.countRequest);
     this.peers = new Peers(host);
+    const isAbsent = ({ tags }: EndpointModel): boolean =>
+      config.environment.type === "production" && tags.includes(DEVELOPMENT_TAG);
     const isHere = (service: string): boolean => hosted?.has(service) ?? true;
     const within = model.services.filter(({ name }) => isHere(name) || this.peers.of(name));
     this.services = new Set(within.map(({ name }) => name));
     for (const { name, endpoints } of within) {
       // Only a gateway passes on requests to services of other processes.
-      for (const endpoint of endpoints) this.add(endpoint, compiler, isHere(name) || config.hostsGateway);
+      for (const endpoint of endpoints)
+        this.add(endpoint, compiler, (isHere(name) || config.hostsGateway) && !isAbsent(endpoint));
     }
     this.authenticator = model.authHandler ? new Authenticator(model.authHandler, compiler, this.log) : null;
     const all = [...this.endpoints.values()];

@@ -14,6 +14,7 @@ const OTHER_TAGS = [
   "cost:*",
   "idempotent",
   "cacheable",
+  "development",
   "refuses:mcp",
   "refuses:openai",
 ];

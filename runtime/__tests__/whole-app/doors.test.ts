@@ -12,7 +12,13 @@ let prepared: PreparedApp;
 let app: AppProcess | undefined;
 
 beforeAll(async () => {
-  prepared = await prepareGuardedApp({ env: { NODE_ENV: "production", LIMIT_SCALE: String(QUOTA / 100) } });
+  prepared = await prepareGuardedApp({
+    env: { NODE_ENV: "production", LIMIT_SCALE: String(QUOTA / 100) },
+    config: {
+      environment: { name: "production", type: "production", cloud: "local" },
+      includeInternalMessage: false,
+    },
+  });
 });
 afterAll(() => prepared?.remove());
 
@@ -63,13 +69,27 @@ describe("in production, with a token and a declared proxy", () => {
   });
 
   test.each(["/mail", "/mail/messages", "/mail/messages/01890000-0000-7000-8000-000000000000"])(
-    "there is no %s, not even for this machine's own networks",
+    "there is no %s, not even for this machine's own networks: each is answered as a path that leads nowhere, byte for byte",
     async (path) => {
-      const answer = await fetch(`http://127.0.0.1:${prepared.port}${path}`, {
-        headers: { "x-forwarded-for": "10.2.3.4" },
-      });
-      expect(answer.status).toBe(404);
-      expect(await answer.json()).toMatchObject({ code: "not_found", details: { reason: "mailbox_not_found" } });
+      const whole = async (method: string, at: string): Promise<unknown> => {
+        const headers = { "x-forwarded-for": "10.2.3.4", authorization: "Bearer gw_nobody's" };
+        const answer = await fetch(`http://127.0.0.1:${prepared.port}${at}`, { method, headers });
+        const named = [...answer.headers].filter(([name]) => name !== "date");
+        return { status: answer.status, headers: named, text: await answer.text() };
+      };
+      // What such an endpoint would refuse, answer in another way or count, a path that leads nowhere does not.
+      for (const [method, query] of [
+        ["GET", ""],
+        ["GET", "?limit=many&cursor=x"],
+        ["HEAD", ""],
+        ["POST", ""],
+        ["OPTIONS", ""],
+      ] as const) {
+        const answer = await whole(method, path + query);
+        expect(answer, method).toEqual(await whole(method, path.replace("mail", "nowhere") + query));
+        if (method === "GET") expect(answer).toMatchObject({ status: 404 });
+      }
+      for (let i = 0; i < 2 * QUOTA; i++) expect(await ask(path)).toBe(404);
     },
   );
 
