@@ -317,6 +317,7 @@ declareExport("audit", {
   exported: [
     {
       name: "audit.entry",
+      isFromTheStart: true,
       order: { seq: "bigint" },
       within: WITHIN_CHAIN,
       columns: [

@@ -101,14 +101,15 @@ export async function tellRestored(tx: Tx, accountId: string): Promise<void> {
   await recordOfAccount(tx, { accountId, tenantId: null }, restored, {});
 }
 
-/** Removes accounts whose grace is over, at most `limit`; resolves with their number. */
-export async function purgeAccounts(tx: Tx, limit: number): Promise<number> {
-  const due = await accountListDue(tx, limit);
-  for (const account of due) await purge(tx, account);
+/** Removes accounts whose grace is over, at most `limit`, but for the first `passOver`; resolves with their number. */
+export async function purgeAccounts(tx: Tx, limit: number, passOver: number): Promise<number> {
+  const due = await accountListDue(tx, limit, passOver);
+  for (const account of due) await removeAccount(tx, account);
   return due.length;
 }
 
-async function purge(tx: Tx, { id, email, isVerified }: DueAccountRow): Promise<void> {
+/** For good, with all that is its own and what logs tell of its person. The caller has locked it. */
+export async function removeAccount(tx: Tx, { id, email, isVerified }: DueAccountRow): Promise<void> {
   // By an address that nobody showed to be theirs, a stranger would erase what logs tell of its true owner.
   const shown = [...(isVerified ? [email] : []), ...(await accountEarlierAddresses(tx, id))];
   await forgetApiKeys(tx, id);

@@ -145,8 +145,8 @@ export async function deleteOrganisation(principal: Principal, id: string): Prom
 }
 
 /** For who may: under membershipLock, a live one. Resolves with when its grace is over. */
-export async function closeOrganisation(tx: Tx, id: string): Promise<Date> {
-  const purgeAt = await organisationClose(tx, id, GRACE_DAYS);
+export async function closeOrganisation(tx: Tx, id: string, graceDays = GRACE_DAYS): Promise<Date> {
+  const purgeAt = await organisationClose(tx, id, graceDays);
   await endTokens(tx, id);
   const payload = { organisationId: id, purgeAt: purgeAt.toISOString() };
   await emit(tx, organisationClosing, payload, about(id));
@@ -174,9 +174,9 @@ export async function restoreOrganisation(caller: Caller, id: string): Promise<v
   });
 }
 
-/** Removes organisations whose grace is over, at most `limit`; resolves with their number. */
-export async function purgeOrganisations(tx: Tx, limit: number): Promise<number> {
-  const ids = await organisationDeleteDue(tx, limit);
+/** Removes organisations whose grace is over, at most `limit`, but for the first `passOver`; resolves with their number. */
+export async function purgeOrganisations(tx: Tx, limit: number, passOver: number): Promise<number> {
+  const ids = await organisationDeleteDue(tx, limit, passOver);
   for (const id of ids) {
     await endLog(tx, id);
     // Of no tenant: what is a tenant's goes with it.

@@ -36,6 +36,8 @@ export interface ExportedTable {
   large?: readonly string[];
   /** Which of the tenant's rows are handed out, where not all are: a condition on them, as `t`, and on the tenant's id, which is $1. */
   within?: string;
+  /** Whether there is a row of it in an organisation with which nobody has done anything yet. */
+  isFromTheStart?: true;
   /** `tenant_id`, if nothing is said. */
   tenantColumn?: string;
   /** Values that stand in a table of no tenant: read in the system's scope, bound to the tenant's rows by the join. */

@@ -14,29 +14,90 @@ export interface UpkeepBudget {
   batchMax: number;
 }
 
-const BATCH_MIN = 10;
+/**
+ * What a removal of at most `limit` rows answers: how many went, or that and whether nothing is left. A number says both: fewer
+ * than the limit are the last. Who removes in layers, where some go and uncover others, says it.
+ */
+export type Removed = number | { rows: number; isOver: boolean };
+export type RemoveSome = (tx: Tx, limit: number) => Promise<Removed>;
+
 const FAILURES_TOLD = 20;
 
 /**
- * Calls `remove` with a number of rows at most until it removes fewer; resolves with how many went. Rows that another
- * run holds are to be skipped by `remove` (SKIP LOCKED), so that two runs share the work.
- * @throws DbError when even a small batch cannot be removed.
+ * Calls `remove` until nothing is left; resolves with how many went. Rows that another run holds are to be skipped by `remove`
+ * (SKIP LOCKED), so that two runs share the work.
+ * @throws DbError when not even one can be removed in the time of a statement.
  */
-export async function removeInBatches(
+export const removeInBatches = (reason: SystemReason, budget: UpkeepBudget, remove: RemoveSome): Promise<number> =>
+  new Removal(reason, budget, remove).run().then(({ removed }) => removed);
+
+/**
+ * The same for things of which one may be so large that it takes longer than a statement may: such a one is passed over, so that it
+ * holds up none of those behind it. `remove` leaves the first `passOver` alone, in an order that stays.
+ * @throws DbError of what took too long, once all others had their turn.
+ */
+export const removePassingOver = (
   reason: SystemReason,
-  { statementTimeoutMs, totalMs, batchMax }: UpkeepBudget,
-  remove: (tx: Tx, limit: number) => Promise<number>,
-): Promise<number> {
-  const endsAtMs = performance.now() + totalMs;
-  let removed = 0;
-  for (let limit = batchMax; ;) {
-    const batch = await withSystem(reason, (tx) => remove(tx, limit), { statementTimeoutMs }).catch((error: unknown) =>
-      tookTooLong(error) && limit > BATCH_MIN ? undefined : Promise.reject(error as Error),
+  budget: UpkeepBudget,
+  remove: (tx: Tx, limit: number, passOver: number) => Promise<Removed>,
+): Promise<number> => new Removal(reason, budget, remove, true).run().then(({ removed }) => removed);
+
+/**
+ * A run of batches. One that takes too long is tried at half its size, down to one. What takes too long alone is passed over, where
+ * that is allowed, and the batches grow again, each twice as large as the one before; otherwise they stay at the size that went.
+ */
+class Removal {
+  private removed = 0;
+  private passedOver = 0;
+  private limit: number;
+  private most: number;
+  private tooLong: DbError | undefined;
+
+  constructor(
+    private readonly reason: SystemReason,
+    private readonly budget: UpkeepBudget,
+    private readonly remove: (tx: Tx, limit: number, passOver: number) => Promise<Removed>,
+    private readonly passesOver = false,
+  ) {
+    this.limit = this.most = budget.batchMax;
+  }
+
+  async run(): Promise<{ removed: number; isOver: boolean }> {
+    const endsAtMs = performance.now() + this.budget.totalMs;
+    let isOver = false;
+    do {
+      const batch = await this.batch();
+      if (batch instanceof DbError) this.shrink(batch);
+      else isOver = this.count(batch);
+    } while (!isOver && performance.now() <= endsAtMs);
+    if (this.tooLong !== undefined && (this.passedOver > 0 || this.removed === 0)) throw this.tooLong;
+    return { removed: this.removed, isOver };
+  }
+
+  private batch(): Promise<Removed | DbError> {
+    const { statementTimeoutMs } = this.budget;
+    const work = (tx: Tx): Promise<Removed> => this.remove(tx, this.limit, this.passedOver);
+    return withSystem<Removed | DbError>(this.reason, work, { statementTimeoutMs }).catch((error: unknown) =>
+      tookTooLong(error) ? error : Promise.reject(error as Error),
     );
-    removed += batch ?? 0;
-    if (batch !== undefined && batch < limit) return removed;
-    if (batch === undefined) limit = Math.max(BATCH_MIN, Math.floor(limit / 2));
-    if (performance.now() > endsAtMs) return removed;
+  }
+
+  private count(batch: Removed): boolean {
+    const rows = typeof batch === "number" ? batch : batch.rows;
+    const isOver = typeof batch === "number" ? batch < this.limit : batch.isOver;
+    this.removed += rows;
+    this.limit = Math.min(this.most, 2 * this.limit);
+    return isOver;
+  }
+
+  private shrink(tooLong: DbError): void {
+    this.tooLong = tooLong;
+    if (this.limit > 1) this.limit = this.most = Math.floor(this.limit / 2);
+    else if (!this.passesOver) throw tooLong;
+    else {
+      this.passedOver++;
+      this.most = this.budget.batchMax;
+    }
   }
 }
 
@@ -78,13 +139,13 @@ export async function removeEach<Name extends string>(
 export async function removeInTurn(
   reason: SystemReason,
   budget: UpkeepBudget,
-  removes: readonly ((tx: Tx, limit: number) => Promise<number>)[],
+  removes: readonly RemoveSome[],
 ): Promise<boolean> {
   const endsAtMs = performance.now() + budget.totalMs;
   for (const remove of removes) {
     const totalMs = Math.max(0, endsAtMs - performance.now());
-    await removeInBatches(reason, { ...budget, totalMs }, remove);
-    if (performance.now() > endsAtMs) return false;
+    const { isOver } = await new Removal(reason, { ...budget, totalMs }, remove).run();
+    if (!isOver) return false;
   }
   return true;
 }
@@ -107,4 +168,5 @@ export async function goThrough(
   }
 }
 
-const tookTooLong = (error: unknown): boolean => error instanceof DbError && error.kind === "statement_timeout";
+const tookTooLong = (error: unknown): error is DbError =>
+  error instanceof DbError && error.kind === "statement_timeout";

@@ -178,6 +178,7 @@ export const systemReasons = {
   "purge-operator-sessions": "sessions of operators that are over",
   "purge-used-challenges": "challenges that are over",
   "purge-deleted-organisations": "organisations whose grace is over",
+  "purge-never-verified-accounts": "accounts whose address nobody confirmed and that nobody uses",
   "purge-deleted-accounts": "accounts whose grace is over, and what audit logs tell of their people",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -25,3 +25,12 @@ export const reason = async (promise: Promise<unknown>): Promise<string | undefi
   );
 export const count = async (table: string): Promise<number> =>
   (await systemQuery<{ n: number }>("test", `select count(*)::int as n from ${table}`))[0]?.n ?? -1;
+
+/** As if an account had been made so many days ago and its sign-ins were over long since: upkeep has removed them. */
+export async function ageAccount({ user }: { user: { id: string } }, days: number): Promise<void> {
+  await systemQuery("test", "update auth.account set created_at = now() - make_interval(days => $2) where id = $1", [
+    user.id,
+    days,
+  ]);
+  await systemQuery("test", "delete from auth.session where account_id = $1", [user.id]);
+}

@@ -1,6 +1,7 @@
 // Statements on the life of auth.account. `purge_at` is null while it is live.
 import type { MemberRole } from "../../security/permissions";
 import { systemQuery, type Tx } from "../../db/tenant";
+import type { ExportedTable } from "../../db/tenant-export";
 import { REVISION, ROLE } from "./accounts";
 
 /** An organisation that an account belongs to, as it is without the account. */
@@ -74,12 +75,47 @@ export interface DueAccountRow {
   isVerified: boolean;
 }
 
-/** Accounts whose grace is over; locks them, and passes over those that somebody else has locked. */
-export function accountListDue(tx: Tx, limit: number): Promise<DueAccountRow[]> {
+/** Accounts whose grace is over, but for the first `passOver`; locks them, and leaves those that somebody else has locked. */
+export function accountListDue(tx: Tx, limit: number, passOver: number): Promise<DueAccountRow[]> {
   return tx.query<DueAccountRow>(
     `select id, email, email_verified_at is not null as "isVerified" from auth.account
-     where purge_at <= now() order by purge_at limit $1 for update skip locked`,
-    [limit],
+     where purge_at <= now() order by purge_at, id limit $1 offset $2 for update skip locked`,
+    [limit, passOver],
+  );
+}
+
+/** Which accounts are meant: `data` are the tables in which an organisation that is used has something, `among` some of them. */
+export interface NeverVerified {
+  keepDays: number;
+  data: readonly ExportedTable[];
+  limit: number;
+  passOver: number;
+  among?: readonly string[];
+}
+
+/**
+ * Live accounts made more than `keepDays` ago whose address was never verified, of which no session is kept (upkeep keeps one while it lives, and a week), and
+ * that are alone in organisations that hold nothing; the oldest first, but for the first `passOver`. Locks them, and leaves those
+ * that somebody else has locked. By index: account_never_verified.
+ */
+export function accountListNeverVerified(
+  tx: Tx,
+  { keepDays, data, limit, passOver, among = undefined }: NeverVerified,
+): Promise<{ id: string; email: string }[]> {
+  const holds = data.map(
+    ({ name, tenantColumn = "tenant_id" }) => `or exists (select from ${name} d where d.${tenantColumn} = m.tenant_id)`,
+  );
+  return tx.query<{ id: string; email: string }>(
+    `select a.id, a.email from auth.account a
+     where a.email_verified_at is null and a.purge_at is null and a.created_at < now() - make_interval(days => $1)
+       and ${among === undefined ? "$4::uuid[] is null" : "a.id = any($4::uuid[])"}
+       and not exists (select from auth.session s where s.account_id = a.id)
+       and not exists (
+         select from auth.membership m where m.account_id = a.id and (
+           exists (select from auth.membership x where x.tenant_id = m.tenant_id and x.account_id <> a.id)
+           ${holds.join(" ")}))
+     order by a.created_at, a.id limit $2 offset $3 for update of a skip locked`,
+    [keepDays, limit, passOver, among ?? null],
   );
 }
 

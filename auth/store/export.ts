@@ -8,6 +8,7 @@ declareExport("auth", {
   exported: [
     {
       name: "auth.organisation",
+      isFromTheStart: true,
       order: { id: "uuid" },
       columns: ["id", "name", "created_at"],
       omitted: { purge_at: "null while anybody can export it", revision: "what access tokens are compared with" },
@@ -21,6 +22,7 @@ declareExport("auth", {
     },
     {
       name: "auth.membership",
+      isFromTheStart: true,
       order: { created_at: "timestamptz", account_id: "uuid" },
       columns: ["account_id", "role", "role_id", "created_at"],
       personal: ["email"],

@@ -65,11 +65,39 @@ export function organisationListClosing(accountId: string, limit: number): Promi
   );
 }
 
-/** Removes organisations whose grace is over with all that auth holds of them; resolves with their ids. */
-export async function organisationDeleteDue(tx: Tx, limit: number): Promise<string[]> {
+/**
+ * What there may be any number of in an organisation whose grace is over, in the order in which it must go, at most `limit` rows each. It
+ * goes before the organisation does, so that nothing large is left for the statements of organisationDeleteDue.
+ */
+export const dueOrganisationEmpty: readonly ((tx: Tx, limit: number) => Promise<number>)[] = [
+  (tx, limit) =>
+    tx.execute(
+      `update auth.session set organisation_id = null where id in (
+         select s.id from auth.organisation o join auth.session s on s.organisation_id = o.id
+         where o.purge_at <= now() limit $1 for update of s skip locked)`,
+      [limit],
+    ),
+  (tx, limit) =>
+    tx.execute(
+      `delete from auth.membership where (tenant_id, account_id) in (
+         select m.tenant_id, m.account_id from auth.organisation o join auth.membership m on m.tenant_id = o.id
+         where o.purge_at <= now() limit $1 for update of m skip locked)`,
+      [limit],
+    ),
+  (tx, limit) =>
+    tx.execute(
+      `delete from auth.ended_membership where (tenant_id, account_id) in (
+         select e.tenant_id, e.account_id from auth.organisation o join auth.ended_membership e on e.tenant_id = o.id
+         where o.purge_at <= now() limit $1 for update of e skip locked)`,
+      [limit],
+    ),
+];
+
+/** Removes organisations whose grace is over with all that auth holds of them, but for the first `passOver`; resolves with their ids. */
+export async function organisationDeleteDue(tx: Tx, limit: number, passOver: number): Promise<string[]> {
   const due = await tx.query<{ id: string }>(
-    `select id from auth.organisation where purge_at <= now() order by purge_at limit $1 for update skip locked`,
-    [limit],
+    `select id from auth.organisation where purge_at <= now() order by purge_at, id limit $1 offset $2 for update skip locked`,
+    [limit, passOver],
   );
   const ids = due.map(({ id }) => id);
   if (ids.length === 0) return ids;

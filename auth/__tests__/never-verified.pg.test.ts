@@ -1,0 +1,99 @@
+// The removal of accounts that nobody confirmed, against what its owner does at that very moment, and against many of them at once.
+import { auth } from "~encore/clients";
+import { describe, expect, test } from "vitest";
+import { systemQuery, withSystem } from "../../db/tenant";
+import { purgeNeverVerified } from "../never-verified";
+import { register, type Registered } from "../registration";
+import { openSession, signIn } from "../sessions";
+import { purgeEnded } from "../upkeep";
+import { mailedToken } from "./mails";
+import { ageAccount, count, here, newcomer, password, reason } from "./people";
+import { duringChange, inRounds, liveSessions, whileUncommitted } from "./races";
+
+/** Ten times as many as an installation registers in an hour that registers ten thousand a day, none of which is ever confirmed. */
+const HOUR = 4_000;
+/** Of a run. */
+const RUN_SECONDS = 600;
+
+const forgotten = async (): Promise<Registered> => {
+  const ada = await register(newcomer(), new Date());
+  await mailedToken(ada.user.email);
+  await ageAccount(ada, 31);
+  return ada;
+};
+const purge = (): Promise<unknown> => withSystem("test", (tx) => purgeNeverVerified(tx, 1_000, 0));
+const isThere = async ({ user }: Registered): Promise<boolean> =>
+  (await count(`auth.account where id = '${user.id}'`)) === 1;
+
+describe("an account that is due when its owner comes after all", () => {
+  test("is gone for who signs in behind the removal, and nothing is left of the sign-in", () =>
+    inRounds(async () => {
+      const ada = await forgotten();
+      const late = await duringChange(
+        async (tx) => void (await purgeNeverVerified(tx, 1_000, 0)),
+        () => reason(signIn({ email: ada.user.email, password }, new Date(), here)),
+      );
+      expect(late).toEqual(["invalid_credentials"]);
+      expect([await isThere(ada), await liveSessions(ada.user.id)]).toEqual([false, 0]);
+    }));
+
+  test("stays for who signed in a moment before", () =>
+    inRounds(async () => {
+      const ada = await forgotten();
+      const member = { accountId: ada.user.id, email: ada.user.email, organisation: null };
+      await whileUncommitted(
+        async (tx) => void (await openSession(tx, member, null, ["pwd"])),
+        async () => void (await purge()),
+      );
+      await purge();
+      expect([await isThere(ada), await liveSessions(ada.user.id)]).toEqual([true, 1]);
+    }));
+
+  test("is gone for who confirms behind the removal", () =>
+    inRounds(async () => {
+      const ada = await register(newcomer(), new Date());
+      const token = await mailedToken(ada.user.email);
+      await ageAccount(ada, 31);
+      const late = await duringChange(
+        async (tx) => void (await purgeNeverVerified(tx, 1_000, 0)),
+        () => reason(auth.verifyEmail({ token })),
+      );
+      expect(late).toEqual(["link_invalid"]);
+      expect(await isThere(ada)).toBe(false);
+    }));
+
+  test("can register again while the removal is under way", () =>
+    inRounds(async () => {
+      const ada = await forgotten();
+      const again = { ...newcomer(), email: ada.user.email };
+      const [late] = await duringChange(
+        async (tx) => void (await purgeNeverVerified(tx, 1_000, 0)),
+        () => register(again, new Date()),
+      );
+      expect(late?.user.email).toBe(ada.user.email);
+    }));
+});
+
+test(
+  "ten times an hour's registrations, each with its organisation, go well within one run",
+  { timeout: 300_000 },
+  async () => {
+    await purgeEnded();
+    await systemQuery(
+      "test",
+      `with person as (
+       insert into auth.account (id, email, created_at) select gen_random_uuid(), gen_random_uuid() || '@never.test', now() - interval '31 days'
+       from generate_series(1, $1::int) returning id
+     ), place as (insert into auth.organisation (id, name) select id, 'Never' from person)
+     insert into auth.membership (tenant_id, account_id, role) select id, id, 'owner' from person`,
+      [HOUR],
+      { statementTimeoutMs: 60_000 },
+    );
+    const beganAt = performance.now();
+    const removed = await purgeEnded();
+    const seconds = (performance.now() - beganAt) / 1_000;
+    process.stdout.write(`auth.account (never verified): ${Math.round(HOUR / seconds)} a second\n`);
+    expect([removed.neverVerified, removed.organisations]).toEqual([HOUR, HOUR]);
+    expect(seconds).toBeLessThan(RUN_SECONDS);
+  },
+);
