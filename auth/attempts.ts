@@ -4,6 +4,7 @@ import { networksAround } from "../security/address";
 import { reasonOf } from "../security/errors";
 import { MemoryCounter } from "../security/counter";
 import { limits } from "../security/limits";
+import type { StandingAsker } from "./mail-standing";
 
 /** Refuses nobody: it says who goes first. */
 const tries = new MemoryCounter({ algorithm: "sliding-window", points: 1_000, windowSeconds: 60 });
@@ -71,18 +72,26 @@ export async function forgetAttempts(email: string, address: string): Promise<vo
   await limits.forget("auth", "accountAtIp", limitKey(`${email}\n${address}`));
 }
 
-/** Who asks for a mail: whoever comes, an account for its own address, or another account, by its id. */
-type MailAsker = "anybody" | "owner" | { accountId: string };
+/** Who asks for a mail: whoever comes, an account for its own address, or somebody for another's. */
+type MailAsker = "anybody" | "owner" | StandingAsker;
+
+/** What all of a standing ask for together; there is no more than one organisation of the last. */
+const SHARES = { newcomer: "byNewcomers", known: "byKnown", established: "byEstablished", own: undefined } as const;
+/** Of five: two mails an hour are enough for who asks that a stranger be mailed, and leave room for others in a share. */
+const STRANGERS_COST = 2;
 
 /**
  * Counts a mail to an address, whether or not anybody is registered with it. Each asker has a quota of its own: else a stranger uses
- * up what the address's owner needs to step up, or to be invited. What other accounts ask for is counted together too: accounts
- * cost nothing. @throws APIError rate_limited.
+ * up what the address's owner needs to step up. What all ask for is bounded too, by shares that nobody of a lesser standing uses up: so
+ * strangers who register flood no mailbox, and keep nobody who was there before them from inviting its owner. @throws APIError rate_limited.
  */
 export async function countMail(email: string, by: MailAsker): Promise<void> {
-  const asker = typeof by === "string" ? by : by.accountId;
-  await limits.consume("mail", "account", limitKey(by === "anybody" ? email : `${asker}\n${email}`));
-  if (typeof by !== "string") await limits.consume("mail", "accountByOthers", limitKey(email));
+  if (typeof by === "string")
+    return limits.consume("mail", "account", limitKey(by === "anybody" ? email : `${by}\n${email}`));
+  const cost = by.standing === "own" ? 1 : STRANGERS_COST;
+  await limits.consume("mail", "account", limitKey(`${by.id}\n${email}`), cost);
+  const share = SHARES[by.standing];
+  if (share !== undefined) await limits.consume("mail", share, limitKey(email));
 }
 
 const WRONG_TOKEN = new Set(["link_invalid", "invitation_not_found"]);

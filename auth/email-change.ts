@@ -23,6 +23,7 @@ import { requireEmail } from "./email";
 import { assertMayMove, organisationLeftBy } from "./entrance";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
+import { movingAccount } from "./mail-standing";
 import { endMembership } from "./organisation-life";
 import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
@@ -59,7 +60,7 @@ export async function changeEmail(caller: Caller, address: string): Promise<void
   requireMail();
   const email = requireEmail(address);
   const accountId = caller.subjectId;
-  await countMail(email, { accountId });
+  await countMail(email, await movingAccount(accountId));
   await withSystem("change-email", async (tx) => {
     const account = await accountFindForUpdate(tx, accountId);
     if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });

@@ -17,6 +17,7 @@ import { assertHolds, heldOf } from "./authority";
 import { requireEmail } from "./email";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
+import { invitingTo } from "./mail-standing";
 import { heldByGiven, type GivenRole } from "./roles";
 import { hashOneTimeToken } from "./one-time-token";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
@@ -63,7 +64,7 @@ export async function inviteMember(principal: Principal, input: { email: string 
   const { tenantId, subjectId } = principal;
   const { role, roleId } = input;
   const made = roleId === null ? {} : { roleId };
-  await countMail(email, { accountId: subjectId });
+  await countMail(email, await invitingTo(email, principal));
   const id = newId();
   const { expiresAt } = await withSystem("invite-member", async (tx) => {
     const held = await lockActing(tx, principal, "member.manage");

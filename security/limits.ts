@@ -17,10 +17,19 @@ export { connectRedis } from "./redis-counter";
 /**
  * Who is counted. `anonymousIp` holds for callers who are not signed in, `ip` for those who are. Of attempts to sign
  * in: `accountAtIp` one account from one address, `account` one account from everywhere; of mails to one address: `account` what one
- * asks for, `accountByOthers` what all other accounts ask for together.
+ * asks for, the other three what all of that standing ask for together (auth/mail-standing.ts).
  */
 export type Dimension =
-  "anonymousIp" | "ip" | "user" | "key" | "tenant" | "account" | "accountAtIp" | "accountByOthers";
+  | "anonymousIp"
+  | "ip"
+  | "user"
+  | "key"
+  | "tenant"
+  | "account"
+  | "accountAtIp"
+  | "byNewcomers"
+  | "byKnown"
+  | "byEstablished";
 
 /** For callers we know: a client that slept may catch up, and waits no longer than until one point is back. */
 const burst = (points: number): TokenBucketQuota => ({ algorithm: "token-bucket", points, windowSeconds: 60 });
@@ -56,7 +65,9 @@ export const limitPolicies = {
     key: strict(30),
     tenant: strict(300),
     account: strict(5, 3600),
-    accountByOthers: strict(30, 3600),
+    byNewcomers: strict(15, 3600),
+    byKnown: strict(10, 3600),
+    byEstablished: strict(10, 3600),
   },
   /** Staying signed in: everybody in an office behind one address does it every few minutes, perhaps all at once. */
   refresh: { anonymousIp: burst(3000), ip: burst(3000), user: burst(60), key: burst(60), tenant: burst(12_000) },

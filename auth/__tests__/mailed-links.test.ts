@@ -163,31 +163,6 @@ describe("an address", () => {
   });
 });
 
-test("an address whose mails strangers have used up is still invited and verified, and what others ask for keeps nothing from its own account", async () => {
-  const [ada, owner] = [await person(), await person()];
-  const { email } = ada.user;
-  const used = vi.spyOn(limits, "consume");
-  await auth.forgotPassword({ email });
-  await auth.inviteMember({ email, role: "viewer" }, await as(owner));
-  const keys = used.mock.calls.flatMap(([policy, dimension, key]) =>
-    policy === "mail" && dimension === "account" ? [key] : [],
-  );
-  vi.restoreAllMocks();
-  expect(keys).toHaveLength(2);
-  // The tests' quota is a thousand times as large.
-  await limits.consume("mail", "account", keys[0] ?? "", 4_999);
-  expect(await reason(auth.forgotPassword({ email }))).toBe("rate_limited");
-  expect(await reason(auth.inviteMember({ email, role: "member" }, await as(owner)))).toBeUndefined();
-  await limits.consume("mail", "account", keys[1] ?? "", 4_998);
-  expect(await reason(auth.inviteMember({ email, role: "member" }, await as(owner)))).toBe("rate_limited");
-  expect(await reason(auth.sendVerificationMail(await as(ada)))).toBeUndefined();
-  // What one account has used up is another's all the same, until all together have asked for thirty.
-  const [bob, eve] = [await person(), await person()];
-  expect(await reason(auth.changeEmail({ email }, await as(bob)))).toBeUndefined();
-  await limits.consume("mail", "accountByOthers", keys[0] ?? "", 29_997);
-  expect(await reason(auth.changeEmail({ email }, await as(eve)))).toBe("rate_limited");
-});
-
 describe("a forgotten password", () => {
   test("is replaced by who was shut out by strangers' attempts, and lets them in at once", async () => {
     const ada = await verified();
