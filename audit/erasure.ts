@@ -4,10 +4,16 @@
 import type { Tx } from "../db/tenant";
 import { entryEraseAccount, entryEraseAddresses, headEnd } from "./store";
 
-/** In a system transaction; resolves with how many entries told something. */
-export async function erasePerson(tx: Tx, accountId: string, addresses: readonly string[]): Promise<number> {
-  return (await entryEraseAddresses(tx, addresses)) + (await entryEraseAccount(tx, accountId));
-}
+/** Any number of entries may name an address: whoever invites it adds one. */
+const ERASED_MAX = 5_000;
+
+/** What entries tell that name one of these addresses, in a system transaction. False when there is more, to be erased by the next. */
+export const eraseAddresses = async (tx: Tx, addresses: readonly string[]): Promise<boolean> =>
+  (await entryEraseAddresses(tx, addresses, ERASED_MAX)) < ERASED_MAX;
+
+/** What entries tell that are about an account, in a system transaction. */
+export const eraseAccount = async (tx: Tx, accountId: string): Promise<void> =>
+  void (await entryEraseAccount(tx, accountId));
 
 /** In a system transaction, when the organisation is gone for good. */
 export const endLog = (tx: Tx, tenantId: string): Promise<void> => headEnd(tx, tenantId);

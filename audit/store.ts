@@ -238,9 +238,13 @@ export function entryErase(tx: Tx, tenantId: string, targetId: string): Promise<
   );
 }
 
-/** Erases in all organisations what entries that name one of these addresses tell. By index: see entry_address. */
-export function entryEraseAddresses(tx: Tx, addresses: readonly string[]): Promise<number> {
-  return tx.execute("update audit.entry set personal = null where address = any($1::text[])", [addresses]);
+/** Erases in all organisations what entries that name one of these addresses tell, of at most `limit`. By index: see entry_address. */
+export function entryEraseAddresses(tx: Tx, addresses: readonly string[], limit: number): Promise<number> {
+  return tx.execute(
+    `update audit.entry set personal = null where (tenant_id, seq) in (
+       select tenant_id, seq from audit.entry where address = any($1::text[]) and personal is not null limit $2)`,
+    [addresses, limit],
+  );
 }
 
 /** The same of those about an account, and about invitations that it accepted, by whatever address it had then. By index: entry_target. */

@@ -7,8 +7,9 @@
 // An organisation with other members is never left without an owner: its last one hands it over or deletes it first.
 // (GDPR art. 17; ASVS 5.0 V7.4.2.)
 import { defineAction } from "../audit/action";
-import { erasePerson } from "../audit/erasure";
+import { eraseAccount, eraseAddresses } from "../audit/erasure";
 import { withSystem, type Tx } from "../db/tenant";
+import { listed, type Position, type Things } from "../db/upkeep-walk";
 import { userDeleted, userDeletionScheduled, userRestored } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
 import { forgetMails } from "../mail/mailer";
@@ -101,21 +102,29 @@ export async function tellRestored(tx: Tx, accountId: string): Promise<void> {
   await recordOfAccount(tx, { accountId, tenantId: null }, restored, {});
 }
 
-/** Removes accounts whose grace is over, at most `limit`, but for the first `passOver`; resolves with their number. */
-export async function purgeAccounts(tx: Tx, limit: number, passOver: number): Promise<number> {
-  const due = await accountListDue(tx, limit, passOver);
-  for (const account of due) await removeAccount(tx, account);
-  return due.length;
-}
+/** Accounts whose grace is over, for removePassingOver. */
+export const dueAccounts: Things<DueAccountRow & Position> = {
+  list: async (tx, after, limit) => listed(await accountListDue(tx, after, limit), limit),
+  remove: async (tx, accounts) => {
+    let areGone = true;
+    for (const account of accounts) areGone = (await removeAccount(tx, account)) && areGone;
+    return areGone;
+  },
+};
 
-/** For good, with all that is its own and what logs tell of its person. The caller has locked it. */
-export async function removeAccount(tx: Tx, { id, email, isVerified }: DueAccountRow): Promise<void> {
+/**
+ * For good, with all that is its own and what logs tell of its person; false when logs tell so much that only a part of that is
+ * erased by now. The caller has locked it.
+ */
+export async function removeAccount(tx: Tx, { id, email, isVerified }: DueAccountRow): Promise<boolean> {
   // By an address that nobody showed to be theirs, a stranger would erase what logs tell of its true owner.
   const shown = [...(isVerified ? [email] : []), ...(await accountEarlierAddresses(tx, id))];
+  if (!(await eraseAddresses(tx, shown))) return false;
   await forgetApiKeys(tx, id);
   await accountDelete(tx, id);
   await forgetMails(tx, [...shown, email]);
-  await erasePerson(tx, id, shown);
+  await eraseAccount(tx, id);
   // Of no tenant: it belonged to none any more.
   await emit(tx, userDeleted, { userId: id }, about(id));
+  return true;
 }

@@ -81,7 +81,7 @@ const SHARES = { newcomer: "byNewcomers", known: "byKnown", established: "byEsta
 const STRANGERS_COST = 2;
 
 /**
- * Counts a mail to an address, whether or not anybody is registered with it. Each asker has a quota of its own: else a stranger uses
+ * Counts a mail to an address, whether or not anybody is registered with it. Each asker has a quota of its own, whoever invites for an organisation two, so that nobody counts as many by belonging to many: else a stranger uses
  * up what the address's owner needs to step up. What all ask for is bounded too, by shares that nobody of a lesser standing uses up: so
  * strangers who register flood no mailbox, and keep nobody who was there before them from inviting its owner. @throws APIError rate_limited.
  */
@@ -89,7 +89,7 @@ export async function countMail(email: string, by: MailAsker): Promise<void> {
   if (typeof by === "string")
     return limits.consume("mail", "account", limitKey(by === "anybody" ? email : `${by}\n${email}`));
   const cost = by.standing === "own" ? 1 : STRANGERS_COST;
-  await limits.consume("mail", "account", limitKey(`${by.id}\n${email}`), cost);
+  for (const id of by.ids) await limits.consume("mail", "account", limitKey(`${id}\n${email}`), cost);
   const share = SHARES[by.standing];
   if (share !== undefined) await limits.consume("mail", share, limitKey(email));
 }

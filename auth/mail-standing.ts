@@ -14,20 +14,20 @@ export const ESTABLISHED_DAYS = 30;
 
 const ages = { knownDays: KNOWN_DAYS, establishedDays: ESTABLISHED_DAYS };
 
-/** Somebody who asks, by what their own quota is counted. */
+/** Somebody who asks, by each of which a quota of their own is counted. */
 export interface StandingAsker {
-  id: string;
+  ids: readonly string[];
   standing: Standing;
 }
 
-/** The caller's organisation, which invites: its members share its quota. */
+/** The caller and their organisation, which invites: its members share its quota, and what it belongs to shares the caller's. */
 export async function invitingTo(email: string, { tenantId, subjectId }: Principal): Promise<StandingAsker> {
   const asked = { tenantId, accountId: subjectId, domain: domainOf(email), ...ages };
-  return { id: tenantId, standing: await organisationStanding(asked) };
+  return { ids: [subjectId, tenantId], standing: await organisationStanding(asked) };
 }
 
 /** An account that wants another address. */
 export const movingAccount = async (accountId: string): Promise<StandingAsker> => ({
-  id: accountId,
+  ids: [accountId],
   standing: await accountStanding({ accountId, ...ages }),
 });

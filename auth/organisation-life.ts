@@ -8,6 +8,7 @@ import { defineAction } from "../audit/action";
 import { endLog } from "../audit/erasure";
 import { record } from "../audit/record";
 import { withSystem, type Tx } from "../db/tenant";
+import { listed, type Position, type Things } from "../db/upkeep-walk";
 import {
   memberRemoved,
   organisationClosing,
@@ -38,7 +39,9 @@ import {
 } from "./store/memberships";
 import {
   organisationClose,
-  organisationDeleteDue,
+  organisationDelete,
+  organisationEmpty,
+  organisationListDue,
   organisationRead,
   organisationRename,
   organisationReopen,
@@ -174,13 +177,21 @@ export async function restoreOrganisation(caller: Caller, id: string): Promise<v
   });
 }
 
-/** Removes organisations whose grace is over, at most `limit`, but for the first `passOver`; resolves with their number. */
-export async function purgeOrganisations(tx: Tx, limit: number, passOver: number): Promise<number> {
-  const ids = await organisationDeleteDue(tx, limit, passOver);
-  for (const id of ids) {
-    await endLog(tx, id);
-    // Of no tenant: what is a tenant's goes with it.
-    await emit(tx, organisationDeleted, { organisationId: id }, { ...about(id), tenantId: null });
-  }
-  return ids.length;
-}
+/** Of each kind of row that an organisation may have any number of, in one transaction. */
+const EMPTIED_MAX = 1_000;
+
+/** Organisations whose grace is over, for removePassingOver: one of a hundred thousand members goes bit by bit. */
+export const dueOrganisations: Things<Position> = {
+  list: async (tx, after, limit) => listed(await organisationListDue(tx, after, limit), limit),
+  remove: async (tx, organisations) => {
+    const ids = organisations.map(({ id }) => id);
+    if (!(await organisationEmpty(tx, ids, EMPTIED_MAX))) return false;
+    await organisationDelete(tx, ids);
+    for (const id of ids) {
+      await endLog(tx, id);
+      // Of no tenant: what is a tenant's goes with it.
+      await emit(tx, organisationDeleted, { organisationId: id }, { ...about(id), tenantId: null });
+    }
+    return true;
+  },
+};

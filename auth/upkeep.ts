@@ -1,11 +1,11 @@
 // Removing what nobody can use any more, by db's loop of batches.
-import { removeEach, removeInBatches, removeInTurn, removePassingOver, type UpkeepBudget } from "../db/upkeep";
-import { purgeAccounts } from "./account-deletion";
+import { removeEach, removeInBatches, type UpkeepBudget } from "../db/upkeep";
+import { removePassingOver } from "../db/upkeep-walk";
+import { dueAccounts } from "./account-deletion";
 import { purgeNeverVerified } from "./never-verified";
-import { purgeOrganisations } from "./organisation-life";
+import { dueOrganisations } from "./organisation-life";
 import { apiKeyDeleteExpired } from "./store/api-keys";
 import { invitationDeleteExpired } from "./store/invitations";
-import { dueOrganisationEmpty } from "./store/organisations";
 import { operatorSessionDeleteExpired } from "./store/operators";
 import { usedChallengeDeleteExpired } from "./store/factors";
 import { oneTimeTokenDeleteExpired } from "./store/one-time-tokens";
@@ -50,16 +50,8 @@ export function purgeEnded(budget: UpkeepBudget = BUDGET): Promise<Purged> {
     operatorSessions: () => removeInBatches("purge-operator-sessions", budget, operatorSessionDeleteExpired),
     usedChallenges: () => removeInBatches("purge-used-challenges", budget, usedChallengeDeleteExpired),
     // Before organisations: those that they were alone in go at once.
-    neverVerified: () =>
-      removePassingOver("purge-never-verified-accounts", { ...budget, batchMax: 50 }, purgeNeverVerified),
-    organisations: () => purgeDueOrganisations(budget, few),
-    accounts: () => removePassingOver("purge-deleted-accounts", few, purgeAccounts),
+    neverVerified: () => purgeNeverVerified({ ...budget, batchMax: 50 }),
+    organisations: () => removePassingOver("purge-deleted-organisations", few, dueOrganisations),
+    accounts: () => removePassingOver("purge-deleted-accounts", few, dueAccounts),
   });
-}
-
-/** One of a hundred thousand members is emptied row by row, so that it takes no longer to go than any other. */
-async function purgeDueOrganisations(budget: UpkeepBudget, few: UpkeepBudget): Promise<number> {
-  const reason = "purge-deleted-organisations";
-  await removeInTurn(reason, budget, dueOrganisationEmpty);
-  return removePassingOver(reason, few, purgeOrganisations);
 }

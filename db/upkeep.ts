@@ -31,35 +31,18 @@ const FAILURES_TOLD = 20;
 export const removeInBatches = (reason: SystemReason, budget: UpkeepBudget, remove: RemoveSome): Promise<number> =>
   new Removal(reason, budget, remove).run().then(({ removed }) => removed);
 
-/**
- * The same for things of which one may be so large that it takes longer than a statement may: such a one is passed over, so that it
- * holds up none of those behind it. `remove` leaves the first `passOver` alone, in an order that stays.
- * @throws DbError of what took too long, once all others had their turn.
- */
-export const removePassingOver = (
-  reason: SystemReason,
-  budget: UpkeepBudget,
-  remove: (tx: Tx, limit: number, passOver: number) => Promise<Removed>,
-): Promise<number> => new Removal(reason, budget, remove, true).run().then(({ removed }) => removed);
-
-/**
- * A run of batches. One that takes too long is tried at half its size, down to one. What takes too long alone is passed over, where
- * that is allowed, and the batches grow again, each twice as large as the one before; otherwise they stay at the size that went.
- */
+/** A run of batches. One that takes too long is tried at half its size, down to one; the batches stay at the size that went. */
 class Removal {
   private removed = 0;
-  private passedOver = 0;
   private limit: number;
-  private most: number;
   private tooLong: DbError | undefined;
 
   constructor(
     private readonly reason: SystemReason,
     private readonly budget: UpkeepBudget,
-    private readonly remove: (tx: Tx, limit: number, passOver: number) => Promise<Removed>,
-    private readonly passesOver = false,
+    private readonly remove: RemoveSome,
   ) {
-    this.limit = this.most = budget.batchMax;
+    this.limit = budget.batchMax;
   }
 
   async run(): Promise<{ removed: number; isOver: boolean }> {
@@ -70,57 +53,65 @@ class Removal {
       if (batch instanceof DbError) this.shrink(batch);
       else isOver = this.count(batch);
     } while (!isOver && performance.now() <= endsAtMs);
-    if (this.tooLong !== undefined && (this.passedOver > 0 || this.removed === 0)) throw this.tooLong;
+    if (this.tooLong !== undefined && this.removed === 0) throw this.tooLong;
     return { removed: this.removed, isOver };
   }
 
   private batch(): Promise<Removed | DbError> {
     const { statementTimeoutMs } = this.budget;
-    const work = (tx: Tx): Promise<Removed> => this.remove(tx, this.limit, this.passedOver);
+    const work = (tx: Tx): Promise<Removed> => this.remove(tx, this.limit);
     return withSystem<Removed | DbError>(this.reason, work, { statementTimeoutMs }).catch((error: unknown) =>
       tookTooLong(error) ? error : Promise.reject(error as Error),
     );
   }
 
   private count(batch: Removed): boolean {
-    const rows = typeof batch === "number" ? batch : batch.rows;
-    const isOver = typeof batch === "number" ? batch < this.limit : batch.isOver;
-    this.removed += rows;
-    this.limit = Math.min(this.most, 2 * this.limit);
-    return isOver;
+    this.removed += typeof batch === "number" ? batch : batch.rows;
+    return typeof batch === "number" ? batch < this.limit : batch.isOver;
   }
 
   private shrink(tooLong: DbError): void {
+    if (this.limit === 1) throw tooLong;
     this.tooLong = tooLong;
-    if (this.limit > 1) this.limit = this.most = Math.floor(this.limit / 2);
-    else if (!this.passesOver) throw tooLong;
-    else {
-      this.passedOver++;
-      this.most = this.budget.batchMax;
-    }
+    this.limit = Math.floor(this.limit / 2);
+  }
+}
+
+/** What failed of several things, told together in the end: the first ones, and how many. */
+export class Failures {
+  private readonly first: unknown[] = [];
+  private count = 0;
+
+  add(error: unknown): void {
+    this.count++;
+    if (this.first.length < FAILURES_TOLD) this.first.push(error);
+  }
+
+  /** @throws the one that failed; an AggregateError when several did. */
+  throwIfAny(): void {
+    if (this.count === 1) throw this.first[0];
+    if (this.count > 1)
+      throw new AggregateError(this.first, `${this.count} steps failed: ${this.first.map(errorText).join("; ")}`);
   }
 }
 
 /**
  * Several steps that don't depend on each other, one after the other: one that fails, time and again perhaps, keeps none of
  * those behind it from their turn.
- * @throws what failed, once all had their turn; an AggregateError of the first ones when several did
+ * @throws what failed, once all had their turn, as Failures
  */
 export async function doEach(
   steps: Iterable<() => Promise<unknown>> | AsyncIterable<() => Promise<unknown>>,
 ): Promise<void> {
-  const failures: unknown[] = [];
-  let failed = 0;
+  const failures = new Failures();
   for await (const step of steps) {
     try {
       await step();
     } catch (error) {
-      failed++;
-      if (failures.length < FAILURES_TOLD) failures.push(error);
+      failures.add(error);
     }
   }
-  if (failed > 1) throw new AggregateError(failures, `${failed} steps failed: ${failures.map(errorText).join("; ")}`);
-  if (failed === 1) throw failures[0];
+  failures.throwIfAny();
 }
 
 /** Removals as the steps of doEach; resolves with how many rows each removed. */
@@ -168,5 +159,5 @@ export async function goThrough(
   }
 }
 
-const tookTooLong = (error: unknown): error is DbError =>
+export const tookTooLong = (error: unknown): error is DbError =>
   error instanceof DbError && error.kind === "statement_timeout";

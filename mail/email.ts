@@ -19,7 +19,11 @@ const NOT_OF_NAMES = ["/", "?", "#", "\\", ":", "%"];
  * which is where two recipients hide in one.
  */
 const LOCAL =
-  /^[\p{L}\p{M}\p{N}\u200c\u200d!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{M}\p{N}\u200c\u200d!#$%&'*+/=?^_`{|}~-]+)*$/u;
+  /^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-][\p{L}\p{M}\p{N}\u200c\u200d!#$%&'*+/=?^_`{|}~-]*(?:\.[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-][\p{L}\p{M}\p{N}\u200c\u200d!#$%&'*+/=?^_`{|}~-]*)*$/u;
+/** Nobody sees it, so two addresses would look like one. */
+const UNSEEN = /(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}/u;
+/** Joiners belong between letters of scripts that have no capitals (RFC 5892 A.1, A.2, which names them one by one). */
+const LOOSE_JOINER = /(?<![\p{Lo}\p{M}])[\u200c\u200d]|[\u200c\u200d](?![\p{Lo}\p{M}])/u;
 /** As the DNS has it (RFC 1035 §2.3): labels of other scripts are `xn--…`. */
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 /** What tells a name from an address of IPv4 (RFC 3696 §2). */
@@ -31,6 +35,7 @@ export function isEmail(text: string): boolean {
   const at = text.lastIndexOf("@");
   const [local, domain] = [text.slice(0, at), text.slice(at + 1)];
   if (at < 1 || Buffer.byteLength(local) > LOCAL_OCTETS_MAX || !LOCAL.test(local)) return false;
+  if (UNSEEN.test(local) || LOOSE_JOINER.test(local)) return false;
   const labels = domain.split(".");
   if (labels.length < 2 || !labels.every((label) => LABEL.test(label))) return false;
   // A label that says of itself to be of another script may be of none.

@@ -5,7 +5,7 @@ import { systemQuery, tenantQuery, withSystem, withTenant, type TenantScope } fr
 import { onBehalfOf } from "../../security/provenance";
 import { tenantIdFrom } from "../../security/principal";
 import { defineAction } from "../action";
-import { endLog, erasePerson } from "../erasure";
+import { endLog, eraseAccount, eraseAddresses } from "../erasure";
 import { record } from "../record";
 import { purgeAudit } from "../retention";
 import { entryErase, entryList, entryPage } from "../store";
@@ -257,7 +257,8 @@ describe("what is kept", () => {
     const plans = await withSystem("test", async (tx) => {
       await tx.execute("set local enable_seqscan = off");
       const explained = explaining(tx);
-      await erasePerson(explained.tx, newId(), ["ada@example.com"]);
+      await eraseAddresses(explained.tx, ["ada@example.com"]);
+      await eraseAccount(explained.tx, newId());
       return explained.plans;
     });
     expect(plans).toHaveLength(2);

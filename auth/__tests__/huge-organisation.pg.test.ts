@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../db/ids";
 import { ownerPool } from "../../db/__tests__/owner";
 import { systemQuery, withSystem } from "../../db/tenant";
-import { dueOrganisationEmpty } from "../store/organisations";
+import { BEFORE_EVERYTHING } from "../../db/upkeep-walk";
+import { dueOrganisations } from "../organisation-life";
 import { purgeEnded } from "../upkeep";
 import { count } from "./people";
 
@@ -65,10 +66,20 @@ test("members, those who left and the sessions of one whose grace is over go in 
      select gen_random_uuid(), $1, id, now() + interval '1 day', sha256('f'), sha256('s') from person`,
     [id, many],
   );
-  const sizes: number[] = [];
-  for (const remove of dueOrganisationEmpty) sizes.push(await withSystem("test", (tx) => remove(tx, budget.batchMax)));
-  expect(sizes).toEqual([budget.batchMax, budget.batchMax, budget.batchMax]);
+  const inOne = (): Promise<boolean> =>
+    withSystem("test", async (tx) =>
+      dueOrganisations.remove(tx, (await dueOrganisations.list(tx, BEFORE_EVERYTHING, 1)).things),
+    );
+  const left = (): Promise<number[]> =>
+    Promise.all([
+      count(`auth.session where organisation_id = '${id}'`),
+      count(`auth.membership where tenant_id = '${id}'`),
+      count(`auth.ended_membership where tenant_id = '${id}'`),
+    ]);
+  expect(await inOne()).toBe(false);
+  expect(await left()).toEqual([many - 1_000, many, many]);
+  for (let n = 1; n < STEPS; n++) expect(await inOne()).toBe(false);
+  expect(await left()).toEqual([0, many - 1_000, many]);
   expect((await purgeEnded({ ...budget, statementTimeoutMs: 10_000 })).organisations).toBe(1);
-  expect(await count(`auth.membership where tenant_id = '${id}'`)).toBe(0);
-  expect(await count(`auth.session where organisation_id = '${id}'`)).toBe(0);
+  expect(await left()).toEqual([0, 0, 0]);
 });

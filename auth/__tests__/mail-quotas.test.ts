@@ -62,6 +62,21 @@ test("strangers however many do not flood a mailbox, nor use up the shares of wh
   expect(mails).toBeLessThanOrEqual(35);
 });
 
+test("one account asks as one, of however many organisations", async () => {
+  const { email } = newcomer();
+  const ada = await since(31);
+  expect(await flood([ada], email)).toBe(2);
+  for (let n = 0; n < 5; n++) {
+    const { id } = await auth.createOrganisation({ name: `Another ${n}` }, await as(ada));
+    await systemQuery("test", "update auth.organisation set created_at = now() - interval '31 days' where id = $1", [
+      id,
+    ]);
+    const there = await auth.switchTo({ organisationId: id }, await as(ada));
+    expect(await reason(auth.inviteMember({ email, role: "viewer" }, await as(there)))).toBe("rate_limited");
+  }
+  expect(await flood(await Promise.all([since(31), since(31)]), email)).toBe(4);
+});
+
 test("an organisation of yesterday invites although newcomers have used up theirs, one of last month although those of yesterday have", async () => {
   const { email } = newcomer();
   await flood(await people(9), email);

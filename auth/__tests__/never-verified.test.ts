@@ -2,7 +2,10 @@
 import { auth, records } from "~encore/clients";
 import { describe, expect, test, vi } from "vitest";
 import { explaining } from "../../db/__tests__/explaining";
+import { newId } from "../../db/ids";
+import * as exports from "../../db/tenant-export";
 import { declaredExports } from "../../db/tenant-export";
+import { BEFORE_EVERYTHING } from "../../db/upkeep-walk";
 import { systemQuery, withSystem } from "../../db/tenant";
 import { NEVER_VERIFIED_KEEP_DAYS, purgeNeverVerified } from "../never-verified";
 import { register, type Registered } from "../registration";
@@ -13,6 +16,7 @@ import { as } from "./callers";
 import { mailedToken, verifyAddressOf } from "./mails";
 import { ageAccount as age, count, here, newcomer, password } from "./people";
 
+const FROM_THE_START = ["audit.entry", "auth.membership", "auth.organisation"];
 const exists = async ({ user }: Pick<Registered, "user">): Promise<boolean> =>
   (await count(`auth.account where id = '${user.id}'`)) === 1;
 const person = (): Promise<Registered> => register(newcomer(), new Date());
@@ -50,6 +54,20 @@ describe("an account whose address nobody confirmed", () => {
       auth.inviteMember({ email: newcomer().email, role: "viewer" }, await as(ada)),
     "its organisation has an API key": async (ada) => auth.createApiKey({ name: "ci" }, await as(ada)),
     "its organisation has records": async (ada) => records.createCategory({ name: "Tea" }, await as(ada)),
+    "it has a passkey": (ada) =>
+      systemQuery(
+        "test",
+        `insert into auth.passkey (id, account_id, credential_id, public_key, sign_count, is_synced, is_backed_up, transports, name)
+         values (gen_random_uuid(), $1, $2, '\\x00', 0, false, false, '{}', 'key')`,
+        [ada.user.id, Buffer.from(ada.user.id)],
+      ),
+    "a provider knows it": (ada) =>
+      systemQuery(
+        "test",
+        `insert into auth.identity (id, account_id, provider, issuer, subject, how)
+         values (gen_random_uuid(), $1::uuid, 'test', 'https://id.example', $1::uuid::text, 'linked')`,
+        [ada.user.id],
+      ),
     "it is in an organisation of others": async (ada) => {
       const owner = await person();
       await auth.inviteMember({ email: ada.user.email, role: "viewer" }, await as(owner));
@@ -85,9 +103,9 @@ describe("an account whose address nobody confirmed", () => {
   test("stays when somebody signs in between the list and the lock", async () => {
     const ada = await person();
     await age(ada, 400);
-    const list = store.accountListNeverVerified;
-    const listed = vi.spyOn(store, "accountListNeverVerified").mockImplementationOnce(async (tx, which) => {
-      const found = await list(tx, which);
+    const list = store.accountListUnused;
+    const listed = vi.spyOn(store, "accountListUnused").mockImplementationOnce(async (tx, ids, data) => {
+      const found = await list(tx, ids, data);
       await tx.execute(
         `insert into auth.session (id, account_id, expires_at, family_hash, secret_hash)
          values (gen_random_uuid(), $1, now() + interval '1 hour', sha256('f'), sha256('s'))`,
@@ -95,21 +113,38 @@ describe("an account whose address nobody confirmed", () => {
       );
       return found;
     });
-    await withSystem("test", (tx) => purgeNeverVerified(tx, 100, 0));
+    await purgeNeverVerified({ statementTimeoutMs: 10_000, totalMs: 60_000, batchMax: 100 });
     expect(listed).toHaveBeenCalledTimes(2);
     listed.mockRestore();
     expect(await exists(ada)).toBe(true);
     expect((await signIn({ email: ada.user.email, password }, new Date(), here)).user).toEqual(ada.user);
   });
 
-  test("is looked for by its index", async () => {
+  test("is looked for by its index, one after another, and what it uses by the indexes of that", async () => {
     const { exported: data } = declaredExports();
+    const ids = Array.from({ length: 50 }, () => newId());
     const plans = await withSystem("test", async (tx) => {
       await tx.execute("set local enable_seqscan = off");
       const explained = explaining(tx);
-      await store.accountListNeverVerified(explained.tx, { keepDays: 30, data, limit: 50, passOver: 0 });
+      await store.accountListWaiting(explained.tx, 30, BEFORE_EVERYTHING, 50);
+      await store.accountListUnused(explained.tx, ids, data);
       return explained.plans;
     });
-    expect(plans).toEqual([expect.stringContaining("account_never_verified")]);
+    expect(plans).toEqual([expect.stringContaining("account_never_verified"), expect.not.stringContaining("Seq Scan")]);
+  });
+
+  test("is kept where a room is missing in the process, which may hold what it uses", async () => {
+    const ada = await person();
+    await age(ada, 400);
+    const there = vi.spyOn(exports, "declaredExports").mockReturnValue({ ...declaredExports(), missing: ["vectors"] });
+    expect(await purgeNeverVerified({ statementTimeoutMs: 10_000, totalMs: 60_000, batchMax: 100 })).toBe(0);
+    there.mockRestore();
+    expect(await exists(ada)).toBe(true);
+  });
+
+  test("counts what it was made with as no use, and nothing else", () => {
+    const { exported } = declaredExports();
+    const fromTheStart = exported.filter(({ isFromTheStart }) => isFromTheStart === true).map(({ name }) => name);
+    expect(fromTheStart.sort()).toEqual(FROM_THE_START);
   });
 });

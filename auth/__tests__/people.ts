@@ -28,7 +28,7 @@ export const count = async (table: string): Promise<number> =>
 
 /** As if an account had been made so many days ago and its sign-ins were over long since: upkeep has removed them. */
 export async function ageAccount({ user }: { user: { id: string } }, days: number): Promise<void> {
-  await systemQuery("test", "update auth.account set created_at = now() - make_interval(days => $2) where id = $1", [
+  await systemQuery("test", "update auth.account set waits_since = now() - make_interval(days => $2) where id = $1", [
     user.id,
     days,
   ]);

@@ -2,7 +2,7 @@
 // of the answer (RFC 9207), issuer, audience, times and the signature. The e-mail of the userinfo endpoint is asked for
 // where the token has none, and counts for the same subject only (OpenID Connect Core §5.3.2).
 import { authorizationCodeGrant, fetchUserInfo, type Configuration } from "openid-client";
-import { parseEmail } from "../../mail/email";
+import { spellEmail } from "../../mail/email";
 import { OidcProblem } from "./failures";
 import type { OidcClients } from "./providers";
 import type { Returned } from "./state";
@@ -10,7 +10,7 @@ import type { Returned } from "./state";
 export interface Claims {
   issuer: string;
   subject: string;
-  /** Normalised; undefined where there is none, or one that is no address. */
+  /** In its one spelling; undefined where there is none. Need not be an address to which mails can be sent: isEmail says. */
   email: string | undefined;
   /** Whether the provider says that the person reads its mails: `true`, and nothing like it; and of this very spelling. */
   isEmailVerified: boolean;
@@ -37,7 +37,7 @@ export function claimsOf(clients: OidcClients, { provider, url, state, oidc }: R
     if (subject === "" || subject.length > SUBJECT_CHARS_MAX) throw new OidcProblem("a subject of a strange length");
     const told = claims["email"] === undefined ? await askForEmail(client, tokens.access_token, subject) : claims;
     const written = typeof told["email"] === "string" ? told["email"] : "";
-    const email = parseEmail(written);
+    const email = spellEmail(written);
     const says = told["email_verified"];
     const isMeant = email !== undefined && isSpelled(written, email);
     const isEmailUnverified = isDenied(says) || (email !== undefined && !isMeant);

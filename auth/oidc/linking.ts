@@ -9,6 +9,7 @@ import { newId } from "../../db/ids";
 import { withSystem, type Tx } from "../../db/tenant";
 import { identityLinked } from "../../events/catalog/auth";
 import { defineAction } from "../../audit/action";
+import { isEmail } from "../../mail/email";
 import { handOver } from "../account-handover";
 import { errors } from "../errors";
 import { tell } from "../factors/notices";
@@ -63,7 +64,8 @@ async function resolve(tx: Tx, provider: Provider, claims: Claims, now: Date): P
     await identitySetUsed(tx, known.id);
     return { accountId: known.accountId, identityId: known.id };
   }
-  if (email === undefined) throw errors.oidc_email_missing();
+  // Who is known signs in by whatever address their directory gives them; a new account gets mails.
+  if (email === undefined || !isEmail(email)) throw errors.oidc_email_missing();
   // Who has a domain's mails in hand could have any of its addresses verified: having it verified vouches for them.
   const vouched = tenantId === undefined ? claims : { ...claims, isEmailVerified: true };
   const newcomer = { provider, claims: vouched, email };
@@ -135,7 +137,8 @@ interface Link {
 /** Links it; the caller tells of it. @throws APIError identity_taken. */
 export async function insertIdentity(tx: Tx, { provider, claims, accountId, how }: Link): Promise<string> {
   const id = newId();
-  const { issuer, subject, email = null } = claims;
+  const { issuer, subject } = claims;
+  const email = claims.email !== undefined && isEmail(claims.email) ? claims.email : null;
   const identity = { id, accountId, provider: provider.id, issuer, subject, email, how };
   if (!(await identityInsert(tx, identity))) throw errors.identity_taken();
   return id;

@@ -2,6 +2,7 @@
 import type { MemberRole } from "../../security/permissions";
 import { systemQuery, type Tx } from "../../db/tenant";
 import type { ExportedTable } from "../../db/tenant-export";
+import type { Position } from "../../db/upkeep-walk";
 import { REVISION, ROLE } from "./accounts";
 
 /** An organisation that an account belongs to, as it is without the account. */
@@ -48,7 +49,11 @@ export async function accountClose(tx: Tx, id: string, graceDays: number): Promi
 
 /** False when it is not being deleted, or its grace is over. */
 export async function accountReopen(tx: Tx, id: string): Promise<boolean> {
-  return (await tx.execute(`update auth.account set purge_at = null where id = $1 and purge_at > now()`, [id])) === 1;
+  return (
+    (await tx.execute(`update auth.account set purge_at = null where id = $1 and purge_at > clock_timestamp()`, [
+      id,
+    ])) === 1
+  );
 }
 
 export async function accountIsClosing(tx: Tx, id: string): Promise<boolean> {
@@ -75,47 +80,50 @@ export interface DueAccountRow {
   isVerified: boolean;
 }
 
-/** Accounts whose grace is over, but for the first `passOver`; locks them, and leaves those that somebody else has locked. */
-export function accountListDue(tx: Tx, limit: number, passOver: number): Promise<DueAccountRow[]> {
-  return tx.query<DueAccountRow>(
-    `select id, email, email_verified_at is not null as "isVerified" from auth.account
-     where purge_at <= now() order by purge_at, id limit $1 offset $2 for update skip locked`,
-    [limit, passOver],
+/** Accounts whose grace is over, behind a position; locks them, and leaves those that somebody else has locked. */
+export function accountListDue(tx: Tx, after: Position, limit: number): Promise<(DueAccountRow & Position)[]> {
+  return tx.query<DueAccountRow & Position>(
+    `select id, email, email_verified_at is not null as "isVerified", purge_at::text as at from auth.account
+     where purge_at <= now() and (purge_at, id) > ($2::timestamptz, $3::uuid) order by purge_at, id limit $1 for update skip locked`,
+    [limit, after.at, after.id],
   );
 }
 
-/** Which accounts are meant: `data` are the tables in which an organisation that is used has something, `among` some of them. */
-export interface NeverVerified {
-  keepDays: number;
-  data: readonly ExportedTable[];
-  limit: number;
-  passOver: number;
-  among?: readonly string[];
+/** Live accounts that have waited for more than `keepDays` for somebody to verify their address, behind a position. By index: account_never_verified. */
+export function accountListWaiting(tx: Tx, keepDays: number, after: Position, limit: number): Promise<Position[]> {
+  return tx.query<Position>(
+    `select id, waits_since::text as at from auth.account
+     where email_verified_at is null and purge_at is null and waits_since < now() - make_interval(days => $1)
+       and (waits_since, id) > ($3::timestamptz, $4::uuid) order by waits_since, id limit $2`,
+    [keepDays, limit, after.at, after.id],
+  );
 }
 
 /**
- * Live accounts made more than `keepDays` ago whose address was never verified, of which no session is kept (upkeep keeps one while it lives, and a week), and
- * that are alone in organisations that hold nothing; the oldest first, but for the first `passOver`. Locks them, and leaves those
- * that somebody else has locked. By index: account_never_verified.
+ * Of these, those that are still waiting and that nobody uses: no session is kept (upkeep keeps one while it lives, and a week), no
+ * passkey and no identity is theirs, and they are alone in organisations that have nothing in `data`. Locks them, and leaves those
+ * that somebody else has locked.
  */
-export function accountListNeverVerified(
+export function accountListUnused(
   tx: Tx,
-  { keepDays, data, limit, passOver, among = undefined }: NeverVerified,
-): Promise<{ id: string; email: string }[]> {
+  ids: readonly string[],
+  data: readonly ExportedTable[],
+): Promise<({ email: string } & Position)[]> {
   const holds = data.map(
     ({ name, tenantColumn = "tenant_id" }) => `or exists (select from ${name} d where d.${tenantColumn} = m.tenant_id)`,
   );
-  return tx.query<{ id: string; email: string }>(
-    `select a.id, a.email from auth.account a
-     where a.email_verified_at is null and a.purge_at is null and a.created_at < now() - make_interval(days => $1)
-       and ${among === undefined ? "$4::uuid[] is null" : "a.id = any($4::uuid[])"}
+  return tx.query<{ email: string } & Position>(
+    `select a.id, a.email, a.waits_since::text as at from auth.account a
+     where a.id = any($1::uuid[]) and a.email_verified_at is null and a.purge_at is null
        and not exists (select from auth.session s where s.account_id = a.id)
+       and not exists (select from auth.passkey p where p.account_id = a.id)
+       and not exists (select from auth.identity i where i.account_id = a.id)
        and not exists (
          select from auth.membership m where m.account_id = a.id and (
            exists (select from auth.membership x where x.tenant_id = m.tenant_id and x.account_id <> a.id)
            ${holds.join(" ")}))
-     order by a.created_at, a.id limit $2 offset $3 for update of a skip locked`,
-    [keepDays, limit, passOver, among ?? null],
+     order by a.waits_since, a.id for update of a skip locked`,
+    [ids],
   );
 }
 

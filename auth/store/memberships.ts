@@ -72,7 +72,7 @@ export async function membershipIsOwnerOfClosing(
 ): Promise<boolean> {
   const rows = await tx.query(
     `select 1 from auth.membership m join auth.organisation o on o.id = m.tenant_id
-     where m.tenant_id = $1 and m.account_id = $2 and m.role = 'owner' and o.purge_at > now()`,
+     where m.tenant_id = $1 and m.account_id = $2 and m.role = 'owner' and o.purge_at > clock_timestamp()`,
     [tenantId, accountId],
   );
   return rows.length > 0;

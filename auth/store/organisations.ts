@@ -1,5 +1,6 @@
 // Statements on the life of auth.organisation. `purge_at` is null while it is live.
 import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../db/tenant";
+import type { Position } from "../../db/upkeep-walk";
 
 export async function organisationRead(scope: TenantScope): Promise<{ name: string; createdAt: Date } | undefined> {
   const rows = await tenantQuery<{ name: string; createdAt: Date }>(
@@ -65,50 +66,38 @@ export function organisationListClosing(accountId: string, limit: number): Promi
   );
 }
 
-/**
- * What there may be any number of in an organisation whose grace is over, in the order in which it must go, at most `limit` rows each. It
- * goes before the organisation does, so that nothing large is left for the statements of organisationDeleteDue.
- */
-export const dueOrganisationEmpty: readonly ((tx: Tx, limit: number) => Promise<number>)[] = [
-  (tx, limit) =>
-    tx.execute(
-      `update auth.session set organisation_id = null where id in (
-         select s.id from auth.organisation o join auth.session s on s.organisation_id = o.id
-         where o.purge_at <= now() limit $1 for update of s skip locked)`,
-      [limit],
-    ),
-  (tx, limit) =>
-    tx.execute(
-      `delete from auth.membership where (tenant_id, account_id) in (
-         select m.tenant_id, m.account_id from auth.organisation o join auth.membership m on m.tenant_id = o.id
-         where o.purge_at <= now() limit $1 for update of m skip locked)`,
-      [limit],
-    ),
-  (tx, limit) =>
-    tx.execute(
-      `delete from auth.ended_membership where (tenant_id, account_id) in (
-         select e.tenant_id, e.account_id from auth.organisation o join auth.ended_membership e on e.tenant_id = o.id
-         where o.purge_at <= now() limit $1 for update of e skip locked)`,
-      [limit],
-    ),
+/** Organisations whose grace is over, behind a position; locks them, and leaves those that somebody else has locked. */
+export function organisationListDue(tx: Tx, after: Position, limit: number): Promise<Position[]> {
+  return tx.query<Position>(
+    `select id, purge_at::text as at from auth.organisation
+     where purge_at <= now() and (purge_at, id) > ($2::timestamptz, $3::uuid) order by purge_at, id limit $1 for update skip locked`,
+    [limit, after.at, after.id],
+  );
+}
+
+/** What there may be any number of in an organisation, at most `limit` rows of each. */
+const emptying = [
+  `update auth.session set organisation_id = null where id in (
+     select id from auth.session where organisation_id = any($1::uuid[]) limit $2)`,
+  `delete from auth.membership where (tenant_id, account_id) in (
+     select tenant_id, account_id from auth.membership where tenant_id = any($1::uuid[]) limit $2)`,
+  `delete from auth.ended_membership where (tenant_id, account_id) in (
+     select tenant_id, account_id from auth.ended_membership where tenant_id = any($1::uuid[]) limit $2)`,
 ];
 
-/** Removes organisations whose grace is over with all that auth holds of them, but for the first `passOver`; resolves with their ids. */
-export async function organisationDeleteDue(tx: Tx, limit: number, passOver: number): Promise<string[]> {
-  const due = await tx.query<{ id: string }>(
-    `select id from auth.organisation where purge_at <= now() order by purge_at, id limit $1 offset $2 for update skip locked`,
-    [limit, passOver],
-  );
-  const ids = due.map(({ id }) => id);
-  if (ids.length === 0) return ids;
-  await tx.execute(`update auth.session set organisation_id = null where organisation_id = any($1::uuid[])`, [ids]);
+/** Begins to remove what is in these organisations; resolves with whether nothing of it is left. The caller has locked them. */
+export async function organisationEmpty(tx: Tx, ids: readonly string[], limit: number): Promise<boolean> {
+  for (const statement of emptying) if ((await tx.execute(statement, [ids, limit])) >= limit) return false;
+  return true;
+}
+
+/** Removes organisations that are empty (organisationEmpty) with all else that auth holds of them. The caller has locked them. */
+export async function organisationDelete(tx: Tx, ids: readonly string[]): Promise<void> {
   await tx.execute(`delete from auth.api_key where tenant_id = any($1::uuid[])`, [ids]);
   await tx.execute(`delete from auth.invitation where tenant_id = any($1::uuid[])`, [ids]);
-  await tx.execute(`delete from auth.membership where tenant_id = any($1::uuid[])`, [ids]);
   await tx.execute(`delete from auth.organisation where id = any($1::uuid[])`, [ids]);
   // Its tokens open nothing from now on, and row security's table does not grow with those that are gone.
   await tx.query(`select db.dismiss_tenant(id) from unnest($1::uuid[]) as gone (id)`, [ids]);
-  return ids;
 }
 
 /** Ids of those that are there, also of one that is closing, behind `after`, in their order. */

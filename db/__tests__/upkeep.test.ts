@@ -1,7 +1,7 @@
 // Removals that don't depend on each other: what is broken in one table must not let all others grow.
 import { expect, test } from "vitest";
 import { DbError } from "../errors";
-import { removeEach, removeInBatches, removeInTurn, removePassingOver, type UpkeepBudget } from "../upkeep";
+import { removeEach, removeInBatches, removeInTurn, type UpkeepBudget } from "../upkeep";
 
 const fails = (text: string) => () => Promise.reject(new Error(text));
 
@@ -29,11 +29,11 @@ const tooLong = (): DbError => new DbError("statement_timeout", "canceling state
 function things(many: number, heavy: readonly number[]) {
   const left = Array.from({ length: many }, (_, n) => n);
   const asked: number[] = [];
-  const remove = (_tx: unknown, limit: number, passOver = 0): Promise<number> => {
+  const remove = (_tx: unknown, limit: number): Promise<number> => {
     asked.push(limit);
-    const batch = left.slice(passOver, passOver + limit);
+    const batch = left.slice(0, limit);
     if (batch.some((one) => heavy.includes(one))) return Promise.reject(tooLong());
-    left.splice(passOver, batch.length);
+    left.splice(0, batch.length);
     return Promise.resolve(batch.length);
   };
   return { left, asked, remove };
@@ -44,15 +44,6 @@ test("a batch that takes too long is tried smaller, down to one, and then told o
   await expect(removeInBatches("test", budget, remove)).rejects.toMatchObject({ kind: "statement_timeout" });
   expect(asked).toEqual([10, 10, 5, 2, 2, 1]);
   expect(left[0]).toBe(12);
-});
-
-test("one that takes too long alone holds up none behind it, wherever it stands, and is told of in the end", async () => {
-  const { left, asked, remove } = things(50, [0, 1, 25, 49]);
-  await expect(removePassingOver("test", budget, remove)).rejects.toMatchObject({ kind: "statement_timeout" });
-  expect(left).toEqual([0, 1, 25, 49]);
-  // Behind what was passed over the batches grow again.
-  expect(asked.slice(0, 8)).toEqual([10, 5, 2, 1, 1, 1, 2, 4]);
-  expect(await removePassingOver("test", budget, things(50, []).remove)).toBe(50);
 });
 
 test("time that is used up before anything could be removed is no success", async () => {

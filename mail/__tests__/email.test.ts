@@ -21,6 +21,7 @@ describe("an address", () => {
     ["用户@例子.广告", "用户@xn--fsqu00a.xn--4rr70v"],
     ["अजय@डाटा.भारत", "अजय@xn--c2bd1gb.xn--h2brj9c"],
     ["J\u030cana@example.com", "\u01f0ana@example.com"],
+    ["نامه\u200cای@example.com", "نامه\u200cای@example.com"],
     [`${"ü".repeat(32)}@example.com`, `${"ü".repeat(32)}@example.com`],
     [longest(254), longest(254)],
   ])("%s is %s", (text, email) => {
@@ -39,6 +40,11 @@ describe("an address", () => {
     "ada\u0000@example.com",
     "ada\u200b@example.com",
     "ada\ud800@example.com",
+    // What nobody sees, or what hangs on nothing.
+    ..."\u034f\ufe0f\u115f\u3164\u17b4\u200c\u200d\u00ad\u2060".split("").map((unseen) => `ad${unseen}a@example.com`),
+    "\u0301ada@example.com",
+    "ada.\u0301b@example.com",
+    "नी\u200d@example.com",
     "a..b@example.com",
     ".ada@example.com",
     "ada.@example.com",
