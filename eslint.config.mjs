@@ -94,13 +94,25 @@ export default defineConfig(
   { ignores: IGNORED },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.ts", "**/*.tsx"],
     plugins: { "@typescript-eslint": tseslint.plugin, regexp },
     languageOptions: {
       parser: tseslint.parser,
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
     rules: { ...limits, ...language, ...typed, ...linearTime },
+  },
+  {
+    files: ["**/*.tsx"],
+    rules: {
+      "no-restricted-syntax": [
+        ...language["no-restricted-syntax"],
+        {
+          selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']",
+          message: "What is shown is text: names and log lines come from anybody.",
+        },
+      ],
+    },
   },
   {
     files: ["**/*.mjs"],

@@ -4,6 +4,7 @@ import { expect, onTestFinished } from "vitest";
 import { sealByCommand } from "../audit/seal-command";
 import { sealLogs } from "../audit/sealing";
 import type { as } from "../auth/__tests__/callers";
+import { createDevelopmentLink, signInByLink } from "../auth/operators/development-link";
 import { newId } from "../db/ids";
 import { systemQuery } from "../db/tenant";
 import { consumer, localConsumers } from "../events/consumer";
@@ -120,9 +121,16 @@ async function changesOfSeals({ tenantId }: { tenantId: string }): Promise<void>
 }
 
 export async function changesByCommand(owner: { tenantId: string }): Promise<void> {
+  await comeByLink();
   await changesOfConsumers();
   await changesOfLetters();
   await changesOfSeals(owner);
+}
+
+/** A link to the console is made and used. */
+async function comeByLink(): Promise<void> {
+  const link = await change("operator link", { entries: ["operator.link.made"] }, () => createDevelopmentLink());
+  await change("auth.operatorLinkLogin", { entries: ["operator.session.opened"] }, () => signInByLink(link, true));
 }
 
 /** What changes nothing that anybody else lives by, or leaves its trace elsewhere. */

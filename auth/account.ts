@@ -17,6 +17,7 @@ import { assertSessionLives, endSessions, lockLiving } from "./session-end";
 import { accountFind, accountSetPassword, organisationFind } from "./store/accounts";
 import { oneTimeTokenDeleteOfAccount } from "./store/one-time-tokens";
 import { membershipListOfAccount } from "./store/memberships";
+import { operatorFindEmail } from "./store/operators";
 import { organisationListClosing, type ClosingOrganisationRow } from "./store/organisations";
 import { sessionListSignIns, type SignInRow } from "./store/sessions";
 import { ORGANISATIONS_PER_ACCOUNT_MAX } from "./organisations";
@@ -40,6 +41,7 @@ export function listClosing(caller: Caller): Promise<ClosingOrganisationRow[]> {
 export interface WhoAmI {
   kind: Caller["kind"];
   user?: { id: string; email: string; emailVerified: boolean };
+  operator?: { email: string };
   organisation: { id: string; name: string } | null;
   role?: MemberRole;
   permissions: string[];
@@ -49,8 +51,11 @@ export interface WhoAmI {
 /** @throws APIError invalid_token when the account is gone. */
 export async function whoAmI(caller: Caller): Promise<WhoAmI> {
   if (isPrincipal(caller) && caller.kind !== "user") return whoAmIWithoutAccount(caller);
-  if (caller.kind === "operator")
-    return { kind: caller.kind, organisation: null, permissions: [...caller.permissions], organisations: [] };
+  if (caller.kind === "operator") {
+    const email = await operatorFindEmail(caller.subjectId);
+    const permissions = [...caller.permissions];
+    return { kind: caller.kind, operator: { email }, organisation: null, permissions, organisations: [] };
+  }
   const account = await accountFind(caller.subjectId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });
   const organisations = await listOrganisations(caller);

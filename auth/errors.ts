@@ -337,6 +337,12 @@ export const errors = defineErrors("auth", {
     text: "the set-up is not valid any more: it was completed, replaced, or its hour is up",
     remedy: "Ask for another one, which `npm run admin -- operator reset EMAIL` prints.",
   },
+  operator_link_invalid: {
+    class: "unauthenticated",
+    text: "the link is not valid any more: it was used, replaced, or its ten minutes are up",
+    remedy:
+      "Ask for another one, which `npm run admin -- operator link` prints. It opens the console in development and from the machine itself alone; elsewhere sign in with password and code.",
+  },
   operator_exists: {
     class: "already_exists",
     text: "there is an operator with this e-mail already",

@@ -11,6 +11,7 @@ import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { sessionTokenOf } from "./browser/jar";
+import { STAFF_ACCOUNT } from "./browser/staff-cookie";
 import { errors } from "./errors";
 import { identityAt, knownKey, readKey, wasGoodKey, type KnownKey } from "./key-identity";
 import { isKeyText, KEY_PREFIX } from "./key-text";
@@ -30,6 +31,8 @@ interface Credentials {
   session4?: Cookie<string, "__Host-session-4">;
   accountId?: Header<"X-Account-Id">;
   active?: Cookie<string, "__Host-account">;
+  /** Of the platform's staff: it acts only where the request says that they do (auth/browser/staff-cookie.ts). */
+  staff?: Cookie<string, "__Host-operator">;
   /** To count bad tokens by. It is always there, so that this handler also runs for those who bring no credentials. */
   forwardedFor?: Header<"X-Forwarded-For">;
   /** The rest tells whether another site opens a stream with the cookie: the guard does not see a stream's headers. */
@@ -77,7 +80,9 @@ const OPERATOR_START = `${SCHEME}${SESSION_PREFIX}`;
 const tokenPattern = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
 
 function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData> {
-  const { session0, session1, session2, session3, session4, accountId, active } = credentials;
+  const { session0, session1, session2, session3, session4, accountId, active, staff } = credentials;
+  if (accountId === STAFF_ACCOUNT)
+    return staff === undefined ? nobody : identifyStaffByCookie(staff.value, credentials);
   const named = accountId || active?.value;
   if (named === undefined) return nobody;
   const token = sessionTokenOf(named, [session0, session1, session2, session3, session4]);
@@ -85,6 +90,11 @@ function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData
   refuseForeignHandshake(credentials);
   const identity = identifyByToken(token, new Date(), credentials);
   return identity instanceof Promise ? identity.then((found) => ownedBy(named, found)) : ownedBy(named, identity);
+}
+
+function identifyStaffByCookie(token: string, credentials: Credentials): Promise<AuthData> {
+  refuseForeignHandshake(credentials);
+  return identifyOperator(token, credentials);
 }
 
 /** A place's token speaks for the account that the request means, and for no other. */
@@ -130,7 +140,7 @@ function fromItsNetwork(key: KnownKey, credentials: Credentials): AuthData {
   }
 }
 
-/** Asked for each time: the end of an operator's session is known at once. Never by cookie. */
+/** Asked for each time: the end of an operator's session is known at once. */
 function identifyOperator(token: string, credentials: Credentials): Promise<AuthData> {
   if (!wasGoodToken(token)) limits.assertFewFailures("accessToken", addressOf(credentials));
   return readOperatorToken(token).catch((cause: unknown) => refuse(cause, credentials));

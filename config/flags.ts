@@ -22,6 +22,7 @@ const perOrganisation = <F extends object>(flag: F): F & PerOrganisation => ({ .
 
 export const flagRegistry = {
   docsPage: booleanFlag(true, "serve the interactive API documentation at /docs"),
+  consolePage: booleanFlag(true, "serve the operations console at /console"),
   ownProvider: perOrganisation(
     booleanFlag(true, "let the organisation bring an OpenID provider of its own, or change the one it has"),
   ),

@@ -5,6 +5,7 @@ import { sealByCommand } from "../audit/seal-command";
 import { auditSealedCount } from "../audit/store/seals";
 import { verifyByCommand } from "../audit/verify-command";
 import { knownOrganisations } from "../auth/known-organisations";
+import { createDevelopmentLink } from "../auth/operators/development-link";
 import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { startCommand } from "../auth/operators/command-start";
 import {
@@ -44,6 +45,7 @@ const usage = `npm run admin -- <command>
   operator reset EMAIL     takes both away, ends the operator's sessions, prints another set-up
   operator remove EMAIL    with the operator's sessions
   operator list
+  operator link            opens the console signed in, once, from this machine; in development only
   sessions end EMAIL       all sign-ins of the account; its access tokens are refused within two seconds
   keys list                signing keys and what each does
   keys rotate              the key that stands by is to sign, once verifiers have it
@@ -131,6 +133,9 @@ const commands: Record<string, Command> = {
           `${email}  ${activatedAt === null ? "not set up" : "active"}  last used ${lastUsedAt?.toISOString() ?? "never"}  ${permissions.join(" ")}`,
         );
     },
+  },
+  "operator link": {
+    run: async () => say(`/console#${await createDevelopmentLink()}`),
   },
   "sessions end": {
     word: "EMAIL",

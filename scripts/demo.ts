@@ -2,6 +2,7 @@
 // Markdown of node_modules; every time it says what is running and shows a search. A client like any other.
 import { join } from "node:path";
 import { ApiClient } from "./demo/api-client";
+import { findConsolePath } from "./demo/console";
 import { readCorpus } from "./demo/corpus";
 import { ingestCorpus } from "./demo/ingestion";
 import { showProgress } from "./demo/progress";
@@ -30,11 +31,12 @@ async function takeIn(client: ApiClient, state: DemoState): Promise<void> {
 }
 
 async function showWhatRuns(client: ApiClient): Promise<void> {
-  const token = await client.freshToken();
+  const [token, consolePath] = await Promise.all([client.freshToken(), findConsolePath()]);
   say(`
 Groundwork is running
   API       ${baseUrl}
   Docs      ${baseUrl}/docs
+  Console   ${baseUrl}${consolePath} (signed in, once, for ten minutes; npm run admin -- operator link prints another)
   Health    ${baseUrl}/readyz
   Metrics   ${baseUrl}/metrics
   State     ${stateDir} (demo.json there has the sign-in; deleting the folder starts afresh)

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildHost } from "./bundles.mjs";
+import { buildConsolePage } from "./console-page.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -44,5 +45,5 @@ function generateClients() {
 for (const name of existsSync(join(root, "dist")) ? readdirSync(join(root, "dist")) : [])
   if (name !== "initial-database") rmSync(join(root, "dist", name), { recursive: true, force: true });
 generatePrismaClient();
-await buildHost(root);
+await Promise.all([buildHost(root), buildConsolePage(root)]);
 generateClients();

@@ -32,6 +32,13 @@ export const docsPageHeaders = {
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 } as const satisfies Record<string, string>;
 
+/** For the operations console: scripts and styles of its own files alone, and no text ever becomes markup (trusted types). */
+export const consolePageHeaders = {
+  ...pageHeaders,
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+} as const satisfies Record<string, string>;
+
 /** For a page without scripts. */
 export const plainPageHeaders = {
   ...pageHeaders,

@@ -47,6 +47,33 @@ export function httpSeries(method: string, route: string): HttpSeries {
   return found;
 }
 
+/** What all routes together have answered since the process began. */
+export interface HttpTotals {
+  requests: number;
+  /** Answers of status 500 and above. */
+  failures: number;
+  /** By `secondsBuckets`, and one more for what took longer than the last of them. */
+  bucketCounts: number[];
+}
+
+/** The sum of the series that `counts` takes. */
+export function httpTotals(counts: (route: string) => boolean): HttpTotals {
+  const totals: HttpTotals = {
+    requests: 0,
+    failures: 0,
+    bucketCounts: Array<number>(secondsBuckets.length + 1).fill(0),
+  };
+  for (const one of series.values()) {
+    if (!counts(one.route)) continue;
+    totals.requests += one.count;
+    for (const [status, count] of one.byStatus) if (status >= 500) totals.failures += count;
+    one.bucketCounts.forEach(
+      (count, bucket) => (totals.bucketCounts[bucket] = (totals.bucketCounts[bucket] ?? 0) + count),
+    );
+  }
+  return totals;
+}
+
 const startTime = hrTimeOf(Date.now());
 
 function hrTimeOf(epochMs: number): HrTime {

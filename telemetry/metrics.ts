@@ -9,7 +9,7 @@ import { onShutdown } from "./shutdown";
 import { withinTime } from "./time-limit";
 
 export { renderPrometheus, flushMetrics } from "./metrics-sdk";
-export { httpSeries, type HttpSeries } from "./http-metrics";
+export { httpSeries, httpTotals, secondsBuckets, type HttpSeries, type HttpTotals } from "./http-metrics";
 
 const seconds = (name: string, description: string) =>
   meter.createHistogram(name, { description, advice: { explicitBucketBoundaries: secondsBuckets } });
@@ -76,6 +76,7 @@ const gaugeDescriptions = {
   events_held_oldest_seconds: "How long the first event has waited for a consumer, by consumer",
   consumers_paused: "1 for each consumer that is paused",
   dead_letters: "Dead letters not yet redriven, by source",
+  providers_resting: "Model providers that are left alone because they failed, as this process has met them",
   embedder_processes: "Embedding processes that are up",
   vectors_recall_ratio:
     "Share of the ten nearest contents that searches of the largest organisations find, measured hourly",
@@ -112,15 +113,23 @@ function createGauge(name: GaugeName): { sources: Set<GaugeSource> } {
   return gauge;
 }
 
-/** A source that fails or does not answer in time is left out, so that it takes nothing else out of a scrape. */
 async function report(source: GaugeSource, result: ObservableResult): Promise<void> {
+  for (const reading of (await readSource(source)) ?? []) result.observe(reading.value, reading.labels);
+}
+
+/** Of a source that fails or does not answer in time undefined, so that it takes nothing else out of a scrape. */
+async function readSource(source: GaugeSource): Promise<readonly Reading[] | undefined> {
   const value = await withinTime(
     Promise.resolve().then(() => source()),
     GAUGE_TIMEOUT_MS,
   ).catch(() => undefined);
-  if (value === undefined) return;
-  if (typeof value === "number") result.observe(value);
-  else for (const reading of value) result.observe(reading.value, reading.labels);
+  return typeof value === "number" ? [{ value }] : value;
+}
+
+/** What a gauge says now, asked for by itself; undefined where a source of it does not answer, empty where nobody reports it. */
+export async function readGauge(name: GaugeName): Promise<readonly Reading[] | undefined> {
+  const readings = await Promise.all([...(gauges.get(name)?.sources ?? [])].map(readSource));
+  return readings.some((one) => one === undefined) ? undefined : readings.flatMap((one) => one ?? []);
 }
 
 if (cfg.otel.endpoint !== undefined) onShutdown("metrics", flushMetrics, "idle");

@@ -40,6 +40,8 @@ interface MeResponse {
   kind: "user" | "key" | "service" | "operator";
   /** Of a person. */
   user?: { id: string; email: string; emailVerified: boolean };
+  /** Of the platform's staff. */
+  operator?: { email: string };
   /** The one that is chosen; null for none. */
   organisation: { id: string; name: string } | null;
   /** Of a person in an organisation. */

@@ -1,8 +1,11 @@
 // Where the platform's staff sets itself up, signs in and out. Operators are added by command only.
-import { api } from "encore.dev/api";
+import { api, type Header } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { callerAddress } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
+import { currentCall } from "../../telemetry/current-call";
+import { answerStaff, forgetStaff } from "../browser/staff-cookie";
+import { isFromThisMachine, signInByLink } from "../operators/development-link";
 import { beginSetup, completeSetup, signInOperator, signOutOperator } from "../operators/sign-in";
 
 interface OperatorSetupRequest {
@@ -54,13 +57,16 @@ interface OperatorLoginRequest {
   password: string & MinLen<1> & MaxLen<512>;
   /** Of the authenticator app. */
   code: string & MinLen<1> & MaxLen<10>;
+  /** For a page of this origin: the token comes in a cookie, which acts where `X-Account-Id` is `operator`. */
+  cookies?: boolean;
 }
 
 interface OperatorLoginResponse {
-  /** For the Authorization header, after "Bearer "; over after a quarter of an hour without use. */
+  /** For the Authorization header, after "Bearer "; over after a quarter of an hour without use. Empty where it is in the cookie. */
   token: string;
   /** Seconds until it ends anyhow. */
   expiresIn: number;
+  setCookie?: Header<"Set-Cookie">;
 }
 
 /** Signs an operator in: password and code at once. */
@@ -72,14 +78,47 @@ export const operatorLogin = api(
     sensitive: true,
     tags: ["public:this is how staff sign in", "limit:auth"],
   },
-  async (req: OperatorLoginRequest): Promise<OperatorLoginResponse> => signInOperator(req, new Date(), callerAddress()),
+  async ({ cookies, ...req }: OperatorLoginRequest): Promise<OperatorLoginResponse> =>
+    answerStaff(cookies, () => signInOperator(req, new Date(), callerAddress())),
 );
+
+interface OperatorLinkRequest {
+  /** What `operator link` printed; good once, for ten minutes. */
+  link: string & MinLen<1> & MaxLen<200>;
+  /** As at sign-in. */
+  cookies?: boolean;
+}
+
+/** Signs in who sits at the machine, in development: by the link that the start printed. */
+export const operatorLinkLogin = api(
+  {
+    expose: true,
+    method: "POST",
+    path: "/operator/login/link",
+    sensitive: true,
+    tags: ["public:the link is the credential", "limit:auth"],
+  },
+  async ({ link, cookies }: OperatorLinkRequest): Promise<OperatorLoginResponse> =>
+    answerStaff(cookies, () =>
+      signInByLink(
+        link,
+        isFromThisMachine((name) => currentCall()?.header(name)),
+      ),
+    ),
+);
+
+interface OperatorLogoutResponse {
+  /** Removes the cookie of who came by it. */
+  setCookie?: Header<"Set-Cookie">;
+}
 
 /** Ends the operator's session of the token; does nothing for other callers. */
 export const operatorLogout = api(
   { expose: true, auth: true, method: "POST", path: "/operator/logout", tags: ["caller", "limit:auth"] },
-  async (): Promise<void> => {
+  async (): Promise<OperatorLogoutResponse> => {
     const caller = currentCaller();
-    if (caller.kind === "operator") await signOutOperator(caller);
+    if (caller.kind !== "operator") return {};
+    await signOutOperator(caller);
+    return forgetStaff();
   },
 );

@@ -4,7 +4,7 @@ import type { Header } from "encore.dev/api";
 import { cfg } from "../../config";
 import { commonErrors } from "../../security/common-errors";
 import { isOwnPageBy } from "../../security/csrf";
-import { currentCall } from "../../telemetry/current-call";
+import { currentCall, type CurrentCall } from "../../telemetry/current-call";
 import { errors } from "../errors";
 import type { SignedIn } from "../sessions";
 import { signOutHeld, withoutEnded } from "./accounts";
@@ -44,9 +44,14 @@ export const namedAccount = ({ active }: Jar): string | undefined =>
  * @throws APIError cross_site_request unless a page of ours asks.
  */
 export function browserJar(): Jar {
+  return readJar(requireOwnPage().header("cookie"));
+}
+
+/** The call of a page of ours. @throws APIError cross_site_request unless it is one, beyond doubt. */
+export function requireOwnPage(): CurrentCall {
   const call = currentCall();
   if (call === undefined || !isOwnPageBy((name) => call.header(name))) throw commonErrors.cross_site_request();
-  return readJar(call.header("cookie"));
+  return call;
 }
 
 /**

@@ -141,10 +141,25 @@ export async function signInOperator(
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
   }
-  good.set(digestOf(token), true);
   attemptHere.succeeded();
   await attempt?.forget();
+  return keepOperatorSession(token);
+}
+
+/** What is answered for a session that was opened in a transaction which committed. */
+export function keepOperatorSession(token: string): OperatorSignedIn {
+  good.set(digestOf(token), true);
   return { token, expiresIn: SESSION_SECONDS };
+}
+
+/** Resolves with the token of a session of who has shown who they are. */
+export async function openOperatorSession(tx: Tx, operatorId: string): Promise<string> {
+  const token = createToken("session");
+  const session = { id: newId(), operatorId, hash: hashToken(token) };
+  await operatorSessionInsert(tx, { ...session, lifetimeSeconds: SESSION_SECONDS, keep: SESSIONS_MAX });
+  const facts = { target: target({ id: operatorId }), fields: {} };
+  await onBehalfOf(actor({ id: operatorId }), () => recordForPlatform(tx, signedIn, facts));
+  return token;
 }
 
 interface Shown {
@@ -170,14 +185,10 @@ function openSession(
       await refuse(tx, { operatorId: id, knewPassword: isStill });
       return undefined;
     }
-    const token = createToken("session");
     const place = placeOf(id, address);
     if (place !== undefined) operatorNotePlace(tx, id, place);
     await operatorUseStep(tx, { id, totpStep });
-    const session = { id: newId(), operatorId: id, hash: hashToken(token) };
-    await operatorSessionInsert(tx, { ...session, lifetimeSeconds: SESSION_SECONDS, keep: SESSIONS_MAX });
-    await onBehalfOf(actor(operator), () => recordForPlatform(tx, signedIn, { target: target(operator), fields: {} }));
-    return token;
+    return openOperatorSession(tx, id);
   });
 }
 

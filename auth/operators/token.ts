@@ -1,8 +1,8 @@
-// Tokens of operators: what `operator add` prints, and sessions. 256 random bits behind a prefix that scanners of leaked
+// Tokens of operators: what `operator add` prints, links to the console, and sessions. 256 random bits behind a prefix that scanners of leaked
 // secrets can look for; no JSON Web Token, so that no service that verifies those can mistake one for a customer's.
 import { createHash, randomBytes } from "node:crypto";
 
-const PREFIXES = { setup: "gws_", session: "gwo_" } as const;
+const PREFIXES = { setup: "gws_", session: "gwo_", link: "gwl_" } as const;
 const BYTES = 32;
 const CHARS = 4 + Math.ceil((BYTES * 4) / 3);
 

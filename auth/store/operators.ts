@@ -75,6 +75,16 @@ export async function operatorFindByEmail(email: string): Promise<OperatorRow | 
   return rows[0];
 }
 
+/** Empty for one who is gone. */
+export async function operatorFindEmail(id: string): Promise<string> {
+  const rows = await systemQuery<{ email: string }>(
+    "operator-session",
+    `select email from auth.operator where id = $1`,
+    [id],
+  );
+  return rows[0]?.email ?? "";
+}
+
 export async function operatorFindForUpdate(tx: Tx, id: string): Promise<OperatorRow | undefined> {
   const rows = await tx.query<OperatorRow>(`select ${ROW} from auth.operator where id = $1 for update`, [id]);
   return rows[0];

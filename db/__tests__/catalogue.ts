@@ -43,6 +43,7 @@ const WITHOUT_TENANT_ID: Record<
   "auth.used_challenge": { systemOnly: "challenges belong to an account, in whatever organisation" },
   "auth.revocation": { systemOnly: "what every process reads to refuse access tokens" },
   "auth.operator": { systemOnly: "the platform's staff are in no organisation" },
+  "auth.operator_link": { systemOnly: "the platform's staff are in no organisation" },
   "auth.operator_session": { systemOnly: "the platform's staff are in no organisation" },
   "auth.signing_key": { systemOnly: "the keys of the whole installation" },
   "queues.schedule": { systemOnly: "the installation's own jobs: their runs belong to no organisation" },

@@ -11,7 +11,7 @@ export interface Import {
   typeOnly: boolean;
 }
 
-const ENDINGS = ["", ".ts", ".mts", ".mjs", ".json", "/index.ts"];
+const ENDINGS = ["", ".ts", ".tsx", ".mts", ".mjs", ".json", "/index.ts"];
 
 function resolve(from: string, specifier: string, known: Set<string>): string | undefined {
   if (!specifier.startsWith(".")) return undefined;

@@ -46,7 +46,7 @@ const SKIPPED_FOLDERS = new Set([
   "parity",
   "fixtures",
 ]);
-const SOURCE = /\.(ts|mts|mjs)$/;
+const SOURCE = /\.(ts|tsx|mts|mjs)$/;
 
 function listFiles(root: string, folder: string, found: string[]): void {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {

@@ -4,7 +4,7 @@
 
 /** From top to bottom; an import may only go down. Rooms in one line don't import one another. */
 export const LAYERS: readonly (readonly string[])[] = [
-  ["services/*", "telemetry (service)"],
+  ["console", "services/*", "telemetry (service)"],
   ["vectors"],
   ["auth"],
   ["flags", "sagas", "secrets"],

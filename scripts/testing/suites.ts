@@ -6,7 +6,7 @@ import { join } from "node:path";
 const plainFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/", "security/"];
 
 /** Their suites open the app's database, and look only at what they put there: organisations of their own. */
-const appFolders = ["audit/", "auth/", "db/", "flags/", "mail/", "secrets/", "services/", "vectors/"];
+const appFolders = ["audit/", "auth/", "console/", "db/", "flags/", "mail/", "secrets/", "services/", "vectors/"];
 
 /**
  * Their suites run relays and workers, which take up what everybody before them left: they look only at destinations,
@@ -25,6 +25,8 @@ export const plainSuites: readonly string[] = [
   "auth/__tests__/bounded-turns.test.ts",
   "auth/__tests__/key-schedule.test.ts",
   "auth/__tests__/key-text.test.ts",
+  "console/__tests__/problems.test.ts",
+  "console/__tests__/signals.test.ts",
   "db/__tests__/backoff.test.ts",
   "events/__tests__/asyncapi.test.ts",
   "events/__tests__/contract-gate.test.ts",

@@ -6,7 +6,9 @@ import { startDatabase } from "../../db/start";
 import { startConsumers } from "../../events/start";
 import { guardOf } from "../../security/guard";
 import { declareRefusalForm } from "../../security/refusal-forms";
+import { observeGauge } from "../../telemetry/metrics";
 import { openAiRefusal } from "./openai-refusals";
+import { restingProviders } from "./providers/breakers";
 import { assertProviders } from "./providers/registry";
 import "./store/tenant";
 
@@ -19,3 +21,6 @@ declareRefusalForm("openai", openAiRefusal);
 startAudit("ai", masterKey);
 startDatabase(masterKey);
 startConsumers();
+observeGauge("providers_resting", () =>
+  [...restingProviders()].map(([provider, value]) => ({ value, labels: { provider } })),
+);

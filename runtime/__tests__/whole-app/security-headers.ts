@@ -138,6 +138,8 @@ export function securityHeaders(baseUrl: () => string): void {
         "auth.jwks": "/.well-known/jwks.json",
         "telemetry.docs": "/docs",
         "telemetry.docsAsset": "/docs/init.js",
+        "console.page": "/console",
+        "console.pageAsset": "/console/index.html",
         "mail.mailbox": "/mail",
         "audit.exportLog": "/auth/audit/export",
         "auth.exportOrganisation": `/auth/organisations/${organisation.id}/export`,

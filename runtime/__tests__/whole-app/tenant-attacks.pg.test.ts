@@ -34,7 +34,7 @@ const masterKey = "the-master-key-of-an-app-that-is-attacked";
 /** Places that an attacker's credentials never get behind, and why. */
 const CLOSED = [
   // For the platform's staff: every role of an organisation is refused. Without the guard they are reached below.
-  /^\w+ \/operator\//,
+  /^\w+ \/(?:operator|console\/api)\//,
   // What is asked for is a secret of the server's own making: one that nobody was given is refused as such.
   /, (?:challenge|mailedCode|refreshToken) in the body$/,
   // Where the page before ended: an id by itself is refused, and the one within only says which of equally good results come after.

@@ -8,6 +8,7 @@ import { type RunningApp, migratedStateDir, startApp } from "./support/running-a
 import { publicAttacks } from "../../../auth/__tests__/token-attacks";
 import { browserAccounts } from "./browser-accounts";
 import { mailboxDoor } from "./mailbox-door";
+import { staffCookie } from "./staff-cookie";
 
 const state = migratedStateDir();
 let app: RunningApp;
@@ -215,3 +216,7 @@ describe("over HTTP", () => {
 
 browserAccounts(() => app.baseUrl);
 mailboxDoor(() => app.baseUrl);
+staffCookie(
+  () => app.baseUrl,
+  () => commandsBeside(state.path).admin,
+);

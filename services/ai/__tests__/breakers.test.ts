@@ -1,6 +1,14 @@
 // Circuit breakers by a clock of the test's own; nobody is asked anything.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { breakersHeld, isHealthy, isResting, resetBreakers, REST_MS, throughBreaker } from "../providers/breakers";
+import {
+  breakersHeld,
+  isHealthy,
+  isResting,
+  resetBreakers,
+  restingProviders,
+  REST_MS,
+  throughBreaker,
+} from "../providers/breakers";
 import { ProviderFailure } from "../providers/failure";
 
 const LINE = { provider: "openai", owner: "installation" };
@@ -31,6 +39,8 @@ describe("a breaker", () => {
     expect(isHealthy(LINE)).toBe(true);
     await open();
     expect(isHealthy(LINE)).toBe(false);
+    await open({ ...LINE, owner: "another" });
+    expect([...restingProviders()]).toEqual([["openai", 2]]);
     expect(await reason(throughBreaker(LINE, () => Promise.resolve()))).toBe("resting");
   });
 

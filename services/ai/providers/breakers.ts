@@ -82,6 +82,16 @@ export const resting = (): ProviderFailure => new ProviderFailure("resting", { p
 export const isHealthy = (line: Line): boolean =>
   Number(breakers.get(nameOf(line))?.breaker.state ?? CLOSED) === CLOSED;
 
+/** Providers that are left alone just now, each with for how many of those whose keys ask it. */
+export function restingProviders(): Map<string, number> {
+  const resting = new Map<string, number>();
+  for (const name of breakers.keys()) {
+    const [provider = "", owner = ""] = name.split(" ");
+    if (isResting({ provider, owner })) resting.set(provider, (resting.get(provider) ?? 0) + 1);
+  }
+  return resting;
+}
+
 /** How many are remembered, for tests. */
 export const breakersHeld = (): number => breakers.size;
 

@@ -2,7 +2,7 @@
 // somebody else for.
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -23,8 +23,12 @@ export async function launchBrowser(): Promise<Browser> {
 }
 
 /** A page of its own context that watches what happens on it. */
-export async function watchedPage(browser: Browser, origin: string): Promise<WatchedPage> {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+export async function watchedPage(
+  browser: Browser,
+  origin: string,
+  options: BrowserContextOptions = {},
+): Promise<WatchedPage> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 }, ...options });
   const complaints: string[] = [];
   const foreignRequests: string[] = [];
   page.on("console", (message) => {

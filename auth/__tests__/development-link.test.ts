@@ -1,0 +1,81 @@
+// The link that opens the console signed in: whoever has it is in, once, and only where development happens.
+import { describe, expect, test } from "vitest";
+import { platformLog } from "../../audit/platform";
+import { systemQuery } from "../../db/tenant";
+import { operatorPermissions } from "../../security/permissions";
+import { createDevelopmentLink, isFromThisMachine, signInByLink } from "../operators/development-link";
+import { listOperators } from "../operators/operators";
+import { readOperatorToken, signInOperator } from "../operators/sign-in";
+import { concurrent } from "../../testing";
+import { ADDRESS, logOf, refusal } from "./staff";
+
+const invalid = refusal("operator_link_invalid");
+
+describe("a link", () => {
+  test("opens a session of an operator of its own once, and both stand in the installation's log", async () => {
+    const link = await createDevelopmentLink();
+    const { token } = await signInByLink(link, true);
+    const { userID, scope } = await readOperatorToken(token);
+    expect(scope).toBe(operatorPermissions.join(" "));
+    await expect(signInByLink(link, true)).rejects.toEqual(invalid);
+    const told = (await logOf(platformLog.tenantId)).slice(0, 2);
+    expect(told.map(({ action, actor }) => [action, actor])).toEqual([
+      ["operator.session.opened", `operator:${userID}`],
+      ["operator.link.made", "system:command"],
+    ]);
+  });
+
+  test("opens one session, whoever comes with it at once", async () => {
+    const link = await createDevelopmentLink();
+    const outcomes = await concurrent(4, () => signInByLink(link, true));
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  });
+
+  test("is over after ten minutes, and when another one is made", async () => {
+    const [first, second] = [await createDevelopmentLink(), await createDevelopmentLink()];
+    await expect(signInByLink(first, true)).rejects.toEqual(invalid);
+    const [row] = await systemQuery<{ seconds: number }>(
+      "test",
+      "select extract(epoch from expires_at - now())::float8 as seconds from auth.operator_link",
+    );
+    expect(row?.seconds).toBeGreaterThan(590);
+    expect(row?.seconds).toBeLessThanOrEqual(600);
+    await systemQuery("test", "update auth.operator_link set expires_at = now()");
+    await expect(signInByLink(second, true)).rejects.toEqual(invalid);
+  });
+
+  test("opens nothing from elsewhere, nor in production, where none is made; and was not used by trying", async () => {
+    const link = await createDevelopmentLink();
+    await expect(signInByLink(link, false)).rejects.toEqual(invalid);
+    for (const other of ["", `gwl_${"x".repeat(43)}`, link.replace("gwl_", "gwo_")])
+      await expect(signInByLink(other, true)).rejects.toEqual(invalid);
+    await expect(signInByLink(link, true, true)).rejects.toEqual(invalid);
+    await expect(createDevelopmentLink(true)).rejects.toThrow("in production");
+    await expect(signInByLink(link, true)).resolves.toMatchObject({ expiresIn: 14_400 });
+  });
+
+  test("is the only way in as its operator: nobody knows the password", async () => {
+    await createDevelopmentLink();
+    await createDevelopmentLink();
+    const email = "console@development.invalid";
+    expect((await listOperators()).filter((operator) => operator.email === email)).toHaveLength(1);
+    for (const password of ["", "console", "development"])
+      await expect(signInOperator({ email, password, code: "000000" }, new Date(), ADDRESS)).rejects.toEqual(
+        refusal("invalid_credentials"),
+      );
+  });
+});
+
+test.each<[boolean, Record<string, string>]>([
+  [true, { "x-forwarded-for": "127.0.0.1" }],
+  [true, { "x-forwarded-for": "::1, 127.0.0.1" }],
+  [false, {}],
+  [false, { "x-forwarded-for": "" }],
+  [false, { "x-forwarded-for": "203.0.113.7, 127.0.0.1" }],
+  [false, { "x-forwarded-for": "127.0.0.1, 192.168.0.7" }],
+  [false, { "x-forwarded-for": "127.0.0.1, nonsense" }],
+  [false, { "x-forwarded-for": "127.0.0.1", forwarded: "for=203.0.113.7" }],
+  [false, { "x-forwarded-for": Array(200).fill("127.0.0.1").join(",") }],
+])("whether a request is of this machine: %s for %j", (isNear, headers) => {
+  expect(isFromThisMachine((name) => headers[name])).toBe(isNear);
+});

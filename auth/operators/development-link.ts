@@ -1,0 +1,71 @@
+// The link by which who sits at the machine opens the console signed in, in development: made by command (`operator link`, which
+// `npm start` runs), good once, for ten minutes, from this machine alone. It speaks for an operator of its own whose password
+// and app nobody knows, so that there is no other way in as this one. In production it can be neither made nor used.
+import { randomBytes } from "node:crypto";
+import { defineAction } from "../../audit/action";
+import { recordForPlatform } from "../../audit/platform";
+import { cfg } from "../../config";
+import { newId } from "../../db/ids";
+import { withSystem } from "../../db/tenant";
+import { isInNetworks, networkList, parseAddress } from "../../security/address";
+import { seal } from "../../security/envelope";
+import { operatorPermissions } from "../../security/permissions";
+import { onBehalfOf } from "../../security/provenance";
+import { errors } from "../errors";
+import { operatorTotpKey } from "../factors/keys";
+import { SECRET_BYTES } from "../factors/totp";
+import { hashPassword } from "../passwords";
+import { operatorEnsureActive, operatorLinkReplace, operatorLinkUse } from "../store/operator-links";
+import { keepOperatorSession, openOperatorSession, type OperatorSignedIn } from "./sign-in";
+import { createToken, hashToken, isToken } from "./token";
+
+const EMAIL = "console@development.invalid";
+const LINK_SECONDS = 600;
+const COMMAND = "system:command";
+
+const made = defineAction("operator.link.made", {});
+
+const loopback = networkList(["127.0.0.0/8", "::1/128"]);
+
+/** Whether every hop that the request names is of this machine; one that names none is not known to be. */
+export function isFromThisMachine(header: (name: string) => string | string[] | undefined): boolean {
+  const chain = [header("x-forwarded-for") ?? []].flat().join(",");
+  if (header("forwarded") !== undefined || chain === "" || chain.length > 1_000) return false;
+  return chain.split(",").every((entry) => {
+    const address = parseAddress(entry);
+    return address !== undefined && isInNetworks(loopback, address);
+  });
+}
+
+/** For the fragment of the console's address. @throws Error in production. */
+export async function createDevelopmentLink(isProduction = cfg.env === "production"): Promise<string> {
+  if (isProduction) throw new Error("in production operators sign in with password and code: `operator add`");
+  const token = createToken("link");
+  const passwordHash = await hashPassword(createToken("session"));
+  await onBehalfOf(COMMAND, () =>
+    withSystem("operator-command", async (tx) => {
+      const id = newId();
+      const totpSealed = seal(operatorTotpKey(), randomBytes(SECRET_BYTES), id);
+      const operator = { id, email: EMAIL, permissions: operatorPermissions, passwordHash, totpSealed };
+      const operatorId = await operatorEnsureActive(tx, operator);
+      await operatorLinkReplace(tx, { operatorId, hash: hashToken(token), lifetimeSeconds: LINK_SECONDS });
+      await recordForPlatform(tx, made, { target: { type: "operator", id: operatorId }, fields: {} });
+    }),
+  );
+  return token;
+}
+
+/** @throws APIError operator_link_invalid: in production, from elsewhere, or when it was used or is over. */
+export async function signInByLink(
+  link: string,
+  isNear: boolean,
+  isProduction = cfg.env === "production",
+): Promise<OperatorSignedIn> {
+  if (isProduction || !isNear || !isToken("link", link)) throw errors.operator_link_invalid();
+  const token = await withSystem("operator-sign-in", async (tx) => {
+    const operatorId = await operatorLinkUse(tx, hashToken(link));
+    return operatorId === undefined ? undefined : openOperatorSession(tx, operatorId);
+  });
+  if (token === undefined) throw errors.operator_link_invalid();
+  return keepOperatorSession(token);
+}

@@ -1,0 +1,102 @@
+// What staff do in the console, in a real browser, beginning at the link that the start prints.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import type { Browser, BrowserContextOptions } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { builtFiles } from "../../generated/console/files";
+import { commandsBeside } from "../../runtime/__tests__/whole-app/support/commands-beside";
+import { startApp, temporaryStateDir, type RunningApp } from "../../runtime/__tests__/whole-app/support/running-app";
+import {
+  launchBrowser,
+  screenshot,
+  watchedPage,
+  type WatchedPage,
+} from "../../runtime/__tests__/whole-app/web/browser";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const BUNDLE_BYTES_MAX = 300_000;
+const FIRST_PAINT_MS_MAX = 1_000;
+
+const state = temporaryStateDir();
+let app: RunningApp;
+let browser: Browser;
+let origin: string;
+
+beforeAll(async () => {
+  [app, browser] = await Promise.all([startApp(state.path, { LIMIT_SCALE: "1000" }), launchBrowser()]);
+  origin = `http://localhost:${new URL(app.baseUrl).port}`;
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await app?.stop();
+  state.remove();
+});
+
+const makeLink = async (): Promise<string> =>
+  /\/console#gwl_[\w-]{43}/.exec(await commandsBeside(state.path).admin("operator", "link"))?.[0] ?? "";
+
+/** A page that is signed in by a link of its own. */
+async function signedIn(options: BrowserContextOptions = {}): Promise<WatchedPage> {
+  const watched = await watchedPage(browser, origin, options);
+  await watched.page.goto(origin + (await makeLink()));
+  await watched.page.getByRole("heading", { name: "Overview" }).waitFor();
+  return watched;
+}
+
+/** What axe finds, a line each. Its script is put there past the page's policy, which lets none in. */
+async function violations({ page }: WatchedPage): Promise<string[]> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: axeSource });
+  return page.evaluate(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ": " + target.join(" "))))`);
+}
+
+describe("the console", () => {
+  test("opens signed in by the link, which is used up, and nothing of it stays in the address", async () => {
+    const link = await makeLink();
+    const first = await watchedPage(browser, origin);
+    await first.page.goto(origin + link);
+    await first.page.getByRole("heading", { name: "What is wrong now" }).waitFor();
+    expect(first.page.url()).not.toContain("gwl_");
+    expect(await first.page.evaluate("document.cookie")).toBe("");
+    await first.page.reload();
+    await first.page.getByText("console@development.invalid").waitFor();
+
+    const second = await watchedPage(browser, origin);
+    await second.page.goto(origin + link);
+    await second.page.getByRole("alert").filter({ hasText: "the link is not valid any more" }).waitFor();
+    await first.page.getByRole("button", { name: "Sign out" }).click();
+    await first.page.getByRole("button", { name: "Sign in" }).waitFor();
+    expect(await first.page.context().cookies()).toEqual([]);
+    for (const { foreignRequests } of [first, second]) expect(foreignRequests).toEqual([]);
+    expect(first.complaints).toEqual([]);
+  });
+
+  test.each<[string, BrowserContextOptions]>([
+    ["light", { colorScheme: "light" }],
+    ["dark", { colorScheme: "dark" }],
+    ["phone", { viewport: { width: 390, height: 844 } }],
+  ])("is readable for everybody: axe finds nothing (%s)", async (name, options) => {
+    const watched = await signedIn(options);
+    await watched.page.getByText("answered").waitFor();
+    expect(await violations(watched)).toEqual([]);
+    await screenshot(watched.page, `console-overview-${name}`);
+    const widths = "[document.documentElement.scrollWidth, innerWidth]";
+    const [content = 0, window = 0] = await watched.page.evaluate<number[]>(widths);
+    expect(content).toBeLessThanOrEqual(window);
+    expect(watched.complaints).toEqual([]);
+    expect(watched.foreignRequests).toEqual([]);
+  });
+
+  test("is there at once: a small bundle, a first paint within a second", async () => {
+    const bytes = Object.values(builtFiles).reduce((sum, text) => sum + gzipSync(text).length, 0);
+    expect(bytes).toBeLessThan(BUNDLE_BYTES_MAX);
+    const { page } = await watchedPage(browser, origin);
+    await page.goto(`${origin}/console`);
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    const paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity";
+    expect(await page.evaluate<number>(paint)).toBeLessThan(FIRST_PAINT_MS_MAX);
+  });
+});

@@ -1,0 +1,106 @@
+// How the installation fares: what is wrong, and the golden signals of the process that answers.
+import { api, type Query } from "encore.dev/api";
+import { cfg } from "../../config";
+import { readGauge } from "../../telemetry/metrics";
+import { checkReadiness } from "../../telemetry/probes";
+import { backlogs, findProblems, watchedGauges, type Gauges } from "../problems";
+import { signalsSince, STEP_SECONDS } from "../signals";
+
+interface Check {
+  name: string;
+  ok: boolean;
+  /** Whether the app refuses requests without it. */
+  vital: boolean;
+  durationMs: number;
+}
+
+interface FoundProblem {
+  severity: "critical" | "warning";
+  title: string;
+  detail: string;
+  /** The view of the console that shows more. */
+  view?: string;
+}
+
+interface OverviewResponse {
+  environment: "development" | "production" | "test";
+  status: "ready" | "draining" | "unavailable";
+  checks: Check[];
+  /** The worst first. */
+  problems: FoundProblem[];
+  /** Outbox rows that are not handed over; null where that cannot be read. */
+  outboxRows: number | null;
+  /** Jobs that wait in their queues. */
+  jobsWaiting: number | null;
+  /** Open dead letters of events and jobs. */
+  deadLetters: number | null;
+  /** Sagas that have not ended. */
+  sagasOpen: number | null;
+  /** Of the process that answers. */
+  uptimeSeconds: number;
+  memoryBytes: number;
+}
+
+/** What is wrong now, and how much waits. */
+export const overview = api(
+  { expose: true, auth: true, method: "GET", path: "/console/api/overview", tags: ["can:operator.system.read"] },
+  async (): Promise<OverviewResponse> => {
+    const [readiness, gauges] = await Promise.all([checkReadiness(), readGauges()]);
+    return {
+      environment: cfg.env,
+      status: readiness.ready ? "ready" : readiness.draining ? "draining" : "unavailable",
+      checks: readiness.checks.map(({ name, ok, isVital: vital, durationMs }) => ({ name, ok, vital, durationMs })),
+      problems: findProblems(readiness, gauges, signalsSince(0)),
+      outboxRows: sumOf(gauges.outbox_depth),
+      jobsWaiting: gauges.queue_depth === undefined ? null : sum(backlogs(gauges.queue_depth).values()),
+      deadLetters: sumOf(gauges.dead_letters),
+      sagasOpen: sumOf(gauges.sagas_open),
+      uptimeSeconds: Math.round(process.uptime()),
+      memoryBytes: process.memoryUsage.rss(),
+    };
+  },
+);
+
+async function readGauges(): Promise<Gauges> {
+  const readings = await Promise.all(watchedGauges.map(async (name) => [name, await readGauge(name)] as const));
+  return Object.fromEntries(readings) as Gauges;
+}
+
+const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
+const sumOf = (readings: Gauges[keyof Gauges]): number | null =>
+  readings === undefined ? null : sum(readings.map(({ value }) => value));
+
+interface SignalsRequest {
+  /** Only points after this moment, in milliseconds since 1970. */
+  since?: Query<number>;
+}
+
+interface Point {
+  /** Milliseconds since 1970. */
+  atMs: number;
+  requestsPerSecond: number;
+  /** Answers of status 500 and above. */
+  failuresPerSecond: number;
+  /** Absent where nothing was asked. */
+  p50Ms?: number;
+  p95Ms?: number;
+}
+
+interface SignalsResponse {
+  stepSeconds: number;
+  /** Of the process that answers, an hour at most, the oldest first. */
+  points: Point[];
+}
+
+/** The golden signals. */
+export const signals = api(
+  { expose: true, auth: true, method: "GET", path: "/console/api/signals", tags: ["can:operator.system.read"] },
+  async ({ since }: SignalsRequest): Promise<SignalsResponse> => ({
+    stepSeconds: STEP_SECONDS,
+    points: signalsSince(since ?? 0).map(({ p50Ms, p95Ms, ...rest }) => ({
+      ...rest,
+      ...(p50Ms === null ? {} : { p50Ms }),
+      ...(p95Ms === null ? {} : { p95Ms }),
+    })),
+  }),
+);

@@ -1,0 +1,72 @@
+// The frame around every view: where one can go, who is signed in, what for they look.
+import type { FunctionComponent } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { change } from "./client";
+import type { Operator } from "./operator";
+import { PurposeContext, PurposeField, usePurposeOfTab } from "./purpose";
+import { linkTo, useRoute, type Route } from "./route";
+import { Overview } from "./views/overview";
+
+interface View {
+  title: string;
+  /** What the operator must hold to see anything there. */
+  permission: string;
+  view: FunctionComponent<{ query: Route["query"] }>;
+}
+
+const views: Readonly<Record<string, View>> = {
+  overview: { title: "Overview", permission: "operator.system.read", view: Overview },
+};
+
+interface Props {
+  operator: Operator;
+  onSignedOut: () => void;
+}
+
+export function Frame({ operator, onSignedOut }: Props) {
+  const route = useRoute();
+  const purpose = usePurposeOfTab();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const shown = Object.hasOwn(views, route.view) ? views[route.view] : undefined;
+  const title = shown?.title ?? "Not found";
+  // Who goes by keyboard or screen reader is told that the view is another one.
+  useEffect(() => {
+    document.title = `${title} · Groundwork console`;
+    heading.current?.focus();
+  }, [route.view, title]);
+
+  const signOut = (): void => void change("/operator/logout", {}).finally(onSignedOut);
+  const mayLook = shown !== undefined && operator.permissions.includes(shown.permission);
+  return (
+    <PurposeContext.Provider value={purpose}>
+      <a class="skip" href="#content" onClick={(event) => (event.preventDefault(), heading.current?.focus())}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <strong class="brand">Groundwork</strong>
+        <PurposeField />
+        <span class="who">{operator.email}</span>
+        <button type="button" onClick={signOut}>
+          Sign out
+        </button>
+      </header>
+      <nav aria-label="Views">
+        {Object.entries(views).map(([name, { title: text }]) => (
+          <a key={name} href={linkTo(name)} aria-current={name === route.view ? "page" : undefined}>
+            {text}
+          </a>
+        ))}
+      </nav>
+      <main id="content">
+        <h1 ref={heading} tabIndex={-1}>
+          {title}
+        </h1>
+        {shown === undefined && <p>There is no such view.</p>}
+        {shown !== undefined && !mayLook && (
+          <p class="notice warning">You do not hold the permission {shown.permission}, which this view needs.</p>
+        )}
+        {mayLook && <shown.view query={route.query} key={route.view} />}
+      </main>
+    </PurposeContext.Provider>
+  );
+}

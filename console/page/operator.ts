@@ -1,0 +1,5 @@
+/** Who is signed in. */
+export interface Operator {
+  email: string;
+  permissions: readonly string[];
+}
