@@ -122,18 +122,18 @@ export function outboundFetch(rules: OutboundRules): (url: string, init: Outboun
   return async (address, { body, signal: ofRequest, ...init }) => {
     const signals = [ofRequest, givenUp.getStore()].filter((signal) => signal !== undefined);
     const signal = signals.length === 0 ? undefined : AbortSignal.any(signals);
-    return answerOf(openOutbound(address, rules, { ...init, signal }), textOf(body));
+    return answerOf(openOutbound(address, rules, { ...init, signal }), contentOf(body));
   };
 }
 
-function textOf(body: unknown): string | undefined {
+function contentOf(body: unknown): string | Uint8Array | undefined {
   if (body === undefined || body === null) return undefined;
-  if (typeof body === "string") return body;
+  if (typeof body === "string" || body instanceof Uint8Array) return body;
   if (body instanceof URLSearchParams) return body.toString();
   throw new OutboundError("a body of an unknown kind");
 }
 
-function answerOf(sent: ClientRequest, body: string | undefined): Promise<Response> {
+function answerOf(sent: ClientRequest, body: string | Uint8Array | undefined): Promise<Response> {
   return new Promise((resolve, reject) => {
     sent.on("error", reject);
     sent.on("response", (answer) => {

@@ -152,6 +152,7 @@ export const systemReasons = {
   "purge-deleted-records": "records that were deleted thirty days ago",
   "purge-tenant-notifications": "notifications of an organisation that is gone",
   "purge-member-notifications": "notifications of somebody who is no member any more",
+  "inbox-changes": "whose inboxes that are followed have changed",
   "purge-notifications": "notifications past their retention",
   "purge-tenant-ai": "usage and budgets of an organisation that is gone",
   "outbox-purge": "events and jobs that were handed on",

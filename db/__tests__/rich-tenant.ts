@@ -62,7 +62,7 @@ export async function makeTenant(word: string): Promise<RichTenant> {
     tenantId,
   ]);
   const sagaId = newId();
-  const ids = { notificationId: newId(), deliveryId: newId(), memberId: newId() };
+  const ids = { notificationId: newId(), mailToSend: newId(), pushToSend: newId(), memberId: newId() };
   await notify(principal, ids, word);
   const tenant = {
     authData,
@@ -91,10 +91,10 @@ export async function makeTenant(word: string): Promise<RichTenant> {
   return tenant;
 }
 
-/** Something that waits to be decided about and a mail that waits to be sent. */
+/** Something that waits to be decided about, and what waits to be sent. */
 async function notify(
   { tenantId, subjectId }: Pick<Principal, "tenantId" | "subjectId">,
-  { notificationId, deliveryId }: Named,
+  { notificationId, mailToSend, pushToSend }: Named,
   word: string,
 ): Promise<void> {
   await systemQuery(
@@ -103,8 +103,9 @@ async function notify(
                    values ($1, $3, 'rich', jsonb_build_object('title', $5::text, 'body', $5::text), 'user:' || $2::text)),
           recipient as (insert into notifications.recipient (tenant_id, user_id, notification_id) values ($1, $2::uuid, $3))
      insert into notifications.delivery (tenant_id, id, notification_id, user_id, channel, destination, state)
-     values ($1, $4, $3, $2::uuid, 'email', $5::text || '@example.com', 'queued')`,
-    [tenantId, subjectId, notificationId, deliveryId, word],
+     values ($1, $4, $3, $2::uuid, 'email', $5::text || '@example.com', 'queued'),
+            ($1, $6, $3, $2::uuid, 'push', gen_random_uuid()::text, 'queued')`,
+    [tenantId, subjectId, notificationId, mailToSend, word, pushToSend],
   );
 }
 
@@ -141,7 +142,7 @@ export async function undoWork({ tenantId, named }: RichTenant): Promise<void> {
     "update vectors.embedding set model = null, embedding = null where tenant_id = $1",
     "update assets.asset set status = 'pending' where tenant_id = $1",
     "update notifications.recipient set state = 'pending', is_shown = false where tenant_id = $1",
-    "update notifications.delivery set state = 'queued', reason = null where tenant_id = $1 and channel = 'email'",
+    "update notifications.delivery set state = 'queued', reason = null where tenant_id = $1 and channel <> 'in_app'",
     "delete from sagas.step where tenant_id = $1",
     "update sagas.saga set state = 'running', position = 0, run_id = null, leased_until = null, due_at = now(), ended_at = null where tenant_id = $1",
   ])

@@ -90,6 +90,8 @@ export const suitesApart: readonly string[] = [
   "services/ai/__tests__/breakers.test.ts",
   "services/assets/__tests__/assets.test.ts",
   "services/notifications/__tests__/notifications.test.ts",
+  "services/notifications/__tests__/push.test.ts",
+  "services/notifications/__tests__/stream.test.ts",
   "vectors/__tests__/documents.test.ts",
 ];
 

@@ -64,6 +64,8 @@ const notFresh: Record<string, string> = {
   "POST /notifications/:id/read": OWN_INBOX,
   "POST /notifications/:id/archive": OWN_INBOX,
   "PUT /notifications/preferences": OWN_INBOX,
+  "POST /notifications/push-subscriptions": "wakes the thief's browser beside one's own, which lists it and ends it",
+  "DELETE /notifications/push-subscriptions/:id": OWN_INBOX,
   "PUT /notifications/policy": "is set back as easily, and stands in the log",
   "DELETE /auth/invitations/:id": UNDONE,
   "POST /auth/organisations/:id/restore": UNDONE,

@@ -1,22 +1,19 @@
-// Sends one delivery as a mail. It may have waited: whether it is still wanted, and the address still the person's, is asked again.
-// An attempt after a kill sends the same mail: one Message-ID (mail/), by which receivers know a repetition.
+// Sends one delivery as a mail. An attempt after a kill sends the same mail: one Message-ID (mail/), by which receivers know a repetition.
 import { cfg } from "../../config";
 import type { TenantScope } from "../../db/tenant";
 import { sendMail } from "../../mail/mailer";
 import { MailError } from "../../mail/transport";
-import { contactsOf } from "./contacts";
-import { wanted } from "./decision";
-import { destinationsOf } from "./destinations";
 import { notificationMail } from "./mail-text";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
+import { refusalToSend } from "./still-wanted";
 import { deliveryEnd, deliveryFind, type DeliveryRow } from "./store/deliveries";
 import { createUnsubscribeToken } from "./unsubscribe-token";
 
 /** Resolves when nothing more is to be done for it. @throws MailError, to be tried again */
 export async function deliverEmail(scope: TenantScope, id: string): Promise<void> {
   const delivery = await deliveryFind(scope, id);
-  if (delivery?.state !== "queued") return;
-  const refusal = await refusalOf(scope, delivery);
+  if (delivery?.state !== "queued" || delivery.channel !== "email") return;
+  const refusal = await refusalToSend(scope, delivery);
   if (refusal !== undefined) return deliveryEnd(scope, id, { state: "withheld", reason: refusal });
   try {
     await sendMail({ id, to: delivery.destination, ...mailOf(scope, delivery) });
@@ -25,17 +22,6 @@ export async function deliverEmail(scope: TenantScope, id: string): Promise<void
     return deliveryEnd(scope, id, { state: "failed", reason: "refused" });
   }
   await deliveryEnd(scope, id, { state: "sent" });
-}
-
-async function refusalOf(scope: TenantScope, delivery: DeliveryRow): Promise<string | undefined> {
-  const { userId, category, destination } = delivery;
-  const contact = (await contactsOf(scope, [userId])).get(userId);
-  if (contact === undefined) return "no_member";
-  const preferences = delivery.preferences ?? NO_PREFERENCES;
-  const settings = categorySettings(delivery.policy ?? NO_POLICY, preferences, category);
-  const decided = wanted({ preferences, destinations: destinationsOf(contact) }, settings, "email");
-  if (decided.outcome === "withheld") return decided.reason;
-  return decided.outcome === "deliver" && decided.to.includes(destination) ? undefined : "no_destination";
 }
 
 export const unsubscribeUrl = (token: string): string =>

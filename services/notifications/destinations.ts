@@ -3,9 +3,10 @@ import { canSendMail } from "../../mail/mailer";
 import type { Contact } from "./contacts";
 import type { Destinations } from "./decision";
 
-export function destinationsOf({ email }: Contact): Destinations {
+/** @param browsers ids of push subscriptions */
+export function destinationsOf({ email }: Contact, browsers: readonly string[]): Destinations {
   return {
-    push: null,
+    push: browsers,
     email: canSendMail() ? (email === undefined ? [] : [email]) : null,
     sms: null,
   };

@@ -18,6 +18,11 @@ export const errors = defineErrors("notifications", {
     remedy:
       "Leave out what is named in details.fields, or verify it first: only what you have shown to be yours is used.",
   },
+  push_subscription_not_found: {
+    class: "not_found",
+    text: "there is no push subscription of yours with this id",
+    remedy: "List them with GET /notifications/push-subscriptions; one whose browser has ended it is gone.",
+  },
   unsubscribe_link_invalid: {
     class: "invalid_argument",
     text: "the link is not valid",

@@ -7,9 +7,11 @@ import type { JobDefinition } from "../../queues/job";
 import { CONTACTS_MAX, contactsOf } from "./contacts";
 import { dayOf, decide, type Decision, type DecisionInput, type Disturbing } from "./decision";
 import { destinationsOf } from "./destinations";
-import { emailJob, releaseJob } from "./job-definitions";
+import { emailJob, pushJob, releaseJob } from "./job-definitions";
+import { SUBSCRIPTIONS_MAX } from "./limits";
 import { NO_POLICY, NO_PREFERENCES } from "./settings";
 import { deliveryDeleteHeld, deliveryInsert, type NewDelivery } from "./store/deliveries";
+import { headAdvance } from "./store/inbox";
 import {
   dailyCountAdd,
   dailyCountLock,
@@ -18,6 +20,7 @@ import {
   recipientLock,
   recipientUpdate,
 } from "./store/notifications";
+import { subscriptionListOf } from "./store/push";
 import { settingsList } from "./store/settings";
 
 /** Decides about all who wait for it. */
@@ -32,6 +35,8 @@ export async function fanOut(scope: TenantScope, notificationId: string, signal?
 
 interface Person {
   userId: string;
+  /** Whether the inbox has it already. */
+  isShown: boolean;
   input: DecisionInput;
   /** Undefined for who is no member any more. */
   decision: Decision | undefined;
@@ -47,18 +52,20 @@ export async function decideAbout(
   const contacts = await contactsOf(scope, userIds);
   await withTenant(scope, async (tx) => {
     const locked = await recipientLock(tx, tenantId, notificationId, userIds);
+    const ids = locked.map(({ userId }) => userId);
     const notification = await notificationFind(tx, tenantId, notificationId);
     if (notification === undefined || locked.length === 0) return;
     const { category, nowMs } = notification;
-    const { policy = NO_POLICY, preferences } = await settingsList(tx, tenantId, locked);
-    const people = locked.map((userId): Person => {
+    const { policy = NO_POLICY, preferences } = await settingsList(tx, tenantId, ids);
+    const browsers = await subscriptionListOf(tx, tenantId, ids, SUBSCRIPTIONS_MAX);
+    const people = locked.map(({ userId, isShown }): Person => {
       const contact = contacts.get(userId);
       const input = {
         ...{ category, policy, nowMs, countOfDay: 0 },
         preferences: preferences.get(userId) ?? NO_PREFERENCES,
-        destinations: destinationsOf(contact ?? { userId }),
+        destinations: destinationsOf(contact ?? { userId }, browsers.get(userId) ?? []),
       };
-      return { userId, input, decision: contact && decide(input) };
+      return { userId, isShown, input, decision: contact && decide(input) };
     });
     await withinDailyLimits(tx, tenantId, people);
     await writeDown(tx, tenantId, notificationId, people);
@@ -95,14 +102,20 @@ async function writeDown(tx: Tx, tenantId: string, notificationId: string, peopl
     people.map(({ userId }) => userId),
   );
   deliveryInsert(tx, tenantId, notificationId, deliveries);
+  // Last of all locks: from here on those whose inboxes grow wait for the end of this transaction.
+  const added = people
+    .filter(({ isShown, decision }) => !isShown && decision?.inApp === true)
+    .map(({ userId }) => userId);
+  const numbers = added.length === 0 ? undefined : await headAdvance(tx, tenantId, added);
   recipientUpdate(
     tx,
     tenantId,
     notificationId,
-    people.map(({ userId, decision }) => ({
+    people.map(({ userId, isShown, decision }) => ({
       userId,
       state: decision?.heldUntilMs === undefined ? "decided" : "held",
-      isShown: decision?.inApp ?? false,
+      isShown: isShown || (decision?.inApp ?? false),
+      seq: numbers?.get(userId) ?? null,
     })),
   );
   for (const { id, channel, state } of deliveries)
@@ -113,7 +126,7 @@ async function writeDown(tx: Tx, tenantId: string, notificationId: string, peopl
 
 const jobOf: Readonly<Record<Disturbing, JobDefinition<{ deliveryId: string }>>> = {
   email: emailJob,
-  push: emailJob,
+  push: pushJob,
   sms: emailJob,
 };
 

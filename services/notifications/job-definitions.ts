@@ -32,6 +32,14 @@ export const emailJob = defineJob({
   kind: "email",
 });
 
+export const pushJob = defineJob({
+  name: "notifications:send-push",
+  payload: delivery,
+  retry: RETRY.external,
+  timeoutMs: 30_000,
+  kind: "push",
+});
+
 export const purgeTenantJob = defineJob({
   name: "notifications:purge-tenant",
   payload: z.object({ organisationId: z.uuid() }),

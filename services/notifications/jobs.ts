@@ -1,10 +1,11 @@
 // Who runs the jobs of notifications.
-import { makeWorker, UnrecoverableJobError } from "../../queues/worker";
+import { makeWorker, UnrecoverableJobError, type FailureHandler } from "../../queues/worker";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { contactsOf } from "./contacts";
 import { deliverEmail } from "./deliver-email";
+import { deliverPush } from "./deliver-push";
 import { decideAbout, fanOut } from "./fan-out";
-import { emailJob, fanOutJob, purgeMemberJob, purgeTenantJob, releaseJob } from "./job-definitions";
+import { emailJob, fanOutJob, purgeMemberJob, purgeTenantJob, pushJob, releaseJob } from "./job-definitions";
 import { deliveryFail } from "./store/deliveries";
 import { purgeMember, purgeTenant } from "./tenant-purge";
 
@@ -21,17 +22,13 @@ makeWorker(releaseJob, async ({ notificationId, userIds }, { tenantId }) => {
   await decideAbout(ofTenant(tenantId), notificationId, userIds);
 });
 
-makeWorker(
-  emailJob,
-  async ({ deliveryId }, { tenantId }) => {
-    await deliverEmail(ofTenant(tenantId), deliveryId);
-  },
-  {
-    onFailed: async (tx, { deliveryId }, { tenantId, reason }) => {
-      if (tenantId !== null) await deliveryFail(tx, tenantId, deliveryId, reason);
-    },
-  },
-);
+/** What failed for good is told of in its receipt. */
+const onFailed: FailureHandler<{ deliveryId: string }> = async (tx, { deliveryId }, { tenantId, reason }) => {
+  if (tenantId !== null) await deliveryFail(tx, tenantId, deliveryId, reason);
+};
+
+makeWorker(emailJob, ({ deliveryId }, { tenantId }) => deliverEmail(ofTenant(tenantId), deliveryId), { onFailed });
+makeWorker(pushJob, ({ deliveryId }, { tenantId }) => deliverPush(ofTenant(tenantId), deliveryId), { onFailed });
 
 makeWorker(purgeTenantJob, async ({ organisationId }, { tenantId }) => {
   // The app alone ends a tenant: a job of a tenant may name any other one.

@@ -6,7 +6,9 @@ import type { Principal } from "../../security/principal";
 import { contactsOf } from "./contacts";
 import { destinationsOf } from "./destinations";
 import { errors } from "./errors";
+import { SUBSCRIPTIONS_MAX } from "./limits";
 import { NO_PREFERENCES, type Policy, type Preferences } from "./settings";
+import { subscriptionList } from "./store/push";
 import { policyPut, preferenceLock, preferencePut } from "./store/settings";
 
 /** @throws APIError destination_not_verified */
@@ -23,7 +25,11 @@ async function requireVerified(principal: Principal, preferences: Preferences): 
   const { includedEmails, includedSms, includedPush } = preferences;
   if (includedEmails.length + includedSms.length + includedPush.length === 0) return;
   const contact = (await contactsOf(principal, [principal.subjectId])).get(principal.subjectId);
-  const there = destinationsOf(contact ?? { userId: principal.subjectId });
+  const browsers = await subscriptionList(principal, principal.subjectId, SUBSCRIPTIONS_MAX);
+  const there = destinationsOf(
+    contact ?? { userId: principal.subjectId },
+    browsers.map(({ id }) => id),
+  );
   const fields: Record<string, string> = {};
   const check = (field: string, named: readonly string[], known: readonly string[] | null): void => {
     named.forEach((one, at) => {

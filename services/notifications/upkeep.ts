@@ -1,6 +1,7 @@
 // What is past its time goes.
 import { removeInBatches, type UpkeepBudget } from "../../db/upkeep";
 import { deliveryPurge } from "./store/deliveries";
+import { subscriptionPurge } from "./store/push";
 import { dailyCountPurge, notificationPurge, recipientPurge } from "./store/notifications";
 
 const BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 120_000, batchMax: 5_000 };
@@ -13,4 +14,5 @@ export const purgeOld: readonly (() => Promise<number>)[] = [
   () => removeInBatches(REASON, BUDGET, (tx, limit) => recipientPurge(tx, KEEP_DAYS, limit)),
   () => removeInBatches(REASON, BUDGET, (tx, limit) => notificationPurge(tx, KEEP_DAYS + 1, limit)),
   () => removeInBatches(REASON, BUDGET, (tx, limit) => dailyCountPurge(tx, limit)),
+  () => removeInBatches(REASON, BUDGET, (tx, limit) => subscriptionPurge(tx, limit)),
 ];

@@ -105,7 +105,9 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
           recipient as (insert into notifications.recipient (tenant_id, user_id, notification_id) select $1, $2, id from sent),
           delivery as (insert into notifications.delivery (tenant_id, id, notification_id, user_id, channel, state)
                        select $1, gen_random_uuid(), id, $2, 'in_app', 'delivered' from sent),
-          preference as (insert into notifications.preference (tenant_id, user_id, settings) values ($1, $2, '{}'))
+          preference as (insert into notifications.preference (tenant_id, user_id, settings) values ($1, $2, '{}')),
+          browser as (insert into notifications.push_subscription (tenant_id, id, user_id, endpoint, endpoint_hash, p256dh, auth, vapid_key_id)
+                        values ($1, gen_random_uuid(), $2, 'https://push.example.com/x', '', '', '', ''))
      insert into notifications.policy (tenant_id, settings) values ($1, '{}')`,
     [owner.tenantId, owner.authData.userID],
   );

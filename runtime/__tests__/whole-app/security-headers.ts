@@ -144,6 +144,7 @@ export function securityHeaders(baseUrl: () => string): void {
         "audit.exportLog": "/auth/audit/export",
         "auth.exportOrganisation": `/auth/organisations/${organisation.id}/export`,
         "queues.followTaskEvents": `/tasks/${tasks[0]?.id}/events`,
+        "notifications.stream": "/notifications/stream",
         "assets.getContent": `/assets/${assetId}/content`,
         "ai.generate": "/ai/generate",
         "ai.chatCompletions": "/ai/v1/chat/completions",

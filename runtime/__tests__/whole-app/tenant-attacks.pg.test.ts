@@ -20,6 +20,7 @@ import type { Document } from "./support/fuzz/openapi";
 import { exposedIn, modelOf } from "./support/pairs/slots";
 import { makeOwnRedis, type OwnRedis } from "./support/own-redis";
 import { type RunningApp, startApp, temporaryStateDir } from "./support/running-app";
+import { shownOf } from "./support/shown-of";
 
 const COUNT = Number(process.env.GROUNDWORK_ATTACKS ?? 3_000);
 /** With a layer away: every place and id once, and as many more at random. */
@@ -59,23 +60,8 @@ let document: Document;
 const send: Send = async ({ method, path, headers, body }) => {
   if (pool === undefined) throw new Error("the app is not running");
   const response = await pool.request({ method, path, headers: headers ?? {}, body: body ?? null });
-  const isStream = String(response.headers["content-type"]).startsWith("text/event-stream");
-  return { status: response.statusCode, body: await (isStream ? shownOf(response.body) : response.body.text()) };
+  return { status: response.statusCode, body: await shownOf(response, STREAM_MS) };
 };
-
-/** A stream without an end shows at once what it has. */
-async function shownOf(body: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<string> {
-  let text = "";
-  const ended = setTimeout(() => body.destroy(), STREAM_MS);
-  try {
-    for await (const chunk of body) text += chunk.toString();
-  } catch {
-    // cut off by the timer
-  } finally {
-    clearTimeout(ended);
-  }
-  return text;
-}
 
 async function start(): Promise<void> {
   const servers = { DATABASE_URL: AppDB.connectionString, REDIS_URL: redis.url };

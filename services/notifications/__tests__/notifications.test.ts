@@ -16,7 +16,7 @@ import { content, found, joinMember, reason, receiptsOf, sendTo, type Member } f
 
 runRelayAndWorkers();
 
-const PUSH = "push withheld unsupported";
+const PUSH = "push withheld no_destination";
 const SMS = "sms withheld channel_off";
 const DELIVERED = ["email sent", "in_app delivered", PUSH, SMS];
 
@@ -168,6 +168,9 @@ describe("preferences", () => {
       { categories: { billing: { toEmails: false }, security: { locked: true, urgent: true } } },
       owner,
     );
+    expect((await audit.listEntries({}, owner)).entries).toMatchObject([
+      { action: "notifications.policy.changed", fields: { categories: 2, locked: "security" } },
+    ]);
     const own = {
       categories: { billing: { toEmails: true }, security: { enabled: false }, social: { enabled: false } },
     };

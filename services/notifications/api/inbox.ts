@@ -7,7 +7,7 @@ import { withTenant, type Tx } from "../../../db/tenant";
 import { currentPrincipal } from "../../../security/principal";
 import { errors } from "../errors";
 import { shownNotification } from "../shown-notification";
-import { inboxArchive, inboxFind, inboxList, inboxMarkRead, inboxUnread, type Shelf } from "../store/inbox";
+import { headTouch, inboxArchive, inboxFind, inboxList, inboxMarkRead, inboxUnread, type Shelf } from "../store/inbox";
 
 interface ListNotificationsRequest {
   /** "inbox" if not given: what is not archived. */
@@ -85,6 +85,7 @@ async function change(
   const { tenantId, subjectId: userId } = principal;
   const row = await withTenant(principal, async (tx) => {
     await act(tx, { tenantId, userId });
+    headTouch(tx, tenantId, userId);
     return inboxFind(tx, tenantId, userId, id);
   });
   if (row === undefined) throw errors.notification_not_found();

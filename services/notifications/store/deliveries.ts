@@ -55,6 +55,7 @@ export function deliveryDeleteHeld(tx: Tx, tenantId: string, notificationId: str
 }
 
 export interface DeliveryRow {
+  notificationId: string;
   userId: string;
   channel: Channel;
   destination: string;
@@ -69,7 +70,7 @@ export interface DeliveryRow {
 export async function deliveryFind(scope: TenantScope, id: string): Promise<DeliveryRow | undefined> {
   const rows = await tenantQuery<DeliveryRow>(
     scope,
-    `select d.user_id as "userId", d.channel, d.destination, d.state, n.category, n.content, o.settings as policy, p.settings as preferences
+    `select d.notification_id as "notificationId", d.user_id as "userId", d.channel, d.destination, d.state, n.category, n.content, o.settings as policy, p.settings as preferences
        from notifications.delivery d
        join notifications.notification n on n.tenant_id = d.tenant_id and n.id = d.notification_id
        left join notifications.policy o on o.tenant_id = d.tenant_id

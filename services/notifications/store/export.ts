@@ -13,7 +13,7 @@ declareExport("notifications", {
     {
       name: "notifications.recipient",
       order: { user_id: "uuid", notification_id: "uuid" },
-      columns: ["user_id", "notification_id", "state", "is_shown", "created_at", "read_at", "archived_at"],
+      columns: ["user_id", "notification_id", "state", "is_shown", "seq", "created_at", "read_at", "archived_at"],
       personal: ["user_id"],
     },
     {
@@ -31,9 +31,24 @@ declareExport("notifications", {
       columns: ["user_id", "settings", "updated_at"],
       personal: ["user_id", "settings"],
     },
+    {
+      name: "notifications.push_subscription",
+      order: { id: "uuid" },
+      columns: ["id", "user_id", "endpoint", "created_at"],
+      personal: ["user_id", "endpoint"],
+      omitted: {
+        endpoint_hash: "finds the endpoint again",
+        p256dh: "wakes the browser, with the next",
+        auth: "wakes the browser",
+        vapid_key_id: "names a key of the installation",
+      },
+    },
     { name: "notifications.policy", order: { updated_at: "timestamptz" }, columns: ["settings", "updated_at"] },
   ],
-  left: { "notifications.daily_count": "counts of three days, by which daily limits are kept" },
+  left: {
+    "notifications.daily_count": "counts of three days, by which daily limits are kept",
+    "notifications.inbox_head": "how many entries an inbox has had, by which it is followed",
+  },
 });
 
 type DeleteSome = (tx: Tx, tenantId: string, limit: number) => Promise<number>;
@@ -68,11 +83,32 @@ const preferences: DeleteSome = (tx, tenantId, limit) =>
        select user_id from notifications.preference where tenant_id = $1 order by user_id limit $2)`,
     [tenantId, limit],
   );
+const browsers: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.push_subscription where tenant_id = $1 and id in (
+       select id from notifications.push_subscription where tenant_id = $1 order by id limit $2)`,
+    [tenantId, limit],
+  );
+const heads: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.inbox_head where tenant_id = $1 and user_id in (
+       select user_id from notifications.inbox_head where tenant_id = $1 order by user_id limit $2)`,
+    [tenantId, limit],
+  );
 const policies: DeleteSome = (tx, tenantId) =>
   tx.execute(`delete from notifications.policy where tenant_id = $1`, [tenantId]);
 
 /** What there is of a tenant; at most `limit` rows each. */
-export const tenantDelete: readonly DeleteSome[] = [deliveries, recipients, sent, counts, preferences, policies];
+export const tenantDelete: readonly DeleteSome[] = [
+  deliveries,
+  recipients,
+  sent,
+  counts,
+  preferences,
+  browsers,
+  heads,
+  policies,
+];
 
 type DeleteOwn = (tx: Tx, of: { tenantId: string; userId: string }, limit: number) => Promise<number>;
 
@@ -88,8 +124,10 @@ const ownInbox: DeleteOwn = (tx, { tenantId, userId }, limit) =>
        select notification_id from notifications.recipient where tenant_id = $1 and user_id = $2 order by notification_id limit $3)`,
     [tenantId, userId, limit],
   );
+const ownBrowsers: DeleteOwn = (tx, { tenantId, userId }) =>
+  tx.execute(`delete from notifications.push_subscription where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 const ownPreferences: DeleteOwn = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.preference where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 
 /** What there is of one member, who is one no more; at most `limit` rows each. */
-export const memberDelete: readonly DeleteOwn[] = [ownDeliveries, ownInbox, ownPreferences];
+export const memberDelete: readonly DeleteOwn[] = [ownDeliveries, ownInbox, ownBrowsers, ownPreferences];

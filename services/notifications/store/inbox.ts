@@ -8,7 +8,7 @@ import {
   type CursorRow,
   type Page,
 } from "../../../db/cursor";
-import { tenantQuery, type TenantScope, type Tx } from "../../../db/tenant";
+import { systemQuery, tenantQuery, type TenantScope, type Tx } from "../../../db/tenant";
 import type { Content } from "../content";
 
 export type Shelf = "inbox" | "unread" | "archived";
@@ -101,4 +101,71 @@ export async function inboxArchive(
     ...[tenantId, userId, id],
     isArchived,
   ]);
+}
+
+/** Gives each of these people's inboxes, in this order, its next number; nobody else gives one until the transaction ends. */
+export async function headAdvance(
+  tx: Tx,
+  tenantId: string,
+  userIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await tx.query<{ userId: string; seq: number }>(
+    `insert into notifications.inbox_head as h (tenant_id, user_id, seq, version)
+     select $1, u, 1, 1 from unnest($2::uuid[]) with ordinality x (u, n) order by n
+     on conflict (tenant_id, user_id) do update set seq = h.seq + 1, version = h.version + 1
+     returning h.user_id as "userId", h.seq::float8 as seq`,
+    [tenantId, userIds],
+  );
+  return new Map(rows.map(({ userId, seq }) => [userId, seq]));
+}
+
+/** Tells followers that something of the inbox is read or put away. */
+export function headTouch(tx: Tx, tenantId: string, userId: string): void {
+  tx.executeLater(
+    `insert into notifications.inbox_head as h (tenant_id, user_id, version) values ($1, $2, 1)
+     on conflict (tenant_id, user_id) do update set version = h.version + 1`,
+    [tenantId, userId],
+  );
+}
+
+/** The number of the newest entry. */
+export async function headSeq(scope: TenantScope, userId: string): Promise<number> {
+  const rows = await tenantQuery<{ seq: number }>(
+    scope,
+    `select seq::float8 as seq from notifications.inbox_head where tenant_id = $1 and user_id = $2`,
+    [scope.tenantId, userId],
+  );
+  return rows[0]?.seq ?? 0;
+}
+
+interface HeadVersion {
+  tenantId: string;
+  userId: string;
+  version: string;
+}
+
+/** Of people of any organisation; those whose inbox was always empty are missing. */
+export function headVersions(people: readonly { tenantId: string; userId: string }[]): Promise<HeadVersion[]> {
+  return systemQuery<HeadVersion>(
+    "inbox-changes",
+    `select h.tenant_id as "tenantId", h.user_id as "userId", h.version::text as version
+       from unnest($1::uuid[], $2::uuid[]) x (tenant_id, user_id)
+       join notifications.inbox_head h on h.tenant_id = x.tenant_id and h.user_id = x.user_id limit $3`,
+    [people.map(({ tenantId }) => tenantId), people.map(({ userId }) => userId), people.length],
+  );
+}
+
+/** What was added behind an entry, in the inbox's order. */
+export function inboxListAfter(
+  scope: TenantScope,
+  userId: string,
+  after: number,
+  limit: number,
+): Promise<(InboxRow & { seq: number })[]> {
+  return tenantQuery<InboxRow & { seq: number }>(
+    scope,
+    `select ${COLUMNS}, r.seq::float8 as seq from ${FROM}
+      where r.tenant_id = $1 and r.user_id = $2 and r.seq > $3 order by r.seq limit $4`,
+    [scope.tenantId, userId, after, limit],
+  );
 }

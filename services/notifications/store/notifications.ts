@@ -92,25 +92,26 @@ export async function recipientListPending(
 }
 
 /** Of these people those about whom something is still to be decided, in the order of their ids; nobody else decides about them until the transaction ends. */
-export async function recipientLock(
+export function recipientLock(
   tx: Tx,
   tenantId: string,
   notificationId: string,
   userIds: readonly string[],
-): Promise<string[]> {
-  const rows = await tx.query<{ userId: string }>(
-    `select user_id as "userId" from notifications.recipient
+): Promise<{ userId: string; isShown: boolean }[]> {
+  return tx.query<{ userId: string; isShown: boolean }>(
+    `select user_id as "userId", is_shown as "isShown" from notifications.recipient
       where tenant_id = $1 and notification_id = $2 and user_id = any($3::uuid[]) and state <> 'decided'
       order by user_id limit $4 for update`,
     [tenantId, notificationId, userIds, userIds.length],
   );
-  return rows.map(({ userId }) => userId);
 }
 
 export interface RecipientChange {
   userId: string;
   state: "held" | "decided";
   isShown: boolean;
+  /** Its number in the inbox, where it has a new one. */
+  seq: number | null;
 }
 
 export function recipientUpdate(
@@ -120,8 +121,8 @@ export function recipientUpdate(
   changes: readonly RecipientChange[],
 ): void {
   tx.executeLater(
-    `update notifications.recipient r set state = c.state, is_shown = c.is_shown
-       from unnest($3::uuid[], $4::text[], $5::boolean[]) c (user_id, state, is_shown)
+    `update notifications.recipient r set state = c.state, is_shown = c.is_shown, seq = coalesce(r.seq, c.seq)
+       from unnest($3::uuid[], $4::text[], $5::boolean[], $6::bigint[]) c (user_id, state, is_shown, seq)
       where r.tenant_id = $1 and r.notification_id = $2 and r.user_id = c.user_id`,
     [
       tenantId,
@@ -129,6 +130,7 @@ export function recipientUpdate(
       changes.map(({ userId }) => userId),
       changes.map(({ state }) => state),
       changes.map(({ isShown }) => isShown),
+      changes.map(({ seq }) => seq),
     ],
   );
 }

@@ -8,6 +8,7 @@ import { longBodies, longFields, longHeads, type LongRequest } from "./fuzz/long
 import { createSampler, operationsOf, type Document } from "./fuzz/openapi";
 import { createRandom } from "./fuzz/random";
 import { holding, PROMISED_MS, type Ran, watchdogAt } from "../../../http/__tests__/support/event-loop";
+import { shownOf } from "./shown-of";
 import { migratedStateDir, type RunningApp, startApp, until } from "./running-app";
 
 /** Besides the bodies: how many of the other requests are sent. */
@@ -57,7 +58,7 @@ async function complaint({ name, method, path, headers, body }: LongRequest): Pr
       headers: { authorization: `Bearer ${token}`, ...headers },
       body: body ?? null,
     });
-    const text = await response.body.text();
+    const text = await shownOf(response);
     // Too many texts are read at once, or the database is busy: that is said, and asked to be tried again.
     if (response.statusCode >= 500 && response.statusCode !== 503)
       problem ??= `${name} was answered ${response.statusCode}: ${text.slice(0, 300)}`;

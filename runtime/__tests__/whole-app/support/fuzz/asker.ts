@@ -1,5 +1,6 @@
 // Asks the running app, as a client of any language would: paths and headers go out as they are.
 import { Pool } from "undici";
+import { shownOf } from "../shown-of";
 import type { FuzzRequest } from "./requests";
 
 export interface Answer {
@@ -31,7 +32,7 @@ export class Asker {
     return {
       status: response.statusCode,
       type: String(response.headers["content-type"] ?? ""),
-      body: await response.body.text(),
+      body: await shownOf(response),
       cookies: [response.headers["set-cookie"] ?? []].flat(),
     };
   }

@@ -1,0 +1,28 @@
+// What is about to be sent may have waited, for a server or for its turn: whether it is still wanted, and its destination still the
+// person's, is asked again.
+import type { TenantScope } from "../../db/tenant";
+import { contactsOf } from "./contacts";
+import { wanted } from "./decision";
+import { destinationsOf } from "./destinations";
+import { categorySettings, NO_POLICY, NO_PREFERENCES } from "./settings";
+import type { DeliveryRow } from "./store/deliveries";
+import { subscriptionList } from "./store/push";
+import { SUBSCRIPTIONS_MAX } from "./limits";
+
+/** Why it is withheld after all; undefined for what goes. */
+export async function refusalToSend(scope: TenantScope, delivery: DeliveryRow): Promise<string | undefined> {
+  const { userId, category, channel, destination } = delivery;
+  if (channel === "in_app") return undefined;
+  const contact = (await contactsOf(scope, [userId])).get(userId);
+  if (contact === undefined) return "no_member";
+  const browsers = await subscriptionList(scope, userId, SUBSCRIPTIONS_MAX);
+  const preferences = delivery.preferences ?? NO_PREFERENCES;
+  const settings = categorySettings(delivery.policy ?? NO_POLICY, preferences, category);
+  const destinations = destinationsOf(
+    contact,
+    browsers.map(({ id }) => id),
+  );
+  const decided = wanted({ preferences, destinations }, settings, channel);
+  if (decided.outcome === "withheld") return decided.reason;
+  return decided.outcome === "deliver" && decided.to.includes(destination) ? undefined : "no_destination";
+}
