@@ -7,7 +7,7 @@ import { isPermission, type Permission } from "../security/permissions";
 import type { AuthData } from "../security/principal";
 import { RecentMap } from "../security/recent-map";
 import { errors } from "./errors";
-import { hashKeyText } from "./key-text";
+import { DIGEST_SHOWN_BYTES, hashKeyText } from "./key-text";
 import { heldByRole } from "./authority";
 import { apiKeyFind, type PresentedKeyRow } from "./store/api-keys";
 
@@ -46,23 +46,25 @@ export function readKey(text: string): Promise<KnownKey> {
 
 async function lookUp(text: string, digest: string): Promise<KnownKey> {
   const askedAtMs = performance.now();
-  const row = await apiKeyFind(hashKeyText(text));
+  const keyHash = hashKeyText(text);
+  const row = await apiKeyFind(keyHash);
   if (row === undefined) {
     remembered.delete(digest);
     throw new TypeError("no such key");
   }
   const networks = row.networks.length === 0 ? undefined : networkList(row.networks);
-  const known = { identity: identityOf(row), networks };
+  const known = { identity: identityOf(row, keyHash), networks };
   remembered.set(digest, { ...known, untilMs: askedAtMs + REMEMBER_MS });
   return known;
 }
 
-function identityOf(row: PresentedKeyRow): AuthData {
+function identityOf(row: PresentedKeyRow, keyHash: Buffer): AuthData {
+  const keyDigest = keyHash.toString("base64url", 0, DIGEST_SHOWN_BYTES);
   const scope = scopeOfKey(row).join(" ");
   const { id, tenantId, serviceId } = row;
   return serviceId === null
-    ? { userID: id, tenantId, kind: "key", scope }
-    : { userID: serviceId, tenantId, kind: "service", scope, keyId: id };
+    ? { userID: id, tenantId, kind: "key", scope, keyDigest }
+    : { userID: serviceId, tenantId, kind: "service", scope, keyId: id, keyDigest };
 }
 
 /** What a key gives now: what it names of what its holder may. */

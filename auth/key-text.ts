@@ -38,4 +38,7 @@ export function isKeyText(text: string): boolean {
   return checksumOf(text.slice(0, -CHECK_CHARS)) === text.slice(-CHECK_CHARS);
 }
 
+/** Of the digest's bytes: enough to tell the secrets of one key apart, and too little to look one up by. */
+export const DIGEST_SHOWN_BYTES = 8;
+
 export const hashKeyText = (text: string): Buffer => createHash("sha256").update(text).digest();

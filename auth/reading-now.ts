@@ -24,12 +24,17 @@ async function refusalOfPerson(tx: Tx, principal: Principal, permission: Permiss
 
 async function refusalOfKey(
   tx: Tx,
-  { tenantId, kind, subjectId, keyId }: Principal,
+  { tenantId, kind, subjectId, keyId, keyDigest }: Principal,
   permission: Permission,
   sinceMs: number,
 ): Promise<Error | undefined> {
   const serviceId = kind === "service" ? subjectId : null;
-  const shown = { tenantId, serviceId, sinceMs };
+  const shown = {
+    tenantId,
+    serviceId,
+    sinceMs,
+    digest: keyDigest === undefined ? null : Buffer.from(keyDigest, "base64url"),
+  };
   const rows =
     serviceId === null
       ? await apiKeysFindActing(tx, { ...shown, id: subjectId })

@@ -102,6 +102,24 @@ describe("an export of the audit log", () => {
     expect(await refusal(() => beginReading(reader, "audit.read"))).toMatch(/^(invalid_token|permission_denied)$/);
   });
 
+  test("is not begun with a secret that was rotated since the gateway knew it, nor goes on, while the other secret does", async () => {
+    const owner = await ownerWithEntries();
+    const machine = { name: "collector", permissions: ["audit.read"] };
+    const { id: servicePrincipalId } = await auth.createServicePrincipal(machine, owner);
+    for (const holder of [{}, { servicePrincipalId }]) {
+      const { id, key } = await auth.createApiKey({ name: "one", ...holder }, owner);
+      const first = principalFrom(await identify(key));
+      const { key: second } = await auth.rotateApiKey({ id, overlapHours: 1 }, owner);
+      expect(isWhole(await exported(first, () => Promise.resolve()))).toBe(true);
+      await auth.rotateApiKey({ id, overlapHours: 1 }, owner);
+      // The first is no longer the one before.
+      expect(await refusal(() => beginReading(first, "audit.read"))).toBe("invalid_token");
+      const reader = principalFrom(await identify(second));
+      expect(isWhole(await exported(reader, () => auth.rotateApiKey({ id, overlapHours: 0 }, owner)))).toBe(false);
+      expect(await refusal(() => beginReading(reader, "audit.read"))).toBe("invalid_token");
+    }
+  });
+
   // What another secret took the place of begins nothing at the gateway; here it is the one that had begun.
   test("goes on for a key that is rotated while its secret is good still, and no longer", async () => {
     const owner = await ownerWithEntries();
@@ -126,7 +144,7 @@ describe("an export of the audit log", () => {
     const machine = { name: "collector", permissions: ["audit.read"] };
     const { id: servicePrincipalId } = await auth.createServicePrincipal(machine, owner);
     const { id, key } = await auth.createApiKey({ name: "one", servicePrincipalId }, owner);
-    const { keyId: _named, ...reader } = principalFrom(await identify(key));
+    const { keyId: _named, keyDigest: _shown, ...reader } = principalFrom(await identify(key));
     expect(isWhole(await exported(reader, () => Promise.resolve()))).toBe(true);
     expect(isWhole(await exported(reader, () => auth.revokeApiKey({ id }, owner)))).toBe(false);
     expect(await refusal(() => beginReading(reader, "audit.read"))).toBe("invalid_token");

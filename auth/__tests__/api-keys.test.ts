@@ -40,7 +40,13 @@ describe("an API key", () => {
       },
     ]);
     const authData = await identify(key);
-    expect(authData).toEqual({ userID: id, tenantId: owner.tenantId, kind: "key", scope: "document.read" });
+    expect(authData).toEqual({
+      userID: id,
+      tenantId: owner.tenantId,
+      kind: "key",
+      scope: "document.read",
+      keyDigest: expect.stringMatching(/^[\w-]{11}$/) as string,
+    });
     expect(await vectors.listDocuments({}, { authData })).toEqual({ documents: [] });
     expect(await reason(vectors.ingest({ source: "a", text: "b" }, { authData }))).toBe("permission_denied");
     expect(await reason(auth.listSessions({ authData }))).toBe("permission_denied");

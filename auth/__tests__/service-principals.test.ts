@@ -46,7 +46,12 @@ describe("a service principal", () => {
     expect(scope).toEqual(["document.read"]);
     const { key: all, id: keyId } = await auth.createApiKey({ name: "all", servicePrincipalId: id }, owner);
     const authData = await identify(all);
-    const held = { kind: "service", scope: permissions.join(" "), keyId };
+    const held = {
+      kind: "service",
+      scope: permissions.join(" "),
+      keyId,
+      keyDigest: expect.stringMatching(/^[\w-]{11}$/) as string,
+    };
     expect(authData).toEqual({ userID: id, tenantId: owner.tenantId, ...held });
     expect(await auth.me({ authData })).toMatchObject({ kind: "service", permissions, organisations: [] });
     expect(await reason(auth.listSessions({ authData }))).toBe("permission_denied");

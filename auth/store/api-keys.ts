@@ -195,19 +195,25 @@ const ACTS = `k.expires_at > now() and (m.account_id is not null or s.id is not 
 
 /**
  * A key of the organisation by its id, a person's or this service principal's, under the same conditions; without an id any of the
- * service principal's, whose number the organisation's number of keys bounds. None whose last secret took the place of another since
- * `sinceMs` (since 1970), unless that is good still: which of them was shown is not known, only that it was shown by then.
+ * service principal's, whose number the organisation's number of keys bounds. None whose secret of this
+ * digest (its first bytes) is good no more; where a gateway of the version before named none, none whose last secret took the place of
+ * another since `sinceMs` (since 1970), unless that is good still: which of them was shown is not known then, only that it was by then.
  */
 export async function apiKeysFindActing(
   tx: Tx,
-  key: { tenantId: string; serviceId: string | null; sinceMs: number } & ({ id: string } | { serviceId: string }),
+  key: { tenantId: string; serviceId: string | null; sinceMs: number; digest: Buffer | null } & (
+    { id: string } | { serviceId: string }
+  ),
 ): Promise<PresentedKeyRow[]> {
-  const { tenantId, serviceId, sinceMs } = key;
+  const { tenantId, serviceId, sinceMs, digest } = key;
   return tx.query<PresentedKeyRow>(
     `select ${PRESENTED}
      where k.tenant_id = $1 and ($2::uuid is null or k.id = $2) and k.service_id is not distinct from $3 and ${ACTS}
-       and (k.rotated_at is null or k.rotated_at <= to_timestamp($4::float8 / 1000) or k.previous_until > now())`,
-    [tenantId, "id" in key ? key.id : null, serviceId, sinceMs],
+       and case when $5::bytea is null
+         then k.rotated_at is null or k.rotated_at <= to_timestamp($4::float8 / 1000) or k.previous_until > now()
+         else starts_with(encode(k.hash, 'hex'), encode($5, 'hex'))
+           or k.previous_until > now() and starts_with(encode(k.previous_hash, 'hex'), encode($5, 'hex')) end`,
+    [tenantId, "id" in key ? key.id : null, serviceId, sinceMs, digest],
   );
 }
 
