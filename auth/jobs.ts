@@ -3,9 +3,9 @@
 import { z } from "zod";
 import { cfg } from "../config";
 import { newId } from "../db/ids";
-import { withTenant, type Tx } from "../db/tenant";
+import { withSystem, withTenant, type Tx } from "../db/tenant";
 import type { TenantId } from "../security/principal";
-import { canSendMail, hasMailbox, sendMails } from "../mail/mailer";
+import { canSendMail, hasMailbox, sendMail } from "../mail/mailer";
 import { MailError } from "../mail/transport";
 import { RETRY } from "../queues/conventions";
 import { enqueue } from "../queues/enqueue";
@@ -39,16 +39,14 @@ import { oneTimeTokenHeldAddress, oneTimeTokenPut, oneTimeTokenRenew, type Purpo
 
 const accountMail = z.discriminatedUnion("kind", [
   z.object({
-    kind: z.enum([
-      "verify-email",
-      "reset-password",
-      "change-email",
-      "revert-email",
-      "restore-account",
-      "password-changed",
-      ...noticeKinds,
-    ]),
+    kind: z.enum(["verify-email", "reset-password", "change-email", "revert-email", "restore-account"]),
     accountId: z.uuid(),
+  }),
+  // Without `to`: to whom it is sent is seen when the job runs, which asks for one for each address if there are two.
+  z.object({
+    kind: z.enum(["password-changed", ...noticeKinds]),
+    accountId: z.uuid(),
+    to: z.enum(["account", "before"]).optional(),
   }),
   z.object({
     kind: z.literal("owner-notice"),
@@ -72,11 +70,12 @@ const accountMail = z.discriminatedUnion("kind", [
 ]);
 
 export type AccountMail = z.infer<typeof accountMail>;
+type Notice = Extract<AccountMail, { to?: unknown }>;
 
 export const mailJob = defineJob({
   name: "auth:mail",
   payload: accountMail,
-  // A mail server may be away for an hour. The time is more than MAIL_MS_MAX: what is sent at once ends by itself before.
+  // A mail server may be away for an hour. The time is more than MAIL_MS_MAX: a mail is given up by itself before.
   retry: RETRY.external,
   timeoutMs: 45_000,
   kind: "email",
@@ -106,8 +105,7 @@ export async function sendAccountMail(mail: AccountMail, tenantId: TenantId | nu
   if (tenantId !== null && "accountId" in mail && !(await isMember(tenantId, mail.accountId))) return;
   const written = await write(mail, tenantId, { appUrl: cfg.appUrl, isMailbox: hasMailbox() });
   try {
-    // At once: the first address may be a thief's, who has one that takes nothing, or nothing for half a minute.
-    await sendMails([written ?? []].flat().map((text) => ({ id: newId(), ...text })));
+    if (written !== undefined) await sendMail({ id: newId(), ...written });
   } catch (error) {
     if (isFinal(error)) throw new UnrecoverableJobError("the mail cannot be delivered", { cause: error });
     throw error;
@@ -115,9 +113,7 @@ export async function sendAccountMail(mail: AccountMail, tenantId: TenantId | nu
 }
 
 const isFinal = (error: unknown): boolean =>
-  error instanceof AggregateError
-    ? error.errors.every(isFinal)
-    : error instanceof z.ZodError || (error instanceof MailError && error.isFinal);
+  error instanceof z.ZodError || (error instanceof MailError && error.isFinal);
 
 const isMember = async (tenantId: TenantId, accountId: string): Promise<boolean> =>
   (await withTenant({ tenantId }, (tx) => membershipFind(tx, { tenantId, accountId }))) !== undefined;
@@ -127,7 +123,7 @@ async function write(
   mail: AccountMail,
   tenantId: TenantId | null,
   settings: LinkSettings,
-): Promise<AddressedText | AddressedText[] | undefined> {
+): Promise<AddressedText | undefined> {
   switch (mail.kind) {
     case "verify-email":
       return withToken(mail.accountId, mail.kind, (token) => verifyEmailText(token, settings));
@@ -160,7 +156,7 @@ async function write(
       return invitation && { to: invitation.email, ...invitationText(text, invitation, settings) };
     }
     case "password-changed":
-      return toOwner(mail.accountId, passwordChangedText());
+      return toOwner(mail, tenantId, passwordChangedText());
     case "owner-notice": {
       const account = await accountFind(mail.accountId);
       // Whoever registers a stranger's address could make them read what they call their provider.
@@ -177,19 +173,28 @@ async function write(
     case "identity-unlinked":
     case "session-compromised":
     case "signed-out-elsewhere":
-      return toOwner(mail.accountId, factorNoticeText(mail.kind));
+      return toOwner(mail, tenantId, factorNoticeText(mail.kind));
   }
 }
 
 /**
  * A notice, to the account's address and to the one before while that can be taken back: whoever stole an account moves it to an
- * address of theirs first, and what they do then is to be told to who was robbed.
+ * address of theirs first, and what they do then is to be told to who was robbed. Each has a job of its own: an address that takes
+ * nothing neither holds up the other mail nor has it sent again. Undefined when it is for those.
  */
-async function toOwner(accountId: string, text: MailText): Promise<AddressedText[]> {
+async function toOwner(notice: Notice, tenantId: TenantId | null, text: MailText): Promise<AddressedText | undefined> {
+  const { accountId, to } = notice;
+  const before = to === "account" ? undefined : await oneTimeTokenHeldAddress(accountId);
+  if (to === "before") return before === undefined ? undefined : { to: before, ...text };
+  if (before !== undefined) {
+    await withSystem("one-time-token-for-a-mail", async (tx) => {
+      for (const each of ["account", "before"] as const)
+        await enqueue(tx, mailJob, { ...notice, to: each }, { tenantId });
+    });
+    return undefined;
+  }
   const account = await accountFind(accountId);
-  if (account === undefined) return [];
-  const held = await oneTimeTokenHeldAddress(accountId);
-  return [account.email, ...(held === undefined ? [] : [held])].map((to) => ({ to, ...text }));
+  return account === undefined ? undefined : { to: account.email, ...text };
 }
 
 /** To the address that waits to be confirmed, or to the one before. */

@@ -35,17 +35,6 @@ export async function sendMail(mail: Mail): Promise<void> {
   await open().send(mailSchema.parse(mail));
 }
 
-/**
- * Sends several at once: together they take no longer than one may, and none that is refused or hangs keeps another from being
- * sent. @throws as sendMail; an AggregateError when several failed.
- */
-export async function sendMails(mails: readonly Mail[], send = sendMail): Promise<void> {
-  const settled = await Promise.allSettled(mails.map((mail) => send(mail)));
-  const failures = settled.flatMap((one): unknown[] => (one.status === "rejected" ? [one.reason] : []));
-  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} mails were not taken`);
-  if (failures.length === 1) throw failures[0];
-}
-
 /** For endpoints whose work ends in a mail: @throws APIError mail_not_configured */
 export function requireMail(): void {
   if (!canSendMail()) throw errors.mail_not_configured();

@@ -1,7 +1,7 @@
 // The port: what a way to send mail promises. Each implementation is held to __tests__/transport-contract.ts.
 import type { Mail } from "./message";
 
-/** Of a whole mail. A job that sends mails needs more time than that, and sends several at once (sendMails). */
+/** Of a whole mail. A job that sends one needs more time than that. */
 export const MAIL_MS_MAX = 30_000;
 
 export interface MailTransport {

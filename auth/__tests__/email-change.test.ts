@@ -125,12 +125,32 @@ test("a thief's address that takes no mail keeps no notice from the one before",
   const ada = await person();
   await changed(ada);
   await systemQuery("test", "update auth.account set email = 'thief of ' || email where id = $1", [ada.user.id]);
-  const sent = sendAccountMail({ kind: "password-changed", accountId: ada.user.id }, null);
-  await expect(sent).rejects.toThrow(UnrecoverableJobError);
-  expect((await mailsTo(ada.user.email))[0]?.subject).toBe("Your password was changed");
+  const told = async (): Promise<number> =>
+    (await mailsTo(ada.user.email)).filter(({ subject }) => subject === "Your password was changed").length;
+  const before = await told();
+  const notice = { kind: "password-changed", accountId: ada.user.id } as const;
+  // Asks for a job for each address.
+  await sendAccountMail(notice, null);
+  await expect(told()).rejects.toThrow(UnrecoverableJobError);
+  expect(await told()).toBe(before + 1);
+  // Neither is sent again with the tries of the other.
+  await expect(sendAccountMail({ ...notice, to: "account" }, null)).rejects.toThrow(UnrecoverableJobError);
+  expect(await told()).toBe(before + 1);
 });
 
-test("a job that sends mails has more time than they take, which it sends at once", () => {
+test("a notice of an account whose address nobody takes back is one job, and none goes to an address of before", async () => {
+  const ada = await person();
+  const notice = { kind: "password-changed", accountId: ada.user.id } as const;
+  await sendAccountMail(notice, null);
+  await sendAccountMail({ ...notice, to: "before" }, null);
+  const [first, second] = await mailsTo(ada.user.email);
+  expect([first?.subject, second?.subject]).toEqual([
+    "Your password was changed",
+    expect.not.stringMatching(/password/),
+  ]);
+});
+
+test("a job that sends a mail has more time than it takes", () => {
   expect(mailJob.timeoutMs).toBeGreaterThan(MAIL_MS_MAX + 10_000);
 });
 

@@ -5,8 +5,15 @@ import { messageList } from "../../mail/store";
 import { tenantIdFrom } from "../../security/principal";
 import { mailJob, sendAccountMail } from "../jobs";
 
-/** Runs the mail jobs that transactions have asked for and no call of this ran before. */
+/** Runs the mail jobs that transactions have asked for and no call of this ran before, and those that these ask for. */
 export async function deliverMails(): Promise<void> {
+  const failures: unknown[] = [];
+  while (await deliverAsked(failures));
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Whether there were any. */
+async function deliverAsked(failures: unknown[]): Promise<boolean> {
   const jobs = await systemQuery<{ payload: unknown; tenantId: string | null }>(
     "test",
     `with taken as (
@@ -16,7 +23,10 @@ export async function deliverMails(): Promise<void> {
     [mailJob.name],
   );
   for (const { payload, tenantId } of jobs)
-    await sendAccountMail(mailJob.payload.parse(payload), tenantId === null ? null : tenantIdFrom(tenantId));
+    await sendAccountMail(mailJob.payload.parse(payload), tenantId === null ? null : tenantIdFrom(tenantId)).catch(
+      (error: unknown) => failures.push(error),
+    );
+  return jobs.length > 0;
 }
 
 export interface ReadMail {

@@ -5,8 +5,6 @@ import { withinTime } from "../../telemetry/time-limit";
 import type { Mail } from "../message";
 import { MAIL_MS_MAX, MailError, type MailTransport } from "../transport";
 
-/** Connections at once; the queue of mails has five workers at most (D10 in docs/requirements.md), of which one may send two mails. */
-const CONNECTIONS_MAX = 5;
 const MAILS_PER_CONNECTION = 100;
 
 export interface SmtpOptions {
@@ -45,7 +43,7 @@ export function createSmtpTransport(options: SmtpOptions): MailTransport {
         signal: ending.signal,
       };
       await withinTime(transporter.sendMail(mail), totalTimeoutMs).catch((error: unknown) => {
-        // A server that trickles is silent in no phase: its connection would be held, and five such ones would end all mail.
+        // A server that trickles is silent in no phase: its connection would be held, and some such ones would end all mail.
         ending.abort();
         throw new MailError("the mail server did not take the mail", isFinal(error), { cause: error });
       });
@@ -69,7 +67,8 @@ function transporterOf({ url, phaseTimeoutMs = 10_000 }: SmtpOptions): Transport
   const secure = protocol === "smtps:";
   return createTransport({
     pool: true,
-    maxConnections: CONNECTIONS_MAX,
+    // As many as jobs send at once (QUEUES_SET), each of them one mail: nothing waits here for another while its time goes by.
+    maxConnections: Infinity,
     maxMessages: MAILS_PER_CONNECTION,
     host: hostname.replace(/^\[|\]$/g, ""),
     port: port === "" ? (secure ? 465 : 587) : Number(port),
