@@ -44,7 +44,7 @@ export const onBehalfOfStarter = <T>(
 /** Undefined when there is nothing to do for this run: another has the turn, a person has, or it has ended. */
 export function takeTurn(saga: Saga, turn: store.Turn): Promise<Work | undefined> {
   return withTenant(turn, async (tx) => {
-    const row = await store.sagaTake(tx, turn, LEASE_MS);
+    const row = await store.sagaTake(tx, turn, saga, LEASE_MS);
     return row && onBehalfOfStarter(row, () => settleNext(tx, saga, turn, row));
   });
 }

@@ -25,17 +25,18 @@ export interface RichTenant {
 }
 
 /** The app has no saga of its own: one that does what theirs would. */
-const saga = defineSaga({ name: "db:name-document", version: 1, input: z.object({ documentId: z.uuid() }) }).step(
-  "name",
-  {
-    run: (tx, { tenantId, input: { documentId } }) =>
-      tx.execute("update vectors.document set title = 'By a saga' where tenant_id = $1 and id = $2", [
-        tenantId,
-        documentId,
-      ]),
-    undo: "nothing",
-  },
-);
+export const saga = defineSaga({
+  name: "db:name-document",
+  version: 1,
+  input: z.object({ documentId: z.uuid() }),
+}).step("name", {
+  run: (tx, { tenantId, input: { documentId } }) =>
+    tx.execute("update vectors.document set title = 'By a saga' where tenant_id = $1 and id = $2", [
+      tenantId,
+      documentId,
+    ]),
+  undo: "nothing",
+});
 registerSaga(saga);
 
 export const FILE_TEXT = (word: string): string => `# ${word}\n\nA file of ${word}.`;

@@ -148,3 +148,12 @@ test("one whose input this version does not take waits for one that does, and fo
   await drive(older, abandoned);
   expect(await sagas.getSaga({ id: abandoned }, owner)).toMatchObject({ state: "stuck", stuckReason: "input_invalid" });
 });
+
+test("a run of another definition, or of another version, leaves a saga to those of its own", async () => {
+  const left = head("test:left").step("first", idle);
+  const id = await start(left);
+  for (const other of [head("test:other").step("first", idle), { ...left, version: 2 }]) await drive(other, id);
+  expect(await stateOf(id)).toBe("running");
+  await drive(left, id);
+  expect(await stateOf(id)).toBe("completed");
+});

@@ -64,15 +64,21 @@ export async function sagaInsert(tx: Tx, saga: SagaInsert): Promise<boolean> {
 
 /**
  * Takes the turn of one that is open and due, or keeps it; undefined when another run has it, it waits for its time or for a person,
- * ended or is none. Of several jobs that wait to drive it, one does, and each attempt waits its time.
+ * ended or is none, or is of another definition than who would drive it. Of several jobs that wait to drive it, one does, and each
+ * attempt waits its time.
  */
-export async function sagaTake(tx: Tx, { tenantId, id, runId }: Turn, leaseMs: number): Promise<SagaRow | undefined> {
+export async function sagaTake(
+  tx: Tx,
+  { tenantId, id, runId }: Turn,
+  { name, version }: Pick<SagaRow, "name" | "version">,
+  leaseMs: number,
+): Promise<SagaRow | undefined> {
   const [row] = await tx.query<SagaRow>(
     `update sagas.saga set run_id = $3, leased_until = now() + $4 * interval '1 millisecond', due_at = now()
-      where tenant_id = $1 and id = $2 and state in ('running', 'compensating')
+      where tenant_id = $1 and id = $2 and name = $5 and version = $6 and state in ('running', 'compensating')
         and (run_id = $3 or due_at <= now() and (run_id is null or leased_until < now()))
      returning ${COLUMNS}`,
-    [tenantId, id, runId, leaseMs],
+    [tenantId, id, runId, leaseMs, name, version],
   );
   return row;
 }
