@@ -3,7 +3,7 @@ import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
 import { withTenant, type Tx } from "../db/tenant";
 import { enqueue } from "../queues/enqueue";
-import type { Principal } from "../security/principal";
+import type { Principal, TenantId } from "../security/principal";
 import { tellCanceled } from "./cancel-notice";
 import { errors } from "./errors";
 import { jobOf } from "./job";
@@ -17,14 +17,20 @@ const skipped = defineAction("sagas.saga.skipped", { ...fields, reason: "plain",
 /** Who asks again while it has not reached the saga yet changes nothing. @throws APIError saga_not_running */
 export function cancelSaga(principal: Principal, id: string): Promise<store.SagaRow> {
   return withTenant(principal, async (tx) => {
-    const row = await store.sagaCancel(tx, principal.tenantId, id);
+    const row = await cancelWithin(tx, principal.tenantId, id);
     if (row === undefined) throw errors.saga_not_running();
-    if (!row.isFirst) return row;
-    await driveOn(tx, row);
-    tellCanceled(tx, id);
-    await record(tx, canceled, { target: target(id), fields: named(row) });
     return row;
   });
+}
+
+/** The same in the caller's transaction, of what the saga belongs to. Undefined when it does not run. */
+export async function cancelWithin(tx: Tx, tenantId: TenantId, id: string): Promise<store.SagaRow | undefined> {
+  const row = await store.sagaCancel(tx, tenantId, id);
+  if (row?.isFirst !== true) return row;
+  await driveOn(tx, row);
+  tellCanceled(tx, id);
+  await record(tx, canceled, { target: target(id), fields: named(row) });
+  return row;
 }
 
 /** What failed is tried again, with all its attempts. @throws APIError saga_not_stuck */

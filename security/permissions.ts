@@ -58,6 +58,9 @@ export const permissions = [
   "notification.read",
   "notification.send",
   "notification.manage",
+  "order.read",
+  "order.write",
+  "order.delete",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -117,6 +120,9 @@ export const matrix = {
   // Reaches colleagues outside the app, in the organisation's name.
   "notification.send": { owner: yes, admin: yes, member: yes, viewer: no },
   "notification.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  "order.read": { owner: yes, admin: yes, member: yes, viewer: yes },
+  "order.write": { owner: yes, admin: yes, member: yes, viewer: no },
+  "order.delete": { owner: yes, admin: yes, member: yes, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**

@@ -8,6 +8,7 @@ interface Shape {
   type?: string | string[];
   format?: string;
   minLength?: number;
+  maxLength?: number;
   const?: unknown;
   enum?: unknown[];
   properties?: Record<string, Shape>;
@@ -39,9 +40,9 @@ function payloads(shape: Shape, named: Named, name: string): unknown[] {
   return type === "string" ? texts(shape, named, name) : [PLAIN[type ?? ""]];
 }
 
-function texts({ format, minLength = 0 }: Shape, named: Named, name: string): string[] {
+function texts({ format, minLength = 0, maxLength }: Shape, named: Named, name: string): string[] {
   const own = named[name];
   if (format === "uuid") return own === undefined ? Object.values(named).filter((id) => UUID.test(id)) : [own];
   if (format === "date-time") return ["2026-01-01T00:00:00Z"];
-  return [own ?? "document.read".padEnd(minLength, "0")];
+  return [own ?? "document.read".padEnd(minLength, "0").slice(0, maxLength)];
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { register } from "../../auth/registration";
 import { readAccessToken } from "../../auth/tokens";
 import { overridePut } from "../../flags/store";
-import { defineSaga } from "../../sagas/definition";
+import { defineSaga, type Saga } from "../../sagas/definition";
 import { sagaInsert } from "../../sagas/store/saga";
 import { registerSaga } from "../../sagas/worker";
 import { putSecret } from "../../secrets/tenant-secret";
@@ -12,9 +12,13 @@ import { principalFrom, type AuthData, type Principal, type TenantId } from "../
 import { reserve, settle } from "../../services/ai/ledger";
 import { inPieces } from "../../services/assets/__tests__/files";
 import { uploadAsset } from "../../services/assets/upload";
+import { APPROVED_TOKEN } from "../../services/records/providers/development-payments";
+import { orderSaga } from "../../services/records/order-saga";
+import { askWithin } from "../../services/records/store/ask";
+import { orderInsert } from "../../services/records/store/orders";
 import { ingest } from "../../vectors/ingestion";
 import { newId } from "../ids";
-import { systemQuery, withTenant } from "../tenant";
+import { systemQuery, withTenant, type Tx } from "../tenant";
 import type { Named } from "./named-payloads";
 
 export interface RichTenant {
@@ -22,9 +26,11 @@ export interface RichTenant {
   tenantId: TenantId;
   /** What belongs to it, by the names that payloads give it. */
   named: Named;
+  /** Of the suite's own saga; payloads name the order's. */
+  ownSagaId: string;
 }
 
-/** The app has no saga of its own: one that does what theirs would. */
+/** Beside the app's own. */
 export const saga = defineSaga({
   name: "db:name-document",
   version: 1,
@@ -55,17 +61,19 @@ export async function makeTenant(word: string): Promise<RichTenant> {
   const key = await auth.createApiKey({ name: word }, caller);
   const invitation = await auth.inviteMember({ email: `guest-${email}`, role: "viewer" }, caller);
   const asset = await uploadAsset(principal, { name: `${word}.md`, source: inPieces(Buffer.from(FILE_TEXT(word))) });
-  await records.createProduct({ sku: word, name: word, priceMinor: 1, currency: "EUR" }, caller);
+  const offered = { sku: word, name: word, priceMinor: 1, currency: "EUR", stock: 5 };
+  const { id: productId } = await records.createProduct(offered, caller);
+  const order = { id: newId(), sagaId: newId() };
   await spend(principal, word);
   const flag = { tenantId, flag: "idempotency", value: "true", reason: word, changedBy: word };
   await withTenant(principal, (tx) => overridePut(tx, flag));
   const [content] = await systemQuery<{ id: string }>("test", "select id from assets.content where tenant_id = $1", [
     tenantId,
   ]);
-  const sagaId = newId();
   const ids = { notificationId: newId(), mailToSend: newId(), pushToSend: newId(), memberId: newId() };
   await notify(principal, ids, word);
   const tenant = {
+    ownSagaId: newId(),
     authData,
     tenantId,
     named: {
@@ -84,11 +92,16 @@ export async function makeTenant(word: string): Promise<RichTenant> {
       id: content!.id,
       /** How the sources of a file's documents begin. */
       source: `assets/${asset.id}/`,
-      sagaId,
       ...ids,
+      orderId: order.id,
+      sagaId: order.sagaId,
+      /** As events call its saga. */
+      name: orderSaga.name,
     },
   };
-  await beginSaga(tenant);
+  await beginSaga(tenant, saga, tenant.ownSagaId, { documentId });
+  await beginSaga(tenant, orderSaga, order.sagaId, { orderId: order.id });
+  await withTenant(principal, (tx) => placeOrder(tx, { ...tenant, word }, { ...order, productId }));
   return tenant;
 }
 
@@ -121,14 +134,30 @@ async function spend(principal: Parameters<typeof reserve>[0], word: string): Pr
 }
 
 /** Its job is left out, so that it waits for whoever drives it. */
-async function beginSaga({ tenantId, named }: RichTenant): Promise<void> {
-  const { name, version } = saga;
+async function beginSaga(
+  { tenantId }: RichTenant,
+  { name, version, steps }: Pick<Saga, "name" | "version" | "steps">,
+  id: string,
+  input: object,
+): Promise<void> {
+  const stepNames = steps.map((step) => step.name);
   await withTenant({ tenantId }, (tx) =>
     sagaInsert(tx, {
-      ...{ id: named.sagaId!, tenantId, name, version, stepNames: ["name"], actor: "system", correlationId: "" },
-      inputText: JSON.stringify({ documentId: named.documentId }),
+      ...{ id, tenantId, name, version, stepNames, actor: "system", correlationId: "" },
+      inputText: JSON.stringify(input),
     }),
   );
+}
+
+async function placeOrder(
+  tx: Tx,
+  { tenantId, authData, word }: RichTenant & { word: string },
+  { id, sagaId, productId }: { id: string; sagaId: string; productId: string },
+): Promise<void> {
+  const items = [{ productId, sku: word, name: word, quantity: 1, unitPriceMinor: 1, amountMinor: 1 }];
+  const money = { currency: "EUR", totalMinor: 1, paymentToken: APPROVED_TOKEN };
+  const fields = { reference: word, placedBy: authData.userID, ...money, sagaId, items };
+  await orderInsert(askWithin(tx), { tenantId, id }, fields);
 }
 
 /** What was done for it waits to be done again, so that whoever does it in its name is seen. */

@@ -4,10 +4,11 @@ import type { EventDefinition, PayloadOf } from "../event";
 import * as ai from "./ai";
 import * as assets from "./assets";
 import * as auth from "./auth";
+import * as records from "./records";
 import * as sagas from "./sagas";
 import * as vectors from "./vectors";
 
-const domains = { ...ai, ...assets, ...auth, ...sagas, ...vectors };
+const domains = { ...ai, ...assets, ...auth, ...records, ...sagas, ...vectors };
 
 type AnyEvent = (typeof domains)[keyof typeof domains];
 

@@ -85,6 +85,10 @@ function successResponse(endpoint: EndpointModel, model: AppModel, schemas: Json
   };
 }
 
+/** Which one it chooses, its type does not say. */
+const choosesStatus = ({ response }: EndpointModel, model: AppModel): boolean =>
+  fieldsOf(response, model).some(({ wire }) => wire?.in === "httpStatus");
+
 function describe(doc: string | undefined): JsonSchema {
   if (doc === undefined) return {};
   const [summary = "", ...rest] = doc.split("\n");
@@ -120,7 +124,7 @@ export function operation(
     ...parts,
     responses: isStream
       ? { 101: { description: "Switching to a WebSocket" }, default: error }
-      : { 200: success, default: error },
+      : { [choosesStatus(endpoint, model) ? "2XX" : 200]: success, default: error },
     ...(isSignedIn && model.authHandler && { security: [{ [model.authHandler.name]: [] }] }),
   };
 }

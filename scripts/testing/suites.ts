@@ -15,7 +15,12 @@ const appFolders = ["audit/", "auth/", "console/", "db/", "flags/", "mail/", "se
 const workerFolders = ["events/", "queues/", "sagas/"];
 
 /** In other folders, but like those of workerFolders. */
-export const workerSuites: readonly string[] = ["__tests__/testing.test.ts", "idempotency/__tests__/plans.test.ts"];
+export const workerSuites: readonly string[] = [
+  "__tests__/testing.test.ts",
+  "idempotency/__tests__/plans.test.ts",
+  "services/records/__tests__/orders.test.ts",
+  "services/records/__tests__/payment-tokens.test.ts",
+];
 
 /** In other folders, but like those of plainFolders. */
 export const plainSuites: readonly string[] = [

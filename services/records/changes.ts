@@ -24,6 +24,8 @@ const refusals: Readonly<Record<string, () => Error>> = {
   category_width: () => errors.category_too_wide(),
   category_depth: () => errors.category_too_deep(),
   category_is_empty: () => errors.category_in_use(),
+  order_has_ended: () => errors.order_under_way(),
+  order_state_follows: () => errors.order_state_conflict(),
 };
 
 /** The same, with what the tables' rules refuse as errors of the catalogue. */

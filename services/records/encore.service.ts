@@ -4,7 +4,10 @@ import { startAudit } from "../../audit/key";
 import { startDatabase } from "../../db/start";
 import { startConsumers } from "../../events/start";
 import { startIdempotency } from "../../idempotency/start";
+import { startSagas } from "../../sagas/start";
+import { registerSaga } from "../../sagas/worker";
 import { guardOf } from "../../security/guard";
+import { orderSaga } from "./order-saga";
 import "./store/export";
 
 const masterKey = secret("MasterKey");
@@ -15,3 +18,5 @@ startAudit("records", masterKey);
 startDatabase(masterKey);
 startConsumers();
 startIdempotency(masterKey);
+registerSaga(orderSaga);
+startSagas();

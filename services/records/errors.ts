@@ -55,6 +55,42 @@ export const errors = defineErrors("records", {
     text: "the category has products or categories in it",
     remedy: "Move or delete these first.",
   },
+  order_not_found: {
+    class: "not_found",
+    text: "there is no order with this id",
+    remedy: "Check the id. A deleted order is found by GET /api/v1/orders?deleted=true.",
+  },
+  order_ended: {
+    class: "already_exists",
+    text: "the order has come to its end",
+    remedy: "Read details.state, which says to which. What is confirmed is not called off any more.",
+  },
+  order_under_way: {
+    class: "already_exists",
+    text: "the order is under way",
+    remedy: "Cancel it with POST …/cancel, or wait until it is confirmed, cancelled or failed; then it can be deleted.",
+  },
+  order_state_conflict: {
+    class: "already_exists",
+    text: "an order does not come from its state to this one",
+    remedy:
+      "Read it again: pending, reserved, paid, confirmed follow each other, and each but the last may be cancelled or fail.",
+  },
+  order_currencies_differ: {
+    class: "failed_precondition",
+    text: "the products have prices in several currencies",
+    remedy: "Order those of each currency by themselves.",
+  },
+  order_total_too_large: {
+    class: "failed_precondition",
+    text: "the order's total is larger than can be counted",
+    remedy: "Order fewer: a total is at most 9007199254740991 of the currency's smallest unit.",
+  },
+  payments_not_set_up: {
+    class: "failed_precondition",
+    text: "nobody takes payments in this installation",
+    remedy: "For operators: bring a payment provider (services/records/README.md). Nothing was ordered.",
+  },
   stock_insufficient: {
     class: "failed_precondition",
     text: "there are fewer in stock than this would take",

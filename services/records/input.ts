@@ -9,11 +9,17 @@ const PRICE_MAX = 1_000_000_000_000;
 const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"));
 
 const text = (charsMax: number, isLong = false): z.ZodString =>
-  z
-    .string()
-    .min(1, "is empty")
-    // What is too long is looked at no further: one row of several may be of megabytes.
-    .max(charsMax, { error: `is longer than ${charsMax} characters`, abort: true })
+  // What is too long is looked at no further: one row of several may be of megabytes.
+  clean(
+    z
+      .string()
+      .min(1, "is empty")
+      .max(charsMax, { error: `is longer than ${charsMax} characters`, abort: true }),
+    isLong,
+  );
+
+const clean = (string: z.ZodString, isLong = false): z.ZodString =>
+  string
     .refine((value) => !(isLong ? hasUnseenCharacter(value) : hasControlCharacter(value)), "has a control character")
     .refine(isWellFormed, "has half a character");
 
@@ -60,6 +66,17 @@ const categoryFields = { name: text(200), parentId: z.uuid("is no UUID").nullabl
 export const newCategory = z.object({ ...categoryFields, parentId: categoryFields.parentId.default(null) });
 
 export const categoryPatch = z.object(categoryFields).partial();
+
+const reference = text(200);
+
+export const newOrder = z.object({
+  items: z.array(z.object({ productId: z.uuid("is no UUID"), quantity: whole(1, 1_000_000) })),
+  // As long as the endpoint says.
+  paymentToken: clean(z.string()),
+  reference: reference.nullable().default(null),
+});
+
+export const orderPatch = z.object({ reference: reference.nullable() }).partial();
 
 /** Of a row that changes something. */
 export const rowTarget = z.object({

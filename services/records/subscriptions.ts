@@ -4,6 +4,8 @@ import { consumer, ofPlatform } from "../../events/consumer";
 import { domainEvents } from "../../events/topic";
 import { enqueue } from "../../queues/enqueue";
 import { purgeJob } from "./jobs";
+import { orderSaga } from "./order-saga";
+import { endOrder } from "./order-steps";
 
 /** What was under way when the organisation went has ended by then, and what it left goes too. */
 const AGAIN_AFTER_MS = 3_600_000;
@@ -17,3 +19,12 @@ const purgeTenants = consumer("records-purge", {
 });
 
 export const purge = new Subscription(domainEvents, "records-purge", { handler: purgeTenants, maxConcurrency: 1 });
+
+/** What is undone, or never began, is told by its saga alone. */
+const endOrders = consumer("records-orders", {
+  "sagas.saga.compensated@1": async (tx, { payload: { sagaId, name, reason } }) => {
+    if (tx.tenantId !== null && name === orderSaga.name) await endOrder(tx, tx.tenantId, sagaId, reason);
+  },
+});
+
+export const orders = new Subscription(domainEvents, "records-orders", { handler: endOrders, maxConcurrency: 1 });

@@ -111,6 +111,15 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
      insert into notifications.policy (tenant_id, settings) values ($1, '{}')`,
     [owner.tenantId, owner.authData.userID],
   );
+  await systemQuery(
+    "test",
+    `with made as (
+       insert into records.sales_order (tenant_id, id, placed_by, currency, total_minor, item_count, saga_id, created_at, updated_at)
+       values ($1, gen_random_uuid(), gen_random_uuid(), 'EUR', 2, 1, gen_random_uuid(), now(), now()) returning id)
+     insert into records.order_item (tenant_id, order_id, position, product_id, sku, name, quantity, unit_price_minor)
+     select $1, id, 1, gen_random_uuid(), 's', 'p', 2, 1 from made`,
+    [owner.tenantId],
+  );
   const { key } = await auth.createApiKey({ name: "k" }, owner);
   await auth.inviteMember({ email: `${crypto.randomUUID()}@example.com`, role: "custom", roleId }, owner);
   return { owner, key };

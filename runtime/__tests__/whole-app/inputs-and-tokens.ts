@@ -78,7 +78,7 @@ export function inputsAndTokens({ baseUrl, statePath, askedModels }: Shared): vo
         { ...product, ...foreign, version: 9, createdAt: "2001-01-01T00:00:00Z", deletedAt: "2001-01-01T00:00:00Z" },
         eve.accessToken,
       );
-      expect(made).toMatchObject({ status: 200, body: { ...product, version: 1 } });
+      expect(made).toMatchObject({ status: 201, body: { ...product, version: 1 } });
       expect(made.body.id).not.toBe(foreign.id);
       expect(String(made.body.createdAt)).not.toContain("2001");
       const changed = await send(

@@ -12,6 +12,7 @@ let token: string;
 interface Answer {
   status: number;
   etag: string | null;
+  location: string | null;
   replayed: string | null;
   body: Record<string, unknown> & { details?: { reason?: string }; items?: Record<string, unknown>[]; next?: string };
 }
@@ -31,6 +32,7 @@ async function ask(
   return {
     status: response.status,
     etag: response.headers.get("etag"),
+    location: response.headers.get("location"),
     replayed: response.headers.get("idempotent-replayed"),
     body: (text === "" ? {} : JSON.parse(text)) as Answer["body"],
   };
@@ -55,7 +57,8 @@ afterAll(async () => {
 test("a change goes by the tag of what was read", async () => {
   const made = await ask("POST", path, tea);
   const one = `${path}/${made.body.id as string}`;
-  expect([made.status, made.etag, made.body.etag]).toEqual([200, '"1"', undefined]);
+  expect([made.status, made.location, made.etag]).toEqual([201, one, '"1"']);
+  for (const name of ["etag", "location", "status"]) expect(made.body).not.toHaveProperty(name);
   expect((await ask("GET", one)).etag).toBe('"1"');
   expect((await ask("GET", `${one}?include=category`)).etag).toBeNull();
   expect((await ask("PATCH", one, { name: "Tee" })).etag).toBe('"2"');

@@ -3,19 +3,27 @@ import { records } from "~encore/clients";
 import { reasonOf } from "../../../security/errors";
 import type { Caller } from "../../../testing";
 
-export type Product = Awaited<ReturnType<typeof records.createProduct>>;
-export type Category = Awaited<ReturnType<typeof records.createCategory>>;
+export type Product = Awaited<ReturnType<typeof records.getProduct>>;
+export type Category = Awaited<ReturnType<typeof records.getCategory>>;
+
+/** As it is read from then on. */
+export function asRead<Made extends { location: string }>({ location, ...made }: Made): Omit<Made, "location"> {
+  if (!location.startsWith("/api/v1/")) throw new Error(`a record is at ${location}`);
+  return made;
+}
 
 let made = 0;
 
-export const product = (
+export const product = async (
   by: Caller,
   fields: Partial<Parameters<typeof records.createProduct>[0]> = {},
 ): Promise<Product> =>
-  records.createProduct({ sku: `sku-${++made}`, name: "Tea", priceMinor: 450, currency: "EUR", ...fields }, by);
+  asRead(
+    await records.createProduct({ sku: `sku-${++made}`, name: "Tea", priceMinor: 450, currency: "EUR", ...fields }, by),
+  );
 
-export const category = (by: Caller, name: string, parentId?: string): Promise<Category> =>
-  records.createCategory({ name, ...(parentId === undefined ? {} : { parentId }) }, by);
+export const category = async (by: Caller, name: string, parentId?: string): Promise<Category> =>
+  asRead(await records.createCategory({ name, ...(parentId === undefined ? {} : { parentId }) }, by));
 
 /** The reason of a refusal; undefined where there was none. */
 export const reason = (promise: Promise<unknown>): Promise<string | undefined> =>

@@ -1,5 +1,5 @@
 // The endpoints of categories.
-import { api, type Header, type Query } from "encore.dev/api";
+import { api, HttpStatus, type Header, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { isUuid, newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
@@ -61,6 +61,19 @@ interface ListedCategory {
 
 const withEtag = (row: CategoryRow): CategoryResponse => ({ ...shownRecord(row), etag: etagOf(row) });
 
+interface CreatedCategory extends CategoryResponse {
+  /** 201. */
+  status: HttpStatus;
+  /** Where it is read. */
+  location: Header<"Location">;
+}
+
+const created = (row: CategoryRow): CreatedCategory => ({
+  ...withEtag(row),
+  status: HttpStatus.Created,
+  location: `/api/v1/categories/${row.id}`,
+});
+
 interface CreateCategoryRequest {
   name: string & MinLen<1> & MaxLen<800>;
   /** At the top, if not given. */
@@ -76,10 +89,10 @@ export const createCategory = api(
     path: "/api/v1/categories",
     tags: ["can:catalogue.write", "idempotent"],
   },
-  async (req: CreateCategoryRequest): Promise<CategoryResponse> => {
+  async (req: CreateCategoryRequest): Promise<CreatedCategory> => {
     const { ask, principal } = acting();
     const category = parseInput(newCategory, req);
-    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId() }, category));
+    return created(await create(ask, { tenantId: principal.tenantId, id: newId() }, category));
   },
 );
 

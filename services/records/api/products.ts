@@ -1,5 +1,5 @@
 // The endpoints of products.
-import { api, type Header, type Query } from "encore.dev/api";
+import { api, HttpStatus, type Header, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { isUuid, newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
@@ -69,6 +69,19 @@ interface ListedProduct {
 
 const withEtag = (row: ProductRow): ProductResponse => ({ ...shownRecord(row), etag: etagOf(row) });
 
+interface CreatedProduct extends ProductResponse {
+  /** 201. */
+  status: HttpStatus;
+  /** Where it is read. */
+  location: Header<"Location">;
+}
+
+const created = (row: ProductRow): CreatedProduct => ({
+  ...withEtag(row),
+  status: HttpStatus.Created,
+  location: `/api/v1/products/${row.id}`,
+});
+
 interface CreateProductRequest {
   sku: string & MinLen<1> & MaxLen<256>;
   name: string & MinLen<1> & MaxLen<800>;
@@ -91,10 +104,10 @@ export const createProduct = api(
     path: "/api/v1/products",
     tags: ["can:catalogue.write", "idempotent"],
   },
-  async (req: CreateProductRequest): Promise<ProductResponse> => {
+  async (req: CreateProductRequest): Promise<CreatedProduct> => {
     const { ask, principal } = acting();
     const product = parseInput(newProduct, req);
-    return withEtag(await create(ask, { tenantId: principal.tenantId, id: newId() }, product));
+    return created(await create(ask, { tenantId: principal.tenantId, id: newId() }, product));
   },
 );
 

@@ -13,6 +13,21 @@ declareExport("records", {
       order: { id: "uuid" },
       columns: [...always, "sku", "name", "description", "category_id", "price_minor", "currency", "stock"],
     },
+    {
+      name: "records.sales_order",
+      order: { id: "uuid" },
+      columns: [
+        ...[...always, "state", "reason", "reference", "placed_by", "currency", "total_minor", "item_count"],
+        ...["payment_id", "saga_id", "cancel_requested_at"],
+      ],
+      personal: ["placed_by"],
+      omitted: { payment_token: "what a payment is charged with: there for as long as it is under way" },
+    },
+    {
+      name: "records.order_item",
+      order: { order_id: "uuid", position: "integer" },
+      columns: ["order_id", "position", "product_id", "sku", "name", "quantity", "unit_price_minor", "amount_minor"],
+    },
   ],
   left: {},
 });
@@ -38,5 +53,14 @@ const categories: DeleteSome = async (tx, tenantId, limit) => {
   return { rows, isOver: rows === 0 };
 };
 
+/** With their items, of which an order has fifty at most. */
+const orders: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `with gone as (select id from records.sales_order where tenant_id = $1 order by id limit $2),
+          items as (delete from records.order_item i using gone where i.tenant_id = $1 and i.order_id = gone.id)
+     delete from records.sales_order o using gone where o.tenant_id = $1 and o.id = gone.id`,
+    [tenantId, limit],
+  );
+
 /** What there is of a tenant, in the order in which it must go; at most `limit` rows each. */
-export const tenantDelete: readonly DeleteSome[] = [products, categories];
+export const tenantDelete: readonly DeleteSome[] = [orders, products, categories];

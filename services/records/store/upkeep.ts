@@ -27,3 +27,15 @@ export function categoryPurge(tx: Tx, days: number, limit: number): Promise<numb
     [days, limit],
   );
 }
+
+/** The same of orders, with their items, of which each has fifty at most. */
+export function orderPurge(tx: Tx, days: number, limit: number): Promise<number> {
+  return tx.execute(
+    `with gone as (
+       select tenant_id, id from records.sales_order where deleted_at < now() - $1 * interval '1 day'
+        order by deleted_at limit $2 for update skip locked),
+          items as (delete from records.order_item i using gone where i.tenant_id = gone.tenant_id and i.order_id = gone.id)
+     delete from records.sales_order o using gone where o.tenant_id = gone.tenant_id and o.id = gone.id`,
+    [days, limit],
+  );
+}
