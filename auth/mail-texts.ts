@@ -211,6 +211,8 @@ export const ownerNotices = [
   "domain-lost",
   "provider-changed",
   "provider-removed",
+  "webhook-gone",
+  "webhook-failing",
 ] as const;
 export type OwnerNotice = (typeof ownerNotices)[number];
 
@@ -239,12 +241,24 @@ const told: Readonly<Record<OwnerNotice, { subject: string; what: (about: string
     subject: "The provider of your organisation was removed",
     what: (issuer) => `Nobody signs in to your organisation at ${issuer} any more, as an owner has decided.`,
   },
+  "webhook-gone": {
+    subject: "A webhook endpoint of your organisation was disabled",
+    what: (host) =>
+      `The webhook endpoint at ${host} answered that it is gone (410), so nothing is sent to it any more. What it misses from now on is kept for thirty days: enable it again and replay that, or remove it.`,
+  },
+  "webhook-failing": {
+    subject: "A webhook endpoint of your organisation was disabled",
+    what: (host) =>
+      `Nothing could be delivered to the webhook endpoint at ${host} for five days, so nothing is sent to it any more. What it misses is kept for thirty days: mend it, enable it again and replay that, or remove it.`,
+  },
 };
 
-/** `about` is a domain or an issuer: what an owner of the organisation has written. */
+const toAdmins: ReadonlySet<OwnerNotice> = new Set<OwnerNotice>(["webhook-gone", "webhook-failing"]);
+
+/** `about` is a domain, an issuer or a host: what an owner, or an admin, of the organisation has written. */
 export const ownerNoticeText = (notice: OwnerNotice, about: string): MailText => ({
   subject: told[notice].subject,
-  text: `${told[notice].what(about)}\n\nYou get this as an owner. The log of your organisation says who did what; if that is not what you and the other owners want, change it.`,
+  text: `${told[notice].what(about)}\n\nYou get this as an owner${toAdmins.has(notice) ? " or admin" : ""}. The log of your organisation says who did what; if that is not what you and the other owners want, change it.`,
 });
 
 export const factorNoticeText = (kind: NoticeKind): MailText => ({

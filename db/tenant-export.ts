@@ -19,6 +19,7 @@ export const exportingRooms = [
   "sagas",
   "secrets",
   "vectors",
+  "webhooks",
 ] as const;
 export type ExportingRoom = (typeof exportingRooms)[number];
 

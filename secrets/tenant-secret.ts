@@ -97,16 +97,18 @@ export function assertNotOwn(name: string): void {
  * The secret, for the call it is meant for: ask for it then, keep it nowhere. It notes that it was used, to the hour.
  * @throws APIError secret_not_found, secret_unreadable
  */
-export async function readSecret(scope: TenantScope, name: string): Promise<SecretText> {
-  const { tenantId } = scope;
-  return withTenant(scope, async (tx) => {
-    const row = await secretFind(tx, tenantId, name);
-    if (row === undefined) throw errors.secret_not_found();
-    const keyset = await tenantKeyset(tx, tenantId);
-    const text = opened(keyset, row.sealed, contextOf(tenantId, name));
-    if (row.isUseDue) await secretUsed(tx, tenantId, name);
-    return new SecretText(text.toString());
-  });
+export function readSecret(scope: TenantScope, name: string): Promise<SecretText> {
+  return withTenant(scope, (tx) => readSecretIn(tx, scope, name));
+}
+
+/** The same in the caller's transaction. */
+export async function readSecretIn(tx: Tx, { tenantId }: TenantScope, name: string): Promise<SecretText> {
+  const row = await secretFind(tx, tenantId, name);
+  if (row === undefined) throw errors.secret_not_found();
+  const keyset = await tenantKeyset(tx, tenantId);
+  const text = opened(keyset, row.sealed, contextOf(tenantId, name));
+  if (row.isUseDue) await secretUsed(tx, tenantId, name);
+  return new SecretText(text.toString());
 }
 
 /** Which of these secrets there are. It counts as no use of them. */

@@ -61,6 +61,9 @@ export const permissions = [
   "order.read",
   "order.write",
   "order.delete",
+  "webhook.read",
+  "webhook.replay",
+  "webhook.manage",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -123,6 +126,10 @@ export const matrix = {
   "order.read": { owner: yes, admin: yes, member: yes, viewer: yes },
   "order.write": { owner: yes, admin: yes, member: yes, viewer: no },
   "order.delete": { owner: yes, admin: yes, member: yes, viewer: no },
+  "webhook.read": { owner: yes, admin: yes, member: no, viewer: no },
+  "webhook.replay": { owner: yes, admin: yes, member: no, viewer: no },
+  // Whoever sets one up reads from then on what happens in the organisation, elsewhere.
+  "webhook.manage": { owner: yes, admin: yes, member: no, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**
@@ -142,6 +149,7 @@ const forPeople: ReadonlySet<Permission> = new Set<Permission>([
   "audit.personal",
   "secret.manage",
   "ai_budget.manage",
+  "webhook.manage",
   "event.discard",
   "job.discard",
   "notification.read",

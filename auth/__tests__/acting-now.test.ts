@@ -1,5 +1,5 @@
 // Whose session has ended, or who was demoted, changes nothing of who may act in an organisation, of what it keeps secret or may
-// spend, though their access token was let in a moment before. The attack: whoever is being put out invites another address of theirs.
+// spend, or of who is told elsewhere, though their access token was let in a moment before. The attack: whoever is being put out invites another address of theirs.
 import { auth } from "~encore/clients";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemQuery } from "../../db/tenant";

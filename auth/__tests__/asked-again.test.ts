@@ -6,8 +6,8 @@ import { changingRows } from "../../security/__tests__/endpoint-rows";
 import { accountChanges } from "./account-changes";
 import { organisationChanges } from "./organisation-changes";
 
-/** Who may act, what lets them in, what is secret, what may be spent. */
-const matters = /^(?:auth|secrets)\.|^ai\.\w+Budget$/;
+/** Who may act, what lets them in, what is secret, what may be spent, who is told elsewhere. */
+const matters = /^(?:auth|secrets)\.|^ai\.\w+Budget$|^webhooks\.\w+Endpoint$/;
 
 const ASKS = "changes nothing: what it answers is asked for by";
 const STAFF = "an operator's session is asked for in the database with each request";

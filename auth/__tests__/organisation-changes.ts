@@ -1,7 +1,7 @@
-// Each change of who may act in an organisation, of what it keeps secret and of what it may spend, by its endpoint, with what it
+// Each change of who may act in an organisation, of what it keeps secret, of what it may spend and of who is told elsewhere, by its endpoint, with what it
 // needs, which is there before. What somebody needs whose right or session ends meanwhile is asked in acting-now.test.ts;
 // asked-again.test.ts holds that none is missing.
-import { ai, auth, secrets } from "~encore/clients";
+import { ai, auth, secrets, webhooks } from "~encore/clients";
 import { systemQuery } from "../../db/tenant";
 import { principalFrom } from "../../security/principal";
 import { verifyDomain } from "../domains/domains";
@@ -33,6 +33,7 @@ export async function stage(issuer: string): Promise<Stage> {
 }
 
 const permissions = ["document.read"];
+const url = "https://hooks.example.com/";
 const newDomain = (): string => `${crypto.randomUUID().slice(0, 8)}.example`;
 
 async function domainOf(by: By): Promise<() => Promise<{ id: string }>> {
@@ -130,6 +131,19 @@ export const organisationChanges: Record<string, (stage: Stage) => Promise<Act>>
     await ai.putBudget(budget, by);
     return () => ai.removeBudget({ id: budget.id }, by);
   },
+  "webhooks.createEndpoint": at(({ by }) => webhooks.createEndpoint({ url }, by)),
+  "webhooks.updateEndpoint": async ({ by }) => {
+    const { id } = await webhooks.createEndpoint({ url }, by);
+    return () => webhooks.updateEndpoint({ id, url: "https://other.example.com/" }, by);
+  },
+  "webhooks.rotateEndpoint": async ({ by }) => {
+    const { id } = await webhooks.createEndpoint({ url }, by);
+    return () => webhooks.rotateEndpoint({ id }, by);
+  },
+  "webhooks.removeEndpoint": async ({ by }) => {
+    const { id } = await webhooks.createEndpoint({ url }, by);
+    return () => webhooks.removeEndpoint({ id }, by);
+  },
 };
 
 const of = (table: string, as: string, order = "id"): string =>
@@ -143,7 +157,8 @@ export const organisationState = ({ ada }: Stage): Promise<unknown[]> =>
             ${of("auth.role", "r")} as roles, ${of("auth.api_key", "k")} as keys,
             ${of("auth.service_principal", "s")} as machines, ${of("auth.domain", "d")} as domains,
             ${of("auth.identity_provider", "p")} as provider, ${of("secrets.secret", "x")} as secrets,
-            ${of("secrets.tenant_key", "t")} as data_keys, ${of("ai.budget", "b", "name")} as budgets
+            ${of("secrets.tenant_key", "t")} as data_keys, ${of("ai.budget", "b", "name")} as budgets,
+            ${of("webhooks.endpoint", "w")} as webhooks
        from auth.organisation o where o.id = $1`,
     [ada.organisation.id],
   );

@@ -1,6 +1,6 @@
 // No kind of account is shut out of what asks for a fresh sign-in: each kind × each way that it is told of × each endpoint
 // tagged `fresh` is executed. And what is no way: an old sign-in at a provider, somebody else's, a code of another session.
-import { ai, auth, events, queues, secrets } from "~encore/clients";
+import { ai, auth, events, queues, secrets, webhooks } from "~encore/clients";
 import { readFileSync } from "node:fs";
 import { decodeJwt } from "jose";
 import { URI, type TOTP } from "otpauth";
@@ -92,6 +92,10 @@ const dangerous: Record<string, (as: Acting) => Promise<unknown>> = {
   "secrets.put": (as) => secrets.put({ name: "No name", value: "x" }, as),
   "secrets.remove": (as) => secrets.remove({ name: "none" }, as),
   "secrets.rotate": (as) => secrets.rotate(as),
+  "webhooks.createEndpoint": (as) => webhooks.createEndpoint({ url: "none" }, as),
+  "webhooks.updateEndpoint": (as) => webhooks.updateEndpoint({ id }, as),
+  "webhooks.rotateEndpoint": (as) => webhooks.rotateEndpoint({ id }, as),
+  "webhooks.removeEndpoint": (as) => webhooks.removeEndpoint({ id }, as),
   // The last of all: it is let in.
   deleteAccount: (as) => auth.deleteAccount(as),
 };

@@ -185,6 +185,16 @@ export async function membershipListOwners(tx: Tx, tenantId: string, limit: numb
   return rows.map(({ accountId }) => accountId);
 }
 
+/** Owners and admins, owners first. */
+export async function membershipListAdministrators(tx: Tx, tenantId: string, limit: number): Promise<string[]> {
+  const rows = await tx.query<{ accountId: string }>(
+    `select account_id as "accountId" from auth.membership where tenant_id = $1 and role in ('owner', 'admin')
+     order by role = 'owner' desc, created_at, account_id limit $2`,
+    [tenantId, limit],
+  );
+  return rows.map(({ accountId }) => accountId);
+}
+
 /** Sets the role; resolves with the new revision, below which access tokens name a role that is gone. */
 export async function membershipSetRole(
   tx: Tx,

@@ -82,11 +82,14 @@ const isIdle = async (): Promise<void> => {
  */
 const settle = (): Promise<void> => vi.waitFor(isIdle, { timeout: 150_000, interval: 200 });
 
-/** An event that no consumer handles is the same to everybody, whatever it names. */
+/** Takes every event there is, as it is: it passes the payload on and looks up nothing that stands in it. */
+const PASSES_ON = "webhooks-out";
+
+/** An event that no consumer handles, or one alone that passes it on, is the same to everybody, whatever it names. */
 const payloadsOf = (event: EventDefinition, named: Named): unknown[] =>
   payloadsNaming(event.payload, named).slice(
     0,
-    [...localConsumers.values()].some(({ byKey }) => byKey.has(event.key)) ? undefined : 1,
+    [...localConsumers.values()].some(({ name, byKey }) => name !== PASSES_ON && byKey.has(event.key)) ? undefined : 1,
   );
 
 /** What there is for the job to act on: there are two sagas, and each is driven by its own. */

@@ -15,6 +15,7 @@ import "../../services/ai/store/tenant";
 import "../../services/assets/store/export";
 import "../../services/notifications/store/export";
 import "../../services/records/store/export";
+import "../../services/webhooks/store/tenant";
 import "../../vectors/store/export";
 import { declaredExports } from "../tenant-export";
 import { readTables } from "./catalogue";

@@ -1,5 +1,5 @@
 // An organisation that has one of everything that deferred work acts on, with a word of its own in every text.
-import { auth, records } from "~encore/clients";
+import { auth, records, webhooks } from "~encore/clients";
 import { z } from "zod";
 import { register } from "../../auth/registration";
 import { readAccessToken } from "../../auth/tokens";
@@ -16,6 +16,7 @@ import { APPROVED_TOKEN } from "../../services/records/providers/development-pay
 import { orderSaga } from "../../services/records/order-saga";
 import { askWithin } from "../../services/records/store/ask";
 import { orderInsert } from "../../services/records/store/orders";
+import { sendEvent } from "../../services/webhooks/outgoing";
 import { ingest } from "../../vectors/ingestion";
 import { newId } from "../ids";
 import { systemQuery, withTenant, type Tx } from "../tenant";
@@ -65,6 +66,7 @@ export async function makeTenant(word: string): Promise<RichTenant> {
   const { id: productId } = await records.createProduct(offered, caller);
   const order = { id: newId(), sagaId: newId() };
   await spend(principal, word);
+  const webhookDeliveryId = await missWebhook(caller, tenantId, word);
   const flag = { tenantId, flag: "idempotency", value: "true", reason: word, changedBy: word };
   await withTenant(principal, (tx) => overridePut(tx, flag));
   const [content] = await systemQuery<{ id: string }>("test", "select id from assets.content where tenant_id = $1", [
@@ -97,6 +99,7 @@ export async function makeTenant(word: string): Promise<RichTenant> {
       sagaId: order.sagaId,
       /** As events call its saga. */
       name: orderSaga.name,
+      webhookDeliveryId,
     },
   };
   await beginSaga(tenant, saga, tenant.ownSagaId, { documentId });
@@ -131,6 +134,23 @@ async function spend(principal: Parameters<typeof reserve>[0], word: string): Pr
   };
   const reservation = await reserve(principal, call, new Date(), 1_000_000_000);
   await settle(principal, reservation, { outcome: "answered", inputTokens: 1, outputTokens: 1 });
+}
+
+/** To an endpoint that is disabled, so that nothing is sent before a test asks for it, and where nobody listens. */
+async function missWebhook(caller: { authData: AuthData }, tenantId: TenantId, word: string): Promise<string> {
+  const type = "webhooks.endpoint.disabled";
+  const endpoint = { url: "http://127.0.0.1:9/", description: word, eventTypes: [type] };
+  const { id: endpointId } = await webhooks.createEndpoint(endpoint, caller);
+  await webhooks.updateEndpoint({ id: endpointId, status: "disabled" }, caller);
+  const about = { aggregateType: "any", aggregateId: word, actor: "system", correlationId: word };
+  const event = { id: newId(), type, version: 1, occurredAt: new Date(), payload: { word } };
+  await withTenant({ tenantId }, (tx) => sendEvent(tx, { ...event, ...about, tenantId }));
+  const [delivery] = await systemQuery<{ id: string }>(
+    "test",
+    "select id from webhooks.delivery where tenant_id = $1 and message_id = $2",
+    [tenantId, event.id],
+  );
+  return delivery!.id;
 }
 
 /** Its job is left out, so that it waits for whoever drives it. */
@@ -177,4 +197,11 @@ export async function undoWork({ tenantId, named }: RichTenant): Promise<void> {
     "update sagas.saga set state = 'running', position = 0, run_id = null, leased_until = null, due_at = now(), ended_at = null where tenant_id = $1",
   ])
     await systemQuery("test", statement, [tenantId]);
+  await systemQuery(
+    "test",
+    "update webhooks.endpoint set status = 'active', disabled_reason = null, disabled_at = null where tenant_id = $1",
+    [tenantId],
+  );
+  const pending = "update webhooks.delivery set state = 'pending', attempts = 0, ended_at = null where id = $1";
+  await systemQuery("test", pending, [named.webhookDeliveryId]);
 }

@@ -7,8 +7,9 @@ import * as auth from "./auth";
 import * as records from "./records";
 import * as sagas from "./sagas";
 import * as vectors from "./vectors";
+import * as webhooks from "./webhooks";
 
-const domains = { ...ai, ...assets, ...auth, ...records, ...sagas, ...vectors };
+const domains = { ...ai, ...assets, ...auth, ...records, ...sagas, ...vectors, ...webhooks };
 
 type AnyEvent = (typeof domains)[keyof typeof domains];
 

@@ -44,6 +44,8 @@ const notFresh: Record<string, string> = {
   "POST /sagas/:id/skip": "leaves one compensation of one saga undone, and the saga keeps who did so and why",
   "POST /events/dead-letters/redrive": AGAIN,
   "POST /queues/dead-letters/redrive": AGAIN,
+  "POST /webhooks/endpoints/:id/replay": AGAIN,
+  "POST /webhooks/endpoints/:id/test": "sends nothing of the organisation's, to where somebody fresh said",
   "DELETE /auth/api-keys/:id": ENDS,
   "DELETE /auth/sessions": ENDS,
   "DELETE /auth/sessions/:id": ENDS,
