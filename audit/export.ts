@@ -1,7 +1,7 @@
 // The whole log as lines of JSON (NDJSON), oldest first, written no faster than it is read. A break of the connection
 // shows: the last line says how many entries there were and what the chain's last hash is, to be kept elsewhere.
 import type { Writable } from "node:stream";
-import type { Reading } from "../db/acting";
+import { goOn, type Reading } from "../db/acting";
 import type { Principal } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { NdjsonWriter } from "./ndjson";
@@ -25,7 +25,7 @@ async function writeEntries(principal: Principal, to: Writable, reading: Reading
   const writer = new NdjsonWriter(to);
   let count = 0;
   for (let seq = ends.keptFrom; seq <= ends.seq;) {
-    if (!(await reading.mayGoOn())) throw new Error("who began the export may not have it any more");
+    await goOn(reading);
     const page = (await entryChain(principal, seq, PAGE)).filter((entry) => entry.seq <= ends.seq);
     const [last] = page.slice(-1);
     if (last === undefined) break;

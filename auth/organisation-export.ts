@@ -11,7 +11,7 @@ import type { Writable } from "node:stream";
 import { defineAction } from "../audit/action";
 import { NdjsonWriter } from "../audit/ndjson";
 import { record } from "../audit/record";
-import { beginReading, type Reading } from "../db/acting";
+import { beginReading, goOn, type Reading } from "../db/acting";
 import { withTenant } from "../db/tenant";
 import { declaredExports, type ExportedTable } from "../db/tenant-export";
 import { exportPage } from "../db/tenant-export-page";
@@ -115,7 +115,7 @@ class Run {
   private async *pagesOf(tables: readonly ExportedTable[]): AsyncGenerator<TablePage> {
     for (const table of tables)
       for (let after: string[] | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
-        if (!(await this.options.reading.mayGoOn())) throw new Error("who began the export may not have it any more");
+        await goOn(this.options.reading);
         const page = await exportPage(this.principal, table, after);
         yield { table, lines: page.lines };
         after = page.next;

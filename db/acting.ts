@@ -4,6 +4,7 @@
 import { commonErrors } from "../security/common-errors";
 import type { Permission } from "../security/permissions";
 import type { Principal } from "../security/principal";
+import { RecentMap } from "../security/recent-map";
 import { databaseClock } from "../security/database-clock";
 import type { SystemReason } from "../security/system-reasons";
 import { withSystem, type Tx } from "./tenant";
@@ -45,11 +46,33 @@ export function withActing<T>(
 }
 
 export interface Reading {
-  /** Before each piece. It asks when the last answer is older than a second: then whoever was put out gets no more. */
+  /** Before each piece. It asks when the last answer is as old as it may be: then whoever was put out gets no more. */
   mayGoOn: () => Promise<boolean>;
 }
 
 const ASK_AGAIN_MS = 1_000;
+/** What somebody was told in one place holds in the others where they read: a page in a browser follows several things at once. */
+const SHARED_MS = 1_000;
+const SHARED_MAX = 2_000;
+
+interface Told {
+  askedAtMs: number;
+  refusal: Promise<Error | undefined>;
+}
+
+const told = new RecentMap<Told>(SHARED_MAX);
+
+/** Who reads with what right. Where no secret is named, it counts too since when: whether one was rotated since then is asked. */
+function nameOf(principal: Principal, permission: Permission, sinceMs: number): string {
+  const { kind, subjectId, tenantId, sessionId, keyId, keyDigest } = principal;
+  const since = kind === "user" || keyDigest !== undefined ? null : sinceMs;
+  return JSON.stringify([kind, subjectId, tenantId, sessionId, keyId, keyDigest, permission, since]);
+}
+
+/** @throws Error for who may not go on, where what was written so far is to be cut off. */
+export async function goOn(reading: Reading): Promise<void> {
+  if (!(await reading.mayGoOn())) throw new Error("who began to read may not go on");
+}
 
 /**
  * For who reads for long: asks whether they may, now and while they read.
@@ -62,14 +85,24 @@ export async function beginReading(
 ): Promise<Reading> {
   const { refusalToRead } = ask();
   const sinceMs = databaseClock.nowMs();
+  let askedAtMs = performance.now();
   const refusal = await refusalToRead(principal, permission, sinceMs);
   if (refusal !== undefined) throw refusal;
-  let askedAtMs = performance.now();
+  const name = nameOf(principal, permission, sinceMs);
+  const askNow = (): Told => {
+    const asked = { askedAtMs: performance.now(), refusal: refusalToRead(principal, permission, sinceMs) };
+    told.set(name, asked);
+    asked.refusal.catch(() => told.delete(name));
+    return asked;
+  };
   return {
     mayGoOn: async () => {
       if (performance.now() - askedAtMs < askAgainMs) return true;
-      if ((await refusalToRead(principal, permission, sinceMs)) !== undefined) return false;
-      askedAtMs = performance.now();
+      const shared = told.get(name);
+      const isNew = shared !== undefined && performance.now() - shared.askedAtMs < Math.min(askAgainMs, SHARED_MS);
+      const last = isNew ? shared : askNow();
+      if ((await last.refusal) !== undefined) return false;
+      askedAtMs = last.askedAtMs;
       return true;
     },
   };
