@@ -97,6 +97,7 @@ export const suitesApart: readonly string[] = [
   "services/notifications/__tests__/notifications.test.ts",
   "services/notifications/__tests__/push.test.ts",
   "services/notifications/__tests__/stream.test.ts",
+  "services/notifications/__tests__/templates.test.ts",
   "vectors/__tests__/documents.test.ts",
 ];
 

@@ -1,6 +1,8 @@
 // What a notification says: a title, a text and where it leads. Plain text: channels that have HTML make theirs of it.
 import { z } from "zod";
+import { fieldsOf } from "../../security/input";
 import { isWellFormed } from "../../security/well-formed";
+import { errors } from "./errors";
 
 /** A line, as it stands in a subject or a title: no control characters. */
 const line = (max: number) =>
@@ -15,7 +17,7 @@ const line = (max: number) =>
 /** https, or a path of the app. */
 const isLink = (text: string): boolean => /^\/(?![/\\])[^\\\s]*$/.test(text) || /^https:\/\/[^\s\\]+$/.test(text);
 
-export const contentSchema = z.strictObject({
+const saidSchema = z.strictObject({
   title: line(150),
   body: z
     .string()
@@ -25,4 +27,22 @@ export const contentSchema = z.strictObject({
     .refine((text) => !text.includes("\u0000"), "has a NUL character"),
   url: z.string().max(2_000).refine(isLink, "is neither an https address nor a path of the app").optional(),
 });
-export type Content = z.output<typeof contentSchema>;
+/** In one language. */
+export type Said = z.output<typeof saidSchema>;
+
+/** As it is kept: what is said to whose language there is none of, and what in others. */
+export interface Content extends Said {
+  language?: string | undefined;
+  byLanguage?: Readonly<Record<string, Said>> | undefined;
+}
+
+/** As a sender gives it. */
+export const contentSchema: z.ZodType<Said> = saidSchema;
+
+/** What a template has become. @throws APIError template_not_rendered, for what is too long or leads elsewhere */
+export function parseContent(rendered: unknown, language: string): Said {
+  const parsed = saidSchema.safeParse(rendered);
+  if (parsed.success) return parsed.data;
+  const fields = Object.entries(fieldsOf(parsed.error)).map(([field, problem]) => [`${language}.${field}`, problem]);
+  throw errors.template_not_rendered({ fields: Object.fromEntries(fields) as Record<string, string> });
+}

@@ -7,6 +7,7 @@ import { notificationMail } from "./mail-text";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
 import { refusalToSend } from "./still-wanted";
 import { deliveryEnd, deliveryFind, type DeliveryRow } from "./store/deliveries";
+import { saidIn } from "./templates";
 import { createUnsubscribeToken } from "./unsubscribe-token";
 
 /** Resolves when nothing more is to be done for it. @throws MailError, to be tried again */
@@ -34,9 +35,10 @@ function mailOf({ tenantId }: TenantScope, delivery: DeliveryRow) {
   // What people cannot switch off has no link that would say so.
   const { locked } = categorySettings(policy, preferences, category);
   const link = locked ? undefined : unsubscribeUrl(createUnsubscribeToken({ tenantId, userId, category }));
-  const written = notificationMail(content, {
+  const said = saidIn(content, languageOf(policy, preferences));
+  const written = notificationMail(said, {
     ...{ appUrl: cfg.appUrl, unsubscribeUrl: link },
-    language: languageOf(policy, preferences),
+    language: said.language ?? "en",
   });
   return { ...written, ...(link === undefined ? {} : { unsubscribeUrl: link }) };
 }

@@ -9,8 +9,9 @@ import { wellFormed } from "../../security/well-formed";
 import { absoluteUrl } from "./mail-text";
 import { encryptPush, PLAIN_BYTES_MAX } from "./push-encryption";
 import { isAllowedAddress } from "./push-address";
-import { categorySettings, NO_POLICY, NO_PREFERENCES } from "./settings";
+import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
 import { refusalToSend } from "./still-wanted";
+import { saidIn } from "./templates";
 import { deliveryEnd, deliveryFind, type DeliveryRow } from "./store/deliveries";
 import { subscriptionDelete, subscriptionFind, type SubscriptionRow } from "./store/push";
 import { vapidAuthorization, vapidKeys, type VapidKey } from "./vapid";
@@ -82,8 +83,8 @@ function outcomeOf(status: number): "sent" | "gone" | "refused" {
 }
 
 /** What the page's service worker gets; a text that is too long ends in an ellipsis. */
-export function payloadOf({ notificationId, category, content }: DeliveryRow): Buffer {
-  const { title, body, url } = content;
+export function payloadOf({ notificationId, category, content, policy, preferences }: DeliveryRow): Buffer {
+  const { title, body, url } = saidIn(content, languageOf(policy ?? NO_POLICY, preferences ?? NO_PREFERENCES));
   const of = (text: string): Buffer =>
     Buffer.from(
       JSON.stringify({

@@ -18,6 +18,33 @@ export const errors = defineErrors("notifications", {
     remedy:
       "Leave out what is named in details.fields, or verify it first: only what you have shown to be yours is used.",
   },
+  template_not_found: {
+    class: "not_found",
+    text: "there is no template of this name",
+    remedy:
+      "List them with GET /notifications/templates, or make it with PUT /notifications/templates/:name/:language.",
+  },
+  template_not_rendered: {
+    class: "failed_precondition",
+    text: "the template does not become a notification with these values",
+    remedy: "Correct what details.fields says of its languages: give the value in data, or change the template.",
+  },
+  too_many_templates: {
+    class: "failed_precondition",
+    text: "the organisation has as many templates as one can have",
+    remedy:
+      "Remove one with DELETE /notifications/templates/:name/:language: there are a thousand, each language counted.",
+  },
+  topic_not_found: {
+    class: "not_found",
+    text: "there is no such topic, or you are not subscribed to it",
+    remedy: "Check the name: a topic is there for as long as somebody is subscribed to it.",
+  },
+  topic_full: {
+    class: "failed_precondition",
+    text: "the topic would have more subscribers than one can have",
+    remedy: "A topic has ten thousand at most: make another one, and send to both.",
+  },
   push_subscription_not_found: {
     class: "not_found",
     text: "there is no push subscription of yours with this id",

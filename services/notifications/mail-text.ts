@@ -1,6 +1,6 @@
 // A notification as a mail: text, and HTML made of the same text. Pure. Nothing in it is anything but text: what a sender wrote
 // is escaped, and leads nowhere but where the notification's link does.
-import type { Content } from "./content";
+import type { Said } from "./content";
 
 export interface NotificationMail {
   subject: string;
@@ -24,7 +24,7 @@ export const absoluteUrl = (url: string, appUrl: string): string =>
 const FOOT = "You get this because of your notification settings.";
 
 export function notificationMail(
-  { title, body, url }: Content,
+  { title, body, url }: Said,
   { appUrl, unsubscribeUrl, language }: { appUrl: string; unsubscribeUrl: string | undefined; language: string },
 ): NotificationMail {
   const link = url === undefined ? undefined : absoluteUrl(url, appUrl);

@@ -14,7 +14,7 @@ export const categoryName = z
 
 const timeOfDay = z.string().regex(/^(?:[01][0-9]|2[0-3]):[0-5][0-9]$/, "is no time of day like 22:30");
 const zone = z.string().max(64).refine(isZone, "is no time zone like Europe/Berlin");
-const language = z.string().regex(/^[a-z]{2,3}(?:-[A-Z]{2})?$/, "is no language like de or pt-BR");
+export const languageTag = z.string().regex(/^[a-z]{2,3}(?:-[A-Z]{2})?$/, "is no language like de or pt-BR");
 const quietHours = z.strictObject({ from: timeOfDay, to: timeOfDay });
 const destinations = z.array(z.string().min(1).max(254)).max(INCLUDED_MAX);
 
@@ -43,7 +43,7 @@ export const preferencesSchema = z.strictObject({
   timeZone: zone.optional(),
   /** null: none, whatever the policy says. */
   quietHours: quietHours.nullable().optional(),
-  language: language.optional(),
+  language: languageTag.optional(),
 });
 export type Preferences = z.output<typeof preferencesSchema>;
 
@@ -62,7 +62,7 @@ export const policySchema = z.strictObject({
   quietHours: quietHours.optional(),
   /** People have the policy's quiet hours, whatever they prefer. */
   quietHoursLocked: z.boolean().optional(),
-  language: language.optional(),
+  language: languageTag.optional(),
 });
 export type Policy = z.output<typeof policySchema>;
 

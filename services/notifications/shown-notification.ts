@@ -1,4 +1,5 @@
 // A notification as its reader sees it: in lists and in the stream.
+import { saidIn } from "./templates";
 import type { InboxRow } from "./store/inbox";
 
 export interface ShownNotification {
@@ -12,17 +13,14 @@ export interface ShownNotification {
   archivedAt?: string;
 }
 
-export const shownNotification = ({
-  id,
-  category,
-  content,
-  createdAt,
-  readAt,
-  archivedAt,
-}: InboxRow): ShownNotification => ({
-  ...{ id, category, title: content.title, body: content.body },
-  ...(content.url === undefined ? {} : { url: content.url }),
-  createdAt: createdAt.toISOString(),
-  ...(readAt === null ? {} : { readAt: readAt.toISOString() }),
-  ...(archivedAt === null ? {} : { archivedAt: archivedAt.toISOString() }),
-});
+export function shownNotification(row: InboxRow): ShownNotification {
+  const { id, category, createdAt, readAt, archivedAt } = row;
+  const { title, body, url } = saidIn(row.content, row.language);
+  return {
+    ...{ id, category, title, body },
+    ...(url === undefined ? {} : { url }),
+    createdAt: createdAt.toISOString(),
+    ...(readAt === null ? {} : { readAt: readAt.toISOString() }),
+    ...(archivedAt === null ? {} : { archivedAt: archivedAt.toISOString() }),
+  };
+}

@@ -107,7 +107,9 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
                        select $1, gen_random_uuid(), id, $2, 'in_app', 'delivered' from sent),
           preference as (insert into notifications.preference (tenant_id, user_id, settings) values ($1, $2, '{}')),
           browser as (insert into notifications.push_subscription (tenant_id, id, user_id, endpoint, endpoint_hash, p256dh, auth, vapid_key_id)
-                        values ($1, gen_random_uuid(), $2, 'https://push.example.com/x', '', '', '', ''))
+                        values ($1, gen_random_uuid(), $2, 'https://push.example.com/x', '', '', '', '')),
+          template as (insert into notifications.template (tenant_id, id, name, language, title, body) values ($1, gen_random_uuid(), 'n', 'en', 't', 'b')),
+          subscriber as (insert into notifications.topic_subscriber (tenant_id, topic, user_id) values ($1, 't', $2))
      insert into notifications.policy (tenant_id, settings) values ($1, '{}')`,
     [owner.tenantId, owner.authData.userID],
   );

@@ -225,7 +225,9 @@ describe("a push message", () => {
 
   test("that is too long for a record ends in an ellipsis, in whole characters", () => {
     const content = { title: "t", body: "👋".repeat(4_000), url: "/x" };
-    const row = { notificationId: "n", category: "c", content } as Parameters<typeof payloadOf>[0];
+    const row = { notificationId: "n", category: "c", content, policy: null, preferences: null } as Parameters<
+      typeof payloadOf
+    >[0];
     const payload = payloadOf(row);
     expect(payload.length).toBeLessThanOrEqual(PLAIN_BYTES_MAX);
     const { body } = JSON.parse(payload.toString()) as { body: string };
@@ -256,7 +258,7 @@ describe("a subscription", () => {
     expect(await reason(notifications.subscribe({ endpoint, keys: keys() }, owner))).toBe("invalid_request");
   });
 
-  test("whose name leads to a private address when it is called is refused then, and told of", async () => {
+  test("whose address is private when it is called is refused then too, and told of", async () => {
     const owner = await found();
     const { id } = await notifications.subscribe({ endpoint: "https://push.example.com/x", keys: keys() }, owner);
     await tenantQuery(

@@ -4,13 +4,14 @@ import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { z } from "zod";
 import { parseCursor } from "../../../db/cursor";
 import { isUuid } from "../../../db/ids";
+import { isBounded } from "../../../security/bounded-json";
 import { parseInput } from "../../../security/input";
 import { declareOwner } from "../../../security/ownership";
 import { currentPrincipal } from "../../../security/principal";
 import { contentSchema } from "../content";
 import { CONTACTS_MAX } from "../contacts";
 import { errors } from "../errors";
-import { sendNotification } from "../sending";
+import { sendNotification, TOPIC } from "../sending";
 import { categoryName } from "../settings";
 import { notificationSender } from "../store/notifications";
 import { receiptCounts, receiptList } from "../store/deliveries";
@@ -25,11 +26,16 @@ interface NotificationContent {
 }
 
 interface SendRequest {
-  /** Ids of members, at most a hundred. */
+  /** Ids of members, and topics as "topic:releases"; at most a hundred. */
   to: string[];
   /** What people's preferences are about: "billing.invoice". */
   category: string & MaxLen<64>;
-  content: NotificationContent;
+  /** What it says; or a template that does. */
+  content?: NotificationContent;
+  /** The name of one: each reads it in their language. */
+  template?: string & MaxLen<64>;
+  /** The template's values. */
+  data?: Record<string, unknown>;
   /** The same sender's same key is the same notification, for as long as it is kept. */
   dedupeKey?: string & MinLen<1> & MaxLen<200>;
 }
@@ -39,17 +45,32 @@ interface SendResponse {
   id: string;
 }
 
-const sendInput = z.object({
-  to: z.array(z.string().refine(isUuid, "is no user's id")).min(1).max(CONTACTS_MAX),
-  category: categoryName,
-  content: contentSchema,
-  dedupeKey: z
-    .string()
-    .min(1)
-    .max(200)
-    .regex(/^[!-~]+$/, "has other characters than printable ASCII")
-    .optional(),
-});
+const DATA_CHARS_MAX = 50_000;
+const isRecipient = (to: string): boolean =>
+  to.startsWith(TOPIC) ? categoryName.safeParse(to.slice(TOPIC.length)).success : isUuid(to);
+
+const sendInput = z
+  .object({
+    to: z.array(z.string().refine(isRecipient, "is neither a user's id nor a topic")).min(1).max(CONTACTS_MAX),
+    category: categoryName,
+    content: contentSchema.optional(),
+    template: categoryName.optional(),
+    data: z
+      .record(z.string(), z.unknown())
+      .refine((data) => isBounded(data, 10, 2_000), "has too many levels or values")
+      .refine((data) => JSON.stringify(data).length <= DATA_CHARS_MAX, "is too large")
+      .optional(),
+    dedupeKey: z
+      .string()
+      .min(1)
+      .max(200)
+      .regex(/^[!-~]+$/, "has other characters than printable ASCII")
+      .optional(),
+  })
+  .refine(({ content, template }) => (content === undefined) !== (template === undefined), {
+    path: ["content"],
+    message: "is given together with a template, or neither is",
+  });
 
 /** Notifies members, each in the ways that they prefer. */
 export const send = api(

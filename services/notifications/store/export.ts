@@ -43,6 +43,17 @@ declareExport("notifications", {
         vapid_key_id: "names a key of the installation",
       },
     },
+    {
+      name: "notifications.template",
+      order: { name: "text", language: "text" },
+      columns: ["id", "name", "language", "title", "body", "url", "created_at", "updated_at"],
+    },
+    {
+      name: "notifications.topic_subscriber",
+      order: { topic: "text", user_id: "uuid" },
+      columns: ["topic", "user_id", "created_at"],
+      personal: ["user_id"],
+    },
     { name: "notifications.policy", order: { updated_at: "timestamptz" }, columns: ["settings", "updated_at"] },
   ],
   left: {
@@ -89,6 +100,18 @@ const browsers: DeleteSome = (tx, tenantId, limit) =>
        select id from notifications.push_subscription where tenant_id = $1 order by id limit $2)`,
     [tenantId, limit],
   );
+const templates: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.template where tenant_id = $1 and id in (
+       select id from notifications.template where tenant_id = $1 order by id limit $2)`,
+    [tenantId, limit],
+  );
+const subscribers: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.topic_subscriber where tenant_id = $1 and (topic, user_id) in (
+       select topic, user_id from notifications.topic_subscriber where tenant_id = $1 order by topic, user_id limit $2)`,
+    [tenantId, limit],
+  );
 const heads: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(
     `delete from notifications.inbox_head where tenant_id = $1 and user_id in (
@@ -106,6 +129,8 @@ export const tenantDelete: readonly DeleteSome[] = [
   counts,
   preferences,
   browsers,
+  templates,
+  subscribers,
   heads,
   policies,
 ];
@@ -124,10 +149,16 @@ const ownInbox: DeleteOwn = (tx, { tenantId, userId }, limit) =>
        select notification_id from notifications.recipient where tenant_id = $1 and user_id = $2 order by notification_id limit $3)`,
     [tenantId, userId, limit],
   );
+const ownTopics: DeleteOwn = (tx, { tenantId, userId }, limit) =>
+  tx.execute(
+    `delete from notifications.topic_subscriber where tenant_id = $1 and user_id = $2 and topic in (
+       select topic from notifications.topic_subscriber where tenant_id = $1 and user_id = $2 order by topic limit $3)`,
+    [tenantId, userId, limit],
+  );
 const ownBrowsers: DeleteOwn = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.push_subscription where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 const ownPreferences: DeleteOwn = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.preference where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 
 /** What there is of one member, who is one no more; at most `limit` rows each. */
-export const memberDelete: readonly DeleteOwn[] = [ownDeliveries, ownInbox, ownBrowsers, ownPreferences];
+export const memberDelete: readonly DeleteOwn[] = [ownDeliveries, ownInbox, ownBrowsers, ownTopics, ownPreferences];

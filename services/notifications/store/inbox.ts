@@ -16,12 +16,17 @@ export type Shelf = "inbox" | "unread" | "archived";
 export interface InboxRow extends CursorRow {
   category: string;
   content: Content;
+  /** Of its reader. */
+  language: string;
   createdAt: Date;
   readAt: Date | null;
   archivedAt: Date | null;
 }
 
-const COLUMNS = `r.notification_id as id, n.category, n.content, r.created_at as "createdAt", r.read_at as "readAt",
+const LANGUAGE = `coalesce(
+  (select p.settings->>'language' from notifications.preference p where p.tenant_id = r.tenant_id and p.user_id = r.user_id),
+  (select o.settings->>'language' from notifications.policy o where o.tenant_id = r.tenant_id), 'en')`;
+const COLUMNS = `r.notification_id as id, n.category, n.content, ${LANGUAGE} as language, r.created_at as "createdAt", r.read_at as "readAt",
   r.archived_at as "archivedAt", ${cursorMicros("r.created_at")} as "cursorMicros"`;
 const FROM = `notifications.recipient r join notifications.notification n on n.tenant_id = r.tenant_id and n.id = r.notification_id`;
 
