@@ -72,7 +72,13 @@ export async function makeTenant(word: string): Promise<RichTenant> {
   const [content] = await systemQuery<{ id: string }>("test", "select id from assets.content where tenant_id = $1", [
     tenantId,
   ]);
-  const ids = { notificationId: newId(), mailToSend: newId(), pushToSend: newId(), memberId: newId() };
+  const ids = {
+    notificationId: newId(),
+    mailToSend: newId(),
+    pushToSend: newId(),
+    digestToSend: newId(),
+    memberId: newId(),
+  };
   await notify(principal, ids, word);
   const tenant = {
     ownSagaId: newId(),
@@ -186,6 +192,12 @@ export async function undoWork({ tenantId, named }: RichTenant): Promise<void> {
     "test",
     "insert into notifications.preference (tenant_id, user_id, settings) values ($1, $2, '{}') on conflict do nothing",
     [tenantId, named.memberId],
+  );
+  await systemQuery(
+    "test",
+    `insert into notifications.digest (tenant_id, id, user_id, category, destination, due_at)
+     values ($1, $2, $3, 'rich', 'x', now()) on conflict do nothing`,
+    [tenantId, named.digestToSend, named.userId],
   );
   for (const statement of [
     "update vectors.document set status = 'pending', splitter = 0, counted_chunks = null, ready_at = null where tenant_id = $1",

@@ -94,6 +94,7 @@ export const suitesApart: readonly string[] = [
   "secrets/__tests__/secrets.test.ts",
   "services/ai/__tests__/breakers.test.ts",
   "services/assets/__tests__/assets.test.ts",
+  "services/notifications/__tests__/digests.test.ts",
   "services/notifications/__tests__/notifications.test.ts",
   "services/notifications/__tests__/push.test.ts",
   "services/notifications/__tests__/stream.test.ts",

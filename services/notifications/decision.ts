@@ -6,9 +6,10 @@
 //   3 a channel is off, or has no verified destination    withheld in that channel, with the reason
 //   4 quiet hours hold           what is left is held until they end, then decided anew
 //   5 the day's limit is reached what is left is withheld
-//   6                            delivered to each destination; together that counts one of the day
+//   6                            delivered to each destination, mails perhaps with others of an hour (`digestMinutes`);
+//                                together that counts one of the day
 //
-// An urgent category passes 4 and 5, and counts nothing. A day is the person's, in their time zone, by the moment of delivery.
+// An urgent category passes 4 and 5, waits for no others, and counts nothing. A day is the person's, in their time zone, by the moment of delivery.
 import {
   categorySettings,
   quietHoursOf,
@@ -42,7 +43,13 @@ export interface DecisionInput {
 }
 
 export type ChannelDecision =
-  | { channel: Disturbing; outcome: "deliver"; to: readonly string[] }
+  | {
+      channel: Disturbing;
+      outcome: "deliver";
+      to: readonly string[];
+      /** Of mails: it is gathered with others, and sent at the latest so long from now. */
+      digestMinutes?: number;
+    }
   | { channel: Disturbing; outcome: "held" }
   | { channel: Disturbing; outcome: "withheld"; reason: WithheldReason };
 
@@ -76,7 +83,7 @@ export function decide(input: DecisionInput): Decision {
   const inApp = settings.enabled && settings.toInApp;
   if (settings.urgent || !channels.some(({ outcome }) => outcome === "deliver"))
     return { inApp, channels, counts: false };
-  const heldUntilMs = quietEnd(input);
+  const heldUntilMs = quietEndAt(input);
   if (heldUntilMs !== undefined)
     return { inApp, channels: instead(channels, { outcome: "held" }), heldUntilMs, counts: false };
   if (settings.dailyLimit !== null && input.countOfDay >= settings.dailyLimit)
@@ -104,10 +111,18 @@ export function wanted(
       : channel === "email"
         ? there.slice(0, 1)
         : there;
-  return to.length === 0 ? withheld("not_included") : { channel, outcome: "deliver", to };
+  if (to.length === 0) return withheld("not_included");
+  const { digestMinutes } = settings;
+  const isGathered = channel === "email" && digestMinutes !== null && !settings.urgent;
+  return { channel, outcome: "deliver", to, ...(isGathered ? { digestMinutes } : {}) };
 }
 
-function quietEnd({ policy, preferences, nowMs }: DecisionInput): number | undefined {
+/** When the quiet hours end that hold now for somebody; undefined when none do. */
+export function quietEndAt({
+  policy,
+  preferences,
+  nowMs,
+}: Pick<DecisionInput, "policy" | "preferences" | "nowMs">): number | undefined {
   const hours = quietHoursOf(policy, preferences);
   return hours && quietUntil(zoneOf(policy, preferences), hours, nowMs);
 }

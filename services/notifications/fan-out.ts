@@ -1,16 +1,17 @@
 // Deciding about people in batches: each batch is one transaction, in which nobody else decides about the same people or counts
 // their day. What a kill interrupts is decided again; what was decided stays.
-import { idFromParts } from "../../db/ids";
+import { idFromParts, newId } from "../../db/ids";
 import { withTenant, type TenantScope, type Tx } from "../../db/tenant";
 import { enqueue } from "../../queues/enqueue";
 import type { JobDefinition } from "../../queues/job";
 import { CONTACTS_MAX, contactsOf } from "./contacts";
 import { dayOf, decide, type Decision, type DecisionInput, type Disturbing } from "./decision";
 import { destinationsOf } from "./destinations";
-import { emailJob, pushJob, releaseJob } from "./job-definitions";
+import { digestJob, emailJob, pushJob, releaseJob } from "./job-definitions";
 import { SUBSCRIPTIONS_MAX } from "./limits";
 import { NO_POLICY, NO_PREFERENCES } from "./settings";
 import { deliveryDeleteHeld, deliveryInsert, type NewDelivery } from "./store/deliveries";
+import { digestOpen, type OpenDigest } from "./store/digests";
 import { headAdvance } from "./store/inbox";
 import {
   dailyCountAdd,
@@ -92,8 +93,9 @@ async function withinDailyLimits(tx: Tx, tenantId: string, people: Person[]): Pr
 async function writeDown(tx: Tx, tenantId: string, notificationId: string, people: readonly Person[]): Promise<void> {
   const idOf = (userId: string, channel: string, destination: string): string =>
     idFromParts("notification-delivery", tenantId, notificationId, userId, channel, destination);
+  const digests = await gather(tx, tenantId, people);
   const deliveries = people.flatMap(({ userId, decision }) =>
-    deliveriesOf(userId, decision).map((one) => ({ ...one, id: idOf(userId, one.channel, one.destination) })),
+    deliveriesOf(userId, decision, digests).map((one) => ({ ...one, id: idOf(userId, one.channel, one.destination) })),
   );
   deliveryDeleteHeld(
     tx,
@@ -130,9 +132,31 @@ const jobOf: Readonly<Record<Disturbing, JobDefinition<{ deliveryId: string }>>>
   sms: emailJob,
 };
 
-function deliveriesOf(userId: string, decision: Decision | undefined): Omit<NewDelivery, "id">[] {
+type OpenDigests = ReadonlyMap<string, OpenDigest>;
+const digestKey = (userId: string, destination: string): string => `${userId} ${destination}`;
+
+/** The digests that mails of these people are gathered in; one that is begun here has its job. */
+async function gather(tx: Tx, tenantId: string, people: readonly Person[]): Promise<OpenDigests> {
+  const wanted = people.flatMap(({ userId, input, decision }) =>
+    (decision?.heldUntilMs === undefined ? (decision?.channels ?? []) : []).flatMap((decided) => {
+      if (decided.outcome !== "deliver" || decided.digestMinutes === undefined) return [];
+      const dueAt = new Date(input.nowMs + decided.digestMinutes * 60_000);
+      return decided.to.map((destination) => ({ id: newId(), userId, destination, dueAt }));
+    }),
+  );
+  const { category = "", nowMs = 0 } = people[0]?.input ?? {};
+  if (wanted.length === 0) return new Map();
+  const open = await digestOpen(tx, tenantId, category, wanted);
+  for (const { id, userId, destination, dueAt, isNew } of open) {
+    const delayMs = Math.max(0, dueAt.getTime() - nowMs);
+    if (isNew) await enqueue(tx, digestJob, { digestId: id, userId, category, destination }, { delayMs });
+  }
+  return new Map(open.map((one) => [digestKey(one.userId, one.destination), one]));
+}
+
+function deliveriesOf(userId: string, decision: Decision | undefined, digests: OpenDigests): Omit<NewDelivery, "id">[] {
   const one = (fields: Pick<NewDelivery, "channel" | "state"> & Partial<NewDelivery>): Omit<NewDelivery, "id"> => ({
-    ...{ userId, destination: "", reason: null, heldUntil: null },
+    ...{ userId, destination: "", reason: null, heldUntil: null, digestId: null },
     ...fields,
   });
   if (decision === undefined) return [one({ channel: "in_app", state: "withheld", reason: "no_member" })];
@@ -144,7 +168,12 @@ function deliveriesOf(userId: string, decision: Decision | undefined): Omit<NewD
     const { channel } = decided;
     switch (decided.outcome) {
       case "deliver":
-        return decided.to.map((destination) => one({ channel, destination, state: "queued" }));
+        return decided.to.map((destination) => {
+          const digest = decided.digestMinutes === undefined ? undefined : digests.get(digestKey(userId, destination));
+          if (digest === undefined) return one({ channel, destination, state: "queued" });
+          const { id: digestId, dueAt: heldUntil } = digest;
+          return one({ channel, destination, state: "held", reason: "digest", heldUntil, digestId });
+        });
       case "held":
         return [one({ channel, state: "held", reason: "quiet_hours", heldUntil: new Date(heldUntilMs ?? 0) })];
       case "withheld":

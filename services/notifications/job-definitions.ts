@@ -32,6 +32,15 @@ export const emailJob = defineJob({
   kind: "email",
 });
 
+/** Sends what was gathered into one mail. */
+export const digestJob = defineJob({
+  name: "notifications:send-digest",
+  payload: z.object({ digestId: z.uuid(), userId: z.uuid(), category: z.string(), destination: z.string() }),
+  retry: RETRY.external,
+  timeoutMs: 45_000,
+  kind: "email",
+});
+
 export const pushJob = defineJob({
   name: "notifications:send-push",
   payload: delivery,

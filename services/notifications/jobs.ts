@@ -2,10 +2,12 @@
 import { makeWorker, UnrecoverableJobError, type FailureHandler } from "../../queues/worker";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { contactsOf } from "./contacts";
+import { deliverDigest } from "./deliver-digest";
 import { deliverEmail } from "./deliver-email";
 import { deliverPush } from "./deliver-push";
 import { decideAbout, fanOut } from "./fan-out";
-import { emailJob, fanOutJob, purgeMemberJob, purgeTenantJob, pushJob, releaseJob } from "./job-definitions";
+import { digestJob, emailJob, fanOutJob, purgeMemberJob, purgeTenantJob, pushJob, releaseJob } from "./job-definitions";
+import { digestFail } from "./store/digests";
 import { deliveryFail } from "./store/deliveries";
 import { purgeMember, purgeTenant } from "./tenant-purge";
 
@@ -28,6 +30,11 @@ const onFailed: FailureHandler<{ deliveryId: string }> = async (tx, { deliveryId
 };
 
 makeWorker(emailJob, ({ deliveryId }, { tenantId }) => deliverEmail(ofTenant(tenantId), deliveryId), { onFailed });
+makeWorker(digestJob, (digest, { tenantId }) => deliverDigest(ofTenant(tenantId), digest), {
+  onFailed: async (tx, { digestId }, { tenantId, reason }) => {
+    if (tenantId !== null) await digestFail(tx, tenantId, digestId, reason);
+  },
+});
 makeWorker(pushJob, ({ deliveryId }, { tenantId }) => deliverPush(ofTenant(tenantId), deliveryId), { onFailed });
 
 makeWorker(purgeTenantJob, async ({ organisationId }, { tenantId }) => {

@@ -1,5 +1,6 @@
 // A notification as a mail: text, and HTML made of the same text. Pure. Nothing in it is anything but text: what a sender wrote
 // is escaped, and leads nowhere but where the notification's link does.
+import { wellFormed } from "../../security/well-formed";
 import type { Said } from "./content";
 
 export interface NotificationMail {
@@ -36,4 +37,24 @@ export function notificationMail(
     unsubscribeUrl === undefined ? "" : ` <a href="${escapeHtml(unsubscribeUrl)}">No more mails of this kind</a>`;
   const html = `<!doctype html><html lang="${escapeHtml(language)}"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title></head><body><h1>${escapeHtml(title)}</h1>${paragraphs.join("")}${button}<hr><p>${FOOT}${stop}</p></body></html>`;
   return { subject: title, text, html };
+}
+
+const EXCERPT_CHARS = 300;
+const excerpt = (text: string): string =>
+  text.length <= EXCERPT_CHARS ? text : `${wellFormed(text.slice(0, EXCERPT_CHARS))}…`;
+
+/** Several as one mail, the oldest first; `count`: of all, where not all are given. */
+export function digestMail(
+  all: readonly Said[],
+  { count, ...settings }: Parameters<typeof notificationMail>[1] & { count: number },
+): NotificationMail {
+  const [first] = all;
+  if (first === undefined) throw new RangeError("a digest of nothing");
+  if (count === 1) return notificationMail(first, settings);
+  const list = all.map(({ title, body, url }) =>
+    [title, excerpt(body), ...(url === undefined ? [] : [absoluteUrl(url, settings.appUrl)])].join("\n"),
+  );
+  const rest = count > all.length ? [`+${count - all.length}`] : [];
+  const title = `${first.title} (+${count - 1})`;
+  return notificationMail({ title, body: [...list, ...rest].join("\n\n") }, settings);
 }

@@ -25,6 +25,7 @@ const categoryFields = {
   toEmails: z.boolean().optional(),
   toSms: z.boolean().optional(),
   dailyLimit: z.int().min(0).max(1_000).nullable().optional(),
+  digestMinutes: z.int().min(5).max(1_440).nullable().optional(),
 };
 
 const categoriesOf = <T extends z.ZodType>(category: T) =>
@@ -78,12 +79,22 @@ export interface CategorySettings {
   toSms: boolean;
   /** null: as many as come. */
   dailyLimit: number | null;
+  /** Mails are gathered for so long into one; null: each comes by itself. */
+  digestMinutes: number | null;
   urgent: boolean;
   locked: boolean;
 }
 
 /** A text message costs money: it is for who asks for it. */
-const BUILT_IN = { enabled: true, toInApp: true, toPush: true, toEmails: true, toSms: false, dailyLimit: null };
+const BUILT_IN = {
+  enabled: true,
+  toInApp: true,
+  toPush: true,
+  toEmails: true,
+  toSms: false,
+  dailyLimit: null,
+  digestMinutes: null,
+};
 
 const own = <T>(record: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(record, name) ? record[name] : undefined;

@@ -1,5 +1,6 @@
 // What is past its time goes.
 import { removeInBatches, type UpkeepBudget } from "../../db/upkeep";
+import { digestPurge } from "./store/digests";
 import { deliveryPurge } from "./store/deliveries";
 import { subscriptionPurge } from "./store/push";
 import { dailyCountPurge, notificationPurge, recipientPurge } from "./store/notifications";
@@ -15,4 +16,5 @@ export const purgeOld: readonly (() => Promise<number>)[] = [
   () => removeInBatches(REASON, BUDGET, (tx, limit) => notificationPurge(tx, KEEP_DAYS + 1, limit)),
   () => removeInBatches(REASON, BUDGET, (tx, limit) => dailyCountPurge(tx, limit)),
   () => removeInBatches(REASON, BUDGET, (tx, limit) => subscriptionPurge(tx, limit)),
+  () => removeInBatches(REASON, BUDGET, (tx, limit) => digestPurge(tx, limit)),
 ];

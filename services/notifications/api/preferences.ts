@@ -25,6 +25,8 @@ interface CategoryPreference {
   toSms?: boolean;
   /** How many a day may disturb; null: as many as come. */
   dailyLimit?: number | null;
+  /** Mails are gathered for so many minutes into one, from 5 to a day; null: each comes by itself. */
+  digestMinutes?: number | null;
 }
 
 interface QuietHours {
@@ -55,6 +57,7 @@ interface CategoryInForce {
   toEmails: boolean;
   toSms: boolean;
   dailyLimit: number | null;
+  digestMinutes: number | null;
   /** Passes quiet hours and daily limits. */
   urgent: boolean;
   /** Your preferences do not change it. */

@@ -23,13 +23,14 @@ export interface NewDelivery {
   state: DeliveryState;
   reason: string | null;
   heldUntil: Date | null;
+  digestId: string | null;
 }
 
 /** Each way to somebody once: what is there already stays as it is. */
 export function deliveryInsert(tx: Tx, tenantId: string, notificationId: string, added: readonly NewDelivery[]): void {
   tx.executeLater(
-    `insert into notifications.delivery (tenant_id, notification_id, id, user_id, channel, destination, state, reason, held_until)
-     select $1, $2, * from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
+    `insert into notifications.delivery (tenant_id, notification_id, id, user_id, channel, destination, state, reason, held_until, digest_id)
+     select $1, $2, * from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::uuid[])
      on conflict do nothing`,
     [
       tenantId,
@@ -41,6 +42,7 @@ export function deliveryInsert(tx: Tx, tenantId: string, notificationId: string,
       added.map(({ state }) => state),
       added.map(({ reason }) => reason),
       added.map(({ heldUntil }) => heldUntil),
+      added.map(({ digestId }) => digestId),
     ],
   );
 }

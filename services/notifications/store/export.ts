@@ -20,7 +20,7 @@ declareExport("notifications", {
       name: "notifications.delivery",
       order: { id: "uuid" },
       columns: [
-        ...["id", "notification_id", "user_id", "channel", "destination", "state", "reason", "held_until"],
+        ...["id", "notification_id", "user_id", "channel", "destination", "state", "reason", "held_until", "digest_id"],
         ...["created_at", "updated_at"],
       ],
       personal: ["user_id", "destination"],
@@ -58,6 +58,7 @@ declareExport("notifications", {
   ],
   left: {
     "notifications.daily_count": "counts of three days, by which daily limits are kept",
+    "notifications.digest": "which mails are being gathered: what is in them stands in the deliveries",
     "notifications.inbox_head": "how many entries an inbox has had, by which it is followed",
   },
 });
@@ -112,6 +113,12 @@ const subscribers: DeleteSome = (tx, tenantId, limit) =>
        select topic, user_id from notifications.topic_subscriber where tenant_id = $1 order by topic, user_id limit $2)`,
     [tenantId, limit],
   );
+const digests: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from notifications.digest where tenant_id = $1 and id in (
+       select id from notifications.digest where tenant_id = $1 order by id limit $2)`,
+    [tenantId, limit],
+  );
 const heads: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(
     `delete from notifications.inbox_head where tenant_id = $1 and user_id in (
@@ -131,6 +138,7 @@ export const tenantDelete: readonly DeleteSome[] = [
   browsers,
   templates,
   subscribers,
+  digests,
   heads,
   policies,
 ];
@@ -155,10 +163,19 @@ const ownTopics: DeleteOwn = (tx, { tenantId, userId }, limit) =>
        select topic from notifications.topic_subscriber where tenant_id = $1 and user_id = $2 order by topic limit $3)`,
     [tenantId, userId, limit],
   );
+const ownDigests: DeleteOwn = (tx, { tenantId, userId }) =>
+  tx.execute(`delete from notifications.digest where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 const ownBrowsers: DeleteOwn = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.push_subscription where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 const ownPreferences: DeleteOwn = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.preference where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 
 /** What there is of one member, who is one no more; at most `limit` rows each. */
-export const memberDelete: readonly DeleteOwn[] = [ownDeliveries, ownInbox, ownBrowsers, ownTopics, ownPreferences];
+export const memberDelete: readonly DeleteOwn[] = [
+  ownDeliveries,
+  ownInbox,
+  ownDigests,
+  ownBrowsers,
+  ownTopics,
+  ownPreferences,
+];
