@@ -70,6 +70,9 @@ function isPrivateHost(hostname: string): boolean {
   return !name.includes(".") || PRIVATE_NAMES.some((last) => name.endsWith(`.${last}`));
 }
 
+/** Of a family, that are judged and tried: an answer of the DNS has room for thousands, and judging those takes long. */
+const ADDRESSES_MAX = 8;
+
 /**
  * By a resolver of its own, which has a time limit and holds none of libuv's threads, as `dns.lookup` would: a name server
  * that does not answer must not stop files and names of everybody else. Exported for its test.
@@ -84,7 +87,10 @@ export const lookupPublic =
       resolver.resolve6(hostname).catch((): string[] => []),
     ]);
     void found.then(([v4, v6]) => {
-      const addresses = [...v4, ...v6].map((address) => ({ address, family: isIP(address) }));
+      const addresses = [...v4.slice(0, ADDRESSES_MAX), ...v6.slice(0, ADDRESSES_MAX)].map((address) => ({
+        address,
+        family: isIP(address),
+      }));
       const [first] = addresses;
       const isOpen = addresses.every(({ address }) => isPublicAddress(address));
       if (first === undefined || !isOpen) {
@@ -133,16 +139,35 @@ function contentOf(body: unknown): string | Uint8Array | undefined {
   throw new OutboundError("a body of an unknown kind");
 }
 
-function answerOf(sent: ClientRequest, body: string | Uint8Array | undefined): Promise<Response> {
+/** RFC 9110 §15.2 lets a server send any number; some proxies send one or two. */
+const INFORMATIONAL_MAX = 8;
+
+/**
+ * Ends the request; resolves with the head of its answer. Rejects for all else, and always: Node closes one that is answered by a
+ * switch of protocols without a word (nodejs/node, `upgrade` of ClientRequest), and reads informational answers without end.
+ */
+export function headOf(sent: ClientRequest, body: string | Uint8Array | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    sent.on("error", reject);
-    sent.on("response", (answer) => {
-      readBody(answer).then((read) => {
-        resolve(responseOf(answer, read));
-      }, reject);
+    let informational = 0;
+    sent.on("information", () => {
+      if (++informational > INFORMATIONAL_MAX) sent.destroy(new Error("informational answers without end"));
     });
+    sent.on("upgrade", (_answer, socket) => {
+      socket.destroy();
+      reject(new Error("the answer switches protocols"));
+    });
+    sent.on("error", reject);
+    sent.on("close", () => {
+      reject(new Error("closed without an answer"));
+    });
+    sent.on("response", resolve);
     sent.end(body);
   });
+}
+
+async function answerOf(sent: ClientRequest, body: string | Uint8Array | undefined): Promise<Response> {
+  const answer = await headOf(sent, body);
+  return responseOf(answer, await readBody(answer));
 }
 
 async function readBody(answer: IncomingMessage): Promise<Buffer> {

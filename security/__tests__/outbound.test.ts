@@ -68,6 +68,17 @@ describe("an address that an organisation names", () => {
     expect(names.asked.filter((asked) => asked === name)).toHaveLength(4);
   });
 
+  test("has a few addresses that are tried, however many its name server tells", async () => {
+    const name = "many.example.com";
+    answers.set(name, [Array.from({ length: 25 }, (_, n) => `8.8.8.${n}`)]);
+    const found = await new Promise<unknown>((resolve, reject) =>
+      lookupPublic([names.address])(name, { all: true }, (error, all) =>
+        error === null ? resolve(all) : reject(error),
+      ),
+    );
+    expect(found).toHaveLength(8);
+  });
+
   test("is asked once: a redirect is an answer, wherever it leads", async () => {
     const redirecting = createServer((request, answer) => {
       answer.writeHead(request.method === "POST" ? 307 : 302, { location: `http://127.0.0.1:${port}/` }).end();

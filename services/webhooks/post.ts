@@ -7,7 +7,7 @@
 import type { IncomingMessage } from "node:http";
 import { cfg } from "../../config";
 import { FairTurns, RestingError } from "../../security/fair-turns";
-import { openOutbound, OutboundError, type OutboundRules } from "../../security/outbound";
+import { headOf, openOutbound, OutboundError, type OutboundRules } from "../../security/outbound";
 import { reasonOf } from "../../security/errors";
 import { wellFormed } from "../../security/well-formed";
 
@@ -73,11 +73,7 @@ export async function post(
       headers: { ...headers, "content-length": String(bytes.byteLength) },
       signal: AbortSignal.any([signal, late]),
     });
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      sent.on("error", reject);
-      sent.on("response", resolve);
-      sent.end(bytes);
-    });
+    const answer = await headOf(sent, bytes);
     const { statusCode: status = 0, headers: told } = answer;
     const retryAfterMs = retryAfterOf(told["retry-after"]);
     return { status, response: await readBeginning(answer), retryAfterMs };

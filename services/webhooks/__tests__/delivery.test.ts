@@ -7,6 +7,7 @@ import type { RegisteredCaller } from "../../../testing";
 import { deliverJob } from "../attempt-job";
 import { attemptDelivery, settleUnmade } from "../delivery";
 import { ATTEMPTS_MAX, RETRY_DELAYS_MS, nextDelayMs, postponedMs } from "../schedule";
+import { purgeSent } from "../upkeep";
 import { answering, startReceiver, type Receiver } from "./receiver";
 import { createEndpoint, createOrganisation, runAttempts, send, states, waits } from "./stage";
 
@@ -260,4 +261,50 @@ test("delays are within a fifth of the schedule, three days in all, and those wi
   expect([RETRY_DELAYS_MS[0], RETRY_DELAYS_MS.at(-1)]).toEqual([5_000, 86_400_000]);
   expect(nextDelayMs(ATTEMPTS_MAX, () => 0)).toBeUndefined();
   expect([1, 2, 30].map((times) => postponedMs(times, () => 1))).toEqual([5_000, 10_000, 600_000]);
+});
+
+test("what is not over is kept however old, so that nobody waits behind it for ever; what is over goes, and its message with the last of it", async () => {
+  const { id: endpointId } = await createEndpoint(owner, receiver.url, { ordering: "aggregate" });
+  const gone = await createEndpoint(owner, receiver.url);
+  receiver.act = answering(500);
+  for (let n = 0; n < 2; n++) await send(owner.tenantId, { aggregateId: "a" });
+  await webhooks.removeEndpoint({ id: gone.id }, owner);
+  const counts = async (): Promise<number[]> =>
+    Promise.all(
+      ["delivery", "message", "attempt"].map(
+        async (table) =>
+          (
+            await systemQuery<{ n: number }>(
+              "test",
+              `select count(*)::int as n from webhooks.${table} where tenant_id = $1`,
+              [owner.tenantId],
+            )
+          )[0]?.n ?? -1,
+      ),
+    );
+  const age = async (): Promise<void> => {
+    for (const [table, column] of [
+      ["delivery", "created_at"],
+      ["delivery", "ended_at"],
+      ["message", "created_at"],
+      ["attempt", "created_at"],
+    ] as const)
+      await systemQuery(
+        "test",
+        `update webhooks.${table} set ${column} = ${column} - interval '31 days' where tenant_id = $1`,
+        [owner.tenantId],
+      );
+  };
+  await age();
+  await purgeSent();
+  // Those of the endpoint that is gone went.
+  expect(await counts()).toEqual([2, 2, 0]);
+  receiver.act = answering(204);
+  expect(await runAttempts(owner.tenantId)).toContain("delivered");
+  expect(await runAttempts(owner.tenantId)).toEqual(["delivered"]);
+  expect(await states(owner.tenantId)).toEqual(["delivered", "delivered"]);
+  await age();
+  await purgeSent();
+  expect(await counts()).toEqual([0, 0, 0]);
+  expect((await webhooks.getEndpoint({ id: endpointId }, owner)).status).toBe("active");
 });

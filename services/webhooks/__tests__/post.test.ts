@@ -1,7 +1,7 @@
 // One request to a receiver: where it may be, how long it has, and that one which hangs holds up nobody else.
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { addressRecords, startNameServer, type NameServer } from "../../../security/__tests__/name-server";
 import { leadingInside, spelled } from "../../../security/__tests__/ssrf-tricks";
@@ -117,6 +117,25 @@ describe("a receiver", () => {
     receiver.act = answering(503, { "retry-after": "120" });
     expect(await post(posting(url), nobody)).toMatchObject({ status: 503, retryAfterMs: 120_000 });
     expect(receiver.received.map(({ body }) => body)).toEqual(["{}", "{}"]);
+  });
+
+  test.each([
+    ["switches protocols", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", 1],
+    ["says that it will answer, without end", "HTTP/1.1 103 Early Hints\r\n\r\n", 100_000],
+    ["closes without a word", "", 1],
+  ])("that %s gave no answer, at once", async (_what, text, times) => {
+    const raw = createTcpServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => {
+        if (text === "") socket.destroy();
+        else socket.write(text.repeat(times));
+      });
+    });
+    await once(raw.listen(0, "127.0.0.1"), "listening");
+    open.add(() => raw.close());
+    const { port } = raw.address() as AddressInfo;
+    const late = { answerMs: 60_000 };
+    expect(await failureOf(post(posting(`http://127.0.0.1:${port}/`), nobody, late))).toBe("no_connection");
   });
 
   test("that hangs is given up in time, and its connection is cut", async () => {
