@@ -1,4 +1,4 @@
-// The JSON body of a raw endpoint, bounded: no more of it is kept than is taken.
+// The body of a raw endpoint, as JSON or as it came, bounded: no more of it is kept than is taken.
 import type { IncomingMessage } from "node:http";
 import { commonErrors } from "./common-errors";
 
@@ -13,13 +13,22 @@ export async function readJsonBody(
   request: Pick<IncomingMessage, typeof Symbol.asyncIterator>,
   bytesMax: number,
 ): Promise<unknown> {
-  const bytes = await readBytes(request, bytesMax);
-  if (bytes === undefined) throw refusedBody(`is larger than ${bytesMax} bytes`, { bodyBytesMax: String(bytesMax) });
+  const bytes = await readBoundedBody(request, bytesMax);
   try {
     return JSON.parse(bytes.toString()) as unknown;
   } catch {
     throw refusedBody(NO_JSON);
   }
+}
+
+/** The body as it came. @throws APIError as readJsonBody */
+export async function readBoundedBody(
+  request: Pick<IncomingMessage, typeof Symbol.asyncIterator>,
+  bytesMax: number,
+): Promise<Buffer> {
+  const bytes = await readBytes(request, bytesMax);
+  if (bytes === undefined) throw refusedBody(`is larger than ${bytesMax} bytes`, { bodyBytesMax: String(bytesMax) });
+  return bytes;
 }
 
 /** undefined for more than `bytesMax`. */

@@ -81,6 +81,8 @@ export const limitPolicies = {
   ai: { anonymousIp: strict(20), ip: burst(1200), user: burst(120), key: burst(600), tenant: burst(1200) },
   /** Each run has a process for itself. It costs by the time that it may take. */
   sandbox: { anonymousIp: strict(20), ip: burst(1200), user: burst(120), key: burst(600), tenant: burst(600) },
+  /** Webhooks that come in: of one sender all come from a few addresses, at times hundreds at once. */
+  webhook: { anonymousIp: burst(3000), ip: burst(3000), user: burst(1200), key: burst(1200), tenant: burst(12_000) },
 } as const satisfies Record<string, Partial<Record<Dimension, Quota>>>;
 
 /** Points of failed authentications that an address has, by what failed. `LIMIT_SCALE` multiplies them too. */

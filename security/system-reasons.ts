@@ -11,6 +11,7 @@ export const systemReasons = {
   "invitation-before-tenant-known": "which organisation the token of an invitation is for",
   "one-time-token-before-account-known": "whose the token of a mailed link is",
   "passkey-before-account-known": "whose a presented passkey is",
+  "webhook-before-tenant-known": "whose the source is that a webhook came in for",
   "revocations-poll": "which access tokens are refused from now on",
   "flag-overrides-poll": "which organisations have other values of feature flags",
   "load-signing-keys": "the keys that sign and verify access tokens",

@@ -7,7 +7,7 @@ import { accountChanges } from "./account-changes";
 import { organisationChanges } from "./organisation-changes";
 
 /** Who may act, what lets them in, what is secret, what may be spent, who is told elsewhere. */
-const matters = /^(?:auth|secrets)\.|^ai\.\w+Budget$|^webhooks\.\w+Endpoint$/;
+const matters = /^(?:auth|secrets)\.|^ai\.\w+Budget$|^webhooks\.\w+(?:Endpoint|Source)$/;
 
 const ASKS = "changes nothing: what it answers is asked for by";
 const STAFF = "an operator's session is asked for in the database with each request";

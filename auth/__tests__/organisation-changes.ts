@@ -34,6 +34,7 @@ export async function stage(issuer: string): Promise<Stage> {
 
 const permissions = ["document.read"];
 const url = "https://hooks.example.com/";
+const source = { name: "code", scheme: "github", secret: "a secret that is shared" } as const;
 const newDomain = (): string => `${crypto.randomUUID().slice(0, 8)}.example`;
 
 async function domainOf(by: By): Promise<() => Promise<{ id: string }>> {
@@ -139,6 +140,15 @@ export const organisationChanges: Record<string, (stage: Stage) => Promise<Act>>
   "webhooks.rotateEndpoint": async ({ by }) => {
     const { id } = await webhooks.createEndpoint({ url }, by);
     return () => webhooks.rotateEndpoint({ id }, by);
+  },
+  "webhooks.createSource": at(({ by }) => webhooks.createSource(source, by)),
+  "webhooks.updateSource": async ({ by }) => {
+    const { id } = await webhooks.createSource(source, by);
+    return () => webhooks.updateSource({ id, secret: "another secret of theirs" }, by);
+  },
+  "webhooks.removeSource": async ({ by }) => {
+    const { id } = await webhooks.createSource(source, by);
+    return () => webhooks.removeSource({ id }, by);
   },
   "webhooks.removeEndpoint": async ({ by }) => {
     const { id } = await webhooks.createEndpoint({ url }, by);

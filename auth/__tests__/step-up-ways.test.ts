@@ -95,6 +95,9 @@ const dangerous: Record<string, (as: Acting) => Promise<unknown>> = {
   "webhooks.createEndpoint": (as) => webhooks.createEndpoint({ url: "none" }, as),
   "webhooks.updateEndpoint": (as) => webhooks.updateEndpoint({ id }, as),
   "webhooks.rotateEndpoint": (as) => webhooks.rotateEndpoint({ id }, as),
+  "webhooks.createSource": (as) => webhooks.createSource({ name: "x", scheme: "standard", secret: "no".repeat(8) }, as),
+  "webhooks.updateSource": (as) => webhooks.updateSource({ id }, as),
+  "webhooks.removeSource": (as) => webhooks.removeSource({ id }, as),
   "webhooks.removeEndpoint": (as) => webhooks.removeEndpoint({ id }, as),
   // The last of all: it is let in.
   deleteAccount: (as) => auth.deleteAccount(as),

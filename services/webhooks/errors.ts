@@ -18,6 +18,22 @@ export const errors = defineErrors("webhooks", {
     remedy:
       "GET /webhooks/endpoints/:id/attempts names the messages; what was never meant for an endpoint is not replayed there.",
   },
+  source_not_found: {
+    class: "not_found",
+    text: "there is no webhook source with this id",
+    remedy: "List them with GET /webhooks/sources; sources of other organisations are not found either.",
+  },
+  too_many_sources: {
+    class: "failed_precondition",
+    text: "the organisation has as many webhook sources as one can have",
+    remedy: "Remove one that nobody needs, with DELETE /webhooks/sources/:id.",
+  },
+  webhook_refused: {
+    class: "unauthenticated",
+    text: "the webhook is not signed as one of this source is",
+    remedy:
+      "Check the address, the scheme and the secret of the source (GET /webhooks/sources), that the body arrives as it was signed, and the sender's clock: five minutes are let pass.",
+  },
   too_many_endpoints: {
     class: "failed_precondition",
     text: "the organisation has as many webhook endpoints as one can have",

@@ -4,6 +4,7 @@ import { assertAllowed, OutboundError, type OutboundRules } from "../../security
 import { isWellFormed } from "../../security/well-formed";
 import { eventTypes } from "./outgoing";
 import { receiverRules } from "./post";
+import type { Scheme } from "./verifying";
 
 /** Where webhooks may go, in one spelling. A name is judged again whenever it is asked. */
 export const receiverUrl = (rules: OutboundRules): z.ZodType<string> =>
@@ -71,3 +72,42 @@ export const replay = z
     path: ["messageId"],
     message: "or from: give one of them",
   });
+
+/** A text of which nothing is lost on the way. */
+const isPlain = (text: string): boolean => [...text].every((letter) => letter >= " " && letter <= "~");
+
+const KEY_BYTES = { min: 16, max: 64 } as const;
+const base64Bytes = (text: string): number => Buffer.from(text, "base64").length;
+
+/** What a scheme's sender signs with. */
+function isSecretOf(scheme: Scheme, secret: string): boolean {
+  if (scheme === "github") return secret.length >= 16;
+  if (scheme === "stripe") return secret.startsWith("whsec_") && secret.length >= 16;
+  if (secret.startsWith("whpk_")) return base64Bytes(secret.slice("whpk_".length)) === 32;
+  const bytes = secret.startsWith("whsec_") ? base64Bytes(secret.slice("whsec_".length)) : 0;
+  return bytes >= KEY_BYTES.min && bytes <= KEY_BYTES.max;
+}
+
+const sharedSecret = z.string().max(200).refine(isPlain, "has other characters than those of ASCII");
+const scheme = z.enum(["standard", "stripe", "github"]);
+const secretFits = {
+  path: ["secret"],
+  message:
+    "is none of this scheme: whsec_ or whpk_ and base64 (standard), whsec_… (stripe), 16 characters or more (github)",
+};
+
+export const secretOf = z
+  .object({ scheme, secret: sharedSecret })
+  .refine(({ scheme: kind, secret }) => isSecretOf(kind, secret), secretFits);
+
+const sourceName = description.min(1).max(100);
+
+export const newSource = z
+  .object({ name: sourceName, scheme, secret: sharedSecret })
+  .refine(({ scheme: kind, secret }) => isSecretOf(kind, secret), secretFits);
+
+export const sourcePatch = z.object({
+  name: sourceName.nullable().default(null),
+  secret: sharedSecret.nullable().default(null),
+  overlapHours: z.int("is not a whole number").min(0).max(168).default(24),
+});

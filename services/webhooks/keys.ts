@@ -39,9 +39,13 @@ export async function replaceKeys(tx: Tx, scope: TenantScope, endpointId: string
   return made;
 }
 
-export async function removeKeys(tx: Tx, scope: TenantScope, endpointId: string): Promise<void> {
+export const removeKeys = (tx: Tx, scope: TenantScope, endpointId: string): Promise<void> =>
+  removeOwn(tx, scope, nameOf(endpointId));
+
+/** A secret of ours, if it is there. */
+export async function removeOwn(tx: Tx, scope: TenantScope, name: string): Promise<void> {
   try {
-    await removeSecretIn(tx, scope, nameOf(endpointId));
+    await removeSecretIn(tx, scope, name);
   } catch (error) {
     if (reasonOf(error) !== "secret_not_found") throw error;
   }

@@ -3,6 +3,7 @@
 import { newId } from "../../db/ids";
 import type { Tx } from "../../db/tenant";
 import { catalog } from "../../events/catalog";
+import { webhookReceived } from "../../events/catalog/webhooks";
 import type { ReceivedEvent } from "../../events/received";
 import type { TenantId } from "../../security/principal";
 import { enqueueAttempt } from "./attempt-job";
@@ -12,8 +13,13 @@ import { endpointListFor, tenantLock, type Recipient } from "./store/endpoints";
 /** Of an organisation: each event asks which of them want it. */
 export const ENDPOINTS_MAX = 50;
 
-/** The types that go out: what an endpoint may ask for. */
-export const eventTypes: ReadonlySet<string> = new Set([...catalog.values()].map(({ type }) => type));
+/**
+ * The types that go out: what an endpoint may ask for. Not what came in: an endpoint that leads to a source of ours would send its own messages
+ * around for ever.
+ */
+export const eventTypes: ReadonlySet<string> = new Set(
+  [...catalog.values()].map(({ type }) => type).filter((type) => type !== webhookReceived.type),
+);
 
 export interface Message {
   id: string;

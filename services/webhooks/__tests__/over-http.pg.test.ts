@@ -40,28 +40,28 @@ const get = async (path: string): Promise<Record<string, unknown>> =>
     unknown
   >;
 
-/** What each of the README's commands answers. */
-async function runCommands(): Promise<Record<string, string>[]> {
+/** What each of the commands of the README's block answers. */
+async function runCommands(block: number): Promise<Record<string, unknown>[]> {
   const page = readFileSync(join(import.meta.dirname, "../README.md"), "utf8");
-  const [, commands = ""] = /^```sh\n([^`]*)^```$/m.exec(page) ?? [];
+  const commands = [...page.matchAll(/^```sh\n([^`]*)^```$/gm)][block]?.[1] ?? "";
   const script = commands.replaceAll("localhost:4000", app.baseUrl).replaceAll("\n", "; echo\n");
   const env = { ...process.env, TOKEN: token, RECEIVER: receiver.url };
   const { stdout } = await promisify(execFile)("bash", ["-c", script], { env, timeout: 60_000 });
   const answers = stdout.trim().split("\n");
-  return answers.map((line) => JSON.parse(line) as Record<string, string>);
+  return answers.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 test("a signed webhook arrives, as the README says, and its endpoint is disabled when it says that it is gone", async () => {
-  const [endpoint, asset] = await runCommands();
+  const [endpoint, asset] = (await runCommands(0)) as [Record<string, string>, Record<string, string>];
   await until("a webhook", () => receiver.received.length > 0);
   const [{ headers, body }] = receiver.received as [(typeof receiver.received)[number]];
-  const event = new Webhook(endpoint!.secret!).verify(body, headers as Record<string, string>);
+  const event = new Webhook(endpoint.secret!).verify(body, headers as Record<string, string>);
   expect(event).toMatchObject({
     type: "assets.asset.uploaded",
     version: 1,
-    data: { assetId: asset!.id, name: "hello.txt" },
+    data: { assetId: asset.id, name: "hello.txt" },
   });
-  const path = `/webhooks/endpoints/${endpoint!.id}`;
+  const path = `/webhooks/endpoints/${endpoint.id}`;
   await until(
     "an attempt in the log",
     async () => ((await get(`${path}/attempts`)).attempts as unknown[]).length === 1,
@@ -86,4 +86,16 @@ test("a signed webhook arrives, as the README says, and its endpoint is disabled
   });
   await until("a disabled endpoint", async () => (await get(path)).status === "disabled");
   await until("a notice", async () => (await mailed()).some(({ text }) => text.includes(new URL(receiver.url).host)));
+});
+
+test("a webhook that is signed as the README says is taken once; a body that is too large, or cut, is refused", async () => {
+  expect(await runCommands(1)).toEqual([{ duplicate: false }]);
+  const sources = (await get("/webhooks/sources")).sources as { path: string }[];
+  const address = `${app.baseUrl}${sources[0]!.path}`;
+  const answerTo = async (body: string): Promise<[number, string]> => {
+    const answer = await fetch(address, { method: "POST", body });
+    return [answer.status, ((await answer.json()) as { details: { reason: string } }).details.reason];
+  };
+  expect(await answerTo("x".repeat(200_000))).toEqual([400, "invalid_request"]);
+  expect(await answerTo("{}")).toEqual([401, "webhook_refused"]);
 });

@@ -39,8 +39,17 @@ const messages: Purge = (tx, days, limit) =>
     [days, limit],
   );
 
+const received: Purge = (tx, days, limit) =>
+  tx.execute(
+    `delete from webhooks.received r using (
+       select tenant_id, source_id, dedupe_key from webhooks.received where created_at < now() - $1 * interval '1 day'
+        order by created_at limit $2 for update skip locked) as old
+      where r.tenant_id = old.tenant_id and r.source_id = old.source_id and r.dedupe_key = old.dedupe_key`,
+    [days, limit],
+  );
+
 /**
  * What is older than `days`, the oldest first. A delivery that is not over stays, and its message with it: it is tried again, or others
  * of its aggregate wait for it.
  */
-export const purges: readonly Purge[] = [attempts, deliveries, orphans, messages];
+export const purges: readonly Purge[] = [attempts, deliveries, orphans, messages, received];
