@@ -64,6 +64,9 @@ export const permissions = [
   "webhook.read",
   "webhook.replay",
   "webhook.manage",
+  "ledger.read",
+  "ledger.write",
+  "ledger.delete",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -130,6 +133,9 @@ export const matrix = {
   "webhook.replay": { owner: yes, admin: yes, member: no, viewer: no },
   // Whoever sets one up reads from then on what happens in the organisation, elsewhere.
   "webhook.manage": { owner: yes, admin: yes, member: no, viewer: no },
+  "ledger.read": { owner: yes, admin: yes, member: yes, viewer: yes },
+  "ledger.write": { owner: yes, admin: yes, member: yes, viewer: no },
+  "ledger.delete": { owner: yes, admin: yes, member: yes, viewer: no },
 } as const satisfies Record<Permission, Record<Role, boolean>>;
 
 /**

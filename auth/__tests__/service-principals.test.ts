@@ -106,7 +106,7 @@ describe("a service principal", () => {
     await auth.changeMember({ userId: admin.authData.userID, role: "viewer" }, owner);
     aMomentLater();
     expect((await identify(own.key)).scope).toBe(
-      "organisation.read member.read document.read asset.read flag.read catalogue.read order.read",
+      "organisation.read member.read document.read asset.read flag.read catalogue.read order.read ledger.read",
     );
     expect((await identify(key)).scope).toBe(permissions.join(" "));
     await auth.removeMember({ userId: admin.authData.userID }, owner);

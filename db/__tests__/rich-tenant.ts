@@ -65,6 +65,11 @@ export async function makeTenant(word: string): Promise<RichTenant> {
   const offered = { sku: word, name: word, priceMinor: 1, currency: "EUR", stock: 5 };
   const { id: productId } = await records.createProduct(offered, caller);
   const order = { id: newId(), sagaId: newId() };
+  const accounts = [];
+  for (const code of ["bank", "rent"])
+    accounts.push(await records.createAccount({ code: `${word}-${code}`, name: word, kind: "asset" }, caller));
+  const entries = accounts.map(({ id: accountId }, at) => ({ accountId, amountMinor: 2 * at - 1, currency: "EUR" }));
+  const { id: transactionId } = await records.createTransaction({ entries, reference: word }, caller);
   await spend(principal, word);
   const webhookDeliveryId = await missWebhook(caller, tenantId, word);
   const flag = { tenantId, flag: "idempotency", value: "true", reason: word, changedBy: word };
@@ -102,6 +107,8 @@ export async function makeTenant(word: string): Promise<RichTenant> {
       source: `assets/${asset.id}/`,
       ...ids,
       orderId: order.id,
+      transactionId,
+      reversesId: transactionId,
       sagaId: order.sagaId,
       /** As events call its saga. */
       name: orderSaga.name,

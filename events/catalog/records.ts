@@ -34,3 +34,21 @@ export const orderCancelled = defineEvent({ type: "records.order.cancelled", ver
 
 /** It could not be had, or not be paid: what was taken of stock and money is given back. */
 export const orderFailed = defineEvent({ type: "records.order.failed", version: 1, payload: ended });
+
+const transactionOrigin = z.enum(["manual", "reversal", "order_payment", "order_refund"]);
+
+/** Money moved between accounts: what each gets, or with a minus gives, in the currency's smallest unit; in each currency they come to nought. */
+export const transactionPosted = defineEvent({
+  type: "records.transaction.posted",
+  version: 1,
+  payload: z.object({
+    transactionId: z.uuid(),
+    origin: transactionOrigin,
+    /** When it took place. */
+    bookedAt: z.iso.datetime(),
+    orderId: z.uuid().optional(),
+    /** The transaction that it takes back. */
+    reversesId: z.uuid().optional(),
+    entries: z.array(z.object({ accountId: z.uuid(), amountMinor: z.int(), currency: z.string().length(3) })),
+  }),
+});

@@ -99,6 +99,7 @@ export const suitesApart: readonly string[] = [
   "services/notifications/__tests__/push.test.ts",
   "services/notifications/__tests__/stream.test.ts",
   "services/notifications/__tests__/templates.test.ts",
+  "services/records/__tests__/model.test.ts",
   "vectors/__tests__/documents.test.ts",
 ];
 

@@ -24,6 +24,11 @@ const refusals: Readonly<Record<string, () => Error>> = {
   category_width: () => errors.category_too_wide(),
   category_depth: () => errors.category_too_deep(),
   category_is_empty: () => errors.category_in_use(),
+  account_code_key: () => errors.account_code_taken(),
+  account_is_unused: () => errors.account_in_use(),
+  entry_account_lives: () => errors.account_not_found({ fields: { entries: "name an account that there is not" } }),
+  transaction_balances: () => errors.transaction_unbalanced(),
+  transaction_reversal_key: () => errors.transaction_reversed(),
   order_has_ended: () => errors.order_under_way(),
   order_state_follows: () => errors.order_state_conflict(),
 };

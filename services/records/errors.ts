@@ -86,6 +86,44 @@ export const errors = defineErrors("records", {
     text: "the order's total is larger than can be counted",
     remedy: "Order fewer: a total is at most 9007199254740991 of the currency's smallest unit.",
   },
+  account_not_found: {
+    class: "not_found",
+    text: "there is no account with this id",
+    remedy:
+      "Check the id, or the one in details.fields. A deleted account is found by GET /api/v1/accounts?deleted=true.",
+  },
+  account_code_taken: {
+    class: "already_exists",
+    text: "there is an account with this code",
+    remedy: "Choose another code, or post to the account that has it.",
+  },
+  account_in_use: {
+    class: "failed_precondition",
+    text: "the account has entries",
+    remedy: "What was posted stays, and so does its account: give it another name, and post to another one.",
+  },
+  transaction_not_found: {
+    class: "not_found",
+    text: "there is no transaction with this id",
+    remedy: "Check the id.",
+  },
+  transaction_unbalanced: {
+    class: "failed_precondition",
+    text: "the entries do not come to nought",
+    remedy:
+      "What accounts get others give: the amounts of each currency add up to 0. details.currency is off by details.differenceMinor.",
+  },
+  transaction_reversed: {
+    class: "already_exists",
+    text: "the transaction is reversed already",
+    remedy: "Read it: reversedById is the transaction that reverses it, and may be reversed itself.",
+  },
+  transaction_of_order: {
+    class: "failed_precondition",
+    text: "the transaction is of an order",
+    remedy:
+      "Cancel the order while it is under way: what was paid is given back then. Later, post a transaction of your own.",
+  },
   payments_not_set_up: {
     class: "failed_precondition",
     text: "nobody takes payments in this installation",

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { hasControlCharacter, hasUnseenCharacter } from "../../security/control-characters";
 import { isWellFormed } from "../../security/well-formed";
+import { readValue, wantedOf } from "./values";
 
 const INTEGER_MAX = 2_147_483_647;
 const PRICE_MAX = 1_000_000_000_000;
@@ -26,13 +27,22 @@ const clean = (string: z.ZodString, isLong = false): z.ZodString =>
 const whole = (min: number, max: number): z.ZodInt =>
   z.int("is not a whole number").min(min, `is below ${min}`).max(max, `is above ${max}`);
 
+const currency = z.string().refine((code) => currencies.has(code), "is no currency of ISO 4217");
+
+function momentOf(value: string, context: z.RefinementCtx): string {
+  const moment = readValue("moment", value);
+  if (moment !== undefined) return moment;
+  context.addIssue(`is no ${wantedOf("moment").replace(/^an? /, "")}`);
+  return z.NEVER;
+}
+
 const productFields = {
   sku: text(64),
   name: text(200),
   description: text(5000, true),
   categoryId: z.uuid("is no UUID"),
   priceMinor: whole(0, PRICE_MAX),
-  currency: z.string().refine((code) => currencies.has(code), "is no currency of ISO 4217"),
+  currency,
   stock: whole(0, INTEGER_MAX),
 };
 
@@ -77,6 +87,39 @@ export const newOrder = z.object({
 });
 
 export const orderPatch = z.object({ reference: reference.nullable() }).partial();
+
+const accountName = text(200);
+
+export const newAccount = z.object({
+  // A colon is of the app's own.
+  code: text(64).refine((code) => !code.includes(":"), "has a colon, which the app's own have"),
+  name: accountName,
+  kind: z.enum(["asset", "liability", "equity", "income", "expense"]),
+});
+
+export const accountPatch = z.object({ name: accountName }).partial();
+
+const posting = {
+  description: text(2000, true).nullable().default(null),
+  reference: reference.nullable().default(null),
+  bookedAt: z.string().transform(momentOf).nullable().default(null),
+};
+
+export const newTransaction = z.object({
+  ...posting,
+  entries: z.array(
+    z.object({
+      accountId: z.uuid("is no UUID"),
+      amountMinor: whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).refine(
+        (amount) => amount !== 0,
+        "moves nothing",
+      ),
+      currency,
+    }),
+  ),
+});
+
+export const newReversal = z.object(posting);
 
 /** Of a row that changes something. */
 export const rowTarget = z.object({

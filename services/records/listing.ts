@@ -5,7 +5,7 @@
 //   &limit=20&cursor=…  or  &limit=20&page=3                   pages, by the end of the one before or by number
 //   &fields=name,priceMinor&include=category                   what of each record, and what with it
 import { commonErrors } from "../../security/common-errors";
-import { operators, type Column, type Operator, type RecordRow, type Resource } from "./resource";
+import { operators, type Column, type ListedRow, type Operator, type Resource } from "./resource";
 import { readValue, wantedOf } from "./values";
 
 export interface ListRequest {
@@ -69,7 +69,7 @@ const ESCAPED = /\\(.)/gs;
 const ALWAYS = ["id", "version"];
 
 /** @throws APIError invalid_request that names the parameter */
-export function readListing<Row extends RecordRow>(resource: Resource<Row>, request: ListRequest): Listing {
+export function readListing<Row extends ListedRow>(resource: Resource<Row>, request: ListRequest): Listing {
   const columns = resource.columns as Readonly<Record<string, Column>>;
   const ofDeleted = request.deleted ?? false;
   const sort = readSort(columns, request.sort, ofDeleted);
@@ -87,7 +87,7 @@ export function readListing<Row extends RecordRow>(resource: Resource<Row>, requ
 }
 
 /** What `include` names. @throws APIError invalid_request */
-export const readIncludes = <Row extends RecordRow>({ includes }: Resource<Row>, text: string | undefined): string[] =>
+export const readIncludes = <Row extends ListedRow>({ includes }: Resource<Row>, text: string | undefined): string[] =>
   readNames("include", text, Object.keys(includes));
 
 function refuse(field: string, problem: string): never {
@@ -105,7 +105,7 @@ function readNames(parameter: string, text: string | undefined, known: readonly 
 function readFields(columns: Readonly<Record<string, Column>>, text: string | undefined): string[] {
   const all = Object.keys(columns);
   const named = text === undefined ? all : readNames("fields", text, all);
-  return [...new Set([...ALWAYS, ...named])];
+  return [...new Set([...ALWAYS.filter((name) => all.includes(name)), ...named])];
 }
 
 function readSort(columns: Readonly<Record<string, Column>>, text: string | undefined, ofDeleted: boolean): SortKey[] {

@@ -7,7 +7,7 @@ import { UnderWay } from "../../security/under-way";
 import { errors } from "./errors";
 import { passesOver, readListing, type Condition, type Listing, type ListRequest } from "./listing";
 import { refuseUnknown } from "./parameters";
-import { shownRecord, type RecordRow, type Resource } from "./resource";
+import { shownRecord, type ListedRow, type Resource } from "./resource";
 import { FOUND_MAX, recordCountFound, recordList, type RecordPage } from "./store/list";
 
 /** For what may have to pass over much: then it is the request that is at fault, and not the database. */
@@ -16,11 +16,11 @@ const LIST_TIMEOUT_MS = 1_000;
 const walks = new UnderWay({ ofOne: 4, inAll: 16 });
 
 /**
- * @template Item what the endpoint says of a record in a list, of which `id` and `version` alone are always there: the fields
+ * @template Item what the endpoint says of a record in a list, of which `id`, and `version` where there are several, are always there: the fields
  *   are the ones that the request names
  * @throws APIError list_too_costly when too many records have to be passed over
  */
-export async function listRecords<Item extends { id: string; version: number }, Row extends RecordRow>(
+export async function listRecords<Item extends { id: string }, Row extends ListedRow>(
   scope: TenantScope,
   resource: Resource<Row>,
   request: ListRequest,
@@ -37,7 +37,7 @@ export async function listRecords<Item extends { id: string; version: number }, 
   return { items, ...(next === undefined ? {} : { next }) };
 }
 
-async function pageOf<Row extends RecordRow>(
+async function pageOf<Row extends ListedRow>(
   scope: TenantScope,
   resource: Resource<Row>,
   listing: Listing,
@@ -57,7 +57,7 @@ async function pageOf<Row extends RecordRow>(
 }
 
 /** The filter that finds few, of which the list is found; undefined where there is none. */
-async function fewestOf<Row extends RecordRow>(
+async function fewestOf<Row extends ListedRow>(
   scope: TenantScope,
   resource: Resource<Row>,
   listing: Listing,

@@ -2,11 +2,11 @@
 // and the order cancelled or failed upon the event that says so (subscriptions.ts): also where a saga is undone before its first step.
 //   reserve   pending → reserved, stock taken   ↩ stock given back
 //   pay       the provider charges              ↩ the provider refunds, also when nobody knows whether it charged
-//   settle    reserved → paid
+//   settle    reserved → paid, and so posted      ↩ posted that it is given back
 //   confirm   paid → confirmed
 import { z } from "zod";
 import { defineSaga, UnrecoverableStepError, type StepContext } from "../../sagas/definition";
-import { confirmOrder, giveBack, reserveOrder, settleOrder } from "./order-steps";
+import { confirmOrder, giveBack, reserveOrder, settleOrder, unsettleOrder } from "./order-steps";
 import { paymentProvider } from "./providers/chosen";
 import { PaymentDeclinedError, type PaymentProvider } from "./providers/payments";
 import { askAlone } from "./store/ask";
@@ -52,7 +52,7 @@ export const orderSaga = defineSaga({ name: "records:order", version: 1, input }
   })
   .step("settle", {
     run: (tx, ctx) => settleOrder(tx, placeOf(ctx), ctx.results.pay.paymentId),
-    undo: "nothing",
+    undo: (tx, ctx) => unsettleOrder(tx, placeOf(ctx)),
   })
   .step("confirm", { run: (tx, ctx) => confirmOrder(tx, placeOf(ctx)), undo: "nothing" });
 

@@ -2,10 +2,12 @@
 // cancellation stands before a step or behind it, and never in between.
 import type { EventDefinition } from "../../events/event";
 import { orderCancelled, orderConfirmed, orderFailed, orderPaid, orderReserved } from "../../events/catalog/records";
+import { idFromParts } from "../../db/ids";
 import { emit } from "../../events/outbox";
 import type { Tx } from "../../db/tenant";
 import { UnrecoverableStepError } from "../../sagas/definition";
 import { refusing } from "./changes";
+import { postPayment, postRefund } from "./transactions";
 import { askWithin } from "./store/ask";
 import type { Place } from "./store/change";
 import {
@@ -57,8 +59,16 @@ export async function reserveOrder(tx: Tx, place: Place): Promise<{ currency: st
 export async function settleOrder(tx: Tx, place: Place, paymentId: string | undefined): Promise<void> {
   await lock(tx, place);
   const order = await move(tx, place, { state: "paid", paymentId });
+  await postPayment(tx, place.tenantId, transactionOf("payment", place), order);
   await tell(tx, orderPaid, order, { ...eventOf(order), ...(paymentId === undefined ? {} : { paymentId }) });
 }
+
+/** The ledger follows: money that is to be given back counts as given back from then on. */
+export const unsettleOrder = (tx: Tx, place: Place): Promise<void> =>
+  postRefund(tx, place.tenantId, transactionOf("refund", place), place.id);
+
+/** Its own each, so that none is posted twice. */
+const transactionOf = (what: string, { tenantId, id }: Place): string => idFromParts("order", tenantId, id, what);
 
 export async function confirmOrder(tx: Tx, place: Place): Promise<void> {
   await lock(tx, place);

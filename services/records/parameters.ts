@@ -2,20 +2,20 @@
 // slip in its name would answer everything: they are read off the request's own address.
 import { currentRequest } from "encore.dev";
 import { commonErrors } from "../../security/common-errors";
-import type { RecordRow, Resource } from "./resource";
+import type { ListedRow, Resource } from "./resource";
 
 const KNOWN = ["page", "limit", "sort", "cursor", "fields", "include", "deleted"];
 const TOLD_MAX = 5;
 const NAME_TOLD_MAX = 50;
 
 /** @throws APIError invalid_request that names the parameters of the request which are none of a list */
-export function refuseUnknown<Row extends RecordRow>({ columns }: Resource<Row>): void {
+export function refuseUnknown<Row extends ListedRow>({ columns, isAppendOnly }: Resource<Row>): void {
   const meta = currentRequest();
   if (meta?.type !== "api-call") return;
   const query = meta.pathAndQuery.indexOf("?");
   if (query === -1) return;
   const filters = Object.entries(columns).flatMap(([name, { operators }]) => (operators.length > 0 ? [name] : []));
-  const known = [...KNOWN, ...filters];
+  const known = [...KNOWN.filter((name) => !isAppendOnly || name !== "deleted"), ...filters];
   const unknown = new Set(new URLSearchParams(meta.pathAndQuery.slice(query + 1)).keys());
   for (const name of known) unknown.delete(name);
   if (unknown.size === 0) return;

@@ -22,18 +22,24 @@ export interface Column {
   readonly isUnique?: "living" | "ever";
 }
 
-export interface Resource<Row extends RecordRow = RecordRow> {
+export interface Resource<Row extends ListedRow = ListedRow> {
   readonly table: string;
   readonly columns: { readonly [Name in keyof Row & string]: Column };
   /** What `include` may name: a column of JSON each, over the table as `t`. */
   readonly includes: Readonly<Record<string, string>>;
+  /** Nothing of it is changed or deleted: it has one version, and no bin. */
+  readonly isAppendOnly?: true;
 }
 
 /** What every kind of record has. */
-export interface RecordRow {
+export interface ListedRow {
   id: string;
-  version: number;
   createdAt: Date;
+}
+
+/** What those have that can be changed. */
+export interface RecordRow extends ListedRow {
+  version: number;
   updatedAt: Date;
   /** Since when it is deleted. */
   deletedAt: Date | null;

@@ -1,6 +1,6 @@
 // What was deleted is kept for a time, to be restored, and then removed. What stands in a category goes before it.
 import { removeInBatches, type UpkeepBudget } from "../../db/upkeep";
-import { categoryPurge, orderPurge, productPurge } from "./store/upkeep";
+import { accountPurge, categoryPurge, orderPurge, productPurge } from "./store/upkeep";
 
 /** Told in the README, and in each answer that says how something comes back. */
 export const DELETED_KEEP_DAYS = 30;
@@ -15,7 +15,7 @@ export async function purgeDeleted(budget: UpkeepBudget = BUDGET): Promise<numbe
       purge(tx, DELETED_KEEP_DAYS, limit),
     );
   };
-  let removed = (await remove(orderPurge)) + (await remove(productPurge));
+  let removed = (await remove(orderPurge)) + (await remove(productPurge)) + (await remove(accountPurge));
   // Each time those that nothing stands below any more.
   for (let gone = 1; gone > 0 && performance.now() < endsAtMs; removed += gone) gone = await remove(categoryPurge);
   return removed;

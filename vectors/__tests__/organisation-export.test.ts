@@ -115,6 +115,22 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
   );
   await systemQuery(
     "test",
+    `insert into records.account (tenant_id, id, code, name, kind, created_at, updated_at)
+     values ($1, gen_random_uuid(), 'a', 'a', 'asset', now(), now())`,
+    [owner.tenantId],
+  );
+  await systemQuery(
+    "test",
+    `with made as (
+       insert into records.ledger_transaction (tenant_id, id, origin, posted_by, booked_at, created_at, entry_count)
+       values ($1, gen_random_uuid(), 'manual', gen_random_uuid(), now(), now(), 2) returning id, booked_at)
+     insert into records.ledger_entry (tenant_id, transaction_id, position, account_id, amount_minor, currency, booked_at)
+     select $1, made.id, n, a.id, 2 * n - 3, 'EUR', booked_at
+       from made, generate_series(1, 2) n, records.account a where a.tenant_id = $1`,
+    [owner.tenantId],
+  );
+  await systemQuery(
+    "test",
     `with made as (
        insert into records.sales_order (tenant_id, id, placed_by, currency, total_minor, item_count, saga_id, created_at, updated_at)
        values ($1, gen_random_uuid(), gen_random_uuid(), 'EUR', 2, 1, gen_random_uuid(), now(), now()) returning id)

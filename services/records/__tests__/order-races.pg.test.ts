@@ -5,6 +5,7 @@ import { systemQuery } from "../../../db/tenant";
 import { listenForCancels } from "../../../sagas/cancel-notice";
 import { concurrent, createCaller, runRelayAndWorkers } from "../../../testing";
 import { ended, order, stockOf, type Order } from "./ordering";
+import { ledgerFaults, postedOf } from "./posting";
 import { product, reason } from "./things";
 
 runRelayAndWorkers();
@@ -66,8 +67,11 @@ describe("at the same moment", () => {
       states.add(state);
       expect(refused).toBe(state === "cancelled" ? undefined : "order_ended");
       if (state === "confirmed") taken++;
+      const posted = (await postedOf(by, id)).join();
+      expect(state === "confirmed" ? ["order_payment"] : ["", "order_payment,order_refund"]).toContain(posted);
     }
     expect(await stockOf(by, productId)).toBe(1_000 - taken);
+    expect(await ledgerFaults(by)).toEqual({ unbalanced: 0, torn: 0 });
     expect(states.has("cancelled")).toBe(true);
   }, 120_000);
 });

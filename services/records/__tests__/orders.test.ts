@@ -6,17 +6,20 @@ import { systemQuery, tenantQuery, withSystem, withTenant } from "../../../db/te
 import { listenForCancels } from "../../../sagas/cancel-notice";
 import { cancelWithin } from "../../../sagas/operation";
 import { startSaga } from "../../../sagas/start-saga";
+import { tenantIdFrom } from "../../../security/principal";
 import { createCaller, runRelayAndWorkers, type Caller } from "../../../testing";
 import { usePayments } from "../providers/chosen";
 import { createDevelopmentPayments } from "../providers/development-payments";
 import type { PaymentProvider } from "../providers/payments";
 import { refusing } from "../changes";
 import { orderSaga } from "../order-saga";
+import { settleOrder, unsettleOrder } from "../order-steps";
 import { askWithin } from "../store/ask";
 import { orderInsert, orderMove, type OrderState } from "../store/orders";
 import { tenantDelete } from "../store/export";
 import { purgeDeleted } from "../upkeep";
 import { ended, order, stockOf } from "./ordering";
+import { balanceOf, ledgerFaults, postedOf } from "./posting";
 import { product, reason, refusal } from "./things";
 
 runRelayAndWorkers();
@@ -79,6 +82,10 @@ describe("an order", () => {
     const confirmed = await ended(by, placed.id);
     expect(confirmed).toMatchObject({ state: "confirmed", version: 4, totalMinor: 1548, items: placed.items });
     expect(confirmed.paymentId).toMatch(/^development-/);
+    expect(await postedOf(by, placed.id)).toEqual(["order_payment"]);
+    const { items: accounts } = await records.listAccounts({ code: ["starts.orders:"], sort: "code" }, by);
+    const [payments, sales] = accounts.map(({ id }) => id);
+    expect([await balanceOf(by, payments!), await balanceOf(by, sales!)]).toEqual([{ EUR: 1548 }, { EUR: -1548 }]);
     expect(asked).toEqual(["charge 1548 EUR"]);
     expect([await stockOf(by, tea.id), await stockOf(by, cup.id)]).toEqual([7, 1]);
     expect(await told(placed.id)).toEqual(["placed", "reserved", "paid", "confirmed"]);
@@ -92,6 +99,7 @@ describe("an order", () => {
     const { id: orderId } = await order(by, { [id]: 1 });
     const confirmed = await ended(by, orderId);
     expect([confirmed.state, confirmed.paymentId, asked]).toEqual(["confirmed", undefined, []]);
+    expect(await postedOf(by, orderId)).toEqual([]);
   });
 
   test("of more than there is fails, and takes nothing of the rest", async () => {
@@ -223,6 +231,21 @@ describe("cancelling", () => {
       expect(await reason(records.cancelOrder({ id }, other))).toBe("order_not_found");
     expect(await reason(records.cancelOrder({ id: "none" }, by))).toBe("order_not_found");
   });
+});
+
+test("a payment that is noted and then given back is posted and taken back, by its order alone", async () => {
+  const by = createCaller();
+  const id = await inState(by, "reserved");
+  const place = { tenantId: tenantIdFrom(by.tenantId), id };
+  await withTenant(place, (tx) => settleOrder(tx, place, "p-1"));
+  const { items } = await records.listTransactions({ orderId: [`eq.${id}`] }, by);
+  expect(items).toMatchObject([{ origin: "order_payment", entries: [{ amountMinor: 5 }, { amountMinor: -5 }] }]);
+  expect(await reason(records.reverseTransaction({ id: items[0]!.id }, by))).toBe("transaction_of_order");
+  await withTenant(place, (tx) => unsettleOrder(tx, place));
+  expect(await postedOf(by, id)).toEqual(["order_payment", "order_refund"]);
+  expect(await ledgerFaults(by)).toEqual({ unbalanced: 0, torn: 0 });
+  const [payments] = items[0]!.entries!;
+  expect(await balanceOf(by, payments!.accountId)).toEqual({ EUR: 0 });
 });
 
 describe("an order's states", () => {

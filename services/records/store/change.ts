@@ -1,7 +1,7 @@
 // The SQL of every change of a record: of the version that is expected, and the next version afterwards. One statement each, which answers
 // nothing where there is no such record or it has another version; recordState then tells which. Times are the database's.
 import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
-import type { RecordRow, Resource } from "../resource";
+import type { ListedRow, RecordRow, Resource } from "../resource";
 import type { Ask } from "./ask";
 
 const UPDATE = plainSql`update`;
@@ -43,7 +43,7 @@ export interface Setting {
   readonly cast: string;
 }
 
-const allOf = <Row extends RecordRow>({ columns }: Resource<Row>): string[] =>
+const allOf = <Row extends ListedRow>({ columns }: Resource<Row>): string[] =>
   (Object.values(columns) as { selected: string }[]).flatMap(({ selected }, at) =>
     at === 0 ? [selected] : [COMMA, selected],
   );
@@ -84,14 +84,15 @@ export async function recordRestore<Row extends RecordRow>(
 }
 
 /** A living record, with what `includes` name. */
-export async function recordFind<Row extends RecordRow>(
+export async function recordFind<Row extends ListedRow>(
   ask: Ask,
   resource: Resource<Row>,
   { tenantId, id }: Place,
   includes: readonly string[] = [],
 ): Promise<Row | undefined> {
   const included = includes.flatMap((name) => [COMMA, resource.includes[name] ?? name]);
-  const text = joinPlain([SELECT, ...allOf(resource), ...included, FROM, resource.table, OF_TENANT, IS_LIVING]);
+  const standing = resource.isAppendOnly ? [] : [IS_LIVING];
+  const text = joinPlain([SELECT, ...allOf(resource), ...included, FROM, resource.table, OF_TENANT, ...standing]);
   return (await ask<Row>(text, [tenantId, id]))[0];
 }
 

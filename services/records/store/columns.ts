@@ -1,8 +1,9 @@
 // The columns that every kind of record has.
 import { plainSql } from "../../../db/plain-statement";
-import type { Column, RecordRow } from "../resource";
+import type { Column, ListedRow, RecordRow } from "../resource";
 
-export const commonColumns: Readonly<Record<keyof RecordRow, Column>> = {
+/** Of those that are never changed, too. */
+export const listedColumns: Readonly<Record<keyof ListedRow, Column>> = {
   id: {
     sql: plainSql`id`,
     selected: plainSql`id`,
@@ -11,7 +12,6 @@ export const commonColumns: Readonly<Record<keyof RecordRow, Column>> = {
     isSortable: false,
     isUnique: "ever",
   },
-  version: { sql: plainSql`version`, selected: plainSql`version`, type: "integer", operators: [], isSortable: false },
   createdAt: {
     sql: plainSql`created_at`,
     selected: plainSql`created_at as "createdAt"`,
@@ -19,6 +19,12 @@ export const commonColumns: Readonly<Record<keyof RecordRow, Column>> = {
     operators: ["gt", "gte", "lt", "lte"],
     isSortable: true,
   },
+};
+
+export const commonColumns: Readonly<Record<keyof RecordRow, Column>> = {
+  id: listedColumns.id,
+  version: { sql: plainSql`version`, selected: plainSql`version`, type: "integer", operators: [], isSortable: false },
+  createdAt: listedColumns.createdAt,
   updatedAt: {
     sql: plainSql`updated_at`,
     selected: plainSql`updated_at as "updatedAt"`,

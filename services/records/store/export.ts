@@ -28,6 +28,21 @@ declareExport("records", {
       order: { order_id: "uuid", position: "integer" },
       columns: ["order_id", "position", "product_id", "sku", "name", "quantity", "unit_price_minor", "amount_minor"],
     },
+    { name: "records.account", order: { id: "uuid" }, columns: [...always, "code", "name", "kind"] },
+    {
+      name: "records.ledger_transaction",
+      order: { id: "uuid" },
+      columns: [
+        ...["id", "number", "origin", "order_id", "reverses_id", "description", "reference"],
+        ...["posted_by", "booked_at", "created_at", "entry_count"],
+      ],
+      personal: ["posted_by"],
+    },
+    {
+      name: "records.ledger_entry",
+      order: { transaction_id: "uuid", position: "integer" },
+      columns: ["transaction_id", "position", "account_id", "amount_minor", "currency", "booked_at"],
+    },
   ],
   left: {},
 });
@@ -62,5 +77,31 @@ const orders: DeleteSome = (tx, tenantId, limit) =>
     [tenantId, limit],
   );
 
+const entries: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from records.ledger_entry where tenant_id = $1 and (transaction_id, position) in (
+       select transaction_id, position from records.ledger_entry where tenant_id = $1 order by transaction_id, position limit $2)`,
+    [tenantId, limit],
+  );
+
+/** Those that nothing reverses any more; what they reversed is next. */
+const transactions: DeleteSome = async (tx, tenantId, limit) => {
+  const rows = await tx.execute(
+    `delete from records.ledger_transaction where tenant_id = $1 and id in (
+       select id from records.ledger_transaction t where tenant_id = $1
+          and not exists (select 1 from records.ledger_transaction r where r.tenant_id = t.tenant_id and r.reverses_id = t.id)
+        order by created_at desc, id desc limit $2)`,
+    [tenantId, limit],
+  );
+  return { rows, isOver: rows === 0 };
+};
+
+const accounts: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from records.account where tenant_id = $1 and id in (
+       select id from records.account where tenant_id = $1 order by id limit $2)`,
+    [tenantId, limit],
+  );
+
 /** What there is of a tenant, in the order in which it must go; at most `limit` rows each. */
-export const tenantDelete: readonly DeleteSome[] = [orders, products, categories];
+export const tenantDelete: readonly DeleteSome[] = [orders, entries, transactions, accounts, products, categories];

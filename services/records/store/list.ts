@@ -9,7 +9,7 @@
 import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
 import { tenantQuery, type TenantScope, type TransactionOptions } from "../../../db/tenant";
 import { isOfOrder, passesOver, positionText, type Condition, type Listing } from "../listing";
-import type { RecordRow, Resource, ValueType } from "../resource";
+import type { ListedRow, Resource, ValueType } from "../resource";
 import { prefixEnd } from "../prefix";
 
 const SELECT = plainSql`select`;
@@ -82,6 +82,12 @@ class Composed {
   }
 }
 
+/** Which of them are meant: those that live, unless those in the bin are asked for. */
+function standing({ isAppendOnly }: Pick<Resource, "isAppendOnly">, listing?: Listing): string[] {
+  if (isAppendOnly) return [];
+  return [listing?.ofDeleted ? DELETED : LIVING];
+}
+
 const listOf = (parts: readonly string[]): string[] => parts.flatMap((part, at) => (at === 0 ? [part] : [COMMA, part]));
 
 export interface RecordPage {
@@ -103,7 +109,7 @@ export const WALK_MAX = 20_000;
  * Those of the tenant's records that fit, in the order asked for; undefined when the page is not full and there are more than
  * WALK_MAX to look at for it.
  */
-export async function recordList<Row extends RecordRow>(
+export async function recordList<Row extends ListedRow>(
   scope: TenantScope,
   resource: Resource<Row>,
   listing: Listing,
@@ -119,22 +125,22 @@ export async function recordList<Row extends RecordRow>(
 }
 
 /** Whether the way along the order had an end before the records had. */
-async function isCut<Row extends RecordRow>(
+async function isCut<Row extends ListedRow>(
   scope: TenantScope,
-  { table }: Resource<Row>,
+  resource: Resource<Row>,
   listing: Listing,
   options: TransactionOptions,
 ): Promise<boolean> {
   const composed = new Composed();
   composed.values.push(scope.tenantId);
-  composed.add(SELECT_ONE, table, OF_TENANT, listing.ofDeleted ? DELETED : LIVING);
+  composed.add(SELECT_ONE, resource.table, OF_TENANT, ...standing(resource, listing));
   addWay(composed, listing);
   composed.add(LIMIT).value(1, casts.integer).add(OFFSET).value(WALK_MAX, casts.integer);
   return (await tenantQuery(scope, joinPlain(composed.parts), composed.values, options)).length > 0;
 }
 
 /** How many living records each of these filters finds, counted to one more than FOUND_MAX. */
-export async function recordCountFound<Row extends RecordRow>(
+export async function recordCountFound<Row extends ListedRow>(
   scope: TenantScope,
   resource: Resource<Row>,
   filters: readonly (readonly Condition[])[],
@@ -147,14 +153,14 @@ export async function recordCountFound<Row extends RecordRow>(
 /** Exported for the tests that ask the planner. */
 export function countStatement(
   tenantId: string,
-  { table }: Pick<Resource, "table">,
+  resource: Pick<Resource, "table" | "isAppendOnly">,
   filters: readonly (readonly Condition[])[],
 ): { text: string; values: readonly unknown[] } {
   const composed = new Composed();
   composed.values.push(tenantId);
   composed.add(SELECT_COUNTS);
   for (const [at, conditions] of filters.entries()) {
-    composed.add(...(at > 0 ? [COMMA] : []), COUNT_OF, table, OF_TENANT, LIVING);
+    composed.add(...(at > 0 ? [COMMA] : []), COUNT_OF, resource.table, OF_TENANT, ...standing(resource));
     for (const condition of conditions) addCondition(composed, condition);
     addOrderOf(composed, conditions);
     composed
@@ -172,10 +178,11 @@ export function countStatement(
  */
 export function listStatement(
   tenantId: string,
-  { table, columns, includes }: Resource,
+  resource: Resource,
   listing: Listing,
   found: readonly Condition[] | undefined,
 ): { text: string; values: readonly unknown[] } {
+  const { table, columns, includes } = resource;
   const all = columns as Readonly<Record<string, { selected: string }>>;
   const names = new Set([...listing.fields, ...listing.sort.map(({ name }) => name)]);
   const selected = [
@@ -187,7 +194,7 @@ export function listStatement(
   const isWalk = isFenced(listing, found);
   const hasInner = isWalk || found !== undefined;
   composed.add(SELECT, ...listOf(selected), FROM, ...(hasInner ? [OPEN, SELECT_ALL] : []));
-  composed.add(table, OF_TENANT, listing.ofDeleted ? DELETED : LIVING);
+  composed.add(table, OF_TENANT, ...standing(resource, listing));
   if (found === undefined) addWay(composed, listing);
   else addFound(composed, found);
   if (isWalk) composed.add(LIMIT).value(WALK_MAX, casts.integer);

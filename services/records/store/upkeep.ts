@@ -28,6 +28,17 @@ export function categoryPurge(tx: Tx, days: number, limit: number): Promise<numb
   );
 }
 
+/** The same of accounts, which have no entries: those that have are not deleted. */
+export function accountPurge(tx: Tx, days: number, limit: number): Promise<number> {
+  return tx.execute(
+    `delete from records.account a using (
+       select tenant_id, id from records.account where deleted_at < now() - $1 * interval '1 day'
+        order by deleted_at limit $2 for update skip locked) as gone
+      where a.tenant_id = gone.tenant_id and a.id = gone.id`,
+    [days, limit],
+  );
+}
+
 /** The same of orders, with their items, of which each has fifty at most. */
 export function orderPurge(tx: Tx, days: number, limit: number): Promise<number> {
   return tx.execute(
