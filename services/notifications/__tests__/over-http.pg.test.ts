@@ -130,3 +130,12 @@ test("a repeated Idempotency-Key notifies once", async () => {
   const [one, again] = [await post(), await post()];
   expect(again.id).toBe(one.id);
 });
+
+test.each(["preferences", "policy"])("a body beyond 64 KB is no PUT /notifications/%s", async (what) => {
+  const put = async (spaces: number): Promise<number> => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const body = `{${" ".repeat(spaces)}}`;
+    return (await fetch(`${app.baseUrl}/notifications/${what}`, { method: "PUT", headers, body })).status;
+  };
+  expect([await put(60_000), await put(70_000)]).toEqual([200, 400]);
+});

@@ -108,7 +108,14 @@ export const getPreferences = api(
 
 /** Sets what you prefer; what is left out is as if you had never said it. */
 export const putPreferences = api(
-  { expose: true, auth: true, method: "PUT", path: "/notifications/preferences", tags: ["can:notification.read"] },
+  {
+    expose: true,
+    auth: true,
+    method: "PUT",
+    path: "/notifications/preferences",
+    tags: ["can:notification.read"],
+    bodyLimit: 65_536,
+  },
   async (req: PreferencesRequest): Promise<PreferencesResponse> => {
     const principal = currentPrincipal();
     const preferences = parseInput(preferencesSchema, req);
@@ -149,7 +156,14 @@ export const getPolicy = api(
 
 /** Sets them; what is left out goes. */
 export const putPolicy = api(
-  { expose: true, auth: true, method: "PUT", path: "/notifications/policy", tags: ["can:notification.manage"] },
+  {
+    expose: true,
+    auth: true,
+    method: "PUT",
+    path: "/notifications/policy",
+    tags: ["can:notification.manage"],
+    bodyLimit: 65_536,
+  },
   async (req: PolicyRequest): Promise<PolicyResponse> => {
     const policy = parseInput(policySchema, req);
     await changePolicy(currentPrincipal(), policy);
