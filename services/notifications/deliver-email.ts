@@ -5,15 +5,15 @@ import { sendMail } from "../../mail/mailer";
 import { MailError } from "../../mail/transport";
 import { notificationMail } from "./mail-text";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
-import { refusalToSend } from "./still-wanted";
-import { deliveryEnd, deliveryFind, type DeliveryRow } from "./store/deliveries";
+import { deliveryToSend, refusalToSend } from "./still-wanted";
+import { deliveryEnd, type DeliveryRow } from "./store/deliveries";
 import { saidIn } from "./templates";
 import { createUnsubscribeToken } from "./unsubscribe-token";
 
 /** Resolves when nothing more is to be done for it. @throws MailError, to be tried again */
 export async function deliverEmail(scope: TenantScope, id: string): Promise<void> {
-  const delivery = await deliveryFind(scope, id);
-  if (delivery?.state !== "queued" || delivery.channel !== "email") return;
+  const delivery = await deliveryToSend(scope, id, "email");
+  if (delivery === undefined) return;
   const refusal = await refusalToSend(scope, delivery);
   if (refusal !== undefined) return deliveryEnd(scope, id, { state: "withheld", reason: refusal });
   try {

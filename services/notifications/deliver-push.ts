@@ -10,9 +10,9 @@ import { absoluteUrl } from "./mail-text";
 import { encryptPush, PLAIN_BYTES_MAX } from "./push-encryption";
 import { isAllowedAddress } from "./push-address";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
-import { refusalToSend } from "./still-wanted";
+import { deliveryToSend, refusalToSend } from "./still-wanted";
 import { saidIn } from "./templates";
-import { deliveryEnd, deliveryFind, type DeliveryRow } from "./store/deliveries";
+import { deliveryEnd, type DeliveryRow } from "./store/deliveries";
 import { subscriptionDelete, subscriptionFind, type SubscriptionRow } from "./store/push";
 import { vapidAuthorization, vapidKeys, type VapidKey } from "./vapid";
 
@@ -29,8 +29,8 @@ export class PushError extends Error {
 
 /** Resolves when nothing more is to be done for it. @throws PushError, to be tried again */
 export async function deliverPush(scope: TenantScope, id: string, rules: OutboundRules = pushRules): Promise<void> {
-  const delivery = await deliveryFind(scope, id);
-  if (delivery?.state !== "queued" || delivery.channel !== "push") return;
+  const delivery = await deliveryToSend(scope, id, "push");
+  if (delivery === undefined) return;
   const refusal = await refusalToSend(scope, delivery);
   if (refusal !== undefined) return deliveryEnd(scope, id, { state: "withheld", reason: refusal });
   const subscription = await subscriptionFind(scope, delivery.destination);

@@ -1,13 +1,25 @@
-// What is about to be sent may have waited, for a server or for its turn: whether it is still wanted, and its destination still the
-// person's, is asked again.
+// What is about to be sent may have waited, for a server, for its turn or for somebody who redrives its dead letter: whether it is
+// still wanted, and its destination still the person's, is asked again.
 import type { TenantScope } from "../../db/tenant";
 import { contactsOf } from "./contacts";
 import { wanted } from "./decision";
 import { destinationsOf } from "./destinations";
 import { categorySettings, NO_POLICY, NO_PREFERENCES } from "./settings";
-import type { DeliveryRow } from "./store/deliveries";
+import { deliveryFind, deliveryReopen, type DeliveryRow } from "./store/deliveries";
 import { subscriptionList } from "./store/push";
 import { SUBSCRIPTIONS_MAX } from "./limits";
+
+/** The delivery of a job; undefined when there is nothing to do for it. */
+export async function deliveryToSend(
+  scope: TenantScope,
+  id: string,
+  channel: DeliveryRow["channel"],
+): Promise<DeliveryRow | undefined> {
+  const delivery = await deliveryFind(scope, id);
+  if (delivery?.channel !== channel) return undefined;
+  if (delivery.state === "failed") return (await deliveryReopen(scope, id)) ? delivery : undefined;
+  return delivery.state === "queued" ? delivery : undefined;
+}
 
 /** Why it is withheld after all; undefined for what goes. */
 export async function refusalToSend(scope: TenantScope, delivery: DeliveryRow): Promise<string | undefined> {

@@ -86,12 +86,29 @@ export async function deliveryFind(scope: TenantScope, id: string): Promise<Deli
 const END = `update notifications.delivery set state = $3, reason = $4, updated_at = now()
   where tenant_id = $1 and id = $2 and state = 'queued'`;
 
+/**
+ * Queues one again that the queue gave up: its dead letter is redriven. What the other side refused for good stays refused.
+ * False when it stays as it is.
+ */
+export async function deliveryReopen(scope: TenantScope, id: string): Promise<boolean> {
+  const rows = await tenantQuery(
+    scope,
+    `update notifications.delivery set state = 'queued', reason = null, updated_at = now()
+      where tenant_id = $1 and id = $2 and state = 'failed' and reason <> all($3::text[]) returning id`,
+    [scope.tenantId, id, FINAL_FAILURES],
+  );
+  return rows.length > 0;
+}
+
+/** Of failures those that no other attempt mends. */
+const FINAL_FAILURES = ["refused", "gone", "address_refused", "key_gone"] as const;
+export type FinalFailure = (typeof FINAL_FAILURES)[number];
+
+type Outcome = { state: "sent" } | { state: "failed"; reason: FinalFailure } | { state: "withheld"; reason: string };
+
 /** What became of one that was queued; nothing changes when that is known already. */
-export async function deliveryEnd(
-  scope: TenantScope,
-  id: string,
-  { state, reason = null }: { state: "sent" | "failed" | "withheld"; reason?: string | null },
-): Promise<void> {
+export async function deliveryEnd(scope: TenantScope, id: string, outcome: Outcome): Promise<void> {
+  const { state, reason = null }: { state: string; reason?: string | null } = outcome;
   await tenantQuery(scope, END, [scope.tenantId, id, state, reason]);
 }
 
