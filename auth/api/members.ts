@@ -59,6 +59,8 @@ interface MemberContact {
   userId: string;
   /** Absent until its owner has shown to read its mails. */
   email?: string;
+  /** The organisation is on its way out: nobody is to be reached for it. */
+  isClosing?: boolean;
 }
 
 interface MemberContactsResponse {
@@ -73,7 +75,11 @@ export const memberContacts = api(
   async ({ userIds }: MemberContactsRequest): Promise<MemberContactsResponse> => {
     const wanted = userIds.filter(isUuid).slice(0, CONTACTS_MAX);
     const found = await membershipListContacts(currentPrincipal().tenantId, wanted);
-    return { contacts: found.map(({ userId, email }) => ({ userId, ...(email === null ? {} : { email }) })) };
+    const contacts = found.map(({ userId, email, isClosing }) => ({
+      ...{ userId, ...(email === null ? {} : { email }) },
+      ...(isClosing ? { isClosing } : {}),
+    }));
+    return { contacts };
   },
 );
 

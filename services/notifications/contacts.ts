@@ -12,6 +12,8 @@ export interface Contact {
   userId: string;
   /** The account's own, verified. */
   email?: string | undefined;
+  /** The organisation is on its way out: who is in it is not disturbed for it any more. */
+  isClosing?: boolean | undefined;
 }
 
 const authDataOf = ({ tenantId }: TenantScope): AuthData => ({

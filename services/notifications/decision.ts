@@ -103,14 +103,11 @@ export function wanted(
   const there = destinations[channel];
   if (there === null) return withheld("unsupported");
   if (there.length === 0) return withheld("no_destination");
-  const included = preferences[includedOf[channel]];
-  // None named: the account's own address, which is the first; of the others all.
-  const to =
-    included.length > 0
-      ? there.filter((one) => included.includes(one))
-      : channel === "email"
-        ? there.slice(0, 1)
-        : there;
+  const included = settings.locked ? [] : preferences[includedOf[channel]];
+  const named = there.filter((one) => included.includes(one));
+  // None named, or none that is still theirs, as after a change of the account's address: that address, which is the first. Of
+  // the others, none named: all.
+  const to = channel === "email" ? (named.length > 0 ? named : there.slice(0, 1)) : included.length > 0 ? named : there;
   if (to.length === 0) return withheld("not_included");
   const { digestMinutes } = settings;
   const isGathered = channel === "email" && digestMinutes !== null && !settings.urgent;

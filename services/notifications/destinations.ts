@@ -4,10 +4,10 @@ import type { Contact } from "./contacts";
 import type { Destinations } from "./decision";
 
 /** @param browsers ids of push subscriptions */
-export function destinationsOf({ email }: Contact, browsers: readonly string[]): Destinations {
+export function destinationsOf({ email, isClosing = false }: Contact, browsers: readonly string[]): Destinations {
   return {
-    push: browsers,
-    email: canSendMail() ? (email === undefined ? [] : [email]) : null,
+    push: isClosing ? [] : browsers,
+    email: canSendMail() ? (email === undefined || isClosing ? [] : [email]) : null,
     sms: null,
   };
 }

@@ -12,6 +12,12 @@ export const errors = defineErrors("notifications", {
     text: "somebody it is for is no member of the organisation",
     remedy: "Leave out who is named in details.fields. GET /auth/members lists who there is.",
   },
+  category_reserved: {
+    class: "permission_denied",
+    text: "the category passes what people prefer, and is for who manages notifications",
+    remedy:
+      "Send it in another category, or ask an owner or admin of the organisation: it is urgent or locked by PUT /notifications/policy.",
+  },
   destination_not_verified: {
     class: "failed_precondition",
     text: "a destination is not verified, or not yours",
@@ -44,6 +50,11 @@ export const errors = defineErrors("notifications", {
     class: "failed_precondition",
     text: "the topic would have more subscribers than one can have",
     remedy: "A topic has ten thousand at most: make another one, and send to both.",
+  },
+  too_many_categories: {
+    class: "failed_precondition",
+    text: "your preferences name as many categories as they can",
+    remedy: "Sign in and leave out those that you do not need with PUT /notifications/preferences: a hundred at most.",
   },
   push_subscription_not_found: {
     class: "not_found",

@@ -7,7 +7,7 @@ import { contactsOf } from "./contacts";
 import { destinationsOf } from "./destinations";
 import { errors } from "./errors";
 import { SUBSCRIPTIONS_MAX } from "./limits";
-import { NO_PREFERENCES, type Policy, type Preferences } from "./settings";
+import { CATEGORIES_MAX, NO_PREFERENCES, type Policy, type Preferences } from "./settings";
 import { subscriptionList } from "./store/push";
 import { policyPut, preferenceLock, preferencePut } from "./store/settings";
 
@@ -42,12 +42,18 @@ async function requireVerified(principal: Principal, preferences: Preferences): 
   if (Object.keys(fields).length > 0) throw errors.destination_not_verified({ fields });
 }
 
-/** Ends the mails of a category to somebody; of a category that is locked too, should the lock ever go. */
+/**
+ * Ends the mails of a category to somebody; of a category that is locked too, should the lock ever go. An old mail of an
+ * organisation that is gone, or that they left, changes nothing: no mail comes, and nothing would remove what is written.
+ * @throws APIError too_many_categories
+ */
 export async function endMails(scope: TenantScope, userId: string, category: string): Promise<void> {
+  if (!(await contactsOf(scope, [userId])).has(userId)) return;
   await withTenant(scope, async (tx) => {
     const before = (await preferenceLock(tx, scope.tenantId, userId)) ?? NO_PREFERENCES;
     const own = Object.hasOwn(before.categories, category) ? before.categories[category] : {};
     const categories = { ...before.categories, [category]: { ...own, toEmails: false } };
+    if (Object.keys(categories).length > CATEGORIES_MAX) throw errors.too_many_categories();
     await preferencePut(tx, scope.tenantId, userId, { ...before, categories });
   });
 }

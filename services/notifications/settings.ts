@@ -32,10 +32,7 @@ const categoryFields = {
 const areFew = (all: unknown): boolean =>
   typeof all !== "object" || all === null || Object.keys(all).length <= CATEGORIES_MAX;
 const categoriesOf = <T extends z.ZodType>(category: T) =>
-  z
-    .any()
-    .refine(areFew, `has more than ${CATEGORIES_MAX} categories`)
-    .pipe(z.record(categoryName, category));
+  z.any().refine(areFew, `has more than ${CATEGORIES_MAX} categories`).pipe(z.record(categoryName, category));
 
 /** A person's own. Nothing said: the policy's. */
 export const preferencesSchema = z.strictObject({
@@ -112,8 +109,9 @@ export function categorySettings(policy: Policy, preferences: Preferences, categ
   return { ...BUILT_IN, ...said(defaults), ...preferred, urgent, locked };
 }
 
+/** A zone that an earlier Node knew, and this one does not, is as if it had not been said. */
 export const zoneOf = (policy: Policy, preferences: Preferences): string =>
-  preferences.timeZone ?? policy.timeZone ?? "UTC";
+  [preferences.timeZone, policy.timeZone].find((named) => named !== undefined && isZone(named)) ?? "UTC";
 
 export const languageOf = (policy: Policy, preferences: Preferences): string =>
   preferences.language ?? policy.language ?? "en";

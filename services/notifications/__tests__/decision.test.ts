@@ -126,7 +126,9 @@ function waysOf({ policy, preferences, destinations }: World, category: string, 
     if (there === null) return "unsupported";
     if (there.length === 0) return "no_destination";
     const unnamed = isFirstOnly ? there.slice(0, 1) : there;
-    const chosen = included.length === 0 ? unnamed : there.filter((one) => included.includes(one));
+    const known = there.filter((one) => included.includes(one));
+    const isUnnamed = ofPolicy?.locked || included.length === 0 || (isFirstOnly && known.length === 0);
+    const chosen = isUnnamed ? unnamed : known;
     return chosen.length === 0 ? "not_included" : `${atMs}→${chosen.join("+")}`;
   };
   return {
