@@ -79,6 +79,15 @@ export const limitPolicies = {
   search: { anonymousIp: strict(20), ip: burst(1200), user: burst(600), key: burst(600), tenant: burst(6000) },
   /** Each call asks a model, which takes seconds and costs money. */
   ai: { anonymousIp: strict(20), ip: burst(1200), user: burst(120), key: burst(600), tenant: burst(1200) },
+  /** Each recipient costs a point. `account`: from one sender, who does not manage notifications, to one person. */
+  notification: {
+    anonymousIp: strict(20),
+    ip: burst(12_000),
+    user: burst(600),
+    key: burst(1200),
+    tenant: burst(6000),
+    account: strict(120, 3600),
+  },
   /** Each run has a process for itself. It costs by the time that it may take. */
   sandbox: { anonymousIp: strict(20), ip: burst(1200), user: burst(120), key: burst(600), tenant: burst(600) },
   /** Webhooks that come in: of one sender all come from a few addresses, at times hundreds at once. */

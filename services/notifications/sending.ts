@@ -3,6 +3,7 @@ import { newId } from "../../db/ids";
 import { withTenant } from "../../db/tenant";
 import { enqueue } from "../../queues/enqueue";
 import { actorOf, type Principal } from "../../security/principal";
+import { requireAllowance } from "./allowance";
 import { contactsOf } from "./contacts";
 import type { Content, Said } from "./content";
 import { errors } from "./errors";
@@ -26,7 +27,7 @@ export interface Sending {
 
 /**
  * Resolves with the notification's id; the same sender's same key is the same notification, whatever it says now.
- * @throws APIError recipient_not_found, template_not_found, template_not_rendered
+ * @throws APIError recipient_not_found, category_reserved, rate_limited, template_not_found, template_not_rendered
  */
 export async function sendNotification(principal: Principal, sending: Sending): Promise<string> {
   const { category, dedupeKey } = sending;
@@ -38,6 +39,7 @@ export async function sendNotification(principal: Principal, sending: Sending): 
   );
   if (strangers.length > 0)
     throw errors.recipient_not_found({ fields: Object.fromEntries(strangers) as Record<string, string> });
+  await requireAllowance(principal, { category, to: [...new Set(sending.to)] });
   const content = await contentOf(principal, sending);
   const { tenantId } = principal;
   const sender = actorOf(principal);

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { parseCursor } from "../../../db/cursor";
 import { isUuid } from "../../../db/ids";
 import { isBounded } from "../../../security/bounded-json";
+import { charging } from "../../../security/charges";
 import { parseInput } from "../../../security/input";
 import { declareOwner } from "../../../security/ownership";
 import { currentPrincipal } from "../../../security/principal";
@@ -72,6 +73,10 @@ const sendInput = z
     message: "is given together with a template, or neither is",
   });
 
+/** A point for a person; a topic reaches many. */
+const pointsOf = (to: readonly string[]): number =>
+  [...new Set(to)].reduce((sum, one) => sum + (one.startsWith(TOPIC) ? 100 : 1), 0);
+
 /** Notifies members, each in the ways that they prefer. */
 export const send = api(
   {
@@ -79,11 +84,14 @@ export const send = api(
     auth: true,
     method: "POST",
     path: "/notifications/send",
-    tags: ["can:notification.send", "idempotent"],
+    tags: ["can:notification.send", "limit:notification", "idempotent"],
+    bodyLimit: 524_288,
   },
   async (req: SendRequest): Promise<SendResponse> => {
     const sending = parseInput(sendInput, req);
-    return { id: await sendNotification(currentPrincipal(), sending) };
+    // The first is in what the call costs.
+    const points = pointsOf(sending.to) - 1;
+    return { id: await charging("notification", points, () => sendNotification(currentPrincipal(), sending)) };
   },
 );
 
