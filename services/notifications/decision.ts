@@ -4,7 +4,7 @@
 //   1 the category is off        nothing, not even in the app
 //   2 in the app                 shown at once, whatever holds the rest: it disturbs nobody
 //   3 a channel is off, or has no verified destination    withheld in that channel, with the reason
-//   4 quiet hours hold           what is left is held until they end, then decided anew
+//   4 quiet hours hold           what is left is held until they end, then decided anew; once
 //   5 the day's limit is reached what is left is withheld
 //   6                            delivered to each destination, mails perhaps with others of an hour (`digestMinutes`);
 //                                together that counts one of the day
@@ -38,6 +38,8 @@ export interface DecisionInput {
   destinations: Destinations;
   /** By the database's clock. */
   nowMs: number;
+  /** Quiet hours have held it, and that is over: who comes late finds it quiet again, and it would be held for ever. */
+  isDue?: boolean;
   /** How many of the category were delivered to the person on that day (`dayOf`). */
   countOfDay: number;
 }
@@ -83,7 +85,7 @@ export function decide(input: DecisionInput): Decision {
   const inApp = settings.enabled && settings.toInApp;
   if (settings.urgent || !channels.some(({ outcome }) => outcome === "deliver"))
     return { inApp, channels, counts: false };
-  const heldUntilMs = quietEndAt(input);
+  const heldUntilMs = input.isDue === true ? undefined : quietEndAt(input);
   if (heldUntilMs !== undefined)
     return { inApp, channels: instead(channels, { outcome: "held" }), heldUntilMs, counts: false };
   if (settings.dailyLimit !== null && input.countOfDay >= settings.dailyLimit)

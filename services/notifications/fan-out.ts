@@ -59,10 +59,10 @@ export async function decideAbout(
     const { category, nowMs } = notification;
     const { policy = NO_POLICY, preferences } = await settingsList(tx, tenantId, ids);
     const browsers = await subscriptionListOf(tx, tenantId, ids, SUBSCRIPTIONS_MAX);
-    const people = locked.map(({ userId, isShown }): Person => {
+    const people = locked.map(({ userId, isShown, isDue }): Person => {
       const contact = contacts.get(userId);
       const input = {
-        ...{ category, policy, nowMs, countOfDay: 0 },
+        ...{ category, policy, nowMs, isDue, countOfDay: 0 },
         preferences: preferences.get(userId) ?? NO_PREFERENCES,
         destinations: destinationsOf(contact ?? { userId }, browsers.get(userId) ?? []),
       };

@@ -91,15 +91,26 @@ export async function recipientListPending(
   return rows.map(({ userId }) => userId);
 }
 
+export interface Undecided {
+  userId: string;
+  isShown: boolean;
+  /** Was held, until a moment that has come. */
+  isDue: boolean;
+}
+
 /** Of these people those about whom something is still to be decided, in the order of their ids; nobody else decides about them until the transaction ends. */
 export function recipientLock(
   tx: Tx,
   tenantId: string,
   notificationId: string,
   userIds: readonly string[],
-): Promise<{ userId: string; isShown: boolean }[]> {
-  return tx.query<{ userId: string; isShown: boolean }>(
-    `select user_id as "userId", is_shown as "isShown" from notifications.recipient
+): Promise<Undecided[]> {
+  return tx.query<Undecided>(
+    `select user_id as "userId", is_shown as "isShown", exists (
+            select 1 from notifications.delivery d
+             where d.tenant_id = $1 and d.notification_id = $2 and d.user_id = r.user_id and d.state = 'held'
+               and d.held_until <= clock_timestamp()) as "isDue"
+       from notifications.recipient r
       where tenant_id = $1 and notification_id = $2 and user_id = any($3::uuid[]) and state <> 'decided'
       order by user_id limit $4 for update`,
     [tenantId, notificationId, userIds, userIds.length],
