@@ -4,6 +4,9 @@ import { fieldsOf } from "../../security/input";
 import { isWellFormed } from "../../security/well-formed";
 import { errors } from "./errors";
 
+/** What turns the direction of text around, and what has no width; but the two joiners, which emoji and scripts need. */
+const MISLEADING = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/;
+
 /** A line, as it stands in a subject or a title: no control characters. */
 const line = (max: number) =>
   z
@@ -12,10 +15,17 @@ const line = (max: number) =>
     .min(1)
     .max(max)
     .regex(/^[^\p{Cc}\u2028\u2029]*$/u, "has control characters")
+    .refine((text) => !MISLEADING.test(text), "has characters that are not seen or turn the text around")
     .refine(isWellFormed, "has half a character");
 
-/** https, or a path of the app. */
-const isLink = (text: string): boolean => /^\/(?![/\\])[^\\\s]*$/.test(text) || /^https:\/\/[^\s\\]+$/.test(text);
+/** https, or a path of the app; nothing before an @ that looks like another host. */
+function isLink(text: string): boolean {
+  if (/[\\\s\p{Cc}\p{Cf}]/u.test(text) || !isWellFormed(text)) return false;
+  if (text.startsWith("/")) return !text.startsWith("//");
+  if (!text.startsWith("https://") || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === "" && password === "";
+}
 
 const saidSchema = z.strictObject({
   title: line(150),
