@@ -7,6 +7,7 @@ import type { JobDefinition } from "../../queues/job";
 import { CONTACTS_MAX, contactsOf } from "./contacts";
 import { dayOf, decide, type Decision, type DecisionInput, type Disturbing } from "./decision";
 import { destinationsOf } from "./destinations";
+import { inTurns } from "./in-turns";
 import { digestJob, emailJob, pushJob, releaseJob } from "./job-definitions";
 import { SUBSCRIPTIONS_MAX } from "./limits";
 import { NO_POLICY, NO_PREFERENCES } from "./settings";
@@ -59,7 +60,7 @@ export async function decideAbout(
     const { category, nowMs } = notification;
     const { policy = NO_POLICY, preferences } = await settingsList(tx, tenantId, ids);
     const browsers = await subscriptionListOf(tx, tenantId, ids, SUBSCRIPTIONS_MAX);
-    const people = locked.map(({ userId, isShown, isDue }): Person => {
+    const people = await inTurns(locked, ({ userId, isShown, isDue }): Person => {
       const contact = contacts.get(userId);
       const input = {
         ...{ category, policy, nowMs, isDue, countOfDay: 0 },
@@ -83,9 +84,11 @@ async function withinDailyLimits(tx: Tx, tenantId: string, people: Person[]): Pr
     userId,
     day: dayOf(input.policy, input.preferences, input.nowMs),
   });
-  const counts = await dailyCountLock(tx, tenantId, category, reached.map(dayOfOne));
-  for (const person of reached)
+  const days = await inTurns(reached, dayOfOne);
+  const counts = await dailyCountLock(tx, tenantId, category, days);
+  await inTurns(reached, (person) => {
     person.decision = decide({ ...person.input, countOfDay: counts.get(person.userId) ?? 0 });
+  });
   const counted = reached.filter(({ decision }) => decision?.counts);
   if (counted.length > 0) dailyCountAdd(tx, tenantId, category, counted.map(dayOfOne));
 }
