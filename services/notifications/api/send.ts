@@ -8,12 +8,14 @@ import { isBounded } from "../../../security/bounded-json";
 import { charging } from "../../../security/charges";
 import { parseInput } from "../../../security/input";
 import { declareOwner } from "../../../security/ownership";
+import { can } from "../../../security/permissions";
 import { currentPrincipal } from "../../../security/principal";
 import { contentSchema } from "../content";
 import { CONTACTS_MAX } from "../contacts";
 import { errors } from "../errors";
 import { sendNotification, TOPIC } from "../sending";
 import { categoryName } from "../settings";
+import { shownCounts, shownReceipt } from "../shown-receipt";
 import { notificationSender } from "../store/notifications";
 import { receiptCounts, receiptList } from "../store/deliveries";
 
@@ -144,22 +146,16 @@ export const listReceipts = api(
     auth: true,
     method: "GET",
     path: "/notifications/:id/receipts",
-    tags: ["can:notification.send", "owns:notification"],
+    tags: ["can:notification.send", "owns:notification", "shows:notification.manage"],
   },
   async ({ id, limit, cursor }: ReceiptsRequest): Promise<ReceiptsResponse> => {
     const principal = currentPrincipal();
     const from = parseCursor(cursor);
     if (!isUuid(id) || (await notificationSender(principal, id)) === undefined) throw errors.notification_not_found();
-    const counts = await receiptCounts(principal, id);
+    const isManager = can(principal, "notification.manage");
+    const counts = shownCounts(await receiptCounts(principal, id), isManager);
     const { rows, next } = await receiptList(principal, id, Math.floor(limit ?? 50), from);
-    const receipts = rows.map((row) => ({
-      ...{ id: row.id, userId: row.userId, channel: row.channel, state: row.state },
-      ...(row.destination === "" ? {} : { destination: row.destination }),
-      ...(row.reason === null ? {} : { reason: row.reason }),
-      ...(row.heldUntil === null ? {} : { heldUntil: row.heldUntil.toISOString() }),
-      createdAt: row.createdAt.toISOString(),
-      updatedAt: row.updatedAt.toISOString(),
-    }));
+    const receipts = rows.map((row) => shownReceipt(row, isManager));
     return { receipts, counts, ...(next === undefined ? {} : { next }) };
   },
 );

@@ -147,11 +147,14 @@ export async function receiptList(
   return pageOf(rows, limit);
 }
 
+export interface ReceiptCount {
+  channel: Channel;
+  state: DeliveryState;
+  count: number;
+}
+
 /** How many deliveries of it there are in each state. */
-export async function receiptCounts(
-  scope: TenantScope,
-  notificationId: string,
-): Promise<{ channel: Channel; state: DeliveryState; count: number }[]> {
+export async function receiptCounts(scope: TenantScope, notificationId: string): Promise<ReceiptCount[]> {
   return tenantQuery(
     scope,
     `select channel, state, count(*)::int as count from notifications.delivery
