@@ -45,7 +45,9 @@ const usage = `npm run admin -- <command>
   operator reset EMAIL     takes both away, ends the operator's sessions, prints another set-up
   operator remove EMAIL    with the operator's sessions
   operator list
-  operator link            opens the console signed in, once, from this machine; in development only
+  operator link [development]
+                           opens the console signed in, once, from this machine; in development only, and with
+                           \`development\` also where DATABASE_URL names the database
   sessions end EMAIL       all sign-ins of the account; its access tokens are refused within two seconds
   keys list                signing keys and what each does
   keys rotate              the key that stands by is to sign, once verifiers have it
@@ -114,6 +116,13 @@ async function listLetters(kind: string, options: Options): Promise<void> {
   } while (cursor !== undefined);
 }
 
+/** Whether the database may be a production's: it is not this folder's own, and nobody says that it is for development. */
+function isElsewhere(word: string): boolean {
+  if (word !== "" && word !== "development") throw new Error(`\`operator link development\`, not ${word}`);
+  const { DATABASE_URL, ENCORE_INFRA_CONFIG_PATH } = process.env;
+  return word === "" && Boolean(DATABASE_URL || ENCORE_INFRA_CONFIG_PATH);
+}
+
 const commands: Record<string, Command> = {
   "operator add": { word: "EMAIL", run: async (email) => saySetup(await addOperator(email)) },
   "operator reset": { word: "EMAIL", run: async (email) => saySetup(await resetOperator(email)) },
@@ -135,7 +144,9 @@ const commands: Record<string, Command> = {
     },
   },
   "operator link": {
-    run: async () => say(`/console#${await createDevelopmentLink()}`),
+    word: "development",
+    isWordOptional: true,
+    run: async (word) => say(`/console#${await createDevelopmentLink({ isDatabaseElsewhere: isElsewhere(word) })}`),
   },
   "sessions end": {
     word: "EMAIL",

@@ -7,7 +7,7 @@ import { createDevelopmentLink, isFromThisMachine, signInByLink } from "../opera
 import { listOperators } from "../operators/operators";
 import { readOperatorToken, signInOperator } from "../operators/sign-in";
 import { concurrent } from "../../testing";
-import { ADDRESS, logOf, refusal } from "./staff";
+import { ADDRESS, logOf, makeOperator, refusal, signIn } from "./staff";
 
 const invalid = refusal("operator_link_invalid");
 
@@ -50,8 +50,17 @@ describe("a link", () => {
     for (const other of ["", `gwl_${"x".repeat(43)}`, link.replace("gwl_", "gwo_")])
       await expect(signInByLink(other, true)).rejects.toEqual(invalid);
     await expect(signInByLink(link, true, true)).rejects.toEqual(invalid);
-    await expect(createDevelopmentLink(true)).rejects.toThrow("in production");
+    await expect(createDevelopmentLink({ isProduction: true })).rejects.toThrow("in production");
     await expect(signInByLink(link, true)).resolves.toMatchObject({ expiresIn: 14_400 });
+  });
+
+  test("opens nothing that a production on the same database knows, nor is one made where the database may be a production's", async () => {
+    const { token } = await signInByLink(await createDevelopmentLink(), true);
+    const staff = await signIn(await makeOperator());
+    await expect(readOperatorToken(token, true)).rejects.toThrow(TypeError);
+    await expect(readOperatorToken(token, false)).resolves.toMatchObject({ kind: "operator" });
+    await expect(readOperatorToken(staff, true)).resolves.toMatchObject({ kind: "operator" });
+    await expect(createDevelopmentLink({ isDatabaseElsewhere: true })).rejects.toThrow("operator link development");
   });
 
   test("is the only way in as its operator: nobody knows the password", async () => {

@@ -96,7 +96,7 @@ export const operatorLinkLogin = api(
     method: "POST",
     path: "/operator/login/link",
     sensitive: true,
-    tags: ["public:the link is the credential", "limit:auth"],
+    tags: ["public:the link is the credential", "limit:auth", "development"],
   },
   async ({ link, cookies }: OperatorLinkRequest): Promise<OperatorLoginResponse> =>
     answerStaff(cookies, () =>

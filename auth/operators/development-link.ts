@@ -16,10 +16,10 @@ import { operatorTotpKey } from "../factors/keys";
 import { SECRET_BYTES } from "../factors/totp";
 import { hashPassword } from "../passwords";
 import { operatorEnsureActive, operatorLinkReplace, operatorLinkUse } from "../store/operator-links";
+import { DEVELOPMENT_EMAIL } from "./development-operator";
 import { keepOperatorSession, openOperatorSession, type OperatorSignedIn } from "./sign-in";
 import { createToken, hashToken, isToken } from "./token";
 
-const EMAIL = "console@development.invalid";
 const LINK_SECONDS = 600;
 const COMMAND = "system:command";
 
@@ -37,16 +37,29 @@ export function isFromThisMachine(header: (name: string) => string | string[] | 
   });
 }
 
-/** For the fragment of the console's address. @throws Error in production. */
-export async function createDevelopmentLink(isProduction = cfg.env === "production"): Promise<string> {
+interface Where {
+  isProduction?: boolean;
+  /** A database of its own server may be a production's: whoever runs the command says that it is not. */
+  isDatabaseElsewhere?: boolean;
+}
+
+/** For the fragment of the console's address. @throws Error in production, and for a database that may be one's. */
+export async function createDevelopmentLink({
+  isProduction = cfg.env === "production",
+  isDatabaseElsewhere = false,
+}: Where = {}): Promise<string> {
   if (isProduction) throw new Error("in production operators sign in with password and code: `operator add`");
+  if (isDatabaseElsewhere)
+    throw new Error(
+      "this database may be a production's: where it is for development alone, `operator link development`",
+    );
   const token = createToken("link");
   const passwordHash = await hashPassword(createToken("session"));
   await onBehalfOf(COMMAND, () =>
     withSystem("operator-command", async (tx) => {
       const id = newId();
       const totpSealed = seal(operatorTotpKey(), randomBytes(SECRET_BYTES), id);
-      const operator = { id, email: EMAIL, permissions: operatorPermissions, passwordHash, totpSealed };
+      const operator = { id, email: DEVELOPMENT_EMAIL, permissions: operatorPermissions, passwordHash, totpSealed };
       const operatorId = await operatorEnsureActive(tx, operator);
       await operatorLinkReplace(tx, { operatorId, hash: hashToken(token), lifetimeSeconds: LINK_SECONDS });
       await recordForPlatform(tx, made, { target: { type: "operator", id: operatorId }, fields: {} });

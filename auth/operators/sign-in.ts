@@ -39,6 +39,7 @@ import {
   operatorUseStep,
   type OperatorRow,
 } from "../store/operators";
+import { DEVELOPMENT_EMAIL } from "./development-operator";
 import { refuse } from "./refusal";
 import { createToken, hashToken, isToken } from "./token";
 
@@ -202,10 +203,11 @@ function stepOf({ id, totpSealed, totpStep, totpFailures }: OperatorRow, code: s
 export const wasGoodToken = (token: string): boolean =>
   isToken("session", token) && good.get(digestOf(token)) !== undefined;
 
-/** Whom a session's token speaks for. @throws TypeError when it is none, or over. */
-export async function readOperatorToken(token: string): Promise<AuthData> {
+/** Whom a session's token speaks for. @throws TypeError when it is none, over, or of development in production. */
+export async function readOperatorToken(token: string, isProduction = cfg.env === "production"): Promise<AuthData> {
+  const unknownEmail = isProduction ? DEVELOPMENT_EMAIL : null;
   const session = isToken("session", token)
-    ? await operatorSessionUse(hashToken(token), SESSION_IDLE_SECONDS)
+    ? await operatorSessionUse(hashToken(token), { idleSeconds: SESSION_IDLE_SECONDS, unknownEmail })
     : undefined;
   if (session === undefined) {
     good.delete(digestOf(token));

@@ -172,10 +172,10 @@ export async function operatorSessionInsert(
   );
 }
 
-/** Whose session it is, while it is good; says that it was used. */
+/** Whose session it is, while it is good and not of `unknownEmail`; says that it was used. */
 export async function operatorSessionUse(
   hash: Buffer,
-  idleSeconds: number,
+  { idleSeconds, unknownEmail }: { idleSeconds: number; unknownEmail: string | null },
 ): Promise<{ id: string; operatorId: string; permissions: string[] } | undefined> {
   const rows = await systemQuery<{ id: string; operatorId: string; permissions: string[] }>(
     "operator-session",
@@ -183,11 +183,12 @@ export async function operatorSessionUse(
        select s.id, o.id as operator_id, o.permissions, s.last_used_at
          from auth.operator_session s join auth.operator o on o.id = s.operator_id and o.activated_at is not null
         where s.hash = $1 and s.expires_at > now() and s.last_used_at > now() - make_interval(secs => $2)
+          and o.email is distinct from $3
      ), noted as (
        update auth.operator_session s set last_used_at = now() from found
         where s.id = found.id and found.last_used_at < now() - interval '1 minute')
      select id, operator_id as "operatorId", permissions from found`,
-    [hash, idleSeconds],
+    [hash, idleSeconds, unknownEmail],
   );
   return rows[0];
 }

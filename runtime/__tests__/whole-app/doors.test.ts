@@ -1,7 +1,9 @@
 // The doors that depend on who stands between a client and the process, over HTTP and in production: metrics, the mailbox,
 // which there is none of, and the address that limits count by. Two processes of one build: as it comes, and with a token and a declared proxy.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { AppProcess, PreparedApp } from "../../http/__tests__/support/app-process";
+import type { AppModel } from "../../model";
 import { prepareGuardedApp } from "./support/guarded-app";
 
 /** Of the hundred anonymous requests a minute. */
@@ -92,6 +94,19 @@ describe("in production, with a token and a declared proxy", () => {
       for (let i = 0; i < 2 * QUOTA; i++) expect(await ask(path)).toBe(404);
     },
   );
+
+  test("what is answered so is the mailbox, and the sign-in by the link that a start prints", () => {
+    const model = JSON.parse(readFileSync(inject("groundworkTestApp").modelFile, "utf8")) as AppModel;
+    const ofDevelopment = model.services
+      .flatMap(({ endpoints }) => endpoints)
+      .filter(({ tags }) => tags.includes("development"));
+    expect(ofDevelopment.map(({ exportName }) => exportName).sort()).toEqual([
+      "getMessage",
+      "listMessages",
+      "mailbox",
+      "operatorLinkLogin",
+    ]);
+  });
 
   test.each<[string, (i: number) => string, string]>([
     ["with a port", (i) => `203.0.113.9:${50_000 + i}`, "203.0.113.10:40000"],
