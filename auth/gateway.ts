@@ -33,6 +33,8 @@ interface Credentials {
   active?: Cookie<string, "__Host-account">;
   /** Of the platform's staff: it acts only where the request says that they do (auth/browser/staff-cookie.ts). */
   staff?: Cookie<string, "__Host-operator">;
+  /** "1" where a page of staff asks by itself, which keeps no session of theirs alive. */
+  background?: Header<"X-Background">;
   /** To count bad tokens by. It is always there, so that this handler also runs for those who bring no credentials. */
   forwardedFor?: Header<"X-Forwarded-For">;
   /** The rest tells whether another site opens a stream with the cookie: the guard does not see a stream's headers. */
@@ -143,7 +145,8 @@ function fromItsNetwork(key: KnownKey, credentials: Credentials): AuthData {
 /** Asked for each time: the end of an operator's session is known at once. */
 function identifyOperator(token: string, credentials: Credentials): Promise<AuthData> {
   if (!wasGoodToken(token)) limits.assertFewFailures("accessToken", addressOf(credentials));
-  return readOperatorToken(token).catch((cause: unknown) => refuse(cause, credentials));
+  const isBackground = credentials.background === "1";
+  return readOperatorToken(token, { isBackground }).catch((cause: unknown) => refuse(cause, credentials));
 }
 
 /** An identity that is there is answered at once. */

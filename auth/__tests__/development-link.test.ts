@@ -4,7 +4,7 @@ import { platformLog } from "../../audit/platform";
 import { systemQuery } from "../../db/tenant";
 import { operatorPermissions } from "../../security/permissions";
 import { createDevelopmentLink, isFromThisMachine, signInByLink } from "../operators/development-link";
-import { listOperators } from "../operators/operators";
+import { addOperator, listOperators, resetOperator } from "../operators/operators";
 import { readOperatorToken, signInOperator } from "../operators/sign-in";
 import { concurrent } from "../../testing";
 import { ADDRESS, logOf, makeOperator, refusal, signIn } from "./staff";
@@ -57,10 +57,29 @@ describe("a link", () => {
   test("opens nothing that a production on the same database knows, nor is one made where the database may be a production's", async () => {
     const { token } = await signInByLink(await createDevelopmentLink(), true);
     const staff = await signIn(await makeOperator());
-    await expect(readOperatorToken(token, true)).rejects.toThrow(TypeError);
-    await expect(readOperatorToken(token, false)).resolves.toMatchObject({ kind: "operator" });
-    await expect(readOperatorToken(staff, true)).resolves.toMatchObject({ kind: "operator" });
+    await expect(readOperatorToken(token, { isProduction: true })).rejects.toThrow(TypeError);
+    await expect(readOperatorToken(token, { isProduction: false })).resolves.toMatchObject({ kind: "operator" });
+    await expect(readOperatorToken(staff, { isProduction: true })).resolves.toMatchObject({ kind: "operator" });
     await expect(createDevelopmentLink({ isDatabaseElsewhere: true })).rejects.toThrow("operator link development");
+  });
+
+  test("makes an operator that was reset before active again, and neither command makes one of its address", async () => {
+    await createDevelopmentLink();
+    const email = "console@development.invalid";
+    await systemQuery(
+      "test",
+      `update auth.operator set activated_at = null, password_hash = null, totp_sealed = null, totp_step = null,
+         setup_hash = sha256('a'), setup_expires_at = now() + interval '1 hour' where email = $1`,
+      [email],
+    );
+    const { token } = await signInByLink(await createDevelopmentLink(), true);
+    await expect(readOperatorToken(token)).resolves.toMatchObject({ kind: "operator" });
+    await expect(signInOperator({ email, password: "x", code: "000000" }, new Date(), ADDRESS)).rejects.toEqual(
+      refusal("invalid_credentials"),
+    );
+    for (const spelling of [email, " Console@Development.INVALID"])
+      for (const command of [addOperator, resetOperator])
+        await expect(command(spelling)).rejects.toEqual(refusal("invalid_request"));
   });
 
   test("is the only way in as its operator: nobody knows the password", async () => {

@@ -1,6 +1,7 @@
 // An operator's token behind an address at which others forge. The attack: forge tokens in the office's network, and its staff is out.
 import { Secret, TOTP } from "otpauth";
 import { afterEach, expect, test, vi } from "vitest";
+import { systemQuery } from "../../db/tenant";
 import { Limits, limits } from "../../security/limits";
 import { callerFrom } from "../../security/principal";
 import { authenticate } from "../gateway";
@@ -37,4 +38,24 @@ test("an operator's token that was good is looked at whatever its neighbours for
   for (let n = 0; n < 2; n++) expect(await from(token)).toBeUndefined();
   await signOutOperator(callerFrom(await readOperatorToken(token)));
   expect([await from(token), await from(token)]).toEqual(["invalid_token", "rate_limited"]);
+});
+
+test("what a page asks by itself keeps no session alive, and what somebody asks does", async () => {
+  const token = await signedIn();
+  const { sessionId } = await readOperatorToken(token);
+  const idle = async (): Promise<number> => {
+    const sql =
+      "select extract(epoch from now() - last_used_at)::float8 as idle from auth.operator_session where id = $1";
+    return (await systemQuery<{ idle: number }>("test", sql, [sessionId]))[0]?.idle ?? NaN;
+  };
+  await systemQuery(
+    "test",
+    "update auth.operator_session set last_used_at = now() - interval '14 minutes' where id = $1",
+    [sessionId],
+  );
+  const asked = { authorization: `Bearer ${token}`, forwardedFor: ADDRESS };
+  for (let poll = 0; poll < 3; poll++) await authenticate({ ...asked, background: "1" });
+  expect(await idle()).toBeGreaterThanOrEqual(840);
+  await authenticate(asked);
+  expect(await idle()).toBeLessThan(60);
 });

@@ -16,6 +16,7 @@ import { operatorTotpKey } from "../factors/keys";
 import { SECRET_BYTES } from "../factors/totp";
 import { hashPassword } from "../passwords";
 import { operatorEnsureActive, operatorLinkReplace, operatorLinkUse } from "../store/operator-links";
+import { operatorFindByEmail } from "../store/operators";
 import { DEVELOPMENT_EMAIL } from "./development-operator";
 import { keepOperatorSession, openOperatorSession, type OperatorSignedIn } from "./sign-in";
 import { createToken, hashToken, isToken } from "./token";
@@ -55,9 +56,11 @@ export async function createDevelopmentLink({
     );
   const token = createToken("link");
   const passwordHash = await hashPassword(createToken("session"));
+  const known = await operatorFindByEmail(DEVELOPMENT_EMAIL);
   await onBehalfOf(COMMAND, () =>
     withSystem("operator-command", async (tx) => {
-      const id = newId();
+      // What is sealed is bound to the id.
+      const id = known?.id ?? newId();
       const totpSealed = seal(operatorTotpKey(), randomBytes(SECRET_BYTES), id);
       const operator = { id, email: DEVELOPMENT_EMAIL, permissions: operatorPermissions, passwordHash, totpSealed };
       const operatorId = await operatorEnsureActive(tx, operator);

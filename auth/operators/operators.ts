@@ -17,6 +17,7 @@ import {
   operatorSessionDeleteAll,
   type ListedOperator,
 } from "../store/operators";
+import { refuseDevelopmentEmail } from "./development-operator";
 import { createToken, hashToken } from "./token";
 
 /** Beyond it the command says no: staff are few, and a long list is not looked through. */
@@ -41,6 +42,7 @@ export async function addOperator(
   permissions: readonly string[] = operatorPermissions,
 ): Promise<OperatorSetup> {
   const email = requireEmail(text);
+  refuseDevelopmentEmail(email);
   const held = operatorPermissions.filter((permission) => permissions.includes(permission));
   const id = newId();
   const setupToken = createToken("setup");
@@ -60,6 +62,7 @@ export async function addOperator(
 /** Password and authenticator app are gone and sessions over; the operator sets up anew. @throws APIError operator_not_found. */
 export async function resetOperator(text: string): Promise<OperatorSetup> {
   const email = spellEmail(text) ?? text;
+  refuseDevelopmentEmail(email);
   const setupToken = createToken("setup");
   const id = await onBehalfOf(COMMAND, () =>
     withSystem("operator-command", async (tx) => {

@@ -203,11 +203,24 @@ function stepOf({ id, totpSealed, totpStep, totpFailures }: OperatorRow, code: s
 export const wasGoodToken = (token: string): boolean =>
   isToken("session", token) && good.get(digestOf(token)) !== undefined;
 
+interface TokenRead {
+  /** A page asks by itself: whoever is signed in does not use the session by it. */
+  isBackground?: boolean;
+  isProduction?: boolean;
+}
+
 /** Whom a session's token speaks for. @throws TypeError when it is none, over, or of development in production. */
-export async function readOperatorToken(token: string, isProduction = cfg.env === "production"): Promise<AuthData> {
+export async function readOperatorToken(
+  token: string,
+  { isBackground = false, isProduction = cfg.env === "production" }: TokenRead = {},
+): Promise<AuthData> {
   const unknownEmail = isProduction ? DEVELOPMENT_EMAIL : null;
   const session = isToken("session", token)
-    ? await operatorSessionUse(hashToken(token), { idleSeconds: SESSION_IDLE_SECONDS, unknownEmail })
+    ? await operatorSessionUse(hashToken(token), {
+        idleSeconds: SESSION_IDLE_SECONDS,
+        unknownEmail,
+        isUse: !isBackground,
+      })
     : undefined;
   if (session === undefined) {
     good.delete(digestOf(token));

@@ -1,7 +1,10 @@
 // Statements on auth.operator_link: one link an operator, which opens a session once.
 import type { Tx } from "../../db/tenant";
 
-/** The operator of this e-mail, made when there is none: active from the beginning. Resolves with its id; keeps what it had. */
+/**
+ * The operator of this e-mail, made when there is none: active from now on, by no set-up and no password that was known. Resolves
+ * with its id.
+ */
 export async function operatorEnsureActive(
   tx: Tx,
   o: { id: string; email: string; permissions: readonly string[]; passwordHash: string; totpSealed: Buffer },
@@ -9,7 +12,10 @@ export async function operatorEnsureActive(
   const rows = await tx.query<{ id: string }>(
     `insert into auth.operator (id, email, permissions, password_hash, totp_sealed, totp_step, activated_at)
      values ($1, $2, $3, $4, $5, 0, now())
-     on conflict (email) do update set permissions = excluded.permissions returning id`,
+     on conflict (email) do update set permissions = excluded.permissions, password_hash = excluded.password_hash,
+       totp_sealed = coalesce(operator.totp_sealed, excluded.totp_sealed), totp_step = coalesce(operator.totp_step, 0),
+       activated_at = coalesce(operator.activated_at, now()), setup_hash = null, setup_expires_at = null
+     returning id`,
     [o.id, o.email, [...o.permissions], o.passwordHash, o.totpSealed],
   );
   return rows[0]?.id ?? o.id;

@@ -172,10 +172,10 @@ export async function operatorSessionInsert(
   );
 }
 
-/** Whose session it is, while it is good and not of `unknownEmail`; says that it was used. */
+/** Whose session it is, while it is good and not of `unknownEmail`; says that it was used where this is a use. */
 export async function operatorSessionUse(
   hash: Buffer,
-  { idleSeconds, unknownEmail }: { idleSeconds: number; unknownEmail: string | null },
+  { idleSeconds, unknownEmail, isUse }: { idleSeconds: number; unknownEmail: string | null; isUse: boolean },
 ): Promise<{ id: string; operatorId: string; permissions: string[] } | undefined> {
   const rows = await systemQuery<{ id: string; operatorId: string; permissions: string[] }>(
     "operator-session",
@@ -186,9 +186,9 @@ export async function operatorSessionUse(
           and o.email is distinct from $3
      ), noted as (
        update auth.operator_session s set last_used_at = now() from found
-        where s.id = found.id and found.last_used_at < now() - interval '1 minute')
+        where s.id = found.id and found.last_used_at < now() - interval '1 minute' and $4)
      select id, operator_id as "operatorId", permissions from found`,
-    [hash, idleSeconds, unknownEmail],
+    [hash, idleSeconds, unknownEmail, isUse],
   );
   return rows[0];
 }
