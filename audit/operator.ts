@@ -25,9 +25,23 @@ const reasonText = z
   )
   .max(REASON_MAX_CHARS, `is longer than ${REASON_MAX_CHARS} characters`);
 
+/** How RFC 8187 begins what a header has no characters for. */
+const ENCODED = "UTF-8''";
+
 /** @throws APIError invalid_request for one that says nothing. */
-export function operatorReasonFrom(text: string | undefined): OperatorReason {
-  return parseInput(z.object({ reason: reasonText }), { reason: text ?? "" }).reason as OperatorReason;
+export function operatorReasonFrom(text = ""): OperatorReason {
+  return parseInput(z.object({ reason: reasonText }), { reason: decodedReason(text) }).reason as OperatorReason;
+}
+
+/** What is not encoded well, or hides what no header could carry, is read as it stands. */
+function decodedReason(text: string): string {
+  if (!text.startsWith(ENCODED)) return text;
+  try {
+    const decoded = decodeURIComponent(text.slice(ENCODED.length));
+    return [...decoded].some((char) => char < " ") ? text : decoded;
+  } catch {
+    return text;
+  }
 }
 
 /** `what`: service.noun of what was looked at. */

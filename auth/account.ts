@@ -41,7 +41,7 @@ export function listClosing(caller: Caller): Promise<ClosingOrganisationRow[]> {
 export interface WhoAmI {
   kind: Caller["kind"];
   user?: { id: string; email: string; emailVerified: boolean };
-  operator?: { email: string };
+  operator?: { id: string; email: string };
   organisation: { id: string; name: string } | null;
   role?: MemberRole;
   permissions: string[];
@@ -54,7 +54,13 @@ export async function whoAmI(caller: Caller): Promise<WhoAmI> {
   if (caller.kind === "operator") {
     const email = await operatorFindEmail(caller.subjectId);
     const permissions = [...caller.permissions];
-    return { kind: caller.kind, operator: { email }, organisation: null, permissions, organisations: [] };
+    return {
+      kind: caller.kind,
+      operator: { id: caller.subjectId, email },
+      organisation: null,
+      permissions,
+      organisations: [],
+    };
   }
   const account = await accountFind(caller.subjectId);
   if (account === undefined) throw errors.invalid_token({ internal: "the account is gone" });

@@ -11,7 +11,7 @@ import { limits } from "../security/limits";
 import type { AuthData } from "../security/principal";
 import { logger } from "../telemetry/logger";
 import { sessionTokenOf } from "./browser/jar";
-import { STAFF_ACCOUNT } from "./browser/staff-cookie";
+import { staffMeant } from "./browser/staff-cookie";
 import { errors } from "./errors";
 import { identityAt, knownKey, readKey, wasGoodKey, type KnownKey } from "./key-identity";
 import { isKeyText, KEY_PREFIX } from "./key-text";
@@ -83,8 +83,9 @@ const tokenPattern = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
 
 function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData> {
   const { session0, session1, session2, session3, session4, accountId, active, staff } = credentials;
-  if (accountId === STAFF_ACCOUNT)
-    return staff === undefined ? nobody : identifyStaffByCookie(staff.value, credentials);
+  const meant = staffMeant(accountId);
+  if (meant !== undefined)
+    return staff === undefined ? nobody : identifyStaffByCookie(staff.value, meant.id, credentials);
   const named = accountId || active?.value;
   if (named === undefined) return nobody;
   const token = sessionTokenOf(named, [session0, session1, session2, session3, session4]);
@@ -94,9 +95,15 @@ function identifyByCookie(credentials: Credentials): AuthData | Promise<AuthData
   return identity instanceof Promise ? identity.then((found) => ownedBy(named, found)) : ownedBy(named, identity);
 }
 
-function identifyStaffByCookie(token: string, credentials: Credentials): Promise<AuthData> {
+/** Another tab may have signed in somebody else meanwhile: what one operator began is not done as another. */
+async function identifyStaffByCookie(
+  token: string,
+  id: string | undefined,
+  credentials: Credentials,
+): Promise<AuthData> {
   refuseForeignHandshake(credentials);
-  return identifyOperator(token, credentials);
+  const identity = await identifyOperator(token, credentials);
+  return id === undefined ? identity : ownedBy(id, identity);
 }
 
 /** A place's token speaks for the account that the request means, and for no other. */

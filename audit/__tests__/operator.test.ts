@@ -79,6 +79,15 @@ describe("a reason", () => {
   });
 });
 
+test.each([
+  ["UTF-8''%D0%B7%D0%B0%D1%8F%D0%B2%D0%BA%D0%B0%204711", "заявка 4711"],
+  ["100 % of %41 fail", "100 % of %41 fail"],
+  ["UTF-8''%E0%A4 ticket", "UTF-8''%E0%A4 ticket"],
+  ["UTF-8''ticket%004711", "UTF-8''ticket%004711"],
+])("a reason that comes encoded is read as it was written: %s", (text, read) => {
+  expect(operatorReasonFrom(text)).toBe(read);
+});
+
 test("a look over several organisations stands in the log of each", async () => {
   const scopes = [newTenant(), newTenant()];
   await withSystem("test", async (tx) => {

@@ -59,3 +59,26 @@ test("what a page asks by itself keeps no session alive, and what somebody asks 
   await authenticate(asked);
   expect(await idle()).toBeLessThan(60);
 });
+
+test("a cookie speaks for the operator whom the page means, and for no other who signed in at the browser meanwhile", async () => {
+  const [token, other] = [await signedIn(), await signedIn()];
+  const { userID } = await readOperatorToken(token);
+  const by = (value: string, accountId: string): Promise<string | undefined> =>
+    reason((async () => authenticate({ staff: { value }, accountId, forwardedFor: ADDRESS }))());
+  for (const accountId of ["operator", `operator:${userID}`]) expect(await by(token, accountId)).toBeUndefined();
+  expect(await by(other, "operator")).toBeUndefined();
+  expect(await by(other, `operator:${userID}`)).toBe("invalid_token");
+  expect(await by(token, "operator:")).toBe("invalid_token");
+  for (const accountId of [userID, "operators", ""]) expect(await by(token, accountId)).toBe("unauthenticated");
+});
+
+test("no page of another site opens a stream by the cookie of an operator", async () => {
+  const staff = { value: await signedIn() };
+  const opens = (from: object): Promise<string | undefined> =>
+    reason(
+      (async () =>
+        authenticate({ staff, accountId: "operator", forwardedFor: ADDRESS, webSocketKey: "a key", ...from }))(),
+    );
+  expect(await opens({ origin: "https://evil.example", host: "app.example" })).toBe("cross_site_request");
+  expect(await opens({ fetchSite: "same-origin" })).toBeUndefined();
+});

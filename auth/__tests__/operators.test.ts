@@ -57,7 +57,7 @@ describe("an operator", () => {
     expect(identity).toMatchObject({ userID: id, kind: "operator", scope: operatorPermissions.join(" ") });
     expect(await auth.me(signedInAs(identity))).toEqual({
       kind: "operator",
-      operator: { email },
+      operator: { id, email },
       organisation: null,
       permissions: [...operatorPermissions],
       organisations: [],

@@ -41,7 +41,7 @@ interface MeResponse {
   /** Of a person. */
   user?: { id: string; email: string; emailVerified: boolean };
   /** Of the platform's staff. */
-  operator?: { email: string };
+  operator?: { id: string; email: string };
   /** The one that is chosen; null for none. */
   organisation: { id: string; name: string } | null;
   /** Of a person in an organisation. */

@@ -4,7 +4,14 @@ import type { Header } from "encore.dev/api";
 import { isByCookie, requireOwnPage, setCookies } from "./answer";
 
 /** What `X-Account-Id` names instead of an account. */
-export const STAFF_ACCOUNT = "operator";
+const STAFF_ACCOUNT = "operator";
+
+/** Whom a request means by it: `operator`, or `operator:ID` of a page that knows who signed in. Undefined: no staff. */
+export function staffMeant(accountId: string | undefined): { id: string | undefined } | undefined {
+  if (accountId === STAFF_ACCOUNT) return { id: undefined };
+  const start = `${STAFF_ACCOUNT}:`;
+  return accountId?.startsWith(start) === true ? { id: accountId.slice(start.length) } : undefined;
+}
 
 const NAME = "__Host-operator";
 

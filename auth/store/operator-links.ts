@@ -2,7 +2,8 @@
 import type { Tx } from "../../db/tenant";
 
 /**
- * The operator of this e-mail, made when there is none: active from now on, by no set-up and no password that was known. Resolves
+ * The operator of this e-mail, made when there is none: active from now on. Where it was not, no set-up and no
+ * password of before is good any more. Resolves
  * with its id.
  */
 export async function operatorEnsureActive(
