@@ -2,7 +2,7 @@
 // Markdown of node_modules; every time it says what is running and shows a search. A client like any other.
 import { join } from "node:path";
 import { ApiClient } from "./demo/api-client";
-import { findConsolePath } from "./demo/console";
+import { describeConsole } from "./demo/console";
 import { readCorpus } from "./demo/corpus";
 import { ingestCorpus } from "./demo/ingestion";
 import { showProgress } from "./demo/progress";
@@ -31,12 +31,12 @@ async function takeIn(client: ApiClient, state: DemoState): Promise<void> {
 }
 
 async function showWhatRuns(client: ApiClient): Promise<void> {
-  const [token, consolePath] = await Promise.all([client.freshToken(), findConsolePath()]);
+  const token = await client.freshToken();
   say(`
 Groundwork is running
   API       ${baseUrl}
   Docs      ${baseUrl}/docs
-  Console   ${baseUrl}${consolePath} (signed in, once, for ten minutes; npm run admin -- operator link prints another)
+  Console   ${baseUrl}/console
   Health    ${baseUrl}/readyz
   Metrics   ${baseUrl}/metrics
   State     ${stateDir} (demo.json there has the sign-in; deleting the folder starts afresh)
@@ -55,6 +55,8 @@ async function main(): Promise<void> {
   const state = known ?? createState(stateDir);
   const client = new ApiClient(baseUrl, state);
   const isRegistered = await client.signIn(known === undefined);
+  // Before documents are taken in, which lasts minutes: the console shows how that goes.
+  say(`\nConsole: ${await describeConsole(baseUrl)}`);
   if (isRegistered || state.completed === undefined) await takeIn(client, state);
   await showWhatRuns(client);
 }
