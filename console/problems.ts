@@ -24,8 +24,8 @@ export const watchedGauges = [
   "providers_resting",
 ] as const satisfies readonly GaugeName[];
 export type WatchedGauge = (typeof watchedGauges)[number];
-/** Undefined: its source did not answer. */
-export type Gauges = Readonly<Record<WatchedGauge, readonly Reading[] | undefined>>;
+/** Undefined: its source did not answer. Null: this process has none. */
+export type Gauges = Readonly<Record<WatchedGauge, readonly Reading[] | undefined | null>>;
 
 const OUTBOX_ROWS_MANY = 1_000;
 const JOBS_MANY = 1_000;
@@ -42,8 +42,10 @@ export function findProblems(readiness: Readiness, gauges: Gauges, points: reado
   const found = [
     ...ofReadiness(readiness),
     ...ofAnswers(points.slice(-MINUTE_POINTS)),
+    ...ofAbsent(watchedGauges.filter((name) => gauges[name] === null)),
     ...watchedGauges.flatMap((name) => {
       const readings = gauges[name];
+      if (readings === null) return [];
       return readings === undefined ? [unread(name)] : byGauge[name](readings);
     }),
   ];
@@ -87,6 +89,18 @@ function ofAnswers(points: readonly SignalPoint[]): Problem[] {
     },
   ];
 }
+
+/** A process may host a part of the services: what it does not know of is not nought. */
+const ofAbsent = (names: readonly WatchedGauge[]): Problem[] =>
+  names.length === 0
+    ? []
+    : [
+        {
+          severity: "warning",
+          title: "This process knows a part of it alone",
+          detail: `What reports ${names.join(", ")} runs in other processes: their /metrics tell.`,
+        },
+      ];
 
 const unread = (name: WatchedGauge): Problem => ({
   severity: "warning",
@@ -176,12 +190,14 @@ const byGauge: Record<WatchedGauge, (readings: readonly Reading[]) => Problem[]>
       })),
 };
 
-/** Jobs that wait, by queue. */
-export function backlogs(readings: readonly Reading[]): Map<string, number> {
+const READY_STATES = ["waiting", "prioritized"];
+
+/** Jobs in `states`, by queue: those that wait for a worker when nothing is said. */
+export function backlogs(readings: readonly Reading[], states: readonly string[] = READY_STATES): Map<string, number> {
   const waiting = new Map<string, number>();
   for (const reading of readings) {
     const [queue, state] = [labelOf(reading, "queue"), labelOf(reading, "state")];
-    if (state !== "waiting" && state !== "prioritized") continue;
+    if (!states.includes(state)) continue;
     waiting.set(queue, (waiting.get(queue) ?? 0) + reading.value);
   }
   return waiting;

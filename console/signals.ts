@@ -1,5 +1,7 @@
 // The golden signals of this process over the last hour: a sample every ten seconds of what the metrics count already. Nothing
 // is counted for it: a point is the difference of two looks at the same numbers.
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { httpTotals, secondsBuckets, type HttpTotals } from "../telemetry/metrics";
 import { onShutdown } from "../telemetry/shutdown";
 
@@ -50,10 +52,29 @@ export function pointBetween(before: HttpTotals, now: HttpTotals, seconds: numbe
   };
 }
 
-const points: SignalPoint[] = [];
+/** One of this process' points, by how many there were before: clocks are set back. */
+export type NumberedPoint = SignalPoint & { number: number };
 
-/** Those after `sinceMs`, the oldest first. */
-export const signalsSince = (sinceMs: number): SignalPoint[] => points.filter(({ atMs }) => atMs > sinceMs);
+/** The last hour's points. */
+export class SignalLog {
+  private readonly points: NumberedPoint[] = [];
+  private count = 0;
+
+  add(point: SignalPoint): void {
+    this.points.push({ ...point, number: ++this.count });
+    if (this.points.length > POINTS_MAX) this.points.shift();
+  }
+
+  /** Those after the one of this number, the oldest first. */
+  after(number: number): NumberedPoint[] {
+    return this.points.filter((point) => point.number > number);
+  }
+}
+
+export const signalLog = new SignalLog();
+
+/** Whose points they are: numbers of one process say nothing of another's. */
+export const thisProcess = { id: randomUUID(), host: hostname() };
 
 /** Begins to look; called once, by encore.service.ts. */
 export function startSignals(): void {
@@ -62,8 +83,7 @@ export function startSignals(): void {
   const timer = setInterval(() => {
     const now = httpTotals(isOfTheApp);
     const nowMs = performance.now();
-    points.push(pointBetween(before, now, (nowMs - lookedAtMs) / 1000, Date.now()));
-    if (points.length > POINTS_MAX) points.shift();
+    signalLog.add(pointBetween(before, now, (nowMs - lookedAtMs) / 1000, Date.now()));
     [before, lookedAtMs] = [now, nowMs];
   }, STEP_SECONDS * 1000).unref();
   onShutdown("console signals", () => clearInterval(timer));

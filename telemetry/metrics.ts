@@ -126,6 +126,9 @@ async function readSource(source: GaugeSource): Promise<readonly Reading[] | und
   return typeof value === "number" ? [{ value }] : value;
 }
 
+/** Whether this process hosts what reports the gauge. */
+export const isReported = (name: GaugeName): boolean => (gauges.get(name)?.sources.size ?? 0) > 0;
+
 /** What a gauge says now, asked for by itself; undefined where a source of it does not answer, empty where nobody reports it. */
 export async function readGauge(name: GaugeName): Promise<readonly Reading[] | undefined> {
   const readings = await Promise.all([...(gauges.get(name)?.sources ?? [])].map(readSource));

@@ -1,14 +1,15 @@
 // The page and what it asks for: who gets which, and what the page may do.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { console as app } from "~encore/clients";
 import { flags } from "../../config";
 import { newId } from "../../db/ids";
-import { observeGauge } from "../../telemetry/metrics";
+import { isReported, observeGauge } from "../../telemetry/metrics";
 import { consolePageHeaders } from "../../security/headers";
 import { reasonOf } from "../../security/errors";
 import { createCaller } from "../../testing";
 import { builtFiles } from "../../generated/console/files";
+import { signalLog, thisProcess } from "../signals";
 import { page, pageAsset } from "../api";
 
 const operator = (scope: string): never =>
@@ -33,7 +34,17 @@ async function get(handler: (req: IncomingMessage, resp: ServerResponse) => unkn
 }
 
 const undo: (() => void)[] = [];
+const realNow = performance.now.bind(performance);
+let laterMs = 0;
+/** Past the moment for which a look is kept. */
+function moveOn(): void {
+  laterMs += 10_000;
+  const shift = laterMs;
+  vi.spyOn(performance, "now").mockImplementation(() => realNow() + shift);
+}
+
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const step of undo.splice(0)) step();
 });
 
@@ -94,14 +105,60 @@ describe("what the page asks for", () => {
   });
 
   test("the overview says what is wrong and how much waits, as the metrics have it", async () => {
+    moveOn();
     const before = await app.overview(operator("operator.system.read"));
+    moveOn();
     undo.push(observeGauge("dead_letters", () => [{ value: 3, labels: { source: "overview-test" } }]));
     const { problems, deadLetters } = await app.overview(operator("operator.system.read"));
     expect(problems).toContainEqual(
       expect.objectContaining({ severity: "warning", title: "3 dead letters of overview-test", view: "dead-letters" }),
     );
     expect(deadLetters).toBe((before.deadLetters ?? 0) + 3);
+    moveOn();
     undo.push(observeGauge("outbox_depth", () => Promise.reject(new Error("away"))));
     expect(await app.overview(operator("operator.system.read"))).toMatchObject({ outboxRows: null });
+  });
+
+  test("of what no part of this process reports the overview says that it is not known, and not nought", async () => {
+    const figures = { outbox_depth: "outboxRows", queue_depth: "jobsWaiting", sagas_open: "sagasOpen" } as const;
+    const absent = (["outbox_depth", "queue_depth", "sagas_open"] as const).filter((name) => !isReported(name));
+    expect(absent).not.toEqual([]);
+    moveOn();
+    const overview = await app.overview(operator("operator.system.read"));
+    const said = overview.problems.find(({ title }) => title === "This process knows a part of it alone")?.detail;
+    for (const name of absent) {
+      expect(overview[figures[name]], name).toBeNull();
+      expect(said).toContain(name);
+    }
+    const stop = observeGauge("queue_depth", () => [{ value: 4, labels: { queue: "a", state: "delayed" } }]);
+    moveOn();
+    expect(await app.overview(operator("operator.system.read"))).toMatchObject({ jobsDelayed: 4 });
+    expect(isReported("queue_depth")).toBe(true);
+    stop();
+    expect(isReported("queue_depth")).toBe(!absent.includes("queue_depth"));
+  });
+
+  test("however many look at once and in the moment after, the sources are asked once", async () => {
+    moveOn();
+    const source = vi.fn(() => [{ value: 7, labels: { state: "running" } }]);
+    undo.push(observeGauge("sagas_open", source));
+    const ask = () => app.overview(operator("operator.system.read"));
+    const [first] = await Promise.all([ask(), ask(), ask()]);
+    expect([(await ask()).sagasOpen, first.sagasOpen, source.mock.calls.length]).toEqual([7, 7, 1]);
+    moveOn();
+    await ask();
+    expect(source).toHaveBeenCalledTimes(2);
+  });
+
+  test("signals say whose they are, and only a number of that process leaves points out", async () => {
+    for (const atMs of [3_000, 1_000])
+      signalLog.add({ atMs, requestsPerSecond: 1, failuresPerSecond: 0, p50Ms: null, p95Ms: 5 });
+    const ask = (query: object) => app.signals(query, operator("operator.system.read"));
+    const all = await ask({});
+    expect(all.process).toEqual(thisProcess);
+    const number = all.points.at(-2)?.number ?? NaN;
+    const after = await ask({ after: number, process: all.process.id });
+    expect(after.points).toEqual([expect.objectContaining({ number: number + 1, atMs: 1_000, p95Ms: 5 })]);
+    expect((await ask({ after: number, process: newId() })).points).toEqual(all.points);
   });
 });

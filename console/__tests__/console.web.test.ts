@@ -74,6 +74,86 @@ describe("the console", () => {
     expect(first.complaints).toEqual([]);
   });
 
+  test("a link that was used lets in who is signed in anyhow, and what is wrong with one is said however often", async () => {
+    const link = await makeLink();
+    const { page } = await watchedPage(browser, origin);
+    await page.goto(origin + link);
+    await page.getByRole("heading", { name: "What is wrong now" }).waitFor();
+    await page.goto("about:blank");
+    await page.goto(origin + link);
+    await page.getByRole("heading", { name: "What is wrong now" }).waitFor();
+
+    const other = await watchedPage(browser, origin);
+    await other.page.goto(`${origin}/console`);
+    await other.page.getByRole("button", { name: "Sign in" }).waitFor();
+    await other.page.goto(origin + link);
+    await other.page.getByRole("alert").filter({ hasText: "the link is not valid any more" }).waitFor();
+  });
+
+  test("says so where the browser does not keep the cookie", async () => {
+    const { page } = await watchedPage(browser, origin);
+    await page.route("**/operator/login/link", async (route) => {
+      const answer = await route.fetch();
+      const { "set-cookie": _cookie, ...headers } = answer.headers();
+      await route.fulfill({ response: answer, headers });
+      await page.context().clearCookies();
+    });
+    await page.goto(origin + (await makeLink()));
+    await page.getByRole("alert").filter({ hasText: "did not keep the sign-in" }).waitFor();
+  });
+
+  test("marks what is of before when the app cannot say more, and shows what everybody may ask", async () => {
+    const { page } = await signedIn();
+    await page.getByRole("heading", { name: "What is wrong now" }).waitFor();
+    await page.route("**/console/api/overview", (route) => route.fulfill({ status: 503, body: "{}" }));
+    await page
+      .getByRole("alert")
+      .filter({ hasText: /as of \d\d:\d\d:\d\d/ })
+      .waitFor();
+    await page.locator(".stale").getByRole("heading", { name: "What is wrong now" }).waitFor();
+    await page.locator(".health", { hasText: "database" }).first().waitFor();
+    await page.unroute("**/console/api/overview");
+    await page.locator(".stale").waitFor({ state: "detached" });
+  });
+
+  test("asks by itself without using the session, and a sign-out that failed is no sign-out", async () => {
+    const { page } = await signedIn();
+    const [asked, polled] = await Promise.all([
+      page.waitForRequest((request) => request.url().endsWith("/console/api/overview")),
+      page.waitForRequest((request) => request.headers()["x-background"] === "1"),
+      page.reload(),
+    ]);
+    expect([asked.headers()["x-background"], new URL(polled.url()).pathname]).toEqual([
+      undefined,
+      expect.stringMatching(/^\/console\/api\//),
+    ]);
+    await page.route("**/operator/logout", (route) => route.abort());
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("alert").filter({ hasText: "You are still signed in" }).waitFor();
+    expect(await page.getByRole("heading", { name: "Overview" }).count()).toBe(1);
+  });
+
+  test("begins anew with the signals of another process, and says whose they are", async () => {
+    const watched = await watchedPage(browser, origin);
+    let host = "first";
+    await watched.page.route("**/console/api/signals*", (route) => {
+      const point = (number: number) => ({
+        number,
+        atMs: Date.now() - 10_000 * (3 - number),
+        requestsPerSecond: 1,
+        failuresPerSecond: 0,
+      });
+      const points = host === "first" ? [1, 2, 3].map(point) : [];
+      return route.fulfill({ json: { process: { id: `${host}-process`, host }, stepSeconds: 10, points } });
+    });
+    await watched.page.goto(origin + (await makeLink()));
+    await watched.page.getByText("at first, the last hour").waitFor();
+    await watched.page.getByText("answered").waitFor();
+    host = "second";
+    await watched.page.getByText("at second, the last hour").waitFor();
+    expect(await watched.page.getByText("answered").count()).toBe(0);
+  });
+
   test.each<[string, BrowserContextOptions]>([
     ["light", { colorScheme: "light" }],
     ["dark", { colorScheme: "dark" }],

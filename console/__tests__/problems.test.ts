@@ -1,7 +1,7 @@
 // What the console says is wrong, from what the app tells of itself.
 import { describe, expect, test } from "vitest";
 import type { Readiness } from "../../telemetry/probes";
-import { findProblems, watchedGauges, type Gauges } from "../problems";
+import { backlogs, findProblems, watchedGauges, type Gauges } from "../problems";
 import type { SignalPoint } from "../signals";
 
 const well: Readiness = { ready: true, draining: false, checks: [] };
@@ -24,6 +24,15 @@ describe("what is wrong", () => {
         queue_depth: [{ value: 5_000, labels: { queue: "vectors", state: "completed" } }],
       }),
     ).toEqual([]);
+  });
+
+  test("jobs of later are not among those that wait", () => {
+    const readings = ["waiting", "prioritized", "delayed"].map((state, i) => ({
+      value: 10 ** i,
+      labels: { queue: "vectors", state },
+    }));
+    expect([...backlogs(readings)]).toEqual([["vectors", 11]]);
+    expect([...backlogs(readings, ["delayed"])]).toEqual([["vectors", 100]]);
   });
 
   test("is told of each gauge that says so, and the worst first", () => {
@@ -59,6 +68,13 @@ describe("what is wrong", () => {
 
   test("is also what cannot be read, a part that does not answer, and a process that stops", () => {
     expect(titles({ outbox_depth: undefined })).toEqual(["outbox_depth cannot be read"]);
+    expect(findProblems(well, { ...quiet, queue_depth: null, sagas_open: null }, [])).toEqual([
+      {
+        severity: "warning",
+        title: "This process knows a part of it alone",
+        detail: expect.stringContaining("queue_depth, sagas_open") as unknown,
+      },
+    ]);
     const checks = [
       { name: "redis", ok: false, isVital: false, durationMs: 1 },
       { name: "database", ok: false, isVital: true, durationMs: 1 },

@@ -1,7 +1,7 @@
 // Points of the golden signals, from counts as the metrics have them.
 import { describe, expect, test } from "vitest";
 import { httpSeries, httpTotals, secondsBuckets, type HttpTotals } from "../../telemetry/metrics";
-import { pointBetween, quantileMs } from "../signals";
+import { pointBetween, quantileMs, SignalLog } from "../signals";
 
 const buckets = (counts: Record<number, number>): number[] =>
   [...secondsBuckets, Infinity].map((bound) => counts[bound] ?? 0);
@@ -49,4 +49,14 @@ test("totals are the sum of the routes that are asked for, and failures are answ
   ] as const)
     httpSeries(method, route).record(status, 0.02);
   expect(httpTotals(counts)).toEqual({ requests: 3, failures: 1, bucketCounts: buckets({ 0.025: 3 }) });
+});
+
+test("the last hour's points are kept, numbered in the order in which they came, whatever the clock says", () => {
+  const log = new SignalLog();
+  const point = (atMs: number) => ({ atMs, requestsPerSecond: 0, failuresPerSecond: 0, p50Ms: null, p95Ms: null });
+  for (let i = 0; i < 361; i++) log.add(point(1_000_000 - i));
+  const kept = log.after(0);
+  expect([kept.length, kept[0]?.number, kept.at(-1)?.number]).toEqual([360, 2, 361]);
+  expect(log.after(360)).toEqual([{ ...point(1_000_000 - 360), number: 361 }]);
+  expect(log.after(361)).toEqual([]);
 });

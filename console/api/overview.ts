@@ -1,10 +1,11 @@
 // How the installation fares: what is wrong, and the golden signals of the process that answers.
 import { api, type Query } from "encore.dev/api";
 import { cfg } from "../../config";
-import { readGauge } from "../../telemetry/metrics";
+import { isReported, readGauge } from "../../telemetry/metrics";
 import { checkReadiness } from "../../telemetry/probes";
+import { createShared } from "../shared-look";
 import { backlogs, findProblems, watchedGauges, type Gauges } from "../problems";
-import { signalsSince, STEP_SECONDS } from "../signals";
+import { signalLog, STEP_SECONDS, thisProcess } from "../signals";
 
 interface Check {
   name: string;
@@ -32,6 +33,8 @@ interface OverviewResponse {
   outboxRows: number | null;
   /** Jobs that wait in their queues. */
   jobsWaiting: number | null;
+  /** Jobs whose time has not come: of a later moment, or of another attempt. */
+  jobsDelayed: number | null;
   /** Open dead letters of events and jobs. */
   deadLetters: number | null;
   /** Sagas that have not ended. */
@@ -44,38 +47,60 @@ interface OverviewResponse {
 /** What is wrong now, and how much waits. */
 export const overview = api(
   { expose: true, auth: true, method: "GET", path: "/console/api/overview", tags: ["can:operator.system.read"] },
-  async (): Promise<OverviewResponse> => {
-    const [readiness, gauges] = await Promise.all([checkReadiness(), readGauges()]);
-    return {
-      environment: cfg.env,
-      status: readiness.ready ? "ready" : readiness.draining ? "draining" : "unavailable",
-      checks: readiness.checks.map(({ name, ok, isVital: vital, durationMs }) => ({ name, ok, vital, durationMs })),
-      problems: findProblems(readiness, gauges, signalsSince(0)),
-      outboxRows: sumOf(gauges.outbox_depth),
-      jobsWaiting: gauges.queue_depth === undefined ? null : sum(backlogs(gauges.queue_depth).values()),
-      deadLetters: sumOf(gauges.dead_letters),
-      sagasOpen: sumOf(gauges.sagas_open),
-      uptimeSeconds: Math.round(process.uptime()),
-      memoryBytes: process.memoryUsage.rss(),
-    };
-  },
+  async (): Promise<OverviewResponse> => shared(),
 );
 
+const KEPT_MS = 2_000;
+
+/** One look for all who ask at once, and for a moment after: however many watch, the database is asked as often as for one. */
+const shared = createShared(look, KEPT_MS);
+
+async function look(): Promise<OverviewResponse> {
+  const [readiness, gauges] = await Promise.all([checkReadiness(), readGauges()]);
+  const jobsIn = (...states: string[]): number | null =>
+    gauges.queue_depth ? sum(backlogs(gauges.queue_depth, states).values()) : null;
+  return {
+    environment: cfg.env,
+    status: readiness.ready ? "ready" : readiness.draining ? "draining" : "unavailable",
+    checks: readiness.checks.map(({ name, ok, isVital: vital, durationMs }) => ({ name, ok, vital, durationMs })),
+    problems: findProblems(readiness, gauges, signalLog.after(0)),
+    outboxRows: sumOf(gauges.outbox_depth),
+    jobsWaiting: jobsIn("waiting", "prioritized"),
+    jobsDelayed: jobsIn("delayed"),
+    deadLetters: sumOf(gauges.dead_letters),
+    sagasOpen: sumOf(gauges.sagas_open),
+    uptimeSeconds: Math.round(process.uptime()),
+    memoryBytes: process.memoryUsage.rss(),
+  };
+}
+
 async function readGauges(): Promise<Gauges> {
-  const readings = await Promise.all(watchedGauges.map(async (name) => [name, await readGauge(name)] as const));
+  const readings = await Promise.all(
+    watchedGauges.map(async (name) => [name, isReported(name) ? await readGauge(name) : null] as const),
+  );
   return Object.fromEntries(readings) as Gauges;
 }
 
 const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
 const sumOf = (readings: Gauges[keyof Gauges]): number | null =>
-  readings === undefined ? null : sum(readings.map(({ value }) => value));
+  readings ? sum(readings.map(({ value }) => value)) : null;
 
 interface SignalsRequest {
-  /** Only points after this moment, in milliseconds since 1970. */
-  since?: Query<number>;
+  /** Only points after the one of this number, */
+  after?: Query<number>;
+  /** where that is of this process; else all. */
+  process?: Query<string>;
+}
+
+interface ConsoleProcess {
+  /** Another one after each start. */
+  id: string;
+  host: string;
 }
 
 interface Point {
+  /** Within its process. */
+  number: number;
   /** Milliseconds since 1970. */
   atMs: number;
   requestsPerSecond: number;
@@ -87,6 +112,7 @@ interface Point {
 }
 
 interface SignalsResponse {
+  process: ConsoleProcess;
   stepSeconds: number;
   /** Of the process that answers, an hour at most, the oldest first. */
   points: Point[];
@@ -95,9 +121,10 @@ interface SignalsResponse {
 /** The golden signals. */
 export const signals = api(
   { expose: true, auth: true, method: "GET", path: "/console/api/signals", tags: ["can:operator.system.read"] },
-  async ({ since }: SignalsRequest): Promise<SignalsResponse> => ({
+  async ({ after = 0, process: of }: SignalsRequest): Promise<SignalsResponse> => ({
+    process: thisProcess,
     stepSeconds: STEP_SECONDS,
-    points: signalsSince(since ?? 0).map(({ p50Ms, p95Ms, ...rest }) => ({
+    points: signalLog.after(of === thisProcess.id ? after : 0).map(({ p50Ms, p95Ms, ...rest }) => ({
       ...rest,
       ...(p50Ms === null ? {} : { p50Ms }),
       ...(p95Ms === null ? {} : { p95Ms }),

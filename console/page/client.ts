@@ -19,11 +19,9 @@ interface ErrorBody {
   details?: { reason?: string; fields?: Record<string, string> } | null;
 }
 
-const BYTE_MAX = 0xff;
-
-/** Headers carry one byte a character: what has no room there is replaced. */
+/** Headers carry ASCII: what is more goes as RFC 8187 writes it. */
 const asHeader = (text: string): string =>
-  [...text].map((char) => ((char.codePointAt(0) ?? 0) > BYTE_MAX ? "?" : char)).join("");
+  [...text].every((char) => char >= " " && char <= "~") ? text : `UTF-8''${encodeURIComponent(text)}`;
 
 let onSignedOut = (): void => undefined;
 
@@ -32,27 +30,57 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
+let operatorId: string | undefined;
+
+/** Whom the page shows from now on: where another tab signs in somebody else, this one does nothing in their name. */
+export function actAs(id: string | undefined): void {
+  operatorId = id;
+}
+
 interface AskOptions {
   body?: object;
   /** For whom and what for: what organisations and the installation's log read. */
   reason?: string;
 }
 
+/** Longer than any answer takes that is still of use to somebody who looks. */
+const ANSWER_MS_MAX = 8_000;
+
+let isBackground = false;
+
+/** What `load` asks for before it first waits is no use of the session: a page that is left open keeps nobody signed in. */
+export function inBackground<T>(load: () => Promise<T>): Promise<T> {
+  isBackground = true;
+  try {
+    return load();
+  } finally {
+    isBackground = false;
+  }
+}
+
+/** Status and text. @throws Refusal when there is no answer, or none in time. */
+async function exchange(path: string, options: RequestInit): Promise<{ status: number; text: string }> {
+  try {
+    const response = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    return { status: response.status, text: await response.text() };
+  } catch {
+    throw new Refusal(0, "unreachable", "The app does not answer.");
+  }
+}
+
 async function ask<T>(method: string, path: string, { body, reason }: AskOptions = {}): Promise<T> {
-  const response = await fetch(path, {
+  const { status, text } = await exchange(path, {
     method,
     headers: {
-      "x-account-id": "operator",
+      "x-account-id": operatorId === undefined ? "operator" : `operator:${operatorId}`,
+      ...(isBackground ? { "x-background": "1" } : {}),
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...(reason === undefined ? {} : { "x-operator-reason": asHeader(reason) }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  }).catch(() => {
-    throw new Refusal(0, "unreachable", "The app does not answer.");
   });
-  const text = await response.text();
-  if (response.ok) return (text === "" ? {} : JSON.parse(text)) as T;
-  const refusal = refusalFrom(response.status, text);
+  if (status >= 200 && status < 300) return (text === "" ? {} : JSON.parse(text)) as T;
+  const refusal = refusalFrom(status, text);
   if (refusal.reason === "unauthenticated" || refusal.reason === "invalid_token") onSignedOut();
   throw refusal;
 }
@@ -64,6 +92,12 @@ function refusalFrom(status: number, text: string): Refusal {
   } catch {
     return new Refusal(status, "unknown", `The app answered with status ${status}.`);
   }
+}
+
+/** Which parts of the app work, as everybody may ask, with no session and no database. @throws Refusal, SyntaxError. */
+export async function readProbes(): Promise<Readonly<Record<string, string>>> {
+  const { text } = await exchange("/readyz", {});
+  return (JSON.parse(text) as { checks: Record<string, string> }).checks;
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;

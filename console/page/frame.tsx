@@ -1,8 +1,9 @@
 // The frame around every view: where one can go, who is signed in, what for they look.
 import type { FunctionComponent } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { change } from "./client";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { change, Refusal, textOf } from "./client";
 import type { Operator } from "./operator";
+import { Boundary } from "./parts/boundary";
 import { PurposeContext, PurposeField, usePurposeOfTab } from "./purpose";
 import { linkTo, useRoute, type Route } from "./route";
 import { Overview } from "./views/overview";
@@ -35,7 +36,13 @@ export function Frame({ operator, onSignedOut }: Props) {
     heading.current?.focus();
   }, [route.view, title]);
 
-  const signOut = (): void => void change("/operator/logout", {}).finally(onSignedOut);
+  const [problem, setProblem] = useState<string | undefined>(undefined);
+  const signOut = (): void => {
+    const isOver = (error: unknown): boolean => error instanceof Refusal && error.status === 401;
+    void change("/operator/logout", {}).then(onSignedOut, (error: unknown) =>
+      isOver(error) ? onSignedOut() : setProblem(`You are still signed in. ${textOf(error)}`),
+    );
+  };
   const mayLook = shown !== undefined && operator.permissions.includes(shown.permission);
   return (
     <PurposeContext.Provider value={purpose}>
@@ -58,6 +65,11 @@ export function Frame({ operator, onSignedOut }: Props) {
         ))}
       </nav>
       <main id="content">
+        {problem !== undefined && (
+          <p class="notice critical" role="alert">
+            {problem}
+          </p>
+        )}
         <h1 ref={heading} tabIndex={-1}>
           {title}
         </h1>
@@ -65,7 +77,11 @@ export function Frame({ operator, onSignedOut }: Props) {
         {shown !== undefined && !mayLook && (
           <p class="notice warning">You do not hold the permission {shown.permission}, which this view needs.</p>
         )}
-        {mayLook && <shown.view query={route.query} key={route.view} />}
+        {mayLook && (
+          <Boundary key={route.view}>
+            <shown.view query={route.query} />
+          </Boundary>
+        )}
       </main>
     </PurposeContext.Provider>
   );

@@ -24,6 +24,9 @@ export function usePurposeOfTab(): Purpose {
   return { purpose, setPurpose };
 }
 
+/** The next one who signs in at this tab looks for something else. */
+export const forgetPurpose = (): void => sessionStorage.removeItem(KEY);
+
 export const isPurpose = (text: string): boolean => text.trim().length >= PURPOSE_CHARS_MIN;
 
 export function PurposeField() {

@@ -6,11 +6,11 @@ import { Field } from "./parts/field";
 interface Props {
   /** Why there is nobody signed in, where it is not plain. */
   problem: string | undefined;
+  onProblem: (text: string) => void;
   onSignedIn: () => void;
 }
 
-export function SignIn({ problem, onSignedIn }: Props) {
-  const [refusal, setRefusal] = useState(problem);
+export function SignIn({ problem, onProblem, onSignedIn }: Props) {
   const [isBusy, setBusy] = useState(false);
 
   const submit = (event: SubmitEvent): void => {
@@ -19,7 +19,7 @@ export function SignIn({ problem, onSignedIn }: Props) {
     const [email, password, code] = ["email", "password", "code"].map((name) => String(form.get(name)));
     setBusy(true);
     void change("/operator/login", { email, password, code, cookies: true })
-      .then(onSignedIn, (error: unknown) => setRefusal(textOf(error)))
+      .then(onSignedIn, (error: unknown) => onProblem(textOf(error)))
       .finally(() => setBusy(false));
   };
 
@@ -28,15 +28,15 @@ export function SignIn({ problem, onSignedIn }: Props) {
       <form onSubmit={submit} class="card">
         <h1>Groundwork console</h1>
         <p class="quiet">For the platform's staff. Customers' accounts do not open it.</p>
-        {refusal !== undefined && (
+        {problem !== undefined && (
           <p class="notice critical" role="alert">
-            {refusal}
+            {problem}
           </p>
         )}
         <Field label="E-mail" name="email" type="email" autocomplete="username" isRequired />
         <Field label="Password" name="password" type="password" autocomplete="current-password" isRequired />
         <Field
-          label="Code of the app"
+          label="Code of your authenticator app"
           name="code"
           type="text"
           autocomplete="one-time-code"

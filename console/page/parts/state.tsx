@@ -1,6 +1,7 @@
 // What a view shows while it has nothing, or nothing new, to show.
 import type { ComponentChildren } from "preact";
 import type { Resource } from "../use-resource";
+import { clockText } from "./text";
 
 interface Props<T> {
   of: Resource<T>;
@@ -8,18 +9,20 @@ interface Props<T> {
 }
 
 /** The resource's data; above it what went wrong the last time, and instead of it that it is on its way. */
-export function Loaded<T>({ of: { data, problem, reload }, children }: Props<T>) {
+export function Loaded<T>({ of: { data, asOfMs, problem, reload }, children }: Props<T>) {
   return (
     <>
       {problem !== undefined && (
         <p class="notice critical" role="alert">
-          {problem}{" "}
+          {problem}
+          {asOfMs !== undefined && ` What is below is as of ${clockText(asOfMs)}.`}{" "}
           <button type="button" onClick={reload}>
             Try again
           </button>
         </p>
       )}
-      {data === undefined ? problem === undefined && <p class="loading">Loading…</p> : children(data)}
+      {data === undefined && problem === undefined && <p class="loading">Loading…</p>}
+      {data !== undefined && <div class={problem === undefined ? "current" : "stale"}>{children(data)}</div>}
     </>
   );
 }

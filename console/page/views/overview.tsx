@@ -1,6 +1,6 @@
 // How the installation fares: what is wrong now, what waits, and the golden signals.
 import { useRef } from "preact/hooks";
-import { read, withQuery } from "../client";
+import { read, readProbes, withQuery } from "../client";
 import { Plot } from "../parts/plot";
 import { Badge, Loaded } from "../parts/state";
 import { bytesText, countText, durationText, millisText } from "../parts/text";
@@ -21,13 +21,20 @@ interface OverviewData {
   problems: Problem[];
   outboxRows: number | null;
   jobsWaiting: number | null;
+  jobsDelayed: number | null;
   deadLetters: number | null;
   sagasOpen: number | null;
   uptimeSeconds: number;
   memoryBytes: number;
 }
 
+interface SignalsData {
+  process: { id: string; host: string };
+  points: Point[];
+}
+
 interface Point {
+  number: number;
   atMs: number;
   requestsPerSecond: number;
   failuresPerSecond: number;
@@ -60,7 +67,7 @@ function Problems({ problems }: { problems: readonly Problem[] }) {
 function Figures({ data }: { data: OverviewData }) {
   const figures: [string, string, string][] = [
     ["Outbox", countText(data.outboxRows), "rows not handed over"],
-    ["Jobs", countText(data.jobsWaiting), "waiting"],
+    ["Jobs", countText(data.jobsWaiting), `waiting, ${countText(data.jobsDelayed)} for later`],
     ["Dead letters", countText(data.deadLetters), "open"],
     ["Sagas", countText(data.sagasOpen), "not ended"],
     ["Process", durationText(data.uptimeSeconds), `up, ${bytesText(data.memoryBytes)}`],
@@ -97,13 +104,19 @@ function Health({ data }: { data: OverviewData }) {
 const rateText = (value: number): string => `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)}/s`;
 
 function Signals() {
-  const kept = useRef<Point[]>([]);
+  const kept = useRef<SignalsData | undefined>(undefined);
   const resource = useResource(
     "signals",
     async () => {
-      const since = kept.current.at(-1)?.atMs;
-      const { points } = await read<{ points: Point[] }>(withQuery("/console/api/signals", { since }));
-      kept.current = [...kept.current, ...points].slice(-POINTS_MAX);
+      const before = kept.current;
+      const query = { after: before?.points.at(-1)?.number, process: before?.process.id };
+      const { process, points } = await read<SignalsData>(withQuery("/console/api/signals", query));
+      // Another process answered, a replica or after a start: its points are not the ones before going on.
+      const isSame = before?.process.id === process.id;
+      const known = isSame ? before.points : [];
+      const last = known.at(-1)?.number ?? 0;
+      const all = [...known, ...points.filter(({ number }) => number > last)].slice(-POINTS_MAX);
+      kept.current = { process, points: all };
       return kept.current;
     },
     EVERY_MS,
@@ -111,10 +124,15 @@ function Signals() {
   return (
     <section aria-labelledby="signals">
       <h2 id="signals">
-        Golden signals <span class="quiet">of this process, the last hour</span>
+        Golden signals{" "}
+        <span class="quiet">
+          {resource.data === undefined
+            ? "of one process, the last hour"
+            : `of process ${resource.data.process.id.slice(0, 8)} at ${resource.data.process.host}, the last hour`}
+        </span>
       </h2>
       <Loaded of={resource}>
-        {(points) =>
+        {({ points }) =>
           points.length < 2 ? (
             <p class="empty">The first points come within half a minute of the start.</p>
           ) : (
@@ -154,10 +172,29 @@ function Plots({ points }: { points: readonly Point[] }) {
   );
 }
 
+/** Of an app that cannot say how it fares: what everybody may ask for. */
+function Probes() {
+  const resource = useResource("probes", readProbes, EVERY_MS);
+  return (
+    <Loaded of={resource}>
+      {(checks) => (
+        <p class="health">
+          {Object.entries(checks).map(([name, outcome]) => (
+            <span key={name} class="key">
+              <Badge kind={outcome === "ok" ? "good" : "critical"}>{outcome}</Badge> {name}
+            </span>
+          ))}
+        </p>
+      )}
+    </Loaded>
+  );
+}
+
 export function Overview() {
   const resource = useResource("overview", () => read<OverviewData>("/console/api/overview"), EVERY_MS);
   return (
     <>
+      {resource.problem !== undefined && <Probes />}
       <Loaded of={resource}>
         {(data) => (
           <>
