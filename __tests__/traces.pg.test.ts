@@ -31,6 +31,7 @@ import { redirectUriOf } from "../auth/oidc/state";
 import { endSessionsByCommand } from "../auth/operators/end-sessions";
 import { addOperator, removeOperator, resetOperator } from "../auth/operators/operators";
 import { beginSetup, completeSetup, readOperatorToken, signInOperator } from "../auth/operators/sign-in";
+import { stepUpOperator } from "../auth/operators/sign-in";
 import { beginExport, writeExport } from "../auth/organisation-export";
 import { refreshSession, signIn, type SignedIn } from "../auth/sessions";
 import { purgeEnded } from "../auth/upkeep";
@@ -339,6 +340,9 @@ test("what the installation's staff do, and what is done to it by command, is in
     signInOperator({ ...credentials(), code: "000000" }, new Date(nowMs), address).catch(recordRefusals),
   );
   const staff = { authData: await readOperatorToken(token) };
+  await change("auth.operatorStepUp", written("operator.session.stepped_up"), () =>
+    stepUpOperator(callerFrom(staff.authData), credentials(), new Date(nowMs), address),
+  );
   const ada = await registerCaller();
   const looked: Traces = { entries: ["operator.organisation.looked", "operator.organisation.searched"] };
   await change("auth.operatorOrganisations", looked, () =>

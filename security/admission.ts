@@ -104,7 +104,8 @@ export const FRESH_SECONDS = 600;
  * POST /auth/step-up for another. A key or a machine shows nothing anew, so it may not.
  */
 function checkFresh(caller: Caller | undefined): void {
-  if (caller?.kind !== "user") throw commonErrors.permission_denied({ internal: "fresh: is for people" });
+  const isPerson = caller?.kind === "user" || caller?.kind === "operator";
+  if (!isPerson) throw commonErrors.permission_denied({ internal: "fresh: is for people" });
   // By the clock that set it.
   const ageSeconds = databaseClock.at(new Date()).getTime() / 1000 - (caller.authTime ?? 0);
   // Said so that a time that is no number is refused too.

@@ -26,7 +26,8 @@ export const commonErrors = defineErrors("common", {
   step_up_required: {
     class: "permission_denied",
     text: "this needs you to show again who you are",
-    remedy: "Send POST /auth/step-up and repeat the request with the access token that it answers, within ten minutes.",
+    remedy:
+      "Send POST /auth/step-up (operators: POST /operator/step-up) and repeat the request with the token that it answers, within ten minutes.",
   },
   own_proof_required: {
     class: "permission_denied",

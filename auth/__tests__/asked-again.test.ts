@@ -23,6 +23,7 @@ const notAsked: Record<string, string> = {
   "auth.operatorLogout": STAFF,
   "auth.operatorRemoveFlag": STAFF,
   "auth.operatorSetFlag": STAFF,
+  "auth.operatorStepUp": STAFF,
 };
 
 test("all that matters is asked again, or there is a reason why not", () => {

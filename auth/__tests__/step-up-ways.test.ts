@@ -221,6 +221,8 @@ describe("what asks for a fresh sign-in", () => {
     const page = readFileSync(new URL("../../docs/permissions.md", import.meta.url), "utf8");
     const tagged = page
       .split("\n")
+      // Of staff: operator-step-up.test.ts.
+      .filter((line) => !line.includes("`can:operator."))
       .flatMap((line) => (line.includes("`fresh`") ? (/`(\w+\.\w+)`/.exec(line)?.[1] ?? []) : []))
       .map((name) => name.replace(/^auth\./, ""));
     expect(tagged.toSorted()).toEqual([...Object.keys(dangerous), ...RAW].toSorted());

@@ -130,7 +130,7 @@ export const operatorSetFlag = api(
     auth: true,
     method: "PUT",
     path: "/operator/organisations/:id/flags/:flag",
-    tags: ["can:operator.flag.manage"],
+    tags: ["can:operator.flag.manage", "fresh"],
   },
   async ({ id, flag, value, reason }: SetFlagRequest): Promise<void> => {
     const told = operatorReasonFrom(reason);
@@ -152,7 +152,7 @@ export const operatorRemoveFlag = api(
     auth: true,
     method: "DELETE",
     path: "/operator/organisations/:id/flags/:flag",
-    tags: ["can:operator.flag.manage"],
+    tags: ["can:operator.flag.manage", "fresh"],
   },
   async ({ id, flag, reason }: RemoveFlagRequest): Promise<void> => {
     const told = operatorReasonFrom(reason);

@@ -4,9 +4,10 @@ import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { operatorReasonFrom } from "../../audit/operator";
 import { platformEntries, systemUses, type EntryPage } from "../../audit/operator-view";
 import { parseCursor } from "../../db/cursor";
+import { isUuid } from "../../db/ids";
 import { currentCaller } from "../../security/principal";
 import { searchOrganisations, seeAudit, seeMembers, seeOrganisation } from "../operators/looks";
-import type { SeenOrganisation } from "../store/operators";
+import { organisationExists, type SeenOrganisation } from "../store/operators";
 
 interface OrganisationForOperator {
   id: string;
@@ -69,6 +70,18 @@ export const operatorOrganisation = api(
   },
   async ({ id, reason }: LookRequest): Promise<OrganisationForOperator> =>
     shownOrganisation(await seeOrganisation(currentCaller(), id, operatorReasonFrom(reason))),
+);
+
+interface KnownOrganisationResponse {
+  known: boolean;
+}
+
+/** Whether there is such an organisation: for services that let operators look into one. */
+export const organisationIsKnown = api(
+  { expose: false, method: "POST", path: "/auth/organisation-is-known" },
+  async ({ id }: { id: string }): Promise<KnownOrganisationResponse> => ({
+    known: isUuid(id) && (await organisationExists(id)),
+  }),
 );
 
 interface MemberForOperator {

@@ -4,9 +4,11 @@ import type { MaxLen, MinLen } from "encore.dev/validate";
 import { callerAddress } from "../../security/caller-address";
 import { currentCaller } from "../../security/principal";
 import { currentCall } from "../../telemetry/current-call";
+import { isByCookie } from "../browser/answer";
 import { answerStaff, forgetStaff } from "../browser/staff-cookie";
+import { errors } from "../errors";
 import { isFromThisMachine, signInByLink } from "../operators/development-link";
-import { beginSetup, completeSetup, signInOperator, signOutOperator } from "../operators/sign-in";
+import { beginSetup, completeSetup, signInOperator, signOutOperator, stepUpOperator } from "../operators/sign-in";
 
 interface OperatorSetupRequest {
   /** What `operator add` or `operator reset` printed; good for an hour. */
@@ -105,6 +107,30 @@ export const operatorLinkLogin = api(
         isFromThisMachine((name) => currentCall()?.header(name)),
       ),
     ),
+);
+
+interface OperatorStepUpRequest {
+  password: string & MinLen<1> & MaxLen<512>;
+  /** Of the authenticator app, another one than at sign-in. */
+  code: string & MinLen<1> & MaxLen<10>;
+}
+
+/** Shows again who the operator is: for ten minutes the session may do what is `fresh`, under the token that is answered. */
+export const operatorStepUp = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/operator/step-up",
+    sensitive: true,
+    tags: ["caller", "limit:auth"],
+  },
+  async (req: OperatorStepUpRequest): Promise<OperatorLoginResponse> => {
+    const caller = currentCaller();
+    // Whatever others show, it proves nothing here.
+    if (caller.kind !== "operator") throw errors.invalid_credentials();
+    return answerStaff(isByCookie(), () => stepUpOperator(caller, req, new Date(), callerAddress()));
+  },
 );
 
 interface OperatorLogoutResponse {

@@ -81,7 +81,7 @@ export async function signInByLink(
   if (isProduction || !isNear || !isToken("link", link)) throw errors.operator_link_invalid();
   const token = await withSystem("operator-sign-in", async (tx) => {
     const operatorId = await operatorLinkUse(tx, hashToken(link));
-    return operatorId === undefined ? undefined : openOperatorSession(tx, operatorId);
+    return operatorId === undefined ? undefined : openOperatorSession(tx, operatorId, true);
   });
   if (token === undefined) throw errors.operator_link_invalid();
   return keepOperatorSession(token);

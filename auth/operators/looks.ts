@@ -1,5 +1,5 @@
 // What operators see of organisations, each look with a reason that the organisation reads in its log. They see no e-mails
-// and change nothing but flags (flags/overrides.ts): ids, roles, and the log with what is personal hidden.
+// and change nothing but flags (flags/overrides.ts) and dead letters (events/staff-letters.ts): ids, roles, and the log with what is personal hidden.
 import { withOperator, recordLook, type OperatorReason } from "../../audit/operator";
 import { entryListIn, type EntryPage } from "../../audit/operator-view";
 import { defineAction } from "../../audit/action";

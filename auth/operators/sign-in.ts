@@ -11,7 +11,7 @@ import { newId } from "../../db/ids";
 import { withSystem, type Tx } from "../../db/tenant";
 import { spellEmail } from "../../mail/email";
 import { databaseClock } from "../../security/database-clock";
-import { open, seal } from "../../security/envelope";
+import { open as unseal, seal } from "../../security/envelope";
 import { isOperatorPermission } from "../../security/permissions";
 import { limits } from "../../security/limits";
 import type { AuthData, Caller } from "../../security/principal";
@@ -28,12 +28,14 @@ import { checkPassword, hashPassword } from "../passwords";
 import {
   operatorActivate,
   operatorFindByEmail,
+  operatorFindEmail,
   operatorFindBySetup,
   operatorFindForUpdate,
   operatorNotePlace,
   operatorSessionDelete,
   operatorSessionDeleteAll,
   operatorSessionInsert,
+  operatorSessionProve,
   operatorSessionUse,
   operatorSetCredentials,
   operatorUseStep,
@@ -53,6 +55,7 @@ const digestOf = (token: string): string => hashToken(token).toString("base64url
 
 const activated = defineAction("operator.account.activated", {});
 const signedIn = defineAction("operator.session.opened", {});
+const steppedUp = defineAction("operator.session.stepped_up", {});
 
 const actor = ({ id }: Pick<OperatorRow, "id">): string => `operator:${id}`;
 const target = ({ id }: Pick<OperatorRow, "id">): { type: string; id: string } => ({ type: "operator", id });
@@ -103,7 +106,7 @@ export async function completeSetup(
   await withSystem("operator-setup", async (tx) => {
     const operator = await findSetup(tx, input.setupToken, address);
     if (operator.totpSealed === null) throw errors.operator_setup_invalid({ internal: "no password yet" });
-    const secret = open(operatorTotpKey(), operator.totpSealed, operator.id);
+    const secret = unseal(operatorTotpKey(), operator.totpSealed, operator.id);
     const totpStep = matchStep(secret, input.code, databaseClock.at(now), null);
     if (totpStep === undefined) {
       limits.countFailure("signIn", address);
@@ -122,11 +125,51 @@ export interface OperatorSignedIn {
   expiresIn: number;
 }
 
+export interface OperatorProof {
+  password: string;
+  code: string;
+}
+
 /** @throws APIError invalid_credentials, whatever of it is wrong; rate_limited. */
-export async function signInOperator(
-  input: { email: string; password: string; code: string },
+export function signInOperator(
+  input: OperatorProof & { email: string },
   now: Date,
   address: string,
+): Promise<OperatorSignedIn> {
+  return prove(input, now, address, openOperatorSession);
+}
+
+/**
+ * The session shows again who it is: for ten minutes it may do what is `fresh`, under another token (ASVS 5.0 7.2.4). The one
+ * before is refused from now on.
+ * @throws APIError as signInOperator; invalid_token when the session has ended meanwhile.
+ */
+export async function stepUpOperator(
+  caller: Caller,
+  proof: OperatorProof,
+  now: Date,
+  address: string,
+): Promise<OperatorSignedIn> {
+  const { subjectId, sessionId } = caller;
+  const email = await operatorFindEmail(subjectId);
+  return prove({ ...proof, email }, now, address, async (tx, operatorId) => {
+    const token = createToken("session");
+    const session = { id: sessionId ?? "", operatorId, hash: hashToken(token) };
+    if (!(await operatorSessionProve(tx, session))) throw errors.invalid_token();
+    const facts = { target: target({ id: operatorId }), fields: {} };
+    await onBehalfOf(actor({ id: operatorId }), () => recordForPlatform(tx, steppedUp, facts));
+    return token;
+  });
+}
+
+/** What is done in the transaction that found the proof right; resolves with a session's token. */
+type Open = (tx: Tx, operatorId: string) => Promise<string>;
+
+async function prove(
+  input: OperatorProof & { email: string },
+  now: Date,
+  address: string,
+  open: Open,
 ): Promise<OperatorSignedIn> {
   limits.assertFewFailures("signIn", address);
   const email = spellEmail(input.email);
@@ -137,7 +180,8 @@ export async function signInOperator(
   if (!isKnown) await attempt?.countForAll();
   const attemptHere = noteTry(address, "signing in", isKnown);
   const knewPassword = await checkPassword(input.password, checkedHash, attemptHere.rank);
-  const token = await openSession({ id: operator?.id, checkedHash, knewPassword, code: input.code }, now, address);
+  const shown = { id: operator?.id, checkedHash, knewPassword, code: input.code };
+  const token = await openIfRight(shown, now, address, open);
   if (token === undefined) {
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
@@ -154,9 +198,9 @@ export function keepOperatorSession(token: string): OperatorSignedIn {
 }
 
 /** Resolves with the token of a session of who has shown who they are. */
-export async function openOperatorSession(tx: Tx, operatorId: string): Promise<string> {
+export async function openOperatorSession(tx: Tx, operatorId: string, isProvenToItsEnd = false): Promise<string> {
   const token = createToken("session");
-  const session = { id: newId(), operatorId, hash: hashToken(token) };
+  const session = { id: newId(), operatorId, hash: hashToken(token), isProvenToItsEnd };
   await operatorSessionInsert(tx, { ...session, lifetimeSeconds: SESSION_SECONDS, keep: SESSIONS_MAX });
   const facts = { target: target({ id: operatorId }), fields: {} };
   await onBehalfOf(actor({ id: operatorId }), () => recordForPlatform(tx, signedIn, facts));
@@ -173,10 +217,11 @@ interface Shown {
 }
 
 /** Undefined for whatever is wrong, after the same statements (refusal.ts). */
-function openSession(
+function openIfRight(
   { id = newId(), checkedHash, knewPassword, code }: Shown,
   now: Date,
   address: string,
+  open: Open,
 ): Promise<string | undefined> {
   return withSystem("operator-sign-in", async (tx) => {
     const operator = await operatorFindForUpdate(tx, id);
@@ -189,14 +234,14 @@ function openSession(
     const place = placeOf(id, address);
     if (place !== undefined) operatorNotePlace(tx, id, place);
     await operatorUseStep(tx, { id, totpStep });
-    return openOperatorSession(tx, id);
+    return open(tx, id);
   });
 }
 
 /** After too many wrong codes only `operator reset` helps (NIST SP 800-63B-4 §3.2.2). */
 function stepOf({ id, totpSealed, totpStep, totpFailures }: OperatorRow, code: string, now: Date): number | undefined {
   if (totpSealed === null || totpFailures >= CODE_FAILURES_MAX) return undefined;
-  return matchStep(open(operatorTotpKey(), totpSealed, id), code, databaseClock.at(now), totpStep);
+  return matchStep(unseal(operatorTotpKey(), totpSealed, id), code, databaseClock.at(now), totpStep);
 }
 
 /** Whether a token was good when it was last looked at, in this process: what its neighbours invent does not shut it out. */
@@ -227,8 +272,9 @@ export async function readOperatorToken(
     throw new TypeError("no such session of an operator");
   }
   good.set(digestOf(token), true);
-  const { id: sessionId, operatorId: userID, permissions } = session;
-  return { userID, kind: "operator", sessionId, scope: permissions.filter(isOperatorPermission).join(" ") };
+  const { id: sessionId, operatorId: userID, permissions, provenAt } = session;
+  const scope = permissions.filter(isOperatorPermission).join(" ");
+  return { userID, kind: "operator", sessionId, scope, authTime: String(provenAt) };
 }
 
 export async function signOutOperator({ sessionId }: Caller): Promise<void> {

@@ -159,11 +159,12 @@ export async function operatorReseal(tx: Tx, o: { id: string; totpSealed: Buffer
 /** A session, of which an operator has `keep` at most: the oldest go. */
 export async function operatorSessionInsert(
   tx: Tx,
-  s: { id: string; operatorId: string; hash: Buffer; lifetimeSeconds: number; keep: number },
+  s: { id: string; operatorId: string; hash: Buffer; lifetimeSeconds: number; keep: number; isProvenToItsEnd: boolean },
 ): Promise<void> {
   await tx.execute(
-    `insert into auth.operator_session (id, operator_id, hash, expires_at) values ($1, $2, $3, now() + make_interval(secs => $4))`,
-    [s.id, s.operatorId, s.hash, s.lifetimeSeconds],
+    `insert into auth.operator_session (id, operator_id, hash, expires_at, proven_at)
+     values ($1, $2, $3, now() + make_interval(secs => $4), now() + case when $5 then make_interval(secs => $4) else '0' end)`,
+    [s.id, s.operatorId, s.hash, s.lifetimeSeconds, s.isProvenToItsEnd],
   );
   await tx.execute(
     `delete from auth.operator_session where id in (
@@ -172,22 +173,43 @@ export async function operatorSessionInsert(
   );
 }
 
+/** The session goes on under another token, proven now. False when it is over, or of another operator. */
+export async function operatorSessionProve(
+  tx: Tx,
+  s: { id: string; operatorId: string; hash: Buffer },
+): Promise<boolean> {
+  const proven = await tx.execute(
+    `update auth.operator_session set hash = $3, proven_at = now(), last_used_at = now()
+     where id = $1 and operator_id = $2 and expires_at > now()`,
+    [s.id, s.operatorId, s.hash],
+  );
+  return proven === 1;
+}
+
+interface UsedSession {
+  id: string;
+  operatorId: string;
+  permissions: string[];
+  /** Seconds since 1970. */
+  provenAt: number;
+}
+
 /** Whose session it is, while it is good and not of `unknownEmail`; says that it was used where this is a use. */
 export async function operatorSessionUse(
   hash: Buffer,
   { idleSeconds, unknownEmail, isUse }: { idleSeconds: number; unknownEmail: string | null; isUse: boolean },
-): Promise<{ id: string; operatorId: string; permissions: string[] } | undefined> {
-  const rows = await systemQuery<{ id: string; operatorId: string; permissions: string[] }>(
+): Promise<UsedSession | undefined> {
+  const rows = await systemQuery<UsedSession>(
     "operator-session",
     `with found as (
-       select s.id, o.id as operator_id, o.permissions, s.last_used_at
+       select s.id, o.id as operator_id, o.permissions, s.last_used_at, s.proven_at, s.expires_at
          from auth.operator_session s join auth.operator o on o.id = s.operator_id and o.activated_at is not null
         where s.hash = $1 and s.expires_at > now() and s.last_used_at > now() - make_interval(secs => $2)
           and o.email is distinct from $3
      ), noted as (
        update auth.operator_session s set last_used_at = now() from found
         where s.id = found.id and found.last_used_at < now() - interval '1 minute' and $4)
-     select id, operator_id as "operatorId", permissions from found`,
+     select id, operator_id as "operatorId", permissions, extract(epoch from proven_at)::float8 as "provenAt" from found`,
     [hash, idleSeconds, unknownEmail, isUse],
   );
   return rows[0];

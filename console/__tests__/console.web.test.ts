@@ -1,4 +1,5 @@
 // What staff do in the console, in a real browser, beginning at the link that the start prints.
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
@@ -51,6 +52,22 @@ async function violations({ page }: WatchedPage): Promise<string[]> {
   await session.send("Runtime.evaluate", { expression: axeSource });
   return page.evaluate(`axe.run().then(({ violations }) =>
     violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => id + ": " + target.join(" "))))`);
+}
+
+/** An organisation with a job that failed for good, as when the embedder was away. */
+async function failedJob(): Promise<{ id: string }> {
+  const answer = await fetch(`${app.baseUrl}/auth/register`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email: "ada@example.com", password: "a passphrase of many words", organisation: "Ada" }),
+  });
+  const { organisation } = (await answer.json()) as { organisation: { id: string } };
+  await commandsBeside(state.path).sql(
+    `insert into queues.dead_letter (id, tenant_id, queue, job_id, payload, headers, reason, error, attempts)
+     values (gen_random_uuid(), '${organisation.id}', 'vectors:embed', gen_random_uuid(), '{"documentId": "${randomUUID()}"}', '{}',
+             'attempts_exhausted', '<img src=x onerror=alert(1)> the embedder is away', 5)`,
+  );
+  return organisation;
 }
 
 describe("the console", () => {
@@ -168,6 +185,61 @@ describe("the console", () => {
     expect(content).toBeLessThanOrEqual(window);
     expect(watched.complaints).toEqual([]);
     expect(watched.foreignRequests).toEqual([]);
+  });
+
+  test("lets a person find why a job failed and redrive it, by the keyboard too, and the organisation reads it", async () => {
+    const { id } = await failedJob();
+    const watched = await signedIn();
+    const { page } = watched;
+    await page.getByText("1 dead letter of queues").waitFor();
+    const begunAt = performance.now();
+    await page
+      .getByRole("listitem")
+      .filter({ hasText: "1 dead letter of queues" })
+      .getByRole("link", { name: "Look" })
+      .click();
+    await page.getByText("Say above what for").waitFor();
+    await page.getByLabel("What for").fill("ticket 4711: a document failed");
+    await page.getByRole("link", { name: `Look at vectors:embed of ${id}` }).click();
+    const letter = page.getByRole("article", { name: /vectors:embed/ });
+    // A hostile text is shown as it is.
+    await letter.getByText("<img src=x onerror=alert(1)> the embedder is away").waitFor();
+    await screenshot(page, "console-dead-letters");
+    expect(await violations(watched)).toEqual([]);
+    await letter.getByRole("button", { name: "Redrive" }).focus();
+    await page.keyboard.press("Enter");
+    const dialog = page.getByRole("dialog", { name: "Redrive vectors:embed?" });
+    await dialog.waitFor();
+    await screenshot(page, "console-redrive");
+    expect(await violations(watched)).toEqual([]);
+    await page.keyboard.press("Escape");
+    expect(await dialog.count()).toBe(0);
+    await letter.getByRole("button", { name: "Redrive" }).click();
+    await dialog.getByRole("button", { name: "Redrive" }).click();
+    await page.getByText("vectors:embed was sent again.").waitFor();
+    await page.getByText("Nothing is open here.").waitFor();
+    expect(performance.now() - begunAt).toBeLessThan(15_000);
+    const log = await commandsBeside(state.path).sql(
+      `select action, actor from audit.entry where tenant_id = '${id}' and action = 'queues.dead_letter.redriven'`,
+    );
+    expect(log).toMatch(/queues\.dead_letter\.redriven.*operator:/);
+    expect(watched.complaints).toEqual([]);
+    expect(watched.foreignRequests).toEqual([]);
+  });
+
+  test("pauses a consumer and resumes it, each after asking", async () => {
+    const watched = await signedIn();
+    const { page } = watched;
+    await page.getByRole("link", { name: "Consumers" }).click();
+    await page.getByLabel("What for").fill("ticket 4712: the ledger is being mended");
+    await page.getByRole("button", { name: "Pause vectors" }).first().click();
+    await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+    await page.getByText("ticket 4712: the ledger is being mended").waitFor();
+    expect(await violations(watched)).toEqual([]);
+    await page.getByRole("button", { name: "Resume vectors" }).first().click();
+    await page.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
+    await page.getByRole("button", { name: "Pause vectors" }).first().waitFor();
+    expect(watched.complaints).toEqual([]);
   });
 
   test("is there at once: a small bundle, a first paint within a second", async () => {

@@ -6,7 +6,10 @@ import type { Operator } from "./operator";
 import { Boundary } from "./parts/boundary";
 import { PurposeContext, PurposeField, usePurposeOfTab } from "./purpose";
 import { linkTo, useRoute, type Route } from "./route";
+import { Consumers } from "./views/consumers";
+import { DeadLetters } from "./views/dead-letters";
 import { Overview } from "./views/overview";
+import { Queues } from "./views/queues";
 
 interface View {
   title: string;
@@ -17,6 +20,9 @@ interface View {
 
 const views: Readonly<Record<string, View>> = {
   overview: { title: "Overview", permission: "operator.system.read", view: Overview },
+  "dead-letters": { title: "Dead letters", permission: "operator.dead_letter.read", view: DeadLetters },
+  queues: { title: "Queues", permission: "operator.system.read", view: Queues },
+  consumers: { title: "Consumers", permission: "operator.consumer.read", view: Consumers },
 };
 
 interface Props {

@@ -298,7 +298,9 @@ describe("a paused consumer", () => {
   it("is paused and resumed by operators with a reason that the installation's log keeps, and by nobody else", async () => {
     const set = recording();
     await declarations.refresh();
-    const operator = (scope: string) => ({ authData: { userID: newId(), kind: "operator" as const, scope } });
+    const operator = (scope: string) => ({
+      authData: { userID: newId(), kind: "operator" as const, scope, authTime: String(Date.now() / 1000) },
+    });
     const staff = operator("operator.consumer.read operator.consumer.manage");
     const to = { name: set.name, reason: REASON };
     expect(await events.pauseEvents(to, staff)).toEqual({ changed: true });

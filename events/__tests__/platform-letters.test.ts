@@ -10,7 +10,7 @@ import { handleAllByCommand, platformEvents } from "../platform-letters";
 const PURPOSE = "ticket 4711: the ledger is mended";
 
 const staff = (scope = "operator.dead_letter.read operator.dead_letter.manage") => ({
-  authData: { userID: newId(), kind: "operator" as const, scope },
+  authData: { userID: newId(), kind: "operator" as const, scope, authTime: String(Date.now() / 1000) },
 });
 const owner = (tenantId: string): { authData: AuthData } => ({
   authData: { userID: newId(), tenantId: tenantIdFrom(tenantId), role: "owner" },

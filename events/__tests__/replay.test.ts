@@ -240,7 +240,14 @@ describe("a replay", () => {
 
   it("is refused where it could bring less than it says, and for consumers that do not run", async () => {
     const set = await handled(tenant());
-    const staff = { authData: { userID: newId(), kind: "operator" as const, scope: "operator.consumer.manage" } };
+    const staff = {
+      authData: {
+        userID: newId(),
+        kind: "operator" as const,
+        scope: "operator.consumer.manage",
+        authTime: String(Date.now() / 1000),
+      },
+    };
     const to = { name: set.name, reason: REASON };
     const invalid = { code: "invalid_argument", details: { fields: { from: expect.any(String) as string } } };
     for (const span of [

@@ -83,7 +83,7 @@ export const pauseEvents = api(
     auth: true,
     method: "POST",
     path: "/operator/consumers/:name/pause",
-    tags: ["can:operator.consumer.manage"],
+    tags: ["can:operator.consumer.manage", "fresh"],
   },
   async ({ name, reason }: ConsumerRequest): Promise<PausedConsumerResponse> => ({
     changed: await pauseConsumer(name, operatorReasonFrom(reason)),
@@ -102,7 +102,7 @@ export const resumeEvents = api(
     auth: true,
     method: "POST",
     path: "/operator/consumers/:name/resume",
-    tags: ["can:operator.consumer.manage"],
+    tags: ["can:operator.consumer.manage", "fresh"],
   },
   async ({ name, reason }: ConsumerRequest): Promise<ResumedConsumerResponse> => ({
     changed: await resumeConsumer(name, operatorReasonFrom(reason)),
@@ -130,7 +130,7 @@ export const replayToConsumer = api(
     auth: true,
     method: "POST",
     path: "/operator/consumers/:name/replay",
-    tags: ["can:operator.consumer.manage"],
+    tags: ["can:operator.consumer.manage", "fresh"],
   },
   async ({ name, reason, from, until, type }: ReplayRequest): Promise<ReplayResponse> => {
     const span = { from: parseMoment(from, "from"), until: parseMoment(until, "until") };

@@ -56,7 +56,7 @@ export const operatorRedriveDeadLetters = api(
     auth: true,
     method: "POST",
     path: "/operator/events/dead-letters/redrive",
-    tags: ["can:operator.dead_letter.manage"],
+    tags: ["can:operator.dead_letter.manage", "fresh"],
   },
   async (req: ChangePlatformLettersRequest): Promise<RedrivenDeadLettersResponse> => {
     const { count, isMore } = await change(req, platformEvents.redrive);
@@ -71,7 +71,7 @@ export const operatorDiscardDeadLetters = api(
     auth: true,
     method: "POST",
     path: "/operator/events/dead-letters/discard",
-    tags: ["can:operator.dead_letter.manage"],
+    tags: ["can:operator.dead_letter.manage", "fresh"],
   },
   async (req: ChangePlatformLettersRequest): Promise<DiscardedDeadLettersResponse> => {
     const { count, isMore } = await change(req, platformEvents.discard);

@@ -37,9 +37,21 @@ export type ListedDeadLetter<Extra> = Omit<DeadLetter, "payload" | "headers" | "
   Extra &
   CursorRow & {
     deadAt: Date;
-    /** Of the platform's own only: what exactly went wrong. */
+    /** For the platform's staff only: what exactly went wrong. */
     internalError?: string;
   };
+
+/** Open ones of one organisation that one gave up for one reason. */
+export interface LetterGroup {
+  tenantId: TenantId;
+  source: string;
+  reason: string;
+  count: number;
+  newestAt: Date;
+}
+
+/** Open letters that groups are made of, the newest: counting more would cost more than it tells. */
+const GROUPED_MAX = 10_000;
 
 export interface DeadLetterTable<Extra> {
   /** Inserts the row; false when the message has one already. */
@@ -52,6 +64,10 @@ export interface DeadLetterTable<Extra> {
     limit: number,
     cursor: Cursor | undefined,
   ): Promise<Page<ListedDeadLetter<Extra>>>;
+  /** As list, of an organisation, for the platform's staff: with what exactly went wrong. */
+  listForStaff: DeadLetterTable<Extra>["list"];
+  /** Whose open ones there are, in a system transaction: groups of the newest ten thousand, the newest first. */
+  groups(tx: Tx, limit: number): Promise<LetterGroup[]>;
   /**
    * Locks the open ones that match, the oldest first, at most `limit`, and resolves with their ids. Who asks at the same
    * time waits, and then gets none of them. A null tenant means the platform's own.
@@ -123,12 +139,33 @@ function outboxInsertOf({ table, redriven }: DeadLetterColumns<object>): string 
       order by n.place`;
 }
 
+/** The statement of both lists. */
+function listWith<Extra>(names: DeadLetterColumns<Extra>, isForStaff: boolean): DeadLetterTable<Extra>["list"] {
+  const { table } = names;
+  const { shown } = columnsOf(names);
+  return async (tx, tenantId, filter, limit, cursor) => {
+    const params: unknown[] = [...cursorParams(cursor), limit + 1];
+    const whose = tenantId === null ? "tenant_id is null" : `tenant_id = $${params.push(tenantId)}`;
+    const columns = isForStaff || tenantId === null ? { ...shown, internalError: "error" } : shown;
+    const rows = await tx.query<ListedDeadLetter<Extra>>(
+      `select ${selected(columns)}, dead_at as "deadAt", ${cursorMicros("dead_at")} as "cursorMicros" from ${table}
+        where ${whose} and ${OPEN} and ${beforeCursor("dead_at", "id", 1)}
+          and ${filterConditions(filter, shown, params)}
+        order by dead_at desc, id desc limit $3`,
+      params,
+    );
+    return pageOf(rows, limit);
+  };
+}
+
 /** The names are constants of the code, never input. */
 export function deadLetterTable<Extra extends object>(names: DeadLetterColumns<Extra>): DeadLetterTable<Extra> {
   const { table } = names;
   const { shown, all } = columnsOf(names);
   const properties = Object.keys(all);
   const places = properties.map((property, at) => `$${at + 1}${JSON_PROPERTIES.has(property) ? "::jsonb" : ""}`);
+
+  const owners = { tenantId: "tenant_id", source: names.source };
 
   return {
     async insert(tx, row) {
@@ -141,19 +178,16 @@ export function deadLetterTable<Extra extends object>(names: DeadLetterColumns<E
       );
       return inserted === 1;
     },
-    async list(tx, tenantId, filter, limit, cursor) {
-      const params: unknown[] = [...cursorParams(cursor), limit + 1];
-      const whose = tenantId === null ? "tenant_id is null" : `tenant_id = $${params.push(tenantId)}`;
-      const columns = tenantId === null ? { ...shown, internalError: "error" } : shown;
-      const rows = await tx.query<ListedDeadLetter<Extra>>(
-        `select ${selected(columns)}, dead_at as "deadAt", ${cursorMicros("dead_at")} as "cursorMicros" from ${table}
-          where ${whose} and ${OPEN} and ${beforeCursor("dead_at", "id", 1)}
-            and ${filterConditions(filter, shown, params)}
-          order by dead_at desc, id desc limit $3`,
-        params,
-      );
-      return pageOf(rows, limit);
-    },
+    list: listWith(names, false),
+    listForStaff: listWith(names, true),
+    groups: (tx, limit) =>
+      tx.query<LetterGroup>(
+        `select "tenantId", source, reason, count(*)::int as count, max(dead_at) as "newestAt"
+           from (select ${selected(owners)}, reason, dead_at from ${table}
+                  where ${OPEN} and tenant_id is not null order by dead_at desc limit $2) newest
+          group by 1, 2, 3 order by max(dead_at) desc, 1, 2, 3 limit $1`,
+        [limit, GROUPED_MAX],
+      ),
     async lockOpen(tx, tenantId, filter, limit) {
       const params: unknown[] = tenantId === null ? [limit] : [limit, tenantId];
       const rows = await tx.query<{ id: string }>(

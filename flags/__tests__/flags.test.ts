@@ -17,6 +17,7 @@ const operator: AuthData = {
   userID: "0190f2b0-0000-7000-8000-000000000003",
   kind: "operator",
   scope: operatorPermissions.join(" "),
+  authTime: String(Date.now() / 1000),
 };
 /** As the last argument of an endpoint. */
 const signedInAs = (authData: AuthData): never => ({ authData }) as never;

@@ -56,7 +56,7 @@ export const operatorRedriveDeadLetters = api(
     auth: true,
     method: "POST",
     path: "/operator/queues/dead-letters/redrive",
-    tags: ["can:operator.dead_letter.manage"],
+    tags: ["can:operator.dead_letter.manage", "fresh"],
   },
   async (req: ChangePlatformJobLettersRequest): Promise<RedrivenJobDeadLettersResponse> => {
     const { count, isMore } = await change(req, platformJobs.redrive);
@@ -71,7 +71,7 @@ export const operatorDiscardDeadLetters = api(
     auth: true,
     method: "POST",
     path: "/operator/queues/dead-letters/discard",
-    tags: ["can:operator.dead_letter.manage"],
+    tags: ["can:operator.dead_letter.manage", "fresh"],
   },
   async (req: ChangePlatformJobLettersRequest): Promise<DiscardedJobDeadLettersResponse> => {
     const { count, isMore } = await change(req, platformJobs.discard);

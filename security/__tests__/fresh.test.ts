@@ -9,7 +9,6 @@ const DAILY = "the product's daily work, which keys do too";
 const AGAIN = "runs again what had been let run before";
 const ENDS = "ends access and gives none: it must not be slow when something leaks";
 const SHOWS = "this is how one shows it";
-const STAFF = "staff sign in with both factors for a quarter of an hour, and a log says who, what and why";
 const OWN_INBOX = "one's own inbox: nothing is lost, and what is locked stays as it is";
 const UNDONE = "takes back what somebody fresh began";
 
@@ -57,15 +56,6 @@ const notFresh: Record<string, string> = {
   "DELETE /auth/sessions/:id": ENDS,
   "POST /auth/logout": ENDS,
   "POST /operator/logout": ENDS,
-  "PUT /operator/organisations/:id/flags/:flag": STAFF,
-  "DELETE /operator/organisations/:id/flags/:flag": STAFF,
-  "POST /operator/consumers/:name/pause": STAFF,
-  "POST /operator/consumers/:name/resume": STAFF,
-  "POST /operator/consumers/:name/replay": STAFF,
-  "POST /operator/events/dead-letters/redrive": STAFF,
-  "POST /operator/events/dead-letters/discard": STAFF,
-  "POST /operator/queues/dead-letters/redrive": STAFF,
-  "POST /operator/queues/dead-letters/discard": STAFF,
   "POST /ai/rag/query": "reads, and its question needs a body",
   "POST /ai/generate": DAILY,
   "POST /ai/analyze": DAILY,
@@ -97,6 +87,7 @@ const notFresh: Record<string, string> = {
   "POST /auth/switch": "chooses among what the session may be in",
   "POST /auth/verify-email/send": "a mail to the account's own address",
   "POST /auth/step-up": SHOWS,
+  "POST /operator/step-up": SHOWS,
   "POST /auth/step-up/mail": SHOWS,
   "POST /auth/step-up/oidc": SHOWS,
   "POST /auth/step-up/options": SHOWS,

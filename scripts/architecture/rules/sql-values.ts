@@ -33,7 +33,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // Names of the two tables of dead letters, which their stores hand over when they are loaded; filters push their values as parameters.
   "events/store/dead-letter-table.ts": [
     ...["destination", "aggregateType", "aggregateId", "type", "version", "headers", "occurredAt"],
-    ...["table", "whose", "selected(columns)", "filterConditions(filter, shown, params)"],
+    ...["table", "whose", "selected(columns)", "selected(owners)", "filterConditions(filter, shown, params)"],
     ...['Object.values(all).join(", ")', 'places.join(", ")'],
   ],
   // One of two conditions, by whether there is a tenant.
