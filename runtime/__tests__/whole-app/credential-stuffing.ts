@@ -2,7 +2,7 @@
 // addresses. People who know their password still get in, who guesses is throttled, and telemetry says so. What is counted
 // holds however long it takes.
 import { Pool } from "undici";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { createRandom } from "./support/fuzz/random";
 
 const PEOPLE = 12;
@@ -54,6 +54,7 @@ export function credentialStuffing(stuffing: Stuffing): void {
     `who knows their password gets in while ${addresses} addresses try ${attempts} others, and telemetry says so (GROUNDWORK_STUFFING_SEED=${seed})`,
     async () => {
       const pool = new Pool(baseUrl(), { connections: 256 });
+      onTestFinished(() => pool.close());
       const post = posting(pool);
       for (let n = 0; n < PEOPLE; n++)
         expect(await post("/auth/register", home(n), { ...person(n), organisation: `Of ${n}` })).toBe(200);
@@ -112,7 +113,6 @@ export function credentialStuffing(stuffing: Stuffing): void {
       expect(wrong.get(429)).toBeGreaterThan(attempts / 4);
       expect(trips).toBeGreaterThanOrEqual(wrong.get(429) ?? Infinity);
       if (slowestMsMax !== undefined) expect(slowestMs).toBeLessThan(slowestMsMax);
-      await pool.close();
     },
     (attempts / perSecond) * 5_000 + 60_000,
   );
