@@ -29,8 +29,8 @@ export const errors = defineErrors("webhooks", {
     remedy: "Remove one that nobody needs, with DELETE /webhooks/sources/:id.",
   },
   webhook_refused: {
-    class: "unauthenticated",
-    text: "the webhook is not signed as one of this source is",
+    class: "not_found",
+    text: "there is no such source, or the webhook is not signed as one of it is",
     remedy:
       "Check the address, the scheme and the secret of the source (GET /webhooks/sources), that the body arrives as it was signed, and the sender's clock: five minutes are let pass.",
   },

@@ -117,8 +117,8 @@ test("whoever is refused hears the same, and leaves nothing", async () => {
   ];
   for (const [index, [id, incoming]] of refused.entries())
     await expect(takeWebhook(id, incoming), String(index)).rejects.toMatchObject({
-      code: "unauthenticated",
-      message: "the webhook is not signed as one of this source is",
+      code: "not_found",
+      message: "there is no such source, or the webhook is not signed as one of it is",
       details: { reason: "webhook_refused" },
     });
   expect(await events()).toEqual([]);

@@ -97,5 +97,5 @@ test("a webhook that is signed as the README says is taken once; a body that is 
     return [answer.status, ((await answer.json()) as { details: { reason: string } }).details.reason];
   };
   expect(await answerTo("x".repeat(200_000))).toEqual([400, "invalid_request"]);
-  expect(await answerTo("{}")).toEqual([401, "webhook_refused"]);
+  expect(await answerTo("{}")).toEqual([404, "webhook_refused"]);
 });
