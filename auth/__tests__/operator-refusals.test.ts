@@ -16,6 +16,8 @@ describe("an operator", () => {
     ["code", { code: "000000" }],
     ["length of code", { code: "1" }],
   ])("is not let in with a wrong %s, by the same answer", async (what, over) => {
+    // What was refused elsewhere before.
+    await recordRefusals();
     const staff = await makeOperator();
     await expect(signIn(staff, over)).rejects.toEqual(refusal("invalid_credentials"));
     await expect(signIn({ ...staff, email: newEmail() })).rejects.toEqual(refusal("invalid_credentials"));

@@ -45,7 +45,7 @@ const RENEW_MS = 240_000;
 /** What is meant where: the first that fits `METHOD path name`. A place that fits none stops the run, so that none is passed over. */
 const KINDS: [RegExp, string][] = [
   // Of the platform's staff: refused before anything is looked for, whatever it names.
-  [/^\w+ \/operator\//, "organisation"],
+  [/^\w+ \/(?:operator|console\/api)\//, "organisation"],
   [/ servicePrincipalId$|service-principals/, "service"],
   [/ roleId$|\/auth\/roles/, "role"],
   [/ userId$/, "account"],

@@ -47,7 +47,7 @@ const caller = (
   kind,
   permissions: new Set(permissions),
   isInOrganisation: kind === "user" || kind === "key",
-  isFresh: kind === "user",
+  isFresh: kind === "user" || kind === "operator",
   hasOwnProof: kind === "user",
   ...more,
 });

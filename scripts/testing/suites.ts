@@ -18,6 +18,10 @@ const workerFolders = ["events/", "queues/", "sagas/"];
 export const workerSuites: readonly string[] = [
   "__tests__/testing.test.ts",
   "idempotency/__tests__/plans.test.ts",
+  "services/notifications/__tests__/former-members.test.ts",
+  "services/notifications/__tests__/quiet-hours.test.ts",
+  "services/notifications/__tests__/redrive.test.ts",
+  "services/notifications/__tests__/shown-receipt.test.ts",
   "services/records/__tests__/orders.test.ts",
   "services/records/__tests__/payment-tokens.test.ts",
 ];

@@ -138,6 +138,12 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
      select $1, id, 1, gen_random_uuid(), 's', 'p', 2, 1 from made`,
     [owner.tenantId],
   );
+  await systemQuery(
+    "test",
+    `with endpoint as (insert into webhooks.endpoint (id, tenant_id, url, created_by) values (gen_random_uuid(), $1, 'https://hooks.example.com/', 'user:x'))
+     insert into webhooks.source (id, tenant_id, name, scheme, created_by) values (gen_random_uuid(), $1, 's', 'github', 'user:x')`,
+    [owner.tenantId],
+  );
   const { key } = await auth.createApiKey({ name: "k" }, owner);
   await auth.inviteMember({ email: `${crypto.randomUUID()}@example.com`, role: "custom", roleId }, owner);
   return { owner, key };

@@ -47,10 +47,12 @@ test("what was sent, and what came, is known for thirty days, and then gone; wha
   const owner = await fill();
   const age = async (interval: string): Promise<void> => {
     for (const table of ["message", "delivery", "attempt", "received"])
-      await systemQuery("test", `update webhooks.${table} set created_at = now() - $2::interval where tenant_id = $1`, [
-        owner.tenantId,
-        interval,
-      ]);
+      await systemQuery(
+        "test",
+        `update webhooks.${table} set created_at = now() - $2::interval${table === "delivery" ? ", ended_at = now() - $2::interval" : ""}
+          where tenant_id = $1`,
+        [owner.tenantId, interval],
+      );
   };
   await age(`${KEEP_DAYS - 1} days 23 hours`);
   await purgeSent();

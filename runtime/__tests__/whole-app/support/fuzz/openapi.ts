@@ -75,6 +75,8 @@ const BY_NAME: readonly [RegExp, (random: Random) => string][] = [
   [/^domain$/, (random) => `fuzz-${random.integer(1, 50)}.example.com`],
   [/^permissions$/, (random) => random.pick(["document.read", "member.read", "job.read"])],
   [/^networks$/, (random) => random.pick(["10.0.0.0/8", "127.0.0.1"])],
+  [/^url$/, () => "https://hooks.example.com/"],
+  [/^timeZone$/, () => "Europe/Berlin"],
   [/^issuer$/, () => "https://127.0.0.1:9/fuzz"],
   [/^(?:from|until)$/, (random) => `20${random.integer(20, 30)}-01-02T03:04:05Z`],
   [/[iI]ds?$/, () => "01890000-0000-7000-8000-000000000000"],
