@@ -139,12 +139,18 @@ describe("what the page asks for", () => {
   });
 
   test("however many look at once and in the moment after, the sources are asked once", async () => {
+    const ask = () => app.overview(operator("operator.system.read"));
+    moveOn();
+    // Where this process has sagas of others.
+    const others = (await ask()).sagasOpen ?? 0;
     moveOn();
     const source = vi.fn(() => [{ value: 7, labels: { state: "running" } }]);
     undo.push(observeGauge("sagas_open", source));
-    const ask = () => app.overview(operator("operator.system.read"));
     const [first] = await Promise.all([ask(), ask(), ask()]);
-    expect([(await ask()).sagasOpen, first.sagasOpen, source.mock.calls.length]).toEqual([7, 7, 1]);
+    expect([(await ask()).sagasOpen, first.sagasOpen, source.mock.calls.length]).toEqual([
+      ...[others + 7, others + 7],
+      1,
+    ]);
     moveOn();
     await ask();
     expect(source).toHaveBeenCalledTimes(2);

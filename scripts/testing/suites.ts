@@ -18,12 +18,7 @@ const workerFolders = ["events/", "queues/", "sagas/"];
 export const workerSuites: readonly string[] = [
   "__tests__/testing.test.ts",
   "idempotency/__tests__/plans.test.ts",
-  "services/notifications/__tests__/former-members.test.ts",
-  "services/notifications/__tests__/quiet-hours.test.ts",
-  "services/notifications/__tests__/redrive.test.ts",
-  "services/notifications/__tests__/shown-receipt.test.ts",
   "services/records/__tests__/orders.test.ts",
-  "services/records/__tests__/payment-tokens.test.ts",
 ];
 
 /** In other folders, but like those of plainFolders. */
@@ -105,6 +100,11 @@ export const suitesApart: readonly string[] = [
   "services/notifications/__tests__/templates.test.ts",
   "services/records/__tests__/model.test.ts",
   "vectors/__tests__/documents.test.ts",
+  "services/notifications/__tests__/former-members.test.ts",
+  "services/notifications/__tests__/quiet-hours.test.ts",
+  "services/notifications/__tests__/redrive.test.ts",
+  "services/notifications/__tests__/shown-receipt.test.ts",
+  "services/records/__tests__/payment-tokens.test.ts",
 ];
 
 /**
