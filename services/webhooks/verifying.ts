@@ -23,6 +23,8 @@ export interface Verified {
 
 const TOLERANCE_SECONDS = 300;
 const SIGNATURES_MAX = 16;
+/** By ed25519: each costs a hash of the whole text, from whoever comes. */
+const KEY_SIGNATURES_MAX = 4;
 const ID_CHARS_MAX = 255;
 
 /** Undefined when it is to be refused, whatever of it is wrong. `nowSeconds` is the database's. */
@@ -63,19 +65,24 @@ const isAny = (judged: readonly boolean[]): boolean => judged.reduce((any, one) 
 const standard: Verifier = (secrets, incoming, nowSeconds) => {
   const id = headerOf(incoming, "webhook-id");
   const timestamp = timestampOf(headerOf(incoming, "webhook-timestamp"), nowSeconds);
+  // Neither is a secret, and what is signed may be large.
+  if (id === "" || id.length > ID_CHARS_MAX || Number.isNaN(timestamp)) return undefined;
   const offered = headerOf(incoming, "webhook-signature").split(" ").slice(0, SIGNATURES_MAX);
   const text = Buffer.concat([Buffer.from(`${id}.${headerOf(incoming, "webhook-timestamp")}.`), incoming.body]);
-  const judged = secrets.flatMap((secret) => offered.map((signature) => isStandard(secret, signature, text)));
-  const isNamed = id !== "" && id.length <= ID_CHARS_MAX;
-  return isAny(judged) && isNamed && !Number.isNaN(timestamp) ? { dedupeKey: `id:${id}`, messageId: id } : undefined;
+  return isAny(secrets.flatMap((secret) => judge(secret, offered, text)))
+    ? { dedupeKey: `id:${id}`, messageId: id }
+    : undefined;
 };
 
-function isStandard(secret: string, signature: string, text: Buffer): boolean {
-  if (secret.startsWith("whpk_")) {
-    if (!signature.startsWith("v1a,")) return false;
-    return verify(null, text, publicKeyFrom(secret), Buffer.from(signature.slice(4), "base64"));
+/** The text is gone through once for a shared secret, and for a public key once for each signature by one. */
+function judge(secret: string, offered: readonly string[], text: Buffer): boolean[] {
+  if (!secret.startsWith("whpk_")) {
+    const expected = `v1,${createHmac("sha256", keyBytes(secret, "whsec_")).update(text).digest("base64")}`;
+    return offered.map((signature) => isEqual(signature, expected));
   }
-  return isEqual(signature, `v1,${createHmac("sha256", keyBytes(secret, "whsec_")).update(text).digest("base64")}`);
+  const key = publicKeyFrom(secret);
+  const byKeys = offered.filter((signature) => signature.startsWith("v1a,")).slice(0, KEY_SIGNATURES_MAX);
+  return byKeys.map((signature) => verify(null, text, key, Buffer.from(signature.slice(4), "base64")));
 }
 
 const stripe: Verifier = (secrets, incoming, nowSeconds) => {

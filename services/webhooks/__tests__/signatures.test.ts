@@ -33,6 +33,19 @@ test("the public key verifies ours, and the whole text is signed", () => {
     expect(isOurs(signedText({ ...parts, ...changed }))).toBe(false);
 });
 
+test("of signatures by keys a few are tried, each of which goes through the whole text", () => {
+  const keys = createSigningKeys();
+  const { "webhook-signature": signatures = "", ...headers } = signatureHeaders([keys], parts);
+  const good = signatures.split(" ")[1] ?? "";
+  const bad = `v1a,${Buffer.alloc(64).toString("base64")}`;
+  const behind = (many: number): Record<string, string> => ({
+    ...headers,
+    "webhook-signature": [...Array.from({ length: many }, () => bad), good].join(" "),
+  });
+  expect(accepts("standard", [publicKeyOf(keys)], behind(3))).toBeDefined();
+  expect(accepts("standard", [publicKeyOf(keys)], behind(4))).toBeUndefined();
+});
+
 test("what the public library signs is taken, by secret or public key; stale, changed, cut and foreign ones are not", () => {
   const keys = createSigningKeys();
   const { secret } = keys;
