@@ -136,7 +136,7 @@ export async function removeInTurn(
   for (const remove of removes) {
     const totalMs = Math.max(0, endsAtMs - performance.now());
     const { isOver } = await new Removal(reason, { ...budget, totalMs }, remove).run();
-    if (!isOver) return false;
+    if (!isOver || performance.now() > endsAtMs) return false;
   }
   return true;
 }

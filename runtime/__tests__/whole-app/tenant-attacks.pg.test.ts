@@ -40,6 +40,10 @@ const CLOSED = [
   /, (?:challenge|mailedCode|refreshToken) in the body$/,
   // Where the page before ended: an id by itself is refused, and the one within only says which of equally good results come after.
   /^GET \/vectors\/search, cursor in the query$/,
+  // A token that the server sealed.
+  /^GET \/notifications\/unsubscribe$/,
+  // Names that each organisation gives its own templates.
+  /^PUT \/notifications\/templates\/\{name\}\/\{language\}, (?:name|language) in the path$/,
   // There is nothing behind it: 405 for everybody.
   /^GET \/mcp$/,
 ];
@@ -234,7 +238,6 @@ const FORGETFUL = [
   "db/tenant-export-page.ts",
   "services/assets/store/assets.ts",
   "services/ai/store/budget.ts",
-  "services/notifications/store",
   "services/records/store",
   "secrets/store.ts",
 ];
@@ -256,7 +259,6 @@ const SEEN_LEAKS = [
   "foreign id: GET /assets/",
   "foreign id: GET /api/v1/products/",
   "records.product: changed or gone",
-  "foreign id: GET /notifications/",
 ];
 
 const forgetTenant = (text: string): string =>
