@@ -103,7 +103,9 @@ export function hostileRequests(fuzzed: Fuzzed): void {
         for (let done = 0; done < requests && wrong.length < 20; done += BATCH) {
           await renew();
           // Every operation is asked, and then any.
-          const batch = Array.from({ length: BATCH }, (_, at) => nextRequest(world, random, world.operations[done + at]));
+          const batch = Array.from({ length: BATCH }, (_, at) =>
+            nextRequest(world, random, world.operations[done + at]),
+          );
           await Promise.all(Array.from({ length: LANES }, () => lane(batch)));
         }
         expect(wrong, `seed ${seed}`).toEqual([]);
