@@ -1,6 +1,7 @@
 // What nobody drives on is found by the database's own record, whatever became of its job; and what ended long ago goes.
 import { withSystem } from "../db/tenant";
-import { removeEach, removeInBatches, removeInTurn } from "../db/upkeep";
+import { purgeInTurn } from "../db/tenant-purge";
+import { removeEach, removeInBatches } from "../db/upkeep";
 import { enqueue } from "../queues/enqueue";
 import type { TenantId } from "../security/principal";
 import { jobOf } from "./job";
@@ -37,10 +38,6 @@ export async function purgeSagas(): Promise<number> {
   return open + over;
 }
 
-/** Less than the job's time. */
-const TENANT_BUDGET = { statementTimeoutMs: 30_000, totalMs: 480_000, batchMax: 1_000 };
-
 /** Removes what `tenantId` has, within a budget of time; resolves with whether nothing is left. */
-export function purgeTenantSagas(tenantId: TenantId): Promise<boolean> {
-  return removeInTurn("purge-tenant-sagas", TENANT_BUDGET, [(tx, limit) => sagaPurgeTenant(tx, tenantId, limit)]);
-}
+export const purgeTenantSagas = (tenantId: TenantId): Promise<boolean> =>
+  purgeInTurn("purge-tenant-sagas", tenantId, [sagaPurgeTenant]);

@@ -7,6 +7,7 @@ import { beginReading } from "../../db/acting";
 import { parseCursor } from "../../db/cursor";
 import { isUuid } from "../../db/ids";
 import { doEach } from "../../db/upkeep";
+import { beginEventStream, placeIn } from "../../security/event-stream";
 import { declareOwner, ownOnly } from "../../security/ownership";
 import { actorOf, currentPrincipal, type Principal } from "../../security/principal";
 import { cancelTask as callOff } from "../cancel";
@@ -131,11 +132,8 @@ export const cancelTask = api(
 /** A stream is asked when it has something to tell, at most so often, or when it was quiet for a quarter of a minute. */
 const ASK_AGAIN_MS = 5_000;
 
-/** A line's place, from Last-Event-ID; undefined for what is none. */
-function placeIn(sent: string | string[] | undefined): number | undefined {
-  const place = typeof sent === "string" && sent !== "" ? Number(sent) : NaN;
-  return Number.isInteger(place) && place >= 0 && place < 2 ** 31 ? place : undefined;
-}
+/** The last place that a line can have. */
+const PLACE_MAX = 2 ** 31 - 1;
 
 /**
  * Follows a task as server-sent events: `task` with its present state, at once and after each change, and `log` for each
@@ -147,7 +145,7 @@ export const followTaskEvents = api.raw(
     const principal = currentPrincipal();
     const meta = currentRequest();
     const id = meta?.type === "api-call" ? String(meta.pathParams.id) : "";
-    const after = placeIn(req.headers["last-event-id"]);
+    const after = placeIn(req.headers["last-event-id"], PLACE_MAX);
     // First of all: who is refused here asks nothing of the database.
     const leave = admitFollower(principal);
     try {
@@ -160,11 +158,7 @@ export const followTaskEvents = api.raw(
       // A colleague's task is followed by who manages them all, and as long as they do.
       const isOwn = (await taskActor(principal, id)) === actorOf(principal);
       const reading = await beginReading(principal, isOwn ? "job.read" : "job.manage", ASK_AGAIN_MS);
-      resp.setHeader("content-type", "text/event-stream");
-      resp.setHeader("cache-control", "no-store");
-      // nginx would gather what is written.
-      resp.setHeader("x-accel-buffering", "no");
-      // From here on a failure has no answer any more: the stream ends.
+      beginEventStream(resp);
       await followTask(principal, { id, after: after ?? 0, reading }, resp, shown).finally(() => resp.end());
     } finally {
       leave();

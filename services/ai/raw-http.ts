@@ -2,6 +2,7 @@
 // server-sent events (WHATWG HTML §9.2) that wait for a slow reader.
 import type { Writable } from "node:stream";
 import { readJsonBody } from "../../security/json-body";
+import { beginEventStream } from "../../security/event-stream";
 import { writeToReader } from "../../security/slow-reader";
 
 const BODY_BYTES_MAX = 512 << 10;
@@ -31,10 +32,7 @@ export function answerJson(response: ResponseHead, body: unknown): void {
 
 export function beginEvents(response: ResponseHead): void {
   response.statusCode = 200;
-  response.setHeader("content-type", "text/event-stream");
-  response.setHeader("cache-control", "no-store");
-  // nginx would gather what is written.
-  response.setHeader("x-accel-buffering", "no");
+  beginEventStream(response);
 }
 
 /**

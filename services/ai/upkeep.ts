@@ -1,6 +1,7 @@
 // What nobody settles, and what is past its time.
-import { removeInBatches, removeInTurn, type UpkeepBudget } from "../../db/upkeep";
-import { withSystem, type Tx } from "../../db/tenant";
+import { withSystem } from "../../db/tenant";
+import { purgeInTurn } from "../../db/tenant-purge";
+import { removeInBatches, type UpkeepBudget } from "../../db/upkeep";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
 import { logger } from "../../telemetry/logger";
 import { expire } from "./ledger";
@@ -45,11 +46,6 @@ export const purgeSpending = (): Promise<number> =>
 export const purgeUsage = (): Promise<number> =>
   removeInBatches("purge-ai-usage", BUDGET, (tx, limit) => usagePurge(tx, USAGE_KEEP_DAYS, limit));
 
-/** Less than the job's time. */
-const PURGE_BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 480_000, batchMax: 1_000 };
-
-/** Removes what an organisation has, the time of the budget long; resolves with whether nothing is left. */
-export function purgeTenant(tenantId: TenantId): Promise<boolean> {
-  const removes = tenantDelete.map((remove) => (tx: Tx, limit: number) => remove(tx, tenantId, limit));
-  return removeInTurn("purge-tenant-ai", PURGE_BUDGET, removes);
-}
+/** Removes what an organisation has, within a budget of time; resolves with whether nothing is left. */
+export const purgeTenant = (tenantId: TenantId): Promise<boolean> =>
+  purgeInTurn("purge-tenant-ai", tenantId, tenantDelete);

@@ -1,15 +1,9 @@
-// Removing all that records hold of an organisation that is gone. Doing it again removes nothing more.
-import { removeInTurn, type UpkeepBudget } from "../../db/upkeep";
+// Removing all that records hold of an organisation that is gone.
+import { purgeInTurn } from "../../db/tenant-purge";
+import type { UpkeepBudget } from "../../db/upkeep";
 import type { TenantId } from "../../security/principal";
 import { tenantDelete } from "./store/export";
 
-/** Less than the job's time. */
-const PURGE_BUDGET: UpkeepBudget = { statementTimeoutMs: 30_000, totalMs: 480_000, batchMax: 1_000 };
-
 /** Removes what `tenantId` has, the time of the budget long; resolves with whether nothing is left. */
-export const purgeTenant = (tenantId: TenantId, budget: UpkeepBudget = PURGE_BUDGET): Promise<boolean> =>
-  removeInTurn(
-    "purge-tenant-records",
-    budget,
-    tenantDelete.map((remove) => (tx, limit) => remove(tx, tenantId, limit)),
-  );
+export const purgeTenant = (tenantId: TenantId, budget?: UpkeepBudget): Promise<boolean> =>
+  purgeInTurn("purge-tenant-records", tenantId, tenantDelete, budget);

@@ -1,8 +1,6 @@
 // The SQL of removing all that an organisation has: statements in the order in which they must run, because a chunk holds
 // its document and its embedding. Each removes at most `limit` rows.
-import type { Tx } from "../../db/tenant";
-
-type DeleteSome = (tx: Tx, tenantId: string, limit: number) => Promise<number>;
+import type { DeleteSome } from "../../db/tenant-purge";
 
 const chunks: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(

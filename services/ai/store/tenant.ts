@@ -1,8 +1,6 @@
 // Removing all that an organisation has, each statement at most `limit` rows; and what its export holds.
-import type { Tx } from "../../../db/tenant";
 import { declareExport } from "../../../db/tenant-export";
-
-type DeleteSome = (tx: Tx, tenantId: string, limit: number) => Promise<number>;
+import type { DeleteSome } from "../../../db/tenant-purge";
 
 const usage: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(

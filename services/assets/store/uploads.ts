@@ -1,5 +1,6 @@
 // The SQL of uploads under way, and of all that an organisation has when it is gone.
 import { tenantQuery, type TenantScope, type Tx } from "../../../db/tenant";
+import type { DeleteSome } from "../../../db/tenant-purge";
 
 /** Notes that the bucket may soon have the first part of an upload. */
 export async function uploadInsert(scope: TenantScope, id: string): Promise<void> {
@@ -54,8 +55,6 @@ export async function storedDelete(tx: Tx, tenantId: string, ids: readonly strin
   await tx.execute(`delete from assets.content where tenant_id = $1 and id = any($2::uuid[])`, [tenantId, ids]);
   await tx.execute(`delete from assets.upload where tenant_id = $1 and id = any($2::uuid[])`, [tenantId, ids]);
 }
-
-type DeleteSome = (tx: Tx, tenantId: string, limit: number) => Promise<number>;
 
 const versions: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(

@@ -1,18 +1,13 @@
 // The inbox as it grows.
 import { api } from "encore.dev/api";
 import { beginReading } from "../../../db/acting";
+import { beginEventStream, placeIn } from "../../../security/event-stream";
 import { currentPrincipal } from "../../../security/principal";
 import { headSeq } from "../store/inbox";
 import { admitFollower, followInbox } from "../stream";
 
 /** Who follows is asked again when there is something to tell, at most so often, or when it was quiet for a quarter of a minute. */
 const ASK_AGAIN_MS = 5_000;
-
-/** An entry's number, from Last-Event-ID; undefined for what is none. */
-function placeIn(sent: string | string[] | undefined): number | undefined {
-  const place = typeof sent === "string" && sent !== "" ? Number(sent) : NaN;
-  return Number.isSafeInteger(place) && place >= 0 ? place : undefined;
-}
 
 /**
  * Follows your inbox as server-sent events: `notification` for each new entry and `badge` with how many are not read, at once and
@@ -28,11 +23,7 @@ export const stream = api.raw(
     try {
       const reading = await beginReading(principal, "notification.read", ASK_AGAIN_MS);
       const begin = after ?? (await headSeq(principal, principal.subjectId));
-      resp.setHeader("content-type", "text/event-stream");
-      resp.setHeader("cache-control", "no-store");
-      // nginx would gather what is written.
-      resp.setHeader("x-accel-buffering", "no");
-      // From here on a failure has no answer any more: the stream ends.
+      beginEventStream(resp);
       await followInbox(principal, { after: begin, reading }, resp).finally(() => resp.end());
     } finally {
       leave();

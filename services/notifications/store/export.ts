@@ -1,6 +1,6 @@
 // What an organisation's export holds of notifications. And the end of all of it, or of what is one person's.
 import { declareExport } from "../../../db/tenant-export";
-import type { Tx } from "../../../db/tenant";
+import type { DeleteSome } from "../../../db/tenant-purge";
 
 declareExport("notifications", {
   exported: [
@@ -62,8 +62,6 @@ declareExport("notifications", {
     "notifications.inbox_head": "how many entries an inbox has had, by which it is followed",
   },
 });
-
-type DeleteSome = (tx: Tx, tenantId: string, limit: number) => Promise<number>;
 
 const deliveries: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(
@@ -143,35 +141,39 @@ export const tenantDelete: readonly DeleteSome[] = [
   policies,
 ];
 
-type DeleteOwn = (tx: Tx, of: { tenantId: string; userId: string }, limit: number) => Promise<number>;
+/** Of one person in an organisation. */
+interface Own {
+  tenantId: string;
+  userId: string;
+}
 
-const ownDeliveries: DeleteOwn = (tx, { tenantId, userId }, limit) =>
+const ownDeliveries: DeleteSome<Own> = (tx, { tenantId, userId }, limit) =>
   tx.execute(
     `delete from notifications.delivery where tenant_id = $1 and id in (
        select id from notifications.delivery where tenant_id = $1 and user_id = $2 order by id limit $3)`,
     [tenantId, userId, limit],
   );
-const ownInbox: DeleteOwn = (tx, { tenantId, userId }, limit) =>
+const ownInbox: DeleteSome<Own> = (tx, { tenantId, userId }, limit) =>
   tx.execute(
     `delete from notifications.recipient where tenant_id = $1 and user_id = $2 and notification_id in (
        select notification_id from notifications.recipient where tenant_id = $1 and user_id = $2 order by notification_id limit $3)`,
     [tenantId, userId, limit],
   );
-const ownTopics: DeleteOwn = (tx, { tenantId, userId }, limit) =>
+const ownTopics: DeleteSome<Own> = (tx, { tenantId, userId }, limit) =>
   tx.execute(
     `delete from notifications.topic_subscriber where tenant_id = $1 and user_id = $2 and topic in (
        select topic from notifications.topic_subscriber where tenant_id = $1 and user_id = $2 order by topic limit $3)`,
     [tenantId, userId, limit],
   );
-const ownDigests: DeleteOwn = (tx, { tenantId, userId }) =>
+const ownDigests: DeleteSome<Own> = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.digest where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
-const ownBrowsers: DeleteOwn = (tx, { tenantId, userId }) =>
+const ownBrowsers: DeleteSome<Own> = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.push_subscription where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
-const ownPreferences: DeleteOwn = (tx, { tenantId, userId }) =>
+const ownPreferences: DeleteSome<Own> = (tx, { tenantId, userId }) =>
   tx.execute(`delete from notifications.preference where tenant_id = $1 and user_id = $2`, [tenantId, userId]);
 
 /** What there is of one member, who is one no more; at most `limit` rows each. */
-export const memberDelete: readonly DeleteOwn[] = [
+export const memberDelete: readonly DeleteSome<Own>[] = [
   ownDeliveries,
   ownInbox,
   ownDigests,

@@ -1,7 +1,6 @@
 // What an organisation's export holds of records: all of them, the deleted ones too. And the end of all of it.
 import { declareExport } from "../../../db/tenant-export";
-import type { Removed } from "../../../db/upkeep";
-import type { Tx } from "../../../db/tenant";
+import type { DeleteSome } from "../../../db/tenant-purge";
 
 const always = ["id", "version", "created_at", "updated_at", "deleted_at"];
 
@@ -46,8 +45,6 @@ declareExport("records", {
   ],
   left: {},
 });
-
-type DeleteSome = (tx: Tx, tenantId: string, limit: number) => Promise<Removed>;
 
 const products: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(
