@@ -4,6 +4,7 @@
 // It stands here and not in db/ because it records.
 import { z } from "zod";
 import { withTenant, type TransactionOptions, type Tx } from "../db/tenant";
+import { hasControlCharacter } from "../security/control-characters";
 import { parseInput } from "../security/input";
 import { actorOf, type Caller, type TenantId } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
@@ -38,7 +39,7 @@ function decodedReason(text: string): string {
   if (!text.startsWith(ENCODED)) return text;
   try {
     const decoded = decodeURIComponent(text.slice(ENCODED.length));
-    return [...decoded].some((char) => char < " ") ? text : decoded;
+    return hasControlCharacter(decoded) ? text : decoded;
   } catch {
     return text;
   }

@@ -1,4 +1,5 @@
 // The mailbox as a page: plain HTML without scripts. A mail's text is shown, never its HTML, and its links can be followed.
+import { escapeHtml } from "../security/escape-html";
 import { plainPageHeaders } from "../security/headers";
 import type { ListedMessage } from "./store";
 
@@ -55,13 +56,3 @@ function withLinks(text: string): string {
   }
   return html + escapeHtml(text.slice(from));
 }
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");

@@ -1,5 +1,6 @@
 // What a notification says: a title, a text and where it leads. Plain text: channels that have HTML make theirs of it.
 import { z } from "zod";
+import { hasControlCharacter } from "../../security/control-characters";
 import { fieldsOf } from "../../security/input";
 import { isWellFormed } from "../../security/well-formed";
 import { errors } from "./errors";
@@ -14,7 +15,7 @@ const line = (max: number) =>
     .trim()
     .min(1)
     .max(max)
-    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, "has control characters")
+    .refine((text) => !hasControlCharacter(text), "has control characters")
     .refine((text) => !MISLEADING.test(text), "has characters that are not seen or turn the text around")
     .refine(isWellFormed, "has half a character");
 

@@ -6,14 +6,21 @@ import { sendMail } from "../../mail/mailer";
 import { MailError } from "../../mail/transport";
 import { enqueue } from "../../queues/enqueue";
 import { contactsOf } from "./contacts";
-import { quietEndAt } from "./decision";
+import { quietEndAt, wanted } from "./decision";
 import { unsubscribeUrl } from "./deliver-email";
 import { destinationsOf } from "./destinations";
-import { wanted } from "./decision";
 import { digestJob } from "./job-definitions";
 import { digestMail } from "./mail-text";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES, type Policy, type Preferences } from "./settings";
-import { digestClose, digestCount, digestDefer, digestEnd, digestGathered, digestLock } from "./store/digests";
+import {
+  digestClose,
+  digestCount,
+  digestDefer,
+  digestEnd,
+  digestGathered,
+  digestLock,
+  digestReopen,
+} from "./store/digests";
 import { settingsFind } from "./store/settings";
 import { saidIn } from "./templates";
 import { createUnsubscribeToken } from "./unsubscribe-token";
@@ -70,8 +77,11 @@ function closeWhenDue(scope: TenantScope, digest: DigestOf): Promise<boolean> {
   const { digestId } = digest;
   return withTenant(scope, async (tx) => {
     const row = await digestLock(tx, tenantId, digestId);
-    // Closed by an attempt before this one.
-    if (row === undefined) return true;
+    if (row === undefined) {
+      // Closed by an attempt before this one, or given up after the last.
+      await digestReopen(tx, tenantId, digestId);
+      return true;
+    }
     const policy = row.policy ?? NO_POLICY;
     const preferences = row.preferences ?? NO_PREFERENCES;
     const until = quietEndAt({ policy, preferences, nowMs: row.nowMs });

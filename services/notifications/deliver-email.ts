@@ -3,7 +3,7 @@ import { cfg } from "../../config";
 import type { TenantScope } from "../../db/tenant";
 import { sendMail } from "../../mail/mailer";
 import { MailError } from "../../mail/transport";
-import { notificationMail } from "./mail-text";
+import { absoluteUrl, notificationMail } from "./mail-text";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
 import { deliveryToSend, refusalToSend } from "./still-wanted";
 import { deliveryEnd, type DeliveryRow } from "./store/deliveries";
@@ -26,7 +26,7 @@ export async function deliverEmail(scope: TenantScope, id: string): Promise<void
 }
 
 export const unsubscribeUrl = (token: string): string =>
-  `${cfg.appUrl.replace(/\/$/, "")}/notifications/unsubscribe?token=${token}`;
+  absoluteUrl(`/notifications/unsubscribe?token=${token}`, cfg.appUrl);
 
 function mailOf({ tenantId }: TenantScope, delivery: DeliveryRow) {
   const { userId, category, content } = delivery;

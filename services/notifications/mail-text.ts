@@ -1,5 +1,6 @@
 // A notification as a mail: text, and HTML made of the same text. Pure. Nothing in it is anything but text: what a sender wrote
 // is escaped, and leads nowhere but where the notification's link does.
+import { escapeHtml } from "../../security/escape-html";
 import { wellFormed } from "../../security/well-formed";
 import type { Said } from "./content";
 
@@ -8,15 +9,6 @@ export interface NotificationMail {
   text: string;
   html: string;
 }
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => ESCAPES[char] ?? char);
 
 /** A path of the app becomes an address of it. */
 export const absoluteUrl = (url: string, appUrl: string): string =>

@@ -2,7 +2,7 @@
 // arrive as arguments. Written here because it is one page of node:crypto: the package for it (web-push) had its last release in
 // January 2024, sends by itself, past the guard against requests into our own network, and takes no salt, by which the vectors
 // of the RFC could be tried.
-import { createCipheriv, createECDH, hkdfSync } from "node:crypto";
+import { createCipheriv, createECDH, ECDH, hkdfSync } from "node:crypto";
 
 const RECORD_BYTES = 4_096;
 /** A push service need not take more (RFC 8030 §7.2): less header, delimiter and tag. */
@@ -50,9 +50,7 @@ export function isPublicPoint(text: string): boolean {
   const point = Buffer.from(text, "base64url");
   if (point.length !== 65 || point[0] !== 4) return false;
   try {
-    const pair = createECDH("prime256v1");
-    pair.generateKeys();
-    pair.computeSecret(point);
+    ECDH.convertKey(point, "prime256v1");
     return true;
   } catch {
     return false;

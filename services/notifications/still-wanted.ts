@@ -27,7 +27,7 @@ export async function refusalToSend(scope: TenantScope, delivery: DeliveryRow): 
   if (channel === "in_app") return undefined;
   const contact = (await contactsOf(scope, [userId])).get(userId);
   if (contact === undefined) return "no_member";
-  const browsers = await subscriptionList(scope, userId, SUBSCRIPTIONS_MAX);
+  const browsers = channel === "push" ? await subscriptionList(scope, userId, SUBSCRIPTIONS_MAX) : [];
   const preferences = delivery.preferences ?? NO_PREFERENCES;
   const settings = categorySettings(delivery.policy ?? NO_POLICY, preferences, category);
   const destinations = destinationsOf(

@@ -2,7 +2,7 @@
 // a value that is missing is told to the sender and not to somebody's inbox, and a template that is changed later changes nothing
 // that was sent. Liquid, without files and with bounds: a template comes from an organisation, and must not hold up the others.
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Liquid, LiquidError, type Template } from "liquidjs";
+import { Liquid, type Template } from "liquidjs";
 import { z } from "zod";
 import { wellFormed } from "../../security/well-formed";
 import { parseContent, type Content, type Said } from "./content";
@@ -60,8 +60,7 @@ function parse(source: string): Template[] | string {
   try {
     return liquid.parse(source);
   } catch (error) {
-    if (error instanceof LiquidError || error instanceof Error) return reasonOf(error);
-    throw error;
+    return reasonOf(error);
   }
 }
 

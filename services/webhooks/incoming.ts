@@ -10,10 +10,11 @@ import { databaseClock } from "../../security/database-clock";
 import { reasonOf } from "../../security/errors";
 import { refusedBody } from "../../security/json-body";
 import { tenantIdFrom } from "../../security/principal";
+import { wellFormed } from "../../security/well-formed";
 import { errors } from "./errors";
 import { readSecrets } from "./sources";
 import { receivedInsert, sourceKnown, type KnownSource } from "./store/sources";
-import { verifyIncoming, type Incoming, type Verified } from "./verifying";
+import { verifyIncoming, type Incoming, type Scheme, type Verified } from "./verifying";
 
 /** What is in a body is in an event, which has 256 KiB. */
 export const BODY_BYTES_MAX = 128 << 10;
@@ -36,7 +37,7 @@ export async function takeWebhook(sourceId: string, incoming: Incoming): Promise
     if (!(await receivedInsert(tx, { tenantId, sourceId, dedupeKey }))) return false;
     const { name, scheme } = source;
     const about = { aggregateType: "webhook_source", aggregateId: sourceId };
-    const eventType = eventTypeOf(incoming, body);
+    const eventType = eventTypeOf(scheme, incoming, body);
     await emit(tx, webhookReceived, { sourceId, sourceName: name, scheme, messageId, eventType, body }, about);
     return true;
   });
@@ -73,9 +74,9 @@ function jsonOf(text: string): unknown {
 
 const TYPE_CHARS_MAX = 200;
 
-/** What its sender calls it: GitHub in a header, which is not signed, the others in the body's `type`. */
-function eventTypeOf({ headers }: Incoming, body: unknown): string {
-  const told =
-    headers["x-github-event"] ?? (typeof body === "object" && body !== null && "type" in body ? body.type : "");
-  return typeof told === "string" ? told.slice(0, TYPE_CHARS_MAX) : "";
+/** What its sender calls it: GitHub in a header, which is not signed, the others in the body's `type`, which is. */
+function eventTypeOf(scheme: Scheme, { headers }: Incoming, body: unknown): string {
+  const ofBody = typeof body === "object" && body !== null && "type" in body ? body.type : "";
+  const told = scheme === "github" ? (headers["x-github-event"] ?? ofBody) : ofBody;
+  return typeof told === "string" ? wellFormed(told.slice(0, TYPE_CHARS_MAX)) : "";
 }

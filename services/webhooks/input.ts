@@ -1,9 +1,11 @@
 // What the endpoints' types cannot say.
 import { z } from "zod";
+import { hasControlCharacter } from "../../security/control-characters";
 import { assertAllowed, OutboundError, type OutboundRules } from "../../security/outbound";
 import { isWellFormed } from "../../security/well-formed";
 import { eventTypes } from "./outgoing";
 import { receiverRules } from "./post";
+import { keyBytes } from "./signing";
 import type { Scheme } from "./verifying";
 
 /** Where webhooks may go, in one spelling. A name is judged again whenever it is asked. */
@@ -24,10 +26,7 @@ export const receiverUrl = (rules: OutboundRules): z.ZodType<string> =>
 const description = z
   .string()
   .max(500)
-  .refine(
-    (text) => ![...text].some((character) => character < " " || character === "\u007f"),
-    "has a control character",
-  )
+  .refine((text) => !hasControlCharacter(text), "has a control character")
   .refine(isWellFormed, "has half a character");
 
 const types = z
@@ -77,14 +76,13 @@ export const replay = z
 const isPlain = (text: string): boolean => [...text].every((letter) => letter >= " " && letter <= "~");
 
 const KEY_BYTES = { min: 16, max: 64 } as const;
-const base64Bytes = (text: string): number => Buffer.from(text, "base64").length;
 
 /** What a scheme's sender signs with. */
 function isSecretOf(scheme: Scheme, secret: string): boolean {
   if (scheme === "github") return secret.length >= 16;
   if (scheme === "stripe") return secret.startsWith("whsec_") && secret.length >= 16;
-  if (secret.startsWith("whpk_")) return base64Bytes(secret.slice("whpk_".length)) === 32;
-  const bytes = secret.startsWith("whsec_") ? base64Bytes(secret.slice("whsec_".length)) : 0;
+  if (secret.startsWith("whpk_")) return keyBytes(secret, "whpk_").length === 32;
+  const bytes = secret.startsWith("whsec_") ? keyBytes(secret, "whsec_").length : 0;
   return bytes >= KEY_BYTES.min && bytes <= KEY_BYTES.max;
 }
 

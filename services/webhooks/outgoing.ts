@@ -30,7 +30,12 @@ export interface Message {
 }
 
 /** As receivers get it: the fields that the Standard Webhooks specification proposes ("Payload structure"), and what it is about. */
-export function messageOf(event: ReceivedEvent<unknown>): Message {
+export function messageOf(
+  event: Pick<
+    ReceivedEvent<unknown>,
+    "id" | "type" | "version" | "aggregateType" | "aggregateId" | "occurredAt" | "payload"
+  >,
+): Message {
   const { id, type, version, aggregateType, aggregateId, occurredAt, payload } = event;
   const subject = { type: aggregateType, id: aggregateId };
   const body = { id, type, version, timestamp: occurredAt.toISOString(), subject, data: payload };

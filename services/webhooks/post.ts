@@ -6,6 +6,7 @@
 // (owncast/owncast #1504, rmyndharis/OpenWA #511).
 import type { IncomingMessage } from "node:http";
 import { cfg } from "../../config";
+import { withoutControlCharacters } from "../../security/control-characters";
 import { FairTurns, RestingError } from "../../security/fair-turns";
 import { headOf, openOutbound, OutboundError, type OutboundRules } from "../../security/outbound";
 import { reasonOf } from "../../security/errors";
@@ -109,11 +110,8 @@ async function readBeginning(answer: IncomingMessage): Promise<string> {
     answer.destroy();
   }
   const text = Buffer.concat(chunks).subarray(0, RESPONSE_BYTES_MAX).toString();
-  return wellFormed([...text].map(shown).join("").slice(0, RESPONSE_CHARS_MAX));
+  return wellFormed(withoutControlCharacters(text).slice(0, RESPONSE_CHARS_MAX));
 }
-
-/** Postgres keeps no NUL, and nobody wants the other control characters in a log. */
-const shown = (letter: string): string => (letter < " " || (letter >= "\u007f" && letter <= "\u009f") ? " " : letter);
 
 type PostInTurn = (endpointId: string, posting: Posting, signal: AbortSignal) => Promise<Answer>;
 

@@ -10,7 +10,7 @@ import type { Principal, TenantId } from "../../security/principal";
 import { targetOf } from "./endpoints";
 import { errors } from "./errors";
 import type { replay } from "./input";
-import { addDelivery, addMessage } from "./outgoing";
+import { addDelivery, addMessage, messageOf } from "./outgoing";
 import { sentList, type DeliveryState } from "./store/deliveries";
 import { endpointLock, tenantLock, type EndpointRow } from "./store/endpoints";
 
@@ -60,11 +60,9 @@ export function sendTestMessage({ tenantId }: Principal, endpointId: string, now
   return withTenant({ tenantId }, async (tx) => {
     await tenantLock(tx, tenantId);
     const endpoint = await lockActive(tx, tenantId, endpointId);
-    const id = newId();
-    const subject = { type: "webhook_endpoint", id: endpointId };
-    const body = { id, type: TEST_TYPE, version: 1, timestamp: now.toISOString(), subject, data: {} };
-    const aggregate = `${subject.type}/${subject.id}`;
-    await addMessage(tx, tenantId, { id, eventType: TEST_TYPE, aggregate, body: JSON.stringify(body) }, [endpoint]);
-    return id;
+    const about = { aggregateType: "webhook_endpoint", aggregateId: endpointId };
+    const message = messageOf({ id: newId(), type: TEST_TYPE, version: 1, ...about, occurredAt: now, payload: {} });
+    await addMessage(tx, tenantId, message, [endpoint]);
+    return message.id;
   });
 }

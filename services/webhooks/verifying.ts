@@ -5,6 +5,8 @@
 //              delivery's id is not signed, so what is known again is the body
 // Everything is compared in constant time, over all secrets and all signatures, so that nothing tells which one came near.
 import { createHash, createHmac, timingSafeEqual, verify } from "node:crypto";
+import { hasControlCharacter } from "../../security/control-characters";
+import { isWellFormed } from "../../security/well-formed";
 import { keyBytes, publicKeyFrom } from "./signing";
 
 export type Scheme = "standard" | "stripe" | "github";
@@ -90,21 +92,23 @@ const stripe: Verifier = (secrets, incoming, nowSeconds) => {
   const valuesOf = (name: string): string[] =>
     fields.flatMap((field) => (field.startsWith(`${name}=`) ? [field.slice(name.length + 1)] : []));
   const [stamp = ""] = valuesOf("t");
+  if (Number.isNaN(timestampOf(stamp, nowSeconds))) return undefined;
   const text = Buffer.concat([Buffer.from(`${stamp}.`), incoming.body]);
   const judged = secrets.flatMap((secret) => {
     const expected = createHmac("sha256", secret).update(text).digest("hex");
     return valuesOf("v1").map((signature) => isEqual(signature, expected));
   });
-  if (!isAny(judged) || Number.isNaN(timestampOf(stamp, nowSeconds))) return undefined;
+  if (!isAny(judged)) return undefined;
   const id = idIn(incoming.body);
   return { dedupeKey: id === undefined ? `body:${digestOf(incoming.body)}` : `id:${id}`, messageId: id ?? "" };
 };
 
-/** The `id` of a body of JSON. */
+/** The `id` of a body of JSON, if it is one that can be stored. */
 function idIn(body: Buffer): string | undefined {
   try {
     const { id } = JSON.parse(body.toString()) as { id?: unknown };
-    return typeof id === "string" && id !== "" && id.length <= ID_CHARS_MAX ? id : undefined;
+    if (typeof id !== "string" || id === "" || id.length > ID_CHARS_MAX) return undefined;
+    return isWellFormed(id) && !hasControlCharacter(id) ? id : undefined;
   } catch {
     return undefined;
   }

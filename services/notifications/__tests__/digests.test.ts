@@ -1,10 +1,11 @@
 // Mails that are gathered: one for all that came, each in it once.
 import { mail, notifications } from "~encore/clients";
 import { expect, test, vi } from "vitest";
-import { tenantQuery } from "../../../db/tenant";
+import { tenantQuery, withTenant } from "../../../db/tenant";
 import { runRelayAndWorkers } from "../../../testing";
 import { deliverDigest, type DigestOf } from "../deliver-digest";
 import "../jobs";
+import { digestFail } from "../store/digests";
 import { content, found, receiptsOf, sendTo, type Member } from "./people";
 
 runRelayAndWorkers();
@@ -74,6 +75,26 @@ test("an attempt after a kill sends the same mail, with nothing of what came sin
   await deliverDigest(owner.principal, digest!);
   expect((await mailsTo(owner)).map(({ subject }) => subject)).toEqual(["First"]);
   expect([await email(owner, id), await email(owner, later)]).toEqual(["email sent", "email held digest"]);
+});
+
+test("what was given up after the last attempt goes when its dead letter is redriven, and what was refused stays refused", async () => {
+  const owner = await found();
+  await notifications.putPreferences(hourly, owner);
+  const id = await send(owner, "First");
+  const [digest] = await begun(owner);
+  const failed = async (reason: string): Promise<void> =>
+    withTenant(owner, (tx) => digestFail(tx, owner.tenantId, digest!.digestId, reason));
+  await failed("attempts_exhausted");
+  expect(await email(owner, id)).toBe("email failed attempts_exhausted");
+  await deliverDigest(owner.principal, digest!);
+  expect(await email(owner, id)).toBe("email sent");
+  await tenantQuery(
+    owner,
+    `update notifications.delivery set state = 'failed', reason = 'refused' where tenant_id = $1 and digest_id = $2`,
+    [owner.tenantId, digest!.digestId],
+  );
+  await deliverDigest(owner.principal, digest!);
+  expect(await email(owner, id)).toBe("email failed refused");
 });
 
 test("quiet hours hold on what is due in them", async () => {

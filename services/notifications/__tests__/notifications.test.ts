@@ -3,11 +3,12 @@
 import { audit, mail, notifications } from "~encore/clients";
 import { describe, expect, test, vi } from "vitest";
 import { tenantQuery, withSystem, withTenant } from "../../../db/tenant";
+import { escapeHtml } from "../../../security/escape-html";
 import { createCaller, runRelayAndWorkers, type Caller } from "../../../testing";
 import { deliverEmail } from "../deliver-email";
 import { decideAbout } from "../fan-out";
 import "../jobs";
-import { escapeHtml, notificationMail } from "../mail-text";
+import { notificationMail } from "../mail-text";
 import { deliveryPurge } from "../store/deliveries";
 import { notificationPurge, recipientPurge } from "../store/notifications";
 import { purgeMember, purgeTenant } from "../tenant-purge";

@@ -2,9 +2,9 @@
 // that look into links before their reader does send a GET, which ends nothing: it asks, with a form.
 import { api } from "encore.dev/api";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { escapeHtml } from "../../../security/escape-html";
 import { plainPageHeaders } from "../../../security/headers";
 import { errors } from "../errors";
-import { escapeHtml } from "../mail-text";
 import { endMails } from "../preferences";
 import { readUnsubscribeToken, type Unsubscription } from "../unsubscribe-token";
 

@@ -101,7 +101,7 @@ export async function deliveryReopen(scope: TenantScope, id: string): Promise<bo
 }
 
 /** Of failures those that no other attempt mends. */
-const FINAL_FAILURES = ["refused", "gone", "address_refused", "key_gone"] as const;
+export const FINAL_FAILURES = ["refused", "gone", "address_refused", "key_gone"] as const;
 export type FinalFailure = (typeof FINAL_FAILURES)[number];
 
 type Outcome = { state: "sent" } | { state: "failed"; reason: FinalFailure } | { state: "withheld"; reason: string };

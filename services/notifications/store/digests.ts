@@ -2,6 +2,7 @@
 import { tenantQuery, type TenantScope, type Tx } from "../../../db/tenant";
 import type { Content } from "../content";
 import type { Policy, Preferences } from "../settings";
+import { FINAL_FAILURES } from "./deliveries";
 
 export interface WantedDigest {
   id: string;
@@ -139,6 +140,15 @@ export async function digestEnd(
 export async function digestFail(tx: Tx, tenantId: string, id: string, reason: string): Promise<void> {
   await tx.execute(`delete from notifications.digest where tenant_id = $1 and id = $2`, [tenantId, id]);
   await tx.execute(END, [tenantId, id, "failed", reason]);
+}
+
+/** What failed of one goes again: somebody redrives its dead letter. Not what no other attempt mends. */
+export async function digestReopen(tx: Tx, tenantId: string, id: string): Promise<void> {
+  await tx.execute(
+    `update notifications.delivery set state = 'queued', reason = null, updated_at = now()
+      where tenant_id = $1 and digest_id = $2 and state = 'failed' and reason <> all($3::text[])`,
+    [tenantId, id, FINAL_FAILURES],
+  );
 }
 
 /** Those that nobody has closed for a month after their time. */

@@ -91,6 +91,28 @@ test("what each scheme signs is an event of the organisation, once", async () =>
   ]);
 });
 
+test("what its sender calls it is signed where a body says it, and can be stored", async () => {
+  const secret = "whsec_of_a_stripe_endpoint";
+  const source = await create("stripe", secret);
+  const bodies = [
+    { id: "evt_named", type: "invoice.paid" },
+    { id: "evt_\u0000", type: `${"a".repeat(199)}🌍` },
+    { id: "\ud83d", type: "x" },
+  ];
+  for (const body of bodies) {
+    const { headers, body: bytes } = stripe(JSON.stringify(body), secret);
+    expect(await takeWebhook(source.id, { headers: { ...headers, "x-github-event": "other" }, body: bytes })).toBe(
+      true,
+    );
+  }
+  const told = await events();
+  expect(told.map(({ payload: { messageId, eventType } }) => [messageId, eventType])).toEqual([
+    ["evt_named", "invoice.paid"],
+    ["", `${"a".repeat(199)}\ufffd`],
+    ["", "x"],
+  ]);
+});
+
 test("of many that come at once one acts", async () => {
   const { id } = await create("github");
   const taken = await concurrent(8, () => takeWebhook(id, github("{}")));
