@@ -17,8 +17,8 @@ const TIMEOUT_MS = 2_000;
 const SILENT_AFTER = 0.75;
 const PREFIX_CHARS = 5;
 /**
- * By address, of which there is one. Of one that hangs, no more connections than these wait, who comes when the line is full does
- * not, and once one was given up nobody does for a while.
+ * By address, of which there is one. Of one that hangs, no more connections than these wait, and once one was given up nobody
+ * does for a while.
  */
 const AT_ONCE = { ofOne: 16, inAll: Infinity };
 const createTurns = (nowMs?: () => number): FairTurns =>

@@ -9,10 +9,7 @@ import type { Principal } from "../security/principal";
 import { domainOf } from "./domains/name";
 import { accountStanding, organisationStanding, type Standing } from "./store/standing";
 
-export const KNOWN_DAYS = 1;
-export const ESTABLISHED_DAYS = 30;
-
-const ages = { knownDays: KNOWN_DAYS, establishedDays: ESTABLISHED_DAYS };
+const ages = { knownDays: 1, establishedDays: 30 };
 
 /** Somebody who asks, by each of which a quota of their own is counted. */
 export interface StandingAsker {

@@ -99,10 +99,9 @@ class Walk<Thing> {
     this.timeoutMs = Math.min(this.budget.statementTimeoutMs, 2 * this.timeoutMs);
   }
 
-  /** What fails before anything was listed is no thing's fault. */
+  /** What fails before anything was listed is no thing's fault, and ends the run: `looked` is undefined then. */
   private shrink(error: unknown, looked: { last: Position | undefined } | undefined): void {
-    if (looked === undefined && !(tookTooLong(error) && this.limit > 1)) throw error;
-    if (this.limit > 1) {
+    if (this.limit > 1 && (looked !== undefined || tookTooLong(error))) {
       this.limit = Math.floor(this.limit / 2);
       return;
     }

@@ -11,6 +11,9 @@ import type { Tx } from "../db/tenant";
 import { isJobName, RETRY, type RetryPolicy } from "../queues/conventions";
 import type { TenantId } from "../security/principal";
 
+/** Why a saga turns back that somebody called off. */
+export const CANCELED = "canceled";
+
 export interface StepContext<Input = unknown, Results = unknown> {
   readonly sagaId: string;
   readonly tenantId: TenantId;

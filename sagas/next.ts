@@ -1,6 +1,6 @@
 // What a saga does next: a function of its row, its steps' rows and its definition, so that a saga that is taken up again by
 // another process goes on as if nothing had been. The states are told in the migration.
-import type { Saga, Step } from "./definition";
+import { CANCELED, type Saga, type Step } from "./definition";
 import type { SagaState, StepRow } from "./store/saga";
 
 export interface Progress {
@@ -28,7 +28,7 @@ export function nextOf({ steps }: Saga, progress: Progress, rows: readonly StepR
   const step = steps[position];
   // Too late to cancel it.
   if (step === undefined) return { act: "end", state: "completed" };
-  if (isCanceling) return { act: "turn-back", position, reason: "canceled" };
+  if (isCanceling) return { act: "turn-back", position, reason: CANCELED };
   return { act: "run", step, position };
 }
 

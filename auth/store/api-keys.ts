@@ -211,8 +211,8 @@ export async function apiKeysFindActing(
      where k.tenant_id = $1 and ($2::uuid is null or k.id = $2) and k.service_id is not distinct from $3 and ${ACTS}
        and case when $5::bytea is null
          then k.rotated_at is null or k.rotated_at <= to_timestamp($4::float8 / 1000) or k.previous_until > now()
-         else starts_with(encode(k.hash, 'hex'), encode($5, 'hex'))
-           or k.previous_until > now() and starts_with(encode(k.previous_hash, 'hex'), encode($5, 'hex')) end`,
+         else substring(k.hash from 1 for length($5::bytea)) = $5
+           or k.previous_until > now() and substring(k.previous_hash from 1 for length($5::bytea)) = $5 end`,
     [tenantId, "id" in key ? key.id : null, serviceId, sinceMs, digest],
   );
 }

@@ -62,6 +62,18 @@ test("what fails before anything is listed is no thing's fault, and ends the run
   expect(list).toHaveBeenCalledTimes(1);
 });
 
+test("what ends a run in its middle keeps nothing back of what was passed over before", async () => {
+  const { walk } = things(30, [0]);
+  const list = vi.fn(walk.list);
+  list.mockImplementation((...asked) =>
+    list.mock.calls.length > 6 ? Promise.reject(new DbError("unavailable", "gone")) : walk.list(...asked),
+  );
+  await expect(removePassingOver("test", budget, { ...walk, list })).rejects.toMatchObject({
+    errors: [{ kind: "statement_timeout" }, { kind: "unavailable" }],
+  });
+  expect(list).toHaveBeenCalledTimes(7);
+});
+
 test("many in a row that take too long are each given less, down to a second, and who goes gives it back", async () => {
   const given: number[] = [];
   const real = tenant.withSystem;

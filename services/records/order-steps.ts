@@ -5,7 +5,7 @@ import { orderCancelled, orderConfirmed, orderFailed, orderPaid, orderReserved }
 import { idFromParts } from "../../db/ids";
 import { emit } from "../../events/outbox";
 import type { Tx } from "../../db/tenant";
-import { UnrecoverableStepError } from "../../sagas/definition";
+import { CANCELED, UnrecoverableStepError } from "../../sagas/definition";
 import { refusing } from "./changes";
 import { postPayment, postRefund } from "./transactions";
 import { askWithin } from "./store/ask";
@@ -21,7 +21,6 @@ import {
 } from "./store/orders";
 
 /** What a saga says when it is canceled. */
-const CANCELED = "canceled";
 const ENDS: readonly OrderState[] = ["confirmed", "cancelled", "failed"];
 
 /** @throws UnrecoverableStepError when it is gone with its organisation, or called off */

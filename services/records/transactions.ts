@@ -21,7 +21,7 @@ import {
 } from "./store/transactions";
 
 async function post(tx: Tx, place: Place, transaction: NewTransaction): Promise<TransactionRow> {
-  const row = await transactionInsert(tx, refusing(askWithin(tx)), place, transaction);
+  const row = await transactionInsert(refusing(askWithin(tx)), place, transaction);
   const { id: transactionId, origin, bookedAt, entries, orderId, reversesId } = row;
   const links = { ...(orderId === null ? {} : { orderId }), ...(reversesId === null ? {} : { reversesId }) };
   const payload = { transactionId, origin, bookedAt: bookedAt.toISOString(), entries, ...links };

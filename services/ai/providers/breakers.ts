@@ -84,12 +84,12 @@ export const isHealthy = (line: Line): boolean =>
 
 /** Providers that are left alone just now, each with for how many of those whose keys ask it. */
 export function restingProviders(): Map<string, number> {
-  const resting = new Map<string, number>();
+  const counts = new Map<string, number>();
   for (const name of breakers.keys()) {
     const [provider = "", owner = ""] = name.split(" ");
-    if (isResting({ provider, owner })) resting.set(provider, (resting.get(provider) ?? 0) + 1);
+    if (isResting({ provider, owner })) counts.set(provider, (counts.get(provider) ?? 0) + 1);
   }
-  return resting;
+  return counts;
 }
 
 /** How many are remembered, for tests. */

@@ -195,7 +195,7 @@ describe("the tables", () => {
         { accountId: food.id, amountMinor: second, currency: "EUR" },
       ];
       const place = { tenantId: by.tenantId, id: newId() };
-      return transactionInsert(tx, askWithin(tx), place, { origin: "manual", ...fields, postedBy: newId(), entries });
+      return transactionInsert(askWithin(tx), place, { origin: "manual", ...fields, postedBy: newId(), entries });
     });
     await expect(insert).rejects.toMatchObject({ constraint });
   });

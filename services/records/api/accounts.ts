@@ -1,17 +1,16 @@
 // The endpoints of the ledger's accounts.
-import { api, HttpStatus, type Header, type Query } from "encore.dev/api";
+import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
-import { isUuid, newId } from "../../../db/ids";
+import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { accountKind, createAccount as create } from "../accounts";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
 import { accountPatch, newAccount } from "../input";
 import { listRecords } from "../lists";
 import { etagOf } from "../precondition";
-import { acting, changeOf } from "../requests";
+import { acting, changeOf, createdAt, readRecord } from "../requests";
 import { shownRecord } from "../resource";
 import { accounts, type AccountRow } from "../store/accounts";
-import { recordFind } from "../store/change";
 
 interface AccountResponse {
   id: string;
@@ -51,11 +50,7 @@ interface CreatedAccount extends AccountResponse {
   location: Header<"Location">;
 }
 
-const created = (row: AccountRow): CreatedAccount => ({
-  ...withEtag(row),
-  status: HttpStatus.Created,
-  location: `/api/v1/accounts/${row.id}`,
-});
+const created = (row: AccountRow): CreatedAccount => createdAt("/api/v1/accounts", withEtag(row));
 
 interface CreateAccountRequest {
   /** Without a colon. */
@@ -82,9 +77,7 @@ interface GetAccountRequest {
 export const getAccount = api(
   { expose: true, auth: true, method: "GET", path: "/api/v1/accounts/:id", tags: ["can:ledger.read"] },
   async ({ id }: GetAccountRequest): Promise<AccountResponse> => {
-    const { ask, principal } = acting();
-    const row = isUuid(id) ? await recordFind(ask, accounts, { tenantId: principal.tenantId, id }) : undefined;
-    if (row === undefined) throw accountKind.missing();
+    const row = await readRecord(acting(), accounts, { id }, accountKind.missing);
     return withEtag(row);
   },
 );

@@ -1,7 +1,7 @@
 // The endpoints of categories.
-import { api, HttpStatus, type Header, type Query } from "encore.dev/api";
+import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
-import { isUuid, newId } from "../../../db/ids";
+import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { patchRecord } from "../changes";
 import {
@@ -15,11 +15,10 @@ import { categoryPatch, newCategory, rowTarget } from "../input";
 import { listRecords } from "../lists";
 import { readIncludes } from "../listing";
 import { etagOf } from "../precondition";
-import { acting, changeOf, rowChange } from "../requests";
+import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
 import { shownRecord } from "../resource";
 import { doRows } from "../rows";
 import { categories, categoryLockTree, type CategoryRow } from "../store/categories";
-import { recordFind } from "../store/change";
 
 interface ParentCategory {
   id: string;
@@ -68,11 +67,7 @@ interface CreatedCategory extends CategoryResponse {
   location: Header<"Location">;
 }
 
-const created = (row: CategoryRow): CreatedCategory => ({
-  ...withEtag(row),
-  status: HttpStatus.Created,
-  location: `/api/v1/categories/${row.id}`,
-});
+const created = (row: CategoryRow): CreatedCategory => createdAt("/api/v1/categories", withEtag(row));
 
 interface CreateCategoryRequest {
   name: string & MinLen<1> & MaxLen<800>;
@@ -106,11 +101,8 @@ interface GetCategoryRequest {
 export const getCategory = api(
   { expose: true, auth: true, method: "GET", path: "/api/v1/categories/:id", tags: ["can:catalogue.read"] },
   async ({ id, include }: GetCategoryRequest): Promise<CategoryResponse> => {
-    const { ask, principal } = acting();
     const includes = readIncludes(categories, include);
-    const { tenantId } = principal;
-    const row = isUuid(id) ? await recordFind(ask, categories, { tenantId, id }, includes) : undefined;
-    if (row === undefined) throw categoryKind.missing();
+    const row = await readRecord(acting(), categories, { id, includes }, categoryKind.missing);
     return includes.length === 0 ? withEtag(row) : shownRecord(row);
   },
 );

@@ -1,16 +1,15 @@
 // The endpoints of orders.
-import { api, HttpStatus, type Header, type Query } from "encore.dev/api";
+import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
-import { isUuid, newId } from "../../../db/ids";
+import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
 import { newOrder, orderPatch } from "../input";
 import { listRecords } from "../lists";
 import { cancelOrder as cancel, orderKind, placeOrder } from "../orders";
 import { etagOf } from "../precondition";
-import { acting, changeOf } from "../requests";
+import { acting, changeOf, createdAt, readRecord } from "../requests";
 import { shownRecord } from "../resource";
-import { recordFind } from "../store/change";
 import { orders, type OrderRow } from "../store/orders";
 
 /** As it was agreed, whatever becomes of the product. */
@@ -90,11 +89,7 @@ interface CreatedOrder extends OrderResponse {
   location: Header<"Location">;
 }
 
-const created = (row: OrderRow): CreatedOrder => ({
-  ...withEtag(row),
-  status: HttpStatus.Created,
-  location: `/api/v1/orders/${row.id}`,
-});
+const created = (row: OrderRow): CreatedOrder => createdAt("/api/v1/orders", withEtag(row));
 
 interface CreateOrderRequest {
   /** Each product once, all with prices in one currency. */
@@ -126,9 +121,7 @@ interface GetOrderRequest {
 export const getOrder = api(
   { expose: true, auth: true, method: "GET", path: "/api/v1/orders/:id", tags: ["can:order.read"] },
   async ({ id }: GetOrderRequest): Promise<OrderResponse> => {
-    const { ask, principal } = acting();
-    const row = isUuid(id) ? await recordFind(ask, orders, { tenantId: principal.tenantId, id }) : undefined;
-    if (row === undefined) throw orderKind.missing();
+    const row = await readRecord(acting(), orders, { id }, orderKind.missing);
     return withEtag(row);
   },
 );

@@ -1,7 +1,7 @@
 // The endpoints of products.
-import { api, HttpStatus, type Header, type Query } from "encore.dev/api";
+import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
-import { isUuid, newId } from "../../../db/ids";
+import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
 import { newProduct, productPatch, rowTarget, stockMove } from "../input";
@@ -9,10 +9,9 @@ import { listRecords } from "../lists";
 import { readIncludes } from "../listing";
 import { etagOf } from "../precondition";
 import { createProduct as create, moveStock, patchProduct, productKind } from "../products";
-import { acting, changeOf, rowChange } from "../requests";
+import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
 import { shownRecord } from "../resource";
 import { doRows } from "../rows";
-import { recordFind } from "../store/change";
 import { productLockSkus, products, productShareSkus, type ProductRow } from "../store/products";
 
 interface ProductCategory {
@@ -76,11 +75,7 @@ interface CreatedProduct extends ProductResponse {
   location: Header<"Location">;
 }
 
-const created = (row: ProductRow): CreatedProduct => ({
-  ...withEtag(row),
-  status: HttpStatus.Created,
-  location: `/api/v1/products/${row.id}`,
-});
+const created = (row: ProductRow): CreatedProduct => createdAt("/api/v1/products", withEtag(row));
 
 interface CreateProductRequest {
   sku: string & MinLen<1> & MaxLen<256>;
@@ -121,12 +116,8 @@ interface GetProductRequest {
 export const getProduct = api(
   { expose: true, auth: true, method: "GET", path: "/api/v1/products/:id", tags: ["can:catalogue.read"] },
   async ({ id, include }: GetProductRequest): Promise<ProductResponse> => {
-    const { ask, principal } = acting();
     const includes = readIncludes(products, include);
-    const row = isUuid(id)
-      ? await recordFind(ask, products, { tenantId: principal.tenantId, id }, includes)
-      : undefined;
-    if (row === undefined) throw productKind.missing();
+    const row = await readRecord(acting(), products, { id, includes }, productKind.missing);
     return includes.length === 0 ? withEtag(row) : shownRecord(row);
   },
 );

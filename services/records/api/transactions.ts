@@ -1,5 +1,5 @@
 // The endpoints of the ledger's transactions. What is posted is neither changed nor deleted: there is no PATCH and no DELETE.
-import { api, HttpStatus, type Header, type Query } from "encore.dev/api";
+import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { isUuid, newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
@@ -7,9 +7,8 @@ import { errors } from "../errors";
 import { newReversal, newTransaction } from "../input";
 import { listRecords } from "../lists";
 import { readIncludes } from "../listing";
-import { acting } from "../requests";
+import { acting, createdAt, readRecord } from "../requests";
 import { shownRecord } from "../resource";
-import { recordFind } from "../store/change";
 import { transactions, type TransactionRow } from "../store/transactions";
 import { postTransaction, reverseTransaction as reverse } from "../transactions";
 
@@ -76,11 +75,7 @@ interface CreatedTransaction extends TransactionResponse {
   location: Header<"Location">;
 }
 
-const created = (row: TransactionRow): CreatedTransaction => ({
-  ...shownRecord(row),
-  status: HttpStatus.Created,
-  location: `/api/v1/transactions/${row.id}`,
-});
+const created = (row: TransactionRow): CreatedTransaction => createdAt("/api/v1/transactions", shownRecord(row));
 
 interface NewEntry {
   accountId: string;
@@ -142,11 +137,8 @@ interface GetTransactionRequest {
 export const getTransaction = api(
   { expose: true, auth: true, method: "GET", path: "/api/v1/transactions/:id", tags: ["can:ledger.read"] },
   async ({ id, include }: GetTransactionRequest): Promise<TransactionResponse> => {
-    const { ask, principal } = acting();
     const includes = readIncludes(transactions, include);
-    const place = { tenantId: principal.tenantId, id };
-    const row = isUuid(id) ? await recordFind(ask, transactions, place, includes) : undefined;
-    if (row === undefined) throw errors.transaction_not_found();
+    const row = await readRecord(acting(), transactions, { id, includes }, errors.transaction_not_found);
     return shownRecord(row);
   },
 );

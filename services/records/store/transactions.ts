@@ -1,6 +1,5 @@
 // The SQL of the ledger's transactions. They are posted whole, by one statement, and then never change.
 import { plainSql } from "../../../db/plain-statement";
-import type { Tx } from "../../../db/tenant";
 import type { ListedRow, Resource } from "../resource";
 import type { Ask } from "./ask";
 import { inserted, type Place } from "./change";
@@ -112,8 +111,6 @@ export type NewTransaction = Pick<
   entries: readonly Entry[];
 };
 
-const LOCK_POSTING = plainSql`select pg_advisory_xact_lock_shared(hashtextextended('records.ledger ' || $1::text, 0))`;
-
 const INSERT = plainSql`with made as (
     insert into records.ledger_transaction
       (tenant_id, id, origin, order_id, reverses_id, description, reference, posted_by, booked_at, created_at, entry_count)
@@ -125,12 +122,8 @@ const INSERT = plainSql`with made as (
   ) select id, created_at as "createdAt", origin, order_id as "orderId", reverses_id as "reversesId", null as "reversedById", description,
       reference, posted_by as "postedBy", booked_at as "bookedAt" from made`;
 
-/**
- * A transaction and its entries; the tables hold them to come to nought, to be of living accounts and to stay. Whoever has to know what
- * was posted so far waits for the end of this transaction (transactionLockPosting).
- */
+/** A transaction and its entries; the tables hold them to come to nought, to be of living accounts and to stay. */
 export async function transactionInsert(
-  tx: Tx,
   ask: Ask,
   { tenantId, id }: Place,
   transaction: NewTransaction,
@@ -141,7 +134,6 @@ export async function transactionInsert(
     entries.map(({ amountMinor }) => amountMinor),
     entries.map(({ currency }) => currency),
   ];
-  tx.executeLater(LOCK_POSTING, [tenantId]);
   const params = [tenantId, id, origin, orderId, reversesId, description, reference, postedBy, bookedAt, ...columns];
   return { ...inserted(await ask<Omit<TransactionRow, "entries">>(INSERT, params)), entries: [...entries] };
 }

@@ -1,5 +1,6 @@
 // Statements over the records of all organisations.
 import type { Tx } from "../../../db/tenant";
+import type { Removed } from "../../../db/upkeep";
 
 /** Exported so that a test can ask how it is run. */
 export const PRODUCT_PURGE = `delete from records.product p using (
@@ -24,8 +25,9 @@ export const CATEGORY_PURGE = `delete from records.category c using (
  * The same of categories, of which those go that nothing stands in or below, deleted or not: what stands above them is next. What stands
  * below was deleted before, so the oldest are never all held up. Looked at are `limit`, each by the indexes of what it holds.
  */
-export function categoryPurge(tx: Tx, days: number, limit: number): Promise<number> {
-  return tx.execute(CATEGORY_PURGE, [days, limit]);
+export async function categoryPurge(tx: Tx, days: number, limit: number): Promise<Removed> {
+  const rows = await tx.execute(CATEGORY_PURGE, [days, limit]);
+  return { rows, isOver: rows === 0 };
 }
 
 /** The same of accounts, which have no entries: those that have are not deleted. */
