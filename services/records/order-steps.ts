@@ -20,7 +20,6 @@ import {
   type OrderState,
 } from "./store/orders";
 
-/** What a saga says when it is canceled. */
 const ENDS: readonly OrderState[] = ["confirmed", "cancelled", "failed"];
 
 /** @throws UnrecoverableStepError when it is gone with its organisation, or called off */
