@@ -94,16 +94,11 @@ describe("a link", () => {
   });
 });
 
+// Every other form of such headers: security/__tests__/near-door.test.ts.
 test.each<[boolean, Record<string, string>]>([
-  [true, { "x-forwarded-for": "127.0.0.1" }],
   [true, { "x-forwarded-for": "::1, 127.0.0.1" }],
   [false, {}],
-  [false, { "x-forwarded-for": "" }],
-  [false, { "x-forwarded-for": "203.0.113.7, 127.0.0.1" }],
   [false, { "x-forwarded-for": "127.0.0.1, 192.168.0.7" }],
-  [false, { "x-forwarded-for": "127.0.0.1, nonsense" }],
-  [false, { "x-forwarded-for": "127.0.0.1", forwarded: "for=203.0.113.7" }],
-  [false, { "x-forwarded-for": Array(200).fill("127.0.0.1").join(",") }],
 ])("whether a request is of this machine: %s for %j", (isNear, headers) => {
-  expect(isFromThisMachine((name) => headers[name])).toBe(isNear);
+  expect(isFromThisMachine(headers)).toBe(isNear);
 });

@@ -2,6 +2,7 @@
 import { api, type Header } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
 import { callerAddress } from "../../security/caller-address";
+import type { Headers } from "../../security/client-ip";
 import { currentCaller } from "../../security/principal";
 import { currentCall } from "../../telemetry/current-call";
 import { isByCookie } from "../browser/answer";
@@ -101,13 +102,14 @@ export const operatorLinkLogin = api(
     tags: ["public:the link is the credential", "limit:auth", "development"],
   },
   async ({ link, cookies }: OperatorLinkRequest): Promise<OperatorLoginResponse> =>
-    answerStaff(cookies, () =>
-      signInByLink(
-        link,
-        isFromThisMachine((name) => currentCall()?.header(name)),
-      ),
-    ),
+    answerStaff(cookies, () => signInByLink(link, isFromThisMachine(hops()))),
 );
+
+/** What the request says of the hops between its caller and us. */
+function hops(): Headers {
+  const call = currentCall();
+  return { "x-forwarded-for": call?.header("x-forwarded-for"), forwarded: call?.header("forwarded") };
+}
 
 interface OperatorStepUpRequest {
   password: string & MinLen<1> & MaxLen<512>;

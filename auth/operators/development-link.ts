@@ -7,8 +7,8 @@ import { recordForPlatform } from "../../audit/platform";
 import { cfg } from "../../config";
 import { newId } from "../../db/ids";
 import { withSystem } from "../../db/tenant";
-import { isInNetworks, networkList, parseAddress } from "../../security/address";
 import { seal } from "../../security/envelope";
+import { nearDoor } from "../../security/near-door";
 import { operatorPermissions } from "../../security/permissions";
 import { onBehalfOf } from "../../security/provenance";
 import { errors } from "../errors";
@@ -26,17 +26,8 @@ const COMMAND = "system:command";
 
 const made = defineAction("operator.link.made", {});
 
-const loopback = networkList(["127.0.0.0/8", "::1/128"]);
-
-/** Whether every hop that the request names is of this machine; one that names none is not known to be. */
-export function isFromThisMachine(header: (name: string) => string | string[] | undefined): boolean {
-  const chain = [header("x-forwarded-for") ?? []].flat().join(",");
-  if (header("forwarded") !== undefined || chain === "" || chain.length > 1_000) return false;
-  return chain.split(",").every((entry) => {
-    const address = parseAddress(entry);
-    return address !== undefined && isInNetworks(loopback, address);
-  });
-}
+/** One that names no hop is not known to be. */
+export const isFromThisMachine = nearDoor({ allow: ["127.0.0.0/8", "::1/128"], isOpenToUnnamed: false });
 
 interface Where {
   isProduction?: boolean;
@@ -79,10 +70,10 @@ export async function signInByLink(
   isProduction = cfg.env === "production",
 ): Promise<OperatorSignedIn> {
   if (isProduction || !isNear || !isToken("link", link)) throw errors.operator_link_invalid();
-  const token = await withSystem("operator-sign-in", async (tx) => {
+  const session = await withSystem("operator-sign-in", async (tx) => {
     const operatorId = await operatorLinkUse(tx, hashToken(link));
     return operatorId === undefined ? undefined : openOperatorSession(tx, operatorId, true);
   });
-  if (token === undefined) throw errors.operator_link_invalid();
-  return keepOperatorSession(token);
+  if (session === undefined) throw errors.operator_link_invalid();
+  return keepOperatorSession(session);
 }

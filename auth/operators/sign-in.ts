@@ -122,6 +122,7 @@ export async function completeSetup(
 
 export interface OperatorSignedIn {
   token: string;
+  /** Seconds until the session ends, however much it is used. */
   expiresIn: number;
 }
 
@@ -141,7 +142,7 @@ export function signInOperator(
 
 /**
  * The session shows again who it is: for ten minutes it may do what is `fresh`, under another token (ASVS 5.0 7.2.4). The one
- * before is refused from now on.
+ * before is refused from now on, and the session ends when it would have.
  * @throws APIError as signInOperator; invalid_token when the session has ended meanwhile.
  */
 export async function stepUpOperator(
@@ -155,15 +156,16 @@ export async function stepUpOperator(
   return prove({ ...proof, email }, now, address, async (tx, operatorId) => {
     const token = createToken("session");
     const session = { id: sessionId ?? "", operatorId, hash: hashToken(token) };
-    if (!(await operatorSessionProve(tx, session))) throw errors.invalid_token();
+    const expiresIn = await operatorSessionProve(tx, session);
+    if (expiresIn === undefined) throw errors.invalid_token();
     const facts = { target: target({ id: operatorId }), fields: {} };
     await onBehalfOf(actor({ id: operatorId }), () => recordForPlatform(tx, steppedUp, facts));
-    return token;
+    return { token, expiresIn };
   });
 }
 
-/** What is done in the transaction that found the proof right; resolves with a session's token. */
-type Open = (tx: Tx, operatorId: string) => Promise<string>;
+/** What is done in the transaction that found the proof right. */
+type Open = (tx: Tx, operatorId: string) => Promise<OperatorSignedIn>;
 
 async function prove(
   input: OperatorProof & { email: string },
@@ -181,30 +183,34 @@ async function prove(
   const attemptHere = noteTry(address, "signing in", isKnown);
   const knewPassword = await checkPassword(input.password, checkedHash, attemptHere.rank);
   const shown = { id: operator?.id, checkedHash, knewPassword, code: input.code };
-  const token = await openIfRight(shown, now, address, open);
-  if (token === undefined) {
+  const session = await openIfRight(shown, now, address, open);
+  if (session === undefined) {
     limits.countFailure("signIn", address);
     throw errors.invalid_credentials();
   }
   attemptHere.succeeded();
   await attempt?.forget();
-  return keepOperatorSession(token);
+  return keepOperatorSession(session);
 }
 
-/** What is answered for a session that was opened in a transaction which committed. */
-export function keepOperatorSession(token: string): OperatorSignedIn {
-  good.set(digestOf(token), true);
-  return { token, expiresIn: SESSION_SECONDS };
+/** Once the transaction that opened it, or gave it its token, has committed. */
+export function keepOperatorSession(session: OperatorSignedIn): OperatorSignedIn {
+  good.set(digestOf(session.token), true);
+  return session;
 }
 
-/** Resolves with the token of a session of who has shown who they are. */
-export async function openOperatorSession(tx: Tx, operatorId: string, isProvenToItsEnd = false): Promise<string> {
+/** A session of who has shown who they are. */
+export async function openOperatorSession(
+  tx: Tx,
+  operatorId: string,
+  isProvenToItsEnd = false,
+): Promise<OperatorSignedIn> {
   const token = createToken("session");
   const session = { id: newId(), operatorId, hash: hashToken(token), isProvenToItsEnd };
   await operatorSessionInsert(tx, { ...session, lifetimeSeconds: SESSION_SECONDS, keep: SESSIONS_MAX });
   const facts = { target: target({ id: operatorId }), fields: {} };
   await onBehalfOf(actor({ id: operatorId }), () => recordForPlatform(tx, signedIn, facts));
-  return token;
+  return { token, expiresIn: SESSION_SECONDS };
 }
 
 interface Shown {
@@ -222,7 +228,7 @@ function openIfRight(
   now: Date,
   address: string,
   open: Open,
-): Promise<string | undefined> {
+): Promise<OperatorSignedIn | undefined> {
   return withSystem("operator-sign-in", async (tx) => {
     const operator = await operatorFindForUpdate(tx, id);
     const totpStep = operator && stepOf(operator, code, now);

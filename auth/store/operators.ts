@@ -173,17 +173,21 @@ export async function operatorSessionInsert(
   );
 }
 
-/** The session goes on under another token, proven now. False when it is over, or of another operator. */
+/**
+ * The session goes on under another token, proven now, and ends when it did: resolves with the whole seconds until then. Undefined
+ * when it is over, or of another operator.
+ */
 export async function operatorSessionProve(
   tx: Tx,
   s: { id: string; operatorId: string; hash: Buffer },
-): Promise<boolean> {
-  const proven = await tx.execute(
+): Promise<number | undefined> {
+  const rows = await tx.query<{ secondsLeft: number }>(
     `update auth.operator_session set hash = $3, proven_at = now(), last_used_at = now()
-     where id = $1 and operator_id = $2 and expires_at > now()`,
+     where id = $1 and operator_id = $2 and expires_at > now()
+     returning floor(extract(epoch from expires_at - now()))::int as "secondsLeft"`,
     [s.id, s.operatorId, s.hash],
   );
-  return proven === 1;
+  return rows[0]?.secondsLeft;
 }
 
 interface UsedSession {
