@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { httpTotals, secondsBuckets, type HttpTotals } from "../telemetry/metrics";
 import { onShutdown } from "../telemetry/shutdown";
 
-export const STEP_SECONDS = 10;
+const STEP_SECONDS = 10;
 const POINTS_MAX = 360;
 
 /** What was answered between two looks. */

@@ -54,9 +54,9 @@ async function main(): Promise<void> {
   const known = findState(stateDir);
   const state = known ?? createState(stateDir);
   const client = new ApiClient(baseUrl, state);
-  const isRegistered = await client.signIn(known === undefined);
   // Before documents are taken in, which lasts minutes: the console shows how that goes.
-  say(`\nConsole: ${await describeConsole(baseUrl)}`);
+  const [isRegistered, place] = await Promise.all([client.signIn(known === undefined), describeConsole(baseUrl)]);
+  say(`\nConsole: ${place}`);
   if (isRegistered || state.completed === undefined) await takeIn(client, state);
   await showWhatRuns(client);
 }

@@ -1,6 +1,7 @@
 // Readiness: every part that the app cannot serve without registers a probe, and so may a part that it does without for a while:
 // that one is told of, but takes nobody out of service. Results are shared between
 // callers and kept for a moment, so that probing stays cheap however many ask.
+import { createShared } from "./shared-look";
 import { isDraining } from "./shutdown";
 import { withinTime } from "./time-limit";
 
@@ -31,8 +32,9 @@ interface ProbeOptions {
 type Probe = Required<ProbeOptions> & { check: Check };
 
 const probes = new Map<string, Probe>();
-const keptForMs = 500;
-let latest: { at: number; isUnderWay: boolean; result: Promise<readonly ProbeResult[]> } | undefined;
+const KEPT_MS = 500;
+const newRun = () => createShared(runProbes, KEPT_MS);
+let run = newRun();
 
 /** Registers a check that resolves when the part works and rejects when not. A name registered again replaces the former check. */
 export function registerProbe(
@@ -41,10 +43,10 @@ export function registerProbe(
   { timeoutMs = 2000, isVital = true }: ProbeOptions = {},
 ): () => void {
   probes.set(name, { check, timeoutMs, isVital });
-  latest = undefined;
+  run = newRun();
   return () => {
     probes.delete(name);
-    latest = undefined;
+    run = newRun();
   };
 }
 
@@ -52,23 +54,13 @@ export function registerProbe(
  * Runs every probe, or joins the run under way or one that began in the last half second: a part that hangs is asked
  * once, however many wait for it. A draining process is never ready.
  */
-export async function checkReadiness(nowMs: number = performance.now()): Promise<Readiness> {
-  const known = latest;
-  const isFresh = known !== undefined && (known.isUnderWay || nowMs - known.at <= keptForMs);
-  const checks = await (isFresh ? known.result : startRun(nowMs));
+export async function checkReadiness(nowMs?: number): Promise<Readiness> {
+  const checks = await run(nowMs);
   return {
     ready: !isDraining() && checks.every((probe) => probe.ok || !probe.isVital),
     draining: isDraining(),
     checks,
   };
-}
-
-function startRun(nowMs: number): Promise<readonly ProbeResult[]> {
-  const result = runProbes();
-  const run = { at: nowMs, isUnderWay: true, result };
-  latest = run;
-  void result.then(() => (run.isUnderWay = false));
-  return result;
 }
 
 function runProbes(): Promise<readonly ProbeResult[]> {

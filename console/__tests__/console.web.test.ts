@@ -161,7 +161,7 @@ describe("the console", () => {
         failuresPerSecond: 0,
       });
       const points = host === "first" ? [1, 2, 3].map(point) : [];
-      return route.fulfill({ json: { process: { id: `${host}-process`, host }, stepSeconds: 10, points } });
+      return route.fulfill({ json: { process: { id: `${host}-process`, host }, points } });
     });
     await watched.page.goto(origin + (await makeLink()));
     await watched.page.getByText("at first, the last hour").waitFor();
@@ -199,9 +199,14 @@ describe("the console", () => {
       .getByRole("link", { name: "Look" })
       .click();
     await page.getByText("Say above what for").waitFor();
-    await page.getByLabel("What for").fill("ticket 4711: a document failed");
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.headers()["x-operator-reason"] ?? ""));
+    await page.getByLabel("What for").pressSequentially("ticket 4711: a document failed");
+    await page.keyboard.press("Enter");
     await page.getByRole("link", { name: `Look at vectors:embed of ${id}` }).click();
     const letter = page.getByRole("article", { name: /vectors:embed/ });
+    // No word that is being typed is a look of its own.
+    expect(new Set(asked.filter((reason) => reason !== ""))).toEqual(new Set(["ticket 4711: a document failed"]));
     // A hostile text is shown as it is.
     await letter.getByText("<img src=x onerror=alert(1)> the embedder is away").waitFor();
     await screenshot(page, "console-dead-letters");
@@ -212,6 +217,9 @@ describe("the console", () => {
     await dialog.waitFor();
     await screenshot(page, "console-redrive");
     expect(await violations(watched)).toEqual([]);
+    // Whatever is typed there is of this act alone, until it is done.
+    await dialog.getByLabel("What for").fill("");
+    expect(await dialog.getByRole("button", { name: "Redrive" }).isDisabled()).toBe(true);
     await page.keyboard.press("Escape");
     expect(await dialog.count()).toBe(0);
     await letter.getByRole("button", { name: "Redrive" }).click();
@@ -231,8 +239,8 @@ describe("the console", () => {
     const watched = await signedIn();
     const { page } = watched;
     await page.getByRole("link", { name: "Consumers" }).click();
-    await page.getByLabel("What for").fill("ticket 4712: the ledger is being mended");
     await page.getByRole("button", { name: "Pause vectors" }).first().click();
+    await page.getByRole("dialog").getByLabel("What for").fill("ticket 4712: the ledger is being mended");
     await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
     await page.getByText("ticket 4712: the ledger is being mended").waitFor();
     expect(await violations(watched)).toEqual([]);
@@ -240,6 +248,33 @@ describe("the console", () => {
     await page.getByRole("dialog").getByRole("button", { name: "Resume" }).click();
     await page.getByRole("button", { name: "Pause vectors" }).first().waitFor();
     expect(watched.complaints).toEqual([]);
+  });
+
+  test("what was asked under the session before says nothing of the one that showing again who it is has begun", async () => {
+    const { page } = await signedIn();
+    await page.getByRole("link", { name: "Consumers" }).click();
+    await page.route("**/operator/consumers/*/pause", (route) =>
+      route.fulfill({ status: 403, json: { message: "show it", details: { reason: "step_up_required" } } }),
+    );
+    await page.getByRole("button", { name: "Pause vectors" }).first().click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("What for").fill("ticket 4713: it fails");
+    await dialog.getByRole("button", { name: "Pause" }).click();
+    await dialog.getByLabel("Password").fill("a passphrase of many words");
+    await dialog.getByLabel("Code of your authenticator app").fill("123456");
+    await page.route("**/operator/step-up", async (route) => {
+      await page.route("**/operator/consumers", (poll) =>
+        poll.fulfill({ status: 401, json: { message: "over", details: { reason: "invalid_token" } } }),
+      );
+      await page.waitForResponse((answer) => answer.status() === 401);
+      await page.unroute("**/operator/consumers");
+      await route.fulfill({ json: {} });
+    });
+    await dialog.getByRole("button", { name: "Pause" }).click();
+    await page.waitForResponse((answer) => answer.url().endsWith("/operator/step-up"));
+    await page.waitForResponse((answer) => answer.url().endsWith("/operator/consumers") && answer.ok());
+    expect(await dialog.count()).toBe(1);
+    expect(await page.getByText("Your session is over").count()).toBe(0);
   });
 
   test("is there at once: a small bundle, a first paint within a second", async () => {

@@ -1,6 +1,6 @@
 // Dead letters of organisations in the hands of staff: each look and each act stands in the organisation's log, and what exactly went
 // wrong is for staff alone.
-import { auth, console as app, events, queues } from "~encore/clients";
+import { console as app, events, queues } from "~encore/clients";
 import { describe, expect, test } from "vitest";
 import { entryList } from "../../audit/store";
 import { newId } from "../../db/ids";
@@ -131,7 +131,6 @@ test("without a reason, of an organisation that is none, of another kind, or wit
     expect(await refusal(app.organisationLetters({ ...look, kind }, staff))).toBe("console_kind_unknown");
   expect(await refusal(app.discardOrganisationLetters({ ...look, filter: {} }, staff))).toBe("invalid_request");
   expect(await told(owner)).toEqual([]);
-  expect(await refusal(auth.operatorOrganisation({ id: newId(), reason: REASON }, staff))).not.toBe("nothing");
 });
 
 test("are for staff who hold the permission, and for nobody else", async () => {

@@ -3,9 +3,9 @@ import { api, type Query } from "encore.dev/api";
 import { cfg } from "../../config";
 import { isReported, readGauge } from "../../telemetry/metrics";
 import { checkReadiness } from "../../telemetry/probes";
-import { createShared } from "../shared-look";
+import { createShared } from "../../telemetry/shared-look";
 import { backlogs, findProblems, watchedGauges, type Gauges } from "../problems";
-import { signalLog, STEP_SECONDS, thisProcess } from "../signals";
+import { signalLog, thisProcess } from "../signals";
 
 interface Check {
   name: string;
@@ -113,7 +113,6 @@ interface Point {
 
 interface SignalsResponse {
   process: ConsoleProcess;
-  stepSeconds: number;
   /** Of the process that answers, an hour at most, the oldest first. */
   points: Point[];
 }
@@ -123,7 +122,6 @@ export const signals = api(
   { expose: true, auth: true, method: "GET", path: "/console/api/signals", tags: ["can:operator.system.read"] },
   async ({ after = 0, process: of }: SignalsRequest): Promise<SignalsResponse> => ({
     process: thisProcess,
-    stepSeconds: STEP_SECONDS,
     points: signalLog.after(of === thisProcess.id ? after : 0).map(({ p50Ms, p95Ms, ...rest }) => ({
       ...rest,
       ...(p50Ms === null ? {} : { p50Ms }),

@@ -1,6 +1,8 @@
 // What waits in the queues of jobs.
 import { api } from "encore.dev/api";
 import { readGauge } from "../../telemetry/metrics";
+import { createShared } from "../../telemetry/shared-look";
+import { backlogs } from "../problems";
 
 interface QueueDepth {
   /** The job that waits in it, "domain:action". */
@@ -19,17 +21,21 @@ interface QueuesResponse {
 export const queues = api(
   { expose: true, auth: true, method: "GET", path: "/console/api/queues", tags: ["can:operator.system.read"] },
   async (): Promise<QueuesResponse> => {
-    const readings = await readGauge("queue_depth");
+    const readings = await depths();
     if (readings === undefined) return {};
-    const found = new Map<string, QueueDepth>();
-    for (const { value, labels } of readings) {
-      const name = String(labels?.queue ?? "");
-      const queue = found.get(name) ?? { name, waiting: 0, active: 0, delayed: 0 };
-      found.set(name, queue);
-      const state = String(labels?.state ?? "");
-      if (state === "waiting" || state === "prioritized") queue.waiting += value;
-      else if (state === "active" || state === "delayed") queue[state] += value;
-    }
-    return { queues: [...found.values()].sort((a, b) => a.name.localeCompare(b.name)) };
+    const [waiting, active, delayed] = [
+      backlogs(readings),
+      backlogs(readings, ["active"]),
+      backlogs(readings, ["delayed"]),
+    ];
+    const found = [...waiting].map(([name, count]) => {
+      return { name, waiting: count, active: active.get(name) ?? 0, delayed: delayed.get(name) ?? 0 };
+    });
+    return { queues: found.sort((a, b) => a.name.localeCompare(b.name)) };
   },
 );
+
+const KEPT_MS = 2_000;
+
+/** One look for all who watch: it asks every queue. */
+const depths = createShared(() => readGauge("queue_depth"), KEPT_MS);

@@ -68,7 +68,11 @@ async function exchange(path: string, options: RequestInit): Promise<{ status: n
   }
 }
 
+/** Odd while who it is is being shown again. The app ends the session before with that, so that what was asked under it says nothing. */
+let proofs = 0;
+
 async function ask<T>(method: string, path: string, { body, reason }: AskOptions = {}): Promise<T> {
+  const proofsBefore = proofs;
   const { status, text } = await exchange(path, {
     method,
     headers: {
@@ -81,7 +85,8 @@ async function ask<T>(method: string, path: string, { body, reason }: AskOptions
   });
   if (status >= 200 && status < 300) return (text === "" ? {} : JSON.parse(text)) as T;
   const refusal = refusalFrom(status, text);
-  if (refusal.reason === "unauthenticated" || refusal.reason === "invalid_token") onSignedOut();
+  const isOver = refusal.reason === "unauthenticated" || refusal.reason === "invalid_token";
+  if (isOver && proofs === proofsBefore && proofs % 2 === 0) onSignedOut();
   throw refusal;
 }
 
@@ -113,6 +118,16 @@ export const read = <T>(path: string, reason?: string): Promise<T> =>
   ask("GET", path, reason === undefined ? {} : { reason });
 export const change = <T>(path: string, body: object, reason?: string): Promise<T> =>
   ask("POST", path, { body, ...(reason === undefined ? {} : { reason }) });
+
+/** Shows once more who it is, as changes ask for. @throws Refusal. */
+export async function proveAgain(proof: { password: string | undefined; code: string | undefined }): Promise<void> {
+  proofs++;
+  try {
+    await change("/operator/step-up", proof);
+  } finally {
+    proofs++;
+  }
+}
 
 /** What to show a person of anything that was thrown. */
 export function textOf(error: unknown): string {

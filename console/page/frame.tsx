@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { change, Refusal, textOf } from "./client";
 import type { Operator } from "./operator";
 import { Boundary } from "./parts/boundary";
-import { PurposeContext, PurposeField, usePurposeOfTab } from "./purpose";
+import { PurposeContext, TabPurpose, usePurposeOfTab } from "./purpose";
 import { linkTo, useRoute, type Route } from "./route";
 import { Consumers } from "./views/consumers";
 import { DeadLetters } from "./views/dead-letters";
@@ -57,7 +57,7 @@ export function Frame({ operator, onSignedOut }: Props) {
       </a>
       <header class="top">
         <strong class="brand">Groundwork</strong>
-        <PurposeField />
+        <TabPurpose />
         <span class="who">{operator.email}</span>
         <button type="button" onClick={signOut}>
           Sign out

@@ -1,6 +1,6 @@
 // What for an operator looks: asked once a tab, sent along with every look into an organisation, and read by that organisation.
 import { createContext } from "preact";
-import { useContext, useState } from "preact/hooks";
+import { useContext, useEffect, useState } from "preact/hooks";
 import { Field } from "./parts/field";
 
 const KEY = "groundwork.purpose";
@@ -29,18 +29,22 @@ export const forgetPurpose = (): void => sessionStorage.removeItem(KEY);
 
 export const isPurpose = (text: string): boolean => text.trim().length >= PURPOSE_CHARS_MIN;
 
-export function PurposeField() {
+interface FieldProps {
+  value: string;
+  onInput: (text: string) => void;
+  onCommit?: (text: string) => void;
+}
+
+export const PurposeField = (props: FieldProps) => (
+  <div class="purpose">
+    <Field label="What for" name="purpose" maxLength={500} placeholder="ticket 4711: a document failed" {...props} />
+  </div>
+);
+
+/** The tab's. It counts once it is whole, by Enter or by leaving the field: each that counts is a look that organisations read of. */
+export function TabPurpose() {
   const { purpose, setPurpose } = usePurpose();
-  return (
-    <div class="purpose">
-      <Field
-        label="What for"
-        name="purpose"
-        value={purpose}
-        maxLength={500}
-        placeholder="ticket 4711: a document failed"
-        onInput={setPurpose}
-      />
-    </div>
-  );
+  const [draft, setDraft] = useState(purpose);
+  useEffect(() => setDraft(purpose), [purpose]);
+  return <PurposeField value={draft} onInput={setDraft} onCommit={setPurpose} />;
 }

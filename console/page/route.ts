@@ -18,12 +18,8 @@ export function linkTo(view: string, query: Readonly<Record<string, string | und
   return text === "" ? `#/${view}` : `#/${view}?${text}`;
 }
 
-/** Goes there; the place before stays in the history unless `isSame`, as for a filter that is typed. */
-export function goTo(view: string, query: Readonly<Record<string, string | undefined>> = {}, isSame = false): void {
-  if (isSame) {
-    history.replaceState(null, "", linkTo(view, query));
-    dispatchEvent(new HashChangeEvent("hashchange"));
-  } else location.hash = linkTo(view, query);
+export function goTo(view: string, query: Readonly<Record<string, string | undefined>> = {}): void {
+  location.hash = linkTo(view, query);
 }
 
 export function useRoute(): Route {

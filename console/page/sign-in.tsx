@@ -1,7 +1,7 @@
 // The way in: e-mail, password and the code of the authenticator app at once.
 import { useState } from "preact/hooks";
 import { change, textOf } from "./client";
-import { Field } from "./parts/field";
+import { Field, Proof } from "./parts/field";
 
 interface Props {
   /** Why there is nobody signed in, where it is not plain. */
@@ -34,15 +34,7 @@ export function SignIn({ problem, onProblem, onSignedIn }: Props) {
           </p>
         )}
         <Field label="E-mail" name="email" type="email" autocomplete="username" isRequired />
-        <Field label="Password" name="password" type="password" autocomplete="current-password" isRequired />
-        <Field
-          label="Code of your authenticator app"
-          name="code"
-          type="text"
-          autocomplete="one-time-code"
-          inputMode="numeric"
-          isRequired
-        />
+        <Proof />
         <button type="submit" class="primary" disabled={isBusy}>
           Sign in
         </button>

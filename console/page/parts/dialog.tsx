@@ -2,9 +2,9 @@
 // is done. The browser's own dialog keeps the keyboard within it and closes by Escape.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { change, Refusal, textOf } from "../client";
+import { proveAgain, Refusal, textOf } from "../client";
 import { isPurpose, PURPOSE_CHARS_MIN, PurposeField, usePurpose } from "../purpose";
-import { Field } from "./field";
+import { Proof } from "./field";
 
 interface Props {
   title: string;
@@ -18,18 +18,17 @@ interface Props {
   onClose: () => void;
 }
 
-function Proof() {
-  return (
-    <>
-      <p class="notice warning">Show again who you are: this changes something, and you signed in a while ago.</p>
-      <Field label="Password" name="password" type="password" autocomplete="current-password" isRequired />
-      <Field label="Code of the app" name="code" autocomplete="one-time-code" inputMode="numeric" isRequired />
-    </>
-  );
-}
+const ProofAgain = () => (
+  <>
+    <p class="notice warning">Show again who you are: this changes something, and you signed in a while ago.</p>
+    <Proof />
+  </>
+);
 
 export function Confirm({ title, children, verb, isDangerous, act, onDone, onClose }: Props) {
-  const { purpose } = usePurpose();
+  const { purpose: ofTab, setPurpose } = usePurpose();
+  // The tab's own changes when something is done: what lies under the dialog is of the tab's, and asks anew with it.
+  const [purpose, setDraft] = useState(ofTab);
   const dialog = useRef<HTMLDialogElement>(null);
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const [needsProof, setNeedsProof] = useState(false);
@@ -39,10 +38,11 @@ export function Confirm({ title, children, verb, isDangerous, act, onDone, onClo
   const run = async (form: FormData): Promise<void> => {
     if (needsProof) {
       const [password, code] = ["password", "code"].map((name) => String(form.get(name)));
-      await change("/operator/step-up", { password, code });
+      await proveAgain({ password, code });
       setNeedsProof(false);
     }
     await act(purpose);
+    setPurpose(purpose);
     onDone();
   };
   const submit = (event: SubmitEvent): void => {
@@ -61,11 +61,11 @@ export function Confirm({ title, children, verb, isDangerous, act, onDone, onClo
       <form onSubmit={submit}>
         <h2>{title}</h2>
         {children}
-        <PurposeField />
+        <PurposeField value={purpose} onInput={setDraft} />
         {!isPurpose(purpose) && (
           <p class="quiet">At least {PURPOSE_CHARS_MIN} characters: it stands in the log with your name.</p>
         )}
-        {needsProof && <Proof />}
+        {needsProof && <ProofAgain />}
         {problem !== undefined && (
           <p class="notice critical" role="alert">
             {problem}

@@ -4,7 +4,7 @@ import { useId } from "preact/hooks";
 interface Props {
   label: string;
   name: string;
-  type?: "text" | "email" | "password" | "search" | "number";
+  type?: "text" | "email" | "password";
   value?: string;
   autocomplete?: string;
   inputMode?: "numeric" | "text";
@@ -12,19 +12,41 @@ interface Props {
   maxLength?: number;
   isRequired?: boolean;
   onInput?: (value: string) => void;
+  /** By Enter, and when the field is left, where something else stands in it than before. */
+  onCommit?: (value: string) => void;
 }
 
-export function Field({ label, isRequired, onInput, ...rest }: Props) {
+export function Field({ label, isRequired, onInput, onCommit, ...rest }: Props) {
   const id = useId();
   // As a whole: the types of attributes hang on which type of input it is.
   const attributes: object = rest;
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <input id={id} {...attributes} required={isRequired} onInput={(event) => onInput?.(event.currentTarget.value)} />
+      <input
+        id={id}
+        {...attributes}
+        required={isRequired}
+        onInput={(event) => onInput?.(event.currentTarget.value)}
+        onChange={(event) => onCommit?.(event.currentTarget.value)}
+      />
     </div>
   );
 }
+
+/** Who it is, to begin a session and to change something in one. */
+export const Proof = () => (
+  <>
+    <Field label="Password" name="password" type="password" autocomplete="current-password" isRequired />
+    <Field
+      label="Code of your authenticator app"
+      name="code"
+      autocomplete="one-time-code"
+      inputMode="numeric"
+      isRequired
+    />
+  </>
+);
 
 interface ChoiceProps {
   label: string;

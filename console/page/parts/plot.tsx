@@ -55,9 +55,10 @@ export function Plot(props: Props) {
   useEffect(() => {
     const element = place.current;
     if (element === null) return undefined;
+    // Anew with other colours too, of what it shows by then.
     const draw = (): void => {
       drawn.current?.destroy();
-      drawn.current = new uPlot(optionsFor(props, element.clientWidth), data, element);
+      drawn.current = new uPlot(optionsFor(props, element.clientWidth), drawn.current?.data ?? data, element);
     };
     draw();
     const resize = new ResizeObserver(() => drawn.current?.setSize({ width: element.clientWidth, height: HEIGHT }));

@@ -50,13 +50,17 @@ async function readLetters(kind: Kind, whose: string, source: string | undefined
   return { deadLetters: deadLetters.map((one) => ({ ...one, source: one.job ?? one.consumer ?? "" })), next };
 }
 
-function actOn(kind: Kind, whose: string, act: "redrive" | "discard", id: string, purpose: string): Promise<unknown> {
+type Act = "redrive" | "discard";
+
+/** @throws Error when somebody else was first. */
+async function actOn(kind: Kind, whose: string, act: Act, id: string, purpose: string): Promise<void> {
   const service = kind === "jobs" ? "queues" : "events";
   const path =
     whose === PLATFORM
       ? `/operator/${service}/dead-letters/${act}`
       : `/console/api/organisations/${encodeURIComponent(whose)}/dead-letters/${kind}/${act}`;
-  return change(path, { filter: { ids: [id] } }, purpose);
+  const { count } = await change<{ count?: number }>(path, { filter: { ids: [id] } }, purpose);
+  if (count === 0) throw new Error("It is not open any more: somebody else sent it again or discarded it.");
 }
 
 function Groups({ kind }: { kind: Kind }) {
@@ -99,7 +103,7 @@ function Groups({ kind }: { kind: Kind }) {
 
 interface Chosen {
   letter: Letter;
-  act: "redrive" | "discard";
+  act: Act;
 }
 
 const effects = {
@@ -163,7 +167,7 @@ function Letters({ kind, whose, source }: { kind: Kind; whose: string; source: s
   );
 }
 
-function LetterCard({ letter, onChoose }: { letter: Letter; onChoose: (act: Chosen["act"]) => void }) {
+function LetterCard({ letter, onChoose }: { letter: Letter; onChoose: (act: Act) => void }) {
   const { source, type, reason, internalError, traceId, attempts, deadAt } = letter;
   return (
     <article class="card letter" aria-label={`${source}, ${reason}`}>

@@ -43,6 +43,8 @@ interface Point {
 }
 
 const EVERY_MS = 5_000;
+/** A point comes every ten seconds. */
+const SIGNALS_EVERY_MS = 10_000;
 const POINTS_MAX = 360;
 
 function Problems({ problems }: { problems: readonly Problem[] }) {
@@ -119,7 +121,7 @@ function Signals() {
       kept.current = { process, points: all };
       return kept.current;
     },
-    EVERY_MS,
+    SIGNALS_EVERY_MS,
   );
   return (
     <section aria-labelledby="signals">

@@ -11,7 +11,8 @@ test("a reading is joined while it is under way and for a moment after it began,
         ends.push((outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome))),
       ),
   );
-  const ask = createShared(read, 2_000, () => nowMs);
+  const shared = createShared(read, 2_000);
+  const ask = (): Promise<number> => shared(nowMs);
   const first = ask();
   nowMs = 60_000;
   const joined = ask();
@@ -20,7 +21,7 @@ test("a reading is joined while it is under way and for a moment after it began,
   const second = ask();
   ends[1]?.(2);
   expect(await second).toBe(2);
-  nowMs += 1_999;
+  nowMs += 2_000;
   expect(await ask()).toBe(2);
   nowMs += 1;
   const third = ask();
