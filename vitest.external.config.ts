@@ -6,9 +6,18 @@ import { groundwork } from "./runtime/vitest/plugin";
 import { processGroup, processGroups, suitesIn } from "./scripts/testing/suites";
 import base from "./vitest.config";
 
-/** Their suites test the host itself or read its model: they need what the plugin provides. Rules of sources run no part of the app. */
-const withoutTheApp =
-  /^(runtime|scripts|bench)\/|^__tests__\/(architecture|lint|regular-expressions)\.|^db\/__tests__\/confused-deputies\./;
+/**
+ * Their suites test the host itself or read its model: they need what the plugin provides. Rules of sources run no part of the app, and
+ * the processes of users' code know no runtime.
+ */
+const withoutTheApp = new RegExp(
+  [
+    "^(runtime|scripts|bench)/",
+    "^__tests__/(architecture|lint|regular-expressions)\\.",
+    "^db/__tests__/confused-deputies\\.",
+    "^services/sandbox/__tests__/(bounds|escapes|host-fetch|pool|processes|walls)\\.",
+  ].join("|"),
+);
 
 const files = suitesIn(import.meta.dirname).filter((file) => !withoutTheApp.test(file));
 

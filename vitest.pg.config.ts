@@ -2,12 +2,11 @@
 // those (*.pg.test.ts: races, kills, throughput), and those that are too long for every change (*.long.test.ts).
 // scripts/test-native.sh brings the servers.
 import { defineConfig } from "vitest/config";
-import { nativeSuites } from "./scripts/testing/suites";
+import { nativeSuites, opensDatabase, suitesIn } from "./scripts/testing/suites";
 import base from "./vitest.config";
 
-/** They ask no database anything: `npm test` and Node 24 run them, and another server would change nothing for them. */
-const withoutDatabase = ["chunker", "embedders", "markdown-processes"].map(
-  (name) => `vectors/__tests__/${name}.test.ts`,
+const files = suitesIn(import.meta.dirname).filter(
+  (file) => /\.(pg|long)\.test\.ts$/.test(file) || nativeSuites.includes(file) || opensDatabase(file),
 );
 
 export default defineConfig({
@@ -18,14 +17,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Thousands of rows, kills and restarts: what takes twenty seconds here may take two minutes on a busy machine.
     testTimeout: 240_000,
-    include: [
-      "**/__tests__/**/*.{pg,long}.test.ts",
-      "!(__tests__|bench|runtime|scripts)/**/__tests__/**/*.test.ts",
-      ...nativeSuites,
-    ],
-    exclude: [
-      ...(base.test?.exclude?.filter((pattern) => !/\.(pg|long)\.test\.ts$/.test(pattern)) ?? []),
-      ...withoutDatabase,
-    ],
+    include: files,
+    exclude: base.test?.exclude?.filter((pattern) => !/\.(pg|long)\.test\.ts$/.test(pattern)) ?? [],
   },
 });

@@ -62,6 +62,7 @@ export const plainSuites: readonly string[] = [
   "telemetry/__tests__/docs-page.test.ts",
   "telemetry/__tests__/metrics.test.ts",
   "telemetry/__tests__/probes.test.ts",
+  "telemetry/__tests__/shared-look.test.ts",
   "telemetry/__tests__/tracing.test.ts",
   "vectors/__tests__/chunker.test.ts",
   "vectors/__tests__/embedders.test.ts",
@@ -126,8 +127,8 @@ export const mockingSuites: readonly string[] = [
 ];
 
 /**
- * Of the suites of plainFolders those that meet the native servers of `npm run test:pg`. The others would do there what they do
- * in `npm test`: the apps that they start have an embedded database of their own, or none.
+ * Of the suites that share a process with plainFolders' those that meet the native servers of `npm run test:pg`. The others would do there
+ * what they do in `npm test`: the apps that they start have an embedded database of their own, or none.
  */
 export const nativeSuites: readonly string[] = [
   "__tests__/testing.test.ts",
@@ -157,6 +158,12 @@ export function processGroup(file: string): ProcessGroup {
   if (plainSuites.includes(file) || isIn(plainFolders)) return "plain";
   if (isIn(workerFolders)) return "workers";
   return isIn(appFolders) ? "app" : "own";
+}
+
+/** Whether another database server could change anything for what a suite of `npm test` does with the app. */
+export function opensDatabase(file: string): boolean {
+  const isOfTheApp = !/^(__tests__|bench|runtime|scripts)\//.test(file);
+  return isOfTheApp && ["own", "workers", "app"].includes(processGroup(file));
 }
 
 const withoutSuites: readonly string[] = [

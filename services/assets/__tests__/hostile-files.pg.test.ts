@@ -16,7 +16,7 @@ import {
 import { createRandom } from "../../../runtime/__tests__/whole-app/support/fuzz/random";
 import { hostileFiles } from "./hostile-kit";
 
-const COUNT = Number(process.env.GROUNDWORK_HOSTILE_FILES ?? 20);
+const COUNT = Number(process.env.GROUNDWORK_HOSTILE_FILES ?? 12);
 const isLong = COUNT >= 200;
 const MEMORY_ABOVE_IDLE_MB = 300;
 const LIVEZ_WITHIN_MS = 100;
