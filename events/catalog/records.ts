@@ -52,3 +52,21 @@ export const transactionPosted = defineEvent({
     entries: z.array(z.object({ accountId: z.uuid(), amountMinor: z.int(), currency: z.string().length(3) })),
   }),
 });
+
+/** So many per cent of a budget's amount are spent in a period; each threshold is told once in each. */
+export const budgetExceeded = defineEvent({
+  type: "records.budget.exceeded",
+  version: 1,
+  payload: z.object({
+    budgetId: z.uuid(),
+    accountId: z.uuid(),
+    currency: z.string().length(3),
+    amountMinor: z.int().positive(),
+    /** At most what JavaScript counts exactly. */
+    spentMinor: z.int(),
+    /** The highest threshold that is reached. */
+    percent: z.int().positive(),
+    startsAt: z.iso.datetime(),
+    endsAt: z.iso.datetime(),
+  }),
+});

@@ -18,6 +18,7 @@ const workerFolders = ["events/", "queues/", "sagas/"];
 export const workerSuites: readonly string[] = [
   "__tests__/testing.test.ts",
   "idempotency/__tests__/plans.test.ts",
+  "services/records/__tests__/budgets.test.ts",
   "services/records/__tests__/orders.test.ts",
 ];
 

@@ -102,6 +102,17 @@ export const errors = defineErrors("records", {
     text: "the account has entries",
     remedy: "What was posted stays, and so does its account: give it another name, and post to another one.",
   },
+  expense_budget_not_found: {
+    class: "not_found",
+    text: "there is no budget with this id",
+    remedy: "Check the id. A deleted budget is found by GET /api/v1/budgets?deleted=true.",
+  },
+  budgets_too_many: {
+    class: "failed_precondition",
+    text: "the account has as many budgets as it may have",
+    remedy:
+      "An account has details.max budgets, those that were deleted in the last thirty days too: change one of them.",
+  },
   transaction_not_found: {
     class: "not_found",
     text: "there is no transaction with this id",

@@ -29,6 +29,16 @@ const whole = (min: number, max: number): z.ZodInt =>
 
 const currency = z.string().refine((code) => currencies.has(code), "is no currency of ISO 4217");
 
+/** An offset, which the runtime takes too, says nothing of when clocks are changed. */
+function isZone(name: string): boolean {
+  if (name.startsWith("+") || name.startsWith("-")) return false;
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
 function momentOf(value: string, context: z.RefinementCtx): string {
   const moment = readValue("moment", value);
   if (moment !== undefined) return moment;
@@ -120,6 +130,25 @@ export const newTransaction = z.object({
 });
 
 export const newReversal = z.object(posting);
+
+const budgetFields = {
+  name: text(200),
+  amountMinor: whole(1, Number.MAX_SAFE_INTEGER),
+  thresholds: z
+    .array(whole(1, 1_000))
+    .refine((thresholds) => new Set(thresholds).size === thresholds.length, "names a threshold twice"),
+};
+
+export const newBudget = z.object({
+  ...budgetFields,
+  thresholds: budgetFields.thresholds.default([100]),
+  accountId: z.uuid("is no UUID"),
+  currency,
+  period: z.enum(["month", "quarter", "year"]),
+  timeZone: z.string().refine(isZone, "is no zone of IANA's, like Europe/Berlin"),
+});
+
+export const budgetPatch = z.object(budgetFields).partial();
 
 /** Of a row that changes something. */
 export const rowTarget = z.object({

@@ -3,6 +3,7 @@ import { Subscription } from "encore.dev/pubsub";
 import { consumer, ofPlatform } from "../../events/consumer";
 import { domainEvents } from "../../events/topic";
 import { enqueue } from "../../queues/enqueue";
+import { countTransaction } from "./budgets";
 import { purgeJob } from "./jobs";
 import { orderSaga } from "./order-saga";
 import { endOrder } from "./order-steps";
@@ -26,5 +27,13 @@ const endOrders = consumer("records-orders", {
     if (tx.tenantId !== null && name === orderSaga.name) await endOrder(tx, tx.tenantId, sagaId, reason);
   },
 });
+
+const countBudgets = consumer("records-budgets", {
+  "records.transaction.posted@1": async (tx, { payload: { transactionId } }) => {
+    if (tx.tenantId !== null) await countTransaction(tx, tx.tenantId, transactionId);
+  },
+});
+
+export const budgets = new Subscription(domainEvents, "records-budgets", { handler: countBudgets, maxConcurrency: 4 });
 
 export const orders = new Subscription(domainEvents, "records-orders", { handler: endOrders, maxConcurrency: 1 });

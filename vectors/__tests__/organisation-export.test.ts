@@ -122,6 +122,15 @@ async function organisation(): Promise<{ owner: RegisteredCaller; key: string }>
   await systemQuery(
     "test",
     `with made as (
+       insert into records.budget (tenant_id, id, name, account_id, currency, amount_minor, period, zone, thresholds, starts_at, counted_to, created_at, updated_at)
+       select $1, gen_random_uuid(), 'b', a.id, 'EUR', 1, 'month', 'UTC', '{100}', now(), 0, now(), now() from records.account a where a.tenant_id = $1
+       returning id)
+     insert into records.budget_period (tenant_id, budget_id, starts_at, ends_at, spent_minor) select $1, id, now(), now() + interval '1 day', 0 from made`,
+    [owner.tenantId],
+  );
+  await systemQuery(
+    "test",
+    `with made as (
        insert into records.ledger_transaction (tenant_id, id, origin, posted_by, booked_at, created_at, entry_count)
        values ($1, gen_random_uuid(), 'manual', gen_random_uuid(), now(), now(), 2) returning id, booked_at)
      insert into records.ledger_entry (tenant_id, transaction_id, position, account_id, amount_minor, currency, booked_at)

@@ -2,13 +2,14 @@
 import { expect, test } from "vitest";
 import { systemQuery } from "../../../db/tenant";
 import type { Column, Resource } from "../resource";
+import { budgets } from "../store/budgets";
 import { categories } from "../store/categories";
 import { accounts } from "../store/accounts";
 import { orders } from "../store/orders";
 import { products } from "../store/products";
 import { transactions } from "../store/transactions";
 
-const kinds = { categories, products, orders, accounts, transactions } as unknown as Record<string, Resource>;
+const kinds = { categories, products, orders, accounts, transactions, budgets } as unknown as Record<string, Resource>;
 
 test.each(Object.entries(kinds))(
   "each filter and order of %s begins an index behind the tenant",

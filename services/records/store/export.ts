@@ -29,6 +29,19 @@ declareExport("records", {
     },
     { name: "records.account", order: { id: "uuid" }, columns: [...always, "code", "name", "kind"] },
     {
+      name: "records.budget",
+      order: { id: "uuid" },
+      columns: [
+        ...[...always, "name", "account_id", "currency", "amount_minor", "period", "zone", "thresholds"],
+        ...["starts_at", "counted_to"],
+      ],
+    },
+    {
+      name: "records.budget_period",
+      order: { budget_id: "uuid", starts_at: "timestamptz" },
+      columns: ["budget_id", "starts_at", "ends_at", "spent_minor", "told_percent"],
+    },
+    {
       name: "records.ledger_transaction",
       order: { id: "uuid" },
       columns: [
@@ -93,6 +106,20 @@ const transactions: DeleteSome = async (tx, tenantId, limit) => {
   return { rows, isOver: rows === 0 };
 };
 
+const budgetPeriods: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from records.budget_period where tenant_id = $1 and (budget_id, starts_at) in (
+       select budget_id, starts_at from records.budget_period where tenant_id = $1 order by budget_id, starts_at limit $2)`,
+    [tenantId, limit],
+  );
+
+const budgets: DeleteSome = (tx, tenantId, limit) =>
+  tx.execute(
+    `delete from records.budget where tenant_id = $1 and id in (
+       select id from records.budget where tenant_id = $1 order by id limit $2)`,
+    [tenantId, limit],
+  );
+
 const accounts: DeleteSome = (tx, tenantId, limit) =>
   tx.execute(
     `delete from records.account where tenant_id = $1 and id in (
@@ -101,4 +128,13 @@ const accounts: DeleteSome = (tx, tenantId, limit) =>
   );
 
 /** What there is of a tenant, in the order in which it must go; at most `limit` rows each. */
-export const tenantDelete: readonly DeleteSome[] = [orders, entries, transactions, accounts, products, categories];
+export const tenantDelete: readonly DeleteSome[] = [
+  orders,
+  budgetPeriods,
+  budgets,
+  entries,
+  transactions,
+  accounts,
+  products,
+  categories,
+];

@@ -1,0 +1,98 @@
+// The rules of budgets: what is spent is counted by the ledger's events, and each threshold is told once a period.
+import type { z } from "zod";
+import { DbError } from "../../db/errors";
+import { withTenant, type Tx } from "../../db/tenant";
+import { budgetExceeded } from "../../events/catalog/records";
+import { emit } from "../../events/outbox";
+import { commonErrors } from "../../security/common-errors";
+import type { Principal } from "../../security/principal";
+import { patchRecord, refusing, type Kind } from "./changes";
+import { errors } from "./errors";
+import type { budgetPatch, newBudget } from "./input";
+import type { Change } from "./precondition";
+import { accounts } from "./store/accounts";
+import { askWithin } from "./store/ask";
+import {
+  budgetCount,
+  budgetInsert,
+  budgetListStanding,
+  budgetNoteTold,
+  budgets,
+  BUDGETS_OF_ACCOUNT_MAX,
+  budgetSettings,
+  type BudgetRow,
+  type StandingPeriod,
+} from "./store/budgets";
+import { recordFind, type Place } from "./store/change";
+
+export const budgetKind: Kind<BudgetRow> = {
+  resource: budgets,
+  settings: budgetSettings,
+  missing: () => errors.expense_budget_not_found(),
+};
+
+/** @throws APIError account_not_found, budgets_too_many, invalid_request for a zone that the database does not know */
+export function createBudget(
+  { tenantId }: Principal,
+  id: string,
+  budget: z.infer<typeof newBudget>,
+): Promise<BudgetRow> {
+  const place: Place = { tenantId, id };
+  return withTenant({ tenantId }, async (tx) => {
+    const ask = askWithin(tx);
+    if (!(await budgetInsert(tx, refusing(ask), place, budget).catch(unknownZone))) {
+      const account = await recordFind(ask, accounts, { tenantId, id: budget.accountId });
+      if (account === undefined) throw errors.account_not_found({ fields: { accountId: "names no account" } });
+      throw errors.budgets_too_many({ facts: { max: String(BUDGETS_OF_ACCOUNT_MAX) } });
+    }
+    await tellBudgets(tx, tenantId, [id]);
+    const made = await recordFind(ask, budgets, place);
+    if (made === undefined) throw new Error("a budget that was made is not there");
+    return made;
+  });
+}
+
+/** What is told is what is spent of the amount as it is then. */
+export function patchBudget(
+  { tenantId }: Principal,
+  change: Change,
+  patch: z.infer<typeof budgetPatch>,
+): Promise<BudgetRow> {
+  return withTenant({ tenantId }, async (tx) => {
+    const row = await patchRecord(askWithin(tx), budgetKind, change, patch);
+    await tellBudgets(tx, tenantId, [row.id]);
+    return row;
+  });
+}
+
+/** Counts what was posted. The consumer's inbox sees to it that it is counted once. */
+export async function countTransaction(tx: Tx, tenantId: string, transactionId: string): Promise<void> {
+  await tellBudgets(tx, tenantId, await budgetCount(tx, tenantId, transactionId));
+}
+
+/** The highest threshold that is reached, if it was not told yet. */
+export const reachedOf = ({
+  thresholds,
+  percent,
+  toldPercent,
+}: Pick<StandingPeriod, "thresholds" | "percent" | "toldPercent">): number | undefined =>
+  thresholds.filter((threshold) => threshold > toldPercent && threshold <= percent).sort((a, b) => b - a)[0];
+
+async function tellBudgets(tx: Tx, tenantId: string, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  for (const standing of await budgetListStanding(tx, tenantId, ids)) {
+    const reached = reachedOf(standing);
+    if (reached === undefined) continue;
+    await budgetNoteTold(tx, tenantId, standing, reached);
+    const { id: budgetId, accountId, currency, amountMinor, spentMinor, startsAt, endsAt } = standing;
+    const period = { startsAt: startsAt.toISOString(), endsAt: endsAt.toISOString() };
+    const payload = { budgetId, accountId, currency, amountMinor, spentMinor, percent: reached, ...period };
+    await emit(tx, budgetExceeded, payload, { aggregateType: "budget", aggregateId: budgetId });
+  }
+}
+
+function unknownZone(error: unknown): never {
+  if (error instanceof DbError && error.kind === "invalid_value")
+    throw commonErrors.invalid_request({ fields: { timeZone: "is a zone that the database does not know" } });
+  throw error;
+}
