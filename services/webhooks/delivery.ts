@@ -15,7 +15,7 @@ import { databaseClock } from "../../security/database-clock";
 import type { TenantId } from "../../security/principal";
 import { enqueueAttempt, type AttemptPayload } from "./attempt-job";
 import { readKeys } from "./keys";
-import { NoAnswer, NoTurn, postInTurn, type Answer } from "./post";
+import { NoAnswer, NoTurn, postInTurn, type Answer, type Posting } from "./post";
 import { FAILING_MAX, nextDelayMs, postponedMs } from "./schedule";
 import { signatureHeaders } from "./signing";
 import {
@@ -65,18 +65,22 @@ function dueOf(delivery: DueDelivery | undefined, { number }: AttemptPayload): D
 }
 
 async function ask(tenantId: TenantId, delivery: DueDelivery, signal: AbortSignal): Promise<Told | "no_turn"> {
-  const keys = await readKeys({ tenantId }, delivery.endpointId);
-  const begunMs = performance.now();
+  let begunMs = performance.now();
   const tookMs = (): number => Math.round(performance.now() - begunMs);
-  const timestamp = Math.floor(databaseClock.nowMs() / 1_000);
   const { messageId: id, body, url } = delivery;
-  const headers = {
-    "content-type": "application/json",
-    "user-agent": "Groundwork-Webhooks/1",
-    ...signatureHeaders(delivery.isRotating ? keys : keys.slice(0, 1), { id, timestamp, body }),
+  const sign = async (): Promise<Posting> => {
+    const keys = await readKeys({ tenantId }, delivery.endpointId);
+    begunMs = performance.now();
+    const timestamp = Math.floor(databaseClock.nowMs() / 1_000);
+    const headers = {
+      "content-type": "application/json",
+      "user-agent": "Groundwork-Webhooks/1",
+      ...signatureHeaders(keys, { id, timestamp, body }),
+    };
+    return { url, headers, body };
   };
   try {
-    const answer = await postInTurn(delivery.endpointId, { url, headers, body }, signal);
+    const answer = await postInTurn(delivery.endpointId, sign, signal);
     return { ...toldOf(answer), durationMs: tookMs() };
   } catch (error) {
     if (error instanceof NoTurn) return "no_turn";
@@ -117,8 +121,9 @@ async function settle(tx: Tx, { tenantId, delivery, attempt, told, random }: Att
     await enqueueAttempt(tx, { webhookDeliveryId: id, number: number + 1, postponed: 0 }, nextInMs);
   else await releaseNext(tx, tenantId, delivery);
   if (isTaken) endpointSucceeded(tx, tenantId, endpointId);
-  // What we did not do says nothing of the receiver.
-  else if (told.error !== "not_made") await noteFailure(tx, tenantId, delivery, told.error);
+  // What we did not do, or not to its end, says nothing of the receiver.
+  else if (told.error !== "not_made" && told.error !== "cut_short")
+    await noteFailure(tx, tenantId, delivery, told.error);
   return isTaken ? "delivered" : "failed";
 }
 

@@ -70,7 +70,7 @@ export async function createEndpoint(
 }
 
 /**
- * New keys sign from now on, the present ones too for `overlapHours`.
+ * New keys sign from now on, the ones before too for `overlapHours`.
  * @throws APIError endpoint_not_found, secret_unreadable, invalid_token, permission_denied
  */
 export async function rotateEndpointKeys(
@@ -81,8 +81,8 @@ export async function rotateEndpointKeys(
   const { tenantId } = principal;
   return changingWebhooks(principal, async (tx) => {
     if (!isUuid(id) || (await endpointLock(tx, tenantId, id)) === undefined) throw errors.endpoint_not_found();
-    const keys = await replaceKeys(tx, principal, id);
     const row = await endpointRotate(tx, tenantId, id, overlapHours);
+    const keys = await replaceKeys(tx, principal, id, row.previousUntil);
     await record(tx, rotated, { tenantId, target: targetOf(id), fields: { overlap_hours: overlapHours } });
     return { row, keys: shownKeys(keys) };
   });

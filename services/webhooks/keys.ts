@@ -4,38 +4,55 @@ import { z } from "zod";
 import type { TenantScope, Tx } from "../../db/tenant";
 import type { SecretText } from "../../secrets/secret-text";
 import { putSecretIn, readSecret, readSecretIn, removeSecretIn } from "../../secrets/tenant-secret";
+import { databaseClock } from "../../security/database-clock";
 import { reasonOf } from "../../security/errors";
 import { createSigningKeys, type SigningKeys } from "./signing";
 
 const nameOf = (endpointId: string): string => `app.webhook-endpoint.${endpointId}`;
 
-/** The newest first; the second is good while an endpoint's keys are being replaced. */
-const kept = z.object({ keys: z.array(z.object({ secret: z.string(), privateKey: z.string() })).min(1) });
+/** The newest first; those behind it are being replaced, and say themselves how long they sign: what is read once cannot disagree. */
+const kept = z.object({
+  keys: z.array(z.object({ secret: z.string(), privateKey: z.string(), untilMs: z.int().optional() })).min(1),
+});
+
+interface KeptKeys extends SigningKeys {
+  /** Milliseconds since 1970, by the database's clock; absent from the newest. */
+  untilMs?: number | undefined;
+}
 
 /** @throws APIError too_many_secrets */
 export async function putKeys(
   tx: Tx,
   scope: TenantScope,
   endpointId: string,
-  keys: readonly SigningKeys[],
+  keys: readonly KeptKeys[],
 ): Promise<void> {
   await putSecretIn(tx, scope, nameOf(endpointId), JSON.stringify({ keys }));
 }
 
-const keysIn = (text: SecretText): SigningKeys[] => kept.parse(JSON.parse(text.reveal())).keys;
+const goodKeysIn = (text: SecretText): KeptKeys[] =>
+  kept.parse(JSON.parse(text.reveal())).keys.filter(({ untilMs = Infinity }) => untilMs > databaseClock.nowMs());
 
-/** @throws APIError secret_not_found, secret_unreadable */
+/** Those that sign now. @throws APIError secret_not_found, secret_unreadable */
 export const readKeys = async (scope: TenantScope, endpointId: string): Promise<SigningKeys[]> =>
-  keysIn(await readSecret(scope, nameOf(endpointId)));
+  goodKeysIn(await readSecret(scope, nameOf(endpointId)));
 
 /**
- * New keys go before the present ones, which sign on while `previous_until` says so; those before them are gone. Resolves with the new ones.
- * The endpoint is locked. @throws APIError secret_not_found, secret_unreadable
+ * New keys go before those that sign now. Of these the newest and the oldest sign on until then; null: none does. An answer with keys may be
+ * lost, and whoever asks again must not end the keys that the receiver knows. Resolves with the new ones. The endpoint is locked.
+ * @throws APIError secret_not_found, secret_unreadable
  */
-export async function replaceKeys(tx: Tx, scope: TenantScope, endpointId: string): Promise<SigningKeys> {
-  const [present] = keysIn(await readSecretIn(tx, scope, nameOf(endpointId)));
+export async function replaceKeys(
+  tx: Tx,
+  scope: TenantScope,
+  endpointId: string,
+  previousUntil: Date | null,
+): Promise<SigningKeys> {
+  const before = goodKeysIn(await readSecretIn(tx, scope, nameOf(endpointId)));
+  const stay = previousUntil === null ? [] : before.filter((_, at) => at === 0 || at === before.length - 1);
   const made = createSigningKeys();
-  await putKeys(tx, scope, endpointId, present === undefined ? [made] : [made, present]);
+  const untilMs = previousUntil?.getTime();
+  await putKeys(tx, scope, endpointId, [made, ...stay.map((keys) => ({ ...keys, untilMs }))]);
   return made;
 }
 

@@ -7,7 +7,7 @@ import { webhookReceived } from "../../events/catalog/webhooks";
 import type { ReceivedEvent } from "../../events/received";
 import type { TenantId } from "../../security/principal";
 import { enqueueAttempt } from "./attempt-job";
-import { deliveryInsert, messageInsert } from "./store/deliveries";
+import { deliveryInsert, deliveryInsertInOrder, messageInsert, type NewDelivery } from "./store/deliveries";
 import { endpointListFor, tenantLock, type Recipient } from "./store/endpoints";
 
 /** Of an organisation: each event asks which of them want it. */
@@ -69,11 +69,9 @@ export async function addDelivery(
   { id: messageId, aggregate }: Pick<Message, "id" | "aggregate">,
   { id: endpointId, ordering, status }: Recipient,
 ): Promise<void> {
-  const delivery = { id: newId(), tenantId, endpointId, messageId };
-  const state = await deliveryInsert(tx, {
-    ...delivery,
-    state: status === "active" ? "pending" : "missed",
-    aggregate: ordering === "aggregate" ? aggregate : null,
-  });
-  if (state === "pending") await enqueueAttempt(tx, { webhookDeliveryId: delivery.id, number: 1, postponed: 0 });
+  const state: NewDelivery["state"] = status === "active" ? "pending" : "missed";
+  const delivery = { id: newId(), tenantId, endpointId, messageId, state };
+  if (ordering === "none") deliveryInsert(tx, delivery);
+  const begun = ordering === "none" ? state : await deliveryInsertInOrder(tx, delivery, aggregate);
+  if (begun === "pending") await enqueueAttempt(tx, { webhookDeliveryId: delivery.id, number: 1, postponed: 0 });
 }

@@ -31,8 +31,11 @@ export interface Answer {
   retryAfterMs: number;
 }
 
-/** Why there was no answer: `timeout`, `refused_address` (it is none that is asked), `no_connection`. */
-export type Failure = "timeout" | "refused_address" | "no_connection";
+/**
+ * Why there was no answer: `timeout`, `refused_address` (it is none that is asked), `no_connection`, `cut_short` (given up for others, sooner
+ * than it had to answer).
+ */
+export type Failure = "timeout" | "refused_address" | "no_connection" | "cut_short";
 
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
@@ -113,11 +116,12 @@ async function readBeginning(answer: IncomingMessage): Promise<string> {
   return wellFormed(withoutControlCharacters(text).slice(0, RESPONSE_CHARS_MAX));
 }
 
-type PostInTurn = (endpointId: string, posting: Posting, signal: AbortSignal) => Promise<Answer>;
+type PostInTurn = (endpointId: string, sign: () => Promise<Posting>, signal: AbortSignal) => Promise<Answer>;
 
 /**
- * Asks each in its turn. `ofOne` is one endpoint's; an organisation's share of all is bounded by its jobs.
- * What it makes: @throws as post; NoTurn.
+ * Asks each in its turn, with what is signed by then. `ofOne` is one endpoint's; an organisation's share of all is bounded by its jobs,
+ * which wait for a turn no longer than one of a prompt endpoint takes: one that is slow has turns of its own and no job of others.
+ * What it makes: @throws as post; NoTurn; what signing throws.
  */
 export function createPoster(settings: PostSettings = {}): PostInTurn {
   const silentAfterMs = (settings.answerMs ?? ANSWER_MS) * SILENT_AFTER;
@@ -129,21 +133,23 @@ export function createPoster(settings: PostSettings = {}): PostInTurn {
       silent: { ofOne: 1, inAll: 8 },
     },
     waitingOfOne: 8,
-    waitMsMax: 5_000,
+    waitMsMax: 1_000,
     silentAfterMs,
   });
-  return async (endpointId, posting, signal) => {
+  return async (endpointId, sign, signal) => {
     let begunMs = Infinity;
-    const work = (cut: AbortSignal): Promise<Answer> => {
+    const work = async (cut: AbortSignal): Promise<Answer> => {
+      const posting = await sign();
+      cut.throwIfAborted();
       begunMs = performance.now();
       return post(posting, AbortSignal.any([signal, cut]), settings);
     };
     try {
       return await turns.run(endpointId, work, [signal]);
     } catch (error) {
-      // Given up for others, after a time in which it should have answered: else one that always hangs would never have failed.
-      const hadItsTime = error instanceof RestingError && performance.now() - begunMs >= silentAfterMs;
-      if (hadItsTime) throw new NoAnswer("timeout", error);
+      // Given up for others: it may have the message all the same, and one that always hangs would never have failed.
+      if (error instanceof RestingError && begunMs < Infinity)
+        throw new NoAnswer(performance.now() - begunMs >= silentAfterMs ? "timeout" : "cut_short", error);
       const hadNoTurn = error instanceof RestingError || reasonOf(error) === "service_unavailable";
       throw hadNoTurn ? new NoTurn("the receiver has no turn at the moment", { cause: error }) : error;
     }

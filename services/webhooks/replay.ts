@@ -12,23 +12,29 @@ import { errors } from "./errors";
 import type { replay } from "./input";
 import { addDelivery, addMessage, messageOf } from "./outgoing";
 import { sentList, type DeliveryState } from "./store/deliveries";
-import { endpointLock, tenantLock, type EndpointRow } from "./store/endpoints";
+import { endpointLock, endpointOrdering, tenantLock, type EndpointRow } from "./store/endpoints";
 
 const replayed = defineAction("webhooks.endpoint.replayed", { messages: "plain" });
 
-const BATCH_MAX = 500;
+const BATCH_MAX = 100;
 const STATES: Readonly<Record<"undelivered" | "all", readonly DeliveryState[]>> = {
   undelivered: ["missed", "failed"],
   // What is on its way already is not sent beside itself.
   all: ["missed", "failed", "delivered"],
 };
 
-/** It stays active until the transaction ends. @throws APIError endpoint_not_found, endpoint_disabled */
+/**
+ * It stays active until the transaction ends. Where order is kept the tenant is locked, before the endpoint as everywhere; what is asked
+ * for while somebody turns that on goes as it was before. @throws APIError endpoint_not_found, endpoint_disabled
+ */
 async function lockActive(tx: Tx, tenantId: TenantId, id: string): Promise<EndpointRow> {
-  const endpoint = isUuid(id) ? await endpointLock(tx, tenantId, id) : undefined;
+  const ordering = isUuid(id) ? await endpointOrdering(tx, tenantId, id) : undefined;
+  if (ordering === undefined) throw errors.endpoint_not_found();
+  if (ordering === "aggregate") await tenantLock(tx, tenantId);
+  const endpoint = await endpointLock(tx, tenantId, id);
   if (endpoint === undefined) throw errors.endpoint_not_found();
   if (endpoint.status === "disabled") throw errors.endpoint_disabled();
-  return endpoint;
+  return { ...endpoint, ordering };
 }
 
 /** @throws APIError endpoint_not_found, endpoint_disabled, webhook_message_not_found, invalid_request */
@@ -40,7 +46,6 @@ export function replayMessages(
   const { tenantId } = principal;
   const behind = parseCursor(cursor);
   return withTenant(principal, async (tx) => {
-    await tenantLock(tx, tenantId);
     const endpoint = await lockActive(tx, tenantId, endpointId);
     const states = messageId === undefined ? STATES[which] : STATES.all;
     const filter = { endpointId, messageId: messageId ?? null, from: from ?? null, until: until ?? null, states };
@@ -58,7 +63,6 @@ export const TEST_TYPE = "webhooks.test";
 /** Resolves with the message's id. @throws APIError endpoint_not_found, endpoint_disabled */
 export function sendTestMessage({ tenantId }: Principal, endpointId: string, now: Date): Promise<string> {
   return withTenant({ tenantId }, async (tx) => {
-    await tenantLock(tx, tenantId);
     const endpoint = await lockActive(tx, tenantId, endpointId);
     const about = { aggregateType: "webhook_endpoint", aggregateId: endpointId };
     const message = messageOf({ id: newId(), type: TEST_TYPE, version: 1, ...about, occurredAt: now, payload: {} });

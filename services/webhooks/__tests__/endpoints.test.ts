@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { auth, secrets, webhooks } from "~encore/clients";
 import { systemQuery } from "../../../db/tenant";
+import { identify } from "../../../auth/__tests__/callers";
 import { reasonOf } from "../../../security/errors";
 import { createCaller } from "../../../testing";
 import { ENDPOINTS_MAX } from "../outgoing";
@@ -34,6 +35,16 @@ test("its keys are shown to who made it, and to nobody after", async () => {
   expect((await secrets.list(owner)).secrets).toMatchObject([{ name }]);
   expect(await reason(secrets.remove({ name }, owner))).toBe("invalid_request");
   expect(() => publicKeyOf({ secret, privateKey: publicKey })).toThrow(TypeError);
+});
+
+test("its address may hold a token: who only reads them sees whose server it is", async () => {
+  const owner = await createOrganisation();
+  const { id } = await createEndpoint(owner, "https://hooks.example.com/services/T0/B1/secret?key=1");
+  const { key } = await auth.createApiKey({ name: "reader", permissions: ["webhook.read"] }, owner);
+  const reader = { authData: await identify(key) };
+  const seen = { id, url: "https://hooks.example.com/…" };
+  expect(await webhooks.getEndpoint({ id }, reader)).toMatchObject(seen);
+  expect((await webhooks.listEndpoints({}, reader)).endpoints).toMatchObject([seen]);
 });
 
 test("it is changed field by field, listed in pages, and gone with its keys when it is removed", async () => {

@@ -1,4 +1,5 @@
 // One request to a receiver: where it may be, how long it has, and that one which hangs holds up nobody else.
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
@@ -15,6 +16,7 @@ const nobody = new AbortController().signal;
 const closed: OutboundRules = { trust: "organisation", allowLoopback: false };
 
 const posting = (url: string): Posting => ({ url, headers: { "webhook-id": "1" }, body: "{}" });
+const signing = (url: string) => (): Promise<Posting> => Promise.resolve(posting(url));
 const failureOf = (asked: Promise<unknown>): Promise<Failure | "none"> =>
   asked.then(
     () => "none",
@@ -181,21 +183,52 @@ describe("a receiver", () => {
     const ask = createPoster({ answerMs: 400 });
     // More of them than there are turns for whoever was never asked.
     const given = await Promise.all(
-      Array.from({ length: 30 }, (_, i) => ask(`hangs-${i % 5}`, posting(hanging), nobody).catch((e: unknown) => e)),
+      Array.from({ length: 30 }, (_, i) => ask(`hangs-${i % 5}`, signing(hanging), nobody).catch((e: unknown) => e)),
     );
     expect(given.some((error) => error instanceof NoAnswer)).toBe(true);
     expect(given.every((error) => error instanceof NoAnswer || error instanceof NoTurn)).toBe(true);
-    const again = ask("hangs-0", posting(hanging), nobody).catch((error: unknown) => error);
+    const again = ask("hangs-0", signing(hanging), nobody).catch((error: unknown) => error);
     const startedAt = performance.now();
-    expect(await ask("answers", posting(prompt.url), nobody)).toMatchObject({ status: 204 });
+    expect(await ask("answers", signing(prompt.url), nobody)).toMatchObject({ status: 204 });
     expect(performance.now() - startedAt).toBeLessThan(200);
     expect(await again).toBeInstanceOf(NoTurn);
     receiver.act = answering(200);
     await vi.waitFor(
-      async () => expect(await ask("hangs-0", posting(hanging), nobody)).toMatchObject({ status: 200 }),
+      async () => expect(await ask("hangs-0", signing(hanging), nobody)).toMatchObject({ status: 200 }),
       {
         timeout: 5_000,
       },
     );
+  });
+
+  test("that is given up for others has been asked: it is told so, and not asked again as if it never was", async () => {
+    const hanging = await begin(() => undefined);
+    const ask = createPoster({ answerMs: 20_000 });
+    const end = new AbortController();
+    const told: unknown[] = [];
+    const hang = (who: string): void =>
+      void ask(who, signing(hanging), end.signal).then(undefined, (error: unknown) => told.push(error));
+    // As many as there are turns for whoever was never asked. Each has its turn for a second.
+    for (let i = 0; i < 24; i++) hang(`hangs-${i}`);
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(24), { timeout: 10_000 });
+    await vi.waitFor(
+      () => {
+        hang(randomUUID());
+        expect(told.filter((error) => error instanceof NoAnswer)).not.toEqual([]);
+      },
+      { timeout: 10_000, interval: 100 },
+    );
+    expect(told.find((error) => error instanceof NoAnswer)).toMatchObject({ failure: "cut_short" });
+    expect(told.some((error) => error instanceof NoTurn)).toBe(true);
+    end.abort();
+  });
+
+  test("is asked for a turn before anything is signed for it", async () => {
+    const hanging = await begin(() => undefined);
+    const ask = createPoster({ answerMs: 400 });
+    expect(await failureOf(ask("hangs", signing(hanging), nobody))).toBe("timeout");
+    const sign = vi.fn(signing(hanging));
+    await expect(ask("hangs", sign, nobody)).rejects.toBeInstanceOf(NoTurn);
+    expect(sign).not.toHaveBeenCalled();
   });
 });

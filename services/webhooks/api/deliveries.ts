@@ -24,7 +24,7 @@ interface WebhookAttempt {
   outcome: "delivered" | "failed";
   /** What the receiver answered; absent when it did not. */
   status?: number;
-  /** Why it failed: `timeout`, `no_connection`, `refused_address`, `refused` (its status says so), `gone` (410), `not_made` (our own fault). */
+  /** Why it failed: `timeout`, `no_connection`, `refused_address`, `refused` (its status says so), `gone` (410), `cut_short` (given up for others while it was slow), `not_made` (our own fault). */
   error?: string;
   /** The beginning of what it answered. */
   response?: string;
@@ -92,7 +92,7 @@ interface ReplayRequest {
 }
 
 interface ReplayResponse {
-  /** How many are sent again, 500 at most. */
+  /** How many are sent again, 100 at most. */
   replayed: number;
   /** There are more: send the same with this as `cursor`. */
   next?: string;

@@ -3,7 +3,8 @@ import { api, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { parseCursor } from "../../../db/cursor";
 import { parseInput } from "../../../security/input";
-import { currentPrincipal } from "../../../security/principal";
+import { can } from "../../../security/permissions";
+import { currentPrincipal, type Principal } from "../../../security/principal";
 import {
   changeEndpoint,
   createEndpoint as create,
@@ -17,6 +18,7 @@ import { endpointList, type EndpointRow } from "../store/endpoints";
 
 interface WebhookEndpoint {
   id: string;
+  /** To who may not change it without its path, which may hold a token: "https://hooks.example.com/…". */
   url: string;
   description: string;
   /** Which types of events go there; none: all of them. */
@@ -39,8 +41,9 @@ interface WebhookEndpoint {
 const optional = <K extends string>(name: K, date: Date | null): { [N in K]?: string } =>
   (date === null ? {} : { [name]: date.toISOString() }) as { [N in K]?: string };
 
-function shown(row: EndpointRow): WebhookEndpoint {
-  const { id, url, description, ordering, status, disabledReason } = row;
+function shown(row: EndpointRow, principal: Principal): WebhookEndpoint {
+  const { id, description, ordering, status, disabledReason } = row;
+  const url = can(principal, "webhook.manage") ? row.url : `${new URL(row.url).origin}/…`;
   return {
     ...{ id, url, description, eventTypes: row.eventTypes, ordering, status },
     ...(disabledReason === null ? {} : { disabledReason }),
@@ -79,8 +82,9 @@ export const createEndpoint = api(
     tags: ["can:webhook.manage", "fresh"],
   },
   async (req: CreateEndpointRequest): Promise<CreateEndpointResponse> => {
-    const { row, keys } = await create(currentPrincipal(), parseInput(newEndpoint, req));
-    return { ...shown(row), ...keys };
+    const principal = currentPrincipal();
+    const { row, keys } = await create(principal, parseInput(newEndpoint, req));
+    return { ...shown(row, principal), ...keys };
   },
 );
 
@@ -99,17 +103,33 @@ interface ListEndpointsResponse {
 
 /** The organisation's endpoints, the newest first. */
 export const listEndpoints = api(
-  { expose: true, auth: true, method: "GET", path: "/webhooks/endpoints", tags: ["can:webhook.read"] },
+  {
+    expose: true,
+    auth: true,
+    method: "GET",
+    path: "/webhooks/endpoints",
+    tags: ["can:webhook.read", "shows:webhook.manage"],
+  },
   async ({ limit, cursor }: ListEndpointsRequest): Promise<ListEndpointsResponse> => {
-    const { rows, next } = await endpointList(currentPrincipal(), Math.floor(limit ?? 50), parseCursor(cursor));
-    return { endpoints: rows.map(shown), ...(next === undefined ? {} : { next }) };
+    const principal = currentPrincipal();
+    const { rows, next } = await endpointList(principal, Math.floor(limit ?? 50), parseCursor(cursor));
+    return { endpoints: rows.map((row) => shown(row, principal)), ...(next === undefined ? {} : { next }) };
   },
 );
 
 /** One of them. */
 export const getEndpoint = api(
-  { expose: true, auth: true, method: "GET", path: "/webhooks/endpoints/:id", tags: ["can:webhook.read"] },
-  async ({ id }: { id: string }): Promise<WebhookEndpoint> => shown(await get(currentPrincipal(), id)),
+  {
+    expose: true,
+    auth: true,
+    method: "GET",
+    path: "/webhooks/endpoints/:id",
+    tags: ["can:webhook.read", "shows:webhook.manage"],
+  },
+  async ({ id }: { id: string }): Promise<WebhookEndpoint> => {
+    const principal = currentPrincipal();
+    return shown(await get(principal, id), principal);
+  },
 );
 
 interface UpdateEndpointRequest {
@@ -131,8 +151,10 @@ export const updateEndpoint = api(
     path: "/webhooks/endpoints/:id",
     tags: ["can:webhook.manage", "fresh"],
   },
-  async ({ id, ...req }: UpdateEndpointRequest): Promise<WebhookEndpoint> =>
-    shown(await changeEndpoint(currentPrincipal(), id, parseInput(endpointPatch, req))),
+  async ({ id, ...req }: UpdateEndpointRequest): Promise<WebhookEndpoint> => {
+    const principal = currentPrincipal();
+    return shown(await changeEndpoint(principal, id, parseInput(endpointPatch, req)), principal);
+  },
 );
 
 interface RotateSecretRequest {
@@ -153,8 +175,9 @@ export const rotateEndpoint = api(
   },
   async ({ id, ...req }: RotateSecretRequest): Promise<CreateEndpointResponse> => {
     const { overlapHours } = parseInput(rotation, req);
-    const { row, keys } = await rotateEndpointKeys(currentPrincipal(), id, overlapHours);
-    return { ...shown(row), ...keys };
+    const principal = currentPrincipal();
+    const { row, keys } = await rotateEndpointKeys(principal, id, overlapHours);
+    return { ...shown(row, principal), ...keys };
   },
 );
 

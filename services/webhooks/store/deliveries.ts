@@ -35,18 +35,26 @@ export interface NewDelivery {
   endpointId: string;
   messageId: string;
   state: "pending" | "missed";
-  /** Where order is kept: then the tenant is locked. */
-  aggregate: string | null;
 }
 
-/** One of an aggregate waits while another of it is not over. Resolves with its state. */
-export async function deliveryInsert(
+/** Where no order is kept. */
+export function deliveryInsert(tx: Tx, { id, tenantId, endpointId, messageId, state }: NewDelivery): void {
+  tx.executeLater(
+    `insert into webhooks.delivery (id, tenant_id, endpoint_id, message_id, state, ended_at)
+     values ($1, $2, $3, $4, $5, case when $5 = 'pending' then null else now() end)`,
+    [id, tenantId, endpointId, messageId, state],
+  );
+}
+
+/** One of an aggregate waits while another of it is not over. The tenant is locked. Resolves with its state. */
+export async function deliveryInsertInOrder(
   tx: Tx,
-  { id, tenantId, endpointId, messageId, state, aggregate }: NewDelivery,
+  { id, tenantId, endpointId, messageId, state }: NewDelivery,
+  aggregate: string,
 ): Promise<DeliveryState> {
   const rows = await tx.query<{ state: DeliveryState }>(
     `insert into webhooks.delivery (id, tenant_id, endpoint_id, message_id, state, aggregate, ended_at)
-     select $1, $2, $3, $4, case when $5 = 'pending' and $6::text is not null and exists (
+     select $1, $2, $3, $4, case when $5 = 'pending' and exists (
          select from webhooks.delivery before where before.tenant_id = $2 and before.endpoint_id = $3 and before.aggregate = $6 and before.ended_at is null)
        then 'waiting' else $5 end, $6, case when $5 = 'pending' then null else now() end
      returning state`,
@@ -69,12 +77,10 @@ export interface DueDelivery {
   endpointId: string;
   url: string;
   isActive: boolean;
-  /** Whether the keys before the present ones sign too. */
-  isRotating: boolean;
 }
 
 const FIND_DUE = `select d.id, d.state, d.attempts, d.aggregate, d.message_id as "messageId", m.event_type as "eventType", m.body,
-    e.id as "endpointId", e.url, e.status = 'active' as "isActive", coalesce(e.previous_until > now(), false) as "isRotating"
+    e.id as "endpointId", e.url, e.status = 'active' as "isActive"
    from webhooks.delivery d
    join webhooks.message m on m.tenant_id = d.tenant_id and m.id = d.message_id
    join webhooks.endpoint e on e.tenant_id = d.tenant_id and e.id = d.endpoint_id

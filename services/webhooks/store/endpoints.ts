@@ -76,6 +76,15 @@ export async function endpointFind(scope: TenantScope, id: string): Promise<Endp
   return rows[0];
 }
 
+/** Undefined when there is none. */
+export async function endpointOrdering(tx: Tx, tenantId: string, id: string): Promise<Ordering | undefined> {
+  const rows = await tx.query<Pick<EndpointRow, "ordering">>(
+    `select ordering from webhooks.endpoint where tenant_id = $1 and id = $2`,
+    [tenantId, id],
+  );
+  return rows[0]?.ordering;
+}
+
 /** It stays as it is until the transaction ends. */
 export async function endpointLock(tx: Tx, tenantId: string, id: string): Promise<EndpointRow | undefined> {
   const rows = await tx.query<EndpointRow>(
