@@ -4,6 +4,7 @@
 import { URI, type TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Authenticator } from "../../../auth/__tests__/authenticator";
+import { exportsOf, slowExports } from "./slow-exports";
 import { makeOwnDatabase, type OwnDatabase } from "./support/own-database";
 import { type RunningApp, startApp, temporaryStateDir } from "./support/running-app";
 
@@ -98,11 +99,6 @@ const endQuietly = ({ id }: Person): Promise<unknown> =>
   );
 
 describe("an export, and a stream,", () => {
-  const exportsOf = ({ organisationId }: Person): string[] => [
-    "/auth/audit/export",
-    `/auth/organisations/${organisationId}/export`,
-  ];
-
   test("begins for who still may, and for nobody whose session has ended or who was demoted", async () => {
     const [ended, demoted] = [await register(), await register()];
     for (const person of [ended, demoted])
@@ -123,32 +119,12 @@ describe("an export, and a stream,", () => {
     for (const path of exportsOf(demoted))
       expect(await refused("GET", path, demoted.token)).toBe("403 permission_denied");
   });
+});
 
-  test("is one of three of its organisation at most, of whichever kind, while readers are slow; who leaves makes room", async () => {
-    const [owner, other] = [await register(), await register()];
-    // More than what lies between the app and a reader that takes nothing.
-    await database.client.query(
-      `insert into vectors.document (id, tenant_id, source, title, text, text_hash, status, chunk_count)
-       select gen_random_uuid(), $1, 'd' || n, 't', repeat('x', 400000), ''::bytea, 'ready', 1 from generate_series(1, 100) n`,
-      [owner.organisationId],
-    );
-    const [log = "", all = ""] = exportsOf(owner);
-    const leaving = new AbortController();
-    const readers = await Promise.all(
-      [1, 2, 3].map(() =>
-        fetch(`${app.baseUrl}${all}`, {
-          headers: { authorization: `Bearer ${owner.token}` },
-          signal: leaving.signal,
-        }),
-      ),
-    );
-    expect(readers.map(({ status }) => status)).toEqual([200, 200, 200]);
-    for (const path of [log, all]) expect(await refused("GET", path, owner.token)).toBe("429 rate_limited");
-    await ask("GET", "/auth/me", owner.token);
-    expect((await send("GET", exportsOf(other)[1]!, other.token)).status).toBe(200);
-    leaving.abort();
-    await expect.poll(async () => (await send("GET", log, owner.token)).status, { timeout: 60_000 }).toBe(200);
-  });
+slowExports({
+  baseUrl: () => app.baseUrl,
+  register: () => register(),
+  query: (sql, params) => database.client.query(sql, params),
 });
 
 describe("who leaves their only organisation", () => {

@@ -7,7 +7,9 @@ import { masterKeyOfTests } from "../../../security/derived-key";
 import { splitStatements } from "../../commands/sql-statements";
 import { foreignAndMissing } from "./foreign-and-missing";
 import { hostileRequests } from "./hostile-requests";
+import { keyChanges } from "./key-changes";
 import { permissionMatrix } from "./permission-matrix";
+import { slowExports } from "./slow-exports";
 import { commandsBeside, type CommandsBeside } from "./support/commands-beside";
 import { startMailSink, type MailSink } from "./support/fuzz/mail-sink";
 import { plantInEnvironment, type Planted } from "./support/fuzz/planted";
@@ -44,6 +46,18 @@ afterAll(async () => {
 /** Of the links in mails: there are invitations alone before the requests below. */
 const mailed = (email: string): Promise<string> => mails.token(email, "/accept-invitation");
 const database = { query: (sql: string, params: unknown[]) => systemQuery("test", sql, params) };
+let owners = 0;
+/** Of an organisation of their own. */
+async function registerOwner(): Promise<{ organisationId: string; token: string }> {
+  const email = `owner${++owners}@slow-exports.example`;
+  const answer = await fetch(`${baseUrl()}/auth/register`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email, password: "a passphrase of many words", organisation: "Slow" }),
+  });
+  const made = (await answer.json()) as { accessToken: string; organisation: { id: string } };
+  return { organisationId: made.organisation.id, token: made.accessToken };
+}
 /** No login of a command has more rights here than the app's. */
 const sql: CommandsBeside["sql"] = (script) =>
   withSystem("test", async (tx) => {
@@ -66,6 +80,8 @@ async function readableRows(): Promise<string> {
   return texts.join("\n");
 }
 
+keyChanges({ baseUrl, masterKey, seed });
+slowExports({ baseUrl, register: registerOwner, query: database.query });
 foreignAndMissing({ baseUrl, mailed, plant: (world) => plantThings(database, world), draw: { things: 2, seed } });
 permissionMatrix({ baseUrl, mailed, commands: { admin, sql } });
 hostileRequests({

@@ -1,10 +1,10 @@
-// Part of key-rotation.pg.test.ts: signing keys change every two seconds while clients
+// Part of key-rotation.pg.test.ts (the short form of `npm test` is key-changes.ts): signing keys change every two seconds while clients
 // use the app. No valid token is refused, by the replicas or by a service that knows only the published key set; none that has
 // expired is taken; and nobody who signed out is let in anywhere two seconds later.
 import { decodeJwt } from "jose";
 import { Pool } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { signAccessToken } from "../../../auth/access-token";
+import { signAccessToken, type SigningKey, type TokenSettings } from "../../../auth/access-token";
 import { KeyRing } from "../../../auth/key-ring";
 import { createRefreshToken, formatRefreshToken, hashSecret } from "../../../auth/refresh-token";
 import { systemQuery } from "../../../db/tenant";
@@ -16,6 +16,9 @@ const ACTIVE = 40;
 /** Requests at once: a machine that is behind is not buried under more. */
 const AT_ONCE_MAX = 48;
 const SET_MAX_AGE_SECONDS = 1;
+/** A request that is not answered is told of, and does not keep the run from its end. */
+const REQUEST_MS_MAX = 20_000;
+const poolSettings = { connections: 24, pipelining: 1, headersTimeout: REQUEST_MS_MAX, bodyTimeout: REQUEST_MS_MAX };
 /** Each is to be done more than a few times. */
 const WHAT = ["used", "refreshed", "verified", "expired"] as const;
 
@@ -65,21 +68,13 @@ export function keyRotation({ baseUrls, masterKey, tokenSeconds, load, seed }: R
   });
   afterAll(() => clearInterval(rotating));
 
-  /** A token of a good session, signed by the key whose turn it is, that expired some seconds ago. */
-  const expiredToken = async (like: string, agoSeconds: number): Promise<string> => {
-    const { sub = "", sid, tenant, rev } = decodeJwt<{ sid: string; tenant: string; rev: number }>(like);
-    const madeAt = new Date(Date.now() - (tokenSeconds + agoSeconds) * 1000);
-    const identity = { userID: sub, sessionId: sid, tenantId: tenant, role: "owner" as const };
-    return signAccessToken(identity, await ring.signer(), settings, madeAt, { revision: rev });
-  };
-
   const { seconds, perSecond, signOuts } = load;
   test(
     `keys that change every two seconds under ${perSecond} requests a second for ${seconds} s refuse no valid token and take no ended one (GROUNDWORK_ROTATION_SEED=${seed})`,
     async () => {
       const random = createRandom(seed);
       const addresses = baseUrls();
-      const pools = addresses.map((address) => new Pool(address, { connections: 24, pipelining: 1 }));
+      const pools = addresses.map((address) => new Pool(address, poolSettings));
       const clients = await makeClients(addresses[0] ?? "", ACTIVE + signOuts);
       const traffic = new TokenTraffic(pools, clients, random, {
         activeClients: ACTIVE,
@@ -99,17 +94,18 @@ export function keyRotation({ baseUrls, masterKey, tokenSeconds, load, seed }: R
         performance.now() - startedAtMs > giveUpMs ||
         (sent >= total && traffic.done.signedOut === signOuts && traffic.isChecked && hasSeen());
       while (!isOver() && traffic.wrong.length < 20) {
-        const due = ((performance.now() - startedAtMs) / 1000) * perSecond;
-        for (; sent < due && atOnce.size < AT_ONCE_MAX; sent++) {
-          // Sign-outs are spread over the whole time.
-          const mayEnd = traffic.done.refreshed > ACTIVE && traffic.done.signedOut / signOuts < sent / total;
+        const toSend = ((performance.now() - startedAtMs) / 1000) * perSecond;
+        for (; sent < toSend && atOnce.size < AT_ONCE_MAX; sent++) {
+          // Sign-outs are spread over the whole time; who goes on for longer, until it has seen all, has nobody left to sign out.
+          const due = signOuts * Math.min(1, sent / total);
+          const mayEnd = traffic.done.refreshed > ACTIVE && traffic.done.signedOut < due;
           const step = traffic.step(mayEnd).catch((error: Error) => void traffic.wrong.push(error.message));
           atOnce.add(step);
           void step.finally(() => atOnce.delete(step));
         }
         const like = traffic.anyToken();
         if (like !== undefined && random.chance(0.05))
-          traffic.addExpired(await expiredToken(like, random.integer(1, 20)));
+          traffic.addExpired(await expiredLike(like, await ring.signer(), settings, random.integer(1, 20)));
         await pause(5);
       }
       await Promise.all(atOnce);
@@ -132,10 +128,23 @@ export function keyRotation({ baseUrls, masterKey, tokenSeconds, load, seed }: R
   );
 }
 
+/** A token of a good session, signed by the key whose turn it is, that expired some seconds ago. */
+export async function expiredLike(
+  token: string,
+  signer: SigningKey,
+  settings: TokenSettings,
+  agoSeconds: number,
+): Promise<string> {
+  const { sub = "", sid, tenant, rev } = decodeJwt<{ sid: string; tenant: string; rev: number }>(token);
+  const madeAt = new Date(Date.now() - (settings.accessTokenSeconds + agoSeconds) * 1000);
+  const identity = { userID: sub, sessionId: sid, tenantId: tenant, role: "owner" as const };
+  return signAccessToken(identity, signer, settings, madeAt, { revision: rev });
+}
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Sessions of one person, written as a sign-in writes them: a thousand sign-ins are a thousand password hashes. */
-async function makeClients(baseUrl: string, count: number): Promise<Client[]> {
+export async function makeClients(baseUrl: string, count: number): Promise<Client[]> {
   const response = await fetch(`${baseUrl}/auth/register`, {
     method: "POST",
     headers: { "content-type": "application/json" },

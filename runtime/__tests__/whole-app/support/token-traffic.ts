@@ -6,7 +6,7 @@ import type { Pool } from "undici";
 import type { Random } from "./fuzz/random";
 
 /** What the promise leaves for an end to reach every replica. */
-const REACHES_WITHIN_MS = 2_000;
+export const REACHES_WITHIN_MS = 2_000;
 /** Around the second in which a token expires: clocks are compared by reading them. */
 const UNJUDGED_MS = 500;
 /** Tokens of one client that are still used beside its latest. */
