@@ -3,6 +3,7 @@
 // one session, that would wait for ever, and elsewhere it can exhaust the pool.
 import type { PoolClient } from "pg";
 import { cfg } from "../config";
+import { dbTransactionConflictsTotal } from "../telemetry/metrics";
 import { backoffMs, type Backoff } from "./backoff";
 import { DbError, toDbError, withCallerStack } from "./errors";
 import { checkout, readyFor } from "./connection";
@@ -48,7 +49,9 @@ async function runUntilDone<T>(scope: Scope, fn: (tx: Tx) => Promise<T>, options
       return await runOnce(scope, opening, fn, options);
     } catch (thrown) {
       const error = toDbError(thrown);
-      if (!(error instanceof DbError && error.retryable) || run >= MAX_RUNS) throw error;
+      if (!(error instanceof DbError && error.retryable)) throw error;
+      dbTransactionConflictsTotal.add(1, { kind: error.kind });
+      if (run >= MAX_RUNS) throw error;
       await new Promise((resolve) => setTimeout(resolve, backoffMs(RETRY_BACKOFF, run)));
     }
   }

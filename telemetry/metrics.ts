@@ -36,6 +36,9 @@ export const cacheMissesTotal = meter.createCounter("cache_misses_total", {
   description: "Cache reads that found nothing, by cache",
 });
 export const dbQueryDurationSeconds = seconds("db_query_duration_seconds", "Time of SQL statements, by statement");
+export const dbTransactionConflictsTotal = meter.createCounter("db_transaction_conflicts_total", {
+  description: "Transactions that the database ended for another's sake, by kind: deadlock, serialization_failure",
+});
 export const outboxPublishedTotal = meter.createCounter("outbox_published_total", {
   description: "Outbox rows handed over, by destination",
 });

@@ -3,6 +3,7 @@ import { newId } from "../ids";
 import { DbError, isUniqueViolation } from "../errors";
 import { systemQuery, tenantQuery, withSystem, withTenant, type Tx } from "../tenant";
 import { tenantIdFrom, type TenantId } from "../../security/principal";
+import { renderPrometheus } from "../../telemetry/metrics";
 
 const insertTurn = "insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, $2, $3)";
 const countTurns = "select count(*) as n from queues.tenant_turn";
@@ -125,7 +126,13 @@ describe("withTenant", () => {
     await expect(kept?.query("select 1")).rejects.toMatchObject({ kind: "misuse" });
   });
 
-  it("does the whole body again after a serialization failure, three times at most", async () => {
+  it("does the whole body again after a serialization failure, three times at most, and counts how often one failed", async () => {
+    const conflicts = async (kind: string): Promise<number> =>
+      Number(
+        new RegExp(`^db_transaction_conflicts_total{kind="${kind}"} (\\d+)`, "m").exec(await renderPrometheus())?.[1] ??
+          0,
+      );
+    const before = [await conflicts("serialization_failure"), await conflicts("deadlock")];
     let runs = 0;
     const result = await withTenant(newTenant(), async (tx) => {
       runs++;
@@ -141,6 +148,8 @@ describe("withTenant", () => {
     });
     await expect(hopeless).rejects.toMatchObject({ kind: "deadlock" });
     expect(runs).toBe(3);
+    const after = [await conflicts("serialization_failure"), await conflicts("deadlock")];
+    expect(after.map((count, at) => count - (before[at] ?? 0))).toEqual([2, 3]);
   });
 });
 

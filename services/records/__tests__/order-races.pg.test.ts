@@ -1,20 +1,14 @@
 // Orders at the same moment, on a server: what is sold is what there was, and a cancellation stands before an end or behind it.
 import { records } from "~encore/clients";
 import { beforeAll, describe, expect, test } from "vitest";
-import { systemQuery } from "../../../db/tenant";
 import { listenForCancels } from "../../../sagas/cancel-notice";
 import { concurrent, createCaller, runRelayAndWorkers } from "../../../testing";
 import { ended, order, stockOf, type Order } from "./ordering";
 import { ledgerFaults, postedOf } from "./posting";
-import { product, reason } from "./things";
+import { deadlocksSeen, product, reason } from "./things";
 
 runRelayAndWorkers();
 beforeAll(() => listenForCancels());
-
-async function deadlocks(): Promise<number> {
-  const text = "select deadlocks::int as count from pg_stat_database where datname = current_database()";
-  return (await systemQuery<{ count: number }>("test", text))[0]?.count ?? Number.NaN;
-}
 
 const valuesOf = <T>(settled: PromiseSettledResult<T>[]): T[] =>
   settled.map((result) => {
@@ -26,7 +20,7 @@ describe("at the same moment", () => {
   test("sixty-four clients that buy the last hundred get exactly a hundred, of two products in opposite orders", async () => {
     const by = createCaller();
     const [a, b] = [await product(by, { stock: 100 }), await product(by, { stock: 1_000 })];
-    const before = await deadlocks();
+    const before = await deadlocksSeen();
     // Two each, then one: 192 are wanted.
     const wanted = [
       { [a.id]: 2, [b.id]: 1 },
@@ -48,7 +42,7 @@ describe("at the same moment", () => {
     expect(new Set(over.map(({ state, reason: why }) => why ?? state))).toEqual(
       new Set(["confirmed", "stock_insufficient"]),
     );
-    expect(await deadlocks()).toBe(before);
+    expect(await deadlocksSeen()).toBe(before);
   }, 240_000);
 
   test("what is cancelled while it comes to its end is confirmed with its stock taken, or cancelled with it back", async () => {

@@ -1,6 +1,7 @@
 // Records as these tests make and ask for them.
 import { records } from "~encore/clients";
 import { reasonOf } from "../../../security/errors";
+import { renderPrometheus } from "../../../telemetry/metrics";
 import type { Caller } from "../../../testing";
 
 export type Product = Awaited<ReturnType<typeof records.getProduct>>;
@@ -57,4 +58,13 @@ export function createRandom(seed: number): Random {
     chance: (probability) => next() < probability,
     pick: (values) => values[integer(0, values.length - 1)]!,
   };
+}
+
+/**
+ * How many transactions of this process the server ended because they waited for each other in a circle, whether or not they were run
+ * again. What the server itself counts it tells some time later.
+ */
+export async function deadlocksSeen(): Promise<number> {
+  const count = /^db_transaction_conflicts_total\{kind="deadlock"\} (\d+)/m.exec(await renderPrometheus())?.[1];
+  return Number(count ?? 0);
 }
