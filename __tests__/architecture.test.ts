@@ -34,6 +34,7 @@ const expected: Record<string, string[]> = {
     "vectors/store.ts:18",
     "vectors/store.ts:19",
     "vectors/store.ts:21",
+    ...[12, 14, 15, 17, 19, 22, 23, 24, 25, 27].map((line) => `vectors/store/put-together.ts:${line}`),
   ],
   "table-owner": ["migrations/1_create_account.up.sql:1", "vectors/store.ts:2"],
   "migration-order": ["migrations/2_add_name.sql:1", "migrations/3_add_two.up.sql:1"],
