@@ -5,7 +5,7 @@
 import type { Tx } from "../db/tenant";
 import { declaredExports, type ExportedTable } from "../db/tenant-export";
 import type { UpkeepBudget } from "../db/upkeep";
-import { removePassingOver, type Position, type Things } from "../db/upkeep-walk";
+import { createProgress, removePassingOver, type Position, type Things } from "../db/upkeep-walk";
 import { logger } from "../telemetry/logger";
 import { removeAccount } from "./account-deletion";
 import { closeOrganisation } from "./organisation-life";
@@ -16,9 +16,12 @@ export const NEVER_VERIFIED_KEEP_DAYS = 30;
 /** That a transaction closes; one account may have as many. */
 const ORGANISATIONS_MAX = 100;
 
+/** Where nobody is mailed, nobody is verified, and whoever uses the app stays: more than a run can look at. */
+const progress = createProgress();
+
 type Forgotten = Position & { email: string; organisations: string[] };
 
-/** Removes them with the organisations that they are alone in; resolves with their number. */
+/** Removes them, from where the run before had got to, with the organisations that they are alone in; resolves with their number. */
 export async function purgeNeverVerified(budget: UpkeepBudget): Promise<number> {
   const { exported, missing } = declaredExports();
   if (missing.length > 0) {
@@ -30,7 +33,7 @@ export async function purgeNeverVerified(budget: UpkeepBudget): Promise<number> 
     return 0;
   }
   const data = exported.filter(({ isFromTheStart }) => isFromTheStart !== true);
-  return removePassingOver("purge-never-verified-accounts", budget, neverVerified(data));
+  return removePassingOver("purge-never-verified-accounts", budget, neverVerified(data), progress);
 }
 
 /** For removePassingOver; `data` are the tables in which an organisation that is used has something. */

@@ -34,6 +34,16 @@ export const listed = <Thing extends Position>(
   last: things.length < limit ? undefined : things.at(-1),
 });
 
+/**
+ * How far runs got among things that mostly stay: the next one goes on there, or what stands far behind would never have its turn. Kept in
+ * memory: who starts anew, or is another replica, begins at the first.
+ */
+export interface Progress {
+  after: Position;
+}
+
+export const createProgress = (): Progress => ({ after: BEFORE_EVERYTHING });
+
 /** No thing is given less than that, whatever those before it took. */
 const TIMEOUT_MIN_MS = 1_000;
 
@@ -41,17 +51,19 @@ const TIMEOUT_MIN_MS = 1_000;
  * Removes them, in transactions of at most `batchMax`, until none is left or the time is used up; resolves with how many went. A
  * batch that fails is tried at half its size, down to one. What fails alone is passed over in this run, and the batches grow again. Each
  * thing that took too long alone halves what the next is given, so that many of them do not use up the run; who goes gives it back.
+ * A run begins at the first, or with `progress` where the one before ended, and then behind the last at the first again.
  * @throws what the things that were passed over failed with, once all others had their turn; and what listing them failed with.
  */
 export const removePassingOver = <Thing>(
   reason: SystemReason,
   budget: UpkeepBudget,
   things: Things<Thing>,
-): Promise<number> => new Walk(reason, budget, things).run();
+  progress: Progress = createProgress(),
+): Promise<number> => new Walk(reason, budget, things, progress).run();
 
 class Walk<Thing> {
   private removed = 0;
-  private after: Position | undefined = BEFORE_EVERYTHING;
+  private after: Position | undefined;
   private limit: number;
   private timeoutMs: number;
   private readonly failures = new Failures();
@@ -60,7 +72,9 @@ class Walk<Thing> {
     private readonly reason: SystemReason,
     private readonly budget: UpkeepBudget,
     private readonly things: Things<Thing>,
+    private readonly progress: Progress,
   ) {
+    this.after = progress.after;
     this.limit = budget.batchMax;
     this.timeoutMs = budget.statementTimeoutMs;
   }
@@ -69,6 +83,7 @@ class Walk<Thing> {
     const endsAtMs = performance.now() + this.budget.totalMs;
     do await this.batch(this.after ?? BEFORE_EVERYTHING);
     while (this.after !== undefined && performance.now() <= endsAtMs);
+    this.progress.after = this.after ?? BEFORE_EVERYTHING;
     this.failures.throwIfAny();
     return this.removed;
   }

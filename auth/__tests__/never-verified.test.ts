@@ -133,6 +133,26 @@ describe("an account whose address nobody confirmed", () => {
     expect(plans).toEqual([expect.stringContaining("account_never_verified"), expect.not.stringContaining("Seq Scan")]);
   });
 
+  test("that nobody uses goes, however many stand before it that somebody uses: each run goes on where the one before ended", async () => {
+    // What other tests left behind stands where it stands.
+    const all = { statementTimeoutMs: 10_000, totalMs: 60_000, batchMax: 100 };
+    await purgeNeverVerified(all);
+    const kept: Registered[] = [];
+    for (let n = 0; n < 3; n++) {
+      const used = await person();
+      await age(used, 900 - n);
+      await signIn({ email: used.user.email, password }, new Date(), here);
+      kept.push(used);
+    }
+    const unused = await person();
+    await age(unused, 800);
+    const short = { ...all, totalMs: -1, batchMax: 1 };
+    for (let run = 0; run < 4; run++) await purgeNeverVerified(short);
+    expect(await exists(unused)).toBe(false);
+    for (const used of kept) expect(await exists(used)).toBe(true);
+    await purgeNeverVerified(all);
+  });
+
   test("is kept where a room is missing in the process, which may hold what it uses", async () => {
     const ada = await person();
     await age(ada, 400);

@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { DbError } from "../errors";
 import * as tenant from "../tenant";
 import type { UpkeepBudget } from "../upkeep";
-import { BEFORE_EVERYTHING, listed, removePassingOver, type Things } from "../upkeep-walk";
+import { BEFORE_EVERYTHING, createProgress, listed, removePassingOver, type Things } from "../upkeep-walk";
 
 const budget: UpkeepBudget = { statementTimeoutMs: 8_000, totalMs: 60_000, batchMax: 10 };
 const tooLong = (): DbError => new DbError("statement_timeout", "canceling statement due to statement timeout");
@@ -101,4 +101,22 @@ test("a run ends when its time is used up", async () => {
   const { left, walk } = things(50, []);
   expect(await removePassingOver("test", { ...budget, totalMs: 0 }, walk)).toBe(10);
   expect(left()).toHaveLength(40);
+});
+
+test("a run goes on where the one before ended, and behind the last at the first again: what stands far behind has its turn", async () => {
+  const seen: number[] = [];
+  const { walk } = things(5, []);
+  const staying: Things<Thing> = {
+    ...walk,
+    list: async (tx, after, limit) => {
+      const { things: found, last } = await walk.list(tx, after, limit);
+      seen.push(...found.map(({ id }) => Number(id)));
+      return { things: [], last };
+    },
+  };
+  const progress = createProgress();
+  // Each has time for one batch.
+  const short = { ...budget, totalMs: -1, batchMax: 2 };
+  for (let run = 0; run < 4; run++) await removePassingOver("test", short, staying, progress);
+  expect(seen).toEqual([0, 1, 2, 3, 4, 0, 1]);
 });
