@@ -77,6 +77,7 @@ export const plainSuites: readonly string[] = [
 export const suitesApart: readonly string[] = [
   "__tests__/readme-snippets.test.ts",
   "__tests__/regular-expressions.test.ts",
+  "auth/__tests__/guarded-cost.test.ts",
   "auth/__tests__/mailed-links.test.ts",
   "auth/__tests__/oidc.test.ts",
   "auth/__tests__/operators.test.ts",
