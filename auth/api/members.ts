@@ -59,7 +59,9 @@ interface MemberContact {
   userId: string;
   /** Absent until its owner has shown to read its mails. */
   email?: string;
-  /** The organisation is on its way out: nobody is to be reached for it. */
+  /** The organisation's name. */
+  organisation: string;
+  /** It is on its way out: nobody is to be reached for it. */
   isClosing?: boolean;
 }
 
@@ -75,8 +77,8 @@ export const memberContacts = api(
   async ({ userIds }: MemberContactsRequest): Promise<MemberContactsResponse> => {
     const wanted = userIds.filter(isUuid).slice(0, CONTACTS_MAX);
     const found = await membershipListContacts(currentPrincipal().tenantId, wanted);
-    const contacts = found.map(({ userId, email, isClosing }) => ({
-      ...{ userId, ...(email === null ? {} : { email }) },
+    const contacts = found.map(({ userId, email, organisation, isClosing }) => ({
+      ...{ userId, organisation, ...(email === null ? {} : { email }) },
       ...(isClosing ? { isClosing } : {}),
     }));
     return { contacts };

@@ -131,7 +131,9 @@ export interface MemberContactRow {
   userId: string;
   /** Null until its owner has shown to read its mails. */
   email: string | null;
-  /** Whether the organisation is on its way out. */
+  /** The organisation's name. */
+  organisation: string;
+  /** Whether it is on its way out. */
   isClosing: boolean;
 }
 
@@ -143,7 +145,7 @@ export async function membershipListContacts(
   return systemQuery<MemberContactRow>(
     "members-with-their-addresses",
     `select a.id as "userId", case when a.email_verified_at is not null then a.email end as email,
-            o.purge_at is not null as "isClosing"
+            o.name as organisation, o.purge_at is not null as "isClosing"
      from auth.membership m join auth.account a on a.id = m.account_id and a.purge_at is null
      join auth.organisation o on o.id = m.tenant_id
      where m.tenant_id = $1 and m.account_id = any($2::uuid[]) limit $3`,

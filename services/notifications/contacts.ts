@@ -12,7 +12,9 @@ export interface Contact {
   userId: string;
   /** The account's own, verified. */
   email?: string | undefined;
-  /** The organisation is on its way out: who is in it is not disturbed for it any more. */
+  /** The organisation's name. */
+  organisation: string;
+  /** It is on its way out: who is in it is not disturbed for it any more. */
   isClosing?: boolean | undefined;
 }
 

@@ -54,7 +54,10 @@ export async function deliverDigest(scope: TenantScope, digest: DigestOf): Promi
   const link = settings.locked ? undefined : unsubscribeUrl(token);
   const written = digestMail(
     rows.map(({ content }) => saidIn(content, language)),
-    { appUrl: cfg.appUrl, unsubscribeUrl: link, language, count: await digestCount(scope, digestId) },
+    {
+      ...{ organisation: contact.organisation, appUrl: cfg.appUrl, unsubscribeUrl: link },
+      ...{ language, count: await digestCount(scope, digestId) },
+    },
   );
   try {
     const unsubscribe = link === undefined ? {} : { unsubscribeUrl: link };

@@ -3,9 +3,10 @@ import { cfg } from "../../config";
 import type { TenantScope } from "../../db/tenant";
 import { sendMail } from "../../mail/mailer";
 import { MailError } from "../../mail/transport";
+import type { Contact } from "./contacts";
 import { absoluteUrl, notificationMail } from "./mail-text";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
-import { deliveryToSend, refusalToSend } from "./still-wanted";
+import { askAgain, deliveryToSend } from "./still-wanted";
 import { deliveryEnd, type DeliveryRow } from "./store/deliveries";
 import { saidIn } from "./templates";
 import { createUnsubscribeToken } from "./unsubscribe-token";
@@ -14,10 +15,10 @@ import { createUnsubscribeToken } from "./unsubscribe-token";
 export async function deliverEmail(scope: TenantScope, id: string): Promise<void> {
   const delivery = await deliveryToSend(scope, id, "email");
   if (delivery === undefined) return;
-  const refusal = await refusalToSend(scope, delivery);
-  if (refusal !== undefined) return deliveryEnd(scope, id, { state: "withheld", reason: refusal });
+  const asked = await askAgain(scope, delivery);
+  if ("refusal" in asked) return deliveryEnd(scope, id, { state: "withheld", reason: asked.refusal });
   try {
-    await sendMail({ id, to: delivery.destination, ...mailOf(scope, delivery) });
+    await sendMail({ id, to: delivery.destination, ...mailOf(scope, delivery, asked.contact) });
   } catch (error) {
     if (!(error instanceof MailError && error.isFinal)) throw error;
     return deliveryEnd(scope, id, { state: "failed", reason: "refused" });
@@ -28,7 +29,7 @@ export async function deliverEmail(scope: TenantScope, id: string): Promise<void
 export const unsubscribeUrl = (token: string): string =>
   absoluteUrl(`/notifications/unsubscribe?token=${token}`, cfg.appUrl);
 
-function mailOf({ tenantId }: TenantScope, delivery: DeliveryRow) {
+function mailOf({ tenantId }: TenantScope, delivery: DeliveryRow, { organisation }: Contact) {
   const { userId, category, content } = delivery;
   const policy = delivery.policy ?? NO_POLICY;
   const preferences = delivery.preferences ?? NO_PREFERENCES;
@@ -37,7 +38,7 @@ function mailOf({ tenantId }: TenantScope, delivery: DeliveryRow) {
   const link = locked ? undefined : unsubscribeUrl(createUnsubscribeToken({ tenantId, userId, category }));
   const said = saidIn(content, languageOf(policy, preferences));
   const written = notificationMail(said, {
-    ...{ appUrl: cfg.appUrl, unsubscribeUrl: link },
+    ...{ organisation, appUrl: cfg.appUrl, unsubscribeUrl: link },
     language: said.language ?? "en",
   });
   return { ...written, ...(link === undefined ? {} : { unsubscribeUrl: link }) };

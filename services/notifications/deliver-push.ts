@@ -10,7 +10,7 @@ import { absoluteUrl } from "./mail-text";
 import { encryptPush, PLAIN_BYTES_MAX } from "./push-encryption";
 import { isAllowedAddress } from "./push-address";
 import { categorySettings, languageOf, NO_POLICY, NO_PREFERENCES } from "./settings";
-import { deliveryToSend, refusalToSend } from "./still-wanted";
+import { askAgain, deliveryToSend } from "./still-wanted";
 import { saidIn } from "./templates";
 import { deliveryEnd, type DeliveryRow } from "./store/deliveries";
 import { subscriptionDelete, subscriptionFind, type SubscriptionRow } from "./store/push";
@@ -31,8 +31,8 @@ export class PushError extends Error {
 export async function deliverPush(scope: TenantScope, id: string, rules: OutboundRules = pushRules): Promise<void> {
   const delivery = await deliveryToSend(scope, id, "push");
   if (delivery === undefined) return;
-  const refusal = await refusalToSend(scope, delivery);
-  if (refusal !== undefined) return deliveryEnd(scope, id, { state: "withheld", reason: refusal });
+  const asked = await askAgain(scope, delivery);
+  if ("refusal" in asked) return deliveryEnd(scope, id, { state: "withheld", reason: asked.refusal });
   const subscription = await subscriptionFind(scope, delivery.destination);
   if (subscription === undefined) return deliveryEnd(scope, id, { state: "failed", reason: "gone" });
   const key = vapidKeys().find(({ id: keyId }) => keyId === subscription.vapidKeyId);

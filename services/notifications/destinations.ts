@@ -4,7 +4,10 @@ import type { Contact } from "./contacts";
 import type { Destinations } from "./decision";
 
 /** @param browsers ids of push subscriptions */
-export function destinationsOf({ email, isClosing = false }: Contact, browsers: readonly string[]): Destinations {
+export function destinationsOf(
+  { email, isClosing = false }: Pick<Contact, "email" | "isClosing">,
+  browsers: readonly string[],
+): Destinations {
   return {
     push: isClosing ? [] : browsers,
     email: canSendMail() ? (email === undefined || isClosing ? [] : [email]) : null,

@@ -65,7 +65,7 @@ export async function decideAbout(
       const input = {
         ...{ category, policy, nowMs, isDue, countOfDay: 0 },
         preferences: preferences.get(userId) ?? NO_PREFERENCES,
-        destinations: destinationsOf(contact ?? { userId }, browsers.get(userId) ?? []),
+        destinations: destinationsOf(contact ?? {}, browsers.get(userId) ?? []),
       };
       return { userId, isShown, input, decision: contact && decide(input) };
     });

@@ -27,7 +27,7 @@ async function requireVerified(principal: Principal, preferences: Preferences): 
   const contact = (await contactsOf(principal, [principal.subjectId])).get(principal.subjectId);
   const browsers = await subscriptionList(principal, principal.subjectId, SUBSCRIPTIONS_MAX);
   const there = destinationsOf(
-    contact ?? { userId: principal.subjectId },
+    contact ?? {},
     browsers.map(({ id }) => id),
   );
   const fields: Record<string, string> = {};

@@ -304,11 +304,14 @@ describe("a mail", () => {
     const evil = `<img src=x onerror="alert(1)">&'`;
     const written = notificationMail(
       { title: evil, body: evil, url: `https://x/?"><script>` },
-      { appUrl: "https://app.example/", unsubscribeUrl: undefined, language: "en" },
+      { organisation: `<b>Acme</b>`, appUrl: "https://app.example/", unsubscribeUrl: undefined, language: "en" },
     );
     expect(written.html).not.toMatch(/<img|<script/);
     expect(written.html).toContain(escapeHtml(evil));
     expect(written.text).toContain(evil);
+    // Whose it is stands above whatever they wrote.
+    expect(written.text.startsWith("<b>Acme</b> sent you this.")).toBe(true);
+    expect(written.html).toContain("<body><p>&lt;b&gt;Acme&lt;/b&gt; sent you this.</p>");
   });
 });
 
