@@ -25,6 +25,7 @@ const options = {
   database: { type: "string" },
   write: { type: "boolean" },
   beside: { type: "boolean" },
+  overwrite: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
 

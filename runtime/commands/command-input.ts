@@ -18,6 +18,7 @@ export interface CommandInput {
     database?: string;
     write?: boolean;
     beside?: boolean;
+    overwrite?: boolean;
   };
   words: string[];
   /** What stood after `--`. */

@@ -1,5 +1,6 @@
 // The commands by name. Each loads what it needs when it is called, so that `run` does not pay for the others.
 import { parseOptions, type CommandInput } from "./command-input";
+import type { Installation } from "./installation";
 import type { RunOptions } from "./run";
 
 export const usage = `groundwork <command> [--app DIR]
@@ -13,6 +14,8 @@ export const usage = `groundwork <command> [--app DIR]
   start [--dir DIR] [--port N]                      run a built folder from its infra.config.json or DATABASE_URL
   migrate up | status                               database migrations
   migrate repair FILE …                             take edited or removed files as what was applied
+  backup FILE [--dir DIR]                           databases and buckets in one file, also beside the running app
+  restore FILE [--overwrite] [--dir DIR]            all of it into an empty installation; --overwrite deletes what is there
   gen client --lang typescript | openapi [--output FILE]
                                                     a client for the app's endpoints, or their description
   exec [--beside] -- COMMAND …                      run a command with the app's environment; --beside also while the
@@ -62,6 +65,9 @@ const withSecrets =
     await command(input);
   };
 
+const installationOf = async (input: CommandInput): Promise<Installation> =>
+  (await import("./find-installation")).findInstallation(input);
+
 export const commands: Record<string, Command> = {
   run: withSecrets(async (input) => {
     if (input.flags.watch) await (await import("./watch")).watch(runOptions(input), input.env);
@@ -77,6 +83,8 @@ export const commands: Record<string, Command> = {
     ),
   ),
   migrate: withSecrets(async (input) => (await import("./migrate")).migrateCommand(input)),
+  backup: withSecrets(async (input) => (await import("./backup")).backupCommand(input, await installationOf(input))),
+  restore: withSecrets(async (input) => (await import("./restore")).restoreCommand(input, await installationOf(input))),
   gen: async (input) => (await import("./gen")).gen(input),
   exec: withSecrets(async (input) => (await import("./exec")).exec(input)),
   sql: withSecrets(async (input) => (await import("./sql")).sql(input)),

@@ -18,7 +18,7 @@ export interface StartOptions {
   port?: string;
 }
 
-function readManifest(dir: string): BuildManifest {
+export function readManifest(dir: string): BuildManifest {
   const file = join(dir, builtFiles.manifest);
   if (!existsSync(file)) throw new UsageError(`${dir} is no built app: \`groundwork build\` makes one`);
   const manifest = JSON.parse(readFileSync(file, "utf8")) as BuildManifest;
@@ -28,9 +28,13 @@ function readManifest(dir: string): BuildManifest {
 }
 
 /** ENCORE_INFRA_CONFIG_PATH, else DATABASE_URL, else the folder's own infra.config.json. */
-function chooseInfra(dir: string, model: AppModel, env: NodeJS.ProcessEnv): string {
+export function useOwnInfraConfig(dir: string, env: NodeJS.ProcessEnv): void {
   const own = join(dir, builtFiles.infraConfig);
   if (!env.ENCORE_INFRA_CONFIG_PATH && !env.DATABASE_URL && existsSync(own)) env.ENCORE_INFRA_CONFIG_PATH = own;
+}
+
+function chooseInfra(dir: string, model: AppModel, env: NodeJS.ProcessEnv): string {
+  useOwnInfraConfig(dir, env);
   if (env.ENCORE_INFRA_CONFIG_PATH) return `infrastructure of ${env.ENCORE_INFRA_CONFIG_PATH}`;
   if (env.DATABASE_URL) return "Postgres of DATABASE_URL";
   if (needsHostDatabase(model, { redisUrl: env.REDIS_URL })) return "Postgres (embedded), for the app's topics";

@@ -10,6 +10,9 @@ const uniqueViolation = "23505"; // two CREATE DATABASE at the same moment
 
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
+export const quoteQualified = ({ schema, name }: { schema: string; name: string }): string =>
+  `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
+
 /** The same connection string with another database name. */
 export function withDatabase(url: string, name: string): string {
   const changed = new URL(url);

@@ -5,7 +5,12 @@ export { InfraError } from "./errors";
 export { hostDatabase, needsHostDatabase } from "./host-database";
 export { type InfraConfig, readInfraConfig } from "./infra-config";
 export { checkObjectStorage } from "./object-storage";
+export { checksumOf } from "./migration-history";
+export { readMigrations } from "./migration-files";
+export { quoteIdentifier, quoteQualified } from "./database-url";
 export {
+  type AppliedMigration,
+  appliedMigrations,
   migrate,
   type MigrateOptions,
   type MigrationFolder,

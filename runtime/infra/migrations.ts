@@ -39,6 +39,8 @@ export interface MigrateOptions {
   lockTimeoutMs?: number;
   /** Pauses before a migration that found a lock taken is tried again; after the last it fails. */
   lockPausesMs?: readonly number[];
+  /** Leaves out the others: a restore goes to the state of its backup first. */
+  only?(number: bigint): boolean;
 }
 
 const defaultLockTimeoutMs = 5_000;
@@ -203,7 +205,8 @@ export async function migrate(url: string, dir: string, options: MigrateOptions)
     const history = await readHistory(client);
     if (check(set, history, options).adoptable.length) await adopt(client, set, options);
     const applied: string[] = [];
-    const pending = set.migrations.filter(({ number }) => !isApplied(set, history, number));
+    const { only = () => true } = options;
+    const pending = set.migrations.filter(({ number }) => !isApplied(set, history, number) && only(number));
     for (const migration of pending) {
       const started = performance.now();
       if (!(await applyOne(client, set, migration, options))) continue;
@@ -220,6 +223,25 @@ export async function migrate(url: string, dir: string, options: MigrateOptions)
 export async function migrationStatus(url: string, dir: string): Promise<MigrationRow[]> {
   const set = readMigrations(dir);
   return withClient(url, async (client) => compare(set, await readHistory(client)).rows);
+}
+
+export interface AppliedMigration {
+  number: string;
+  file: string;
+  /** Null where only the official runtime has applied it. */
+  checksum: string | null;
+}
+
+/** What a database says was applied, in whatever transaction `client` is in. */
+export async function appliedMigrations(client: pg.Client, dir: string): Promise<AppliedMigration[]> {
+  const set = readMigrations(dir);
+  const history = await readHistory(client);
+  const known = new Map(set.migrations.map(({ number, file }) => [number, { file, checksum: null as string | null }]));
+  for (const [number, recorded] of history.recorded) known.set(number, recorded);
+  return [...known]
+    .filter(([number]) => isApplied(set, history, number))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([number, { file, checksum }]) => ({ number: number.toString(), file, checksum }));
 }
 
 const isRepairable = (row: MigrationRow | undefined): row is MigrationRow =>

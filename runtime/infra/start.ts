@@ -146,7 +146,7 @@ export interface Beside extends Pick<InfraOptions, "appRoot" | "stateDir" | "env
  * the embedded one, opened for the caller alone. Nothing is made and nothing migrated.
  * @throws InfraError when there is no database yet, or the one there is does not open
  */
-export async function databasesBeside(options: Beside): Promise<Pick<Infra, "databases" | "stop">> {
+export async function databasesBeside(options: Beside): Promise<Pick<Infra, "databases" | "hostDatabase" | "stop">> {
   const { stateDir, env, appRoot, log } = options;
   const server = await serverDatabases(env, options.model);
   if (server) return { databases: server, stop: () => Promise.resolve() };

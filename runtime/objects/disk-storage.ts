@@ -1,5 +1,4 @@
 // Buckets as folders on disk, with public and signed URLs on the host's own port (X-32).
-import { join } from "node:path";
 import type { Host } from "../host";
 import type { BucketModel } from "../model";
 import type { BucketParts } from "./bucket";
@@ -8,24 +7,24 @@ import { DiskStore } from "./disk-store";
 import { objectPath } from "./object-path";
 import { loadSigningKey, namespaceOf, signedQuery } from "./signing";
 import type { BucketUrls } from "./store";
+import { diskFolder, draftsDir } from "./stores";
 import { createUrlHandler, type ServedBucket } from "./url-handler";
 
 /** Makes the folder and the signing key, and answers the buckets' URLs before the app's routes. */
 export function openDiskStorage(host: Host): (bucket: BucketModel) => BucketParts {
   const { objectsDir, apiBaseUrl } = host.config;
-  const draftsDir = join(objectsDir, ".uploads");
+  const drafts = draftsDir(objectsDir);
   const signingKey = loadSigningKey(objectsDir);
   const namespace = namespaceOf(signingKey);
-  const folderOf = (bucket: BucketModel): string => join(objectsDir, encodeURIComponent(bucket.name));
-  const storeOf = (bucket: BucketModel): DiskStore =>
-    new DiskStore({ folder: folderOf(bucket), draftsDir, versioned: bucket.versioned });
+  const storeOf = ({ name, versioned }: BucketModel): DiskStore =>
+    new DiskStore({ folder: diskFolder(objectsDir, name), draftsDir: drafts, versioned });
   const served = new Map(
     host.model.buckets.map((bucket): [string, ServedBucket] => [
       bucket.name,
       { store: storeOf(bucket), public: bucket.public },
     ]),
   );
-  removeAbandonedDrafts(draftsDir, Date.now());
+  removeAbandonedDrafts(drafts, Date.now());
   (host.front ??= []).push(createUrlHandler({ namespace, signingKey, buckets: served, log: host.log, now: Date.now }));
 
   const pathOf = (bucket: BucketModel, name: string): string =>

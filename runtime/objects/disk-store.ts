@@ -1,7 +1,9 @@
 // A bucket as a folder on disk.
 import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { withDraft } from "./disk-drafts";
 import {
   type DiskObject,
@@ -14,7 +16,14 @@ import {
   type ObjectRecord,
 } from "./disk-record";
 import { notFound, otherProblem, preconditionFailed } from "./errors";
-import { type BucketStore, CONTENT_TYPE_DEFAULT, type ListedObject, type PutOptions } from "./store";
+import {
+  type BucketStore,
+  CONTENT_TYPE_DEFAULT,
+  type ListedObject,
+  type OpenedObject,
+  type PutOptions,
+  type StreamOptions,
+} from "./store";
 
 function checkVersion(version: string | undefined): void {
   if (version !== undefined && !/^\d+$/.test(version))
@@ -81,6 +90,25 @@ export class DiskStore implements BucketStore {
       if (isMissing(error)) throw notFound(); // replaced or removed in between
       throw error;
     }
+  }
+
+  async open(name: string): Promise<OpenedObject> {
+    const { path, object } = await this.file(name);
+    return { object, body: createReadStream(path) };
+  }
+
+  putStream(name: string, body: AsyncIterable<Uint8Array>, { contentType, size }: StreamOptions): Promise<DiskObject> {
+    const hash = createHash("md5");
+    return withDraft(this.draftsDir, async (draft) => {
+      const counted = async function* (): AsyncGenerator<Uint8Array> {
+        for await (const chunk of body) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      };
+      await pipeline(counted, createWriteStream(draft, { flush: true }));
+      return this.putFile(name, draft, { contentType, notExists: false, size, etag: hash.digest("hex") });
+    });
   }
 
   put(name: string, data: Uint8Array, options: PutOptions): Promise<DiskObject> {

@@ -12,7 +12,16 @@ import type { BucketStore } from "./store";
 function unknownBucket(name: string): Bucket {
   const fail = (): Promise<never> => Promise.reject(otherProblem(`bucket ${name} is not configured`));
   const list = (): AsyncIterable<never> => ({ [Symbol.asyncIterator]: () => ({ next: fail }) });
-  const store: BucketStore = { attrs: fail, exists: fail, read: fail, put: fail, remove: fail, list };
+  const store: BucketStore = {
+    attrs: fail,
+    exists: fail,
+    read: fail,
+    open: fail,
+    put: fail,
+    putStream: fail,
+    remove: fail,
+    list,
+  };
   return new Bucket({ store, urls: { public: () => null, signed: fail }, versioned: false });
 }
 

@@ -1,4 +1,5 @@
 // A bucket on an S3 server, by the AWS SDK.
+import { Readable } from "node:stream";
 import type { GetObjectCommandInput, PutObjectCommandInput } from "@aws-sdk/client-s3";
 import type { S3BucketConfig } from "../config";
 import type { BucketModel } from "../model";
@@ -13,8 +14,10 @@ import {
   type BucketUrls,
   CONTENT_TYPE_DEFAULT,
   type ListedObject,
+  type OpenedObject,
   type PutOptions,
   type StoredObject,
+  type StreamOptions,
 } from "./store";
 
 /** Beyond this an upload goes in parts, several at a time: S3 takes at most 5 GiB in one, and repeats only what failed. */
@@ -71,6 +74,27 @@ export class S3Store implements BucketStore, Pick<BucketUrls, "signed"> {
     return this.#call("read an object", async ({ client, sdk }) => {
       const { Body, ContentLength } = await client.send(new sdk.GetObjectCommand(this.#target(name, version)));
       return collect(Body as AsyncIterable<Uint8Array>, ContentLength ?? 0);
+    });
+  }
+
+  open(name: string): Promise<OpenedObject> {
+    return this.#call("read an object", async ({ client, sdk }) => {
+      const found = await client.send(new sdk.GetObjectCommand(this.#target(name)));
+      const object = this.#stored(name, found, { size: found.ContentLength ?? 0, contentType: found.ContentType });
+      return { object, body: found.Body as AsyncIterable<Uint8Array> };
+    });
+  }
+
+  putStream(
+    name: string,
+    body: AsyncIterable<Uint8Array>,
+    { contentType, size }: StreamOptions,
+  ): Promise<StoredObject> {
+    return this.#call("store an object", async ({ client }) => {
+      const { Upload } = await import("@aws-sdk/lib-storage");
+      const params = { ...this.#target(name), Body: Readable.from(body), ContentType: contentType };
+      const sent = await new Upload({ client, params, partSize: PART_BYTES, queueSize: 1 }).done();
+      return this.#stored(name, sent, { size, contentType });
     });
   }
 

@@ -20,6 +20,17 @@ export interface PutOptions {
   notExists: boolean;
 }
 
+export interface StreamOptions {
+  contentType: string;
+  /** Bytes. */
+  size: number;
+}
+
+export interface OpenedObject {
+  object: StoredObject;
+  body: AsyncIterable<Uint8Array>;
+}
+
 /** What an object is that came without a type. */
 export const CONTENT_TYPE_DEFAULT = "application/octet-stream";
 
@@ -28,7 +39,11 @@ export interface BucketStore {
   attrs(name: string, version?: string): Promise<StoredObject>;
   exists(name: string, version?: string): Promise<boolean>;
   read(name: string, version?: string): Promise<Buffer>;
+  /** The same as `read` in pieces; they are to be read to the end, or left by the iterator's return. */
+  open(name: string): Promise<OpenedObject>;
   put(name: string, data: Uint8Array, options: PutOptions): Promise<StoredObject>;
+  /** Replaces what is there; nothing of it is seen before `body` has ended. */
+  putStream(name: string, body: AsyncIterable<Uint8Array>, options: StreamOptions): Promise<StoredObject>;
   /** Without a version a versioned store keeps what it had as older versions. Not found: an error. */
   remove(name: string, version?: string): Promise<void>;
   /** In the order of their names' bytes. `limit` may be Infinity. */

@@ -5,6 +5,7 @@ import { ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand } f
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { S3BucketConfig } from "../../config";
 import type { Bucket } from "../bucket";
+import { openStores } from "../stores";
 import { bucketContract } from "./support/bucket-contract";
 import {
   INSTALL_LIMIT_MS,
@@ -154,6 +155,31 @@ describe("a large object", () => {
     expect(etag).toMatch(/-8$/);
     expect(most).toBeLessThan(40 * MIB);
     expect((await ok(files.object("large").attrs())).size).toBe(bytes.length);
+  });
+
+  it("goes through in pieces for a backup, up and down, with its type", async () => {
+    const { stores, close: closeStores } = openStores({
+      buckets: [{ name: "files", public: false, versioned: false }] as never,
+      objectsDir: "/nowhere",
+      objectStorage: opened.storage,
+    });
+    const store = stores.get("files")!;
+    const piece = Buffer.alloc(MIB, 5);
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      for (let count = 0; count < 20; count++) yield await Promise.resolve(piece);
+    };
+    await store.putStream("streamed", pieces(), { contentType: "text/x", size: 20 * MIB });
+    const { object, body } = await store.open("streamed");
+    expect(object).toMatchObject({ name: "streamed", size: 20 * MIB, contentType: "text/x" });
+    let seen = 0;
+    for await (const chunk of body) {
+      expect(chunk.every((byte) => byte === 5)).toBe(true);
+      seen += chunk.length;
+    }
+    expect(seen).toBe(20 * MIB);
+    await store.putStream("nothing", (async function* () {})(), { contentType: "text/x", size: 0 });
+    expect((await store.read("nothing")).length).toBe(0);
+    await closeStores();
   });
 
   it("leaves nothing when its upload breaks off", async () => {

@@ -41,6 +41,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   // One of two conditions, by whether there is a tenant.
   "idempotency/store.ts": ["named(name)"],
+  // Quoted names and types of the database's own catalogue, to which a backup's tables were held before; rows are parameters.
+  "runtime/backup/clear-database.ts": ["statement"], // the database's format(), with names quoted
+  "runtime/backup/database-session.ts": ["sql", "begin"], // of the files beside it, which are looked at
+  "runtime/backup/dump-database.ts": ['tables.map(quoteQualified).join(", ")'],
+  "runtime/backup/load-database.ts": [
+    ...['tables.map(quoteQualified).join(", ")', "names", 'values.join(", ")', "lists", "aliases", "sql"],
+  ],
+  "runtime/backup/table-rows.ts": ["list"],
   // A path in the person's own terminal, with its quotes doubled.
   "runtime/commands/sql.ts": ["literal(table)"],
   // Two names that the engine has as constants, and a database's, with its quotes doubled.
@@ -82,7 +90,7 @@ const STATEMENT_SECOND = new Set(["tenantQuery", "systemQuery"]);
 const SUBMITTED = new Set(["PipelinedStatements", "SessionReset", "Statement"]);
 const CONSTANT = /^[A-Z][A-Z0-9_]*$/;
 /** It makes a name of whatever it gets. */
-const QUOTING = new Set(["quoteIdentifier"]);
+const QUOTING = new Set(["quoteIdentifier", "quoteQualified"]);
 /** It refuses, when it runs, whatever is not the program's own (db/plain-statement.ts). */
 const REFUSING = new Set(["joinPlain", "plainSql"]);
 
