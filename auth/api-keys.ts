@@ -20,12 +20,15 @@ import { createKeyText } from "./key-text";
 import {
   apiKeyCount,
   apiKeyDelete,
+  apiKeyDeleteExpiredOfAccount,
   apiKeyDeleteOfAccount,
   apiKeyDeleteOfMember,
+  apiKeyExpireOfAccount,
   apiKeyFindForUpdate,
   apiKeyInsert,
   apiKeyRotate,
   type HeldApiKeyRow,
+  type KeyOfAccountRow,
   type KeyHolder,
 } from "./store/api-keys";
 import { servicePrincipalFindForUpdate } from "./store/service-principals";
@@ -212,18 +215,35 @@ export async function tellRevoked(tx: Tx, tenantId: TenantId, id: string): Promi
 }
 
 const KEYS_OF_ACCOUNT_MAX = 10_000;
+/** That one transaction tells of: each is an event, and an entry in a log that nobody else writes to meanwhile. */
+export const KEYS_TOLD_MAX = 100;
 
-export interface ForgottenKey {
-  id: string;
-  tenantId: string;
-  name: string;
+export type ForgottenKey = KeyOfAccountRow;
+
+/**
+ * Revokes the keys that an account made, in all its organisations. One organisation's log after the other, in their order, so that
+ * two who write to several never wait for each other.
+ */
+export async function forgetApiKeys(tx: Tx, accountId: string): Promise<void> {
+  await tellAllRevoked(tx, await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX));
 }
 
-/** Revokes the keys that an account made, in all its organisations; or those of them that were made or rotated since. */
-export async function forgetApiKeys(tx: Tx, accountId: string, since: Date | null = null): Promise<ForgottenKey[]> {
-  const forgotten = await apiKeyDeleteOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX, since);
-  for (const { id, tenantId } of forgotten) await tellRevoked(tx, tenantIdFrom(tenantId), id);
-  return forgotten;
+/**
+ * Those that were made or rotated since open nothing from the commit on: one statement, however many there are. What is
+ * left of them goes by removeShutKeys. The caller holds the account's lock.
+ */
+export const shutApiKeys = (tx: Tx, accountId: string, since: Date): Promise<ForgottenKey[]> =>
+  apiKeyExpireOfAccount(tx, accountId, KEYS_OF_ACCOUNT_MAX, since);
+
+/** Removes some of them, and tells of it; resolves with whether none is left. */
+export async function removeShutKeys(tx: Tx, accountId: string, since: Date): Promise<boolean> {
+  const removed = await apiKeyDeleteExpiredOfAccount(tx, accountId, KEYS_TOLD_MAX, since);
+  await tellAllRevoked(tx, removed);
+  return removed.length < KEYS_TOLD_MAX;
+}
+
+async function tellAllRevoked(tx: Tx, keys: readonly ForgottenKey[]): Promise<void> {
+  for (const { id, tenantId } of keys) await tellRevoked(tx, tenantIdFrom(tenantId), id);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Everything by which somebody could act as an account, gone at once: for an account whose true owner takes it over from
 // whoever registered their address before them (Sudhodanan and Paverd, Pre-hijacked Accounts, USENIX Security 2022).
 import type { Tx } from "../db/tenant";
-import { forgetApiKeys, type ForgottenKey } from "./api-keys";
+import { forgetApiKeys, shutApiKeys, type ForgottenKey } from "./api-keys";
 import { forgetFactors, forgetFactorsSince, type ForgottenFactors } from "./factors/enrolment";
 import { unlinkSince, type UnlinkedIdentity } from "./oidc/unlinking";
 import { endSessions } from "./session-end";
@@ -32,7 +32,8 @@ export interface ForgottenCredentials extends ForgottenFactors {
 /**
  * The account's credentials as they were: ends every sign-in, and removes what was added, or learnt anew, since. What was there
  * before stays: a second factor too, so that who reads the mails of an address alone gets no further than they would have then.
- * The password is the caller's matter. Whatever else can sign in is forgotten here too: add its call below.
+ * API keys open nothing from the commit on; removing them is the caller's matter (removeShutKeys), behind it. So is the password.
+ * Whatever else can sign in is forgotten here too: add its call below.
  */
 export async function forgetSince(
   tx: Tx,
@@ -41,7 +42,7 @@ export async function forgetSince(
   reason: EndReason,
 ): Promise<ForgottenCredentials> {
   const sessions = await endEverySignIn(tx, accountId, reason);
-  const apiKeys = await forgetApiKeys(tx, accountId, since);
+  const apiKeys = await shutApiKeys(tx, accountId, since);
   const factors = await forgetFactorsSince(tx, accountId, since);
   const identities = await unlinkSince(tx, accountId, since);
   return { sessions, apiKeys, identities, ...factors };

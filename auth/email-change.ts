@@ -18,6 +18,7 @@ import type { Caller } from "../security/principal";
 import { onBehalfOf } from "../security/provenance";
 import { recordOfAccount } from "./account-log";
 import { countMail } from "./attempts";
+import { removeShutKeys } from "./api-keys";
 import { forgetSince, type ForgottenCredentials } from "./credentials";
 import { requireEmail } from "./email";
 import { assertMayMove, organisationLeftBy } from "./entrance";
@@ -29,9 +30,15 @@ import { createOneTimeToken, hashOneTimeToken } from "./one-time-token";
 import { tellRestored } from "./account-deletion";
 import { assertSessionLives } from "./session-end";
 import { accountIsClosing } from "./store/account-life";
-import { accountFindForUpdate, accountGiveBackEmail, accountSetEmail, type AccountRow } from "./store/accounts";
+import {
+  accountFindForUpdate,
+  accountGiveBackEmail,
+  accountLock,
+  accountSetEmail,
+  type AccountRow,
+} from "./store/accounts";
 import { membershipFind, membershipLock } from "./store/memberships";
-import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenTake } from "./store/one-time-tokens";
+import { oneTimeTokenFind, oneTimeTokenHold, oneTimeTokenLook, oneTimeTokenTake } from "./store/one-time-tokens";
 
 const CONFIRM_SECONDS = 86_400;
 export const REVERT_SECONDS = 7 * 86_400;
@@ -109,33 +116,53 @@ async function openWayBack(tx: Tx, { id: accountId, email }: AccountRow): Promis
 /**
  * Gives the account its first address back, by the link mailed there. It is not refused to an account that gets into an
  * organisation by the provider of the domain that it leaves, because the link is for who was robbed; but the account leaves
- * that organisation, or it would be a guest there whom no provider vouches for. Resolves with what was removed, and since when
+ * that organisation, or it would be a guest there whom no provider vouches for. It is shut to the thief first, in one transaction;
+ * what is left of the API keys goes in short ones behind it, and the link last, so whoever is cut off follows it again. Resolves with what was removed, and since when
  * what was added counts as a thief's. @throws APIError link_invalid.
  */
 export async function revertEmailChange(token: string): Promise<Reverted> {
   const hash = hashOneTimeToken(token);
   const found = await oneTimeTokenFind("revert-email", hash);
   if (found === undefined) throw errors.link_invalid();
-  return onBehalfOf(`user:${found.accountId}`, () =>
-    withSystem("revert-email", async (tx) => {
-      const account = await accountFindForUpdate(tx, found.accountId);
-      const taken = await oneTimeTokenTake(tx, "revert-email", hash);
-      if (taken === undefined) throw errors.link_invalid();
-      const { accountId: id, email, createdAt: changedAt } = taken;
-      if (account === undefined) throw errors.link_invalid({ internal: "the account is gone" });
-      // Whoever stole the account may have deleted it, and the way back from that went to their address.
-      const isClosing = await accountIsClosing(tx, id);
-      await accountGiveBackEmail(tx, { id, from: account.email, email });
-      await leaveRequired(tx, { accountId: id, from: account.email, to: email });
-      const since = new Date(changedAt.getTime() - PREPARED_DAYS * 86_400_000);
-      const removed = await forgetSince(tx, id, since, "claimed");
-      if (isClosing) await tellRestored(tx, id);
-      if (account.email !== email) await tellLoser(tx, account, removed);
-      await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
-      await recordOfAccount(tx, { accountId: id, tenantId: null }, reverted, entryOf(since, removed));
-      return { since, removed };
-    }),
-  );
+  const way: WayBack = { hash, id: found.accountId, email: found.email };
+  return onBehalfOf(`user:${found.accountId}`, async () => {
+    const done = await withSystem("revert-email", (tx) => shut(tx, way));
+    while (!(await withSystem("revert-email", (tx) => removeShutKeys(tx, way.id, done.since))));
+    await withSystem("revert-email", (tx) => finish(tx, way, done));
+    return done;
+  });
+}
+
+interface WayBack {
+  hash: Buffer;
+  /** Of the account. */
+  id: string;
+  email: string;
+}
+
+/** From its commit on nothing that was added opens the account or acts for it. The link stays, for who is cut off before all is done. */
+async function shut(tx: Tx, { hash, id, email }: WayBack): Promise<Reverted> {
+  const account = await accountFindForUpdate(tx, id);
+  const changedAt = await oneTimeTokenLook(tx, "revert-email", hash);
+  if (changedAt === undefined) throw errors.link_invalid();
+  if (account === undefined) throw errors.link_invalid({ internal: "the account is gone" });
+  // Whoever stole the account may have deleted it, and the way back from that went to their address.
+  const isClosing = await accountIsClosing(tx, id);
+  await accountGiveBackEmail(tx, { id, from: account.email, email });
+  await leaveRequired(tx, { accountId: id, from: account.email, to: email });
+  const since = new Date(changedAt.getTime() - PREPARED_DAYS * 86_400_000);
+  const removed = await forgetSince(tx, id, since, "claimed");
+  if (isClosing) await tellRestored(tx, id);
+  if (account.email !== email) await tellLoser(tx, account, removed);
+  return { since, removed };
+}
+
+/** Uses the link up. @throws APIError link_invalid, when somebody else did. */
+async function finish(tx: Tx, { hash, id }: WayBack, { since, removed }: Reverted): Promise<void> {
+  await accountLock(tx, id);
+  if ((await oneTimeTokenTake(tx, "revert-email", hash)) === undefined) throw errors.link_invalid();
+  await emit(tx, emailReverted, { userId: id }, { aggregateType: "user", aggregateId: id, tenantId: null });
+  await recordOfAccount(tx, { accountId: id, tenantId: null }, reverted, entryOf(since, removed));
 }
 
 /** Whoever reads the old mailbox may not be whose account it is: the address that loses it is told too, and what is gone. */

@@ -1,16 +1,18 @@
 // Another address for an account, and the way back for whoever lost it.
 import { auth } from "~encore/clients";
-import { expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { UnrecoverableJobError } from "../../queues/worker";
+import { KEYS_TOLD_MAX } from "../api-keys";
 import { PREPARED_DAYS, REVERT_SECONDS } from "../email-change";
 import { register, type Registered } from "../registration";
 import { signIn } from "../sessions";
+import * as store from "../store/api-keys";
 import { MAIL_MS_MAX } from "../../mail/transport";
 import { mailJob, sendAccountMail } from "../jobs";
 import { as, identify } from "./callers";
 import { mailedToken, mailsTo, verifyAddressOf } from "./mails";
-import { here, newcomer, password, reason } from "./people";
+import { count, here, newcomer, password, reason } from "./people";
 
 const person = async (): Promise<Registered> => {
   const ada = await register(newcomer(), new Date());
@@ -218,4 +220,76 @@ test("taken back, the account loses what was added since a week before: accounts
     [ada.user.id],
   );
   expect(told).toEqual([{ type: "auth.identity.unlinked" }, { type: "auth.identity.unlinked" }]);
+});
+
+describe("an account with more API keys than one transaction tells of, taken back", () => {
+  const KEYS = 2 * KEYS_TOLD_MAX + 50;
+  interface Robbed {
+    ada: Registered;
+    revert: string;
+    /** One of the keys of after the change. */
+    key: string;
+  }
+  /** Keys in several organisations, stored in no order of theirs. */
+  async function robbed(): Promise<Robbed> {
+    const ada = await person();
+    const { revert } = await changed(ada);
+    const { id, key } = await auth.createApiKey({ name: "thief's" }, await as(ada));
+    const organisations: string[] = [];
+    for (let n = 0; n < 3; n++) organisations.push((await register(newcomer(), new Date())).organisation.id);
+    await systemQuery(
+      "test",
+      `insert into auth.api_key (id, tenant_id, account_id, name, prefix, hash, permissions, networks, expires_at)
+       select gen_random_uuid(), ($3::uuid[])[1 + n % 3], account_id, 'n' || n, prefix, sha256(convert_to($1 || n, 'utf8')), permissions,
+              networks, expires_at
+         from auth.api_key, generate_series(2, $2) n where id::text = $1`,
+      [id, KEYS, organisations],
+    );
+    return { ada, revert, key };
+  }
+  const keysOf = ({ user }: Registered, condition = "true"): Promise<number> =>
+    count(`auth.api_key where account_id = '${user.id}' and ${condition}`);
+  /** The organisations of the keys that were told of as revoked, one after the other; by transactions. */
+  const toldOf = ({ user }: Registered): Promise<{ tenantId: string; xact: string }[]> =>
+    systemQuery(
+      "test",
+      `select o.tenant_id as "tenantId", o.xmin::text as xact from events.outbox o
+        where o.type = 'auth.api-key.revoked' and o.headers->>'actor' = $1 order by o.position, o.id`,
+      [`user:${user.id}`],
+    );
+
+  test("loses them all, each told of once, so many in a transaction, and one organisation's log after the other", async () => {
+    const { ada, revert, key } = await robbed();
+    const { removed } = await auth.revertEmail({ token: revert });
+    expect(removed.apiKeysInAll).toBe(KEYS);
+    expect(await keysOf(ada)).toBe(0);
+    expect(await reason(identify(key))).toBe("invalid_token");
+    const told = await toldOf(ada);
+    expect(told).toHaveLength(KEYS);
+    const batches = [...new Set(told.map(({ xact }) => xact))].map((xact) =>
+      told.filter((one) => one.xact === xact).map(({ tenantId }) => tenantId),
+    );
+    expect(batches.map((batch) => batch.length)).toEqual([KEYS_TOLD_MAX, KEYS_TOLD_MAX, 50]);
+    for (const batch of batches) expect(batch).toEqual(batch.toSorted());
+    expect(await reason(auth.revertEmail({ token: revert }))).toBe("link_invalid");
+  });
+
+  test("is shut first: whoever is cut off behind that finds nothing open, and follows the link again", async () => {
+    const { ada, revert, key } = await robbed();
+    const remove = store.apiKeyDeleteExpiredOfAccount;
+    let batches = 0;
+    const cut = vi.spyOn(store, "apiKeyDeleteExpiredOfAccount").mockImplementation((...of) => {
+      if (++batches > 1) throw new Error("the process ends here");
+      return remove(...of);
+    });
+    await expect(auth.revertEmail({ token: revert })).rejects.toThrow();
+    cut.mockRestore();
+    expect(await keysOf(ada)).toBe(KEYS - KEYS_TOLD_MAX);
+    expect(await keysOf(ada, "expires_at > now()")).toBe(0);
+    for (const credential of [key, ada.accessToken]) expect(await reason(identify(credential))).toBe("invalid_token");
+    expect(await reason(signIn({ email: ada.user.email, password }, new Date(), here))).toBe("invalid_credentials");
+    const { removed } = await auth.revertEmail({ token: revert });
+    expect(removed.apiKeysInAll).toBe(KEYS - KEYS_TOLD_MAX);
+    expect([await keysOf(ada), (await toldOf(ada)).length]).toEqual([0, KEYS]);
+  });
 });

@@ -133,20 +133,49 @@ export async function apiKeyDelete(tx: Tx, { tenantId, id }: { tenantId: string;
   return (await tx.execute(`delete from auth.api_key where tenant_id = $1 and id = $2`, [tenantId, id])) === 1;
 }
 
-/** Removes the keys that an account made, in whichever organisation, at most `limit`; or those whose secret is not older than `since`. */
-export function apiKeyDeleteOfAccount(
+/** At most $2 of the keys that the account $1 made, in whichever organisation, in the order in which all lock organisations. */
+const ofAccount = (condition: string): string =>
+  `id in (select id from auth.api_key where account_id = $1 and ${condition} order by tenant_id, id limit $2 for update)`;
+/** Of those, whose secret is not older. */
+const SINCE = "(created_at >= $3 or rotated_at >= $3)";
+
+export interface KeyOfAccountRow {
+  id: string;
+  tenantId: string;
+  name: string;
+}
+const KEY_OF_ACCOUNT = `id, tenant_id as "tenantId", name`;
+
+/** Removes the keys that an account made, at most `limit`. In the order of their organisations. */
+export async function apiKeyDeleteOfAccount(tx: Tx, accountId: string, limit: number): Promise<KeyOfAccountRow[]> {
+  const text = `delete from auth.api_key where ${ofAccount("true")} returning ${KEY_OF_ACCOUNT}`;
+  return (await tx.query<KeyOfAccountRow>(text, [accountId, limit])).sort(byOrganisation);
+}
+
+/** Those whose secret is not older than `since` open nothing from the commit on, and are still there. */
+export async function apiKeyExpireOfAccount(
   tx: Tx,
   accountId: string,
   limit: number,
-  since: Date | null,
-): Promise<{ id: string; tenantId: string; name: string }[]> {
-  return tx.query(
-    `delete from auth.api_key where id in (select id from auth.api_key where account_id = $1
-       and ($3::timestamptz is null or created_at >= $3 or rotated_at >= $3) limit $2)
-     returning id, tenant_id as "tenantId", name`,
-    [accountId, limit, since],
-  );
+  since: Date,
+): Promise<KeyOfAccountRow[]> {
+  const text = `update auth.api_key set expires_at = least(expires_at, now()) where ${ofAccount(SINCE)} returning ${KEY_OF_ACCOUNT}`;
+  return (await tx.query<KeyOfAccountRow>(text, [accountId, limit, since])).sort(byOrganisation);
 }
+
+/** Removes those of them that open nothing, at most `limit`. */
+export async function apiKeyDeleteExpiredOfAccount(
+  tx: Tx,
+  accountId: string,
+  limit: number,
+  since: Date,
+): Promise<KeyOfAccountRow[]> {
+  const text = `delete from auth.api_key where ${ofAccount(`${SINCE} and expires_at <= now()`)} returning ${KEY_OF_ACCOUNT}`;
+  return (await tx.query<KeyOfAccountRow>(text, [accountId, limit, since])).sort(byOrganisation);
+}
+
+const byOrganisation = (a: KeyOfAccountRow, b: KeyOfAccountRow): number =>
+  a.tenantId < b.tenantId || (a.tenantId === b.tenantId && a.id < b.id) ? -1 : 1;
 
 /** Removes the keys that an account made in one organisation, whose number of keys bounds them. */
 export function apiKeyDeleteOfMember(

@@ -100,6 +100,16 @@ export async function oneTimeTokenFind(purpose: Purpose, hash: Buffer): Promise<
   return rows[0];
 }
 
+/** When the live token of a hash was first stored. */
+export async function oneTimeTokenLook(tx: Tx, purpose: Purpose, hash: Buffer): Promise<Date | undefined> {
+  const rows = await tx.query<{ createdAt: Date }>(
+    `select created_at as "createdAt" from auth.one_time_token
+     where hash = $2 and purpose = $1 and expires_at > clock_timestamp()`,
+    [purpose, hash],
+  );
+  return rows[0]?.createdAt;
+}
+
 /** Uses up the live token of a hash: of many at once one gets it. With when it was first stored. */
 export async function oneTimeTokenTake(
   tx: Tx,
