@@ -3,11 +3,11 @@
 import { z } from "zod";
 import { defineAction } from "../audit/action";
 import { record } from "../audit/record";
+import { parseNetwork } from "../config/network";
 import { newId } from "../db/ids";
 import { withSystem, type Tx } from "../db/tenant";
 import { apiKeyCreated, apiKeyRevoked, apiKeyRotated } from "../events/catalog/auth";
 import { emit } from "../events/outbox";
-import { parseNetwork } from "../security/address";
 import { commonErrors } from "../security/common-errors";
 import { parseInput } from "../security/input";
 import { isPermission, type Permission } from "../security/permissions";

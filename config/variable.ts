@@ -1,5 +1,6 @@
 // How the texts of environment variables are read: one reader for each kind, with the words for what is wrong.
 import { z } from "zod";
+import { parseNetwork } from "./network";
 
 /** A variable: `schema` reads its text, `remedy` completes "set NAME to …". */
 export interface Variable<T> {
@@ -79,19 +80,15 @@ function decodeLeniently(encoded: string): string {
   }
 }
 
-const networkPattern =
-  /^(?:\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12]\d|3[0-2]))?|[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:\/(?:\d{1,2}|1[01]\d|12[0-8]))?)$/;
-
+/** Addresses and networks, each in its one spelling. */
 export const networks = variable(
-  z
-    .string()
-    .transform((list) =>
-      list
-        .split(",")
-        .map((item) => item.trim())
-        .filter((item) => item !== ""),
-    )
-    .refine((list) => list.every((item) => networkPattern.test(item)), "has an entry that is no address or network"),
+  z.string().transform((list, context) => {
+    const items = list.split(",").filter((item) => item.trim() !== "");
+    const found = items.map((item) => parseNetwork(item)).filter((network) => network !== undefined);
+    if (found.length < items.length)
+      context.addIssue("has an entry that is no address or network, or one with bits behind its prefix");
+    return found;
+  }),
   "a comma-separated list of IP addresses or networks such as 10.0.0.0/8",
 );
 

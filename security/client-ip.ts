@@ -5,7 +5,8 @@ import type { BlockList } from "node:net";
 
 import { cfg } from "../config";
 import { logger } from "../telemetry/logger";
-import { isInNetworks, limitKeyOf, networkList, parseAddress } from "./address";
+import { parseAddress } from "../config/network";
+import { isInNetworks, limitKeyOf, networkList } from "./address";
 import { RecentMap } from "./recent-map";
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;

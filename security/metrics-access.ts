@@ -2,7 +2,8 @@
 // whoever connects from our own networks without a proxy between: behind a proxy with a private address everybody would.
 import { createHash, timingSafeEqual } from "node:crypto";
 
-import { isInNetworks, networkList, parseAddress } from "./address";
+import { parseAddress } from "../config/network";
+import { isInNetworks, networkList } from "./address";
 import { clientIp, type Headers } from "./client-ip";
 
 export interface MetricsAccess {

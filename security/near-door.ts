@@ -1,7 +1,8 @@
 // What only whoever sits at this machine, or in networks of its own, may read or use: the development mailbox, whose mails sign
 // people in, and the link that opens the console. Every hop that the request names must be near: through a tunnel or a public
 // proxy the door is shut.
-import { isInNetworks, networkList, parseAddress } from "./address";
+import { parseAddress } from "../config/network";
+import { isInNetworks, networkList } from "./address";
 import type { Headers } from "./client-ip";
 
 /** No chain of hops that are all near is longer, and what is longer is not read. */

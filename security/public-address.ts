@@ -1,7 +1,8 @@
 // Which addresses belong to the public internet: for whatever connects where a stranger says. Everything that the IANA
 // special-purpose registries (RFC 6890) reserve is not among them: this machine, private networks, link-local addresses
 // (the metadata services of clouds), shared address space, documentation, multicast, and IPv6 forms that carry IPv4.
-import { isInNetworks, networkList, parseAddress } from "./address";
+import { parseAddress } from "../config/network";
+import { isInNetworks, networkList } from "./address";
 
 const reserved = networkList([
   "0.0.0.0/8",

@@ -41,7 +41,8 @@ const samples: Record<VariableName, { good: string[]; bad: string[] }> = {
   LIMIT_SCALE: { good: ["0.5", "100"], bad: ["0", "off"] },
   TRUSTED_PROXIES: {
     good: ["10.0.0.0/8", "::1", "192.168.1.1, fd00::/8,", "2001:db8::/32"],
-    bad: ["10.0.0.0/33", "proxy.example.com", "10.0.0", "::1/129"],
+    // What was taken by its form alone stopped the start elsewhere, without a word of which variable it was.
+    bad: ["10.0.0.0/33", "proxy.example.com", "10.0.0", "::1/129", "300.0.0.1", "10.0.0.1/8", "::ffff:0:0/8", ":::1"],
   },
   METRICS_ALLOW: { good: ["127.0.0.1"], bad: ["*"] },
   METRICS_TOKEN: { good: ["0123456789abcdef"], bad: ["short", "has a space in the middle", "x".repeat(201)] },
@@ -275,8 +276,8 @@ describe("the configuration as a whole", () => {
         serviceName: "svc",
         metricIntervalMs: 500,
       },
-      limits: { scale: 2, trustedProxies: ["10.0.0.1", "::1"] },
-      metrics: { allow: ["10.0.0.2"], token: "0123456789abcdef" },
+      limits: { scale: 2, trustedProxies: ["10.0.0.1/32", "::1/128"] },
+      metrics: { allow: ["10.0.0.2/32"], token: "0123456789abcdef" },
       auth: {
         accessTokenSeconds: 60,
         signingAlgorithm: "RS256",

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { isInNetworks, networkList, parseNetwork } from "../address";
+import { parseNetwork } from "../../config/network";
+import { isInNetworks, networkList } from "../address";
 
 test("a network has one spelling, and one that says more than its prefix keeps is none", () => {
   const spelled = {
