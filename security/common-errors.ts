@@ -57,6 +57,12 @@ export const commonErrors = defineErrors("common", {
     text: "the request is not valid",
     remedy: "Correct the fields named in details.fields.",
   },
+  list_too_costly: {
+    class: "failed_precondition",
+    text: "finding what fits takes too long: too many records are passed over for it",
+    remedy:
+      "Narrow the filter: name a value that few records have (an id, a code, a name), bound the field that the list is sorted by, or sort by the field that is filtered.",
+  },
   internal_error: {
     class: "internal",
     text: "an internal error occurred",

@@ -14,7 +14,7 @@ import { inPieces } from "../../services/assets/__tests__/files";
 import { uploadAsset } from "../../services/assets/upload";
 import { APPROVED_TOKEN } from "../../services/records/providers/development-payments";
 import { orderSaga } from "../../services/records/order-saga";
-import { askWithin } from "../../services/records/store/ask";
+import { askWithin } from "../listing/ask";
 import { orderInsert } from "../../services/records/store/orders";
 import { sendEvent } from "../../services/webhooks/outgoing";
 import { ingest } from "../../vectors/ingestion";

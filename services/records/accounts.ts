@@ -6,7 +6,7 @@ import { refusing, type Kind } from "./changes";
 import { errors } from "./errors";
 import type { newAccount } from "./input";
 import { accountInsert, accountInsertIfNew, accounts, accountSettings, type AccountRow } from "./store/accounts";
-import type { Ask } from "./store/ask";
+import type { Ask } from "../../db/listing/ask";
 import type { Place } from "./store/change";
 
 export const accountKind: Kind<AccountRow> = {

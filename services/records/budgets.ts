@@ -11,7 +11,7 @@ import { errors } from "./errors";
 import type { budgetPatch, newBudget } from "./input";
 import type { Change } from "./precondition";
 import { accounts } from "./store/accounts";
-import { askWithin } from "./store/ask";
+import { askWithin } from "../../db/listing/ask";
 import {
   budgetCount,
   budgetInsert,

@@ -6,7 +6,7 @@ import { deleteRecord, patchRecord, refusing, restoreRecord, type Kind } from ".
 import { errors } from "./errors";
 import type { categoryPatch, newCategory } from "./input";
 import type { Change } from "./precondition";
-import { askAlone, askWithin, type Ask } from "./store/ask";
+import { askAlone, askWithin, type Ask } from "../../db/listing/ask";
 import { categories, categoryInsert, categoryLockTree, categorySettings, type CategoryRow } from "./store/categories";
 import type { Place } from "./store/change";
 

@@ -4,8 +4,8 @@ import { DbError } from "../../db/errors";
 import { commonErrors } from "../../security/common-errors";
 import { errors } from "./errors";
 import type { Change } from "./precondition";
-import type { RecordRow, Resource } from "./resource";
-import type { Ask } from "./store/ask";
+import type { RecordRow, Resource } from "../../db/listing/resource";
+import type { Ask } from "../../db/listing/ask";
 import { recordDelete, recordRestore, recordState, recordUpdate, type Setting } from "./store/change";
 
 /** A kind of record, and what is said of one that is not there. */

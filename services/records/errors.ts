@@ -18,12 +18,6 @@ export const errors = defineErrors("records", {
     text: "the record has another version than the change is of",
     remedy: "Read it again; details.version is what it has now. Elsewhere this is 412.",
   },
-  list_too_costly: {
-    class: "failed_precondition",
-    text: "finding what fits takes too long: too many records are passed over for it",
-    remedy:
-      "Narrow the filter: name a value that few records have (id, sku, name, a category), bound the field that the list is sorted by, or sort by the field that is filtered.",
-  },
   sku_taken: {
     class: "already_exists",
     text: "there is a product with this SKU",

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { hasControlCharacter, hasUnseenCharacter } from "../../security/control-characters";
 import { isWellFormed } from "../../security/well-formed";
-import { readValue, wantedOf } from "./values";
+import { readValue, wantedOf } from "../../db/listing/values";
 
 const INTEGER_MAX = 2_147_483_647;
 const PRICE_MAX = 1_000_000_000_000;

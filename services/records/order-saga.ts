@@ -9,7 +9,7 @@ import { defineSaga, UnrecoverableStepError, type StepContext } from "../../saga
 import { confirmOrder, giveBack, reserveOrder, settleOrder, unsettleOrder } from "./order-steps";
 import { paymentProvider } from "./providers/chosen";
 import { PaymentDeclinedError, type PaymentProvider } from "./providers/payments";
-import { askAlone } from "./store/ask";
+import { askAlone } from "../../db/listing/ask";
 import type { Place } from "./store/change";
 import { orderForgetPaymentToken, orderPaymentToken } from "./store/orders";
 

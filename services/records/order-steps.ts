@@ -8,7 +8,7 @@ import type { Tx } from "../../db/tenant";
 import { CANCELED, UnrecoverableStepError } from "../../sagas/definition";
 import { refusing } from "./changes";
 import { postPayment, postRefund } from "./transactions";
-import { askWithin } from "./store/ask";
+import { askWithin } from "../../db/listing/ask";
 import type { Place } from "./store/change";
 import {
   orderGiveStock,

@@ -13,7 +13,7 @@ import { priceItems, totalOf } from "./order-items";
 import { orderSaga } from "./order-saga";
 import type { Change } from "./precondition";
 import { paymentProvider } from "./providers/chosen";
-import { askWithin, type Ask } from "./store/ask";
+import { askWithin, type Ask } from "../../db/listing/ask";
 import { recordFind, type Target } from "./store/change";
 import {
   orderInsert,

@@ -7,7 +7,7 @@ import { patchRecord, refusing, type Kind } from "./changes";
 import { errors } from "./errors";
 import type { newProduct, productPatch } from "./input";
 import type { Change } from "./precondition";
-import { askAlone, askWithin, type Ask } from "./store/ask";
+import { askAlone, askWithin, type Ask } from "../../db/listing/ask";
 import { recordFind, type Place, type Target } from "./store/change";
 import {
   productInsert,

@@ -3,8 +3,8 @@ import { HttpStatus } from "encore.dev/api";
 import { isUuid } from "../../db/ids";
 import { currentPrincipal, type Principal } from "../../security/principal";
 import { readIfMatch, type Change, type Precondition } from "./precondition";
-import type { ListedRow, Resource } from "./resource";
-import { askAlone, type Ask } from "./store/ask";
+import type { ListedRow, Resource } from "../../db/listing/resource";
+import { askAlone, type Ask } from "../../db/listing/ask";
 import { recordFind } from "./store/change";
 
 export interface Acting {

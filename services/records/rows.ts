@@ -5,7 +5,7 @@ import { withTenant, type Tx } from "../../db/tenant";
 import { charging } from "../../security/charges";
 import { reasonOf } from "../../security/errors";
 import type { Principal } from "../../security/principal";
-import { askWithin, type Ask } from "./store/ask";
+import { askWithin, type Ask } from "../../db/listing/ask";
 import { rowBegin, rowEnd, rowTakeBack } from "./store/rows";
 
 export interface RowOutcome {

@@ -10,7 +10,7 @@ import { checkBalance, negated } from "./balance";
 import { refusing } from "./changes";
 import { errors } from "./errors";
 import type { newReversal, newTransaction } from "./input";
-import { askWithin } from "./store/ask";
+import { askWithin } from "../../db/listing/ask";
 import { recordFind, type Place } from "./store/change";
 import {
   transactionFindOfOrder,

@@ -66,7 +66,6 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "events/start.ts": ["statement"],
   "queues/start.ts": ["jobDeadLetters.depth"],
   // Put together of plain texts, which are looked at when they are joined.
-  "services/records/store/list.ts": ["text"],
   "vectors/store/search.ts": ["text"],
   // The host's own schema.
   "runtime/cron/postgres-ledger.ts": ["createHostSchema"],
@@ -74,7 +73,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "services/ai/providers/breakers.ts": ["attempt"],
   // Where statements come through from others, in whose files they are looked at.
   "db/transaction.ts": ["text"],
-  "services/records/store/ask.ts": ["text"],
+  "db/listing/ask.ts": ["text"],
   "runtime/infra/database-url.ts": ["sql"],
   "runtime/sql/lane.ts": ["sql"],
   "runtime/sql/native-classes.ts": ["query", "sql"],

@@ -1,7 +1,7 @@
 // What lists may be asked for is what an index serves, for every kind of record.
 import { expect, test } from "vitest";
 import { systemQuery } from "../../../db/tenant";
-import type { Column, Resource } from "../resource";
+import type { Column, Resource } from "../../../db/listing/resource";
 import { budgets } from "../store/budgets";
 import { categories } from "../store/categories";
 import { accounts } from "../store/accounts";

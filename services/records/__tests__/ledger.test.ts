@@ -5,7 +5,7 @@ import { newId } from "../../../db/ids";
 import { systemQuery, tenantQuery, withTenant } from "../../../db/tenant";
 import { createCaller, type Caller } from "../../../testing";
 import { negated } from "../balance";
-import { askWithin } from "../store/ask";
+import { askWithin } from "../../../db/listing/ask";
 import { transactionInsert } from "../store/transactions";
 import { purgeTenant } from "../tenant-purge";
 import { purgeDeleted } from "../upkeep";

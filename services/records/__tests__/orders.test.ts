@@ -14,7 +14,7 @@ import type { PaymentProvider } from "../providers/payments";
 import { refusing } from "../changes";
 import { orderSaga } from "../order-saga";
 import { settleOrder, unsettleOrder } from "../order-steps";
-import { askWithin } from "../store/ask";
+import { askWithin } from "../../../db/listing/ask";
 import { orderInsert, orderMove, type OrderState } from "../store/orders";
 import { tenantDelete } from "../store/export";
 import { purgeDeleted } from "../upkeep";

@@ -120,3 +120,25 @@ test("the README's commands do what they say", async () => {
   expect(stdout).toContain('"items":[{');
   expect(stdout).not.toContain('"reason"');
 });
+
+test("a list is taken out as a file of lines, with its filters, and refused as the list is", async () => {
+  const sold = { name: "=1+1", priceMinor: 7_771, currency: "EUR" };
+  const made = await ask("POST", path, { ...sold, sku: "taken" });
+  const take = (query: string): Promise<Response> =>
+    fetch(`${app.baseUrl}${path}/export?${query}`, { headers: { authorization: `Bearer ${token}` } });
+  const csv = await take("format=csv&fields=name,priceMinor&priceMinor=eq.7771");
+  expect([csv.status, csv.headers.get("content-type"), csv.headers.get("content-disposition")]).toEqual([
+    200,
+    "text/csv; charset=utf-8; header=present",
+    'attachment; filename="products.csv"',
+  ]);
+  expect(await csv.text()).toBe(`"id","version","name","priceMinor"\r\n"${made.body.id as string}",1,"'=1+1",7771\r\n`);
+  const lines = await take("fields=sku&priceMinor=gte.7771&priceMinor=lt.7772");
+  expect(await lines.json()).toEqual({ id: made.body.id, version: 1, sku: "taken" });
+  for (const wrong of ["format=xml", "limit=3", "deleted=perhaps", "priceMinor=like.3"]) {
+    const refused = await take(wrong);
+    const [name = ""] = wrong.split("=");
+    const { details } = (await refused.json()) as { details: { fields: Record<string, string> } };
+    expect([refused.status, Object.keys(details.fields)]).toEqual([400, [name]]);
+  }
+});

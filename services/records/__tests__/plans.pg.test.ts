@@ -7,11 +7,11 @@ import { ownerPool } from "../../../db/__tests__/owner";
 import { tenantQuery, withTenant } from "../../../db/tenant";
 import { createCaller } from "../../../testing";
 import { category, reason, refusal } from "./things";
-import { filtersOf, isOfFew } from "../lists";
-import { readListing, positionText, type ListRequest } from "../listing";
-import type { Operator, Resource } from "../resource";
+import { filtersOf, isOfFew } from "../../../db/listing/lists";
+import { readListing, positionText, type ListRequest } from "../../../db/listing/listing";
+import type { Operator, Resource } from "../../../db/listing/resource";
 import { categories } from "../store/categories";
-import { countStatement, listStatement } from "../store/list";
+import { countStatement, listStatement } from "../../../db/listing/statement";
 import { products } from "../store/products";
 
 const by = createCaller();

@@ -8,7 +8,7 @@ import { newId } from "../../../db/ids";
 import { systemQuery, withTenant } from "../../../db/tenant";
 import { concurrent, createCaller, type Caller } from "../../../testing";
 import { createProduct } from "../products";
-import { askWithin } from "../store/ask";
+import { askWithin } from "../../../db/listing/ask";
 import { category, createRandom, deadlocksSeen, product, reason } from "./things";
 
 const reasons = (settled: PromiseSettledResult<string | undefined>[]): (string | undefined)[] =>

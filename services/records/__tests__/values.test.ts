@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { parseInput } from "../../../security/input";
 import { newCategory } from "../input";
-import { prefixEnd } from "../prefix";
+import { prefixEnd } from "../../../db/listing/prefix";
 import { readIfMatch } from "../precondition";
-import { readValue } from "../values";
+import { readValue } from "../../../db/listing/values";
 
 describe("a value", () => {
   test.each([

@@ -6,10 +6,10 @@ import { parseInput } from "../../../security/input";
 import { accountKind, createAccount as create } from "../accounts";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
 import { accountPatch, newAccount } from "../input";
-import { listRecords } from "../lists";
+import { listRecords } from "../../../db/listing/lists";
 import { etagOf } from "../precondition";
 import { acting, changeOf, createdAt, readRecord } from "../requests";
-import { shownRecord } from "../resource";
+import { shownRecord } from "../../../db/listing/resource";
 import { accounts, type AccountRow } from "../store/accounts";
 
 interface AccountResponse {

@@ -6,11 +6,11 @@ import { parseInput } from "../../../security/input";
 import { budgetKind, createBudget as create, patchBudget } from "../budgets";
 import { deleteRecord, restoreRecord } from "../changes";
 import { budgetPatch, newBudget } from "../input";
-import { listRecords } from "../lists";
-import { readIncludes } from "../listing";
+import { listRecords } from "../../../db/listing/lists";
+import { readIncludes } from "../../../db/listing/listing";
 import { etagOf } from "../precondition";
 import { acting, changeOf, createdAt, readRecord } from "../requests";
-import { shownRecord } from "../resource";
+import { shownRecord } from "../../../db/listing/resource";
 import { budgets, type BudgetRow } from "../store/budgets";
 
 interface SpentPeriod {

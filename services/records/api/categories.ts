@@ -12,11 +12,11 @@ import {
   restoreCategory as restore,
 } from "../categories";
 import { categoryPatch, newCategory, rowTarget } from "../input";
-import { listRecords } from "../lists";
-import { readIncludes } from "../listing";
+import { listRecords } from "../../../db/listing/lists";
+import { readIncludes } from "../../../db/listing/listing";
 import { etagOf } from "../precondition";
 import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
-import { shownRecord } from "../resource";
+import { shownRecord } from "../../../db/listing/resource";
 import { doRows } from "../rows";
 import { categories, categoryLockTree, type CategoryRow } from "../store/categories";
 

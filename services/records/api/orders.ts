@@ -5,11 +5,11 @@ import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
 import { newOrder, orderPatch } from "../input";
-import { listRecords } from "../lists";
+import { listRecords } from "../../../db/listing/lists";
 import { cancelOrder as cancel, orderKind, placeOrder } from "../orders";
 import { etagOf } from "../precondition";
 import { acting, changeOf, createdAt, readRecord } from "../requests";
-import { shownRecord } from "../resource";
+import { shownRecord } from "../../../db/listing/resource";
 import { orders, type OrderRow } from "../store/orders";
 
 /** As it was agreed, whatever becomes of the product. */

@@ -5,12 +5,12 @@ import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
 import { newProduct, productPatch, rowTarget, stockMove } from "../input";
-import { listRecords } from "../lists";
-import { readIncludes } from "../listing";
+import { listRecords } from "../../../db/listing/lists";
+import { readIncludes } from "../../../db/listing/listing";
 import { etagOf } from "../precondition";
 import { createProduct as create, moveStock, patchProduct, productKind } from "../products";
 import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
-import { shownRecord } from "../resource";
+import { shownRecord } from "../../../db/listing/resource";
 import { doRows } from "../rows";
 import { productLockSkus, products, productShareSkus, type ProductRow } from "../store/products";
 

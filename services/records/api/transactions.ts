@@ -5,10 +5,10 @@ import { isUuid, newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { errors } from "../errors";
 import { newReversal, newTransaction } from "../input";
-import { listRecords } from "../lists";
-import { readIncludes } from "../listing";
+import { listRecords } from "../../../db/listing/lists";
+import { readIncludes } from "../../../db/listing/listing";
 import { acting, createdAt, readRecord } from "../requests";
-import { shownRecord } from "../resource";
+import { shownRecord } from "../../../db/listing/resource";
 import { transactions, type TransactionRow } from "../store/transactions";
 import { postTransaction, reverseTransaction as reverse } from "../transactions";
 

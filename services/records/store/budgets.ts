@@ -1,9 +1,9 @@
-// The SQL of budgets that is theirs alone; lists and changes are every record's (list.ts, change.ts). Periods are cut as the calendar of the
+// The SQL of budgets that is theirs alone; lists and changes are every record's (db/listing/, change.ts). Periods are cut as the calendar of the
 // budget's zone has them, by the database, which knows when clocks are changed there.
 import { plainSql } from "../../../db/plain-statement";
 import type { Tx } from "../../../db/tenant";
-import type { RecordRow, Resource } from "../resource";
-import type { Ask } from "./ask";
+import type { RecordRow, Resource } from "../../../db/listing/resource";
+import type { Ask } from "../../../db/listing/ask";
 import type { Place, Setting } from "./change";
 import { commonColumns } from "./columns";
 

@@ -1,8 +1,8 @@
 // The SQL of every change of a record: of the version that is expected, and the next version afterwards. One statement each, which answers
 // nothing where there is no such record or it has another version; recordState then tells which. Times are the database's.
 import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
-import type { ListedRow, RecordRow, Resource } from "../resource";
-import type { Ask } from "./ask";
+import type { ListedRow, RecordRow, Resource } from "../../../db/listing/resource";
+import type { Ask } from "../../../db/listing/ask";
 
 const UPDATE = plainSql`update`;
 /** $3 is null for whatever version, else the versions that it may have. */

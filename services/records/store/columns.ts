@@ -1,6 +1,6 @@
 // The columns that every kind of record has.
 import { plainSql } from "../../../db/plain-statement";
-import type { Column, ListedRow, RecordRow } from "../resource";
+import type { Column, ListedRow, RecordRow } from "../../../db/listing/resource";
 
 /** Of those that are never changed, too. */
 export const listedColumns: Readonly<Record<keyof ListedRow, Column>> = {

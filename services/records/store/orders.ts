@@ -1,8 +1,8 @@
-// The SQL of orders that is theirs alone; lists and changes are every record's (list.ts, change.ts).
+// The SQL of orders that is theirs alone; lists and changes are every record's (db/listing/, change.ts).
 import { plainSql } from "../../../db/plain-statement";
 import type { Tx } from "../../../db/tenant";
-import type { RecordRow, Resource } from "../resource";
-import type { Ask } from "./ask";
+import type { RecordRow, Resource } from "../../../db/listing/resource";
+import type { Ask } from "../../../db/listing/ask";
 import { inserted, type Place, type Setting, type Target } from "./change";
 import { commonColumns } from "./columns";
 

@@ -1,7 +1,7 @@
 // The SQL of the ledger's transactions. They are posted whole, by one statement, and then never change.
 import { plainSql } from "../../../db/plain-statement";
-import type { ListedRow, Resource } from "../resource";
-import type { Ask } from "./ask";
+import type { ListedRow, Resource } from "../../../db/listing/resource";
+import type { Ask } from "../../../db/listing/ask";
 import { inserted, type Place } from "./change";
 import { listedColumns } from "./columns";
 

@@ -6,11 +6,12 @@
 // of texts the planner has no statistics (db.protect_table), and what it guesses may be the whole organisation:
 //   found   the records that one filter finds, when they are few, are sorted
 //   walked  the order's index is gone along until the page is full, where no filter finds few; for so many records and no more
-import { joinPlain, plainParameter, plainSql } from "../../../db/plain-statement";
-import { tenantQuery, type TenantScope, type TransactionOptions } from "../../../db/tenant";
-import { isOfOrder, passesOver, positionText, type Condition, type Listing } from "../listing";
-import type { ListedRow, Resource, ValueType } from "../resource";
-import { prefixEnd } from "../prefix";
+import { joinPlain, plainParameter, plainSql } from "../plain-statement";
+import type { TenantScope, TransactionOptions } from "../tenant";
+import type { Ask } from "./ask";
+import { isOfOrder, passesOver, positionText, type Condition, type Listing } from "./listing";
+import type { ListedRow, Resource, ValueType } from "./resource";
+import { prefixEnd } from "./prefix";
 
 const SELECT = plainSql`select`;
 const FROM = plainSql`from`;
@@ -31,7 +32,6 @@ const UP = plainSql`asc`;
 const DOWN = plainSql`desc`;
 const ID = plainSql`id`;
 const SELECT_ALL = plainSql`select * from`;
-const SELECT_ONE = plainSql`select 1 from`;
 const FENCED = plainSql`) as t where true`;
 const SELECT_COUNTS = plainSql`select array[`;
 const COUNT_OF = plainSql`(select count(*) from (select 1 from`;
@@ -95,6 +95,13 @@ export interface RecordPage {
   rows: Record<string, unknown>[];
   /** Absent on the last page. */
   next?: string;
+  /** Where the way along the order was cut off, past WALK_MAX records, with the page not full: what fits behind it is not looked at. */
+  cutAt?: string;
+}
+
+/** Whose records, and how they are asked for. */
+export interface ListScope extends TenantScope {
+  readonly ask: Ask;
 }
 
 /** How many records a filter may find to be what a list goes by: they are all looked at and sorted. */
@@ -106,47 +113,54 @@ const FETCHED_MAX = 2 * FOUND_MAX;
 export const WALK_MAX = 20_000;
 
 /**
- * Those of the tenant's records that fit, in the order asked for; undefined when the page is not full and there are more than
- * WALK_MAX to look at for it.
+ * Those of the tenant's records that fit, in the order asked for. A page that was cut off is whole up to `cutAt` where both statements see one
+ * state of the database.
  */
 export async function recordList<Row extends ListedRow>(
-  scope: TenantScope,
+  scope: ListScope,
   resource: Resource<Row>,
   listing: Listing,
   found: readonly Condition[] | undefined,
-  options: TransactionOptions,
-): Promise<RecordPage | undefined> {
+  options?: TransactionOptions,
+): Promise<RecordPage> {
   const { text, values } = listStatement(scope.tenantId, resource, listing, found);
-  const rows = await tenantQuery<Record<string, unknown>>(scope, text, values, options);
+  const rows = await scope.ask<Record<string, unknown>>(text, values, options);
   const shown = rows.slice(0, listing.limit);
   const last = shown.at(-1);
   if (last !== undefined && rows.length > listing.limit) return { rows: shown, next: positionText(listing.sort, last) };
-  return isFenced(listing, found) && (await isCut(scope, resource, listing, options)) ? undefined : { rows: shown };
+  const cutAt = isFenced(listing, found) ? await findCut(scope, resource, listing, options) : undefined;
+  return { rows: shown, ...(cutAt === undefined ? {} : { cutAt }) };
 }
 
-/** Whether the way along the order had an end before the records had. */
-async function isCut<Row extends ListedRow>(
-  scope: TenantScope,
-  resource: Resource<Row>,
+/** The last record on the way along the order before its end, where the records go on behind it. */
+async function findCut<Row extends ListedRow>(
+  { tenantId, ask }: ListScope,
+  { table, columns, isAppendOnly }: Resource<Row>,
   listing: Listing,
-  options: TransactionOptions,
-): Promise<boolean> {
+  options?: TransactionOptions,
+): Promise<string | undefined> {
   const composed = new Composed();
-  composed.values.push(scope.tenantId);
-  composed.add(SELECT_ONE, resource.table, OF_TENANT, ...standing(resource, listing));
+  composed.values.push(tenantId);
+  const selected = [columns.id.selected, ...listing.sort.map(({ column }) => column.selected)];
+  composed.add(SELECT, ...listOf(selected), FROM, table, OF_TENANT, ...standing({ isAppendOnly }, listing));
   addWay(composed, listing);
-  composed.add(LIMIT).value(1, casts.integer).add(OFFSET).value(WALK_MAX, casts.integer);
-  return (await tenantQuery(scope, joinPlain(composed.parts), composed.values, options)).length > 0;
+  composed
+    .add(LIMIT)
+    .value(2, casts.integer)
+    .add(OFFSET)
+    .value(WALK_MAX - 1, casts.integer);
+  const [last, beyond] = await ask<Record<string, unknown>>(joinPlain(composed.parts), composed.values, options);
+  return last === undefined || beyond === undefined ? undefined : positionText(listing.sort, last);
 }
 
 /** How many living records each of these filters finds, counted to one more than FOUND_MAX. */
 export async function recordCountFound<Row extends ListedRow>(
-  scope: TenantScope,
+  { tenantId, ask }: ListScope,
   resource: Resource<Row>,
   filters: readonly (readonly Condition[])[],
 ): Promise<readonly number[]> {
-  const { text, values } = countStatement(scope.tenantId, resource, filters);
-  const [row] = await tenantQuery<{ counts: number[] }>(scope, text, values);
+  const { text, values } = countStatement(tenantId, resource, filters);
+  const [row] = await ask<{ counts: number[] }>(text, values);
   return row?.counts ?? [];
 }
 

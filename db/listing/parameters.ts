@@ -8,14 +8,17 @@ const KNOWN = ["page", "limit", "sort", "cursor", "fields", "include", "deleted"
 const TOLD_MAX = 5;
 const NAME_TOLD_MAX = 50;
 
-/** @throws APIError invalid_request that names the parameters of the request which are none of a list */
-export function refuseUnknown<Row extends ListedRow>({ columns, isAppendOnly }: Resource<Row>): void {
+/** @throws APIError invalid_request that names the parameters of the request which are none of a list, or of `names` instead */
+export function refuseUnknown<Row extends ListedRow>(
+  { columns, isAppendOnly }: Resource<Row>,
+  names: readonly string[] = KNOWN,
+): void {
   const meta = currentRequest();
   if (meta?.type !== "api-call") return;
   const query = meta.pathAndQuery.indexOf("?");
   if (query === -1) return;
   const filters = Object.entries(columns).flatMap(([name, { operators }]) => (operators.length > 0 ? [name] : []));
-  const known = [...KNOWN.filter((name) => !isAppendOnly || name !== "deleted"), ...filters];
+  const known = [...names.filter((name) => !isAppendOnly || name !== "deleted"), ...filters];
   const unknown = new Set(new URLSearchParams(meta.pathAndQuery.slice(query + 1)).keys());
   for (const name of known) unknown.delete(name);
   if (unknown.size === 0) return;

@@ -1,5 +1,5 @@
 // What a kind of record tells about itself, once: its table, its columns, what lists may ask of them and what stands with it. The SQL of
-// lists and changes is put together of these declarations' own texts alone (store/list.ts, store/change.ts), never of a request's.
+// lists and changes is put together of these declarations' own texts alone (statement.ts, services/records/store/change.ts), never of a request's.
 
 /** What comes behind a field's name in a request: `price=gte.100`. */
 export const operators = ["eq", "in", "gt", "gte", "lt", "lte", "starts", "is"] as const;

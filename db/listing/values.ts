@@ -1,6 +1,6 @@
 // Values of filters and cursors, by the type of their column. What they are read as is what the database takes without a complaint.
 import { z } from "zod";
-import { isUuid } from "../../db/ids";
+import { isUuid } from "../ids";
 import { isWellFormed } from "../../security/well-formed";
 import type { ValueType } from "./resource";
 

@@ -1,14 +1,14 @@
 // Lists of any kind of record, from the request to the answer; and by which filter a list is found, so that none reads an organisation's
 // every record for a page of fifty.
-import { DbError } from "../../db/errors";
-import type { TenantScope } from "../../db/tenant";
+import { DbError } from "../errors";
+import type { TenantScope } from "../tenant";
 import { commonErrors } from "../../security/common-errors";
 import { UnderWay } from "../../security/under-way";
-import { errors } from "./errors";
+import { askAlone, type Ask } from "./ask";
 import { passesOver, readListing, type Condition, type Listing, type ListRequest } from "./listing";
 import { refuseUnknown } from "./parameters";
 import { shownRecord, type ListedRow, type Resource } from "./resource";
-import { FOUND_MAX, recordCountFound, recordList, type RecordPage } from "./store/list";
+import { FOUND_MAX, recordCountFound, recordList, type ListScope, type RecordPage } from "./statement";
 
 /** For what may have to pass over much: then it is the request that is at fault, and not the database. */
 const LIST_TIMEOUT_MS = 1_000;
@@ -24,21 +24,26 @@ export async function listRecords<Item extends { id: string }, Row extends Liste
   scope: TenantScope,
   resource: Resource<Row>,
   request: ListRequest,
+  ask: Ask = askAlone(scope),
 ): Promise<{ items: Item[]; next?: string }> {
   refuseUnknown(resource);
   const listing = readListing(resource, request);
-  const { rows, next } = await pageOf(scope, resource, listing);
-  // The order may be by fields that nobody asked to see.
-  const hidden = listing.sort.map(({ name }) => name).filter((name) => !listing.fields.includes(name));
-  const items = rows.map((row) => {
-    for (const name of hidden) delete row[name];
-    return shownRecord(row) as unknown as Item;
-  });
+  const { rows, next } = await pageOf({ tenantId: scope.tenantId, ask }, resource, listing);
+  const items = shownRows(listing, rows) as unknown as Item[];
   return { items, ...(next === undefined ? {} : { next }) };
 }
 
+/** As they are answered: the order may be by fields that nobody asked to see. */
+export function shownRows(listing: Listing, rows: RecordPage["rows"]): Record<string, unknown>[] {
+  const hidden = listing.sort.map(({ name }) => name).filter((name) => !listing.fields.includes(name));
+  return rows.map((row) => {
+    for (const name of hidden) delete row[name];
+    return shownRecord(row);
+  });
+}
+
 async function pageOf<Row extends ListedRow>(
-  scope: TenantScope,
+  scope: ListScope,
   resource: Resource<Row>,
   listing: Listing,
 ): Promise<RecordPage> {
@@ -46,10 +51,11 @@ async function pageOf<Row extends ListedRow>(
   const leave = found === undefined && passesOver(listing) ? enterWalk(scope) : undefined;
   try {
     const page = await recordList(scope, resource, listing, found, { statementTimeoutMs: LIST_TIMEOUT_MS });
-    if (page === undefined) throw errors.list_too_costly();
+    if (page.cutAt !== undefined) throw commonErrors.list_too_costly();
     return page;
   } catch (error) {
-    if (error instanceof DbError && error.kind === "statement_timeout") throw errors.list_too_costly({ cause: error });
+    if (error instanceof DbError && error.kind === "statement_timeout")
+      throw commonErrors.list_too_costly({ cause: error });
     throw error;
   } finally {
     leave?.();
@@ -57,8 +63,8 @@ async function pageOf<Row extends ListedRow>(
 }
 
 /** The filter that finds few, of which the list is found; undefined where there is none. */
-async function fewestOf<Row extends ListedRow>(
-  scope: TenantScope,
+export async function fewestOf<Row extends ListedRow>(
+  scope: ListScope,
   resource: Resource<Row>,
   listing: Listing,
 ): Promise<readonly Condition[] | undefined> {
