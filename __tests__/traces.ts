@@ -3,7 +3,9 @@ import { auth } from "~encore/clients";
 import { expect, onTestFinished } from "vitest";
 import { sealByCommand } from "../audit/seal-command";
 import { sealLogs } from "../audit/sealing";
-import type { as } from "../auth/__tests__/callers";
+import { as } from "../auth/__tests__/callers";
+import { mailedToken } from "../auth/__tests__/mails";
+import { newcomer } from "../auth/__tests__/people";
 import { createDevelopmentLink, signInByLink } from "../auth/operators/development-link";
 import { newId } from "../db/ids";
 import { systemQuery } from "../db/tenant";
@@ -17,6 +19,7 @@ import {
 } from "../events/consumer-commands";
 import { declarations } from "../events/declarations";
 import { handleAllByCommand, platformEvents } from "../events/platform-letters";
+import { registerCaller } from "../testing";
 // What an organisation's export hands out, whoever asks for it.
 import "../auth/store/export";
 import "../events/store/export";
@@ -125,6 +128,19 @@ export async function changesByCommand(owner: { tenantId: string }): Promise<voi
   await changesOfConsumers();
   await changesOfLetters();
   await changesOfSeals(owner);
+  await changesOfUsers();
+}
+
+/** Members by the names that /api/v1 has for them. */
+async function changesOfUsers(): Promise<void> {
+  const [owner, joining] = [await registerCaller(), await auth.register(newcomer())];
+  const { id, email } = joining.user;
+  await change("auth.createUser", both("auth.member.invited"), () => auth.createUser({ email, role: "viewer" }, owner));
+  await auth.acceptInvitation({ token: await mailedToken(email) }, await as(joining));
+  await change("auth.updateUser", both("auth.member.role-changed"), () =>
+    auth.updateUser({ id, role: "member" }, owner),
+  );
+  await change("auth.removeUser", both("auth.member.removed"), () => auth.removeUser({ id }, owner));
 }
 
 /** A link to the console is made and used. */
