@@ -2,6 +2,7 @@
 // values in turn.
 import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Cors, CorsRequest } from "./cors";
+import { envelopeOf, wantsEnvelope } from "./error-envelope";
 import type { Failure } from "./failure";
 import { headerBlock } from "./header-block";
 import { withExtra, type ExtraHeaders } from "./result";
@@ -156,12 +157,14 @@ export class Replier {
   }
 
   fail(pending: Pending, failure: Failure, extra: readonly string[] = []): void {
-    this.json(
-      pending,
-      failure.status,
-      [...failure.headers, ...extra],
-      failure.body(this.options.includeInternal || pending.from === "service"),
-    );
+    const headers = [...failure.headers, ...extra];
+    if (pending.from !== "service" && wantsEnvelope(pending.req)) {
+      const { status, body } = envelopeOf(failure);
+      this.json(pending, status, headers, body);
+      return;
+    }
+    const body = failure.body(this.options.includeInternal || pending.from === "service");
+    this.json(pending, failure.status, headers, body);
   }
 
   /** An error of the gateway itself that has no body (H-105). */
