@@ -52,6 +52,9 @@ the tables below). What Encore's decoder refuses before any code of ours runs, b
 lengths, answers \`invalid_argument\` with \`details: null\`: its form is Encore's, and its message names the place. So a client that finds \`details\` reads
 \`details.fields\`, and otherwise shows \`message\`. Of the same kind are \`unauthenticated\` (no or unusable credentials) and \`not_found\` (no such route) with \`details: null\`.
 
+**Another shape, for who asks for it.** With the header \`x-error-format: envelope\` errors are \`{error: {code, message, details}}\`, where \`details\` is as above and \`code\` is \`VALIDATION_ERROR\` (400, where the request itself is wrong), \`UNAUTHORIZED\` (401), \`NOT_FOUND\` (404),
+\`DB_TIMEOUT\` (408 instead of 504), \`INTERNAL_ERROR\` (500), and for all others \`details.reason\` in capitals (\`PERMISSION_DENIED\`, \`SKU_TAKEN\`), with their status as below. The plain-Node host renders it (\`runtime/http/error-envelope.ts\`); under Encore's own runtime errors keep their one shape.
+
 This page is written from the catalogues (\`security/common-errors.ts\`, \`<service>/errors.ts\`) and held to them by \`__tests__/errors.test.ts\`.
 `;
 

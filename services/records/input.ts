@@ -117,16 +117,19 @@ const posting = {
 
 export const newTransaction = z.object({
   ...posting,
-  entries: z.array(
-    z.object({
-      accountId: z.uuid("is no UUID"),
-      amountMinor: whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).refine(
-        (amount) => amount !== 0,
-        "moves nothing",
-      ),
-      currency,
-    }),
-  ),
+  entries: z
+    .array(
+      z.object({
+        accountId: z.uuid("is no UUID"),
+        amountMinor: whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).refine(
+          (amount) => amount !== 0,
+          "moves nothing",
+        ),
+        currency,
+      }),
+    )
+    .min(2, "are two at least")
+    .max(100, "are a hundred at most"),
 });
 
 export const newReversal = z.object(posting);

@@ -24,7 +24,8 @@ const ROWS_A_POINT = 10;
 
 interface Done {
   id: string;
-  version: number;
+  /** Of what has several. */
+  version?: number;
 }
 
 /**
@@ -34,7 +35,7 @@ interface Done {
 export async function doRows<Row>(
   principal: Principal,
   rows: readonly Row[],
-  act: (ask: Ask, row: Row) => Promise<Done>,
+  act: (ask: Ask, row: Row, tx: Tx) => Promise<Done>,
   { order, before }: { order?: (row: Row) => string; before?: (tx: Tx) => void } = {},
 ): Promise<RowOutcome[]> {
   const inTurn = [...rows.entries()];
@@ -43,7 +44,7 @@ export async function doRows<Row>(
     before?.(tx);
     const ask = askWithin(tx);
     const done: RowOutcome[] = [];
-    for (const [index, row] of inTurn) done.push(await outcomeOf(tx, index, () => act(ask, row)));
+    for (const [index, row] of inTurn) done.push(await outcomeOf(tx, index, () => act(ask, row, tx)));
     return done;
   };
   const points = Math.floor(rows.length / ROWS_A_POINT);
@@ -56,7 +57,7 @@ async function outcomeOf(tx: Tx, index: number, act: () => Promise<Done>): Promi
   try {
     const { id, version } = await act();
     rowEnd(tx);
-    return { index, status: "done", id, version };
+    return { index, status: "done", id, ...(version === undefined ? {} : { version }) };
   } catch (error) {
     if (!(error instanceof APIError)) throw error;
     await rowTakeBack(tx);

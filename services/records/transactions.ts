@@ -31,16 +31,14 @@ async function post(tx: Tx, place: Place, transaction: NewTransaction): Promise<
 
 /** @throws APIError transaction_unbalanced, account_not_found */
 export function postTransaction(
-  { subjectId: postedBy, ...principal }: Principal,
+  tx: Tx,
+  { tenantId, subjectId: postedBy }: Principal,
   id: string,
   { bookedAt, ...transaction }: z.infer<typeof newTransaction>,
 ): Promise<TransactionRow> {
   checkBalance(transaction.entries);
-  const { tenantId } = principal;
   const fields = { ...transaction, postedBy, bookedAt: dateOf(bookedAt) };
-  return withTenant({ tenantId }, (tx) =>
-    post(tx, { tenantId, id }, { origin: "manual", orderId: null, reversesId: null, ...fields }),
-  );
+  return post(tx, { tenantId, id }, { origin: "manual", orderId: null, reversesId: null, ...fields });
 }
 
 /** @throws APIError transaction_not_found, transaction_reversed, transaction_of_order */

@@ -120,3 +120,72 @@ test("what nobody foresaw takes all of it back", async () => {
   await expect(done).rejects.toMatchObject({ sqlState: "22012" });
   expect(await tenantQuery(by, "select 1 from records.category where tenant_id = $1", [by.tenantId])).toEqual([]);
 });
+
+test("accounts are made and renamed in several rows, of which one is refused by itself", async () => {
+  const by = createCaller();
+  const made = await records.createAccounts(
+    {
+      rows: [
+        { code: "bank", name: "Bank", kind: "asset" },
+        { code: "of:app", name: "No", kind: "asset" },
+        { code: "bank", name: "Again", kind: "asset" },
+      ],
+    },
+    by,
+  );
+  expect(made.rows.map(({ status, reason: why }) => [status, why])).toEqual([
+    ["done", undefined],
+    ["failed", "invalid_request"],
+    ["failed", "account_code_taken"],
+  ]);
+  const id = made.rows[0]!.id!;
+  const changed = await records.updateAccounts(
+    {
+      rows: [
+        { id, version: 1, name: "Cash" },
+        { id, version: 1, name: "Never" },
+      ],
+    },
+    by,
+  );
+  expect(changed.rows).toMatchObject([
+    { status: "done", version: 2 },
+    { status: "failed", reason: "precondition_failed" },
+  ]);
+  expect(await records.getAccount({ id }, by)).toMatchObject({ name: "Cash" });
+});
+
+test("transactions are posted in several rows: what is refused of one is neither posted nor told", async () => {
+  const by = createCaller();
+  const { rows: accounts } = await records.createAccounts(
+    {
+      rows: ["bank", "food"].map((code) => ({ code, name: code, kind: "asset" as const })),
+    },
+    by,
+  );
+  const [bank, food] = accounts.map(({ id }) => id!) as [string, string];
+  const moving = (given: number, got: number) => ({
+    entries: [
+      { accountId: bank, amountMinor: -given, currency: "EUR" },
+      { accountId: food, amountMinor: got, currency: "EUR" },
+    ],
+  });
+  const gone = { entries: moving(1, 1).entries.map((entry) => ({ ...entry, accountId: crypto.randomUUID() })) };
+  const { rows } = await records.createTransactions(
+    { rows: [moving(5, 5), moving(5, 4), gone, { entries: [] }, moving(7, 7)] },
+    by,
+  );
+  expect(rows.map(({ status, reason: why }) => [status, why])).toEqual([
+    ["done", undefined],
+    ["failed", "transaction_unbalanced"],
+    ["failed", "account_not_found"],
+    ["failed", "invalid_request"],
+    ["done", undefined],
+  ]);
+  const { items } = await records.listTransactions({ sort: "createdAt" }, by);
+  expect(items.map(({ id }) => id).sort()).toEqual([rows[0]!.id, rows[4]!.id].sort());
+  const told =
+    "select aggregate_id as id from events.outbox where tenant_id = $1 and type = 'records.transaction.posted'";
+  const events = await tenantQuery<{ id: string }>(by, told, [by.tenantId]);
+  expect(events.map(({ id }) => id).sort()).toEqual(items.map(({ id }) => id).sort());
+});

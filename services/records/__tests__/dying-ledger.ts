@@ -1,6 +1,7 @@
 // A process that posts transactions and brings orders to their ends until somebody kills it. Arguments: tenant, member, product, two accounts.
 import { writeSync } from "node:fs";
 import { newId } from "../../../db/ids";
+import { withTenant } from "../../../db/tenant";
 import { runSaga } from "../../../sagas/run-saga";
 import { subjectIdFrom, tenantIdFrom, type Principal } from "../../../security/principal";
 import { cancelOrder, placeOrder } from "../orders";
@@ -35,7 +36,7 @@ async function post(round: number): Promise<void> {
     { accountId: bank, amountMinor: -amountMinor, currency: "EUR" },
     { accountId: food, amountMinor, currency: "EUR" },
   ];
-  const { id } = await postTransaction(principal, newId(), { ...posting, entries });
+  const { id } = await withTenant(principal, (tx) => postTransaction(tx, principal, newId(), { ...posting, entries }));
   if (round % 2 === 1) await reverseTransaction(principal, { id: newId(), reversesId: id }, posting);
 }
 

@@ -142,3 +142,35 @@ test("a list is taken out as a file of lines, with its filters, and refused as t
     expect([refused.status, Object.keys(details.fields)]).toEqual([400, [name]]);
   }
 });
+
+test("errors have the shape and the codes of another contract, for who asks for it", async () => {
+  const format = { "x-error-format": "envelope" };
+  const shown = async (...[method, where, body, headers = {}]: Parameters<typeof ask>): Promise<unknown[]> => {
+    const answer = await ask(method, where, body, { ...format, ...headers });
+    const { error } = answer.body as { error: { code: string; details: { reason?: string; fields?: object } } };
+    return [answer.status, error.code, error.details.reason, Object.keys(error.details.fields ?? {})];
+  };
+  const missing = `${path}/01890000-0000-7000-8000-000000000000`;
+  expect(await shown("GET", missing)).toEqual([404, "NOT_FOUND", "product_not_found", []]);
+  expect(await shown("GET", `${path}?sort=x`)).toEqual([400, "VALIDATION_ERROR", "invalid_request", ["sort"]]);
+  expect(await shown("POST", path, { sku: 1 })).toEqual([400, "VALIDATION_ERROR", undefined, []]);
+  const nobody = await shown("GET", path, undefined, { authorization: "Bearer x" });
+  expect(nobody.slice(0, 2)).toEqual([401, "UNAUTHORIZED"]);
+  expect(await shown("POST", path, tea)).toEqual([409, "SKU_TAKEN", "sku_taken", []]);
+  expect(await shown("GET", `${path}/export?format=xml`)).toEqual([
+    400,
+    "VALIDATION_ERROR",
+    "invalid_request",
+    ["format"],
+  ]);
+  const plain = await ask("GET", missing);
+  expect([plain.status, plain.body.code, told(plain)]).toEqual([404, "not_found", [404, "product_not_found"]]);
+});
+
+test("whoever is invited as a user is accepted, and none yet", async () => {
+  const invited = await ask("POST", "/api/v1/users", { email: "guest@example.com", role: "viewer" });
+  expect([invited.status, invited.body.email]).toEqual([202, "guest@example.com"]);
+  const listed = await ask("GET", "/api/v1/users?role=eq.owner&fields=email");
+  expect(listed.body.items).toEqual([{ id: expect.any(String) as string, email: "records@example.com" }]);
+  expect((await ask("GET", "/api/v1/users?deleted=true")).status).toBe(400);
+});

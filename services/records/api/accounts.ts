@@ -5,10 +5,11 @@ import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { accountKind, createAccount as create } from "../accounts";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
-import { accountPatch, newAccount } from "../input";
+import { accountPatch, newAccount, rowTarget } from "../input";
 import { listRecords } from "../../../db/listing/lists";
 import { etagOf } from "../precondition";
-import { acting, changeOf, createdAt, readRecord } from "../requests";
+import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
+import { doRows } from "../rows";
 import { shownRecord } from "../../../db/listing/resource";
 import { accounts, type AccountRow } from "../store/accounts";
 
@@ -176,5 +177,94 @@ export const restoreAccount = api(
   async ({ id, ifMatch }: RestoreAccountRequest): Promise<AccountResponse> => {
     const act = acting();
     return withEtag(await restoreRecord(act.ask, accountKind, changeOf(act, { id, ifMatch }, accountKind.missing)));
+  },
+);
+
+interface AccountRowOutcome {
+  /** Its place in the request, from nought. */
+  index: number;
+  status: "done" | "failed";
+  id?: string;
+  version?: number;
+  /** As `details.reason` of an error. */
+  reason?: string;
+  message?: string;
+  fields?: { [field: string]: string };
+}
+
+interface AccountRowsResponse {
+  /** One for each row, in the request's order. */
+  rows: AccountRowOutcome[];
+}
+
+interface NewAccountRow {
+  code: string;
+  name: string;
+  kind: "asset" | "liability" | "equity" | "income" | "expense";
+}
+
+interface CreateAccountsRequest {
+  /** 60 at most: each is a transaction of its own inside one. */
+  rows: NewAccountRow[] & MinLen<1> & MaxLen<60>;
+}
+
+/** Makes several accounts: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
+export const createAccounts = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/api/v1/accounts/bulk",
+    tags: ["can:ledger.write", "limit:ingest", "idempotent"],
+  },
+  async ({ rows }: CreateAccountsRequest): Promise<AccountRowsResponse> => {
+    const { principal } = acting();
+    const { tenantId } = principal;
+    return {
+      rows: await doRows(
+        principal,
+        rows,
+        (ask, row) => create(ask, { tenantId, id: newId() }, parseInput(newAccount, row)),
+        // Of two requests that make the same ones, one waits for the other, and never both.
+        { order: ({ code }) => code },
+      ),
+    };
+  },
+);
+
+interface AccountPatchRow {
+  id: string;
+  /** Whatever version it has, if not given. */
+  version?: number;
+  name?: string;
+}
+
+interface UpdateAccountsRequest {
+  /** 60 at most: each is a transaction of its own inside one. */
+  rows: AccountPatchRow[] & MinLen<1> & MaxLen<60>;
+}
+
+/** Gives several accounts other names: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
+export const updateAccounts = api(
+  {
+    expose: true,
+    auth: true,
+    method: "PATCH",
+    path: "/api/v1/accounts",
+    tags: ["can:ledger.write", "limit:ingest", "idempotent"],
+  },
+  async ({ rows }: UpdateAccountsRequest): Promise<AccountRowsResponse> => {
+    const act = acting();
+    return {
+      rows: await doRows(
+        act.principal,
+        rows,
+        (ask, { id, version, ...patch }) => {
+          const change = rowChange(act, parseInput(rowTarget, { id, version }), accountKind.missing);
+          return patchRecord(ask, accountKind, change, parseInput(accountPatch, patch));
+        },
+        { order: ({ id }) => id },
+      ),
+    };
   },
 );

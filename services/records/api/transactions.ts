@@ -2,12 +2,14 @@
 import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { isUuid, newId } from "../../../db/ids";
+import { withTenant } from "../../../db/tenant";
 import { parseInput } from "../../../security/input";
 import { errors } from "../errors";
 import { newReversal, newTransaction } from "../input";
 import { listRecords } from "../../../db/listing/lists";
 import { readIncludes } from "../../../db/listing/listing";
 import { acting, createdAt, readRecord } from "../requests";
+import { doRows } from "../rows";
 import { shownRecord } from "../../../db/listing/resource";
 import { transactions, type TransactionRow } from "../store/transactions";
 import { postTransaction, reverseTransaction as reverse } from "../transactions";
@@ -98,8 +100,65 @@ interface CreateTransactionRequest {
 /** Posts a transaction, which stays: a mistake is reversed. */
 export const createTransaction = api(
   { expose: true, auth: true, method: "POST", path: "/api/v1/transactions", tags: ["can:ledger.write", "idempotent"] },
-  async (req: CreateTransactionRequest): Promise<CreatedTransaction> =>
-    created(await postTransaction(acting().principal, newId(), parseInput(newTransaction, req))),
+  async (req: CreateTransactionRequest): Promise<CreatedTransaction> => {
+    const { principal } = acting();
+    const transaction = parseInput(newTransaction, req);
+    return created(await withTenant(principal, (tx) => postTransaction(tx, principal, newId(), transaction)));
+  },
+);
+
+interface TransactionRowOutcome {
+  /** Its place in the request, from nought. */
+  index: number;
+  status: "done" | "failed";
+  id?: string;
+  /** As `details.reason` of an error. */
+  reason?: string;
+  message?: string;
+  fields?: { [field: string]: string };
+}
+
+interface TransactionRowsResponse {
+  /** One for each row, in the request's order. */
+  rows: TransactionRowOutcome[];
+}
+
+interface NewEntryOfRow {
+  accountId: string;
+  amountMinor: number;
+  currency: string;
+}
+
+interface NewTransactionRow {
+  /** At most 100. */
+  entries: NewEntryOfRow[];
+  description?: string;
+  reference?: string;
+  bookedAt?: string;
+}
+
+interface CreateTransactionsRequest {
+  /** 60 at most: each is a transaction of its own inside one. */
+  rows: NewTransactionRow[] & MinLen<1> & MaxLen<60>;
+}
+
+/** Posts several transactions: each row has an outcome of its own, and what is refused of one leaves the others as they are. */
+export const createTransactions = api(
+  {
+    expose: true,
+    auth: true,
+    method: "POST",
+    path: "/api/v1/transactions/bulk",
+    tags: ["can:ledger.write", "limit:ingest", "idempotent"],
+  },
+  async ({ rows }: CreateTransactionsRequest): Promise<TransactionRowsResponse> => {
+    const { principal } = acting();
+    return {
+      rows: await doRows(principal, rows, (_ask, row, tx) =>
+        postTransaction(tx, principal, newId(), parseInput(newTransaction, row)),
+      ),
+    };
+  },
 );
 
 interface ReverseTransactionRequest {
