@@ -15,7 +15,7 @@ const builtFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { port: { type: "string" }, overwrite: { type: "boolean" } },
+    options: { port: { type: "string" }, overwrite: { type: "boolean" }, json: { type: "boolean" } },
     allowPositionals: true,
   });
   const [name, ...words] = positionals;

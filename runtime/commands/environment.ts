@@ -2,7 +2,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AppModel } from "../model";
 import type { HostConfig } from "../config";
 import type { InfraConfig } from "../infra";
 import { UsageError } from "./app-root";
@@ -79,6 +78,4 @@ export function environmentOf(
   };
 }
 
-export function secretNames(model: AppModel): string[] {
-  return [...new Set(model.packages.flatMap((p) => p.secrets))].sort();
-}
+export { secretNames } from "../secrets/names";

@@ -16,6 +16,7 @@ export const usage = `groundwork <command> [--app DIR]
   migrate repair FILE …                             take edited or removed files as what was applied
   backup FILE [--dir DIR]                           databases and buckets in one file, also beside the running app
   restore FILE [--overwrite] [--dir DIR]            all of it into an empty installation; --overwrite deletes what is there
+  doctor [--json] [--dir DIR]                       what is wrong with this installation, and what to do about it
   gen client --lang typescript | openapi [--output FILE]
                                                     a client for the app's endpoints, or their description
   exec [--beside] -- COMMAND …                      run a command with the app's environment; --beside also while the
@@ -85,6 +86,7 @@ export const commands: Record<string, Command> = {
   migrate: withSecrets(async (input) => (await import("./migrate")).migrateCommand(input)),
   backup: withSecrets(async (input) => (await import("./backup")).backupCommand(input, await installationOf(input))),
   restore: withSecrets(async (input) => (await import("./restore")).restoreCommand(input, await installationOf(input))),
+  doctor: withSecrets(async (input) => (await import("./doctor")).doctorCommand(input, await installationOf(input))),
   gen: async (input) => (await import("./gen")).gen(input),
   exec: withSecrets(async (input) => (await import("./exec")).exec(input)),
   sql: withSecrets(async (input) => (await import("./sql")).sql(input)),

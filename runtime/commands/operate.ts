@@ -4,6 +4,7 @@ import { UsageError } from "./app-root";
 import { backupCommand } from "./backup";
 import type { CommandInput } from "./command-input";
 import { say } from "./console";
+import { doctorCommand } from "./doctor";
 import { builtInstallation, type Installation } from "./installation";
 import { restoreCommand } from "./restore";
 import { migrateAll } from "./serve";
@@ -21,6 +22,7 @@ async function migrateBuilt({ env }: CommandInput, { root, stateDir, model }: In
 
 const operations: Record<string, (input: CommandInput, installation: Installation) => Promise<void>> = {
   backup: backupCommand,
+  doctor: doctorCommand,
   restore: restoreCommand,
   migrate: migrateBuilt,
 };

@@ -141,12 +141,17 @@ export interface Beside extends Pick<InfraOptions, "appRoot" | "stateDir" | "env
   model(): Promise<AppModel>;
 }
 
+export interface DatabasesBeside extends Pick<Infra, "databases" | "hostDatabase" | "stop"> {
+  /** They are those of an app that runs on this state folder. */
+  isOfRunning?: true;
+}
+
 /**
  * The app's databases for somebody who looks at them: those of its server, those of the embedded Postgres that runs, else
  * the embedded one, opened for the caller alone. Nothing is made and nothing migrated.
  * @throws InfraError when there is no database yet, or the one there is does not open
  */
-export async function databasesBeside(options: Beside): Promise<Pick<Infra, "databases" | "hostDatabase" | "stop">> {
+export async function databasesBeside(options: Beside): Promise<DatabasesBeside> {
   const { stateDir, env, appRoot, log } = options;
   const server = await serverDatabases(env, options.model);
   if (server) return { databases: server, stop: () => Promise.resolve() };
@@ -159,7 +164,7 @@ export async function databasesBeside(options: Beside): Promise<Pick<Infra, "dat
     await (await acquireLock(stateDir, "state", holder)).release();
   } catch (error) {
     if (!(error instanceof LockedError)) throw error;
-    return { databases: addressesOf(stateDir, error.holder), stop: () => Promise.resolve() };
+    return { databases: addressesOf(stateDir, error.holder), isOfRunning: true, stop: () => Promise.resolve() };
   }
   const model = await options.model();
   return startEmbeddedInfra({ appRoot, stateDir, env, model, log }, needsHostDatabase(model, {}));

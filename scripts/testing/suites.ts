@@ -140,6 +140,7 @@ export const nativeSuites: readonly string[] = [
   "runtime/cache/__tests__/answers.test.ts",
   "runtime/cache/__tests__/cluster.test.ts",
   "runtime/cron/__tests__/scheduler.test.ts",
+  "runtime/doctor/__tests__/doctor.test.ts",
   "runtime/infra/__tests__/migrations.test.ts",
   "runtime/pubsub/__tests__/topics.test.ts",
   "runtime/sql/__tests__/database.test.ts",

@@ -49,6 +49,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...['tables.map(quoteQualified).join(", ")', "names", 'values.join(", ")', "lists", "aliases", "sql"],
   ],
   "runtime/backup/table-rows.ts": ["list"],
+  // Of database-rules.ts, which is looked at.
+  "runtime/doctor/databases.ts": ["sql"],
   // A path in the person's own terminal, with its quotes doubled.
   "runtime/commands/sql.ts": ["literal(table)"],
   // Two names that the engine has as constants, and a database's, with its quotes doubled.
