@@ -13,7 +13,7 @@ import { parseInput } from "../security/input";
 import { isPermission, type Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal, type TenantId } from "../security/principal";
 import { lockActing } from "./acting-now";
-import { assertHolds, scopeFor } from "./authority";
+import { assertHoldsStored, scopeFor } from "./authority";
 import { errors } from "./errors";
 import { requestMail } from "./jobs";
 import { createKeyText } from "./key-text";
@@ -195,7 +195,7 @@ function assertMayLearn(principal: Principal, held: ReadonlySet<Permission>, key
     return;
   }
   // All that the key names, and not what its machine may at the moment: a machine that gets more later gives it to the key.
-  assertHolds(held, key.permissions);
+  assertHoldsStored(held, key.permissions);
 }
 
 /** @throws APIError api_key_not_found, also for a key of another organisation. */

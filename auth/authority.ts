@@ -32,6 +32,13 @@ export async function heldOf(
   return membership === undefined ? nothing : heldByRole(membership);
 }
 
+/**
+ * As assertHolds, of what is stored: a name that no version of the app knows any more, or this one does not know yet, gives nothing, and
+ * must keep nobody from taking it away. @throws APIError permission_denied
+ */
+export const assertHoldsStored = (held: ReadonlySet<Permission>, given: readonly string[]): void =>
+  assertHolds(held, given.filter(isPermission));
+
 /** @throws APIError permission_denied when `given` has what the caller does not hold. */
 export function assertHolds(held: ReadonlySet<Permission>, given: Iterable<string>): void {
   for (const name of given)

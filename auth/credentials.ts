@@ -42,6 +42,7 @@ export async function forgetSince(
   reason: EndReason,
 ): Promise<ForgottenCredentials> {
   const sessions = await endEverySignIn(tx, accountId, reason);
+  accountForgetPlaces(tx, accountId);
   const apiKeys = await shutApiKeys(tx, accountId, since);
   const factors = await forgetFactorsSince(tx, accountId, since);
   const identities = await unlinkSince(tx, accountId, since);

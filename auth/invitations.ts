@@ -25,6 +25,7 @@ import { lockLiving } from "./session-end";
 import { accountFind, accountFindForUpdate, accountSetVerified, type OrganisationRow } from "./store/accounts";
 import {
   invitationCountOthers,
+  invitationFindByEmail,
   invitationDelete,
   invitationDeleteAll,
   invitationFind,
@@ -72,8 +73,12 @@ export async function inviteMember(principal: Principal, input: { email: string 
     if (await membershipFindByEmail(tx, tenantId, email)) throw errors.already_member();
     if ((await invitationCountOthers(tx, tenantId, email)) >= INVITATIONS_PER_ORGANISATION_MAX)
       throw errors.too_many_invitations();
+    // The one of before ends: whoever may not take that back does not put another in its place.
+    const before = await invitationFindByEmail(tx, tenantId, email);
+    if (before !== undefined) await assertMayGive(tx, tenantId, held, before);
     const invitation = { id, tenantId, email, role, roleId, invitedBy: subjectId, lifetimeSeconds: LIFETIME_SECONDS };
     const stored = await invitationPut(tx, invitation);
+    if (before !== undefined) await tellRevoked(tx, tenantId, { ...before, email });
     await requestMail(tx, { kind: "invitation", invitationId: id }, tenantId);
     const payload = { organisationId: tenantId, invitationId: id, role, ...made, invitedBy: subjectId };
     await emit(tx, memberInvited, payload, { aggregateType: "invitation", aggregateId: id, tenantId });

@@ -79,6 +79,8 @@ export const mailJob = defineJob({
   retry: RETRY.external,
   timeoutMs: 45_000,
   kind: "email",
+  // It may warn its reader of who would call it off.
+  isCancelable: false,
 });
 
 makeWorker(mailJob, (mail, { tenantId }) => sendAccountMail(mail, tenantId));

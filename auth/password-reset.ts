@@ -19,7 +19,13 @@ import { placeOf } from "./known-places";
 import { hashOneTimeToken } from "./one-time-token";
 import { screenPassword, wordsAbout } from "./password-screen";
 import { hashPassword } from "./passwords";
-import { accountFindByEmail, accountLock, accountNotePlace, accountResetPassword } from "./store/accounts";
+import {
+  accountFindByEmail,
+  accountForgetPlaces,
+  accountLock,
+  accountNotePlace,
+  accountResetPassword,
+} from "./store/accounts";
 import { oneTimeTokenFind, oneTimeTokenTake } from "./store/one-time-tokens";
 
 /** @throws APIError invalid_request, rate_limited, mail_not_configured; none of them tells whether the address is known. */
@@ -58,6 +64,8 @@ export async function resetPassword(input: { token: string; password: string }, 
       if (changed === undefined) throw errors.link_invalid({ internal: "another address" });
       const claimed = !changed.wasVerified;
       await (claimed ? handOver : endEverySignIn)(tx, id, "password_reset");
+      // Somebody else may have been at those of before.
+      accountForgetPlaces(tx, id);
       const place = placeOf(id, from);
       if (place !== undefined) accountNotePlace(tx, id, place);
       await requestMail(tx, { kind: "password-changed", accountId: id });

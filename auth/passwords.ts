@@ -29,8 +29,14 @@ const PRESENT = `$argon2id$v=19$m=${ARGON2ID.memoryCost},t=${ARGON2ID.timeCost},
  */
 const turns = new BoundedTurns(2, 64);
 
+let dummy: Promise<string> | undefined;
+
 /** Of a random password nobody has, with the parameters above: what an unknown e-mail is checked against. */
-let dummyHash: Promise<string> | undefined;
+const dummyHash = (): Promise<string> =>
+  (dummy ??= hash(crypto.randomUUID(), ARGON2ID).catch((error: unknown) => {
+    dummy = undefined;
+    throw error;
+  }));
 
 /** In UTF-16 units, before anything else is done with it: no normalisation makes so long a text short enough. */
 const PASSWORD_MAX_UNITS = 8 * PASSWORD_MAX_CHARS;
@@ -65,9 +71,11 @@ export const needsRehash = (stored: string): boolean => !stored.startsWith(PRESE
  * throws as hashPassword.
  */
 export async function checkPassword(password: string, stored: string | null | undefined, rank = 0): Promise<boolean> {
-  dummyHash ??= hash(crypto.randomUUID(), ARGON2ID);
-  const expected = stored ?? (await dummyHash);
-  const fits = await turns.run(() => verify(expected, normalisePassword(password)), rank);
+  const fits = await turns.run(async () => {
+    // Whoever is asked about, and first of all: where it cannot be made, nobody is told apart by that.
+    const nobodys = await dummyHash();
+    return verify(stored ?? nobodys, normalisePassword(password));
+  }, rank);
   return typeof stored === "string" && fits;
 }
 

@@ -14,7 +14,7 @@ import { parseInput } from "../security/input";
 import { isRole, rolePermissions, type MemberRole, type Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal } from "../security/principal";
 import { lockActing } from "./acting-now";
-import { assertHolds, heldByRole } from "./authority";
+import { assertHolds, assertHoldsStored, heldByRole } from "./authority";
 import { errors } from "./errors";
 import { chosenName } from "./normalised-name";
 import { revokeRole } from "./revocations";
@@ -101,8 +101,9 @@ export async function changeRole(
   return withSystem("change-made-role", async (tx) => {
     const { held, role } = await roleToChange(tx, principal, id);
     const name = wanted.name ?? role.name;
-    const permissions = change.permissions === undefined ? role.permissions : permissionsIn(change.permissions);
-    assertHolds(held, permissions);
+    const given = change.permissions && permissionsIn(change.permissions);
+    if (given !== undefined) assertHolds(held, given);
+    const permissions = given ?? role.permissions;
     await assertNameFree(tx, { tenantId, id, name });
     const belowRevision = await roleUpdate(tx, { tenantId, id, name, permissions });
     await revokeRole(tx, id, belowRevision);
@@ -136,7 +137,7 @@ async function roleToChange(
   const held = await lockActing(tx, principal, "role.manage");
   const role = await roleFind(tx, { tenantId: principal.tenantId, id });
   if (role === undefined) throw errors.role_not_found();
-  assertHolds(held, role.permissions);
+  assertHoldsStored(held, role.permissions);
   return { held, role };
 }
 

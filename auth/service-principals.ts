@@ -13,7 +13,7 @@ import type { Permission } from "../security/permissions";
 import { tenantIdFrom, type Principal, type TenantId } from "../security/principal";
 import { lockActing } from "./acting-now";
 import { keyName, tellRevoked } from "./api-keys";
-import { assertHolds, scopeFor } from "./authority";
+import { assertHolds, assertHoldsStored, scopeFor } from "./authority";
 import { errors } from "./errors";
 import { apiKeyDeleteOfService, apiKeyDeleteOfServices } from "./store/api-keys";
 import {
@@ -148,6 +148,6 @@ async function serviceToChange(
   const held = await lockActing(tx, principal, "service_principal.manage");
   const service = await servicePrincipalFindForUpdate(tx, { tenantId, id });
   if (service === undefined) throw errors.service_principal_not_found();
-  assertHolds(held, service.permissions);
+  assertHoldsStored(held, service.permissions);
   return { held, service };
 }

@@ -21,6 +21,8 @@ export interface EnqueueOptions {
 export const DELAY_HEADER = "job-delay-ms";
 /** Outbox header of a job of high priority. */
 export const HIGH_HEADER = "job-high";
+/** Outbox header of a job whose task nobody cancels (migration 84). */
+const KEPT_HEADER = "job-kept";
 const DELAY_MAX_MS = 366 * 86_400_000;
 /** Outbox destination of jobs. */
 export const JOB_DESTINATION = "job";
@@ -40,7 +42,11 @@ export async function enqueue<Payload>(
     options.dedupeKey === undefined ? newId() : idFromParts("job", job.name, tenantId ?? "", options.dedupeKey);
   const { delayMs = 0, priority = "normal" } = options;
   if (!(delayMs >= 0 && delayMs <= DELAY_MAX_MS)) throw new RangeError(`a job cannot be delayed by ${delayMs} ms`);
-  const headers = { ...payloadHeader(job), ...(priority === "high" ? { [HIGH_HEADER]: "1" } : {}) };
+  const headers = {
+    ...payloadHeader(job),
+    ...(priority === "high" ? { [HIGH_HEADER]: "1" } : {}),
+    ...(job.isCancelable === false ? { [KEPT_HEADER]: "1" } : {}),
+  };
   return appendJob(tx, { id, job: job.name, tenantId, payload: job.payload.parse(payload), headers, delayMs });
 }
 

@@ -12,6 +12,12 @@ export const errors = defineErrors("queues", {
     text: "the task has ended",
     remedy: "There is nothing left to cancel: GET /tasks/:id tells its outcome.",
   },
+  task_kept: {
+    class: "failed_precondition",
+    text: "the task is not one that is canceled",
+    remedy:
+      "A notice to somebody, or a removal that was promised, goes on by itself: GET /tasks/:id tells how far it is.",
+  },
   dead_letter_not_found: {
     class: "not_found",
     text: "none of these ids is that of an open dead letter",

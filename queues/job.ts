@@ -32,6 +32,8 @@ export interface JobDefinition<Payload = unknown> {
   readonly kind?: QueueKind;
   /** Jobs at once in one process; absent = that of its kind, or cfg.queues.concurrency. */
   readonly concurrency?: number;
+  /** False for what nobody whom it concerns may call off (POST /tasks/:id/cancel): a notice that warns them, a removal. */
+  readonly isCancelable?: boolean;
 }
 
 /** Declares a job. Throws at load when the name is not "domain:action", or a limit is none. */
@@ -44,6 +46,7 @@ export function defineJob<Payload>(definition: {
   perTenant?: TenantLimits;
   kind?: QueueKind;
   concurrency?: number;
+  isCancelable?: boolean;
 }): JobDefinition<Payload> {
   if (!isJobName(definition.name))
     throw new TypeError(`job name "${definition.name}" is not of the form domain:action`);

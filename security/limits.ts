@@ -50,7 +50,8 @@ export const limitPolicies = {
    */
   auth: {
     anonymousIp: strict(60),
-    ip: strict(60),
+    // Of those who are signed in: an office behind one address signs out and switches as it likes.
+    ip: strict(1200),
     user: strict(60),
     key: strict(60),
     tenant: strict(600),

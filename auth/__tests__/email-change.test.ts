@@ -1,5 +1,5 @@
 // Another address for an account, and the way back for whoever lost it.
-import { auth } from "~encore/clients";
+import { auth, queues } from "~encore/clients";
 import { describe, expect, test, vi } from "vitest";
 import { systemQuery } from "../../db/tenant";
 import { UnrecoverableJobError } from "../../queues/worker";
@@ -150,6 +150,28 @@ test("a notice of an account whose address nobody takes back is one job, and non
     "Your password was changed",
     expect.not.stringMatching(/password/),
   ]);
+});
+
+test("a link to another password that was mailed to the address of before opens nothing after the change", async () => {
+  const ada = await person();
+  await auth.forgotPassword({ email: ada.user.email });
+  const token = await mailedToken(ada.user.email);
+  const { email } = newcomer();
+  await auth.changeEmail({ email }, await as(ada));
+  await auth.confirmEmail({ token: await mailedToken(email) });
+  expect(await reason(auth.resetPassword({ token, password: other }))).toBe("link_invalid");
+  expect((await signIn({ email, password }, new Date(), here)).user.id).toBe(ada.user.id);
+});
+
+test("nobody calls off the mail that warns of what they did", async () => {
+  const ada = await as(await person());
+  await auth.createApiKey({ name: "of a thief" }, ada);
+  const { tasks } = await queues.listTasks({ job: mailJob.name }, ada);
+  expect(tasks).not.toEqual([]);
+  for (const { id } of tasks) {
+    expect(await reason(queues.cancelTask({ id }, ada))).toBe("task_kept");
+    expect(await queues.getTask({ id }, ada)).toMatchObject({ canceling: false });
+  }
 });
 
 test("a job that sends a mail has more time than it takes", () => {

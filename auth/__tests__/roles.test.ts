@@ -156,6 +156,39 @@ describe("a role that an organisation makes", () => {
     await auth.changeRole({ id: own, permissions: ["document.read"] }, eve);
   });
 
+  test("invites over nobody's invitation that it could not take back", async () => {
+    const of = await organisation();
+    const { id } = await auth.createRole({ name: "Greeters", permissions: ["member.read", "member.manage"] }, of.owner);
+    const greeter = await colleague(of, "custom", id);
+    const { email } = newcomer();
+    const { id: invitation } = await auth.inviteMember({ email, role: "admin" }, of.owner);
+    const again = { email, role: "custom" as const, roleId: id };
+    expect(await reason(auth.inviteMember(again, greeter))).toBe("permission_denied");
+    expect((await auth.listInvitations({}, of.owner)).invitations).toMatchObject([{ id: invitation, role: "admin" }]);
+    await auth.inviteMember(again, of.owner);
+    expect(await reason(auth.inviteMember(again, greeter))).toBeUndefined();
+    const { entries } = await audit.listEntries({}, of.owner);
+    expect(entries.filter(({ action }) => action === "auth.invitation.revoked")).toHaveLength(2);
+  });
+
+  test("that names a permission which no version knows any more, as machines and keys may, is changed and deleted like any other", async () => {
+    const { owner, tenantId } = await organisation();
+    const { id: roleId } = await auth.createRole({ name: "Readers", permissions: ["document.read"] }, owner);
+    const { id } = await auth.createServicePrincipal({ name: "ci", permissions: ["document.read"] }, owner);
+    const { id: keyId } = await auth.createApiKey({ name: "k", servicePrincipalId: id }, owner);
+    for (const table of ["role", "service_principal", "api_key"])
+      await systemQuery(
+        "test",
+        `update auth.${table} set permissions = permissions || '{gone.thing}' where tenant_id = $1`,
+        [tenantId],
+      );
+    await auth.changeRole({ id: roleId, name: "Others" }, owner);
+    await auth.deleteRole({ id: roleId }, owner);
+    await auth.rotateApiKey({ id: keyId, overlapHours: 0 }, owner);
+    await auth.changeServicePrincipal({ id, disabled: true }, owner);
+    await auth.deleteServicePrincipal({ id }, owner);
+  });
+
   test("holds nothing that only an owner has, has one name, and goes when nobody has it", async () => {
     const acme = await organisation();
     const { owner } = acme;

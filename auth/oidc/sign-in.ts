@@ -5,6 +5,7 @@ import { withSystem } from "../../db/tenant";
 import { parseEmail } from "../../mail/email";
 import { limits } from "../../security/limits";
 import { commonErrors } from "../../security/common-errors";
+import { reasonOf } from "../../security/errors";
 import { domainOf } from "../domains/name";
 import { errors } from "../errors";
 import { requireSecondFactor } from "../factors/requirement";
@@ -17,7 +18,7 @@ import { claimsOf } from "./claims";
 import { accountOf } from "./linking";
 import { amrOf, vouchOf } from "./provider";
 import { oidcClients, type OidcClients } from "./providers";
-import { beginAt, consumeReturn, readReturn, type Begun, type Returned } from "./state";
+import { beginAt, consumeReturn, readReturn, type Begun } from "./state";
 
 /** Where the browser is to go: a provider by its id, or that of the organisation that has the domain of an address verified. */
 export interface Begin {
@@ -63,11 +64,13 @@ export async function completeOidcSignIn(
 ): Promise<SignedIn> {
   limits.assertFewFailures("signIn", address);
   const returned = await countingFailure(address, () => readReturn(clients, "oidc-sign-in", back, now));
-  await consumeReturn(returned);
+  await countingFailure(address, () => consumeReturn(returned));
   const { provider } = returned;
   const vouch = vouchOf(provider);
   const amr = amrOf(provider);
-  const { accountId, identityId } = await accountOf(provider, await claimsOf(clients, returned), now);
+  // A code that was made up costs the provider a request.
+  const claims = await countingFailure(address, () => claimsOf(clients, returned));
+  const { accountId, identityId } = await accountOf(provider, claims, now);
   const account = await withSystem("oidc-sign-in", (tx) => accountFindForUpdate(tx, accountId));
   if (account === undefined) throw errors.oidc_failed({ internal: "the account is gone" });
   await requireSecondFactor(account, amr, now, { identityId, ...(vouch && { vouch }) });
@@ -83,11 +86,12 @@ export async function completeOidcSignIn(
   return completeNewSignIn(opened, now);
 }
 
-async function countingFailure(address: string, read: () => Promise<Returned>): Promise<Returned> {
+/** What the browser brought back was no good; that a provider does not answer is nobody's failure. */
+async function countingFailure<T>(address: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    limits.countFailure("signIn", address);
+    if (reasonOf(error) !== "oidc_unavailable") limits.countFailure("signIn", address);
     throw error;
   }
 }

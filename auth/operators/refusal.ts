@@ -24,7 +24,12 @@ const refusal = z.object({
 
 export type Refusal = z.infer<typeof refusal>;
 
-export const refusalJob = defineJob({ name: "auth:operator-refusal", payload: refusal, timeoutMs: 10_000 });
+export const refusalJob = defineJob({
+  name: "auth:operator-refusal",
+  payload: refusal,
+  timeoutMs: 10_000,
+  isCancelable: false,
+});
 
 makeWorker(refusalJob, (payload, { tenantId }) => recordRefusal(payload, tenantId));
 

@@ -37,6 +37,19 @@ export async function invitationPut(tx: Tx, invitation: NewInvitation): Promise<
   return row;
 }
 
+/** The one for this address, live or not. True only under membershipLock. */
+export async function invitationFindByEmail(
+  tx: Tx,
+  tenantId: string,
+  email: string,
+): Promise<{ id: string; role: MemberRole; roleId: string | null } | undefined> {
+  const rows = await tx.query<{ id: string; role: MemberRole; roleId: string | null }>(
+    `select id, role, role_id as "roleId" from auth.invitation where tenant_id = $1 and email = $2`,
+    [tenantId, email],
+  );
+  return rows[0];
+}
+
 /** How many the organisation has for other addresses. True only under membershipLock. */
 export async function invitationCountOthers(tx: Tx, tenantId: string, email: string): Promise<number> {
   const rows = await tx.query<{ n: number }>(

@@ -125,7 +125,7 @@ export const cancelTask = api(
     const row = await callOff(principal, id);
     if (row !== undefined) return shown(row);
     if (known.state === "canceled") return shown(known);
-    throw errors.task_ended();
+    throw known.isKept ? errors.task_kept() : errors.task_ended();
   },
 );
 

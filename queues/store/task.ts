@@ -15,6 +15,8 @@ export interface TaskRow {
   progress: number | null;
   result: unknown;
   reason: string | null;
+  /** Nobody cancels it. */
+  isKept: boolean;
   isCanceling: boolean;
   createdAt: Date;
   startedAt: Date | null;
@@ -28,7 +30,7 @@ export interface LogRow {
   text: string;
 }
 
-const COLUMNS = `id, job, state, version, attempts, progress, result, reason, cancel_at is not null as "isCanceling",
+const COLUMNS = `id, job, state, version, attempts, progress, result, reason, is_kept as "isKept", cancel_at is not null as "isCanceling",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt", ${cursorMicros("created_at")} as "cursorMicros"`;
 
 /**
@@ -128,11 +130,11 @@ export function taskLogList(scope: TenantScope, id: string, seq: number, limit: 
   );
 }
 
-/** Asks for the end of a task that has not ended; from now on it is looked after, also before its time. Undefined when it has, or is none. */
+/** Asks for the end of a task that has not ended; from now on it is looked after, also before its time. Undefined when it has, is none or is kept. */
 export async function taskCancel(tx: Tx, tenantId: string, id: string): Promise<TaskRow | undefined> {
   const [row] = await tx.query<TaskRow>(
     `update queues.task set cancel_at = coalesce(cancel_at, now()), version = version + 1, seen_at = least(seen_at, now())
-      where tenant_id = $1 and id = $2 and ended_at is null returning ${COLUMNS}`,
+      where tenant_id = $1 and id = $2 and ended_at is null and not is_kept returning ${COLUMNS}`,
     [tenantId, id],
   );
   return row;

@@ -31,6 +31,7 @@ export const removeJob = defineJob({
   retry: { ...RETRY.standard, attempts: 100, maxDelayMs: 900_000 },
   timeoutMs: 600_000,
   concurrency: 2,
+  isCancelable: false,
 });
 
 makeWorker(

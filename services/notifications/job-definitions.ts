@@ -64,4 +64,5 @@ export const purgeMemberJob = defineJob({
   retry: { ...RETRY.standard, attempts: 100, maxDelayMs: 900_000 },
   timeoutMs: 600_000,
   concurrency: 1,
+  isCancelable: false,
 });

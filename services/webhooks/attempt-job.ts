@@ -25,6 +25,7 @@ export const deliverJob = defineJob({
   concurrency: 64,
   // However many of its receivers hang.
   perTenant: { concurrency: 8 },
+  isCancelable: false,
 });
 
 /** The same attempt is asked for once. */

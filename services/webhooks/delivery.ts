@@ -177,7 +177,7 @@ function postpone(tenantId: TenantId, attempt: AttemptPayload, random: () => num
   });
 }
 
-/** Our own fault, or a task that somebody canceled: an attempt that failed like any other, so that the delivery goes on. */
+/** Our own fault: an attempt that failed like any other, so that the delivery goes on. */
 export async function settleUnmade(tx: Tx, tenantId: TenantId, attempt: AttemptPayload): Promise<void> {
   const delivery = dueOf(await deliveryFindIn(tx, tenantId, attempt.webhookDeliveryId), attempt);
   if (delivery === undefined) return;
