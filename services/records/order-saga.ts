@@ -6,12 +6,12 @@
 //   confirm   paid → confirmed
 import { z } from "zod";
 import { defineSaga, UnrecoverableStepError, type StepContext } from "../../sagas/definition";
-import { confirmOrder, giveBack, reserveOrder, settleOrder, unsettleOrder } from "./order-steps";
+import { confirmOrder, reserveOrder, settleOrder, unsettleOrder } from "./order-steps";
 import { paymentProvider } from "./providers/chosen";
 import { PaymentDeclinedError, type PaymentProvider } from "./providers/payments";
 import { askAlone } from "../../db/listing/ask";
 import type { Place } from "./store/change";
-import { orderForgetPaymentToken, orderPaymentToken } from "./store/orders";
+import { orderForgetPaymentToken, orderGiveStock, orderPaymentToken } from "./store/orders";
 
 /** Kept for long, and shown: what the payment is charged with stands in the order, until it was. */
 const input = z.object({ orderId: z.uuid() });
@@ -31,7 +31,7 @@ const nothingPaid: { paymentId?: string } = {};
 export const orderSaga = defineSaga({ name: "records:order", version: 1, input })
   .step("reserve", {
     run: (tx, ctx) => reserveOrder(tx, placeOf(ctx)),
-    undo: (tx, ctx) => giveBack(tx, placeOf(ctx)),
+    undo: (tx, ctx) => orderGiveStock(tx, placeOf(ctx)),
   })
   .call("pay", {
     run: async (ctx): Promise<{ paymentId?: string }> => {

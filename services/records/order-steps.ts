@@ -2,7 +2,6 @@
 // cancellation stands before a step or behind it, and never in between.
 import type { EventDefinition } from "../../events/event";
 import { orderCancelled, orderConfirmed, orderFailed, orderPaid, orderReserved } from "../../events/catalog/records";
-import { idFromParts } from "../../db/ids";
 import { emit } from "../../events/outbox";
 import type { Tx } from "../../db/tenant";
 import { CANCELED, UnrecoverableStepError } from "../../sagas/definition";
@@ -11,7 +10,6 @@ import { postPayment, postRefund } from "./transactions";
 import { askWithin } from "../../db/listing/ask";
 import type { Place } from "./store/change";
 import {
-  orderGiveStock,
   orderLock,
   orderLockOfSaga,
   orderMove,
@@ -42,7 +40,7 @@ const tell = <Payload>(
   payload: Payload,
 ): Promise<string> => emit(tx, event, payload, { aggregateType: "order", aggregateId: id });
 
-const move = (tx: Tx, place: Place, to: { state: OrderState; paymentId?: string | undefined }): Promise<OrderFacts> =>
+const move = (tx: Tx, place: Place, to: Parameters<typeof orderMove>[2]): Promise<OrderFacts> =>
   orderMove(refusing(askWithin(tx)), place, to);
 
 /** Takes what was ordered off the stock: all of it, or nothing. Resolves with what is to be paid. */
@@ -57,16 +55,12 @@ export async function reserveOrder(tx: Tx, place: Place): Promise<{ currency: st
 export async function settleOrder(tx: Tx, place: Place, paymentId: string | undefined): Promise<void> {
   await lock(tx, place);
   const order = await move(tx, place, { state: "paid", paymentId });
-  await postPayment(tx, place.tenantId, transactionOf("payment", place), order);
+  await postPayment(tx, place.tenantId, order);
   await tell(tx, orderPaid, order, { ...eventOf(order), ...(paymentId === undefined ? {} : { paymentId }) });
 }
 
 /** The ledger follows: money that is to be given back counts as given back from then on. */
-export const unsettleOrder = (tx: Tx, place: Place): Promise<void> =>
-  postRefund(tx, place.tenantId, transactionOf("refund", place), place.id);
-
-/** Its own each, so that none is posted twice. */
-const transactionOf = (what: string, { tenantId, id }: Place): string => idFromParts("order", tenantId, id, what);
+export const unsettleOrder = (tx: Tx, { tenantId, id }: Place): Promise<void> => postRefund(tx, tenantId, id);
 
 export async function confirmOrder(tx: Tx, place: Place): Promise<void> {
   await lock(tx, place);
@@ -83,8 +77,6 @@ export async function endOrder(tx: Tx, tenantId: string, sagaId: string, reason:
   if (found === undefined || ENDS.includes(found.state)) return;
   const isCancelled = found.isCanceling || reason === CANCELED;
   const to = { state: isCancelled ? "cancelled" : "failed", reason } as const;
-  const order = await orderMove(refusing(askWithin(tx)), { tenantId, id: found.id }, to);
+  const order = await move(tx, { tenantId, id: found.id }, to);
   await tell(tx, isCancelled ? orderCancelled : orderFailed, order, { ...eventOf(order), reason });
 }
-
-export const giveBack = (tx: Tx, place: Place): Promise<void> => orderGiveStock(tx, place);

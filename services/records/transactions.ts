@@ -1,6 +1,7 @@
 // The rules of the ledger's transactions. What is posted stays; a mistake is reversed, once, by a transaction that takes each of its entries
 // back. What orders post is theirs: a payment is given back by its order's saga alone.
 import type { z } from "zod";
+import { idFromParts } from "../../db/ids";
 import { withTenant, type Tx } from "../../db/tenant";
 import { transactionPosted } from "../../events/catalog/records";
 import { emit } from "../../events/outbox";
@@ -12,13 +13,7 @@ import { errors } from "./errors";
 import type { newReversal, newTransaction } from "./input";
 import { askWithin } from "../../db/listing/ask";
 import { recordFind, type Place } from "./store/change";
-import {
-  transactionFindOfOrder,
-  transactionInsert,
-  transactions,
-  type NewTransaction,
-  type TransactionRow,
-} from "./store/transactions";
+import { transactionInsert, transactions, type NewTransaction, type TransactionRow } from "./store/transactions";
 
 async function post(tx: Tx, place: Place, transaction: NewTransaction): Promise<TransactionRow> {
   const row = await transactionInsert(refusing(askWithin(tx)), place, transaction);
@@ -65,8 +60,12 @@ interface PaidOrder {
   totalMinor: number;
 }
 
+/** Its own each, so that none is posted twice. */
+const transactionOf = (what: "payment" | "refund", tenantId: string, orderId: string): string =>
+  idFromParts("order", tenantId, orderId, what);
+
 /** What was paid for an order; nothing where there was nothing to pay. With the step that notes it, or not at all. */
-export async function postPayment(tx: Tx, tenantId: string, id: string, order: PaidOrder): Promise<void> {
+export async function postPayment(tx: Tx, tenantId: string, order: PaidOrder): Promise<void> {
   const { id: orderId, placedBy: postedBy, currency, totalMinor } = order;
   if (totalMinor === 0) return;
   const { payments, sales } = orderAccounts(tx, tenantId);
@@ -74,20 +73,20 @@ export async function postPayment(tx: Tx, tenantId: string, id: string, order: P
     { accountId: payments, amountMinor: totalMinor, currency },
     { accountId: sales, amountMinor: -totalMinor, currency },
   ];
+  const place = { tenantId, id: transactionOf("payment", tenantId, orderId) };
   const fields = { orderId, postedBy, entries, reversesId: null, description: null, reference: null, bookedAt: null };
-  await post(tx, { tenantId, id }, { origin: "order_payment", ...fields });
+  await post(tx, place, { origin: "order_payment", ...fields });
 }
 
-/** Takes back what postPayment posted. */
-export async function postRefund(tx: Tx, tenantId: string, id: string, orderId: string): Promise<void> {
-  const ask = askWithin(tx);
-  const reversesId = await transactionFindOfOrder(ask, { tenantId, id: orderId });
-  if (reversesId === undefined) return;
-  const paid = await recordFind(ask, transactions, { tenantId, id: reversesId });
-  if (paid === undefined) throw new Error("a transaction of an order is not there");
+/** Takes back what postPayment posted; nothing where it posted nothing. */
+export async function postRefund(tx: Tx, tenantId: string, orderId: string): Promise<void> {
+  const reversesId = transactionOf("payment", tenantId, orderId);
+  const paid = await recordFind(askWithin(tx), transactions, { tenantId, id: reversesId });
+  if (paid === undefined) return;
   const { postedBy } = paid;
+  const place = { tenantId, id: transactionOf("refund", tenantId, orderId) };
   const fields = { orderId, postedBy, reversesId, description: null, reference: null, bookedAt: null };
-  await post(tx, { tenantId, id }, { origin: "order_refund", ...fields, entries: negated(paid.entries) });
+  await post(tx, place, { origin: "order_refund", ...fields, entries: negated(paid.entries) });
 }
 
 const dateOf = (moment: string | null): Date | null => (moment === null ? null : new Date(moment));

@@ -217,10 +217,12 @@ export async function orderRequestCancel(
 const LOCK_PRODUCTS = plainSql`select 1 from records.product p
   where p.tenant_id = $1 and p.id = any(array(select i.product_id from records.order_item i where i.tenant_id = $1 and i.order_id = $2))
   order by p.id for no key update of p`;
-const TAKE_STOCK = plainSql`update records.product p set stock = p.stock - i.quantity, updated_at = now()
-  from records.order_item i
-  where i.tenant_id = $1 and i.order_id = $2 and p.tenant_id = $1 and p.id = i.product_id and p.deleted_at is null and p.stock >= i.quantity`;
-const COUNT_ITEMS = plainSql`select item_count as count from records.sales_order where tenant_id = $1 and id = $2`;
+const TAKE_STOCK = plainSql`with taken as (
+    update records.product p set stock = p.stock - i.quantity, updated_at = now()
+      from records.order_item i
+     where i.tenant_id = $1 and i.order_id = $2 and p.tenant_id = $1 and p.id = i.product_id and p.deleted_at is null and p.stock >= i.quantity
+    returning 1
+  ) select o.item_count = (select count(*) from taken) as "isWhole" from records.sales_order o where o.tenant_id = $1 and o.id = $2`;
 const GIVE_STOCK = plainSql`update records.product p set stock = least(p.stock::bigint + i.quantity, 2147483647), updated_at = now()
   from records.order_item i
   where i.tenant_id = $1 and i.order_id = $2 and p.tenant_id = $1 and p.id = i.product_id`;
@@ -231,9 +233,8 @@ const GIVE_STOCK = plainSql`update records.product p set stock = least(p.stock::
  */
 export async function orderTakeStock(tx: Tx, { tenantId, id }: Place): Promise<boolean> {
   tx.executeLater(LOCK_PRODUCTS, [tenantId, id]);
-  const taken = await tx.execute(TAKE_STOCK, [tenantId, id]);
-  const [order] = await tx.query<{ count: number }>(COUNT_ITEMS, [tenantId, id]);
-  return taken === order?.count;
+  const [taken] = await tx.query<{ isWhole: boolean }>(TAKE_STOCK, [tenantId, id]);
+  return taken?.isWhole ?? false;
 }
 
 /** Gives back what orderTakeStock took, to products that were deleted meanwhile too. */

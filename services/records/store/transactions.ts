@@ -137,10 +137,3 @@ export async function transactionInsert(
   const params = [tenantId, id, origin, orderId, reversesId, description, reference, postedBy, bookedAt, ...columns];
   return { ...inserted(await ask<Omit<TransactionRow, "entries">>(INSERT, params)), entries: [...entries] };
 }
-
-const FIND_OF_ORDER = plainSql`select id from records.ledger_transaction where tenant_id = $1 and order_id = $2 and origin = 'order_payment'`;
-
-/** By which the order was paid; undefined where it was not, or cost nothing. */
-export async function transactionFindOfOrder(ask: Ask, { tenantId, id: orderId }: Place): Promise<string | undefined> {
-  return (await ask<{ id: string }>(FIND_OF_ORDER, [tenantId, orderId]))[0]?.id;
-}
