@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Their suites start the host in processes of its own, or call what keeps nothing between calls. */
-const plainFolders = ["__tests__/", "bench/", "config/", "runtime/", "scripts/", "security/"];
+const plainFolders = ["__tests__/", "bench/", "config/", "deploy/", "runtime/", "scripts/", "security/"];
 
 /** Their suites open the app's database, and look only at what they put there: organisations of their own. */
 const appFolders = ["audit/", "auth/", "console/", "db/", "flags/", "mail/", "secrets/", "services/", "vectors/"];
