@@ -27,6 +27,8 @@ export interface StartOptions {
   walls?: Walls;
   /** For tests: another program in the child's place. */
   file?: string;
+  /** After so many runs it is replaced. */
+  runsMax?: number;
 }
 
 /** From the app's root, which is the working directory of every process of the app. */
@@ -42,7 +44,7 @@ const OWN_GRACE_MS = 40;
 /** An output as text within JSON takes twice its bytes at most. */
 const UNREAD_MAX_CHARS = 2 * OUTPUT_MAX_BYTES + 16_384;
 /** Then it is replaced: well below the processor time that it may have in its life (walls.ts). */
-const RUNS_MAX = 1_000;
+export const RUNS_MAX = 1_000;
 const RAN_MAX_MS = 20_000;
 
 const OVER_TIME: CodeError = {
@@ -61,7 +63,10 @@ export class SandboxProcess {
   private runs = 0;
   private ranMs = 0;
 
-  private constructor(file: string) {
+  private constructor(
+    file: string,
+    private readonly runsMax: number,
+  ) {
     this.child = spawn(process.execPath, commandOf(file, process.cwd()), { env: {}, stdio: ["pipe", "pipe", "pipe"] });
     this.child.on("error", () => this.end());
     this.child.on("exit", () => this.end());
@@ -72,9 +77,9 @@ export class SandboxProcess {
   }
 
   /** One that is ready, behind its walls. @throws APIError sandbox_walls_missing; Error when it does not start */
-  static async start({ walls = wallsHere(), file }: StartOptions = {}): Promise<SandboxProcess> {
+  static async start({ walls = wallsHere(), file, runsMax = RUNS_MAX }: StartOptions = {}): Promise<SandboxProcess> {
     assertWalls(walls);
-    const started = new SandboxProcess(file ?? join(process.cwd(), CHILD));
+    const started = new SandboxProcess(file ?? join(process.cwd(), CHILD), runsMax);
     try {
       if (!(await started.hears("isReady", START_LIMIT_MS)) || started.child.pid === undefined)
         throw new Error("a process for users' code did not start");
@@ -92,7 +97,7 @@ export class SandboxProcess {
 
   /** Whether it may have another run. */
   get isUsable(): boolean {
-    return !this.hasEnded && this.runs < RUNS_MAX && this.ranMs < RAN_MAX_MS;
+    return !this.hasEnded && this.runs < this.runsMax && this.ranMs < RAN_MAX_MS;
   }
 
   /** Its heartbeat, asked for while it is idle: false for one that is stuck. */
