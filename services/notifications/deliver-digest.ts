@@ -33,6 +33,8 @@ export interface DigestOf {
   userId: string;
   category: string;
   destination: string;
+  /** Quiet hours have held it, and that is over: where all of a day is quiet but for a minute, they would hold it for ever. */
+  isDue?: boolean | undefined;
 }
 
 /** Resolves when nothing more is to be done for it. @throws MailError, to be tried again */
@@ -77,7 +79,7 @@ async function settingsOf(scope: TenantScope, userId: string): Promise<{ policy:
 /** False when quiet hours hold it on: the job comes again when they end. */
 function closeWhenDue(scope: TenantScope, digest: DigestOf): Promise<boolean> {
   const { tenantId } = scope;
-  const { digestId } = digest;
+  const { digestId, isDue = false } = digest;
   return withTenant(scope, async (tx) => {
     const row = await digestLock(tx, tenantId, digestId);
     if (row === undefined) {
@@ -87,13 +89,13 @@ function closeWhenDue(scope: TenantScope, digest: DigestOf): Promise<boolean> {
     }
     const policy = row.policy ?? NO_POLICY;
     const preferences = row.preferences ?? NO_PREFERENCES;
-    const until = quietEndAt({ policy, preferences, nowMs: row.nowMs });
+    const until = isDue ? undefined : quietEndAt({ policy, preferences, nowMs: row.nowMs });
     if (until === undefined || categorySettings(policy, preferences, row.category).urgent) {
       await digestClose(tx, tenantId, digestId);
       return true;
     }
     await digestDefer(tx, tenantId, digestId, new Date(until));
-    await enqueue(tx, digestJob, digest, { delayMs: until - row.nowMs });
+    await enqueue(tx, digestJob, { ...digest, isDue: true }, { delayMs: until - row.nowMs });
     return false;
   });
 }

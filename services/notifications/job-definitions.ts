@@ -35,7 +35,11 @@ export const emailJob = defineJob({
 /** Sends what was gathered into one mail. */
 export const digestJob = defineJob({
   name: "notifications:send-digest",
-  payload: z.object({ digestId: z.uuid(), userId: z.uuid(), category: z.string(), destination: z.string() }),
+  payload: z.object({
+    ...{ digestId: z.uuid(), userId: z.uuid(), category: z.string(), destination: z.string() },
+    /** Quiet hours have held it. */
+    isDue: z.boolean().optional(),
+  }),
   retry: RETRY.external,
   timeoutMs: 45_000,
   kind: "email",
