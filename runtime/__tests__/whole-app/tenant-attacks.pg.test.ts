@@ -40,6 +40,8 @@ const CLOSED = [
   /, (?:challenge|mailedCode|refreshToken) in the body$/,
   // Where the page before ended: an id by itself is refused, and the one within only says which of equally good results come after.
   /^GET \/vectors\/search, cursor in the query$/,
+  // The same, of an endpoint's messages; and it goes with one of two members, which are drawn.
+  /^POST \/webhooks\/endpoints\/\{id\}\/replay, cursor in the body$/,
   // A token that the server sealed.
   /^GET \/notifications\/unsubscribe$/,
   // Names that each organisation gives its own templates.
