@@ -96,7 +96,7 @@ async function errorsFound(url: string): Promise<string[]> {
     .map(({ code }) => code);
 }
 
-test("migrated by the operator's login, the app serves production with its own, and the doctor tells the two apart", async () => {
+test("migrated by the operator's login, the app serves production with its own, and the doctor tells the two apart, and everything is backed up beside it", async () => {
   const migrated = await run(process.execPath, ["host/start.js", "migrate"], {
     cwd: folder,
     env: environment(operatorUrl),
@@ -116,6 +116,14 @@ test("migrated by the operator's login, the app serves production with its own, 
 
   expect(await errorsFound(appUrl())).toEqual([]);
   expect(await errorsFound(operatorUrl)).toEqual(["login_bypasses_row_security"]);
+  const backup = ["host/start.js", "backup", join(folder, "..", "backup.tar.gz")];
+  const { stdout } = await run(process.execPath, backup, { cwd: folder, env: environment(operatorUrl) });
+  expect(stdout).toMatch(/app: \d+ rows[\s\S]*not in it: the secrets/);
+  await expect(
+    run(process.execPath, [...backup, "x"], { cwd: folder, env: environment(operatorUrl) }),
+  ).rejects.toThrow();
+  const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies: object };
+  expect(dependencies).toHaveProperty("tar-stream");
   app?.kill("SIGTERM");
   await new Promise((resolve) => app?.once("exit", resolve));
 }, 240_000);
