@@ -18,7 +18,8 @@ import { resetPassword } from "../password-reset";
 import { register, type Registered } from "../registration";
 import { signIn } from "../sessions";
 import { readAccessToken } from "../tokens";
-import { mailedToken } from "./mails";
+import { as } from "./callers";
+import { mailedToken, verifyAddressOf } from "./mails";
 import { newcomer, password, reason } from "./people";
 import { codeOf, later, makeOperator } from "./staff";
 
@@ -165,5 +166,21 @@ describe("a place that an account knows", () => {
     await besiege((address) => signInAt(address, email, wrong));
     expect(await signInAt(home, email, fresh)).toBe("rate_limited");
     expect(await signInAt(elsewhere, email, fresh)).toBeUndefined();
+  });
+
+  test("is none any more behind another password by mail, nor when the account is taken back: somebody else was there", async () => {
+    const { user } = await registerAt(home);
+    await verifyAddressOf(user);
+    await auth.forgotPassword({ email: user.email });
+    await resetPassword({ token: await mailedToken(user.email), password: fresh }, elsewhere);
+    const [place, ...others] = await placesOf(user.email);
+    expect(others).toEqual([]);
+    const caller = await as(await signIn({ email: user.email, password: fresh }, now, elsewhere));
+    expect(await placesOf(user.email)).toEqual([place]);
+    const { email } = newcomer();
+    await auth.changeEmail({ email }, caller);
+    await auth.confirmEmail({ token: await mailedToken(email) });
+    await auth.revertEmail({ token: await mailedToken(user.email) });
+    expect(await placesOf(user.email)).toEqual([]);
   });
 });

@@ -177,6 +177,17 @@ test("what is tried is what the sources define: each job, consumer, saga and cro
   expect([work.jobs.length, work.consumers.length, work.crons.size].every((n) => n > 5)).toBe(true);
 });
 
+test("what warns somebody, or was promised to be removed, is called off by nobody whom it concerns", () => {
+  expect(
+    jobs
+      .filter(({ isCancelable = true }) => !isCancelable)
+      .map(({ name }) => name)
+      .sort(),
+  ).toEqual([
+    ...["assets:remove", "auth:mail", "auth:operator-refusal", "notifications:purge-member", "webhooks:deliver"],
+  ]);
+});
+
 test("no event, job or saga of a tenant acts on another tenant whose things it names, nor a cron for what it left", async () => {
   const runCrons = async (): Promise<void> => {
     for (const run of work.crons.values()) await run();

@@ -16,7 +16,7 @@ const kept = z.object({
 });
 
 interface KeptKeys extends SigningKeys {
-  /** Milliseconds since 1970, by the database's clock; absent from the newest. */
+  /** Milliseconds since 1970, by the database's clock; absent from the newest, and from what signs no more. */
   untilMs?: number | undefined;
 }
 
@@ -31,7 +31,9 @@ export async function putKeys(
 }
 
 const goodKeysIn = (text: SecretText): KeptKeys[] =>
-  kept.parse(JSON.parse(text.reveal())).keys.filter(({ untilMs = Infinity }) => untilMs > databaseClock.nowMs());
+  kept
+    .parse(JSON.parse(text.reveal()))
+    .keys.filter(({ untilMs }, at) => at === 0 || (untilMs !== undefined && untilMs > databaseClock.nowMs()));
 
 /** Those that sign now. @throws APIError secret_not_found, secret_unreadable */
 export const readKeys = async (scope: TenantScope, endpointId: string): Promise<SigningKeys[]> =>

@@ -2,10 +2,12 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { webhooks } from "~encore/clients";
-import { systemQuery } from "../../../db/tenant";
+import { systemQuery, withTenant } from "../../../db/tenant";
 import { databaseClock } from "../../../security/database-clock";
 import { reasonOf } from "../../../security/errors";
 import type { RegisteredCaller } from "../../../testing";
+import { putKeys } from "../keys";
+import { createSigningKeys } from "../signing";
 import { answering, startReceiver, type Receiver } from "./receiver";
 import { createEndpoint, createOrganisation, runAttempts, send, states } from "./stage";
 
@@ -155,6 +157,10 @@ test("while keys are replaced both sign, and the old ones no longer than that", 
   const { previousKeysUntil, ...fourth } = await webhooks.rotateEndpoint({ id, overlapHours: 0 }, owner);
   expect(previousKeysUntil).toBeUndefined();
   expect(await verifies([second.secret, third.secret, fourth.secret])).toEqual([false, false, true]);
+  // As a version before kept one that had ended: it does not say until when.
+  const [newest, ended] = [createSigningKeys(), createSigningKeys()];
+  await withTenant(owner, (tx) => putKeys(tx, owner, id, [newest, ended]));
+  expect(await verifies([newest.secret, ended.secret])).toEqual([true, false]);
   expect(await reason(webhooks.rotateEndpoint({ id, overlapHours: 1.5 }, owner))).toBe("invalid_request");
   expect(await reason(webhooks.rotateEndpoint({ id }, await createOrganisation()))).toBe("endpoint_not_found");
 });
