@@ -3,12 +3,12 @@ import type { AppModel } from "../model";
 import { secretNames } from "./environment";
 
 /** Two stages, so that npm's cache stays out of the image. The state folder is where buckets are kept. */
-export const dockerfile = `FROM node:20-bookworm-slim AS packages
+export const dockerfile = `FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json* ./
 RUN if [ -f package-lock.json ]; then npm ci --omit=dev --no-audit --no-fund; else npm install --omit=dev --no-audit --no-fund; fi
 
-FROM node:20-bookworm-slim
+FROM node:24-bookworm-slim
 ENV NODE_ENV=production PORT=8080
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
