@@ -1,6 +1,8 @@
 // Objects of buckets into an archive and back. Bytes pass through in pieces, however large an object is.
 import { createHash } from "node:crypto";
-import type { BucketStore } from "../objects/store";
+import { ObjectProblem } from "../objects/errors";
+import { ObjectErrorKind } from "../objects/object-error";
+import type { BucketStore, OpenedObject } from "../objects/store";
 import { InfraError } from "../infra";
 import { type ArchiveEntry, bytesOf } from "./archive-reader";
 import { entryNames, objectHead, type Digest, type ObjectHead, parseEntry } from "./archive-format";
@@ -21,6 +23,16 @@ async function* hashed(body: AsyncIterable<Uint8Array>, told: (sha256: string) =
   told(hash.digest("hex"));
 }
 
+/** Undefined for one that is there no more. Any other error is one of the whole backup: an object that does not open is not a removed one. */
+async function openListed(store: BucketStore, name: string): Promise<OpenedObject | undefined> {
+  try {
+    return await store.open(name);
+  } catch (error) {
+    if (error instanceof ObjectProblem && error.kind === ObjectErrorKind.NotFound) return undefined;
+    throw error;
+  }
+}
+
 /** Objects as they are while they are read: one that is removed meanwhile is not in the backup, nor would it be a moment later. */
 export async function dumpBucket(
   bucket: string,
@@ -31,7 +43,7 @@ export async function dumpBucket(
   const digest = new SetDigest();
   let index = 0;
   for await (const listed of store.list("", Number.POSITIVE_INFINITY)) {
-    const opened = await store.open(listed.name).catch(() => undefined);
+    const opened = await openListed(store, listed.name);
     if (!opened) continue;
     const { object, body } = opened;
     const head: ObjectHead = { name: object.name, contentType: object.contentType, size: object.size };

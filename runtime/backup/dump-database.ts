@@ -46,9 +46,9 @@ export async function dumpDatabase(
   for (const table of tables) {
     let part = 0;
     const label = tableName(table);
-    const digest = await eachPage(session, table, async (lines, rows) => {
-      await archive.add(entryNames.rows(name, label, ++part), Buffer.from(lines));
-      progress(rows, label);
+    const digest = await eachPage(session, table, async (lines) => {
+      await archive.add(entryNames.rows(name, label, ++part), Buffer.from(`${lines.join("\n")}\n`));
+      progress(lines.length, label);
     });
     digests.set(label, digest.value());
   }

@@ -62,16 +62,10 @@ function insertStatement(table: TableShape): { sql: string; columns: number } {
   };
 }
 
-/** @returns how many rows */
-export async function loadPage(session: DatabaseSession, table: TableShape, lines: string): Promise<number> {
-  const rows = lines
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as TextRow);
+export async function loadRows(session: DatabaseSession, table: TableShape, rows: readonly TextRow[]): Promise<void> {
   const { sql, columns } = insertStatement(table);
   const lists = Array.from({ length: columns }, (_, at) => rows.map((row) => row[at] ?? null));
   await session.query(sql, lists);
-  return rows.length;
 }
 
 /**

@@ -4,14 +4,15 @@
 //   read back, a transaction for each database; the objects go in and are read back; newer migrations are applied.
 import { InfraError, migrate, type MigrateOptions } from "../infra";
 import { type BackupHeader, type DatabaseHeader, tableName, type TableShape } from "./archive-format";
-import { bytesOf, checkArchive, type CheckedArchive, readEntries } from "./archive-reader";
+import { checkArchive, type CheckedArchive, readEntries } from "./archive-reader";
 import { clearBucket, isEmptyBucket, ObjectLoader, type Stores } from "./bucket-objects";
 import { clearDatabase, isEmpty } from "./clear-database";
 import { DatabaseSession } from "./database-session";
 import type { DatabaseSource } from "./dump-database";
 import { makeHostTables } from "./host-tables";
-import { beginLoading, checkTables, finishLoading, loadPage } from "./load-database";
+import { beginLoading, checkTables, finishLoading, loadRows } from "./load-database";
 import { checkMigrations } from "./restore-migrations";
+import { eachRows } from "./row-lines";
 
 export interface DatabaseTarget extends DatabaseSource {
   /** Of the app's own login, whose the host's tables are to be; the same as `url` where there is one login. */
@@ -90,7 +91,7 @@ function placeOf(entry: string): { kind: string; owner: string; table: string } 
   return { kind, owner, table };
 }
 
-async function loadRows(
+async function loadDatabase(
   target: DatabaseTarget,
   { header, checksums }: CheckedArchive,
   input: RestoreInput,
@@ -105,7 +106,10 @@ async function loadRows(
         const { kind, owner, table } = placeOf(entry.name);
         const shape = kind === "databases" && owner === target.name ? tables.get(table) : undefined;
         if (!shape) return skip(entry.body);
-        input.progress(await loadPage(session, shape, (await bytesOf(entry)).toString("utf8")), table);
+        await eachRows(entry, async (rows) => {
+          await loadRows(session, shape, rows);
+          input.progress(rows.length, table);
+        });
       });
       input.log(`reading ${target.name} back`);
       await finishLoading(session, target.name, described, checksums.databases[target.name] ?? {});
@@ -171,7 +175,7 @@ export async function restoreBackup(input: RestoreInput): Promise<RestoreSummary
       wanted.get(target.name) ?? new Set(),
       input,
     );
-  for (const target of targets) await loadRows(target, archive, input);
+  for (const target of targets) await loadDatabase(target, archive, input);
   const objects = await loadObjects(archive, input);
   const migrated: string[] = [];
   for (const target of targets)

@@ -8,12 +8,15 @@ import { runOnServer } from "../../infra/database-url";
 import { removeFolders, temporaryFolder } from "../../infra/__tests__/support";
 import { checkArchive } from "../archive-reader";
 import type { Stores } from "../bucket-objects";
-import { makeBackup, restoreBackup, type RestoreSummary } from "..";
+import { makeBackup } from "..";
 import {
+  backUp,
   emptyStores,
   fill,
   folderWith,
+  ignore,
   newerMigration,
+  restore,
   shopMigrations,
   type TestDatabase,
   testDatabase,
@@ -23,43 +26,6 @@ const shop = folderWith(shopMigrations);
 let source: TestDatabase;
 let stores: Stores;
 let file: string;
-
-const ignore = (): void => undefined;
-
-const backUp = async (database: TestDatabase, from: Stores): Promise<string> => {
-  const path = join(temporaryFolder(), "b.tar.gz");
-  await makeBackup({
-    app: "shop",
-    databases: [database],
-    stores: from,
-    file: path,
-    now: new Date(0),
-    progress: ignore,
-  });
-  return path;
-};
-
-interface More {
-  overwrite?: boolean;
-  into?: Stores;
-}
-
-function restore(
-  path: string,
-  target: TestDatabase,
-  { overwrite = false, into = emptyStores() }: More = {},
-): Promise<RestoreSummary> {
-  const migrateOptions = { log: ignore };
-  return restoreBackup({
-    file: path,
-    databases: [target],
-    stores: into,
-    overwrite,
-    migrateOptions,
-    progress: ignore,
-    log: ignore,
-  });
-}
 
 async function targetWith(dir: string, isMigrated = false): Promise<TestDatabase> {
   const target = await testDatabase(dir, isMigrated);

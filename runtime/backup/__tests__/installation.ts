@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type ClonedDatabase, migrate } from "../../infra";
 import { emptyDatabase, temporaryFolder } from "../../infra/__tests__/support";
 import { openStores } from "../../objects/stores";
-import type { DatabaseTarget } from "..";
+import { type DatabaseTarget, makeBackup, restoreBackup, type RestoreSummary } from "..";
 import type { Stores } from "../bucket-objects";
 
 /** Asks for the server's `row_security`, keys that refer to each other, and every kind of value that a text form could lose. */
@@ -74,7 +74,41 @@ export async function testDatabase(migrationsDir: string, isMigrated: boolean): 
   return { name: "app", url: clone.url, appUrl: clone.url, isEmbedded: false, migrationsDir, drop: () => clone.drop() };
 }
 
-export function emptyStores(): Stores {
+export function emptyStores(objectsDir = temporaryFolder()): Stores {
   const bucket = { name: "files", public: false, versioned: false };
-  return openStores({ buckets: [bucket] as never, objectsDir: temporaryFolder() }).stores;
+  return openStores({ buckets: [bucket] as never, objectsDir }).stores;
+}
+
+export const ignore = (): void => undefined;
+
+export interface BackupOptions {
+  file?: string;
+  /** As in `makeBackup`: called between objects, and between pages of rows. */
+  progress?(count: number, what: string): void;
+}
+
+/** @returns the file's path */
+export async function backUp(database: TestDatabase, from: Stores, options: BackupOptions = {}): Promise<string> {
+  const { file = join(temporaryFolder(), "b.tar.gz"), progress = ignore } = options;
+  await makeBackup({ app: "shop", databases: [database], stores: from, file, now: new Date(0), progress });
+  return file;
+}
+
+export interface RestoreOptions {
+  overwrite?: boolean;
+  into?: Stores;
+  progress?(count: number, what: string): void;
+}
+
+export function restore(file: string, target: TestDatabase, options: RestoreOptions = {}): Promise<RestoreSummary> {
+  const { overwrite = false, into = emptyStores(), progress = ignore } = options;
+  return restoreBackup({
+    file,
+    databases: [target],
+    stores: into,
+    overwrite,
+    migrateOptions: { log: ignore },
+    progress,
+    log: ignore,
+  });
 }
