@@ -11,7 +11,7 @@ import { isDraining, onShutdown } from "../telemetry/shutdown";
 import { closeStorage } from "./bull";
 import { jobDestination } from "./destination";
 import { JOB_DESTINATION } from "./enqueue";
-import { allWorkers, closeQueues, type JobWorker } from "./factory";
+import { allWorkers, closeQueues, makeQueue, type JobWorker } from "./factory";
 import { startSchedules, stopSchedules } from "./schedules";
 import { flushTasks } from "./tasks";
 import { jobDeadLetters } from "./store/dead-letter";
@@ -78,6 +78,8 @@ function runWorkersWhileReady(): void {
     try {
       let isReady = await isReadyForWork();
       if (isReady) await startWorkers(mine());
+      // So that its depth is told from the start, and not from when something was put into it here.
+      for (const { jobName } of running) await makeQueue(jobName);
       // It may be on its way out since.
       isReady &&= !isDraining();
       if (isReady === isPaused)

@@ -80,6 +80,9 @@ describe("the console", () => {
     expect(await first.page.evaluate("document.cookie")).toBe("");
     await first.page.reload();
     await first.page.getByText("console@development.invalid").waitFor();
+    // One process runs all of it, and so knows all of it.
+    await first.page.getByText("waiting, 0 for later").waitFor();
+    expect(await first.page.getByText("knows a part of it alone").count()).toBe(0);
 
     const second = await watchedPage(browser, origin);
     await second.page.goto(origin + link);
