@@ -42,11 +42,15 @@ export function isEmail(text: string): boolean {
   return pathOctets(local, domain) <= OCTETS_MAX;
 }
 
+/** Where no label of any script has hyphens (RFC 5891 §4.2.3.1): URLs allow them, mail servers don't. */
+const MISPLACED_HYPHEN = /^-|-$|^..--/u;
+
 /** One that says of itself to be of another script is: Node 24 leaves it as it stands where it is of none, and no mail server does. */
 function isLabel(label: string): boolean {
   if (!LABEL.test(label)) return false;
   if (!/^xn--/i.test(label)) return true;
   const letters = domainToUnicode(label);
+  if (MISPLACED_HYPHEN.test(letters)) return false;
   return letters !== label && domainToASCII(letters) === label.toLowerCase();
 }
 

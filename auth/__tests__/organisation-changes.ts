@@ -65,12 +65,15 @@ const at =
 
 export const organisationChanges: Record<string, (stage: Stage) => Promise<Act>> = {
   "auth.inviteMember": at(({ by }) => invitationBy(by)),
+  "auth.createUser": at(({ by }) => auth.createUser({ email: newcomer().email, role: "admin" }, by)),
   "auth.revokeInvitation": async ({ by }) => {
     const { id } = await invitationBy(by);
     return () => auth.revokeInvitation({ id }, by);
   },
   "auth.changeMember": at(({ by, bob }) => auth.changeMember({ userId: bob, role: "admin" }, by)),
   "auth.removeMember": at(({ by, bob }) => auth.removeMember({ userId: bob }, by)),
+  "auth.updateUser": at(({ by, bob }) => auth.updateUser({ id: bob, role: "admin" }, by)),
+  "auth.removeUser": at(({ by, bob }) => auth.removeUser({ id: bob }, by)),
   "auth.createRole": at(({ by }) => roleOf(by)),
   "auth.changeRole": async ({ by }) => {
     const { id } = await roleOf(by);

@@ -18,7 +18,6 @@ const workerFolders = ["events/", "queues/", "sagas/"];
 export const workerSuites: readonly string[] = [
   "__tests__/testing.test.ts",
   "idempotency/__tests__/plans.test.ts",
-  "services/records/__tests__/budgets.test.ts",
   "services/records/__tests__/orders.test.ts",
 ];
 
@@ -107,6 +106,7 @@ export const suitesApart: readonly string[] = [
   "services/notifications/__tests__/quiet-hours.test.ts",
   "services/notifications/__tests__/redrive.test.ts",
   "services/notifications/__tests__/shown-receipt.test.ts",
+  "services/records/__tests__/budgets.test.ts",
   "services/records/__tests__/payment-tokens.test.ts",
 ];
 
