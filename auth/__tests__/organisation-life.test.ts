@@ -125,6 +125,8 @@ describe("an organisation", () => {
   });
 
   test("goes with its keys and memberships when the grace is over, and an event tells; accounts stay", async () => {
+    // What other suites have left.
+    await purgeEnded();
     const { owner, member, id } = await withMember("viewer");
     await auth.createApiKey({ name: "ci" }, await as(owner));
     expect((await auth.listApiKeys({}, await as(owner))).keys).toHaveLength(1);
