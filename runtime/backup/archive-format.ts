@@ -18,6 +18,15 @@ export const entryNames = {
     `objects/${encodeURIComponent(bucket)}/${String(index).padStart(8, "0")}`,
 } as const;
 
+/** Numbers of Postgres that a number of JavaScript would not hold. */
+const wholeNumber = z
+  .string()
+  .min(1)
+  .max(20)
+  .refine((text) =>
+    [...text].every((digit, at) => "0123456789".includes(digit) || (digit === "-" && at === 0 && text.length > 1)),
+  );
+
 const column = z.object({
   name: z.string(),
   /** As `format_type` has it, with its schema. */
@@ -28,12 +37,12 @@ const column = z.object({
 
 const table = z.object({ schema: z.string(), name: z.string(), columns: z.array(column) });
 
-const sequence = z.object({ schema: z.string(), name: z.string(), lastValue: z.string(), isCalled: z.boolean() });
+const sequence = z.object({ schema: z.string(), name: z.string(), lastValue: wholeNumber, isCalled: z.boolean() });
 
 const database = z.object({
   /** Of the server. */
   version: z.string(),
-  migrations: z.array(z.object({ number: z.string(), file: z.string(), checksum: z.string().nullable() })),
+  migrations: z.array(z.object({ number: wholeNumber, file: z.string(), checksum: z.string().nullable() })),
   /** Who owns the tables that the host makes by itself (topics, crons), where there are some. */
   hostOwner: z.string().nullable(),
   tables: z.array(table),
@@ -42,7 +51,7 @@ const database = z.object({
 
 export const backupHeader = z.object({
   format: z.literal("groundwork-backup"),
-  formatVersion: z.number().int(),
+  formatVersion: z.number().int().min(1),
   createdAt: z.string(),
   app: z.string(),
   databases: z.record(z.string(), database),
@@ -58,7 +67,7 @@ export const backupChecksums = z.object({
   file: z.string(),
 });
 
-export const objectHead = z.object({ name: z.string(), contentType: z.string(), size: z.number().int() });
+export const objectHead = z.object({ name: z.string(), contentType: z.string(), size: z.number().int().min(0) });
 
 export type TableColumn = z.infer<typeof column>;
 export type TableShape = z.infer<typeof table>;
@@ -84,5 +93,15 @@ export function parseEntry<T>(schema: z.ZodType<T>, entry: string, bytes: Buffer
     throw new InfraError(
       `${entry} of the backup is not what it must be: ${error instanceof Error ? error.message : String(error)}`,
     );
+  }
+}
+
+/** Which database and table, or which bucket, an entry is of. @throws InfraError for a name that no backup has */
+export function placeOf(entry: string): { kind: string; owner: string; rest: string } {
+  try {
+    const [kind = "", owner = "", rest = ""] = entry.split("/").map(decodeURIComponent);
+    return { kind, owner, rest };
+  } catch {
+    throw new InfraError(`${entry} in the backup has a name that no backup has`);
   }
 }

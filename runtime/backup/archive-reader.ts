@@ -1,22 +1,10 @@
-// Reads a backup file. It is read twice: once to see that all of it is there and unchanged, before anything is written to a
-// database, and once to restore it.
-import { createHash } from "node:crypto";
+// Reads a backup file, entry by entry.
 import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { InfraError } from "../infra";
-import {
-  backupChecksums,
-  backupHeader,
-  entryNames,
-  FORMAT_VERSION,
-  parseEntry,
-  type BackupChecksums,
-  type BackupHeader,
-} from "./archive-format";
-
 /** As tar-stream hands it out. */
 interface TarEntry extends AsyncIterable<unknown> {
   header: { name: string; size?: number | undefined };
@@ -29,7 +17,7 @@ export interface ArchiveEntry {
   body: AsyncIterable<Buffer>;
 }
 
-const damaged = (path: string, what: string): InfraError =>
+export const damaged = (path: string, what: string): InfraError =>
   new InfraError(
     `${path} ${what}: nothing was restored\n  Take another copy of it, or an older backup. A backup is only as good as its last restore.`,
   );
@@ -63,51 +51,11 @@ export async function readEntries(path: string, take: (entry: ArchiveEntry) => P
   if (broken) throw damaged(path, `is cut short or damaged (${broken.message})`);
 }
 
-export async function bytesOf({ body, size }: ArchiveEntry): Promise<Buffer> {
+/** @throws InfraError where an entry is larger than what is read at once may be */
+export async function bytesOf({ name, body, size }: ArchiveEntry, sizeMax: number): Promise<Buffer> {
+  if (size > sizeMax)
+    throw new InfraError(`${name} of the backup has ${size} bytes: more than ${sizeMax} it never has`);
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(chunk);
   return Buffer.concat(chunks, size);
-}
-
-export interface CheckedArchive {
-  header: BackupHeader;
-  checksums: BackupChecksums;
-}
-
-/**
- * Reads all of a file and changes nothing.
- * @throws InfraError naming what is wrong with it: cut short, changed, of a newer version
- */
-export async function checkArchive(path: string): Promise<CheckedArchive> {
-  const hash = createHash("sha256");
-  let header: BackupHeader | undefined;
-  let checksums: BackupChecksums | undefined;
-  await readEntries(path, async (entry) => {
-    if (checksums) throw damaged(path, "goes on behind its end");
-    if (entry.name === entryNames.checksums) {
-      checksums = parseEntry(backupChecksums, entry.name, await bytesOf(entry));
-      return;
-    }
-    const own = createHash("sha256");
-    const kept: Buffer[] = [];
-    for await (const chunk of entry.body) {
-      own.update(chunk);
-      if (!header) kept.push(chunk);
-    }
-    hash.update(`${entry.name}\0${entry.size}\0${own.digest("hex")}\n`);
-    header ??= readHeader(path, entry.name, Buffer.concat(kept));
-  });
-  if (!header || !checksums) throw damaged(path, "is cut short");
-  if (hash.digest("hex") !== checksums.file) throw damaged(path, "is damaged: its checksum is not that of its content");
-  return { header, checksums };
-}
-
-function readHeader(path: string, name: string, bytes: Buffer): BackupHeader {
-  if (name !== entryNames.header) throw new InfraError(`${path} is no backup of groundwork: it begins with ${name}`);
-  const header = parseEntry(backupHeader, name, bytes);
-  if (header.formatVersion > FORMAT_VERSION)
-    throw new InfraError(
-      `${path} is of format ${header.formatVersion}, which this version does not read (up to ${FORMAT_VERSION})\n  Restore it with the version that wrote it, or a newer one.`,
-    );
-  return header;
 }

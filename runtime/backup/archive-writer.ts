@@ -1,15 +1,27 @@
 // Writes a backup file: entries one after the other, at the pace of the disk. It grows under another name and gets its own
-// when it is whole and on the disk, so that a backup that broke off is never taken for one.
-import { createHash } from "node:crypto";
+// when it is whole and on the disk, so that a backup that broke off is never taken for one. Neither name is ever one that
+// was there before: what somebody else has put there is neither followed nor replaced.
+import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { createWriteStream, rmSync } from "node:fs";
+import { link, open, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { pack, type Pack } from "tar-stream";
+import { InfraError } from "../infra";
 
 /** Nobody but its owner may read what holds everybody's data. */
 const FILE_MODE = 0o600;
+
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+async function sync(path: string, flags: "r" | "r+"): Promise<void> {
+  const opened = await open(path, flags);
+  await opened.sync().finally(() => opened.close());
+}
 
 export class ArchiveWriter {
   readonly #pack: Pack = pack();
@@ -18,9 +30,14 @@ export class ArchiveWriter {
   readonly #draft: string;
 
   constructor(private readonly path: string) {
-    this.#draft = `${path}.part`;
-    this.#written = pipeline(this.#pack, createGzip(), createWriteStream(this.#draft, { mode: FILE_MODE }));
+    this.#draft = join(dirname(path), `.${basename(path)}.${randomUUID()}.part`);
+    const file = createWriteStream(this.#draft, { flags: "wx", mode: FILE_MODE });
+    this.#written = pipeline(this.#pack, createGzip(), file).catch((error: unknown) => {
+      if (codeOf(error) !== "ENOENT") throw error;
+      throw new InfraError(`the folder ${dirname(path)} does not exist: make it, or name a file in another one`);
+    });
     this.#written.catch(() => undefined); // told to whoever writes or finishes
+    for (const signal of ENDING_SIGNALS) process.once(signal, this.#end);
   }
 
   async add(name: string, bytes: Uint8Array): Promise<void> {
@@ -55,9 +72,14 @@ export class ArchiveWriter {
   async finish(): Promise<void> {
     this.#pack.finalize();
     await this.#written;
-    const draft = await open(this.#draft, "r+");
-    await draft.sync().finally(() => draft.close());
-    await rename(this.#draft, this.path);
+    await sync(this.#draft, "r+");
+    await link(this.#draft, this.path).catch((error: unknown) => {
+      if (codeOf(error) !== "EEXIST") throw error;
+      throw new InfraError(`${this.path} has come into being meanwhile: name a new file, a backup replaces none`);
+    });
+    await rm(this.#draft);
+    await sync(dirname(this.path), "r");
+    this.#forgetSignals();
   }
 
   /** After an error: nothing is left of it. */
@@ -65,5 +87,16 @@ export class ArchiveWriter {
     this.#pack.destroy(new Error("given up"));
     await this.#written.catch(() => undefined);
     await rm(this.#draft, { force: true });
+    this.#forgetSignals();
+  }
+
+  readonly #end = (signal: NodeJS.Signals): void => {
+    rmSync(this.#draft, { force: true });
+    this.#forgetSignals();
+    process.kill(process.pid, signal);
+  };
+
+  #forgetSignals(): void {
+    for (const signal of ENDING_SIGNALS) process.removeListener(signal, this.#end);
   }
 }

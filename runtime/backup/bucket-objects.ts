@@ -9,6 +9,9 @@ import { entryNames, objectHead, type Digest, type ObjectHead, parseEntry } from
 import type { ArchiveWriter } from "./archive-writer";
 import { SetDigest } from "./digest";
 
+/** Its name is the longest text in it. */
+export const OBJECT_HEAD_BYTES_MAX = 1024 * 1024;
+
 export type Stores = ReadonlyMap<string, BucketStore>;
 
 const digestedText = ({ name, contentType, size }: ObjectHead, sha256: string): string =>
@@ -82,7 +85,7 @@ export class ObjectLoader {
 
   async take(bucket: string, entry: ArchiveEntry): Promise<void> {
     if (entry.name.endsWith(".json")) {
-      this.#head = parseEntry(objectHead, entry.name, await bytesOf(entry));
+      this.#head = parseEntry(objectHead, entry.name, await bytesOf(entry, OBJECT_HEAD_BYTES_MAX));
       return;
     }
     const store = this.stores.get(bucket);

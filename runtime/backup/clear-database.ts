@@ -1,6 +1,6 @@
 // Whether a database is empty, and making it so. What extensions brought stays; so do logins, which are the server's.
 import type { DatabaseSession } from "./database-session";
-import { quoteIdentifier } from "../infra";
+import { beginRestore, quoteIdentifier } from "../infra";
 
 const ownSchemas = `select nspname from pg_catalog.pg_namespace
   where nspname not in ('pg_catalog', 'information_schema', 'public') and nspname !~ '^pg_'
@@ -39,12 +39,13 @@ export async function isEmpty(session: DatabaseSession): Promise<boolean> {
   return found?.[0] !== "true";
 }
 
-/** All of it or nothing. */
+/** All of it or nothing, and marked with it as a database that is being restored. */
 export async function clearDatabase(session: DatabaseSession): Promise<void> {
   await session.transaction("begin", async () => {
     for (const [schema] of (await session.query(ownSchemas)) as unknown as [string][])
       await session.query(`drop schema ${quoteIdentifier(schema)} cascade`);
     for (const [statement] of (await session.query(dropInPublic)) as unknown as [string][])
       await session.query(statement);
+    await beginRestore(session.client);
   });
 }

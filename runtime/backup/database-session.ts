@@ -22,6 +22,8 @@ const settings = [
   "set local xmlbinary = 'base64'",
   "set local statement_timeout = 0",
   "set local idle_in_transaction_session_timeout = 0",
+  // From Postgres 17 on.
+  "select pg_catalog.set_config(name, '0', true) from pg_catalog.pg_settings where name = 'transaction_timeout'",
 ].join(";");
 
 const OPERATOR = `Use an operator's login for this command alone: a superuser, or one with BYPASSRLS that may do all this, for example

@@ -1,6 +1,6 @@
 // One database into an archive: everything in one snapshot, which other transactions neither wait for nor change. Only
 // changes of tables wait until it is over.
-import { appliedMigrations, quoteQualified } from "../infra";
+import { appliedMigrations, quoteQualified, refuseUnfinishedRestore } from "../infra";
 import { type DatabaseHeader, entryNames, tableName, type Digest } from "./archive-format";
 import type { ArchiveWriter } from "./archive-writer";
 import { sequencesOf, tablesOf } from "./catalogue";
@@ -20,6 +20,7 @@ const hostOwner = `select pg_catalog.pg_get_userbyid(c.relowner)
 
 /** In the snapshot's transaction, before anything is read. */
 export async function describeDatabase(session: DatabaseSession, source: DatabaseSource): Promise<DatabaseHeader> {
+  await refuseUnfinishedRestore(session.client, source.name);
   const tables = await tablesOf(session);
   if (tables.length > 0)
     await session.query(`lock table ${tables.map(quoteQualified).join(", ")} in access share mode`);

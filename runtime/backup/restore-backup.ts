@@ -1,16 +1,19 @@
 // A backup back into an installation. In this order, so that what cannot go well changes nothing:
 //   the file is read to its end and its checksums compared; the app's migrations are held against the backup's; the
-//   databases and buckets are empty, or may be emptied; the tables are made as the backup had them; all rows go in and are
-//   read back, a transaction for each database; the objects go in and are read back; newer migrations are applied.
-import { InfraError, migrate, type MigrateOptions } from "../infra";
-import { type BackupHeader, type DatabaseHeader, tableName, type TableShape } from "./archive-format";
-import { checkArchive, type CheckedArchive, readEntries } from "./archive-reader";
+//   databases and buckets are empty, or may be emptied, and nobody else is connected; the databases are marked, so that no
+//   app starts on half of it; the tables are made as the backup had them; all rows go in and are read back, a transaction
+//   for each database; the objects go in and are read back; newer migrations are applied; the marks are taken off.
+import { beginRestore, endRestore, InfraError, migrate, type MigrateOptions } from "../infra";
+import { type BackupHeader, type DatabaseHeader, placeOf, tableName, type TableShape } from "./archive-format";
+import { checkArchive, type CheckedArchive } from "./archive-check";
+import { readEntries } from "./archive-reader";
 import { clearBucket, isEmptyBucket, ObjectLoader, type Stores } from "./bucket-objects";
 import { clearDatabase, isEmpty } from "./clear-database";
 import { DatabaseSession } from "./database-session";
 import type { DatabaseSource } from "./dump-database";
 import { makeHostTables } from "./host-tables";
 import { beginLoading, checkTables, finishLoading, loadRows } from "./load-database";
+import { refuseOtherSessions } from "./other-sessions";
 import { checkMigrations } from "./restore-migrations";
 import { eachRows } from "./row-lines";
 
@@ -32,6 +35,7 @@ export interface RestoreInput {
 }
 
 const NOTHING_CHANGED = "Nothing was changed.";
+const NOTHING_LOADED = "Then restore with --overwrite: nothing was loaded into it.";
 
 function checkNames({ databases, buckets }: BackupHeader, input: RestoreInput): void {
   const lacking = [
@@ -63,9 +67,22 @@ async function checkEmpty({ databases, stores }: RestoreInput): Promise<void> {
     );
 }
 
+async function checkAllAlone({ databases }: RestoreInput): Promise<void> {
+  for (const target of databases)
+    await withSession(target, (session) => refuseOtherSessions(session, target, NOTHING_CHANGED));
+}
+
 async function clearAll({ databases, stores }: RestoreInput): Promise<void> {
   for (const target of databases) await withSession(target, clearDatabase);
   for (const store of stores.values()) await clearBucket(store);
+}
+
+/** Every database is marked before a bucket or the next database changes. */
+async function prepare(input: RestoreInput): Promise<void> {
+  if (!input.overwrite) await checkEmpty(input);
+  await checkAllAlone(input);
+  for (const target of input.databases) await withSession(target, ({ client }) => beginRestore(client));
+  if (input.overwrite) await clearAll(input);
 }
 
 async function makeTables(
@@ -85,12 +102,6 @@ async function makeTables(
   );
 }
 
-/** Which database and table, or which bucket, an entry is of. */
-function placeOf(entry: string): { kind: string; owner: string; table: string } {
-  const [kind = "", owner = "", table = ""] = entry.split("/").map(decodeURIComponent);
-  return { kind, owner, table };
-}
-
 async function loadDatabase(
   target: DatabaseTarget,
   { header, checksums }: CheckedArchive,
@@ -101,9 +112,11 @@ async function loadDatabase(
   const tables = new Map<string, TableShape>(described.tables.map((table) => [tableName(table), table]));
   await withSession(target, (session) =>
     session.transaction("begin", async () => {
+      const checkAlone = (): Promise<void> => refuseOtherSessions(session, target, NOTHING_LOADED);
+      await checkAlone();
       await beginLoading(session);
       await readEntries(input.file, async (entry) => {
-        const { kind, owner, table } = placeOf(entry.name);
+        const { kind, owner, rest: table } = placeOf(entry.name);
         const shape = kind === "databases" && owner === target.name ? tables.get(table) : undefined;
         if (!shape) return skip(entry.body);
         await eachRows(entry, async (rows) => {
@@ -113,6 +126,7 @@ async function loadDatabase(
       });
       input.log(`reading ${target.name} back`);
       await finishLoading(session, target.name, described, checksums.databases[target.name] ?? {});
+      await checkAlone(); // whoever came meanwhile waits for a table, and would write as soon as it is free
     }),
   );
   await withSession(target, (session) => session.query("analyze"));
@@ -166,8 +180,7 @@ export async function restoreBackup(input: RestoreInput): Promise<RestoreSummary
       checkMigrations(target.name, header.databases[target.name] as DatabaseHeader, target.migrationsDir),
     ]),
   );
-  if (input.overwrite) await clearAll({ ...input, databases: targets });
-  else await checkEmpty({ ...input, databases: targets });
+  await prepare({ ...input, databases: targets });
   for (const target of targets)
     await makeTables(
       target,
@@ -181,6 +194,7 @@ export async function restoreBackup(input: RestoreInput): Promise<RestoreSummary
   for (const target of targets)
     if (target.migrationsDir !== undefined)
       migrated.push(...(await migrate(target.url, target.migrationsDir, input.migrateOptions)).applied);
+  for (const target of targets) await withSession(target, ({ client }) => endRestore(client));
   const rows = Object.fromEntries(
     Object.entries(checksums.databases).map(([name, tables]) => [
       name,

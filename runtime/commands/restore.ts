@@ -16,7 +16,7 @@ export async function restoreCommand(input: CommandInput, installation: Installa
     throw new UsageError("name the file of a backup: `groundwork restore backup-2026-11-30.tar.gz`");
   const { root, stateDir, model } = installation;
   const log = (line: string): void => say(dim(`  ${line}`));
-  const infra = await startInfra({ appRoot: root, stateDir, env, model, log });
+  const infra = await startInfra({ appRoot: root, stateDir, env, model, log, isRestore: true });
   const { stores, close } = storesOf(installation, env);
   try {
     const summary = await restoreBackup({

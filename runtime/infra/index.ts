@@ -19,4 +19,5 @@ export {
   repairMigrations,
 } from "./migrations";
 export { databasesBeside, type Infra, type InfraOptions, startInfra } from "./start";
+export { beginRestore, endRestore, refuseUnfinishedRestore } from "./unfinished-restore";
 export { cloneDatabase, type ClonedDatabase, createTemplate, type Template } from "./test-databases";

@@ -11,6 +11,7 @@ import { InfraError } from "./errors";
 import { hostDatabase, needsHostDatabase } from "./host-database";
 import { type InfraConfig, readInfraConfig, settleTls } from "./infra-config";
 import { addressesOf, forgetAddresses, serverDatabases, tellAddresses } from "./running";
+import { refuseUnfinishedRestores } from "./unfinished-restore";
 import { acquireLock, type Holder, LockedError, type StateLock } from "./state-lock";
 
 export interface InfraOptions {
@@ -21,6 +22,8 @@ export interface InfraOptions {
   model: AppModel;
   /** The app's port, told to whoever finds the state locked. */
   port?: number;
+  /** Also on databases that a restore has left in the middle. */
+  isRestore?: boolean;
   log(line: string): void;
 }
 
@@ -120,9 +123,22 @@ async function configuredInfra(options: InfraOptions, path: string, redisUrl: st
 
 /**
  * Starts or finds the app's infrastructure.
- * @throws InfraError with a remedy: state in use, server unreachable, config file wrong
+ * @throws InfraError with a remedy: state in use, server unreachable, config file wrong, a restore that has not ended
  */
 export async function startInfra(options: InfraOptions): Promise<Infra> {
+  const infra = await bringUp(options);
+  if (options.isRestore) return infra;
+  const own: Infra["databases"] = infra.hostDatabase ? { [hostDatabase]: infra.hostDatabase } : {};
+  try {
+    await refuseUnfinishedRestores({ ...infra.databases, ...own });
+    return infra;
+  } catch (error) {
+    await infra.stop();
+    throw error;
+  }
+}
+
+async function bringUp(options: InfraOptions): Promise<Infra> {
   const { env, model, stateDir } = options;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const redis = env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {};

@@ -138,6 +138,7 @@ export const nativeSuites: readonly string[] = [
   "runtime/__tests__/sql-parity.test.ts",
   "runtime/backup/__tests__/backup.test.ts",
   "runtime/backup/__tests__/contents.test.ts",
+  "runtime/backup/__tests__/hostile-files.test.ts",
   "runtime/cache/__tests__/answers.test.ts",
   "runtime/cache/__tests__/cluster.test.ts",
   "runtime/cron/__tests__/scheduler.test.ts",

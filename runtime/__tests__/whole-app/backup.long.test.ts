@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
-import { checkArchive } from "../../backup/archive-reader";
+import { checkArchive } from "../../backup/archive-check";
 import { openStores } from "../../objects/stores";
 import { type RunningApp, startApp, temporaryStateDir, until } from "./support/running-app";
 

@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { runOnServer } from "../../infra/database-url";
 import { removeFolders, temporaryFolder } from "../../infra/__tests__/support";
-import { checkArchive } from "../archive-reader";
+import { checkArchive } from "../archive-check";
 import type { Stores } from "../bucket-objects";
 import { makeBackup } from "..";
 import {
@@ -109,6 +109,7 @@ describe("what comes back", () => {
   it("replaces what is there when told to, all of it", async () => {
     const target = await targetWith(shop, true);
     await runOnServer(target.url, "create schema extra");
+    await runOnServer(target.url, "create function public.stale() returns int language sql as 'select 1'");
     await runOnServer(target.url, "insert into public.plain values ('lost')");
     const into = emptyStores();
     await into.get("files")?.put("lost", Buffer.from("x"), objectOptions);
@@ -117,6 +118,7 @@ describe("what comes back", () => {
       { n: 0 },
     ]);
     expect(await runOnServer(target.url, "select 1 from pg_namespace where nspname = 'extra'")).toEqual([]);
+    expect(await runOnServer(target.url, "select 1 from pg_proc where proname = 'stale'")).toEqual([]);
     expect(await into.get("files")?.exists("lost")).toBe(false);
   });
 });
