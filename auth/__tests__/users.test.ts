@@ -99,6 +99,14 @@ describe("a user", () => {
     expect(await listed(stranger, {})).toEqual([stranger.user.id]);
   });
 
+  test("has no role whose id is none", async () => {
+    const [owner, member] = (await organisation("member")) as [Registered, Registered];
+    const by = await as(owner);
+    const given = { role: "custom", roleId: "nonsense" } as const;
+    expect(await reason(auth.createUser({ email: "nobody@example.com", ...given }, by))).toBe("role_not_found");
+    expect(await reason(auth.updateUser({ id: member.user.id, ...given }, by))).toBe("role_not_found");
+  });
+
   test("is given no more than whoever gives it has, and the last owner stays", async () => {
     const [owner, admin, member] = (await organisation("admin", "member")) as [Registered, Registered, Registered];
     const byAdmin = await as(await auth.switchTo({ organisationId: owner.organisation.id }, await as(admin)));

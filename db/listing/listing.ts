@@ -6,7 +6,7 @@
 //   &fields=name,priceMinor&include=category                   what of each record, and what with it
 import { commonErrors } from "../../security/common-errors";
 import { operators, type Column, type ListedRow, type Operator, type Resource } from "./resource";
-import { readValue, wantedOf } from "./values";
+import { readPlace, readValue, wantedOf } from "./values";
 
 export interface ListRequest {
   page?: number | undefined;
@@ -196,7 +196,7 @@ function readPosition(text: string, sort: readonly SortKey[]): string[] {
   const types = [...sort.map(({ column }) => column.type), "id" as const];
   return types.map((type, at) => {
     const value: unknown = read[at + 1];
-    const known = typeof value === "string" ? readValue(type, value) : undefined;
+    const known = typeof value === "string" ? readPlace(type, value) : undefined;
     return known ?? refuse("cursor", unreadable);
   });
 }

@@ -8,6 +8,12 @@ const KNOWN = ["page", "limit", "sort", "cursor", "fields", "include", "deleted"
 const TOLD_MAX = 5;
 const NAME_TOLD_MAX = 50;
 
+/** What stands behind the first question mark; others are of a value. */
+export function askedBy(pathAndQuery: string): URLSearchParams {
+  const query = pathAndQuery.indexOf("?");
+  return new URLSearchParams(query === -1 ? "" : pathAndQuery.slice(query + 1));
+}
+
 /** @throws APIError invalid_request that names the parameters of the request which are none of a list, or of `names` instead */
 export function refuseUnknown<Row extends ListedRow>(
   { columns, isAppendOnly }: Resource<Row>,
@@ -15,11 +21,9 @@ export function refuseUnknown<Row extends ListedRow>(
 ): void {
   const meta = currentRequest();
   if (meta?.type !== "api-call") return;
-  const query = meta.pathAndQuery.indexOf("?");
-  if (query === -1) return;
   const filters = Object.entries(columns).flatMap(([name, { operators }]) => (operators.length > 0 ? [name] : []));
   const known = [...names.filter((name) => !isAppendOnly || name !== "deleted"), ...filters];
-  const unknown = new Set(new URLSearchParams(meta.pathAndQuery.slice(query + 1)).keys());
+  const unknown = new Set(askedBy(meta.pathAndQuery).keys());
   for (const name of known) unknown.delete(name);
   if (unknown.size === 0) return;
   const told = [...unknown]

@@ -6,7 +6,7 @@ import { budgetExceeded } from "../../events/catalog/records";
 import { emit } from "../../events/outbox";
 import { commonErrors } from "../../security/common-errors";
 import type { Principal } from "../../security/principal";
-import { patchRecord, refusing, type Kind } from "./changes";
+import { patchRecord, refusing, restoreRecord, type Kind } from "./changes";
 import { errors } from "./errors";
 import type { budgetPatch, newBudget } from "./input";
 import type { Change } from "./precondition";
@@ -15,13 +15,12 @@ import { askWithin } from "../../db/listing/ask";
 import {
   budgetCount,
   budgetInsert,
-  budgetListStanding,
-  budgetNoteTold,
   budgets,
   BUDGETS_OF_ACCOUNT_MAX,
   budgetSettings,
+  budgetTell,
   type BudgetRow,
-  type StandingPeriod,
+  type PeriodPlace,
 } from "./store/budgets";
 import { recordFind, type Place } from "./store/change";
 
@@ -45,14 +44,14 @@ export function createBudget(
       if (account === undefined) throw errors.account_not_found({ fields: { accountId: "names no account" } });
       throw errors.budgets_too_many({ facts: { max: String(BUDGETS_OF_ACCOUNT_MAX) } });
     }
-    await tellBudgets(tx, tenantId, [id]);
     const made = await recordFind(ask, budgets, place);
     if (made === undefined) throw new Error("a budget that was made is not there");
+    await tellCurrent(tx, tenantId, made);
     return made;
   });
 }
 
-/** What is told is what is spent of the amount as it is then. */
+/** What is told is what is spent of the amount as it is then, in the period of now. */
 export function patchBudget(
   { tenantId }: Principal,
   change: Change,
@@ -60,33 +59,33 @@ export function patchBudget(
 ): Promise<BudgetRow> {
   return withTenant({ tenantId }, async (tx) => {
     const row = await patchRecord(askWithin(tx), budgetKind, change, patch);
-    await tellBudgets(tx, tenantId, [row.id]);
+    await tellCurrent(tx, tenantId, row);
+    return row;
+  });
+}
+
+/** A period of now that went on while it was deleted is told then. */
+export function restoreBudget({ tenantId }: Principal, change: Change): Promise<BudgetRow> {
+  return withTenant({ tenantId }, async (tx) => {
+    const row = await restoreRecord(askWithin(tx), budgetKind, change);
+    await tellCurrent(tx, tenantId, row);
     return row;
   });
 }
 
 /** Counts what was posted. The consumer's inbox sees to it that it is counted once. */
 export async function countTransaction(tx: Tx, tenantId: string, transactionId: string): Promise<void> {
-  await tellBudgets(tx, tenantId, await budgetCount(tx, tenantId, transactionId));
+  await tellPeriods(tx, tenantId, await budgetCount(tx, tenantId, transactionId));
 }
 
-/** The highest threshold that is reached, if it was not told yet. */
-export const reachedOf = ({
-  thresholds,
-  percent,
-  toldPercent,
-}: Pick<StandingPeriod, "thresholds" | "percent" | "toldPercent">): number | undefined =>
-  thresholds.filter((threshold) => threshold > toldPercent && threshold <= percent).sort((a, b) => b - a)[0];
+/** Of the others nobody learns but by what is posted in them. */
+const tellCurrent = (tx: Tx, tenantId: string, { id, current }: BudgetRow): Promise<void> =>
+  tellPeriods(tx, tenantId, [{ id, startsAt: current.startsAt }]);
 
-async function tellBudgets(tx: Tx, tenantId: string, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  for (const standing of await budgetListStanding(tx, tenantId, ids)) {
-    const reached = reachedOf(standing);
-    if (reached === undefined) continue;
-    await budgetNoteTold(tx, tenantId, standing, reached);
-    const { id: budgetId, accountId, currency, amountMinor, spentMinor, startsAt, endsAt } = standing;
-    const period = { startsAt: startsAt.toISOString(), endsAt: endsAt.toISOString() };
-    const payload = { budgetId, accountId, currency, amountMinor, spentMinor, percent: reached, ...period };
+async function tellPeriods(tx: Tx, tenantId: string, periods: readonly PeriodPlace[]): Promise<void> {
+  if (periods.length === 0) return;
+  for (const { id: budgetId, startsAt, endsAt, ...told } of await budgetTell(tx, tenantId, periods)) {
+    const payload = { budgetId, ...told, startsAt: startsAt.toISOString(), endsAt: endsAt.toISOString() };
     await emit(tx, budgetExceeded, payload, { aggregateType: "budget", aggregateId: budgetId });
   }
 }

@@ -4,9 +4,13 @@
 /** What a cell begins with that some program takes for a formula; of full width too. */
 const FORMULA_STARTS = new Set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20");
 
-/** A text is quoted, so that nothing in it ends its cell. One that could be a formula has an apostrophe before it, which shows it as the text it is. */
+/** Where a program that has its cells end at semicolons or tabs, whatever is quoted, would begin one with a formula. */
+const INNER_FORMULA_STARTS = /[;\t\r\n](?="*[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+
+/** A text is quoted, so that nothing in it ends its cell. What could be a formula has an apostrophe before it, which shows it as the text it is. */
 function textCell(text: string): string {
-  const safe = FORMULA_STARTS.has(text.slice(0, 1)) ? `'${text}` : text;
+  const inner = text.replaceAll(INNER_FORMULA_STARTS, "$&'");
+  const safe = FORMULA_STARTS.has(text.slice(0, 1)) ? `'${inner}` : inner;
   return `"${safe.replaceAll('"', '""')}"`;
 }
 

@@ -1,7 +1,7 @@
 // What was deleted is kept for a time, to be restored, and then removed. What stands in a category goes before it.
 import type { Tx } from "../../db/tenant";
 import { removeInBatches, type Removed, type UpkeepBudget } from "../../db/upkeep";
-import { accountPurge, budgetPeriodPurge, budgetPurge, categoryPurge, orderPurge, productPurge } from "./store/upkeep";
+import { accountPurge, budgetPurge, categoryPurge, orderPurge, productPurge } from "./store/upkeep";
 
 /** Told in the README, and in each answer that says how something comes back. */
 export const DELETED_KEEP_DAYS = 30;
@@ -17,8 +17,7 @@ export async function purgeDeleted(budget: UpkeepBudget = BUDGET): Promise<numbe
     );
   };
   let removed = 0;
-  // Periods before budgets, and budgets before the accounts that they are of.
-  for (const purge of [orderPurge, productPurge, budgetPeriodPurge, budgetPurge, accountPurge])
-    removed += await remove(purge);
+  // Budgets before the accounts that they are of.
+  for (const purge of [orderPurge, productPurge, budgetPurge, accountPurge]) removed += await remove(purge);
   return performance.now() < endsAtMs ? removed + (await remove(categoryPurge)) : removed;
 }

@@ -34,8 +34,11 @@ const dangerous = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 describe("a line", () => {
   test("is read as what was written, whatever the texts", () => {
     const text = fc.oneof(fc.string({ unit: "grapheme" }), fc.constantFrom('"', '""', ",", "a\r\nb", "'=1", ""));
-    const shown = (value: string | number | undefined): string | undefined =>
-      typeof value === "string" && dangerous.includes(value.slice(0, 1)) ? `'${value}` : value?.toString();
+    const shown = (value: string | number | undefined): string | undefined => {
+      if (typeof value !== "string") return value?.toString();
+      const inner = value.replaceAll(/(?<=[;\t\r\n])(?="*[=+\-@＝＋－＠])/g, "'");
+      return dangerous.includes(value.slice(0, 1)) ? `'${inner}` : inner;
+    };
     const line = fc.array(fc.oneof(text, fc.integer(), fc.constant(undefined)), { minLength: 2, maxLength: 5 });
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 3 }), (lines) => {
@@ -47,6 +50,18 @@ describe("a line", () => {
   test.each(dangerous)("has a text that begins with %j as a text", (start) => {
     expect(csvLine([`${start}cmd|' /C calc'!A0`])).toBe(`"'${start}cmd|' /C calc'!A0"\r\n`);
   });
+
+  test.each(dangerous.filter((start) => start.trim() !== ""))(
+    "has no %j where a cell would begin for who ends cells at semicolons, tabs or lines",
+    (start) => {
+      for (const end of [";", "\t", "\n", "\r", "\r\n"]) {
+        expect(csvLine([`a${end}${start}1`])).toBe(`"a${end}'${start}1"\r\n`);
+        expect(csvLine([`a${end}"${start}1`])).toBe(`"a${end}'""${start}1"\r\n`);
+        expect(csvLine([[{ a: `b${end}${start}1` }]])).not.toContain(`;${start}`);
+      }
+      expect(csvLine([`a ${start}1;b${start}`])).toBe(`"a ${start}1;b${start}"\r\n`);
+    },
+  );
 
   test("keeps numbers, and what has parts as JSON", () => {
     expect(csvLine([-5, null, "", true, [{ a: "x,y" }]])).toBe('-5,,"",true,"[{""a"":""x,y""}]"\r\n');

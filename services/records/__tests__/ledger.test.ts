@@ -122,7 +122,7 @@ describe("a transaction", () => {
           ]),
         ),
       ).toBe("account_not_found");
-    for (const bookedAt of ["yesterday", "2026-02-30", "2026-01-01T12:00:00"])
+    for (const bookedAt of ["yesterday", "2026-02-30", "2026-01-01T12:00:00", "9000-01-02", "0000-01-01"])
       expect(
         await refusal(
           post(

@@ -4,6 +4,7 @@ import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { beginReading } from "../../../db/acting";
 import type { ListRequest } from "../../../db/listing/listing";
+import { plainSql } from "../../../db/plain-statement";
 import { tenantQuery } from "../../../db/tenant";
 import { registerCaller, type RegisteredCaller } from "../../../testing";
 import { writeList, type ExportFormat } from "../list-export";
@@ -31,13 +32,17 @@ interface Taking extends Partial<ListRequest> {
   meanwhile?: (out: PassThrough) => unknown;
 }
 
-async function taken({ principal }: RegisteredCaller, { format = "jsonl", meanwhile, ...request }: Taking) {
+async function taken(
+  { principal }: RegisteredCaller,
+  { format = "jsonl", meanwhile, ...request }: Taking,
+  of = products,
+) {
   const reading = await beginReading(principal, "catalogue.read", 0);
   const to = new PassThrough({ highWaterMark: 1 });
   let isBegun = false;
   const begin = (): void => void (isBegun = true);
   const wanted = { format, request: { filters: {}, limit: 200, ...request } };
-  const writing = writeList(principal, products, wanted, { to, reading, begin });
+  const writing = writeList(principal, of, wanted, { to, reading, begin });
   let written = "";
   const read = (async () => {
     for await (const part of to) {
@@ -82,6 +87,15 @@ describe("a list that is taken out", () => {
     );
     const none = await taken(by, { format: "csv", fields: "sku", filters: { sku: ["eq.none"] } });
     expect(none.written).toBe('"id","version","sku"\r\n');
+  });
+
+  test("is read page by page, each in one state of the database", async () => {
+    const by = await owner(300);
+    const selected = plainSql`current_setting('transaction_isolation') || current_setting('transaction_read_only') as name`;
+    const name = { ...products.columns.name, selected };
+    const shown = { ...products, columns: { ...products.columns, name } };
+    const { written } = await taken(by, { fields: "name" }, shown);
+    expect(linesOf(written).map((line) => line.name)).toEqual(Array(300).fill("repeatable readon"));
   });
 
   test("goes on behind what it passed over, where a list is refused", async () => {

@@ -25,6 +25,10 @@ describe("a value", () => {
     ["moment", "2026-01-31 12:00", undefined],
     ["moment", "31 January 2026", undefined],
     ["moment", "2026-02-30T00:00:00Z", undefined],
+    ["moment", "0001-01-01T23:59:59.999Z", undefined],
+    ["moment", "0001-01-02", "0001-01-02T00:00:00.000Z"],
+    ["moment", "9000-01-01", "9000-01-01T00:00:00.000Z"],
+    ["moment", "9000-01-01T00:00:00.001Z", undefined],
     ["id", "01890000-0000-7000-8000-000000000000", "01890000-0000-7000-8000-000000000000"],
     ["id", "01890000", undefined],
   ] as const)("of %s %j is read as %j", (type, text, read) => {

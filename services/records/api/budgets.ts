@@ -3,8 +3,8 @@ import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
-import { budgetKind, createBudget as create, patchBudget } from "../budgets";
-import { deleteRecord, restoreRecord } from "../changes";
+import { budgetKind, createBudget as create, patchBudget, restoreBudget as restore } from "../budgets";
+import { deleteRecord } from "../changes";
 import { budgetPatch, newBudget } from "../input";
 import { listRecords } from "../../../db/listing/lists";
 import { readIncludes } from "../../../db/listing/listing";
@@ -209,7 +209,7 @@ interface RestoreBudgetRequest {
   ifMatch?: Header<"If-Match">;
 }
 
-/** Brings a deleted budget back. */
+/** Brings a deleted budget back; a threshold that was reached meanwhile in the period of now is told. */
 export const restoreBudget = api(
   {
     expose: true,
@@ -220,6 +220,6 @@ export const restoreBudget = api(
   },
   async ({ id, ifMatch }: RestoreBudgetRequest): Promise<BudgetResponse> => {
     const act = acting();
-    return withEtag(await restoreRecord(act.ask, budgetKind, changeOf(act, { id, ifMatch }, budgetKind.missing)));
+    return withEtag(await restore(act.principal, changeOf(act, { id, ifMatch }, budgetKind.missing)));
   },
 );

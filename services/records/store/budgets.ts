@@ -116,13 +116,32 @@ const INSERT = plainSql`insert into records.budget
      and (select count(*) from (select 1 from records.budget b where b.tenant_id = $1 and b.account_id = $4 limit 100) as of_account) < 100
      for key share of a
   returning id`;
-const COUNT_POSTED = plainSql`insert into records.budget_period as p (tenant_id, budget_id, starts_at, ends_at, spent_minor)
-  select $1, b.id, d.starts_at, d.ends_at, sum(e.amount_minor)
-    from records.budget b
-    join records.ledger_entry e on e.tenant_id = $1 and e.account_id = b.account_id and e.currency = b.currency and e.booked_at >= b.starts_at,
-         records.period_at(b.period, b.zone, e.booked_at) d
-   where b.tenant_id = $1 and b.id = $2
-   group by b.id, d.starts_at, d.ends_at`;
+/**
+ * From one period in which something was booked to the next, each found by the account's index: an account has many entries, and all wait
+ * meanwhile who post.
+ */
+const COUNT_POSTED = plainSql`with recursive
+    made as (select account_id, currency, period, zone, starts_at from records.budget where tenant_id = $1 and id = $2),
+    spent (starts_at, ends_at) as (
+      select d.starts_at, d.ends_at
+        from made b,
+             lateral (select min(e.booked_at) as at from records.ledger_entry e
+                       where e.tenant_id = $1 and e.account_id = b.account_id and e.currency = b.currency and e.booked_at >= b.starts_at) first,
+             records.period_at(b.period, b.zone, first.at) d
+       where first.at is not null
+      union all
+      select d.starts_at, d.ends_at
+        from spent s, made b,
+             lateral (select min(e.booked_at) as at from records.ledger_entry e
+                       where e.tenant_id = $1 and e.account_id = b.account_id and e.currency = b.currency and e.booked_at >= s.ends_at) next,
+             records.period_at(b.period, b.zone, next.at) d
+       where next.at is not null)
+  insert into records.budget_period as p (tenant_id, budget_id, starts_at, ends_at, spent_minor)
+  select $1, $2, s.starts_at, s.ends_at, (
+           select sum(e.amount_minor) from records.ledger_entry e
+            where e.tenant_id = $1 and e.account_id = b.account_id and e.currency = b.currency
+              and e.booked_at >= s.starts_at and e.booked_at < s.ends_at)
+    from spent s, made b`;
 
 /**
  * A budget, and what was booked from its first period on. Nobody of the tenant's posts meanwhile (migrations/81_create_budgets.up.sql), so that what is posted is counted here or by its
@@ -149,46 +168,47 @@ const COUNT_TRANSACTION = plainSql`insert into records.budget_period as p (tenan
    group by b.id, d.starts_at, d.ends_at
    order by b.id
   on conflict (tenant_id, budget_id, starts_at) do update set spent_minor = p.spent_minor + excluded.spent_minor
-  returning budget_id as id`;
+  returning budget_id as id, starts_at as "startsAt"`;
 
-/** Adds what a transaction moved to the budgets of its accounts, which it locks; resolves with these. To be done once for each. */
-export async function budgetCount(tx: Tx, tenantId: string, transactionId: string): Promise<string[]> {
-  const rows = await tx.query<{ id: string }>(COUNT_TRANSACTION, [tenantId, transactionId]);
-  return [...new Set(rows.map(({ id }) => id))];
+/** Of a budget; by the moment that it starts at. */
+export interface PeriodPlace {
+  id: string;
+  startsAt: Date | string;
 }
 
-export interface StandingPeriod {
+/**
+ * Adds what a transaction moved to the budgets of its accounts; resolves with their periods that it is of, which are locked in the order of their
+ * budgets. To be done once for each.
+ */
+export const budgetCount = (tx: Tx, tenantId: string, transactionId: string): Promise<PeriodPlace[]> =>
+  tx.query(COUNT_TRANSACTION, [tenantId, transactionId]);
+
+export interface ToldPeriod {
   id: string;
   accountId: string;
   currency: string;
   amountMinor: number;
-  thresholds: number[];
   startsAt: Date;
   endsAt: Date;
   spentMinor: number;
-  /** Of the amount, in whole per cent. */
+  /** The threshold that is reached. */
   percent: number;
-  toldPercent: number;
 }
 
-const STANDING = plainSql`select b.id, b.account_id as "accountId", b.currency, b.amount_minor as "amountMinor", b.thresholds,
-    p.starts_at as "startsAt", p.ends_at as "endsAt", ${SPENT} as "spentMinor", p.told_percent as "toldPercent",
-    least(greatest(floor(p.spent_minor * 100 / b.amount_minor), -1), 1000)::int as percent
-  from records.budget b join records.budget_period p on p.tenant_id = b.tenant_id and p.budget_id = b.id
- where b.tenant_id = $1 and b.id = any($2::uuid[]) and b.deleted_at is null and p.spent_minor * 100 / b.amount_minor > p.told_percent
- order by b.id, p.starts_at limit 1000 for no key update of p`;
+/** What was booked past the years that an event can name, when it still could be, is counted and not told. */
+const TELL = plainSql`with reached as (
+    select b.id, b.account_id, b.currency, b.amount_minor, q.starts_at,
+           (select max(t) from unnest(b.thresholds) t where t > q.told_percent and t * b.amount_minor::numeric <= q.spent_minor * 100) as percent
+      from unnest($2::uuid[], $3::timestamptz[]) as of_these (budget_id, starts_at)
+      join records.budget b on b.tenant_id = $1 and b.id = of_these.budget_id and b.deleted_at is null
+      join records.budget_period q on q.tenant_id = $1 and q.budget_id = b.id and q.starts_at = of_these.starts_at and q.ends_at < '9999-12-31Z'
+     order by b.id for no key update of q)
+  update records.budget_period p set told_percent = r.percent
+    from reached r
+   where p.tenant_id = $1 and p.budget_id = r.id and p.starts_at = r.starts_at and r.percent is not null
+  returning r.id, r.account_id as "accountId", r.currency, r.amount_minor as "amountMinor", p.starts_at as "startsAt", p.ends_at as "endsAt",
+            ${SPENT} as "spentMinor", r.percent`;
 
-/** Periods of these budgets of which more is spent than was told; locked. */
-export const budgetListStanding = (tx: Tx, tenantId: string, ids: readonly string[]): Promise<StandingPeriod[]> =>
-  tx.query(STANDING, [tenantId, ids]);
-
-const TELL = plainSql`update records.budget_period set told_percent = $4 where tenant_id = $1 and budget_id = $2 and starts_at = $3`;
-
-export async function budgetNoteTold(
-  tx: Tx,
-  tenantId: string,
-  { id, startsAt }: Pick<StandingPeriod, "id" | "startsAt">,
-  percent: number,
-): Promise<void> {
-  await tx.execute(TELL, [tenantId, id, startsAt, percent]);
-}
+/** Those of these periods in which a threshold is reached that was not told, by the highest of these: from now on told. */
+export const budgetTell = (tx: Tx, tenantId: string, periods: readonly PeriodPlace[]): Promise<ToldPeriod[]> =>
+  tx.query(TELL, [tenantId, periods.map(({ id }) => id), periods.map(({ startsAt }) => startsAt)]);

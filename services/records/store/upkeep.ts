@@ -30,27 +30,14 @@ export async function categoryPurge(tx: Tx, days: number, limit: number): Promis
   return { rows, isOver: rows === 0 };
 }
 
-/** The same of periods of such budgets, which go before these. */
-export function budgetPeriodPurge(tx: Tx, days: number, limit: number): Promise<number> {
-  return tx.execute(
-    `delete from records.budget_period p using (
-       select q.tenant_id, q.budget_id, q.starts_at from records.budget b
-         join records.budget_period q on q.tenant_id = b.tenant_id and q.budget_id = b.id
-        where b.deleted_at < now() - $1 * interval '1 day'
-        order by b.deleted_at limit $2 for update of b, q skip locked) as gone
-      where p.tenant_id = gone.tenant_id and p.budget_id = gone.budget_id and p.starts_at = gone.starts_at`,
-    [days, limit],
-  );
-}
-
-/** The same of budgets whose periods are gone. */
+/** The same of budgets, with their periods: one that is restored at that moment comes back with what it has spent, or not at all. */
 export function budgetPurge(tx: Tx, days: number, limit: number): Promise<number> {
   return tx.execute(
-    `delete from records.budget b using (
+    `with gone as (
        select tenant_id, id from records.budget where deleted_at < now() - $1 * interval '1 day'
-        order by deleted_at limit $2 for update skip locked) as old
-      where b.tenant_id = old.tenant_id and b.id = old.id
-        and not exists (select from records.budget_period p where p.tenant_id = old.tenant_id and p.budget_id = old.id)`,
+        order by deleted_at limit $2 for update skip locked),
+          periods as (delete from records.budget_period p using gone where p.tenant_id = gone.tenant_id and p.budget_id = gone.id)
+     delete from records.budget b using gone where b.tenant_id = gone.tenant_id and b.id = gone.id`,
     [days, limit],
   );
 }
