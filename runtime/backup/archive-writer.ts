@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream, rmSync } from "node:fs";
-import { link, open, rm } from "node:fs/promises";
+import { link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -15,6 +15,9 @@ import { InfraError } from "../infra";
 const FILE_MODE = 0o600;
 
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** What file systems say that know no second name of a file: those of network shares, of sticks. */
+const LACKS_LINKS: ReadonlySet<string | undefined> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
@@ -73,13 +76,24 @@ export class ArchiveWriter {
     this.#pack.finalize();
     await this.#written;
     await sync(this.#draft, "r+");
-    await link(this.#draft, this.path).catch((error: unknown) => {
-      if (codeOf(error) !== "EEXIST") throw error;
-      throw new InfraError(`${this.path} has come into being meanwhile: name a new file, a backup replaces none`);
-    });
-    await rm(this.#draft);
+    await this.#giveName();
     await sync(dirname(this.path), "r");
     this.#forgetSignals();
+  }
+
+  async #giveName(): Promise<void> {
+    try {
+      await link(this.#draft, this.path).catch(async (error: unknown) => {
+        if (!LACKS_LINKS.has(codeOf(error))) throw error;
+        // The name is taken first, so that what the draft replaces is this backup's own.
+        await (await open(this.path, "wx", FILE_MODE)).close();
+        await rename(this.#draft, this.path);
+      });
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error;
+      throw new InfraError(`${this.path} has come into being meanwhile: name a new file, a backup replaces none`);
+    }
+    await rm(this.#draft, { force: true });
   }
 
   /** After an error: nothing is left of it. */

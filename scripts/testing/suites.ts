@@ -88,6 +88,7 @@ export const suitesApart: readonly string[] = [
   "db/__tests__/master-keys.test.ts",
   "db/__tests__/silence.test.ts",
   "runtime/__tests__/whole-app/every-endpoint.test.ts",
+  "runtime/backup/__tests__/without-links.test.ts",
   "runtime/schema/__tests__/decimal.test.ts",
   "runtime/schema/__tests__/json-decoder.test.ts",
   "runtime/schema/__tests__/regexp.test.ts",

@@ -221,6 +221,8 @@ describe("a restore that broke off", () => {
     await expect(startOn(own)).rejects.toThrow(/a restore into the database app has not ended[\s\S]*--overwrite/);
     await expect(backUp(own, emptyStores())).rejects.toThrow(/a restore into the database app has not ended/);
     await expect(restore(await packed(entries), own)).rejects.toThrow(/the database app is not empty/);
+    await expect(restore(await packed(changed), own, { overwrite: true })).rejects.toThrow(/gives back other objects/);
+    await expect(startOn(own)).rejects.toThrow(/has not ended/);
     await restore(await packed(entries), own, { overwrite: true });
     await (await startOn(own)).stop();
     await backUp(own, emptyStores());
