@@ -9,7 +9,6 @@ import { tenantIdFrom } from "../../../security/principal";
 import { countTransaction, createBudget } from "../budgets";
 import "../subscriptions";
 import { purgeTenant } from "../tenant-purge";
-import { budgetCount } from "../store/budgets";
 import { transactionInsert } from "../store/transactions";
 import { budgetPurge } from "../store/upkeep";
 import { account, post, type Transaction } from "./posting";
@@ -204,22 +203,6 @@ describe("what was booked", () => {
     ]);
     const { id } = await it.budget();
     expect((await records.getBudget({ id, include: "periods" }, it.by)).periods).toEqual([]);
-  });
-
-  test("to many budgets is counted in the order of their ids, in which all lock them", async () => {
-    const it = await world();
-    const ids: string[] = [];
-    for (let n = 0; n < 40; n++)
-      ids.push((await it.budget({ name: `b${n}`, accountId: n % 2 ? it.bank : it.food })).id);
-    const { tenantId } = it.by.principal;
-    const { id } = await it.spend(1);
-    await counted(it);
-    const touched = await withTenant({ tenantId }, async (tx) => {
-      // Else the planner may sort them by itself, for another reason.
-      await tx.query("select set_config('enable_sort', 'off', true)");
-      return budgetCount(tx, tenantId, id);
-    });
-    expect(touched.map((one) => one.id)).toEqual(ids.sort());
   });
 });
 

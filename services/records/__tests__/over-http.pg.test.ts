@@ -143,6 +143,40 @@ test("a list is taken out as a file of lines, with its filters, and refused as t
   }
 });
 
+test("a list is taken out by who may read that kind alone, and a question mark is of its value", async () => {
+  const key = async (permission: string): Promise<string> => {
+    const made = await ask("POST", "/auth/api-keys", { name: permission, permissions: [permission] });
+    return made.body.key as string;
+  };
+  const kinds = { "ledger.read": ["accounts", "transactions", "budgets"], "order.read": ["orders"] };
+  for (const [permission, names] of Object.entries(kinds)) {
+    const headers = { authorization: `Bearer ${await key(permission)}` };
+    for (const name of [...names, "products"]) {
+      const answer = await fetch(`${app.baseUrl}/api/v1/${name}/export`, { headers });
+      await answer.text();
+      expect([name, answer.status]).toEqual([name, name === "products" ? 403 : 200]);
+    }
+  }
+  for (const sku of ["a", "a?b"]) await ask("POST", path, { ...tea, sku });
+  const headers = { authorization: `Bearer ${token}` };
+  const one = await fetch(`${app.baseUrl}${path}/export?fields=sku&sku=eq.a?b`, { headers });
+  expect(await one.json()).toMatchObject({ sku: "a?b" });
+});
+
+test("three of an organisation are taken out at once, while nobody reads them", async () => {
+  const description = "\u{1f375}".repeat(1_000) + "d".repeat(3_000);
+  for (let from = 0; from < 3_000; from += 60) {
+    const rows = Array.from({ length: 60 }, (_, n) => ({ ...tea, sku: `large-${from + n}`, description }));
+    expect((await ask("POST", `${path}/bulk`, { rows })).status).toBe(200);
+  }
+  const left = new AbortController();
+  const take = (): Promise<Response> =>
+    fetch(`${app.baseUrl}${path}/export`, { headers: { authorization: `Bearer ${token}` }, signal: left.signal });
+  const taken = [await take(), await take(), await take(), await take()];
+  expect(taken.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
+  left.abort();
+}, 60_000);
+
 test("errors have the shape and the codes of another contract, for who asks for it", async () => {
   const format = { "x-error-format": "envelope" };
   const shown = async (...[method, where, body, headers = {}]: Parameters<typeof ask>): Promise<unknown[]> => {
