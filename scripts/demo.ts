@@ -54,9 +54,10 @@ async function main(): Promise<void> {
   const known = findState(stateDir);
   const state = known ?? createState(stateDir);
   const client = new ApiClient(baseUrl, state);
-  // Before documents are taken in, which lasts minutes: the console shows how that goes.
-  const [isRegistered, place] = await Promise.all([client.signIn(known === undefined), describeConsole(baseUrl)]);
-  say(`\nConsole: ${place}`);
+  const isRegistered = await client.signIn(known === undefined);
+  // Before documents are taken in, which lasts minutes: the console shows how that goes. Behind the sign-in: on a first start the
+  // command that makes the link, beside the app, found none before it.
+  say(`\nConsole: ${await describeConsole(baseUrl)}`);
   if (isRegistered || state.completed === undefined) await takeIn(client, state);
   await showWhatRuns(client);
 }
