@@ -78,8 +78,9 @@ function runWorkersWhileReady(): void {
     try {
       let isReady = await isReadyForWork();
       if (isReady) await startWorkers(mine());
-      // So that its depth is told from the start, and not from when something was put into it here.
-      for (const { jobName } of running) await makeQueue(jobName);
+      // So that its depth is told from the start, and not from when something was put into it here. Nobody waits for that: a
+      // store that hangs must not keep workers from being paused. The next look asks again.
+      for (const { jobName } of running) void makeQueue(jobName).catch(() => undefined);
       // It may be on its way out since.
       isReady &&= !isDraining();
       if (isReady === isPaused)
