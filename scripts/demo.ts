@@ -55,8 +55,8 @@ async function main(): Promise<void> {
   const state = known ?? createState(stateDir);
   const client = new ApiClient(baseUrl, state);
   const isRegistered = await client.signIn(known === undefined);
-  // Before documents are taken in, which lasts minutes: the console shows how that goes. Behind the sign-in: on a first start the
-  // command that makes the link, beside the app, found none before it.
+  // Before documents are taken in, which lasts minutes: the console shows how that goes. Behind the sign-in: side by side with it, one
+  // first start of four made no link, for a reason that is not known.
   say(`\nConsole: ${await describeConsole(baseUrl)}`);
   if (isRegistered || state.completed === undefined) await takeIn(client, state);
   await showWhatRuns(client);

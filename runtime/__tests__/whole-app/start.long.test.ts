@@ -75,6 +75,7 @@ describe("npm start", () => {
     const first = await start(stateDir, env, ["--after-start", "dist/demo.js"]);
     await untilPrinted(first, "curl");
     await untilPrinted(first, "argon2id");
+    expect(first.output()).toMatch(/Console: \S+\/console#gwl_[\w-]{43}/);
 
     const refusal = await refusalOf(stateDir);
     expect(refusal).toContain(String(first.process.pid));
