@@ -1,7 +1,7 @@
 // Where the platform's staff sets itself up, signs in and out. Operators are added by command only.
 import { api, type Header } from "encore.dev/api";
 import type { MaxLen, MinLen } from "encore.dev/validate";
-import { callerAddress } from "../../security/caller-address";
+import { callerAddress, hopsOf } from "../../security/caller-address";
 import type { Headers } from "../../security/client-ip";
 import { currentCaller } from "../../security/principal";
 import { currentCall } from "../../telemetry/current-call";
@@ -102,13 +102,12 @@ export const operatorLinkLogin = api(
     tags: ["public:the link is the credential", "limit:auth", "development"],
   },
   async ({ link, cookies }: OperatorLinkRequest): Promise<OperatorLoginResponse> =>
-    answerStaff(cookies, () => signInByLink(link, isFromThisMachine(hops()))),
+    answerStaff(cookies, () => signInByLink(link, isFromThisMachine(hopsOfCaller()))),
 );
 
-/** What the request says of the hops between its caller and us. */
-function hops(): Headers {
+function hopsOfCaller(): Headers {
   const call = currentCall();
-  return { "x-forwarded-for": call?.header("x-forwarded-for"), forwarded: call?.header("forwarded") };
+  return call === undefined ? {} : hopsOf(call);
 }
 
 interface OperatorStepUpRequest {

@@ -1,7 +1,7 @@
 // What an organisation and its people say about notifications: the shapes, what holds where nobody said anything, and what comes of
 // both together. An organisation's policy gives the defaults; a person's preferences go before them, unless the policy locks them.
 import { z } from "zod";
-import { isZone } from "./zone-time";
+import { isZone } from "../../security/time-zone";
 
 export const CATEGORIES_MAX = 100;
 export const INCLUDED_MAX = 20;

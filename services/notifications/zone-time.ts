@@ -1,42 +1,15 @@
 // Times of day in IANA zones, by the zone data of the runtime. A local time is the first instant at which the zone's clocks show it
 // or more: one that is skipped in spring is when the clocks have gone forward, and one that comes twice in autumn is the first.
-import { RecentMap } from "../../security/recent-map";
+import { clocksOf } from "../../security/time-zone";
 
 const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
-
-const formats = new RecentMap<Intl.DateTimeFormat>(500);
-
-function formatOf(zone: string): Intl.DateTimeFormat {
-  let format = formats.get(zone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone,
-      calendar: "iso8601",
-      hourCycle: "h23",
-      ...{ year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" },
-    });
-    formats.set(zone, format);
-  }
-  return format;
-}
-
-/** Whether the runtime knows the zone by a name: what is only an offset ("+02:00") has no summer. */
-export function isZone(zone: string): boolean {
-  if (!/^[A-Za-z][A-Za-z0-9_+\-/]{1,63}$/.test(zone)) return false;
-  try {
-    formatOf(zone);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** What the zone's clocks show at an instant, as the milliseconds that UTC's clocks show it at. */
 export function wallMs(zone: string, atMs: number): number {
   const wholeMs = Math.floor(atMs / 1_000) * 1_000;
   const shown: Record<string, number> = {};
-  for (const { type, value } of formatOf(zone).formatToParts(wholeMs)) shown[type] = Number(value);
+  for (const { type, value } of clocksOf(zone).formatToParts(wholeMs)) shown[type] = Number(value);
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = shown;
   return Date.UTC(year, month - 1, day, hour, minute, second) + (atMs - wholeMs);
 }

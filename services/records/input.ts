@@ -1,6 +1,7 @@
 // What the endpoints' types cannot say of what is brought, and rows of bulk requests, which are looked at one by one.
 import { z } from "zod";
 import { hasControlCharacter, hasUnseenCharacter } from "../../security/control-characters";
+import { isZone } from "../../security/time-zone";
 import { isWellFormed } from "../../security/well-formed";
 import { readValue, wantedOf } from "../../db/listing/values";
 
@@ -28,16 +29,6 @@ const whole = (min: number, max: number): z.ZodInt =>
   z.int("is not a whole number").min(min, `is below ${min}`).max(max, `is above ${max}`);
 
 const currency = z.string().refine((code) => currencies.has(code), "is no currency of ISO 4217");
-
-/** An offset, which the runtime takes too, says nothing of when clocks are changed. */
-function isZone(name: string): boolean {
-  if (name.startsWith("+") || name.startsWith("-")) return false;
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
-}
 
 function momentOf(value: string, context: z.RefinementCtx): string {
   const moment = readValue("moment", value);

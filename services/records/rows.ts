@@ -1,11 +1,17 @@
 // Several rows in one request, each with an outcome of its own: what is refused of one leaves the others as they are. All that is done is
 // done in one transaction.
 import { APIError } from "encore.dev/api";
+import type { z } from "zod";
 import { withTenant, type Tx } from "../../db/tenant";
 import { charging } from "../../security/charges";
 import { reasonOf } from "../../security/errors";
+import { parseInput } from "../../security/input";
 import type { Principal } from "../../security/principal";
 import { askWithin, type Ask } from "../../db/listing/ask";
+import type { RecordRow } from "../../db/listing/resource";
+import { patchRecord, type Kind } from "./changes";
+import { rowTarget } from "./input";
+import { rowChange, type Acting } from "./requests";
 import { rowBegin, rowEnd, rowTakeBack } from "./store/rows";
 
 export interface RowOutcome {
@@ -51,6 +57,17 @@ export async function doRows<Row>(
   const outcomes = await charging("ingest", points, () => withTenant(principal, work));
   return outcomes.sort((a, b) => a.index - b.index);
 }
+
+/** Changes one of several records, of which a row names the id, the version if it is to be that one, and what `patch` takes. */
+export const patchingRows =
+  <Row extends RecordRow>(act: Acting, kind: Kind<Row>, patch: z.ZodType<Readonly<Record<string, unknown>>>) =>
+  (ask: Ask, { id, version, ...fields }: { id: string; version?: number }): Promise<Row> =>
+    patchRecord(
+      ask,
+      kind,
+      rowChange(act, parseInput(rowTarget, { id, version }), kind.missing),
+      parseInput(patch, fields),
+    );
 
 async function outcomeOf(tx: Tx, index: number, act: () => Promise<Done>): Promise<RowOutcome> {
   rowBegin(tx);

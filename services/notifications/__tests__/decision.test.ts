@@ -3,7 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { decide, dayOf, disturbing, type Destinations, type Disturbing } from "../decision";
 import { NO_POLICY, NO_PREFERENCES, policySchema, preferencesSchema, type Policy, type Preferences } from "../settings";
-import { firstReached, isZone, quietUntil } from "../zone-time";
+import { isZone } from "../../../security/time-zone";
+import { firstReached, quietUntil } from "../zone-time";
 import { clockChanges, dayIn, walkQuiet, zones } from "./reference";
 
 const CASES = Number(process.env.GROUNDWORK_NOTIFICATION_CASES ?? 10_000);

@@ -5,11 +5,11 @@ import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
 import { accountKind, createAccount as create } from "../accounts";
 import { deleteRecord, patchRecord, restoreRecord } from "../changes";
-import { accountPatch, newAccount, rowTarget } from "../input";
+import { accountPatch, newAccount } from "../input";
 import { listRecords } from "../../../db/listing/lists";
 import { etagOf } from "../precondition";
-import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
-import { doRows } from "../rows";
+import { acting, changeOf, createdAt, readRecord } from "../requests";
+import { doRows, patchingRows } from "../rows";
 import { shownRecord } from "../../../db/listing/resource";
 import { accounts, type AccountRow } from "../store/accounts";
 
@@ -256,15 +256,7 @@ export const updateAccounts = api(
   async ({ rows }: UpdateAccountsRequest): Promise<AccountRowsResponse> => {
     const act = acting();
     return {
-      rows: await doRows(
-        act.principal,
-        rows,
-        (ask, { id, version, ...patch }) => {
-          const change = rowChange(act, parseInput(rowTarget, { id, version }), accountKind.missing);
-          return patchRecord(ask, accountKind, change, parseInput(accountPatch, patch));
-        },
-        { order: ({ id }) => id },
-      ),
+      rows: await doRows(act.principal, rows, patchingRows(act, accountKind, accountPatch), { order: ({ id }) => id }),
     };
   },
 );

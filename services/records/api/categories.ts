@@ -3,7 +3,6 @@ import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
-import { patchRecord } from "../changes";
 import {
   categoryKind,
   createCategory as create,
@@ -11,13 +10,13 @@ import {
   patchCategory,
   restoreCategory as restore,
 } from "../categories";
-import { categoryPatch, newCategory, rowTarget } from "../input";
+import { categoryPatch, newCategory } from "../input";
 import { listRecords } from "../../../db/listing/lists";
 import { readIncludes } from "../../../db/listing/listing";
 import { etagOf } from "../precondition";
-import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
+import { acting, changeOf, createdAt, readRecord } from "../requests";
 import { shownRecord } from "../../../db/listing/resource";
-import { doRows } from "../rows";
+import { doRows, patchingRows } from "../rows";
 import { categories, categoryLockTree, type CategoryRow } from "../store/categories";
 
 interface ParentCategory {
@@ -297,15 +296,9 @@ export const updateCategories = api(
     const act = acting();
     const { tenantId } = act.principal;
     return {
-      rows: await doRows(
-        act.principal,
-        rows,
-        (ask, { id, version, ...patch }) => {
-          const change = rowChange(act, parseInput(rowTarget, { id, version }), categoryKind.missing);
-          return patchRecord(ask, categoryKind, change, parseInput(categoryPatch, patch));
-        },
-        { before: (tx) => categoryLockTree(tx, tenantId) },
-      ),
+      rows: await doRows(act.principal, rows, patchingRows(act, categoryKind, categoryPatch), {
+        before: (tx) => categoryLockTree(tx, tenantId),
+      }),
     };
   },
 );

@@ -3,15 +3,15 @@ import { api, type Header, type HttpStatus, type Query } from "encore.dev/api";
 import type { Max, MaxLen, Min, MinLen } from "encore.dev/validate";
 import { newId } from "../../../db/ids";
 import { parseInput } from "../../../security/input";
-import { deleteRecord, patchRecord, restoreRecord } from "../changes";
-import { newProduct, productPatch, rowTarget, stockMove } from "../input";
+import { deleteRecord, restoreRecord } from "../changes";
+import { newProduct, productPatch, stockMove } from "../input";
 import { listRecords } from "../../../db/listing/lists";
 import { readIncludes } from "../../../db/listing/listing";
 import { etagOf } from "../precondition";
 import { createProduct as create, moveStock, patchProduct, productKind } from "../products";
-import { acting, changeOf, createdAt, readRecord, rowChange } from "../requests";
+import { acting, changeOf, createdAt, readRecord } from "../requests";
 import { shownRecord } from "../../../db/listing/resource";
-import { doRows } from "../rows";
+import { doRows, patchingRows } from "../rows";
 import { productLockSkus, products, productShareSkus, type ProductRow } from "../store/products";
 
 interface ProductCategory {
@@ -359,20 +359,12 @@ export const updateProducts = api(
   async ({ rows }: UpdateProductsRequest): Promise<ProductRowsResponse> => {
     const act = acting();
     return {
-      rows: await doRows(
-        act.principal,
-        rows,
-        (ask, { id, version, ...patch }) => {
-          const change = rowChange(act, parseInput(rowTarget, { id, version }), productKind.missing);
-          return patchRecord(ask, productKind, change, parseInput(productPatch, patch));
+      rows: await doRows(act.principal, rows, patchingRows(act, productKind, productPatch), {
+        order: ({ id }) => id,
+        before: (tx) => {
+          if (rows.some(({ sku }) => sku !== undefined)) productLockSkus(tx, act.principal.tenantId);
         },
-        {
-          order: ({ id }) => id,
-          before: (tx) => {
-            if (rows.some(({ sku }) => sku !== undefined)) productLockSkus(tx, act.principal.tenantId);
-          },
-        },
-      ),
+      }),
     };
   },
 );
