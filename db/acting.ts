@@ -7,6 +7,8 @@ import type { Principal } from "../security/principal";
 import { RecentMap } from "../security/recent-map";
 import { databaseClock } from "../security/database-clock";
 import type { SystemReason } from "../security/system-reasons";
+import { readyFor } from "./connection";
+import { narrowingStatement } from "./scope";
 import { withSystem, type Tx } from "./tenant";
 
 export interface Acting {
@@ -29,18 +31,23 @@ function ask(): Acting {
 }
 
 /**
- * Runs `work` in one transaction with the question whether the caller's session is live and still holds `permission`. It is the
- * system's, because no tenant reads sessions: each statement of `work` says whose rows it means.
+ * Runs `work` in one transaction with the question whether the caller's session is live and still holds `permission`. That is asked in the
+ * system's scope, because no tenant reads sessions; `work` sees the caller's tenant alone.
  * @throws APIError invalid_token, permission_denied; service_unavailable.
  */
-export function withActing<T>(
+export async function withActing<T>(
   principal: Principal,
   { permission, reason }: { permission: Permission; reason: SystemReason },
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
   const { lock } = ask();
+  const { tenantId } = principal;
+  // Before the transaction: it would take a second connection within it.
+  await readyFor({ kind: "tenant", tenantId });
   return withSystem(reason, async (tx) => {
     await lock(tx, principal, permission);
+    const { text, values } = narrowingStatement(tenantId);
+    tx.executeLater(text, values);
     return work(tx);
   });
 }

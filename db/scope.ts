@@ -34,3 +34,9 @@ export function scopeStatement(scope: Scope, isolation: Isolation, statementTime
     values: [scope.kind === "system" ? systemToken() : tenantToken(scope.tenantId)],
   };
 }
+
+/** Makes a transaction of the system's one of this tenant's from its next statement on. */
+export const narrowingStatement = (tenantId: TenantId): { text: string; values: string[] } => ({
+  text: "select set_config('app.capability', $1, true)",
+  values: [tenantToken(tenantId)],
+});

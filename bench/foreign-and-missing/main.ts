@@ -13,6 +13,7 @@ import { Client } from "undici";
 import { Asker, comparable, missingId } from "../../runtime/__tests__/whole-app/support/pairs/asker";
 import { describeSlot, modelOf, slotsOf, type Slot } from "../../runtime/__tests__/whole-app/support/pairs/slots";
 import {
+  call,
   makePairWorld,
   PERSONAL,
   plantThings,
@@ -21,6 +22,11 @@ import {
 } from "../../runtime/__tests__/whole-app/support/pairs/world";
 import type { Document } from "../../runtime/__tests__/whole-app/support/fuzz/openapi";
 import { createRandom, shuffled, type Random } from "../../runtime/__tests__/whole-app/support/fuzz/random";
+import {
+  makeServiceThings,
+  plantMessage,
+  type OwnersCall,
+} from "../../runtime/__tests__/whole-app/support/service-things";
 import { copyOfApp } from "../app-copy";
 import { serveApp } from "../http/guarded-app";
 import { compareTimes, isTold, together, type Comparison } from "./statistics";
@@ -63,6 +69,19 @@ const KINDS: [RegExp, string][] = [
   [/\/passkeys/, "passkey"],
   [/\/identities/, "identity"],
   [/\/secrets/, "secret"],
+  [/\/api\/v1\/users/, "account"],
+  [/ accountId$|\/api\/v1\/accounts/, "ledgerAccount"],
+  [/ orderId$|\/api\/v1\/orders/, "order"],
+  [/\/api\/v1\/transactions/, "transaction"],
+  [/\/api\/v1\/budgets/, "spending"],
+  [/ messageId$/, "message"],
+  [/\/webhooks\/endpoints/, "endpoint"],
+  [/\/webhooks\/(?:sources|in)/, "source"],
+  [/\/notifications\/push-subscriptions/, "subscription"],
+  [/\/notifications\/templates.* language$/, "language"],
+  [/\/notifications\/templates/, "template"],
+  [/\/notifications\/topics/, "topic"],
+  [/\/notifications/, "notification"],
   [/\/ai\/budgets/, "budget"],
   [/\/events\/dead-letters/, "letter"],
   [/\/queues\/dead-letters/, "job"],
@@ -177,6 +196,12 @@ async function placesOf(
   };
   const world = await makePairWorld(send, "times");
   await plantThings(pool, world);
+  const { owner, things } = world;
+  const owns: OwnersCall = (method, path, body) => call(send, method, path, body, owner);
+  Object.assign(things, await makeServiceThings(owns, { word: "planted", userId: owner.userId }));
+  await plantMessage(pool, { organisationId: owner.organisationId, things });
+  const content = { title: "planted", body: "Nothing of yours." };
+  things.notification = (await owns("POST", "/notifications/send", { to: [owner.userId], category: "a", content })).id;
   const { text } = await send({ method: "GET", path: "/docs/openapi.json", headers: {} });
   const document = JSON.parse(text) as Document;
   const slots = slotsOf(document, modelOf(app));

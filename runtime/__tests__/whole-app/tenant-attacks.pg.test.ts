@@ -16,7 +16,7 @@ import { rowsOfTable, type Rows } from "../../../db/__tests__/victim";
 import { root } from "../../http/__tests__/support/repository-root";
 import { attack, LANES, type Report } from "./support/attacks/run";
 import { makeWorld, type AttackWorld, type Send } from "./support/attacks/world";
-import type { Document } from "./support/fuzz/openapi";
+import { operationsOf, type Document } from "./support/fuzz/openapi";
 import { exposedIn, modelOf } from "./support/pairs/slots";
 import { makeOwnRedis, type OwnRedis } from "./support/own-redis";
 import { type RunningApp, startApp, temporaryStateDir } from "./support/running-app";
@@ -172,7 +172,33 @@ afterAll(async () => {
   if (copy !== "") rmSync(copy, { recursive: true, force: true });
 });
 
+/** Looks at a thing that stands in the path, which its owner would get. */
+const looksAtThings = (): string[] =>
+  operationsOf(document)
+    .filter(({ method, path }) => method === "GET" && /^[^{}]*\{[^{}]*\}[^{}]*$/.test(path))
+    .map(({ path }) => path)
+    // Pages and mails of nobody's, and what only the platform's staff look at.
+    .filter((path) => !/^\/(?:docs|mail|console|operator)\//.test(path));
+
 describe(`attempts on another organisation (GROUNDWORK_ATTACK_SEED=${seed})`, () => {
+  test("are for things that are there: in each place that is looked at, one of the victim's is shown to the victim", async () => {
+    const { session, things } = world.victim;
+    const headers = { authorization: `Bearer ${session.accessToken}` };
+    const isShown = async (path: string): Promise<boolean> => {
+      for (const id of new Set(Object.values(things))) {
+        const address = path.replace(/\{[^{}]*\}/, encodeURIComponent(id));
+        const { status } = await send({ method: "GET", path: address, headers });
+        if (status === 200) return true;
+      }
+      return false;
+    };
+    const looks = looksAtThings();
+    expect(looks.length).toBeGreaterThan(15);
+    const empty: string[] = [];
+    for (const path of looks) if (!(await isShown(path))) empty.push(path);
+    expect(empty).toEqual([]);
+  });
+
   test(
     "none reads or changes anything",
     async () => {
@@ -241,6 +267,8 @@ const FORGETFUL = [
   "services/assets/store/assets.ts",
   "services/ai/store/budget.ts",
   "services/records/store",
+  "services/webhooks/store",
+  "services/notifications/store",
   "secrets/store.ts",
 ];
 
@@ -251,6 +279,13 @@ const SEEN_LEAKS = [
   "foreign id: GET /tasks/",
   "queues.task: changed or gone",
   "foreign id: GET /sagas/",
+  "foreign id: GET /api/v1/orders/",
+  "foreign id: GET /api/v1/accounts/",
+  "foreign id: GET /api/v1/transactions/",
+  "foreign id: GET /api/v1/budgets/",
+  "foreign id: GET /webhooks/endpoints/",
+  "webhooks.endpoint: changed or gone",
+  "webhooks.source: changed or gone",
   "sagas.saga: changed or gone",
   "events.dead_letter: changed or gone",
   "queues.dead_letter: changed or gone",

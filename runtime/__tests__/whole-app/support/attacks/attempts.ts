@@ -236,6 +236,7 @@ export class Attempts {
   private ownFor({ path }: Operation, name: string): string {
     const { things } = this.by;
     if (name === "userId") return things.user!;
+    if (path.startsWith("/webhooks/endpoints")) return things.endpoint!;
     return (path.startsWith("/auth/organisations") ? things.organisation : things.document)!;
   }
 

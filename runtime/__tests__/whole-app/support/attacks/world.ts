@@ -5,6 +5,7 @@ import { decodeJwt } from "jose";
 import type pg from "pg";
 import type { Victim } from "../../../../../db/__tests__/victim";
 import { plantThings } from "../pairs/world";
+import { makeServiceThings, plantMessage, unasked } from "../service-things";
 
 export const MARKER = "zanzibarquartz";
 
@@ -118,6 +119,9 @@ async function makeTenant(send: Send, word: string): Promise<Tenant> {
 async function makeAttacker(send: Send, word: string): Promise<Attacker> {
   const tenant = await makeTenant(send, word);
   const { organisation: organisationId } = tenant.things;
+  const { accessToken } = tenant.session;
+  const { id: endpoint } = await call<{ id: string }>(send, "POST", "/webhooks/endpoints", unasked(word), accessToken);
+  tenant.things.endpoint = endpoint;
   const renew = async (): Promise<void> => {
     const credentials = { email: emailOf(word), password };
     const signedIn = await call<Session>(send, "POST", "/auth/login", credentials);
@@ -133,6 +137,16 @@ async function makeAttacker(send: Send, word: string): Promise<Attacker> {
 /** @param database by a login that row security does not hold: some of the victim's things are planted. */
 export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWorld> {
   const victim = await makeTenant(send, MARKER);
+  const { accessToken, user: victimsOwner } = victim.session;
+  Object.assign(
+    victim.things,
+    await makeServiceThings((method, path, body) => call(send, method, path, body, accessToken), {
+      word: MARKER,
+      userId: victimsOwner.id,
+    }),
+  );
+  // Whoever delivers to a source has its secret read, which notes so once an hour.
+  await send({ method: "POST", path: `/webhooks/in/${victim.things.source}`, body: "{}" });
   const attackers: Attacker[] = [];
   for (let number = 1; number <= ATTACKERS; number++) attackers.push(await makeAttacker(send, `attacker-${number}`));
   for (;;) {
@@ -148,6 +162,7 @@ export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWo
   }
   const { organisation = "", user = "" } = victim.things;
   await plantThings(database, { owner: { organisationId: organisation, userId: user }, things: victim.things }, MARKER);
+  await plantMessage(database, { organisationId: organisation, things: victim.things }, MARKER);
   await database.query("insert into queues.task_log (tenant_id, task_id, seq, text) values ($1, $2, 1, $3)", [
     organisation,
     victim.things.endedTask,

@@ -39,9 +39,9 @@ const DEPTH_MAX = 3;
 export const describeSlot = ({ operation, where, name }: Slot): string =>
   `${operation.method} ${operation.path}, ${name} in the ${where}`;
 
-/** Not the pages and the mailbox of development, whose ids belong to nobody. Nor names that PUT gives to the asker's own things. */
+/** Not the mailbox of development and the files of pages, whose ids belong to nobody. Nor names that PUT gives to the asker's own things. */
 const isAsked = ({ method, path }: Operation): boolean =>
-  method !== "PUT" && !path.startsWith("/mail") && !path.startsWith("/docs");
+  method !== "PUT" && !/^\/(?:mail|docs|console\/\{asset\})/.test(path);
 
 /** Of an app that was parsed. */
 export const modelOf = (app: string): AppModel => JSON.parse(readFileSync(modelFile(app), "utf8")) as AppModel;

@@ -42,6 +42,8 @@ export const PERSONAL = [
   "stuckSaga",
   "passkey",
   "identity",
+  "notification",
+  "subscription",
 ];
 
 const password = "a passphrase of many words";
