@@ -8,7 +8,7 @@ import { RecentMap } from "../security/recent-map";
 import { databaseClock } from "../security/database-clock";
 import type { SystemReason } from "../security/system-reasons";
 import { readyFor } from "./connection";
-import { narrowingStatement } from "./scope";
+import { narrowTo } from "./scope";
 import { withSystem, type Tx } from "./tenant";
 
 export interface Acting {
@@ -46,8 +46,7 @@ export async function withActing<T>(
   await readyFor({ kind: "tenant", tenantId });
   return withSystem(reason, async (tx) => {
     await lock(tx, principal, permission);
-    const { text, values } = narrowingStatement(tenantId);
-    tx.executeLater(text, values);
+    narrowTo(tx, tenantId);
     return work(tx);
   });
 }

@@ -6,6 +6,7 @@ import type { TenantId } from "../security/principal";
 import type { SystemReason } from "../security/system-reasons";
 import { systemToken, tenantToken } from "./capability";
 import type { Statement } from "./pipeline";
+import type { Tx } from "./tx";
 
 export type Scope = { kind: "tenant"; tenantId: TenantId } | { kind: "system"; reason: SystemReason };
 
@@ -35,8 +36,6 @@ export function scopeStatement(scope: Scope, isolation: Isolation, statementTime
   };
 }
 
-/** Makes a transaction of the system's one of this tenant's from its next statement on. */
-export const narrowingStatement = (tenantId: TenantId): { text: string; values: string[] } => ({
-  text: "select set_config('app.capability', $1, true)",
-  values: [tenantToken(tenantId)],
-});
+/** Makes a transaction of the system's one of this tenant's from its next statement on; the database knows the tenant already. */
+export const narrowTo = (tx: Tx, tenantId: TenantId): void =>
+  tx.executeLater("select set_config('app.capability', $1, true)", [tenantToken(tenantId)]);

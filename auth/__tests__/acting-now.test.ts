@@ -1,16 +1,53 @@
-// What a change of who may still make it can see.
-import { expect, test } from "vitest";
-import { withActing } from "../../db/acting";
-import { registerCaller } from "../../testing";
-import "../acting-now";
+// Whose session has ended, or who was demoted, changes nothing of who may act in an organisation, of what it keeps secret or may
+// spend, or of who is told elsewhere, though their access token was let in a moment before. The attack: whoever is being put out invites another address of theirs.
+import { auth } from "~encore/clients";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemQuery } from "../../db/tenant";
+import { startForger, type StartedForger } from "./openid-forger";
+import { organisationChanges, organisationState, stage } from "./organisation-changes";
+import { reason } from "./people";
 
-test("who is asked whether they may still act acts as their organisation alone, whatever a statement forgets", async () => {
-  const [ada, bob] = [await registerCaller(), await registerCaller()];
-  const asked = { permission: "webhook.manage", reason: "change-webhooks" } as const;
-  const seen = await withActing(ada.principal, asked, async (tx) => ({
-    logs: await tx.query<{ tenant: string }>(`select distinct tenant_id::text as tenant from audit.entry`),
-    sessions: await tx.query(`select id from auth.session`),
-    changed: await tx.execute(`update auth.organisation set name = 'taken' where id = $1`, [bob.principal.tenantId]),
-  }));
-  expect(seen).toEqual({ logs: [{ tenant: ada.principal.tenantId }], sessions: [], changed: 0 });
+let provider: StartedForger;
+beforeAll(async () => {
+  provider = await startForger();
 });
+afterAll(() => provider.close());
+
+test.each(Object.keys(organisationChanges))(
+  "%s is refused whose session is over, or who was demoted; else it is done",
+  async (change) => {
+    const begin = organisationChanges[change]!;
+    const staged = await stage(provider.issuer);
+    const act = await begin(staged);
+    const own = [staged.ada.organisation.id, staged.ada.user.id];
+    const setRole = (role: string): Promise<unknown> =>
+      systemQuery("test", "update auth.membership set role = $3 where tenant_id = $1 and account_id = $2", [
+        ...own,
+        role,
+      ]);
+    await setRole("viewer");
+    const demoted = await organisationState(staged);
+    expect(await reason(act())).toBe("permission_denied");
+    expect(await organisationState(staged)).toEqual(demoted);
+
+    await setRole("owner");
+    const before = await organisationState(staged);
+    expect(await reason(act())).toBeUndefined();
+    expect(await organisationState(staged)).not.toEqual(before);
+
+    // As when the provider that vouched for the session is another one by now, or required.
+    const closed = await stage(provider.issuer);
+    const outside = await begin(closed);
+    await systemQuery("test", "update auth.session set amr = '{sso}' where account_id = $1", [closed.ada.user.id]);
+    const open = await organisationState(closed);
+    expect(await reason(outside())).toBe("invalid_token");
+    expect(await organisationState(closed)).toEqual(open);
+
+    const ended = await stage(provider.issuer);
+    const late = await begin(ended);
+    await auth.logout({}, ended.by);
+    const last = await organisationState(ended);
+    expect(await reason(late())).toBe("invalid_token");
+    expect(await organisationState(ended)).toEqual(last);
+  },
+);
