@@ -320,6 +320,20 @@ describe("a mailed code", () => {
     expect(await reason(step(caller, { mailedCode: late }))).toBe("second_factor_invalid");
   });
 
+  test("to an address that is the account's no more is of no use", async () => {
+    const ada = await byProviderOf(personAt());
+    const caller = await callerOf(ada.signedIn.accessToken);
+    const { id: accountId, email: from } = ada.signedIn.user;
+    await mailCode(caller);
+    const mailedCode = await mailedCodeTo(from);
+    const setEmail = (email: string): Promise<unknown> =>
+      systemQuery("test", "update auth.account set email = $2 where id = $1", [accountId, email]);
+    await setEmail(newcomer().email);
+    expect(await reason(step(caller, { mailedCode }))).toBe("second_factor_invalid");
+    await setEmail(from);
+    expect(await reason(step(caller, { mailedCode }))).toBeUndefined();
+  });
+
   test("is for accounts that have nothing better, and an address that is theirs", async () => {
     const asks = async ({ signedIn }: Somebody): Promise<string | undefined> =>
       reason(mailCode(await callerOf(signedIn.accessToken)));
