@@ -10,6 +10,7 @@ import { hostileRequests } from "./hostile-requests";
 import { keyChanges } from "./key-changes";
 import { permissionMatrix } from "./permission-matrix";
 import { slowExports } from "./slow-exports";
+import { someAttacks } from "./some-attacks";
 import { commandsBeside, type CommandsBeside } from "./support/commands-beside";
 import { startMailSink, type MailSink } from "./support/fuzz/mail-sink";
 import { plantInEnvironment, type Planted } from "./support/fuzz/planted";
@@ -45,7 +46,7 @@ afterAll(async () => {
 
 /** Of the links in mails: there are invitations alone before the requests below. */
 const mailed = (email: string): Promise<string> => mails.token(email, "/accept-invitation");
-const database = { query: (sql: string, params: unknown[]) => systemQuery("test", sql, params) };
+const database = { query: <R>(sql: string, params: unknown[]) => systemQuery<R>("test", sql, params) };
 let owners = 0;
 /** Of an organisation of their own. */
 async function registerOwner(): Promise<{ organisationId: string; token: string }> {
@@ -83,6 +84,7 @@ async function readableRows(): Promise<string> {
 keyChanges({ baseUrl, masterKey, seed });
 slowExports({ baseUrl, register: registerOwner, query: database.query });
 foreignAndMissing({ baseUrl, mailed, plant: (world) => plantThings(database, world), draw: { things: 2, seed } });
+someAttacks({ baseUrl, query: database.query, count: 300, seed });
 permissionMatrix({ baseUrl, mailed, commands: { admin, sql } });
 hostileRequests({
   app: () => app,

@@ -27,6 +27,10 @@ interface Attacked {
   /** At least so many, and each place once for each id. */
   count: number;
   seed: number;
+  /** Without the first part, in which each place is asked for each id: so many in all, of every kind. */
+  isDrawn?: boolean;
+  /** How many are under way at once. */
+  lanes?: number;
   /** Leaks after which it stops: a planted one shows at once. */
   enough?: number;
 }
@@ -64,12 +68,15 @@ export async function attack({
   document,
   count: atLeast,
   seed,
+  isDrawn = false,
+  lanes = LANES,
   enough = 20,
 }: Attacked): Promise<Report> {
   const random = createRandom(seed);
   const forged = await forgeries(world, random);
   const attempts = new Attempts(document, operationsOf(document), world, forged, random);
-  const count = Math.max(atLeast, attempts.sweepSize);
+  const from = isDrawn ? attempts.sweepSize : 0;
+  const count = isDrawn ? atLeast : Math.max(atLeast, attempts.sweepSize);
   const reached = new Reached();
   const report: Report = {
     leaks: [],
@@ -105,7 +112,7 @@ export async function attack({
   const lane = async (): Promise<void> => {
     while (drawn < count && report.leaks.length < enough) {
       const number = drawn++;
-      const attempt = attempts.next(number);
+      const attempt = attempts.next(from + number);
       const { by, kind, place, ...request } = attempt;
       if (number % RENEW_EVERY < world.attackers.length) await renew(by);
       const answer = await sendSignedIn(attempt, request);
@@ -117,7 +124,7 @@ export async function attack({
         report.leaks.push(`${kind}: ${describe(attempt)}\n    ${status} ${body.slice(0, 300)}`);
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
   report.perSecond = Math.round((count / (performance.now() - startedAtMs)) * 1000);
   report.unreached = reached.missed;
   report.leaks.push(...differences(before, await rows(), world.judged));

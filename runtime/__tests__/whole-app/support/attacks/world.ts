@@ -2,9 +2,8 @@
 // client can have. What the victim's things are called is what the attacker knows: ids, never a marked word.
 import { crc32 } from "node:zlib";
 import { decodeJwt } from "jose";
-import type pg from "pg";
 import type { Victim } from "../../../../../db/__tests__/victim";
-import { plantThings } from "../pairs/world";
+import { plantThings, type Planter } from "../pairs/world";
 import { makeServiceThings, plantMessage, unasked } from "../service-things";
 
 export const MARKER = "zanzibarquartz";
@@ -135,7 +134,7 @@ async function makeAttacker(send: Send, word: string): Promise<Attacker> {
 }
 
 /** @param database by a login that row security does not hold: some of the victim's things are planted. */
-export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWorld> {
+export async function makeWorld(send: Send, database: Planter, count = ATTACKERS): Promise<AttackWorld> {
   const victim = await makeTenant(send, MARKER);
   const { accessToken, user: victimsOwner } = victim.session;
   Object.assign(
@@ -148,7 +147,7 @@ export async function makeWorld(send: Send, database: pg.Pool): Promise<AttackWo
   // Whoever delivers to a source has its secret read, which notes so once an hour.
   await send({ method: "POST", path: `/webhooks/in/${victim.things.source}`, body: "{}" });
   const attackers: Attacker[] = [];
-  for (let number = 1; number <= ATTACKERS; number++) attackers.push(await makeAttacker(send, `attacker-${number}`));
+  for (let number = 1; number <= count; number++) attackers.push(await makeAttacker(send, `attacker-${number}`));
   for (;;) {
     const { status } = await call<{ status: string }>(
       send,
