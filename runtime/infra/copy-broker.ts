@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostFile } from "../host-files";
 import type { CopyAnswer, CopyErrand, CopyRequest, ServedAnswer, Template } from "./copy-errands";
-import { cloneNative } from "./native-templates";
+import { NativeCopies } from "./native-copies";
 
 export interface CopyBroker {
   /** Where test files ask; in their environment as GROUNDWORK_TEST_COPIES. */
@@ -33,6 +33,7 @@ class Broker {
   readonly #waiting = new Map<number, Socket>();
   /** Native copies that are being made, wanted or being dropped. */
   readonly #native = new Set<Promise<void>>();
+  readonly #nativeCopies = new NativeCopies();
   #lastId = 0;
 
   #processOf(worker: string): ChildProcess {
@@ -93,7 +94,7 @@ class Broker {
   async #serveNative(id: number, socket: Socket, template: Extract<Template, { kind: "native" }>): Promise<void> {
     const closed = new Promise((resolve) => socket.once("close", resolve));
     try {
-      const { drop, ...urls } = await cloneNative(template.url);
+      const { drop, ...urls } = await this.#nativeCopies.take(template.url);
       this.#answer(id, urls);
       await closed;
       await drop().catch((error: unknown) => process.stderr.write(`a test's database stays: ${messageOf(error)}\n`));
@@ -113,6 +114,7 @@ class Broker {
     for (const child of this.#processes.values()) if (child.connected) child.disconnect();
     for (const socket of this.#waiting.values()) socket.destroy();
     await Promise.all([...ended, ...this.#native]);
+    await this.#nativeCopies.stop();
   }
 }
 
