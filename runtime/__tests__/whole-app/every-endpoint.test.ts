@@ -30,6 +30,8 @@ const baseUrl = (): string => app.baseUrl;
 beforeAll(async () => {
   planted.set(masterKey, "MasterKey");
   mails = await startMailSink(planted);
+  // A copy of the database opens at its first connection: the app waits for an answer for ten seconds, which a busy machine may take.
+  await systemQuery("test", "select 1");
   const rest = { LIMIT_SCALE: "1000000", LOG_LEVEL: "trace", DB_STATEMENT_TIMEOUT_MS: "60000" };
   app = await startApp(state.path, {
     ...{ ...parts, ...rest },

@@ -3,11 +3,12 @@
 // another organisation, and of a colleague, and for one that nobody has. Their times: bench/foreign-and-missing.
 import { readFileSync } from "node:fs";
 import { validate as isUuid } from "uuid";
-import { beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { AppModel } from "../../model";
 import { Asker, comparable, missingId } from "./support/pairs/asker";
 import { describeSlot, slotsOf, type Slot } from "./support/pairs/slots";
-import { call, makePairWorld, PERSONAL, type PairSend, type PairWorld } from "./support/pairs/world";
+import { makeSender } from "./support/pairs/sender";
+import { call, makePairWorld, PERSONAL, type PairWorld } from "./support/pairs/world";
 import type { Document } from "./support/fuzz/openapi";
 import { createRandom, shuffled } from "./support/fuzz/random";
 
@@ -54,14 +55,8 @@ export function foreignAndMissing({ baseUrl, plant, mailed, draw }: Shared): voi
     const document = JSON.parse(readFileSync(new URL("docs/openapi.json", root), "utf8")) as Document;
     let world: PairWorld;
 
-    const send: PairSend = async ({ method, path, headers, body }) => {
-      const response = await fetch(baseUrl() + path, {
-        method,
-        headers: { "content-type": "application/json", ...headers },
-        ...(body === undefined ? {} : { body }),
-      });
-      return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
-    };
+    const { send, closeSender } = makeSender(baseUrl);
+    afterAll(closeSender);
 
     beforeAll(async () => {
       world = await makePairWorld(send, "bytes", mailed);

@@ -4,13 +4,14 @@
 // is that guard, gateway and tokens do what it says. (OWASP ASVS 5.0 8.2.1; Web Security Testing Guide, WSTG-ATHZ-02.)
 import { readFileSync } from "node:fs";
 import { v7 } from "uuid";
-import { beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { matrixCallers, refusals, type Cell } from "../../../scripts/gen/permission-callers";
 import type { AppModel, EndpointModel } from "../../model";
 import type { CommandsBeside } from "./support/commands-beside";
 import { createSampler, operationsOf, type Document, type Operation } from "./support/fuzz/openapi";
 import type { Random } from "./support/fuzz/random";
 import { makeMatrixWorld, type MatrixWorld, type OwnThings } from "./support/matrix-world";
+import { makeSender } from "./support/pairs/sender";
 import type { PairAnswer, PairSend } from "./support/pairs/world";
 
 const LANES = 8;
@@ -155,18 +156,8 @@ export function permissionMatrix({ baseUrl, commands, mailed }: Shared): void {
     let rows: Row[];
     const requestOf = requests(JSON.parse(read("docs/openapi.json")) as Document);
 
-    const send: PairSend = async ({ method, path, headers, body }) => {
-      const response = await fetch(baseUrl() + path, {
-        method,
-        headers: { "content-type": "application/json", ...headers },
-        redirect: "manual",
-        ...(body === undefined ? {} : { body }),
-      });
-      // A stream of somebody's own has no end.
-      const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
-      if (isStream) await response.body?.cancel();
-      return { status: response.status, headers: {}, text: isStream ? "" : await response.text() };
-    };
+    const { send, closeSender } = makeSender(baseUrl);
+    afterAll(closeSender);
 
     const complaintsOf = async (all: Asked[], tokens: MatrixWorld["tokens"], lanes = LANES): Promise<string[]> => {
       const [left, told]: [Asked[], string[]] = [[...all].reverse(), []];
