@@ -4,6 +4,7 @@
 //   claiming → claiming       a full batch was claimed; it is delivered beside, up to as many rows as OPEN_BATCHES_MAX batches at once
 //   claiming → waiting        nothing more is due: until a commit signals, a batch ends, or the poll
 //   claiming → probing        no hand-over of a batch had an answer in time: one row now and then, until one is accepted
+//   claiming → careful        very many have had no answer lately: one row after the other, until those are long ago
 //   any → stopped             stop(): begins nothing more, waits a moment for answers, gives the rest back
 import { setMaxListeners } from "node:events";
 import { newId } from "../db/ids";
@@ -37,8 +38,10 @@ const ANSWER_SHARE = 0.8;
 const OPEN_BATCHES_MAX = 4;
 /** A destination that accepted something within this time is in order: what it refuses then is the row's own fault. */
 const ACCEPTING_MS = 600_000;
-/** Hand-overs whose answer may still come; more than that are only made by a destination that never answers. */
+/** Hand-overs whose answer may still come: where there are more, each waits for the one before, so that they grow by few. */
 const UNANSWERED_MAX = 1_000;
+/** An answer that has not come by then is no longer waited for. */
+const UNANSWERED_MS_MAX = 3_600_000;
 /** First poll after something was found; each that finds nothing waits twice as long. Other processes' commits wake nobody here. */
 const SOON_MS = 10;
 /** Tenants that are looked at for each that a claim names: others may have something for another destination only. */
@@ -68,7 +71,7 @@ export class DestinationLoop {
   private stopped = new AbortController();
   private readonly open = new Set<Promise<void>>();
   private openRows = 0;
-  private readonly unanswered = new Set<object>();
+  private readonly unanswered = new Map<object, number>();
   /** Batches in a row without any answer. */
   private silent = 0;
   /** More is due than a claim takes: from then on claims share between tenants. */
@@ -112,7 +115,7 @@ export class DestinationLoop {
 
   /** Claims, publishes and settles one batch; resolves with the number of rows claimed. */
   async runOnce(): Promise<number> {
-    const claim = await this.claim(this.options.batch);
+    const claim = await this.claim(this.options.batch, this.options.depth);
     await this.deliver(claim);
     return claim.rows.length;
   }
@@ -139,12 +142,10 @@ export class DestinationLoop {
     if (!(await isReady())) return this.sleep(pollMs);
     const pauseMs = this.probeAtMs - performance.now();
     if (this.silent > 0 && pauseMs > 0) return this.sleep(pauseMs);
-    const openMax = this.silent > 0 ? 1 : OPEN_BATCHES_MAX * batch;
-    if (this.unanswered.size >= UNANSWERED_MAX)
-      throw new Error(`${this.unanswered.size} hand-overs have had no answer: no more are made until one has`);
-    if (this.openRows >= openMax) return this.sleep(pollMs);
+    const isOneByOne = this.silent > 0 || this.areManyUnanswered();
+    if (this.openRows >= (isOneByOne ? 1 : OPEN_BATCHES_MAX * batch)) return this.sleep(pollMs);
 
-    const claim = await this.claim(this.silent > 0 ? 1 : batch);
+    const claim = await this.claim(isOneByOne ? 1 : batch, isOneByOne ? 1 : this.options.depth);
     if (claim.rows.length === 0) return this.sleep(Math.min(pollMs, SOON_MS * 2 ** this.idle++));
     this.idle = 0;
     const work: Promise<void> = this.deliver(claim)
@@ -159,12 +160,20 @@ export class DestinationLoop {
     if (claim.rows.length < batch) await this.sleep(pollMs);
   }
 
-  private async claim(limit: number): Promise<Claim> {
+  /** Forgets those that are no longer waited for. */
+  private areManyUnanswered(): boolean {
+    const since = performance.now() - UNANSWERED_MS_MAX;
+    for (const [answer, atMs] of this.unanswered) {
+      if (atMs > since) break;
+      this.unanswered.delete(answer);
+    }
+    return this.unanswered.size >= UNANSWERED_MAX;
+  }
+
+  private async claim(limit: number, depth: number): Promise<Claim> {
     const tenantIds = this.isBehind ? await this.nextTenants(limit) : [];
     const leaseId = newId();
     const claimedAtMs = performance.now();
-    // A probe is one row.
-    const depth = this.silent > 0 ? 1 : this.options.depth;
     const rows = await outboxClaim(this.destination, { limit, depth }, leaseId, this.options.leaseMs, tenantIds);
     this.isBehind = rows.length >= limit;
     return { leaseId, claimedAtMs, rows };

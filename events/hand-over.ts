@@ -17,8 +17,8 @@ export interface HandOverOptions {
   stop: AbortSignal;
   /** Called when rows are accepted after their time. */
   onLate: (rows: readonly OutboxRow[]) => void;
-  /** Hand-overs of the destination that have had no answer in time and may still get one. */
-  unanswered: Set<object>;
+  /** Hand-overs of the destination that have had no answer in time and may still get one, and since when (performance.now), the oldest first. */
+  unanswered: Map<object, number>;
 }
 
 /** Resolves when the destination has accepted the rows; rejects with its error, or with NoAnswerError. */
@@ -34,7 +34,7 @@ export async function handOver(
     await within(answer, waitMs, stop);
   } catch (error) {
     if (error instanceof NoAnswerError) {
-      unanswered.add(answer);
+      unanswered.set(answer, performance.now());
       void answer
         .then(
           () => onLate(rows),

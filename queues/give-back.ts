@@ -9,6 +9,7 @@ import { z } from "zod";
 import type { TakenJob } from "./bull";
 import { openEnvelope } from "./envelope";
 import type { JobDefinition } from "./job";
+import { noteOn } from "./job-notes";
 
 export const PAYLOAD_HEADER = "payload-schema";
 /** As long as consumers wait for a version that handles an event. */
@@ -81,6 +82,6 @@ const pace = new JobPace();
 export async function giveBackForLater(bullJob: TakenJob, nowMs: number = Date.now()): Promise<void> {
   const { times, sinceMs } = givenBack(bullJob, nowMs);
   // First: whoever takes it next must know that it was taken in vain.
-  await bullJob.updateProgress({ givenBack: { times: times + 1, sinceMs } });
+  await noteOn(bullJob, { givenBack: { times: times + 1, sinceMs } });
   await bullJob.moveToDelayed(nowMs + pace.nextDelayMs(nowMs - sinceMs), bullJob.token);
 }

@@ -3,6 +3,7 @@
 // that the handler has succeeded.
 import { z } from "zod";
 import type { TakenJob } from "./bull";
+import { noteOn } from "./job-notes";
 
 const note = z.object({
   givingUp: z.object({ reason: z.string(), error: z.string(), attempts: z.number(), times: z.number() }),
@@ -17,6 +18,5 @@ export function leftOverOf({ progress }: TakenJob): LeftOver | undefined {
 
 /** Where the note cannot be written either, the handler runs again: that is what a crash here would do. */
 export async function leaveOver(bullJob: TakenJob, givingUp: LeftOver): Promise<void> {
-  const before = typeof bullJob.progress === "object" ? bullJob.progress : {};
-  await bullJob.updateProgress({ ...before, givingUp }).catch(() => undefined);
+  await noteOn(bullJob, { givingUp }).catch(() => undefined);
 }

@@ -12,6 +12,7 @@ import { giveUp, isAway, tellOwner, type FailureHandler } from "./final-failure"
 import { childrenOf, endChild, type FlowChild } from "./flow";
 import { giveBackForLater, isForAnotherVersion, timesGivenBack } from "./give-back";
 import type { JobDefinition } from "./job";
+import { timesUnasked } from "./job-notes";
 import { leaveOver, leftOverOf, type LeftOver } from "./left-over";
 import { observeRun, type RunOutcome } from "./observability";
 import { ProcessStoppingError, type RunningJobs } from "./running-jobs";
@@ -237,8 +238,10 @@ function wayBackOf(
 }
 
 /** A job that ends its process itself, or outlives every process, is a failed one at last. */
-const mayGiveBack = (bullJob: TakenJob, refusals: number): boolean =>
-  (bullJob.attemptsStarted ?? 0) - bullJob.attemptsMade - refusals - timesGivenBack(bullJob) <= GIVE_BACKS_MAX;
+function mayGiveBack(bullJob: TakenJob, refusals: number): boolean {
+  const notRun = refusals + timesGivenBack(bullJob) + timesUnasked(bullJob);
+  return (bullJob.attemptsStarted ?? 0) - bullJob.attemptsMade - notRun <= GIVE_BACKS_MAX;
+}
 
 /** It stays locked until the lock ends, as the job of a process that was killed. */
 const tellOfLock = (job: JobDefinition, error: unknown): void =>

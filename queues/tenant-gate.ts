@@ -1,6 +1,7 @@
 // Rates and numbers of runs of each tenant, over all processes. BullMQ's open edition has limits for a whole queue only, so whoever
-// has taken a job that declares some asks the database (migration 46) before it runs, and puts it back with a delay when it may
-// not begin; that is no attempt. Nothing runs hot, however many wait: a rate promises each job a time of its own, so it is put back once; what
+// has taken a job that declares some asks the database (migrations 46 and 85) before it runs, and puts it back with a delay when it may
+// not begin; that is no attempt. Nothing runs hot, however many wait: a rate promises each job a time of its own, so it is put back once,
+// and once more where another rate is declared and it may come sooner or must wait longer; what
 // waits for the end of another run is called by it, one for each end, and looks again by itself the more seldom the more wait.
 // A place belongs to its job: of a process that was killed, the job takes it again where it runs next, and others have it at
 // the latest when the job's time would have been up.
@@ -15,13 +16,13 @@ import { logger } from "../telemetry/logger";
 import type { TakenJob } from "./bull";
 import { CANCELED_HEADER, openEnvelope } from "./envelope";
 import type { JobDefinition } from "./job";
+import { noteUnasked } from "./job-notes";
 import { TENANT_ADMIT, TENANT_CALLED, TENANT_LEAVE, tenantGatePurge, tenantRunPurge } from "./store/tenant-gate";
 
 /** Whose the jobs are that belong to no tenant. */
 const NO_TENANT = "00000000-0000-0000-0000-000000000000";
 /** Beyond its time limit a run is as good as dead. */
 const HOLD_EXTRA_MS = 60_000;
-/** When nobody can be asked. */
 const ASK_AGAIN_MS = 1_000;
 /** Jobs that are gone, which a place may be offered to before one is found that is there. */
 const CALLS_MAX = 20;
@@ -29,6 +30,8 @@ const CALLS_MAX = 20;
 interface Admission {
   waitMs: number;
   refusals: number;
+  /** Jobs that may come before the time that they were put back for. */
+  early: readonly string[];
 }
 
 export interface GatedRun<T> {
@@ -46,7 +49,10 @@ export async function throughGate<T>(job: JobDefinition, taken: TakenJob, gated:
   const { tenantId, headers } = openEnvelope(taken.data);
   const tenant = tenantId ?? NO_TENANT;
   // One that was called off only tells its owner.
-  const { waitMs, refusals } = CANCELED_HEADER in headers ? FREE : await ask(job, tenant, taken);
+  const admission = CANCELED_HEADER in headers ? FREE : await ask(job, tenant, taken);
+  const { waitMs, refusals, early } = admission;
+  if (admission === UNASKED) await noteUnasked(taken);
+  await callEarly(job, early, gated.call);
   if (waitMs > 0) {
     await putBack(job, taken, waitMs, gated.call);
     throw new DelayedError();
@@ -79,7 +85,17 @@ async function putBack(
   }
 }
 
-const FREE: Admission = { waitMs: 0, refusals: 0 };
+/** Never rejects: who is not called comes when it was promised to. */
+async function callEarly(job: JobDefinition, early: readonly string[], call: GatedRun<unknown>["call"]): Promise<void> {
+  for (const jobId of early)
+    await call(jobId).catch((error: unknown) =>
+      logger("queues").warn({ err: error, job: job.name }, "a job that may come early waits for the time it was given"),
+    );
+}
+
+const FREE: Admission = { waitMs: 0, refusals: 0, early: [] };
+/** When nobody can be asked. */
+const UNASKED: Admission = { waitMs: ASK_AGAIN_MS, refusals: 0, early: [] };
 
 async function ask(job: JobDefinition, tenant: string, taken: TakenJob): Promise<Admission> {
   const { limit, concurrency } = job.perTenant ?? {};
@@ -87,10 +103,10 @@ async function ask(job: JobDefinition, tenant: string, taken: TakenJob): Promise
   const values = [tenant, job.name, taken.id, ...rate, concurrency ?? null, job.timeoutMs + HOLD_EXTRA_MS];
   try {
     const [answer] = await systemQuery<Admission>("queue-gate", TENANT_ADMIT, values);
-    return answer ?? { waitMs: ASK_AGAIN_MS, refusals: 0 };
+    return answer ?? UNASKED;
   } catch (error) {
     logger("queues").warn({ err: error, job: job.name }, "nobody can say whether a job may begin: it is asked again");
-    return { waitMs: ASK_AGAIN_MS, refusals: 0 };
+    return UNASKED;
   }
 }
 

@@ -151,7 +151,7 @@ describe("an event of a type that this process does not know", () => {
       answerByMs: performance.now() + 60_000,
       stop: new AbortController().signal,
       onLate: () => undefined,
-      unanswered: new Set(),
+      unanswered: new Map(),
     });
     expect(report).toMatchObject({ published: 47, failed: 3, dead: 0 });
     expect(settled[0]?.failed.map(({ id }) => id)).toEqual(early.map(({ id }) => id));

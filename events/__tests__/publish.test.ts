@@ -51,7 +51,7 @@ function optionsOf(more: Partial<PublishOptions> = {}): PublishOptions & { settl
     answerByMs: performance.now() + 60_000,
     stop: new AbortController().signal,
     onLate: () => undefined,
-    unanswered: new Set(),
+    unanswered: new Map(),
     settlements,
     ...more,
   };

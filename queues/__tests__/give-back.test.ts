@@ -1,14 +1,17 @@
 // Jobs whose payload another version of the app wrote: for how long they are given back, and when they come again.
+import { DelayedError } from "bullmq";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { newId } from "../../db/ids";
 import { systemQuery } from "../../db/tenant";
 import { tenantIdFrom } from "../../security/principal";
+import type { TakenJob } from "../bull";
 import { RETRY } from "../conventions";
 import { FOREIGN_PAYLOAD_HOURS, JobPace, PAYLOAD_HEADER, payloadMark } from "../give-back";
 import { defineJob } from "../job";
 import { runJob } from "../run-job";
 import { RunningJobs } from "../running-jobs";
+import { throughGate } from "../tenant-gate";
 
 const HOUR_MS = 3_600_000;
 const facts = { name: "test:given-back", retry: RETRY.once, timeoutMs: 5_000 };
@@ -83,6 +86,30 @@ describe("a job whose payload this version does not take", () => {
     const progress = { givenBack: { times: 90, sinceMs: Date.now() } };
     expect(await deliver({ ...stopping, progress })).toEqual({ outcome: "given_back", told: ["wait"], letters: [] });
     expect(await deliver(stopping)).toMatchObject({ outcome: "UnrecoverableError", letters: ["attempts_exhausted"] });
+  });
+});
+
+describe("a job of which nobody can say whether it may begin", () => {
+  it("goes back as any other when the process that runs it at last stops, however long that lasted", async () => {
+    const limited = defineJob({ ...facts, name: "test:unasked", payload: z.object({}), perTenant: { concurrency: 1 } });
+    let progress: unknown = { other: 1 };
+    const delays: number[] = [];
+    const taken = (): TakenJob => ({
+      // The database takes no such text: it is asked in vain.
+      ...{ id: "un\0asked", name: limited.name, attemptsMade: 0, timestamp: Date.now(), progress },
+      data: { payload: {}, tenantId: tenantIdFrom(newId()), headers: {} },
+      moveToWait: async () => undefined,
+      updateProgress: async (note) => void (progress = note),
+      updateData: async () => undefined,
+      moveToDelayed: async (atMs) => void delays.push(atMs),
+    });
+    const never = { run: () => expect.fail("it ran"), isOver: () => true, call: () => Promise.resolve(true) };
+    for (let second = 0; second < 40; second++)
+      await expect(throughGate(limited, taken(), never)).rejects.toThrow(DelayedError);
+    expect(delays).toHaveLength(40);
+    const stopping = { kind: "a", attemptsStarted: 41, isStopping: true };
+    expect(await deliver({ ...stopping, progress })).toEqual({ outcome: "given_back", told: ["wait"], letters: [] });
+    expect(progress).toMatchObject({ other: 1 });
   });
 });
 

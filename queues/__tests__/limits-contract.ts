@@ -169,6 +169,18 @@ describe("what a tenant may have", () => {
     expect(await refusalsOf(job.name)).toEqual([1, 1, 1, 1]);
   });
 
+  it("is what the job declares now: those that were promised a time by another rate come by this one", async () => {
+    const { job, add, ended } = await countedJob({ perTenant: { limit: { max: 1, perMs: 100 * LONG_MS } } });
+    const tenantId = newTenant();
+    await add(tenantId, 8, false);
+    await expect.poll(() => countJobs(job.name, "completed", "delayed")).toEqual({ completed: 1, delayed: 7 });
+    // As the next version of the app declares it.
+    Object.assign(job.perTenant?.limit ?? {}, { max: 50, perMs: 1_000 });
+    await add(tenantId, 1, false);
+    await expect.poll(() => countJobs(job.name, "completed", "delayed")).toEqual({ completed: 9, delayed: 0 });
+    expect(ended).toHaveLength(9);
+  });
+
   it("is not used up by jobs that were called off while they waited for it", async () => {
     const { job, add, running, ended, letGo } = await countedJob({ concurrency: 4, perTenant: { concurrency: 1 } });
     const tenantId = newTenant();
@@ -189,11 +201,23 @@ describe("the gate", () => {
     runs?: number;
     holdMs?: number;
   }
+  let told: string[] = [];
   const gate = (tenantId: TenantId, queue: string) => ({
     ask: async (jobId: string, { rate, runs, holdMs = 60_000 }: Asked): Promise<number> => {
       const values = [tenantId, queue, jobId, ...(rate ?? [null, null]), runs ?? null, holdMs];
-      return (await systemQuery<{ waitMs: number }>("test", TENANT_ADMIT, values))[0]?.waitMs ?? Number.NaN;
+      const [answer] = await systemQuery<{ waitMs: number; early: string[] }>("test", TENANT_ADMIT, values);
+      told = answer?.early ?? [];
+      return answer?.waitMs ?? Number.NaN;
     },
+    /** Whom the last answer said to call. */
+    early: (): string[] => told.toSorted(),
+    /** Half a minute goes by since the pace has changed. */
+    settle: (): Promise<unknown> =>
+      systemQuery(
+        "test",
+        "update queues.tenant_gate set paced_at = paced_at - interval '1 minute' where tenant_id = $1",
+        [tenantId],
+      ),
     leave: async (jobId: string, runs: number, isOver = true): Promise<string | null> =>
       (await systemQuery<{ called: string | null }>("test", TENANT_LEAVE, [tenantId, queue, jobId, runs, isOver]))[0]
         ?.called ?? null,
@@ -219,6 +243,28 @@ describe("the gate", () => {
     await systemQuery("test", "update queues.tenant_run set at = now() where job_id = 'b' and tenant_id = $1", values);
     expect(await ask("b", rate)).toBe(0);
     expect(await ask("c", rate)).toBeGreaterThan(0);
+  });
+
+  it("spaces what waits anew when the rate is another, in its order, and tells once of what may come sooner", async () => {
+    const tenantId = newTenant();
+    const { ask, early, settle } = gate(tenantId, "test:paces");
+    const hour = 3_600_000;
+    const [slow, fast]: [Asked, Asked] = [{ rate: [1, 10 * hour] }, { rate: [1, hour] }];
+    expect(await ask("a", slow)).toBe(0);
+    for (const job of ["b", "c", "d", "e"]) await ask(job, slow);
+    const about = (hours: number) => expect.closeTo(hours * hour, -6) as number;
+    expect([await ask("f", fast), early()]).toEqual([about(5), ["b", "c"]]);
+    expect([await ask("b", fast), early()]).toEqual([about(1), ["d", "e"]]);
+    expect([await ask("e", fast), early()]).toEqual([about(4), []]);
+    // Another version of the app that runs beside changes nothing for now, and what it says later holds.
+    expect(await ask("e", slow)).toEqual(about(4));
+    await settle();
+    expect([await ask("g", slow), early()]).toEqual([about(60), []]);
+    expect(await ask("b", slow)).toEqual(about(10));
+    await settle();
+    // No rate any more: nobody waits.
+    expect([await ask("h", {}), early()]).toEqual([0, ["b", "c"]]);
+    expect(await ask("c", {})).toBe(0);
   });
 
   it("may promise a time that is further away than a number of 32 bits counts in milliseconds", async () => {

@@ -1,12 +1,13 @@
-// Statements on queues.tenant_gate and queues.tenant_run, whose rules stand in functions of the database (migration 46): what
+// Statements on queues.tenant_gate and queues.tenant_run, whose rules stand in functions of the database (migrations 46 and 85): what
 // one asks must be answered before the next of the tenant asks.
 import type { Tx } from "../../db/tenant";
 
 /**
  * Whether a run may begin ($1 tenant, $2 queue, $3 job, $4 and $5 rate, $6 runs at once, $7 milliseconds that it counts). A promise
- * beyond 24 days, where a 32-bit number ends, is asked for again by then.
+ * beyond 24 days, where a 32-bit number ends, is asked for again by then. `early`: jobs that were put back for longer than they must wait
+ * since the rate has changed; two at most, each told of once.
  */
-export const TENANT_ADMIT = `select least(wait_ms, 2147483647)::int as "waitMs", refusals from queues.admit($1, $2, $3, $4, $5, $6, $7)`;
+export const TENANT_ADMIT = `select least(wait_ms, 2147483647)::int as "waitMs", refusals, early from queues.admit($1, $2, $3, $4, $5, $6, $7)`;
 
 /** Ends a run ($1 tenant, $2 queue, $3 job, $4 runs at once, $5 whether the job is over); answers who may come in its place. */
 export const TENANT_LEAVE = "select queues.leave($1, $2, $3, $4, $5) as called";
