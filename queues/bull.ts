@@ -17,6 +17,7 @@ import { cfg } from "../config";
 import { AppDB } from "../database";
 import { logger } from "../telemetry/logger";
 import { withinTime } from "../telemetry/time-limit";
+import { askInTurn } from "./ask-in-turn";
 import type { JobData } from "./envelope";
 import { RedisStorage } from "./redis-storage";
 import { listeningFactory } from "./shared-backends";
@@ -243,6 +244,7 @@ function openStorage(): Storage {
   const clients = new Set<pg.PoolClient>();
   pool.on("connect", (client) => {
     clients.add(client);
+    askInTurn(client);
     client.setMaxListeners(0);
     client.on("error", () => undefined);
     client.on("notification", ({ channel, payload, processId }) => {

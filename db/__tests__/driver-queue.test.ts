@@ -1,34 +1,13 @@
-// The driver is asked one thing at a time: what it would queue behind a statement under way it calls deprecated, and says so once in
-// the life of a process, in the log of whoever runs the app.
-import pg from "pg";
-import { afterEach, beforeEach, expect, test, vi, type MockInstance } from "vitest";
+// The driver is asked one thing at a time, whatever becomes of it.
+import { expect, test } from "vitest";
 import { tenantIdFrom } from "../../security/principal";
 import { newId } from "../ids";
 import { systemQuery, tenantQuery, withSystem, withTenant } from "../tenant";
-
-/** pg's client as it is asked: `_queryQueue` holds what waits for the statement under way (pg/lib/client.js). */
-interface Asked {
-  _queryQueue: unknown[];
-}
+import { watchDriver } from "./driver-watch";
 
 const one = { tenantId: tenantIdFrom(newId()) };
 const insertTwice = "insert into queues.tenant_turn (tenant_id, queue, finish_tag) values ($1, 'q', 1), ($1, 'q', 1)";
 const refused = (work: Promise<unknown>): Promise<unknown> => expect(work).rejects.toThrow();
-
-let queued: string[];
-let spy: MockInstance;
-
-beforeEach(async () => {
-  // What is asked once in a process is over.
-  await tenantQuery(one, "select 1");
-  queued = [];
-  const ask: (...args: never[]) => unknown = pg.Client.prototype.query;
-  spy = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (this: pg.Client, ...args: unknown[]) {
-    if ((this as unknown as Asked)._queryQueue.length > 0) queued.push(new Error("queued").stack ?? "");
-    return ask.apply(this, args as never[]);
-  });
-});
-afterEach(() => spy.mockRestore());
 
 // Each leaves a connection that the next one takes at once.
 const ways: Record<string, () => Promise<unknown>> = {
@@ -59,6 +38,9 @@ const ways: Record<string, () => Promise<unknown>> = {
 
 test.each(Object.keys(ways))("%s, three times and before anything else", async (way) => {
   const act = ways[way] ?? expect.fail(way);
+  // What is asked once in a process is over.
+  await tenantQuery(one, "select 1");
+  const queued = watchDriver();
   for (let time = 0; time < 3; time++) await act();
   for (const next of Object.values(ways)) {
     await act();

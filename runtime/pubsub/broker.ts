@@ -1,6 +1,6 @@
 // The port behind topics and subscriptions. What it promises: a message that `add` resolved for is in every
 // named queue and survives the process; a message is delivered until its handler returned or the processor
-// gave it up; one that was given up stays readable. What it leaves out: order across queues.
+// gave it up; one that was given up stays readable for ninety days. What it leaves out: order across queues.
 import type { Job, Queue } from "bullmq";
 import type { Envelope } from "./envelope";
 
@@ -9,7 +9,7 @@ export type Delivery = Pick<Job<Envelope>, "data" | "attemptsMade" | "attemptsSt
 /** BullMQ's own handle, as far as operators need it; the same on every transport. */
 export type MessageQueue = Pick<
   Queue<Envelope>,
-  "name" | "getFailed" | "getCompleted" | "getJobCounts" | "getJobState" | "remove" | "obliterate" | "resume"
+  "name" | "clean" | "getFailed" | "getCompleted" | "getJobCounts" | "getJobState" | "remove" | "obliterate" | "resume"
 >;
 
 /** A message that is not to be delivered again. BullMQ knows it by its name; its own class would load all of BullMQ. */
@@ -76,6 +76,10 @@ export interface BrokerTimings {
   reconnectMs: number;
   /** A connection to Postgres that says nothing for so long while somebody waits is dropped; milliseconds. */
   silenceMs: number;
+  /** How long a message that was given up can be looked at and delivered again; milliseconds. */
+  deadLetterKeepMs: number;
+  /** How often older ones are looked for; milliseconds. */
+  upkeepMs: number;
 }
 
 export const defaultTimings: BrokerTimings = {
@@ -86,6 +90,8 @@ export const defaultTimings: BrokerTimings = {
   giveBackMs: 1000,
   reconnectMs: 1000,
   silenceMs: 30_000,
+  deadLetterKeepMs: 90 * 86_400_000,
+  upkeepMs: 3_600_000,
 };
 
 /** Handled messages that stay in a queue, so that they can be replayed. */

@@ -8,6 +8,7 @@ import { PubSubSubscription, PubSubTopic } from "./native-classes";
 import type { Broker, BrokerTimings, Consumer } from "./broker";
 import { createMessageCodec } from "./codec";
 import { concurrencyOf, createConsumer, type Handler } from "./consumer";
+import { DeadLetterUpkeep } from "./dead-letter-upkeep";
 import { queueName } from "./envelope";
 import { openBroker } from "./open-broker";
 import { createPublish } from "./publisher";
@@ -62,6 +63,7 @@ class PubSub implements PubSubPart {
   readonly #timings: BrokerTimings | undefined;
   readonly #registrations = new Map<string, Registration>();
   #broker: Broker | undefined;
+  #upkeep: DeadLetterUpkeep | undefined;
   #running = false;
 
   constructor(host: Host, timings: BrokerTimings | undefined) {
@@ -107,6 +109,8 @@ class PubSub implements PubSubPart {
     if (this.#registrations.size === 0) return;
     await this.broker().ready();
     await Promise.all([...this.#registrations].map(([key, registration]) => this.#consume(key, registration)));
+    this.#upkeep ??= new DeadLetterUpkeep(this.broker(), this.#host.log, this.#timings);
+    this.#upkeep.start();
   }
 
   async drain(): Promise<void> {
@@ -114,7 +118,7 @@ class PubSub implements PubSubPart {
     for (const { topic, subscription } of this.#registrations.values())
       consumedHere().delete(`${topic.name} ${subscription.name}`);
     const consumers = [...this.#registrations.values()].map(({ consumer }) => consumer);
-    await Promise.all(consumers.map(async (consumer) => (await consumer)?.close()));
+    await Promise.all([this.#upkeep?.stop(), ...consumers.map(async (consumer) => (await consumer)?.close())]);
   }
 
   async close(): Promise<void> {

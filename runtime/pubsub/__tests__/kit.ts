@@ -62,9 +62,18 @@ export interface HostOptions {
   subscriptions: SubscriptionModel[];
   orderingAttribute?: string;
   log?: HostLog;
+  /** Apps of other names share no queues on Redis. */
+  appId?: string;
 }
 
-export function makeHost({ url, redisUrl, subscriptions, orderingAttribute, log = quiet }: HostOptions): Host {
+export function makeHost({
+  url,
+  redisUrl,
+  subscriptions,
+  orderingAttribute,
+  log = quiet,
+  appId = "test",
+}: HostOptions): Host {
   const model = {
     services: [{ name: "shop" }],
     topics: [
@@ -81,7 +90,7 @@ export function makeHost({ url, redisUrl, subscriptions, orderingAttribute, log 
   } as unknown as AppModel;
   const config = {
     databases: url ? { app: { url } } : {},
-    appId: "test",
+    appId,
     ...(redisUrl ? { redisUrl } : {}),
   } as unknown as Host["config"];
   return { model, config, testMode: true, log, newDecimal: (text) => text };
@@ -120,7 +129,8 @@ export function listen(
   void part.subscription({ topicName: "orders", subscriptionName: sub, handler }).subscribe();
 }
 
-export const makePubSub = (options: HostOptions): PubSubPart => createPubSub(makeHost(options), impatient);
+export const makePubSub = (options: HostOptions, timings: Partial<BrokerTimings> = {}): PubSubPart =>
+  createPubSub(makeHost(options), { ...impatient, ...timings });
 
 /**
  * Waits until `condition` holds. Fails after `limitMs`, also when the condition itself has no answer by then, and at once,

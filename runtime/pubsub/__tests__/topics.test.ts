@@ -1,9 +1,10 @@
 // What publishers and subscribers may rely on, on the database that everybody has, and on Redis where
 // GROUNDWORK_TEST_REDIS_URL names one.
 import { randomUUID } from "node:crypto";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { cloneDatabase, createTemplate, type ClonedDatabase } from "../../infra";
 import { Request } from "../../native/request";
+import type { BrokerTimings } from "../broker";
 import {
   clearPublished,
   countMessages,
@@ -27,8 +28,8 @@ afterAll(() => clone?.drop());
 describe.each(transports)("topics on %s", (transport) => {
   let open: PubSubPart[] = [];
 
-  function pubsub(options: HostOptions): PubSubPart {
-    const part = makePubSub({ ...options, ...(transport === "redis" ? { redisUrl } : { url: clone?.url }) });
+  function pubsub(options: HostOptions, timings: Partial<BrokerTimings> = {}): PubSubPart {
+    const part = makePubSub({ ...options, ...(transport === "redis" ? { redisUrl } : { url: clone?.url }) }, timings);
     open.push(part);
     return part;
   }
@@ -158,6 +159,34 @@ describe.each(transports)("topics on %s", (transport) => {
       const counts = await countMessages(part.broker(), names);
       return counts.deadLetters === 0 && counts.active === 0;
     });
+  });
+
+  it("keeps dead letters for ninety days and no longer, of subscriptions that the app has no more too", async () => {
+    const [sub, gone, appId] = [name(), name(), name()];
+    const broken = (subs: string[], timings: Partial<BrokerTimings>): PubSubPart => {
+      const options = { appId, subscriptions: subs.map((one) => subscription(one, { maxRetries: 0 })) };
+      const part = pubsub(options, timings);
+      for (const one of subs) listen(part, one, [], () => expect.fail("refused"));
+      return part;
+    };
+    const lettersOf = async (part: PubSubPart, subscription: string): Promise<number> =>
+      (await countMessages(part.broker(), { topic: "orders", subscription })).deadLetters;
+    const both = (part: PubSubPart): Promise<number[]> => Promise.all([sub, gone].map((one) => lettersOf(part, one)));
+    const before = broken([sub, gone], { upkeepMs: 100 });
+    await before.start();
+    await before.topic("orders").publish({ n: 1 });
+    await until(async () => (await both(before)).every((count) => count === 1));
+    const endMs = Date.now() + 90 * 86_400_000;
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => endMs - 60_000);
+    onTestFinished(() => clock.mockRestore());
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await both(before)).toEqual([1, 1]);
+    await before.drain();
+    const after = broken([sub], { upkeepMs: 100 });
+    await after.start();
+    expect(await both(after)).toEqual([1, 1]);
+    clock.mockImplementation(() => endMs + 60_000);
+    await until(async () => (await both(after)).every((count) => count === 0));
   });
 
   it("replays what a subscription has handled since a time", async () => {
