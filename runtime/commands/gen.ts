@@ -1,5 +1,5 @@
 // `groundwork gen client`: a client for the app's endpoints, or their OpenAPI description.
-import { renameSync, rmSync, statSync } from "node:fs";
+import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
 import { openapi, type DocumentInfo } from "../generate/openapi";
 import { writeGeneratedFile } from "../generate/write";
@@ -25,6 +25,9 @@ const languages: Record<string, Generator> = {
   typescript: (model, { title }) => typescriptClient(model, title),
 };
 
+/** What stands in a broken client's place while the app is parsed that imports it: a module, of which names are asked in vain. */
+const PLACEHOLDER = "export {};\n";
+
 /** An earlier client that stands inside the app is part of what is parsed: a broken one is set aside for that long. */
 async function parseBeside(root: string, output: string | undefined): Promise<AppModel> {
   const aside = output === undefined ? "" : `${output}.aside`;
@@ -37,6 +40,7 @@ async function parseBeside(root: string, output: string | undefined): Promise<Ap
       error.errors.some(({ place }) => place?.file === relative(root, output));
     if (!isItsFault) throw error;
     renameSync(output, aside);
+    writeFileSync(output, PLACEHOLDER);
     try {
       return (await parseForCommand(root)).model;
     } catch (still) {

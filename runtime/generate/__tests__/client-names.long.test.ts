@@ -165,6 +165,13 @@ test("broken generated files stand in nobody's way", async () => {
   writeGenerated(parsed.model, root);
   expect(readFileSync(index, "utf8")).toBe(good);
   const output = join(root, "session/client.ts");
+  // The app itself may use it.
+  writeFileSync(
+    join(root, "session/uses.ts"),
+    `import Client, { Local } from "./client";\nexport const other = (): Client => new Client(Local);\n`,
+  );
+  const api = join(root, "session/api.ts");
+  writeFileSync(api, `import "./uses";\n${readFileSync(api, "utf8")}`);
   for (const broken of ["export {{{ not TypeScript", 'import { api } from "nowhere";\nexport const x = api({}']) {
     writeFileSync(output, broken);
     chmodSync(output, 0o444);
