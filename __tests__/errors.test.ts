@@ -42,7 +42,8 @@ const intro = `# Errors
 Every error answer has one shape: Encore's \`{code, message, details}\` with \`details = {reason, requestId, fields?, retryAfterSeconds?, retryable?}\`.
 
 - \`code\` is the class and decides the HTTP status; \`details.reason\` is the code from the tables below. It is stable: branch on it, never on the message.
-- \`details.requestId\` equals the answer's \`x-encore-trace-id\` header and the \`requestId\` of every log line of that request.
+- \`details.requestId\` equals the answer's \`x-encore-trace-id\` header and the \`requestId\` of every log line of that request. It is empty where the gateway refuses the credentials themselves: take the header.
+- Credentials go in the header \`Authorization: Bearer <access token or API key>\`; what comes in another form is \`unauthenticated\` or \`invalid_token\`. Where sign-in asks for a second factor, \`totp\` in \`details.methods\` is sent as \`code\`, \`recovery-code\` as \`recoveryCode\`.
 - \`details.fields\` names each wrong field and what is wrong with it. \`details.retryAfterSeconds\` says when trying again makes sense; \`details.retryable: false\`
   (header \`x-should-retry: false\`), that it may pay for something a second time.
 - A thing of another organisation and a thing that does not exist answer the same.

@@ -52,9 +52,11 @@ export function assertHolds(held: ReadonlySet<Permission>, given: Iterable<strin
  * @throws APIError invalid_request.
  */
 export function scopeFor(held: ReadonlySet<Permission>, wanted: readonly string[] | undefined): Permission[] {
-  const unknown = wanted?.find((name) => !isPermission(name));
-  if (unknown !== undefined)
-    throw commonErrors.invalid_request({ fields: { permissions: "names one that does not exist" } });
+  const unknown = wanted?.findIndex((name) => !isPermission(name)) ?? -1;
+  if (unknown !== -1)
+    throw commonErrors.invalid_request({
+      fields: { [`permissions.${unknown}`]: "does not exist: GET /auth/me lists yours" },
+    });
   const scope = keyPermissions.filter((permission) => held.has(permission) && (wanted?.includes(permission) ?? true));
   if (scope.length === 0)
     throw commonErrors.invalid_request({ fields: { permissions: "holds none that you may give to a key" } });

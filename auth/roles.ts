@@ -80,7 +80,7 @@ function permissionsIn(wanted: readonly string[]): Permission[] {
   const invalid = (problem: string): Error => commonErrors.invalid_request({ fields: { permissions: problem } });
   const known: readonly string[] = rolePermissions;
   if (wanted.some((name) => !known.includes(name)))
-    throw invalid("names one that does not exist, or that only an owner has");
+    throw invalid("names one that does not exist, or that only an owner has: docs/permissions.md lists the others");
   if (wanted.length === 0) throw invalid("is empty");
   return rolePermissions.filter((permission) => wanted.includes(permission));
 }
@@ -144,7 +144,7 @@ async function roleToChange(
 /** What a request names: `roleId` belongs to "custom" and to nothing else. @throws APIError invalid_request. */
 export function givenRole({ role, roleId }: { role: MemberRole; roleId?: string | undefined }): GivenRole {
   if ((role === "custom") !== (roleId !== undefined))
-    throw commonErrors.invalid_request({ fields: { roleId: "belongs to the role custom, and to no other" } });
+    throw commonErrors.invalid_request({ fields: { roleId: "is given with the role custom, and with no other" } });
   return { role, roleId: roleId ?? null };
 }
 

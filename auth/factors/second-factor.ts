@@ -28,7 +28,9 @@ export function assertOneProof(
   const { password, code, recoveryCode, passkey, url, mailedCode } = proof;
   const given = [password, code, recoveryCode, passkey, url, mailedCode].filter((shown) => shown !== undefined);
   if (given.length !== 1)
-    throw commonErrors.invalid_request({ fields: { proof: "is not exactly one of the ways to show who you are" } });
+    throw commonErrors.invalid_request({
+      fields: { proof: "give exactly one of code, recoveryCode, passkey, password, url and mailedCode" },
+    });
 }
 
 type RequestOptions = Awaited<ReturnType<typeof authenticationOptions>>;
