@@ -178,9 +178,7 @@ export class OpenTransaction implements Tx {
   /** False when the connection is in no state to be used again. */
   async rollback(): Promise<boolean> {
     this.takeLater();
-    const isUnused = this.state === "idle";
     await this.end();
-    if (isUnused) markClean(this.client);
     try {
       // What failed without a BEGIN is rolled back, but may have left the names of its statements.
       const names = this.repeated.all();

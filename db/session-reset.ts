@@ -28,43 +28,36 @@ interface SimpleWire {
 /** Waits for the answer to RESET, which was sent already or is sent now. A connection that cannot be reset is of no more use. */
 class SessionReset implements Submittable {
   private failure: Error | undefined;
-  private isRefused = false;
   private wire: SimpleWire | undefined;
 
   constructor(
     private readonly isSent: boolean,
     /** Whether it may find a transaction that failed before its COMMIT: whoever rolls that back resets the session then. */
     private readonly mayBeRefused: boolean,
-    /** Called once, when nothing that is asked from then on waits in the driver: whether the session is reset by then, or will be. */
-    private onTurn?: (isReset: boolean) => void,
+    /** Called once it is this one's turn, or can never be: from then on the connection may be asked again. */
+    private onTurn?: () => void,
   ) {}
 
   submit(connection: unknown): Error | undefined {
     this.wire = connection as SimpleWire;
     if (!this.isSent) this.wire.query(RESET);
-    // Whoever resets a session that was not must find no other reset under way.
-    if (!this.mayBeRefused) this.turn(true);
+    this.turn();
     return undefined;
   }
 
   handleError(error: Error & { code?: string }): void {
-    if (this.mayBeRefused && error.code === IN_FAILED_TRANSACTION) {
-      this.isRefused = true;
-      return;
-    }
+    if (this.mayBeRefused && error.code === IN_FAILED_TRANSACTION) return;
     this.failure = error;
-    this.turn(false);
+    this.turn();
     this.wire?.stream.destroy(error);
   }
 
   handleReadyForQuery(): void {
     if (this.failure) this.wire?.stream.destroy(this.failure);
-    // The driver asks for what comes next when this returns.
-    else if (this.onTurn) setImmediate(() => this.turn(!this.isRefused));
   }
 
-  private turn(isReset: boolean): void {
-    this.onTurn?.(isReset);
+  private turn(): void {
+    this.onTurn?.();
     this.onTurn = undefined;
   }
 
@@ -74,7 +67,7 @@ class SessionReset implements Submittable {
   handleEmptyQuery(): void {}
 }
 
-/** Connections that were reset, or whose reset is under way: nothing was sent since. */
+/** Connections whose reset is under way: nothing was sent since. */
 const clean = new WeakSet<PoolClient>();
 
 /** Sends the reset behind what was just written, in the same packet: for a submittable of ours, before anything else is asked. */
@@ -87,11 +80,8 @@ export function writeReset(connection: unknown): void {
  * wants no queue; `onTurn` is when it has none. `mayBeRefused`: the message before it failed, perhaps in a transaction.
  */
 export function awaitReset(client: PoolClient, mayBeRefused: boolean, onTurn: () => void): void {
-  const turn = (isReset: boolean): void => {
-    if (isReset) clean.add(client);
-    onTurn();
-  };
-  client.query(new SessionReset(true, mayBeRefused, turn));
+  if (!mayBeRefused) clean.add(client);
+  client.query(new SessionReset(true, mayBeRefused, onTurn));
 }
 
 /** Says that a connection's use has left nothing in its session. */

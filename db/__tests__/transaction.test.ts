@@ -303,8 +303,6 @@ describe("the pool's connections", () => {
     const client = await appPool().connect();
     try {
       expect(client.getTransactionStatus()).toBe("I");
-      // Whoever takes a connection asks it something: the driver wants to answer before it is given back twice.
-      await client.query("select 1");
     } finally {
       client.release();
     }

@@ -93,7 +93,7 @@ hostileRequests({
   planted,
   mails: () => mails,
   admin,
-  requests: 500,
+  requests: 700,
   people: 1,
   seed,
   places: async () => ({ tables: await readableRows() }),
